@@ -1,0 +1,119 @@
+"""Everything that can go wrong for a user, each error saying what, where and what to do.
+
+BasculeError
+├── SpecError             the spec is wrong; holds every problem with its line
+├── UsageError            a command was called in a way that cannot work
+├── ProgramMissing        a program such as prometheus is not on this machine
+├── PortBusy              a port is already taken
+├── AlreadyRunning        another Bascule holds the same state folder
+├── ProcessFailed         a started program did not become ready, or keeps crashing
+├── Unreachable           a server does not answer (a retry can help)
+├── QueryRejected         a server answered that the request is wrong
+├── DeliveryFailed        a notification or report did not arrive
+└── StoreError            a store on disk cannot be read or written
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "AlreadyRunning",
+    "BasculeError",
+    "DeliveryFailed",
+    "PortBusy",
+    "Problem",
+    "ProcessFailed",
+    "ProgramMissing",
+    "QueryRejected",
+    "SpecError",
+    "StoreError",
+    "Unreachable",
+    "UsageError",
+]
+
+
+class BasculeError(Exception):
+    """What went wrong, and `mend`: what the reader can do about it.
+
+    `can_retry` says whether the same call may succeed later without any change.
+    `exit_code` is what the command line returns.
+    """
+
+    can_retry = False
+    exit_code = 1
+
+    def __init__(self, what: str, mend: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  {self.mend}" if self.mend else self.what
+
+
+class UsageError(BasculeError):
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a spec: where (1-based line, dotted key), what, and the mend."""
+
+    line: int
+    key: str
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.key}: {self.what}" if self.key else self.what
+        return f"{text} ({self.mend})" if self.mend else text
+
+
+class SpecError(BasculeError):
+    """All the problems of one spec, in the order of their lines."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path | str, problems: list[Problem]) -> None:
+        self.path = path
+        self.problems = sorted(problems, key=lambda problem: problem.line)
+        super().__init__("\n".join(f"{path}:{p.line}: {p}" for p in self.problems))
+
+
+class ProgramMissing(BasculeError):
+    exit_code = 1
+
+
+class PortBusy(BasculeError):
+    exit_code = 1
+
+
+class AlreadyRunning(BasculeError):
+    exit_code = 1
+
+
+class ProcessFailed(BasculeError):
+    can_retry = True
+
+
+class Unreachable(BasculeError):
+    can_retry = True
+    exit_code = 4
+
+
+class QueryRejected(BasculeError):
+    pass
+
+
+class DeliveryFailed(BasculeError):
+    """`can_retry` is set per failure: a wrong address never works, a time-out may."""
+
+    def __init__(self, what: str, mend: str = "", *, can_retry: bool) -> None:
+        super().__init__(what, mend)
+        self.can_retry = can_retry
+
+
+class StoreError(BasculeError):
+    pass

@@ -1,0 +1,201 @@
+"""Reading a Prometheus-compatible server. No data is a value of its own, never a zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from bascule.errors import QueryRejected, Unreachable
+
+MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
+
+
+class NoData:
+    """The answer of a query that matched nothing; falsy, and of a type of its own."""
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "NO_DATA"
+
+
+NO_DATA: Final = NoData()
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value of one series. `time` in Unix seconds."""
+
+    labels: Labels
+    value: float
+    time: float
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Samples of one series in time order; `times` (n,) Unix seconds, `values` (n,)."""
+
+    labels: Labels
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ActiveAlert:
+    """An alert as Prometheus sees it."""
+
+    name: str
+    state: Literal["pending", "firing"]
+    labels: Labels
+    annotations: Labels
+    active_at: datetime
+    value: float = field(default=math.nan)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A scrape target: `health` is up, down or unknown."""
+
+    job: str
+    instance: str
+    health: str
+    last_error: str
+
+
+class Prometheus:
+    """A client of the HTTP API. Times are Unix seconds; `timeout` in seconds.
+
+    Raises Unreachable when no answer came (a retry can help), QueryRejected when the server refused the query.
+    """
+
+    def __init__(self, url: str, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def instant(self, expression: str, at: float | None = None) -> list[Sample]:
+        """The samples of an instant vector (a scalar counts as one sample without labels)."""
+        data = self._query("query", query=expression, time=at)
+        if data["resultType"] == "scalar":
+            time, value = data["result"]
+            return [Sample({}, float(value), float(time))]
+        return [Sample(item["metric"], float(item["value"][1]), float(item["value"][0])) for item in data["result"]]
+
+    def scalar(self, expression: str, at: float | None = None) -> float | NoData:
+        """The one value of an expression; NO_DATA when there is none or it is NaN."""
+        samples = self.instant(expression, at)
+        if len(samples) > 1:
+            raise QueryRejected(f"{expression!r} gives {len(samples)} series where one is wanted", "aggregate it")
+        return samples[0].value if samples and not math.isnan(samples[0].value) else NO_DATA
+
+    def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
+        """The stored samples of the last `seconds` before `at`, at their own timestamps (no interpolation)."""
+        data = self._query("query", query=f"{selector}[{max(1, round(seconds * 1000))}ms]", time=at)
+        return [_series(item) for item in data["result"]]
+
+    def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
+        parts: dict[tuple[tuple[str, str], ...], list[Series]] = {}
+        for first, last in _chunks(start, end, step):
+            data = self._query("query_range", query=expression, start=first, end=last, step=step)
+            for item in data["result"]:
+                parts.setdefault(tuple(sorted(item["metric"].items())), []).append(_series(item))
+        return [_joined(pieces) for pieces in parts.values()]
+
+    def alerts(self) -> list[ActiveAlert]:
+        return [_alert(item) for item in self._get("alerts")["alerts"]]
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Rule groups as the API gives them."""
+        groups: list[dict[str, Any]] = self._get("rules")["groups"]
+        return groups
+
+    def targets(self) -> list[Target]:
+        active = self._get("targets", state="active")["activeTargets"]
+        return [_target(item) for item in active]
+
+    def label_values(self, label: str, selector: str | None = None) -> list[str]:
+        params = {"match[]": selector} if selector else {}
+        values: list[str] = self._get(f"label/{label}/values", **params)
+        return values
+
+    def is_ready(self) -> bool:
+        try:
+            return self._http.get("/-/ready").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
+        present = {key: value for key, value in params.items() if value is not None}
+        data: dict[str, Any] = self._answer(self._send("POST", endpoint, data=present))
+        return data
+
+    def _get(self, endpoint: str, **params: str) -> Any:
+        return self._answer(self._send("GET", endpoint, params=params))
+
+    def _send(self, method: str, endpoint: str, **arguments: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, f"/api/v1/{endpoint}", **arguments)
+        except httpx.HTTPError as error:
+            what = f"Prometheus at {self.url} does not answer: {error or type(error).__name__}"
+            raise Unreachable(what, "check that it runs and that the address is right") from error
+
+    def _answer(self, response: httpx.Response) -> Any:
+        try:
+            body = response.json()
+        except ValueError as error:
+            what = f"{self.url} answered {response.status_code} without JSON"
+            raise QueryRejected(what, "check that this is the address of a Prometheus") from error
+        if body.get("status") != "success":
+            raise _refusal(response.status_code, body)
+        return body["data"]
+
+
+def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
+    what = f"Prometheus answered {status}: {body.get('error', 'no reason given')}"
+    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what)
+
+
+def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
+    first = start
+    while first <= end:
+        last = min(end, first + (MAX_POINTS - 1) * step)
+        yield first, last
+        first = last + step
+
+
+def _series(item: Mapping[str, Any]) -> Series:
+    points = item["values"]
+    times = np.array([point[0] for point in points], dtype=np.float64)
+    values = np.array([float(point[1]) for point in points], dtype=np.float64)
+    return Series(item["metric"], times, values)
+
+
+def _joined(pieces: list[Series]) -> Series:
+    if len(pieces) == 1:
+        return pieces[0]
+    times = np.concatenate([piece.times for piece in pieces])
+    values = np.concatenate([piece.values for piece in pieces])
+    return Series(pieces[0].labels, times, values)
+
+
+def _target(item: Mapping[str, Any]) -> Target:
+    labels = item["labels"]
+    return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"])
+
+
+def _alert(item: Mapping[str, Any]) -> ActiveAlert:
+    labels = item["labels"]
+    since = datetime.fromisoformat(item["activeAt"].replace("Z", "+00:00")).astimezone(UTC)
+    return ActiveAlert(labels["alertname"], item["state"], labels, item["annotations"], since, float(item["value"]))

@@ -1,0 +1,473 @@
+"""What a user declares: one migration, from its versions to who gets the report.
+
+A complete small spec:
+
+    apiVersion: bascule/v1
+    kind: Migration
+    metadata: {name: shop, title: Shop checkout v2}
+    versions: {label: version, baseline: v1, candidate: v2}
+    services:
+      shop-v1: {targets: ["127.0.0.1:8001"], version: v1}
+      shop-v2: {targets: ["127.0.0.1:8002"], version: v2}
+    signals:
+      errors:
+        kind: ratio
+        bad: http_requests_total{status=~"5.."}
+        total: http_requests_total
+        better: lower
+    phases:
+      - {share: 10%, hold: 1h, gates: {errors: "<1%"}}
+      - {share: 100%, hold: 1d}
+
+Everything else has a default. Values are kept in base units (seconds, ratios, per second).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from bascule.conventions import SEGMENT
+from bascule.spec.quantities import (
+    ConditionField,
+    Duration,
+    GainField,
+    Quantity,
+    Rate,
+    Share,
+    ThresholdField,
+)
+from bascule.spec.selector import Matcher, MatchersField, Selector, SelectorField
+
+Better = Literal["lower", "higher"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+
+
+def _gather(data: Any, own: tuple[str, ...]) -> Any:
+    """Move the user's flat entries under `named`, so that they stand beside a part's own keys in the YAML."""
+    if not isinstance(data, dict) or "named" in data:
+        return data
+    rest = {key: value for key, value in data.items() if key not in own}
+    return {key: data[key] for key in own if key in data} | {"named": rest}
+
+
+class Part(BaseModel):
+    """A part of the spec: unknown keys are refused, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metadata(Part):
+    name: Name
+    title: str = ""
+    timezone: str = "UTC"
+    currency: str = "EUR"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is not a time zone; write it like Europe/Paris") from error
+        return name
+
+
+class Versions(Part):
+    """The two versions, and how their series are told apart: by a label, or by matchers of their own."""
+
+    baseline: Name
+    candidate: Name
+    label: str | None = None
+    select: dict[Name, MatchersField] | None = None
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        if self.baseline == self.candidate:
+            raise ValueError("baseline and candidate must differ")
+        if self.select is None and self.label is None:
+            object.__setattr__(self, "label", "version")
+        if self.select is not None:
+            missing = {self.baseline, self.candidate} - set(self.select)
+            if missing:
+                raise ValueError(f"select needs matchers for {', '.join(sorted(missing))}")
+        return self
+
+    def matchers(self, version: str) -> tuple[Matcher, ...]:
+        """What narrows a selector to one version."""
+        if self.select is not None:
+            return self.select[version]
+        return (Matcher(self.label or "version", "=", version),)
+
+    @property
+    def both(self) -> tuple[str, str]:
+        return self.baseline, self.candidate
+
+
+class Service(Part):
+    """Something that is scraped or probed. Its name becomes the `job` label."""
+
+    targets: list[str] = Field(min_length=1)
+    kind: Literal["application", "nginx", "redis", "node", "container", "exporter"] = "application"
+    version: Name | None = None
+    metrics_path: str = "/metrics"
+    status_path: str = "/nginx_status"  # nginx only: where stub_status answers
+    access_log: Path | None = None  # nginx only
+
+    @field_validator("targets")
+    @classmethod
+    def _addresses(cls, targets: list[str]) -> list[str]:
+        for target in targets:
+            host, _, port = target.rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+                raise ValueError(f"{target!r} is not an address; write it like 127.0.0.1:5070")
+        return targets
+
+
+class Probe(Part):
+    """An outside look at an address, by the blackbox exporter."""
+
+    kind: Literal["http", "https", "tcp", "icmp", "dns"] = "http"
+    url: str
+    certificate_warning: Duration = 30 * 86400.0
+
+
+class RatioSignal(Part):
+    """Bad (or good) events among all events, each a counter."""
+
+    kind: Literal["ratio"]
+    total: SelectorField
+    bad: SelectorField | None = None
+    good: SelectorField | None = None
+    better: Better
+    unit: str = "ratio"
+    harmful_increase: Quantity = 0.0  # a worsening below this is nobody's concern
+    target_gain: GainField | None = None
+    alert_below_gain: GainField | None = None
+    strata: list[str] = Field(default_factory=lambda: [SEGMENT])
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.bad is None) == (self.good is None):
+            raise ValueError("give either 'bad' or 'good', not both and not neither")
+        return self
+
+    @property
+    def events(self) -> Selector:
+        """The counter of the declared side, `bad` or `good`."""
+        side = self.bad if self.bad is not None else self.good
+        assert side is not None
+        return side
+
+
+class HistogramSignal(Part):
+    """A distribution in a classic histogram; `metric` without `_bucket`."""
+
+    kind: Literal["histogram"]
+    metric: SelectorField
+    better: Better = "lower"
+    unit: str = "seconds"
+    targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], Quantity] = Field(default_factory=dict)
+    strata: list[str] = Field(default_factory=lambda: [SEGMENT])
+
+    def series(self, suffix: Literal["bucket", "sum", "count"]) -> Selector:
+        return self.metric.named(f"{self.metric.metric}_{suffix}")
+
+
+class MeanSignal(Part):
+    """A mean per event, from counters of the sum and of the events."""
+
+    kind: Literal["mean"]
+    sum: SelectorField
+    count: SelectorField
+    sum_of_squares: SelectorField | None = None
+    better: Better
+    unit: str = ""
+    target: Quantity | None = None
+    target_gain: GainField | None = None
+    strata: list[str] = Field(default_factory=lambda: [SEGMENT])
+
+
+class GaugeSignal(Part):
+    """A level that is read as it is."""
+
+    kind: Literal["gauge"]
+    metric: SelectorField
+    better: Better
+    unit: str = ""
+    target: Quantity | None = None
+    strata: list[str] = Field(default_factory=list)
+
+
+Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]
+
+
+class LatencyTargets(Part):
+    p50: Duration | None = None
+    p95: Duration | None = None
+    p99: Duration | None = None
+
+
+class Segment(Part):
+    """A group of users with targets of its own. `joins_at`: the phase share from which the candidate serves it."""
+
+    joins_at: Share = 0.0
+    latency: LatencyTargets = LatencyTargets()
+    accuracy: Share | None = None
+    availability: Share | None = None
+    errors: Share | None = None
+    format_compatibility: Share | None = None
+    rate_limit: Rate | None = None
+    partner_label: str | None = None
+    quotas: dict[Name, Rate] = Field(default_factory=dict)
+
+    def share_at(self, phase_share: float) -> float:
+        """The candidate's planned share of this segment when the phase's share is `phase_share`."""
+        return phase_share if phase_share >= self.joins_at else 0.0
+
+
+class Segments(Part):
+    label: str = SEGMENT
+    named: dict[Name, Segment] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, data: Any) -> Any:
+        return _gather(data, ("label",))
+
+
+class Phase(Part):
+    """One step of the plan: the candidate's share, how long it is held, and the gates to the next."""
+
+    share: Share
+    hold: Duration
+    gates: dict[str, ThresholdField] = Field(default_factory=dict)
+
+
+class Rollback(Part):
+    when: ConditionField
+    hold: Duration = Field(alias="for", default=0.0)
+    action: Literal["immediate", "gradual", "emergency"] = "immediate"
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Sla(Part):
+    """An objective: `99.9%` (at least), `< 1%` (at most), or `95% < 100ms` (share of requests under a time)."""
+
+    objective: str
+    window: Duration
+    gain: GainField | None = None
+    aggregate: Literal["window", "daily"] = "window"
+    signal: str | None = None  # by default the signal of the same meaning
+
+    @field_validator("objective")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        from bascule.spec.objective import Objective
+
+        Objective.parse(text)
+        return text
+
+
+class SlaStates(Part):
+    warning: Share = 0.9
+    recovery: Duration = 900.0
+
+
+class Slas(Part):
+    named: dict[Name, Sla] = Field(default_factory=dict)
+    states: SlaStates = SlaStates()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, data: Any) -> Any:
+        return _gather(data, ("states",))
+
+
+class Judge(Part):
+    """How the judge weighs. The budget is for all signals and segments of a migration together."""
+
+    false_alarm_budget: Share = 0.01
+    tick: Duration = 1.0
+    recovery: Duration = 60.0
+    min_samples: int = Field(500, ge=1)
+
+
+class LogSource(Part):
+    files: str | None = None
+    beats: str | None = None
+    formats: list[Name] = Field(default_factory=list)
+    version: Name | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.files is None) == (self.beats is None):
+            raise ValueError("a log source is either 'files' or 'beats'")
+        return self
+
+
+class LogFormat(Part):
+    dissect: str | None = None
+    grok: str | None = None
+    json_lines: bool = Field(False, alias="json")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
+            raise ValueError("a log format is one of 'dissect', 'grok' or 'json'")
+        return self
+
+
+class Logs(Part):
+    sources: list[LogSource] = Field(default_factory=list)
+    formats: dict[Name, LogFormat] = Field(default_factory=dict)
+    pseudonymise: list[str] = Field(default_factory=list)
+    key_file: Path | None = None
+    retention: Duration = 30 * 86400.0
+
+
+class Slack(Part):
+    url_file: Path
+
+
+class Email(Part):
+    to: list[str]
+    smtp: str
+    sender: str = "bascule@localhost"
+    username: str | None = None
+    password_file: Path | None = None
+
+
+class Webhook(Part):
+    url: str
+
+
+class PagerDuty(Part):
+    routing_key_file: Path
+
+
+class Receiver(Part):
+    slack: Slack | None = None
+    email: Email | None = None
+    webhook: Webhook | None = None
+    pagerduty: PagerDuty | None = None
+
+
+class EscalationStep(Part):
+    after: Duration
+    to: str
+
+
+class ScheduledReport(Part):
+    sla: list[Literal["html", "pdf", "markdown", "csv", "json"]]
+    every: Literal["day", "week", "month"]
+    at: str = "08:00"
+    to: list[str]
+    language: Literal["en", "fr"] = "en"
+
+
+class Notify(Part):
+    receivers: dict[Name, Receiver] = Field(default_factory=dict)
+    escalation: dict[Name, list[EscalationStep]] = Field(default_factory=dict)
+    reports: list[ScheduledReport] = Field(default_factory=list)
+
+
+class Maintenance(Part):
+    """A planned window, RFC 3339 times; excluded from SLAs, and listed there."""
+
+    start: str
+    end: str
+    reason: str
+    services: list[str] = Field(default_factory=list)
+
+
+class Thresholds(Part):
+    """Alert thresholds of the source document that are not gates or targets."""
+
+    response_time_p95: Quantity = 0.1
+    error_rate_increase: Quantity = 0.02
+    cache_hit_ratio: Quantity = 0.8
+    share_tolerance: Quantity = 0.05
+    min_requests: int = 100  # a ratio alert is silent below this many requests in its window
+
+
+class Scrape(Part):
+    """How often Prometheus looks; the defaults deliver a crash in about 6 s (docs/latency.md)."""
+
+    interval: Duration = 1.0
+    timeout: Duration = 0.5
+    evaluation: Duration = 1.0
+    resend_delay: Duration = 5.0
+    retention: Duration = 32 * 86400.0
+
+
+class Ports(Part):
+    """Where the parts of the stack listen. Change one here when a port is taken."""
+
+    prometheus: int = 9090
+    alertmanager: int = 9093
+    node_exporter: int = 9100
+    redis_exporter: int = 9121
+    nginx_exporter: int = 9113
+    blackbox_exporter: int = 9115
+    supervisor: int = 9460
+    judge: int = 9461
+    logs: int = 9462
+    incidents: int = 9463
+    console: int = 8460
+
+
+class Stack(Part):
+    """Bascule's own processes. `external` names parts that already run elsewhere, by URL."""
+
+    listen: str = "127.0.0.1"
+    state: Path = Path(".bascule/state")
+    ports: Ports = Ports()
+    scrape: Scrape = Scrape()
+    external: dict[Literal["prometheus", "alertmanager"], str] = Field(default_factory=dict)
+
+    def url(self, part: str) -> str:
+        """Where a part answers: `url("prometheus")`; the names are those of `Ports`."""
+        for name, address in self.external.items():
+            if name == part:
+                return address.rstrip("/")
+        return f"http://{self.listen}:{getattr(self.ports, part)}"
+
+
+class Spec(Part):
+    """One migration: everything Bascule knows about it."""
+
+    api_version: Literal["bascule/v1"] = Field(alias="apiVersion")
+    kind: Literal["Migration"]
+    metadata: Metadata
+    versions: Versions
+    services: dict[Name, Service]
+    probes: dict[Name, Probe] = Field(default_factory=dict)
+    signals: dict[Name, Signal]
+    segments: Segments = Segments()
+    phases: list[Phase] = Field(min_length=1)
+    rollback: list[Rollback] = Field(default_factory=list)
+    slas: Slas = Slas()
+    thresholds: Thresholds = Thresholds()
+    judge: Judge = Judge()
+    logs: Logs = Logs()
+    notify: Notify = Notify()
+    maintenance: list[Maintenance] = Field(default_factory=list)
+    alert_prefix: str = ""
+    stack: Stack = Stack()
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @property
+    def title(self) -> str:
+        return self.metadata.title or self.metadata.name
+
+    def services_of(self, kind: str) -> dict[str, Service]:
+        return {name: service for name, service in self.services.items() if service.kind == kind}

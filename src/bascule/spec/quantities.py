@@ -1,0 +1,145 @@
+"""Durations, shares, differences and thresholds as people write them: `10m`, `25%`, `13pt`, `<100ms`.
+
+Every value is kept in base units: seconds, ratios (25% is 0.25), counts per second.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_NUMBER = r"[+-]?\d+(?:\.\d+)?"
+_DURATION = re.compile(rf"({_NUMBER})(ms|[smhdw])")
+_QUANTITY = re.compile(rf"^({_NUMBER})\s*(%|pt|ms|[smhdw])?$")
+_THRESHOLD = re.compile(r"^(<=|>=|<|>)\s*(.+)$")
+_CONDITION = re.compile(r"^([A-Za-z_][\w]*(?:\.\w+)?)\s*(<=|>=|<|>)\s*(.+)$")
+_RATE = re.compile(rf"^({_NUMBER})\s*/\s*([smhd])$")
+
+Comparison = Literal["<", "<=", ">", ">="]
+
+
+def parse_duration(text: Any) -> float:
+    """Seconds of `250ms`, `1h30m`, or a bare number of seconds."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return float(text)
+    parts = _DURATION.findall(str(text))
+    if not parts or "".join(number + unit for number, unit in parts) != str(text).replace(" ", ""):
+        raise ValueError(f"{text!r} is not a duration; write it like 500ms, 10m or 24h")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest exact way Prometheus and people write it: 90 -> `1m30s`, 0.5 -> `500ms`."""
+    left = round(seconds * 1000)
+    text = ""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def parse_quantity(text: Any) -> float:
+    """A ratio (`25%`, `13pt`), a time (`100ms`) or a bare number, in base units."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return float(text)
+    match = _QUANTITY.match(str(text).strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a quantity; write it like 25%, 1pt, 100ms or 4.5")
+    number, unit = float(match[1]), match[2]
+    if unit in ("%", "pt"):
+        return number / 100
+    return number * _SECONDS[unit] if unit else number
+
+
+def parse_share(text: Any) -> float:
+    value = parse_quantity(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text!r} is not a share between 0% and 100%")
+    return value
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A wanted or tolerated difference from the baseline: absolute (`13pt`, `0.1`) or relative (`13%`)."""
+
+    amount: float
+    relative: bool = False
+
+    @classmethod
+    def parse(cls, text: Any) -> Gain:
+        if isinstance(text, cls):
+            return text
+        return cls(parse_quantity(text), relative=str(text).strip().endswith("%"))
+
+    def __str__(self) -> str:
+        return f"{self.amount * 100:g}%" if self.relative else f"{self.amount:g}"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A bound such as `<1%`: what it is compared with, in base units."""
+
+    comparison: Comparison
+    value: float
+    written: str
+
+    @classmethod
+    def parse(cls, text: Any) -> Threshold:
+        if isinstance(text, cls):
+            return text
+        match = _THRESHOLD.match(str(text).strip())
+        if not match:
+            raise ValueError(f"{text!r} is not a threshold; write it like <1%, <100ms or >10pt")
+        return cls(match[1], parse_quantity(match[2]), str(text).strip())  # type: ignore[arg-type]
+
+    def holds(self, value: float) -> bool:
+        return {
+            "<": value < self.value,
+            "<=": value <= self.value,
+            ">": value > self.value,
+            ">=": value >= self.value,
+        }[self.comparison]
+
+    def __str__(self) -> str:
+        return self.written
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A measure against a bound: `errors > 5%`, `latency.p95 > 150ms`."""
+
+    measure: str
+    threshold: Threshold
+
+    @classmethod
+    def parse(cls, text: Any) -> Condition:
+        if isinstance(text, cls):
+            return text
+        match = _CONDITION.match(str(text).strip())
+        if not match:
+            raise ValueError(f"{text!r} is not a condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
+        return cls(match[1], Threshold.parse(match[2] + match[3]))
+
+    def __str__(self) -> str:
+        return f"{self.measure} {self.threshold}"
+
+
+def parse_rate(text: Any) -> float:
+    """Requests per second of `100/h`."""
+    match = _RATE.match(str(text).strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a rate; write it like 100/h or 20/s")
+    return float(match[1]) / _SECONDS[match[2]]
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Share = Annotated[float, BeforeValidator(parse_share)]
+Quantity = Annotated[float, BeforeValidator(parse_quantity)]
+Rate = Annotated[float, BeforeValidator(parse_rate)]
+GainField = Annotated[Gain, BeforeValidator(Gain.parse), PlainSerializer(str, return_type=str)]
+ThresholdField = Annotated[Threshold, BeforeValidator(Threshold.parse), PlainSerializer(str, return_type=str)]
+ConditionField = Annotated[Condition, BeforeValidator(Condition.parse), PlainSerializer(str, return_type=str)]
