@@ -1,0 +1,36 @@
+"""`python -m bench NAME [NAME …]`: run benchmarks, print their bars, write bench-output/, exit 1 when one fails."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import bench
+from bench import harness
+
+
+def names() -> list[str]:
+    return [m.name for m in pkgutil.iter_modules(bench.__path__) if m.name not in ("harness", "__main__")]
+
+
+def main(wanted: list[str]) -> int:
+    known = names()
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        print(f"Name a benchmark: make bench NAME=<{'|'.join(known)}>", file=sys.stderr)
+        return 2
+    return max(_run(name) for name in wanted)
+
+
+def _run(name: str) -> int:
+    print(f"== {name}", flush=True)
+    result = importlib.import_module(f"bench.{name}").run()
+    path = harness.write(name, result)
+    print(harness.table(result))
+    print(f"written to {path}")
+    return 0 if result.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main([name for argument in sys.argv[1:] for name in argument.split(",")]))
