@@ -1,0 +1,5 @@
+"""`python -m bascule`."""
+
+from bascule.cli import main
+
+main()

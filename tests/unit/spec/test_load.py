@@ -1,0 +1,117 @@
+"""A wrong spec is answered with file, line, key and the mend; never with a traceback."""
+
+import textwrap
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bascule.errors import SpecError
+from bascule.spec import built_in_text, load, parse
+
+SMALL = textwrap.dedent("""\
+    apiVersion: bascule/v1
+    kind: Migration
+    metadata: {name: shop}
+    versions: {baseline: v1, candidate: v2}
+    services:
+      shop-v1: {targets: ["127.0.0.1:8001"], version: v1}
+      shop-v2: {targets: ["127.0.0.1:8002"], version: v2}
+    signals:
+      errors:
+        kind: ratio
+        bad: http_requests_total{status=~"5.."}
+        total: http_requests_total
+        better: lower
+    phases:
+      - {share: 10%, hold: 1h, gates: {errors: "<1%"}}
+      - {share: 100%, hold: 1d}
+    """)
+
+
+def problems_of(text):
+    with pytest.raises(SpecError) as caught:
+        parse(text, "shop.yaml")
+    return caught.value.problems
+
+
+def test_a_small_spec_gets_every_default():
+    spec = parse(SMALL)
+    assert spec.versions.label == "version"
+    assert spec.judge.false_alarm_budget == 0.01
+    assert spec.stack.url("prometheus") == "http://127.0.0.1:9090"
+
+
+def test_the_built_in_spec_declares_what_the_source_document_monitors():
+    spec = load("supersmartmatch")
+    targets = {target for service in spec.services.values() for target in service.targets}
+    assert {"127.0.0.1:5062", "127.0.0.1:5052", "127.0.0.1:5070", "127.0.0.1:80"} <= targets
+    assert [phase.share for phase in spec.phases] == [0.1, 0.25, 0.5, 0.75, 1.0]
+    assert {"availability", "response_time", "accuracy", "error_rate"} == set(spec.slas.named)
+    assert {"enterprise", "api_partners", "freemium"} == set(spec.segments.named)
+
+
+def test_enterprise_joins_at_the_phase_that_says_so():
+    enterprise = load("supersmartmatch").segments.named["enterprise"]
+    assert [enterprise.share_at(share) for share in (0.1, 0.5, 0.75, 1.0)] == [0, 0, 0.75, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "said"),
+    [
+        ("{name: shop}", "{name: shop, titel: Shop}", 3, "metadata.titel", "did you mean 'title'?"),
+        ("kind: ratio", "kind: rato", 9, "signals.errors", "'ratio'"),
+        ("share: 100%", "share: 5%", 16, "phases.1.share", "each phase must give more"),
+        ('errors: "<1%"', 'erors: "<1%"', 15, "phases.0.gates.erors", "declared are: errors"),
+        ('errors: "<1%"', 'errors: "1%"', 15, "phases.0.gates.errors", "write it like <1%"),
+        ("hold: 1h", "hold: 1 hour", 15, "phases.0.hold", "10m or 24h"),
+        ('status=~"5.."}', 'status=~"5..}', 11, "signals.errors.bad", "not PromQL"),
+        ("127.0.0.1:8002", "localhost", 7, "services.shop-v2.targets", "127.0.0.1:5070"),
+        ("version: v2}", "version: v3}", 7, "services.shop-v2.version", "v1 and v2"),
+        ("candidate: v2", "candidate: v1", 4, "versions", "must differ"),
+        ("  shop-v2:", "  shop-v1:", 7, "services.shop-v1", "stands twice"),
+        ("kind: Migration", "kind: Deployment", 2, "kind", "'Migration'"),
+        ("metadata: {name: shop}", "metadata: {name: shop, timezone: Paris}", 3, "metadata.timezone", "Europe/Paris"),
+    ],
+)
+def test_a_problem_names_line_key_and_mend(old, new, line, key, said):
+    assert old in SMALL
+    found = problems_of(SMALL.replace(old, new, 1))
+    assert [(p.line, p.key) for p in found] == [(line, key)]
+    assert said in str(found[0])
+
+
+def test_every_problem_is_told_at_once_in_the_order_of_the_lines():
+    text = SMALL.replace("better: lower", "beter: lower").replace("hold: 1h", "hold: soon")
+    assert [p.line for p in problems_of(text)] == sorted(p.line for p in problems_of(text))
+    assert len(problems_of(text)) >= 2
+
+
+@pytest.mark.parametrize("text", ["", "just words", "- a\n- b", "a: [", "\ta: 1", "a: &x *x"])
+def test_what_is_not_a_spec_at_all_is_a_problem_with_a_line(text):
+    assert problems_of(text)[0].line >= 1
+
+
+def test_a_missing_file_is_a_problem_not_a_traceback(tmp_path):
+    with pytest.raises(SpecError, match="cannot be read"):
+        load(tmp_path / "absent.yaml")
+
+
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.lists(st.integers(), max_size=2))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_value_of_the_wrong_kind_anywhere_is_told_never_thrown(data):
+    """Replace any one value of the built-in spec by anything: it loads, or SpecError says why."""
+    document = yaml.safe_load(built_in_text())
+    here, key = document, data.draw(st.sampled_from(sorted(document)))
+    while isinstance(here[key], dict) and here[key] and data.draw(st.booleans()):
+        here = here[key]
+        key = data.draw(st.sampled_from(sorted(here)))
+    here[key] = data.draw(SCALARS)
+    try:
+        parse(yaml.safe_dump(document))
+    except SpecError as error:
+        assert error.problems
