@@ -35,26 +35,12 @@ Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 
 
 def main() -> None:
-    """Run a command; a user's mistake is told in one line, never as a traceback."""
+    """Run a command; a user's mistake is told in plain words, never as a traceback."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        app()
     except BasculeError as error:
-        err.print(str(error), style="red", markup=False, highlight=False)
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception as error:
-        sys.exit(_usage(error))
-
-
-def _usage(error: Exception) -> int:
-    """Click's own errors (a wrong option) exit 2 with its message; anything else is a bug and shows as one."""
-    if not hasattr(error, "format_message"):
-        raise error
-    err.print(error.format_message(), style="red", markup=False)
-    return 2
 
 
 # ---------------------------------------------------------------- the spec
