@@ -1,0 +1,157 @@
+"""Finding programs of the operating system, such as prometheus or nginx.
+
+They are looked for in a private folder of unpacked Debian packages (`tools/fetch_programs.py` fills it, without root
+and without starting a service), then on the machine itself:
+
+    $BASCULE_PROGRAMS, ./.bascule/programs, ~/.local/share/bascule/programs, $PATH, /usr/sbin, ...
+
+A private folder keeps the shape of the packages (usr/bin, usr/sbin, usr/lib/<triplet>), so its programs need
+its libraries: start them with `environment(program)`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bascule.errors import ProgramMissing
+
+__all__ = ["KNOWN", "KnownProgram", "environment", "find", "folder_of", "folders", "how_to_get"]
+
+# Debian's own /usr/bin/chromium is a script that insists on /usr/lib/chromium: the binary itself comes first.
+BINARY_FOLDERS = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
+FONTS = "etc/fonts/bascule.conf"  # written by tools/fetch_programs.py: Chromium draws no letter without fonts
+
+
+@dataclass(frozen=True)
+class KnownProgram:
+    """A program Bascule can use: its Debian package, Homebrew formula ("" if none), and what needs it."""
+
+    name: str
+    debian: str
+    homebrew: str
+    needed_for: str
+    home: str  # where its makers give it to everyone else
+
+
+KNOWN = {
+    known.name: known
+    for known in (
+        KnownProgram("prometheus", "prometheus", "prometheus", "the stack: it keeps every metric", "prometheus.io"),
+        KnownProgram("promtool", "prometheus", "prometheus", "the tests of generated rules", "prometheus.io"),
+        KnownProgram(
+            "prometheus-alertmanager", "prometheus-alertmanager", "alertmanager",
+            "the stack: it delivers alerts", "prometheus.io",
+        ),
+        KnownProgram("amtool", "prometheus-alertmanager", "alertmanager", "the tests of alert routes", "prometheus.io"),
+        KnownProgram(
+            "prometheus-node-exporter", "prometheus-node-exporter", "node_exporter",
+            "the figures of this host", "prometheus.io",
+        ),
+        KnownProgram(
+            "prometheus-redis-exporter", "prometheus-redis-exporter", "redis_exporter",
+            "the figures of Redis services", "github.com/oliver006/redis_exporter",
+        ),
+        KnownProgram(
+            "prometheus-nginx-exporter", "prometheus-nginx-exporter", "nginx-prometheus-exporter",
+            "the figures of nginx services", "github.com/nginx/nginx-prometheus-exporter",
+        ),
+        KnownProgram(
+            "prometheus-blackbox-exporter", "prometheus-blackbox-exporter", "blackbox_exporter",
+            "probes of addresses from outside", "prometheus.io",
+        ),
+        KnownProgram("redis-server", "redis-server", "redis", "the sample services of the demo", "redis.io"),
+        KnownProgram("nginx", "nginx-light", "nginx", "the traffic split of the demo", "nginx.org"),
+        KnownProgram("chromium", "chromium", "chromium", "screenshots and browser tests", "www.chromium.org"),
+    )
+}  # fmt: skip
+
+# What a program is called when it does not come from Debian.
+ALIASES = {
+    "prometheus-alertmanager": ("alertmanager",),
+    "prometheus-node-exporter": ("node_exporter",),
+    "prometheus-redis-exporter": ("redis_exporter",),
+    "prometheus-nginx-exporter": ("nginx-prometheus-exporter",),
+    "prometheus-blackbox-exporter": ("blackbox_exporter",),
+    "chromium": ("chromium-browser", "google-chrome"),
+}
+
+
+def folders() -> list[Path]:
+    """The private folders that exist, first choice first."""
+    named = os.environ.get("BASCULE_PROGRAMS")
+    places = [Path(named)] if named else []
+    places += [Path(".bascule/programs"), Path.home() / ".local/share/bascule/programs"]
+    return [place.resolve() for place in places if place.is_dir()]
+
+
+def find(name: str) -> Path:
+    """Where a program is. Raises ProgramMissing, which names what needs it and how to get it."""
+    for candidate in (name, *ALIASES.get(name, ())):
+        for place in _places(candidate):
+            if place.is_file() and os.access(place, os.X_OK):
+                return place
+    needed_for = f" (needed for {KNOWN[name].needed_for})" if name in KNOWN else ""
+    raise ProgramMissing(f"the program {name} is not on this machine{needed_for}", how_to_get(name))
+
+
+def folder_of(program: Path) -> Path | None:
+    """The private folder a program comes from, or None when it is the machine's own."""
+    return next((folder for folder in folders() if program.is_relative_to(folder)), None)
+
+
+def environment(program: Path | str | None = None) -> dict[str, str]:
+    """The variables to start `program` with; without one, those that suit programs of every private folder.
+
+    The private libraries are given to private programs only: the machine's own must keep the machine's own.
+    """
+    chosen = folders() if program is None else [folder for folder in [folder_of(Path(program))] if folder]
+    variables = dict(os.environ)
+    if not chosen:
+        return variables
+    binaries = [str(folder / part) for folder in chosen for part in BINARY_FOLDERS if (folder / part).is_dir()]
+    variables["PATH"] = _joined(binaries, variables.get("PATH", os.defpath))
+    libraries = [str(library) for folder in chosen for library in _libraries(folder)]
+    variables["LD_LIBRARY_PATH"] = _joined(libraries, variables.get("LD_LIBRARY_PATH", ""))
+    fonts = next((folder / FONTS for folder in chosen if (folder / FONTS).is_file()), None)
+    return variables | ({"FONTCONFIG_FILE": str(fonts)} if fonts else {})
+
+
+def how_to_get(name: str) -> str:
+    """How to get a program on Debian, macOS and elsewhere, in one or more lines."""
+    known = KNOWN.get(name)
+    if known is None:
+        return f"install it, or put the folder that holds it on PATH: {name}"
+    macos = f"brew install {known.homebrew}" if known.homebrew else f"from {known.home}"
+    return (
+        "in Bascule's repository: make setup (Debian packages into .bascule/programs; no root, starts no service)\n"
+        f"  Debian, Ubuntu: sudo apt-get install --no-install-recommends {known.debian}"
+        " (this also starts its system service, if it has one)\n"
+        f"  macOS: {macos}\n"
+        f"  elsewhere: from {known.home}, then put its folder on PATH or name it in BASCULE_PROGRAMS"
+    )
+
+
+def _places(name: str) -> Iterator[Path]:
+    for folder in folders():
+        yield folder / name
+        yield from (folder / part / name for part in BINARY_FOLDERS)
+    on_path = shutil.which(name)
+    if on_path:
+        yield Path(on_path)
+    yield from (Path(folder) / name for folder in SYSTEM_FOLDERS)
+
+
+def _libraries(folder: Path) -> Iterator[Path]:
+    """The library folders of a private folder: usr/lib/<triplet> and those below that hold shared libraries."""
+    for triplet in sorted([*folder.glob("usr/lib/*-linux-*"), *folder.glob("lib/*-linux-*")]):
+        yield triplet
+        yield from sorted(below for below in triplet.iterdir() if below.is_dir() and any(below.glob("lib*.so*")))
+
+
+def _joined(first: list[str], rest: str) -> str:
+    return os.pathsep.join([*first, *([rest] if rest else [])])
