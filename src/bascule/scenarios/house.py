@@ -1,0 +1,136 @@
+"""The lab, its traffic and Bascule's whole stack, standing together on one machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bascule import stack
+from bascule.errors import BasculeError, ProcessFailed
+from bascule.lab import Lab, Traffic, lab_spec, write_spec
+from bascule.prometheus import Prometheus
+from bascule.spec import Spec, load
+from bascule.spec.model import Phase
+
+Report = Callable[[str], None]
+
+
+class Stopped(BasculeError):
+    """The user asked to stop."""
+
+    exit_code = 130
+
+
+class NotSeen(BasculeError):
+    """What a scenario waits for did not happen in time."""
+
+
+@dataclass
+class House:
+    """What a scenario can do and see. Times are Unix seconds."""
+
+    spec: Spec
+    lab: Lab
+    traffic: Traffic
+    stop: threading.Event
+    prometheus: Prometheus
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5.0, trust_env=False))
+
+    def set_phase(self, number: int, why: str) -> float:
+        """Tell the journal the plan's next step and move the share; returns when the new share serves."""
+        share = self.spec.phases[number - 1].share if number else 0.0
+        step = {"number": number, "share": share, "who": "demo", "why": why}
+        self.http.post(f"{self.spec.stack.url('incidents')}/api/phase", json=step).raise_for_status()
+        self.lab.set_share({name: s.share_at(share) for name, s in self.spec.segments.named.items()})
+        return time.time()
+
+    def annotate(self, kind: str, text: str) -> None:
+        body = {"kind": kind, "text": text}
+        self.http.post(f"{self.spec.stack.url('incidents')}/api/annotations", json=body).raise_for_status()
+
+    def verdict(self) -> dict[str, Any]:
+        return self._get("judge", "/api/verdict")
+
+    def incidents(self) -> list[dict[str, Any]]:
+        """Every incident delivered so far, newest first."""
+        return self._get("incidents", "/api/incidents")
+
+    def _get(self, part: str, path: str) -> Any:
+        response = self.http.get(self.spec.stack.url(part) + path)
+        response.raise_for_status()
+        return response.json()
+
+    def wait(self, seconds: float) -> None:
+        """Let the house run for a while; ends at once when the user asks to stop."""
+        if self.stop.wait(seconds):
+            raise Stopped("stopped")
+
+    def wait_for(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
+        """The condition's first true value; NotSeen after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            value = condition()
+            if value:
+                return value
+            self.wait(0.1)
+        raise NotSeen(f"{what} was not seen within {seconds:g} s", "look at the logs in the run's folder")
+
+
+def compressed(spec: Spec, hold: float = 20.0) -> Spec:
+    """The same plan on a short clock: seconds instead of days, and fewer samples wanted."""
+    phases = [Phase(share=phase.share, hold=hold, gates=phase.gates) for phase in spec.phases]
+    judge = spec.judge.model_copy(update={"min_samples": 50, "recovery": 15.0})
+    return spec.model_copy(update={"phases": phases, "judge": judge})
+
+
+@contextmanager
+def standing(folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1,
+             profile: str = "healthy") -> Iterator[House]:  # fmt: skip
+    """A house whose every part answers; all of it is stopped at the end, whatever happened."""
+    spec = compressed(lab_spec(load("supersmartmatch"), folder))
+    path = write_spec(spec, folder / "spec.yaml")
+    with ExitStack() as rooms:
+        report("starting V1, Nexten, V2, Redis and nginx")
+        lab = rooms.enter_context(Lab(spec, folder, profile=profile))
+        report("starting Prometheus, Alertmanager, the exporters and Bascule's own roles")
+        rooms.enter_context(_running_stack(spec, path, report, stop))
+        report(f"starting traffic: {rate:g} requests/s, seed {seed}")
+        traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
+        prometheus = Prometheus(spec.stack.url("prometheus"))
+        yield House(spec, lab, traffic, stop, prometheus)
+
+
+@contextmanager
+def _running_stack(spec: Spec, path: Path, report: Report, stop: threading.Event) -> Iterator[None]:
+    """`bascule up` on a thread of its own; returns when it is ready, raises what it raised."""
+    ended, ready, failed = threading.Event(), threading.Event(), []  # type: ignore[var-annotated]
+
+    def run() -> None:
+        try:
+            stack.up(spec, path, report, ended, ready)
+        except BasculeError as error:
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="stack")
+    thread.start()
+    try:
+        while not ready.wait(0.1):
+            if stop.is_set():
+                raise Stopped("stopped")
+        if failed:
+            raise failed[0]
+        yield
+        if failed:
+            raise ProcessFailed(f"the stack ended early: {failed[0]}")
+    finally:
+        ended.set()
+        thread.join()
