@@ -1,1 +1,37 @@
+"""From one spec to everything a Prometheus shop runs: pure functions to text, and one place that writes files."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from bascule.generate.alertmanager_config import alertmanager_config
+from bascule.generate.files import drift, foreign_files, write_files
+from bascule.generate.prometheus_config import blackbox_config, prometheus_config
+from bascule.generate.render import to_yaml
+from bascule.spec import Spec
+
+__all__ = ["check", "foreign", "generate", "write"]
+
+
+def generate(spec: Spec) -> dict[str, str]:
+    """Every artifact of a spec: relative path to text. The same spec always gives the same text."""
+    return {
+        "prometheus/prometheus.yml": to_yaml(prometheus_config(spec)),
+        "alertmanager/alertmanager.yml": to_yaml(alertmanager_config(spec)),
+        "blackbox/blackbox.yml": to_yaml(blackbox_config(spec)),
+    }
+
+
+def write(spec: Spec, out: Path) -> list[Path]:
+    """Write every artifact under `out`, all or none; files that are not ours are left alone."""
+    return write_files(generate(spec), out)
+
+
+def check(spec: Spec, out: Path) -> list[str]:
+    """What in `out` differs from what the spec gives, one sentence each."""
+    return drift(generate(spec), out)
+
+
+def foreign(spec: Spec, out: Path) -> list[Path]:
+    """Files under `out` that are not ours and that `write` leaves alone."""
+    return foreign_files(generate(spec), out)

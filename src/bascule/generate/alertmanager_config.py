@@ -1,0 +1,169 @@
+"""Alertmanager's configuration: one fast route for the machine, grouped ones for people.
+
+The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal. People get
+critical and warning alerts grouped; `severity: gate` holds a promotion and is nobody's page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bascule.generate.render import without_empty
+from bascule.spec import Spec
+from bascule.spec.model import Email, Maintenance, Receiver
+
+MACHINE = "bascule-incidents"
+GROUP_BY = ["alertname", "user_segment", "job"]
+# What two alerts must share for the critical one to silence the repeats of the warning one.
+SAME_THING = ["alertname", "job", "instance", "version", "user_segment", "partner", "sla", "signal"]
+_TITLE = "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
+_TEXT = (
+    "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
+    "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
+    "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
+)
+
+
+def alertmanager_config(spec: Spec) -> dict[str, Any]:
+    return without_empty(
+        {
+            "route": {
+                "receiver": MACHINE,
+                **_AT_ONCE,
+                "routes": [{"receiver": MACHINE, **_AT_ONCE, "continue": True}, *_people_routes(spec)],
+            },
+            "inhibit_rules": [_REPEATS],
+            "receivers": [_machine(spec), *(_receiver(name, r) for name, r in spec.notify.receivers.items())],
+            "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
+        }
+    )
+
+
+_AT_ONCE = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
+
+# Inhibition acts when a group is flushed, so it can never hold back a first notice: it only ends repeats.
+_REPEATS = {
+    "source_matchers": ['severity="critical"'],
+    "target_matchers": ['severity="warning"'],
+    "equal": SAME_THING,
+}
+
+
+def _machine(spec: Spec) -> dict[str, Any]:
+    url = spec.stack.url("incidents") + "/api/webhook"
+    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True}]}
+
+
+# ---------------------------------------------------------------- people
+
+
+def first_receivers(spec: Spec) -> list[str]:
+    """Who is told at once; the later steps of an escalation are the incident journal's to tell."""
+    steps = [step for steps in spec.notify.escalation.values() for step in steps]
+    at_once = [step.to for step in steps if step.after == 0]
+    unmentioned = [name for name in spec.notify.receivers if name not in {step.to for step in steps}]
+    return list(dict.fromkeys(at_once + unmentioned))
+
+
+def _people_routes(spec: Spec) -> list[dict[str, Any]]:
+    return [_people_route(spec, name) for name in first_receivers(spec)]
+
+
+def _people_route(spec: Spec, receiver: str) -> dict[str, Any]:
+    everywhere = [_interval_name(i) for i, window in enumerate(spec.maintenance) if not window.services]
+    return without_empty(
+        {
+            "receiver": receiver,
+            "matchers": ['severity=~"critical|warning"'],
+            "group_by": GROUP_BY,
+            "group_wait": "5s",
+            "group_interval": "1m",
+            "repeat_interval": "4h",
+            "mute_time_intervals": everywhere,
+            "continue": True,
+            "routes": list(_muted_services(spec, everywhere)),
+        }
+    )
+
+
+def _muted_services(spec: Spec, everywhere: list[str]) -> Iterator[dict[str, Any]]:
+    """A route for each service that has maintenance windows of its own."""
+    for service in dict.fromkeys(name for window in spec.maintenance for name in window.services):
+        own = [_interval_name(i) for i, window in enumerate(spec.maintenance) if service in window.services]
+        yield {"matchers": [f'job="{service}"'], "mute_time_intervals": everywhere + own}
+
+
+# ---------------------------------------------------------------- receivers; a secret is always a file
+
+
+def _receiver(name: str, receiver: Receiver) -> dict[str, Any]:
+    return without_empty(
+        {
+            "name": name,
+            "slack_configs": [_slack(str(receiver.slack.url_file))] if receiver.slack else [],
+            "email_configs": _emails(receiver.email) if receiver.email else [],
+            "webhook_configs": [{"url": receiver.webhook.url, "send_resolved": True}] if receiver.webhook else [],
+            "pagerduty_configs": [_pagerduty(str(receiver.pagerduty.routing_key_file))] if receiver.pagerduty else [],
+        }
+    )
+
+
+def _slack(url_file: str) -> dict[str, Any]:
+    return {"api_url_file": url_file, "send_resolved": True, "title": _TITLE, "text": _TEXT}
+
+
+def _pagerduty(key_file: str) -> dict[str, Any]:
+    return {"routing_key_file": key_file, "send_resolved": True, "description": _TITLE}
+
+
+def _emails(email: Email) -> list[dict[str, Any]]:
+    shared = {
+        "from": email.sender,
+        "smarthost": email.smtp,
+        "auth_username": email.username,
+        "auth_password_file": str(email.password_file) if email.password_file else None,
+        "send_resolved": True,
+        "headers": {"Subject": _TITLE},
+    }
+    return [without_empty({"to": address, **shared}) for address in email.to]
+
+
+# ---------------------------------------------------------------- maintenance windows
+
+
+def _interval_name(index: int) -> str:
+    return f"maintenance-{index + 1}"
+
+
+def _interval(index: int, window: Maintenance) -> dict[str, Any]:
+    return {"name": _interval_name(index), "time_intervals": list(_days(window))}
+
+
+def _days(window: Maintenance) -> Iterator[dict[str, Any]]:
+    """Alertmanager knows times of a day, not spans: one entry for each UTC day the window touches.
+
+    Its finest step is a minute: a window is rounded outwards to whole minutes.
+    """
+    start = _utc(window.start).replace(second=0, microsecond=0)
+    end = _utc(window.end) + timedelta(seconds=59, microseconds=999_999)
+    day = start.replace(hour=0, minute=0)
+    while day < end.replace(second=0, microsecond=0):
+        following = day + timedelta(days=1)
+        yield _part_of_day(max(day, start), None if following <= end else end)
+        day = following
+
+
+def _part_of_day(begin: datetime, end: datetime | None) -> dict[str, Any]:
+    return {
+        "times": [{"start_time": f"{begin:%H:%M}", "end_time": "24:00" if end is None else f"{end:%H:%M}"}],
+        "years": [str(begin.year)],
+        "months": [str(begin.month)],
+        "days_of_month": [str(begin.day)],
+    }
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

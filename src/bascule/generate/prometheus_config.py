@@ -1,0 +1,179 @@
+"""What Prometheus scrapes and probes, and whom it alerts: `prometheus/prometheus.yml`, `blackbox/blackbox.yml`.
+
+No target carries a `version` label of its own: a version always comes from the service's own metrics, so that
+`honor_labels` stays off and no series is renamed to `exported_version`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from bascule.generate.render import without_empty
+from bascule.spec import Spec
+from bascule.spec.model import Probe, Service
+from bascule.spec.quantities import format_duration
+
+ROLES = ("judge", "logs", "incidents", "console", "supervisor")
+# A probe opens a connection each time: looking at most every 5 s is kind to what is probed.
+PROBE_INTERVAL_SECONDS = 5.0
+PROBE_TIMEOUT_SECONDS = 2.0
+
+
+def prometheus_config(spec: Spec) -> dict[str, Any]:
+    scrape = spec.stack.scrape
+    return {
+        "global": {
+            "scrape_interval": format_duration(scrape.interval),
+            "scrape_timeout": format_duration(scrape.timeout),
+            "evaluation_interval": format_duration(scrape.evaluation),
+        },
+        "rule_files": ["rules/*.yml"],
+        "alerting": {"alertmanagers": [_alertmanager(spec)]},
+        "scrape_configs": scrape_configs(spec),
+    }
+
+
+def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
+    services = [_service_job(spec, name, service) for name, service in spec.services.items()]
+    probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
+    roles = [_own_job(spec, f"bascule-{role}", role) for role in ROLES]
+    programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
+    return services + probes + roles + programs
+
+
+def probe_job(name: str) -> str:
+    return f"probe-{name}"
+
+
+def _alertmanager(spec: Spec) -> dict[str, Any]:
+    url = urlsplit(spec.stack.url("alertmanager"))
+    return without_empty(
+        {
+            "scheme": url.scheme if url.scheme != "http" else None,
+            "path_prefix": url.path,
+            "static_configs": [{"targets": [url.netloc]}],
+        }
+    )
+
+
+def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
+    url = urlsplit(spec.stack.url(part))
+    return without_empty(
+        {
+            "job_name": job,
+            "scheme": url.scheme if url.scheme != "http" else None,
+            "metrics_path": f"{url.path}/metrics" if url.path else None,
+            "static_configs": [{"targets": [url.netloc]}],
+        }
+    )
+
+
+def _service_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
+    if service.kind == "redis":
+        return _redis_job(spec, name, service)
+    if service.kind == "nginx":
+        return _nginx_job(spec, name, service)
+    return without_empty(
+        {
+            "job_name": name,
+            "metrics_path": service.metrics_path if service.metrics_path != "/metrics" else None,
+            "static_configs": [{"targets": service.targets}],
+        }
+    )
+
+
+def _redis_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
+    """Every node of the cluster through the one exporter, each under its own address."""
+    return {
+        "job_name": name,
+        "metrics_path": "/scrape",
+        "static_configs": [{"targets": service.targets}],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "instance"},
+            {"source_labels": ["__address__"], "target_label": "__param_target", "replacement": "redis://$1"},
+            {"target_label": "__address__", "replacement": _exporter(spec, "redis_exporter")},
+        ],
+    }
+
+
+def _nginx_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
+    """The exporter reads one nginx; its series carry that nginx' address, not the exporter's."""
+    return {
+        "job_name": name,
+        "static_configs": [
+            {"targets": [_exporter(spec, "nginx_exporter")], "labels": {"instance": service.targets[0]}},
+        ],
+    }
+
+
+def _probe_job(spec: Spec, name: str, probe: Probe) -> dict[str, Any]:
+    scrape = spec.stack.scrape
+    return {
+        "job_name": probe_job(name),
+        "metrics_path": "/probe",
+        "scrape_interval": format_duration(max(scrape.interval, PROBE_INTERVAL_SECONDS)),
+        "scrape_timeout": format_duration(max(scrape.timeout, PROBE_TIMEOUT_SECONDS)),
+        "params": {"module": [name]},
+        "static_configs": [{"targets": [_probe_target(probe)]}],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {"target_label": "__address__", "replacement": _exporter(spec, "blackbox_exporter")},
+        ],
+    }
+
+
+def _exporter(spec: Spec, name: str) -> str:
+    return urlsplit(spec.stack.url(name)).netloc
+
+
+# ---------------------------------------------------------------- blackbox exporter
+
+
+def blackbox_config(spec: Spec) -> dict[str, Any]:
+    """One module per probe, under the probe's name."""
+    return {"modules": {name: _module(probe) for name, probe in spec.probes.items()}}
+
+
+def _module(probe: Probe) -> dict[str, Any]:
+    prober, settings = _PROBERS[probe.kind](probe)
+    return {"prober": prober, "timeout": format_duration(PROBE_TIMEOUT_SECONDS), prober: settings}
+
+
+def _http(_: Probe) -> tuple[str, dict[str, Any]]:
+    return "http", {"method": "GET", **_IP}
+
+
+def _https(_: Probe) -> tuple[str, dict[str, Any]]:
+    return "http", {"method": "GET", "fail_if_not_ssl": True, **_IP}
+
+
+def _tcp(_: Probe) -> tuple[str, dict[str, Any]]:
+    return "tcp", dict(_IP)
+
+
+def _icmp(_: Probe) -> tuple[str, dict[str, Any]]:
+    return "icmp", dict(_IP)
+
+
+def _dns(probe: Probe) -> tuple[str, dict[str, Any]]:
+    return "dns", {"query_name": _dns_parts(probe)[1], "query_type": "A", **_IP}
+
+
+_IP = {"preferred_ip_protocol": "ip4", "ip_protocol_fallback": True}
+_PROBERS = {"http": _http, "https": _https, "tcp": _tcp, "icmp": _icmp, "dns": _dns}
+
+
+def _probe_target(probe: Probe) -> str:
+    if probe.kind == "dns":
+        return _dns_parts(probe)[0]
+    if probe.kind in ("tcp", "icmp"):
+        return probe.url.rpartition("//")[2]
+    return probe.url
+
+
+def _dns_parts(probe: Probe) -> tuple[str, str]:
+    """The server and the name to ask it for, of `dns://server:53/name` (a server alone is asked for itself)."""
+    server, _, name = probe.url.rpartition("//")[2].partition("/")
+    return server, name or server.partition(":")[0]
