@@ -173,6 +173,10 @@ LOG_LAG_BYTES = _role("logs", "bascule_log_lag_bytes", "gauge", "Bytes written b
 LOG_LAG_SECONDS = _role(
     "logs", "bascule_log_lag_seconds", "gauge", "Age of the oldest byte not yet read.", ("source",), "seconds"
 )
+LOG_PROBLEMS = _role(
+    "logs", "bascule_log_problems_total", "counter", "Things that kept lines from being read or stored, by reason.",
+    ("source", "reason"), "problems",
+)  # fmt: skip
 
 SIGNAL_LOG_EVIDENCE = _role(
     "judge", "bascule_signal_log_evidence", "gauge",

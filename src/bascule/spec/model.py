@@ -299,6 +299,7 @@ class Judge(Part):
 
 
 class LogSource(Part):
+    name: Name | None = None  # the metrics' `source` label; by default from the path
     files: str | None = None
     beats: str | None = None
     formats: list[Name] = Field(default_factory=list)
@@ -315,6 +316,7 @@ class LogFormat(Part):
     dissect: str | None = None
     grok: str | None = None
     json_lines: bool = Field(False, alias="json")
+    units: dict[Name, Literal["s", "ms", "us"]] = Field(default_factory=dict)  # of the fields that are times taken
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -386,6 +388,13 @@ class Maintenance(Part):
     end: str
     reason: str
     services: list[str] = Field(default_factory=list)
+
+
+class ShareHook(Part):
+    """The command that moves the traffic share; run without a shell, `{share}`, `{percent}`, `{number}` filled in."""
+
+    run: list[str] = Field(min_length=1)
+    timeout: Duration = 30.0
 
 
 class Thresholds(Part):
@@ -460,6 +469,7 @@ class Spec(Part):
     logs: Logs = Logs()
     notify: Notify = Notify()
     maintenance: list[Maintenance] = Field(default_factory=list)
+    share_hook: ShareHook | None = None
     alert_prefix: str = ""
     stack: Stack = Stack()
 
