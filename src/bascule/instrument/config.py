@@ -81,17 +81,19 @@ class _Reader:
     path: str
 
     def config(self, document: Any) -> Config:
-        readers = {
-            "partners": self.partners,
-            "buckets": self.buckets,
-            "label_limit": self.limit,
-        }
         known = {entry.name for entry in fields(Config)}
         if not isinstance(document, dict):
             raise self.wrong("the document", "an object with keys such as segments and endpoints")
         if unknown := sorted(set(document) - known):
             raise self.wrong(unknown[0], f"one of {', '.join(sorted(known))}")
-        return Config(**{key: readers.get(key, self.texts)(key, value) for key, value in document.items()})
+        return Config(**{key: self.value(key, value) for key, value in document.items()})
+
+    def value(self, key: str, value: Any) -> Any:
+        if key == "partners":
+            return self.partners(key, value)
+        if key == "buckets":
+            return self.buckets(key, value)
+        return self.limit(key, value) if key == "label_limit" else self.texts(key, value)
 
     def texts(self, key: str, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):

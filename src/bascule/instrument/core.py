@@ -1,0 +1,94 @@
+"""What all instruments of one registry share: its metrics, its label values and its count of problems."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from pathlib import Path
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from prometheus_client import CollectorRegistry
+
+from bascule import conventions as c
+from bascule.errors import UsageError
+from bascule.instrument.config import Config, load_config
+from bascule.instrument.families import Families, make_families
+from bascule.instrument.labels import Labels
+from bascule.instrument.multiprocess import check_directory
+from bascule.instrument.problems import Problems
+
+CONFIG_VARIABLE = "BASCULE_INSTRUMENT"  # path of instrument.json, when the code names none
+ZERO_STATUSES = ("200", "500", "503")  # exist from the start, so that rate() sees the first error
+STANDARD_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET")
+
+
+class Core:
+    def __init__(self, registry: CollectorRegistry, config: Config) -> None:
+        check_directory()
+        self.registry = registry
+        self.config = config
+        self.families: Families = make_families(registry, config.buckets)
+        self.problems = Problems(self.families[c.INSTRUMENT_PROBLEMS])
+        self.labels = Labels(config.label_limit, self.families[c.LABEL_VALUES_CAPPED], self.problems)
+        self._declare()
+
+    def _declare(self) -> None:
+        config, labels = self.config, self.labels
+        labels.close(c.VERSION, config.versions)
+        labels.close(c.SEGMENT, config.segments)
+        labels.declare(c.PARTNER, (partner for _, partner in config.clients()))
+        labels.declare(c.ENDPOINT, (endpoint for endpoint, _ in config.routes()))
+        labels.declare(c.METHOD, {*STANDARD_METHODS, *config.methods})
+        labels.declare(c.STATUS, map(str, range(100, 600)))
+        labels.declare(c.ALGORITHM, config.algorithms)
+
+    def start_at_zero(self, version: str) -> None:
+        """Make every declared label set of this version exist, at zero."""
+        config, families = self.config, self.families
+        for (endpoint, method), (segment, partner) in product(config.routes(), config.clients()):
+            families[c.HTTP_DURATION].labels(version, endpoint, method, segment)
+            for status in ZERO_STATUSES:
+                families[c.HTTP_REQUESTS].labels(version, endpoint, method, status, segment, partner)
+            families[c.FALLBACK_ANSWERS].labels(version, endpoint, segment)
+        for algorithm, segment in product(config.algorithms, config.segments):
+            families[c.MATCH_ACCURACY].labels(version, algorithm, segment)
+            for success in ("True", "False"):
+                families[c.MATCHES_TOTAL].labels(version, algorithm, success, segment)
+        for segment in config.segments:
+            for metric in (c.MATCH_VALUE, c.MATCH_VALUE_SQUARED, c.USER_RATING):
+                families[metric].labels(version, segment)
+        for segment, partner in config.clients():
+            for decision in ("allowed", "refused"):
+                families[c.RATE_LIMIT_REQUESTS].labels(version, segment, partner, decision)
+        for partner in {partner for _, partner in config.clients()} - {c.NONE}:
+            for compatible in ("True", "False"):
+                families[c.FORMAT_CHECKS].labels(version, partner, compatible)
+        for result in ("hit", "miss"):
+            families[c.CACHE_REQUESTS].labels(version, result)
+
+
+_cores: WeakKeyDictionary[CollectorRegistry, Core] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def core_of(registry: CollectorRegistry, config: Path | str | None) -> Core:
+    """The registry's core, made at the first call; a later call may not ask for another config."""
+    with _lock:
+        core = _cores.get(registry)
+        wanted = _config(config, core)
+        if core is None:
+            core = _cores[registry] = Core(registry, wanted)
+        elif wanted != core.config:
+            raise UsageError(
+                f"{config}: this process already has metrics made with another configuration",
+                f"name the file in {CONFIG_VARIABLE}, or make the first Instrument with it",
+            )
+        return core
+
+
+def _config(path: Path | str | None, core: Core | None) -> Config:
+    if path is None and core is not None:
+        return core.config
+    path = path or os.environ.get(CONFIG_VARIABLE)
+    return load_config(path) if path else Config()

@@ -1,0 +1,65 @@
+"""Counting answered requests: one dictionary look-up per request once a label set is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bascule.conventions import ENDPOINT, HTTP_DURATION, HTTP_REQUESTS, METHOD, PARTNER, SEGMENT, STATUS, VERSION
+from bascule.instrument.core import ZERO_STATUSES, Core
+
+Key = tuple[str, str, str, str, str, str]  # version, endpoint, method, status, segment, partner
+AdmitEndpoint = Callable[[str], str]
+
+
+class Requests:
+    """Records requests of one application. Keys hold raw values; what they are recorded as is decided once."""
+
+    def __init__(self, core: Core, admit_endpoint: AdmitEndpoint) -> None:
+        self._core = core
+        self._admit_endpoint = admit_endpoint
+        self._children: dict[Key, tuple[Any, Any]] = {}
+
+    def record(self, key: Key, seconds: float) -> None:
+        requests, duration = self._children.get(key) or self._resolve(key)
+        requests.inc()
+        duration.observe(seconds)
+
+    def _resolve(self, key: Key) -> tuple[Any, Any]:
+        admitted = self._admit(key)
+        version, endpoint, method, _, segment, partner = admitted
+        requests = self._core.families[HTTP_REQUESTS]
+        for status in ZERO_STATUSES:  # a label set's first error is an increase from zero
+            requests.labels(version, endpoint, method, status, segment, partner)
+        duration = self._core.families[HTTP_DURATION].labels(version, endpoint, method, segment)
+        children = requests.labels(*admitted), duration
+        if admitted == key:  # else the key is capped or unknown, and counted as such each time
+            self._children[key] = children
+        return children
+
+    def _admit(self, key: Key) -> Key:
+        version, endpoint, method, status, segment, partner = key
+        admit, metric = self._core.labels.admit, HTTP_REQUESTS.name
+        return (
+            admit(metric, VERSION, version),
+            self._admit_endpoint(endpoint),
+            admit(metric, METHOD, method),
+            admit(metric, STATUS, status),
+            admit(metric, SEGMENT, segment),
+            admit(metric, PARTNER, partner),
+        )
+
+
+def trusting(core: Core) -> AdmitEndpoint:
+    """For route templates: the application's code holds a fixed number of them."""
+
+    def admit(endpoint: str) -> str:
+        core.labels.declare(ENDPOINT, (endpoint,))
+        return endpoint
+
+    return admit
+
+
+def guarded(core: Core) -> AdmitEndpoint:
+    """For endpoints that a callable made up from the request."""
+    return lambda endpoint: core.labels.admit(HTTP_REQUESTS.name, ENDPOINT, endpoint)
