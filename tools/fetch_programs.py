@@ -250,8 +250,9 @@ def _by_hand(wanted: Set, folder: Path, reason: str) -> str:
     lines = [f"The {wanted.name} programs could not be fetched: {reason}"]
     if shutil.which("apt-get"):
         lines += [
-            "Install them with these commands; the first and the last keep their services from being started:",
-            "  printf '#!/bin/sh\\nexit 101\\n' | sudo tee /usr/sbin/policy-rc.d && sudo chmod +x /usr/sbin/policy-rc.d",
+            "Install them with these commands; those around it keep services from being started:",
+            "  printf '#!/bin/sh\\nexit 101\\n' | sudo tee /usr/sbin/policy-rc.d",
+            "  sudo chmod +x /usr/sbin/policy-rc.d",
             f"  sudo apt-get update && sudo apt-get install --no-install-recommends {' '.join(wanted.packages)}",
             "  sudo rm /usr/sbin/policy-rc.d",
         ]
