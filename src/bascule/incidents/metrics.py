@@ -1,0 +1,74 @@
+"""What the role exports: the plan's present step and the open incidents, read from the journal at each scrape."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from bascule import conventions
+from bascule.conventions import TOTAL_SEGMENT
+from bascule.incidents.kinds import SEVERITIES
+from bascule.incidents.model import PhaseStep
+from bascule.incidents.store import Store
+from bascule.spec import Spec
+
+
+class JournalCollector(Collector):
+    """Nothing is kept in memory, so a restart never shows a wrong phase."""
+
+    def __init__(self, spec: Spec, store: Store) -> None:
+        self._spec = spec
+        self._store = store
+
+    def describe(self) -> Iterable[Metric]:
+        """The names alone: without this the registry would read the journal to learn them."""
+        known = (conventions.PHASE, conventions.PHASE_STARTED, conventions.PLANNED_SHARE, conventions.INCIDENTS_OPEN)
+        return [_family(metric) for metric in known]
+
+    def collect(self) -> Iterator[Metric]:
+        step = self._store.phase()
+        yield _single(conventions.PHASE, step.number)
+        yield _single(conventions.PHASE_STARTED, step.at)
+        yield self._shares(step)
+        yield self._open()
+
+    def _shares(self, step: PhaseStep) -> Metric:
+        family = _family(conventions.PLANNED_SHARE)
+        for name, share in planned_shares(self._spec, step.share).items():
+            family.add_metric([name], share)
+        return family
+
+    def _open(self) -> Metric:
+        family = _family(conventions.INCIDENTS_OPEN)
+        tally = Tally(incident.severity for incident in self._store.open_incidents())
+        for severity in (*SEVERITIES, *sorted(set(tally) - set(SEVERITIES))):
+            family.add_metric([severity], tally[severity])
+        return family
+
+
+def planned_shares(spec: Spec, share: float) -> dict[str, float]:
+    """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
+    shares = {name: segment.share_at(share) for name, segment in spec.segments.named.items()}
+    return {TOTAL_SEGMENT: share} | shares
+
+
+def received_counter(registry: CollectorRegistry) -> Counter:
+    metric = conventions.NOTIFICATIONS_RECEIVED
+    counter = Counter(metric.name, metric.help, metric.labels, registry=registry)
+    for status in ("firing", "resolved", "unreadable"):
+        counter.labels(status)
+    return counter
+
+
+def _family(metric: conventions.Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+
+
+def _single(metric: conventions.Metric, value: float) -> Metric:
+    family = _family(metric)
+    family.add_metric([], value)
+    return family

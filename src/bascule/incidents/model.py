@@ -1,0 +1,121 @@
+"""What the journal keeps. All times are Unix seconds (UTC), with milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Kind(StrEnum):
+    """Who is called for an incident; the escalation's names in the spec."""
+
+    TECHNICAL = "technical"
+    BUSINESS = "business"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One alert of one webhook call. `ends` only when it is resolved."""
+
+    fingerprint: str
+    firing: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts: float
+    ends: float | None
+    received: float
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One alert from its first delivery to its end.
+
+    `situation` is the id of the incident that opened the situation it belongs to: incidents of one kind that are
+    open together are one situation, escalated once and acknowledged together.
+    """
+
+    id: int
+    situation: int
+    fingerprint: str
+    alert: str
+    labels: Mapping[str, str]
+    severity: str
+    kind: str
+    summary: str
+    description: str
+    starts: float
+    received: float
+    ends: float | None = None
+    resolved: float | None = None
+    acknowledged: float | None = None
+    acknowledged_by: str = ""
+    deliveries: int = 1
+
+    @property
+    def status(self) -> Status:
+        return Status.OPEN if self.resolved is None else Status.RESOLVED
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"status": self.status.value, "labels": dict(self.labels)}
+
+
+@dataclass(frozen=True)
+class PhaseStep:
+    """One entry of the phase journal: from `at` on, phase `number` gives the candidate `share`."""
+
+    at: float
+    number: int
+    share: float
+    who: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something on the timeline: a deployment, a traffic step, a fault, a note on an incident."""
+
+    at: float
+    kind: str
+    text: str
+    who: str = ""
+    incident: int | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A maintenance window; no services means all. `silence` is Alertmanager's id, where one was set."""
+
+    id: int
+    starts: float
+    ends: float
+    reason: str
+    services: tuple[str, ...] = ()
+    who: str = ""
+    silence: str = ""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One message to one receiver about a situation, and what became of it."""
+
+    key: str
+    situation: int
+    step: int
+    kind: str
+    receiver: str
+    at: float
+    outcome: str = "pending"
+    detail: str = ""
+    attempts: int = 0
+
+
+__all__ = ["Entry", "Incident", "Kind", "Notice", "Notification", "PhaseStep", "Status", "Window"]

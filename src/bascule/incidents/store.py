@@ -1,0 +1,299 @@
+"""The journal on disk: SQLite with write-ahead log, one connection behind a lock.
+
+Every public method is one transaction; what it returns is on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bascule.errors import StoreError, UsageError
+from bascule.incidents.kinds import kind_of
+from bascule.incidents.model import Entry, Incident, Notice, Notification, PhaseStep, Window
+
+_SCHEMA = """
+CREATE TABLE incidents (
+  id INTEGER PRIMARY KEY, situation INTEGER NOT NULL, fingerprint TEXT NOT NULL, alert TEXT NOT NULL,
+  labels TEXT NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, summary TEXT NOT NULL, description TEXT NOT NULL,
+  starts REAL NOT NULL, received REAL NOT NULL, ends REAL, resolved REAL,
+  acknowledged REAL, acknowledged_by TEXT NOT NULL DEFAULT '', deliveries INTEGER NOT NULL DEFAULT 1);
+CREATE INDEX incidents_of_alert ON incidents (fingerprint, id);
+CREATE INDEX incidents_open ON incidents (resolved) WHERE resolved IS NULL;
+CREATE TABLE entries (at REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, who TEXT NOT NULL, incident INTEGER);
+CREATE INDEX entries_in_time ON entries (at);
+CREATE TABLE phases (
+  at REAL NOT NULL, number INTEGER NOT NULL, share REAL NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL);
+CREATE TABLE windows (
+  id INTEGER PRIMARY KEY, starts REAL NOT NULL, ends REAL NOT NULL, reason TEXT NOT NULL, services TEXT NOT NULL,
+  who TEXT NOT NULL, silence TEXT NOT NULL, cancelled INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE notices (
+  key TEXT PRIMARY KEY, situation INTEGER NOT NULL, step INTEGER NOT NULL, kind TEXT NOT NULL, receiver TEXT NOT NULL,
+  at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL);
+CREATE INDEX notices_of_situation ON notices (situation);
+"""
+_SCHEMA_VERSION = 1
+_INCIDENT_COLUMNS = (
+    "id, situation, fingerprint, alert, labels, severity, kind, summary, description,"
+    " starts, received, ends, resolved, acknowledged, acknowledged_by, deliveries"
+)
+
+
+class Store:
+    """The journal in one file. Raises StoreError when the file cannot be read or written."""
+
+    def __init__(self, path: Path, now: float) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from error
+        self._db.row_factory = sqlite3.Row
+        self._prepare(now)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _prepare(self, now: float) -> None:
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+        if version > _SCHEMA_VERSION:
+            raise StoreError(f"{self.path} was written by a newer Bascule", "upgrade, or use another state folder")
+        if version == 0:
+            self._create(now)
+
+    def _create(self, now: float) -> None:
+        with self._transaction() as db:
+            for statement in _SCHEMA.split(";\n"):
+                db.execute(statement)
+            db.execute("INSERT INTO phases VALUES (?, 0, 0.0, 'bascule', 'before the first phase')", (now,))
+            db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; on disk when it ends."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._abandon()
+                raise _unusable(self.path, error) from error
+            except BaseException:
+                self._abandon()
+                raise
+
+    def _abandon(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            try:
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise _unusable(self.path, error) from error
+
+    # ---------------------------------------------------------------- incidents
+
+    def receive(self, notification: Notification) -> Incident | None:
+        """Take a notification in; the incident it opened, repeated, reopened or resolved, None when it fits none."""
+        with self._transaction() as db:
+            last = self._last_of(notification.fingerprint)
+            if not notification.firing:
+                return self._resolve(db, last, notification)
+            if last is None or (last.resolved is not None and notification.starts > last.starts):
+                return self._open(db, notification)
+            return self._repeat(db, last, notification)
+
+    def _last_of(self, fingerprint: str) -> Incident | None:
+        query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
+        return next((_incident(row) for row in self._rows(query, (fingerprint,))), None)
+
+    def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
+        kind = kind_of(new.labels)
+        values = (
+            new.fingerprint, new.labels.get("alertname", ""), json.dumps(dict(new.labels), sort_keys=True),
+            new.labels.get("severity", "unknown"), kind, new.annotations.get("summary", ""),
+            new.annotations.get("description", ""), new.starts, new.received,
+        )  # fmt: skip
+        identity = db.execute(
+            "INSERT INTO incidents (situation, fingerprint, alert, labels, severity, kind,"
+            " summary, description, starts, received) VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        ).lastrowid
+        # An acknowledged situation takes no more in: what is new must call someone again.
+        situation = self._rows(
+            "SELECT min(situation) FROM incidents"
+            " WHERE resolved IS NULL AND acknowledged IS NULL AND kind = ? AND situation > 0",
+            (kind,),
+        )[0][0]
+        db.execute("UPDATE incidents SET situation = ? WHERE id = ?", (situation or identity, identity))
+        return self.incident(int(identity or 0))
+
+    def _repeat(self, db: sqlite3.Connection, last: Incident, again: Notification) -> Incident:
+        """The same alert once more. After a resolved notice that was false (a restarted Prometheus) it reopens."""
+        if last.resolved is not None:
+            text = f"{last.alert} still fires: the resolved notice was premature"
+            _add_entry(db, Entry(again.received, "reopened", text, incident=last.id))
+        db.execute(
+            "UPDATE incidents SET deliveries = deliveries + 1, ends = NULL, resolved = NULL, description = ?"
+            " WHERE id = ?",
+            (again.annotations.get("description", last.description), last.id),
+        )
+        return self.incident(last.id)
+
+    def _resolve(self, db: sqlite3.Connection, last: Incident | None, end: Notification) -> Incident | None:
+        if last is None or last.resolved is not None:
+            return last
+        ends = end.ends if end.ends is not None else end.received
+        db.execute("UPDATE incidents SET ends = ?, resolved = ? WHERE id = ?", (ends, end.received, last.id))
+        return self.incident(last.id)
+
+    def incidents(self, since: float = 0.0, until: float = float("inf")) -> list[Incident]:
+        """Incidents that were open at some time from `since` to `until`, newest first."""
+        query = (
+            f"SELECT {_INCIDENT_COLUMNS} FROM incidents"
+            " WHERE received <= ? AND coalesce(resolved, ?) >= ? ORDER BY received DESC, id DESC"
+        )
+        return [_incident(row) for row in self._rows(query, (until, float("inf"), since))]
+
+    def open_incidents(self) -> list[Incident]:
+        query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE resolved IS NULL ORDER BY id"
+        return [_incident(row) for row in self._rows(query)]
+
+    def incident(self, identity: int) -> Incident:
+        """Raises UsageError when there is none of that number."""
+        rows = self._rows(f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE id = ?", (identity,))
+        if not rows:
+            raise UsageError(f"there is no incident {identity}", "`bascule incidents list` shows those there are")
+        return _incident(rows[0])
+
+    def situation(self, identity: int) -> list[Incident]:
+        """The incidents of one situation, oldest first."""
+        query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE situation = ? ORDER BY id"
+        return [_incident(row) for row in self._rows(query, (identity,))]
+
+    def acknowledge(self, identity: int, who: str, now: float, note: str = "") -> list[Incident]:
+        """Acknowledge the incident's whole situation; acknowledging again changes nothing."""
+        situation = self.incident(identity).situation
+        with self._transaction() as db:
+            changed = db.execute(
+                "UPDATE incidents SET acknowledged = ?, acknowledged_by = ?"
+                " WHERE situation = ? AND acknowledged IS NULL",
+                (now, who, situation),
+            ).rowcount
+            if changed:
+                _add_entry(db, Entry(now, "acknowledged", note or "acknowledged", who, identity))
+        return self.situation(situation)
+
+    # ---------------------------------------------------------------- timeline
+
+    def add(self, entry: Entry) -> None:
+        if entry.incident is not None:
+            self.incident(entry.incident)
+        with self._transaction() as db:
+            _add_entry(db, entry)
+
+    def entries(self, since: float = 0.0, until: float = float("inf"), incident: int | None = None) -> list[Entry]:
+        """Annotations and notes, oldest first; of one incident, or all."""
+        query = "SELECT at, kind, text, who, incident FROM entries WHERE at >= ? AND at <= ?"
+        rows = self._rows(query + " ORDER BY at, rowid", (since, until))
+        return [Entry(**dict(row)) for row in rows if incident is None or row["incident"] == incident]
+
+    # ---------------------------------------------------------------- phases
+
+    def set_phase(self, step: PhaseStep) -> None:
+        with self._transaction() as db:
+            db.execute("INSERT INTO phases VALUES (?, ?, ?, ?, ?)", tuple(asdict(step).values()))
+
+    def phases(self) -> list[PhaseStep]:
+        """The whole journal, oldest first; it is never cut (an audit may ask for a year)."""
+        return [PhaseStep(**dict(row)) for row in self._rows("SELECT * FROM phases ORDER BY rowid")]
+
+    def phase(self) -> PhaseStep:
+        return PhaseStep(**dict(self._rows("SELECT * FROM phases ORDER BY rowid DESC LIMIT 1")[0]))
+
+    # ---------------------------------------------------------------- maintenance
+
+    def add_window(self, window: Window) -> Window:
+        """Keep a window; its id is given here."""
+        with self._transaction() as db:
+            identity = db.execute(
+                "INSERT INTO windows (starts, ends, reason, services, who, silence) VALUES (?, ?, ?, ?, ?, ?)",
+                (window.starts, window.ends, window.reason, json.dumps(window.services), window.who, window.silence),
+            ).lastrowid
+        return self.window(int(identity or 0))
+
+    def end_window(self, identity: int, now: float) -> Window:
+        """End a window now; one that has not begun is cancelled, one that is over stays as it was."""
+        window = self.window(identity)
+        with self._transaction() as db:
+            if now < window.starts:
+                db.execute("UPDATE windows SET cancelled = 1 WHERE id = ?", (identity,))
+            elif now < window.ends:
+                db.execute("UPDATE windows SET ends = ? WHERE id = ?", (now, identity))
+        return self.window(identity)
+
+    def window(self, identity: int) -> Window:
+        rows = self._rows("SELECT * FROM windows WHERE id = ?", (identity,))
+        if not rows:
+            raise UsageError(f"there is no maintenance window {identity}", "`bascule maintenance list` shows them")
+        return _window(rows[0])
+
+    def windows(self) -> list[Window]:
+        """All windows, oldest first, cancelled ones too."""
+        return [_window(row) for row in self._rows("SELECT * FROM windows ORDER BY starts, id")]
+
+    # ---------------------------------------------------------------- notices
+
+    def claim(self, notice: Notice) -> bool:
+        """Write a notice down before it is sent; False when it was claimed before (so it is never sent twice)."""
+        row = (notice.key, notice.situation, notice.step, notice.kind, notice.receiver, notice.at)
+        with self._transaction() as db:
+            query = "INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?, ?, ?, 'pending', '', 0)"
+            return db.execute(query, row).rowcount == 1
+
+    def conclude(self, key: str, outcome: str, detail: str, attempts: int) -> None:
+        with self._transaction() as db:
+            query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ?"
+            db.execute(query, (outcome, detail, attempts, key))
+
+    def notices(self, situation: int | None = None) -> list[Notice]:
+        """Notices in the order they fell due; of one situation, or all."""
+        where = "" if situation is None else " WHERE situation = ?"
+        rows = self._rows(f"SELECT * FROM notices{where} ORDER BY at, rowid", () if situation is None else (situation,))
+        return [Notice(**dict(row)) for row in rows]
+
+
+def _incident(row: sqlite3.Row) -> Incident:
+    return Incident(**(dict(row) | {"labels": json.loads(row["labels"])}))
+
+
+def _window(row: sqlite3.Row) -> Window:
+    changed = {"services": tuple(json.loads(row["services"])), "cancelled": bool(row["cancelled"])}
+    return Window(**(dict(row) | changed))
+
+
+def _add_entry(db: sqlite3.Connection, entry: Entry) -> None:
+    row = (entry.at, entry.kind, entry.text, entry.who, entry.incident)
+    db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _unusable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"the incident journal {path} cannot be used: {error}", "check the state folder's rights and space"
+    )

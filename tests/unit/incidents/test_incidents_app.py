@@ -1,0 +1,175 @@
+"""The role's HTTP API, asked through the ASGI interface."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from fastapi.testclient import TestClient
+
+from bascule.incidents.app import create
+from bascule.incidents.store import Store
+from bascule.spec import load
+from bascule.spec.model import ShareHook
+
+
+class Clock:
+    now = 1_700_000_000.1234
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path):
+    journal = Store(tmp_path / "incidents.sqlite", now=1_700_000_000.0)
+    yield journal
+    journal.close()
+
+
+def client_of(spec, store, clock):
+    return TestClient(create(spec, store, clock), base_url="http://127.0.0.1")
+
+
+@pytest.fixture
+def client(store, clock):
+    return client_of(load("supersmartmatch"), store, clock)
+
+
+def alert(status: str = "firing", **labels: str) -> dict:
+    return {
+        "status": status,
+        "labels": {"alertname": "V2ErrorSpike", "severity": "critical"} | labels,
+        "annotations": {"summary": "V2 error rate significantly higher than V1", "description": "12 %"},
+        "startsAt": "2023-11-14T22:13:19.5Z",
+        "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else "2023-11-14T22:14:00Z",
+        "fingerprint": "abc",
+    }
+
+
+def webhook(*alerts: dict) -> dict:
+    return {"version": "4", "status": "firing", "alerts": list(alerts)}
+
+
+def metric(client, name: str) -> str:
+    lines = client.get("/metrics").text.splitlines()
+    return next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(name))
+
+
+def test_a_webhook_becomes_an_incident_with_the_millisecond_it_came(client):
+    assert client.post("/api/webhook", json=webhook(alert())).json() == {"received": 1}
+    (incident,) = client.get("/api/incidents").json()
+    assert incident["alert"] == "V2ErrorSpike"
+    assert incident["received"] == 1_700_000_000.123
+    assert incident["starts"] == pytest.approx(1_699_999_999.5)
+    assert (incident["status"], incident["resolved"]) == ("open", None)
+    assert incident["summary"].startswith("V2 error rate")
+
+
+def test_the_end_of_an_alert_resolves_its_incident(client, clock):
+    client.post("/api/webhook", json=webhook(alert()))
+    clock.now += 40
+    client.post("/api/webhook", json=webhook(alert("resolved")))
+    (incident,) = client.get("/api/incidents").json()
+    assert (incident["status"], incident["resolved"]) == ("resolved", 1_700_000_040.123)
+
+
+@pytest.mark.parametrize(
+    "body", [[], {}, {"alerts": 3}, webhook({"status": "odd"}), webhook({"status": "firing", "labels": []})]
+)
+def test_a_body_that_is_no_webhook_is_refused_and_counted(client, body):
+    answer = client.post("/api/webhook", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert metric(client, 'bascule_notifications_received_total{status="unreadable"}') == "1.0"
+
+
+def test_before_the_first_phase_no_segment_has_a_share(client):
+    assert metric(client, "bascule_phase ") == "0.0"
+    for segment in ("all", "enterprise", "api_partners", "freemium"):
+        assert metric(client, f'bascule_planned_share_ratio{{user_segment="{segment}"}}') == "0.0"
+
+
+def test_a_phase_gives_each_segment_its_planned_share(client):
+    body = {"number": 3, "who": "ada", "why": "gates passed"}
+    assert client.post("/api/phase", json=body).json()["share"] == 0.5
+    assert metric(client, 'bascule_planned_share_ratio{user_segment="all"}') == "0.5"
+    assert metric(client, 'bascule_planned_share_ratio{user_segment="freemium"}') == "0.5"
+    assert metric(client, 'bascule_planned_share_ratio{user_segment="enterprise"}') == "0.0"
+    assert metric(client, "bascule_phase_started_timestamp_seconds") == "1.700000000123e+09"
+    shown = client.get("/api/phase").json()
+    assert (shown["number"], shown["who"], shown["why"]) == (3, "ada", "gates passed")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"number": 6, "who": "ada"},
+        {"number": -1, "who": "ada"},
+        {"number": 1, "share": 1.5, "who": "ada"},
+        {"number": 1, "who": " "},
+        {"number": 1},
+        {"number": "one", "who": "ada"},
+    ],
+)
+def test_a_phase_the_plan_does_not_have_is_refused_and_changes_nothing(client, body):
+    assert client.post("/api/phase", json=body).status_code == 400
+    assert client.get("/api/phase").json()["number"] == 0
+
+
+def with_hook(*command: str):
+    return load("supersmartmatch").model_copy(update={"share_hook": ShareHook(run=list(command), timeout=5)})
+
+
+def test_the_hook_moves_the_share_with_the_numbers_as_arguments(store, clock, tmp_path):
+    said = tmp_path / "said"
+    code = "import sys; open(sys.argv[1], 'w').write('|'.join(sys.argv[2:]))"
+    spec = with_hook(sys.executable, "-c", code, str(said), "{percent}", "{share}", "{why}; rm -rf /")
+    body = {"number": 2, "who": "ada", "why": "$(date) {share}"}
+    assert client_of(spec, store, clock).post("/api/phase", json=body).status_code == 200
+    assert said.read_text() == "25|0.25|$(date) {share}; rm -rf /"
+
+
+def test_a_hook_that_fails_leaves_the_phase_as_it_was_and_says_so(store, clock):
+    spec = with_hook(sys.executable, "-c", "import sys; sys.exit('no such upstream')")
+    client = client_of(spec, store, clock)
+    answer = client.post("/api/phase", json={"number": 2, "who": "ada"})
+    assert answer.status_code == 502
+    assert "no such upstream" in answer.json()["error"]
+    assert client.get("/api/phase").json()["number"] == 0
+    assert client.get("/api/timeline").json()[-1]["kind"] == "hook_failed"
+
+
+def test_the_timeline_holds_phases_and_annotations_in_order(client, clock):
+    client.post("/api/phase", json={"number": 1, "who": "ada", "why": "start"})
+    clock.now += 5
+    client.post("/api/annotations", json={"text": "V2 error rate set to 12 %", "kind": "fault"})
+    kinds = [item["kind"] for item in client.get("/api/timeline").json()]
+    assert kinds == ["phase", "phase", "fault"]
+
+
+def test_open_incidents_are_counted_by_severity(client):
+    assert metric(client, 'bascule_incidents_open{severity="critical"}') == "0.0"
+    client.post("/api/webhook", json=webhook(alert()))
+    assert metric(client, 'bascule_incidents_open{severity="critical"}') == "1.0"
+
+
+def test_a_page_of_another_origin_cannot_write_here(client):
+    """Browsers send foreign forms as text/plain, and rebound names with their own Host."""
+    plain = client.post("/api/phase", content='{"number":1,"who":"x"}', headers={"content-type": "text/plain"})
+    rebound = client.post("/api/phase", json={"number": 1, "who": "x"}, headers={"host": "evil.example"})
+    assert (plain.status_code, rebound.status_code) == (400, 400)
+    assert client.get("/api/phase").json()["number"] == 0
+
+
+def test_an_acknowledgement_names_who_and_when(client, clock):
+    client.post("/api/webhook", json=webhook(alert()))
+    clock.now += 60
+    (incident,) = client.post("/api/incidents/1/acknowledge", json={"who": "ada"}).json()
+    assert (incident["acknowledged_by"], incident["acknowledged"]) == ("ada", clock.now)
+    assert client.post("/api/incidents/9/acknowledge", json={"who": "ada"}).status_code == 400
