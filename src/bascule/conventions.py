@@ -245,6 +245,8 @@ ROLE_RESTARTS = _role(
     ("process",), "restarts",
 )  # fmt: skip
 
+CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 # ---------------------------------------------------------------- recording rules of the source document
