@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,15 @@ FONT_SETTINGS = """<?xml version="1.0"?>
   <alias><family>serif</family><prefer><family>DejaVu Serif</family></prefer></alias>
   <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
 </fontconfig>
+"""
+
+DATA_BUILT_IN = b"/usr/share/prometheus"
+DATA_HERE = b"/proc/self/fd/9"
+DATA_SCRIPT = """#!/bin/sh
+# Debian's build looks for its data files in one place only; here that place is descriptor 9.
+here=${{0%/*}}
+exec 9<"$here/../share/prometheus"
+exec "$here/../lib/bascule/{name}" "$@"
 """
 
 
@@ -238,11 +248,48 @@ def _is_private(wanted: Set, folder: Path) -> bool:
 
 
 def _settle(folder: Path) -> None:
-    """What maintainer scripts would have done: fonts for Chromium."""
+    """What maintainer scripts and the packages' own place would have given: links, data files, fonts."""
+    for link in (path for path in folder.rglob("*") if path.is_symlink()):
+        _keep_inside(link, folder)
+    for program in sorted((folder / "usr/bin").iterdir()):
+        if program.is_file() and not program.is_symlink():
+            _give_data(program, folder)
     if (folder / "usr/share/fonts").is_dir():
         settings = folder / programs.FONTS
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(FONT_SETTINGS.format(folder=folder))
+
+
+def _keep_inside(link: Path, folder: Path) -> None:
+    """An absolute link to another package's file, such as /usr/share/javascript/..., is made to lead there."""
+    target = link.readlink()
+    inside = folder / str(target).lstrip("/")
+    if target.is_absolute() and not target.is_relative_to(folder) and inside.exists():
+        link.unlink()
+        link.symlink_to(os.path.relpath(inside, link.parent))
+
+
+def _give_data(program: Path, folder: Path) -> None:
+    """Let a program read its data files (templates, pages) from the folder instead of /usr/share/prometheus.
+
+    That path is built into Debian's binaries. A path of the same length takes its place, and a small script opens the
+    folder's own data folder there.
+    """
+    binary = program.read_bytes()
+    if not binary.startswith(b"\x7fELF") or DATA_BUILT_IN not in binary:
+        return
+    moved = folder / "usr/lib/bascule" / program.name
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    _put(moved, binary.replace(DATA_BUILT_IN, DATA_HERE.ljust(len(DATA_BUILT_IN), b"/")))
+    _put(program, DATA_SCRIPT.format(name=program.name).encode())
+
+
+def _put(program: Path, content: bytes) -> None:
+    """Write a program beside its place and move it there: one that is running cannot be written to."""
+    fresh = program.with_name(f".{program.name}.new")
+    fresh.write_bytes(content)
+    fresh.chmod(0o755)
+    fresh.replace(program)
 
 
 def _by_hand(wanted: Set, folder: Path, reason: str) -> str:
@@ -262,8 +309,6 @@ def _by_hand(wanted: Set, folder: Path, reason: str) -> str:
 
 def _run(argv: list[str], more: dict[str, str] | None = None) -> str:
     """The output of a command. Raises CannotFetch with the end of what it said when it fails."""
-    import os
-
     done = subprocess.run(argv, env=dict(os.environ) | {"LC_ALL": "C"} | (more or {}), capture_output=True, text=True)
     if done.returncode != 0:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])

@@ -1,0 +1,51 @@
+# Everything is set up on first use; what is there already is not fetched again.
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin
+SETUP_DONE := $(VENV)/.bascule-setup
+UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint bench browser clean
+
+help:  ## Show what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Variables: PYTHON (3.11 or later, now $(PYTHON)), VENV (now $(VENV)), ARGS (passed on to demo, test and bench)"
+
+setup: $(SETUP_DONE) $(UPLOT)  ## Set up: Python packages, programs, the chart engine (no root, starts no service)
+	@$(PYTHON) tools/fetch_programs.py core
+
+demo: setup  ## Play a whole migration with a fault, and write demo-output/
+	@$(RUN)/bascule demo $(ARGS)
+
+test: setup browser lint  ## Run every check and test
+	@$(RUN)/python -m pytest $(ARGS)
+
+lint: setup  ## Run ruff, mypy and the import contract
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+bench: setup  ## Measure ours beside its peers: make bench NAME=detection (without NAME: all)
+	@$(RUN)/python -m bench $(NAME) $(ARGS)
+
+browser: $(SETUP_DONE)
+	@$(PYTHON) tools/fetch_programs.py chromium
+
+clean:  ## Remove what was made, except the fetched programs and the environment
+	rm -rf demo-output bench-output dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN)/python:
+	@$(PYTHON) tools/make_venv.py $(VENV)
+
+$(SETUP_DONE): pyproject.toml constraints.txt | $(RUN)/python
+	@echo "Installing Bascule and its Python packages into $(VENV)."
+	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(UPLOT): tools/fetch_uplot.py | $(SETUP_DONE)
+	@$(RUN)/python tools/fetch_uplot.py
+	@touch $@
