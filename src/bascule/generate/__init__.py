@@ -6,8 +6,10 @@ from pathlib import Path
 
 from bascule.generate.alertmanager_config import alertmanager_config
 from bascule.generate.files import drift, foreign_files, write_files
+from bascule.generate.instrument_config import instrument_config
 from bascule.generate.prometheus_config import blackbox_config, prometheus_config
-from bascule.generate.render import to_yaml
+from bascule.generate.render import to_json, to_yaml
+from bascule.generate.rule_groups import rule_files
 from bascule.spec import Spec
 
 __all__ = ["check", "foreign", "generate", "write"]
@@ -19,6 +21,15 @@ def generate(spec: Spec) -> dict[str, str]:
         "prometheus/prometheus.yml": to_yaml(prometheus_config(spec)),
         "alertmanager/alertmanager.yml": to_yaml(alertmanager_config(spec)),
         "blackbox/blackbox.yml": to_yaml(blackbox_config(spec)),
+        "instrument.json": to_json(instrument_config(spec)),
+        **_rules(spec),
+    }
+
+
+def _rules(spec: Spec) -> dict[str, str]:
+    return {
+        f"prometheus/rules/{name}.yml": to_yaml({"groups": [group.as_yaml() for group in groups]})
+        for name, groups in rule_files(spec).items()
     }
 
 

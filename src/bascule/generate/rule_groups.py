@@ -1,0 +1,36 @@
+"""Every rule group of a spec, in the files it goes to. A chain of rules stands in one group, in order."""
+
+from __future__ import annotations
+
+from bascule.conventions import RuleGroup
+from bascule.generate.alerts import (
+    cache_alerts,
+    judge_alerts,
+    no_data_alerts,
+    service_alerts,
+    signal_alerts,
+    traffic_alerts,
+)
+from bascule.generate.no_data import no_data_rules
+from bascule.generate.recording import cache_rules, service_rules, signal_rules, traffic_rules
+from bascule.generate.rules import Group
+from bascule.spec import Spec
+
+
+def rule_files(spec: Spec) -> dict[str, list[Group]]:
+    """File name (without folder and ending) to its groups; groups without rules are left out."""
+    files = {
+        "signals": [Group(RuleGroup.SUPERSMARTMATCH, (*signal_rules(spec), *signal_alerts(spec)))],
+        "migration": [Group(RuleGroup.MIGRATION, (*traffic_rules(spec), *traffic_alerts(spec)))],
+        "services": [
+            Group(RuleGroup.CRITICAL_ALERTS, (*service_rules(spec), *service_alerts(spec))),
+            Group("redis.rules", (*cache_rules(spec), *cache_alerts(spec))),
+        ],
+        "judge": [Group(RuleGroup.JUDGE_ALERTS, tuple(judge_alerts(spec)))],
+        "no-data": [Group(RuleGroup.NO_DATA_ALERTS, (*no_data_rules(spec), *no_data_alerts(spec)))],
+    }
+    return {name: [group for group in groups if group.rules] for name, groups in files.items()}
+
+
+def rule_groups(spec: Spec) -> list[Group]:
+    return [group for groups in rule_files(spec).values() for group in groups]
