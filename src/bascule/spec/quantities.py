@@ -136,10 +136,15 @@ def parse_rate(text: Any) -> float:
     return float(match[1]) / _SECONDS[match[2]]
 
 
+def format_rate(per_second: float) -> str:
+    """As people write quotas: 100/3600 -> `100/h`."""
+    return f"{per_second * 3600:.9f}".rstrip("0").rstrip(".") + "/h"
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Share = Annotated[float, BeforeValidator(parse_share)]
 Quantity = Annotated[float, BeforeValidator(parse_quantity)]
-Rate = Annotated[float, BeforeValidator(parse_rate)]
+Rate = Annotated[float, BeforeValidator(parse_rate), PlainSerializer(format_rate, return_type=str)]
 GainField = Annotated[Gain, BeforeValidator(Gain.parse), PlainSerializer(str, return_type=str)]
 ThresholdField = Annotated[Threshold, BeforeValidator(Threshold.parse), PlainSerializer(str, return_type=str)]
 ConditionField = Annotated[Condition, BeforeValidator(Condition.parse), PlainSerializer(str, return_type=str)]
