@@ -1,1 +1,39 @@
+"""Sample V1, V2 and Nexten services, their traffic, and faults to switch on: a migration to practise on.
 
+spec = lab_spec(load("supersmartmatch"), folder)
+with Lab(spec, folder) as lab, Traffic(spec, rate=40, seed=1) as traffic:
+    lab.set_share({"freemium": 0.5, "api_partners": 0.5})
+    since = lab.fault("v2", error_rate=0.12)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bascule.lab.lab import Lab
+    from bascule.lab.profiles import PROFILES, Behaviour, Profile
+    from bascule.lab.site import lab_spec, write_spec
+    from bascule.lab.tally import Tally
+    from bascule.lab.traffic_process import Traffic
+
+__all__ = ["PROFILES", "Behaviour", "Lab", "Profile", "Tally", "Traffic", "lab_spec", "write_spec"]
+
+_HOME = {
+    "PROFILES": "profiles",
+    "Behaviour": "profiles",
+    "Lab": "lab",
+    "Profile": "profiles",
+    "Tally": "tally",
+    "Traffic": "traffic_process",
+    "lab_spec": "site",
+    "write_spec": "site",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when first asked for: the services' workers import this package and need none of the spec's libraries."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

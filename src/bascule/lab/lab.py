@@ -1,0 +1,164 @@
+"""The lab: three sample services, their cache and their load balancer, with faults to switch on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bascule.errors import UsageError
+from bascule.lab import nginx
+from bascule.lab.parts import Parts
+from bascule.lab.profiles import BehaviourFile, Profile, profile_named
+from bascule.lab.services import Cache
+from bascule.lab.site import address, only
+from bascule.processes import ports
+from bascule.processes.supervisor import Supervisor
+from bascule.spec import Spec
+
+Report = Callable[[str], None]
+
+logger = logging.getLogger(__name__)
+
+
+class Lab:
+    """A context manager that starts every part, with all traffic on the baseline, and leaves nothing behind.
+
+        spec = lab_spec(load("supersmartmatch"), folder)
+        with Lab(spec, folder) as lab, Traffic(spec, rate=40):
+            lab.set_share({"freemium": 0.5, "api_partners": 0.5})
+            since = lab.fault("v2", error_rate=0.12)
+            lab.mend("v2")
+
+    profile: a name of `profiles.PROFILES`, or a Profile. report: is told of crashes and restarts.
+    Services go by their name in the spec or by their version. Times returned are Unix seconds.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        folder: Path | str,
+        profile: str | Profile = "healthy",
+        report: Report = logger.warning,
+        seed: int = 1,
+    ) -> None:
+        self.spec = spec
+        self.folder = Path(folder).resolve()
+        self._profile = profile_named(profile) if isinstance(profile, str) else profile
+        self._parts = Parts(spec, self.folder, seed)
+        self._roles = self._parts.roles
+        self._front = self._parts.front()
+        self._behaviours = {name: BehaviourFile(self._parts.behaviour_path(name)) for name in self._roles}
+        self._redis, self._nginx = only(spec, "redis"), only(spec, "nginx")
+        self._supervisor = Supervisor(report, grace=5.0)
+        self._hung: set[str] = set()
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The candidate's share in force, by segment."""
+        return self._front.shares
+
+    def __enter__(self) -> Self:
+        names = [self._redis, *self._roles, self._nginx]
+        for name in names:
+            host, _, port = address(self.spec, name).rpartition(":")
+            ports.check(host, int(port), name, f"services.{name}.targets")
+        self._supervisor.__enter__()
+        try:
+            self._start_all()
+        except BaseException:
+            self._supervisor.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in list(self._hung):  # a stopped process does not hear SIGTERM
+            self._supervisor.kill(name)
+        self._supervisor.close()
+
+    def set_share(self, shares: Mapping[str, float]) -> float:
+        """Give the candidate these shares (0 to 1) of the segments named; returns when no request meets the old one."""
+        front = self._front.with_shares(shares)
+        since = nginx.reload(front, self._supervisor.pid(self._nginx))
+        self._front = front
+        return since
+
+    def fault(self, service: str, **changes: Any) -> float:
+        """Break a service; returns the moment from which every request in every worker meets the fault.
+
+        crash=True: killed, and down until mended. hang=True: nothing is answered any more, /metrics neither.
+        Otherwise fields of `Behaviour`, such as error_rate=0.12, latency_factor=4, accuracy=0.6 or fallback=0.3; they
+        add to those already in force.
+        """
+        name = self._named(service)
+        if changes == {"crash": True}:
+            return self._crash(name)
+        if changes == {"hang": True}:
+            return self._hang(name)
+        if name not in self._behaviours or not changes:
+            raise UsageError(f"{service} cannot have the fault {changes}", "it can have crash=True or hang=True")
+        file = self._behaviours[name]
+        file.write(file.read().with_fault(changes))
+        return time.time()
+
+    def mend(self, service: str) -> float:
+        """Undo all faults of a service; a crashed or hanging one starts anew. Returns when it is well again."""
+        name = self._named(service)
+        if name in self._behaviours:
+            self._behave_well(name)
+        if name in self._hung:
+            self._crash(name)
+        if not self._supervisor.is_running(name):
+            self._start(name)
+        return time.time()
+
+    def _crash(self, name: str) -> float:
+        self._supervisor.kill(name)
+        self._hung.discard(name)
+        return time.time()
+
+    def _hang(self, name: str) -> float:
+        # SIGSTOP to the whole group: the kernel still takes connections, and nobody answers.
+        os.killpg(self._supervisor.pid(name), signal.SIGSTOP)
+        self._hung.add(name)
+        return time.time()
+
+    def _start_all(self) -> None:
+        self._start(self._redis)
+        with ThreadPoolExecutor(len(self._roles)) as pool:
+            list(pool.map(self._start, self._roles))
+        self._start(self._nginx)
+
+    def _start(self, name: str) -> None:
+        if name in self._roles:
+            self._behave_well(name)
+            self._supervisor.start(self._parts.service(name))
+        elif name == self._nginx:
+            self._supervisor.start(self._parts.nginx(self._front))
+        else:
+            self._supervisor.start(self._parts.redis())
+            self._fill_caches()
+
+    def _behave_well(self, name: str) -> None:
+        self._behaviours[name].write(getattr(self._profile, self._roles[name]))
+
+    def _fill_caches(self) -> None:
+        for name in self._roles:
+            Cache(address(self.spec, self._redis), name).fill()
+
+    def _named(self, service: str) -> str:
+        """A service's name in the spec, from that or from its version."""
+        by_version = {self._parts.version(name): name for name in self._roles}
+        name = by_version.get(service, service)
+        if name not in (*self._roles, self._redis, self._nginx):
+            known = ", ".join([*self._roles, self._redis, self._nginx])
+            raise UsageError(f"{service!r} is not a part of the lab", f"its parts are: {known}")
+        return name
