@@ -38,6 +38,8 @@ def _groups_left(lines: Iterable[str]) -> set[int]:
 def _end(groups: set[int]) -> None:
     deadline = time.monotonic() + GRACE_SECONDS
     alive = {group for group in groups if _signalled(group, signal.SIGTERM)}
+    for group in alive:
+        _signalled(group, signal.SIGCONT)  # a stopped process does not hear SIGTERM
     while alive and time.monotonic() < deadline:
         time.sleep(0.05)
         alive = {group for group in alive if _signalled(group, 0)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import random
 import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,15 @@ __all__ = ["Owner", "check", "free", "owner"]
 
 LISTENING = "0A"  # the state's code in /proc/net/tcp
 
-_given: set[int] = set()
-_given_lock = threading.Lock()
+FREE = range(20_000, 32_000)
+
+
+def _in_random_order(ports: Sequence[int]) -> Iterator[int]:
+    """The ports over and over, so that one is given again only when all the others were."""
+    return itertools.cycle(random.SystemRandom().sample(ports, len(ports)))
+
+
+_candidates = _in_random_order(FREE)
 
 
 @dataclass(frozen=True)
@@ -54,15 +62,15 @@ def check(listen: str, port: int, who: str, setting: str = "") -> None:
 
 
 def free(listen: str = "127.0.0.1") -> int:
-    """A port that is free now, never the same twice in one process."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((listen, 0))
-            port: int = probe.getsockname()[1]
-        with _given_lock:
-            if port not in _given:
-                _given.add(port)
-                return port
+    """A port that is free now, never the same twice in one process.
+
+    Below the range that the system takes for outgoing connections: one of those could hold the port of a program
+    that is down for a moment.
+    """
+    for port in itertools.islice(_candidates, len(FREE)):
+        if _problem(listen, port) is None:
+            return port
+    raise PortBusy(f"no port of {listen} from {FREE[0]} to {FREE[-1]} is free", "stop what holds them")
 
 
 def owner(port: int) -> Owner | None:

@@ -24,12 +24,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Literal, Self
 
 from bascule.errors import ProcessFailed
 from bascule.processes import guardian, programs
 
-__all__ = ["Program", "Supervisor", "backoff"]
+__all__ = ["ProcessState", "Program", "Supervisor", "backoff"]
 
 FIRST_PAUSE = 0.5  # seconds before a crashed program is started again; doubles with each crash ...
 LONGEST_PAUSE = 30.0
@@ -58,6 +58,17 @@ class Program:
     ready_timeout: float = 20.0
 
 
+@dataclass(frozen=True)
+class ProcessState:
+    """How a started program stands now. `pid` is None between a crash and the restart; `since` in Unix seconds."""
+
+    name: str
+    pid: int | None
+    state: Literal["starting", "running", "restarting"]
+    since: float
+    restarts: int
+
+
 def backoff(crashes: int) -> float:
     """Seconds to wait before the next start after `crashes` crashes in a row (1, 2, ...)."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(crashes - 1, 10))
@@ -69,6 +80,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     started: float
     log_start: int  # bytes in the log before this start
+    since: float = field(default_factory=time.time)
     watched: bool = False  # restarted when it ends by itself
     crashes: int = 0
     restart_at: float | None = None
@@ -112,7 +124,10 @@ class Supervisor:
         self.close()
 
     def close(self) -> None:
-        """Stop everything; all programs are told at once, and waited for in turn."""
+        """Stop everything; all programs are told at once, and waited for in turn.
+
+        May be called from another thread while `start` waits: that start then fails.
+        """
         self._ended.set()
         if self._watcher.is_alive() and threading.current_thread() is not self._watcher:
             self._watcher.join()
@@ -126,6 +141,8 @@ class Supervisor:
     def start(self, program: Program) -> None:
         """Start a program and wait until it is ready. Raises ProcessFailed, with the end of its log, if it is not."""
         with self._lock:
+            if self._ended.is_set():
+                raise ProcessFailed(f"{program.name} was not started: everything is being stopped")
             if self.is_running(program.name):
                 raise ValueError(f"{program.name} is running already")
             self.restarts.setdefault(program.name, 0)
@@ -156,6 +173,11 @@ class Supervisor:
     def is_running(self, name: str) -> bool:
         child = self._children.get(name)
         return child is not None and child.process.poll() is None
+
+    def states(self) -> list[ProcessState]:
+        """How each program stands, in the order of their start."""
+        with self._lock:
+            return [_state(child, self.restarts[name]) for name, child in self._children.items()]
 
     @property
     def names(self) -> list[str]:
@@ -240,6 +262,7 @@ class Supervisor:
         ending = [child for child in children if child.restart_at is None]
         for child in ending:
             _signal(child.process.pid, signal.SIGTERM)
+            _signal(child.process.pid, signal.SIGCONT)  # a stopped process does not hear SIGTERM
         deadline = time.monotonic() + self._grace
         for child in ending:
             _wait_for_end(child.process, deadline)
@@ -288,6 +311,13 @@ class _Guardian:
         with suppress(BrokenPipeError):  # it was killed: the next start begins another, which is told of all groups
             self.process.stdin.write(text.encode())
             self.process.stdin.flush()
+
+
+def _state(child: _Child, restarts: int) -> ProcessState:
+    if child.process.poll() is not None:
+        return ProcessState(child.program.name, None, "restarting", child.since, restarts)
+    state: Literal["starting", "running"] = "running" if child.watched else "starting"
+    return ProcessState(child.program.name, child.process.pid, state, child.since, restarts)
 
 
 def _started(program: Program) -> subprocess.Popen[bytes]:
