@@ -15,19 +15,13 @@ Needs prometheus_client alone. Set PROMETHEUS_MULTIPROC_DIR for several worker p
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY
 
 from bascule import conventions
 from bascule.instrument.core import core_of
-from bascule.instrument.recorder import Recorder
-from bascule.instrument.resolvers import PARTNER_HEADER, SEGMENT_HEADER, Source
-
-if TYPE_CHECKING:
-    from flask import Flask
+from bascule.instrument.service import Instrument
 
 __all__ = [
     "ACTIVE_USERS",
@@ -41,48 +35,6 @@ __all__ = [
 ]
 
 _SOURCE_NAMES = {"ACTIVE_USERS", "MATCHES_TOTAL", "MATCH_ACCURACY", "RESPONSE_TIME", "TRAFFIC_SPLIT"}
-VERSION_VARIABLE = "BASCULE_VERSION"
-
-
-class Instrument(Recorder):
-    """A service's metrics: `version` is fixed, or a callable that finds it in each request.
-
-    `config` is the path of an `instrument.json`, by default that of the environment variable BASCULE_INSTRUMENT.
-    """
-
-    def __init__(
-        self,
-        version: Source | None = None,
-        config: Path | str | None = None,
-        registry: CollectorRegistry | None = None,
-        revision: str = "",
-        metrics_path: str = "/metrics",
-    ) -> None:
-        super().__init__(core_of(registry or REGISTRY, config))
-        self.version: Source = version or os.environ.get(VERSION_VARIABLE) or conventions.UNKNOWN
-        self.metrics_path = metrics_path
-        self._start(revision)
-
-    def _start(self, revision: str) -> None:
-        if not isinstance(self.version, str):
-            for version in self._core.config.versions:
-                self._core.start_at_zero(version)
-            return
-        self._core.labels.declare(conventions.VERSION, (self.version,))
-        self._core.start_at_zero(self.version)
-        self._core.families[conventions.BUILD_INFO].labels(self.version, revision or conventions.UNKNOWN).set(1)
-
-    @property
-    def registry(self) -> CollectorRegistry:
-        return self._core.registry
-
-    def init_flask(self, app: Flask, segment: Source = SEGMENT_HEADER, partner: Source = PARTNER_HEADER) -> None:
-        """Count `app`'s requests and serve `/metrics`. `segment`, `partner`: a header's name, or a callable of the
-        `flask.Request`."""
-        from bascule.instrument.flask import instrument_flask
-
-        instrument_flask(app, self._core, self.version, segment, partner, self.metrics_path)
-
 
 _default: Instrument | None = None
 

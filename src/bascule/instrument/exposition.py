@@ -19,8 +19,7 @@ from bascule.instrument.multiprocess import directory
 
 
 class Page(NamedTuple):
-    content_type: str
-    encoding: str  # "" or "gzip"
+    headers: list[tuple[str, str]]
     body: bytes
 
 
@@ -28,9 +27,11 @@ def render(registry: CollectorRegistry, accept: str = "", accept_encoding: str =
     """The page in the format that the scraper's headers ask for."""
     encode, content_type = choose_encoder(accept)
     body = encode(Exposed(registry))
+    headers = [("Content-Type", content_type)]
     if gzip_accepted(accept_encoding):
-        return Page(content_type, "gzip", gzip.compress(body, compresslevel=1))
-    return Page(content_type, "", body)
+        body = gzip.compress(body, compresslevel=1)
+        headers.append(("Content-Encoding", "gzip"))
+    return Page([*headers, ("Content-Length", str(len(body)))], body)
 
 
 class Exposed(Collector):

@@ -20,10 +20,14 @@ class Requests:
         self._admit_endpoint = admit_endpoint
         self._children: dict[Key, tuple[Any, Any]] = {}
 
-    def record(self, key: Key, seconds: float) -> None:
-        requests, duration = self._children.get(key) or self._resolve(key)
-        requests.inc()
-        duration.observe(seconds)
+    def record(self, key: Key, seconds: float, trace_id: str = "") -> None:
+        """Count one request. With a trace id, it is kept as the exemplar of the duration's bucket."""
+        try:
+            requests, duration = self._children.get(key) or self._resolve(key)
+            requests.inc()
+            duration.observe(seconds, {"trace_id": trace_id} if trace_id else None)
+        except Exception as error:  # noqa: BLE001 - counting must not fail a request; it is counted
+            self._core.problems.note("request", error)
 
     def _resolve(self, key: Key) -> tuple[Any, Any]:
         admitted = self._admit(key)

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
 from time import perf_counter
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from bascule.conventions import UNKNOWN
+from bascule.instrument.describe import CLIENT_GONE, ENDPOINT_KEY, FAILED, Describe, Kind, Resolver, unchanged
 from bascule.instrument.exposition import render
 from bascule.instrument.requests import Key, Requests
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
-Resolver = Callable[[Environ], str]
-
-CLIENT_GONE = "499"  # nginx' word for a client that left before the answer's end
-FAILED = "500"
-
-
-@dataclass(frozen=True)
-class Describe:
-    """How the labels of a request are found. Called when the answer starts, while a framework's context lives."""
-
-    version: Resolver
-    endpoint: Resolver
-    segment: Resolver
-    partner: Resolver
-
-    def key(self, environ: Environ, status: str) -> Key:
-        return (
-            self.version(environ),
-            self.endpoint(environ),
-            environ["REQUEST_METHOD"],
-            status,
-            self.segment(environ),
-            self.partner(environ),
-        )
 
 
 class WsgiMiddleware:
@@ -54,17 +31,19 @@ class WsgiMiddleware:
             return self._metrics(environ, start_response)
         started = perf_counter()
         key: Key | None = None
+        trace = ""
 
         def start(line: str, *arguments: Any) -> Any:
-            nonlocal key
-            key = self._describe.key(environ, line[:3])
+            nonlocal key, trace
+            trace = self._describe.trace(environ)
+            key = self._describe.key(environ, environ["REQUEST_METHOD"], line[:3])
             return start_response(line, *arguments)
 
         def ended(outcome: str) -> None:
-            described = key or self._describe.key(environ, FAILED)
+            described = key or self._describe.key(environ, environ["REQUEST_METHOD"], FAILED)
             if outcome:
                 described = (*described[:3], outcome, *described[4:])
-            self._requests.record(described, perf_counter() - started)
+            self._requests.record(described, perf_counter() - started, trace)
 
         try:
             body: Iterable[bytes] = self._app(environ, start)
@@ -108,15 +87,30 @@ class _Body:
             self._ended(self._outcome)
 
 
+def header(name: str, missing: str) -> Resolver:
+    key = "HTTP_" + name.upper().replace("-", "_")
+    return lambda environ: environ.get(key) or missing
+
+
+def endpoint_of(declared: Container[str]) -> Resolver:
+    """A framework's own mark, or the path where it is a declared endpoint; never a raw path."""
+
+    def find(environ: Environ) -> str:
+        path = environ["PATH_INFO"]
+        return environ.get(ENDPOINT_KEY) or (path if path in declared else UNKNOWN)
+
+    return find
+
+
+WSGI = Kind(header, unchanged)
+
+
 def metrics_page(registry: CollectorRegistry) -> WsgiApp:
     """A WSGI application that answers with the registry's metrics."""
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         page = render(registry, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
-        headers = [("Content-Type", page.content_type), ("Content-Length", str(len(page.body)))]
-        if page.encoding:
-            headers.append(("Content-Encoding", page.encoding))
-        start_response("200 OK", headers)
+        start_response("200 OK", page.headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [page.body]
 
     return serve

@@ -1,0 +1,124 @@
+"""The object a service makes once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from bascule.conventions import BUILD_INFO, ENDPOINT, NONE, PARTNER, SEGMENT, UNKNOWN, VERSION
+from bascule.instrument import asgi as asgi_side
+from bascule.instrument import wsgi as wsgi_side
+from bascule.instrument.asgi import AsgiApp, AsgiMiddleware
+from bascule.instrument.core import core_of
+from bascule.instrument.describe import Describe, Kind, Resolver, Source, TraceSource, safe, safe_trace
+from bascule.instrument.multiprocess import directory
+from bascule.instrument.recorder import Recorder
+from bascule.instrument.requests import AdmitEndpoint, Requests, guarded, trusting
+from bascule.instrument.wsgi import WsgiApp, WsgiMiddleware
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+SEGMENT_HEADER = "X-User-Segment"
+PARTNER_HEADER = "X-Partner"
+VERSION_VARIABLE = "BASCULE_VERSION"
+
+
+class Instrument(Recorder):
+    """A service's metrics: `version` is fixed, or a callable that finds it in each request.
+
+    `config` is the path of an `instrument.json`, by default that of the environment variable BASCULE_INSTRUMENT.
+    `trace_id` finds the trace of a request for exemplars, which prometheus_client has in single-process mode only.
+
+    Of each application, `segment` and `partner` are the name of a header, or a callable. Callables are given the
+    `flask.Request`, the WSGI environ or the ASGI scope; where one raises, the label is `unknown` and it is counted.
+    """
+
+    def __init__(
+        self,
+        version: Source | None = None,
+        config: Path | str | None = None,
+        registry: CollectorRegistry | None = None,
+        *,
+        revision: str = UNKNOWN,
+        metrics_path: str = "/metrics",
+        trace_id: TraceSource | None = None,
+    ) -> None:
+        super().__init__(core_of(registry or REGISTRY, config))
+        self.version: Source = version or os.environ.get(VERSION_VARIABLE) or UNKNOWN
+        self._metrics_path = metrics_path
+        self._trace_id = trace_id
+        self._start(revision)
+
+    def _start(self, revision: str) -> None:
+        core, version = self._core, self.version
+        for each in (version,) if isinstance(version, str) else core.config.versions:
+            core.start_at_zero(each)
+        if isinstance(version, str) and version != UNKNOWN:
+            core.labels.declare(VERSION, (version,))
+            core.families[BUILD_INFO].labels(version, revision).set(1)
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        return self._core.registry
+
+    def init_flask(self, app: Flask, segment: Source = SEGMENT_HEADER, partner: Source = PARTNER_HEADER) -> None:
+        """Count `app`'s requests by route, and serve `/metrics`."""
+        from bascule.instrument.flask import FLASK, matched_rule
+
+        describe = self._describe(FLASK, matched_rule(app), segment, partner)
+        app.wsgi_app = self._wsgi(app.wsgi_app, describe, trusting(self._core))  # type: ignore[method-assign,assignment]
+
+    def wsgi(
+        self,
+        app: WsgiApp,
+        endpoint: Resolver | None = None,
+        segment: Source = SEGMENT_HEADER,
+        partner: Source = PARTNER_HEADER,
+    ) -> WsgiApp:
+        """`app` with its requests counted, and `/metrics`. `endpoint` gives a request's route template; by default
+        it is what Django's route middleware found, or the path where that is a declared endpoint."""
+        find, admit = self._endpoint(endpoint, wsgi_side.endpoint_of(self._declared()))
+        return self._wsgi(app, self._describe(wsgi_side.WSGI, find, segment, partner), admit)
+
+    def asgi(
+        self,
+        app: AsgiApp,
+        endpoint: Resolver | None = None,
+        segment: Source = SEGMENT_HEADER,
+        partner: Source = PARTNER_HEADER,
+    ) -> AsgiApp:
+        """As `wsgi`; the routes of Starlette and FastAPI are known without `endpoint`."""
+        find, admit = self._endpoint(endpoint, asgi_side.endpoint_of(self._declared()))
+        describe = self._describe(asgi_side.ASGI, find, segment, partner)
+        metrics = asgi_side.metrics_page(self.registry)
+        return AsgiMiddleware(app, Requests(self._core, admit), describe, metrics, self._metrics_path)
+
+    def _wsgi(self, app: WsgiApp, describe: Describe, admit: AdmitEndpoint) -> WsgiApp:
+        metrics = wsgi_side.metrics_page(self.registry)
+        return WsgiMiddleware(app, Requests(self._core, admit), describe, metrics, self._metrics_path)
+
+    def _endpoint(self, chosen: Resolver | None, usual: Resolver) -> tuple[Resolver, AdmitEndpoint]:
+        """A service's own endpoints count against the cap; templates that its code declares are few by nature."""
+        if chosen is None:
+            return usual, trusting(self._core)
+        return safe(ENDPOINT, chosen, self._core.problems), guarded(self._core)
+
+    def _declared(self) -> frozenset[str]:
+        return frozenset(endpoint for endpoint, _ in self._core.config.routes())
+
+    def _describe(self, kind: Kind, endpoint: Resolver, segment: Source, partner: Source) -> Describe:
+        problems, version = self._core.problems, self.version
+        trace_id = self._trace_id if directory() is None else None
+        return Describe(
+            version=(lambda _: version)
+            if isinstance(version, str)
+            else kind.resolver(VERSION, version, UNKNOWN, problems),
+            endpoint=endpoint,
+            segment=kind.resolver(SEGMENT, segment, UNKNOWN, problems),
+            partner=kind.resolver(PARTNER, partner, NONE, problems),
+            trace_id=safe_trace(kind.call(trace_id), problems) if trace_id else None,
+        )

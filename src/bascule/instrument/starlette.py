@@ -1,0 +1,52 @@
+"""Starlette and FastAPI: the template of the route that answered, through mounts and included routers.
+
+Read from the ASGI scope that they fill in; neither is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from bascule.conventions import UNKNOWN
+
+Scope = MutableMapping[str, Any]
+
+_FULL = 2  # starlette.routing.Match.FULL
+
+
+def route_template(scope: Scope) -> str:
+    """Such as `/jobs/{job}`; `unknown` where no route matched."""
+    if "app_root_path" in scope:  # inside a mount: the route knows only the rest of its path
+        return _matched_again(scope)
+    return _path(scope) or _matched_again(scope)
+
+
+def _path(scope: Scope) -> str | None:
+    """The matched route's own path. FastAPI keeps an included router's whole path beside the route."""
+    fastapi = scope.get("fastapi")
+    route = (fastapi.get("effective_route_context") if fastapi else None) or scope.get("route")
+    path: str | None = getattr(route, "path", None)
+    return path
+
+
+def _matched_again(scope: Scope) -> str:
+    """For what the scope does not tell: mounts, and versions of Starlette that do not keep the route."""
+    router = scope.get("router")
+    if router is None:
+        return UNKNOWN
+    outer = {key: value for key, value in scope.items() if key in ("type", "method", "path", "headers")}
+    outer["root_path"] = scope.get("app_root_path", scope.get("root_path", ""))
+    return "".join(_templates(router.routes, outer)) or UNKNOWN
+
+
+def _templates(routes: list[Any], scope: Scope) -> list[str]:
+    """The template of each mount on the way, and of the route; empty where the way ends without a route."""
+    for route in routes:
+        match, child = route.matches(scope)
+        if match.value == _FULL:
+            own = _path({**child, "route": route}) or ""
+            nested = getattr(route, "routes", None)
+            rest = _templates(nested, {**scope, **child}) if nested else [""]
+            return [own, *rest] if rest else []
+    return []
