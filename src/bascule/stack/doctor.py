@@ -1,0 +1,146 @@
+"""What this machine lacks to run a spec's stack, and how to get it."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bascule.errors import PortBusy, ProgramMissing
+from bascule.processes import ports, programs
+from bascule.spec import Spec
+from bascule.stack import state
+from bascule.stack.plan import Layout, exporters, ports_of
+
+__all__ = ["Check", "doctor"]
+
+OLDEST_PYTHON = (3, 11)
+TESTED = {"prometheus": (2, 42), "prometheus-alertmanager": (0, 25)}  # older ones may lack a flag or a function
+NEEDED_BYTES = 1 << 30
+BINARIES = {
+    "prometheus": "prometheus",
+    "alertmanager": "prometheus-alertmanager",
+    "node_exporter": "prometheus-node-exporter",
+    "redis_exporter": "prometheus-redis-exporter",
+    "nginx_exporter": "prometheus-nginx-exporter",
+    "blackbox_exporter": "prometheus-blackbox-exporter",
+}
+OPTIONAL = ("promtool", "redis-server", "nginx", "chromium")
+TIME_ERROR = 5  # what adjtimex returns when the clock is not synchronised
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `optional`: it is missing, and the stack runs without it."""
+
+    subject: str
+    state: Literal["ok", "missing", "optional"]
+    found: str
+    mend: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.state != "missing"
+
+    def __str__(self) -> str:
+        text = f"{self.state:8}  {self.subject}: {self.found}"
+        return f"{text}\n          {self.mend}" if self.mend else text
+
+
+def doctor(spec: Spec) -> list[Check]:
+    """Programs, versions, ports, disk and clock, each with what was found and the mend."""
+    return [
+        _python(),
+        *(_program(name) for name in _needed(spec)),
+        *(_optional(_program(name)) for name in OPTIONAL),
+        *_ports(spec),
+        _disk(Layout(spec.stack.state).state),
+        _clock(),
+    ]
+
+
+def _needed(spec: Spec) -> list[str]:
+    stores = [part for part in ("prometheus", "alertmanager") if part not in spec.stack.external]
+    return [BINARIES[part] for part in [*stores, *exporters(spec)]]
+
+
+def _python() -> Check:
+    is_recent = sys.version_info >= OLDEST_PYTHON
+    mend = "" if is_recent else "install Python 3.11 or later, and run Bascule with it"
+    return Check("python", "ok" if is_recent else "missing", platform.python_version(), mend)
+
+
+def _program(name: str) -> Check:
+    try:
+        path = programs.find(name)
+    except ProgramMissing as error:
+        return Check(name, "missing", error.what, error.mend)
+    version = _version(path)
+    tested = TESTED.get(name, (0,))
+    if version and version < tested:
+        wanted = ".".join(map(str, tested))
+        return Check(name, "optional", f"{_dotted(version)} at {path}", f"Bascule is tested with {wanted} or later")
+    return Check(name, "ok", f"{_dotted(version)} at {path}")
+
+
+def _optional(check: Check) -> Check:
+    return check if check.ok else Check(check.subject, "optional", check.found, check.mend)
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    """The version a program tells; empty when it tells none."""
+    for flag in ("-v",) if program.name == "nginx" else ("--version", "-version"):
+        try:
+            done = subprocess.run(
+                [str(program), flag], capture_output=True, text=True, timeout=10, env=programs.environment(program)
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        told = re.search(r"\b(\d+)\.(\d+)(?:\.(\d+))?", done.stdout + done.stderr)
+        if told:
+            return tuple(int(part) for part in told.groups() if part)
+    return ()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version)) or "of unknown version"
+
+
+def _ports(spec: Spec) -> Iterator[Check]:
+    running = state.holder(Layout(spec.stack.state).state)
+    if running is not None:
+        yield Check("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.since})")
+        return
+    for name, port in ports_of(spec).items():
+        try:
+            ports.check(spec.stack.listen, port, name)
+            yield Check(f"port {port}", "ok", f"free for {name}")
+        except PortBusy as error:
+            yield Check(f"port {port}", "missing", error.what, error.mend)
+
+
+def _disk(folder: Path) -> Check:
+    place = next(parent for parent in [folder, *folder.parents] if parent.exists())
+    free = shutil.disk_usage(place).free
+    found = f"{free / (1 << 30):.1f} GiB free below {place}"
+    if free >= NEEDED_BYTES:
+        return Check("disk", "ok", found)
+    return Check("disk", "missing", found, "free some space, or give stack.state in the spec a folder on another disk")
+
+
+def _clock() -> Check:
+    """Whether the kernel's clock is kept by a time server (Linux only)."""
+    if sys.platform != "linux":
+        return Check("clock", "ok", "not looked at on this system")
+    nothing_to_set = ctypes.create_string_buffer(512)  # struct timex, all zero: only read
+    if ctypes.CDLL(None).ntp_adjtime(nothing_to_set) != TIME_ERROR:
+        return Check("clock", "ok", "synchronised")
+    mend = "times of several hosts will not agree; on Debian: sudo apt-get install systemd-timesyncd"
+    return Check("clock", "optional", "not synchronised with a time server", mend)

@@ -1,0 +1,102 @@
+"""The state folder: held by one stack at a time, and telling others how that stack stands."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from bascule.errors import AlreadyRunning, StoreError
+
+__all__ = ["Holder", "held", "holder", "read_status", "write_status"]
+
+LOCK = "lock"
+STATUS = "status.json"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a state folder, since when (RFC 3339), for which spec."""
+
+    pid: int
+    since: str
+    spec: str
+
+
+@contextmanager
+def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
+    """Hold the state folder. Raises AlreadyRunning, naming the holder, when another stack has it.
+
+    The lock is the kernel's: it ends with the process, however that ends.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        file = (state / LOCK).open("a+")
+    except OSError as error:
+        raise StoreError(f"{state} cannot be used: {error.strerror}", "give stack.state another folder") from error
+    with file:
+        if not _locked(file):
+            raise _refusal(state)
+        this = Holder(os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"), str(spec_path))
+        file.truncate(0)
+        file.write(json.dumps(asdict(this)))
+        file.flush()
+        try:
+            yield this
+        finally:
+            (state / STATUS).unlink(missing_ok=True)
+
+
+def holder(state: Path) -> Holder | None:
+    """Who holds the state folder now, None when nobody does."""
+    try:
+        file = (state / LOCK).open("r+")
+    except OSError:
+        return None
+    with file:
+        if _locked(file):
+            return None
+        try:
+            return Holder(**json.loads(file.read()))
+        except (ValueError, TypeError):  # it is just being written
+            return Holder(0, "just now", "")
+
+
+def write_status(state: Path, rows: list[dict[str, Any]]) -> None:
+    fresh = state / f".{STATUS}.new"
+    fresh.write_text(json.dumps(rows, indent=2) + "\n")
+    fresh.replace(state / STATUS)
+
+
+def read_status(state: Path) -> list[dict[str, Any]]:
+    """The processes of the running stack; empty when none runs."""
+    if holder(state) is None:
+        return []
+    try:
+        rows: list[dict[str, Any]] = json.loads((state / STATUS).read_text())
+    except FileNotFoundError:
+        return []
+    return rows
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _refusal(state: Path) -> AlreadyRunning:
+    other = holder(state)
+    who = f"pid {other.pid}, since {other.since}, for {other.spec}" if other else "it is just ending"
+    return AlreadyRunning(
+        f"another Bascule holds the state folder {state} ({who})",
+        "stop it with Ctrl-C or `bascule down`, or give stack.state in the spec another folder",
+    )
