@@ -291,10 +291,12 @@ class _Guardian:
             self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        if self.process is not None and self.process.stdin is not None:
+        with self.lock:
+            process, self.process = self.process, None
+        if process is not None and process.stdin is not None:
             with suppress(BrokenPipeError):
-                self.process.stdin.close()
-            self.process.wait()
+                process.stdin.close()
+            process.wait()
 
     def _begin(self) -> None:
         # -I -S: it needs nothing but the standard library, and must start fast.
