@@ -1,0 +1,169 @@
+"""The page, its stream of news, its charts; read-only, and without state of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry, Gauge
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bascule.console import queries
+from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, known_signals
+from bascule.console.parts import Parts
+from bascule.console.render import Renderer
+from bascule.console.sources import Watch
+from bascule.console.stream import Stream, TooManyViewers
+from bascule.console.views import build
+from bascule.console.views.signals import signal_row
+from bascule.conventions import CONSOLE_VIEWERS
+from bascule.errors import BasculeError
+from bascule.processes.serving import add_metrics_page
+from bascule.spec import Spec
+
+FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
+LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types bascule"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Guarded:
+    """Sends the security headers with every answer, streams included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
+            await send(message)
+
+        await self.app(scope, receive, guarded)
+
+
+WindowName = Annotated[str, Query(pattern=f"^({'|'.join(WINDOWS)})$")]
+
+
+class Console:
+    """What the routes share: the sources, the renderer and the stream of frames."""
+
+    def __init__(self, spec: Spec, stop: threading.Event) -> None:
+        self.spec = spec
+        self.parts = Parts(spec)
+        self.watch = Watch(self.parts.sources)
+        self.charts = Charts(self.parts)
+        self.renderer = Renderer(spec)
+        self.stream = Stream(self.frame, stop)
+
+    def frame(self) -> dict[str, str]:
+        self.watch.look()
+        return self.renderer.fragments(build(self.parts, time.time()))
+
+    def page(self) -> str:
+        if self.watch.look():
+            self.watch.settle(FIRST_LOOK)
+        return self.renderer.page(build(self.parts, time.time()))
+
+    def detail(self, signal: str, segment: str) -> str:
+        told = known_signals(self.parts).get((signal, segment))
+        if told is None:
+            raise HTTPException(404, "the judge knows no such signal and segment")
+        row = signal_row(self.spec, told, self.parts.judge.reading.is_fresh(time.time()))
+        courses = {v: queries.values(self.spec, signal, segment, v) for v in self.spec.versions.both}
+        return self.renderer.detail(row, courses)
+
+
+def create_app(spec: Spec, stop: threading.Event | None = None) -> FastAPI:
+    """The console of a migration; its streams end when `stop` is set."""
+    console = Console(spec, stop or threading.Event())
+    app = FastAPI(title="Bascule", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(console))
+    if spec.stack.listen in ("127.0.0.1", "localhost", "::1"):
+        # A page of another site must not read this one by pointing its own name at the loopback address.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)
+    app.add_middleware(Guarded)
+    add_metrics_page(app, _registry(console))
+    app.mount("/static", StaticFiles(directory=_static()), name="static")
+    _add_pages(app, console)
+    return app
+
+
+def _add_pages(app: FastAPI, console: Console) -> None:
+    @app.get("/", response_class=HTMLResponse)
+    def page() -> HTMLResponse:
+        return HTMLResponse(console.page())
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        try:
+            return StreamingResponse(console.stream.events(), media_type="text/event-stream")
+        except TooManyViewers as error:
+            raise HTTPException(503, str(error)) from error
+
+    @app.get("/detail", response_class=HTMLResponse)
+    def detail(signal: str, segment: str) -> HTMLResponse:
+        return HTMLResponse(console.detail(signal, segment))
+
+    @app.get("/charts/share")
+    def share_chart(window: WindowName = DEFAULT_WINDOW) -> Response:
+        return _chart(lambda: console.charts.share(window))
+
+    @app.get("/charts/signal")
+    def signal_chart(signal: str, segment: str, window: WindowName = DEFAULT_WINDOW) -> Response:
+        if (signal, segment) not in known_signals(console.parts):
+            raise HTTPException(404, "the judge knows no such signal and segment")
+        return _chart(lambda: console.charts.signal(signal, segment, window))
+
+
+def _chart(make: Callable[[], Chart]) -> Response:
+    """A chart, or in words why there is none: never an empty chart that looks like a quiet one."""
+    try:
+        return JSONResponse(make().as_json())
+    except BasculeError as error:
+        return JSONResponse({"error": error.what}, status_code=502)
+
+
+def _lifespan(console: Console) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        console.watch.start()
+        yield
+        console.watch.stop()
+        console.parts.close()
+
+    return lifespan
+
+
+def _registry(console: Console) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    viewers = Gauge(CONSOLE_VIEWERS.name, CONSOLE_VIEWERS.help, registry=registry)
+    viewers.set_function(lambda: console.stream.viewers)
+    return registry
+
+
+def _static() -> Path:
+    with resources.as_file(resources.files("bascule.console").joinpath("static")) as folder:
+        return folder

@@ -1,0 +1,179 @@
+"""The courses behind the charts: range queries, put on one grid of times, with marks for what happened."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bascule.console import queries
+from bascule.console.parts import Journal, Parts
+from bascule.conventions import SEGMENT, TOTAL_SEGMENT
+from bascule.prometheus import Series
+
+POINTS = 360  # about as many as a chart has room for
+KEPT_FOR = 2.0  # seconds that an answer serves every viewer
+LEAD = 60.0  # seconds shown before the first thing that happened
+SHORTEST = 180.0  # seconds: a chart never shows less
+WINDOWS = {"15m": 900.0, "1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0, "7d": 604_800.0, "all": 35 * 86_400.0}
+DEFAULT_WINDOW = "1h"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart: a value for each time of the grid, None where there is no data."""
+
+    label: str
+    role: str  # "actual", "planned", "baseline" or "candidate"
+    values: list[float | None]
+    query: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment or a span of time worth seeing on the chart (Unix seconds)."""
+
+    kind: str
+    label: str
+    start: float
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Chart:
+    times: list[float]
+    lines: list[Line]
+    unit: str
+    note: str = ""
+    marks: list[Mark] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The times of a chart, aligned to the step so that the same question has the same answer for everyone."""
+
+    start: float
+    end: float
+    step: float
+
+    @classmethod
+    def over(cls, window: float, scrape: float, now: float, first: float | None) -> Grid:
+        """The window up to now, cut to begin shortly before `first`, the earliest thing that happened."""
+        begin = now - window
+        if first is not None:
+            begin = max(begin, min(first - LEAD, now - SHORTEST))
+        step = max(1.0, scrape, math.ceil((now - begin) / POINTS))
+        return cls(math.floor(begin / step) * step, math.floor(now / step) * step, step)
+
+    @property
+    def times(self) -> list[float]:
+        count = round((self.end - self.start) / self.step) + 1
+        return [self.start + i * self.step for i in range(count)]
+
+    def place(self, series: Series) -> list[float | None]:
+        """The series' values on the grid; None where it has none, or not a number."""
+        values: list[float | None] = [None] * len(self.times)
+        places = np.rint((series.times - self.start) / self.step).astype(int)
+        for place, value in zip(places, series.values, strict=True):
+            if 0 <= place < len(values) and math.isfinite(value):
+                values[place] = float(value)
+        return values
+
+
+class Charts:
+    """Answers charts, each asked of Prometheus at most once in KEPT_FOR seconds for all viewers together."""
+
+    def __init__(self, parts: Parts, clock: Callable[[], float] = time.time) -> None:
+        self.parts = parts
+        self._clock = clock
+        self._kept: dict[tuple[str, ...], tuple[float, Chart]] = {}
+        self._lock = threading.Lock()
+
+    def share(self, window: str) -> Chart:
+        return self._keep(("share", window), lambda: self._share(self._grid(window)))
+
+    def signal(self, signal: str, segment: str, window: str) -> Chart:
+        key = ("signal", signal, segment, window)
+        return self._keep(key, lambda: self._signal(signal, segment, self._grid(window)))
+
+    def _keep(self, key: tuple[str, ...], make: Callable[[], Chart]) -> Chart:
+        with self._lock:
+            self._kept = {k: kept for k, kept in self._kept.items() if self._clock() - kept[0] < KEPT_FOR}
+            if key not in self._kept:
+                self._kept[key] = (self._clock(), make())
+            return self._kept[key][1]
+
+    def _grid(self, window: str) -> Grid:
+        scrape = self.parts.spec.stack.scrape.interval
+        return Grid.over(WINDOWS[window], scrape, self._clock(), self._first())
+
+    def _first(self) -> float | None:
+        journal = self.parts.journal.reading.value
+        return min((entry.at.timestamp() for entry in journal.timeline), default=None) if journal else None
+
+    def _range(self, query: str, grid: Grid) -> list[Series]:
+        return self.parts.prometheus.range(query, grid.start, grid.end, grid.step)
+
+    def _share(self, grid: Grid) -> Chart:
+        spec = self.parts.spec
+        actual, planned = queries.share_by_segment(spec, grid.step), queries.planned_by_segment(spec)
+        lines = [
+            *self._lines(actual, grid, spec.segments.label, "actual"),
+            *self._lines(planned, grid, SEGMENT, "planned"),
+            *self._lines(queries.share_total(spec, grid.step), grid, "", "actual"),
+        ]
+        return Chart(grid.times, lines, "share", "", self._marks(grid, TOTAL_SEGMENT))
+
+    def _lines(self, query: str, grid: Grid, label: str, role: str) -> Iterable[Line]:
+        for series in self._range(query, grid):
+            yield Line(series.labels.get(label, "") or TOTAL_SEGMENT, role, grid.place(series), query)
+
+    def _signal(self, name: str, segment: str, grid: Grid) -> Chart:
+        spec = self.parts.spec
+        declared = spec.signals.get(name)
+        lines = [
+            self._version_line(queries.values(spec, name, segment, version, grid.step), grid, version, role)
+            for role, version in zip(("baseline", "candidate"), spec.versions.both, strict=True)
+        ]
+        note = "standardised to one mix of segments, since the phase began" if segment == TOTAL_SEGMENT else ""
+        unit = declared.unit if declared else ""
+        return Chart(grid.times, lines, unit, note or queries.statistic(declared), self._marks(grid, segment))
+
+    def _version_line(self, query: str, grid: Grid, version: str, role: str) -> Line:
+        series = self._range(query, grid)
+        nothing: list[float | None] = [None] * len(grid.times)
+        return Line(version.upper(), role, grid.place(series[0]) if series else nothing, query)
+
+    def _marks(self, grid: Grid, segment: str) -> list[Mark]:
+        """Phases, annotations and alerts that touch the grid; alerts of other segments are left out."""
+        journal = self.parts.journal.reading.value or Journal()
+        found = [*_moments(journal), *_alerts(journal, segment)]
+        return [mark for mark in found if mark.start <= grid.end and (mark.end is None or mark.end >= grid.start)]
+
+
+def _moments(journal: Journal) -> Iterable[Mark]:
+    for entry in journal.timeline:
+        share = "" if entry.share is None else f"{entry.share:.0%}"
+        yield Mark(entry.kind, share or entry.text, entry.at.timestamp(), entry.at.timestamp())
+
+
+def _alerts(journal: Journal, segment: str) -> Iterable[Mark]:
+    for incident in journal.incidents:
+        about = incident.labels.get(SEGMENT, TOTAL_SEGMENT)
+        if incident.starts is not None and (TOTAL_SEGMENT in (segment, about) or about == segment):
+            end = incident.resolved.timestamp() if incident.resolved else None
+            yield Mark("alert", incident.alert, incident.starts.timestamp(), end)
+
+
+def known_signals(parts: Parts) -> Mapping[tuple[str, str], Any]:
+    """The signals and segments that the judge speaks of; nothing else can be asked for."""
+    opinion = parts.judge.reading.value
+    return {(each.signal, each.segment): each for each in opinion.signals} if opinion else {}

@@ -1,0 +1,112 @@
+"""Numbers as people read them: 0.0002 is `0.02 %`, 0.0431 s is `43 ms`; a missing number is a dash, never a zero."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
+THIN = "\N{NARROW NO-BREAK SPACE}"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A value in its unit; `unit` as the spec writes it: ratio, seconds, stars, EUR per match, ..."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    number, short = _scaled(value, unit)
+    return f"{number}{THIN}{short}" if short else number
+
+
+def difference(value: float | None, unit: str) -> str:
+    """A difference, always with its sign; differences of ratios are percentage points."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    number, short = _scaled(value, unit)
+    short = "pt" if unit == "ratio" else short
+    sign = "" if number.startswith(MINUS) else "+" if number.strip("0.") else "±"
+    return f"{sign}{number}{THIN}{short}" if short else f"{sign}{number}"
+
+
+def unit_name(unit: str) -> str:
+    """The unit as it stands beside a signal's name."""
+    return {"ratio": "share of events", "seconds": "time", "": ""}.get(unit, unit)
+
+
+def multiple(value: float | None) -> str:
+    """A ratio of two rates: `×1.8`."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"×{_digits(value, 2)}"
+
+
+def percent(value: float | None) -> str:
+    return figure(value, "ratio")
+
+
+def share(value: float | None) -> str:
+    """A share of traffic in whole percents; a small one is never rounded down to nothing."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if 0 < value < 0.01:
+        return f"<{THIN}1{THIN}%"
+    return f"{value * 100:.0f}{THIN}%"
+
+
+def count(value: float | None) -> str:
+    """A number of events, grouped by threes."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:,.0f}".replace(",", THIN)
+
+
+def rate(value: float | None) -> str:
+    """Events per second."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{_digits(value, 2)}/s"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time in its two largest units: `4 s`, `3 min 20 s`, `2 d 4 h`."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        whole, left = divmod(left, size)
+        if whole or parts:
+            parts.append(f"{whole}{THIN}{name}" if whole else "")
+    return " ".join(part for part in parts[:2] if part) or f"0{THIN}s"
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    return MISSING if moment is None else span((now - moment) / timedelta(seconds=1))
+
+
+def moment(text: str | None) -> datetime | None:
+    """An RFC 3339 time in UTC; a time without zone is taken as UTC."""
+    if not text:
+        return None
+    parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _scaled(value: float, unit: str) -> tuple[str, str]:
+    if unit == "ratio":
+        return _digits(value * 100, 3), "%"
+    if unit == "seconds":
+        return (_digits(value, 3), "s") if abs(value) >= 1 else (_digits(value * 1000, 3), "ms")
+    return _digits(value, 3), unit.partition(" ")[0]
+
+
+def _digits(value: float, significant: int) -> str:
+    """`value` to so many significant digits, at most three decimals, without an exponent."""
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    decimals = min(3, max(0, significant - 1 - magnitude))
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        return "0"
+    return text.replace("-", MINUS)

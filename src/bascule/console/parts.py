@@ -1,0 +1,160 @@
+"""Reading the other parts of the house: Prometheus, the judge, the incident journal, the logs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from pydantic import TypeAdapter
+
+from bascule.console import queries
+from bascule.console.answers import Incident, Opinion, PhaseAnswer, TimelineEntry
+from bascule.console.sources import Source
+from bascule.conventions import SEGMENT
+from bascule.errors import QueryRejected, Unreachable
+from bascule.prometheus import ActiveAlert, Prometheus, Sample, Target
+from bascule.spec import Spec
+
+TIMEOUT = 2.0  # seconds: a part that needs longer is as good as silent on a live page
+SLOW = 5.0  # seconds between looks at what changes slowly
+
+_incidents = TypeAdapter(list[Incident])
+_timeline = TypeAdapter(list[TimelineEntry])
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Who gets the requests, by segment; shares are of the candidate, rates in requests per second."""
+
+    share: Mapping[str, float | None] = field(default_factory=dict)
+    planned: Mapping[str, float] = field(default_factory=dict)
+    baseline_rate: Mapping[str, float] = field(default_factory=dict)
+    candidate_rate: Mapping[str, float] = field(default_factory=dict)
+    total_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether the services answer: samples of `up` and its kin, and when they were taken."""
+
+    samples: tuple[Sample, ...] = ()
+    times: Mapping[tuple[str, str], float] = field(default_factory=dict)  # (job, instance) -> Unix seconds
+    targets: tuple[Target, ...] = ()
+    down_for: Mapping[str, float] = field(default_factory=dict)  # job -> seconds
+    pending: tuple[ActiveAlert, ...] = ()
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What the incident journal holds."""
+
+    incidents: tuple[Incident, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    phase: PhaseAnswer = field(default_factory=PhaseAnswer)
+
+
+class Parts:
+    """The sources of one page."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False)
+        self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT)
+        self.judge: Source[Opinion] = Source("judge", self._verdict, said_at=_ticked)
+        self.journal: Source[Journal] = Source("incidents", self._journal)
+        self.traffic: Source[Traffic] = Source("prometheus", self._traffic)
+        self.health: Source[Health] = Source("services", self._health)
+        self.logs: Source[Mapping[str, Any]] = Source("logs", self._logs, interval=2.0)
+
+    @property
+    def sources(self) -> tuple[Source[Any], ...]:
+        return (self.traffic, self.health, self.judge, self.journal, self.logs)
+
+    def close(self) -> None:
+        self._http.close()
+        self.prometheus.close()
+
+    # ------------------------------------------------------------ one method a source
+
+    def _verdict(self) -> Opinion:
+        return Opinion.model_validate(self._get("judge", "/api/verdict"))
+
+    def _journal(self) -> Journal:
+        return Journal(
+            tuple(_incidents.validate_python(self._get("incidents", "/api/incidents"))),
+            tuple(_timeline.validate_python(self._get("incidents", "/api/timeline"))),
+            PhaseAnswer.model_validate(self._get("incidents", "/api/phase")),
+        )
+
+    def _logs(self) -> Mapping[str, Any]:
+        answer = self._get("logs", "/api/stats")
+        if not isinstance(answer, dict):
+            raise QueryRejected("the logs answered something else than an object")
+        return answer
+
+    def _traffic(self) -> Traffic:
+        spec, ask = self.spec, self.prometheus.instant
+        total = ask(queries.share_total(spec))
+        return Traffic(
+            share=_by_label(ask(queries.share_by_segment(spec)), spec.segments.label),
+            planned=_present(_by_label(ask(queries.planned_by_segment(spec)), SEGMENT)),
+            baseline_rate=_present(self._rates(spec.versions.baseline)),
+            candidate_rate=_present(self._rates(spec.versions.candidate)),
+            total_share=_number(total[0].value) if total else None,
+        )
+
+    def _rates(self, version: str) -> Mapping[str, float | None]:
+        return _by_label(self.prometheus.instant(queries.rate_by_segment(self.spec, version)), self.spec.segments.label)
+
+    def _health(self) -> Health:
+        samples = self.prometheus.instant(queries.HEALTH)
+        down = sorted({s.labels.get("job", "") for s in samples if s.labels.get("__name__") == "up" and s.value == 0})
+        return Health(
+            samples=tuple(samples),
+            times={_target(s): s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
+            targets=tuple(self.prometheus.targets()),
+            down_for=self._down_for(down),
+            pending=tuple(alert for alert in self.prometheus.alerts() if alert.state == "pending"),
+        )
+
+    def _down_for(self, jobs: list[str]) -> Mapping[str, float]:
+        if not jobs:
+            return {}
+        return _present(_by_label(self.prometheus.instant(queries.down_seconds(self.spec, jobs)), "job"))
+
+    def _get(self, part: str, path: str) -> Any:
+        url = self.spec.stack.url(part) + path
+        try:
+            response = self._http.get(url)
+            response.raise_for_status()
+            return response.json()
+        except httpx.HTTPStatusError as error:
+            raise QueryRejected(f"{url} answered {error.response.status_code}") from error
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{url} does not answer: {error or type(error).__name__}") from error
+
+
+def _ticked(opinion: Opinion) -> float:
+    """When the judge last looked: an answer given now can be an old opinion."""
+    now = time.time()
+    return now if opinion.tick is None else min(now, opinion.tick.timestamp())
+
+
+def _target(sample: Sample) -> tuple[str, str]:
+    return sample.labels.get("job", ""), sample.labels.get("instance", "")
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _by_label(samples: list[Sample], label: str) -> Mapping[str, float | None]:
+    return {sample.labels.get(label, ""): _number(sample.value) for sample in samples}
+
+
+def _present(values: Mapping[str, float | None]) -> Mapping[str, float]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,96 @@
+"""From a page's values to HTML, as a whole and in fragments that can be renewed one by one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from bascule import __version__
+from bascule.console import figures
+from bascule.console.charts import DEFAULT_WINDOW, WINDOWS
+from bascule.console.views import Page
+from bascule.console.views.signals import SignalRow
+from bascule.spec import Spec
+from bascule.spec.quantities import format_duration
+
+FRAGMENTS = ("say", "notices", "verdict", "plan", "alerts", "services", "shares", "gates", "triggers", "timeline",
+             "resolved")  # fmt: skip
+
+
+class Renderer:
+    """Lays a page out. Every value is escaped: names of segments, alerts and services come from outside."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._templates = Environment(
+            loader=PackageLoader("bascule.console"),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= _filters()
+        self._templates.globals |= {
+            "spec": spec,
+            "baseline": spec.versions.baseline.upper(),
+            "candidate": spec.versions.candidate.upper(),
+            "prometheus": self.prometheus_link,
+            "windows": list(WINDOWS),
+            "default_window": DEFAULT_WINDOW,
+            "version": __version__,
+            "has_charts": has_charts(),
+        }
+
+    def page(self, page: Page) -> str:
+        return self._templates.get_template("page.html").render(page=page)
+
+    def fragments(self, page: Page) -> dict[str, str]:
+        """HTML by the id of the element it replaces."""
+        found = {name: self._render(f"_{name}.html", page=page) for name in FRAGMENTS}
+        for group in page.groups:
+            found[f"signal-{group.name}"] = self._render("_signal.html", group=group)
+        return found
+
+    def detail(self, row: SignalRow, chart_queries: dict[str, str]) -> str:
+        """What stands behind one row of the comparison."""
+        return self._render("_detail.html", row=row, chart_queries=chart_queries)
+
+    def prometheus_link(self, query: str) -> str:
+        """Where Prometheus shows this query itself."""
+        parameters = {"g0.expr": query, "g0.tab": "0", "g0.range_input": "1h"}
+        return f"{self.spec.stack.url('prometheus')}/graph?{urlencode(parameters)}"
+
+    def _render(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(**values).strip()
+
+
+@cache
+def has_charts() -> bool:
+    """Whether the chart library was fetched when the package was built."""
+    return resources.files("bascule.console").joinpath("static/vendor/uPlot.iife.min.js").is_file()
+
+
+def _filters() -> dict[str, Any]:
+    return {
+        "share": figures.share,
+        "count": figures.count,
+        "rate": figures.rate,
+        "span": figures.span,
+        "multiple": figures.multiple,
+        "duration": format_duration,
+        "utc": _utc,
+        "iso": _iso,
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return moment.strftime("%H:%M:%S UTC")
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

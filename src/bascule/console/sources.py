@@ -1,0 +1,129 @@
+"""Reading the other parts, each on a thread of its own, so that one that hangs does not silence the rest.
+
+They are read only while somebody looks at the page, once for all who look.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from bascule.errors import BasculeError
+
+STALE_AFTER = 5.0  # seconds without news from which a figure is no longer shown as the present one
+AWAKE_FOR = 10.0  # seconds that reading goes on after the last look at the page
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """What a source last said. `at` is when that was true (Unix seconds), None when it never said anything."""
+
+    value: T | None = None
+    at: float | None = None
+    error: str = ""
+
+    def age(self, now: float) -> float | None:
+        return None if self.at is None else max(0.0, now - self.at)
+
+    def is_fresh(self, now: float) -> bool:
+        age = self.age(now)
+        return age is not None and age <= STALE_AFTER
+
+    def fresh(self, now: float) -> T | None:
+        """The value, unless it is too old to be called the present."""
+        return self.value if self.is_fresh(now) else None
+
+
+def right_now(_: Any) -> float:
+    return time.time()
+
+
+class Source(Generic[T]):
+    """One thing that is read again and again. `said_at` tells from an answer when it was true."""
+
+    def __init__(
+        self, name: str, read: Callable[[], T], interval: float = 1.0, said_at: Callable[[T], float] = right_now
+    ) -> None:
+        self.name = name
+        self.interval = interval
+        self.reading: Reading[T] = Reading()
+        self.reads = 0
+        self._read = read
+        self._said_at = said_at
+
+    def refresh(self) -> None:
+        """Read once. A failure keeps what was known before, at its old time, with what went wrong."""
+        try:
+            value = self._read()
+            self.reading = Reading(value, self._said_at(value))
+        except BasculeError as error:
+            self._failed(error.what)
+        except (ValueError, KeyError, TypeError) as error:
+            self._failed(f"its answer is not what was expected: {str(error).splitlines()[0]}")
+        self.reads += 1
+
+    def _failed(self, what: str) -> None:
+        if what != self.reading.error:
+            log.warning("%s: %s", self.name, what)
+        self.reading = Reading(self.reading.value, self.reading.at, what)
+
+
+class Watch:
+    """Reads its sources while somebody looks.
+
+    1. `look()` keeps the threads awake for a while; every page and every stream calls it.
+    2. Each thread reads its source, then sleeps the source's interval.
+    3. Without a look they wait, and cost nothing.
+    """
+
+    def __init__(self, sources: Sequence[Source[Any]], clock: Callable[[], float] = time.monotonic) -> None:
+        self.sources = tuple(sources)
+        self._clock = clock
+        self._stop = threading.Event()
+        self._awake = threading.Condition()
+        self._awake_until = 0.0
+        self._threads = [
+            threading.Thread(target=self._follow, args=(source,), name=f"read:{source.name}", daemon=True)
+            for source in self.sources
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        with self._awake:
+            self._awake.notify_all()
+
+    def look(self) -> bool:
+        """Somebody looks; True when the threads were asleep, so that what is known may be old."""
+        with self._awake:
+            was_asleep = self._clock() >= self._awake_until
+            self._awake_until = self._clock() + AWAKE_FOR
+            self._awake.notify_all()
+        return was_asleep
+
+    def settle(self, seconds: float) -> None:
+        """Wait until every source was read anew, or for so long."""
+        before = [source.reads for source in self.sources]
+        deadline = self._clock() + seconds
+        while self._clock() < deadline and not self._stop.is_set():
+            if all(source.reads > then for source, then in zip(self.sources, before, strict=True)):
+                return
+            self._stop.wait(0.02)
+
+    def _follow(self, source: Source[Any]) -> None:
+        while not self._stop.is_set():
+            with self._awake:
+                self._awake.wait_for(lambda: self._stop.is_set() or self._clock() < self._awake_until)
+            if not self._stop.is_set():
+                source.refresh()
+                self._stop.wait(source.interval)

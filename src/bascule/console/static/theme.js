@@ -1,0 +1,3 @@
+// Runs before anything is painted, so that the chosen colours do not flash.
+"use strict";
+document.documentElement.dataset.theme = localStorage.getItem("bascule.theme") || "auto";

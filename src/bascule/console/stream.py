@@ -1,0 +1,74 @@
+"""Server-sent events: one frame is made for everybody, and each viewer gets what changed since their last."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+
+INTERVAL = 0.5  # seconds between frames; the parts are read once a second
+MAX_VIEWERS = 200
+
+Fragments = Mapping[str, str]
+
+
+class TooManyViewers(RuntimeError):
+    """More streams are open than the console serves."""
+
+
+class Stream:
+    """1. The first viewer starts the maker of frames; it ends with the last viewer.
+    2. A frame is all the page's fragments at one moment.
+    3. A viewer who reads slowly skips frames and gets the newest, never a queue.
+    """
+
+    def __init__(self, make: Callable[[], Fragments], stop: threading.Event) -> None:
+        self._make = make
+        self._stop = stop
+        self._frame: Fragments = {}
+        self._made = asyncio.Condition()
+        self._maker: asyncio.Task[None] | None = None
+        self.viewers = 0
+
+    def events(self) -> AsyncIterator[str]:
+        """One viewer's stream of events."""
+        if self.viewers >= MAX_VIEWERS:
+            raise TooManyViewers(f"{MAX_VIEWERS} pages are open already; close some")
+        return self._events()
+
+    async def _events(self) -> AsyncIterator[str]:
+        self.viewers += 1
+        try:
+            sent: Fragments = {}
+            yield "retry: 1000\n\n"
+            while not self._stop.is_set():
+                frame = await self._next()
+                yield event({name: html for name, html in frame.items() if sent.get(name) != html})
+                sent = frame
+        finally:
+            self.viewers -= 1
+
+    async def _next(self) -> Fragments:
+        if self._maker is None or self._maker.done():
+            self._maker = asyncio.create_task(self._make_frames())
+        async with self._made:
+            await self._made.wait()
+            return self._frame
+
+    async def _make_frames(self) -> None:
+        while True:
+            frame = await asyncio.to_thread(self._make)
+            async with self._made:
+                self._frame = frame
+                self._made.notify_all()
+            if self._stop.is_set() or self.viewers == 0:
+                return
+            await asyncio.sleep(INTERVAL)
+
+
+def event(changed: Fragments) -> str:
+    """A frame as it goes over the wire; an empty one still says that the stream lives."""
+    body = json.dumps({"at": datetime.now(UTC).isoformat(), "fragments": dict(changed)})
+    return f"event: frame\ndata: {body}\n\n"

@@ -1,0 +1,56 @@
+"""What the page shows, worked out from what the parts said: plain values that a template only has to lay out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bascule.console.parts import Parts
+from bascule.console.views.events import Event, OpenAlerts, open_alerts, resolved, timeline
+from bascule.console.views.plan import Plan, ShareRow, plan, share_rows
+from bascule.console.views.services import ServiceRow, own_rows, service_rows
+from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, signal_groups, trigger_rows
+from bascule.console.views.verdict import Notice, VerdictView, notices, verdict_view
+
+__all__ = ["Page", "build"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One moment of the whole page."""
+
+    now: datetime
+    notices: list[Notice]
+    verdict: VerdictView
+    plan: Plan
+    shares: list[ShareRow]
+    groups: list[SignalGroup]
+    gates: list[CheckRow]
+    triggers: list[CheckRow]
+    alerts: OpenAlerts
+    resolved: list[Event]
+    timeline: list[Event]
+    services: list[ServiceRow]
+    own: list[ServiceRow]
+
+
+def build(parts: Parts, now: float) -> Page:
+    spec = parts.spec
+    judge, journal = parts.judge.reading, parts.journal.reading
+    traffic, health = parts.traffic.reading, parts.health.reading
+    services = service_rows(spec, health, now)
+    return Page(
+        now=datetime.fromtimestamp(now, UTC),
+        notices=notices(parts.sources, services, now),
+        verdict=verdict_view(spec, judge, now),
+        plan=plan(spec, journal, judge, now),
+        shares=share_rows(spec, traffic, now),
+        groups=signal_groups(spec, judge, now),
+        gates=gate_rows(judge, now),
+        triggers=trigger_rows(judge, now),
+        alerts=open_alerts(journal, health, now),
+        resolved=resolved(journal),
+        timeline=timeline(journal),
+        services=services,
+        own=own_rows(parts, health, now),
+    )

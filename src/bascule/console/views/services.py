@@ -1,0 +1,110 @@
+"""Services: up, down or no data, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bascule.console import figures
+from bascule.console.parts import Health
+from bascule.console.sources import STALE_AFTER, Reading, Source
+from bascule.conventions import State
+from bascule.prometheus import Sample
+from bascule.spec import Spec
+
+if TYPE_CHECKING:
+    from bascule.console.parts import Parts
+
+WORST_FIRST = (State.BAD, State.NO_DATA, State.OK, State.NOT_APPLICABLE)
+WORDS = {State.OK: "up", State.BAD: "down", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
+ROLES = ("judge", "incidents", "logs", "console")
+
+
+@dataclass(frozen=True)
+class ServiceRow:
+    name: str
+    kind: str
+    state: State
+    word: str
+    detail: str
+    age: str
+    query: str
+
+
+def service_rows(spec: Spec, reading: Reading[Health], now: float) -> list[ServiceRow]:
+    health = reading.fresh(now)
+    rows = [_row(spec, name, service.kind, health, now) for name, service in spec.services.items()]
+    rows += [_probe(name, health) for name in spec.probes]
+    return sorted(rows, key=lambda row: WORST_FIRST.index(row.state))
+
+
+def own_rows(parts: Parts, reading: Reading[Health], now: float) -> list[ServiceRow]:
+    """The parts that watch: those the page reads itself by their answer, the rest by Prometheus."""
+    asked: tuple[Source[Any], ...] = (parts.traffic, parts.judge, parts.journal, parts.logs)
+    rows = [_asked(source, now) for source in asked]
+    return [*rows, _row(parts.spec, "alertmanager", "alerts", reading.fresh(now), now)]
+
+
+def _asked(source: Source[Any], now: float) -> ServiceRow:
+    reading = source.reading
+    state = State.OK if reading.is_fresh(now) else State.NO_DATA
+    word = "answers" if state is State.OK else "silent"
+    age = "" if state is State.OK else figures.span(reading.age(now))
+    return ServiceRow(source.name, "part", state, word, reading.error, age, "asked by this page itself")
+
+
+def _row(spec: Spec, name: str, kind: str, health: Health | None, now: float) -> ServiceRow:
+    query = f'up{{job="{name}"}}'
+    if health is None:
+        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus is silent", "", query)
+    samples = [sample for sample in health.samples if sample.labels.get("job") == name]
+    ups = [sample for sample in samples if sample.labels.get("__name__") == "up"]
+    if not ups:
+        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus holds no sample of it", "", query)
+    age = max(now - health.times.get(_target(sample), now) for sample in ups)
+    if age > max(STALE_AFTER, 3 * spec.stack.scrape.interval):
+        return ServiceRow(name, kind, State.NO_DATA, "no data", "not scraped any more", figures.span(age), query)
+    return _answering(name, kind, samples, ups, health, query)
+
+
+def _answering(
+    name: str, kind: str, samples: list[Sample], ups: list[Sample], health: Health, query: str
+) -> ServiceRow:
+    down = [sample for sample in ups if sample.value == 0]
+    behind = [s for s in samples if s.labels.get("__name__") in ("redis_up", "nginx_up") and s.value == 0]
+    if not down and not behind:
+        return ServiceRow(name, kind, State.OK, "up", _of(len(ups), len(ups)), "", query)
+    age = figures.span(health.down_for[name]) if name in health.down_for else ""
+    why = _error(name, health) if down else f"its exporter answers, but {name} does not"
+    detail = why if len(ups) == 1 else f"{_of(len(ups) - len(down), len(ups))}; {why}"
+    return ServiceRow(name, kind, State.BAD, "down", detail, age, query)
+
+
+def _probe(name: str, health: Health | None) -> ServiceRow:
+    query = f'probe_success{{job="probe-{name}"}}'
+    samples = _of_probe(name, health.samples if health else ())
+    if not samples:
+        return ServiceRow(name, "probe", State.NO_DATA, "no data", "no probe has answered", "", query)
+    if all(sample.value == 1 for sample in samples):
+        return ServiceRow(name, "probe", State.OK, "reachable", "", "", query)
+    return ServiceRow(name, "probe", State.BAD, "unreachable", "the probe from outside fails", "", query)
+
+
+def _of_probe(name: str, samples: Iterable[Sample]) -> list[Sample]:
+    job = f"probe-{name}"
+    return [s for s in samples if s.labels.get("job") == job and s.labels.get("__name__") == "probe_success"]
+
+
+def _error(job: str, health: Health) -> str:
+    """Why the scrape fails, in the last words of Prometheus' message: `connection refused`."""
+    error = next((t.last_error for t in health.targets if t.job == job and t.last_error), "")
+    return error.rpartition(": ")[2] or "it does not answer"
+
+
+def _of(up: int, all_of_them: int) -> str:
+    return f"{up} of {all_of_them} up" if all_of_them > 1 else ""
+
+
+def _target(sample: Sample) -> tuple[str, str]:
+    return sample.labels.get("job", ""), sample.labels.get("instance", "")

@@ -1,0 +1,171 @@
+"""The judge's comparison, signal by signal and segment by segment, with gates and triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from bascule.console import figures, queries
+from bascule.console.answers import Opinion, SignalOpinion
+from bascule.console.sources import Reading
+from bascule.conventions import TOTAL_SEGMENT, State
+from bascule.spec import Spec
+
+THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line stands
+REST = ""  # the group of signals that the spec does not declare
+GATE_WORDS = {
+    State.OK: "holds", State.BAD: "not met", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
+}  # fmt: skip
+TRIGGER_WORDS = {
+    State.OK: "clear", State.BAD: "triggered", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Forest:
+    """An interval drawn around zero: places from 0 to 100, zero at 50, harm always to the right of it."""
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SignalRow:
+    key: str  # safe as an HTML id, whatever the segment is called
+    signal: str
+    segment: str
+    state: State
+    word: str
+    baseline: str
+    candidate: str
+    effect: str
+    interval: str
+    forest: Forest | None
+    evidence: str
+    bar: float | None
+    alarm_since: datetime | None
+    opinion: SignalOpinion
+    queries: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SignalGroup:
+    name: str
+    unit: str
+    rows: list[SignalRow]
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """A gate or a rollback trigger."""
+
+    name: str
+    state: State
+    word: str
+    text: str
+
+
+def signal_groups(spec: Spec, reading: Reading[Opinion], now: float) -> list[SignalGroup]:
+    """A group for each declared signal, with rows once the judge has spoken; old rows are no data."""
+    opinion = reading.value
+    told = opinion.signals if opinion else []
+    rows = [signal_row(spec, each, reading.is_fresh(now)) for each in told]
+    names = [*spec.signals, REST]
+    return [_group(spec, name, [row for row in rows if _home(spec, row) == name]) for name in names]
+
+
+def _home(spec: Spec, row: SignalRow) -> str:
+    return row.signal if row.signal in spec.signals else REST
+
+
+def _group(spec: Spec, name: str, rows: list[SignalRow]) -> SignalGroup:
+    order = [*spec.segments.named, TOTAL_SEGMENT]
+    placed = sorted(rows, key=lambda row: order.index(row.segment) if row.segment in order else len(order))
+    unit = spec.signals[name].unit if name in spec.signals else ""
+    return SignalGroup(name, figures.unit_name(unit), placed)
+
+
+def row_key(signal: str, segment: str) -> str:
+    """An HTML id for a row: labels come from outside and can hold anything."""
+    return sha256(f"{signal}\0{segment}".encode()).hexdigest()[:12]
+
+
+def signal_row(spec: Spec, told: SignalOpinion, is_fresh: bool) -> SignalRow:
+    declared = spec.signals.get(told.signal)
+    unit = told.unit or (declared.unit if declared else "")
+    state = told.state if is_fresh else State.NO_DATA
+    baseline, candidate = spec.versions.both
+    return SignalRow(
+        key=row_key(told.signal, told.segment),
+        signal=told.signal,
+        segment=told.segment,
+        state=state,
+        word=_word(spec, state, told, is_fresh),
+        baseline=figures.figure(told.baseline, unit),
+        candidate=figures.figure(told.candidate, unit),
+        effect=figures.difference(told.effect, unit),
+        interval=_interval(told, unit),
+        forest=_forest(told, declared.better if declared else "lower"),
+        evidence=_evidence(told),
+        bar=_bar(told),
+        alarm_since=told.alarm_since if told.alarm else None,
+        opinion=told,
+        queries=queries.judged(told.signal, told.segment, baseline=baseline, candidate=candidate),
+    )
+
+
+def _word(spec: Spec, state: State, told: SignalOpinion, is_fresh: bool) -> str:
+    if not is_fresh:
+        return "no data now"
+    words = {
+        State.OK: "ok",
+        State.BAD: f"{spec.versions.candidate.upper()} worse",
+        State.NO_DATA: "no data",
+        State.NOT_APPLICABLE: "not in this phase",
+    }
+    return words[state]
+
+
+def _interval(told: SignalOpinion, unit: str) -> str:
+    if told.effect_low is None or told.effect_high is None:
+        return ""
+    return f"{figures.difference(told.effect_low, unit)} … {figures.difference(told.effect_high, unit)}"
+
+
+def _forest(told: SignalOpinion, better: str) -> Forest | None:
+    if told.effect is None or told.effect_low is None or told.effect_high is None:
+        return None
+    harm = 1 if better == "lower" else -1
+    bounds = sorted(harm * bound for bound in (told.effect_low, told.effect_high))
+    reach = max(abs(bounds[0]), abs(bounds[1]), abs(told.effect)) or 1.0
+    return Forest(*(50 + 46 * bound / reach for bound in (bounds[0], harm * told.effect, bounds[1])))
+
+
+def _evidence(told: SignalOpinion) -> str:
+    if told.evidence is None or told.threshold is None:
+        return figures.MISSING
+    return f"{max(0.0, told.evidence):.1f} of {told.threshold:.1f}"
+
+
+def _bar(told: SignalOpinion) -> float | None:
+    """How far the evidence bar is filled, 0 to 100, the alarm line at THRESHOLD_AT."""
+    if told.evidence is None or not told.threshold:
+        return None
+    return round(min(100.0, max(0.0, THRESHOLD_AT * told.evidence / told.threshold)), 1)
+
+
+def gate_rows(reading: Reading[Opinion], now: float) -> list[CheckRow]:
+    told = reading.value.gates if reading.value else []
+    states = [gate.state if reading.is_fresh(now) else State.NO_DATA for gate in told]
+    return [CheckRow(gate.gate, state, GATE_WORDS[state], gate.text) for gate, state in zip(told, states, strict=True)]
+
+
+def trigger_rows(reading: Reading[Opinion], now: float) -> list[CheckRow]:
+    told = reading.value.rollback if reading.value else []
+    states = [each.state if reading.is_fresh(now) else State.NO_DATA for each in told]
+    return [
+        CheckRow(each.when, state, TRIGGER_WORDS[state], each.text) for each, state in zip(told, states, strict=True)
+    ]

@@ -1,0 +1,122 @@
+"""The verdict in words, and what cannot be known at present."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bascule.console import figures
+from bascule.console.answers import Opinion
+from bascule.console.sources import Reading, Source
+from bascule.console.views.services import ServiceRow
+from bascule.conventions import State, Verdict
+from bascule.spec import Spec
+
+WORDS = {
+    Verdict.PROMOTE: "Promote",
+    Verdict.HOLD: "Hold",
+    Verdict.ROLL_BACK: "Roll back",
+    Verdict.NO_DATA: "No data",
+}
+TITLES = {
+    "judge": "the judge",
+    "incidents": "the incident journal",
+    "prometheus": "Prometheus",
+    "services": "Prometheus' targets",
+    "logs": "the logs",
+}
+WITHOUT = {
+    "judge": "there is no verdict and no evidence until it answers again",
+    "incidents": "alerts, timeline and phase may have changed since",
+    "prometheus": "traffic and charts stand still; alerts that Prometheus raises cannot fire",
+    "services": "whether the services answer is not known",
+    "logs": "figures from the logs stand still",
+}
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """`then` is what was said last, when that is too old to be repeated as the present."""
+
+    verdict: Verdict
+    word: str
+    since: datetime | None
+    reasons: list[str]
+    advice: str
+    said: datetime | None
+    then: str = ""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the reader must know before believing the rest. `key` stays the same while it lasts."""
+
+    key: str
+    title: str
+    text: str
+    age: str = ""
+
+
+def verdict_view(spec: Spec, reading: Reading[Opinion], now: float) -> VerdictView:
+    opinion = reading.fresh(now)
+    if opinion is None:
+        return _silent(reading)
+    said = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
+    return VerdictView(
+        opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons, _advice(spec, opinion), said
+    )
+
+
+def _silent(reading: Reading[Opinion]) -> VerdictView:
+    """No fresh opinion is no verdict, whatever the last one was."""
+    advice = "Promote nothing. See below which part is down, and start it again."
+    if reading.value is None or reading.at is None:
+        reason = reading.error or "The judge has not spoken yet."
+        return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None)
+    since = datetime.fromtimestamp(reading.at, UTC)
+    reasons = ["The judge is silent."] + ([reading.error] if reading.error else [])
+    then = WORDS[reading.value.verdict]
+    return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then)
+
+
+def _advice(spec: Spec, opinion: Opinion) -> str:
+    """What the person on call does next."""
+    baseline, candidate = (name.upper() for name in spec.versions.both)
+    number = opinion.phase.number if opinion.phase else 0
+    match opinion.verdict:
+        case Verdict.ROLL_BACK if number == 0:
+            return f"All traffic is planned on {baseline}. Check below that it is, then mend {candidate}."
+        case Verdict.ROLL_BACK:
+            return f"Send all traffic back to {baseline} now. Then look at what is marked bad below."
+        case Verdict.PROMOTE if number < len(spec.phases):
+            return f"Every gate holds. {candidate} may go to {figures.share(spec.phases[number].share)}."
+        case Verdict.PROMOTE:
+            return f"Every gate holds at the last phase. {baseline} can be retired."
+        case Verdict.HOLD:
+            return "Leave the share as it is. Nothing to do unless it turns."
+        case _:
+            return "Promote nothing. See below what is silent."
+
+
+def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now: float) -> list[Notice]:
+    """What is silent or down, the gravest first."""
+    silent = [_notice(source, now) for source in sources if not source.reading.is_fresh(now)]
+    prometheus_is_silent = any(notice.key == "prometheus" for notice in silent)
+    if prometheus_is_silent:
+        silent = [notice for notice in silent if notice.key != "services"]
+    down = [Notice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age) for row in services if _is_down(row)]
+    return down + silent
+
+
+def _is_down(row: ServiceRow) -> bool:
+    return row.state is State.BAD
+
+
+def _notice(source: Source[Any], now: float) -> Notice:
+    reading = source.reading
+    age = reading.age(now)
+    title = f"No data from {TITLES[source.name]}"
+    text = WITHOUT[source.name] + (f". {reading.error}" if reading.error else "")
+    return Notice(source.name, title, text, "" if age is None else f"for {figures.span(age)}")
