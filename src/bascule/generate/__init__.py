@@ -8,6 +8,7 @@ from bascule.generate.alertmanager_config import alertmanager_config
 from bascule.generate.files import drift, foreign_files, write_files
 from bascule.generate.instrument_config import instrument_config
 from bascule.generate.prometheus_config import blackbox_config, prometheus_config
+from bascule.generate.promtool_tests import test_files
 from bascule.generate.render import to_json, to_yaml
 from bascule.generate.rule_groups import rule_files
 from bascule.spec import Spec
@@ -27,10 +28,12 @@ def generate(spec: Spec) -> dict[str, str]:
 
 
 def _rules(spec: Spec) -> dict[str, str]:
-    return {
+    rules = {
         f"prometheus/rules/{name}.yml": to_yaml({"groups": [group.as_yaml() for group in groups]})
         for name, groups in rule_files(spec).items()
     }
+    tests = {f"prometheus/tests/{name}.yml": to_yaml(tests) for name, tests in test_files(spec).items()}
+    return rules | tests
 
 
 def write(spec: Spec, out: Path) -> list[Path]:

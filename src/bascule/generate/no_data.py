@@ -13,10 +13,10 @@ from bascule.conventions import Rule as Named
 from bascule.generate.alerts import SIGNAL_EXPECTED, SIGNAL_PRESENT
 from bascule.generate.expressions import events, strata
 from bascule.generate.prometheus_config import probe_job
-from bascule.generate.recording import EVENTS, PLAN, REQUESTS, SERVICE_UP
+from bascule.generate.recording import BY_SEGMENT, BY_VERSION, PLAN, REQUESTS, SERVICE_UP, quantile_name
 from bascule.generate.rules import Recording
 from bascule.spec import Spec
-from bascule.spec.model import MeanSignal
+from bascule.spec.model import HistogramSignal, MeanSignal, Signal
 
 PLANNED = "version_segment:planned_share:ratio"
 
@@ -43,14 +43,21 @@ def _planned(spec: Spec) -> str:
 
 def _signal(spec: Spec, name: str) -> Iterator[Recording]:
     signal, label = spec.signals[name], {"signal": name}
-    present = f'{EVENTS}{{signal="{name}"}}'
+    by_version, by_segment = _read_from(signal)
     # A mean has few events (not every match is rated): it is looked for in all segments together.
     if names.SEGMENT in strata(spec, signal) and not isinstance(signal, MeanSignal):
         yield Recording(SIGNAL_EXPECTED, f"{PLANNED} > bool 0", label)
-        yield Recording(SIGNAL_PRESENT, f"sum by (version, user_segment) ({present}) > 0", label)
+        yield Recording(SIGNAL_PRESENT, f'count by (version, user_segment) ({by_segment}{{signal="{name}"}})', label)
         return
     yield Recording(SIGNAL_EXPECTED, _in_all(f"max by (version) ({PLANNED} > bool 0)"), label)
-    yield Recording(SIGNAL_PRESENT, _in_all(f"sum by (version) ({present}) > 0"), label)
+    yield Recording(SIGNAL_PRESENT, _in_all(f'count by (version) ({by_version}{{signal="{name}"}})'), label)
+
+
+def _read_from(signal: Signal) -> tuple[str, str]:
+    """Where the signal is recorded, by version and by segment: absent without traffic, and without its own counter."""
+    if isinstance(signal, HistogramSignal):
+        return quantile_name("version", "p95"), quantile_name("version_segment", "p95")
+    return BY_VERSION, BY_SEGMENT
 
 
 def _in_all(expr: str) -> str:

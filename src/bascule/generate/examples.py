@@ -1,0 +1,218 @@
+"""Series that a spec's selectors match, for the tests that go with the generated rules.
+
+A `Scene` is what a Prometheus would see: steady traffic of both versions in every segment, services that are up, the
+plan. Tests change one thing of it at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from bascule import conventions as names
+from bascule.generate.instrument_config import latency_bounds
+from bascule.generate.prometheus_config import probe_job
+from bascule.spec import Matcher, Selector, Spec
+from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+
+STEP_SECONDS = 15
+STEPS = 80  # twenty minutes
+_VALUES = ("500", "503", "200", "True", "true", "False", "hit", "ok", "none", "POST", "GET", "x")
+
+Labels = tuple[tuple[str, str], ...]
+
+
+def matching(matcher: Matcher) -> str:
+    """A label value that the matcher accepts."""
+    if matcher.operator == "=":
+        return matcher.value
+    candidates = [*_VALUES, *_alternatives(matcher.value)]
+    return next((value for value in candidates if accepts(matcher, value)), "x")
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Plain values read off a regular expression: `a|b.*` -> a, b0, b."""
+    plain = re.sub(r"\.[*+]|\\d[*+]?|\.|\[.*?\][*+]?", "0", pattern).replace("\\", "")
+    return [part for text in (plain, re.sub(r"\.\*", "", pattern)) for part in text.strip("()^$").split("|")]
+
+
+def accepts(matcher: Matcher, value: str) -> bool:
+    if matcher.operator in ("=", "!="):
+        return (matcher.value == value) is (matcher.operator == "=")
+    return bool(re.fullmatch(matcher.value, value)) is (matcher.operator == "=~")
+
+
+def other_than(matcher: Matcher) -> str:
+    """A label value that the matcher refuses."""
+    return next(value for value in ("200", "False", "none", "x", "") if not accepts(matcher, value))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Steady traffic on both versions; `values` overrides a signal's level by (signal, version[, segment])."""
+
+    spec: Spec
+    share: float
+    requests_per_second: float = 20.0  # of each segment, both versions together
+    values: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    actual: Mapping[str, float] = field(default_factory=dict)  # the share of a segment where it is not the planned one
+    down: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()  # metrics that nobody exports
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def set(self, signal: str, value: float, version: str, segment: str = "") -> Scene:
+        key = (signal, version, segment) if segment else (signal, version)
+        return replace(self, values={**self.values, key: value})
+
+    def plus(self, extra: Mapping[str, str]) -> Scene:
+        """The scene with further series, or with others in place of its own."""
+        return replace(self, extra={**self.extra, **extra})
+
+    @property
+    def segments(self) -> list[str]:
+        return list(self.spec.segments.named) or [names.TOTAL_SEGMENT]
+
+    def planned(self, segment: str) -> float:
+        named = self.spec.segments.named.get(segment)
+        return named.share_at(self.share) if named else self.share
+
+    def share_of(self, version: str, segment: str) -> float:
+        share = self.actual.get(segment, self.planned(segment))
+        return share if version == self.spec.versions.candidate else 1 - share
+
+    def level(self, signal: str, version: str, segment: str) -> float:
+        """The signal's ratio, mean or time: as set, else healthy."""
+        for key in ((signal, version, segment), (signal, version)):
+            if key in self.values:
+                return self.values[key]
+        return healthy(self.spec.signals[signal], version == self.spec.versions.candidate)
+
+    def series(self) -> dict[str, str]:
+        """Each series to its values, in promtool's expanding notation."""
+        steady = {_written(metric, labels): _rising(step) for (metric, labels), step in self._counters().items()}
+        everything = {**steady, **self._levels(), **self.extra}
+        return {series: values for series, values in everything.items() if series.split("{")[0] not in self.without}
+
+    # ------------------------------------------------------------ counters of the services
+
+    def _counters(self) -> dict[tuple[str, Labels], float]:
+        counters: dict[tuple[str, Labels], float] = {}
+        for version in self.spec.versions.both:
+            for segment in self.segments:
+                counters.update(self._of_stratum(version, segment))
+        return counters
+
+    def _of_stratum(self, version: str, segment: str) -> dict[tuple[str, Labels], float]:
+        events = self.requests_per_second * STEP_SECONDS * self.share_of(version, segment)
+        found: dict[tuple[str, Labels], float] = {}
+        for name, signal in sorted(self.spec.signals.items(), key=lambda item: _splits(item[1]), reverse=True):
+            told = {metric for metric, _ in found}  # by an earlier signal: several may count the same requests
+            for selector, step in self._events(signal, events, self.level(name, version, segment)):
+                if selector.metric not in told:
+                    found[selector.metric, self._labels(selector, version, segment)] = step
+        return found
+
+    def _events(self, signal: Signal, events: float, level: float) -> Iterator[tuple[Selector, float]]:
+        """The counters of one signal, each with its increase in a step."""
+        if isinstance(signal, HistogramSignal):
+            yield from self._histogram(signal, events, level)
+        elif isinstance(signal, MeanSignal):
+            yield signal.count, events
+            yield signal.sum, events * level
+        elif isinstance(signal, RatioSignal):
+            yield signal.events, events * level
+            yield _the_rest(signal), events * (1 - level) if _splits(signal) else events
+
+    def _histogram(self, signal: HistogramSignal, events: float, time: float) -> Iterator[tuple[Selector, float]]:
+        """Every observation in the bucket that ends at `time`."""
+        bounds = sorted({*names.LATENCY_BUCKETS_SECONDS, *latency_bounds(self.spec), time})
+        for bound in bounds:
+            yield signal.series("bucket").where(le=f"{bound:g}"), events if bound >= time else 0
+        yield signal.series("bucket").where(le="+Inf"), events
+        yield signal.series("count"), events
+        yield signal.series("sum"), events * time
+
+    def _labels(self, selector: Selector, version: str, segment: str) -> Labels:
+        matchers = (*selector.matchers, *self.spec.versions.matchers(version))
+        labels = {matcher.label: matching(matcher) for matcher in matchers}
+        if self.spec.segments.named:
+            labels.setdefault(self.spec.segments.label, segment)
+        job = next((name for name, s in self.spec.services.items() if s.version == version), "app")
+        return tuple(({"job": job, "instance": "a:1"} | labels).items())
+
+    # ------------------------------------------------------------ levels
+
+    def _levels(self) -> dict[str, str]:
+        return {**self._services(), **self._roles()}
+
+    def _services(self) -> dict[str, str]:
+        said_by = {"nginx": "nginx_up", "redis": "redis_up"}
+        levels: dict[str, str] = {}
+        for name, service in self.spec.services.items():
+            levels[f'up{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down or service.kind in said_by)
+            if service.kind in said_by:
+                levels[f'{said_by[service.kind]}{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down)
+            if service.kind == "redis":
+                levels |= _redis(name)
+        for name in self.spec.probes:
+            levels[f'up{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(True)
+            levels[f'probe_success{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(name not in self.down)
+        return levels
+
+    def _roles(self) -> dict[str, str]:
+        shares = {segment: self.planned(segment) for segment in self.segments} | {names.TOTAL_SEGMENT: self.share}
+        plan = {f'{names.PLANNED_SHARE.name}{{user_segment="{s}"}}': _flat(share) for s, share in shares.items()}
+        alarms = {f'{names.SIGNAL_ALARM.name}{{signal="{s}",user_segment="all"}}': _flat(0) for s in self.spec.signals}
+        return {
+            **plan,
+            **alarms,
+            names.PHASE_STARTED.name: _flat(0),
+            names.JUDGE_TICK.name: f"0+{STEP_SECONDS}x{STEPS}",
+        }
+
+
+def _redis(job: str) -> dict[str, str]:
+    return {
+        f'redis_keyspace_hits_total{{job="{job}",instance="a:1"}}': _rising(95),
+        f'redis_keyspace_misses_total{{job="{job}",instance="a:1"}}': _rising(5),
+        f'redis_uptime_in_seconds{{job="{job}",instance="a:1"}}': f"10000+{STEP_SECONDS}x{STEPS}",
+    }
+
+
+def healthy(signal: Signal, candidate: bool) -> float:
+    """A level with which nothing is wrong: few errors, quick answers, and the gain that was hoped for."""
+    if isinstance(signal, RatioSignal):
+        good = 0.955 if candidate else 0.82
+        bad = 0.0002
+        return good if signal.better == "higher" else bad
+    if isinstance(signal, HistogramSignal):
+        return 0.02 if candidate else 0.03
+    if isinstance(signal, GaugeSignal):
+        return signal.target or 1.0
+    return (signal.target or 100.0) * (1.2 if candidate else 1.0)
+
+
+def _splits(signal: Signal) -> bool:
+    """Whether the signal's events are part of its total's own series, so that the two add up."""
+    return isinstance(signal, RatioSignal) and signal.events.metric == signal.total.metric
+
+
+def _the_rest(signal: RatioSignal) -> Selector:
+    """The total's events on the other side of the ratio."""
+    if not _splits(signal):
+        return signal.total
+    telling = next(m for m in signal.events.matchers if m not in signal.total.matchers)
+    return signal.total.where(Matcher(telling.label, "=", other_than(telling)))
+
+
+def _written(metric: str, labels: Labels) -> str:
+    return str(Selector(metric, tuple(Matcher(label, "=", value) for label, value in labels)))
+
+
+def _rising(step: float) -> str:
+    return f"0+{step:.10g}x{STEPS}"
+
+
+def _flat(value: float) -> str:
+    return f"{float(value):g}x{STEPS}"
