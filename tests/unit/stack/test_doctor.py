@@ -1,0 +1,91 @@
+"""What the doctor finds on a machine."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from bascule.errors import ProgramMissing
+from bascule.processes import programs
+from bascule.spec import load
+from bascule.stack import doctor
+from bascule.stack.state import held
+
+
+@pytest.fixture
+def spec(tmp_path, free_port):
+    spec = load("supersmartmatch")
+    ports = spec.stack.ports.model_copy(update={part: free_port() for part in type(spec.stack.ports).model_fields})
+    return spec.model_copy(update={"stack": spec.stack.model_copy(update={"state": tmp_path, "ports": ports})})
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A machine with the programs that a test adds: name -> version."""
+    present: dict[str, str] = dict.fromkeys(programs.KNOWN, "99.0.0")
+
+    def find(name: str) -> Path:
+        if name not in present:
+            raise ProgramMissing(f"the program {name} is not on this machine", programs.how_to_get(name))
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\necho '{name}, version {present[name]} (branch: x)'\n")
+        path.chmod(0o755)
+        return path
+
+    monkeypatch.setattr(programs, "find", find)
+    return present
+
+
+def checks_of(spec):
+    return {check.subject: check for check in doctor(spec)}
+
+
+def test_a_machine_that_has_everything_passes(spec, machine):
+    checks = checks_of(spec)
+    assert all(check.ok for check in checks.values()), [str(check) for check in checks.values() if not check.ok]
+    assert "99.0.0 at" in checks["prometheus"].found
+
+
+def test_a_missing_program_that_the_spec_needs_fails_with_the_way_to_get_it(spec, machine):
+    del machine["prometheus"]
+    check = checks_of(spec)["prometheus"]
+    assert not check.ok
+    for way in ("Debian", "macOS", "elsewhere"):
+        assert way in str(check)
+
+
+def test_a_missing_program_that_only_the_demo_needs_is_told_and_passes(spec, machine):
+    del machine["chromium"]
+    check = checks_of(spec)["chromium"]
+    assert check.ok
+    assert check.state == "optional"
+
+
+def test_an_exporter_the_spec_does_not_need_is_not_looked_for(spec, machine):
+    del machine["prometheus-blackbox-exporter"]
+    assert "prometheus-blackbox-exporter" not in checks_of(spec.model_copy(update={"probes": {}}))
+
+
+def test_an_older_prometheus_than_the_tested_one_is_told(spec, machine):
+    machine["prometheus"] = "2.31.2"
+    check = checks_of(spec)["prometheus"]
+    assert check.state == "optional"
+    assert "tested with 2.42" in check.mend
+
+
+def test_a_busy_port_fails_with_its_holder(spec, machine):
+    port = spec.stack.ports.judge
+    with socket.create_server(("127.0.0.1", port)):
+        check = checks_of(spec)[f"port {port}"]
+    assert not check.ok
+    assert "stack.ports.judge" in check.mend
+
+
+def test_the_ports_of_a_running_stack_are_its_own(spec, machine):
+    with held(spec.stack.state, "a.yaml"):
+        checks = checks_of(spec)
+    assert checks["ports"].ok
+    assert not any(subject.startswith("port ") for subject in checks)
