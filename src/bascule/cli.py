@@ -164,10 +164,7 @@ def demo(
     from bascule.scenarios import demo as scenario
 
     with stopping() as stop:
-        summary = scenario.run(out_dir, out, stop)
-        if keep and not stop.is_set():
-            scenario.keep(out, stop)
-        scenario.close()
+        summary = scenario.run(out_dir, out, stop, keep=keep)
     raise typer.Exit(0 if summary.succeeded else 1)
 
 

@@ -56,11 +56,13 @@ class House:
         self.http.post(f"{self.spec.stack.url('incidents')}/api/annotations", json=body).raise_for_status()
 
     def verdict(self) -> dict[str, Any]:
-        return self._get("judge", "/api/verdict")
+        answer: dict[str, Any] = self._get("judge", "/api/verdict")
+        return answer
 
     def incidents(self) -> list[dict[str, Any]]:
         """Every incident delivered so far, newest first."""
-        return self._get("incidents", "/api/incidents")
+        known: list[dict[str, Any]] = self._get("incidents", "/api/incidents")
+        return known
 
     def _get(self, part: str, path: str) -> Any:
         response = self.http.get(self.spec.stack.url(part) + path)
@@ -110,7 +112,8 @@ def standing(folder: Path, report: Report, stop: threading.Event, rate: float = 
 @contextmanager
 def _running_stack(spec: Spec, path: Path, report: Report, stop: threading.Event) -> Iterator[None]:
     """`bascule up` on a thread of its own; returns when it is ready, raises what it raised."""
-    ended, ready, failed = threading.Event(), threading.Event(), []  # type: ignore[var-annotated]
+    ended, ready = threading.Event(), threading.Event()
+    failed: list[BasculeError] = []
 
     def run() -> None:
         try:
