@@ -96,7 +96,9 @@ class _Reader:
         return self.limit(key, value) if key == "label_limit" else self.texts(key, value)
 
     def texts(self, key: str, value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):
+        if not isinstance(value, list) or not all(
+            isinstance(entry, str) and entry and entry.isprintable() for entry in value
+        ):
             raise self.wrong(key, 'a list of texts, such as ["a", "b"]')
         return tuple(dict.fromkeys(value))
 

@@ -22,6 +22,13 @@ CONFIG_VARIABLE = "BASCULE_INSTRUMENT"  # path of instrument.json, when the code
 ZERO_STATUSES = ("200", "500", "503")  # exist from the start, so that rate() sees the first error
 STANDARD_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET")
 
+FIXED_VALUES = {
+    c.SUCCESS: ("True", "False"),
+    "compatible": ("True", "False"),
+    "result": ("hit", "miss"),
+    "decision": ("allowed", "refused"),
+}
+
 
 class Core:
     def __init__(self, registry: CollectorRegistry, config: Config) -> None:
@@ -42,6 +49,9 @@ class Core:
         labels.declare(c.METHOD, {*STANDARD_METHODS, *config.methods})
         labels.declare(c.STATUS, map(str, range(100, 600)))
         labels.declare(c.ALGORITHM, config.algorithms)
+        labels.declare("user_type", config.segments)
+        for label, values in FIXED_VALUES.items():
+            labels.declare(label, values)
 
     def start_at_zero(self, version: str) -> None:
         """Make every declared label set of this version exist, at zero."""
@@ -53,18 +63,18 @@ class Core:
             families[c.FALLBACK_ANSWERS].labels(version, endpoint, segment)
         for algorithm, segment in product(config.algorithms, config.segments):
             families[c.MATCH_ACCURACY].labels(version, algorithm, segment)
-            for success in ("True", "False"):
+            for success in FIXED_VALUES[c.SUCCESS]:
                 families[c.MATCHES_TOTAL].labels(version, algorithm, success, segment)
         for segment in config.segments:
             for metric in (c.MATCH_VALUE, c.MATCH_VALUE_SQUARED, c.USER_RATING):
                 families[metric].labels(version, segment)
         for segment, partner in config.clients():
-            for decision in ("allowed", "refused"):
+            for decision in FIXED_VALUES["decision"]:
                 families[c.RATE_LIMIT_REQUESTS].labels(version, segment, partner, decision)
         for partner in {partner for _, partner in config.clients()} - {c.NONE}:
-            for compatible in ("True", "False"):
+            for compatible in FIXED_VALUES["compatible"]:
                 families[c.FORMAT_CHECKS].labels(version, partner, compatible)
-        for result in ("hit", "miss"):
+        for result in FIXED_VALUES["result"]:
             families[c.CACHE_REQUESTS].labels(version, result)
 
 

@@ -71,7 +71,12 @@ def safe(label: str, resolve: Resolver, problems: Problems) -> Resolver:
 
     def resolved(request: Any) -> str:
         try:
-            return resolve(request) or UNKNOWN
+            found = resolve(request)
+            if isinstance(found, str) and found:
+                return found
+            if found is not None and found != "":
+                problems.note(f"bad_{label}", found)
+            return UNKNOWN
         except Exception as error:  # noqa: BLE001 - the service's own code may raise anything; it is counted
             problems.note(f"broken_{label}", error)
             return UNKNOWN

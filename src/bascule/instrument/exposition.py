@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from bascule.conventions import HTTP_DURATION, RESPONSE_TIME, TRAFFIC_SPLIT
 from bascule.instrument.derived import with_derived
-from bascule.instrument.multiprocess import directory
+from bascule.instrument.multiprocess import directory, forget_dead_workers
 
 
 class Page(NamedTuple):
@@ -46,6 +46,7 @@ class Exposed(Collector):
     def _families(self) -> Iterable[Family]:
         if directory() is None:
             return self._registry.collect()
+        forget_dead_workers()
         collector = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
         merged: Iterable[Family] = collector.collect()  # type: ignore[no-untyped-call]
         return _with_response_time({family.name: family for family in merged})

@@ -16,13 +16,13 @@ _LOOKS_LIKE_AN_ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-"  # a UUID
     r"|\d{6}"  # a row number, a time stamp
     r"|(?=[a-f]*\d)[0-9a-f]{16}"  # a hash
-    r"|[@\n\r\"=]|\{.*:.*\}",  # an address, a dump
+    r"|[@\"=]|\{.*:.*\}",  # an address, a dump
     re.IGNORECASE,
 )
 
 
 class Labels:
-    """Admits declared values always, and at most `limit` others per metric and label; the rest become `other`."""
+    """Admits declared values always, and at most `limit` others per label; the rest become `other`."""
 
     def __init__(self, limit: int, capped: Any, problems: Problems) -> None:
         self._limit = limit
@@ -30,7 +30,7 @@ class Labels:
         self._problems = problems
         self._closed: dict[str, set[str]] = {}
         self._declared: dict[str, set[str]] = defaultdict(lambda: {UNKNOWN, OTHER, NONE})
-        self._seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._seen: dict[str, set[str]] = defaultdict(set)
         self._lock = Lock()
 
     def declare(self, label: str, values: Iterable[str]) -> None:
@@ -44,14 +44,14 @@ class Labels:
             self._closed.setdefault(label, set()).update(known)
 
     def admit(self, metric: str, label: str, value: object) -> str:
-        """The label value to record for `value`."""
+        """The label value to record for `value`; `metric` tells where, should it be capped."""
         text = self._text(label, value)
         if text in self._declared[label]:
             return text
         if label in self._closed:
             self._problems.note(f"unknown_{label}", value)
             return UNKNOWN
-        if self._room_for(metric, label, text):
+        if self._room_for(label, text):
             return text
         self._capped.labels(metric, label).inc()
         return OTHER
@@ -65,11 +65,11 @@ class Labels:
         self._problems.note(f"bad_{label}", value)
         return UNKNOWN
 
-    def _room_for(self, metric: str, label: str, text: str) -> bool:
-        seen = self._seen[metric, label]
+    def _room_for(self, label: str, text: str) -> bool:
+        seen = self._seen[label]
         if text in seen:
             return True
-        if len(text) > LONGEST or _LOOKS_LIKE_AN_ID.search(text):
+        if len(text) > LONGEST or not text.isprintable() or _LOOKS_LIKE_AN_ID.search(text):
             return False
         with self._lock:
             if len(seen) < self._limit:

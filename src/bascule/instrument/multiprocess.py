@@ -3,6 +3,9 @@
 In a gunicorn configuration file:
 
     from bascule.instrument.multiprocess import child_exit, on_starting
+
+Under uvicorn's workers or any other server, call `start_afresh()` once before the server starts; a worker's death is
+noticed at the next scrape.
 """
 
 from __future__ import annotations
@@ -40,14 +43,37 @@ def check_directory() -> None:
         ) from error
 
 
-def on_starting(server: Any) -> None:
-    """Gunicorn hook: forget the files of the last run, which would be added to this one's totals."""
+def start_afresh() -> None:
+    """Forget the files of the last run, which would be added to this one's totals. Not while workers run."""
     check_directory()
     if folder := directory():
         for file in folder.glob("*.db"):
             file.unlink(missing_ok=True)
 
 
+def forget_dead_workers() -> None:
+    """A dead worker's live gauges stop counting; its counters and histograms stay in the totals."""
+    if folder := directory():
+        for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}:
+            if not _is_alive(pid):
+                multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it lives, as another user
+    return True
+
+
+def on_starting(server: Any) -> None:
+    """Gunicorn hook, see `start_afresh`."""
+    start_afresh()
+
+
 def child_exit(server: Any, worker: Any) -> None:
-    """Gunicorn hook: a dead worker's gauges stop counting; its counters and histograms stay in the totals."""
+    """Gunicorn hook, see `forget_dead_workers`: at once, where gunicorn tells of a death."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

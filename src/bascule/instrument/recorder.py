@@ -15,7 +15,7 @@ from bascule.instrument.core import Core
 
 P = ParamSpec("P")
 Children = tuple[Any, ...]
-MOST_CACHED = 10_000  # label sets; beyond, each call resolves its labels anew
+LARGEST_VALUE = 1e100  # its square is still a number
 
 
 def _never_raises(
@@ -49,23 +49,30 @@ class Recorder:
         value: float | None = None,
     ) -> None:
         """One match. `accuracy` is its score, 0 to 1; `value` what it is worth if it succeeded."""
-        key = (c.MATCHES_TOTAL, version, algorithm, user_segment, bool(success))
-        score, matches, worth, worth_squared = self._children.get(key) or self._match_children(*key)
+        success = bool(success)
+        key = (version, algorithm, user_segment, success)
+        score, matches, worth, worth_squared = self._known(key) or self._match_children(key)
         matches.inc()
         if self._within(accuracy, 0.0, 1.0, "bad_accuracy"):
             score.observe(accuracy)
-        if success and value is not None and self._within(value, 0.0, math.inf, "bad_value"):
+        if success and value is not None and self._within(value, 0.0, LARGEST_VALUE, "bad_value"):
             worth.inc(value)
             worth_squared.inc(value * value)
 
-    def _match_children(self, metric: c.Metric, version: str, algorithm: str, segment: str, success: bool) -> Children:
-        return self._keep(
-            (metric, version, algorithm, segment, success),
-            self._child(c.MATCH_ACCURACY, version, algorithm, segment),
-            self._child(metric, version, algorithm, str(success), segment),
-            self._child(c.MATCH_VALUE, version, segment),
-            self._child(c.MATCH_VALUE_SQUARED, version, segment),
+    def _match_children(self, key: tuple[str, str, str, bool]) -> Children:
+        version, algorithm, segment, success = key
+        families = self._core.families
+        admitted = self._admit(c.MATCHES_TOTAL, (version, algorithm, str(success), segment))
+        version, algorithm, _, segment = admitted
+        children = (
+            families[c.MATCH_ACCURACY].labels(version, algorithm, segment),
+            families[c.MATCHES_TOTAL].labels(*admitted),
+            families[c.MATCH_VALUE].labels(version, segment),
+            families[c.MATCH_VALUE_SQUARED].labels(version, segment),
         )
+        if (version, algorithm, segment, success) == key:
+            self._children[key] = children
+        return children
 
     @_never_raises
     def record_rating(self, version: str, user_segment: str, stars: float) -> None:
@@ -96,7 +103,7 @@ class Recorder:
     @_never_raises
     def set_active_users(self, version: str, user_type: str, users: float) -> None:
         """How many users are active in this process; workers are summed."""
-        if self._within(users, 0.0, math.inf, "bad_active_users"):
+        if self._within(users, 0.0, LARGEST_VALUE, "bad_active_users"):
             self._one(c.ACTIVE_USERS, version, user_type).set(users)
 
     @_never_raises
@@ -108,21 +115,31 @@ class Recorder:
             split.labels(version).set(requests / total if total > 0 else math.nan)
 
     def _one(self, metric: c.Metric, *values: str) -> Any:
-        children = self._children.get((metric, *values)) or self._keep((metric, *values), self._child(metric, *values))
-        return children[0]
+        """The child of these label values, looked up once; what is not recorded as given is never kept."""
+        known = self._known((metric, *values))
+        if known is not None:
+            return known[0]
+        admitted = self._admit(metric, values)
+        child = self._core.families[metric].labels(*admitted)
+        if admitted == values:
+            self._children[metric, *values] = (child,)
+        return child
 
-    def _keep(self, key: tuple[Hashable, ...], *children: Any) -> Children:
-        if len(self._children) < MOST_CACHED:
-            self._children[key] = children
-        return children
+    def _known(self, key: tuple[Hashable, ...]) -> Children | None:
+        try:
+            return self._children.get(key)
+        except TypeError:  # a list or dictionary where a label value belongs
+            return None
 
-    def _child(self, metric: c.Metric, *values: str) -> Any:
+    def _admit(self, metric: c.Metric, values: tuple[str, ...]) -> tuple[str, ...]:
         admit = self._core.labels.admit
-        admitted = (admit(metric.name, label, value) for label, value in zip(metric.labels, values, strict=True))
-        return self._core.families[metric].labels(*admitted)
+        return tuple(admit(metric.name, label, value) for label, value in zip(metric.labels, values, strict=True))
 
     def _within(self, number: float, lowest: float, highest: float, reason: str) -> bool:
-        if lowest <= number <= highest and number != math.inf:  # never true of NaN
-            return True
+        try:
+            if lowest <= number <= highest:  # never true of NaN
+                return True
+        except TypeError:
+            pass
         self._core.problems.note(reason, number)
         return False

@@ -24,8 +24,8 @@ def route_template(scope: Scope) -> str:
 
 def _path(scope: Scope) -> str | None:
     """The matched route's own path. FastAPI keeps an included router's whole path beside the route."""
-    fastapi = scope.get("fastapi")
-    route = (fastapi.get("effective_route_context") if fastapi else None) or scope.get("route")
+    included = scope["fastapi"].get("effective_route_context") if "fastapi" in scope else None
+    route = getattr(included, "starlette_route", None) or included or scope.get("route")
     path: str | None = getattr(route, "path", None)
     return path
 
@@ -37,16 +37,19 @@ def _matched_again(scope: Scope) -> str:
         return UNKNOWN
     outer = {key: value for key, value in scope.items() if key in ("type", "method", "path", "headers")}
     outer["root_path"] = scope.get("app_root_path", scope.get("root_path", ""))
-    return "".join(_templates(router.routes, outer)) or UNKNOWN
+    return "".join(_templates(router.routes, outer, _path(scope) or "")) or UNKNOWN
 
 
-def _templates(routes: list[Any], scope: Scope) -> list[str]:
-    """The template of each mount on the way, and of the route; empty where the way ends without a route."""
+def _templates(routes: list[Any], scope: Scope, innermost: str) -> list[str]:
+    """The template of each mount on the way, and of the route; empty where the way ends without a route.
+
+    `innermost` stands for a route that has no path of its own, which is FastAPI's included router.
+    """
     for route in routes:
         match, child = route.matches(scope)
         if match.value == _FULL:
-            own = _path({**child, "route": route}) or ""
+            own = getattr(route, "path", innermost)
             nested = getattr(route, "routes", None)
-            rest = _templates(nested, {**scope, **child}) if nested else [""]
+            rest = _templates(nested, {**scope, **child}, innermost) if nested else [""]
             return [own, *rest] if rest else []
     return []

@@ -1,0 +1,80 @@
+"""`make_instrument(version=…, **declared)`: an Instrument on a registry of its own, and `value` to read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bascule.conventions import INSTRUMENT_PROBLEMS
+from bascule.instrument import Instrument
+
+DECLARED = {
+    "versions": ["v1", "v2"],
+    "segments": ["enterprise", "api_partners", "freemium"],
+    "partners": {"api_partners": ["acme", "globex"]},
+    "endpoints": ["POST /api/v2/match"],
+    "algorithms": ["nexten"],
+}
+
+
+class Reading:
+    """Reads samples of a registry, as a scraper would see them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def __call__(self, name: str, **labels: str) -> float | None:
+        return self._registry.get_sample_value(name, labels)
+
+    def sum(self, name: str, **labels: str) -> float:
+        """The sum of all samples of that name whose labels include these."""
+        return sum(
+            sample.value
+            for family in self._registry.collect()
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def problems(self, reason: str) -> float:
+        return self(INSTRUMENT_PROBLEMS.name, reason=reason) or 0.0
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an instrument.json of the given keys."""
+
+    def write(**declared: Any) -> Path:
+        path = tmp_path / "instrument.json"
+        path.write_text(json.dumps(declared))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def make_instrument(declare: Callable[..., Path]) -> Callable[..., Instrument]:
+    def make(version: Any = "v2", declared: dict[str, Any] | None = None, **options: Any) -> Instrument:
+        path = declare(**(DECLARED if declared is None else declared))
+        return Instrument(version=version, config=path, registry=CollectorRegistry(), **options)
+
+    return make
+
+
+@pytest.fixture
+def instrument(make_instrument: Callable[..., Instrument]) -> Instrument:
+    return make_instrument()
+
+
+@pytest.fixture
+def value(instrument: Instrument) -> Reading:
+    return Reading(instrument.registry)
+
+
+@pytest.fixture
+def reading() -> type[Reading]:
+    return Reading
