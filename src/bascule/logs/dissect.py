@@ -1,0 +1,197 @@
+"""Dissect patterns: fields between literal delimiters, as Logstash writes them.
+
+    %{timestamp} %{level} %{service} API_CALL user_id=%{user_id} ... status=%{status:int}
+
+A field ends at the first place where the delimiter after it stands; there is no backtracking. `%{}` and
+`%{?name}` are skipped, `%{+name}` right after its field joins the two, `%{name->}` swallows repeated
+delimiters. A kind after a colon is one of `values.KINDS`. When the last field is a single word or number,
+`key=value` pairs may follow it: they are read into columns of their own names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bascule.errors import BasculeError
+from bascule.logs.columns import COLUMNS, KIND_OF, TIME
+from bascule.logs.values import KINDS, Value, read_value
+
+_FIELD = re.compile(r"%\{([^}]*)\}")
+_NAME = re.compile(r"^([?+]?)([A-Za-z_@][\w.@]*)?(->)?(?::(\w+))?$")
+_PAIRS = re.compile(r"(?: [A-Za-z_][A-Za-z0-9_.]*=[^ ]*)*")
+Fields = dict[str, Value]
+SINGLE_WORDS = ("word", "int", "float", "s", "ms", "us")
+
+
+class PatternError(BasculeError):
+    """A pattern that cannot be read; `position` is the 1-based character where the fault stands."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, position: int, mend: str, key: str = "") -> None:
+        super().__init__(f"{key + ': ' if key else ''}{what}, at character {position} of the pattern", mend)
+        self.fault = what
+        self.position = position
+
+    def within(self, key: str) -> PatternError:
+        """The same, naming the spec's key that holds the pattern."""
+        return PatternError(self.fault, self.position, self.mend, key)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field and the literal that ends it ("" for the last). `name` is "" for a skipped field."""
+
+    name: str
+    kind: str
+    until: str
+    padded: bool = False
+    inner: tuple[str, ...] = ()  # delimiters that stand inside the field, from %{+name}
+
+
+@dataclass(frozen=True)
+class Dissect:
+    """A compiled pattern: what a line starts with, then its fields."""
+
+    start: str
+    fields: tuple[Field, ...]
+
+    @property
+    def takes_pairs(self) -> bool:
+        return self.fields[-1].kind in SINGLE_WORDS
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        return {field.name: field.kind for field in self.fields if field.name}
+
+    def read(self, line: str) -> Fields | None:
+        """The line's typed fields, or None when it does not have this layout."""
+        parts = self.split(line)
+        fields = None if parts is None else typed(parts[0], self.kinds)
+        tail = read_tail(parts[1], self.kinds) if parts else None
+        return None if fields is None or tail is None else tail | fields
+
+    def split(self, line: str) -> tuple[dict[str, str], str] | None:
+        """The fields' texts and what stands behind the last one, or None when a delimiter is missing."""
+        if not line.startswith(self.start):
+            return None
+        found: dict[str, str] = {}
+        here = len(self.start)
+        for field in self.fields[:-1]:
+            there = _end(line, here, field)
+            if there < 0:
+                return None
+            found[field.name] = line[here:there]
+            here = _after(line, there, field)
+        return self._last(line, here, found)
+
+    def _last(self, line: str, here: int, found: dict[str, str]) -> tuple[dict[str, str], str] | None:
+        last, tail = self.fields[-1], ""
+        there = _end(line, here, last) if last.until or last.inner else len(line)
+        if there < 0 or there + len(last.until) != len(line):
+            return None
+        if self.takes_pairs and not last.until:
+            blank = line.find(" ", here)
+            there, tail = (len(line), "") if blank < 0 else (blank, line[blank:])
+        found[last.name] = line[here:there]
+        found.pop("", None)
+        return found, tail
+
+
+def _end(line: str, here: int, field: Field) -> int:
+    """Where the field's closing delimiter stands, or -1."""
+    for literal in (*field.inner, field.until):
+        there = line.find(literal, here)
+        if there < 0:
+            return there
+        here = there + len(literal)
+    return there
+
+
+def _after(line: str, place: int, field: Field) -> int:
+    place += len(field.until)
+    while field.padded and line.startswith(field.until, place):
+        place += len(field.until)
+    return place
+
+
+def read_tail(text: str, declared: Mapping[str, str]) -> Fields | None:
+    """` a=1 b=2` behind the declared fields, which stand against it; None when it is not such pairs."""
+    if not _PAIRS.fullmatch(text):
+        return None
+    found: dict[str, str] = {}
+    for pair in text.split(" ")[1:]:
+        name, _, value = pair.partition("=")
+        if name not in declared and name != TIME:
+            found.setdefault(name, value)
+    return fold(typed(found, {}) or {})
+
+
+def typed(texts: Mapping[str, str], kinds: Mapping[str, str]) -> Fields | None:
+    """The texts as values of their declared kinds (None if one is wrong), else of the kind that their name has.
+
+    Only the store's own number columns become numbers; a kind declared for another field is checked, no more.
+    """
+    result: Fields = {}
+    for name, text in texts.items():
+        value = read_value(text, kinds.get(name) or KIND_OF.get(name, "text"))
+        if value is not None:
+            result[name] = value if name in KIND_OF else text
+        elif name in kinds:
+            return None
+    return result
+
+
+def fold(fields: Fields) -> Fields:
+    """Fields that the store has no column for, as `name=value` words of its column `extra`."""
+    words = [f"{name}={value}" for name, value in fields.items() if name not in COLUMNS]
+    if not words:
+        return fields
+    return {name: value for name, value in fields.items() if name in COLUMNS} | {"extra": " ".join(words)}
+
+
+def compile_dissect(pattern: str, units: Mapping[str, str] | None = None) -> Dissect:
+    """The pattern, compiled; PatternError says where it is wrong."""
+    marks = list(_FIELD.finditer(pattern))
+    if not marks:
+        raise PatternError("no %{field} in the pattern", 1, "write fields as %{name}, such as %{timestamp} %{message}")
+    fields: list[Field] = []
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        until = pattern[mark.end() : following.start() if following else len(pattern)]
+        if following and not until:
+            raise PatternError("two fields with nothing between them", following.start() + 1, "put a delimiter there")
+        _add(fields, mark, until, dict(units or {}))
+    return Dissect(pattern[: marks[0].start()], tuple(fields))
+
+
+def _add(fields: list[Field], mark: re.Match[str], until: str, units: dict[str, str]) -> None:
+    match = _NAME.match(mark[1])
+    if match is None:
+        raise PatternError(f"%{{{mark[1]}}} is not a field", mark.start() + 1, "write %{name} or %{name:kind}")
+    modifier, name, padded, kind = match.groups()
+    if kind is not None and kind not in KINDS:
+        raise PatternError(f"unknown kind {kind!r}", mark.start(1) + 1, f"one of {', '.join(KINDS)}")
+    if modifier == "+":
+        _join(fields, name, mark, until)
+        return
+    if name and any(field.name == name for field in fields):
+        raise PatternError(f"{name!r} stands twice", mark.start(1) + 1, "join with %{+name}, or skip with %{?name}")
+    shown = "" if modifier == "?" else name or ""
+    fields.append(Field(shown, _kind(shown, kind, units), until, bool(padded)))
+
+
+def _kind(name: str, declared: str | None, units: Mapping[str, str]) -> str:
+    usual = KIND_OF.get(name, "text")
+    if name in units:
+        return units[name]
+    return usual if declared in (None, "text", "word") and usual != "text" else declared or usual
+
+
+def _join(fields: list[Field], name: str | None, mark: re.Match[str], until: str) -> None:
+    """`%{a} %{+a}` is one field that holds the delimiter between its parts."""
+    if not fields or not name or fields[-1].name != name or fields[-1].padded:
+        raise PatternError(f"%{{{mark[1]}}} does not follow its field", mark.start() + 1, "put it right after it")
+    first = fields.pop()
+    fields.append(replace(first, until=until, inner=(*first.inner, first.until)))

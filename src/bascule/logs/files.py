@@ -1,0 +1,308 @@
+"""Following log files through rotation, by polling `stat`: renamed, copied and truncated, compressed, deleted.
+
+Nothing is taken twice and nothing is left out as long as a rotated file stays on disk until it is read:
+
+1. A file found under its path is followed by its open handle, so a rename does not stop the reading.
+2. A file that got shorter, or whose first bytes changed, was truncated: the handle starts a new stream, and the
+   old one goes on in the copy that rotation made, found by its first bytes.
+3. Rotated siblings (app.log.1, app.log.2.gz) are looked at too: a known stream is read from where it stopped; an
+   unknown one is read if it was written to since the last look, so a rotation during a stop loses nothing.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from bascule.logs.columns import Chunk
+from bascule.logs.streams import PREFIX_LENGTH, Stream, hash_of, is_rotation_of
+
+CHUNK_BYTES = 2 << 20
+KEPT_OF_LONG_LINES = 16 << 10  # of a line longer than a chunk this much is kept, as text
+SETTLING_SECONDS = 2.0  # a copy that rotation makes is left alone until it has not grown for this long
+GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
+
+Problem = Callable[[str], None]  # told a reason when something cannot be read
+
+
+@dataclass
+class Follow:
+    """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end."""
+
+    stream: Stream
+    path: Path
+    file: BinaryIO
+    position: int
+    scanned: int = 0
+    live: bool = True
+    checked_at: int = -1  # the size at which the first bytes were last looked at
+    drained_at: float = field(default_factory=time.monotonic)
+    drained_size: int = 0
+
+    @property
+    def compressed(self) -> bool:
+        return isinstance(self.file, gzip.GzipFile)
+
+    def size(self) -> int:
+        return os.fstat(self.file.fileno()).st_size
+
+    def read(self, at: int, size: int) -> bytes:
+        if self.compressed:
+            self.file.seek(at)
+            return self.file.read(size)
+        return os.pread(self.file.fileno(), size, at)
+
+    def unread(self) -> int:
+        """Bytes not yet in the store; unknown (0) for a compressed file."""
+        return 0 if self.compressed else max(0, self.size() - self.stream.committed)
+
+    def was_replaced(self) -> bool:
+        """Whether the file no longer holds what was read from it."""
+        if self.compressed:
+            return False
+        size = self.size()
+        if size < self.position:
+            return True
+        if size == self.checked_at:
+            return False
+        self.checked_at = size
+        return not begins_as(self, self.stream)
+
+    def chunk(self, final: bool) -> Chunk | None:
+        """The next whole lines. `final`: a last line without a newline counts too."""
+        data = self.read(self.position, CHUNK_BYTES)
+        whole = data.rfind(b"\n") + 1
+        if whole:
+            return self._take(data[:whole], self.position + whole)
+        if len(data) == CHUNK_BYTES:
+            return self._long_line(data[:KEPT_OF_LONG_LINES])
+        if final and data:
+            return self._take(data + b"\n", self.position + len(data))
+        return None
+
+    def _take(self, data: bytes, end: int) -> Chunk:
+        chunk = Chunk(self.stream.source, self.stream.id, self.position, end, data)
+        self.position = self.scanned = end
+        return chunk
+
+    def _long_line(self, head: bytes) -> Chunk | None:
+        """Look for the end of a line longer than a chunk, a chunk at a time; the search goes on at the next poll."""
+        here = max(self.scanned, self.position + CHUNK_BYTES)
+        while data := self.read(here, CHUNK_BYTES):
+            end = data.find(b"\n")
+            if end >= 0:
+                return self._take(head + b"\n", here + end + 1)
+            here += len(data)
+        self.scanned = here
+        return None
+
+
+def begins_as(follow: Follow, stream: Stream) -> bool:
+    return hash_of(follow.read(0, stream.prefix_length)) == stream.prefix if stream.prefix_length else True
+
+
+@dataclass
+class FileSource:
+    """All files of one glob. `known`: every stream the store knows, by id; `since`: when they were last looked at."""
+
+    name: str
+    pattern: str
+    known: dict[str, Stream] = field(default_factory=dict)
+    since: float = field(default_factory=time.time)
+    problem: Problem = lambda reason: None
+    to_the_end: bool = False  # take last lines without a newline, too: nobody writes these files any more
+    follows: dict[str, Follow] = field(default_factory=dict)
+    _siblings_at: float = float("-inf")
+    _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
+
+    def chunks(self, limit: int) -> Iterator[Chunk]:
+        """What was written since the last call, at most `limit` chunks of each file."""
+        self._look()
+        for follow in list(self.follows.values()):
+            try:
+                yield from self._of(follow, limit)
+            except (OSError, EOFError, zlib.error) as error:
+                self.problem("corrupt" if isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile)) else "unreadable")
+                self._drop(follow)
+        # a copy is looked at only when it has settled, so the bound stays behind by more than that
+        self.since = max(self.since, time.time() - 4 * SETTLING_SECONDS)
+
+    def _of(self, follow: Follow, limit: int) -> Iterator[Chunk]:
+        if follow.was_replaced():
+            self._truncated(follow)
+            return
+        size = follow.size()
+        for _ in range(limit):
+            chunk = follow.chunk(final=self.to_the_end or follow.compressed or self._is_over(follow))
+            if chunk is None:
+                break
+            yield chunk
+            follow.drained_at = time.monotonic()
+        else:
+            return
+        if size != follow.drained_size:
+            follow.drained_size, follow.drained_at = size, time.monotonic()
+        if not follow.live and (follow.compressed or self._is_over(follow)):
+            self._drop(follow)
+
+    def _is_over(self, follow: Follow) -> bool:
+        return not follow.live and time.monotonic() - follow.drained_at > GRACE_SECONDS
+
+    def rewind(self, stream: str) -> None:
+        """Read the stream again from what the store holds: what was read after it could not be stored."""
+        if follow := self.follows.get(stream):
+            follow.position = follow.scanned = follow.stream.committed
+
+    def committed(self, stream: str, end: int) -> None:
+        """The store holds the stream up to `end`."""
+        self.known[stream].committed = end
+
+    def describe(self, stream: str, end: int) -> Stream:
+        """The stream as it is to be written down with what is read up to `end`."""
+        found = self.known[stream]
+        follow = self.follows.get(stream)
+        if follow and found.prefix_length < PREFIX_LENGTH:
+            head = follow.read(0, min(PREFIX_LENGTH, end))
+            found.prefix_length, found.prefix = len(head), hash_of(head)
+        return found
+
+    def lag(self) -> tuple[int, float]:
+        """Bytes written but not in the store, and for how long the oldest of them has waited (seconds)."""
+        unread, waited = 0, 0.0
+        for follow in list(self.follows.values()):
+            try:
+                behind = follow.unread()
+            except (OSError, ValueError):  # closed meanwhile by the reading thread
+                continue
+            unread += behind
+            if behind and (follow.size() > follow.drained_size or follow.position > follow.stream.committed):
+                waited = max(waited, time.monotonic() - follow.drained_at)
+        return unread, waited
+
+    def close(self) -> None:
+        for follow in list(self.follows.values()):
+            self._drop(follow)
+
+    # ------------------------------------------------------------ finding files
+
+    def _look(self) -> None:
+        live = {Path(path) for path in glob.glob(self.pattern, recursive=True)}
+        for follow in self.follows.values():
+            follow.live = follow.path in live and _same_file(follow)
+        followed = {(follow.stream.device, follow.stream.inode) for follow in self.follows.values()}
+        rotated = any(not follow.live for follow in self.follows.values())
+        siblings: set[Path] = set()
+        if rotated or time.monotonic() - self._siblings_at >= SETTLING_SECONDS:
+            siblings, self._siblings_at = self._siblings(live), time.monotonic()
+        for path in sorted(live | siblings):
+            self._consider(path, path in live, followed)
+
+    def _siblings(self, live: set[Path]) -> set[Path]:
+        originals = {*map(str, live), *(stream.path for stream in self.known.values())}
+        if not any(character in self.pattern for character in "*?["):
+            originals.add(self.pattern)
+        found: set[Path] = set()
+        for folder in {os.path.dirname(original) or "." for original in originals}:
+            try:
+                names = [os.path.join(folder, name) if folder != "." else name for name in os.listdir(folder)]
+            except OSError:
+                continue
+            found |= {Path(n) for n in names if any(is_rotation_of(n, o) for o in originals if o != n)}
+        return found
+
+    def _consider(self, path: Path, live: bool, followed: set[tuple[int, int]]) -> None:
+        try:
+            status = path.stat()
+            key = (status.st_dev, status.st_ino)
+            if key in followed or not path.is_file() or self._settled.get(key) == (status.st_size, status.st_mtime):
+                return
+            rotated = not live or any(is_rotation_of(str(path), s.path) for s in self.known.values())
+            if rotated and time.time() - status.st_mtime < SETTLING_SECONDS:
+                return
+            follow = self._open(path, status, wanted=live or status.st_mtime > self.since)
+        except OSError:
+            self.problem("unreadable")
+            return
+        if follow:
+            follow.live = live
+            self.follows[follow.stream.id] = follow
+            followed.add(key)
+
+    def _open(self, path: Path, status: os.stat_result, wanted: bool) -> Follow | None:
+        """Follow the file if it is a known stream that no open file is, or if it is new and wanted."""
+        raw = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open while followed
+        file: BinaryIO = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        draft = Follow(Stream.new(self.name, path, status), path, file, 0)
+        known = self._recognise(draft, status)
+        if (known and known.id in self.follows) or not (known or wanted):
+            file.close()
+            if known is None:
+                self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
+            return None
+        if known:
+            known.device, known.inode = status.st_dev, status.st_ino
+            draft.stream, draft.position = known, known.committed
+        self.known[draft.stream.id] = draft.stream
+        return draft
+
+    def _recognise(self, draft: Follow, status: os.stat_result) -> Stream | None:
+        """The known stream this file holds: by inode, else under a name that rotation gives; the longest match."""
+        path = str(draft.path)
+        candidates = [
+            stream
+            for stream in self.known.values()
+            if stream.committed and self._may_be(stream, path, status)
+            and (draft.compressed or status.st_size >= stream.committed)
+            and begins_as(draft, stream)
+        ]  # fmt: skip
+        return max(candidates, key=lambda stream: (stream.prefix_length, stream.committed), default=None)
+
+    def _may_be(self, stream: Stream, path: str, status: os.stat_result) -> bool:
+        same_inode = (stream.device, stream.inode) == (status.st_dev, status.st_ino)
+        return same_inode or path == stream.path or is_rotation_of(path, stream.path)
+
+    def _truncated(self, follow: Follow) -> None:
+        """Let go of the old stream, which goes on in its copy if there is one; the file is found anew."""
+        self.follows.pop(follow.stream.id)
+        follow.file.close()
+        follow.stream.inode = 0
+        self._look()
+
+    def _drop(self, follow: Follow) -> None:
+        self.follows.pop(follow.stream.id, None)
+        try:
+            status = os.fstat(follow.file.fileno())
+            self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
+        finally:
+            follow.file.close()
+
+
+def _same_file(follow: Follow) -> bool:
+    try:
+        status = follow.path.stat()
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (follow.stream.device, follow.stream.inode)
+
+
+def lines_of(stream: io.BufferedReader, source: str, identity: str) -> Iterator[Chunk]:
+    """The lines of something that can be read only once, such as standard input."""
+    start, rest = 0, b""
+    while data := stream.read1(CHUNK_BYTES):
+        rest += data
+        whole = rest.rfind(b"\n") + 1
+        if whole:
+            yield Chunk(source, identity, start, start + whole, rest[:whole])
+            start, rest = start + whole, rest[whole:]
+        elif len(rest) > CHUNK_BYTES:
+            rest = rest[:KEPT_OF_LONG_LINES]
+    if rest:
+        yield Chunk(source, identity, start, start + len(rest), rest + b"\n")

@@ -1,0 +1,127 @@
+"""One source's way from lines to a batch: parsed, given their version, pseudonymised, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bascule.errors import UsageError
+from bascule.logs.columns import Chunk, Rows
+from bascule.logs.formats import Format, format_named
+from bascule.logs.parse import TRACE, Parser
+from bascule.logs.tally import Counting, Tally
+from bascule.logs.versions import Versions
+from bascule.spec import Spec
+from bascule.spec.model import LogSource
+
+COUNTED = frozenset({"level", "service", "version", "endpoint", "upstream_addr", "algorithm"})  # what metrics need
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A chunk with its rows."""
+
+    chunk: Chunk
+    rows: list[Rows]
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self.rows)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is committed at once: consecutive pieces of one stream, and what they add to the metrics."""
+
+    source: str
+    stream: str
+    pieces: Sequence[Piece]
+    tally: Tally
+
+    @property
+    def start(self) -> int:
+        return self.pieces[0].chunk.start
+
+    @property
+    def end(self) -> int:
+        return self.pieces[-1].chunk.end
+
+    def __len__(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+
+@dataclass
+class Intake:
+    """Makes batches of a source's chunks."""
+
+    name: str
+    parser: Parser
+    versions: Versions
+    counting: Counting = field(init=False)
+    change: Callable[[Rows], Rows] = lambda rows: rows  # what is done to rows before anything keeps them
+
+    def __post_init__(self) -> None:
+        self.counting = Counting(self.name)
+
+    def zero(self) -> Tally:
+        return self.counting.start([*(form.name for form in self.parser.formats), TRACE])
+
+    def piece(self, chunk: Chunk) -> Piece:
+        rows = [self.change(self.versions.add(found)) for found in self.parser.parse(chunk.data)]
+        return Piece(chunk, rows)
+
+    def batch(self, pieces: Sequence[Piece]) -> Batch:
+        tally = self.counting.tally(rows for piece in pieces for rows in piece.rows)
+        return Batch(self.name, pieces[0].chunk.stream, pieces, tally)
+
+    def batches(self, chunks: Iterator[Chunk], rows: int) -> Iterator[Batch]:
+        """Consecutive chunks of a stream together, until a batch has `rows` rows."""
+        pieces: list[Piece] = []
+        for chunk in chunks:
+            if pieces and (chunk.stream != pieces[-1].chunk.stream or chunk.start != pieces[-1].chunk.end):
+                yield self.batch(pieces)
+                pieces = []
+            pieces.append(self.piece(chunk))
+            if sum(map(len, pieces)) >= rows:
+                yield self.batch(pieces)
+                pieces = []
+        if pieces:
+            yield self.batch(pieces)
+
+
+def intakes(spec: Spec, wanted: Callable[[str], bool] = lambda name: True) -> list[tuple[LogSource, Intake]]:
+    """An intake for every source of the spec, under its name."""
+    names = source_names(spec)
+    return [(source, intake(spec, source, name, wanted)) for source, name in zip(spec.logs.sources, names, strict=True)]
+
+
+def intake(spec: Spec, source: LogSource, name: str, wanted: Callable[[str], bool] = lambda name: True) -> Intake:
+    return Intake(name, Parser(formats_of(spec, source), wanted), Versions.of(spec, source.version))
+
+
+def formats_of(spec: Spec, source: LogSource) -> tuple[Format, ...]:
+    if not source.formats:
+        raise UsageError(
+            f"logs: the source {source.files or source.beats} declares no formats",
+            "add formats: [api_call, match_result] or others to it",
+        )
+    return tuple(format_named(name, spec.logs.formats) for name in source.formats)
+
+
+def source_names(spec: Spec) -> list[str]:
+    """Every source's own name, else one from its path; made different by a number where they are alike."""
+    names: list[str] = []
+    for source in spec.logs.sources:
+        base = source.name or (_from_path(source.files) if source.files else "beats")
+        number = 1
+        while (name := base if number == 1 else f"{base}-{number}") in names:
+            number += 1
+        names.append(name)
+    return names
+
+
+def _from_path(pattern: str) -> str:
+    """`/var/log/shop/*.log` is `shop`, `/var/log/nginx/access.json` is `access`."""
+    path = Path(pattern)
+    plain = [part for part in (path.stem, *reversed(path.parent.parts)) if not set(part) & set("*?[")]
+    return plain[0] if plain else "files"

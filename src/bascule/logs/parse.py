@@ -1,0 +1,110 @@
+"""From a chunk of lines to rows: the vectorised pass first, then the strict reading of what is left.
+
+A line has the first of its source's formats that reads it. The vectorised pass keeps to that order: a format
+takes part only while all before it do, and a line that an earlier format may still have is left to the strict
+reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bascule.logs.columnar import Places, Text, column_from, read_rows, select, signature
+from bascule.logs.columns import TIME, Rows
+from bascule.logs.dissect import Fields
+from bascule.logs.formats import Format, read_text
+
+UNPARSED, TRACE = "text", "trace"
+_CONTINUES = re.compile(r"[ \t]|Traceback \(most recent call last\)|Caused by: |During handling of|The above exception")
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b|[\w.]+: ")
+
+
+@dataclass(frozen=True)
+class Parser:
+    """Reads the lines of one source. `wanted` says which text columns are worth the work."""
+
+    formats: tuple[Format, ...]
+    wanted: Callable[[str], bool] = field(default=lambda name: True)
+
+    def parse(self, data: bytes) -> list[Rows]:
+        """All lines of `data` (which ends with a newline), each in exactly one of the rows."""
+        text = Text(data)
+        rows, rest = self._vectorised(text)
+        return [found for found in rows if len(found)] + self._strict(text, rest)
+
+    def _vectorised(self, text: Text) -> tuple[list[Rows], Places]:
+        rest = np.arange(len(text))
+        readable = rest if text.is_utf8 else rest[_ascii_lines(text)]
+        results: list[Rows] = []
+        missed: list[tuple[bytes, int]] = []
+        for form in self.formats:
+            if form.dissect is None or not form.vectorised:
+                break
+            rows = read_rows(form.name, form.dissect, text, readable, self.wanted)
+            rows = _without(rows, text, missed)
+            results.append(rows)
+            readable = _difference(readable, rows.lines, len(text))
+            missed.append((signature(form.dissect), len(rows)))
+        taken = np.concatenate([rows.lines for rows in results]) if results else np.empty(0, np.int64)
+        return results, _difference(rest, taken, len(text))
+
+    def _strict(self, text: Text, lines: Places) -> list[Rows]:
+        found: dict[str, list[tuple[int, Fields]]] = {}
+        previous = -1
+        tracing = False
+        for number in lines.tolist():
+            line = text.line(number)
+            name, fields = self.read(line)
+            tracing = name == UNPARSED and _continues(line, tracing and number == previous + 1)
+            previous = number
+            found.setdefault(TRACE if tracing else name, []).append((number, fields))
+        return [_rows(name, records) for name, records in found.items()]
+
+    def read(self, line: str) -> tuple[str, Fields]:
+        """The strict reading of one line: its format's name and fields."""
+        for form in self.formats:
+            fields = form.read(line)
+            if fields is not None:
+                return form.name, fields
+        return UNPARSED, read_text(line)
+
+
+def _continues(line: str, tracing: bool) -> bool:
+    """Whether the line belongs to a stack trace; the exception's own line ends one."""
+    return bool(_CONTINUES.match(line)) or (tracing and (not line or bool(_EXCEPTION.match(line))))
+
+
+def _without(rows: Rows, text: Text, missed: Sequence[tuple[bytes, int]]) -> Rows:
+    """Leave out lines that hold the literal of an earlier format, which may yet have them when read strictly."""
+    for literal, taken in missed:
+        if len(rows) and text.data.count(literal) != taken:
+            lines = [text.data[text.starts[n] : text.ends[n]] for n in rows.lines.tolist()]
+            rows = select(rows, np.flatnonzero([literal not in line for line in lines]))
+    return rows
+
+
+def _difference(lines: Places, taken: Places, total: int) -> Places:
+    left = np.zeros(total, bool)
+    left[lines] = True
+    left[taken] = False
+    return np.flatnonzero(left)
+
+
+def _ascii_lines(text: Text) -> Places:
+    """Lines of plain ASCII: the others may hold bytes that are no text."""
+    high = np.flatnonzero(text.bytes[: len(text.data)] >= 128)
+    touched = np.unique(np.searchsorted(text.starts, high, side="right") - 1)
+    return _difference(np.arange(len(text)), touched, len(text))
+
+
+def _rows(name: str, records: Iterable[tuple[int, Fields]]) -> Rows:
+    """Rows from strictly read lines."""
+    lines, fields = zip(*records, strict=True)
+    times = np.array([record.get(TIME, 0) for record in fields], np.int64)
+    names = sorted({key for record in fields for key in record} - {TIME})
+    columns = {key: column_from(key, [record.get(key) for record in fields]) for key in names}
+    return Rows(name, np.array(lines, np.int64), times, columns)

@@ -1,0 +1,139 @@
+"""The running pipeline: every source read, each batch committed, then counted into what Prometheus scrapes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from bascule import conventions
+from bascule.errors import StoreError
+from bascule.logs.files import FileSource
+from bascule.logs.intake import Batch, Intake
+from bascule.logs.streams import Stream
+from bascule.logs.tally import Tally, families
+
+POLL_SECONDS = 0.5
+BATCH_ROWS = 50_000
+CHUNKS_A_POLL = 8  # of one file, so that a large one does not keep the others waiting
+
+log = logging.getLogger(__name__)
+
+
+class Journal(Protocol):
+    """Where batches are kept, with the counters that belong to them."""
+
+    @property
+    def tally(self) -> Tally: ...
+
+    def streams(self, source: str) -> dict[str, Stream]: ...
+
+    def commit(self, batch: Batch, stream: Stream) -> None:
+        """Keep the batch, its stream's new end and its counts, all or nothing; StoreError when it cannot."""
+
+
+@dataclass
+class Counted:
+    """A journal that keeps the counts alone."""
+
+    tally: Tally = field(default_factory=Tally)
+
+    def streams(self, source: str) -> dict[str, Stream]:
+        return {}
+
+    def commit(self, batch: Batch, stream: Stream) -> None:
+        self.tally.add(batch.tally)
+
+
+@dataclass
+class Feed:
+    """A source of files with its intake."""
+
+    files: FileSource
+    intake: Intake
+
+
+@dataclass(eq=False)  # prometheus_client keeps collectors in a set
+class Pipeline:
+    """Polls the feeds. Counters are those of the journal, so they never tell of what is not stored."""
+
+    journal: Journal
+    feeds: list[Feed]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    problems: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        for feed in self.feeds:
+            feed.files.problem = lambda reason, name=feed.intake.name: self.problem(name, reason)  # type: ignore[misc]
+
+    def problem(self, source: str, reason: str) -> None:
+        with self.lock:
+            self.problems.count(conventions.LOG_PROBLEMS, (source, reason))
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            if not self.poll():
+                stop.wait(POLL_SECONDS)
+        for feed in self.feeds:
+            feed.files.close()
+
+    def poll(self) -> int:
+        """Read and commit what is new; how many rows it was."""
+        return sum(self._poll(feed) for feed in self.feeds)
+
+    def _poll(self, feed: Feed) -> int:
+        rows = 0
+        for batch in feed.intake.batches(feed.files.chunks(CHUNKS_A_POLL), BATCH_ROWS):
+            try:
+                with self.lock:
+                    self.journal.commit(batch, feed.files.describe(batch.stream, batch.end))
+            except StoreError as error:
+                log.error("%s: %s", feed.intake.name, error)
+                self.problem(feed.intake.name, "store")
+                feed.files.rewind(batch.stream)
+                return rows
+            feed.files.committed(batch.stream, batch.end)
+            rows += len(batch)
+        return rows
+
+    # ------------------------------------------------------------ what Prometheus and the console see
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by prometheus_client at each scrape."""
+        shown = Tally()
+        with self.lock:
+            for feed in self.feeds:
+                shown.add(feed.intake.zero())
+            shown.add(self.journal.tally)
+            shown.add(self.problems)
+        yield from families(shown)
+        size = GaugeMetricFamily(conventions.LOG_LAG_BYTES.name, conventions.LOG_LAG_BYTES.help, labels=("source",))
+        age = GaugeMetricFamily(conventions.LOG_LAG_SECONDS.name, conventions.LOG_LAG_SECONDS.help, labels=("source",))
+        for feed in self.feeds:
+            unread, waited = feed.files.lag()
+            size.add_metric((feed.intake.name,), unread)
+            age.add_metric((feed.intake.name,), waited)
+        yield from (size, age)
+
+    def stats(self) -> dict[str, Any]:
+        """Lines by source and format, what could not be parsed, how far behind: for the console."""
+        with self.lock:
+            counters = dict(self.journal.tally.counters)
+        return {"sources": [self._stats(feed, counters) for feed in self.feeds]}
+
+    def _stats(self, feed: Feed, counters: dict[tuple[str, tuple[str, ...]], int]) -> dict[str, Any]:
+        name = feed.intake.name
+        unread, waited = feed.files.lag()
+        lines = conventions.LOG_LINES.name
+        return {
+            "source": name,
+            "files": sorted(str(follow.path) for follow in list(feed.files.follows.values())),
+            "formats": {key[1][1]: n for key, n in counters.items() if key[0] == lines and key[1][0] == name},
+            "unparsed": counters.get((conventions.LOG_UNPARSED.name, (name,)), 0),
+            "lag_bytes": unread,
+            "lag_seconds": round(waited, 3),
+        }

@@ -1,0 +1,139 @@
+"""The logs role on real files, scraped over HTTP, through rotation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bascule import logs
+from bascule.processes import ports
+from bascule.spec import load
+from bascule.spec.model import Logs, LogSource, Spec
+
+pytestmark = pytest.mark.integration
+
+CALL = (
+    "2026-01-31T12:00:00.{:03d}Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/api/v2/match"
+    " response_time=0.023 status=200\n"
+)
+MATCH = (
+    "2026-01-31T12:00:01.000Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c job_id=j accuracy=0.9"
+    " algorithm=hybrid\n"
+)
+ACCESS = (
+    '{"time": "2026-01-31T12:00:00Z", "upstream_addr": "127.0.0.1:5070", "status": 502, "request_time": 0.2,'
+    ' "uri": "/api/v1/match"}\n'
+)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    base = load("supersmartmatch")
+    sources = [
+        LogSource(name="app", files=str(tmp_path / "app.log"), formats=["api_call", "match_result", "python"]),
+        LogSource(name="nginx", files=str(tmp_path / "access.json"), formats=["nginx_json"]),
+    ]
+    stack = base.stack.model_copy(
+        update={
+            "state": tmp_path / "state",
+            "ports": base.stack.ports.model_copy(update={"logs": ports.free()}),
+        }
+    )
+    return base.model_copy(update={"logs": Logs(sources=sources), "stack": stack})
+
+
+@pytest.fixture
+def role(spec: Spec) -> Iterator[str]:
+    stop = threading.Event()
+    thread = threading.Thread(target=logs.run, args=(spec, stop))
+    thread.start()
+    url = spec.stack.url("logs")
+    wait_until(lambda: _answers(url))
+    yield url
+    stop.set()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def samples(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    found = {}
+    for family in text_string_to_metric_families(httpx.get(f"{url}/metrics").text):
+        for sample in family.samples:
+            found[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
+    return found
+
+
+def total(url: str, name: str, **labels: str) -> float:
+    wanted = set(labels.items())
+    return sum(value for (found, has), value in samples(url).items() if found == name and wanted <= set(has))
+
+
+def test_lines_are_counted_by_version_endpoint_and_status_as_they_are_written(role: str, tmp_path: Path):
+    """Two sources, three formats, and a line that nothing parses."""
+    with (tmp_path / "app.log").open("w") as app:
+        app.writelines(CALL.format(n, n) for n in range(100))
+        app.write(MATCH)
+        app.write("not a line of any format\n")
+    (tmp_path / "access.json").write_text(ACCESS)
+    wait_until(lambda: total(role, "bascule_log_unparsed_total", source="app") == 1)
+    wait_until(lambda: total(role, "bascule_log_lines_total", source="nginx") == 1)
+    labels = {"version": "v2", "endpoint": "/api/v2/match", "status": "200", "source": "app", "version_from": "service"}
+    assert total(role, "bascule_log_requests_total", **labels) == 100
+    assert total(role, "bascule_log_requests_total", status="502", version="v2", version_from="upstream") == 1
+    assert total(role, "bascule_log_response_time_seconds_bucket", version="v2", source="app", le="0.03") == 100
+    assert total(role, "bascule_log_response_time_seconds_bucket", version="v2", source="app", le="0.02") == 0
+    assert total(role, "bascule_log_response_time_seconds_sum", source="app") == pytest.approx(2.3)
+    assert total(role, "bascule_log_accuracy_score_count", version="v1", algorithm="hybrid") == 1
+    assert total(role, "bascule_log_lag_bytes") == 0
+    stats = {source["source"]: source for source in httpx.get(f"{role}/api/stats").json()["sources"]}
+    assert stats["app"]["formats"]["api_call"] == 100
+    assert stats["app"]["unparsed"] == 1
+
+
+def test_nothing_is_lost_or_doubled_when_a_file_is_renamed_or_truncated(role: str, tmp_path: Path):
+    """The writer goes on into the renamed file for a while, as nginx does before it reopens."""
+    path = tmp_path / "app.log"
+    number = 0
+
+    def write(to: Path, lines: int) -> None:
+        nonlocal number
+        with to.open("a") as file:
+            file.writelines(CALL.format(n % 1000, n) for n in range(number, number + lines))
+        number += lines
+
+    def counted() -> float:
+        return total(role, "bascule_log_requests_total", source="app")
+
+    write(path, 10)
+    path.rename(tmp_path / "app.log.1")
+    write(tmp_path / "app.log.1", 5)
+    write(path, 10)
+    wait_until(lambda: counted() == number)
+    copy = tmp_path / "app.log.2"
+    write(path, 5)
+    copy.write_bytes(path.read_bytes())
+    path.open("w").close()
+    write(path, 7)
+    wait_until(lambda: counted() == number)
+    write(path, 1)
+    wait_until(lambda: counted() == number)

@@ -1,0 +1,171 @@
+"""Dissect patterns: what they accept, and that the vectorised pass and the strict reading agree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bascule.logs.columns import TIME, Rows
+from bascule.logs.dissect import PatternError, compile_dissect
+from bascule.logs.formats import BUILT_IN
+from bascule.logs.parse import Parser
+
+API = "2026-01-31T12:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u1 endpoint=/api/v2/match "
+MATCH = "2026-01-31T12:00:00.456Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c1 job_id=j1 accuracy=0.93 "
+NAMES = ("api_call", "match_result", "python", "werkzeug")
+PARSER = Parser(tuple(BUILT_IN[name] for name in NAMES))
+
+
+def as_records(parsed: list[Rows]) -> dict[int, tuple[str, dict[str, object]]]:
+    """Every line's format and fields, however it was read."""
+    records: dict[int, tuple[str, dict[str, object]]] = {}
+    for rows in parsed:
+        columns = {name: _values(column) for name, column in rows.columns.items()}
+        for place, line in enumerate(rows.lines.tolist()):
+            assert line not in records, "a line stands in one of the rows only"
+            fields = {name: values[place] for name, values in columns.items() if values[place] is not None}
+            records[line] = (rows.format, fields | {TIME: int(rows.times[place])})
+    return records
+
+
+def _values(column):
+    return column.to_arrow().to_pylist()
+
+
+def strictly(lines: list[str]) -> dict[int, tuple[str, dict[str, object]]]:
+    records = {}
+    for number, line in enumerate(lines):
+        name, fields = PARSER.read(line)
+        said = {key: value for key, value in fields.items() if value not in ("", "-")}
+        records[number] = (name, {TIME: 0} | said)
+    return records
+
+
+def test_the_two_lines_of_the_source_document_are_read_with_types():
+    """Numbers are numbers, times are microseconds, trailing pairs are columns of their own."""
+    line = API + "response_time=0.023 status=200 version=v2 trace_id=ab12"
+    name, fields = PARSER.read(line)
+    assert name == "api_call"
+    assert fields["response_time"] == 0.023
+    assert fields["status"] == 200
+    assert fields["version"] == "v2"
+    assert fields["extra"] == "trace_id=ab12"
+    assert fields["timestamp"] == 1_769_860_800_123_000
+    assert PARSER.read(MATCH + "algorithm=hybrid")[1]["algorithm"] == "hybrid"
+
+
+@pytest.mark.parametrize("tail", ["response_time=abc status=200", "response_time=0.1 status=20x", "status=200", ""])
+def test_a_line_whose_typed_field_is_wrong_or_missing_is_not_an_api_call(tail):
+    """It falls to the source document's general layout."""
+    assert PARSER.read(API + tail)[0] == "python"
+
+
+def test_a_unit_turns_times_taken_into_seconds():
+    """`ms` in the pattern or in the spec's units."""
+    by_kind = compile_dissect("took=%{response_time:ms} %{message}")
+    by_unit = compile_dissect("took=%{response_time} %{message}", {"response_time": "ms"})
+    assert by_kind.read("took=23 x") == by_unit.read("took=23 x") == {"response_time": 0.023, "message": "x"}
+
+
+def test_fields_can_be_skipped_joined_and_padded():
+    """Logstash's modifiers."""
+    dissect = compile_dissect("%{timestamp} %{+timestamp} %{level->} %{?thread} %{message}")
+    fields = dissect.read("2026-01-31 12:00:00 WARN    main all is well")
+    assert fields == {"timestamp": 1_769_860_800_000_000, "level": "WARN", "message": "all is well"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "position", "part"),
+    [
+        ("plain", 1, "no %{field}"),
+        ("%{a}%{b}", 5, "nothing between"),
+        ("x %{a:number}", 5, "unknown kind"),
+        ("%{a} %{a}", 8, "twice"),
+        ("%{a} %{+b}", 6, "does not follow"),
+        ("%{a b}", 1, "not a field"),
+    ],
+)
+def test_a_wrong_pattern_is_told_with_its_position(pattern, position, part):
+    """And with what to write instead."""
+    with pytest.raises(PatternError) as caught:
+        compile_dissect(pattern)
+    assert caught.value.position == position
+    assert part in str(caught.value)
+    assert caught.value.mend
+
+
+words = st.text(alphabet=st.sampled_from("ab =/-.:0é\x00\x1b\r\ufffd|"), max_size=6)
+numbers = st.one_of(st.floats(0, 10).map(str), st.integers(0, 999).map(str), words)
+times = st.one_of(
+    st.datetimes().map(lambda t: t.isoformat(timespec="milliseconds") + "Z"),
+    st.sampled_from(
+        ["2026-01-31T12:00:60.123Z", "2026-01-31T12:00:00.1x3Z", "2026-01-31 12:00:00,123", "2026-02-30T1"]
+    ),
+    words,
+)
+pairs = st.lists(
+    st.sampled_from([" version=v2", " version=", " user_segment=a", " x=1", " trace_id=f", " oops"]), max_size=3
+)
+lines = st.one_of(
+    st.builds("{} INFO {} API_CALL user_id={} endpoint=/{} response_time={} status={}{}".format,
+              times, words, words, words, numbers, numbers, pairs.map("".join)),
+    st.builds("{} INFO {} MATCH_RESULT candidate_id={} job_id=x accuracy={} algorithm={}{}".format,
+              times, words, words, numbers, words, pairs.map("".join)),
+    st.builds("{} {} {} {}".format, times, st.sampled_from(["INFO", "nope", ""]), words, words),
+    st.builds("{} INFO s API_CALL MATCH_RESULT candidate_id={} endpoint=x job_id=x".format, times, words),
+    words,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(lines, max_size=12))
+def test_the_vectorised_pass_and_the_strict_reading_agree(texts):
+    """Every line has the same format and the same fields either way."""
+    texts = [text.rstrip("\r") for text in texts]
+    data = "".join(text + "\n" for text in texts).encode()
+    found = as_records(PARSER.parse(data)) if data else {}
+    expected = strictly(texts)
+    assert {n: r for n, r in found.items() if r[0] != "trace"} == {
+        n: expected[n] for n in found if found[n][0] != "trace"
+    }
+    assert sorted(found) == list(range(len(texts)))
+
+
+@given(st.lists(st.binary(max_size=30), max_size=10))
+def test_every_line_of_any_bytes_is_accounted_for(texts):
+    """Invalid UTF-8, NUL bytes and the rest: each line stands in exactly one row."""
+    data = b"".join(text.replace(b"\n", b"") + b"\n" for text in texts)
+    found = as_records(PARSER.parse(data)) if data else {}
+    assert sorted(found) == list(range(len(texts)))
+
+
+@pytest.mark.parametrize("start", [b"\xff", "\ufffd".encode(), b"\x00"])
+def test_a_line_that_starts_with_an_odd_byte_does_not_stop_the_reading(start):
+    """mtail stops for good at such a line."""
+    good = (API + "response_time=0.1 status=200\n").encode()
+    parsed = PARSER.parse(good + start + b"odd\n" + good)
+    assert sum(len(rows) for rows in parsed if rows.format == "api_call") == 2
+
+
+def test_a_stack_trace_stays_together_as_trace_lines():
+    """Traceback, its frames and the exception's own line are not counted as unparsed."""
+    text = (
+        "2026-01-31 12:00:00,123 ERROR shop: it broke\n"
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 1, in f\n'
+        "    raise ValueError('x')\n"
+        "ValueError: x\n"
+        "something else\n"
+    )
+    found = {rows.format: len(rows) for rows in PARSER.parse(text.encode())}
+    assert found == {"python": 1, "trace": 4, "text": 1}
+
+
+def test_a_chunk_of_a_million_columns_keeps_line_numbers():
+    """Rows tell which line of the chunk they are."""
+    text = "".join(API + f"response_time=0.{n:03d} status=200\n" for n in range(1000)).encode()
+    (rows,) = PARSER.parse(text)
+    assert np.array_equal(rows.lines, np.arange(1000))
+    assert rows.columns["response_time"].numbers().tolist() == [n / 1000 for n in range(1000)]
