@@ -12,17 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bascule.errors import UsageError
+from bascule.errors import ProcessFailed, UsageError
 from bascule.lab import nginx
 from bascule.lab.parts import Parts
 from bascule.lab.profiles import BehaviourFile, Profile, profile_named
 from bascule.lab.services import Cache
 from bascule.lab.site import address, only
 from bascule.processes import ports
+from bascule.processes.ready import listens, wait_until
 from bascule.processes.supervisor import Supervisor
 from bascule.spec import Spec
 
 Report = Callable[[str], None]
+
+CRASH_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,10 @@ class Lab:
         """The candidate's share in force, by segment."""
         return self._front.shares
 
+    def pid(self, service: str) -> int:
+        """The process group of a part that runs."""
+        return self._supervisor.pid(self._named(service))
+
     def __enter__(self) -> Self:
         names = [self._redis, *self._roles, self._nginx]
         for name in names:
@@ -87,7 +94,7 @@ class Lab:
     def set_share(self, shares: Mapping[str, float]) -> float:
         """Give the candidate these shares (0 to 1) of the segments named; returns when no request meets the old one."""
         front = self._front.with_shares(shares)
-        since = nginx.reload(front, self._supervisor.pid(self._nginx))
+        since = nginx.reload(front, self.pid(self._nginx))
         self._front = front
         return since
 
@@ -123,11 +130,18 @@ class Lab:
     def _crash(self, name: str) -> float:
         self._supervisor.kill(name)
         self._hung.discard(name)
+        # Its workers die with it, but not in the same instant, and they hold the port.
+        if not wait_until(lambda: not self._listens(name), CRASH_SECONDS, pause=0.002):
+            raise ProcessFailed(f"{name} was killed, yet something listens on {address(self.spec, name)}")
         return time.time()
+
+    def _listens(self, name: str) -> bool:
+        host, _, port = address(self.spec, name).rpartition(":")
+        return listens(host, int(port))()
 
     def _hang(self, name: str) -> float:
         # SIGSTOP to the whole group: the kernel still takes connections, and nobody answers.
-        os.killpg(self._supervisor.pid(name), signal.SIGSTOP)
+        os.killpg(self.pid(name), signal.SIGSTOP)
         self._hung.add(name)
         return time.time()
 

@@ -24,6 +24,8 @@ from typing import Any
 import redis
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from bascule.conventions import NONE, UNKNOWN
 from bascule.instrument import Instrument
@@ -165,7 +167,13 @@ class Cache:
     def __init__(self, address: str, prefix: str) -> None:
         host, _, port = address.rpartition(":")
         self._prefix = prefix
-        self._redis = redis.Redis(host, int(port), socket_timeout=CACHE_SECONDS, socket_connect_timeout=CACHE_SECONDS)
+        self._redis = redis.Redis(
+            host,
+            int(port),
+            socket_timeout=CACHE_SECONDS,
+            socket_connect_timeout=CACHE_SECONDS,
+            retry=Retry(NoBackoff(), 1),  # a dead connection is renewed; the default waits for seconds
+        )
 
     def has(self, key: str) -> bool:
         """Whether the key is there; it is from now on."""
