@@ -105,8 +105,8 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
         if record.exc_info:
-            text = f"{text} {self.formatException(record.exc_info)}"
-        return f"{_utc(record.created)} {record.levelname} {self._service} {text.replace(chr(10), ' | ')}"
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        return f"{_utc(record.created)} {record.levelname} {self._service} {' | '.join(text.splitlines())}"
 
 
 class JsonFormatter(logging.Formatter):

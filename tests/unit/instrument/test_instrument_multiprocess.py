@@ -1,0 +1,162 @@
+"""Several processes, one page. Each runs as a real process, because prometheus_client decides at its import."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from bascule.errors import UsageError
+from bascule.instrument.exposition import render
+from bascule.instrument.multiprocess import DIRECTORY_VARIABLE, check_directory, forget_dead_workers, start_afresh
+
+WORKER = """
+import sys, threading
+from bascule.instrument import Instrument
+instrument = Instrument(version="v2")
+def work():
+    for n in range(500):
+        instrument.record_match_result("v2", "nexten", "freemium", 0.9, n % 2 == 0, 2.0)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+instrument.set_active_users("v2", "freemium", 5)
+instrument.update_traffic_split(3, 1)
+"""
+
+FORKING = """
+import os
+from bascule.instrument import Instrument
+instrument = Instrument(version="v2")  # before the fork, as gunicorn --preload does
+instrument.record_cache("v2", True)
+children = []
+for _ in range(3):
+    if (pid := os.fork()) == 0:
+        for _ in range(100): instrument.record_cache("v2", True)
+        os._exit(0)
+    children.append(pid)
+for pid in children: os.waitpid(pid, 0)
+instrument.record_cache("v2", True)
+"""
+
+APPLICATION = """
+import sys
+from wsgiref.util import setup_testing_defaults
+from bascule.instrument import Instrument
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"x"]
+app = Instrument(version="v2").wsgi(app, segment=lambda environ: "freemium")
+for _ in range(10):
+    environ = {}
+    setup_testing_defaults(environ)
+    body = app(environ, lambda *arguments: None)
+    list(body); body.close()
+environ["PATH_INFO"] = "/metrics"
+sys.stdout.write(b"".join(app(environ, lambda *arguments: None)).decode())
+"""
+
+
+def _start(folder: Path, script: str) -> subprocess.Popen[str]:
+    environment = os.environ | {DIRECTORY_VARIABLE: str(folder)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", script], env=environment, text=True, stdout=pipe, stderr=pipe)
+
+
+def _samples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(folder))
+    return _read(render(CollectorRegistry()).body.decode())
+
+
+def _read(page: str) -> dict[str, float]:
+    """Sums by sample name."""
+    sums: dict[str, float] = {}
+    for family in parse(page):
+        for sample in family.samples:
+            sums[sample.name] = sums.get(sample.name, 0) + sample.value
+    return sums
+
+
+def test_no_increment_of_concurrent_processes_and_threads_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = [_start(tmp_path, WORKER) for _ in range(3)]
+    for worker in workers:
+        assert worker.wait() == 0, worker.communicate()
+    sums = _samples(tmp_path, monkeypatch)
+    assert sums["supersmartmatch_matches_total"] == 3 * 4 * 500
+    assert sums["supersmartmatch_accuracy_score_count"] == 3 * 4 * 500
+    assert sums["supersmartmatch_match_value_total"] == 3 * 4 * 250 * 2
+
+
+def test_the_gauges_of_dead_workers_stop_counting_and_their_counters_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _start(tmp_path, WORKER).wait() == 0
+    assert list(tmp_path.glob("gauge_livesum_*.db"))
+    sums = _samples(tmp_path, monkeypatch)
+    assert "supersmartmatch_active_users" not in sums
+    assert sums["supersmartmatch_matches_total"] == 4 * 500
+
+
+def test_the_gauges_of_a_living_worker_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = _start(tmp_path, WORKER + "\nprint('ready', flush=True)\nsys.stdin.read()")
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "ready\n"
+    sums = _samples(tmp_path, monkeypatch)
+    assert sums["supersmartmatch_active_users"] == 5
+    assert sums["supersmartmatch_traffic_split_ratio"] == 1
+    assert sums["supersmartmatch_build_info"] == 1
+    worker.kill()
+    worker.wait()
+    forget_dead_workers()
+    assert not list(tmp_path.glob("gauge_live*.db"))
+
+
+def test_forked_workers_count_in_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = _start(tmp_path, FORKING)
+    assert worker.wait() == 0, worker.communicate()
+    assert _samples(tmp_path, monkeypatch)["supersmartmatch_cache_requests_total"] == 302
+
+
+def test_the_middleware_and_the_derived_histogram_work_in_multiprocess_mode(tmp_path: Path) -> None:
+    out, errors = _start(tmp_path, APPLICATION).communicate()
+    assert not errors
+    sums = _read(out)
+    assert sums["http_requests_total"] == 10
+    assert sums["http_request_duration_seconds_count"] == 10
+    assert sums["supersmartmatch_response_time_seconds_count"] == 10
+
+
+def test_a_directory_that_cannot_be_written_is_an_error_at_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = tmp_path / "absent"
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(absent))
+    with pytest.raises(UsageError, match=str(absent)):
+        check_directory()
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(file))
+    with pytest.raises(UsageError, match="cannot be written"):
+        start_afresh()
+
+
+def test_a_service_with_such_a_directory_says_so_before_its_first_request(tmp_path: Path) -> None:
+    _, errors = _start(
+        tmp_path / "absent", "from bascule.instrument import Instrument\nInstrument(version='v2')"
+    ).communicate()
+    assert "UsageError" in errors
+    assert "make the directory before the service starts" in errors
+
+
+def test_a_new_start_forgets_the_last_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "counter_1.db").touch()
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path))
+    start_afresh()
+    assert not list(tmp_path.iterdir())
