@@ -24,8 +24,8 @@ GENERATION = "/lab/generation"  # which configuration answers
 
 # What the log says of each request; upstream_addr alone tells for certain which version served it.
 _LOG_FIELDS = {
+    "msec": "$msec",  # first: of two times readers take the first, and the other has whole seconds only
     "time": '"$time_iso8601"',
-    "msec": "$msec",
     "remote_addr": '"$remote_addr"',
     "request_id": '"$request_id"',
     "request_method": '"$request_method"',

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bascule.errors import UsageError
+from bascule.generate.instrument_config import instrument_config
 from bascule.lab.files import replace_text
 from bascule.lab.nginx import GENERATION, Front
-from bascule.lab.plan import API_PARTNERS, PARTNERS
 from bascule.lab.services import FALLBACK, MATCH, RATE, Settings
 from bascule.lab.site import access_log, address, only, service_log
 from bascule.processes import programs
@@ -126,11 +126,10 @@ class Parts:
         return next((address(self.spec, name) for name, role in self.roles.items() if role == "backend"), None)
 
     def _write_instrument(self) -> Path:
-        """The labels that exist at zero; the lab knows its own endpoints, partners and algorithms."""
+        """What the spec makes known, and the labels that only the lab knows."""
         declared: dict[str, Any] = {
+            **instrument_config(self.spec),
             "versions": [self.version(name) for name in self.roles],
-            "segments": list(self.spec.segments.named),
-            "partners": {API_PARTNERS: list(PARTNERS)} if API_PARTNERS in self.spec.segments.named else {},
             "endpoints": [f"POST {MATCH}", f"POST {RATE}"],
             "algorithms": sorted({*ALGORITHMS.values(), FALLBACK}),
         }
