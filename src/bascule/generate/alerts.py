@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bascule import conventions as names
@@ -30,10 +31,7 @@ CACHE_WARM_UP_SECONDS = 600
 
 def slug(alert: str) -> str:
     """The name of an alert's runbook: `ServiceDown` -> `service-down`."""
-    spaced = "".join(
-        f"-{c.lower()}" if c.isupper() and not alert[i - 1].isupper() else c.lower() for i, c in enumerate(alert)
-    )
-    return spaced.strip("-")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "-", alert).lower()
 
 
 def alerting(

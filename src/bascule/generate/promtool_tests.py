@@ -13,6 +13,7 @@ from bascule import conventions as names
 from bascule.conventions import Alert
 from bascule.conventions import Rule as Named
 from bascule.generate.examples import STEP_SECONDS, STEPS, Scene
+from bascule.generate.prometheus_config import probe_job
 from bascule.generate.rule_groups import rule_groups
 from bascule.generate.rules import Group, Recording
 from bascule.spec import Spec
@@ -141,17 +142,16 @@ def _traffic_cases(spec: Spec, scene: Scene) -> Iterator[Test]:
 
 
 def _service_cases(spec: Spec, scene: Scene) -> Iterator[Test]:
-    for name, service in spec.services.items():
-        gone = replace(scene, down=frozenset({name}))
-        yield _case(spec, Alert.SERVICE_DOWN, f"{name} is down", gone, job=name)
-        if service.kind == "redis":
-            cold = scene.plus({f'redis_keyspace_misses_total{{job="{name}",instance="a:1"}}': f"0+95x{STEPS}"})
-            yield _case(spec, Alert.CACHE_HIT_RATE_LOW, f"{name} misses half", cold, job=name)
-            fresh = cold.plus({f'redis_uptime_in_seconds{{job="{name}",instance="a:1"}}': f"1x{STEPS}"})
-            yield _not(spec, Alert.CACHE_HIT_RATE_LOW, f"{name} has only started", fresh)
-    for name in spec.probes:
-        gone = replace(scene, down=frozenset({name}))
-        yield _case(spec, Alert.SERVICE_DOWN, f"probe {name} fails", gone, job=f"probe-{name}")
+    jobs = {**{name: name for name in spec.services}, **{name: probe_job(name) for name in spec.probes}}
+    gone = replace(scene, down=frozenset(jobs))
+    everyone = tuple(firing(spec, Alert.SERVICE_DOWN, job=job) for job in jobs.values())
+    yield Test(f"{Alert.SERVICE_DOWN} firing: all are down", gone.series(), everyone)
+    for name in spec.services_of("redis"):
+        node = f'{{job="{name}",instance="a:1"}}'
+        cold = scene.plus({f"redis_keyspace_misses_total{node}": f"0+95x{STEPS}"})
+        yield _case(spec, Alert.CACHE_HIT_RATE_LOW, f"{name} misses half", cold, job=name)
+        fresh = cold.plus({f"redis_uptime_in_seconds{node}": f"1x{STEPS}"})
+        yield _not(spec, Alert.CACHE_HIT_RATE_LOW, f"{name} has only started", fresh)
 
 
 def _judge_cases(spec: Spec, scene: Scene) -> Iterator[Test]:

@@ -1,0 +1,135 @@
+"""The real promtool and amtool on what is generated, and on the source document's literal rules."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bascule.generate import generate, write
+from bascule.processes import programs
+from bascule.spec import load, parse
+
+pytestmark = pytest.mark.integration
+
+HERE = Path(__file__).parent.parent
+ROWS = sorted((HERE / "promtool").glob("row-*.yml"))
+LITERAL = HERE / "fixtures" / "source-document"
+
+
+def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    path = programs.find(program)
+    command = [str(path), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=programs.environment(program), check=False)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generated")
+    write(load("supersmartmatch"), folder)
+    return folder
+
+
+def with_rules(test: Path, rules: list[Path], folder: Path) -> Path:
+    """The test file, its placeholder replaced by real rule files."""
+    text = test.read_text("utf-8").replace("[RULES]", str([str(path) for path in rules]))
+    target = folder / test.name
+    target.write_text(text, "utf-8")
+    return target
+
+
+def test_promtool_accepts_the_generated_configuration_and_rules(out: Path) -> None:
+    """`promtool check config` reads prometheus.yml and every rule file it names."""
+    done = run("promtool", "check", "config", out / "prometheus" / "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_finds_no_duplicate_rule(out: Path) -> None:
+    """The lint of `promtool check rules` finds nothing either."""
+    rules = sorted((out / "prometheus" / "rules").glob("*.yml"))
+    done = run("promtool", "check", "rules", "--lint-fatal", *rules)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_generated_rules_pass_the_tests_generated_with_them(out: Path) -> None:
+    """Every alert fires, keeps silent and survives no data as its tests say."""
+    tests = sorted((out / "prometheus" / "tests").glob("*.yml"))
+    done = run("promtool", "test", "rules", *tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_amtool_accepts_the_alertmanager_configuration(out: Path) -> None:
+    """`amtool check-config` reads alertmanager.yml."""
+    done = run("amtool", "check-config", out / "alertmanager" / "alertmanager.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("row", [*ROWS, HERE / "promtool" / "annotations.yml"], ids=lambda path: path.stem)
+def test_ours_does_what_the_source_document_meant(row: Path, out: Path, tmp_path: Path) -> None:
+    """Each defect's test passes on the generated rules."""
+    rules = sorted((out / "prometheus" / "rules").glob("*.yml"))
+    done = run("promtool", "test", "rules", with_rules(row, rules, tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda path: path.stem)
+def test_the_literal_rules_fail_the_same_test(row: Path, tmp_path: Path) -> None:
+    """Each defect's test fails on the source document's rules, word for word: the test can tell."""
+    rules = [LITERAL / "prometheus-rules.yml", LITERAL / "alerts.yml"]
+    done = run("promtool", "test", "rules", with_rules(row, rules, tmp_path))
+    assert done.returncode != 0
+    assert "FAILED" in done.stdout + done.stderr  # a failed expectation, not a file that cannot be read
+
+
+WITH_PEOPLE = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {name: shop}
+versions: {baseline: v1, candidate: v2}
+services: {shop: {targets: ["127.0.0.1:8001"]}, db: {kind: redis, targets: ["127.0.0.1:6379"]}}
+signals:
+  errors: {kind: ratio, bad: 'http_requests_total{status=~"5.."}', total: http_requests_total, better: lower}
+phases: [{share: 10%, hold: 1h}]
+notify:
+  receivers:
+    war-room: {slack: {url_file: /etc/bascule/slack}}
+    on-call:
+      email: {to: [a@example.com, b@example.com], smtp: "smtp.example.com:587", username: u, password_file: /etc/p}
+    pager: {pagerduty: {routing_key_file: /etc/bascule/pager}}
+    bot: {webhook: {url: "http://127.0.0.1:1/"}}
+  escalation: {technical: [{after: 0m, to: war-room}, {after: 15m, to: on-call}]}
+maintenance:
+  - {start: "2026-03-01T22:30:00+01:00", end: "2026-03-03T01:00:00+01:00", reason: move}
+  - {start: "2026-04-01T10:00:00Z", end: "2026-04-01T11:00:00Z", reason: db, services: [db]}
+"""
+
+
+@pytest.fixture(scope="module")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("people") / "alertmanager.yml"
+    path.write_text(generate(parse(WITH_PEOPLE))["alertmanager/alertmanager.yml"], "utf-8")
+    return path
+
+
+def test_amtool_accepts_receivers_and_maintenance_windows(alertmanager: Path) -> None:
+    """Secrets by file, mute intervals over midnight and per service: all of it is valid."""
+    done = run("amtool", "check-config", alertmanager)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 receivers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ("severity=critical alertname=ServiceDown job=shop", "bascule-incidents,war-room,pager,bot"),
+        ("severity=warning alertname=CacheHitRateLow job=db", "bascule-incidents,war-room,pager,bot"),
+        ("severity=gate alertname=GateUnmet", "bascule-incidents"),
+    ],
+)
+def test_each_alert_reaches_the_machine_and_people_only_what_pages(
+    labels: str, receivers: str, alertmanager: Path
+) -> None:
+    """The journal gets everything; people get critical and warning; a gate is nobody's page."""
+    done = run("amtool", "config", "routes", "test", f"--config.file={alertmanager}", *labels.split())
+    assert done.stdout.strip() == receivers, done.stdout + done.stderr

@@ -1,0 +1,156 @@
+"""Prometheus', Alertmanager's and the exporters' configuration, as data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bascule import conventions as names
+from bascule.generate import generate
+from bascule.generate.alertmanager_config import MACHINE, alertmanager_config, first_receivers
+from bascule.generate.prometheus_config import blackbox_config, prometheus_config
+from bascule.instrument.config import load_config
+from bascule.spec import Spec, load, parse
+
+MINIMAL = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {name: shop}
+versions: {label: version, baseline: v1, candidate: v2}
+services: {shop: {targets: ["127.0.0.1:8001"]}}
+signals:
+  errors: {kind: ratio, bad: 'http_requests_total{status=~"5.."}', total: http_requests_total, better: lower}
+phases: [{share: 10%, hold: 1h}]
+"""
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load("supersmartmatch")
+
+
+@pytest.fixture(scope="module")
+def jobs(spec: Spec) -> dict[str, Any]:
+    return {job["job_name"]: job for job in prometheus_config(spec)["scrape_configs"]}
+
+
+def test_scrapes_as_often_as_the_spec_says(spec: Spec) -> None:
+    """The defaults are those that deliver a crash in about six seconds."""
+    assert prometheus_config(spec)["global"] == {
+        "scrape_interval": "1s",
+        "scrape_timeout": "500ms",
+        "evaluation_interval": "1s",
+    }
+
+
+def test_every_service_probe_and_role_is_scraped_under_its_name(spec: Spec, jobs: dict[str, Any]) -> None:
+    """A declared service that nobody looks at cannot be seen to fail."""
+    roles = {f"bascule-{role}" for role in ("judge", "logs", "incidents", "console", "supervisor")}
+    probes = {f"probe-{name}" for name in spec.probes}
+    assert set(jobs) == {*spec.services, *probes, *roles, "prometheus", "alertmanager"}
+
+
+def test_no_target_has_a_version_label_of_its_own(jobs: dict[str, Any]) -> None:
+    """It would rename the service's own label to exported_version, and every rule would be empty."""
+    for job in jobs.values():
+        assert "honor_labels" not in job
+        for target in job["static_configs"]:
+            assert names.VERSION not in target.get("labels", {})
+
+
+def test_redis_nodes_go_through_the_exporter_under_their_own_addresses(jobs: dict[str, Any]) -> None:
+    """One exporter serves a whole cluster."""
+    rules = jobs["redis"]["relabel_configs"]
+    assert jobs["redis"]["static_configs"] == [{"targets": ["127.0.0.1:6379"]}]
+    assert rules[-1] == {"target_label": "__address__", "replacement": "127.0.0.1:9121"}
+    assert {rule["target_label"] for rule in rules} == {"instance", "__param_target", "__address__"}
+
+
+def test_each_probe_has_a_module_of_its_name(spec: Spec, jobs: dict[str, Any]) -> None:
+    """A job that asks for a module that is not there fails every probe."""
+    modules = blackbox_config(spec)["modules"]
+    assert {job["params"]["module"][0] for name, job in jobs.items() if name.startswith("probe-")} == set(modules)
+    assert modules["front-door-tls"]["http"]["fail_if_not_ssl"] is True
+
+
+def test_a_dns_probe_asks_its_server_for_its_name() -> None:
+    """`dns://server/name` is taken apart."""
+    spec = parse(MINIMAL + 'probes: {names: {kind: dns, url: "dns://127.0.0.1:53/example.com"}}\n')
+    job = next(j for j in prometheus_config(spec)["scrape_configs"] if j["job_name"] == "probe-names")
+    assert job["static_configs"] == [{"targets": ["127.0.0.1:53"]}]
+    assert blackbox_config(spec)["modules"]["names"]["dns"]["query_name"] == "example.com"
+
+
+def test_an_external_alertmanager_is_alerted_by_its_url() -> None:
+    """Scheme and path of the address are kept."""
+    spec = parse(MINIMAL + 'stack: {external: {alertmanager: "https://am.example.com/prefix"}}\n')
+    assert prometheus_config(spec)["alerting"]["alertmanagers"] == [
+        {"scheme": "https", "path_prefix": "/prefix", "static_configs": [{"targets": ["am.example.com"]}]}
+    ]
+
+
+def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
+    """No grouping and no wait to the journal; the routes of people come after."""
+    config = alertmanager_config(spec)
+    machine = config["route"]["routes"][0]
+    assert machine["receiver"] == MACHINE
+    assert machine["group_by"] == ["..."]
+    assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "1s", True)
+    assert config["receivers"][0]["webhook_configs"] == [
+        {"url": "http://127.0.0.1:9463/api/webhook", "send_resolved": True}
+    ]
+
+
+PEOPLE = """
+notify:
+  receivers:
+    war-room: {slack: {url_file: /etc/bascule/slack}}
+    lead: {webhook: {url: "http://127.0.0.1:1/"}}
+    alone: {pagerduty: {routing_key_file: /etc/bascule/pager}}
+  escalation: {technical: [{after: 0m, to: war-room}, {after: 15m, to: lead}]}
+"""
+
+
+def test_alertmanager_tells_the_first_step_and_leaves_escalation_to_the_journal() -> None:
+    """Who stands later in an escalation is not told twice."""
+    assert first_receivers(parse(MINIMAL + PEOPLE)) == ["war-room", "alone"]
+
+
+def test_secrets_are_files(tmp_path: Path) -> None:
+    """No secret's text can stand in what is generated."""
+    text = generate(parse(MINIMAL + PEOPLE))["alertmanager/alertmanager.yml"]
+    assert "api_url_file: /etc/bascule/slack" in text
+    assert "routing_key_file: /etc/bascule/pager" in text
+
+
+def test_a_window_over_midnight_becomes_one_entry_for_each_day_in_utc() -> None:
+    """Alertmanager knows times of a day, not spans."""
+    window = 'maintenance: [{start: "2026-03-01T23:30:00+01:00", end: "2026-03-03T01:00:00+01:00", reason: move}]\n'
+    entries = alertmanager_config(parse(MINIMAL + window))["time_intervals"][0]["time_intervals"]
+    told = [(e["days_of_month"], e["times"][0]["start_time"], e["times"][0]["end_time"]) for e in entries]
+    assert told == [(["1"], "22:30", "24:00"), (["2"], "00:00", "24:00")]
+
+
+def test_instrument_json_is_what_the_library_reads(spec: Spec, tmp_path: Path) -> None:
+    """Segments and versions exist at zero, and buckets hold every declared target."""
+    path = tmp_path / "instrument.json"
+    path.write_text(generate(spec)["instrument.json"], "utf-8")
+    config = load_config(path)
+    assert config.segments == ("enterprise", "api_partners", "freemium")
+    assert config.versions == ("v1", "v2")
+    assert {0.03, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2} <= set(config.buckets["http_request_duration_seconds"])
+
+
+def test_partners_with_quotas_are_declared() -> None:
+    """Their series exist at zero; `default` is not a partner."""
+    segments = "segments: {label: user_segment, api: {partner_label: partner, quotas: {acme: 10/h, default: 5/h}}}\n"
+    config = json.loads(generate(parse(MINIMAL + segments))["instrument.json"])
+    assert config["partners"] == {"api": ["acme"]}
+
+
+def test_the_same_spec_gives_the_same_text(spec: Spec) -> None:
+    """No clock, no random order: a diff shows what the spec changed."""
+    assert generate(spec) == generate(load("supersmartmatch"))

@@ -1,0 +1,85 @@
+"""Writing what was generated: atomic, foreign files left alone, drift told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bascule.errors import UsageError
+from bascule.generate.files import MANIFEST, drift, foreign_files, read_manifest, write_files
+
+FILES = {"a/one.yml": "1\n", "two.json": "{}\n"}
+
+
+def test_writes_every_file_and_then_there_is_no_drift(tmp_path: Path) -> None:
+    """What was just written does not differ."""
+    assert write_files(FILES, tmp_path) == [tmp_path / "a/one.yml", tmp_path / "two.json"]
+    assert (tmp_path / "a/one.yml").read_text() == "1\n"
+    assert drift(FILES, tmp_path) == []
+
+
+def test_drift_names_what_is_missing_changed_and_no_longer_generated(tmp_path: Path) -> None:
+    """Each kind of drift is one sentence with the file's name."""
+    write_files({**FILES, "old.yml": "x"}, tmp_path)
+    (tmp_path / "two.json").unlink()
+    (tmp_path / "a/one.yml").write_text("2\n")
+    told = drift(FILES, tmp_path)
+    assert told == [
+        "a/one.yml: differs from the spec",
+        "two.json: missing",
+        "old.yml: no longer generated",
+    ]
+
+
+def test_a_file_that_is_no_longer_generated_is_removed(tmp_path: Path) -> None:
+    """Stale rules would go on being loaded by Prometheus."""
+    write_files({**FILES, "old.yml": "x"}, tmp_path)
+    write_files(FILES, tmp_path)
+    assert not (tmp_path / "old.yml").exists()
+
+
+def test_a_stale_file_that_somebody_edited_is_left(tmp_path: Path) -> None:
+    """What carries somebody's work is theirs."""
+    write_files({**FILES, "old.yml": "x"}, tmp_path)
+    (tmp_path / "old.yml").write_text("mine")
+    write_files(FILES, tmp_path)
+    assert (tmp_path / "old.yml").read_text() == "mine"
+
+
+def test_foreign_files_are_left_alone_and_told(tmp_path: Path) -> None:
+    """A folder may hold the user's own rules beside ours."""
+    (tmp_path / "mine.yml").write_text("mine")
+    write_files(FILES, tmp_path)
+    assert (tmp_path / "mine.yml").read_text() == "mine"
+    assert foreign_files(FILES, tmp_path) == [tmp_path / "mine.yml"]
+
+
+def test_a_foreign_file_in_the_way_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """Nothing is overwritten that no run of ours wrote, and nothing is half done."""
+    (tmp_path / "two.json").write_text("theirs")
+    with pytest.raises(UsageError, match=r"two\.json was not written by bascule generate"):
+        write_files(FILES, tmp_path)
+    assert not (tmp_path / "a/one.yml").exists()
+    assert (tmp_path / "two.json").read_text() == "theirs"
+
+
+def test_no_temporary_file_stays_behind(tmp_path: Path) -> None:
+    """Only the files and the manifest are there."""
+    write_files(FILES, tmp_path)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {*FILES, MANIFEST}
+
+
+def test_a_broken_manifest_is_told_with_its_mend(tmp_path: Path) -> None:
+    """Guessing what is ours could delete what is not."""
+    (tmp_path / MANIFEST).write_text("not json")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file where a folder is wanted is the user's to mend, without a traceback."""
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_files(FILES, tmp_path)
