@@ -263,6 +263,7 @@ class Sla(Part):
     window: Duration
     gain: GainField | None = None
     aggregate: Literal["window", "daily"] = "window"
+    calendar: Literal["month", "quarter"] | None = None  # instead of a rolling window
     signal: str | None = None  # by default the signal of the same meaning
 
     @field_validator("objective")

@@ -1,0 +1,127 @@
+"""V1 beside V2 at one mix of segments: the mix alone must never make a difference (Simpson's paradox).
+
+Each segment in which both versions served weighs what both served there together; a segment that one version never
+served is shown, and left out of the difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bascule.sla.counts import Counts, quantile
+from bascule.sla.data import Data
+from bascule.sla.report import Comparison, Stratum
+from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal
+
+Buckets = Mapping[float, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One version in one segment: what was summed, over how many events; buckets for a distribution."""
+
+    amount: float
+    events: float
+    buckets: Buckets | None = None
+
+
+Cells = Mapping[str, Mapping[str, Cell]]  # segment -> version -> cell
+Statistic = Callable[[Iterable[tuple[Cell, float]]], float | None]
+
+
+def cells(data: Data, signal: RatioSignal | HistogramSignal | MeanSignal, start: float, end: float) -> Cells:
+    if isinstance(signal, HistogramSignal):
+        return _split(data, start, end, data.counts(signal.series("bucket")), None)
+    if isinstance(signal, MeanSignal):
+        return _split(data, start, end, data.counts(signal.count), data.counts(signal.sum))
+    return _split(data, start, end, data.counts(signal.total), data.counts(signal.events))
+
+
+def _split(data: Data, start: float, end: float, events: Counts, amounts: Counts | None) -> Cells:
+    window = data.pieces.within(start, end)
+    result: dict[str, dict[str, Cell]] = {}
+    for segment in events.values("segment") or [""]:
+        for version in data.spec.versions.both:
+            mine = events.where(segment=segment, version=version)
+            cell = _cell(mine, amounts.where(segment=segment, version=version) if amounts else None, window)
+            if cell.events > 0:
+                result.setdefault(segment, {})[version] = cell
+    return result
+
+
+def _cell(events: Counts, amounts: Counts | None, window: slice) -> Cell:
+    if amounts is not None:
+        return Cell(float(amounts.total[window].sum()), float(events.total[window].sum()))
+    buckets = events.buckets(window)
+    return Cell(0.0, buckets.get(math.inf, 0.0), buckets)
+
+
+def mean(weighted: Iterable[tuple[Cell, float]]) -> float | None:
+    """The mean of cells, each weighing what it is given: sums of `amount / events`, weights normed."""
+    pairs = [(cell.amount / cell.events, weight) for cell, weight in weighted if cell.events > 0]
+    total = sum(weight for _, weight in pairs)
+    return sum(value * weight for value, weight in pairs) / total if total > 0 else None
+
+
+def quantile_of(q: float) -> Statistic:
+    """A quantile of cells merged, each weighing what it is given."""
+
+    def statistic(weighted: Iterable[tuple[Cell, float]]) -> float | None:
+        together: dict[float, float] = {}
+        for cell, weight in weighted:
+            for bound, count in (cell.buckets or {}).items():
+                together[bound] = together.get(bound, 0.0) + count / cell.events * weight
+        value = quantile(q, together)
+        return value if math.isfinite(value) else None
+
+    return statistic
+
+
+def standardised(table: Cells, versions: Sequence[str], statistic: Statistic) -> tuple[float | None, float | None]:
+    """Baseline's and candidate's value at the mix of segments that both served."""
+    shared = {segment: row for segment, row in table.items() if all(version in row for version in versions)}
+    weights = {segment: sum(cell.events for cell in row.values()) for segment, row in shared.items()}
+    baseline, candidate = (statistic((row[v], weights[s]) for s, row in shared.items()) for v in versions)
+    return (baseline, candidate) if shared else (None, None)
+
+
+def crude(table: Cells, version: str, statistic: Statistic) -> float | None:
+    """A version's value at the mix it served."""
+    return statistic((row[version], row[version].events) for row in table.values() if version in row)
+
+
+def events_of(table: Cells, version: str) -> float:
+    return sum(row[version].events for row in table.values() if version in row)
+
+
+def comparisons(data: Data, name: str, signal: RatioSignal | HistogramSignal | MeanSignal) -> list[Comparison]:
+    table = cells(data, signal, data.pieces.start, data.pieces.end)
+    if isinstance(signal, HistogramSignal):
+        named = [(f"{name}.{q}", quantile_of(int(q[1:]) / 10 ** len(q[1:]))) for q in signal.targets or ("p95",)]
+        return [_comparison(data, measure, "seconds", signal.better, table, s) for measure, s in named]
+    return [_comparison(data, name, signal.unit, signal.better, table, mean)]
+
+
+def _comparison(data: Data, measure: str, unit: str, better: str, table: Cells, statistic: Statistic) -> Comparison:
+    baseline, candidate = data.spec.versions.both
+    low, high = standardised(table, data.spec.versions.both, statistic)
+    strata = tuple(_stratum(segment, row, baseline, candidate, statistic) for segment, row in sorted(table.items()))
+    return Comparison(
+        measure=measure,
+        unit=unit,
+        better=better,
+        baseline=low if low is not None else crude(table, baseline, statistic),
+        candidate=high if high is not None else crude(table, candidate, statistic),
+        difference=high - low if low is not None and high is not None else None,
+        strata=strata,
+    )
+
+
+def _stratum(segment: str, row: Mapping[str, Cell], baseline: str, candidate: str, statistic: Statistic) -> Stratum:
+    values = {version: statistic([(cell, 1.0)]) for version, cell in row.items()}
+    events = {version: cell.events for version, cell in row.items()}
+    return Stratum(
+        segment, values.get(baseline), values.get(candidate), events.get(baseline, 0.0), events.get(candidate, 0.0)
+    )

@@ -1,0 +1,145 @@
+"""Events of a signal, by who served whom: counter growth summed into groups, maintenance left out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bascule.prometheus import Prometheus
+from bascule.sla.counters import growth
+from bascule.sla.pieces import Floats, Key, Pieces
+from bascule.sla.uptime import Uptime
+from bascule.spec import Matcher, Selector, Spec
+
+
+@dataclass(frozen=True)
+class Group:
+    """Whose events: `job` is the service; version, segment and partner are empty where the series says nothing."""
+
+    job: str = ""
+    version: str = ""
+    segment: str = ""
+    partner: str = ""
+    bound: float = math.inf  # a histogram bucket's upper bound in seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Growth by group and piece: `table[group]` (n,)."""
+
+    pieces: Pieces
+    table: Mapping[Group, Floats]
+
+    def where(self, **wanted: str) -> Counts:
+        """The groups whose fields have these values; an empty value means any."""
+        asked = {name: value for name, value in wanted.items() if value}
+        kept = {g: row for g, row in self.table.items() if all(getattr(g, n) == v for n, v in asked.items())}
+        return Counts(self.pieces, kept)
+
+    def without(self, excluded: Mapping[str, Floats]) -> Counts:
+        """The same with the pieces of each service's maintenance emptied; `excluded[job]` (n,) is 1 where planned."""
+        everywhere = excluded.get("", np.zeros(len(self.pieces)))
+        kept = {g: row * (1 - np.maximum(everywhere, excluded.get(g.job, everywhere))) for g, row in self.table.items()}
+        return Counts(self.pieces, kept)
+
+    @property
+    def total(self) -> Floats:
+        """All groups together, by piece (n,)."""
+        if not self.table:
+            return np.zeros(len(self.pieces))
+        return np.asarray(np.sum(list(self.table.values()), axis=0), dtype=np.float64)
+
+    def values(self, field: str) -> list[str]:
+        """The values of a field that occur, sorted, without the empty one."""
+        return sorted({getattr(group, field) for group in self.table} - {""})
+
+    def at_bound(self, bound: float) -> Counts:
+        return Counts(self.pieces, {g: row for g, row in self.table.items() if g.bound == bound})
+
+    @property
+    def bounds(self) -> list[float]:
+        return sorted({group.bound for group in self.table})
+
+    def buckets(self, window: slice) -> dict[float, float]:
+        """Cumulative bucket counts of a window."""
+        return {bound: float(self.at_bound(bound).total[window].sum()) for bound in self.bounds}
+
+
+def read_counts(prometheus: Prometheus, spec: Spec, selector: Selector, pieces: Pieces, uptime: Uptime) -> Counts:
+    table: dict[Group, Floats] = {}
+    for key, row in sorted(growth(prometheus, selector, pieces, uptime).items(), key=lambda item: sorted(item[0])):
+        group = group_of(spec, key)
+        table[group] = table[group] + row if group in table else row
+    return Counts(pieces, table)
+
+
+def group_of(spec: Spec, key: Key) -> Group:
+    labels = dict(key)
+    return Group(
+        job=labels.get("job", ""),
+        version=version_of(spec, labels),
+        segment=labels.get(spec.segments.label, ""),
+        partner=_partner(spec, labels),
+        bound=float(labels.get("le", "inf")),
+    )
+
+
+def version_of(spec: Spec, labels: Mapping[str, str]) -> str:
+    """The version whose matchers fit, or what the version label says, or nothing."""
+    for version in spec.versions.both:
+        if all(_fits(matcher, labels) for matcher in spec.versions.matchers(version)):
+            return version
+    return labels.get(spec.versions.label or "", "")
+
+
+def _partner(spec: Spec, labels: Mapping[str, str]) -> str:
+    segment = spec.segments.named.get(labels.get(spec.segments.label, ""))
+    label = segment.partner_label if segment and segment.partner_label else None
+    return labels.get(label, "") if label else ""
+
+
+def _fits(matcher: Matcher, labels: Mapping[str, str]) -> bool:
+    value = labels.get(matcher.label, "")
+    if matcher.operator in ("=", "!="):
+        return (value == matcher.value) == (matcher.operator == "=")
+    return bool(re.fullmatch(matcher.value, value)) == (matcher.operator == "=~")
+
+
+def merged(counts: Iterable[Counts], drop: Iterable[str] = ()) -> Counts:
+    """Several counts as one, without the fields in `drop`."""
+    pieces: Pieces | None = None
+    table: dict[Group, Floats] = {}
+    cleared = dict.fromkeys(drop, "")
+    for one in counts:
+        pieces = one.pieces
+        for group, row in one.table.items():
+            plain = replace(group, **cleared)  # type: ignore[arg-type]
+            table[plain] = table[plain] + row if plain in table else row
+    assert pieces is not None
+    return Counts(pieces, table)
+
+
+def quantile(q: float, buckets: Mapping[float, float]) -> float:
+    """The quantile of cumulative bucket counts, linear within a bucket as PromQL's histogram_quantile does.
+
+    NaN without observations; infinity when it lies beyond the last bound.
+    """
+    bounds = sorted(buckets)
+    if not bounds or buckets[bounds[-1]] <= 0:
+        return math.nan
+    rank = q * buckets[bounds[-1]]
+    lower, below = 0.0, 0.0
+    for bound in bounds:
+        if buckets[bound] >= rank and buckets[bound] > below:
+            return (
+                math.inf if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (buckets[bound] - below)
+            )
+        lower, below = bound, buckets[bound]
+    return math.inf
+
+
+__all__ = ["Counts", "Group", "group_of", "merged", "quantile", "read_counts", "version_of"]

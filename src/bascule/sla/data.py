@@ -1,0 +1,77 @@
+"""Everything a report reads from Prometheus, each selector once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bascule.prometheus import Prometheus
+from bascule.sla.counts import Counts, read_counts
+from bascule.sla.pieces import Floats, Pieces
+from bascule.sla.report import Planned
+from bascule.sla.uptime import Target, Uptime
+from bascule.spec import Selector, Spec
+
+Read = Callable[[Selector], Counts]
+
+
+@dataclass
+class Data:
+    """A span's readings. Counts come with maintenance left out; each selector is read when first asked for."""
+
+    prometheus: Prometheus
+    spec: Spec
+    pieces: Pieces
+    uptime: Uptime
+    excluded: Mapping[str, Floats]
+    _counts: dict[str, Counts] = field(default_factory=dict)
+
+    def counts(self, selector: Selector) -> Counts:
+        name = str(selector)
+        if name not in self._counts:
+            whole = read_counts(self.prometheus, self.spec, selector, self.pieces, self.uptime)
+            self._counts[name] = whole.without(self.excluded)
+        return self._counts[name]
+
+    def keep(self, job: str) -> Floats:
+        """1 where a service is not in planned maintenance, else 0; (n,)."""
+        everywhere = self.excluded.get("", np.zeros(len(self.pieces)))
+        return np.asarray(1 - np.maximum(everywhere, self.excluded.get(job, everywhere)), dtype=np.float64)
+
+    def up(self, job: str) -> tuple[Floats, Floats]:
+        """Seconds up, and seconds watched, of a service's targets together; (n,) each, maintenance left out."""
+        return _summed(self.uptime.of(job), self.keep(job), len(self.pieces))
+
+    def jobs(self) -> list[str]:
+        """The services that are judged on being up."""
+        return list(dict.fromkeys(target.job for target in self.uptime.targets))
+
+    def coverage(self, job: str, start: float, end: float) -> float | None:
+        """The share of a window, less maintenance, in which a service was watched; None when all was maintenance."""
+        window = self.pieces.within(start, end)
+        targets = self.uptime.of(job)
+        wanted = float((self.pieces.lengths * self.keep(job))[window].sum())
+        if wanted <= 0:
+            return None
+        seen = float((self.up(job)[1])[window].sum()) / max(1, len(targets))
+        return min(1.0, seen / wanted)
+
+
+def _summed(targets: Iterable[Target], keep: Floats, size: int) -> tuple[Floats, Floats]:
+    up, watched = np.zeros(size), np.zeros(size)
+    for target in targets:
+        up += target.up * keep
+        watched += target.watched * keep
+    return up, watched
+
+
+def excluded_pieces(pieces: Pieces, windows: Iterable[Planned]) -> dict[str, Floats]:
+    """1 in the pieces that lie in a window, by service; under "" those of every service."""
+    result: dict[str, Floats] = {}
+    for window in windows:
+        inside = pieces.within(max(window.start, pieces.start), min(window.end, pieces.end))
+        for job in window.services or ("",):
+            result.setdefault(job, np.zeros(len(pieces)))[inside] = 1.0
+    return result

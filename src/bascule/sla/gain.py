@@ -1,0 +1,62 @@
+"""The promised gain over V1 ("+13 points"): standardised to one mix, against V1 now or, once it is gone, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bascule.sla.baseline import Baseline
+from bascule.sla.compare import Cell, cells, events_of, mean, standardised
+from bascule.sla.data import Data
+from bascule.sla.promises import Measured
+from bascule.sla.report import Gain, Standing
+from bascule.spec.model import RatioSignal
+from bascule.spec.quantities import Gain as Wanted
+
+
+def gain_of(data: Data, one: Measured, start: float, end: float, frozen: Baseline | None) -> Gain | None:
+    """None when the SLA promises no gain."""
+    wanted = one.sla.gain
+    if wanted is None or not isinstance(one.signal, RatioSignal):
+        return None
+    old, new = data.spec.versions.both
+    table = cells(data, one.signal, start, end)
+    frozen_at = None
+    if frozen is not None and not events_of(table, old):
+        table = _with_frozen(table, old, frozen.cells(one.signal_name))
+        frozen_at = frozen.end
+    before, after = standardised(table, (old, new), mean)
+    counted = events_of(table, old), events_of(table, new)
+    value = _value(wanted, before, after, one.signal)
+    standing = _standing(data, wanted, value, counted, data.spec.judge.min_samples)
+    return Gain(_written(wanted), wanted.amount, wanted.relative, before, after, value, standing, *counted, frozen_at)
+
+
+def _with_frozen(
+    table: Mapping[str, Mapping[str, Cell]], version: str, frozen: Mapping[str, Cell]
+) -> dict[str, dict[str, Cell]]:
+    segments = set(table) | set(frozen)
+    result = {segment: dict(table.get(segment, {})) for segment in sorted(segments)}
+    for segment, cell in frozen.items():
+        result[segment][version] = cell
+    return result
+
+
+def _value(wanted: Wanted, before: float | None, after: float | None, signal: RatioSignal) -> float | None:
+    if before is None or after is None:
+        return None
+    difference = after - before if signal.good is not None else before - after
+    if not wanted.relative:
+        return difference
+    return difference / before if before > 0 else None
+
+
+def _standing(data: Data, wanted: Wanted, value: float | None, counted: tuple[float, float], least: int) -> Standing:
+    if counted[1] == 0:
+        return Standing.NOT_APPLICABLE
+    if value is None or min(counted) < least:
+        return Standing.NO_DATA
+    return Standing.OK if value >= wanted.amount - 1e-9 else Standing.CRITICAL
+
+
+def _written(wanted: Wanted) -> str:
+    return f"+{wanted.amount * 100:g}%" if wanted.relative else f"+{wanted.amount * 100:g}pt"

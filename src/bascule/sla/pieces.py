@@ -1,0 +1,118 @@
+"""A span cut into pieces at every instant a figure may begin or end: whole hours, days, maintenance, window bounds.
+
+Counters are read at these edges, so any window between two edges is a plain difference, and nothing is interpolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bascule.prometheus import Prometheus, Series
+
+Floats = NDArray[np.float64]
+Key = frozenset[tuple[str, str]]
+
+_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_MOST_PIECES: Final = 750
+_FEWEST_SAMPLES: Final = 5  # in a piece, so that a missing one can be told from a late one
+_MILLISECOND: Final = 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """`edges` (n + 1,) Unix seconds, ascending; piece k is (edges[k], edges[k + 1]], closed on the right.
+
+    `step` is the length of a regular piece, in seconds.
+    """
+
+    edges: Floats
+    step: float
+
+    def __len__(self) -> int:
+        return len(self.edges) - 1
+
+    @property
+    def start(self) -> float:
+        return float(self.edges[0])
+
+    @property
+    def end(self) -> float:
+        return float(self.edges[-1])
+
+    @cached_property
+    def lengths(self) -> Floats:
+        return np.diff(self.edges)
+
+    def index(self, time: float) -> int:
+        """The edge at `time`, or the last one before it."""
+        return int(np.clip(np.searchsorted(self.edges, time + _MILLISECOND / 2) - 1, 0, len(self)))
+
+    def within(self, start: float, end: float) -> slice:
+        """The pieces of a window whose bounds are edges."""
+        return slice(self.index(start), self.index(end))
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """(first, last + 1) of each run of regular pieces, and of each irregular piece alone."""
+        regular = np.abs(self.lengths - self.step) < _MILLISECOND
+        first = 0
+        while first < len(self):
+            last = first + 1
+            while regular[first] and last < len(self) and regular[last]:
+                last += 1
+            yield first, last
+            first = last
+
+
+def cut(start: float, end: float, interval: float, also: Iterable[float] = ()) -> Pieces:
+    """Cut a span into regular pieces on the clock, and at `also`. `interval`: seconds between samples."""
+    step = _step(end - start, interval)
+    grid = np.arange(np.ceil(start / step), np.ceil(end / step)) * step
+    inside = [time for time in (*grid, *also) if start < time < end]
+    edges = np.unique(np.round([start, *inside, end], 3))
+    return Pieces(edges, step)
+
+
+def _step(span: float, interval: float) -> float:
+    shortest = max(span / _MOST_PIECES, interval * _FEWEST_SAMPLES)
+    return float(next((step for step in _STEPS if step >= shortest), _STEPS[-1]))
+
+
+def read(
+    prometheus: Prometheus, expression: Callable[[str], str], pieces: Pieces, margin: float = 0.0
+) -> dict[Key, Floats]:
+    """An expression over each piece, by series: (n,) with NaN where the piece holds no sample.
+
+    `expression` takes a PromQL duration; `margin` seconds are added before each piece.
+    """
+    rows: dict[Key, Floats] = {}
+    for first, last in pieces.runs():
+        for series in _of_run(prometheus, expression, pieces, first, last, margin):
+            row = rows.setdefault(key_of(series), np.full(len(pieces), np.nan))
+            at = first + np.rint((series.times - pieces.edges[first + 1]) / pieces.step).astype(int)
+            row[at] = series.values
+    return rows
+
+
+def _of_run(prometheus: Prometheus, expression: Callable[[str], str], pieces: Pieces, first: int, last: int,
+            margin: float) -> list[Series]:  # fmt: skip
+    asked = expression(duration(float(pieces.lengths[first]) + margin))
+    begin, end = float(pieces.edges[first + 1]), float(pieces.edges[last])
+    if last - first > 1:
+        return prometheus.range(asked, begin, end, pieces.step)
+    samples = prometheus.instant(asked, at=end)
+    return [Series(s.labels, np.array([end]), np.array([s.value])) for s in samples]
+
+
+def duration(seconds: float) -> str:
+    """A range that leaves out a sample exactly at its beginning (Prometheus 2 would count it twice)."""
+    return f"{max(1, round(seconds * 1000) - 1)}ms"
+
+
+def key_of(series: Series) -> Key:
+    return frozenset((label, value) for label, value in series.labels.items() if label != "__name__")

@@ -1,0 +1,239 @@
+"""The report as one HTML file: inline styles, fonts and charts, light and dark, and fit for print."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bascule.errors import UsageError
+from bascule.sla.render import charts
+from bascule.sla.render.numbers import NONE, Numbers
+from bascule.sla.render.texts import LANGUAGES, text
+from bascule.sla.report import Assessment, Comparison, Note, Objective, Outcome, Promise, Report, Standing
+
+_WEIGHTS = (400, 600, 700)
+_SAME = 1e-9
+
+
+def render_html(report: Report, language: str = "en") -> str:
+    """One file without any reference to another; identical data gives identical bytes."""
+    return environment().get_template("report.html").render(view=View.of(report, language), fonts=_fonts())
+
+
+def environment() -> Environment:
+    loader = PackageLoader("bascule.sla.render")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def _fonts() -> list[tuple[int, str]]:
+    folder = resources.files("bascule.sla.render").joinpath("fonts")
+    files = [(weight, folder.joinpath(f"inter-latin-{weight}-normal.woff2").read_bytes()) for weight in _WEIGHTS]
+    return [(weight, base64.b64encode(data).decode("ascii")) for weight, data in files]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a template asks for: the report, a language's words and numbers, and the charts."""
+
+    report: Report
+    language: str
+    numbers: Numbers
+
+    @classmethod
+    def of(cls, report: Report, language: str) -> View:
+        if language not in LANGUAGES:
+            raise UsageError(f"there is no report in {language!r}", f"languages are {' and '.join(LANGUAGES)}")
+        return cls(report, language, Numbers(language, ZoneInfo(report.timezone)))
+
+    def t(self, key: str, **values: object) -> str:
+        return text(self.language, key, **values)
+
+    # ---------------------------------------------------------------- the first page
+
+    @property
+    def conclusion(self) -> str:
+        outcomes = [objective.outcome for objective in self.report.objectives]
+        return self.t(
+            f"overall.{self.report.outcome.value}",
+            failed=outcomes.count(Outcome.FAIL),
+            missing=outcomes.count(Outcome.NO_DATA),
+            all=len(outcomes),
+        )
+
+    @property
+    def span(self) -> str:
+        """`1 Jan – 31 Jan 2026`, with the clock where days alone do not tell."""
+        start, end = self.report.start, self.report.end
+        if end - start >= 86400:
+            return f"{self.numbers.date(start)} – {self.numbers.date(end - 1)}"
+        same = self.numbers.date(start) == self.numbers.date(end)
+        first = f"{self.numbers.date(start)} {self.numbers.clock(start, True)}"
+        last = self.numbers.clock(end, True)
+        return f"{first} – {last}" if same else f"{first} – {self.numbers.date(end)} {last}"
+
+    @property
+    def length(self) -> str:
+        return self.numbers.lasting(self.report.end - self.report.start)
+
+    def name(self, objective: Objective) -> str:
+        return self.t(f"name.{objective.name}")
+
+    def headline(self, objective: Objective) -> str:
+        figure = objective.whole.deciding
+        return self.numbers.value(objective.promise, figure.value) if figure else NONE
+
+    def decides(self, objective: Objective) -> str:
+        """What the headline is the figure of."""
+        figure = objective.whole.deciding
+        if figure is None:
+            return self.t("no_data_in_span")
+        if objective.window_kind != "rolling":
+            return self.t(f"decides.{objective.window_kind}", day=self.numbers.day(figure.start))
+        if objective.whole.windows <= 1:
+            return self.t("decides.span", span=self.numbers.lasting(figure.end - figure.start))
+        return self.t("decides.rolling", window=self.numbers.lasting(objective.window))
+
+    def covered(self, objective: Objective) -> str:
+        wanted = self.numbers.lasting(objective.wanted)
+        return self.t("data_for", covered=self.numbers.lasting(objective.covered), wanted=wanted)
+
+    def trend(self, objective: Objective) -> str:
+        figure = objective.whole.deciding
+        if objective.previous is None or figure is None or figure.value is None:
+            return ""
+        span = self.length
+        value = self.numbers.value(objective.promise, objective.previous)
+        if value == self.numbers.value(objective.promise, figure.value):
+            return self.t("same_as_before", span=span)
+        better = (figure.value > objective.previous) == (objective.promise.kind.value in ("availability", "floor"))
+        return self.t("better_than_before" if better else "worse_than_before", span=span, value=value)
+
+    def worst_part(self, objective: Objective) -> str:
+        """The part with a promise of its own that did worst, when it failed."""
+        failed = [r for r in objective.rows if r.own_target and r.assessment.outcome is Outcome.FAIL]
+        figures = [(r.assessment.deciding.spent or 0.0, r) for r in failed if r.assessment.deciding]
+        if not figures:
+            return ""
+        row = max(figures, key=lambda pair: pair[0])[1]
+        assert row.assessment.deciding is not None
+        return f"{row.name} {self.numbers.value(row.promise, row.assessment.deciding.value)}"
+
+    def left(self, objective: Objective) -> str:
+        left = objective.budget.left
+        if left is None:
+            return NONE
+        return self.t("budget_none") if left <= 0 else self.numbers.percent(left, 0)
+
+    # ---------------------------------------------------------------- parts of an objective
+
+    def tone(self, state: Outcome | Standing) -> str:
+        """The colour class of an outcome or state."""
+        return {
+            Outcome.PASS: "ok", Outcome.FAIL: "bad", Standing.OK: "ok", Standing.CRITICAL: "bad",
+            Standing.WARNING: "warn", Standing.RECOVERING: "warn",
+        }.get(state, "none")  # fmt: skip
+
+    def window(self, objective: Objective) -> str:
+        return self.t(f"window.{objective.window_kind}", window=self.numbers.lasting(objective.window))
+
+    def breaches(self, assessment: Assessment) -> str:
+        if assessment.windows <= 1:
+            return self.t("one_window")
+        count = self.numbers.number
+        return self.t("breaches", breaches=count(assessment.breaches), windows=count(assessment.windows))
+
+    def figure(self, promise: Promise, assessment: Assessment) -> str:
+        return self.numbers.value(promise, assessment.deciding.value) if assessment.deciding else NONE
+
+    def exhausted(self, objective: Objective) -> str:
+        left, seconds = objective.budget.left, objective.budget.exhausted_in
+        if left is not None and left <= 0:
+            return self.t("already")
+        return self.t("not_at_this_rate") if seconds is None else self.numbers.lasting(seconds)
+
+    def gain_text(self, objective: Objective) -> str:
+        gain = objective.gain
+        assert gain is not None
+        names = {"baseline": self.report.baseline, "candidate": self.report.candidate}
+        if gain.standing is Standing.NOT_APPLICABLE:
+            return self.t("gain_not_applicable", **names)
+        if gain.value is None or gain.standing is Standing.NO_DATA:
+            counted = (gain.events_baseline, gain.events_candidate)
+            return self.t(
+                "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
+            )
+        shown = f"{self.numbers.signed(gain.value * 100, 1)}%" if gain.relative else self.numbers.points(gain.value)
+        parts = [shown, self.t("gain_wanted", wanted=gain.written)]
+        if gain.frozen_at is not None:
+            parts.append(self.t("gain_frozen", day=self.numbers.date(gain.frozen_at), **names))
+        return " · ".join(parts)
+
+    def method(self, objective: Objective) -> list[str]:
+        quantile = f"{objective.promise.quantile * 100:g}"
+        return [
+            self.t(f"method.{objective.promise.kind.value}", quantile=quantile),
+            self.t("method.counters", interval=self.numbers.lasting(self.report.interval)),
+            self.t(f"source.{objective.source}"),
+            *(self.note(note) for note in objective.notes),
+        ]
+
+    def note(self, note: Note) -> str:
+        return self.t(f"note.{note.key}", **note.values)
+
+    # ---------------------------------------------------------------- V1 beside V2
+
+    def measure(self, comparison: Comparison) -> str:
+        name, _, statistic = comparison.measure.partition(".")
+        return f"{self.t(f'measure.{name}')} {statistic}".strip()
+
+    def measured(self, comparison: Comparison, value: float | None) -> str:
+        if comparison.unit == "seconds":
+            return self.numbers.time_taken(value)
+        return self.numbers.percent(value) if comparison.unit == "ratio" else self.numbers.number(value, 2)
+
+    def difference(self, comparison: Comparison) -> str:
+        value = comparison.difference
+        if value is None:
+            return NONE
+        if comparison.unit == "ratio":
+            return self.numbers.points(value)
+        if comparison.unit == "seconds":
+            return f"{self.numbers.signed(value * 1000, 1)}\u202fms"
+        return self.numbers.signed(value, 2)
+
+    def reading(self, comparison: Comparison) -> tuple[str, str]:
+        """(word, colour class)."""
+        value = comparison.difference
+        if value is None or math.isnan(value):
+            return self.t("not_comparable"), "none"
+        if abs(value) < _SAME:
+            return self.t("same"), "none"
+        better = (value > 0) == (comparison.better == "higher")
+        return self.t("better" if better else "worse"), "ok" if better else "bad"
+
+    # ---------------------------------------------------------------- charts
+
+    def value_chart(self, objective: Objective) -> Markup:
+        return charts.value_chart(self.report, objective, self.numbers, self.t("chart.value"))
+
+    def second_chart(self, objective: Objective) -> tuple[str, Markup]:
+        """Its caption and picture: windows one by one, or how the one window's budget went."""
+        if objective.whole.windows > 1:
+            caption = self.t("chart.track")
+            return caption, charts.track_chart(self.report, objective, self.numbers, caption)
+        caption = self.t("chart.left")
+        return caption, charts.budget_chart(self.report, objective, self.numbers, caption)
+
+    def spark(self, objective: Objective) -> Markup:
+        return charts.spark(objective, self.t("chart.value"))
+
+    def timeline(self) -> Markup:
+        words: Callable[[str], str] = self.t
+        return charts.timeline(self.report, self.numbers, words)

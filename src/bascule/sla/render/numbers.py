@@ -1,0 +1,142 @@
+"""Numbers, times and durations as people of a language write them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bascule.sla.report import Kind, Promise
+
+_THIN = "\u202f"  # narrow no-break space: between a number and its unit, and French thousands
+_MINUS = "\u2212"
+_UNITS = {"en": ("d", "h", "min", "s"), "fr": ("j", "h", "min", "s")}
+_MONTHS = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "fr": ("janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."),
+}
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How a language writes them; `zone` is the spec's time zone."""
+
+    language: str
+    zone: ZoneInfo
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        if value is None or math.isnan(value):
+            return NONE
+        if math.isinf(value):
+            return "∞"
+        text = f"{abs(value):,.{digits}f}"
+        if self.language == "fr":
+            text = text.replace(",", _THIN).replace(".", ",")
+        zero = not text.strip("0.," + _THIN)
+        return f"{_MINUS}{text}" if value < 0 and not zero else text
+
+    def percent(self, share: float | None, digits: int | None = None) -> str:
+        if share is None or not math.isfinite(share):
+            return NONE
+        places = _places(share) if digits is None else digits
+        gap = _THIN if self.language == "fr" else ""
+        return f"{self.number(share * 100, places)}{gap}%"
+
+    def points(self, difference: float | None) -> str:
+        if difference is None:
+            return NONE
+        return f"{self.signed(difference * 100, 2)}{_THIN}pt"
+
+    def signed(self, value: float, digits: int) -> str:
+        text = self.number(value, digits)
+        return text if text.startswith(_MINUS) or not text.strip("0.,") else f"+{text}"
+
+    def time_taken(self, seconds: float | None) -> str:
+        """A response time: `87 ms`, `1.25 s`."""
+        if seconds is None or math.isnan(seconds):
+            return NONE
+        if math.isinf(seconds):
+            return "∞"
+        if seconds < 1:
+            return f"{self.number(seconds * 1000, 1 if seconds < 0.1 else 0)}{_THIN}ms"
+        return f"{self.number(seconds, 2)}{_THIN}s"
+
+    def lasting(self, seconds: float | None) -> str:
+        """How long: `2 d 3 h`, `12 min 30 s`; the two largest units."""
+        if seconds is None:
+            return NONE
+        left = round(seconds)
+        if 0 < seconds < 1:
+            return f"<{_THIN}1{_THIN}s"
+        parts: list[tuple[int, str]] = []
+        for size, unit in zip((86400, 3600, 60, 1), _UNITS[self.language], strict=True):
+            count, left = divmod(left, size)
+            if count or parts:
+                parts.append((count, unit))
+        shown = [f"{count}{_THIN}{unit}" for count, unit in parts[:2] if count]
+        return " ".join(shown) or f"0{_THIN}s"
+
+    def value(self, promise: Promise, value: float | None) -> str:
+        """What an objective measures, in its unit."""
+        if promise.kind is Kind.LATENCY:
+            return self.time_taken(value)
+        return self.percent(value)
+
+    def amount(self, promise: Promise, amount: float) -> str:
+        """Bad or good: time for availability, events otherwise."""
+        if promise.kind is Kind.AVAILABILITY:
+            return self.lasting(amount)
+        return self.number(amount)
+
+    def target(self, promise: Promise) -> str:
+        """What was promised: `≥ 99.9%`, `p95 < 100 ms`, `< 1%`."""
+        if promise.kind is Kind.LATENCY:
+            return f"p{promise.quantile * 100:g} <{_THIN}{self._short_time(promise.limit or 0.0)}"
+        if promise.kind is Kind.CEILING:
+            return f"<{_THIN}{self.percent(promise.limit, _written_places((promise.limit or 0) * 100))}"
+        return f"≥{_THIN}{self.percent(promise.share, _written_places(promise.share * 100))}"
+
+    def _short_time(self, seconds: float) -> str:
+        if seconds < 1:
+            return f"{self.number(seconds * 1000, _written_places(seconds * 1000))}{_THIN}ms"
+        return f"{self.number(seconds, _written_places(seconds))}{_THIN}s"
+
+    def limit(self, promise: Promise) -> str:
+        """The target's number alone, as a chart's line is labelled."""
+        if promise.kind is Kind.LATENCY:
+            return self._short_time(promise.limit or 0.0)
+        share = promise.limit if promise.kind is Kind.CEILING else promise.share
+        return self.percent(share, _written_places((share or 0.0) * 100))
+
+    def at(self, time: float, seconds: bool = False) -> str:
+        moment = datetime.fromtimestamp(time, self.zone)
+        clock = f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
+        return f"{self.day(time)} {clock}"
+
+    def day(self, time: float) -> str:
+        moment = datetime.fromtimestamp(time, self.zone)
+        return f"{moment.day}{_THIN}{_MONTHS[self.language][moment.month - 1]}"
+
+    def date(self, time: float) -> str:
+        return f"{self.day(time)} {datetime.fromtimestamp(time, self.zone).year}"
+
+    def clock(self, time: float, seconds: bool = False) -> str:
+        moment = datetime.fromtimestamp(time, self.zone)
+        return f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
+
+
+def _places(share: float) -> int:
+    """Enough digits to tell a breach from a near miss: near 0 and near 100 % more of them."""
+    margin = min(abs(share), abs(1 - share)) * 100
+    if margin == 0:
+        return 0
+    if margin < 0.1:
+        return 3
+    return 2 if margin < 10 else 1
+
+
+def _written_places(number: float) -> int:
+    """As many digits as it takes to write the number as it was promised."""
+    return next((places for places in range(5) if abs(round(number, places) - number) < 1e-9), 5)

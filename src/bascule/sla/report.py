@@ -1,0 +1,288 @@
+"""What a report holds: plain facts, no words of a language and no layout. Times are Unix seconds, shares 0 to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What the source document calls an SLA's status."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    NO_DATA = "NO DATA"
+    NOT_APPLICABLE = "NOT APPLICABLE"
+
+
+class Standing(StrEnum):
+    """How an objective stands at the end of the span."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    RECOVERING = "recovering"
+    NO_DATA = "no_data"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Kind(StrEnum):
+    """What is promised: time up, requests under a time, a floor or a ceiling on a share of events."""
+
+    AVAILABILITY = "availability"
+    LATENCY = "latency"
+    FLOOR = "floor"
+    CEILING = "ceiling"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader must know; `key` names the sentence, `values` fill it."""
+
+    key: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A target taken apart. `share` of events must be good; `limit` is the bound in seconds, or the ceiling."""
+
+    kind: Kind
+    share: float
+    written: str
+    limit: float | None = None
+    quantile: float = 0.95
+
+    @property
+    def budget(self) -> float:
+        """The share of events that may be bad."""
+        return self.limit if self.kind is Kind.CEILING and self.limit is not None else 1 - self.share
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One window's figures. `value` is what people compare with the target: a ratio, or seconds; None without data.
+
+    `spent` is the share of the error budget used up (1 is all of it).
+    """
+
+    start: float
+    end: float
+    good: float
+    total: float
+    value: float | None
+    spent: float | None
+
+    @property
+    def bad(self) -> float:
+        return self.total - self.good
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A promise held against its windows: `deciding` is the worst of them, `current` the last."""
+
+    outcome: Outcome
+    standing: Standing
+    deciding: Figure | None
+    current: Figure
+    breaches: int
+    windows: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A part of an objective: a service, version, segment or partner. Without a promise of its own it only informs."""
+
+    dimension: str
+    name: str
+    promise: Promise
+    own_target: bool
+    assessment: Assessment
+    coverage: float | None = None
+
+
+@dataclass(frozen=True)
+class Burn:
+    """How fast the budget went over the last `seconds`: 1 uses it up exactly in its window; None without events."""
+
+    seconds: float
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The error budget of the current window, in events (or seconds of down-time)."""
+
+    allowed: float
+    used: float
+    left: float | None
+    burns: tuple[Burn, ...]
+    exhausted_in: float | None  # seconds at the present rate; None: not at this rate
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The candidate against the baseline, standardised to one mix of segments, and what was promised."""
+
+    written: str
+    wanted: float
+    relative: bool
+    baseline: float | None
+    candidate: float | None
+    value: float | None
+    standing: Standing
+    events_baseline: float
+    events_candidate: float
+    frozen_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a chart; None where there was no data."""
+
+    start: float
+    end: float
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A stretch in which the promise was not kept, and how many events (or seconds) were bad in it."""
+
+    start: float
+    end: float
+    value: float | None
+    bad: float
+
+
+@dataclass(frozen=True)
+class Objective:
+    name: str
+    promise: Promise
+    window: float
+    window_kind: str  # rolling, daily, month or quarter
+    outcome: Outcome
+    whole: Assessment
+    rows: tuple[Row, ...]
+    budget: Budget
+    gain: Gain | None
+    chart: tuple[Point, ...]
+    track: tuple[Point, ...]  # the value of each judged window
+    spending: tuple[Point, ...]  # the share of the current window's budget spent so far
+    moments: tuple[Moment, ...]
+    previous: float | None
+    covered: float  # seconds of the current window with data
+    wanted: float  # seconds of the current window less maintenance
+    source: str  # raw, rules or mixed
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def standing(self) -> Standing:
+        return self.whole.standing
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """One segment's figures of a comparison."""
+
+    segment: str
+    baseline: float | None
+    candidate: float | None
+    events_baseline: float
+    events_candidate: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """V1 beside V2 for one measure. `difference` is candidate less baseline at one mix of segments."""
+
+    measure: str
+    unit: str
+    better: str
+    baseline: float | None
+    candidate: float | None
+    difference: float | None
+    strata: tuple[Stratum, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A maintenance window that was left out; no services means all."""
+
+    start: float
+    end: float
+    reason: str
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An incident that was open within the span."""
+
+    id: int
+    alert: str
+    severity: str
+    kind: str
+    where: str
+    start: float
+    end: float | None
+    summary: str
+    acknowledged_by: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A dated event: a step of the plan, a deployment, a fault."""
+
+    at: float
+    kind: str
+    text: str
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """An objective that was written differently before."""
+
+    at: float
+    objective: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything about a span, ready to be rendered."""
+
+    name: str
+    title: str
+    timezone: str
+    currency: str
+    baseline: str
+    candidate: str
+    start: float
+    end: float
+    interval: float
+    objectives: tuple[Objective, ...]
+    comparisons: tuple[Comparison, ...]
+    maintenance: tuple[Planned, ...]
+    incidents: tuple[Episode, ...]
+    marks: tuple[Mark, ...]
+    changes: tuple[Change, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """FAIL when any objective failed, else NO DATA when any has none, else PASS."""
+        outcomes = {objective.outcome for objective in self.objectives}
+        for worst in (Outcome.FAIL, Outcome.NO_DATA, Outcome.PASS):
+            if worst in outcomes:
+                return worst
+        return Outcome.NO_DATA
+
+    @property
+    def exit_code(self) -> int:
+        """0 kept, 1 breached, 4 some objective has no data."""
+        return {Outcome.PASS: 0, Outcome.FAIL: 1}.get(self.outcome, 4)
