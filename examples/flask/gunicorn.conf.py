@@ -1,0 +1,3 @@
+from bascule.instrument.multiprocess import child_exit, on_starting  # noqa: F401 - gunicorn calls them
+
+workers = 2
