@@ -263,6 +263,47 @@ class Rule(StrEnum):
     REDIS_HIT_RATIO = "redis:hit_ratio"
 
 
+class Recorded(StrEnum):
+    """The other recorded series, `level:metric:operations`; `signal` is a label of most."""
+
+    SIGNAL_EVENTS = "stratum:signal_events:rate5m"
+    SIGNAL_SUM = "stratum:signal_sum:rate5m"
+    SIGNAL_BUCKET = "stratum:signal_bucket:rate5m"
+    SIGNAL_MIX = "stratum:signal_mix:rate5m"
+    SIGNAL_BY_VERSION = "version:signal:ratio_rate5m"
+    SIGNAL_BY_SEGMENT = "version_segment:signal:ratio_rate5m"
+    SIGNAL_LEVEL = "version:signal:avg"  # of gauges
+    SIGNAL_STANDARDISED = "version:signal:ratio_standardised_rate5m"
+    SIGNAL_DIFFERENCE = "bascule:signal_difference:standardised_rate5m"
+    SIGNAL_DIFFERENCE_BY_SEGMENT = "segment:signal_difference:rate5m"
+    SIGNAL_EXPECTED = "bascule:signal_expected"
+    SIGNAL_PRESENT = "bascule:signal_present"
+    REQUESTS = "version_segment:requests:rate5m"
+    REQUESTS_BY_ENDPOINT = "version_endpoint:requests:rate5m"
+    REQUESTS_BY_PARTNER = "version_partner:requests:rate5m"
+    ERRORS_BY_ENDPOINT = "version_endpoint:errors:ratio_rate5m"
+    ERRORS_BY_PARTNER = "version_partner:errors:ratio_rate5m"
+    CLIENT_ERRORS = "version:client_errors:ratio_rate5m"
+    LATENCY_BY_ENDPOINT = "version_endpoint:latency:p95_rate5m"
+    CONSUMERS = "version:consumers:count1h"
+    PARTNER_REQUESTS = "partner:requests:sum1h"
+    PARTNER_QUOTA = "partner:quota_used:ratio1h"
+    FORMAT_COMPATIBLE = "version_partner:format_compatible:ratio_rate5m"
+    REFUSED = "version_segment:rate_limit_refused:ratio_rate5m"
+    SCORE = "version_segment:accuracy_score:mean_rate5m"
+    CACHE_HITS = "version:cache_hits:ratio_rate5m"
+    ACTIVE_USERS = "version:active_users:sum"
+    SPLIT_BY_SEGMENT = "segment:traffic_split_v2:ratio_rate5m"
+    PLANNED_BY_SEGMENT = "segment:planned_share:max"
+    PLANNED_BY_VERSION = "version_segment:planned_share:ratio"
+    SERVICE_UP = "bascule:service_up"
+    SERVICE_AVAILABILITY = "job:availability:avg5m"
+    SLA_BAD = "sla:bad_events:increase1m"
+    SLA_ALL = "sla:all_events:increase1m"
+    SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
+    SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
+
+
 class RuleGroup(StrEnum):
     SUPERSMARTMATCH = "supersmartmatch.rules"
     MIGRATION = "migration.rules"
@@ -270,6 +311,13 @@ class RuleGroup(StrEnum):
     MIGRATION_ALERTS = "migration.alerts"
     JUDGE_ALERTS = "judge.alerts"
     NO_DATA_ALERTS = "no-data.alerts"
+    REDIS = "redis.rules"
+    USAGE = "usage.rules"
+    TARGETS = "targets.alerts"
+    ROLLBACK = "rollback.alerts"
+    SLA = "sla.rules"
+    INFRASTRUCTURE = "infrastructure.alerts"
+    MONITORING = "monitoring.alerts"
 
 
 class Alert(StrEnum):
@@ -281,6 +329,46 @@ class Alert(StrEnum):
     CACHE_HIT_RATE_LOW = "CacheHitRateLow"
     CANDIDATE_WORSE = "CandidateWorse"  # the judge's own alarm
     SIGNAL_NO_DATA = "SignalNoData"
+    ROLLBACK_TRIGGERED = "RollbackTriggered"
+    # gates: they hold a promotion and are nobody's page
+    TARGET_UNMET = "TargetUnmet"
+    GATE_UNMET = "GateUnmet"
+    # promises to segments and partners
+    SEGMENT_ACCURACY_LOW = "SegmentAccuracyLow"
+    SEGMENT_ERRORS_HIGH = "SegmentErrorsHigh"
+    PARTNER_ERRORS_HIGH = "PartnerErrorsHigh"
+    PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
+    PARTNER_FORMAT_BROKEN = "PartnerFormatBroken"
+    RATE_LIMIT_REFUSALS = "RateLimitRefusals"
+    # SLAs
+    SLA_BREACHED = "SlaBreached"
+    SLA_AT_RISK = "SlaAtRisk"
+    SLA_BUDGET_BURN = "SlaBudgetBurn"
+    # infrastructure
+    REDIS_MEMORY_HIGH = "RedisMemoryHigh"
+    REDIS_EVICTIONS = "RedisEvictions"
+    REDIS_REPLICATION_BROKEN = "RedisReplicationBroken"
+    NGINX_CONNECTIONS_DROPPED = "NginxConnectionsDropped"
+    HOST_CPU_HIGH = "HostCpuHigh"
+    HOST_MEMORY_LOW = "HostMemoryLow"
+    HOST_DISK_LOW = "HostDiskLow"
+    HOST_DISK_FILLING = "HostDiskFilling"
+    CONTAINER_MEMORY_HIGH = "ContainerMemoryHigh"
+    CONTAINER_THROTTLED = "ContainerThrottled"
+    CERTIFICATE_EXPIRES = "CertificateExpires"
+    PROBE_SLOW = "ProbeSlow"
+    PROBE_LOSS = "ProbeLoss"
+    DNS_SLOW = "DnsSlow"
+    # the monitoring itself
+    DEAD_MANS_SWITCH = "DeadMansSwitch"
+    ROLE_DOWN = "RoleDown"
+    JUDGE_STUCK = "JudgeStuck"
+    RULES_FAILING = "RulesFailing"
+    NOTIFICATIONS_FAILING = "NotificationsFailing"
+    CONFIG_RELOAD_FAILED = "ConfigReloadFailed"
+    LOGS_BEHIND = "LogsBehind"
+    LOGS_UNPARSED = "LogsUnparsed"
+    LABEL_VALUES_CAPPED = "LabelValuesCapped"
 
 
 LOG_INDEX_PREFIX = "supersmartmatch"  # daily indices: supersmartmatch-2026.01.31

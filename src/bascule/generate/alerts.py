@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bascule import conventions as names
-from bascule.conventions import Alert
+from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.expressions import WINDOW_SECONDS, by_segment, indent
 from bascule.generate.recording import (
@@ -126,7 +126,7 @@ def _accuracy_degraded(spec: Spec) -> Iterator[Alerting]:
         spec, Alert.ACCURACY_DEGRADED,
         f"{gain}\n{_matched_enough(spec, signal)}\n"
         f"{both_versions_with_events(spec, 'accuracy', spec.thresholds.min_requests)}",
-        hold=300, severity=CRITICAL,
+        hold=300, severity=GATE,  # two equal versions fail a wanted gain by definition: it holds, it does not page
         summary="V2 accuracy improvement below target",
         description="Accuracy improvement is only {{ $value | humanizePercentage }}, "
         f"within the same segments; at least {wanted.amount:.0%} is wanted.",
@@ -225,8 +225,8 @@ def judge_alerts(spec: Spec) -> Iterator[Alerting]:
 
 # ---------------------------------------------------------------- no data
 
-SIGNAL_EXPECTED = "bascule:signal_expected"
-SIGNAL_PRESENT = "bascule:signal_present"
+SIGNAL_EXPECTED = Recorded.SIGNAL_EXPECTED
+SIGNAL_PRESENT = Recorded.SIGNAL_PRESENT
 
 
 def no_data_alerts(spec: Spec) -> Iterator[Alerting]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bascule import conventions as names
+from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.alerts import SIGNAL_EXPECTED, SIGNAL_PRESENT
 from bascule.generate.expressions import events, strata
@@ -18,7 +19,7 @@ from bascule.generate.rules import Recording
 from bascule.spec import Spec
 from bascule.spec.model import HistogramSignal, MeanSignal, Signal
 
-PLANNED = "version_segment:planned_share:ratio"
+PLANNED = Recorded.PLANNED_BY_VERSION
 
 
 def no_data_rules(spec: Spec) -> Iterator[Recording]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bascule import conventions as names
+from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.expressions import (
     WINDOW,
@@ -31,21 +32,21 @@ from bascule.generate.rules import Recording
 from bascule.spec import Selector, Spec
 from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
 
-EVENTS = "stratum:signal_events:rate5m"
-SUM = "stratum:signal_sum:rate5m"
-BUCKET = "stratum:signal_bucket:rate5m"
-MIX = "stratum:signal_mix:rate5m"
-BY_VERSION = "version:signal:ratio_rate5m"
-BY_SEGMENT = "version_segment:signal:ratio_rate5m"
-STANDARDISED = "version:signal:ratio_standardised_rate5m"
-DIFFERENCE = "bascule:signal_difference:standardised_rate5m"
-SEGMENT_DIFFERENCE = "segment:signal_difference:rate5m"
+EVENTS = Recorded.SIGNAL_EVENTS
+SUM = Recorded.SIGNAL_SUM
+BUCKET = Recorded.SIGNAL_BUCKET
+MIX = Recorded.SIGNAL_MIX
+BY_VERSION = Recorded.SIGNAL_BY_VERSION
+BY_SEGMENT = Recorded.SIGNAL_BY_SEGMENT
+STANDARDISED = Recorded.SIGNAL_STANDARDISED
+DIFFERENCE = Recorded.SIGNAL_DIFFERENCE
+SEGMENT_DIFFERENCE = Recorded.SIGNAL_DIFFERENCE_BY_SEGMENT
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
-REQUESTS = "version_segment:requests:rate5m"
-SPLIT = "segment:traffic_split_v2:ratio_rate5m"
-PLAN = "segment:planned_share:max"
-SERVICE_UP = "bascule:service_up"
+REQUESTS = Recorded.REQUESTS
+SPLIT = Recorded.SPLIT_BY_SEGMENT
+PLAN = Recorded.PLANNED_BY_SEGMENT
+SERVICE_UP = Recorded.SERVICE_UP
 
 assert all(name.endswith(WINDOW) for name in (EVENTS, SUM, BUCKET, MIX, BY_VERSION, BY_SEGMENT))
 
@@ -205,7 +206,7 @@ def _service_up(kind: str, jobs: list[str], said_by: str) -> Recording:
     where = f'{{job=~"{any_of(jobs)}"}}'
     up = f"max by (job, instance) (up{where})"
     expr = f"max by (job, instance) ({said_by}{where})\nor\n0 * {up}" if said_by else up
-    return Recording(SERVICE_UP, expr, {"kind": kind})
+    return Recording(SERVICE_UP, expr, {"component": kind})
 
 
 def cache_rules(spec: Spec) -> Iterator[Recording]:

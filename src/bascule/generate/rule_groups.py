@@ -24,7 +24,7 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
         "migration": [Group(RuleGroup.MIGRATION, (*traffic_rules(spec), *traffic_alerts(spec)))],
         "services": [
             Group(RuleGroup.CRITICAL_ALERTS, (*service_rules(spec), *service_alerts(spec))),
-            Group("redis.rules", (*cache_rules(spec), *cache_alerts(spec))),
+            Group(RuleGroup.REDIS, (*cache_rules(spec), *cache_alerts(spec))),
         ],
         "judge": [Group(RuleGroup.JUDGE_ALERTS, tuple(judge_alerts(spec)))],
         "no-data": [Group(RuleGroup.NO_DATA_ALERTS, (*no_data_rules(spec), *no_data_alerts(spec)))],
