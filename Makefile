@@ -38,10 +38,10 @@ clean:  ## Remove what was made, except the fetched programs and the environment
 	rm -rf demo-output bench-output dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(RUN)/python:
+$(RUN)/pip:
 	@$(PYTHON) tools/make_venv.py $(VENV)
 
-$(SETUP_DONE): pyproject.toml constraints.txt | $(RUN)/python
+$(SETUP_DONE): pyproject.toml constraints.txt | $(RUN)/pip
 	@echo "Installing Bascule and its Python packages into $(VENV)."
 	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,8 @@ LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # ... and begins anew once it has run this long
 GROUP_GRACE = 2.0  # seconds that workers get to follow their master
 PR_SET_PDEATHSIG = 1
+LOG_BYTES = 16 << 20  # a longer log is moved to <log>.1, in place of the one before
+LOG_LOOK_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -218,8 +221,19 @@ class Supervisor:
     # ------------------------------------------------------------ watching
 
     def _watch(self) -> None:
+        logs_looked_at = self._clock()
         while not self._ended.wait(self._poll):
             self.look()
+            if self._clock() - logs_looked_at >= LOG_LOOK_SECONDS:
+                self.shorten_logs()
+                logs_looked_at = self._clock()
+
+    def shorten_logs(self) -> None:
+        """Set aside the logs that have grown long; a program that repeats itself must not fill the disk."""
+        with self._lock:
+            logs = {child.program.log for child in self._children.values() if child.program.log}
+        for log in logs:
+            _shorten(log)
 
     def look(self) -> None:
         """One look at every child: note those that crashed, start those whose pause is over."""
@@ -346,6 +360,12 @@ def _opened(log: Path | None) -> IO[bytes]:
         return open(os.devnull, "ab")
     log.parent.mkdir(parents=True, exist_ok=True)
     return log.open("ab")
+
+
+def _shorten(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)  # its program goes on adding at the end, wherever that is
 
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -110,7 +110,7 @@ def _redis_exporter(spec: Spec, layout: Layout) -> Program:
     first = next(iter(spec.services_of("redis").values())).targets[0]
     flags = {
         "redis.addr": f"redis://{first}",
-        "connection-timeouts": _within_a_scrape(spec),
+        "connection-timeout": _within_a_scrape(spec),
         "web.listen-address": _address(spec, "redis_exporter"),
     }
     return _program("redis_exporter", "prometheus-redis-exporter", flags, layout, spec.stack.url("redis_exporter"))

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from bascule.errors import AlreadyRunning, StoreError
+from bascule.processes.ready import wait_until
 
 __all__ = ["Holder", "held", "holder", "read_status", "write_status"]
 
 LOCK = "lock"
 STATUS = "status.json"
+WRITING_SECONDS = 2.0
+LOOKING_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
     except OSError as error:
         raise StoreError(f"{state} cannot be used: {error.strerror}", "give stack.state another folder") from error
     with file:
-        if not _locked(file):
+        # Another command that only looks who holds the folder has the lock for a moment.
+        if not wait_until(lambda: _locked(file), LOOKING_SECONDS):
             raise _refusal(state)
         this = Holder(os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"), str(spec_path))
         file.truncate(0)
@@ -60,12 +64,19 @@ def holder(state: Path) -> Holder | None:
     except OSError:
         return None
     with file:
-        if _locked(file):
-            return None
-        try:
-            return Holder(**json.loads(file.read()))
-        except (ValueError, TypeError):  # it is just being written
-            return Holder(0, "just now", "")
+        return None if _locked(file) else _written(file, state)
+
+
+def _written(file: IO[str], state: Path) -> Holder:
+    """What the holder wrote about itself, which it may be about to do."""
+
+    def text() -> str:
+        file.seek(0)
+        return file.read()
+
+    if not wait_until(lambda: text().endswith("}"), WRITING_SECONDS):
+        raise StoreError(f"{state / LOCK} is held, and does not say by whom", "end the Bascule that uses this folder")
+    return Holder(**json.loads(text()))
 
 
 def write_status(state: Path, rows: list[dict[str, Any]]) -> None:

@@ -210,6 +210,19 @@ def test_nothing_starts_once_everything_is_being_stopped():
             supervisor.start(python("late", SLEEP))
 
 
+def test_a_log_that_has_grown_long_is_set_aside_and_written_on(tmp_path, monkeypatch, eventually):
+    monkeypatch.setattr("bascule.processes.supervisor.LOG_BYTES", 100)
+    log = tmp_path / "log"
+    chatter = "import time\nwhile True: print('x' * 60, flush=True); time.sleep(0.01)"
+    with Supervisor() as supervisor:
+        supervisor.start(python("chatter", chatter, log))
+        eventually(lambda: log.stat().st_size > 100)
+        supervisor.shorten_logs()
+        eventually(lambda: log.stat().st_size > 0)
+        assert log.read_text().startswith("x")
+    assert (tmp_path / "log.1").stat().st_size > 100
+
+
 PARENT = """
 import sys, time
 from bascule.processes.supervisor import Program, Supervisor

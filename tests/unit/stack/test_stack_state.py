@@ -47,6 +47,14 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path, eventually):
         assert holder(tmp_path) is None
 
 
+def test_a_holder_that_does_not_say_who_it_is_is_never_guessed(tmp_path, monkeypatch):
+    monkeypatch.setattr("bascule.stack.state.WRITING_SECONDS", 0.05)
+    with held(tmp_path, "a.yaml"):
+        (tmp_path / "lock").write_text("")
+        with pytest.raises(StoreError, match="does not say by whom"):
+            holder(tmp_path)
+
+
 def test_the_status_is_that_of_a_running_stack_only(tmp_path):
     rows = [{"process": "judge", "pid": 1}]
     with held(tmp_path, "a.yaml"):
