@@ -29,62 +29,78 @@ class WsgiMiddleware:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == self._path:
             return self._metrics(environ, start_response)
-        started = perf_counter()
-        key: Key | None = None
-        trace = ""
-
-        def start(line: str, *arguments: Any) -> Any:
-            nonlocal key, trace
-            trace = self._describe.trace(environ)
-            key = self._describe.key(environ, environ["REQUEST_METHOD"], line[:3])
-            return start_response(line, *arguments)
-
-        def ended(outcome: str) -> None:
-            described = key or self._describe.key(environ, environ["REQUEST_METHOD"], FAILED)
-            if outcome:
-                described = (*described[:3], outcome, *described[4:])
-            self._requests.record(described, perf_counter() - started, trace)
-
+        answer = _Answer(self._requests, self._describe, environ, start_response)
         try:
-            body: Iterable[bytes] = self._app(environ, start)
+            answer.body = body = self._app(environ, answer.start)
         except BaseException:
-            ended(FAILED)
+            answer.count(FAILED)
             raise
-        if _is_file(body, environ):  # the server's own sendfile needs it bare
-            ended("")
+        wrapper = environ.get("wsgi.file_wrapper")
+        if wrapper is not None and _is_file(body, wrapper):  # the server's own sendfile needs it bare
+            answer.count("")
             return body
-        return _Body(body, ended)
+        return answer
 
 
-def _is_file(body: Iterable[bytes], environ: Environ) -> bool:
-    wrapper = environ.get("wsgi.file_wrapper")
-    return isinstance(wrapper, type) and isinstance(body, wrapper)
+class _Answer:
+    """One request's answer: its `start_response`, then its body. Made per request, so it is kept small."""
 
+    __slots__ = (
+        "_describe",
+        "_environ",
+        "_key",
+        "_outcome",
+        "_requests",
+        "_start_response",
+        "_started",
+        "_trace",
+        "body",
+    )
 
-class _Body:
-    """An answer's body; tells `ended` the status that its end makes of it, or "" if that stays as it was sent."""
+    body: Iterable[bytes]
 
-    __slots__ = ("_body", "_ended", "_outcome")
-
-    def __init__(self, body: Iterable[bytes], ended: Callable[[str], None]) -> None:
-        self._body = body
-        self._ended = ended
+    def __init__(self, requests: Requests, describe: Describe, environ: Environ, start_response: StartResponse) -> None:
+        self._started = perf_counter()
+        self._requests = requests
+        self._describe = describe
+        self._environ = environ
+        self._start_response = start_response
+        self._key: Key | None = None
+        self._trace = ""
         self._outcome = CLIENT_GONE  # until the last chunk was taken
+
+    def start(self, status: str, *arguments: Any) -> Any:
+        environ, describe = self._environ, self._describe
+        self._key = describe.key(environ, environ["REQUEST_METHOD"], status[:3])
+        if describe.trace_id is not None:
+            self._trace = describe.trace_id(environ)
+        return self._start_response(status, *arguments)
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._body
+            yield from self.body
         except Exception:
             self._outcome = FAILED
             raise
-        self._outcome = ""
+        self._outcome = ""  # it ended as it began
 
     def close(self) -> None:
         try:
-            if close := getattr(self._body, "close", None):
+            if close := getattr(self.body, "close", None):
                 close()
         finally:
-            self._ended(self._outcome)
+            self.count(self._outcome)
+
+    def count(self, outcome: str) -> None:
+        """Record the request, with the status it started with unless `outcome` is another."""
+        key = self._key or self._describe.key(self._environ, self._environ["REQUEST_METHOD"], FAILED)
+        if outcome:
+            key = (*key[:3], outcome, *key[4:])
+        self._requests.record(key, perf_counter() - self._started, self._trace)
+
+
+def _is_file(body: Iterable[bytes], wrapper: Any) -> bool:
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
 
 
 def header(name: str, missing: str) -> Resolver:
