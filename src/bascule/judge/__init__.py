@@ -1,1 +1,40 @@
+"""The judge: weighs candidate against baseline at every look, raises alarms, and says promote, hold or roll back.
 
+evidence.py, history.py, layout.py   pure statistics on numpy
+confidence.py, measures.py           values and intervals that are shown and gated
+signals.py, live.py                  raw samples from Prometheus, cut into joint looks of both versions
+engine.py                            one phase: looks in, alarms and verdict out
+loop.py, export.py                   the live role
+"""
+
+from __future__ import annotations
+
+import threading
+
+from bascule.judge.export import Board, build_app
+from bascule.judge.loop import Judge
+from bascule.processes.serving import serve_until
+from bascule.prometheus import Alertmanager, Prometheus
+from bascule.spec import Spec
+
+__all__ = ["Board", "Judge", "build_app", "run"]
+
+
+def run(spec: Spec, stop: threading.Event) -> None:
+    """The judge's role: look every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
+    board = Board(spec)
+    judge = Judge(
+        spec, Prometheus(spec.stack.url("prometheus")), Alertmanager(spec.stack.url("alertmanager")), board.publish
+    )
+    looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
+    looking.start()
+    serve_until(stop, build_app(board), spec.stack.listen, spec.stack.ports.judge)
+    looking.join(timeout=10)
+
+
+def _guarded(judge: Judge, stop: threading.Event) -> None:
+    """A judge that fails ends its process, so that its supervisor sees it; it must not go on serving old verdicts."""
+    try:
+        judge.run(stop)
+    finally:
+        stop.set()

@@ -1,0 +1,342 @@
+"""The judge without its clock and its network: looks go in, readings, alarms and a verdict come out.
+
+An engine lives for one phase. Everything in it follows from the looks it was fed, so replaying the looks of a phase
+(and those before it, for the history) gives an engine identical to one that never stopped. The live loop, a restart
+and a backtest use this same class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bascule.conventions import TOTAL_SEGMENT, State
+from bascule.judge.alarm import Alarm, Recovery
+from bascule.judge.detectable import Setting, smallest_ratio
+from bascule.judge.evidence import Evidence, Flags, Thresholds, decide, thresholds
+from bascule.judge.explain import alarm_text, line_text
+from bascule.judge.gates import gates_of, triggers_of
+from bascule.judge.history import BASELINE, CANDIDATE, Counts, History
+from bascule.judge.layout import Floats
+from bascule.judge.measures import Measures, Reading
+from bascule.judge.plan import Plan
+from bascule.judge.signals import JointLook, Pair, Schema
+from bascule.judge.verdict import Facts, Gate, Judgement, Line, Trigger, judge
+from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
+
+Cell = tuple[str, str]  # signal, segment
+
+RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
+QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
+RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the baseline lies above it
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is known of a version's presence at a moment: last scrape, `up` (None: not exported)."""
+
+    newest: float
+    up: float | None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an engine is told besides looks."""
+
+    now: float
+    sights: tuple[Sight, Sight]
+    availability: Sequence[tuple[float, float]] = ()  # candidate's mean `up` at its scrapes, ascending
+    problems: Mapping[str, str] = field(default_factory=dict)  # signal -> what is wrong with its series
+    stale: float = 5.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the judge thinks at a moment."""
+
+    judgement: Judgement
+    lines: tuple[Line, ...]
+    gates: tuple[Gate, ...]
+    triggers: tuple[Trigger, ...]
+    plan: Plan
+    now: float
+
+
+class Engine:
+    """Weighs one phase. `carried`: alarms that stood when it began."""
+
+    def __init__(self, schema: Schema, plan: Plan, carried: Iterable[Alarm] = ()) -> None:
+        self.schema, self.plan = schema, plan
+        self.history = History(schema.layout)
+        self.evidence = Evidence(self.history)
+        self.margins = self._margins()
+        self.recovery = Recovery(self.history, self.margins)
+        self.standing: dict[Cell, Alarm] = {(alarm.signal, alarm.segment): alarm for alarm in carried}
+        self.ended: list[Alarm] = []
+        self.raised: list[Alarm] = []
+        self.sums = np.zeros((2, len(schema.columns)))
+        self.seconds = 0.0
+        self.distance = np.full(schema.layout.pairs, -np.inf)
+        self.weights = np.zeros(schema.layout.pairs)
+        self.window: deque[tuple[float, Floats]] = deque()  # time, candidate's increments over all segments
+        self._recent = Counts.zeros(schema.layout.strata)
+        self._served = np.full(schema.layout.strata, -np.inf)
+        self._limits: Thresholds | None = None
+        self._looks_per_hour = 3600 / max(schema.spec.judge.tick, 0.1)
+        self._detectable: dict[Cell, tuple[float, float | None]] = {}
+        self._cell_pairs = {cell: np.array(schema.pairs_of(*cell), np.intp) for cell in self.cells()}
+        self._withdraw(plan.started)
+
+    def cells(self) -> list[Cell]:
+        """Every line: each signal in each of its segments, the total last."""
+        return [(name, segment) for name in self.schema.spec.signals for segment in self.schema.judged_segments(name)]
+
+    # ------------------------------------------------------------ looks
+
+    def feed(self, look: JointLook) -> None:
+        """One joint look: evidence, alarms and recoveries, then the history (which must not know this look before).
+
+        A look that rests on a sample from before the phase makes history only.
+        """
+        counts = self.schema.counts(look.increments)
+        if look.since >= self.plan.started:
+            self._weigh(look, counts)
+        if self.history.collect(counts, look.seconds):
+            self._limits = None
+
+    def _weigh(self, look: JointLook, counts: Counts) -> None:
+        self.sums += look.increments
+        self.seconds += look.seconds
+        self._note_recent(counts, look)
+        self.distance = decide(self.evidence.add(counts, look.seconds), self.limits)
+        if self.standing:
+            self.recovery.add(counts, look.seconds)
+            self._end_recovered(look.time, counts)
+        self._raise(look.time)
+
+    @property
+    def limits(self) -> Thresholds:
+        if self._limits is None:
+            if not self.weights.any():
+                self.weights = self._choose_weights()
+            budget = self.schema.spec.judge.false_alarm_budget
+            self._limits = thresholds(self.history.phi, self.weights, budget, self._looks_per_hour)
+        return self._limits
+
+    def _note_recent(self, counts: Counts, look: JointLook) -> None:
+        keep = 0.5 ** (look.seconds / RECENT_SECONDS)
+        old = self._recent
+        faded = (old.baseline, old.baseline_bad, old.candidate, old.candidate_bad)
+        self._recent = Counts(*(keep * part for part in faded)) + counts
+        self._served[counts.candidate > 0] = look.time
+        self.window.append((look.time, self.schema.over_segments(look.increments[CANDIDATE])))
+        longest = max((trigger.hold for trigger in self.schema.spec.rollback), default=0.0) + 120
+        while self.window[0][0] < look.time - longest:
+            self.window.popleft()
+
+    # ------------------------------------------------------------ alarms
+
+    def _raise(self, time: float) -> None:
+        over = (self.distance >= 0) & (self.increase() >= self.margins)
+        if not over.any():
+            return
+        for cell, pairs in self._cell_pairs.items():
+            if cell not in self.standing and len(pairs) and over[pairs].any() and self.plan.gives(cell[1]):
+                pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
+                self.standing[cell] = self._alarm(cell, pair, time)
+                self.raised.append(self.standing[cell])
+                self.recovery.restart(self._mask(pairs))
+
+    def _alarm(self, cell: Cell, pair: int, time: float) -> Alarm:
+        threshold = self.threshold(pair)
+        evidence = threshold + float(self.distance[pair])
+        bound = self.schema.pairs[pair].bound
+        text = alarm_text(self, cell, pair, evidence, threshold)
+        return Alarm(*cell, time, evidence, threshold, text, bound)
+
+    def _end_recovered(self, time: float, counts: Counts) -> None:
+        shown = self.recovery.shown(self.schema.spec.judge.recovery)
+        served = self.schema.layout.to_pairs(counts.candidate) > 0
+        for cell in list(self.standing):
+            pairs = self._recovering(cell)
+            if len(pairs) and (shown & served)[pairs].all():
+                seconds = float(self.recovery.seconds[pairs].min())
+                self._end(cell, time, f"not inferior for {seconds:.0f} s of traffic since the mend")
+                self.evidence.restart(self._mask(self._cell_pairs[cell]))
+
+    def _recovering(self, cell: Cell) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """The pairs that must recover: the one that raised the alarm (a bound), or the cell's only one."""
+        pairs, bound = self._cell_pairs[cell], self.standing[cell].bound
+        matching = [pair for pair in pairs if bound is None or self.schema.pairs[pair].bound == bound]
+        return np.array(matching, np.intp)
+
+    def _end(self, cell: Cell, time: float, reason: str) -> None:
+        self.ended.append(self.standing.pop(cell).end(time, reason))
+
+    def _withdraw(self, time: float) -> None:
+        """Where the plan takes the candidate away from a segment, its alarm has nothing left to alarm."""
+        for cell in list(self.standing):
+            if not self.plan.gives(cell[1]):
+                self._end(cell, time, "the candidate was withdrawn from the segment")
+
+    def _mask(self, pairs: Iterable[int]) -> Flags:
+        mask = np.zeros(self.schema.layout.pairs, bool)
+        mask[list(pairs)] = True
+        return mask
+
+    # ------------------------------------------------------------ per pair
+
+    def increase(self) -> Floats:
+        """How much worse the candidate's rate is of late, in ratio units at the candidate's own mix, (K,)."""
+        recent, pairs = self._recent, self.schema.layout.to_pairs
+        beside = (recent.baseline_bad + 0.5) / np.maximum(recent.baseline, 1.0)
+        usual = np.where(
+            recent.baseline > 50, np.minimum(beside, np.maximum(self.history.upper, beside)), self.history.rate
+        )
+        expected = pairs(recent.candidate * usual)
+        events = pairs(recent.candidate)
+        return np.where(events > 0, (pairs(recent.candidate_bad) - expected) / np.maximum(events, 1e-9), 0.0)
+
+    def threshold(self, pair: int) -> float:
+        """The pair's price of an alarm: ln of 1 / its share of the budget."""
+        return float(-np.log(self.schema.spec.judge.false_alarm_budget * self.weights[pair]))
+
+    def _margins(self) -> Floats:
+        signals = [self.schema.spec.signals[pair.signal] for pair in self.schema.pairs]
+        return np.array([s.harmful_increase if isinstance(s, RatioSignal) else 0.0 for s in signals])
+
+    def _choose_weights(self) -> Floats:
+        """The budget, equally over the cells that the candidate may serve; within, over the bounds that tell."""
+        cells = [cell for cell in self.cells() if self.plan.gives(cell[1]) and self._is_weighed(cell[0])]
+        weights = np.zeros(self.schema.layout.pairs)
+        for cell in cells:
+            pairs = self._telling(self._cell_pairs[cell]) if len(self._cell_pairs[cell]) else []
+            weights[pairs] = 1 / len(cells) / max(len(pairs), 1)
+        return weights
+
+    def _is_weighed(self, name: str) -> bool:
+        return not isinstance(self.schema.spec.signals[name], GaugeSignal)
+
+    def _telling(self, pairs: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Sequence[int]:
+        """Of a histogram's bounds those that some, but not most, of the baseline exceeds, and one hardly any does."""
+        if len(pairs) == 1:
+            return [int(pairs[0])]
+        layout, history = self.schema.layout, self.history
+        events = layout.to_pairs(history.baseline_events)
+        if not events[pairs].any():
+            return [int(pair) for pair in pairs]
+        rate = layout.to_pairs(history.rate * history.baseline_events)[pairs] / np.maximum(events[pairs], 1)
+        telling = [int(pair) for pair, share in zip(pairs, rate, strict=True) if RARE <= share <= COMMON]
+        rarer = [int(pair) for pair, share in zip(pairs, rate, strict=True) if share < RARE]
+        return telling + rarer[:1] or [int(pairs[-1])]
+
+    # ------------------------------------------------------------ what is shown
+
+    def outcome(self, around: Surroundings) -> Outcome:
+        measures = Measures(self.schema, self.sums, self.history.phi)
+        missing = self._missing(around)
+        lines = tuple(self._line(cell, measures, around, bool(missing)) for cell in self.cells())
+        gates = gates_of(self, measures, bool(missing))
+        triggers = triggers_of(self, around)
+        facts = Facts(self.plan, around.now, lines, gates, triggers, missing, self._most_events(lines))
+        return Outcome(judge(self.schema.spec, facts), lines, gates, triggers, self.plan, around.now)
+
+    def _most_events(self, lines: Iterable[Line]) -> float:
+        return max((line.reading.events_candidate for line in lines if line.segment == TOTAL_SEGMENT), default=0.0)
+
+    def _missing(self, around: Surroundings) -> tuple[str, ...]:
+        """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
+        share = self.plan.share(TOTAL_SEGMENT)
+        wanted = (share is None or share < 1, share is None or share > 0)
+        both = self.schema.spec.versions.both
+        return tuple(
+            text
+            for version in (BASELINE, CANDIDATE)
+            if wanted[version] and (text := unseen_text(both[version], around.sights[version], around))
+        )
+
+    def _line(self, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> Line:
+        name, segment = cell
+        signal = self.schema.spec.signals[name]
+        reading = measures.reading(name, segment)
+        pair, evidence, threshold = self._evidence_of(cell, reading)
+        alarm = self.standing.get(cell)
+        state = self._state(cell, reading, around, missing)
+        detectable = self._detectable_ratio(cell, pair, around.now) if state is not State.NOT_APPLICABLE else None
+        unit = signal.unit
+        text = line_text(name, segment, unit, signal.better, state, reading, evidence, threshold, alarm, detectable,
+                         around.problems.get(name, ""))  # fmt: skip
+        required = isinstance(signal, RatioSignal | HistogramSignal)
+        return Line(name, segment, state, unit, reading, evidence, threshold, alarm, detectable, text, required)
+
+    def _state(self, cell: Cell, reading: Reading, around: Surroundings, missing: bool) -> State:
+        name, segment = cell
+        if not self.plan.gives(segment) or (self.plan.number == 0 and self.plan.known):
+            return State.NOT_APPLICABLE
+        if missing or name in around.problems or math.isnan(reading.candidate) or self._is_quiet(cell, around.now):
+            return State.NO_DATA
+        return State.BAD if cell in self.standing else State.OK
+
+    def _is_quiet(self, cell: Cell, now: float) -> bool:
+        pairs = self._cell_pairs[cell]
+        if not len(pairs):
+            return False
+        mine = np.isin(self.schema.layout.pair_of, pairs[:1])
+        return bool(self._served[mine].max(initial=-np.inf) < now - QUIET_SECONDS)
+
+    def _evidence_of(self, cell: Cell, reading: Reading) -> tuple[int | None, float | None, float | None]:
+        """The pair that speaks for a cell, its evidence and what it must reach, in nats."""
+        pairs = self._cell_pairs[cell]
+        weighed = pairs[self.weights[pairs] > 0] if len(pairs) else pairs
+        if len(weighed):
+            pair = int(weighed[np.argmax(self.distance[weighed])])
+            threshold = self.threshold(pair)
+            return pair, max(0.0, threshold + float(self.distance[pair])), threshold
+        if isinstance(self.schema.spec.signals[cell[0]], MeanSignal) and self.plan.gives(cell[1]):
+            cells = sum(self.plan.gives(segment) and self._is_weighed(name) for name, segment in self.cells())
+            threshold = float(-np.log(self.schema.spec.judge.false_alarm_budget / max(cells, 1)))
+            return None, None if math.isnan(reading.nats) else reading.nats, threshold
+        return None, None, None
+
+    def _detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
+        """Worked out anew every 10 s: it changes slowly and costs more than a look."""
+        if pair is None or self.seconds <= 0:
+            return None
+        known = self._detectable.get(cell)
+        if known is None or now - known[0] >= 10:
+            known = self._detectable[cell] = (now, smallest_ratio(self.setting(pair)))
+        return known[1]
+
+    def setting(self, pair: int) -> Setting:
+        """The pair's traffic and rates now, for the smallest effect it can find."""
+        layout, history, recent = self.schema.layout, self.history, self._recent
+        per_second = math.log(2) / RECENT_SECONDS
+        mine = layout.pair_of == pair
+        events = np.maximum(history.baseline_events[mine], 1e-9)
+        return Setting(
+            rate=float((history.rate[mine] * events).sum() / events.sum()),
+            upper=float((history.upper[mine] * events).sum() / events.sum()),
+            baseline_per_second=float(recent.baseline[mine].sum() * per_second),
+            candidate_per_second=float(recent.candidate[mine].sum() * per_second),
+            phi=float(history.phi[pair]),
+            threshold=float(self.limits.history[pair]),
+            look_seconds=self.schema.spec.judge.tick,
+        )
+
+
+def unseen_text(version: str, sight: Sight, around: Surroundings) -> str:
+    """Why a version counts as not seen; empty when it is seen."""
+    if sight.up == 0:
+        return f"{version} is down: its scrapes fail."
+    if sight.newest == -math.inf:
+        return f"No series of {version} has been seen."
+    age = around.now - sight.newest
+    return f"No sample of {version} for {age:.0f} s." if age > around.stale else ""
+
+
+def pair_of(engine: Engine, name: str, segment: str, bound: float | None = None) -> int:
+    return engine.schema.index(Pair(name, segment, bound))

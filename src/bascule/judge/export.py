@@ -1,0 +1,183 @@
+"""What the judge thinks, as metrics and over HTTP."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from bascule import conventions as names
+from bascule.conventions import State, Verdict
+from bascule.judge.engine import Outcome
+from bascule.judge.verdict import Gate, Line, Trigger
+from bascule.processes.serving import add_metrics_page
+from bascule.spec import Spec
+
+
+class Board(Collector):
+    """Holds the last outcome; both the metrics page and the API read it."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._lock = threading.Lock()
+        self._outcome: Outcome | None = None
+        self._problem = "The judge has not looked yet."
+        self._seconds = 0.0
+        self._since: tuple[Verdict, float] = (Verdict.NO_DATA, time.time())
+
+    def publish(self, outcome: Outcome | None, problem: str, seconds: float) -> None:
+        """Show an outcome, or why there is none (the last readings stay, the verdict becomes no data)."""
+        with self._lock:
+            self._outcome = outcome or self._outcome
+            self._problem, self._seconds = problem, seconds
+            verdict = outcome.judgement.verdict if outcome else Verdict.NO_DATA
+            if verdict is not self._since[0]:
+                self._since = (verdict, time.time())
+
+    def collect(self) -> Iterable[Metric]:
+        with self._lock:
+            outcome, problem, seconds = self._outcome, self._problem, self._seconds
+            verdict = self._since[0]
+        yield from _verdict_metrics(verdict)
+        yield _gauge(names.JUDGE_TICK_SECONDS, [((), seconds)])
+        if outcome is not None:
+            if not problem:
+                yield _gauge(names.JUDGE_TICK, [((), outcome.now)])
+            yield from _line_metrics(outcome, self._spec.versions.both, bool(problem))
+            yield from _gate_metrics(outcome)
+
+    def verdict(self) -> dict[str, Any]:
+        """The body of GET /api/verdict."""
+        with self._lock:
+            outcome, problem, (verdict, since) = self._outcome, self._problem, self._since
+        reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
+        body: dict[str, Any] = {"verdict": verdict.value, "since": _rfc3339(since), "reasons": reasons}
+        if outcome is None:
+            return body | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
+        return body | {
+            "phase": _phase(self._spec, outcome),
+            "signals": [_line(line, bool(problem)) for line in outcome.lines],
+            "gates": [_gate(gate) for gate in outcome.gates],
+            "rollback": [_trigger(trigger) for trigger in outcome.triggers],
+            "tick": _rfc3339(outcome.now),
+        }
+
+
+def build_app(board: Board) -> FastAPI:
+    app = FastAPI(title="Bascule judge", docs_url=None, redoc_url=None)
+    registry = CollectorRegistry()
+    registry.register(board)
+    add_metrics_page(app, registry)
+
+    @app.get("/api/verdict")
+    def verdict() -> dict[str, Any]:
+        return board.verdict()
+
+    return app
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def _phase(spec: Spec, outcome: Outcome) -> dict[str, Any]:
+    phase = outcome.plan.phase(spec)
+    return {
+        "number": outcome.plan.number,
+        "share": phase.share if phase else 0.0,
+        "started": _rfc3339(outcome.plan.started),
+        "hold_seconds": phase.hold if phase else None,
+    }
+
+
+def _line(line: Line, stale: bool) -> dict[str, Any]:
+    reading, alarm = line.reading, line.alarm
+    return {
+        "signal": line.signal,
+        "segment": line.segment,
+        "state": State.NO_DATA.value if stale and line.state is not State.NOT_APPLICABLE else line.state.value,
+        "unit": line.unit,
+        "baseline": _number(reading.baseline),
+        "candidate": _number(reading.candidate),
+        "effect": _number(reading.effect),
+        "effect_low": _number(reading.low),
+        "effect_high": _number(reading.high),
+        "evidence": _number(line.evidence),
+        "threshold": _number(line.threshold),
+        "alarm": alarm is not None,
+        "alarm_since": _rfc3339(alarm.since) if alarm else None,
+        "samples_baseline": round(reading.events_baseline),
+        "samples_candidate": round(reading.events_candidate),
+        "detectable_ratio": _number(line.detectable_ratio),
+        "text": line.text,
+    }
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    return {"gate": gate.gate, "state": gate.state.value, "value": _number(gate.value), "text": gate.text}
+
+
+def _trigger(trigger: Trigger) -> dict[str, Any]:
+    return {"when": trigger.when, "state": trigger.state.value, "text": trigger.text}
+
+
+def _number(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _rfc3339(time_: float) -> str:
+    return datetime.fromtimestamp(time_, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# ---------------------------------------------------------------- metrics
+
+Values = Iterable[tuple[tuple[str, ...], float | None]]
+
+
+def _gauge(metric: names.Metric, values: Values) -> GaugeMetricFamily:
+    """One family of the canonical table; values that are missing are left out, never zero."""
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, value in values:
+        if _number(value) is not None:
+            family.add_metric(labels, float(value))  # type: ignore[arg-type]
+    return family
+
+
+def _verdict_metrics(verdict: Verdict) -> Iterable[Metric]:
+    yield _gauge(names.VERDICT, [((each.value,), float(each is verdict)) for each in Verdict])
+
+
+def _line_metrics(outcome: Outcome, versions: tuple[str, str], stale: bool) -> Iterable[Metric]:
+    lines = [((line.signal, line.segment), line) for line in outcome.lines]
+    yield _gauge(names.SIGNAL_ALARM, [(key, float(line.alarm is not None)) for key, line in lines])
+    yield _gauge(names.SIGNAL_STATE, _states([(key, _shown_state(line.state, stale)) for key, line in lines]))
+    if stale:
+        return
+    yield _gauge(names.SIGNAL_LOG_EVIDENCE, [(key, line.evidence) for key, line in lines])
+    yield _gauge(names.SIGNAL_THRESHOLD, [(key, line.threshold) for key, line in lines])
+    yield _gauge(names.DETECTABLE_EFFECT, [(key, line.detectable_ratio) for key, line in lines])
+    values = [((*key, v), x) for key, line in lines
+              for v, x in zip(versions, (line.reading.baseline, line.reading.candidate), strict=True)]  # fmt: skip
+    yield _gauge(names.SIGNAL_VALUE, values)
+    effects = [((*key, bound), getattr(line.reading, side)) for key, line in lines
+               for bound, side in (("estimate", "effect"), ("low", "low"), ("high", "high"))]  # fmt: skip
+    yield _gauge(names.SIGNAL_EFFECT, effects)
+
+
+def _gate_metrics(outcome: Outcome) -> Iterable[Metric]:
+    yield _gauge(names.GATE_STATE, _states([((gate.gate,), gate.state) for gate in outcome.gates]))
+
+
+def _shown_state(state: State, stale: bool) -> State:
+    return State.NO_DATA if stale and state is not State.NOT_APPLICABLE else state
+
+
+def _states(of: Iterable[tuple[tuple[str, ...], State]]) -> Values:
+    return [((*key, each.value), float(each is state)) for key, state in of for each in State]

@@ -1,0 +1,173 @@
+"""Gates to the next phase and rollback triggers.
+
+A gate is decided when the interval of its measure lies wholly on one side of the bound (the interval is valid at every
+look, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is a
+bound on what users meet now: the candidate's own figures over WINDOW_SECONDS, beyond the bound for all of its `for`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bascule.conventions import State
+from bascule.judge.layout import Floats
+from bascule.judge.measures import Bounded, Measures, quantile_of
+from bascule.judge.texts import difference_text, span_text, value_text
+from bascule.judge.verdict import Gate, Trigger
+from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Rollback, Spec
+from bascule.spec.quantities import Threshold
+
+if TYPE_CHECKING:
+    from bascule.judge.engine import Engine, Surroundings
+
+WINDOW_SECONDS = 30.0  # a trigger looks at so much of the past at each moment
+NONE = Bounded(math.nan, math.nan, math.nan, 0.0)
+
+
+def gates_of(engine: Engine, measures: Measures, missing: bool) -> tuple[Gate, ...]:
+    """The present phase's gates."""
+    phase = engine.plan.phase(engine.schema.spec)
+    if phase is None:
+        return ()
+    return tuple(_gate(engine, measures, name, threshold, missing) for name, threshold in phase.gates.items())
+
+
+def _gate(engine: Engine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
+    name, _, statistic = gate.partition(".")
+    measured = _measured(engine.schema.spec, measures, name, statistic, threshold)
+    unit = _unit(engine.schema.spec, name)
+    if math.isnan(measured.value):
+        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet.")
+    shown = difference_text(measured.value, unit) if statistic == "gain" else value_text(measured.value, unit)
+    if missing:
+        return Gate(gate, State.NO_DATA, measured.value, f"{gate} {threshold}: {shown} when last seen; no data now.")
+    state, word = _decided(measured, threshold)
+    return Gate(
+        gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({_range(measured, unit, statistic)})."
+    )
+
+
+def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
+    low, high = threshold.holds(measured.low), threshold.holds(measured.high)
+    if low and high:
+        return State.OK, "passed"
+    if not low and not high:
+        return State.BAD, "not passed"
+    return State.NO_DATA, "not yet decided"
+
+
+def _range(measured: Bounded, unit: str, statistic: str) -> str:
+    text = difference_text if statistic == "gain" else value_text
+    return f"{text(measured.low, unit)} to {text(measured.high, unit)}"
+
+
+def _measured(spec: Spec, measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
+    signal = spec.signals.get(name)
+    if signal is None:
+        return NONE
+    if statistic == "gain":
+        relative = threshold.written.endswith("%") and not isinstance(signal, RatioSignal)
+        return measures.relative_gain(name) if relative else measures.gain(name)
+    if isinstance(signal, RatioSignal):
+        return measures.candidate_share(name)
+    if isinstance(signal, HistogramSignal):
+        return measures.candidate_quantile(name, quantile_of(statistic))
+    return measures.candidate_mean(name) if isinstance(signal, MeanSignal) else NONE
+
+
+def _unit(spec: Spec, name: str) -> str:
+    return spec.signals[name].unit if name in spec.signals else "ratio"
+
+
+# ---------------------------------------------------------------- rollback triggers
+
+
+def triggers_of(engine: Engine, around: Surroundings) -> tuple[Trigger, ...]:
+    return tuple(_trigger(engine, around, rollback) for rollback in engine.schema.spec.rollback)
+
+
+def _trigger(engine: Engine, around: Surroundings, rollback: Rollback) -> Trigger:
+    when = str(rollback.when)
+    if engine.plan.known and not any(share > 0 for share in engine.plan.shares.values()):
+        return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
+    times, values = _course(engine, around, rollback)
+    if not len(times) or around.now - times[-1] > around.stale + 2:
+        return Trigger(when, State.NO_DATA, f"Trigger {when}: no data.")
+    beyond = np.array([rollback.when.threshold.holds(value) for value in values])
+    if not beyond[-1]:
+        return Trigger(when, State.OK, f"Trigger {when}: {_shown(engine, rollback, values[-1])}.")
+    since = _since(times, beyond)
+    lasted = times[-1] - since
+    text = (
+        f"Trigger {when}: {_shown(engine, rollback, values[-1])} for {span_text(lasted)} of {span_text(rollback.hold)}"
+    )
+    if lasted >= rollback.hold:
+        return Trigger(when, State.BAD, f"{text}: {rollback.action} rollback.")
+    return Trigger(when, State.OK, f"{text}.")
+
+
+def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+    within = np.nonzero(~np.asarray(beyond))[0]
+    return float(times[within[-1] + 1] if len(within) else times[0])
+
+
+def _shown(engine: Engine, rollback: Rollback, value: float) -> str:
+    return value_text(value, _unit(engine.schema.spec, rollback.when.measure.partition(".")[0]))
+
+
+def _course(engine: Engine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
+    """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
+    name, _, statistic = rollback.when.measure.partition(".")
+    if name == "availability" and name not in engine.schema.spec.signals:
+        course = np.array(around.availability, dtype=float).reshape(-1, 2)
+        return course[:, 0], course[:, 1]
+    signal = engine.schema.spec.signals.get(name)
+    if signal is None or not engine.window or statistic == "gain":
+        return np.empty(0), np.empty(0)
+    rolled = Rolled(engine)
+    if isinstance(signal, RatioSignal):
+        return rolled.ratio(name, "bad" if signal.bad is not None else "good", "total")
+    if isinstance(signal, MeanSignal):
+        return rolled.ratio(name, "sum", "count")
+    return rolled.quantiles(name, quantile_of(statistic)) if isinstance(signal, HistogramSignal) else _NOTHING
+
+
+_NOTHING = (np.empty(0), np.empty(0))
+
+
+class Rolled:
+    """What the candidate did over all segments in the WINDOW_SECONDS before each look."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._schema = engine.schema
+        self._least = min(engine.schema.spec.thresholds.min_requests, engine.schema.spec.judge.min_samples)
+        self.times = np.array([time for time, _ in engine.window])
+        total = np.cumsum([np.zeros(len(self._schema.parts)), *(amounts for _, amounts in engine.window)], axis=0)
+        self._sums = total[1:] - total[np.searchsorted(self.times, self.times - WINDOW_SECONDS, side="right")]
+
+    def part(self, name: str, part: str | float) -> Floats:
+        return np.asarray(self._sums[:, self._schema.parts[name, part]])
+
+    def ratio(self, name: str, part: str, events: str) -> tuple[Floats, Floats]:
+        seen = self.part(name, events)
+        enough = seen >= self._least
+        return self.times[enough], self.part(name, part)[enough] / seen[enough]
+
+    def quantiles(self, name: str, quantile: float) -> tuple[Floats, Floats]:
+        bounds, seen = self._schema.bounds.get(name, ()), self.part(name, "count")
+        enough = seen >= self._least
+        if not bounds or not enough.any():
+            return _NOTHING
+        below = np.stack([self.part(name, bound)[enough] for bound in bounds], axis=1) / seen[enough][:, None]
+        return self.times[enough], np.array([_invert(bounds, shares, quantile) for shares in below])
+
+
+def _invert(bounds: Sequence[float], below: Floats, quantile: float) -> float:
+    """The quantile of cumulative shares, linear within a bucket; the last bound where it lies beyond."""
+    if below[-1] < quantile:
+        return float(bounds[-1])
+    return float(np.interp(quantile, np.concatenate(([0.0], below)), np.concatenate(([0.0], bounds))))

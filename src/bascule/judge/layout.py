@@ -1,0 +1,63 @@
+"""Which strata are weighed together. Counts are kept per stratum; evidence is kept per pair.
+
+A *pair* is one signal in one segment (for a histogram, one bound in one segment): V1 and V2 are weighed within it.
+A *stratum* is a part of a pair inside which V1 and V2 serve the same mix. A segment's pair has one stratum; the pair
+"all segments" has one stratum per segment, so that evidence is formed within segments and only then added up.
+A *pool* is a set of pairs that share what is known about bursts (the segments of one signal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """`pair_of` (S,): the pair of each stratum, ascending from 0 to K - 1. `pool_of` (K,): the pool of each pair."""
+
+    pair_of: Indices
+    pool_of: Indices
+
+    @classmethod
+    def plain(cls, pairs: int) -> Layout:
+        """One stratum per pair, each pair a pool of its own."""
+        return cls(np.arange(pairs), np.arange(pairs))
+
+    @property
+    def strata(self) -> int:
+        return len(self.pair_of)
+
+    @property
+    def pairs(self) -> int:
+        return len(self.pool_of)
+
+    @cached_property
+    def _starts(self) -> Indices:
+        return np.searchsorted(self.pair_of, np.arange(self.pairs))
+
+    def to_pairs(self, values: Floats) -> Floats:
+        """Sums over the strata of each pair: (..., S) -> (..., K)."""
+        if self.strata == self.pairs:
+            return values
+        return np.asarray(np.add.reduceat(values, self._starts, axis=-1), dtype=np.float64)
+
+    def to_strata(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Each stratum's share of what its pair has: (..., K) -> (..., S)."""
+        return values if self.strata == self.pairs else values[..., self.pair_of]
+
+    def to_pools(self, values: Floats) -> Floats:
+        """Sums over the pairs of each pool, handed back to the pairs: (..., K) -> (..., K)."""
+        pools = int(self.pool_of.max(initial=-1)) + 1
+        if pools == self.pairs:
+            return values
+        flat = values.reshape(-1, self.pairs)
+        sums = np.stack([np.bincount(self.pool_of, row, minlength=pools) for row in flat])
+        return np.asarray(sums[:, self.pool_of].reshape(values.shape))

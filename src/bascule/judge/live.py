@@ -1,0 +1,94 @@
+"""From Prometheus to an engine: reading, cutting and feeding, for the live loop, a restart and a backtest alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from bascule.judge.alarm import Alarm
+from bascule.judge.engine import Engine, Sight, Surroundings
+from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
+from bascule.judge.plan import Plan
+from bascule.judge.signals import Alignment, Reader, Schema, find_bounds, stale_seconds
+from bascule.prometheus import Prometheus
+from bascule.spec import Spec
+
+CHUNK_SECONDS = 600.0  # of history asked for at once
+OVERLAP_SECONDS = 15.0  # each look re-reads so much, for scrapes may come late
+AVAILABILITY_SECONDS = 900.0  # of `up` kept
+SELECTOR_CHECK_SECONDS = 10.0
+
+
+class Watch:
+    """One phase being watched: an engine, and what feeds it.
+
+    `begin` reads the history before the phase and what there is of the phase itself; `advance` reads on. Both take the
+    same path, so a judge that starts late ends up where one that never stopped is.
+    """
+
+    def __init__(self, spec: Spec, prometheus: Prometheus, plan: Plan, carried: Iterable[Alarm] = ()) -> None:
+        self.spec, self.plan = spec, plan
+        self._prometheus = prometheus
+        self.bounds = find_bounds(spec, prometheus)
+        schema = Schema(spec, self.bounds)
+        self.engine = Engine(schema, plan, carried)
+        self.reader = Reader(schema, prometheus)
+        self._stale = stale_seconds(spec)
+        self._alignment = Alignment(len(schema.columns), self._stale)
+        self._read_until = plan.started - LOOKBACK_SECONDS
+        self._selectors_checked = -math.inf
+
+    def advance(self, now: float) -> None:
+        """Read everything up to `now` (Prometheus' clock) and weigh what has settled."""
+        while self._read_until < now:
+            end = min(now, self._read_until + CHUNK_SECONDS)
+            self.reader.read(self._read_until - OVERLAP_SECONDS, end)
+            self._read_until = end
+            for look in self._alignment.take(self.reader.streams, end - self.settle_seconds):
+                self.engine.feed(look)
+        self._check_selectors(now)
+
+    @property
+    def settle_seconds(self) -> float:
+        """A sample carries the time its scrape began, and arrives when it ended: nearly always within this."""
+        return self.spec.stack.scrape.timeout / 2
+
+    def surroundings(self, now: float) -> Surroundings:
+        return Surroundings(
+            now=now,
+            sights=(self._sight(BASELINE, now), self._sight(CANDIDATE, now)),
+            availability=self._availability(now),
+            problems={**self.reader.problems, **self._bound_problems()},
+            stale=self._stale,
+        )
+
+    def _sight(self, version: int, now: float) -> Sight:
+        latest = [samples[-1] for samples in self.reader.up[version].values() if samples]
+        fresh = [value for time, value in latest if now - time <= self._stale]
+        up = (max(fresh) if fresh else 0.0) if latest else None
+        return Sight(self.reader.streams[version].newest(), up)
+
+    def _availability(self, now: float) -> list[tuple[float, float]]:
+        """The candidate's `up`, averaged over its instances, at each second that had a scrape."""
+        seconds: dict[int, list[float]] = {}
+        for samples in self.reader.up[CANDIDATE].values():
+            samples[:] = [(time, value) for time, value in samples if time > now - AVAILABILITY_SECONDS]
+            for time, value in samples:
+                seconds.setdefault(int(time), []).append(value)
+        return [(float(second), float(np.mean(values))) for second, values in sorted(seconds.items())]
+
+    def _bound_problems(self) -> dict[str, str]:
+        return {name: "its histogram has no finite bucket" for name, bounds in self.bounds.items() if not bounds}
+
+    def _check_selectors(self, now: float) -> None:
+        """A selector that never matched anything is a misnamed metric, unless other series of the metric exist."""
+        if now - self._selectors_checked < SELECTOR_CHECK_SECONDS:
+            return
+        self._selectors_checked = now
+        for feed in self.reader.silent_feeds():
+            if not self._prometheus.instant(f"count(last_over_time({feed.selector.metric}[5m]))", now):
+                self.reader.problems[feed.signal] = f"no series of {feed.selector.metric}"
+            elif self.reader.problems.get(feed.signal, "").startswith("no series"):
+                del self.reader.problems[feed.signal]
