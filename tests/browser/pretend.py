@@ -261,7 +261,32 @@ class Roles:
     def logs(self, path: str) -> tuple[int, str, str]:
         if path == "/metrics":
             return 200, "text/plain", "bascule_log_lines_total 1\n"
-        return 200, "application/json", json.dumps({"lines": 120_410, "unparsed": 3})
+        return (
+            200,
+            "application/json",
+            json.dumps(
+                {
+                    "sources": [
+                        {
+                            "source": "supersmartmatch",
+                            "files": [],
+                            "formats": {"api_call": 120_410, "match_result": 80_112},
+                            "unparsed": 3,
+                            "lag_bytes": 0,
+                            "lag_seconds": 0.0,
+                        },
+                        {
+                            "source": "nginx",
+                            "files": [],
+                            "formats": {},
+                            "unparsed": 0,
+                            "lag_bytes": 0,
+                            "lag_seconds": 0.0,
+                        },
+                    ]
+                }
+            ),
+        )
 
 
 @dataclass

@@ -116,6 +116,8 @@ class Incident(Answer):
     starts: Moment | None = None
     received: Moment | None = None
     resolved: Moment | None = None
+    acknowledged: Moment | None = None
+    acknowledged_by: Text = ""
     summary: Text = ""
     description: Text = ""
 
@@ -134,3 +136,16 @@ class TimelineEntry(Answer):
     why: Text = ""
     number: int | None = None
     share: float | None = None
+
+
+class LogStats(Answer):
+    """What the logs have read, by source."""
+
+    class Source(Answer):
+        source: str
+        formats: dict[str, int] = Field(default_factory=dict)
+        unparsed: int = 0
+        lag_bytes: float = 0.0
+        lag_seconds: float = 0.0
+
+    sources: list[Source] = Field(default_factory=list)

@@ -71,10 +71,10 @@ WindowName = Annotated[str, Query(pattern=f"^({'|'.join(WINDOWS)})$")]
 class Console:
     """What the routes share: the sources, the renderer and the stream of frames."""
 
-    def __init__(self, spec: Spec, stop: threading.Event) -> None:
+    def __init__(self, spec: Spec, stop: threading.Event, parts: Parts) -> None:
         self.spec = spec
-        self.parts = Parts(spec)
-        self.watch = Watch(self.parts.sources)
+        self.parts = parts
+        self.watch = Watch(self.parts.all_sources)
         self.charts = Charts(self.parts)
         self.renderer = Renderer(spec)
         self.stream = Stream(self.frame, stop)
@@ -97,9 +97,9 @@ class Console:
         return self.renderer.detail(row, courses)
 
 
-def create_app(spec: Spec, stop: threading.Event | None = None) -> FastAPI:
-    """The console of a migration; its streams end when `stop` is set."""
-    console = Console(spec, stop or threading.Event())
+def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | None = None) -> FastAPI:
+    """The console of a migration; its streams end when `stop` is set. `parts`: by default those of the spec."""
+    console = Console(spec, stop or threading.Event(), parts or Parts(spec))
     app = FastAPI(title="Bascule", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(console))
     if spec.stack.listen in ("127.0.0.1", "localhost", "::1"):
         # A page of another site must not read this one by pointing its own name at the loopback address.

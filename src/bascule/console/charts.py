@@ -125,9 +125,11 @@ class Charts:
     def _share(self, grid: Grid) -> Chart:
         spec = self.parts.spec
         actual, planned = queries.share_by_segment(spec, grid.step), queries.planned_by_segment(spec)
+        # The plan is for segments; what it means for all of them depends on their mix.
+        steps = [line for line in self._lines(planned, grid, SEGMENT, "planned") if line.label != TOTAL_SEGMENT]
         lines = [
             *self._lines(actual, grid, spec.segments.label, "actual"),
-            *self._lines(planned, grid, SEGMENT, "planned"),
+            *steps,
             *self._lines(queries.share_total(spec, grid.step), grid, "", "actual"),
         ]
         return Chart(grid.times, lines, "share", "", self._marks(grid, TOTAL_SEGMENT))

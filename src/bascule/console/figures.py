@@ -28,6 +28,15 @@ def difference(value: float | None, unit: str) -> str:
     return f"{sign}{number}{THIN}{short}" if short else f"{sign}{number}"
 
 
+def between(low: float, high: float, unit: str) -> str:
+    """An interval of differences with one unit and one number of decimals: `−0.33 … +0.29 pt`."""
+    factor, short = _scale(max(abs(low), abs(high)), unit)
+    short = "pt" if unit == "ratio" else short
+    decimals = _decimals(max(abs(low), abs(high)) * factor, 3)
+    text = " … ".join(f"{bound * factor:+.{decimals}f}".replace("-", MINUS) for bound in (low, high))
+    return f"{text}{THIN}{short}" if short else text
+
+
 def unit_name(unit: str) -> str:
     """The unit as it stands beside a signal's name."""
     return {"ratio": "share of events", "seconds": "time", "": ""}.get(unit, unit)
@@ -93,20 +102,26 @@ def moment(text: str | None) -> datetime | None:
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:
+    factor, short = _scale(value, unit)
+    return _digits(value * factor, 3), short
+
+
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    """What a value of this size is multiplied by to be read, and its short unit then."""
     if unit == "ratio":
-        return _digits(value * 100, 3), "%"
+        return 100.0, "%"
     if unit == "seconds":
-        return (_digits(value, 3), "s") if abs(value) >= 1 else (_digits(value * 1000, 3), "ms")
-    return _digits(value, 3), unit.partition(" ")[0]
+        return (1.0, "s") if abs(value) >= 1 else (1000.0, "ms")
+    return 1.0, unit.partition(" ")[0]
 
 
 def _digits(value: float, significant: int) -> str:
     """`value` to so many significant digits, at most three decimals, without an exponent."""
+    text = f"{value:.{_decimals(value, significant)}f}"
+    return text.replace("-", MINUS) if float(text) else "0"
+
+
+def _decimals(value: float, significant: int) -> int:
     if value == 0:
-        return "0"
-    magnitude = math.floor(math.log10(abs(value)))
-    decimals = min(3, max(0, significant - 1 - magnitude))
-    text = f"{value:.{decimals}f}"
-    if float(text) == 0:
-        return "0"
-    return text.replace("-", MINUS)
+        return 0
+    return min(3, max(0, significant - 1 - math.floor(math.log10(abs(value)))))

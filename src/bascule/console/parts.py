@@ -12,15 +12,16 @@ import httpx
 from pydantic import TypeAdapter
 
 from bascule.console import queries
-from bascule.console.answers import Incident, Opinion, PhaseAnswer, TimelineEntry
+from bascule.console.answers import Incident, LogStats, Opinion, PhaseAnswer, TimelineEntry
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT
 from bascule.errors import QueryRejected, Unreachable
-from bascule.prometheus import ActiveAlert, Prometheus, Sample, Target
+from bascule.prometheus import ActiveAlert, NoData, Prometheus, Sample, Target
 from bascule.spec import Spec
 
 TIMEOUT = 2.0  # seconds: a part that needs longer is as good as silent on a live page
-SLOW = 5.0  # seconds between looks at what changes slowly
+RECENT = 7 * 86400.0  # seconds of incidents that are read; open ones always are
+PAST = 35 * 86400.0  # seconds of the timeline that are read
 
 _incidents = TypeAdapter(list[Incident])
 _timeline = TypeAdapter(list[TimelineEntry])
@@ -57,22 +58,36 @@ class Journal:
     phase: PhaseAnswer = field(default_factory=PhaseAnswer)
 
 
-class Parts:
-    """The sources of one page."""
+@dataclass(frozen=True)
+class Kept:
+    """The share of good events in the last hour, by SLA; `covered`: for how many seconds of it there are samples."""
 
-    def __init__(self, spec: Spec) -> None:
+    good: Mapping[str, float]
+    covered: float
+
+
+class Parts:
+    """The sources of one page. `transport` stands in for the network in tests."""
+
+    def __init__(self, spec: Spec, transport: httpx.BaseTransport | None = None) -> None:
         self.spec = spec
-        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False)
-        self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT)
+        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False, transport=transport)
+        self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT, transport=transport)
         self.judge: Source[Opinion] = Source("judge", self._verdict, said_at=_ticked)
         self.journal: Source[Journal] = Source("incidents", self._journal)
         self.traffic: Source[Traffic] = Source("prometheus", self._traffic)
         self.health: Source[Health] = Source("services", self._health)
-        self.logs: Source[Mapping[str, Any]] = Source("logs", self._logs, interval=2.0)
+        self.logs: Source[LogStats] = Source("logs", self._logs, interval=2.0)
+        self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
 
     @property
     def sources(self) -> tuple[Source[Any], ...]:
+        """What a live page cannot do without."""
         return (self.traffic, self.health, self.judge, self.journal, self.logs)
+
+    @property
+    def all_sources(self) -> tuple[Source[Any], ...]:
+        return (*self.sources, self.slas)
 
     def close(self) -> None:
         self._http.close()
@@ -84,17 +99,22 @@ class Parts:
         return Opinion.model_validate(self._get("judge", "/api/verdict"))
 
     def _journal(self) -> Journal:
+        now = round(time.time())
         return Journal(
-            tuple(_incidents.validate_python(self._get("incidents", "/api/incidents"))),
-            tuple(_timeline.validate_python(self._get("incidents", "/api/timeline"))),
+            tuple(_incidents.validate_python(self._get("incidents", f"/api/incidents?since={now - RECENT:.0f}"))),
+            tuple(_timeline.validate_python(self._get("incidents", f"/api/timeline?since={now - PAST:.0f}"))),
             PhaseAnswer.model_validate(self._get("incidents", "/api/phase")),
         )
 
-    def _logs(self) -> Mapping[str, Any]:
-        answer = self._get("logs", "/api/stats")
-        if not isinstance(answer, dict):
-            raise QueryRejected("the logs answered something else than an object")
-        return answer
+    def _logs(self) -> LogStats:
+        return LogStats.model_validate(self._get("logs", "/api/stats"))
+
+    def _slas(self) -> Kept:
+        asked = {name: queries.good_share(self.spec, name) for name in self.spec.slas.named}
+        answers = {name: self.prometheus.scalar(query) for name, query in asked.items() if query}
+        samples = self.prometheus.scalar(queries.COVERED)
+        covered = 0.0 if isinstance(samples, NoData) else samples * self.spec.stack.scrape.interval
+        return Kept({name: value for name, value in answers.items() if not isinstance(value, NoData)}, covered)
 
     def _traffic(self) -> Traffic:
         spec, ask = self.spec, self.prometheus.instant

@@ -16,6 +16,7 @@ from bascule.conventions import (
     TOTAL_SEGMENT,
     VERSION,
 )
+from bascule.spec import Objective
 from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal, Spec
 from bascule.spec.quantities import format_duration
 from bascule.spec.selector import Matcher, Selector
@@ -25,9 +26,13 @@ HEALTH_TIMES = "timestamp(up)"
 PLAN = f'{{__name__=~"{PLANNED_SHARE.name}|{PHASE.name}|{PHASE_STARTED.name}"}}'
 
 
-def window(spec: Spec, step: float = 0.0) -> str:
+def window_seconds(spec: Spec, step: float = 0.0) -> float:
     """The shortest window that holds enough scrapes for a rate, and never less than a chart's step."""
-    return format_duration(max(15.0, 4 * spec.stack.scrape.interval, step))
+    return max(15.0, 4 * spec.stack.scrape.interval, step)
+
+
+def window(spec: Spec, step: float = 0.0) -> str:
+    return format_duration(window_seconds(spec, step))
 
 
 def traffic(spec: Spec) -> Selector:
@@ -116,6 +121,35 @@ def _course(signal: Signal, narrow: tuple[Matcher, ...], over: str) -> str:
             return f"sum({rate(signal.sum)}) / sum({rate(signal.count)})"
         case GaugeSignal():
             return f"avg({signal.metric.where(*narrow)})"
+
+
+SIGNAL_OF_SLA = {"response_time": "latency", "error_rate": "errors"}
+LOOK_BACK = "1h"
+COVERED = f"max(count_over_time(up[{LOOK_BACK}]))"
+
+
+def good_share(spec: Spec, sla: str) -> str | None:
+    """The share of good events of an SLA in the last hour; None when no signal measures it."""
+    declared = spec.slas.named[sla]
+    if sla == "availability" and declared.signal is None:
+        jobs = "|".join(spec.services_of("application"))
+        return f'avg(avg_over_time(up{{job=~"{jobs}"}}[{LOOK_BACK}]))'
+    signal = spec.signals.get(declared.signal or SIGNAL_OF_SLA.get(sla, sla))
+    match signal:
+        case RatioSignal():
+            share = f"sum(increase({signal.events.over(LOOK_BACK)}))", f"sum(increase({signal.total.over(LOOK_BACK)}))"
+            return f"{share[0]} / {share[1]}" if signal.good else f"1 - ({share[0]} or 0 * {share[1]}) / {share[1]}"
+        case HistogramSignal():
+            return _share_under(signal, Objective.parse(declared.objective).bound)
+        case _:
+            return None
+
+
+def _share_under(signal: HistogramSignal, bound: float | None) -> str | None:
+    if bound is None:
+        return None
+    under = signal.series("bucket").where(Matcher("le", "=", f"{bound:g}"))
+    return f"sum(increase({under.over(LOOK_BACK)})) / sum(increase({signal.series('count').over(LOOK_BACK)}))"
 
 
 def statistic(signal: Signal | None) -> str:

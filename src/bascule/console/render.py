@@ -18,8 +18,10 @@ from bascule.console.views.signals import SignalRow
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
-FRAGMENTS = ("say", "notices", "verdict", "plan", "alerts", "services", "shares", "gates", "triggers", "timeline",
-             "resolved")  # fmt: skip
+FRAGMENTS = (
+    "say", "notices", "verdict", "plan", "alerts", "services", "shares", "gates", "triggers", "promises", "logs",
+    "timeline", "resolved",
+)  # fmt: skip
 
 
 class Renderer:

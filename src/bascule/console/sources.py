@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from bascule.errors import BasculeError
@@ -23,11 +23,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
-    """What a source last said. `at` is when that was true (Unix seconds), None when it never said anything."""
+    """What a source last said. `at` is when that was true, `heard` when it was said (Unix seconds), None if never."""
 
     value: T | None = None
     at: float | None = None
     error: str = ""
+    heard: float | None = None
 
     def age(self, now: float) -> float | None:
         return None if self.at is None else max(0.0, now - self.at)
@@ -35,6 +36,10 @@ class Reading(Generic[T]):
     def is_fresh(self, now: float) -> bool:
         age = self.age(now)
         return age is not None and age <= STALE_AFTER
+
+    def answers(self, now: float) -> bool:
+        """Whether it speaks at all, be it of old things."""
+        return self.heard is not None and now - self.heard <= STALE_AFTER
 
     def fresh(self, now: float) -> T | None:
         """The value, unless it is too old to be called the present."""
@@ -62,7 +67,7 @@ class Source(Generic[T]):
         """Read once. A failure keeps what was known before, at its old time, with what went wrong."""
         try:
             value = self._read()
-            self.reading = Reading(value, self._said_at(value))
+            self.reading = Reading(value, self._said_at(value), heard=time.time())
         except BasculeError as error:
             self._failed(error.what)
         except (ValueError, KeyError, TypeError) as error:
@@ -72,7 +77,7 @@ class Source(Generic[T]):
     def _failed(self, what: str) -> None:
         if what != self.reading.error:
             log.warning("%s: %s", self.name, what)
-        self.reading = Reading(self.reading.value, self.reading.at, what)
+        self.reading = replace(self.reading, error=what)
 
 
 class Watch:

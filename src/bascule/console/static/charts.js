@@ -49,6 +49,7 @@ function draw(element, answer, anew) {
   element.replaceChildren();
   const entry = { answer, shape };
   held.set(element, entry);
+  sizes.observe(element);
   entry.plot = new globalThis.uPlot(options(element, entry), data(answer), element);
   element.append(keys(element, answer));
 }
@@ -102,9 +103,8 @@ function options(element, entry) {
   const axis = { stroke: ink("muted"), font, grid: { stroke: ink("line"), width: 1 }, ticks: { show: false } };
   const number = (value) => value === null || value === undefined ? "–" : `${+value.toPrecision(3)}\u202f${short}`;
   return {
-    width: element.clientWidth,
-    height: Math.round((element.classList.contains("tall") ? 15 : 12) * rem),
-    padding: [rem * 1.1, 6, 0, 0],
+    ...room(element),
+    padding: [rem * 1.1, rem * 1.4, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_, low, high) => limits(answer.unit, low, high) } },
@@ -113,6 +113,12 @@ function options(element, entry) {
     hooks: { drawClear: [(plot) => shade(plot, entry.answer)], draw: [(plot) => mark(plot, entry.answer, font)] },
     plugins: [tip(entry, number)],
   };
+}
+
+// The chart fills its element, less a line for the keys; the element's size never depends on the chart's.
+function room(element) {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return { width: element.clientWidth, height: Math.max(100, element.clientHeight - Math.round(1.6 * rem)) };
 }
 
 function limits(unit, low, high) {
@@ -163,6 +169,7 @@ function mark(plot, answer, font) {
   ctx.save();
   ctx.font = font.replace(/^(\d+)px/, (_, size) => `${size * scale}px`);
   ctx.textBaseline = "bottom";
+  ctx.textAlign = "left";
   for (const { kind, label, start } of answer.marks.filter((each) => each.kind !== "alert").sort((a, b) => a.start - b.start)) {
     const x = Math.round(plot.valToPos(start, "x", true));
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -229,6 +236,6 @@ function key(kind, text) {
   return node;
 }
 
-new ResizeObserver(() => {
-  for (const [element, { plot }] of held) if (element.clientWidth && Math.abs(plot.width - element.clientWidth) > 1) plot.setSize({ width: element.clientWidth, height: plot.height });
-}).observe(document.body);
+const sizes = new ResizeObserver((changes) => {
+  for (const { target } of changes) if (held.has(target) && target.clientWidth) held.get(target).plot.setSize(room(target));
+});

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 from bascule.console.parts import Parts
 from bascule.console.views.events import Event, OpenAlerts, open_alerts, resolved, timeline
+from bascule.console.views.logs import LogRow, log_rows
 from bascule.console.views.plan import Plan, ShareRow, plan, share_rows
+from bascule.console.views.promises import Promises, promises
 from bascule.console.views.services import ServiceRow, own_rows, service_rows
 from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, signal_groups, trigger_rows
 from bascule.console.views.verdict import Notice, VerdictView, notices, verdict_view
@@ -32,6 +34,8 @@ class Page:
     timeline: list[Event]
     services: list[ServiceRow]
     own: list[ServiceRow]
+    promises: Promises
+    logs: list[LogRow]
 
 
 def build(parts: Parts, now: float) -> Page:
@@ -39,12 +43,13 @@ def build(parts: Parts, now: float) -> Page:
     judge, journal = parts.judge.reading, parts.journal.reading
     traffic, health = parts.traffic.reading, parts.health.reading
     services = service_rows(spec, health, now)
+    steps = plan(spec, journal, judge, now)
     return Page(
         now=datetime.fromtimestamp(now, UTC),
         notices=notices(parts.sources, services, now),
         verdict=verdict_view(spec, judge, now),
-        plan=plan(spec, journal, judge, now),
-        shares=share_rows(spec, traffic, now),
+        plan=steps,
+        shares=share_rows(spec, traffic, steps.held, now),
         groups=signal_groups(spec, judge, now),
         gates=gate_rows(judge, now),
         triggers=trigger_rows(judge, now),
@@ -53,4 +58,6 @@ def build(parts: Parts, now: float) -> Page:
         timeline=timeline(journal),
         services=services,
         own=own_rows(parts, health, now),
+        promises=promises(spec, parts.slas.reading, now),
+        logs=log_rows(parts.logs.reading, now),
     )

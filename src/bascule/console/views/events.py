@@ -25,6 +25,7 @@ class Event:
     title: str
     text: str
     until: datetime | None = None
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,14 @@ def timeline(reading: Reading[Journal]) -> list[Event]:
 
 
 def _incident(incident: Incident) -> Event:
-    return Event(incident.starts, incident.severity, _title(incident), _text(incident), incident.resolved)
+    return Event(
+        incident.starts,
+        incident.severity,
+        _title(incident),
+        _text(incident),
+        incident.resolved,
+        incident.acknowledged_by,
+    )
 
 
 def _title(incident: Incident) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,9 @@ from bascule.console.parts import Journal, Traffic
 from bascule.console.sources import Reading
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
+
+SETTLE = 5.0  # seconds a new share may take until it serves and is scraped
+SETTLED = 0.02  # a share as near to the plan as this has arrived
 
 
 @dataclass(frozen=True)
@@ -80,29 +84,40 @@ def _place(step: int, number: int | None) -> str:
     return "now" if step == number else "done"
 
 
-def share_rows(spec: Spec, reading: Reading[Traffic], now: float) -> list[ShareRow]:
+def share_rows(spec: Spec, reading: Reading[Traffic], held: float | None, now: float) -> list[ShareRow]:
+    """A row for each segment and one for all; `held` is how long the present phase lasts (seconds)."""
     traffic = reading.fresh(now) or Traffic()
     seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)
     names = [*spec.segments.named, *sorted(seen - set(spec.segments.named))]
-    rows = [_share_row(spec, name, traffic) for name in names]
-    return [*rows, _total_row(spec, traffic)]
+    settling = held is not None and held < queries.window_seconds(spec) + SETTLE
+    rows = [_share_row(spec, name, traffic, settling) for name in names]
+    return [*rows, _total_row(spec, traffic, rows)]
 
 
-def _share_row(spec: Spec, segment: str, traffic: Traffic) -> ShareRow:
-    planned, actual = traffic.planned.get(segment), traffic.share.get(segment)
-    state, word = _against_plan(planned, actual, spec.thresholds.share_tolerance)
-    query = queries.share_by_segment(spec)
-    return ShareRow(segment, planned, actual, _rate(traffic, segment), state, word, query)
+def _share_row(spec: Spec, segment: str, traffic: Traffic, settling: bool) -> ShareRow:
+    planned, actual, rate = traffic.planned.get(segment), traffic.share.get(segment), _rate(traffic, segment)
+    state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate))
+    if settling and planned is not None and actual is not None and abs(actual - planned) > SETTLED:
+        state, word = State.NOT_APPLICABLE, "settling"
+    return ShareRow(segment, planned, actual, rate, state, word, queries.share_by_segment(spec))
 
 
-def _total_row(spec: Spec, traffic: Traffic) -> ShareRow:
-    rates = [*traffic.baseline_rate.values(), *traffic.candidate_rate.values()]
-    planned, actual = traffic.planned.get(TOTAL_SEGMENT), traffic.total_share
-    word = "" if actual is not None else "no data"
-    state = State.NOT_APPLICABLE if actual is not None else State.NO_DATA
-    return ShareRow(
-        TOTAL_SEGMENT, planned, actual, sum(rates) if rates else None, state, word, queries.share_total(spec)
-    )
+def _total_row(spec: Spec, traffic: Traffic, rows: list[ShareRow]) -> ShareRow:
+    """All segments together: what the plan means for them depends on their mix at present."""
+    known = [(row.planned, row.rate) for row in rows if row.planned is not None and row.rate is not None]
+    rate = sum(rate for _, rate in known)
+    planned = sum(planned * rate for planned, rate in known) / rate if rate and len(known) == len(rows) else None
+    state = State.NO_DATA if traffic.total_share is None else State.NOT_APPLICABLE
+    word = "no data" if state is State.NO_DATA else ""
+    total = rate if known else None
+    return ShareRow(TOTAL_SEGMENT, planned, traffic.total_share, total, state, word, queries.share_total(spec))
+
+
+def _tolerance(spec: Spec, planned: float | None, rate: float | None) -> float:
+    """What the plan allows, and three standard errors of so few requests."""
+    requests = (rate or 0.0) * queries.window_seconds(spec)
+    noise = 3 * math.sqrt((planned or 0.0) * (1 - (planned or 0.0)) / requests) if requests else 0.0
+    return spec.thresholds.share_tolerance + noise
 
 
 def _rate(traffic: Traffic, segment: str) -> float | None:

@@ -56,6 +56,7 @@ class SignalGroup:
     name: str
     unit: str
     rows: list[SignalRow]
+    apart: list[str]  # the segments to which the plan gives no share in this phase
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def _group(spec: Spec, name: str, rows: list[SignalRow]) -> SignalGroup:
     order = [*spec.segments.named, TOTAL_SEGMENT]
     placed = sorted(rows, key=lambda row: order.index(row.segment) if row.segment in order else len(order))
     unit = spec.signals[name].unit if name in spec.signals else ""
-    return SignalGroup(name, figures.unit_name(unit), placed)
+    shown = [row for row in placed if row.state is not State.NOT_APPLICABLE]
+    apart = [row.segment for row in placed if row.state is State.NOT_APPLICABLE]
+    return SignalGroup(name, figures.unit_name(unit), shown, apart)
 
 
 def row_key(signal: str, segment: str) -> str:
@@ -132,7 +135,7 @@ def _word(spec: Spec, state: State, told: SignalOpinion, is_fresh: bool) -> str:
 def _interval(told: SignalOpinion, unit: str) -> str:
     if told.effect_low is None or told.effect_high is None:
         return ""
-    return f"{figures.difference(told.effect_low, unit)} … {figures.difference(told.effect_high, unit)}"
+    return figures.between(told.effect_low, told.effect_high, unit)
 
 
 def _forest(told: SignalOpinion, better: str) -> Forest | None:

@@ -61,22 +61,25 @@ class Notice:
 
 def verdict_view(spec: Spec, reading: Reading[Opinion], now: float) -> VerdictView:
     opinion = reading.fresh(now)
+    if opinion is None and reading.value and reading.answers(now) and reading.value.verdict is Verdict.NO_DATA:
+        opinion = reading.value  # it cannot look, and says why
     if opinion is None:
-        return _silent(reading)
+        return _silent(reading, now)
     said = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
     return VerdictView(
         opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons, _advice(spec, opinion), said
     )
 
 
-def _silent(reading: Reading[Opinion]) -> VerdictView:
+def _silent(reading: Reading[Opinion], now: float) -> VerdictView:
     """No fresh opinion is no verdict, whatever the last one was."""
     advice = "Promote nothing. See below which part is down, and start it again."
     if reading.value is None or reading.at is None:
         reason = reading.error or "The judge has not spoken yet."
         return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None)
     since = datetime.fromtimestamp(reading.at, UTC)
-    reasons = ["The judge is silent."] + ([reading.error] if reading.error else [])
+    silence = "The judge answers, but has not looked at the figures since."
+    reasons = [silence if reading.answers(now) else "The judge is silent."] + [reading.error] * bool(reading.error)
     then = WORDS[reading.value.verdict]
     return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then)
 
