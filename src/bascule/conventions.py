@@ -177,6 +177,31 @@ LOG_PROBLEMS = _role(
     "logs", "bascule_log_problems_total", "counter", "Things that kept lines from being read or stored, by reason.",
     ("source", "reason"), "problems",
 )  # fmt: skip
+LOG_CONSUMERS = _role(
+    "logs", "bascule_log_consumers", "gauge", "Distinct users seen in logs within the window (1h, 24h or 30d).",
+    (VERSION, "window"), "users",
+)  # fmt: skip
+LOG_RETENTION = _role(
+    "logs", "bascule_log_retention_ratio", "gauge",
+    "Share of the version's users of the window before the last that came back in the last, on any version.",
+    (VERSION, "window"), "ratio",
+)  # fmt: skip
+LOG_RETENTION_STATE = _role(
+    "logs", "bascule_log_retention_state", "gauge", "1 for the state the retention figure is in, else 0.",
+    (VERSION, "window", "state"), "1",
+)  # fmt: skip
+LOG_EVENTS_DUPLICATE = _role(
+    "logs", "bascule_log_duplicates_total", "counter", "Events sent again by a Beats client and left out.",
+    ("source",), "events",
+)  # fmt: skip
+LOG_SENT = _role(
+    "logs", "bascule_log_documents_total", "counter", "Documents sent on to Elasticsearch or OpenSearch, by result.",
+    ("result",), "documents",
+)  # fmt: skip
+LOG_SPOOLED = _role(
+    "logs", "bascule_log_spooled_segments", "gauge", "Segments not yet sent on to Elasticsearch or OpenSearch.", (),
+    "segments",
+)  # fmt: skip
 
 SIGNAL_LOG_EVIDENCE = _role(
     "judge", "bascule_signal_log_evidence", "gauge",
