@@ -39,7 +39,7 @@ from bascule.judge.layout import Floats
 
 Flags = NDArray[np.bool_]
 
-EFFECTS = np.array([1.5, 3.0, 7.0, 20.0])  # rate ratios that are tried
+EFFECTS = np.array([1.5, 3.0, 7.0, 20.0, 100.0])  # rate ratios that are tried
 CLIP = 3.5  # nats one look adds side by side at most: no single look (scrape skew, one giant burst) can blame V2
 BLOCK_SECONDS = 10.0  # against history: counts are weighed in blocks of this length, for bursts outlast a look
 
