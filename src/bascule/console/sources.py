@@ -117,11 +117,11 @@ class Watch:
         return was_asleep
 
     def settle(self, seconds: float) -> None:
-        """Wait until every source was read anew, or for so long."""
-        before = [source.reads for source in self.sources]
+        """Wait until every source that is read more often than that was read anew, or for so long."""
+        before = [(source, source.reads) for source in self.sources if source.interval <= seconds]
         deadline = self._clock() + seconds
         while self._clock() < deadline and not self._stop.is_set():
-            if all(source.reads > then for source, then in zip(self.sources, before, strict=True)):
+            if all(source.reads > then for source, then in before):
                 return
             self._stop.wait(0.02)
 

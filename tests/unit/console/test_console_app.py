@@ -1,0 +1,213 @@
+"""The page over HTTP: what it shows, what it refuses, what it never lets through."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from bascule.console.app import create_app
+from bascule.console.parts import Parts
+from bascule.console.render import FRAGMENTS, Renderer, has_charts
+from bascule.console.views import build
+from bascule.spec import load
+
+SPEC = load("supersmartmatch")
+HOSTILE = """<img src=x onerror="alert(1)"><script>alert('1')</script>' "--"""
+NOTHING = {"status": "success", "data": {"resultType": "vector", "result": []}}
+
+
+class House:
+    """Answers for every part as the network would."""
+
+    def __init__(self) -> None:
+        self.prometheus_is_up = True
+        self.asked: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(str(request.url))
+        port, path = request.url.port, request.url.path
+        if port == SPEC.stack.ports.prometheus and not self.prometheus_is_up:
+            raise httpx.ConnectError("connection refused")
+        answer = self.prometheus(path) if port == SPEC.stack.ports.prometheus else self.role(path)
+        return httpx.Response(200, json=answer)
+
+    def prometheus(self, path: str) -> Any:
+        now = time.time()
+        metric = {"__name__": "up", "job": "supersmartmatch-v2", "instance": HOSTILE, SPEC.segments.label: HOSTILE}
+        if path.endswith("query_range"):
+            series = {"metric": metric, "values": [[now - 1, "0.5"], [now, "NaN"]]}
+            return {"status": "success", "data": {"resultType": "matrix", "result": [series]}}
+        if path.endswith("/query"):
+            return {
+                "status": "success",
+                "data": {"resultType": "vector", "result": [{"metric": metric, "value": [now, "1"]}]},
+            }
+        return {"status": "success", "data": {"activeTargets": [], "alerts": []}}
+
+    def role(self, path: str) -> Any:
+        row = {"signal": "errors", "segment": HOSTILE, "state": "bad", "unit": HOSTILE, "baseline": 0.001, "candidate": 0.12,
+               "effect": 0.119, "effect_low": 0.1, "effect_high": 0.13, "evidence": 12.0, "threshold": 8.0, "alarm": True,
+               "alarm_since": "2026-01-31T08:00:00Z", "text": HOSTILE}  # fmt: skip
+        incident = {"id": 1, "alert": HOSTILE, "labels": {"user_segment": HOSTILE}, "severity": HOSTILE, "status": "open",
+                    "starts": 1_700_000_000, "summary": HOSTILE, "description": HOSTILE}  # fmt: skip
+        return {
+            "/api/verdict": {"verdict": "roll_back", "since": "2026-01-31T08:00:00Z", "reasons": [HOSTILE], "signals": [row],
+                             "gates": [{"gate": HOSTILE, "state": "bad", "text": HOSTILE}],
+                             "rollback": [{"when": HOSTILE, "state": "bad", "text": HOSTILE}]},
+            "/api/incidents": [incident, incident | {"status": "resolved", "resolved": 1_700_000_060}],
+            "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
+            "/api/phase": {"number": 3, "share": 0.5, "started": time.time() - 60, "who": HOSTILE, "why": HOSTILE},
+            "/api/stats": {"sources": [{"source": HOSTILE, "formats": {HOSTILE: 3}, "unparsed": 1}]},
+        }[path]  # fmt: skip
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[TestClient]:
+    app = create_app(SPEC, parts=Parts(SPEC, httpx.MockTransport(house)))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def test_the_page_comes_whole_from_the_server(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    for name in FRAGMENTS:
+        assert f'id="{name}"' in page.text
+    assert "Roll back" in page.text
+    assert "12.0\N{NARROW NO-BREAK SPACE}%" in page.text
+
+
+def test_names_from_outside_are_inert(client: TestClient) -> None:
+    page = client.get("/").text
+    assert "&lt;img src=x" in page
+    assert "<img" not in page
+    assert "<script>" not in page
+
+
+def test_the_page_has_no_inline_script_style_or_handler(client: TestClient) -> None:
+    page = re.sub(r'"[^"]*"', lambda m: '""' if "&" in m[0] else m[0], client.get("/").text)
+    assert not re.search(r"<style", page)
+    assert not re.search(r"<[a-z][^>]*\sstyle=", page)
+    assert not re.search(r"<[a-z][^>]*\son[a-z]+=", page)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", page))
+
+
+@pytest.mark.parametrize("path", ["/", "/static/live.js", "/charts/share", "/health", "/nowhere"])
+def test_every_answer_carries_the_strict_policy(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_page_of_another_name_cannot_read_this_one(client: TestClient) -> None:
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
+def test_nothing_can_be_changed_here(client: TestClient, method: str) -> None:
+    assert getattr(client, method)("/").status_code == 405
+
+
+def test_a_detail_of_a_signal_the_judge_does_not_know_is_refused(client: TestClient) -> None:
+    client.get("/")
+    assert client.get("/detail", params={"signal": "errors", "segment": "x"}).status_code == 404
+    assert client.get("/charts/signal", params={"signal": "errors", "segment": "x"}).status_code == 404
+
+
+def test_a_detail_shows_the_queries_behind_the_row(client: TestClient) -> None:
+    client.get("/")
+    detail = client.get("/detail", params={"signal": "errors", "segment": HOSTILE}).text
+    assert "bascule_signal_log_evidence" in detail
+    assert "<img" not in detail
+
+
+def test_a_chart_has_gaps_where_there_is_no_number(client: TestClient) -> None:
+    client.get("/")
+    chart = client.get("/charts/signal", params={"signal": "errors", "segment": HOSTILE}).json()
+    assert [line["role"] for line in chart["lines"]] == ["baseline", "candidate"]
+    assert all(len(line["values"]) == len(chart["times"]) for line in chart["lines"])
+    assert None in chart["lines"][0]["values"]
+    assert 0.5 in chart["lines"][0]["values"]
+
+
+def test_a_window_nobody_offers_is_refused(client: TestClient) -> None:
+    assert client.get("/charts/share", params={"window": "10y"}).status_code == 422
+
+
+def test_a_chart_without_prometheus_says_so_in_words(client: TestClient, house: House) -> None:
+    house.prometheus_is_up = False
+    answer = client.get("/charts/share")
+    assert answer.status_code == 502
+    assert "does not answer" in answer.json()["error"]
+
+
+def test_without_prometheus_the_page_still_comes_and_says_so(client: TestClient, house: House) -> None:
+    house.prometheus_is_up = False
+    page = client.get("/").text
+    assert "No data from Prometheus" in page
+    assert "Roll back" in page
+
+
+def test_one_chart_is_asked_of_prometheus_once_for_all_viewers(client: TestClient, house: House) -> None:
+    client.get("/")
+    house.asked.clear()
+    for _ in range(5):
+        client.get("/charts/share", params={"window": "7d"})
+    assert len([url for url in house.asked if "query_range" in url]) == 3
+
+
+def test_the_stylesheet_and_scripts_are_small() -> None:
+    from importlib import resources
+
+    files = resources.files("bascule.console").joinpath("static")
+    sizes = {file.name: len(file.read_bytes()) for file in files.iterdir() if file.is_file()}
+    assert sum(sizes.values()) < 50_000
+
+
+def test_the_chart_library_is_there_once_it_was_fetched(client: TestClient) -> None:
+    page = client.get("/").text
+    assert ("uPlot.iife.min.js" in page) == has_charts()
+
+
+def test_a_fragment_replaces_an_element_of_the_page() -> None:
+    parts = Parts(SPEC, httpx.MockTransport(House()))
+    for source in parts.all_sources:
+        source.refresh()
+        assert source.reading.error == "", source.name
+    page = build(parts, time.time())
+    renderer = Renderer(SPEC)
+    whole, fragments = renderer.page(page), renderer.fragments(page)
+    assert {f"signal-{name}" for name in SPEC.signals} < set(fragments)
+    for name, html in fragments.items():
+        assert re.match(rf'<\w+[^>]* id="{name}"', html), name
+        assert f'id="{name}"' in whole
+
+
+def test_metrics_tell_how_many_pages_are_open(client: TestClient) -> None:
+    assert "bascule_console_viewers 0.0" in client.get("/metrics").text
+
+
+def test_answers_of_the_wrong_shape_are_no_data(house: House) -> None:
+    house.role = lambda path: ["nonsense"]  # type: ignore[method-assign]
+    parts = Parts(SPEC, httpx.MockTransport(house))
+    for source in (parts.judge, parts.journal, parts.logs):
+        source.refresh()
+        assert source.reading.value is None
+        assert "not what was expected" in source.reading.error
+    assert json.dumps(Renderer(SPEC).fragments(build(parts, time.time())))

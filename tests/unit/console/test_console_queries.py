@@ -1,0 +1,66 @@
+"""The PromQL behind the page."""
+
+from __future__ import annotations
+
+import promql_parser
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.console import queries
+from bascule.spec import Spec, load, parse
+
+SPEC = load("supersmartmatch")
+SELECTED = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {name: shop}
+versions: {baseline: old, candidate: new, select: {old: 'job="shop-old"', new: 'job="shop-new"'}}
+services: {shop-old: {targets: ["127.0.0.1:8001"], version: old}}
+signals:
+  heat: {kind: gauge, metric: cpu_temperature, better: lower}
+  errors: {kind: ratio, bad: 'requests{code=~"5.."}', total: requests, better: lower}
+phases: [{share: 100%, hold: 1d}]
+"""
+
+
+def expressions(spec: Spec) -> list[str]:
+    found = [queries.share_by_segment(spec), queries.share_total(spec), queries.planned_by_segment(spec)]
+    found += [queries.HEALTH, queries.HEALTH_TIMES, queries.COVERED, queries.down_seconds(spec, ["a", "b-c"])]
+    for name in spec.signals:
+        for segment in (*spec.segments.named, "all"):
+            found += [queries.values(spec, name, segment, version) for version in spec.versions.both]
+            found += queries.judged(name, segment).values()
+    return found + [query for sla in spec.slas.named if (query := queries.good_share(spec, sla))]
+
+
+@pytest.mark.parametrize("spec", [SPEC, parse(SELECTED)], ids=["label", "select"])
+def test_every_query_is_promql(spec: Spec) -> None:
+    for expression in expressions(spec):
+        promql_parser.parse(expression)
+
+
+def test_versions_told_apart_by_matchers_are_asked_for_by_them() -> None:
+    spec = parse(SELECTED)
+    assert 'job="shop-new"' in queries.values(spec, "errors", "gold", "new")
+    assert queries.traffic(spec).metric == "requests"
+
+
+@given(st.text(min_size=1))
+def test_a_segment_of_any_name_stays_inside_its_quotes(segment: str) -> None:
+    tree = promql_parser.parse(queries.values(SPEC, "latency", segment, "v2"))
+    assert isinstance(tree, promql_parser.Call)
+
+
+def test_over_all_segments_a_course_is_the_judges_own_since_a_pooled_rate_would_mislead() -> None:
+    assert queries.values(SPEC, "errors", "all", "v2").startswith("bascule_signal_value{")
+
+
+def test_a_window_holds_several_scrapes_and_never_less_than_a_charts_step() -> None:
+    assert queries.window(SPEC) == "15s"
+    assert queries.window(SPEC, step=600) == "10m"
+
+
+def test_each_sla_of_the_built_in_spec_can_be_measured_over_the_last_hour() -> None:
+    assert all(queries.good_share(SPEC, name) for name in SPEC.slas.named)
+    assert 'le="0.1"' in str(queries.good_share(SPEC, "response_time"))
