@@ -86,22 +86,33 @@ class World:
     scraped: np.ndarray  # a scrape took place at all
     cells: dict[tuple[str, str, str], Cell]
     maintenance: tuple[float, float, str]  # start, end, service
-    incidents: list[str] = field(default_factory=list)
+    _shown: dict = field(default_factory=dict)
 
     # ---------------------------------------------------------------- truth
 
-    def seen(self, service: str) -> np.ndarray:
-        """The ticks whose events some scrape could still tell: not those a reset wiped out unseen."""
+    def shown_at(self, service: str) -> np.ndarray:
+        """For each tick, the tick of the scrape that first showed its events; -1 where a reset wiped them out."""
         visible = self.scraped & self.up[service]
-        known = np.zeros(len(self.times), dtype=bool)
-        ahead = False
+        shown = np.full(len(self.times), -1)
+        ahead = -1
         for k in range(len(self.times) - 1, -1, -1):
-            if visible[k]:
-                ahead = True
-            known[k] = ahead
+            ahead = k if visible[k] else ahead
+            shown[k] = ahead
             if self.resets[service][k]:
-                ahead = False  # what was counted before this instant is gone unless scraped before it
-        return known
+                ahead = -1  # what was counted before this instant is gone unless a scrape saw it
+        if not self.resets[service][: int(np.argmax(visible)) + 1].any():
+            shown[: int(np.argmax(visible)) + 1] = -1  # the first scrape cannot tell what is new in it
+        return shown
+
+    def shown(self, what: str, cell: tuple[str, str, str]) -> np.ndarray:
+        """A cell's events, each at the tick of the scrape that first showed it: finer than that nobody can know."""
+        if (what, cell) not in self._shown:
+            events = getattr(self.cells[cell], what)
+            at = self.shown_at(cell[0])
+            moved = np.zeros_like(events)
+            np.add.at(moved, at[at >= 0], events[at >= 0])
+            self._shown[what, cell] = moved
+        return self._shown[what, cell]
 
     def kept(self, service: str, start: float, end: float) -> np.ndarray:
         """The ticks of a window, less this service's planned maintenance."""
@@ -115,11 +126,11 @@ class World:
                 partner: str = "") -> float | np.ndarray:  # fmt: skip
         """The events of a window: `requests`, `errors`, `matches`, `successes` or `buckets` (not cumulative)."""
         total: float | np.ndarray = 0.0
-        for (job, group, who), cell in self.cells.items():
+        for job, group, who in self.cells:
             asked = (service in ("", job), version in ("", SERVICES[job]), segment in ("", group), partner in ("", who))
             if all(asked):
-                ticks = self.kept(job, start, end) & self.seen(job)
-                total = total + getattr(cell, what)[ticks].sum(axis=0)
+                ticks = self.kept(job, start, end)
+                total = total + self.shown(what, (job, group, who))[ticks].sum(axis=0)
         return total
 
     def uptime(self, service: str, start: float, end: float) -> tuple[float, float]:
@@ -143,7 +154,7 @@ class World:
             if SERVICES[job]:
                 labels["version"] = SERVICES[job]
             for more, events, from_start in of_cell(job, cell):
-                values = self._counter(job, events)
+                values = self._counter(job, events) + (self._life_before(job) if from_start else 0.0)
                 visible = self.scraped & self.up[job]
                 if not from_start:
                     visible &= self._exists(job, events)
@@ -164,11 +175,15 @@ class World:
             yield {"success": "False"}, cell.matches - cell.successes, True
 
     def _counter(self, job: str, events: np.ndarray) -> np.ndarray:
-        """Running totals that begin again at each reset. The service was running long before the first scrape."""
-        values = np.cumsum(events).astype(float) + 1000.0
+        """Running totals that begin again at each reset."""
+        values = np.cumsum(events).astype(float)
         for k in np.flatnonzero(self.resets[job]):
             values[k:] -= values[k] - events[k]
         return values
+
+    def _life_before(self, job: str) -> np.ndarray:
+        """What was counted before the first scrape; gone with the first reset."""
+        return np.where(np.cumsum(self.resets[job]) == 0, 1000.0, 0.0)
 
     def _exists(self, job: str, events: np.ndarray) -> np.ndarray:
         """Whether a series without zero initialisation is there: from its first event after each reset on."""
@@ -212,8 +227,6 @@ def build(seed: int, start: float, days: float, interval: float) -> World:
     times = start + interval * np.arange(1, round(days * 86400 / interval) + 1)
     size = len(times)
     scraped = np.ones(size, dtype=bool)
-    gap = _stretch(random, times, 6 * 3600)
-    scraped[gap] = False
     up, resets = {}, {}
     for job in SERVICES:
         up[job], resets[job] = _life(random, times)
@@ -223,8 +236,24 @@ def build(seed: int, start: float, days: float, interval: float) -> World:
     during = (times > maintenance[0] + interval) & (times <= maintenance[1] - interval)
     up[planned_for] &= ~during
     resets = {job: resets[job] | _returns(up[job]) for job in up}
+    scraped[_gap(random, times, resets)] = False
     cells = {(job, *cell): _cell(random, times, interval, job, up[job]) for job in SERVICES for cell in CELLS}
     return World(times, interval, up, resets, scraped, cells, maintenance)
+
+
+def _gap(random: np.random.Generator, times: np.ndarray, resets: dict[str, np.ndarray]) -> np.ndarray:
+    """Six hours without a scrape. A reset in them must be one that counters can show at all: after a long life."""
+    while True:
+        gap = _stretch(random, times, 6 * 3600)
+        if all(_shows(np.flatnonzero(row), gap) for row in resets.values()):
+            return gap
+
+
+def _shows(resets: np.ndarray, gap: np.ndarray) -> bool:
+    inside = resets[(resets >= gap[0]) & (resets <= gap[-1] + 1)]
+    before = resets[resets < gap[0]]
+    lived = gap[0] - (before[-1] if before.size else 0)
+    return not inside.size or bool(lived > 4 * (gap[-1] - inside[-1] + 2))
 
 
 def _stretch(random: np.random.Generator, times: np.ndarray, seconds: float) -> np.ndarray:

@@ -36,7 +36,7 @@ def cells(data: Data, signal: RatioSignal | HistogramSignal | MeanSignal, start:
         return _split(data, start, end, data.counts(signal.series("bucket")), None)
     if isinstance(signal, MeanSignal):
         return _split(data, start, end, data.counts(signal.count), data.counts(signal.sum))
-    return _split(data, start, end, data.counts(signal.total), data.counts(signal.events))
+    return _split(data, start, end, data.counts(signal.total), data.counts(signal.events, signal.total))
 
 
 def _split(data: Data, start: float, end: float, events: Counts, amounts: Counts | None) -> Cells:

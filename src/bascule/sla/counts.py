@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.prometheus import Prometheus
-from bascule.sla.counters import growth
 from bascule.sla.pieces import Floats, Key, Pieces
-from bascule.sla.uptime import Uptime
-from bascule.spec import Matcher, Selector, Spec
+from bascule.spec import Matcher, Spec
 
 
 @dataclass(frozen=True)
@@ -69,12 +66,18 @@ class Counts:
         return {bound: float(self.at_bound(bound).total[window].sum()) for bound in self.bounds}
 
 
-def read_counts(prometheus: Prometheus, spec: Spec, selector: Selector, pieces: Pieces, uptime: Uptime) -> Counts:
+def grouped(spec: Spec, grown: Mapping[Key, Floats], pieces: Pieces) -> Counts:
+    """The growth of series, summed into groups."""
     table: dict[Group, Floats] = {}
-    for key, row in sorted(growth(prometheus, selector, pieces, uptime).items(), key=lambda item: sorted(item[0])):
+    for key, row in sorted(grown.items(), key=lambda item: sorted(item[0])):
         group = group_of(spec, key)
         table[group] = table[group] + row if group in table else row
     return Counts(pieces, table)
+
+
+def fitting(grown: Mapping[Key, Floats], matchers: Iterable[Matcher]) -> dict[Key, Floats]:
+    """The series that fit all the matchers."""
+    return {key: row for key, row in grown.items() if all(_fits(matcher, dict(key)) for matcher in matchers)}
 
 
 def group_of(spec: Spec, key: Key) -> Group:
@@ -109,20 +112,6 @@ def _fits(matcher: Matcher, labels: Mapping[str, str]) -> bool:
     return bool(re.fullmatch(matcher.value, value)) == (matcher.operator == "=~")
 
 
-def merged(counts: Iterable[Counts], drop: Iterable[str] = ()) -> Counts:
-    """Several counts as one, without the fields in `drop`."""
-    pieces: Pieces | None = None
-    table: dict[Group, Floats] = {}
-    cleared = dict.fromkeys(drop, "")
-    for one in counts:
-        pieces = one.pieces
-        for group, row in one.table.items():
-            plain = replace(group, **cleared)  # type: ignore[arg-type]
-            table[plain] = table[plain] + row if plain in table else row
-    assert pieces is not None
-    return Counts(pieces, table)
-
-
 def quantile(q: float, buckets: Mapping[float, float]) -> float:
     """The quantile of cumulative bucket counts, linear within a bucket as PromQL's histogram_quantile does.
 
@@ -142,4 +131,4 @@ def quantile(q: float, buckets: Mapping[float, float]) -> float:
     return math.inf
 
 
-__all__ = ["Counts", "Group", "group_of", "merged", "quantile", "read_counts", "version_of"]
+__all__ = ["Counts", "Group", "fitting", "group_of", "grouped", "quantile", "version_of"]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bascule.prometheus import Prometheus
-from bascule.sla.counts import Counts, read_counts
-from bascule.sla.pieces import Floats, Pieces
+from bascule.sla.counters import growth
+from bascule.sla.counts import Counts, fitting, grouped
+from bascule.sla.pieces import Floats, Key, Pieces
 from bascule.sla.report import Planned
 from bascule.sla.uptime import Target, Uptime
 from bascule.spec import Selector, Spec
-
-Read = Callable[[Selector], Counts]
 
 
 @dataclass
@@ -27,13 +26,26 @@ class Data:
     uptime: Uptime
     excluded: Mapping[str, Floats]
     _counts: dict[str, Counts] = field(default_factory=dict)
+    _read: dict[str, dict[Key, Floats]] = field(default_factory=dict)
 
-    def counts(self, selector: Selector) -> Counts:
+    def counts(self, selector: Selector, within: Selector | None = None) -> Counts:
+        """Events of a selector. `within`: the selector of all events, read instead where it holds these too.
+
+        Bad events often have series of their own that come and go; only beside all the others of their process can
+        be told whether one that comes back began anew.
+        """
         name = str(selector)
         if name not in self._counts:
-            whole = read_counts(self.prometheus, self.spec, selector, self.pieces, self.uptime)
-            self._counts[name] = whole.without(self.excluded)
+            grown = self._grown(selector, within)
+            self._counts[name] = grouped(self.spec, grown, self.pieces).without(self.excluded)
         return self._counts[name]
+
+    def _grown(self, selector: Selector, within: Selector | None) -> dict[Key, Floats]:
+        wide = within if within is not None and _holds(within, selector) else selector
+        name = str(wide)
+        if name not in self._read:
+            self._read[name] = growth(self.prometheus, wide, self.pieces, self.uptime)
+        return fitting(self._read[name], selector.matchers)
 
     def keep(self, job: str) -> Floats:
         """1 where a service is not in planned maintenance, else 0; (n,)."""
@@ -57,6 +69,10 @@ class Data:
             return None
         seen = float((self.up(job)[1])[window].sum()) / max(1, len(targets))
         return min(1.0, seen / wanted)
+
+
+def _holds(wide: Selector, narrow: Selector) -> bool:
+    return wide.metric == narrow.metric and set(wide.matchers) <= set(narrow.matchers)
 
 
 def _summed(targets: Iterable[Target], keep: Floats, size: int) -> tuple[Floats, Floats]:

@@ -224,7 +224,7 @@ def _total(data: Data, signal: RatioSignal | HistogramSignal) -> Counts:
 def _events(data: Data, signal: RatioSignal | HistogramSignal, promise: Promise, **where: str) -> Events:
     if isinstance(signal, HistogramSignal):
         return Events.of_histogram(data.counts(signal.series("bucket")).where(**where), promise.limit or 0.0)
-    events, total = data.counts(signal.events).where(**where), data.counts(signal.total).where(**where)
+    events, total = data.counts(signal.events, signal.total).where(**where), data.counts(signal.total).where(**where)
     return Events.of_ratio(events, total, events_are_bad=signal.bad is not None)
 
 

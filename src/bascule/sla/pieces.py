@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.prometheus import Prometheus, Series
+from bascule.prometheus import Prometheus, Sample, Series
 
 Floats = NDArray[np.float64]
 Key = frozenset[tuple[str, str]]
@@ -114,5 +114,5 @@ def duration(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000) - 1)}ms"
 
 
-def key_of(series: Series) -> Key:
+def key_of(series: Series | Sample) -> Key:
     return frozenset((label, value) for label, value in series.labels.items() if label != "__name__")

@@ -1,0 +1,88 @@
+"""A week that is known exactly, in a real Prometheus: every figure of the report equals the truth."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bascule.sla import evaluate, render_html, render_json
+from bascule.spec import parse
+
+pytestmark = pytest.mark.integration
+SUPPORT = Path(__file__).parents[1] / "support"
+MIDNIGHT_IN_PARIS = 1767222000.0  # 2026-01-01T00:00+01:00
+
+
+def load_support(name: str) -> ModuleType:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+sla_world = load_support("sla_world")
+sla_truth = load_support("sla_truth")
+
+
+@pytest.fixture(scope="module")
+def world():
+    return sla_world.build(seed=1, start=MIDNIGHT_IN_PARIS, days=6, interval=300)
+
+
+@pytest.fixture(scope="module")
+def prometheus(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prometheus")
+    world.write(folder / "in.txt")
+    sla_truth.write_blocks(folder / "in.txt", folder / "data")
+    with sla_truth.prometheus(folder / "data", folder) as client:
+        yield client
+
+
+def report_of(world, prometheus, start=None, end=None):
+    begin, stop = world.times[0] - world.interval, world.times[-1]
+    journal = sla_truth.journal_of(world)
+    return evaluate(parse(sla_world.SPEC), prometheus, start or begin, end or stop, journal=journal)
+
+
+def test_every_figure_equals_the_truth(world, prometheus):
+    """Down-time, resets, a gap, births, an idle night and maintenance: exact, not about right."""
+    check = sla_truth.differences(report_of(world, prometheus), world)
+    assert check.wrong == []
+    assert check.figures > 800
+
+
+def test_bounds_that_are_on_no_grid_are_exact_too(world, prometheus):
+    """A span need not begin on a full hour: its edges are read at the second."""
+    start, end = world.times[0] + 37 * 301, world.times[-1] - 12_345
+    report = report_of(world, prometheus, start, end)
+    for row in report.objectives[0].rows:
+        if row.dimension == "service":
+            up, watched = world.uptime(row.name, start, end)
+            assert row.assessment.current.good == pytest.approx(up, abs=world.interval)
+            assert row.assessment.current.total == pytest.approx(watched, abs=world.interval)
+    errors = next(o for o in report.objectives if o.name == "error_rate")
+    requests = world.counted("requests", start, end)
+    within = sum(point.value is not None for point in errors.chart)
+    assert within > 50
+    latency = next(o for o in report.objectives if o.name == "response_time")
+    assert latency.whole.current.total == pytest.approx(requests, rel=1e-9)
+
+
+def test_the_same_data_gives_the_same_bytes(world, prometheus):
+    one, two = report_of(world, prometheus), report_of(world, prometheus)
+    assert render_json(one) == render_json(two)
+    assert render_html(one, "fr") == render_html(two, "fr")
+
+
+def test_a_span_before_all_data_has_no_data_and_says_so(world, prometheus):
+    report = report_of(world, prometheus, world.times[0] - 10 * 86400, world.times[0] - 9 * 86400)
+    assert {objective.outcome for objective in report.objectives} == {"NO DATA"}
+    assert report.exit_code == 4
+    assert render_html(report)
