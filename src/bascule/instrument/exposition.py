@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from bascule.conventions import HTTP_DURATION, RESPONSE_TIME, TRAFFIC_SPLIT
 from bascule.instrument.derived import with_derived
+from bascule.instrument.merge import begun, locked
 from bascule.instrument.multiprocess import directory, forget_dead_workers
 
 
@@ -44,11 +45,13 @@ class Exposed(Collector):
         return [_trimmed(family) for family in self._families()]
 
     def _families(self) -> Iterable[Family]:
-        if directory() is None:
+        folder = directory()
+        if folder is None:
             return self._registry.collect()
         forget_dead_workers()
-        collector = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
-        merged: Iterable[Family] = collector.collect()  # type: ignore[no-untyped-call]
+        with locked(folder, "shared"):
+            files = [str(file) for file in begun(folder.glob("*.db"))]
+            merged: Iterable[Family] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return _with_response_time({family.name: family for family in merged})
 
 

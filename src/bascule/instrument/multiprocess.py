@@ -10,6 +10,7 @@ noticed at the next scrape.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import Any
 from prometheus_client import multiprocess
 
 from bascule.errors import UsageError
+from bascule.instrument.merge import is_alive, merge_dead, pid_of
+
+logger = logging.getLogger("bascule.instrument")
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -47,26 +51,19 @@ def start_afresh() -> None:
     """Forget the files of the last run, which would be added to this one's totals. Not while workers run."""
     check_directory()
     if folder := directory():
-        for file in folder.glob("*.db"):
+        for file in (file for suffix in ("db", "old", "new") for file in folder.glob(f"*.{suffix}")):
             file.unlink(missing_ok=True)
 
 
 def forget_dead_workers() -> None:
-    """A dead worker's live gauges stop counting; its counters and histograms stay in the totals."""
-    if folder := directory():
-        for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*_*.db")}:
-            if not _is_alive(pid):
-                multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # it lives, as another user
-    return True
+    """Dead workers' live gauges stop counting; their counters and histograms stay in the totals, in one file."""
+    folder = directory()
+    if folder is None:
+        return
+    for pid in {pid_of(file) for file in folder.glob("gauge_live*_*.db")}:
+        if pid is not None and not is_alive(pid):
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    merge_dead(folder)
 
 
 def on_starting(server: Any) -> None:
@@ -75,5 +72,8 @@ def on_starting(server: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Gunicorn hook, see `forget_dead_workers`: at once, where gunicorn tells of a death."""
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    """Gunicorn hook, see `forget_dead_workers`. It must not end gunicorn itself."""
+    try:
+        forget_dead_workers()
+    except Exception:
+        logger.exception("instrumentation: a dead worker's metrics could not be put away")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from bascule.errors import UsageError
 from bascule.instrument.exposition import render
+from bascule.instrument.merge import merge_dead
 from bascule.instrument.multiprocess import DIRECTORY_VARIABLE, check_directory, forget_dead_workers, start_afresh
 
 WORKER = """
@@ -131,6 +135,58 @@ def test_the_middleware_and_the_derived_histogram_work_in_multiprocess_mode(tmp_
     assert sums["http_requests_total"] == 10
     assert sums["http_request_duration_seconds_count"] == 10
     assert sums["supersmartmatch_response_time_seconds_count"] == 10
+
+
+SHORT_LIVED = """
+from bascule.instrument import Instrument
+instrument = Instrument(version="v2")
+for _ in range(10): instrument.record_cache("v2", True)
+instrument.record_rating("v2", "freemium", 4)
+"""
+
+
+def test_dead_workers_files_become_one_and_scrapes_meanwhile_never_go_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = [0.0]
+    for _ in range(4):
+        workers = [_start(tmp_path, SHORT_LIVED) for _ in range(3)]
+        while any(worker.poll() is None for worker in workers):
+            seen.append(_samples(tmp_path, monkeypatch).get("supersmartmatch_cache_requests_total", 0.0))
+        assert [worker.returncode for worker in workers] == [0, 0, 0]
+    sums = _samples(tmp_path, monkeypatch)
+    assert seen == sorted(seen)
+    assert sums["supersmartmatch_cache_requests_total"] == 4 * 3 * 10
+    assert sums["supersmartmatch_user_rating_sum"] == 4 * 3 * 4
+    assert sorted(file.name for file in tmp_path.glob("*.db")) == ["counter_merged.db", "histogram_merged.db"]
+
+
+@pytest.mark.parametrize("kill_at", range(1, 8))
+def test_a_merge_that_is_killed_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: int
+) -> None:
+    for _ in range(2):
+        assert _start(tmp_path, SHORT_LIVED).wait() == 0
+    steps = 0
+
+    def step(act: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == kill_at:
+                raise KeyboardInterrupt
+            return act(*arguments, **options)
+
+        return counted
+
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        patched.setattr(Path, "rename", step(Path.rename))
+        patched.setattr(Path, "unlink", step(Path.unlink))
+        merge_dead(tmp_path)
+    assert _start(tmp_path, SHORT_LIVED).wait() == 0
+    assert _samples(tmp_path, monkeypatch)["supersmartmatch_cache_requests_total"] == 3 * 10
+    assert _samples(tmp_path, monkeypatch)["supersmartmatch_user_rating_count"] == 3
+    assert not list(tmp_path.glob("*.old"))
 
 
 def test_a_directory_that_cannot_be_written_is_an_error_at_start(
