@@ -162,11 +162,6 @@ def can_vectorise(dissect: Dissect) -> bool:
     return not dissect.fields[-1].until and not any(part.padded or part.inner for part in dissect.fields)
 
 
-def signature(dissect: Dissect) -> bytes:
-    """The longest literal: a line without it cannot have the layout."""
-    return max([dissect.start, *(part.until for part in dissect.fields)], key=len).encode()
-
-
 Wanted = Callable[[str], bool]
 
 
@@ -187,8 +182,8 @@ def read_rows(name: str, dissect: Dissect, text: Text, lines: Places, wanted: Wa
         good &= right
     if pairs is not None:
         good &= _add_pairs(columns, dissect, text, *pairs)
-    rows = Rows(name, found, times, columns)
-    return rows if good.all() else select(rows, np.flatnonzero(good))
+    rows = Rows(name, found, text.starts[found], times, columns)
+    return rows if good.all() else rows.select(np.flatnonzero(good))
 
 
 def read_column(name: str, texts: pa.Array, kind: str) -> tuple[Coded, NDArray[np.bool_]]:
@@ -202,11 +197,6 @@ def read_column(name: str, texts: pa.Array, kind: str) -> tuple[Coded, NDArray[n
         return Coded(codes, distinct), right[codes]
     numbers, right = read_numbers(distinct, kind)
     return Coded(codes, numbers if name in NUMBERS else distinct), right[codes]
-
-
-def select(rows: Rows, which: Places) -> Rows:
-    columns = {name: column.select(which) for name, column in rows.columns.items()}
-    return Rows(rows.format, rows.lines[which], rows.times[which], columns)
 
 
 # ---------------------------------------------------------------- trailing key=value pairs

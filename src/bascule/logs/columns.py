@@ -96,12 +96,17 @@ class Coded:
 
 @dataclass(frozen=True)
 class Rows:
-    """The lines of one chunk that have one format. `lines` are their numbers in the chunk, from 0."""
+    """The lines of one chunk that have one format: their numbers in it, and the bytes where they start."""
 
     format: str
     lines: NDArray[np.int64]
+    places: NDArray[np.int64]
     times: NDArray[np.int64]  # microseconds since 1970; 0 where the line has none
     columns: dict[str, Coded] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.lines)
+
+    def select(self, which: NDArray[Any]) -> Rows:
+        columns = {name: column.select(which) for name, column in self.columns.items()}
+        return Rows(self.format, self.lines[which], self.places[which], self.times[which], columns)

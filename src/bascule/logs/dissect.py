@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from bascule.errors import BasculeError
 from bascule.logs.columns import COLUMNS, KIND_OF, TIME
@@ -58,11 +59,16 @@ class Dissect:
     start: str
     fields: tuple[Field, ...]
 
+    @cached_property
+    def signature(self) -> str:
+        """The longest literal: a line without it cannot have the layout."""
+        return max([self.start, *(field.until for field in self.fields)], key=len)
+
     @property
     def takes_pairs(self) -> bool:
         return self.fields[-1].kind in SINGLE_WORDS
 
-    @property
+    @cached_property
     def kinds(self) -> dict[str, str]:
         return {field.name: field.kind for field in self.fields if field.name}
 
@@ -75,7 +81,7 @@ class Dissect:
 
     def split(self, line: str) -> tuple[dict[str, str], str] | None:
         """The fields' texts and what stands behind the last one, or None when a delimiter is missing."""
-        if not line.startswith(self.start):
+        if not line.startswith(self.start) or self.signature not in line:
             return None
         found: dict[str, str] = {}
         here = len(self.start)

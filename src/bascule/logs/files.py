@@ -18,7 +18,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -119,6 +119,7 @@ class FileSource:
     since: float = field(default_factory=time.time)
     problem: Problem = lambda reason: None
     to_the_end: bool = False  # take last lines without a newline, too: nobody writes these files any more
+    alone: bool = False  # look at the named files only, not at what rotation made of them
     follows: dict[str, Follow] = field(default_factory=dict)
     _siblings_at: float = float("-inf")
     _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
@@ -161,18 +162,19 @@ class FileSource:
         if follow := self.follows.get(stream):
             follow.position = follow.scanned = follow.stream.committed
 
-    def committed(self, stream: str, end: int) -> None:
-        """The store holds the stream up to `end`."""
-        self.known[stream].committed = end
+    def committed(self, stream: Stream) -> None:
+        """The store holds the stream as far as this says."""
+        known = self.known[stream.id]
+        known.committed, known.prefix_length, known.prefix = stream.committed, stream.prefix_length, stream.prefix
 
     def describe(self, stream: str, end: int) -> Stream:
         """The stream as it is to be written down with what is read up to `end`."""
         found = self.known[stream]
         follow = self.follows.get(stream)
-        if follow and found.prefix_length < PREFIX_LENGTH:
-            head = follow.read(0, min(PREFIX_LENGTH, end))
-            found.prefix_length, found.prefix = len(head), hash_of(head)
-        return found
+        if follow is None or found.prefix_length == PREFIX_LENGTH:
+            return replace(found, committed=end)
+        head = follow.read(0, min(PREFIX_LENGTH, end))
+        return replace(found, committed=end, prefix_length=len(head), prefix=hash_of(head))
 
     def lag(self) -> tuple[int, float]:
         """Bytes written but not in the store, and for how long the oldest of them has waited (seconds)."""
@@ -200,7 +202,7 @@ class FileSource:
         followed = {(follow.stream.device, follow.stream.inode) for follow in self.follows.values()}
         rotated = any(not follow.live for follow in self.follows.values())
         siblings: set[Path] = set()
-        if rotated or time.monotonic() - self._siblings_at >= SETTLING_SECONDS:
+        if not self.alone and (rotated or time.monotonic() - self._siblings_at >= SETTLING_SECONDS):
             siblings, self._siblings_at = self._siblings(live), time.monotonic()
         for path in sorted(live | siblings):
             self._consider(path, path in live, followed)
@@ -225,7 +227,7 @@ class FileSource:
             if key in followed or not path.is_file() or self._settled.get(key) == (status.st_size, status.st_mtime):
                 return
             rotated = not live or any(is_rotation_of(str(path), s.path) for s in self.known.values())
-            if rotated and time.time() - status.st_mtime < SETTLING_SECONDS:
+            if rotated and not self.alone and time.time() - status.st_mtime < SETTLING_SECONDS:
                 return
             follow = self._open(path, status, wanted=live or status.st_mtime > self.since)
         except OSError:
@@ -293,10 +295,10 @@ def _same_file(follow: Follow) -> bool:
     return (status.st_dev, status.st_ino) == (follow.stream.device, follow.stream.inode)
 
 
-def lines_of(stream: io.BufferedReader, source: str, identity: str) -> Iterator[Chunk]:
+def lines_of(stream: BinaryIO, source: str, identity: str) -> Iterator[Chunk]:
     """The lines of something that can be read only once, such as standard input."""
     start, rest = 0, b""
-    while data := stream.read1(CHUNK_BYTES):
+    while data := _some(stream):
         rest += data
         whole = rest.rfind(b"\n") + 1
         if whole:
@@ -306,3 +308,8 @@ def lines_of(stream: io.BufferedReader, source: str, identity: str) -> Iterator[
             rest = rest[:KEPT_OF_LONG_LINES]
     if rest:
         yield Chunk(source, identity, start, start + len(rest), rest + b"\n")
+
+
+def _some(stream: BinaryIO) -> bytes:
+    """What is there, without waiting for a whole chunk."""
+    return stream.read1(CHUNK_BYTES) if isinstance(stream, io.BufferedReader | io.BytesIO) else stream.read(CHUNK_BYTES)

@@ -34,9 +34,12 @@ class Batch:
     """What is committed at once: consecutive pieces of one stream, and what they add to the metrics."""
 
     source: str
-    stream: str
     pieces: Sequence[Piece]
     tally: Tally
+
+    @property
+    def stream(self) -> str:
+        return self.pieces[0].chunk.stream
 
     @property
     def start(self) -> int:
@@ -72,7 +75,7 @@ class Intake:
 
     def batch(self, pieces: Sequence[Piece]) -> Batch:
         tally = self.counting.tally(rows for piece in pieces for rows in piece.rows)
-        return Batch(self.name, pieces[0].chunk.stream, pieces, tally)
+        return Batch(self.name, pieces, tally)
 
     def batches(self, chunks: Iterator[Chunk], rows: int) -> Iterator[Batch]:
         """Consecutive chunks of a stream together, until a batch has `rows` rows."""

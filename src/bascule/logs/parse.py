@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bascule.logs.columnar import Places, Text, column_from, read_rows, select, signature
-from bascule.logs.columns import TIME, Rows
+from bascule.logs.columnar import Places, Text, column_from, read_rows
+from bascule.logs.columns import ABSENT, TIME, Rows
 from bascule.logs.dissect import Fields
 from bascule.logs.formats import Format, read_text
 
@@ -31,7 +31,7 @@ class Parser:
     wanted: Callable[[str], bool] = field(default=lambda name: True)
 
     def parse(self, data: bytes) -> list[Rows]:
-        """All lines of `data` (which ends with a newline), each in exactly one of the rows."""
+        """All lines of `data` (which ends with a newline), each in exactly one row; a stack trace is one row."""
         text = Text(data)
         rows, rest = self._vectorised(text)
         return [found for found in rows if len(found)] + self._strict(text, rest)
@@ -48,21 +48,27 @@ class Parser:
             rows = _without(rows, text, missed)
             results.append(rows)
             readable = _difference(readable, rows.lines, len(text))
-            missed.append((signature(form.dissect), len(rows)))
+            missed.append((form.dissect.signature.encode(), len(rows)))
         taken = np.concatenate([rows.lines for rows in results]) if results else np.empty(0, np.int64)
         return results, _difference(rest, taken, len(text))
 
     def _strict(self, text: Text, lines: Places) -> list[Rows]:
         found: dict[str, list[tuple[int, Fields]]] = {}
-        previous = -1
-        tracing = False
+        trace: Fields | None = None  # the stack trace that the previous line belongs to
+        previous = ABSENT
         for number in lines.tolist():
             line = text.line(number)
             name, fields = self.read(line)
-            tracing = name == UNPARSED and _continues(line, tracing and number == previous + 1)
-            previous = number
-            found.setdefault(TRACE if tracing else name, []).append((number, fields))
-        return [_rows(name, records) for name, records in found.items()]
+            follows = trace if number == previous + 1 else None
+            trace, previous = None, number
+            if name == UNPARSED and _continues(line, follows is not None):
+                trace = follows
+                if trace is not None:
+                    trace["message"] = f"{trace['message']}\n{line}"
+                    continue
+                name, trace = TRACE, fields
+            found.setdefault(name, []).append((number, fields))
+        return [_rows(name, text, records) for name, records in found.items()]
 
     def read(self, line: str) -> tuple[str, Fields]:
         """The strict reading of one line: its format's name and fields."""
@@ -83,7 +89,7 @@ def _without(rows: Rows, text: Text, missed: Sequence[tuple[bytes, int]]) -> Row
     for literal, taken in missed:
         if len(rows) and text.data.count(literal) != taken:
             lines = [text.data[text.starts[n] : text.ends[n]] for n in rows.lines.tolist()]
-            rows = select(rows, np.flatnonzero([literal not in line for line in lines]))
+            rows = rows.select(np.flatnonzero([literal not in line for line in lines]))
     return rows
 
 
@@ -101,10 +107,11 @@ def _ascii_lines(text: Text) -> Places:
     return _difference(np.arange(len(text)), touched, len(text))
 
 
-def _rows(name: str, records: Iterable[tuple[int, Fields]]) -> Rows:
+def _rows(name: str, text: Text, records: Iterable[tuple[int, Fields]]) -> Rows:
     """Rows from strictly read lines."""
-    lines, fields = zip(*records, strict=True)
+    numbers, fields = zip(*records, strict=True)
+    lines = np.array(numbers, np.int64)
     times = np.array([record.get(TIME, 0) for record in fields], np.int64)
     names = sorted({key for record in fields for key in record} - {TIME})
     columns = {key: column_from(key, [record.get(key) for record in fields]) for key in names}
-    return Rows(name, np.array(lines, np.int64), times, columns)
+    return Rows(name, lines, text.starts[lines], times, columns)

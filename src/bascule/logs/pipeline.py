@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,8 +32,8 @@ class Journal(Protocol):
 
     def streams(self, source: str) -> dict[str, Stream]: ...
 
-    def commit(self, batch: Batch, stream: Stream) -> None:
-        """Keep the batch, its stream's new end and its counts, all or nothing; StoreError when it cannot."""
+    def commit(self, batch: Batch, streams: Sequence[Stream]) -> None:
+        """Keep the batch, its streams' new ends and its counts, all or nothing; StoreError when it cannot."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Counted:
     def streams(self, source: str) -> dict[str, Stream]:
         return {}
 
-    def commit(self, batch: Batch, stream: Stream) -> None:
+    def commit(self, batch: Batch, streams: Sequence[Stream]) -> None:
         self.tally.add(batch.tally)
 
 
@@ -89,14 +89,15 @@ class Pipeline:
         rows = 0
         for batch in feed.intake.batches(feed.files.chunks(CHUNKS_A_POLL), BATCH_ROWS):
             try:
+                stream = feed.files.describe(batch.stream, batch.end)
                 with self.lock:
-                    self.journal.commit(batch, feed.files.describe(batch.stream, batch.end))
+                    self.journal.commit(batch, [stream])
             except StoreError as error:
                 log.error("%s: %s", feed.intake.name, error)
                 self.problem(feed.intake.name, "store")
                 feed.files.rewind(batch.stream)
                 return rows
-            feed.files.committed(batch.stream, batch.end)
+            feed.files.committed(stream)
             rows += len(batch)
         return rows
 

@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from bascule import conventions
 from bascule.conventions import OTHER, UNKNOWN
 from bascule.logs.columns import Coded, Rows
-from bascule.logs.parse import UNPARSED
+from bascule.logs.parse import TRACE, UNPARSED
 
 Labels = tuple[str, ...]
 Key = tuple[str, Labels]
@@ -123,13 +123,19 @@ class Counting:
         tally.count(conventions.LOG_UNPARSED, (self.source,), 0)
         return tally
 
+    def resume(self, tally: Tally) -> None:
+        """Endpoints that are in the metrics already stay there."""
+        for name, labels in tally.counters:
+            if name == conventions.LOG_REQUESTS.name and labels[3] == self.source and labels[1] not in (OTHER, UNKNOWN):
+                self.endpoints.add(labels[1])
+
     def tally(self, parsed: Iterable[Rows]) -> Tally:
         tally = Tally()
         for rows in parsed:
             if rows.format == UNPARSED:
                 tally.count(conventions.LOG_UNPARSED, (self.source,), len(rows))
                 continue
-            tally.count(conventions.LOG_LINES, (self.source, rows.format), len(rows))
+            tally.count(conventions.LOG_LINES, (self.source, rows.format), _lines(rows))
             if "status" in rows.columns:
                 self._requests(tally, rows)
             if "accuracy" in rows.columns:
@@ -167,6 +173,15 @@ class Counting:
                 return OTHER
             self.endpoints.add(path)
         return path
+
+
+def _lines(rows: Rows) -> int:
+    """A row is a line, but for stack traces."""
+    if rows.format != TRACE:
+        return len(rows)
+    message = rows.columns["message"]
+    heights = np.array([text.count("\n") + 1 for text in message.texts()] + [1])
+    return int(heights[message.codes].sum())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,14 @@ _INT = r"[0-9]{1,15}"
 _FLOAT = r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?"
 _INT_TEXT, _FLOAT_TEXT = re.compile(_INT), re.compile(_FLOAT)
 _ISO = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?"
-    r" ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,9}))? ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?"
 )
-_CLF = re.compile(r"([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4})[: ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?: ([+-][0-9]{4}))?")
+_CLF = re.compile(r"([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4})[: ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?: ([+-][0-9]{4}))?")
 _EPOCH = re.compile(r"[0-9]{9,10}(?:\.[0-9]{1,6})?")
-_MONTHS = dict(Jan=1, Feb=2, Mar=3, Apr=4, May=5, Jun=6, Jul=7, Aug=8, Sep=9, Oct=10, Nov=11, Dec=12)  # noqa: C408
+_MONTHS = {
+    "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06",
+    "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12",
+}  # fmt: skip
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -52,21 +55,22 @@ def read_value(text: str, kind: str) -> Value | None:
 def read_time(text: str) -> int | None:
     """Microseconds since 1970 of an ISO 8601, common-log or epoch time."""
     if match := _ISO.fullmatch(text):
-        year, month, day, hour, minute, second, fraction, zone = match.groups()
-        return _microseconds((year, month, day, hour, minute, second), (fraction or "").ljust(6, "0")[:6], zone)
+        second, fraction, zone = match.groups()
+        start = _second(second[:10], second[11:], zone)
+        return None if start is None else start + int((fraction or "0").ljust(6, "0")[:6])
     if match := _CLF.fullmatch(text):
-        day, name, year, hour, minute, second, zone = match.groups()
-        month = _MONTHS.get(name)
-        return month and _microseconds((year, str(month), day, hour, minute, second), "0", zone)
+        day, second, zone = match.groups()
+        return _second(f"{day[7:]}-{_MONTHS.get(day[3:6], '00')}-{day[:2]}", second, zone)
     if _EPOCH.fullmatch(text):
         whole, _, fraction = text.partition(".")
         return int(whole) * 1_000_000 + int(fraction.ljust(6, "0"))
     return None
 
 
-def _microseconds(parts: tuple[str, ...], fraction: str, zone: str | None) -> int | None:
+@lru_cache(4096)  # lines come many to a second
+def _second(day: str, second: str, zone: str | None) -> int | None:
     try:
-        moment = datetime(*(int(part) for part in parts), int(fraction), tzinfo=_zone(zone))  # type: ignore[misc,arg-type]
+        moment = datetime.fromisoformat(f"{day}T{second}").replace(tzinfo=_zone(zone))
         return (moment - _EPOCH_START) // _MICROSECOND
     except (ValueError, OverflowError):
         return None

@@ -24,9 +24,11 @@ def as_records(parsed: list[Rows]) -> dict[int, tuple[str, dict[str, object]]]:
     for rows in parsed:
         columns = {name: _values(column) for name, column in rows.columns.items()}
         for place, line in enumerate(rows.lines.tolist()):
-            assert line not in records, "a line stands in one of the rows only"
             fields = {name: values[place] for name, values in columns.items() if values[place] is not None}
-            records[line] = (rows.format, fields | {TIME: int(rows.times[place])})
+            height = str(fields["message"]).count("\n") + 1 if rows.format == "trace" else 1
+            for number in range(line, line + height):
+                assert number not in records, "a line stands in one of the rows only"
+                records[number] = (rows.format, fields | {TIME: int(rows.times[place])})
     return records
 
 
@@ -149,8 +151,8 @@ def test_a_line_that_starts_with_an_odd_byte_does_not_stop_the_reading(start):
     assert sum(len(rows) for rows in parsed if rows.format == "api_call") == 2
 
 
-def test_a_stack_trace_stays_together_as_trace_lines():
-    """Traceback, its frames and the exception's own line are not counted as unparsed."""
+def test_a_stack_trace_stays_together_as_one_row():
+    """Traceback, its frames and the exception's own line; they are not counted as unparsed."""
     text = (
         "2026-01-31 12:00:00,123 ERROR shop: it broke\n"
         "Traceback (most recent call last):\n"
@@ -160,7 +162,9 @@ def test_a_stack_trace_stays_together_as_trace_lines():
         "something else\n"
     )
     found = {rows.format: len(rows) for rows in PARSER.parse(text.encode())}
-    assert found == {"python": 1, "trace": 4, "text": 1}
+    assert found == {"python": 1, "trace": 1, "text": 1}
+    (trace,) = (rows for rows in PARSER.parse(text.encode()) if rows.format == "trace")
+    assert trace.columns["message"].texts() == ["\n".join(text.splitlines()[1:5])]
 
 
 def test_a_chunk_of_a_million_columns_keeps_line_numbers():

@@ -1,0 +1,220 @@
+"""Immutable Parquet segments: what they are called, what is written in them, how one is committed.
+
+    segments/date=2026-01-31/000000000042-000000000042-1f0c-0-1048576.parquet
+
+The name holds the first and the last commit in the segment, then the stream and the offsets it covers, or
+`merged` for one that compaction made. Whatever in the same folder has its commits inside another's is replaced
+by it: so a merged segment takes the place of its parts in the instant of its rename. The footer holds the
+streams' new ends and what the rows add to the metrics: data, offsets and counters are one commit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bascule.errors import StoreError
+from bascule.logs.columns import TIME, Rows
+from bascule.logs.intake import Batch, Piece
+from bascule.logs.streams import Stream
+from bascule.logs.tally import Tally
+
+FOOTER = b"bascule"
+MERGED = "merged"
+_TIMESTAMP = pa.timestamp("us", "UTC")
+_PLACES = ("timestamp", "arrived", "offset")  # ever-growing numbers: stored as differences
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """A segment by its name."""
+
+    day: str
+    first: int
+    last: int
+    path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> Segment | None:
+        first, _, rest = path.name.partition("-")
+        last = rest.partition("-")[0]
+        day = path.parent.name.removeprefix("date=")
+        return cls(day, int(first), int(last), path) if first.isdigit() and last.isdigit() else None
+
+    def replaces(self, other: Segment) -> bool:
+        inside = self.first <= other.first and other.last <= self.last
+        return self.day == other.day and inside and (self.first, self.last) != (other.first, other.last)
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a commit says beside its rows."""
+
+    streams: list[Stream]
+    tally: Tally
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(
+            {"streams": [stream.to_json() for stream in self.streams], "tally": self.tally.to_json()}
+        ).encode()
+
+    @classmethod
+    def read(cls, path: Path) -> Footer:
+        """ValueError or an Arrow error when the segment is corrupt."""
+        document = json.loads(pq.read_schema(path).metadata[FOOTER])
+        return cls([Stream(**stream) for stream in document["streams"]], Tally.from_json(document["tally"]))
+
+
+def listing(folder: Path) -> list[Segment]:
+    """The segments that count, in the order of their days and commits; those replaced by a merged one do not."""
+    found = [segment for path in folder.glob("date=*/*.parquet") if (segment := Segment.at(path))]
+    by_day: dict[str, list[Segment]] = {}
+    for segment in sorted(found, key=lambda s: (s.day, s.first, -s.last)):
+        kept = by_day.setdefault(segment.day, [])
+        if not (kept and kept[-1].replaces(segment)):
+            kept.append(segment)
+    return [segment for day in sorted(by_day) for segment in by_day[day]]
+
+
+def replaced(folder: Path) -> list[Path]:
+    """Segments that a merged one has taken the place of and that are still there."""
+    current = {segment.path for segment in listing(folder)}
+    return [path for path in folder.glob("date=*/*.parquet") if path not in current and Segment.at(path)]
+
+
+# ---------------------------------------------------------------- rows to tables
+
+
+def table_of(pieces: Iterable[Piece], arrived: int) -> pa.Table:
+    """The rows of all pieces as one table; columns that a format does not have are null there."""
+    tables = [_table(rows, piece, arrived) for piece in pieces for rows in piece.rows]
+    return pa.concat_tables(tables, promote_options="default").unify_dictionaries()
+
+
+def _table(rows: Rows, piece: Piece, arrived: int) -> pa.Table:
+    chunk, count = piece.chunk, len(rows)
+    offsets = chunk.start + rows.places if chunk.positions is None else chunk.positions[rows.lines]
+    missing = rows.times == 0
+    columns: dict[str, Any] = {
+        TIME: pa.array(rows.times, _TIMESTAMP, mask=missing if missing.any() else None),
+        "arrived": pa.array(np.full(count, arrived), _TIMESTAMP),
+        "source": _constant(chunk.source, count),
+        "stream": _constant(chunk.stream, count),
+        "offset": pa.array(offsets, pa.int64()),
+        "format": _constant(rows.format, count),
+    }
+    columns |= {name: column.to_arrow() for name, column in rows.columns.items()}
+    if "status" in columns:
+        columns["status"] = columns["status"].cast(pa.int32(), safe=False)
+    return pa.table(columns)
+
+
+def _constant(text: str, rows: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+
+
+def day_of(pieces: Sequence[Piece], arrived: int) -> str:
+    """The day that most of the rows are of; rows without a time are of the day they arrived."""
+    times = np.concatenate([rows.times for piece in pieces for rows in piece.rows])
+    days, counts = np.unique(np.where(times == 0, arrived, times) // _DAY_US, return_counts=True)
+    return day_name(int(days[counts.argmax()]))
+
+
+def day_name(days: int) -> str:
+    """Days since 1970 as a date; what no calendar has counts as the first or last day there is."""
+    bounded = min(max(days, -719_162), 2_932_896)
+    return (datetime(1970, 1, 1, tzinfo=UTC) + (bounded * (datetime(1970, 1, 2) - datetime(1970, 1, 1)))).strftime(
+        "%Y-%m-%d"
+    )
+
+
+# ---------------------------------------------------------------- committing
+
+
+def name_of(first: int, last: int, rest: str) -> str:
+    return f"{first:012d}-{last:012d}-{rest}.parquet"
+
+
+def rest_of(batch: Batch) -> str:
+    return f"{batch.stream}-{batch.start}-{batch.end}"
+
+
+def write(path: Path, table: pa.Table, footer: bytes) -> None:
+    """Write a segment: data on disk first, then the name, then the folder that holds the name."""
+    temporary = path.with_suffix(".tmp")
+    try:
+        _make_folder(path.parent)
+        _write_synced(temporary, serialised(table, footer))
+        os.rename(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        _remove(temporary, path)
+        mend = "free some space, or lower logs.retention" if error.errno == 28 else "see that the folder can be written"
+        raise StoreError(f"the segment {path} cannot be written: {error.strerror}", mend) from error
+
+
+def serialised(table: pa.Table, footer: bytes) -> pa.Buffer:
+    table = table.replace_schema_metadata({FOOTER: footer})
+    names = table.column_names
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=1,
+        # an id hardly repeats within a segment: a dictionary would cost time and save nothing
+        use_dictionary=[name for name in names if name not in _PLACES and not name.endswith("_id")],
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in _PLACES if name in names},
+        write_statistics=[TIME],
+    )
+    return sink.getvalue()
+
+
+def _write_synced(path: Path, data: pa.Buffer) -> None:
+    with open(path, "wb", buffering=0) as file:
+        view = memoryview(data)
+        while len(view):
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(*paths: Path) -> None:
+    """What could not be committed must not be found after a restart: it will be written again."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Replace a file, all or nothing."""
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    try:
+        _make_folder(path.parent)
+        _write_synced(temporary, pa.py_buffer(data))
+        os.rename(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}", "see that there is space") from error

@@ -1,0 +1,263 @@
+"""The durable store: segments, the checkpoint of the counters, recovery, compaction, retention.
+
+What is known after a restart is the checkpoint plus the footers of the segments committed after it, so nothing
+has to be written twice at a commit. One process writes at a time, by a lock on the folder; any number read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bascule.errors import AlreadyRunning, StoreError
+from bascule.logs import segments
+from bascule.logs.intake import Batch
+from bascule.logs.segments import Footer, Segment
+from bascule.logs.streams import Stream
+from bascule.logs.tally import Tally
+
+SMALL_ROWS = 100_000  # segments below this are merged ...
+MERGED_ROWS = 400_000  # ... into ones of about this size
+CHECKPOINT_SEGMENTS = 200
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Writer:
+    """Commits batches as segments numbered `next`, `next + step`, ..."""
+
+    folder: Path
+    next: int
+    step: int = 1
+
+    def write(self, batch: Batch, streams: Sequence[Stream]) -> None:
+        arrived = int(time.time() * 1e6)
+        table = segments.table_of(batch.pieces, arrived)
+        path = self.folder / f"date={segments.day_of(batch.pieces, arrived)}"
+        name = segments.name_of(self.next, self.next, segments.rest_of(batch))
+        segments.write(path / name, table, Footer(list(streams), batch.tally).to_bytes())
+        self.next += self.step
+
+
+@dataclass
+class Store:
+    """A journal (`pipeline.Journal`) on disk. Use `open_store` to have one."""
+
+    root: Path
+    lock: int
+    tally: Tally = field(default_factory=Tally)
+    known: dict[str, Stream] = field(default_factory=dict)
+    checkpointed: int = 0  # the last commit that the checkpoint holds
+    looked_at: float | None = None  # when the sources were last read
+    set_aside: list[Path] = field(default_factory=list)
+    row_counts: dict[Path, int] = field(default_factory=dict)
+    writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = Writer(self.folder, 1)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "segments"
+
+    @property
+    def last(self) -> int:
+        """The number of the last commit."""
+        return self.writer.next - self.writer.step
+
+    # ------------------------------------------------------------ the journal
+
+    def streams(self, source: str) -> dict[str, Stream]:
+        return {name: replace(stream) for name, stream in self.known.items() if stream.source == source}
+
+    def commit(self, batch: Batch, streams: Sequence[Stream]) -> None:
+        self.writer.write(batch, streams)
+        self._learn(Footer(list(streams), batch.tally))
+        if self.last - self.checkpointed >= CHECKPOINT_SEGMENTS:
+            self.checkpoint()
+
+    def _learn(self, footer: Footer) -> None:
+        self.tally.add(footer.tally)
+        for stream in footer.streams:
+            known = self.known.get(stream.id)
+            if known is None or known.committed <= stream.committed:
+                self.known[stream.id] = replace(stream)
+
+    # ------------------------------------------------------------ checkpoint and recovery
+
+    def checkpoint(self) -> None:
+        document = {
+            "last": self.last,
+            "time": time.time(),
+            "streams": [stream.to_json() for stream in self.known.values()],
+            "tally": self.tally.to_json(),
+        }
+        segments.write_file(self.root / "checkpoint.json", json.dumps(document).encode())
+        self.checkpointed = self.last
+
+    def recover(self) -> None:
+        """Take up what is on disk: the checkpoint, then every later segment's footer."""
+        for leftover in self.folder.glob("date=*/*.tmp"):
+            leftover.unlink()
+        for path in segments.replaced(self.folder):
+            path.unlink()
+        self._read_checkpoint()
+        self.take_up()
+
+    def take_up(self) -> None:
+        """Add the segments after the last commit known, which may be another process' work."""
+        found = [segment for segment in segments.listing(self.folder) if segment.last >= self.writer.next]
+        for segment in sorted(found, key=lambda segment: segment.first):
+            try:
+                self._learn(Footer.read(segment.path))
+            except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+                self.put_aside(segment.path, error)
+        self.writer.next = max([self.last, *(segment.last for segment in found)]) + 1
+
+    def _read_checkpoint(self) -> None:
+        path = self.root / "checkpoint.json"
+        if not path.exists():
+            return
+        try:
+            document = json.loads(path.read_text())
+            self.tally = Tally.from_json(document["tally"])
+            self.known = {stream["id"]: Stream(**stream) for stream in document["streams"]}
+            self.checkpointed, self.looked_at = document["last"], document["time"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            mend = f"restore it from a backup, or move {self.root} away to start anew"
+            raise StoreError(f"the checkpoint {path} cannot be read: {error}", mend) from error
+        self.writer.next = self.checkpointed + 1
+
+    def put_aside(self, path: Path, error: Exception) -> None:
+        """Move a corrupt segment out of the way and say so; the rest is served."""
+        aside = self.root / "set-aside" / path.name
+        aside.parent.mkdir(exist_ok=True)
+        os.rename(path, aside)
+        self.set_aside.append(aside)
+        log.error("the segment %s is corrupt and was set aside as %s: %s", path.name, aside, error)
+
+    # ------------------------------------------------------------ upkeep
+
+    def keep_up(self, retention: float, delivered: int | None = None) -> None:
+        """Checkpoint, merge small segments, drop old days. `delivered`: the last commit that has been sent on."""
+        if self.last > self.checkpointed:
+            self.checkpoint()
+        until = self.checkpointed if delivered is None else min(self.checkpointed, delivered)
+        self.compact(until)
+        self.drop_before(datetime.now(UTC) - timedelta(seconds=retention), until)
+
+    def compact(self, until: int) -> int:
+        """Merge runs of small segments up to the commit `until`; how many there are fewer."""
+        fewer = 0
+        by_day: dict[str, list[Segment]] = {}
+        for segment in segments.listing(self.folder):
+            if segment.last <= until:
+                by_day.setdefault(segment.day, []).append(segment)
+        for day in by_day.values():
+            for run in self._runs(day):
+                self._merge(run)
+                fewer += len(run) - 1
+        return fewer
+
+    def _runs(self, day: list[Segment]) -> list[list[Segment]]:
+        """Neighbours that are small, together at most `MERGED_ROWS`."""
+        runs: list[list[Segment]] = [[]]
+        rows = 0
+        for segment in day:
+            count = self._rows(segment)
+            if count >= SMALL_ROWS or rows + count > MERGED_ROWS:
+                runs.append([])
+                rows = 0
+            if 0 <= count < SMALL_ROWS:
+                runs[-1].append(segment)
+                rows += count
+        return [worth for run in runs if len(worth := self._worth(run)) > 1]
+
+    def _worth(self, run: list[Segment]) -> list[Segment]:
+        """The end of a run in which no segment outweighs the rest: so a row is rewritten only a few times."""
+        while run:
+            counts = [self._rows(segment) for segment in run]
+            if max(counts) <= sum(counts) / 2:
+                break
+            run = run[counts.index(max(counts)) + 1 :]
+        return run
+
+    def _rows(self, segment: Segment) -> int:
+        """-1 for one that cannot be read, which is set aside."""
+        if segment.path not in self.row_counts:
+            try:
+                self.row_counts[segment.path] = int(pq.read_metadata(segment.path).num_rows)
+            except (pa.ArrowException, OSError) as error:
+                self.put_aside(segment.path, error)
+                return -1
+        return self.row_counts[segment.path]
+
+    def _merge(self, run: list[Segment]) -> None:
+        tables = [pq.read_table(segment.path, partitioning=None) for segment in run]
+        merged = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().combine_chunks()
+        name = segments.name_of(run[0].first, run[-1].last, segments.MERGED)
+        # the parts are behind the checkpoint, so their footers are needed no more
+        segments.write(run[0].path.parent / name, merged, Footer([], Tally()).to_bytes())
+        for segment in run:
+            segment.path.unlink()
+            self.row_counts.pop(segment.path, None)
+
+    def drop_before(self, moment: datetime, until: int) -> int:
+        """Delete the days that ended before `moment`; how many segments that were."""
+        bound = moment.strftime("%Y-%m-%d")
+        old = [s for s in segments.listing(self.folder) if s.day < bound and s.last <= until]
+        for segment in old:
+            segment.path.unlink()
+            self.row_counts.pop(segment.path, None)
+        for folder in {segment.path.parent for segment in old}:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        return len(old)
+
+    def rewrite(self, change: Callable[[pa.Table], pa.Table | None]) -> list[Segment]:
+        """Replace each segment by what `change` makes of its rows (None: nothing to change); those changed."""
+        changed = []
+        for segment in segments.listing(self.folder):
+            table = pq.read_table(segment.path, partitioning=None)
+            new = change(table)
+            if new is not None:
+                segments.write(segment.path, new, table.schema.metadata[segments.FOOTER])
+                changed.append(segment)
+        return changed
+
+    def close(self) -> None:
+        if self.last > self.checkpointed:
+            self.checkpoint()
+        os.close(self.lock)
+
+
+def open_store(root: Path) -> Store:
+    """The store in that folder, recovered. AlreadyRunning names the process that has it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        mend = "give a folder that can be written as stack.state"
+        raise StoreError(f"the log store {root} cannot be opened: {error}", mend) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
+        os.close(lock)
+        raise AlreadyRunning(f"the log store {root} is being written by {holder}", "stop it first") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode(), 0)
+    store = Store(root, lock)
+    store.recover()
+    return store

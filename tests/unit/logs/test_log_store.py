@@ -1,0 +1,231 @@
+"""The store: what is committed is there after a restart, once; what is corrupt is set aside; days are dropped."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bascule.errors import AlreadyRunning, StoreError
+from bascule.logs import segments
+from bascule.logs.consumers import Consumers
+from bascule.logs.files import FileSource
+from bascule.logs.forget import forget_user
+from bascule.logs.formats import BUILT_IN
+from bascule.logs.intake import Intake
+from bascule.logs.parse import Parser
+from bascule.logs.pipeline import Feed, Pipeline
+from bascule.logs.pseudonyms import Pseudonyms, read_key
+from bascule.logs.query import Reader, search
+from bascule.logs.store import open_store
+from bascule.logs.versions import Versions
+from bascule.spec import load
+
+SPEC = load("supersmartmatch")
+PSEUDONYMS = Pseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id"))
+REQUESTS = "bascule_log_requests_total"
+
+
+def call(number: int, day: int = 31, hour: int = 12) -> str:
+    return (
+        f"2026-01-{day:02d}T{hour:02d}:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u{number}"
+        f" endpoint=/match/{number % 3} response_time=0.{number % 90 + 10} status=200 version=v{number % 2 + 1}\n"
+    )
+
+
+def pipeline(root: Path, log: Path) -> Pipeline:
+    store = open_store(root)
+    intake = Intake(
+        "app",
+        Parser((BUILT_IN["api_call"], BUILT_IN["match_result"])),
+        Versions.of(SPEC, None),
+        change=PSEUDONYMS.replace,
+    )
+    return Pipeline(store, [Feed(FileSource("app", str(log), store.streams("app")), intake)])
+
+
+def rows(root: Path) -> Counter[tuple[object, ...]]:
+    found = Reader(root).query('select stream, "offset", user_id, endpoint, response_time, version, status from logs')
+    return Counter(tuple(row.values()) for row in found)
+
+
+def requests(pipe: Pipeline) -> int:
+    return sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == REQUESTS)
+
+
+def test_what_is_committed_is_there_after_a_restart_and_counters_go_on(tmp_path: Path):
+    """Without a checkpoint, as after kill -9: the footers hold what is missing."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(map(call, range(100))))
+    first = pipeline(root, log)
+    first.poll()
+    tally = first.journal.tally.to_json()
+    os.close(first.journal.lock)  # the process is gone: nothing was closed in order
+    with log.open("a") as file:
+        file.writelines(map(call, range(100, 150)))
+    second = pipeline(root, log)
+    assert second.journal.tally.to_json() == tally
+    second.poll()
+    assert requests(second) == 150
+    assert sum(rows(root).values()) == len(rows(root)) == 150
+    second.journal.close()
+    third = pipeline(root, log)
+    assert (requests(third), third.poll()) == (150, 0)
+    third.journal.close()
+
+
+def test_ids_are_stored_as_pseudonyms_and_nowhere_else(tmp_path: Path):
+    """In id columns, in paths, in lines that no format has, in what is known of the files."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text(
+        call(1).replace("/match/1", "/match?user_id=secret")
+        + "oops user_id=secret failed\n"
+        + call(7).replace("u7", "secret")
+    )
+    pipe = pipeline(root, log)
+    pipe.poll()
+    pipe.journal.close()
+    stored = str(Reader(root).query("select * from logs"))
+    assert "secret" not in stored
+    assert stored.count(PSEUDONYMS.of("secret")) == 3
+    assert not any(b"secret" in path.read_bytes() for path in root.rglob("*") if path.is_file())
+
+
+def test_compaction_changes_no_row_and_no_counter(tmp_path: Path):
+    """Whether it ends or stops before the parts are deleted."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    pipe = pipeline(root, log)
+    for start in range(0, 100, 5):
+        with log.open("a") as file:
+            file.writelines(map(call, range(start, start + 5)))
+        pipe.poll()
+    before, tally = rows(root), pipe.journal.tally.to_json()
+    pipe.journal.checkpoint()
+    parts = {segment.path: segment.path.read_bytes() for segment in segments.listing(pipe.journal.folder)}
+    assert pipe.journal.compact(pipe.journal.last) == 19
+    assert rows(root) == before
+    for path, data in parts.items():  # as if the process had died before it deleted them
+        path.write_bytes(data)
+    assert rows(root) == before
+    pipe.journal.close()
+    again = open_store(root)
+    assert len(list(again.folder.glob("date=*/*.parquet"))) == 1
+    assert rows(root) == before
+    assert again.tally.to_json() == tally
+    again.close()
+
+
+def test_rows_lie_in_the_folder_of_their_day_and_old_days_are_dropped(tmp_path: Path):
+    """Like the source document's daily index."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    pipe = pipeline(root, log)
+    for day in (1, 15, 31):
+        with log.open("a") as file:
+            file.write(call(day, day))
+        pipe.poll()
+    store = pipe.journal
+    assert [segment.day for segment in segments.listing(store.folder)] == ["2026-01-01", "2026-01-15", "2026-01-31"]
+    assert store.drop_before(datetime(2026, 1, 15, tzinfo=UTC), until=store.last) == 1
+    assert [segment.day for segment in segments.listing(store.folder)] == ["2026-01-15", "2026-01-31"]
+    store.close()
+
+
+def test_a_corrupt_segment_is_set_aside_named_and_the_rest_served(tmp_path: Path):
+    """And what it held is read again when its source still has it."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(map(call, range(10))))
+    pipe = pipeline(root, log)
+    pipe.poll()
+    with log.open("a") as file:
+        file.writelines(map(call, range(10, 20)))
+    pipe.poll()
+    os.close(pipe.journal.lock)
+    last = segments.listing(pipe.journal.folder)[-1].path
+    last.write_bytes(last.read_bytes()[:-20])
+    assert sum(rows(root).values()) == 10, "a reader leaves it out"
+    again = pipeline(root, log)
+    assert [path.name for path in again.journal.set_aside] == [last.name]
+    again.poll()
+    assert sum(rows(root).values()) == len(rows(root)) == 20
+    assert requests(again) == 20
+    again.journal.close()
+
+
+def test_a_second_writer_is_refused_naming_the_first(tmp_path: Path):
+    """One process writes."""
+    store = open_store(tmp_path)
+    with pytest.raises(AlreadyRunning, match=f"process {os.getpid()}"):
+        open_store(tmp_path)
+    store.close()
+    open_store(tmp_path).close()
+
+
+@pytest.mark.parametrize("step", ["_write_synced", "_sync_folder"])
+def test_a_full_disk_loses_nothing_once_there_is_space(tmp_path: Path, monkeypatch, step):
+    """The segment that could not be written is not found, and its lines are read again."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(map(call, range(10))))
+    pipe = pipeline(root, log)
+    with monkeypatch.context() as patched:
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patched.setattr(segments, step, full)
+        assert pipe.poll() == 0
+    assert pipe.problems.counters == {("bascule_log_problems_total", ("app", "store")): 1}
+    assert requests(pipe) == 0
+    assert pipe.poll() == 10
+    assert sum(rows(root).values()) == requests(pipe) == 10
+    pipe.journal.close()
+
+
+def test_a_forgotten_user_is_in_no_row_and_no_sketch(tmp_path: Path):
+    """The rows stay, without the id."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(map(call, range(10))) + "failed for user_id=u3 again\n")
+    pipe = pipeline(root, log)
+    pipe.poll()
+    store = pipe.journal
+    now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC).timestamp()
+    consumers = Consumers(root / "consumers.parquet")
+    consumers.follow(store.folder, now)
+    assert {(v, w): n for v, w, n in consumers.counts(now)}["v2", "1h"] == 5
+    assert forget_user(store, consumers, PSEUDONYMS, "u3", now) == 2
+    assert {(v, w): n for v, w, n in consumers.counts(now)}["v2", "1h"] == 4
+    assert PSEUDONYMS.of("u3") not in str(Reader(root).query("select * from logs"))
+    assert sum(rows(root).values()) == 11
+    assert search(Reader(root), "forgotten")[0]["message"] == "failed for user_id=forgotten again"
+    store.close()
+    again = open_store(root)
+    assert sum(again.tally.counters.values()) == sum(store.tally.counters.values())
+    again.close()
+
+
+def test_search_finds_text_expressions_and_conditions(tmp_path: Path):
+    """The latest first."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(call(n, hour=n) for n in range(20)) + "2026-01-31T23:00:00Z ERROR it broke badly\n")
+    pipe = pipeline(root, log)
+    pipe.poll()
+    pipe.journal.close()
+    reader = Reader(root)
+    assert [row["format"] for row in search(reader, "broke")] == ["text"]
+    found = search(reader, "/endpoint=.match.[12]/", where=["response_time>=0.2", "version=v1"], limit=3)
+    assert [row["timestamp"][11:13] for row in found] == ["16", "14", "10"]
+    assert len(search(reader, since=datetime(2026, 1, 31, 18, tzinfo=UTC))) == 3
+    assert search(Reader(tmp_path / "none"), "x") == []
+
+
+def test_the_key_is_made_once_and_is_the_owners_alone(tmp_path: Path):
+    """A short one is refused."""
+    path = tmp_path / "key"
+    assert read_key(path) == read_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("short")
+    with pytest.raises(StoreError, match="too short"):
+        read_key(path)
