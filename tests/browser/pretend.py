@@ -18,6 +18,7 @@ from typing import Any
 
 from bascule import console
 from bascule.processes import ports, programs
+from bascule.processes.ready import answers, wait_until
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, load
@@ -29,6 +30,13 @@ HOSTILE = '<img src=x onerror="document.title=1"><script>alert(1)</script>'
 
 def rfc3339(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves is nothing to tell."""
 
 
 class Endpoint:
@@ -56,8 +64,7 @@ class Endpoint:
                 pass
 
         self.silent = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", port), Handler)
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -78,6 +85,14 @@ class Story:
     extra_segment: str = ""
     incidents: list[dict[str, Any]] = field(default_factory=list)
     timeline: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.enter(self.phase)
+
+    def enter(self, phase: int) -> None:
+        self.phase = phase
+        step = {"kind": "phase", "text": "", "number": phase, "share": self.share("freemium")}
+        self.timeline.append(step | {"at": time.time(), "who": "amélie", "why": "the plan's next step"})
 
     def share(self, segment: str) -> float:
         shares = (0.0, 0.10, 0.25, 0.50, 0.75, 1.0)
@@ -297,6 +312,8 @@ class Pretended:
     story: Story
     endpoints: dict[str, Endpoint]
     url: str
+    stop_console: Callable[[], None]
+    stop_prometheus: Callable[[], None]
 
     def kill(self, name: str) -> None:
         self.endpoints.pop(name).close()
@@ -308,7 +325,7 @@ def standing(folder: Path) -> Iterator[Pretended]:
     story = Story()
     counters, roles = Counters(story), Roles(story)
     up = "redis_up 1\nnginx_up 1\n"
-    answers: dict[str, Callable[[str], tuple[int, str, str]]] = {
+    telling: dict[str, Callable[[str], tuple[int, str, str]]] = {
         "supersmartmatch-v1": lambda _: (200, "text/plain", counters.text("v1")),
         "supersmartmatch-v2": lambda _: (200, "text/plain", counters.text("v2")),
         "nexten-matcher": lambda _: (200, "text/plain", up),
@@ -322,7 +339,7 @@ def standing(folder: Path) -> Iterator[Pretended]:
         "alertmanager": lambda _: (200, "text/plain", up),
     }
     with ExitStack() as rooms:
-        endpoints = {name: Endpoint(answer) for name, answer in answers.items()}
+        endpoints = {name: Endpoint(answer) for name, answer in telling.items()}
         rooms.callback(lambda: [each.close() for each in endpoints.values()])
         spec = _spec(endpoints)
         supervisor = rooms.enter_context(Supervisor())
@@ -330,9 +347,16 @@ def standing(folder: Path) -> Iterator[Pretended]:
         stop = threading.Event()
         serving = threading.Thread(target=console.run, args=(spec, stop))
         serving.start()
-        rooms.callback(serving.join)
-        rooms.callback(stop.set)
-        yield Pretended(spec, story, endpoints, spec.stack.url("console"))
+
+        def stop_console() -> None:
+            stop.set()
+            serving.join()
+
+        rooms.callback(stop_console)
+        wait_until(answers(spec.stack.url("console") + "/health"), 10)
+        yield Pretended(
+            spec, story, endpoints, spec.stack.url("console"), stop_console, lambda: supervisor.stop("prometheus")
+        )
 
 
 def _spec(endpoints: dict[str, Endpoint]) -> Spec:
@@ -360,12 +384,9 @@ def _prometheus(spec: Spec, endpoints: dict[str, Endpoint], folder: Path) -> Pro
 
 def tell_a_migration(story: Story, pace: float) -> None:
     """Phases 1 to 3, a fault, a roll back: `pace` seconds each."""
-    story.phase, story.timeline = 0, []
+    story.timeline.clear()
     for number in (0, 1, 2, 3):
-        story.phase = number
-        share = story.share("freemium")
-        story.timeline.append({"at": time.time(), "kind": "phase", "text": "", "number": number, "share": share,
-                               "who": "amélie", "why": "the plan's next step"})  # fmt: skip
+        story.enter(number)
         time.sleep(pace)
     story.timeline.append({"at": time.time(), "kind": "fault", "text": "V2 error rate set to 12 %"})
     story.break_candidate()

@@ -157,6 +157,7 @@ class Page:
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; a promise is waited for."""
         params = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        params |= {"allowUnsafeEvalBlockedByCSP": False}
         answer = self._send("Runtime.evaluate", params)
         if "exceptionDetails" in answer:
             raise ProcessFailed(f"JavaScript: {answer['exceptionDetails'].get('exception', {}).get('description')}")
@@ -176,6 +177,9 @@ class Page:
         """What a reader reads in an element."""
         found: str = self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
         return found
+
+    def close(self) -> None:
+        self._send("Page.close")
 
     def click(self, selector: str) -> None:
         self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")

@@ -103,10 +103,13 @@ class Watch:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = 3.0) -> None:
+        """End the threads; one that hangs in a read is left to end by itself."""
         self._stop.set()
         with self._awake:
             self._awake.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=seconds)
 
     def look(self) -> bool:
         """Somebody looks; True when the threads were asleep, so that what is known may be old."""
