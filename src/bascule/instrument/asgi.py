@@ -131,11 +131,12 @@ def endpoint_of(declared: Container[str]) -> Resolver:
 ASGI = Kind(header, unchanged)
 
 
-def metrics_page(registry: CollectorRegistry) -> AsgiApp:
-    """An ASGI application that answers with the registry's metrics."""
+def metrics_page(registry: CollectorRegistry, prepare: Callable[[], None]) -> AsgiApp:
+    """An ASGI application that answers with the registry's metrics; `prepare` is called before each look."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         asked = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        prepare()
         page = render(registry, asked.get(b"accept", ""), asked.get(b"accept-encoding", ""))
         headers = [(name.lower().encode(), value.encode()) for name, value in page.headers]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from threading import Lock
@@ -56,11 +57,7 @@ class Core:
     def start_at_zero(self, version: str) -> None:
         """Make every declared label set of this version exist, at zero."""
         config, families = self.config, self.families
-        for (endpoint, method), (segment, partner) in product(config.routes(), config.clients()):
-            families[c.HTTP_DURATION].labels(version, endpoint, method, segment)
-            for status in ZERO_STATUSES:
-                families[c.HTTP_REQUESTS].labels(version, endpoint, method, status, segment, partner)
-            families[c.FALLBACK_ANSWERS].labels(version, endpoint, segment)
+        self.requests_at_zero(version, config.routes())
         for algorithm, segment in product(config.algorithms, config.segments):
             families[c.MATCH_ACCURACY].labels(version, algorithm, segment)
             for success in FIXED_VALUES[c.SUCCESS]:
@@ -76,6 +73,15 @@ class Core:
                 families[c.FORMAT_CHECKS].labels(version, partner, compatible)
         for result in FIXED_VALUES["result"]:
             families[c.CACHE_REQUESTS].labels(version, result)
+
+    def requests_at_zero(self, version: str, routes: Iterable[tuple[str, str]]) -> None:
+        """Make the label sets of these (endpoint, method) exist, of every declared segment and partner."""
+        families = self.families
+        for (endpoint, method), (segment, partner) in product(routes, self.config.clients()):
+            families[c.HTTP_DURATION].labels(version, endpoint, method, segment)
+            families[c.FALLBACK_ANSWERS].labels(version, endpoint, segment)
+            for status in ZERO_STATUSES:
+                families[c.HTTP_REQUESTS].labels(version, endpoint, method, status, segment, partner)
 
 
 _cores: WeakKeyDictionary[CollectorRegistry, Core] = WeakKeyDictionary()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bascule.conventions import UNKNOWN
 from bascule.instrument.describe import Kind, Resolver
+from bascule.instrument.requests import IMPLIED_METHODS
 from bascule.instrument.wsgi import Environ, header
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ def matched_rule(app: Flask) -> Resolver:
         return rule.rule if rule is not None else UNKNOWN
 
     return find
+
+
+def rules(app: Flask) -> Iterator[tuple[str, str]]:
+    """Each (template, method) that the application declares."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint != "static":
+            yield from ((rule.rule, method) for method in sorted(set(rule.methods or ()) - IMPLIED_METHODS))
 
 
 def _match_again(app: Flask, environ: Environ) -> str:

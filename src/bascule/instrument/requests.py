@@ -9,6 +9,8 @@ from bascule.conventions import ENDPOINT, HTTP_DURATION, HTTP_REQUESTS, METHOD, 
 from bascule.instrument.core import ZERO_STATUSES, Core
 
 Key = tuple[str, str, str, str, str, str]  # version, endpoint, method, status, segment, partner
+IMPLIED_METHODS = frozenset({"HEAD", "OPTIONS"})  # frameworks add them to routes; they need not exist at zero
+
 AdmitEndpoint = Callable[[str], str]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from bascule.instrument.describe import Describe, Kind, Resolver, Source, TraceS
 from bascule.instrument.multiprocess import directory
 from bascule.instrument.recorder import Recorder
 from bascule.instrument.requests import AdmitEndpoint, Requests, guarded, trusting
+from bascule.instrument.starlette import declared_routes
 from bascule.instrument.wsgi import WsgiApp, WsgiMiddleware
 
 if TYPE_CHECKING:
@@ -25,6 +29,13 @@ if TYPE_CHECKING:
 SEGMENT_HEADER = "X-User-Segment"
 PARTNER_HEADER = "X-Partner"
 VERSION_VARIABLE = "BASCULE_VERSION"
+MOST_ROUTES = 50  # of an application that declares no endpoints; each has some twenty series per segment
+
+Routes = Callable[[], Iterator[tuple[str, str]]]  # (template, method)
+
+
+def no_routes() -> Iterator[tuple[str, str]]:
+    return iter(())
 
 
 class Instrument(Recorder):
@@ -55,11 +66,30 @@ class Instrument(Recorder):
 
     def _start(self, revision: str) -> None:
         core, version = self._core, self.version
-        for each in (version,) if isinstance(version, str) else core.config.versions:
+        for each in self._versions():
             core.start_at_zero(each)
         if isinstance(version, str) and version != UNKNOWN:
             core.labels.declare(VERSION, (version,))
             core.families[BUILD_INFO].labels(version, revision).set(1)
+
+    def _versions(self) -> tuple[str, ...]:
+        return (self.version,) if isinstance(self.version, str) else self._core.config.versions
+
+    def _start_routes(self, routes: Routes) -> Callable[[], None]:
+        """To be called at each scrape: at the first, when the application has them all, its routes exist at zero.
+
+        Not if `instrument.json` declares endpoints, nor if they are so many that their zeros would weigh.
+        """
+
+        @cache
+        def start() -> None:
+            found = list(islice(routes(), MOST_ROUTES + 1))
+            if self._core.config.endpoints or len(found) > MOST_ROUTES:
+                return
+            for version in self._versions():
+                self._core.requests_at_zero(version, found)
+
+        return start
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -67,10 +97,11 @@ class Instrument(Recorder):
 
     def init_flask(self, app: Flask, segment: Source = SEGMENT_HEADER, partner: Source = PARTNER_HEADER) -> None:
         """Count `app`'s requests by route, and serve `/metrics`."""
-        from bascule.instrument.flask import FLASK, matched_rule
+        from bascule.instrument.flask import FLASK, matched_rule, rules
 
         describe = self._describe(FLASK, matched_rule(app), segment, partner)
-        app.wsgi_app = self._wsgi(app.wsgi_app, describe, trusting(self._core))  # type: ignore[method-assign,assignment]
+        routes = partial(rules, app)
+        app.wsgi_app = self._wsgi(app.wsgi_app, describe, trusting(self._core), routes)  # type: ignore[method-assign,assignment]
 
     def wsgi(
         self,
@@ -82,7 +113,7 @@ class Instrument(Recorder):
         """`app` with its requests counted, and `/metrics`. `endpoint` gives a request's route template; by default
         it is what Django's route middleware found, or the path where that is a declared endpoint."""
         find, admit = self._endpoint(endpoint, wsgi_side.endpoint_of(self._declared()))
-        return self._wsgi(app, self._describe(wsgi_side.WSGI, find, segment, partner), admit)
+        return self._wsgi(app, self._describe(wsgi_side.WSGI, find, segment, partner), admit, no_routes)
 
     def asgi(
         self,
@@ -94,11 +125,12 @@ class Instrument(Recorder):
         """As `wsgi`; the routes of Starlette and FastAPI are known without `endpoint`."""
         find, admit = self._endpoint(endpoint, asgi_side.endpoint_of(self._declared()))
         describe = self._describe(asgi_side.ASGI, find, segment, partner)
-        metrics = asgi_side.metrics_page(self.registry)
+        routes = partial(declared_routes, getattr(app, "routes", ()))
+        metrics = asgi_side.metrics_page(self.registry, self._start_routes(routes))
         return AsgiMiddleware(app, Requests(self._core, admit), describe, metrics, self._metrics_path)
 
-    def _wsgi(self, app: WsgiApp, describe: Describe, admit: AdmitEndpoint) -> WsgiApp:
-        metrics = wsgi_side.metrics_page(self.registry)
+    def _wsgi(self, app: WsgiApp, describe: Describe, admit: AdmitEndpoint, routes: Routes) -> WsgiApp:
+        metrics = wsgi_side.metrics_page(self.registry, self._start_routes(routes))
         return WsgiMiddleware(app, Requests(self._core, admit), describe, metrics, self._metrics_path)
 
     def _endpoint(self, chosen: Resolver | None, usual: Resolver) -> tuple[Resolver, AdmitEndpoint]:

@@ -5,10 +5,11 @@ Read from the ASGI scope that they fill in; neither is imported.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
 from bascule.conventions import UNKNOWN
+from bascule.instrument.requests import IMPLIED_METHODS
 
 Scope = MutableMapping[str, Any]
 
@@ -20,6 +21,19 @@ def route_template(scope: Scope) -> str:
     if "app_root_path" in scope:  # inside a mount: the route knows only the rest of its path
         return _matched_again(scope)
     return _path(scope) or _matched_again(scope)
+
+
+def declared_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each (template, method) of the application's own routes; FastAPI's pages about itself are none."""
+    for route in routes:
+        if included := getattr(route, "effective_route_contexts", None):  # FastAPI's included router
+            yield from declared_routes(included(), prefix)
+        elif getattr(route, "include_in_schema", True):
+            shown = getattr(route, "starlette_route", None) or route
+            path = prefix + getattr(shown, "path", "")
+            yield from declared_routes(getattr(shown, "routes", None) or (), path)
+            methods = set(getattr(shown, "methods", None) or ()) - IMPLIED_METHODS
+            yield from ((path, method) for method in sorted(methods))
 
 
 def _path(scope: Scope) -> str | None:

@@ -121,10 +121,11 @@ def endpoint_of(declared: Container[str]) -> Resolver:
 WSGI = Kind(header, unchanged)
 
 
-def metrics_page(registry: CollectorRegistry) -> WsgiApp:
-    """A WSGI application that answers with the registry's metrics."""
+def metrics_page(registry: CollectorRegistry, prepare: Callable[[], None]) -> WsgiApp:
+    """A WSGI application that answers with the registry's metrics; `prepare` is called before each look."""
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        prepare()
         page = render(registry, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
         start_response("200 OK", page.headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [page.body]

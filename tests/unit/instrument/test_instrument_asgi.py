@@ -80,6 +80,24 @@ def test_fastapis_routes_are_the_endpoints_through_routers_and_mounts(instrument
     assert value.sum("http_requests_total", endpoint="/docs", status="200") == 1
 
 
+def test_the_routes_of_starlette_and_fastapi_exist_at_zero_from_the_first_scrape(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    instrument = make_instrument(declared={"segments": ["freemium"]})
+    router, app = APIRouter(prefix="/jobs"), FastAPI()
+    router.add_api_route("/{job}", lambda job: job, methods=["GET"])
+    app.include_router(router, prefix="/v2")
+    app.mount("/mounted", Starlette(routes=[Route("/match/{a}", _hello, methods=["POST"])]))
+    _get(instrument.asgi(app), "/metrics")
+    found = {
+        (sample.labels["endpoint"], sample.labels["method"])
+        for family in instrument.registry.collect()
+        for sample in family.samples
+        if sample.name == "http_requests_total"
+    }
+    assert found == {("/v2/jobs/{job}", "GET"), ("/mounted/match/{a}", "POST")}
+
+
 def test_a_middleware_inside_the_app_counts_alike(instrument: Instrument, value: Reading) -> None:
     app = Starlette(routes=[Route("/match/{a}", _hello)])
     app.add_middleware(instrument.asgi)  # type: ignore[arg-type]

@@ -299,6 +299,33 @@ def test_flask_callables_get_the_request_in_its_context(instrument: Instrument, 
     assert value.sum("http_requests_total", user_segment="enterprise", partner="acme") == 1
 
 
+def test_flasks_routes_exist_at_zero_from_the_first_scrape_unless_endpoints_are_declared(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    for endpoints, expected in (([], 0.0), (["GET /else"], None)):
+        instrument = make_instrument(declared={"segments": ["freemium"], "endpoints": endpoints})
+        app = Flask("shop")
+        instrument.init_flask(app)
+        app.add_url_rule("/jobs/<int:job>", "job", lambda job: "", methods=["GET"])  # after the instrument
+        _call(app, _environ("/metrics", "GET"))
+        where = {"endpoint": "/jobs/<int:job>", "method": "GET", "user_segment": "freemium", "partner": "none"}
+        assert reading(instrument.registry)("http_requests_total", version="v2", status="500", **where) == expected
+
+
+def test_the_routes_of_a_large_application_do_not_exist_at_zero(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    instrument = make_instrument(declared={"segments": ["freemium"]})
+    app = Flask("shop")
+    instrument.init_flask(app)
+    for number in range(60):
+        app.add_url_rule(f"/r{number}", f"r{number}", lambda: "")
+    _call(app, _environ("/metrics", "GET"))
+    assert reading(instrument.registry).sum("http_request_duration_seconds_bucket") == 0
+    assert reading(instrument.registry)("http_requests_total", endpoint="/r1") is None
+    assert b"/r1" not in _call(app, _environ("/metrics", "GET"))[1]
+
+
 def test_flask_apps_still_answer_their_own_test_client(flask_app: Flask) -> None:
     assert flask_app.test_client().get("/jobs/7").text == "job 7"
     assert "http_requests_total" in flask_app.test_client().get("/metrics").text
