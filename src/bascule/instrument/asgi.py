@@ -25,7 +25,9 @@ HANDSHAKES = {"websocket.accept": "101", "websocket.close": "403"}  # message th
 
 
 class AsgiMiddleware:
-    def __init__(self, app: AsgiApp, requests: Requests, describe: Describe, metrics: AsgiApp, path: str) -> None:
+    def __init__(
+        self, app: AsgiApp, requests: Requests, describe: Describe, metrics: AsgiApp, path: str | None
+    ) -> None:
         self._app = app
         self._requests = requests
         self._describe = describe

@@ -34,7 +34,6 @@ FIXED_VALUES = {
 class Core:
     def __init__(self, registry: CollectorRegistry, config: Config) -> None:
         check_directory()
-        self.registry = registry
         self.config = config
         self.families: Families = make_families(registry, config.buckets)
         self.problems = Problems(self.families[c.INSTRUMENT_PROBLEMS])

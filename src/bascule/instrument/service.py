@@ -42,6 +42,7 @@ class Instrument(Recorder):
     """A service's metrics: `version` is fixed, or a callable that finds it in each request.
 
     `config` is the path of an `instrument.json`, by default that of the environment variable BASCULE_INSTRUMENT.
+    `metrics_path` is where applications answer with their metrics; None: nowhere, see `metrics_app`.
     `trace_id` finds the trace of a request for exemplars, which prometheus_client has in single-process mode only.
 
     Of each application, `segment` and `partner` are the name of a header, or a callable. Callables are given the
@@ -55,10 +56,11 @@ class Instrument(Recorder):
         registry: CollectorRegistry | None = None,
         *,
         revision: str = UNKNOWN,
-        metrics_path: str = "/metrics",
+        metrics_path: str | None = "/metrics",
         trace_id: TraceSource | None = None,
     ) -> None:
-        super().__init__(core_of(registry or REGISTRY, config))
+        self.registry = registry or REGISTRY
+        super().__init__(core_of(self.registry, config))
         self.version: Source = version or os.environ.get(VERSION_VARIABLE) or UNKNOWN
         self._metrics_path = metrics_path
         self._trace_id = trace_id
@@ -83,17 +85,20 @@ class Instrument(Recorder):
 
         @cache
         def start() -> None:
-            found = list(islice(routes(), MOST_ROUTES + 1))
-            if self._core.config.endpoints or len(found) > MOST_ROUTES:
+            try:
+                found = list(islice(routes(), MOST_ROUTES + 1))
+            except Exception as error:  # noqa: BLE001 - a framework's odd routes must not cost the page; it is counted
+                self._core.problems.note("routes", error)
                 return
-            for version in self._versions():
-                self._core.requests_at_zero(version, found)
+            if not self._core.config.endpoints and len(found) <= MOST_ROUTES:
+                for version in self._versions():
+                    self._core.requests_at_zero(version, found)
 
         return start
 
-    @property
-    def registry(self) -> CollectorRegistry:
-        return self._core.registry
+    def metrics_app(self) -> WsgiApp:
+        """A WSGI application of the metrics page alone, for a port of its own."""
+        return wsgi_side.metrics_page(self.registry, lambda: None)
 
     def init_flask(self, app: Flask, segment: Source = SEGMENT_HEADER, partner: Source = PARTNER_HEADER) -> None:
         """Count `app`'s requests by route, and serve `/metrics`."""

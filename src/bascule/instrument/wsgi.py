@@ -19,7 +19,9 @@ WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class WsgiMiddleware:
-    def __init__(self, app: WsgiApp, requests: Requests, describe: Describe, metrics: WsgiApp, path: str) -> None:
+    def __init__(
+        self, app: WsgiApp, requests: Requests, describe: Describe, metrics: WsgiApp, path: str | None
+    ) -> None:
         self._app = app
         self._requests = requests
         self._describe = describe

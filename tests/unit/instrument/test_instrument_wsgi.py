@@ -204,6 +204,14 @@ def test_metrics_are_served_and_not_counted(instrument: Instrument, value: Readi
     assert value.sum("http_requests_total") == 0
 
 
+def test_metrics_may_be_kept_off_the_application_and_served_elsewhere(
+    make_instrument: Callable[..., Instrument],
+) -> None:
+    instrument = make_instrument(metrics_path=None)
+    assert _call(instrument.wsgi(_plain("404 Not Found")), _environ("/metrics", "GET"))[0] == "404 Not Found"
+    assert b"# TYPE http_requests_total counter" in _call(instrument.metrics_app(), _environ("/", "GET"))[1]
+
+
 def test_openmetrics_is_served_to_who_asks_and_its_own_parser_reads_it(instrument: Instrument) -> None:
     _call(instrument.wsgi(_plain("200 OK", b"x")), _environ(HTTP_X_USER_SEGMENT="freemium"))
     asking = _environ("/metrics", "GET", HTTP_ACCEPT="application/openmetrics-text; version=1.0.0")
