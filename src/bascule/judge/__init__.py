@@ -4,20 +4,23 @@ evidence.py, history.py, layout.py   pure statistics on numpy
 confidence.py, measures.py           values and intervals that are shown and gated
 signals.py, live.py                  raw samples from Prometheus, cut into joint looks of both versions
 engine.py                            one phase: looks in, alarms and verdict out
-loop.py, export.py                   the live role
+loop.py, export.py, hooks.py         the live role
+ask.py, backtest.py                  a verdict for a pipeline, and for a stretch of history
 """
 
 from __future__ import annotations
 
 import threading
 
+from bascule.judge.ask import compare, gate
+from bascule.judge.backtest import Backtest, Stretch, backtest
 from bascule.judge.export import Board, build_app
 from bascule.judge.loop import Judge
 from bascule.processes.serving import serve_until
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
-__all__ = ["Board", "Judge", "build_app", "run"]
+__all__ = ["Backtest", "Board", "Judge", "Stretch", "backtest", "build_app", "compare", "gate", "run"]
 
 
 def run(spec: Spec, stop: threading.Event) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.alarm import Alarm, Recovery
 from bascule.judge.detectable import Setting, smallest_ratio
-from bascule.judge.evidence import Evidence, Flags, Thresholds, decide, thresholds
+from bascule.judge.evidence import Evidence, Flags, Thresholds, decide, decide_alone, thresholds
 from bascule.judge.explain import alarm_text, line_text
 from bascule.judge.gates import gates_of, triggers_of
 from bascule.judge.history import BASELINE, CANDIDATE, Counts, History
@@ -79,6 +79,7 @@ class Engine:
         self.ended: list[Alarm] = []
         self.raised: list[Alarm] = []
         self.sums = np.zeros((2, len(schema.columns)))
+        self.frozen = np.zeros(len(schema.columns))  # what the baseline did before the phase
         self.seconds = 0.0
         self.distance = np.full(schema.layout.pairs, -np.inf)
         self.weights = np.zeros(schema.layout.pairs)
@@ -105,6 +106,8 @@ class Engine:
         counts = self.schema.counts(look.increments)
         if look.since >= self.plan.started:
             self._weigh(look, counts)
+        elif look.time <= self.plan.started:
+            self.frozen += look.increments[BASELINE]
         if self.history.collect(counts, look.seconds):
             self._limits = None
 
@@ -112,11 +115,17 @@ class Engine:
         self.sums += look.increments
         self.seconds += look.seconds
         self._note_recent(counts, look)
-        self.distance = decide(self.evidence.add(counts, look.seconds), self.limits)
+        decision = decide_alone if self.alone else decide
+        self.distance = decision(self.evidence.add(counts, look.seconds), self.limits)
         if self.standing:
             self.recovery.add(counts, look.seconds)
             self._end_recovered(look.time, counts)
         self._raise(look.time)
+
+    @property
+    def alone(self) -> bool:
+        """At 100 % the baseline serves nothing: the candidate is compared with what it did before."""
+        return self.plan.share(TOTAL_SEGMENT) == 1.0
 
     @property
     def limits(self) -> Thresholds:
@@ -237,13 +246,18 @@ class Engine:
     # ------------------------------------------------------------ what is shown
 
     def outcome(self, around: Surroundings) -> Outcome:
-        measures = Measures(self.schema, self.sums, self.history.phi)
+        measures = self.measures()
         missing = self._missing(around)
         lines = tuple(self._line(cell, measures, around, bool(missing)) for cell in self.cells())
         gates = gates_of(self, measures, bool(missing))
         triggers = triggers_of(self, around)
         facts = Facts(self.plan, around.now, lines, gates, triggers, missing, self._most_events(lines))
         return Outcome(judge(self.schema.spec, facts), lines, gates, triggers, self.plan, around.now)
+
+    def measures(self) -> Measures:
+        """Readings since the phase began; at 100 % beside the frozen baseline."""
+        sums = np.stack([self.frozen, self.sums[CANDIDATE]]) if self.alone else self.sums
+        return Measures(self.schema, sums, self.history.phi)
 
     def _most_events(self, lines: Iterable[Line]) -> float:
         return max((line.reading.events_candidate for line in lines if line.segment == TOTAL_SEGMENT), default=0.0)
@@ -311,6 +325,10 @@ class Engine:
             known = self._detectable[cell] = (now, smallest_ratio(self.setting(pair)))
         return known[1]
 
+    def detectable(self, pair: Pair) -> float | None:
+        """The smallest rate ratio found within 30 s at the present traffic, for one pair."""
+        return smallest_ratio(self.setting(self.schema.index(pair))) if self.seconds > 0 else None
+
     def setting(self, pair: int) -> Setting:
         """The pair's traffic and rates now, for the smallest effect it can find."""
         layout, history, recent = self.schema.layout, self.history, self._recent
@@ -336,7 +354,3 @@ def unseen_text(version: str, sight: Sight, around: Surroundings) -> str:
         return f"No series of {version} has been seen."
     age = around.now - sight.newest
     return f"No sample of {version} for {age:.0f} s." if age > around.stale else ""
-
-
-def pair_of(engine: Engine, name: str, segment: str, bound: float | None = None) -> int:
-    return engine.schema.index(Pair(name, segment, bound))

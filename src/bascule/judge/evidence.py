@@ -48,6 +48,7 @@ RESTARTS = 5.2  # calibrated: ln of the effective number of restarts of a CUSUM 
 RESTARTS_PER_LN_PHI = 1.4  # calibrated
 ESTIMATED_PHI = 1.0  # calibrated: nats that pay for phi being an estimate
 G0 = 5.0  # calibrated: least guard, about ln(1 / .7 %)
+G_ALONE = 3.0  # against history alone (at 100 % nothing stands beside the candidate): nats on top of the threshold
 MOVED = 3.0  # calibrated: nats against history from which a pair counts as moved
 BASELINE_EFFECT = 2.0  # rate ratio at which V1 is watched for moving itself
 BASELINE_MOVED = 4.0  # calibrated: nats from which V1 itself has moved ...
@@ -226,6 +227,14 @@ def decide(look: Look, limits: Thresholds, sets: int = 1) -> Floats:
     """
     beside = np.maximum(look.since_start - limits.since_start, look.change - limits.change)
     return np.maximum(beside, _guarded(look, limits, sets))
+
+
+def decide_alone(look: Look, limits: Thresholds) -> Floats:
+    """Distance to the alarm, (K,), when the baseline serves nothing: against its frozen history, G_ALONE nats dearer.
+
+    Nothing tells the candidate's regression from an incident of everything; the alarm says so.
+    """
+    return np.asarray((look.history - limits.history - G_ALONE).max(axis=0))
 
 
 def _guarded(look: Look, limits: Thresholds, sets: int) -> Floats:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -58,20 +59,39 @@ class Board(Collector):
         """The body of GET /api/verdict."""
         with self._lock:
             outcome, problem, (verdict, since) = self._outcome, self._problem, self._since
-        reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
-        body: dict[str, Any] = {"verdict": verdict.value, "since": _rfc3339(since), "reasons": reasons}
-        if outcome is None:
-            return body | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
-        return body | {
-            "phase": _phase(self._spec, outcome),
-            "signals": [_line(line, bool(problem)) for line in outcome.lines],
-            "gates": [_gate(gate) for gate in outcome.gates],
-            "rollback": [_trigger(trigger) for trigger in outcome.triggers],
-            "tick": _rfc3339(outcome.now),
-        }
+        return body(self._spec, outcome, verdict, since, problem)
+
+
+def body(spec: Spec, outcome: Outcome | None, verdict: Verdict, since: float, problem: str = "") -> dict[str, Any]:
+    """A verdict as JSON; `problem`: why the last look failed, so that what is shown is old."""
+    reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
+    head: dict[str, Any] = {"verdict": verdict.value, "since": _rfc3339(since), "reasons": reasons}
+    if outcome is None:
+        return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
+    return head | {
+        "phase": _phase(spec, outcome),
+        "signals": [_line(line, bool(problem)) for line in outcome.lines],
+        "gates": [_gate(gate) for gate in outcome.gates],
+        "rollback": [_trigger(trigger) for trigger in outcome.triggers],
+        "tick": _rfc3339(outcome.now),
+    }
+
+
+# What answers 200 to each of Flagger's webhooks; anything else is answered with 412, which Flagger takes for a no.
+FLAGGER_YES = {
+    "confirm-rollout": {Verdict.PROMOTE, Verdict.HOLD},
+    "rollout": {Verdict.PROMOTE, Verdict.HOLD},
+    "confirm-traffic-increase": {Verdict.PROMOTE},
+    "confirm-promotion": {Verdict.PROMOTE},
+    "rollback": {Verdict.ROLL_BACK},
+}
 
 
 def build_app(board: Board) -> FastAPI:
+    """The role's pages: the verdict, its Flagger form, metrics and health.
+
+    Argo Rollouts' web metric reads `/api/verdict` with jsonPath `{$.verdict}`.
+    """
     app = FastAPI(title="Bascule judge", docs_url=None, redoc_url=None)
     registry = CollectorRegistry()
     registry.register(board)
@@ -80,6 +100,15 @@ def build_app(board: Board) -> FastAPI:
     @app.get("/api/verdict")
     def verdict() -> dict[str, Any]:
         return board.verdict()
+
+    @app.post("/api/flagger/{kind}")
+    def flagger(kind: str) -> JSONResponse:
+        if kind not in FLAGGER_YES:
+            known = ", ".join(FLAGGER_YES)
+            return JSONResponse({"error": f"{kind!r} is not a webhook type this serves; it serves {known}"}, 404)
+        answer = board.verdict()
+        status = 200 if Verdict(answer["verdict"]) in FLAGGER_YES[kind] else 412
+        return JSONResponse({"verdict": answer["verdict"], "reasons": answer["reasons"]}, status)
 
     return app
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bascule.conventions import State
+from bascule.judge.history import CANDIDATE
 from bascule.judge.layout import Floats
 from bascule.judge.measures import Bounded, Measures, quantile_of
 from bascule.judge.texts import difference_text, span_text, value_text
@@ -95,7 +96,7 @@ def _trigger(engine: Engine, around: Surroundings, rollback: Rollback) -> Trigge
     if engine.plan.known and not any(share > 0 for share in engine.plan.shares.values()):
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
     times, values = _course(engine, around, rollback)
-    if not len(times) or around.now - times[-1] > around.stale + 2:
+    if not len(times) or around.now - times[-1] > around.stale + 2 or _is_gone(rollback, around):
         return Trigger(when, State.NO_DATA, f"Trigger {when}: no data.")
     beyond = np.array([rollback.when.threshold.holds(value) for value in values])
     if not beyond[-1]:
@@ -108,6 +109,11 @@ def _trigger(engine: Engine, around: Surroundings, rollback: Rollback) -> Trigge
     if lasted >= rollback.hold:
         return Trigger(when, State.BAD, f"{text}: {rollback.action} rollback.")
     return Trigger(when, State.OK, f"{text}.")
+
+
+def _is_gone(rollback: Rollback, around: Surroundings) -> bool:
+    """A candidate that is not scraped has no figures now, whatever the window still holds; its absence is a figure."""
+    return rollback.when.measure != "availability" and around.now - around.sights[CANDIDATE].newest > around.stale
 
 
 def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:

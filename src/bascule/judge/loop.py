@@ -13,6 +13,7 @@ from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.alarm import Alarm
 from bascule.judge.engine import Cell, Outcome
+from bascule.judge.hooks import Hooks
 from bascule.judge.live import Watch
 from bascule.judge.plan import Plan, read_plan
 from bascule.judge.signals import find_bounds
@@ -32,7 +33,7 @@ class Judge:
     3. read the samples since the last look, cut them into joint looks, and weigh each
     4. form the outcome: readings, gates, triggers, verdict
     5. post the alarms to Alertmanager: new and ended ones at once, standing ones again and again
-    6. publish the outcome
+    6. publish the outcome, and run the hooks that wait for a change of verdict
     """
 
     def __init__(self, spec: Spec, prometheus: Prometheus, alertmanager: Alertmanager | None,
@@ -42,6 +43,7 @@ class Judge:
         self._prometheus = prometheus
         self._publish = publish
         self._post = AlarmPost(spec, alertmanager) if alertmanager is not None else None
+        self._hooks = Hooks(spec)
         self._began: float | None = None
         self._bounds_checked = 0.0
 
@@ -56,6 +58,8 @@ class Judge:
         if self._post is not None and self.watch is not None:
             self._post.send(self.watch)
         self._publish(outcome, problem, time.perf_counter() - begun)
+        if outcome is not None:
+            self._hooks.see(outcome.judgement.verdict, outcome.judgement.reasons)
         return outcome
 
     def _look(self) -> Outcome:

@@ -290,6 +290,21 @@ class Slas(Part):
         return _gather(data, ("states",))
 
 
+class Hook(Part):
+    """What to do when the verdict changes to one of `on`: a command without a shell, or a webhook; run at most once."""
+
+    on: list[Literal["promote", "hold", "roll_back", "no_data"]] = Field(min_length=1)
+    command: list[str] | None = None
+    webhook: str | None = None
+    timeout: Duration = 10.0
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.command is None) == (self.webhook is None):
+            raise ValueError("a hook is either a 'command' or a 'webhook'")
+        return self
+
+
 class Judge(Part):
     """How the judge weighs. The budget is for all signals and segments of a migration together."""
 
@@ -297,6 +312,7 @@ class Judge(Part):
     tick: Duration = 1.0
     recovery: Duration = 60.0
     min_samples: int = Field(500, ge=1)
+    hooks: list[Hook] = Field(default_factory=list)
 
 
 class LogSource(Part):
