@@ -29,7 +29,7 @@ RUNS = 10
 ERROR_RATE = 0.12
 BASELINE_SECONDS = 60.0
 LONG_FAULT_SECONDS = 200.0  # long enough for the corrected rules: rate[5m], for 1m, 15 s
-FIXTURES = Path("tests/fixtures/source-document")
+SOURCE = Path("tests/fixtures/source-document")
 DETECTING = ("CandidateWorse", "V2ErrorSpike")
 
 
@@ -78,7 +78,7 @@ def _one(house: House, number: int) -> Run:
     print(
         f"  run {number + 1}: {run.alert} after {run.seconds:.1f} s (scrape phase {run.scrape_phase:.2f} s)", flush=True
     )
-    house.wait_for("recovery", lambda: all(i["status"] == "resolved" for i in house.incidents()), 180)
+    house.wait_for("recovery", lambda: not house.open_incidents(), 180)
     return run
 
 
@@ -127,7 +127,7 @@ def literal_prometheus(house: House, folder: Path) -> Iterator[Prometheus]:
     """A second Prometheus on the same services, at 15 s, with the source document's rules in two forms."""
     port = ports.free()
     config = folder / "second.yml"
-    rules = [_labelled(FIXTURES / name, form, folder) for name, form in FORMS]
+    rules = [_labelled(path, form, folder) for path, form in FORMS]
     config.write_text(yaml.safe_dump(_configuration(house, rules)))
     argv = [
         str(programs.find("prometheus")),
@@ -141,7 +141,11 @@ def literal_prometheus(house: House, folder: Path) -> Iterator[Prometheus]:
         yield client
 
 
-FORMS = (("rules.yml", "as written"), ("alerts.yml", "as written"), ("corrected.yml", "labels corrected"))
+FORMS = (
+    (SOURCE / "prometheus-rules.yml", "as written"),
+    (SOURCE / "alerts.yml", "as written"),
+    (Path("bench/fixtures/corrected.yml"), "labels corrected"),
+)
 
 
 def _labelled(path: Path, form: str, folder: Path) -> str:

@@ -11,13 +11,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -67,13 +70,18 @@ class Teller:
 def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) -> Summary:
     """Play the demo; writes `summary.json`, `sla-report.html` and pictures below `out`."""
     out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / "run", ignore_errors=True)  # a demo starts without a history
     tell = Teller(console)
     summary = Summary()
     with standing(out / "run", tell, stop) as house:
         tell(f"console: {house.spec.stack.url('console')}")
         started = time.time()
-        _migrate(house, tell, summary, out)
+        try:
+            _migrate(house, tell, summary, out)
+        except NotSeen as missing:
+            tell(f"[red]{missing.what}[/]")
         summary.report = str(_report(house, started, out))
+        tell(f"SLA report: {summary.report}")
         (out / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
         console.print(table(summary))
         if keep:
@@ -91,8 +99,10 @@ def _migrate(house: House, tell: Teller, summary: Summary, out: Path) -> None:
     _picture(house, out / "console-healthy.png")
     summary.alerts_before_fault = [incident["alert"] for incident in house.incidents()]
     _break_and_catch(house, tell, summary)
-    _picture(house, out / "console-alarm.png")
-    _roll_back(house, tell, summary)
+    with ThreadPoolExecutor(1) as beside:  # the roll-back does not wait for the photographer
+        picture = beside.submit(_picture, house, out / "console-alarm.png")
+        _roll_back(house, tell, summary)
+        picture.result()
 
 
 def _step(house: House, tell: Teller, number: int) -> None:
@@ -148,7 +158,7 @@ def _roll_back(house: House, tell: Teller, summary: Summary) -> None:
     tell(f"  verdict [bold red]roll back[/]: {_first(answer)}")
     summary.rolled_back_at = house.set_phase(0, "verdict: roll back")
     tell("share returned to 0 %: all traffic on V1")
-    house.wait_for("the alert's end", lambda: not _open(house), 120)
+    house.wait_for("the alert's end", lambda: not house.open_incidents(), 120)
     summary.resolved_at = max(i["resolved"] for i in house.incidents())
     tell(f"[green]resolved[/] {summary.resolved_at - summary.rolled_back_at:.1f} s after the roll-back")
 
@@ -156,10 +166,6 @@ def _roll_back(house: House, tell: Teller, summary: Summary) -> None:
 def _says(house: House, verdict: Verdict) -> dict[str, Any] | None:
     answer = house.verdict()
     return answer if answer["verdict"] == verdict else None
-
-
-def _open(house: House) -> list[dict[str, Any]]:
-    return [incident for incident in house.incidents() if incident["status"] == "open"]
 
 
 def _report(house: House, started: float, out: Path) -> Path:
@@ -178,7 +184,7 @@ def _picture(house: House, path: Path) -> None:
 
 def table(summary: Summary) -> Table:
     """Fault injected, first evidence, alert delivered, seconds between, resolved."""
-    result = Table(title="What was found", title_justify="left")
+    result = Table(title="What was found", title_justify="left", box=box.SIMPLE_HEAD)
     for column, style in (("event", ""), ("UTC", "dim"), ("after the fault", "bold")):
         result.add_column(column, style=style)
     for text, moment in (

@@ -60,9 +60,12 @@ class House:
         return answer
 
     def incidents(self) -> list[dict[str, Any]]:
-        """Every incident delivered so far, newest first."""
+        """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
         known: list[dict[str, Any]] = self._get("incidents", "/api/incidents")
-        return known
+        return [incident for incident in known if incident["severity"] != "none"]
+
+    def open_incidents(self) -> list[dict[str, Any]]:
+        return [incident for incident in self.incidents() if incident["status"] == "open"]
 
     def _get(self, part: str, path: str) -> Any:
         response = self.http.get(self.spec.stack.url(part) + path)
