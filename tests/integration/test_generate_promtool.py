@@ -116,7 +116,7 @@ def test_amtool_accepts_receivers_and_maintenance_windows(alertmanager: Path) ->
     """Secrets by file, mute intervals over midnight and per service: all of it is valid."""
     done = run("amtool", "check-config", alertmanager)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 receivers" in done.stdout
+    assert "6 receivers" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bascule.conventions import Alert
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Email, Maintenance, Receiver
 
 MACHINE = "bascule-incidents"
+SWITCH = "dead-mans-switch"
 GROUP_BY = ["alertname", "user_segment", "job"]
 # What two alerts must share for the critical one to silence the repeats of the warning one.
 SAME_THING = ["alertname", "job", "instance", "version", "user_segment", "partner", "sla", "signal"]
@@ -32,16 +34,17 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
             "route": {
                 "receiver": MACHINE,
                 **_AT_ONCE,
-                "routes": [{"receiver": MACHINE, **_AT_ONCE, "continue": True}, *_people_routes(spec)],
+                "routes": [_switch_route(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
             "inhibit_rules": [_REPEATS],
-            "receivers": [_machine(spec), *(_receiver(name, r) for name, r in spec.notify.receivers.items())],
+            "receivers": [_machine(spec), *_receivers(spec)],
             "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
         }
     )
 
 
 _AT_ONCE = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
+_MACHINE_ROUTE = {"receiver": MACHINE, **_AT_ONCE, "continue": True}
 
 # Inhibition acts when a group is flushed, so it can never hold back a first notice: it only ends repeats.
 _REPEATS = {
@@ -56,6 +59,22 @@ def _machine(spec: Spec) -> dict[str, Any]:
     return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True}]}
 
 
+def _switch_route(spec: Spec) -> dict[str, Any]:
+    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), never to the journal."""
+    return {
+        "receiver": SWITCH,
+        "matchers": [f'alertname="{spec.alert_prefix}{Alert.DEAD_MANS_SWITCH}"'],
+        "group_wait": "0s",
+        "group_interval": "1m",
+        "repeat_interval": "1m",
+    }
+
+
+def _receivers(spec: Spec) -> list[dict[str, Any]]:
+    declared = {name: _receiver(name, receiver) for name, receiver in spec.notify.receivers.items()}
+    return list(({SWITCH: {"name": SWITCH}} | declared).values())
+
+
 # ---------------------------------------------------------------- people
 
 
@@ -64,7 +83,7 @@ def first_receivers(spec: Spec) -> list[str]:
     steps = [step for steps in spec.notify.escalation.values() for step in steps]
     at_once = [step.to for step in steps if step.after == 0]
     unmentioned = [name for name in spec.notify.receivers if name not in {step.to for step in steps}]
-    return list(dict.fromkeys(at_once + unmentioned))
+    return [name for name in dict.fromkeys(at_once + unmentioned) if name != SWITCH]
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from bascule import conventions as names
 from bascule.generate.instrument_config import latency_bounds
 from bascule.generate.prometheus_config import probe_job
+from bascule.generate.usage import uses_instrument
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
@@ -20,7 +21,22 @@ STEP_SECONDS = 15
 STEPS = 80  # twenty minutes
 _VALUES = ("500", "503", "200", "True", "true", "False", "hit", "ok", "none", "POST", "GET", "x")
 
+PARTNER = "acme"
+
 Labels = tuple[tuple[str, str], ...]
+
+# What the instrumentation counts beyond the signals: metric, labels, and how often for each request.
+_INSTRUMENT: tuple[tuple[str, dict[str, str], float], ...] = (
+    (names.FORMAT_CHECKS.name, {"compatible": "True"}, 1),
+    (names.FORMAT_CHECKS.name, {"compatible": "False"}, 0),
+    (names.RATE_LIMIT_REQUESTS.name, {"decision": "allowed"}, 1),
+    (names.RATE_LIMIT_REQUESTS.name, {"decision": "refused"}, 0),
+    (names.CACHE_REQUESTS.name, {"result": "hit"}, 0.9),
+    (names.CACHE_REQUESTS.name, {"result": "miss"}, 0.1),
+    (f"{names.MATCH_ACCURACY.name}_sum", {}, 0.9),
+    (f"{names.MATCH_ACCURACY.name}_count", {}, 1),
+    (names.ACTIVE_USERS.name, {}, 1),
+)
 
 
 def matching(matcher: Matcher) -> str:
@@ -54,7 +70,7 @@ class Scene:
 
     spec: Spec
     share: float
-    requests_per_second: float = 20.0  # of each segment, both versions together
+    requests_per_second: float = 5.0  # of each segment, both versions together
     values: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     actual: Mapping[str, float] = field(default_factory=dict)  # the share of a segment where it is not the planned one
     down: frozenset[str] = frozenset()
@@ -111,6 +127,9 @@ class Scene:
             for selector, step in self._events(signal, events, self.level(name, version, segment)):
                 if selector.metric not in told:
                     found[selector.metric, self._labels(selector, version, segment)] = step
+        for metric, labels, share in _INSTRUMENT if uses_instrument(self.spec) else ():
+            selector = Selector(metric).where(**labels)
+            found.setdefault((metric, self._labels(selector, version, segment)), events * share)
         return found
 
     def _events(self, signal: Signal, events: float, level: float) -> Iterator[tuple[Selector, float]]:
@@ -138,6 +157,8 @@ class Scene:
         labels = {matcher.label: matching(matcher) for matcher in matchers}
         if self.spec.segments.named:
             labels.setdefault(self.spec.segments.label, segment)
+            partner = self.spec.segments.named[segment].partner_label
+            labels |= {partner: PARTNER} if partner else {}
         job = next((name for name, s in self.spec.services.items() if s.version == version), "app")
         return tuple(({"job": job, "instance": "a:1"} | labels).items())
 

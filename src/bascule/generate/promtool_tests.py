@@ -5,7 +5,7 @@ An alert is looked for in Prometheus' own `ALERTS` series: what counts is that i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from bascule.conventions import Alert
 from bascule.conventions import Rule as Named
 from bascule.generate.examples import STEP_SECONDS, STEPS, Scene
 from bascule.generate.prometheus_config import probe_job
+from bascule.generate.promtool_cases import Case, cases, sla_cases
 from bascule.generate.rule_groups import rule_groups
 from bascule.generate.rules import Group, Recording
 from bascule.spec import Spec
@@ -42,11 +43,12 @@ class Test:
     name: str
     series: Mapping[str, str]
     checks: tuple[Check, ...]
+    interval: str = f"{STEP_SECONDS}s"
 
     def as_yaml(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "interval": f"{STEP_SECONDS}s",
+            "interval": self.interval,
             "input_series": [{"series": series, "values": values} for series, values in self.series.items()],
             "promql_expr_test": [check.as_yaml() for check in self.checks],
         }
@@ -54,12 +56,17 @@ class Test:
 
 def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
     """File name (without folder and ending) to the mapping promtool reads."""
-    parts = {"alerts": alert_tests(spec), "recording": recording_tests(spec)}
-    return {name: _file([test.as_yaml() for test in tests]) for name, tests in parts.items()}
+    files = {
+        "alerts": _file(alert_tests(spec), "1m"),
+        "recording": _file(recording_tests(spec), "1m"),
+        "sla": _file(sla_tests(spec), "10m"),
+    }
+    return {name: file for name, file in files.items() if file["tests"]}
 
 
-def _file(tests: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"rule_files": ["../rules/*.yml"], "evaluation_interval": f"{STEP_SECONDS}s", "tests": tests}
+def _file(tests: Iterable[Test], evaluation: str) -> dict[str, Any]:
+    every = [test.as_yaml() for test in tests]
+    return {"rule_files": ["../rules/*.yml"], "evaluation_interval": evaluation, "tests": every}
 
 
 # ---------------------------------------------------------------- scenes and looks
@@ -92,18 +99,59 @@ def alert_tests(spec: Spec) -> Iterator[Test]:
     scene = healthy_scene(spec)
     every = list(dict.fromkeys(alert.name for group in rule_groups(spec) for alert in group.alerts))
     own = [name.removeprefix(spec.alert_prefix) for name in every]
-    yield Test("healthy: nothing fires", scene.series(), tuple(silent(spec, name) for name in own))
+    quiet = [name for name in own if name != Alert.DEAD_MANS_SWITCH]
+    yield Test("healthy: nothing fires", scene.series(), tuple(silent(spec, name) for name in quiet))
+    yield _case(spec, Alert.DEAD_MANS_SWITCH, "always, or alerting is broken", scene)
     yield Test("no data: silence is told, not taken for health", {}, tuple(_without_data(spec, own)))
     yield from _signal_cases(spec, scene)
     yield from _traffic_cases(spec, scene)
     yield from _service_cases(spec, scene)
     yield from _judge_cases(spec, scene)
     yield from _no_data_cases(spec, scene)
+    yield from _together(spec, [case for case in cases(spec, scene) if case.alert in own])
+
+
+def sla_tests(spec: Spec) -> Iterator[Test]:
+    """On counts given by the minute: a month of samples would take an hour to test."""
+    yield from _together(spec, list(sla_cases(spec)))
+
+
+def _together(spec: Spec, cases: list[Case]) -> Iterator[Test]:
+    """Cases whose series have nothing in common share a test: evaluating every rule is what takes the time."""
+    alone = [case for case in cases if not case.fires]
+    yield from (_of(spec, case) for case in alone)
+    batches: list[list[Case]] = []
+    for case in (case for case in cases if case.fires):
+        batch = next((batch for batch in batches if _fits(case, batch)), None)
+        if batch is None:
+            batches.append([case])
+        else:
+            batch.append(case)
+    yield from (_batch(spec, batch) for batch in batches)
+
+
+def _fits(case: Case, batch: list[Case]) -> bool:
+    same_pace = all(other.interval == case.interval for other in batch)
+    return same_pace and not any(set(case.series) & set(other.series) for other in batch)
+
+
+def _batch(spec: Spec, batch: list[Case]) -> Test:
+    tests = [_of(spec, case) for case in batch]
+    series = {name: values for test in tests for name, values in test.series.items()}
+    checks = tuple(check for test in tests for check in test.checks)
+    return Test("; ".join(test.name for test in tests), series, checks, batch[0].interval)
+
+
+def _of(spec: Spec, case: Case) -> Test:
+    look = firing if case.fires else silent
+    check = replace(look(spec, case.alert, **case.labels), at=case.at)
+    word = "firing" if case.fires else "not firing"
+    return Test(f"{case.alert} {word}: {case.what}", case.series, (check,), case.interval)
 
 
 def _without_data(spec: Spec, alerts: list[str]) -> Iterator[Check]:
     for name in alerts:
-        yield firing(spec, name) if name == Alert.SIGNAL_NO_DATA else silent(spec, name)
+        yield firing(spec, name) if name in (Alert.SIGNAL_NO_DATA, Alert.DEAD_MANS_SWITCH) else silent(spec, name)
 
 
 def _signal_cases(spec: Spec, scene: Scene) -> Iterator[Test]:

@@ -200,6 +200,7 @@ def service_rules(spec: Spec) -> Iterator[Recording]:
         yield _service_up(kind, list(spec.services_of(kind)), said_by.get(kind, ""))
     if spec.probes:
         yield _service_up("probe", [probe_job(name) for name in spec.probes], "probe_success")
+    yield Recording(Recorded.SERVICE_AVAILABILITY, f"avg by (job) (avg_over_time({SERVICE_UP}[{WINDOW}]))")
 
 
 def _service_up(kind: str, jobs: list[str], said_by: str) -> Recording:

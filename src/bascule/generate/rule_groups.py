@@ -11,9 +11,15 @@ from bascule.generate.alerts import (
     signal_alerts,
     traffic_alerts,
 )
+from bascule.generate.alerts_infrastructure import infrastructure_alerts
+from bascule.generate.alerts_monitoring import monitoring_alerts
+from bascule.generate.alerts_targets import rollback_alerts, target_alerts
 from bascule.generate.no_data import no_data_rules
 from bascule.generate.recording import cache_rules, service_rules, signal_rules, traffic_rules
 from bascule.generate.rules import Group
+from bascule.generate.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
+from bascule.generate.sla_rules import sla_alerts, sla_rules
+from bascule.generate.usage import usage_interval, usage_rules
 from bascule.spec import Spec
 
 
@@ -27,9 +33,18 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
             Group(RuleGroup.REDIS, (*cache_rules(spec), *cache_alerts(spec))),
         ],
         "judge": [Group(RuleGroup.JUDGE_ALERTS, tuple(judge_alerts(spec)))],
+        "usage": [Group(RuleGroup.USAGE, tuple(usage_rules(spec)), usage_interval(spec))],
+        "targets": [
+            Group(RuleGroup.TARGETS, tuple(target_alerts(spec))),
+            Group(RuleGroup.ROLLBACK, tuple(rollback_alerts(spec))),
+        ],
+        "sla": [Group(RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],
+        "infrastructure": [Group(RuleGroup.INFRASTRUCTURE, tuple(infrastructure_alerts(spec)))],
+        "monitoring": [Group(RuleGroup.MONITORING, tuple(monitoring_alerts(spec)))],
         "no-data": [Group(RuleGroup.NO_DATA_ALERTS, (*no_data_rules(spec), *no_data_alerts(spec)))],
     }
-    return {name: [group for group in groups if group.rules] for name, groups in files.items()}
+    full = {name: [group for group in groups if group.rules] for name, groups in files.items()}
+    return {name: groups for name, groups in full.items() if groups}
 
 
 def rule_groups(spec: Spec) -> list[Group]:

@@ -10,7 +10,7 @@ import pytest
 
 from bascule import conventions as names
 from bascule.generate import generate
-from bascule.generate.alertmanager_config import MACHINE, alertmanager_config, first_receivers
+from bascule.generate.alertmanager_config import MACHINE, SWITCH, alertmanager_config, first_receivers
 from bascule.generate.prometheus_config import blackbox_config, prometheus_config
 from bascule.instrument.config import load_config
 from bascule.spec import Spec, load, parse
@@ -95,13 +95,21 @@ def test_an_external_alertmanager_is_alerted_by_its_url() -> None:
 def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
     """No grouping and no wait to the journal; the routes of people come after."""
     config = alertmanager_config(spec)
-    machine = config["route"]["routes"][0]
+    machine = config["route"]["routes"][1]
     assert machine["receiver"] == MACHINE
     assert machine["group_by"] == ["..."]
     assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "1s", True)
     assert config["receivers"][0]["webhook_configs"] == [
         {"url": "http://127.0.0.1:9463/api/webhook", "send_resolved": True}
     ]
+
+
+def test_the_dead_mans_switch_goes_to_whoever_counts_its_beats_and_never_to_the_journal(spec: Spec) -> None:
+    """It always fires: as an incident it would stand open for ever."""
+    first = alertmanager_config(spec)["route"]["routes"][0]
+    assert first["matchers"] == ['alertname="DeadMansSwitch"']
+    assert first["receiver"] == SWITCH
+    assert "continue" not in first
 
 
 PEOPLE = """

@@ -9,15 +9,30 @@ import promql_parser
 import pytest
 
 from bascule import conventions as names
-from bascule.conventions import Alert
+from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.alerts import slug
 from bascule.generate.promtool_tests import test_files as files_of_tests
 from bascule.generate.rule_groups import rule_groups
 from bascule.generate.rules import Alerting, Recording
-from bascule.spec import Spec, load, parse
+from bascule.spec import Spec, built_in_text, load, parse
 
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
+SOURCE_ALERTS = {
+    Alert.SERVICE_DOWN,
+    Alert.RESPONSE_TIME_HIGH,
+    Alert.ACCURACY_DEGRADED,
+    Alert.MIGRATION_STALLED,
+    Alert.V2_ERROR_SPIKE,
+    Alert.CACHE_HIT_RATE_LOW,
+}
+EVERYTHING = (
+    built_in_text()
+    .replace("  hosts: ", '  boxes: {kind: container, targets: ["127.0.0.1:8080"]}\n  hosts: ')
+    .replace("\nprobes:", '\nprobes:\n  names: {kind: dns, url: "dns://127.0.0.1/example.com"}')
+    .replace("  freemium: ", "  beta: {errors: 1%}\n  freemium: ")
+    .replace("\nsegments:", "\n  load: {kind: gauge, metric: app_load, better: lower, target: 3}\n\nsegments:")
+)
 HEAD = """
 apiVersion: bascule/v1
 kind: Migration
@@ -32,6 +47,7 @@ SPECS = {
     "a label of another name": parse(
         HEAD + "versions: {label: deployment, baseline: blue, candidate: green}\nsegments: {label: tier, gold: {}}\n"
     ),
+    "everything": parse(EVERYTHING),
     "matchers": parse(HEAD + "versions: {baseline: a, candidate: b, select: {a: 'job=\"x\"', b: 'job=\"y\"'}}\n"),
 }
 
@@ -59,13 +75,20 @@ def test_the_source_documents_rules_and_alerts_are_there_by_name() -> None:
     """Its readers recognise them."""
     spec = SPECS["built in"]
     assert set(Named) <= {rule.name for rule in recordings(spec)}
-    assert set(Alert) <= {alert.name for alert in alerts(spec)}
+    assert {alert.name for alert in alerts(spec)} >= SOURCE_ALERTS
+
+
+def test_every_declared_alert_is_generated_for_a_spec_that_has_all_parts() -> None:
+    """No name in the conventions is an empty promise."""
+    declared = set(Alert) | set(Named) | set(Recorded)
+    generated = {rule.name for rule in (*alerts(SPECS["everything"]), *recordings(SPECS["everything"]))}
+    assert declared - generated == set()
 
 
 def test_every_alert_says_what_why_and_what_to_do(spec: Spec) -> None:
     """A page without a next step wakes somebody for nothing."""
     for alert in alerts(spec):
-        assert alert.labels["severity"] in {"critical", "warning", "info", "gate"}
+        assert alert.labels["severity"] in {"critical", "warning", "info", "gate", "none"}
         for key in ("summary", "description", "action", "runbook", "runbook_url", "dashboard_url"):
             assert alert.annotations[key], f"{alert.name}: {key}"
         assert "{{" not in alert.annotations["summary"], "a summary is a static sentence"
@@ -122,8 +145,8 @@ def test_a_counter_that_a_version_never_exports_is_not_taken_for_zero() -> None:
 
 def test_each_alert_is_tested_firing_and_without_data() -> None:
     """The generated promtool tests leave no alert out."""
-    tests = str(files_of_tests(SPECS["built in"])["alerts"])
-    for alert in alerts(SPECS["built in"]):
+    tests = str(files_of_tests(SPECS["everything"]))
+    for alert in alerts(SPECS["everything"]):
         assert f"{alert.name} firing: " in tests, alert.name
         assert f'alertname="{alert.name}"' in tests
 

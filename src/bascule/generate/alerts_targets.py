@@ -1,0 +1,269 @@
+"""Promises to segments and partners (pages), targets and gates (they hold a promotion), and rollback triggers.
+
+A ratio is compared with its target only where it is clearly beyond it: three standard errors of a ratio that is exactly
+on target are allowed for, so that 97 good ones of 100 are no breach of 98 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bascule import conventions as names
+from bascule.conventions import Alert, Recorded
+from bascule.conventions import Rule as Named
+from bascule.generate.alerts import CRITICAL, GATE, WARNING, alerting
+from bascule.generate.expressions import WINDOW_SECONDS, any_of
+from bascule.generate.recording import QUANTILES, quantile_name
+from bascule.generate.rules import Alerting
+from bascule.generate.usage import partner_label, quotas, uses_instrument
+from bascule.spec import Spec
+from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Rollback
+from bascule.spec.quantities import Gain, format_duration
+
+GATE_HOLD_SECONDS = 900.0  # a gate is in no hurry, and a quarter of an hour evens out small numbers
+
+
+def clearly(comparison: str, value: str, target: float, events_per_second: str, on: str) -> str:
+    """`value` beyond `target` by more than three standard errors, at this many events in the window."""
+    margin = f"3 * sqrt({target * (1 - target):.6g} / ({events_per_second} * {WINDOW_SECONDS}))"
+    sign = "+" if comparison == ">" else "-"
+    return f"{value}\n{comparison} on ({on})\n({target:g} {sign} {margin})"
+
+
+def enough(events_per_second: str, at_least: float, on: str) -> str:
+    return f"and on ({on})\n{events_per_second} * {WINDOW_SECONDS} >= {at_least:g}"
+
+
+def target_alerts(spec: Spec) -> Iterator[Alerting]:
+    yield from _segments(spec)
+    if partner_label(spec):
+        yield from _partners(spec)
+    if uses_instrument(spec):
+        yield from _refusals(spec)
+    yield from _targets(spec)
+    yield _gates(spec)
+
+
+# ---------------------------------------------------------------- segments
+
+
+def _segments(spec: Spec) -> Iterator[Alerting]:
+    for name, segment in spec.segments.named.items():
+        if segment.accuracy is not None and isinstance(spec.signals.get("accuracy"), RatioSignal):
+            yield _segment_alert(
+                spec, Alert.SEGMENT_ACCURACY_LOW, name, "accuracy", "<", segment.accuracy, spec.versions.candidate
+            )
+        if segment.errors is not None and not segment.partner_label and "errors" in spec.signals:
+            yield _segment_alert(spec, Alert.SEGMENT_ERRORS_HIGH, name, "errors", ">", segment.errors, "")
+
+
+def _segment_alert(
+    spec: Spec, alert: str, segment: str, signal: str, comparison: str, target: float, version: str
+) -> Alerting:
+    """The old version is not held to what the new one promises: with `version`, only that one is looked at."""
+    where = f'signal="{signal}",user_segment="{segment}"' + (f',version="{version}"' if version else "")
+    value = f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})"
+    events, on = f"sum by (version, user_segment) ({Recorded.SIGNAL_EVENTS}{{{where}}})", "version, user_segment"
+    word = "below" if comparison == "<" else "above"
+    return alerting(
+        spec, alert,
+        f"{clearly(comparison, value, target, events, on)}\n{enough(events, spec.thresholds.min_requests, on)}",
+        hold=300, severity=WARNING, labels={names.SEGMENT: segment},
+        summary="A segment does not get what it was promised",
+        description=f"{signal.capitalize()} of {{{{ $labels.user_segment }}}} on {{{{ $labels.version }}}} is "
+        f"{{{{ $value | humanizePercentage }}}}, {word} the {target * 100:g}% promised to it.",
+        action="Find what differs for this segment; hold its share until it is mended.",
+        runbook="segment-promises",
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- partners
+
+
+def _partners(spec: Spec) -> Iterator[Alerting]:
+    for segment in spec.segments.named.values():
+        if segment.partner_label and segment.errors is not None and "errors" in spec.signals:
+            yield _partner_errors(spec, segment.errors)
+        if segment.partner_label and segment.format_compatibility is not None and uses_instrument(spec):
+            yield _partner_format(spec, segment.format_compatibility)
+    if quotas(spec):
+        yield _partner_quota(spec)
+
+
+def _partner_errors(spec: Spec, target: float) -> Alerting:
+    on = "version, partner"
+    events = str(Recorded.REQUESTS_BY_PARTNER)
+    return alerting(
+        spec, Alert.PARTNER_ERRORS_HIGH,
+        f"{clearly('>', Recorded.ERRORS_BY_PARTNER, target, events, on)}\n"
+        f"{enough(events, spec.thresholds.min_requests, on)}",
+        hold=300, severity=WARNING,
+        summary="A partner meets too many errors",
+        description="{{ $labels.partner }} on {{ $labels.version }}: {{ $value | humanizePercentage }} of its requests "
+        f"fail, above the {target * 100:g}% promised.",
+        action="Look at that partner's endpoints and formats; tell the partner before it tells you.",
+        runbook="partner-promises",
+    )  # fmt: skip
+
+
+def _partner_format(spec: Spec, target: float) -> Alerting:
+    checks = (
+        f"sum by (version, partner) (rate({names.FORMAT_CHECKS.name}[5m])) * {WINDOW_SECONDS} "
+        f">= {min(10, spec.thresholds.min_requests)}"
+    )
+    candidate = f'{Recorded.FORMAT_COMPATIBLE}{{version="{spec.versions.candidate}"}}'
+    return alerting(
+        spec, Alert.PARTNER_FORMAT_BROKEN,
+        f"{candidate} < {target:g}\nand on (version, partner)\n{checks}",
+        hold=60, severity=CRITICAL,
+        summary="Answers do not fit a partner's format",
+        description="Only {{ $value | humanizePercentage }} of the answers to {{ $labels.partner }} fit its format.",
+        action="Keep this partner on the old version until the format is mended.",
+        runbook="partner-promises",
+    )  # fmt: skip
+
+
+def _partner_quota(spec: Spec) -> Alerting:
+    return alerting(
+        spec, Alert.PARTNER_QUOTA_NEARLY_USED, f"{Recorded.PARTNER_QUOTA} > 0.9",
+        hold=60, severity=WARNING,
+        summary="A partner has nearly used its quota",
+        description="{{ $labels.partner }} has used {{ $value | humanizePercentage }} of its hourly quota.",
+        action="Ask the partner whether this is meant; raise the quota, or let the limit do its work.",
+        runbook="partner-promises",
+    )  # fmt: skip
+
+
+def _refusals(spec: Spec) -> Iterator[Alerting]:
+    limited = [name for name, segment in spec.segments.named.items() if segment.rate_limit is not None]
+    if not limited:
+        return
+    counted = f"sum by (version, user_segment) (rate({names.RATE_LIMIT_REQUESTS.name}[5m]))"
+    yield alerting(
+        spec, Alert.RATE_LIMIT_REFUSALS,
+        f'{Recorded.REFUSED}{{user_segment=~"{any_of(limited)}"}} > 0.05\n'
+        f"{enough(counted, spec.thresholds.min_requests, 'version, user_segment')}",
+        hold=300, severity=WARNING,
+        summary="Many requests are refused by the rate limit",
+        description="{{ $value | humanizePercentage }} of the requests of {{ $labels.user_segment }} on "
+        "{{ $labels.version }} are over the limit.",
+        action="Compare with the other version: a client that repeats its requests looks like this too.",
+        runbook="segment-promises",
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- targets of the candidate
+
+
+def _targets(spec: Spec) -> Iterator[Alerting]:
+    for name, signal in spec.signals.items():
+        if isinstance(signal, HistogramSignal):
+            yield from _quantile_targets(spec, name, signal)
+        if isinstance(signal, MeanSignal | GaugeSignal) and signal.target is not None:
+            yield _level_target(spec, name, signal)
+        if isinstance(signal, MeanSignal | RatioSignal) and signal.target_gain is not None:
+            yield _gain_target(spec, name, signal.target_gain, signal.better)
+    if isinstance(spec.signals.get("latency"), HistogramSignal):
+        yield _unmet(
+            spec, "latency", "no slower", f"{Named.PERFORMANCE_RATIO} < 1",
+            "P95 of the old version is only {{ $value }} times the new one's: the new one is slower.",
+        )  # fmt: skip
+
+
+def _quantile_targets(spec: Spec, name: str, signal: HistogramSignal) -> Iterator[Alerting]:
+    for quantile, limit in signal.targets.items():
+        if quantile in QUANTILES:
+            value = _candidates(spec, quantile_name("version", quantile), name)
+            text = f"{quantile} is {{{{ $value }}}} {signal.unit}; {limit:g} is the target."
+            yield _unmet(spec, name, quantile, f"{value} > {limit:g}", text)
+
+
+def _level_target(spec: Spec, name: str, signal: MeanSignal | GaugeSignal) -> Alerting:
+    series = Recorded.SIGNAL_LEVEL if isinstance(signal, GaugeSignal) else Recorded.SIGNAL_BY_VERSION
+    worse = "<" if signal.better == "higher" else ">"
+    text = f"{{{{ $value }}}} {signal.unit}; {signal.target:g} is the target."
+    return _unmet(spec, name, "level", f"{_candidates(spec, series, name)} {worse} {signal.target:g}", text)
+
+
+def _gain_target(spec: Spec, name: str, gain: Gain, better: str) -> Alerting:
+    amount = gain.amount if better == "higher" else -gain.amount
+    worse = "<" if better == "higher" else ">"
+    value = f'max without (signal) ({Recorded.SIGNAL_DIFFERENCE}{{signal="{name}"}})'
+    if gain.relative:
+        old, new = (f'{Recorded.SIGNAL_STANDARDISED}{{signal="{name}",version="{v}"}}' for v in spec.versions.both)
+        value = f"max without (signal) ({new} / ignoring (version) ({old} > 0)) - 1"
+    text = f"The gain over the old version is {{{{ $value }}}}; {amount:g} is the target (within the same segments)."
+    return _unmet(spec, name, "gain", f"{value} {worse} {amount:g}", text)
+
+
+def _candidates(spec: Spec, series: str, signal: str) -> str:
+    return f'max without (signal) ({series}{{signal="{signal}",version="{spec.versions.candidate}"}})'
+
+
+def _unmet(spec: Spec, signal: str, target: str, expr: str, description: str) -> Alerting:
+    return alerting(
+        spec, Alert.TARGET_UNMET, expr,
+        hold=GATE_HOLD_SECONDS, severity=GATE, labels={"signal": signal, "target": target},
+        summary="The new version does not reach a target",
+        description=f"{signal}: {description}",
+        action="Nothing at night. Hold the promotion until it is reached, or change the target in the spec.",
+        runbook="gates-and-targets",
+    )  # fmt: skip
+
+
+def _gates(spec: Spec) -> Alerting:
+    return alerting(
+        spec, Alert.GATE_UNMET, f'max by (gate) ({names.GATE_STATE.name}{{state="bad"}}) == 1',
+        hold=60, severity=GATE,
+        summary="A gate of the present phase is not passed",
+        description="Gate {{ $labels.gate }} is not passed: the judge's interval lies wholly beyond the bound.",
+        action="Stay in this phase; the console shows the figure and its interval.",
+        runbook="gates-and-targets",
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- rollback triggers
+
+
+def rollback_alerts(spec: Spec) -> Iterator[Alerting]:
+    for trigger in spec.rollback:
+        expr = _measure(spec, trigger)
+        if expr:
+            yield _triggered(spec, trigger, expr)
+
+
+def _triggered(spec: Spec, trigger: Rollback, expr: str) -> Alerting:
+    return alerting(
+        spec, Alert.ROLLBACK_TRIGGERED, expr,
+        hold=trigger.hold, severity=CRITICAL,
+        labels={"trigger": str(trigger.when), "rollback": trigger.action, names.VERSION: spec.versions.candidate},
+        summary="A declared rollback trigger holds",
+        description=f"{trigger.when} for {format_duration(trigger.hold)}: now {{{{ $value }}}}.",
+        action=f"Roll back ({trigger.action}).",
+    )  # fmt: skip
+
+
+def _measure(spec: Spec, trigger: Rollback) -> str:
+    """What the new version's users meet now: not standardised, because it is compared with a bound, not with V1."""
+    name, _, statistic = trigger.when.measure.partition(".")
+    bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:g}"
+    signal = spec.signals.get(name)
+    if signal is None:
+        return _availability(spec, bound) if name == "availability" else ""
+    if isinstance(signal, GaugeSignal):
+        return f"{_candidates(spec, Recorded.SIGNAL_LEVEL, name)} {bound}"
+    events = f'sum by (version) ({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{spec.versions.candidate}"}})'
+    if statistic == "gain":
+        return f'max without (signal) ({Recorded.SIGNAL_DIFFERENCE}{{signal="{name}"}}) {bound}'
+    if isinstance(signal, HistogramSignal) and statistic not in QUANTILES:
+        return ""
+    series = quantile_name("version", statistic) if isinstance(signal, HistogramSignal) else Recorded.SIGNAL_BY_VERSION
+    least = enough(events, spec.thresholds.min_requests, "version")
+    return f"{_candidates(spec, series, name)} {bound}\n{least}"
+
+
+def _availability(spec: Spec, bound: str) -> str:
+    jobs = [name for name, service in spec.services.items() if service.version == spec.versions.candidate]
+    if not jobs:
+        return ""
+    return f'min(avg_over_time({Recorded.SERVICE_UP}{{job=~"{any_of(jobs)}"}}[1m])) {bound}'
