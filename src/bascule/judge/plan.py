@@ -54,8 +54,16 @@ def read_plan(prometheus: Prometheus, otherwise_started: float, at: float | None
     def last(name: str) -> list[Sample]:
         return prometheus.instant(f"last_over_time({name}[{MEMORY}])", at)
 
-    shares = {sample.labels.get(names.SEGMENT, ""): sample.value for sample in last(names.PLANNED_SHARE.name)}
-    number, started = last(names.PHASE.name), last(names.PHASE_STARTED.name)
-    if not number or not started:
+    started = max(last(names.PHASE_STARTED.name), key=lambda sample: sample.value, default=None)
+    shares = {s.labels.get(names.SEGMENT, ""): s.value for s in _of_exporter(started, last(names.PLANNED_SHARE.name))}
+    number = _of_exporter(started, last(names.PHASE.name))
+    if not number or started is None:
         return Plan(0, otherwise_started, shares)
-    return Plan(int(number[0].value), started[0].value, shares)
+    return Plan(int(number[0].value), started.value, shares)
+
+
+def _of_exporter(started: Sample | None, samples: list[Sample]) -> list[Sample]:
+    """The samples of the exporter that knows the latest step: one that moved is still remembered at its old address."""
+    if started is None:
+        return samples
+    return [sample for sample in samples if sample.labels.get("instance") == started.labels.get("instance")]
