@@ -1,0 +1,93 @@
+"""What every command shares: the application, printing, times, and stopping in order."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bascule.errors import UsageError
+from bascule.spec.quantities import parse_duration
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Weighs two versions of a service against each other while traffic moves from one to the other.",
+)
+out = Console()
+err = Console(stderr=True)
+
+SpecPath = Annotated[str, typer.Argument(help="A spec file, or 'supersmartmatch' for the built-in one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
+From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, or now-7d.")]
+To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, or now-7d.")]
+PrometheusUrl = Annotated[str | None, typer.Option("--prometheus", help="URL of a Prometheus that runs already.")]
+
+
+def say(text: str) -> None:
+    """A line of plain text; long paths are not broken."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, default=str, indent=2))
+
+
+def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> None:
+    """Rows of equal keys as a table, or as JSON."""
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in rows[0] if rows else []:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    out.print(table if rows else f"no {title}")
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that everything is put away before the process ends."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def parse_time(text: str, now: datetime | None = None) -> float:
+    """Unix seconds of an RFC 3339 time (UTC unless it says otherwise), `now`, or `now-7d`."""
+    present = (now or datetime.now(UTC)).timestamp()
+    if text == "now":
+        return present
+    try:
+        if text.startswith("now-"):
+            return present - parse_duration(text[4:])
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, or now-7d") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def parse_span(start: str, end: str) -> tuple[float, float]:
+    """Unix seconds of both; UsageError when the end is not after the start."""
+    now = datetime.now(UTC)
+    first, last = parse_time(start, now), parse_time(end, now)
+    if last <= first:
+        raise UsageError(f"--to {end} is not after --from {start}", "swap them, or widen the span")
+    return first, last
