@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.bascule-setup
+PEERS_DONE := $(VENV)/.bascule-peers
 UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
@@ -28,8 +29,14 @@ lint: setup  ## Run ruff, mypy and the import contract
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
 
-bench: setup  ## Measure ours beside its peers: make bench NAME=detection (without NAME: all)
+bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=detection (without NAME: all)
+	@$(PYTHON) tools/fetch_programs.py bench
 	@$(RUN)/python -m bench $(NAME) $(ARGS)
+
+$(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)
+	@echo "Installing the benchmarks' peers into $(VENV)."
+	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
 
 browser: $(SETUP_DONE)
 	@$(PYTHON) tools/fetch_programs.py chromium

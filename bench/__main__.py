@@ -1,4 +1,4 @@
-"""`python -m bench NAME [NAME …]`: run benchmarks, print their bars, write bench-output/, exit 1 when one fails."""
+"""`python -m bench [NAME …]`: run benchmarks, print their bars, write bench-output/, exit 1 when one fails."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def names() -> list[str]:
 
 def main(wanted: list[str]) -> int:
     known = names()
-    unknown = [name for name in wanted if name not in known]
-    if unknown or not wanted:
+    wanted = wanted or known
+    if set(wanted) - set(known):
         print(f"Name a benchmark: make bench NAME=<{'|'.join(known)}>", file=sys.stderr)
         return 2
     return max(_run(name) for name in wanted)

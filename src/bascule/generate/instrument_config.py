@@ -20,6 +20,9 @@ def instrument_config(spec: Spec) -> dict[str, Any]:
             "versions": list(spec.versions.both),
             "segments": list(spec.segments.named),
             "partners": without_empty(partners),
+            "endpoints": spec.instrument.endpoints,
+            "algorithms": spec.instrument.algorithms,
+            "label_limit": spec.instrument.label_limit,
             "buckets": {metric.name: _buckets(metric, latency_bounds(spec)) for metric in _LATENCIES},
         }
     )

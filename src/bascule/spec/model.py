@@ -362,6 +362,8 @@ class Email(Part):
     sender: str = "bascule@localhost"
     username: str | None = None
     password_file: Path | None = None
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    ca_file: Path | None = None  # of a private certificate authority
 
 
 class Webhook(Part):
@@ -370,6 +372,13 @@ class Webhook(Part):
 
 class PagerDuty(Part):
     routing_key_file: Path
+    url: str | None = None  # another address that takes its events
+
+
+class AppriseUrl(Part):
+    """Teams, ntfy, Telegram and more: an Apprise address, which holds secrets and so stands in a file."""
+
+    url_file: Path
 
 
 class Receiver(Part):
@@ -377,6 +386,7 @@ class Receiver(Part):
     email: Email | None = None
     webhook: Webhook | None = None
     pagerduty: PagerDuty | None = None
+    apprise: AppriseUrl | None = None
 
 
 class EscalationStep(Part):
@@ -434,6 +444,14 @@ class Scrape(Part):
     retention: Duration = 32 * 86400.0
 
 
+class Instrumentation(Part):
+    """What the services' own metrics are labelled with; declared label sets exist at zero from the start."""
+
+    endpoints: list[str] = Field(default_factory=list)  # `/api/match`, or `POST /api/match`
+    algorithms: list[str] = Field(default_factory=list)
+    label_limit: int = Field(100, ge=1)  # undeclared values per label, then `other`
+
+
 class Ports(Part):
     """Where the parts of the stack listen. Change one here when a port is taken."""
 
@@ -488,6 +506,7 @@ class Spec(Part):
     maintenance: list[Maintenance] = Field(default_factory=list)
     share_hook: ShareHook | None = None
     alert_prefix: str = ""
+    instrument: Instrumentation = Instrumentation()
     stack: Stack = Stack()
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
