@@ -17,8 +17,8 @@ from bascule.generate.usage import uses_instrument
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
-STEP_SECONDS = 15
-STEPS = 80  # twenty minutes
+STEP_SECONDS = 30  # two samples at least in a minute
+STEPS = 40  # twenty minutes
 _VALUES = ("500", "503", "200", "True", "true", "False", "hit", "ok", "none", "POST", "GET", "x")
 
 PARTNER = "acme"
@@ -145,7 +145,7 @@ class Scene:
 
     def _histogram(self, signal: HistogramSignal, events: float, time: float) -> Iterator[tuple[Selector, float]]:
         """Every observation in the bucket that ends at `time`."""
-        bounds = sorted({*names.LATENCY_BUCKETS_SECONDS, *latency_bounds(self.spec), time})
+        bounds = sorted({*latency_bounds(self.spec), time / 2, time})
         for bound in bounds:
             yield signal.series("bucket").where(le=f"{bound:g}"), events if bound >= time else 0
         yield signal.series("bucket").where(le="+Inf"), events

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
 from bascule.conventions import Alert, Recorded
-from bascule.generate.examples import PARTNER, STEPS, Scene
+from bascule.generate.alerts_targets import rollback_alerts, target_alerts
+from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene
 from bascule.generate.prometheus_config import probe_job
-from bascule.generate.sla_rules import AVAILABILITY, LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, known_slas, signal_of
+from bascule.generate.sla_rules import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, known_slas, signal_of
 from bascule.generate.usage import partner_label
 from bascule.spec import Objective, Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, RatioSignal, Rollback
+from bascule.spec.model import GaugeSignal, HistogramSignal, RatioSignal
 
 SOON, LATE = "13m", "19m"
 _AWFUL_SECONDS = 2.5
@@ -28,15 +29,14 @@ class Case:
     labels: Mapping[str, str] = field(default_factory=dict)
     at: str = SOON
     fires: bool = True
-    interval: str = "15s"
+    interval: str = f"{STEP_SECONDS}s"
 
 
 def cases(spec: Spec, scene: Scene) -> Iterator[Case]:
     """One firing case at least for each alert; those the spec has no use for are left out by the caller."""
     yield from _promises(spec, scene)
     yield from _targets(spec, scene)
-    for trigger in spec.rollback:
-        yield from _rollback(spec, scene, trigger)
+    yield from _rollback(spec, scene)
     for kind in ("redis", "nginx", "node", "container"):
         for job in list(spec.services_of(kind))[:1]:
             yield from _INFRASTRUCTURE[kind](job)
@@ -44,60 +44,31 @@ def cases(spec: Spec, scene: Scene) -> Iterator[Case]:
     yield from _monitoring(spec)
 
 
-# ---------------------------------------------------------------- promises and targets
+# ---------------------------------------------------------------- everything wrong at once
 
 
-def _promises(spec: Spec, scene: Scene) -> Iterator[Case]:
+def awful_scene(spec: Spec, scene: Scene) -> Scene:
+    """A candidate that is down, slow, wrong, poor, and answers partners in another format."""
     candidate = spec.versions.candidate
-    for name, segment in spec.segments.named.items():
-        if scene.planned(name) > 0 and segment.accuracy is not None and "accuracy" in spec.signals:
-            low = scene.set("accuracy", segment.accuracy / 2, candidate, name)
-            yield Case(Alert.SEGMENT_ACCURACY_LOW, name, low.series(), {names.SEGMENT: name})
-        if segment.errors is not None and "errors" in spec.signals:
-            alert = Alert.PARTNER_ERRORS_HIGH if segment.partner_label else Alert.SEGMENT_ERRORS_HIGH
-            yield Case(alert, name, scene.set("errors", 0.3, candidate, name).series())
-        if segment.rate_limit is not None:
-            where = f'{{version="{candidate}",user_segment="{name}",decision="refused"}}'
-            refused = scene.plus({f"{names.RATE_LIMIT_REQUESTS.name}{where}": f"0+50x{STEPS}"})
-            yield Case(Alert.RATE_LIMIT_REFUSALS, name, refused.series(), {names.SEGMENT: name})
-    if partner_label(spec):
-        where = f'{{version="{candidate}",partner="{PARTNER}",compatible="False"}}'
-        broken = scene.plus({f"{names.FORMAT_CHECKS.name}{where}": f"0+1x{STEPS}"})
-        yield Case(Alert.PARTNER_FORMAT_BROKEN, "one answer a quarter minute does not fit", broken.series())
-        busy = replace(scene, requests_per_second=5000.0)
-        yield Case(Alert.PARTNER_QUOTA_NEARLY_USED, "a partner sends too much", busy.series(), {"partner": PARTNER})
+    for name in spec.signals:
+        scene = scene.set(name, _awful(spec, name), candidate)
+    jobs = [job for job, service in spec.services.items() if service.version == candidate]
+    refused = {
+        f'{names.RATE_LIMIT_REQUESTS.name}{{version="{candidate}",user_segment="{name}",decision="refused"}}': _RISING
+        for name, segment in spec.segments.named.items()
+        if segment.rate_limit is not None
+    }
+    broken = f'{names.FORMAT_CHECKS.name}{{version="{candidate}",partner="{PARTNER}",compatible="False"}}'
+    return replace(scene, down=frozenset(jobs), requests_per_second=_BUSY).plus({**refused, broken: _RISING})
 
 
-def _targets(spec: Spec, scene: Scene) -> Iterator[Case]:
-    candidate = spec.versions.candidate
-    for name, signal in spec.signals.items():
-        worse = _awful(spec, name)
-        if worse is not None and not isinstance(signal, GaugeSignal):
-            bad = scene.set(name, worse, candidate).series()
-            if _has_target(spec, name):
-                yield Case(Alert.TARGET_UNMET, f"{name} is far from it", bad, {"signal": name}, LATE)
-    gate = {f'{names.GATE_STATE.name}{{gate="errors",state="bad"}}': f"1x{STEPS}"}
-    yield Case(Alert.GATE_UNMET, "the judge says so", gate, {"gate": "errors"})
-    passed = {f'{names.GATE_STATE.name}{{gate="errors",state="bad"}}': f"0x{STEPS}"}
-    yield Case(Alert.GATE_UNMET, "it is passed", passed, fires=False)
+_RISING = f"0+5000x{STEPS}"
+_BUSY = 100.0  # enough for a partner's quota of some thousands an hour
 
 
-def _has_target(spec: Spec, name: str) -> bool:
-    signal = spec.signals[name]
-    if isinstance(signal, HistogramSignal):
-        return True
-    return signal.target_gain is not None if isinstance(signal, RatioSignal) else _wants(signal)
-
-
-def _wants(signal: object) -> bool:
-    return getattr(signal, "target", None) is not None or getattr(signal, "target_gain", None) is not None
-
-
-def _awful(spec: Spec, name: str) -> float | None:
+def _awful(spec: Spec, name: str) -> float:
     """A level that breaks every target and trigger of the signal."""
-    signal = spec.signals.get(name)
-    if signal is None:
-        return None
+    signal = spec.signals[name]
     if isinstance(signal, HistogramSignal):
         return _AWFUL_SECONDS
     if isinstance(signal, RatioSignal):
@@ -105,19 +76,40 @@ def _awful(spec: Spec, name: str) -> float | None:
     return 0.1 if signal.better == "higher" else 1e6
 
 
-def _rollback(spec: Spec, scene: Scene, trigger: Rollback) -> Iterator[Case]:
-    name, _, _ = trigger.when.measure.partition(".")
-    labels = {"trigger": str(trigger.when)}
-    if name == AVAILABILITY and name not in spec.signals:
-        jobs = [job for job, service in spec.services.items() if service.version == spec.versions.candidate]
-        gone = replace(scene, down=frozenset(jobs)).series()
-        if jobs:
-            yield Case(Alert.ROLLBACK_TRIGGERED, "the candidate is down", gone, labels, LATE)
-        return
-    worse = _awful(spec, name)
-    if worse is not None and not isinstance(spec.signals[name], GaugeSignal):
-        bad = scene.set(name, worse, spec.versions.candidate).series()
-        yield Case(Alert.ROLLBACK_TRIGGERED, str(trigger.when), bad, labels, LATE)
+def _promises(spec: Spec, scene: Scene) -> Iterator[Case]:
+    awful = awful_scene(spec, scene).series()
+    for name, segment in spec.segments.named.items():
+        here = {names.SEGMENT: name}
+        if scene.planned(name) > 0 and segment.latency.p95 is not None:
+            yield Case(Alert.RESPONSE_TIME_HIGH, f"slow for {name}", awful, here)
+        if scene.planned(name) > 0 and segment.accuracy is not None and "accuracy" in spec.signals:
+            yield Case(Alert.SEGMENT_ACCURACY_LOW, name, awful, here)
+        if segment.errors is not None and "errors" in spec.signals:
+            yield Case(Alert.PARTNER_ERRORS_HIGH if segment.partner_label else Alert.SEGMENT_ERRORS_HIGH, name, awful)
+        if segment.rate_limit is not None:
+            yield Case(Alert.RATE_LIMIT_REFUSALS, name, awful, here)
+    if partner_label(spec):
+        yield Case(Alert.PARTNER_FORMAT_BROKEN, "answers do not fit", awful)
+        yield Case(Alert.PARTNER_QUOTA_NEARLY_USED, "a partner sends too much", awful, {"partner": PARTNER}, LATE)
+
+
+def _targets(spec: Spec, scene: Scene) -> Iterator[Case]:
+    awful = awful_scene(spec, scene).series()
+    for alert in target_alerts(spec):
+        if alert.name == spec.alert_prefix + Alert.TARGET_UNMET:
+            labels = {key: alert.labels[key] for key in ("signal", "target")}
+            if not isinstance(spec.signals[labels["signal"]], GaugeSignal):
+                yield Case(Alert.TARGET_UNMET, f"{labels['signal']} {labels['target']}", awful, labels, LATE)
+    gate = f'{names.GATE_STATE.name}{{gate="errors",state="bad"}}'
+    yield Case(Alert.GATE_UNMET, "the judge says so", {gate: f"1x{STEPS}"}, {"gate": "errors"})
+    yield Case(Alert.GATE_UNMET, "it is passed", {gate: f"0x{STEPS}"}, fires=False)
+
+
+def _rollback(spec: Spec, scene: Scene) -> Iterator[Case]:
+    awful = awful_scene(spec, scene).series()
+    for alert in rollback_alerts(spec):
+        trigger = alert.labels["trigger"]
+        yield Case(Alert.ROLLBACK_TRIGGERED, trigger, awful, {"trigger": trigger}, LATE)
 
 
 # ---------------------------------------------------------------- infrastructure and monitoring
@@ -125,17 +117,17 @@ def _rollback(spec: Spec, scene: Scene, trigger: Rollback) -> Iterator[Case]:
 
 def _redis(job: str) -> Iterator[Case]:
     node = f'{{job="{job}",instance="a:1"}}'
-    full = {f"redis_memory_used_bytes{node}": "95x80", f"redis_memory_max_bytes{node}": "100x80"}
+    full = {f"redis_memory_used_bytes{node}": "95x60", f"redis_memory_max_bytes{node}": "100x60"}
     yield Case(Alert.REDIS_MEMORY_HIGH, "95 of 100 bytes are used", full)
-    yield Case(Alert.REDIS_EVICTIONS, "keys are evicted", {f"redis_evicted_keys_total{node}": "0+5x80"}, at="16m")
-    yield Case(Alert.REDIS_REPLICATION_BROKEN, "a replica has no link", {f"redis_master_link_up{node}": "0x80"})
+    yield Case(Alert.REDIS_EVICTIONS, "keys are evicted", {f"redis_evicted_keys_total{node}": "0+5x60"}, at="16m")
+    yield Case(Alert.REDIS_REPLICATION_BROKEN, "a replica has no link", {f"redis_master_link_up{node}": "0x60"})
 
 
 def _nginx(job: str) -> Iterator[Case]:
     accepted, handled = (
         f'nginx_connections_{which}{{job="{job}",instance="a:1"}}' for which in ("accepted", "handled")
     )
-    yield Case(Alert.NGINX_CONNECTIONS_DROPPED, "one of ten", {accepted: "0+10x80", handled: "0+9x80"})
+    yield Case(Alert.NGINX_CONNECTIONS_DROPPED, "one of ten", {accepted: "0+10x60", handled: "0+9x60"})
 
 
 def _host(job: str) -> Iterator[Case]:
@@ -143,10 +135,10 @@ def _host(job: str) -> Iterator[Case]:
     yield Case(
         Alert.HOST_CPU_HIGH, "no idle time", {f'node_cpu_seconds_total{{{node},mode="idle"}}': "0x180"}, at="42m"
     )
-    memory = {f"node_memory_MemAvailable_bytes{{{node}}}": "1x80", f"node_memory_MemTotal_bytes{{{node}}}": "100x80"}
+    memory = {f"node_memory_MemAvailable_bytes{{{node}}}": "1x60", f"node_memory_MemTotal_bytes{{{node}}}": "100x60"}
     yield Case(Alert.HOST_MEMORY_LOW, "1 of 100 bytes is left", memory)
-    yield Case(Alert.HOST_DISK_LOW, "1 of 100 bytes is left", _disk(node, "/", "1x80", "100x80"))
-    shrinking = _disk(node, "/data", "3000-1x400", "10000x400")
+    yield Case(Alert.HOST_DISK_LOW, "1 of 100 bytes is left", _disk(node, "/", "1x60", "100x60"))
+    shrinking = _disk(node, "/data", "3000-2x400", "10000x400")
     yield Case(Alert.HOST_DISK_FILLING, "it shrinks by 4 of 10,000 bytes a minute", shrinking, at="80m")
 
 
@@ -158,9 +150,9 @@ def _disk(node: str, mount: str, left: str, size: str) -> dict[str, str]:
 def _container(job: str) -> Iterator[Case]:
     where = f'{{job="{job}",instance="a:1",name="app"}}'
     used, limit = f"container_memory_working_set_bytes{where}", f"container_spec_memory_limit_bytes{where}"
-    yield Case(Alert.CONTAINER_MEMORY_HIGH, "95 of 100 bytes are used", {used: "95x80", limit: "100x80"})
+    yield Case(Alert.CONTAINER_MEMORY_HIGH, "95 of 100 bytes are used", {used: "95x60", limit: "100x60"})
     throttled, periods = (f"container_cpu_cfs_{what}periods_total{where}" for what in ("throttled_", ""))
-    yield Case(Alert.CONTAINER_THROTTLED, "half of the periods", {throttled: "0+5x80", periods: "0+10x80"}, at="16m")
+    yield Case(Alert.CONTAINER_THROTTLED, "half of the periods", {throttled: "0+5x60", periods: "0+10x60"}, at="16m")
 
 
 _INFRASTRUCTURE = {"redis": _redis, "nginx": _nginx, "node": _host, "container": _container}
@@ -169,52 +161,52 @@ _INFRASTRUCTURE = {"redis": _redis, "nginx": _nginx, "node": _host, "container":
 def _probes(spec: Spec) -> Iterator[Case]:
     for name, probe in spec.probes.items():
         where = f'{{job="{probe_job(name)}",instance="a:1"}}'
-        yield Case(Alert.PROBE_SLOW, name, {f"probe_duration_seconds{where}": "2x80"}, {"job": probe_job(name)})
-        lost = {f"probe_success{where}": " ".join(["1 1 1 0"] * 20)}
+        yield Case(Alert.PROBE_SLOW, name, {f"probe_duration_seconds{where}": "2x60"}, {"job": probe_job(name)})
+        lost = {f"probe_success{where}": " ".join(["1 1 1 0"] * 12)}
         yield Case(Alert.PROBE_LOSS, f"{name} fails one time in four", lost, {"job": probe_job(name)})
         if probe.kind == "dns":
-            yield Case(Alert.DNS_SLOW, name, {f"probe_dns_lookup_time_seconds{where}": "1x80"})
+            yield Case(Alert.DNS_SLOW, name, {f"probe_dns_lookup_time_seconds{where}": "1x60"})
         if probe.kind == "https":
             yield from _certificates(where, probe.certificate_warning)
 
 
 def _certificates(where: str, warning: float) -> Iterator[Case]:
     for days, severity in ((warning / 86400 - 1, "info"), (5.0, "warning"), (0.5, "critical")):
-        expiry = {f"probe_ssl_earliest_cert_expiry{where}": f"{days * 86400:.0f}x80"}
+        expiry = {f"probe_ssl_earliest_cert_expiry{where}": f"{days * 86400:.0f}x60"}
         yield Case(Alert.CERTIFICATE_EXPIRES, f"in {days:g} days", expiry, {"severity": severity})
-    later = {f"probe_ssl_earliest_cert_expiry{where}": f"{warning * 2:.0f}x80"}
+    later = {f"probe_ssl_earliest_cert_expiry{where}": f"{warning * 2:.0f}x60"}
     yield Case(Alert.CERTIFICATE_EXPIRES, "there is time", later, fires=False)
 
 
 def _monitoring(spec: Spec) -> Iterator[Case]:
     lines, unparsed = names.LOG_LINES.name, names.LOG_UNPARSED.name
     for alert, what, series in (
-        (Alert.ROLE_DOWN, "the judge", {'up{job="bascule-judge",instance="a:1"}': "0x80"}),
-        (Alert.JUDGE_STUCK, "its last look was at the start", {names.JUDGE_TICK.name: "1x80"}),
+        (Alert.ROLE_DOWN, "the judge", {'up{job="bascule-judge",instance="a:1"}': "0x60"}),
+        (Alert.JUDGE_STUCK, "its last look was at the start", {names.JUDGE_TICK.name: "1x60"}),
         (
             Alert.LABEL_VALUES_CAPPED, "an id in a label",
             {f'{names.LABEL_VALUES_CAPPED.name}{{job="a",metric="m",label="algorithm"}}': "0+1x160"},
         ),
         (
             Alert.RULES_FAILING, "a group fails",
-            {'prometheus_rule_evaluation_failures_total{rule_group="g"}': "0+1x80"},
+            {'prometheus_rule_evaluation_failures_total{rule_group="g"}': "0+1x60"},
         ),
         (
             Alert.NOTIFICATIONS_FAILING, "Prometheus drops them",
-            {'prometheus_notifications_dropped_total{job="prometheus"}': "0+1x80"},
+            {'prometheus_notifications_dropped_total{job="prometheus"}': "0+1x60"},
         ),
         (
             Alert.NOTIFICATIONS_FAILING, "a receiver refuses them",
-            {'alertmanager_notifications_failed_total{job="alertmanager",integration="slack"}': "0+1x80"},
+            {'alertmanager_notifications_failed_total{job="alertmanager",integration="slack"}': "0+1x60"},
         ),
         (
             Alert.CONFIG_RELOAD_FAILED, "Prometheus",
-            {'prometheus_config_last_reload_successful{job="prometheus"}': "0x80"},
+            {'prometheus_config_last_reload_successful{job="prometheus"}': "0x60"},
         ),
-        (Alert.LOGS_BEHIND, "two minutes", {f'{names.LOG_LAG_SECONDS.name}{{source="s"}}': "120x80"}),
+        (Alert.LOGS_BEHIND, "two minutes", {f'{names.LOG_LAG_SECONDS.name}{{source="s"}}': "120x60"}),
         (
             Alert.LOGS_UNPARSED, "one line in ten",
-            {f'{lines}{{source="s",format="f"}}': "0+90x80", f'{unparsed}{{source="s"}}': "0+10x80"},
+            {f'{lines}{{source="s",format="f"}}': "0+90x60", f'{unparsed}{{source="s"}}': "0+10x60"},
         ),
     ):  # fmt: skip
         yield Case(alert, what, series, at="35m" if alert == Alert.LABEL_VALUES_CAPPED else SOON)
