@@ -62,7 +62,7 @@ def feed(store, pattern: str):
     from bascule.logs.versions import Versions
     from bascule.spec import load
 
-    source = FileSource("app", pattern, store.streams("app"), since=store.looked_at or 0.0)
+    source = FileSource("app", pattern, store.streams("app"), store.since)
     return Feed(source, Intake("app", Parser((BUILT_IN["api_call"],)), Versions.of(load("supersmartmatch"), None)))
 
 

@@ -28,6 +28,7 @@ from bascule.logs.streams import PREFIX_LENGTH, Stream, hash_of, is_rotation_of
 CHUNK_BYTES = 2 << 20
 KEPT_OF_LONG_LINES = 16 << 10  # of a line longer than a chunk this much is kept, as text
 SETTLING_SECONDS = 2.0  # a copy that rotation makes is left alone until it has not grown for this long
+CLOCK_SECONDS = 1.0  # file times may lag behind the clock by less than this
 GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
 
 Problem = Callable[[str], None]  # told a reason when something cannot be read
@@ -35,15 +36,19 @@ Problem = Callable[[str], None]  # told a reason when something cannot be read
 
 @dataclass
 class Follow:
-    """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end."""
+    """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end.
+
+    `head` are the first bytes, up to `PREFIX_LENGTH`, of what is read: as long as the file begins with them it is
+    the same stream.
+    """
 
     stream: Stream
     path: Path
     file: BinaryIO
-    position: int
+    position: int = 0
     scanned: int = 0
+    head: bytes = b""
     live: bool = True
-    checked_at: int = -1  # the size at which the first bytes were last looked at
     drained_at: float = field(default_factory=time.monotonic)
     drained_size: int = 0
 
@@ -68,25 +73,31 @@ class Follow:
         """Whether the file no longer holds what was read from it."""
         if self.compressed:
             return False
-        size = self.size()
-        if size < self.position:
-            return True
-        if size == self.checked_at:
-            return False
-        self.checked_at = size
-        return not begins_as(self, self.stream)
+        return self.size() < self.position or self.read(0, len(self.head)) != self.head
 
     def chunk(self, final: bool) -> Chunk | None:
-        """The next whole lines. `final`: a last line without a newline counts too."""
+        """The next whole lines. `final`: a last line without a newline counts too.
+
+        Whether the file was truncated is looked at after the reading: it can be at any moment.
+        """
         data = self.read(self.position, CHUNK_BYTES)
+        if not data or self.was_replaced():
+            return None
+        if self.position == len(self.head) == 0:
+            self.head = data[:PREFIX_LENGTH]
+        elif len(self.head) < min(PREFIX_LENGTH, self.position):
+            self._lengthen_head()
         whole = data.rfind(b"\n") + 1
         if whole:
             return self._take(data[:whole], self.position + whole)
         if len(data) == CHUNK_BYTES:
             return self._long_line(data[:KEPT_OF_LONG_LINES])
-        if final and data:
-            return self._take(data + b"\n", self.position + len(data))
-        return None
+        return self._take(data + b"\n", self.position + len(data)) if final else None
+
+    def _lengthen_head(self) -> None:
+        head = self.read(0, min(PREFIX_LENGTH, self.position))
+        if head.startswith(self.head):
+            self.head = head
 
     def _take(self, data: bytes, end: int) -> Chunk:
         chunk = Chunk(self.stream.source, self.stream.id, self.position, end, data)
@@ -105,10 +116,6 @@ class Follow:
         return None
 
 
-def begins_as(follow: Follow, stream: Stream) -> bool:
-    return hash_of(follow.read(0, stream.prefix_length)) == stream.prefix if stream.prefix_length else True
-
-
 @dataclass
 class FileSource:
     """All files of one glob. `known`: every stream the store knows, by id; `since`: when they were last looked at."""
@@ -122,6 +129,7 @@ class FileSource:
     alone: bool = False  # look at the named files only, not at what rotation made of them
     follows: dict[str, Follow] = field(default_factory=dict)
     _siblings_at: float = float("-inf")
+    _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
     _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
 
     def chunks(self, limit: int) -> Iterator[Chunk]:
@@ -133,8 +141,6 @@ class FileSource:
             except (OSError, EOFError, zlib.error) as error:
                 self.problem("corrupt" if isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile)) else "unreadable")
                 self._drop(follow)
-        # a copy is looked at only when it has settled, so the bound stays behind by more than that
-        self.since = max(self.since, time.time() - 4 * SETTLING_SECONDS)
 
     def _of(self, follow: Follow, limit: int) -> Iterator[Chunk]:
         if follow.was_replaced():
@@ -171,9 +177,9 @@ class FileSource:
         """The stream as it is to be written down with what is read up to `end`."""
         found = self.known[stream]
         follow = self.follows.get(stream)
-        if follow is None or found.prefix_length == PREFIX_LENGTH:
+        head = follow.head[:end] if follow else b""
+        if len(head) <= found.prefix_length:
             return replace(found, committed=end)
-        head = follow.read(0, min(PREFIX_LENGTH, end))
         return replace(found, committed=end, prefix_length=len(head), prefix=hash_of(head))
 
     def lag(self) -> tuple[int, float]:
@@ -202,10 +208,14 @@ class FileSource:
         followed = {(follow.stream.device, follow.stream.inode) for follow in self.follows.values()}
         rotated = any(not follow.live for follow in self.follows.values())
         siblings: set[Path] = set()
-        if not self.alone and (rotated or time.monotonic() - self._siblings_at >= SETTLING_SECONDS):
+        started = time.time()
+        due = not self.alone and (rotated or time.monotonic() - self._siblings_at >= SETTLING_SECONDS)
+        if due:
             siblings, self._siblings_at = self._siblings(live), time.monotonic()
         for path in sorted(live | siblings):
             self._consider(path, path in live, followed)
+        if due:
+            self.since = max(self.since, started - CLOCK_SECONDS)
 
     def _siblings(self, live: set[Path]) -> set[Path]:
         originals = {*map(str, live), *(stream.path for stream in self.known.values())}
@@ -226,46 +236,59 @@ class FileSource:
             key = (status.st_dev, status.st_ino)
             if key in followed or not path.is_file() or self._settled.get(key) == (status.st_size, status.st_mtime):
                 return
+            if status.st_mtime > self.since:
+                self._awaited.add(key)
             rotated = not live or any(is_rotation_of(str(path), s.path) for s in self.known.values())
-            if rotated and not self.alone and time.time() - status.st_mtime < SETTLING_SECONDS:
+            if rotated and not self.alone and _settles(status):
                 return
-            follow = self._open(path, status, wanted=live or status.st_mtime > self.since)
-        except OSError:
+            follow = self._open(path, status, wanted=live or key in self._awaited)
+        except FileNotFoundError:  # rotated away since it was listed
+            return
+        except (OSError, EOFError, zlib.error):
             self.problem("unreadable")
             return
         if follow:
             follow.live = live
             self.follows[follow.stream.id] = follow
             followed.add(key)
+            self._awaited.discard(key)
 
     def _open(self, path: Path, status: os.stat_result, wanted: bool) -> Follow | None:
         """Follow the file if it is a known stream that no open file is, or if it is new and wanted."""
         raw = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open while followed
         file: BinaryIO = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
-        draft = Follow(Stream.new(self.name, path, status), path, file, 0)
-        known = self._recognise(draft, status)
-        if (known and known.id in self.follows) or not (known or wanted):
+        follow = Follow(Stream.new(self.name, path, status), path, file)
+        known = self._recognise(follow, status)
+        unfinished = known is not None and not follow.compressed and status.st_size < known.committed
+        if (known and known.id in self.follows) or unfinished or not (known or wanted):
             file.close()
             if known is None:
                 self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
             return None
         if known:
             known.device, known.inode = status.st_dev, status.st_ino
-            draft.stream, draft.position = known, known.committed
-        self.known[draft.stream.id] = draft.stream
-        return draft
+            follow.stream, follow.position = known, known.committed
+        self.known[follow.stream.id] = follow.stream
+        return follow
 
-    def _recognise(self, draft: Follow, status: os.stat_result) -> Stream | None:
-        """The known stream this file holds: by inode, else under a name that rotation gives; the longest match."""
-        path = str(draft.path)
-        candidates = [
+    def _recognise(self, follow: Follow, status: os.stat_result) -> Stream | None:
+        """The known stream this file holds: by inode, else under a name that rotation gives; the longest match.
+
+        The very file that held the stream holds another one when it is shorter now, whatever it begins with; a
+        copy that is shorter is not finished.
+        """
+        path = str(follow.path)
+        likely = [stream for stream in self.known.values() if stream.committed and self._may_be(stream, path, status)]
+        head = follow.read(0, PREFIX_LENGTH) if likely else b""
+        same = [
             stream
-            for stream in self.known.values()
-            if stream.committed and self._may_be(stream, path, status)
-            and (draft.compressed or status.st_size >= stream.committed)
-            and begins_as(draft, stream)
-        ]  # fmt: skip
-        return max(candidates, key=lambda stream: (stream.prefix_length, stream.committed), default=None)
+            for stream in likely
+            if hash_of(head[: stream.prefix_length]) == stream.prefix
+            and not (stream.inode == status.st_ino and status.st_size < stream.committed and not follow.compressed)
+        ]
+        found = max(same, key=lambda stream: (stream.prefix_length, stream.committed), default=None)
+        follow.head = head[: found.prefix_length] if found else b""
+        return found
 
     def _may_be(self, stream: Stream, path: str, status: os.stat_result) -> bool:
         same_inode = (stream.device, stream.inode) == (status.st_dev, status.st_ino)
@@ -275,7 +298,6 @@ class FileSource:
         """Let go of the old stream, which goes on in its copy if there is one; the file is found anew."""
         self.follows.pop(follow.stream.id)
         follow.file.close()
-        follow.stream.inode = 0
         self._look()
 
     def _drop(self, follow: Follow) -> None:
@@ -285,6 +307,12 @@ class FileSource:
             self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
         finally:
             follow.file.close()
+
+
+def _settles(status: os.stat_result) -> bool:
+    """Whether a rotated file may still be the copy of another one in the making; its first bytes take longest."""
+    patience = SETTLING_SECONDS * (1 if status.st_size >= PREFIX_LENGTH else 5)
+    return time.time() - status.st_mtime < patience
 
 
 def _same_file(follow: Follow) -> bool:

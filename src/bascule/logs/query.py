@@ -58,7 +58,7 @@ class Reader:
 
     def _answer(self, sql: str, parameters: Sequence[Any], files: list[Path]) -> list[Record]:
         with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as connection:
-            connection.execute("set timezone = 'UTC'")
+            connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
             if files:
                 connection.read_parquet(
                     [str(path) for path in files], union_by_name=True, hive_partitioning=False

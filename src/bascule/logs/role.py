@@ -63,8 +63,7 @@ def build(spec: Spec, store: Store) -> Pipeline:
         intake.change = pseudonyms.replace
         intake.counting.resume(store.tally)
         if source.files:
-            files = FileSource(intake.name, source.files, store.streams(intake.name))
-            files.since = store.looked_at or files.since
+            files = FileSource(intake.name, source.files, store.streams(intake.name), store.since)
             feeds.append(Feed(files, intake))
     return Pipeline(store, feeds)
 

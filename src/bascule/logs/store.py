@@ -29,6 +29,7 @@ from bascule.logs.tally import Tally
 SMALL_ROWS = 100_000  # segments below this are merged ...
 MERGED_ROWS = 400_000  # ... into ones of about this size
 CHECKPOINT_SEGMENTS = 200
+SLACK_SECONDS = 60.0  # from looking at the files to the checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Store:
     tally: Tally = field(default_factory=Tally)
     known: dict[str, Stream] = field(default_factory=dict)
     checkpointed: int = 0  # the last commit that the checkpoint holds
-    looked_at: float | None = None  # when the sources were last read
+    checkpointed_at: float = field(default_factory=time.time)  # when the last checkpoint was written
     set_aside: list[Path] = field(default_factory=list)
     row_counts: dict[Path, int] = field(default_factory=dict)
     writer: Writer = field(init=False)
@@ -70,6 +71,11 @@ class Store:
     @property
     def folder(self) -> Path:
         return self.root / "segments"
+
+    @property
+    def since(self) -> float:
+        """Files that were written to after this may hold lines that are not in the store."""
+        return self.checkpointed_at - SLACK_SECONDS
 
     @property
     def last(self) -> int:
@@ -97,9 +103,10 @@ class Store:
     # ------------------------------------------------------------ checkpoint and recovery
 
     def checkpoint(self) -> None:
+        self.checkpointed_at = time.time()
         document = {
             "last": self.last,
-            "time": time.time(),
+            "time": self.checkpointed_at,
             "streams": [stream.to_json() for stream in self.known.values()],
             "tally": self.tally.to_json(),
         }
@@ -128,12 +135,13 @@ class Store:
     def _read_checkpoint(self) -> None:
         path = self.root / "checkpoint.json"
         if not path.exists():
+            self.checkpoint()  # from now on, what is written to a file is ours to read
             return
         try:
             document = json.loads(path.read_text())
             self.tally = Tally.from_json(document["tally"])
             self.known = {stream["id"]: Stream(**stream) for stream in document["streams"]}
-            self.checkpointed, self.looked_at = document["last"], document["time"]
+            self.checkpointed, self.checkpointed_at = document["last"], document["time"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             mend = f"restore it from a backup, or move {self.root} away to start anew"
             raise StoreError(f"the checkpoint {path} cannot be read: {error}", mend) from error
