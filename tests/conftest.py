@@ -14,8 +14,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from bascule.processes import ports
+
+# A busy machine is slow, not wrong: no deadline per example. `print_blob` lets a failure be repeated elsewhere.
+settings.register_profile("bascule", deadline=None, print_blob=True)
+settings.load_profile("bascule")
 
 T = TypeVar("T")
 
