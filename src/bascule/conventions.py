@@ -329,6 +329,9 @@ class Recorded(StrEnum):
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
 
 
+SLA_GROWTH = "sla:{}_{}:growth1m"  # signal, side: exact growth of its counters in the last minute (spec/growth.py)
+
+
 class RuleGroup(StrEnum):
     SUPERSMARTMATCH = "supersmartmatch.rules"
     MIGRATION = "migration.rules"
@@ -341,6 +344,7 @@ class RuleGroup(StrEnum):
     TARGETS = "targets.alerts"
     ROLLBACK = "rollback.alerts"
     SLA = "sla.rules"
+    SLA_GROWTH = "sla-growth.rules"
     INFRASTRUCTURE = "infrastructure.alerts"
     MONITORING = "monitoring.alerts"
 

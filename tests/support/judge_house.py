@@ -50,12 +50,8 @@ judge: {tick: 1s, recovery: 10s, min_samples: 100}
 """
 
 
-def shop_spec(extra: str = "", **replaced: str) -> Spec:
-    """The spec above; `replaced` swaps texts in it, spaces written as `_` are not touched."""
-    text = SPEC
-    for old, new in replaced.items():
-        text = text.replace(old, new)
-    return parse(text + extra)
+def shop_spec(text: str = SPEC) -> Spec:
+    return parse(text)
 
 
 @dataclass

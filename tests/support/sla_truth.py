@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import socket
@@ -18,6 +19,7 @@ from bascule.processes import programs
 from bascule.prometheus import Prometheus
 from bascule.sla.journal import Journal
 from bascule.sla.report import Assessment, Figure, Kind, Objective, Planned, Promise, Report, Row
+from bascule.spec.growth import INTERVAL_SECONDS, growth_rules
 
 EXACT = 1e-9
 
@@ -37,6 +39,18 @@ def promtool(*arguments: str) -> str:
 
 def _environment() -> dict[str, str]:
     return {**os.environ, **programs.environment()}
+
+
+def backfill_rules(client: Prometheus, spec, world, folder: Path, storage: Path) -> None:
+    """Evaluate the growth rules over the whole past, with the real promtool."""
+    rules = [{"record": rule.record, "expr": rule.expr} for rule in growth_rules(spec)]
+    group = {"name": "sla-growth.rules", "interval": f"{INTERVAL_SECONDS:g}s", "rules": rules}
+    (folder / "rules.yml").write_text(json.dumps({"groups": [group]}))
+    start, end = f"{world.times[0]:.0f}", f"{world.times[-1]:.0f}"
+    promtool(
+        "tsdb", "create-blocks-from", "rules", f"--start={start}", f"--end={end}", f"--url={client.url}",
+        f"--output-dir={storage}", f"--eval-interval={INTERVAL_SECONDS:g}s", str(folder / "rules.yml"),
+    )  # fmt: skip
 
 
 @contextmanager
@@ -105,11 +119,12 @@ def differences(report: Report, world) -> Check:
 
 def _objective(check: Check, report: Report, objective: Objective) -> None:
     name = objective.name
-    whole = _Truth(check.world, objective.promise, {})
+    whole = _Truth(check.world, objective.promise, {"version": "v2"} if objective.gain else {})
     _assessment(check, report, objective, name, whole, objective.whole, services=name == "availability")
     for row in objective.rows:
         promise = row.promise
-        truth = _Truth(check.world, promise, _where(row, name))
+        judged = {"version": "v2"} if objective.gain and row.dimension != "version" else {}
+        truth = _Truth(check.world, promise, _where(row) | judged)
         _assessment(check, report, objective, f"{name} {row.dimension} {row.name}", truth, row.assessment)
     for point in (*objective.chart, *objective.moments):
         figure = whole.over(point.start, point.end)
@@ -124,7 +139,7 @@ def _objective(check: Check, report: Report, objective: Objective) -> None:
     _gain(check, objective)
 
 
-def _where(row: Row, objective: str) -> dict[str, str]:
+def _where(row: Row) -> dict[str, str]:
     if row.dimension == "partner":
         return {"segment": "api_partners", "partner": row.name}
     return {row.dimension: row.name}
@@ -246,7 +261,7 @@ class _Truth:
         return requests - self._counted("errors", start, end), requests
 
     def _uptime(self, start: float, end: float) -> Figure:
-        services = [self.where["service"]] if self.where else list(self.world.up)
+        services = [self.where["service"]] if "service" in self.where else list(self.world.up)
         pairs = [self.world.uptime(service, start, end) for service in services]
         up, watched = sum(p[0] for p in pairs), sum(p[1] for p in pairs)
         if watched <= 0:

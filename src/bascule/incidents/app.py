@@ -9,18 +9,19 @@ from typing import Annotated, Any
 
 from fastapi import Body, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from bascule.errors import BasculeError, StoreError, UsageError
-from bascule.incidents import intake, phases
+from bascule.errors import BasculeError, StoreError, Unreachable, UsageError
+from bascule.incidents import intake, maintenance, phases, summary
 from bascule.incidents.hook import HookFailed
 from bascule.incidents.metrics import JournalCollector, received_counter
-from bascule.incidents.model import Entry, PhaseStep
+from bascule.incidents.model import Entry, PhaseStep, Window
 from bascule.incidents.store import Store
 from bascule.processes.serving import add_metrics_page
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 
 Clock = Callable[[], float]
@@ -41,6 +42,19 @@ class Annotation(BaseModel):
     at: float | None = None
 
 
+class Maintenance(BaseModel):
+    starts: float
+    ends: float
+    reason: str = Field(min_length=1, max_length=500)
+    who: str = Field("", max_length=200)
+    services: list[str] = []
+    silent: bool = True
+
+
+class Someone(BaseModel):
+    who: str = Field("", max_length=200)
+
+
 class Acknowledgement(BaseModel):
     who: str = Field(min_length=1, max_length=200)
     note: str = Field("", max_length=2000)
@@ -56,6 +70,8 @@ def create(spec: Spec, store: Store, clock: Clock = time.time) -> FastAPI:
     _add_incidents(app, store, clock)
     _add_phases(app, spec, store, clock)
     _add_timeline(app, store, clock)
+    _add_maintenance(app, spec, store, clock)
+    _add_review(app, spec, store, clock)
     return app
 
 
@@ -77,7 +93,7 @@ def _guard(app: FastAPI, spec: Spec) -> None:
 def _status_of(error: BasculeError) -> int:
     if isinstance(error, StoreError):
         return 503  # Alertmanager tries again on 5xx
-    return 502 if isinstance(error, HookFailed) else 400
+    return 502 if isinstance(error, HookFailed | Unreachable) else 400
 
 
 def _json_only(request: Request) -> None:
@@ -161,3 +177,35 @@ def _step_on_timeline(step: PhaseStep) -> dict[str, Any]:
 def _added(store: Store, entry: Entry) -> dict[str, Any]:
     store.add(entry)
     return asdict(entry)
+
+
+def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
+    @app.get("/api/maintenance")
+    def windows(since: float = 0.0, until: float | None = None, cancelled: bool = False) -> list[dict[str, Any]]:
+        last = float("inf") if until is None else until
+        kept = [w for w in store.windows() if w.starts < last and w.ends > since and (cancelled or not w.cancelled)]
+        return [asdict(window) for window in kept]
+
+    @app.post("/api/maintenance", dependencies=_JSON)
+    def plan(asked: Maintenance) -> dict[str, Any]:
+        window = Window(0, asked.starts, asked.ends, asked.reason, tuple(asked.services), asked.who)
+        return asdict(maintenance.add(spec, store, window, clock(), asked.silent))
+
+    @app.post("/api/maintenance/{identity}/end", dependencies=_JSON)
+    def end(identity: int, given: Someone) -> dict[str, Any]:
+        return asdict(maintenance.end(spec, store, identity, given.who, clock()))
+
+
+def _add_review(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
+    @app.get("/api/notices")
+    def notices() -> list[dict[str, Any]]:
+        return [asdict(notice) for notice in store.notices()]
+
+    @app.get("/api/incidents/{identity}/summary")
+    def review(identity: int) -> PlainTextResponse:
+        prometheus = Prometheus(spec.stack.url("prometheus"))
+        try:
+            text = summary.summary(spec, store, prometheus, identity, clock())
+        finally:
+            prometheus.close()
+        return PlainTextResponse(text, media_type="text/markdown; charset=utf-8")

@@ -187,6 +187,11 @@ class Store:
         query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE situation = ? ORDER BY id"
         return [_incident(row) for row in self._rows(query, (identity,))]
 
+    def situations_since(self, time: float) -> list[int]:
+        """Situations that are open, or ended after `time`."""
+        query = "SELECT DISTINCT situation FROM incidents WHERE resolved IS NULL OR resolved >= ? ORDER BY situation"
+        return [int(row[0]) for row in self._rows(query, (time,))]
+
     def acknowledge(self, identity: int, who: str, now: float, note: str = "") -> list[Incident]:
         """Acknowledge the incident's whole situation; acknowledging again changes nothing."""
         situation = self.incident(identity).situation

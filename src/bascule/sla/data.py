@@ -12,8 +12,10 @@ from bascule.sla.counters import growth
 from bascule.sla.counts import Counts, fitting, grouped
 from bascule.sla.pieces import Floats, Key, Pieces
 from bascule.sla.report import Planned
+from bascule.sla.rules import read_growth
 from bascule.sla.uptime import Target, Uptime
 from bascule.spec import Selector, Spec
+from bascule.spec.growth import GrowthRule
 
 
 @dataclass
@@ -25,6 +27,8 @@ class Data:
     pieces: Pieces
     uptime: Uptime
     excluded: Mapping[str, Floats]
+    rules: Mapping[str, GrowthRule] = field(default_factory=dict)
+    _sources: dict[str, str] = field(default_factory=dict)
     _counts: dict[str, Counts] = field(default_factory=dict)
     _read: dict[str, dict[Key, Floats]] = field(default_factory=dict)
 
@@ -40,8 +44,18 @@ class Data:
             self._counts[name] = grouped(self.spec, grown, self.pieces).without(self.excluded)
         return self._counts[name]
 
+    def source(self, selector: Selector, within: Selector | None = None) -> str:
+        """Where a selector's events were read from: raw, rules or mixed."""
+        self.counts(selector, within)
+        return self._sources[str(selector)]
+
     def _grown(self, selector: Selector, within: Selector | None) -> dict[Key, Floats]:
         wide = within if within is not None and _holds(within, selector) else selector
+        rule = self.rules.get(str(selector))
+        ruled = read_growth(self.prometheus, rule, wide, self.pieces, self.uptime) if rule is not None else None
+        self._sources[str(selector)] = ruled.source if ruled is not None else "raw"
+        if ruled is not None:
+            return ruled.rows
         name = str(wide)
         if name not in self._read:
             self._read[name] = growth(self.prometheus, wide, self.pieces, self.uptime)

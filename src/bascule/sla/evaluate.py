@@ -31,6 +31,7 @@ from bascule.sla.report import Assessment, Note, Objective, Outcome, Planned, Pr
 from bascule.sla.uptime import interval_of, read_uptime
 from bascule.sla.windows import Calendar
 from bascule.spec import Spec
+from bascule.spec.growth import growth_rules
 from bascule.spec.model import HistogramSignal, RatioSignal, Sla
 
 _NO_MINIMUM: Final = 0.0
@@ -51,7 +52,8 @@ def evaluate(spec: Spec, prometheus: Prometheus, start: float, end: float, *, jo
     calendar = Calendar(ZoneInfo(spec.metadata.timezone))
     pieces = cut(start, end, interval, _cuts(wanted, planned, calendar, spec, start, end))
     uptime = read_uptime(prometheus, spec, pieces)
-    data = Data(prometheus, spec, pieces, uptime, excluded_pieces(pieces, planned))
+    rules = {str(rule.selector): rule for rule in growth_rules(spec)}
+    data = Data(prometheus, spec, pieces, uptime, excluded_pieces(pieces, planned), rules)
     return Report(
         name=spec.metadata.name,
         title=spec.title,
@@ -103,6 +105,8 @@ def _objective(data: Data, calendar: Calendar, one: Measured, baseline: Baseline
     else:
         events, rows, rules = _requests(data, calendar, one)
     whole = _assess(data, calendar, one.sla, one.promise, events, rules)
+    if one.sla.gain and _never_served(data, data.spec.versions.candidate):
+        whole = replace(whole, outcome=Outcome.NOT_APPLICABLE, standing=Standing.NOT_APPLICABLE)
     gain = gain_of(data, one, whole.current.start, whole.current.end, baseline)
     whole = _with_parts(whole, [row.assessment for row in rows if row.dimension == "service"])
     coverage = _coverage(data, one, events, whole)
@@ -123,7 +127,7 @@ def _objective(data: Data, calendar: Calendar, one: Measured, baseline: Baseline
         previous=None,
         covered=coverage[0],
         wanted=coverage[1],
-        source="raw",
+        source=_source(data, one),
         notes=tuple(_objective_notes(data, one)),
     )
 
@@ -172,14 +176,16 @@ def _availability_by_segment(data: Data, calendar: Calendar, one: Measured) -> I
 
 
 def _requests(data: Data, calendar: Calendar, one: Measured) -> tuple[Events, list[Row], Rules]:
+    """An SLA that promises a gain over the baseline is the candidate's: the baseline is what it improves on."""
     assert one.signal is not None
     rules = _rules(data, data.spec.thresholds.min_requests)
+    judged = {"version": data.spec.versions.candidate} if one.sla.gain else {}
     rows = [_row(data, calendar, one, rules, dimension, where, promise, own)
-            for dimension, where, promise, own in _parts(data, one)]  # fmt: skip
-    return _events(data, one.signal, one.promise), rows, rules
+            for dimension, where, promise, own in _parts(data, one, judged)]  # fmt: skip
+    return _events(data, one.signal, one.promise, **judged), rows, rules
 
 
-def _parts(data: Data, one: Measured) -> Iterator[tuple[str, dict[str, str], Promise, bool]]:
+def _parts(data: Data, one: Measured, judged: dict[str, str]) -> Iterator[tuple[str, dict[str, str], Promise, bool]]:
     """Versions and segments, and partners where they were promised something."""
     assert one.signal is not None
     for version in data.spec.versions.both:
@@ -189,19 +195,19 @@ def _parts(data: Data, one: Measured) -> Iterator[tuple[str, dict[str, str], Pro
     for segment in dict.fromkeys((*data.spec.segments.named, *seen)):
         target = own.get(segment)
         if target is None or target.each_partner:
-            yield "segment", {"segment": segment}, one.promise, False
+            yield "segment", {"segment": segment} | judged, one.promise, False
         else:
-            yield "segment", {"segment": segment}, target.promise, True
+            yield "segment", {"segment": segment} | judged, target.promise, True
         if target is not None and target.each_partner:
             for partner in _total(data, one.signal).where(segment=segment).values("partner"):
-                yield "partner", {"segment": segment, "partner": partner}, target.promise, True
+                yield "partner", {"segment": segment, "partner": partner} | judged, target.promise, True
 
 
 def _row(data: Data, calendar: Calendar, one: Measured, rules: Rules, dimension: str, where: dict[str, str],
          promise: Promise, own: bool) -> Row:  # fmt: skip
     assert one.signal is not None
     result = _assess(data, calendar, one.sla, promise, _events(data, one.signal, promise, **where), rules)
-    if dimension == "version" and _never_served(data, where["version"]):
+    if "version" in where and _never_served(data, where["version"]):
         result = replace(result, outcome=Outcome.NOT_APPLICABLE, standing=Standing.NOT_APPLICABLE)
     return Row(dimension, where[dimension], promise, own, result)
 
@@ -260,6 +266,16 @@ def _coverage(data: Data, one: Measured, events: Events, whole: Assessment) -> t
     return kept * float(np.mean(shares)), full - (end - start - kept)
 
 
+def _source(data: Data, one: Measured) -> str:
+    """Up-time is always read raw: it is cheap."""
+    if one.signal is None:
+        return "raw"
+    if isinstance(one.signal, HistogramSignal):
+        return data.source(one.signal.series("bucket"))
+    sources = {data.source(one.signal.total), data.source(one.signal.events, one.signal.total)}
+    return sources.pop() if len(sources) == 1 else "mixed"
+
+
 def _jobs_of(data: Data, one: Measured) -> list[str]:
     if one.signal is None:
         return data.jobs()
@@ -268,6 +284,8 @@ def _jobs_of(data: Data, one: Measured) -> list[str]:
 
 
 def _objective_notes(data: Data, one: Measured) -> Iterator[Note]:
+    if one.sla.gain:
+        yield Note("of_candidate", {"candidate": data.spec.versions.candidate})
     if one.signal is None:
         for name in data.uptime.fallback:
             yield Note("exporter_up", {"service": name})

@@ -276,7 +276,7 @@ class Report:
     @property
     def outcome(self) -> Outcome:
         """FAIL when any objective failed, else NO DATA when any has none, else PASS."""
-        outcomes = {objective.outcome for objective in self.objectives}
+        outcomes = {objective.outcome for objective in self.objectives}  # one that does not apply decides nothing
         for worst in (Outcome.FAIL, Outcome.NO_DATA, Outcome.PASS):
             if worst in outcomes:
                 return worst

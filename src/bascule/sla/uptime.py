@@ -37,6 +37,7 @@ class Uptime:
     """
 
     targets: tuple[Target, ...]
+    answering: tuple[Target, ...] = ()  # every scraped target, by `up` alone: whether its series could be read
     fallback: tuple[str, ...] = ()
     scraped: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -74,7 +75,10 @@ def read_uptime(prometheus: Prometheus, spec: Spec, pieces: Pieces) -> Uptime:
             fallback.append(name)
         up, count = own if own[1] else (scraped_up, scraped_count)
         targets += _targets(name, up, count, pieces)
-    return Uptime(tuple(targets), tuple(fallback), scraped)
+    answering = [
+        t for job in sorted({job for job, _ in scraped}) for t in _targets(job, scraped_up, scraped_count, pieces)
+    ]
+    return Uptime(tuple(targets), tuple(answering), tuple(fallback), scraped)
 
 
 def _sums(prometheus: Prometheus, selector: str, pieces: Pieces) -> tuple[dict[Key, Floats], dict[Key, Floats]]:

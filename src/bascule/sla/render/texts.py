@@ -131,6 +131,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "note.never_scraped": "No data at all about: {services}.",
     "note.exporter_up": "{service} reports no state of its own; whether its exporter answered stands for it.",
     "note.interpolated": "The histogram has no bound at the target ({limit}); the share of requests under it is interpolated.",  # noqa: E501
+    "note.of_candidate": "A promise with a gain is the new version's: it is judged on {candidate} alone.",
     "note.retention": "Prometheus holds data from {day} on; what was before is missing, and is not counted.",
     "note.short": "This span covers {covered} of the window of {wanted}.",
     "generated": "{title} · {start} – {end} · times in {zone}",
@@ -270,6 +271,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "note.never_scraped": "Aucune donnée sur : {services}.",
     "note.exporter_up": "{service} ne publie pas son propre état ; la réponse de son exportateur en tient lieu.",
     "note.interpolated": "L’histogramme n’a pas de borne à l’objectif ({limit}) ; la part de requêtes est interpolée.",
+    "note.of_candidate": "Une promesse de gain est celle de la nouvelle version : elle se juge sur {candidate} seul.",
     "note.retention": "Prometheus conserve des données depuis le {day} ; ce qui précède manque et n’est pas compté.",
     "note.short": "Cette période couvre {covered} de la fenêtre de {wanted}.",
     "generated": "{title} · {start} – {end} · heures de {zone}",

@@ -1,0 +1,101 @@
+"""Mail with a text and an HTML part and attachments, over SMTP with TLS and authentication."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import formatdate
+
+from bascule.delivery.message import Doubtful, Message
+from bascule.delivery.secrets import read_secret
+from bascule.errors import DeliveryFailed
+from bascule.spec.model import Email
+
+_ASK_LATER = range(400, 500)  # SMTP answers that a retry may change
+
+
+def send_mail(email: Email, message: Message, timeout: float) -> None:
+    """Raises DeliveryFailed, or Doubtful when the server took the message and did not answer."""
+    password = read_secret(email.password_file) if email.password_file else ""
+    letter = compose(email, message)
+    server = _connect(email, timeout)
+    try:
+        _log_in(server, email, password)
+        _hand_over(server, email, letter)
+    except smtplib.SMTPException as error:
+        raise _failed(email, error) from error
+    except OSError as error:
+        raise DeliveryFailed(f"{email.smtp} broke off: {error}", "check the network", can_retry=True) from error
+    finally:
+        with suppress(OSError, smtplib.SMTPException):
+            server.quit()
+
+
+def compose(email: Email, message: Message) -> EmailMessage:
+    """The same key gives the same Message-ID, so that a second copy is recognised by mail servers."""
+    letter = EmailMessage()
+    letter["From"] = email.sender
+    letter["To"] = ", ".join(email.to)
+    letter["Subject"] = " ".join(message.subject.split())
+    letter["Date"] = formatdate()
+    letter["Message-ID"] = f"<{message.key}@bascule>"
+    letter["Auto-Submitted"] = "auto-generated"
+    letter.set_content(message.text)
+    if message.html:
+        letter.add_alternative(message.html, subtype="html")
+    for attachment in message.attachments:
+        main, _, sub = attachment.media_type.partition("/")
+        letter.add_attachment(attachment.content, maintype=main, subtype=sub, filename=attachment.name)
+    return letter
+
+
+def _connect(email: Email, timeout: float) -> smtplib.SMTP:
+    host, _, port = email.smtp.rpartition(":")
+    context = ssl.create_default_context(cafile=str(email.ca_file) if email.ca_file else None)
+    try:
+        if email.tls == "implicit":
+            return smtplib.SMTP_SSL(host, int(port), timeout=timeout, context=context)
+        server = smtplib.SMTP(host, int(port), timeout=timeout)
+        if email.tls == "starttls":
+            server.starttls(context=context)
+        return server
+    except ssl.SSLError as error:
+        raise DeliveryFailed(
+            f"{email.smtp}: {error}", "check the server's certificate, or set ca_file", can_retry=False
+        ) from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise DeliveryFailed(f"{email.smtp} cannot be reached: {error}", "check the address", can_retry=True) from error
+
+
+def _log_in(server: smtplib.SMTP, email: Email, password: str) -> None:
+    if email.username is None:
+        return
+    try:
+        server.login(email.username, password)
+    except smtplib.SMTPAuthenticationError as error:
+        what = f"{email.smtp} refused the login of {email.username}: {_text(error.smtp_error)}"
+        raise DeliveryFailed(what, "check username and password_file", can_retry=False) from error
+
+
+def _hand_over(server: smtplib.SMTP, email: Email, letter: EmailMessage) -> None:
+    try:
+        refused = server.send_message(letter)
+    except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
+        raise Doubtful(f"{email.smtp} took the mail and did not confirm it: {error}") from error
+    if refused:
+        what = f"{email.smtp} refused {', '.join(sorted(refused))}; the others got it"
+        raise DeliveryFailed(what, "check these addresses", can_retry=False)
+
+
+def _failed(email: Email, error: smtplib.SMTPException) -> DeliveryFailed:
+    code = getattr(error, "smtp_code", None)
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code = next(iter(error.recipients.values()))[0]
+    later = code is None or code in _ASK_LATER
+    return DeliveryFailed(f"{email.smtp} refused the mail: {error}", "check sender and addresses", can_retry=later)
+
+
+def _text(answer: bytes | str) -> str:
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer

@@ -1,0 +1,45 @@
+"""Planned windows: excluded from SLAs, listed in reports, silent in Alertmanager."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bascule.errors import UsageError
+from bascule.incidents import silences
+from bascule.incidents.model import Entry, Window
+from bascule.incidents.store import Store
+from bascule.spec import Spec
+
+
+def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> Window:
+    """Keep a window, silenced first, so that none is kept that would page someone. `silent` False sets no silence."""
+    _check(spec, window)
+    if silent and window.ends > now:
+        identity = silences.silence(spec.stack.url("alertmanager"), replace(window, starts=max(window.starts, now)))
+        window = replace(window, silence=identity)
+    kept = store.add_window(window)
+    store.add(Entry(now, "maintenance", f"maintenance {kept.id} planned: {window.reason}", window.who))
+    return kept
+
+
+def end(spec: Spec, store: Store, identity: int, who: str, now: float) -> Window:
+    """End a window now (cancel it, if it has not begun), and its silence with it."""
+    before = store.window(identity)
+    if before.silence and before.ends > now:
+        silences.expire(spec.stack.url("alertmanager"), before.silence)
+    ended = store.end_window(identity, now)
+    word = "cancelled" if ended.cancelled else "ended"
+    store.add(Entry(now, "maintenance", f"maintenance {identity} {word}: {ended.reason}", who))
+    return ended
+
+
+def _check(spec: Spec, window: Window) -> None:
+    if window.ends <= window.starts:
+        raise UsageError("the window's end is not after its start", "give --from before --to")
+    unknown = [name for name in window.services if name not in spec.services]
+    if unknown:
+        raise UsageError(
+            f"{', '.join(unknown)} is not a service of the spec", f"services are {', '.join(spec.services)}"
+        )
+    if not window.reason.strip():
+        raise UsageError("a maintenance window must say why", "give a reason")

@@ -1,0 +1,134 @@
+"""What happened, as Markdown: for the review after an incident."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from bascule.errors import BasculeError
+from bascule.incidents.escalation import Situation
+from bascule.incidents.model import Entry, Notice
+from bascule.incidents.store import Store
+from bascule.prometheus import Prometheus, Series
+from bascule.spec import Spec
+from bascule.spec.model import HistogramSignal, RatioSignal
+from bascule.spec.quantities import format_duration
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_POINTS = 24
+_QUESTIONS = """## To be filled in
+
+- What was the cause?
+- What helped, what hindered?
+- What will be changed, by whom, until when?"""
+_AROUND = 0.5  # of the situation's length, shown before and after it; at least five minutes
+
+
+def summary(spec: Spec, store: Store, prometheus: Prometheus, identity: int, now: float) -> str:
+    """The whole situation of an incident: facts, what was told to whom, the timeline, and the series around it."""
+    situation = Situation.of(store.situation(store.incident(identity).situation))
+    end = situation.resolved if situation.resolved is not None else now
+    around = max(300.0, (end - situation.opened) * _AROUND)
+    entries = store.entries(situation.opened - around, end + around)
+    steps = [Entry(s.at, "phase", f"phase {s.number}, share {s.share:.0%}: {s.why}", s.who) for s in store.phases()]
+    shown = [entry for entry in (*entries, *steps) if situation.opened - around <= entry.at <= end + around]
+    parts = [
+        _head(spec, situation, end),
+        _alerts(situation),
+        _timeline(situation, sorted(shown, key=lambda entry: entry.at)),
+        _told(store.notices(situation.id)),
+        _series(spec, prometheus, situation.opened - around, end + around),
+        _QUESTIONS,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(spec: Spec, situation: Situation, end: float) -> str:
+    rows = [
+        ("Opened", _utc(situation.opened)),
+        ("Acknowledged", _after(situation.acknowledged, situation.opened, situation.acknowledged_by)),
+        ("Resolved", _after(situation.resolved, situation.opened, "")),
+        ("Severity", situation.severity),
+        ("Kind", situation.kind),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return f"# {spec.title}: situation {situation.id}, {situation.incidents[0].alert}\n\n| | |\n|---|---|\n{table}"
+
+
+def _after(time: float | None, opened: float, who: str) -> str:
+    if time is None:
+        return "not yet"
+    return f"{_utc(time)}, after {format_duration(max(0.0, round(time - opened)))}{f', by {who}' if who else ''}"
+
+
+def _alerts(situation: Situation) -> str:
+    lines = ["## Alerts", "", "| # | alert | where | from | to | |", "|---|---|---|---|---|---|"]
+    for one in situation.incidents:
+        where = ", ".join(f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in ("alertname", "severity"))
+        until = _utc(one.resolved) if one.resolved is not None else "still open"
+        cells = (one.id, one.alert, where, _utc(one.received), until, one.description or one.summary)
+        lines.append(f"| {' | '.join(_cell(str(cell)) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _timeline(situation: Situation, entries: Iterable[Entry]) -> str:
+    events = [(entry.at, f"{entry.kind}: {entry.text}{f' ({entry.who})' if entry.who else ''}") for entry in entries]
+    events += [(i.received, f"alert {i.alert} #{i.id}") for i in situation.incidents]
+    events += [(i.resolved, f"resolved #{i.id}") for i in situation.incidents if i.resolved is not None]
+    return "## Timeline\n\n" + "\n".join(f"- {_utc(at)} {_cell(text)}" for at, text in sorted(events))
+
+
+def _told(notices: Sequence[Notice]) -> str:
+    if not notices:
+        return "## Who was told\n\nNobody: the spec declares no escalation for this kind."
+    lines = [
+        f"- {_utc(n.at)} {n.receiver}: {n.kind}, {n.outcome}{f' ({_cell(n.detail)})' if n.detail else ''}"
+        for n in notices
+    ]
+    return "## Who was told\n\n" + "\n".join(lines)
+
+
+def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str:
+    """Each signal by version, around the situation; a block's height is its value between lowest and highest."""
+    lines = ["## Signals", "", "| signal | version | course | lowest | highest |", "|---|---|---|---|---|"]
+    step = max(1.0, (end - start) / _POINTS)
+    try:
+        for name, expression in _expressions(spec, max(60.0, 2 * step)):
+            for series in prometheus.range(expression, start, end, step):
+                lines.append(_course(name, series, spec))
+    except BasculeError as error:
+        return f"## Signals\n\nPrometheus could not be asked: {error.what}"
+    return "\n".join(lines)
+
+
+def _expressions(spec: Spec, window: float) -> Iterable[tuple[str, str]]:
+    by = spec.versions.label
+    if by is None:
+        return
+    span = f"{window:.0f}s"
+    for name, signal in spec.signals.items():
+        if isinstance(signal, RatioSignal):
+            events, total = (f"sum by ({by}) (rate({s.over(span)}))" for s in (signal.events, signal.total))
+            yield name, f"({events} or 0 * {total}) / ({total} > 0)"
+        elif isinstance(signal, HistogramSignal):
+            buckets = f"sum by ({by}, le) (rate({signal.series('bucket').over(span)}))"
+            yield f"{name}.p95", f"histogram_quantile(0.95, {buckets})"
+
+
+def _course(name: str, series: Series, spec: Spec) -> str:
+    values = [float(value) for value in series.values if math.isfinite(value)]
+    version = series.labels.get(spec.versions.label or "", "") or "-"
+    if not values:
+        return f"| {name} | {version} | no data | | |"
+    low, high = min(values), max(values)
+    height = [_BLOCKS[round((v - low) / (high - low) * 7)] if high > low else _BLOCKS[0] for v in values]
+    return f"| {name} | {version} | {''.join(height)} | {low:.4g} | {high:.4g} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _utc(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")

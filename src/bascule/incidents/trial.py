@@ -1,0 +1,36 @@
+"""`bascule notify test`: a marked message through every receiver, so that a broken one is found before it is needed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from bascule.delivery import Deliverer, Delivery, Ledger, Message, Policy
+from bascule.delivery.ledger import FILE
+from bascule.errors import UsageError
+from bascule.spec import Spec
+
+_POLICY = Policy(pauses=(1.0,), timeout=10.0)  # someone waits for the answer
+
+
+def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Delivery]:
+    """What became of a test message at each receiver, or at the one named `only`."""
+    names = list(spec.notify.receivers) if only is None else [only]
+    if not names:
+        raise UsageError("the spec declares no receivers", "add some under notify.receivers")
+    ledger = Ledger(spec.stack.state / FILE)
+    deliverer = Deliverer(spec.notify.receivers, ledger, _POLICY)
+    try:
+        return deliverer.send_all(names, _message(spec, who))
+    finally:
+        deliverer.close()
+        ledger.close()
+
+
+def _message(spec: Spec, who: str) -> Message:
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    return Message(
+        key=f"{spec.metadata.name}-test-{uuid.uuid4().hex[:12]}",
+        subject=f"[{spec.title}] TEST: please ignore",
+        text=f"A test of this receiver, asked for by {who} at {when}. Nothing is wrong.",
+    )

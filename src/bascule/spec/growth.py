@@ -1,0 +1,79 @@
+"""Counter growth per minute, kept by recording rules: what makes a month's SLA report cheap, and still exact.
+
+`increase()` extrapolates, and a rule that sums raw counters cannot be told from one that was reset. So a minute's
+growth is a plain difference, with a reset and a birth counted as what they are:
+
+- grew: the difference
+- fell: its process began anew, so what it shows was all counted since
+- new, while its target already answered a minute ago: it began at zero
+
+What happens while a target does not answer is not in these series; a reader takes the raw series there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bascule.conventions import SLA_GROWTH
+from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Spec
+from bascule.spec.selector import Selector
+
+INTERVAL_SECONDS = 60.0
+_WINDOW = "1m"
+
+
+@dataclass(frozen=True)
+class GrowthRule:
+    """`record` holds the growth of the series of `selector`, summed by `labels`.
+
+    `heartbeat` is a record of the same group that is there whenever the rules are evaluated: failures may have none.
+    """
+
+    record: str
+    heartbeat: str
+    selector: Selector
+    labels: tuple[str, ...]
+
+    @property
+    def expr(self) -> str:
+        now, before = str(self.selector), f"{self.selector} offset {_WINDOW}"
+        grew = f"({now} - {before} >= 0)"
+        fell = f"({now} < {before})"
+        born = f"(({now} unless {before}) and on (job, instance) (up offset {_WINDOW} == 1))"
+        return f"sum by ({', '.join(self.labels)}) ({grew} or {fell} or {born})"
+
+
+def growth_rules(spec: Spec) -> tuple[GrowthRule, ...]:
+    """One rule for each selector that SLAs and comparisons count; signals that share one share its rule."""
+    rules: dict[str, GrowthRule] = {}
+    for name, side, selector, more in _selectors(spec):
+        heartbeat = "total" if side == "events" else "count" if side == "sum" else side
+        records = [SLA_GROWTH.format(_plain(name), part) for part in (side, heartbeat)]
+        rule = GrowthRule(records[0], records[1], selector, (*_labels(spec), *more))
+        rules.setdefault(str(selector), rule)
+    return tuple(rules.values())
+
+
+def _selectors(spec: Spec) -> Iterator[tuple[str, str, Selector, tuple[str, ...]]]:
+    for name, signal in spec.signals.items():
+        if isinstance(signal, RatioSignal):
+            yield name, "total", signal.total, ()
+            yield name, "events", signal.events, ()
+        elif isinstance(signal, HistogramSignal):
+            yield name, "bucket", signal.series("bucket"), ("le",)
+        elif isinstance(signal, MeanSignal):
+            yield name, "count", signal.count, ()
+            yield name, "sum", signal.sum, ()
+
+
+def _labels(spec: Spec) -> tuple[str, ...]:
+    """The labels that tell service, version, segment and partner apart."""
+    versions = [matcher.label for version in spec.versions.both for matcher in spec.versions.matchers(version)]
+    partners = [segment.partner_label for segment in spec.segments.named.values() if segment.partner_label]
+    return tuple(dict.fromkeys(("job", *versions, spec.segments.label, *partners)))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)

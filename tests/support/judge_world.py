@@ -1,0 +1,167 @@
+"""A pretended Prometheus that holds samples, and looks made by hand, for tests of the judge without programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bascule.judge.engine import Engine, Sight, Surroundings
+from bascule.judge.plan import Plan
+from bascule.judge.signals import JointLook, Schema
+from bascule.prometheus import NO_DATA, Sample, Series
+from bascule.spec import Selector, Spec
+
+SEGMENTS = ("enterprise", "api_partners", "freemium")
+RATES = {"enterprise": 8.0, "api_partners": 12.0, "freemium": 20.0}  # requests per second of both versions together
+
+
+@dataclass
+class PretendPrometheus:
+    """Answers `raw`, `instant`, `scalar` and `label_values` from the samples it was given; `now` is its clock."""
+
+    now: float = 0.0
+    samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(default_factory=dict)
+    plan: Plan | None = None
+
+    def add(self, time: float, text: str, **labels: str) -> None:
+        """One scrape: exposition text, as an instance with these target labels."""
+        for line in text.splitlines():
+            name, value = line.rsplit(" ", 1)
+            metric, _, inside = name.partition("{")
+            own = dict(re.findall(r'(\w+)="([^"]*)"', inside))
+            key = tuple(sorted({"__name__": metric, **own, **labels}.items()))
+            self.samples.setdefault(key, []).append((time, float(value)))
+
+    def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
+        end = self.now if at is None else at
+        found = []
+        for key, points in self.samples.items():
+            within = [(t, v) for t, v in points if end - seconds < t <= end]
+            if within and _matches(Selector.parse(selector), dict(key)):
+                times, values = np.array(within).T
+                found.append(Series(dict(key), times, values))
+        return found
+
+    def instant(self, expression: str, at: float | None = None) -> list[Sample]:
+        if expression.startswith("count("):
+            metric = expression.split("(")[-1].split("[")[0]
+            return [Sample({}, 1.0, self.now)] if any(dict(k)["__name__"] == metric for k in self.samples) else []
+        return self._plan_samples(expression)
+
+    def _plan_samples(self, expression: str) -> list[Sample]:
+        plan = self.plan
+        if plan is None:
+            return []
+        if "bascule_planned_share_ratio" in expression:
+            return [Sample({"user_segment": name}, share, self.now) for name, share in plan.shares.items()]
+        if "started" in expression:
+            return [Sample({}, plan.started, self.now)]
+        return [Sample({}, float(plan.number), self.now)] if "bascule_phase" in expression else []
+
+    def scalar(self, expression: str, at: float | None = None) -> object:
+        return self.now if expression == "time()" else NO_DATA
+
+    def label_values(self, label: str, selector: str | None = None) -> list[str]:
+        wanted = Selector.parse(selector) if selector else None
+        return sorted({dict(k)[label] for k in self.samples
+                       if label in dict(k) and (wanted is None or _matches(wanted, dict(k)))})  # fmt: skip
+
+
+def _matches(selector: Selector, labels: Mapping[str, str]) -> bool:
+    if labels["__name__"] != selector.metric:
+        return False
+    for matcher in selector.matchers:
+        value = labels.get(matcher.label, "")
+        if matcher.operator.startswith(("=~", "!~")):
+            hit = re.fullmatch(matcher.value, value) is not None
+        else:
+            hit = value == matcher.value
+        if hit == matcher.operator.startswith("!"):
+            return False
+    return True
+
+
+@dataclass
+class Bench:
+    """An engine fed by hand, second by second, with seeded traffic of both versions."""
+
+    spec: Spec
+    bounds: Mapping[str, Sequence[float]]
+    plan: Plan
+    seed: int = 1
+    rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.seed)
+        self.schema = Schema(self.spec, self.bounds)
+        self.engine = Engine(self.schema, self.plan)
+        self.time = self.plan.started
+        self.up = (1.0, 1.0)
+        self.seen = [self.time, self.time]
+        self.course: list[tuple[float, float]] = []
+
+    def history(self, seconds: int, **behaviour: object) -> None:
+        """V1 alone, before the phase."""
+        self.time = self.plan.started - seconds
+        self.run(seconds, shares=dict.fromkeys(self.rates, 0.0), **behaviour)
+
+    def run(
+        self,
+        seconds: int,
+        shares: Mapping[str, float] | None = None,
+        errors: Sequence[Mapping[str, float] | float] = (0.0002, 0.0002),
+        accuracy: Sequence[float] = (0.82, 0.955),
+        latency: Sequence[float] = (0.02, 0.014),
+        candidate: bool = True,
+    ) -> None:
+        """So many joint looks, one a second; `candidate` False: it is not scraped any more."""
+        shares = self.plan.shares if shares is None else shares
+        for _ in range(seconds):
+            increments = np.zeros((2, len(self.schema.columns)))
+            for segment, rate in self.rates.items():
+                share = shares.get(segment, 0.0)
+                for version, traffic in ((0, rate * (1 - share)), (1, rate * share if candidate else 0.0)):
+                    own = errors[version]
+                    wrong = own.get(segment, 0.0002) if isinstance(own, Mapping) else own
+                    self._serve(increments[version], segment, traffic, wrong, accuracy[version], latency[version])
+            self.time += 1.0
+            self.seen = [self.time, self.time if candidate else self.seen[1]]
+            self.course.append((self.time, 1.0 if candidate else 0.0))
+            self.engine.feed(JointLook(self.time, 1.0, increments, self.time - 1.0))
+        self.up = (1.0, 1.0 if candidate else 0.0)
+
+    def _serve(
+        self, into: np.ndarray, segment: str, traffic: float, wrong: float, right: float, latency: float
+    ) -> None:
+        n = int(self.random.poisson(traffic))
+        bad = int(self.random.binomial(n, wrong))
+        self._add(into, "errors", "total", segment, n)
+        self._add(into, "errors", "bad", segment, bad)
+        self._add(into, "accuracy", "total", segment, n - bad)
+        self._add(into, "accuracy", "good", segment, int(self.random.binomial(n - bad, right)))
+        times = self.random.lognormal(np.log(latency), 0.3, n)
+        self._add(into, "latency", "count", segment, n)
+        for bound in self.bounds.get("latency", ()):
+            self._add(into, "latency", bound, segment, int((times <= bound).sum()))
+        stars = self.random.choice([3, 4, 5], int(self.random.binomial(n, 0.3)), p=[0.1, 0.4, 0.5])
+        self._add(into, "satisfaction", "count", segment, len(stars))
+        self._add(into, "satisfaction", "sum", segment, int(stars.sum()))
+        for bound in self.bounds.get("satisfaction", ()):
+            self._add(into, "satisfaction", bound, segment, int((stars <= bound).sum()))
+
+    def _add(self, into: np.ndarray, signal: str, part: str | float, segment: str, amount: float) -> None:
+        if signal in self.spec.signals:
+            into[self.schema.column(signal, part, segment)] += amount
+
+    def around(self, **more: object) -> Surroundings:
+        sights = (Sight(self.seen[0], self.up[0]), Sight(self.seen[1], self.up[1]))
+        return Surroundings(**{"now": self.time, "sights": sights, "availability": self.course, **more})
+
+    def outcome(self, **more: object):
+        return self.engine.outcome(self.around(**more))
+
+    def line(self, signal: str, segment: str):
+        return next(line for line in self.outcome().lines if (line.signal, line.segment) == (signal, segment))
