@@ -99,7 +99,7 @@ def backtest(
     healthy: Sequence[Stretch] = (),
     incidents: Sequence[Stretch] = (),
 ) -> Backtest:
-    """Replay [start, end], Unix seconds. `rules`: alerting rules as in a rule file; by default those Prometheus runs."""
+    """Replay start to end, Unix seconds. `rules`: alerting rules as in rule files; by default those Prometheus runs."""
     alerting = [rule for rule in (running_rules(prometheus) if rules is None else rules) if "alert" in rule]
     engines = replay(spec, prometheus, start, end)
     fired = [_fired(alarm) for engine in engines for alarm in (*engine.ended, *engine.standing.values())]

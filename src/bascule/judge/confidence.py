@@ -41,7 +41,7 @@ def share_interval(bad: Floats, good: Floats, prior_bad: Floats | float, prior_g
         outside, inside = np.full(np.shape(mode), end), np.array(mode, copy=True)
         for _ in range(_BISECTIONS):
             middle = (outside + inside) / 2
-            refused = top - bad * np.log(middle + 1e-300) - good * np.log1p(-middle + 1e-300) >= 0
+            refused = top - bad * np.log(middle + 1e-300) - good * np.log1p(-np.minimum(middle, 1 - 1e-15)) >= 0
             outside, inside = np.where(refused, middle, outside), np.where(refused, inside, middle)
         return outside
 

@@ -76,14 +76,16 @@ def side_by_side(counts: Counts, phi: Floats, effects: Floats = EFFECTS) -> Floa
     rho. The weight of an event is tempered to ln(r)/phi, and its price c solves E[exp(B (Z ln(r)/phi - c))] = 1:
         rho M(ln(r)/phi - c) + (1 - rho) M(-c) = 1,   M the moment generating function of B,
     a quadratic in y = exp(-c): 1 - b y + s q y^2 = 0 with s = r^(1/phi), q = (phi-1)/(phi+1). Its exponential is then a
-    supermartingale for such bursts, whatever the common rate, its drift, and the split of the traffic.
+    supermartingale for such bursts, whatever the common rate, its drift, and the split of the traffic. Where only one
+    version served there is nothing to compare: 0.
     """
     total = counts.baseline + counts.candidate
     rho = counts.candidate / np.maximum(total, 1e-12)
     s, q = effects[:, None] ** (1 / phi), (phi - 1) / (phi + 1)
     b = q * (s + 1) + (1 - q) * (1 + rho * (s - 1))
     y = 2 / (b + np.sqrt(np.maximum(b * b - 4 * s * q, 0)))
-    return np.asarray(counts.candidate_bad * np.log(s) + (counts.baseline_bad + counts.candidate_bad) * np.log(y))
+    nats = counts.candidate_bad * np.log(s) + (counts.baseline_bad + counts.candidate_bad) * np.log(y)
+    return np.asarray(np.where((counts.baseline > 0) & (counts.candidate > 0), nats, 0.0))
 
 
 def against_history(events: Floats, bad: Floats, upper: Floats, phi: Floats, effects: Floats = EFFECTS) -> Floats:

@@ -10,10 +10,11 @@ candidate is never looked at further ahead than the baseline (an incident of bot
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bascule.conventions import OTHER, TOTAL_SEGMENT
 from bascule.judge.history import BASELINE, CANDIDATE, Counts
@@ -430,17 +431,21 @@ class Alignment:
                 cuts[1].update(moment.cuts[1])
         return moments
 
-    def _candidates(self, scrapes: Sequence[Mapping[Instance, Floats]], until: float) -> Iterable[float]:
+    def _candidates(self, scrapes: Sequence[Mapping[Instance, Floats]], until: float) -> list[float]:
         """Moments at which there may be a look: the baseline's scrapes, and the candidate's while it is alone."""
-        lead = sorted({time for times in scrapes[BASELINE].values() for time in times.tolist()})
-        lonely = {time for times in scrapes[CANDIDATE].values() for time in times.tolist()}
-        if lead:
-            array = np.array(lead)
-            place = np.searchsorted(array, sorted(lonely), side="right") - 1
-            ordered = np.array(sorted(lonely))
-            alone = (place < 0) | (ordered - array[np.maximum(place, 0)] > self._stale)
-            lonely = set(ordered[alone].tolist())
-        return [time for time in sorted({*lead, *lonely}) if self._time < time <= until]
+        lead, follow = (
+            np.unique(np.concatenate([np.empty(0), *scrapes[version].values()])) for version in (BASELINE, CANDIDATE)
+        )
+        moments = np.union1d(lead, follow[self._is_alone(follow, lead, until)])
+        return [float(time) for time in moments[(moments > self._time) & (moments <= until)]]
+
+    def _is_alone(self, times: Floats, lead: Floats, until: float) -> NDArray[np.bool_]:
+        """Where no baseline scrape is near: none shortly before, and for the very first ones none shortly after."""
+        place = np.searchsorted(lead, times, side="right") - 1
+        padded = np.concatenate((lead, [np.inf]))
+        before = times - np.where(place >= 0, padded[np.maximum(place, 0)], -np.inf)
+        waited = (padded[place + 1] - times > self._stale) & (until - times > self._stale)
+        return np.asarray(np.where(place >= 0, before > self._stale, waited))
 
     def _cut(self, streams: Sequence[Stream], moments: Sequence[_Moment]) -> list[JointLook]:
         increments = np.zeros((len(moments), 2, self._columns))

@@ -1,0 +1,331 @@
+"""One phase, fed by hand: when it alarms, when the alarm ends, what it says, and what it does not take for health."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from bascule.conventions import State, Verdict
+from bascule.judge.alarm import Alarm
+from bascule.judge.engine import Engine
+from bascule.judge.plan import Plan
+from bascule.judge.signals import JointLook, Schema
+
+START = 1_000_000.0
+HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
+
+
+@pytest.fixture
+def bench(house, world):
+    def made(plan: Plan | None = None, seed: int = 1, rates: dict[str, float] | None = None):
+        bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
+        return world.Bench(house.shop_spec(), bounds, plan or Plan(2, START, HALF), seed, rates or dict(world.RATES))
+
+    return made
+
+
+def standing(bench) -> set[tuple[str, str]]:
+    return set(bench.engine.standing)
+
+
+def test_a_healthy_phase_ends_in_promote_with_every_gate_named(bench):
+    b = bench()
+    b.history(120)
+    b.run(300)
+    outcome = b.outcome()
+    assert outcome.judgement.verdict is Verdict.PROMOTE
+    assert any(reason.startswith("Gate errors <2%") for reason in outcome.judgement.reasons)
+
+
+def test_a_fault_in_two_segments_is_found_within_seconds_and_rolls_back(bench):
+    """The demo's fault: 0.02 -> 12 % at half of 40 req/s, after a minute of history nearly without a bad event."""
+    delays = []
+    for seed in range(7):
+        b = bench(seed=seed)
+        b.history(100)
+        b.run(20)
+        assert not standing(b)
+        for second in range(1, 40):
+            b.run(1, errors=(0.0002, {"freemium": 0.12, "api_partners": 0.12}))
+            if standing(b):
+                delays.append(second)
+                break
+        assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
+    assert np.median(delays) <= 11
+
+
+def test_identical_versions_with_different_segment_mixes_raise_no_alarm(bench):
+    """Enterprise at 0.2 % stays on V1, freemium at 2 % moves: pooled, V2 would look far worse."""
+    rates = {"enterprise": 20.0, "api_partners": 10.0, "freemium": 20.0}
+    own = {"enterprise": 0.002, "api_partners": 0.01, "freemium": 0.02}
+    shares = {"enterprise": 0.0, "api_partners": 0.3, "freemium": 0.9, "all": 0.9}
+    for seed in range(3):
+        b = bench(Plan(2, START, shares), seed=seed, rates=rates)
+        b.history(300, errors=(own, own))
+        b.run(600, errors=(own, own), accuracy=(0.82, 0.82), latency=(0.02, 0.02))
+        assert not b.engine.raised
+        line = b.line("errors", "all")
+        assert line.reading.low <= 0 <= line.reading.high
+
+
+def test_an_incident_of_both_versions_is_not_blamed_on_the_candidate(bench):
+    for seed in range(3):
+        b = bench(seed=seed)
+        b.history(200, errors=(0.01, 0.01))
+        b.run(60, errors=(0.01, 0.01), accuracy=(0.9, 0.9), latency=(0.02, 0.02))
+        b.run(120, errors=(0.06, 0.06), accuracy=(0.9, 0.9), latency=(0.02, 0.02))
+        assert not standing(b)
+
+
+def test_slower_answers_raise_the_latency_alarm(bench):
+    b = bench()
+    b.history(120)
+    b.run(30, latency=(0.02, 0.02))
+    b.run(25, latency=(0.02, 0.06))
+    assert ("latency", "all") in standing(b)
+    assert "latency above" in b.engine.standing["latency", "all"].text
+
+
+def test_fewer_successful_matches_raise_the_accuracy_alarm(bench):
+    b = bench()
+    b.history(120)
+    b.run(60, accuracy=(0.82, 0.82))
+    b.run(90, accuracy=(0.82, 0.6))
+    assert ("accuracy", "all") in standing(b)
+
+
+def test_a_worsening_below_the_declared_harm_alarms_nobody(bench):
+    """0.2 against 0.02 % is certain at this traffic, and less than the declared point."""
+    b = bench(rates={"enterprise": 8.0, "api_partners": 400.0, "freemium": 800.0})
+    b.history(120)
+    b.run(60, errors=(0.0002, 0.002))
+    line = b.line("errors", "all")
+    assert line.evidence > line.threshold
+    assert ("errors", "all") not in standing(b)
+
+
+# ---------------------------------------------------------------- recovery
+
+
+def faulty(bench, **more):
+    b = bench(**more)
+    b.history(120)
+    b.run(10)
+    b.run(30, errors=(0.0002, 0.12))
+    assert ("errors", "freemium") in standing(b)
+    return b
+
+
+def test_an_alarm_ends_by_a_fresh_test_after_the_mend(bench):
+    b = faulty(bench)
+    b.run(9)
+    assert ("errors", "freemium") in standing(b)
+    b.run(120)
+    assert not standing(b)
+    assert "not inferior for" in next(a for a in b.engine.ended if a.segment == "freemium").end_reason
+
+
+def test_silence_ends_no_alarm(bench):
+    b = faulty(bench)
+    b.run(600, candidate=False)
+    assert ("errors", "freemium") in standing(b)
+    b.run(3)
+    assert ("errors", "freemium") in standing(b)
+
+
+def test_a_candidate_without_requests_does_not_recover(bench):
+    b = faulty(bench)
+    b.run(600, shares=dict.fromkeys(HALF, 0.0))
+    assert ("errors", "freemium") in standing(b)
+
+
+def test_an_alarm_of_before_the_step_stands_until_its_segment_is_withdrawn(house):
+    schema = Schema(house.shop_spec(), {"latency": house.BOUNDS})
+    old = [Alarm("errors", segment, START - 50, 9.0, 7.0, "text") for segment in ("freemium", "enterprise")]
+    engine = Engine(schema, Plan(2, START, HALF), old)
+    assert set(engine.standing) == {("errors", "freemium")}
+    assert engine.ended[0].end_reason == "the candidate was withdrawn from the segment"
+    withdrawn = Engine(schema, Plan(0, START, dict.fromkeys(HALF, 0.0)), old)
+    assert not withdrawn.standing
+
+
+def test_looks_that_rest_on_samples_from_before_the_step_are_no_evidence(bench):
+    b = bench()
+    b.history(60)
+    b.engine.feed(JointLook(START + 0.5, 1.0, np.full((2, len(b.schema.columns)), 3.0), since=START - 0.5))
+    assert b.engine.seconds == 0
+    b.run(1)
+    assert b.engine.seconds == 1
+
+
+# ---------------------------------------------------------------- states
+
+
+def test_a_segment_without_a_planned_share_is_not_applicable(bench):
+    b = bench()
+    b.history(60)
+    b.run(30)
+    assert b.line("errors", "enterprise").state is State.NOT_APPLICABLE
+    assert b.line("errors", "freemium").state is State.OK
+
+
+def test_before_the_first_phase_nothing_is_judged_and_the_verdict_is_hold(bench):
+    b = bench(Plan(0, START, dict.fromkeys(HALF, 0.0)))
+    b.history(60)
+    outcome = b.outcome()
+    assert {line.state for line in outcome.lines} == {State.NOT_APPLICABLE}
+    assert outcome.judgement.verdict is Verdict.HOLD
+
+
+def test_a_candidate_that_is_down_is_no_data_and_then_rolled_back_by_the_availability_trigger(bench):
+    b = bench()
+    b.history(60)
+    b.run(60)
+    b.run(3, candidate=False)
+    assert b.line("errors", "freemium").state is State.NO_DATA
+    assert b.outcome().judgement.verdict is Verdict.NO_DATA
+    assert "v2 is down" in b.outcome().judgement.reasons[0]
+    b.run(7, candidate=False)
+    assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
+
+
+def test_a_candidate_whose_samples_stop_is_no_data_within_ten_seconds(bench):
+    b = bench()
+    b.history(60)
+    b.run(60)
+    b.run(6, candidate=False)
+    b.up = (None, None)
+    assert b.outcome().judgement.verdict is not Verdict.PROMOTE
+    assert b.line("errors", "freemium").state is State.NO_DATA
+
+
+def test_a_signal_with_a_problem_is_no_data_and_says_which(bench):
+    b = bench()
+    b.history(60)
+    b.run(60)
+    outcome = b.outcome(problems={"errors": "no series of http_request_total"})
+    line = next(line for line in outcome.lines if line.signal == "errors" and line.segment == "all")
+    assert line.state is State.NO_DATA
+    assert "no series of http_request_total" in line.text
+    assert outcome.judgement.verdict is Verdict.NO_DATA
+
+
+def test_a_segment_that_goes_quiet_is_no_data(bench):
+    b = bench()
+    b.history(60)
+    b.run(60)
+    b.run(70, shares={**HALF, "freemium": 0.0})
+    assert b.line("errors", "freemium").state is State.NO_DATA
+    assert b.line("errors", "api_partners").state is State.OK
+
+
+def test_at_100_percent_the_candidate_is_compared_with_the_frozen_baseline(bench):
+    b = bench(Plan(3, START, dict.fromkeys(HALF, 1.0)))
+    b.history(300, errors=(0.005, 0.005))
+    b.run(60, errors=(0.005, 0.005))
+    line = b.line("errors", "all")
+    assert line.state is State.OK
+    assert line.reading.baseline == pytest.approx(0.005, rel=0.5)
+    b.run(40, errors=(0.005, 0.15))
+    assert ("errors", "all") in standing(b)
+
+
+# ---------------------------------------------------------------- verdict
+
+
+def test_a_gate_that_is_not_decided_holds_and_says_so(bench):
+    b = bench()
+    b.history(60)
+    b.run(15)
+    outcome = b.outcome()
+    assert outcome.gates[0].state is State.NO_DATA
+    assert outcome.judgement.verdict is Verdict.HOLD
+    assert "not yet decided" in outcome.gates[0].text
+
+
+def test_a_gate_that_is_missed_holds_but_does_not_roll_back(bench):
+    b = bench(Plan(1, START, HALF))
+    b.history(60)
+    b.run(600, accuracy=(0.9, 0.88), latency=(0.02, 0.02), errors=(0.03, 0.03))
+    gate = next(gate for gate in b.outcome().gates if gate.gate == "errors")
+    assert gate.state is State.BAD
+    assert "not passed" in gate.text
+    assert b.outcome().judgement.verdict is Verdict.HOLD
+
+
+def test_the_planned_hold_is_waited_for(bench):
+    b = bench()
+    b.history(120)
+    b.run(300)
+    assert b.outcome(now=START + 5).judgement.verdict is not Verdict.PROMOTE
+
+
+def test_a_trigger_fires_only_after_its_time(bench):
+    b = bench()
+    b.history(60)
+    b.run(40)
+    b.run(15, errors=(0.0002, 0.3))
+    trigger = next(t for t in b.outcome().triggers if "errors" in t.when)
+    assert trigger.state is State.OK
+    assert "of 20 s" in trigger.text
+    b.run(25, errors=(0.0002, 0.3))
+    assert next(t for t in b.outcome().triggers if "errors" in t.when).state is State.BAD
+
+
+def test_a_trigger_without_fresh_data_is_no_data(bench):
+    b = bench()
+    b.history(60)
+    b.run(60)
+    b.run(10, candidate=False)
+    assert next(t for t in b.outcome().triggers if "errors" in t.when).state is State.NO_DATA
+
+
+# ---------------------------------------------------------------- equality of replays, explanations
+
+
+def test_an_engine_fed_again_is_identical(bench):
+    """The same looks give the same evidence, alarms and words: a restart is as if it never had been."""
+    first, second = bench(seed=5), bench(seed=5)
+    for b in (first, second):
+        b.history(100)
+        b.run(20)
+        b.run(30, errors=(0.0002, 0.12))
+    assert [line.text for line in first.outcome().lines] == [line.text for line in second.outcome().lines]
+    assert (first.engine.distance == second.engine.distance).all()
+
+
+def test_every_number_of_a_line_is_its_readings_number(bench):
+    b = bench()
+    b.history(120)
+    b.run(200, errors=(0.01, 0.012))
+    for line in b.outcome().lines:
+        if line.state is not State.OK or line.unit != "ratio":
+            continue
+        shown = [float(number) for number in re.findall(r"[-+]?\d+\.?\d*(?:e[-+]\d+)?(?= (?:%|pt))", line.text)]
+        r = line.reading
+        expected = [100 * r.baseline, 100 * r.candidate, 100 * r.effect, 100 * r.low, 100 * r.high]
+        assert shown == pytest.approx(expected, rel=0.01)
+        assert f"evidence {line.evidence:.1f} of {line.threshold:.1f} nats" in line.text
+
+
+def test_a_mean_is_compared_with_its_interval(bench):
+    b = bench()
+    b.history(120)
+    b.run(300)
+    reading = b.line("satisfaction", "all").reading
+    assert reading.baseline == pytest.approx(4.4, abs=0.15)
+    assert reading.low <= 0 <= reading.high
+
+
+def test_the_smallest_effect_falls_as_traffic_grows(bench):
+    found = []
+    for factor in (1, 10):
+        b = bench(
+            rates={name: factor * rate for name, rate in {"enterprise": 8, "api_partners": 12, "freemium": 20}.items()}
+        )
+        b.history(200, errors=(0.01, 0.01))
+        b.run(60, errors=(0.01, 0.01))
+        found.append(b.line("errors", "all").detectable_ratio)
+    assert found[1] < found[0]
