@@ -315,12 +315,21 @@ class Judge(Part):
     hooks: list[Hook] = Field(default_factory=list)
 
 
+class Tls(Part):
+    """A server's certificate; with `client_ca`, clients must show one that it signed."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
 class LogSource(Part):
     name: Name | None = None  # the metrics' `source` label; by default from the path
     files: str | None = None
     beats: str | None = None
     formats: list[Name] = Field(default_factory=list)
     version: Name | None = None
+    tls: Tls | None = None  # beats only
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -344,12 +353,25 @@ class LogFormat(Part):
         return self
 
 
+class SearchEngine(Part):
+    """Elasticsearch or OpenSearch, to which rows are sent on; the store on disk is the spool."""
+
+    url: str
+    engine: Literal["elasticsearch", "opensearch"] = "opensearch"
+    username: str | None = None
+    password_file: Path | None = None
+    ca: Path | None = None
+    keep: Literal["both", "engine"] = "both"  # `engine`: rows leave the store once they are delivered
+    spool: Duration = 7 * 86400.0  # how long rows wait for an engine that is away
+
+
 class Logs(Part):
     sources: list[LogSource] = Field(default_factory=list)
     formats: dict[Name, LogFormat] = Field(default_factory=dict)
     pseudonymise: list[str] = Field(default_factory=list)
     key_file: Path | None = None
     retention: Duration = 30 * 86400.0
+    search_engine: SearchEngine | None = None
 
 
 class Slack(Part):
