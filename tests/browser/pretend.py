@@ -69,6 +69,7 @@ class Endpoint:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
+        self.silent = True  # to connections that are kept open, too
         self._server.shutdown()
         self._server.server_close()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bascule.console import screenshots
-from bascule.console.browser import Page
+from bascule.console.browser import Browser, Page
 
 if TYPE_CHECKING:
     from pretend import Pretended
@@ -191,7 +191,7 @@ def test_every_text_is_readable(house: Pretended, visit: Visit, dark: bool, widt
     house.story.recover()
 
 
-@pytest.mark.parametrize("width", [360, 390, 768, 1024, 1440, 3840])
+@pytest.mark.parametrize("width", [360, 390, 768, 1024, 1100, 1280, 1440, 3840])
 def test_the_page_is_never_wider_than_the_screen(house: Pretended, visit: Visit, width: int) -> None:
     page = visit(house.url, width=width)
     page.wait(CHART)
@@ -234,10 +234,24 @@ def test_the_share_chart_shows_actual_and_planned_and_what_happened(house: Prete
     page.wait(
         "fetch('/charts/share?window=15m').then((a) => a.json()).then((c) => c.marks.some((m) => m.kind === 'fault'))"
     )
-    page.wait("fetch('/charts/share').then((a) => a.json()).then((c) => "
-              "c.lines.some((l) => l.role + l.label === 'actualfreemium' && l.values.some((v) => v > 0.4)))")  # fmt: skip
+    page.wait(
+        "fetch('/charts/share').then((a) => a.json()).then((c) => "
+        "c.lines.some((l) => l.role + l.label === 'actualfreemium' && l.values.some((v) => v > .4)))"
+    )
     roles = {(line["role"], line["label"]) for line in chart()["lines"]}
     assert {("planned", "freemium"), ("actual", "freemium"), ("actual", "all")} <= roles
+
+
+def test_the_page_of_incidents_loads_without_a_complaint(house: Pretended, browser: Browser) -> None:
+    house.story.break_candidate()
+    page = browser.page(390, 844)
+    page.open(house.url + "/incidents")
+    page.wait("document.body.innerText.includes('CandidateWorse')")
+    page.wait("document.querySelector('#clock').innerText.includes('UTC')")
+    assert page.complaints() == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.close()
+    house.story.recover()
 
 
 def test_a_picture_is_taken_though_the_stream_never_ends(house: Pretended, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from bascule.console.parts import Parts
 from bascule.console.render import Renderer
 from bascule.console.sources import Watch
 from bascule.console.stream import Stream, TooManyViewers
-from bascule.console.views import build
+from bascule.console.views import build, history
 from bascule.console.views.signals import signal_row
 from bascule.conventions import CONSOLE_VIEWERS
 from bascule.errors import BasculeError
@@ -88,6 +88,12 @@ class Console:
             self.watch.settle(FIRST_LOOK)
         return self.renderer.page(build(self.parts, time.time()))
 
+    def incidents(self) -> str:
+        if self.watch.look():
+            self.watch.settle(FIRST_LOOK)
+        reading = self.parts.journal.reading
+        return self.renderer.incidents(history(reading), reading.is_fresh(time.time()), reading.error)
+
     def detail(self, signal: str, segment: str) -> str:
         told = known_signals(self.parts).get((signal, segment))
         if told is None:
@@ -115,6 +121,10 @@ def _add_pages(app: FastAPI, console: Console) -> None:
     @app.get("/", response_class=HTMLResponse)
     def page() -> HTMLResponse:
         return HTMLResponse(console.page())
+
+    @app.get("/incidents", response_class=HTMLResponse)
+    def incidents() -> HTMLResponse:
+        return HTMLResponse(console.incidents())
 
     @app.get("/stream")
     async def stream() -> StreamingResponse:

@@ -28,7 +28,7 @@ PLAN = f'{{__name__=~"{PLANNED_SHARE.name}|{PHASE.name}|{PHASE_STARTED.name}"}}'
 
 def window_seconds(spec: Spec, step: float = 0.0) -> float:
     """The shortest window that holds enough scrapes for a rate, and never less than a chart's step."""
-    return max(15.0, 4 * spec.stack.scrape.interval, step)
+    return max(10.0, 4 * spec.stack.scrape.interval, step)
 
 
 def window(spec: Spec, step: float = 0.0) -> str:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from bascule import __version__
 from bascule.console import figures
+from bascule.console.answers import Incident
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS
 from bascule.console.views import Page
 from bascule.console.views.signals import SignalRow
@@ -50,6 +51,9 @@ class Renderer:
 
     def page(self, page: Page) -> str:
         return self._templates.get_template("page.html").render(page=page)
+
+    def incidents(self, incidents: list[Incident], is_known: bool, error: str) -> str:
+        return self._render("incidents.html", incidents=incidents, is_known=is_known, error=error)
 
     def fragments(self, page: Page) -> dict[str, str]:
         """HTML by the id of the element it replaces."""

@@ -11,7 +11,7 @@ from bascule.processes import programs
 __all__ = ["available", "take"]
 
 LIVE = "document.querySelector('#live')?.dataset.live === 'yes'"
-DRAWN = "!!(!window.uPlot || document.querySelector('[data-chart] canvas, [data-chart] .empty'))"
+DRAWN = "!!(!window.uPlot || document.querySelector('.traffic canvas, .traffic p.empty'))"
 
 
 def available() -> bool:

@@ -102,6 +102,13 @@ def test_names_from_outside_are_inert(client: TestClient) -> None:
     assert "<script>" not in page
 
 
+def test_all_incidents_have_a_page_of_their_own(client: TestClient) -> None:
+    page = client.get("/incidents").text
+    assert page.count('<th scope="row">') == 2
+    assert "<img" not in page
+    assert "open" in page
+
+
 def test_the_page_has_no_inline_script_style_or_handler(client: TestClient) -> None:
     page = re.sub(r'"[^"]*"', lambda m: '""' if "&" in m[0] else m[0], client.get("/").text)
     assert not re.search(r"<style", page)

@@ -57,7 +57,7 @@ def test_over_all_segments_a_course_is_the_judges_own_since_a_pooled_rate_would_
 
 
 def test_a_window_holds_several_scrapes_and_never_less_than_a_charts_step() -> None:
-    assert queries.window(SPEC) == "15s"
+    assert queries.window(SPEC) == "10s"
     assert queries.window(SPEC, step=600) == "10m"
 
 

@@ -43,27 +43,27 @@ def signal(**more: Any) -> dict[str, Any]:
 
 class TestVerdict:
     def test_a_fresh_verdict_is_shown_with_its_reasons(self) -> None:
-        view = verdict_view(SPEC, said(opinion()), NOW)
+        view = verdict_view(SPEC, said(opinion()), 3, NOW)
         assert (view.verdict, view.reasons) == (Verdict.HOLD, ["too few matches"])
 
     def test_an_old_verdict_is_no_verdict_and_what_it_said_is_told_as_past(self) -> None:
-        view = verdict_view(SPEC, said(opinion(verdict="promote"), ago=7), NOW)
+        view = verdict_view(SPEC, said(opinion(verdict="promote"), ago=7), 3, NOW)
         assert view.verdict is Verdict.NO_DATA
         assert view.then == "Promote"
         assert view.said == datetime.fromtimestamp(NOW - 7, UTC)
 
     def test_a_judge_that_answers_but_does_not_look_any_more_has_no_verdict(self) -> None:
-        view = verdict_view(SPEC, said(opinion(verdict="promote"), ago=30, heard_ago=0), NOW)
+        view = verdict_view(SPEC, said(opinion(verdict="promote"), ago=30, heard_ago=0), 3, NOW)
         assert view.verdict is Verdict.NO_DATA
         assert "has not looked" in view.reasons[0]
 
     def test_a_judge_that_cannot_look_tells_why_itself(self) -> None:
         answer = opinion(verdict="no_data", reasons=["Prometheus does not answer."])
-        view = verdict_view(SPEC, said(answer, ago=30, heard_ago=0), NOW)
+        view = verdict_view(SPEC, said(answer, ago=30, heard_ago=0), 3, NOW)
         assert view.reasons == ["Prometheus does not answer."]
 
     def test_a_judge_never_heard_of_is_no_data_with_the_reason(self) -> None:
-        view = verdict_view(SPEC, Reading(error="connection refused"), NOW)
+        view = verdict_view(SPEC, Reading(error="connection refused"), 3, NOW)
         assert (view.verdict, view.reasons) == (Verdict.NO_DATA, ["connection refused"])
 
     @pytest.mark.parametrize("unknown", ["PROMOTE!", "", "yes", None])
@@ -71,12 +71,13 @@ class TestVerdict:
         assert opinion(verdict=unknown).verdict is Verdict.NO_DATA
 
     def test_the_advice_names_what_to_do_next(self) -> None:
-        def advice(verdict: str, number: int) -> str:
-            return verdict_view(SPEC, said(opinion(verdict=verdict, phase={"number": number})), NOW).advice
+        def advice(verdict: str, number: int | None) -> str:
+            return verdict_view(SPEC, said(opinion(verdict=verdict)), number, NOW).advice
 
         assert "back to V1 now" in advice("roll_back", 3)
         assert "All traffic is planned on V1" in advice("roll_back", 0)
         assert "75" in advice("promote", 3)
+        assert "next share" in advice("promote", None)
         assert "retired" in advice("promote", 5)
         assert "as it is" in advice("hold", 3)
 

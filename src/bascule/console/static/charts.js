@@ -108,7 +108,7 @@ function options(element, entry) {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_, low, high) => limits(answer.unit, low, high) } },
-    axes: [{ ...axis, size: 2 * rem, values: (_, ticks) => ticks.map(timeLabel(ticks)) }, { ...axis, size: 3.6 * rem, values: (_, ticks) => ticks.map(number) }],
+    axes: [{ ...axis, size: 2 * rem, space: 6 * rem, values: (_, ticks) => ticks.map(timeLabel(ticks)) }, { ...axis, size: 3.6 * rem, space: 2.4 * rem, values: (_, ticks) => ticks.map(number) }],
     series: [{}, ...answer.lines.map((line) => series(line))],
     hooks: { drawClear: [(plot) => shade(plot, entry.answer)], draw: [(plot) => mark(plot, entry.answer, font)] },
     plugins: [tip(entry, number)],
@@ -142,7 +142,7 @@ function series(line) {
   return {
     label: line.label,
     stroke: lineInk(line),
-    width: line.role === "candidate" || line.label === "all" ? 2.2 : 1.6,
+    width: (line.role === "candidate" || line.label === "all" ? 2.2 : 1.6) * parseFloat(getComputedStyle(document.documentElement).fontSize) / 15,
     dash: planned || line.role === "baseline" ? [6, 4] : undefined,
     paths: planned ? globalThis.uPlot.paths.stepped({ align: 1 }) : undefined,
     points: { show: false },

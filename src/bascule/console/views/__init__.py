@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bascule.console.parts import Parts
-from bascule.console.views.events import Event, OpenAlerts, open_alerts, resolved, timeline
+from bascule.console.views.events import Event, OpenAlerts, history, open_alerts, resolved, timeline
 from bascule.console.views.logs import LogRow, log_rows
 from bascule.console.views.plan import Plan, ShareRow, plan, share_rows
 from bascule.console.views.promises import Promises, promises
@@ -14,7 +14,7 @@ from bascule.console.views.services import ServiceRow, own_rows, service_rows
 from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, signal_groups, trigger_rows
 from bascule.console.views.verdict import Notice, VerdictView, notices, verdict_view
 
-__all__ = ["Page", "build"]
+__all__ = ["Page", "build", "history"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def build(parts: Parts, now: float) -> Page:
     return Page(
         now=datetime.fromtimestamp(now, UTC),
         notices=notices(parts.sources, services, now),
-        verdict=verdict_view(spec, judge, now),
+        verdict=verdict_view(spec, judge, steps.number, now),
         plan=steps,
         shares=share_rows(spec, traffic, steps.held, now),
         groups=signal_groups(spec, judge, now),

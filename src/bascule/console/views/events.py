@@ -56,6 +56,12 @@ def resolved(reading: Reading[Journal]) -> list[Event]:
     return [_incident(each) for each in ended[:SHOWN]]
 
 
+def history(reading: Reading[Journal]) -> list[Incident]:
+    """Every incident that was read, the newest first."""
+    journal = reading.value
+    return sorted(journal.incidents, key=lambda each: each.starts or NEVER, reverse=True) if journal else []
+
+
 def timeline(reading: Reading[Journal]) -> list[Event]:
     """Changes of phase and annotations, the newest first."""
     journal = reading.value
@@ -91,5 +97,6 @@ def _entry(entry: TimelineEntry) -> Event:
     if entry.kind == "phase" and entry.number is not None:
         share = "" if entry.share is None else f": {entry.share:.0%}"
         said = ": ".join(filter(None, (entry.who, entry.why)))
-        return Event(entry.at, "phase", f"Phase {entry.number}{share}", said)
+        title = f"Phase {entry.number}{share}" if entry.number else f"Before the first phase{share}"
+        return Event(entry.at, "phase", title, said)
     return Event(entry.at, entry.kind, entry.text, entry.who)

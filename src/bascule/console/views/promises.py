@@ -10,7 +10,7 @@ from bascule.console.sources import Reading
 from bascule.conventions import State
 from bascule.spec import Objective, Spec
 
-WORDS = {State.OK: "kept", State.BAD: "broken", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
+WORDS = {State.OK: "kept", State.BAD: "missed", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
 FRESH = 45.0  # seconds: these are read every 15 s
 
 

@@ -59,16 +59,16 @@ class Notice:
     age: str = ""
 
 
-def verdict_view(spec: Spec, reading: Reading[Opinion], now: float) -> VerdictView:
+def verdict_view(spec: Spec, reading: Reading[Opinion], phase: int | None, now: float) -> VerdictView:
+    """`phase`: the plan's present step, None when it is not known."""
     opinion = reading.fresh(now)
     if opinion is None and reading.value and reading.answers(now) and reading.value.verdict is Verdict.NO_DATA:
         opinion = reading.value  # it cannot look, and says why
     if opinion is None:
         return _silent(reading, now)
     said = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
-    return VerdictView(
-        opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons, _advice(spec, opinion), said
-    )
+    advice = _advice(spec, opinion.verdict, phase)
+    return VerdictView(opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons, advice, said)
 
 
 def _silent(reading: Reading[Opinion], now: float) -> VerdictView:
@@ -84,19 +84,19 @@ def _silent(reading: Reading[Opinion], now: float) -> VerdictView:
     return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then)
 
 
-def _advice(spec: Spec, opinion: Opinion) -> str:
+def _advice(spec: Spec, verdict: Verdict, phase: int | None) -> str:
     """What the person on call does next."""
     baseline, candidate = (name.upper() for name in spec.versions.both)
-    number = opinion.phase.number if opinion.phase else 0
-    match opinion.verdict:
-        case Verdict.ROLL_BACK if number == 0:
+    match verdict:
+        case Verdict.ROLL_BACK if phase == 0:
             return f"All traffic is planned on {baseline}. Check below that it is, then mend {candidate}."
         case Verdict.ROLL_BACK:
             return f"Send all traffic back to {baseline} now. Then look at what is marked bad below."
-        case Verdict.PROMOTE if number < len(spec.phases):
-            return f"Every gate holds. {candidate} may go to {figures.share(spec.phases[number].share)}."
-        case Verdict.PROMOTE:
+        case Verdict.PROMOTE if phase is not None and phase >= len(spec.phases):
             return f"Every gate holds at the last phase. {baseline} can be retired."
+        case Verdict.PROMOTE:
+            share = "the plan's next share" if phase is None else figures.share(spec.phases[phase].share)
+            return f"Every gate holds. {candidate} may go to {share}."
         case Verdict.HOLD:
             return "Leave the share as it is. Nothing to do unless it turns."
         case _:
