@@ -1,0 +1,326 @@
+"""The judge on a real Prometheus and Alertmanager, with a pretended service that serves in real time."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from bascule.conventions import State, Verdict
+from bascule.judge import Board, Judge, Stretch, backtest, build_app, compare, gate, run
+from bascule.judge.live import Watch
+from bascule.judge.plan import read_plan
+from bascule.processes import ports
+from bascule.prometheus import Alertmanager, Prometheus
+from bascule.spec import Spec
+
+pytestmark = pytest.mark.integration
+SUPPORT = Path(__file__).parents[1] / "support"
+
+
+def load_support(name: str) -> ModuleType:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+house = load_support("judge_house")
+TRAFFIC = {"enterprise": 40.0, "api_partners": 60.0, "freemium": 100.0}
+HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
+NOWHERE = dict.fromkeys(HALF, 0.0)
+
+
+@dataclass
+class Shops:
+    """Both versions with their pages, the plan's page, and the judge."""
+
+    spec: Spec
+    one: object
+    two: object
+    pages: dict[str, object]
+    prometheus: object
+    alertmanager: object
+    board: Board
+    judge: Judge
+
+    def plan(self, number: int, shares: dict[str, float]) -> None:
+        for segment, rate in TRAFFIC.items():
+            self.one.rate[segment], self.two.rate[segment] = rate * (1 - shares[segment]), rate * shares[segment]
+        self.pages["plan"].text = house.plan_text(number, time.time(), shares)
+
+    def line(self, signal: str, segment: str) -> dict[str, object]:
+        lines = self.board.verdict()["signals"]
+        return next((each for each in lines if (each["signal"], each["segment"]) == (signal, segment)), {})
+
+    @property
+    def verdict(self) -> str:
+        return self.board.verdict()["verdict"]
+
+
+@pytest.fixture
+def shops(start_prometheus, start_alertmanager, webhook, metrics_page) -> Iterator[Shops]:
+    pages = {name: metrics_page("") for name in ("shop-v1", "shop-v2", "plan")}
+    prometheus = start_prometheus(scrape={name: [page.target] for name, page in pages.items()})
+    alertmanager = start_alertmanager(webhook=webhook.url)
+    one = house.Shop("v1", 1, {})
+    two = house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)
+    spec, board = house.shop_spec(house.SPEC.replace("recovery: 10s", "recovery: 4s")), None
+    board = Board(spec)
+    judge = Judge(spec, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
+    made = Shops(spec, one, two, pages, prometheus, alertmanager, board, judge)
+    made.plan(0, NOWHERE)
+
+    def show(shop, text):
+        pages[f"shop-{shop.version}"].text = text
+
+    with house.Running([one, two], show), looking(judge):
+        yield made
+
+
+@contextmanager
+def looking(judge: Judge) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=judge.run, args=(stop,))
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def statuses(webhook) -> list[tuple[str, str, str]]:
+    return [
+        (a["status"], a["labels"]["signal"], a["labels"]["user_segment"]) for p in webhook.posts for a in p["alerts"]
+    ]
+
+
+def test_a_fault_is_delivered_in_seconds_and_its_alert_ends_after_the_mend_alone(shops, webhook, eventually):
+    """From fault to receiver; V2 killed meanwhile: nothing resolves; mended: resolved by fresh data."""
+    eventually(lambda: shops.verdict == "hold", 20)
+    shops.plan(2, HALF)
+    eventually(lambda: shops.line("errors", "freemium").get("samples_candidate", 0) > 150, 20)
+    assert webhook.posts == []
+    assert shops.line("errors", "enterprise")["state"] == State.NOT_APPLICABLE
+
+    shops.two.errors = {"freemium": 0.12, "api_partners": 0.12}
+    fault = time.monotonic()
+    eventually(lambda: statuses(webhook), 20)
+    assert time.monotonic() - fault < 15
+    assert statuses(webhook)[0][0] == "firing"
+    assert webhook.posts[0]["alerts"][0]["labels"]["version"] == "v2"
+    eventually(lambda: shops.verdict == "roll_back")
+    assert shops.line("errors", "all")["alarm"] is True
+
+    shops.pages["shop-v2"].up = False
+    eventually(lambda: shops.line("errors", "freemium")["state"] == State.NO_DATA, 10)
+    eventually(lambda: any(t["state"] == "bad" for t in shops.board.verdict()["rollback"]), 20)
+    assert not any(status == "resolved" for status, *_ in statuses(webhook))
+
+    shops.two.errors = {}
+    shops.pages["shop-v2"].up = True
+    eventually(lambda: ("resolved", "errors", "freemium") in statuses(webhook), 40)
+
+
+def test_the_share_taken_back_to_zero_ends_the_alarms_of_the_segments(shops, webhook, eventually):
+    eventually(lambda: shops.verdict == "hold", 20)
+    shops.plan(2, HALF)
+    shops.two.errors = {"freemium": 0.3, "api_partners": 0.3}
+    eventually(lambda: statuses(webhook), 30)
+    shops.plan(0, NOWHERE)
+    eventually(lambda: ("resolved", *statuses(webhook)[0][1:]) in statuses(webhook), 20)
+    assert shops.verdict == "hold"
+
+
+def test_a_judge_that_starts_late_is_where_the_one_that_never_stopped_is(shops, eventually):
+    """A fresh watch reads the same history from Prometheus and arrives at the same evidence and alarms."""
+    eventually(lambda: shops.verdict == "hold", 20)
+    shops.plan(2, HALF)
+    eventually(lambda: shops.line("errors", "freemium").get("samples_candidate", 0) > 100, 20)
+    shops.two.errors = {"freemium": 0.12}
+    eventually(lambda: shops.line("errors", "freemium").get("alarm"), 30)
+    with_history = shops.judge.watch
+    client = Prometheus(shops.prometheus.url)
+    plan = read_plan(client, 0.0)
+    fresh = Watch(shops.spec, client, plan)
+
+    def same() -> bool:
+        fresh.advance(client.scalar("time()"))
+        mine, other = with_history.engine, fresh.engine
+        if abs(mine.sums - other.sums).max() > 0:
+            return False
+        assert mine.distance == pytest.approx(other.distance)
+        assert mine.history.phi == pytest.approx(other.history.phi)
+        assert {c: a.since for c, a in mine.standing.items()} == {c: a.since for c, a in other.standing.items()}
+        return True
+
+    eventually(same, 20)
+
+
+def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
+    eventually(lambda: shops.verdict == "hold", 20)
+    shops.plan(2, HALF)
+    eventually(lambda: shops.line("errors", "all").get("samples_candidate", 0) > 150, 20)
+    client = TestClient(build_app(shops.board))
+    verdict = client.get("/api/verdict").json()
+    assert set(verdict) == {"verdict", "since", "phase", "reasons", "signals", "gates", "rollback", "tick"}
+    families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+    ones = [sample.labels["verdict"] for sample in families["bascule_verdict"].samples if sample.value == 1]
+    assert ones == [verdict["verdict"]]
+    named = {"bascule_signal_log_evidence", "bascule_signal_log_evidence_threshold", "bascule_signal_alarm",
+             "bascule_signal_state", "bascule_signal_value", "bascule_signal_effect", "bascule_gate_state",
+             "bascule_judge_last_tick_timestamp_seconds", "bascule_judge_tick_seconds"}  # fmt: skip
+    assert named <= set(families)
+    body = {"name": "shop", "namespace": "prod", "phase": "Progressing", "checksum": "1", "metadata": {}}
+    assert client.post("/api/flagger/rollout", json=body).status_code == 200
+    assert client.post("/api/flagger/rollback", json=body).status_code == 412
+    assert client.post("/api/flagger/else", json=body).status_code == 404
+
+
+def test_without_prometheus_the_verdict_is_no_data_and_comes_back_with_it(shops, eventually):
+    eventually(lambda: shops.verdict == "hold", 20)
+    shops.prometheus.kill()
+    eventually(lambda: shops.verdict == "no_data", 15)
+    assert "does not answer" in shops.board.verdict()["reasons"][0]
+    shops.prometheus.start()
+    eventually(lambda: shops.verdict == "hold", 30)
+
+
+# ---------------------------------------------------------------- history
+
+
+BEGIN, STEP = 1_790_000_000, 2
+FAULT = BEGIN + 900
+
+
+@pytest.fixture(scope="module")
+def recorded(module_programs) -> Prometheus:
+    """Twenty minutes of both versions: V2 at half of the traffic for the last fifteen, a fault in the last five."""
+    one, two = house.Shop("v1", 3, dict(TRAFFIC)), house.Shop("v2", 4, {}, accuracy=0.955, latency=0.014)
+    lines: dict[str, list[str]] = {}
+
+    def keep(text: str, at: int, **labels: str) -> None:
+        more = "".join(f',{name}="{value}"' for name, value in labels.items())
+        for line in text.splitlines():
+            name, value = line.rsplit(" ", 1)
+            series = name.replace("}", more + "}") if "{" in name else f"{name}{{{more[1:]}}}"
+            lines.setdefault(name.split("{")[0], []).append(f"{series} {value} {at}")
+
+    for at in range(BEGIN, BEGIN + 1200, STEP):
+        started = at >= BEGIN + 300
+        shares = HALF if started else NOWHERE
+        for segment, rate in TRAFFIC.items():
+            one.rate[segment], two.rate[segment] = rate * (1 - shares[segment]), rate * shares[segment]
+        two.errors = {"freemium": 0.05} if at >= FAULT else {}
+        for shop in (one, two):
+            shop.serve(STEP)
+            keep(shop.text(), at, job=f"shop-{shop.version}", instance=f"{shop.version}:1")
+            keep("up 1", at, job=f"shop-{shop.version}", instance=f"{shop.version}:1")
+        keep(
+            house.plan_text(2 if started else 0, BEGIN + 300 if started else BEGIN, shares),
+            at,
+            job="plan",
+            instance="p",
+        )
+    text = "".join(f"# TYPE {name} unknown\n" + "\n".join(part) + "\n" for name, part in lines.items()) + "# EOF\n"
+    return module_programs.start_prometheus(openmetrics=text).client
+
+
+RATE = "sum(rate(http_requests_total{%s}[1m]))"
+RULE = {
+    "alert": "V2ErrorSpike",
+    "expr": RATE % 'version="v2",status="500"' + " / " + RATE % 'version="v2"' + " > 0.02",
+    "for": "1m",
+}
+
+
+def scraped_every_two_seconds() -> Spec:
+    spec = house.shop_spec()
+    scrape = spec.stack.scrape.model_copy(update={"interval": float(STEP), "evaluation": 5.0})
+    return spec.model_copy(update={"stack": spec.stack.model_copy(update={"scrape": scrape})})
+
+
+def test_a_backtest_tells_what_the_judge_and_a_rule_would_have_done(recorded):
+    spec = scraped_every_two_seconds()
+    found = backtest(
+        spec, recorded, BEGIN, BEGIN + 1190, rules=[RULE],
+        healthy=[Stretch(BEGIN, FAULT)], incidents=[Stretch(FAULT, BEGIN + 1190, "errors in freemium")],
+    )  # fmt: skip
+    assert found.false_alarms_per_hour("judge") == 0
+    assert found.delays("judge")[0] < 20
+    assert 60 < found.delays("V2ErrorSpike")[0] < 130
+    assert found.delays("judge")[0] < found.delays("V2ErrorSpike")[0]
+    assert any(suggestion.setting == "signals.errors: phi" for suggestion in found.suggestions)
+
+
+def test_a_rule_whose_expression_never_gave_anything_is_named(recorded):
+    nothing = {"alert": "Never", "expr": "absent_series > 1", "for": "1m"}
+    found = backtest(scraped_every_two_seconds(), recorded, BEGIN, BEGIN + 60, rules=[nothing])
+    assert found.problems == ("Never: its expression gave nothing over the whole stretch",)
+
+
+def test_a_rebuild_of_the_phase_is_quick(recorded):
+    spec = scraped_every_two_seconds()
+    plan = read_plan(recorded, 0.0, at=BEGIN + 1190)
+    begun = time.monotonic()
+    watch = Watch(spec, recorded, plan)
+    watch.advance(BEGIN + 1190.0)
+    assert watch.engine.seconds > 800
+    assert ("errors", "freemium") in watch.engine.standing
+    assert time.monotonic() - begun < 20
+
+
+# ---------------------------------------------------------------- role, gate, compare
+
+
+def test_the_role_serves_until_it_is_told_to_stop(start_prometheus, start_alertmanager, metrics_page, eventually):
+    prometheus, alertmanager = start_prometheus(), start_alertmanager()
+    spec = house.shop_spec()
+    chosen = spec.stack.ports.model_copy(update={"judge": ports.free()})
+    external = {"prometheus": prometheus.url, "alertmanager": alertmanager.url}
+    spec = spec.model_copy(update={"stack": spec.stack.model_copy(update={"ports": chosen, "external": external})})
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(spec, stop))
+    thread.start()
+    try:
+        url = spec.stack.url("judge")
+        eventually(lambda: _status(f"{url}/health") == 200, 15)
+        eventually(lambda: httpx.get(f"{url}/api/verdict", trust_env=False).json()["tick"], 15)
+        assert gate(spec)["verdict"] == Verdict.NO_DATA
+    finally:
+        stop.set()
+        thread.join(15)
+    assert not thread.is_alive()
+    assert compare(spec, Prometheus(prometheus.url))["verdict"] == Verdict.NO_DATA
+
+
+def _status(url: str) -> int:
+    try:
+        return httpx.get(url, trust_env=False).status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def test_a_gate_without_judge_and_prometheus_is_no_data():
+    spec = house.shop_spec()
+    nowhere = {"prometheus": f"http://127.0.0.1:{ports.free()}", "alertmanager": f"http://127.0.0.1:{ports.free()}"}
+    chosen = spec.stack.ports.model_copy(update={"judge": ports.free()})
+    stack = spec.stack.model_copy(update={"ports": chosen, "external": nowhere})
+    answer = gate(spec.model_copy(update={"stack": stack}))
+    assert answer["verdict"] == Verdict.NO_DATA
+    assert "does not answer" in answer["reasons"][0]
+    assert np.isscalar(answer["since"])
