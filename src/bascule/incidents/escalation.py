@@ -1,7 +1,7 @@
 """Who must be told what, and when. Pure: the journal and a time in, notices out; told once, whoever asks how often.
 
 - a step of the escalation falls due `after` the situation opened, unless someone acknowledged it
-- a warning is told to the first step alone, anything milder to nobody
+- anything less than critical is told to the first step alone, an information to nobody
 - whoever was told last is reminded while nobody acknowledges: critical every 15 min, warnings every 30 min
 - everyone who was told hears of new alerts of the same situation, of the acknowledgement, and of the end
 """
@@ -73,7 +73,7 @@ def _wanted(
 
 
 def _steps(situation: Situation, steps: Sequence[EscalationStep], now: float) -> Iterator[Notice]:
-    reach = {"critical": len(steps), "warning": 1}.get(situation.severity, 0)
+    reach = {"critical": len(steps), "info": 0}.get(situation.severity, 1)
     for index, step in enumerate(steps[:reach]):
         if now >= situation.opened + step.after:
             yield _notice(situation, index, STEP, str(index), step.to, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.errors import StoreError, UsageError
@@ -140,6 +140,7 @@ def test_a_file_that_is_no_journal_is_told_in_plain_words(tmp_path):
         Store(path, now=1)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=30))
 def test_each_alert_has_at_most_one_open_incident_whatever_the_order(tmp_path_factory, events):
     store = Store(Path(tmp_path_factory.mktemp("journal")) / "i.sqlite", now=0)

@@ -1,0 +1,189 @@
+"""Mail through a real SMTP server with TLS and authentication."""
+
+from __future__ import annotations
+
+import datetime
+import email
+import ssl
+from email.policy import default
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bascule.delivery import Attachment, Doubtful, Message
+from bascule.delivery.mail import send_mail
+from bascule.errors import DeliveryFailed
+from bascule.spec.model import Email
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for localhost, signed by itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "key.pem").write_bytes(pem)
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+class Box:
+    """A mail server's handler: keeps what came, or answers as it is told."""
+
+    def __init__(self):
+        self.letters = []
+        self.answer = "250 OK"
+        self.hang_up = False
+
+    async def handle_DATA(self, server, session, envelope):
+        self.letters.append((session.auth_data, envelope))
+        if self.hang_up:
+            server.transport.abort()
+        return self.answer
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody"):
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+
+def authenticate(server, session, envelope, mechanism, data):
+    good = data.login == b"bascule" and data.password == PASSWORD.encode()
+    return AuthResult(success=good, handled=good, auth_data=data.login if good else None)
+
+
+@pytest.fixture
+def box():
+    return Box()
+
+
+@pytest.fixture
+def server(box, certificate, free_port):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    class Secured(Controller):
+        def factory(self):
+            return SMTP(
+                self.handler, tls_context=context, require_starttls=True, auth_required=True, authenticator=authenticate
+            )
+
+    controller = Secured(box, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield controller
+    controller.stop()
+
+
+@pytest.fixture
+def account(server, certificate, tmp_path):
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    return Email(
+        to=["board@example.com", "ops@example.com"],
+        smtp=f"localhost:{server.port}",
+        sender="bascule@example.com",
+        username="bascule",
+        password_file=tmp_path / "password",
+        ca_file=certificate[0],
+    )
+
+
+def message(**more):
+    given = {"key": "sla-2026-01", "subject": "SLA report", "text": "All kept.", "html": "<p>All kept.</p>"} | more
+    return Message(**given)
+
+
+def test_a_report_arrives_with_its_html_body_and_its_attachment(account, box):
+    send_mail(account, message(attachments=(Attachment("report.pdf", b"%PDF-1.7 x", "application/pdf"),)), 5)
+    ((who, envelope),) = box.letters
+    letter = email.message_from_bytes(envelope.content, policy=default)
+    assert who == b"bascule"
+    assert envelope.rcpt_tos == ["board@example.com", "ops@example.com"]
+    assert letter["Subject"] == "SLA report"
+    assert letter.get_body(("plain",)).get_content().strip() == "All kept."
+    assert "<p>All kept.</p>" in letter.get_body(("html",)).get_content()
+    (pdf,) = letter.iter_attachments()
+    assert (pdf.get_filename(), pdf.get_content()) == ("report.pdf", b"%PDF-1.7 x")
+
+
+def test_every_attempt_carries_the_same_message_id(account, box):
+    for _ in range(2):
+        send_mail(account, message(), 5)
+    ids = {email.message_from_bytes(e.content, policy=default)["Message-ID"] for _, e in box.letters}
+    assert ids == {"<sla-2026-01@bascule>"}
+
+
+def test_a_subject_cannot_smuggle_a_header_in(account, box):
+    send_mail(account, message(subject="SLA\r\nBcc: spy@example.com"), 5)
+    letter = email.message_from_bytes(box.letters[0][1].content, policy=default)
+    assert letter["Bcc"] is None
+    assert letter["Subject"] == "SLA Bcc: spy@example.com"
+
+
+def test_a_wrong_password_is_told_and_never_tried_again(account, tmp_path, box):
+    (tmp_path / "password").write_text("wrong")
+    with pytest.raises(DeliveryFailed, match="refused the login of bascule") as failure:
+        send_mail(account, message(), 5)
+    assert not failure.value.can_retry
+    assert "wrong" not in str(failure.value)
+    assert box.letters == []
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(account):
+    with pytest.raises(DeliveryFailed, match="certificate") as failure:
+        send_mail(account.model_copy(update={"ca_file": None}), message(), 5)
+    assert not failure.value.can_retry
+
+
+def test_a_server_that_hangs_up_after_the_mail_leaves_a_doubt(account, box):
+    box.hang_up = True
+    with pytest.raises(Doubtful):
+        send_mail(account, message(), 5)
+    assert len(box.letters) == 1
+
+
+@pytest.mark.parametrize(("answer", "later"), [("451 try later", True), ("552 too big", False)])
+def test_a_refusal_says_whether_a_retry_can_help(account, box, answer, later):
+    box.answer = answer
+    with pytest.raises(DeliveryFailed) as failure:
+        send_mail(account, message(), 5)
+    assert failure.value.can_retry is later
+
+
+def test_one_refused_address_is_named_while_the_others_get_their_mail(account, box):
+    mixed = account.model_copy(update={"to": ["board@example.com", "nobody@example.com"]})
+    with pytest.raises(DeliveryFailed, match=r"nobody@example\.com; the others got it"):
+        send_mail(mixed, message(), 5)
+    assert box.letters[0][1].rcpt_tos == ["board@example.com"]
+
+
+def test_a_server_that_is_not_there_can_be_tried_again(account, free_port):
+    with pytest.raises(DeliveryFailed, match="cannot be reached") as failure:
+        send_mail(account.model_copy(update={"smtp": f"127.0.0.1:{free_port()}"}), message(), 2)
+    assert failure.value.can_retry
+
+
+def test_a_missing_secret_names_its_file(account, tmp_path):
+    with pytest.raises(DeliveryFailed, match="nowhere"):
+        send_mail(account.model_copy(update={"password_file": tmp_path / "nowhere"}), message(), 2)
