@@ -11,6 +11,7 @@ from bascule.generate.prometheus_config import blackbox_config, prometheus_confi
 from bascule.generate.promtool_tests import test_files
 from bascule.generate.render import to_json, to_yaml
 from bascule.generate.rule_groups import rule_files
+from bascule.generate.surroundings import surroundings
 from bascule.spec import Spec
 
 __all__ = ["check", "foreign", "generate", "write"]
@@ -18,13 +19,14 @@ __all__ = ["check", "foreign", "generate", "write"]
 
 def generate(spec: Spec) -> dict[str, str]:
     """Every artifact of a spec: relative path to text. The same spec always gives the same text."""
-    return {
+    files = {
         "prometheus/prometheus.yml": to_yaml(prometheus_config(spec)),
         "alertmanager/alertmanager.yml": to_yaml(alertmanager_config(spec)),
         "blackbox/blackbox.yml": to_yaml(blackbox_config(spec)),
         "instrument.json": to_json(instrument_config(spec)),
         **_rules(spec),
     }
+    return files | surroundings(spec, files)
 
 
 def _rules(spec: Spec) -> dict[str, str]:

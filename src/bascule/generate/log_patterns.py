@@ -10,23 +10,35 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from bascule.generate.log_fields import USUAL_KINDS
 from bascule.spec.model import LogFormat
 
+_DAY, _SECOND, _ZONE = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}", "[+-][0-9]{2}:?[0-9]{2}"
+_FRACTION, _EPOCH = "(?:[.,][0-9]{1,9})?", r"[0-9]{9,10}(?:\.[0-9]{1,6})?"
+_COMMON_DAY = "[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}"  # as access logs write it
 # Grok patterns beyond Logstash's stock: its NUMBER knows no exponents, its TIMESTAMP_ISO8601 no epoch.
 DEFINITIONS = {
     "EVENT_TIME": (
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?: ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?"
-        r"|[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}[: ][0-9]{2}:[0-9]{2}:[0-9]{2}(?: [+-][0-9]{4})?"
-        r"|[0-9]{9,10}(?:\.[0-9]{1,6})?"
+        f"{_DAY}[T ]{_SECOND}{_FRACTION}(?: ?(?:Z|UTC|{_ZONE}))?"
+        f"|{_COMMON_DAY}[: ]{_SECOND}(?: [+-][0-9]{{4}})?|{_EPOCH}"
     ),
+    "EVENT_TIME_WORD": f"{_DAY}T{_SECOND}{_FRACTION}(?:Z|UTC|{_ZONE})?|{_COMMON_DAY}:{_SECOND}|{_EPOCH}",
+    "ISO_TIME": f"{_DAY}[T ]{_SECOND}{_FRACTION}(?:Z|{_ZONE})?",
     "EVENT_LEVEL": "(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|CRITICAL|FATAL)",
     "DECIMAL": r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?",
     "WHOLE": "[0-9]{1,15}",
     "TOKEN": "[^ ]*",
     "ANYTHING": ".*?",
     "PAIRS": r"(?: [A-Za-z_][A-Za-z0-9_.]*=[^ ]*)*",
+    "REQUEST_METHOD": "[A-Z]+",
+    "REQUEST_TARGET": '[^ "]+',
+    "STATUS_CODE": "[0-9]{3}",
+    "CLIENT": r"[0-9A-Fa-f.:\[\]]+",
+    "BRACKETED": r"[^\]]+",
+    "LOGGER": r"[\w.-]+",
+    "LOGGER_OR_NONE": "[^:]*",
 }
 PAIRS = "pairs"  # the field that holds trailing key=value words
 _SYNTAX = {
@@ -92,7 +104,7 @@ def from_dissect(pattern: str, units: Mapping[str, str] | None = None) -> tuple[
     marks = list(_MARK.finditer(pattern))
     ends = [mark.start() for mark in marks[1:]] + [len(pattern)]
     kinds: dict[str, str] = {}
-    groups = [f"^{escape(pattern[: marks[0].start()])}"]
+    groups = [rf"\A{escape(pattern[: marks[0].start()])}"]
     at = 0
     while at < len(marks):
         last = at
@@ -101,7 +113,7 @@ def from_dissect(pattern: str, units: Mapping[str, str] | None = None) -> tuple[
         until = pattern[marks[last].end() : ends[last]]
         groups.append(_group(marks[at : last + 1], pattern, until, kinds, units or {}))
         at = last + 1
-    return "".join(groups) + "$", kinds
+    return "".join(groups) + r"\Z", kinds
 
 
 def _group(
@@ -114,11 +126,10 @@ def _group(
     if name:
         kinds[name] = kind
     if len(marks) > 1:
-        inner = "".join(
-            f".*?{escape(pattern[a.end() : b.start()])}" for a, b in zip(marks, marks[1:], strict=False)
-        )
+        inner = "".join(f".*?{escape(pattern[a.end() : b.start()])}" for a, b in pairwise(marks))
         return f"(?>(?<{name}>{inner}.*?){escape(until)})"
-    reference = f"%{{{_SYNTAX[kind]}{':' + name if name else ''}{_TYPES.get(kind, '') if name else ''}}}"
+    syntax = "EVENT_TIME_WORD" if kind == "time" and until.startswith(" ") else _SYNTAX[kind]
+    reference = f"%{{{syntax}{':' + name if name else ''}{_TYPES.get(kind, '') if name else ''}}}"
     if until:
         return f"(?>{reference}{_delimiter(until, bool(first[3]))})"
     if kind in _SINGLE_WORDS:
@@ -155,25 +166,13 @@ def from_grok(pattern: str, units: Mapping[str, str] | None = None) -> tuple[str
         kinds[name] = (units or {}).get(name) or _kind(_RENAMED.get(name, name), declared)
         return f"%{{{syntax}:{name}{_TYPES.get(kinds[name], '')}}}"
 
-    return f"^(?:{_REFERENCE.sub(reference, pattern)})$", kinds
+    return rf"\A(?:{_REFERENCE.sub(reference, pattern)})\Z", kinds
 
 
 # ---------------------------------------------------------------- the built-in formats
 
 _REQUEST = r'"%{REQUEST_METHOD:method} %{REQUEST_TARGET:endpoint}(?: HTTP/[0-9.]+)?"'
 _ISO = "%{ISO_TIME:timestamp}"
-DEFINITIONS |= {
-    "REQUEST_METHOD": "[A-Z]+",
-    "REQUEST_TARGET": '[^ "]+',
-    "STATUS_CODE": "[0-9]{3}",
-    "CLIENT": r"[0-9A-Fa-f.:\[\]]+",
-    "BRACKETED": r"[^\]]+",
-    "LOGGER": r"[\w.-]+",
-    "LOGGER_OR_NONE": "[^:]*",
-    "ISO_TIME": (
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
-    ),
-}
 
 
 def _of_dissect(name: str, pattern: str) -> LinePattern:
@@ -203,16 +202,16 @@ BUILT_IN = {
         LinePattern(
             "werkzeug",
             (
-                rf'^(?:[^"\[]*[ :])?%{{CLIENT}} - - \[%{{BRACKETED:timestamp}}\] {_REQUEST}'
-                r" %{STATUS_CODE:status:int} (?:-|[0-9]+)$",
+                rf'\A(?:[^"\[]*[ :])?%{{CLIENT}} - - \[%{{BRACKETED:timestamp}}\] {_REQUEST}'
+                r" %{STATUS_CODE:status:int} (?:-|[0-9]+)\Z",
             ),
             coloured=True,
         ),
         LinePattern(
             "uvicorn",
             (
-                rf"^(?:{_ISO} )?%{{EVENT_LEVEL:level}}: +%{{CLIENT}} - {_REQUEST}"
-                r" %{STATUS_CODE:status:int}(?: [A-Za-z' -]+)?$",
+                rf"\A(?:{_ISO} )?%{{EVENT_LEVEL:level}}: +%{{CLIENT}} - {_REQUEST}"
+                r" %{STATUS_CODE:status:int}(?: [A-Za-z' -]+)?\Z",
             ),
             coloured=True,
         ),
@@ -220,9 +219,9 @@ BUILT_IN = {
             "python",
             (
                 from_dissect("%{timestamp} %{level:level} %{service} %{message}")[0],  # the source document's layout
-                rf"^{_ISO} - %{{TOKEN:service}} - %{{EVENT_LEVEL:level}} - %{{GREEDYDATA:message}}$",
-                rf"^{_ISO} \[?%{{EVENT_LEVEL:level}}\]? (?:- )?\[?%{{LOGGER:service}}\]?:? %{{GREEDYDATA:message}}$",
-                r"^%{EVENT_LEVEL:level}:%{LOGGER_OR_NONE:service}:%{GREEDYDATA:message}$",
+                rf"\A{_ISO} - %{{TOKEN:service}} - %{{EVENT_LEVEL:level}} - %{{GREEDYDATA:message}}\Z",
+                rf"\A{_ISO} \[?%{{EVENT_LEVEL:level}}\]? (?:- )?\[?%{{LOGGER:service}}\]?:? %{{GREEDYDATA:message}}\Z",
+                r"\A%{EVENT_LEVEL:level}:%{LOGGER_OR_NONE:service}:%{GREEDYDATA:message}\Z",
             ),
             coloured=True,
         ),

@@ -1,0 +1,13 @@
+"""What stands around Prometheus in a shop: the log pipeline, and how all of it is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bascule.generate.elk import elk_files
+from bascule.spec import Spec
+
+
+def surroundings(spec: Spec, files: Mapping[str, str]) -> dict[str, str]:
+    """Relative path to text; `files` are those made before, which deployments carry along."""
+    return elk_files(spec)
