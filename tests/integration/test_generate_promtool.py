@@ -122,9 +122,11 @@ def test_amtool_accepts_receivers_and_maintenance_windows(alertmanager: Path) ->
 @pytest.mark.parametrize(
     ("labels", "receivers"),
     [
-        ("severity=critical alertname=ServiceDown job=shop", "bascule-incidents,war-room,pager,bot"),
-        ("severity=warning alertname=CacheHitRateLow job=db", "bascule-incidents,war-room,pager,bot"),
+        ("severity=critical alertname=ServiceDown job=shop", "bascule-incidents,pager,bot"),
+        ("severity=warning alertname=CacheHitRateLow job=db", "bascule-incidents,pager,bot"),
+        ("severity=critical alertname=RoleDown", "bascule-incidents,pager,bot,war-room,on-call"),
         ("severity=gate alertname=GateUnmet", "bascule-incidents"),
+        ("severity=none alertname=DeadMansSwitch", "dead-mans-switch"),
     ],
 )
 def test_each_alert_reaches_the_machine_and_people_only_what_pages(

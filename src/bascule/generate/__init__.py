@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bascule.generate.alertmanager_config import alertmanager_config
+from bascule.generate.dashboards import grafana_files
 from bascule.generate.files import drift, foreign_files, write_files
 from bascule.generate.instrument_config import instrument_config
 from bascule.generate.prometheus_config import blackbox_config, prometheus_config
@@ -25,6 +26,7 @@ def generate(spec: Spec) -> dict[str, str]:
         "blackbox/blackbox.yml": to_yaml(blackbox_config(spec)),
         "instrument.json": to_json(instrument_config(spec)),
         **_rules(spec),
+        **grafana_files(spec),
     }
     return files | surroundings(spec, files)
 

@@ -78,24 +78,37 @@ def _receivers(spec: Spec) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- people
 
 
-def first_receivers(spec: Spec) -> list[str]:
-    """Who is told at once; the later steps of an escalation are the incident journal's to tell."""
+def told_by_escalation(spec: Spec) -> list[str]:
+    """Whom the incident journal tells, step by step; Alertmanager telling them too would page twice."""
     steps = [step for steps in spec.notify.escalation.values() for step in steps]
-    at_once = [step.to for step in steps if step.after == 0]
-    unmentioned = [name for name in spec.notify.receivers if name not in {step.to for step in steps}]
-    return [name for name in dict.fromkeys(at_once + unmentioned) if name != SWITCH]
+    return [name for name in spec.notify.receivers if name in {step.to for step in steps}]
+
+
+def told_at_once(spec: Spec) -> list[str]:
+    """Whom Alertmanager tells of every critical and warning alert."""
+    escalated = told_by_escalation(spec)
+    return [name for name in spec.notify.receivers if name not in escalated and name != SWITCH]
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
-    return [_people_route(spec, name) for name in first_receivers(spec)]
+    pages = 'severity=~"critical|warning"'
+    watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
+    return [
+        *(_people_route(spec, name, pages) for name in told_at_once(spec)),
+        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec)),
+    ]
 
 
-def _people_route(spec: Spec, receiver: str) -> dict[str, Any]:
+# When the journal itself may be dead it can tell nobody: these reach its people without it.
+_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
+
+
+def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
     everywhere = [_interval_name(i) for i, window in enumerate(spec.maintenance) if not window.services]
     return without_empty(
         {
             "receiver": receiver,
-            "matchers": ['severity=~"critical|warning"'],
+            "matchers": [matcher],
             "group_by": GROUP_BY,
             "group_wait": "5s",
             "group_interval": "1m",
@@ -143,6 +156,8 @@ def _emails(email: Email) -> list[dict[str, Any]]:
         "smarthost": email.smtp,
         "auth_username": email.username,
         "auth_password_file": str(email.password_file) if email.password_file else None,
+        "require_tls": False if email.tls != "starttls" else None,  # by default it does
+        "tls_config": {"ca_file": str(email.ca_file)} if email.ca_file else None,
         "send_resolved": True,
         "headers": {"Subject": _TITLE},
     }

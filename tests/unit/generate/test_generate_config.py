@@ -10,7 +10,7 @@ import pytest
 
 from bascule import conventions as names
 from bascule.generate import generate
-from bascule.generate.alertmanager_config import MACHINE, SWITCH, alertmanager_config, first_receivers
+from bascule.generate.alertmanager_config import MACHINE, SWITCH, alertmanager_config, told_at_once, told_by_escalation
 from bascule.generate.prometheus_config import blackbox_config, prometheus_config
 from bascule.instrument.config import load_config
 from bascule.spec import Spec, load, parse
@@ -122,9 +122,14 @@ notify:
 """
 
 
-def test_alertmanager_tells_the_first_step_and_leaves_escalation_to_the_journal() -> None:
-    """Who stands later in an escalation is not told twice."""
-    assert first_receivers(parse(MINIMAL + PEOPLE)) == ["war-room", "alone"]
+def test_nobody_is_told_twice_and_nobody_is_left_without_a_word() -> None:
+    """The journal's escalation tells its own; of the journal's own death they hear from Alertmanager."""
+    spec = parse(MINIMAL + PEOPLE)
+    assert told_at_once(spec) == ["alone"]
+    assert told_by_escalation(spec) == ["war-room", "lead"]
+    routes = {route["receiver"]: route.get("matchers", []) for route in alertmanager_config(spec)["route"]["routes"]}
+    assert routes["alone"] == ['severity=~"critical|warning"']
+    assert "RoleDown" in routes["war-room"][0]
 
 
 def test_secrets_are_files(tmp_path: Path) -> None:

@@ -1,0 +1,288 @@
+"""Grafana dashboards from plain descriptions, built with Grafana's own SDK (classic JSON, schema 41).
+
+What the SDK leaves open is set here: ids, refIds, a place on the grid, the data source variable, reduce options.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    elasticsearch,
+    logs,
+    piechart,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import common as common_models
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import prometheus as queries
+
+from bascule.conventions import SEGMENT, VERSION, Alert, Recorded
+from bascule.spec import Spec
+
+WIDTH = 24
+DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+LOGS_SOURCE = models.DataSourceRef(type_val="elasticsearch", uid="${logs}")
+TAG = "bascule"
+
+Steps = tuple[tuple[float | None, str], ...]
+GREEN: Steps = ((None, "green"),)
+NEUTRAL: Steps = ((None, "blue"),)
+
+
+def up_to(limit: float, near: float | None = None) -> Steps:
+    """Green below, red from the limit; yellow in between when `near` is given."""
+    middle: Steps = ((near, "yellow"),) if near is not None else ()
+    return ((None, "green"), *middle, (limit, "red"))
+
+
+def at_least(limit: float, near: float | None = None) -> Steps:
+    middle: Steps = ((near, "yellow"),) if near is not None else ()
+    return ((None, "red"), *middle, (limit, "green"))
+
+
+@dataclass(frozen=True)
+class Target:
+    expr: str
+    legend: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel. `right`: legends that are drawn on an axis of their own, with their unit."""
+
+    title: str
+    description: str
+    targets: tuple[Target, ...]
+    unit: str
+    kind: str = "timeseries"
+    width: int = 8
+    height: int = 8
+    steps: Steps = ()
+    right: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)  # value to what is shown instead
+    leads_to: str = ""  # uid of the dashboard with the details
+
+
+@dataclass(frozen=True)
+class Row:
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    uid: str
+    title: str
+    description: str
+    rows: tuple[Row, ...]
+    with_logs: bool = False
+
+
+def to_json(spec: Spec, board: Board) -> str:
+    """The dashboard as Grafana imports and provisions it."""
+    built = _builder(spec, board).build()
+    return json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(built)), indent=1, sort_keys=True) + "\n"
+
+
+def _builder(spec: Spec, board: Board) -> dashboard.Dashboard:
+    builder = (
+        dashboard.Dashboard(board.title)
+        .uid(board.uid)
+        .description(board.description)
+        .tags([TAG, spec.metadata.name])
+        .readonly()
+        .timezone("browser")
+        .time("now-1h", "now")
+        .refresh("10s")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .link(_to_the_others())
+    )
+    for variable in _variables(spec, board):
+        builder.with_variable(variable)
+    for annotation in _annotations(spec):
+        builder.annotation(annotation)
+    return _lay_out(builder, board)
+
+
+def _lay_out(builder: dashboard.Dashboard, board: Board) -> dashboard.Dashboard:
+    """Rows from top to bottom, panels from left to right, each line as high as its highest panel."""
+    top, number = 0, 1
+    for row in board.rows:
+        builder.with_row(dashboard.Row(row.title).grid_pos(models.GridPos(h=1, w=WIDTH, x=0, y=top)).id(number))
+        top, number, left, highest = top + 1, number + 1, 0, 0
+        for panel in row.panels:
+            if left + panel.width > WIDTH:
+                top, left, highest = top + highest, 0, 0
+            place = models.GridPos(h=panel.height, w=panel.width, x=left, y=top)
+            builder.with_panel(_panel(panel).id(number).grid_pos(place))
+            left, highest, number = left + panel.width, max(highest, panel.height), number + 1
+        top += highest
+    return builder
+
+
+# ---------------------------------------------------------------- variables, annotations, links
+
+
+def _variables(spec: Spec, board: Board) -> Iterator[Any]:
+    yield dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    yield _values_of(VERSION, "Version")
+    if spec.segments.named:
+        yield _values_of(SEGMENT, "Segment")
+    if board.with_logs:
+        yield dashboard.DatasourceVariable("logs").label("Log source").type("elasticsearch")
+
+
+def _values_of(label: str, title: str) -> Any:
+    return (
+        dashboard.QueryVariable(label)
+        .label(title)
+        .datasource(DATASOURCE)
+        .query(f"label_values({Recorded.REQUESTS}, {label})")
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .current(models.VariableOption(selected=True, text="All", value="$__all"))
+    )
+
+
+def _annotations(spec: Spec) -> Iterator[Any]:
+    switch = f"{spec.alert_prefix}{Alert.DEAD_MANS_SWITCH}"
+    for name, expr, colour in (
+        ("Alerts", f'ALERTS{{alertstate="firing",alertname!="{switch}"}}', "red"),
+        ("Phases", "changes(bascule_phase[1m]) > 0", "blue"),
+    ):
+        yield dashboard.AnnotationQuery().name(name).datasource(DATASOURCE).enable(True).icon_color(colour).expr(expr)
+
+
+def _to_the_others() -> Any:
+    return dashboard.DashboardLink("Bascule").type(models.DashboardLinkType.DASHBOARDS).tags([TAG]).keep_time(
+        True
+    ).include_vars(True).as_dropdown(True)  # fmt: skip
+
+
+# ---------------------------------------------------------------- panels
+
+
+def _panel(panel: Panel) -> Any:
+    built = _KINDS[panel.kind](panel)
+    built.title(panel.title).description(panel.description)
+    for letter, target in zip("ABCDEFGHIJ", panel.targets, strict=False):
+        built.with_target(_target(panel, letter, target))
+    if panel.leads_to:
+        built.links([dashboard.DashboardLink("Details").type(models.DashboardLinkType.LINK).url(
+            f"/d/{panel.leads_to}?${{__url_time_range}}")])  # fmt: skip
+    return built
+
+
+def _target(panel: Panel, letter: str, target: Target) -> Any:
+    if panel.kind == "logs":
+        lines = elasticsearch.Logs().id("1")
+        return elasticsearch.Dataquery().query(target.expr).time_field("@timestamp").metrics([lines]).ref_id(letter)
+    query = prometheus.Dataquery().expr(target.expr).legend_format(target.legend).ref_id(letter).datasource(DATASOURCE)
+    if panel.kind in ("timeseries", "state-timeline"):
+        return query.range()
+    as_rows = panel.kind == "table"
+    return query.instant().format(queries.PromQueryFormat.TABLE if as_rows else queries.PromQueryFormat.TIME_SERIES)
+
+
+def _shared(built: Any, panel: Panel) -> Any:
+    built.datasource(LOGS_SOURCE if panel.kind == "logs" else DATASOURCE)
+    if panel.kind != "logs":
+        built.unit(panel.unit)
+    if panel.steps:
+        built.thresholds(_thresholds(panel.steps))
+    if panel.words:
+        shown = {
+            value: models.ValueMappingResult(text=text, index=index)
+            for index, (value, text) in enumerate(panel.words.items())
+        }
+        built.mappings([models.ValueMap(options=shown)])
+    return built
+
+
+def _thresholds(steps: Steps) -> Any:
+    return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(
+        [models.Threshold(value=value, color=colour) for value, colour in steps]
+    )  # fmt: skip
+
+
+def _last() -> Any:
+    return common.ReduceDataOptions().calcs(["lastNotNull"])
+
+
+def _timeseries(panel: Panel) -> Any:
+    built = _shared(timeseries.Panel(), panel).fill_opacity(5).line_width(2).span_nulls(False)
+    built.legend(
+        common.VizLegendOptions()
+        .display_mode(common_models.LegendDisplayMode.TABLE)
+        .placement(common_models.LegendPlacement.BOTTOM)
+        .calcs(["lastNotNull", "max"])
+        .show_legend(True)
+    )
+    built.tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI))
+    if panel.steps:
+        built.thresholds_style(
+            common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED)
+        )  # fmt: skip
+    for legend, unit in panel.right.items():
+        axis = [
+            models.DynamicConfigValue(id_val="custom.axisPlacement", value="right"),
+            models.DynamicConfigValue(id_val="unit", value=unit),
+        ]
+        built.override_by_name(legend, axis)
+    return built
+
+
+def _stat(panel: Panel) -> Any:
+    return _shared(stat.Panel(), panel).reduce_options(_last()).graph_mode(common_models.BigValueGraphMode.NONE)
+
+
+def _bars(panel: Panel) -> Any:
+    built = _shared(bargauge.Panel(), panel).reduce_options(_last())
+    return built.orientation(common_models.VizOrientation.HORIZONTAL)
+
+
+def _pie(panel: Panel) -> Any:
+    legend = (
+        piechart.PieChartLegendOptions()
+        .display_mode(common_models.LegendDisplayMode.TABLE)
+        .placement(common_models.LegendPlacement.RIGHT)
+        .show_legend(True)
+    )
+    return _shared(piechart.Panel(), panel).reduce_options(_last()).legend(legend)
+
+
+def _table(panel: Panel) -> Any:
+    return _shared(table.Panel(), panel)
+
+
+def _states(panel: Panel) -> Any:
+    return _shared(statetimeline.Panel(), panel)
+
+
+def _logs(panel: Panel) -> Any:
+    return _shared(logs.Panel(), panel).show_time(True).wrap_log_message(True)
+
+
+_KINDS = {
+    "timeseries": _timeseries,
+    "stat": _stat,
+    "bargauge": _bars,
+    "piechart": _pie,
+    "table": _table,
+    "state-timeline": _states,
+    "logs": _logs,
+}
