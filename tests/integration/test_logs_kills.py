@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from bench.kills import kill_and_recover
 
 pytestmark = pytest.mark.integration

@@ -40,6 +40,7 @@ class Chunk:
     end: int
     data: bytes
     positions: NDArray[np.int64] | None = None
+    identities: NDArray[np.int64] | None = None  # of events that may come twice; 0 where that cannot be told
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bascule.errors import StoreError
 from bascule.logs.files import FileSource
 from bascule.logs.intake import Batch, Intake
 from bascule.logs.streams import Stream
-from bascule.logs.tally import Tally, families
+from bascule.logs.tally import Key, Tally, families
 
 POLL_SECONDS = 0.5
 BATCH_ROWS = 50_000
@@ -63,6 +63,7 @@ class Pipeline:
 
     journal: Journal
     feeds: list[Feed]
+    others: list[Intake] = field(default_factory=list)  # of sources that are not files
     lock: threading.Lock = field(default_factory=threading.Lock)
     problems: Tally = field(default_factory=Tally)
 
@@ -73,6 +74,10 @@ class Pipeline:
     def problem(self, source: str, reason: str) -> None:
         with self.lock:
             self.problems.count(conventions.LOG_PROBLEMS, (source, reason))
+
+    def left_out(self, source: str, number: int) -> None:
+        with self.lock:
+            self.problems.count(conventions.LOG_EVENTS_DUPLICATE, (source,), number)
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -90,8 +95,7 @@ class Pipeline:
         for batch in feed.intake.batches(feed.files.chunks(CHUNKS_A_POLL), BATCH_ROWS):
             try:
                 stream = feed.files.describe(batch.stream, batch.end)
-                with self.lock:
-                    self.journal.commit(batch, [stream])
+                self.commit(batch, [stream])
             except StoreError as error:
                 log.error("%s: %s", feed.intake.name, error)
                 self.problem(feed.intake.name, "store")
@@ -101,14 +105,18 @@ class Pipeline:
             rows += len(batch)
         return rows
 
+    def commit(self, batch: Batch, streams: Sequence[Stream] = ()) -> None:
+        with self.lock:
+            self.journal.commit(batch, streams)
+
     # ------------------------------------------------------------ what Prometheus and the console see
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus_client at each scrape."""
         shown = Tally()
         with self.lock:
-            for feed in self.feeds:
-                shown.add(feed.intake.zero())
+            for intake in (*(feed.intake for feed in self.feeds), *self.others):
+                shown.add(intake.zero())
             shown.add(self.journal.tally)
             shown.add(self.problems)
         yield from families(shown)
@@ -124,17 +132,20 @@ class Pipeline:
         """Lines by source and format, what could not be parsed, how far behind: for the console."""
         with self.lock:
             counters = dict(self.journal.tally.counters)
-        return {"sources": [self._stats(feed, counters) for feed in self.feeds]}
+        files = [_counted(feed.intake.name, counters) | _followed(feed) for feed in self.feeds]
+        return {"sources": files + [_counted(intake.name, counters) for intake in self.others]}
 
-    def _stats(self, feed: Feed, counters: dict[tuple[str, tuple[str, ...]], int]) -> dict[str, Any]:
-        name = feed.intake.name
-        unread, waited = feed.files.lag()
-        lines = conventions.LOG_LINES.name
-        return {
-            "source": name,
-            "files": sorted(str(follow.path) for follow in list(feed.files.follows.values())),
-            "formats": {key[1][1]: n for key, n in counters.items() if key[0] == lines and key[1][0] == name},
-            "unparsed": counters.get((conventions.LOG_UNPARSED.name, (name,)), 0),
-            "lag_bytes": unread,
-            "lag_seconds": round(waited, 3),
-        }
+
+def _counted(name: str, counters: dict[Key, int]) -> dict[str, Any]:
+    lines = conventions.LOG_LINES.name
+    return {
+        "source": name,
+        "formats": {key[1][1]: n for key, n in counters.items() if key[0] == lines and key[1][0] == name},
+        "unparsed": counters.get((conventions.LOG_UNPARSED.name, (name,)), 0),
+    }
+
+
+def _followed(feed: Feed) -> dict[str, Any]:
+    unread, waited = feed.files.lag()
+    files = sorted(str(follow.path) for follow in list(feed.files.follows.values()))
+    return {"files": files, "lag_bytes": unread, "lag_seconds": round(waited, 3)}

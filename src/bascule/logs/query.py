@@ -21,7 +21,7 @@ from bascule.spec.quantities import parse_duration
 
 _CONDITION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|!=|=|>|<|~)\s*(.*?)\s*")
 _OPERATORS = {"=": "=", "!=": "is distinct from", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
-_NEVER_SHOWN = ("arrived", "stream")
+_NEVER_SHOWN = ("arrived", "stream", "identity")
 _TRIES = 5
 
 

@@ -7,28 +7,34 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bascule import conventions
 from bascule.conventions import State
 from bascule.errors import StoreError, UsageError
 from bascule.logs import query
+from bascule.logs.beats import REMEMBERED, Receiver
 from bascule.logs.consumers import Consumers, Figure
+from bascule.logs.engine import Engine, Sender
 from bascule.logs.files import FileSource
 from bascule.logs.forget import forget_user
-from bascule.logs.intake import intakes
+from bascule.logs.intake import Intake, intakes
 from bascule.logs.pipeline import Feed, Pipeline
 from bascule.logs.places import pseudonyms_of, root_of
+from bascule.logs.segments import identities
 from bascule.logs.store import Store, open_store
 from bascule.processes.serving import add_metrics_page, serve_until
 from bascule.spec import Spec
 
 UPKEEP_SECONDS = 15.0
 SAVE_SECONDS = 600.0
+SECONDS_OF_A_DAY = 86_400.0
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +50,13 @@ def run(spec: Spec, stop: threading.Event) -> None:
 
 def _run(spec: Spec, store: Store, stop: threading.Event) -> None:
     pipeline = build(spec, store)
-    upkeep = Upkeep(pipeline, store, spec.logs.retention, Consumers.load(store.root / "consumers.parquet"))
-    threads = [threading.Thread(target=work, args=(stop,), name="logs") for work in (pipeline.run, upkeep.run)]
+    settings = spec.logs.search_engine
+    sender = Sender.load(Engine(settings, spec.logs.retention), store.root) if settings else None
+    consumers = Consumers.load(store.root / "consumers.parquet")
+    upkeep = Upkeep(pipeline, store, spec.logs.retention, consumers, sender)
+    work = [pipeline.run, upkeep.run, *(receiver.run for receiver in receivers(spec, pipeline, store))]
+    work += [sender.run] if sender else []
+    threads = [threading.Thread(target=run, args=(stop,), name="logs") for run in work]
     for thread in threads:
         thread.start()
     try:
@@ -57,15 +68,33 @@ def _run(spec: Spec, store: Store, stop: threading.Event) -> None:
 
 
 def build(spec: Spec, store: Store) -> Pipeline:
-    pseudonyms = pseudonyms_of(spec)
     feeds = []
     for source, intake in intakes(spec):
-        intake.change = pseudonyms.replace
-        intake.counting.resume(store.tally)
         if source.files:
             files = FileSource(intake.name, source.files, store.streams(intake.name), store.since)
-            feeds.append(Feed(files, intake))
+            feeds.append(Feed(files, prepared(spec, intake, store)))
     return Pipeline(store, feeds)
+
+
+def receivers(spec: Spec, pipeline: Pipeline, store: Store) -> list[Receiver]:
+    """A receiver for every Beats source."""
+    found = []
+    for source, intake in intakes(spec):
+        if source.beats:
+            receiver = Receiver(source.beats, prepared(spec, intake, store), pipeline.commit, source.tls)
+            receiver.problem = partial(pipeline.problem, intake.name)
+            receiver.duplicates = partial(pipeline.left_out, intake.name)
+            receiver.known.add(identities(store.folder, REMEMBERED))
+            pipeline.others.append(receiver.intake)
+            found.append(receiver)
+    return found
+
+
+def prepared(spec: Spec, intake: Intake, store: Store) -> Intake:
+    """The intake with pseudonyms, and with the endpoints that the metrics have already."""
+    intake.change = pseudonyms_of(spec).replace
+    intake.counting.resume(store.tally)
+    return intake
 
 
 @dataclass(eq=False)
@@ -76,6 +105,7 @@ class Upkeep:
     store: Store
     retention: float
     consumers: Consumers
+    sender: Sender | None = None
     counts: list[tuple[str, str, float]] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     saved_at: float = field(default_factory=time.monotonic)
@@ -91,12 +121,28 @@ class Upkeep:
         try:
             self.count()
             with self.pipeline.lock:
-                self.store.keep_up(self.retention, delivered=self.consumers.last)
+                self.store.keep_up(self._kept(), delivered=self._delivered())
+                self._bound_the_spool()
             if time.monotonic() - self.saved_at > SAVE_SECONDS:
                 self.save()
         except StoreError as error:
             log.error("%s", error)
             self.pipeline.problem("store", "upkeep")
+
+    def _delivered(self) -> int:
+        """The last commit that everything which follows the store has taken in."""
+        return min([self.consumers.last] + ([self.sender.last] if self.sender else []))
+
+    def _bound_the_spool(self) -> None:
+        """Rows that wait for an engine for longer than is declared are dropped all the same."""
+        if self.sender:
+            longest = timedelta(seconds=self._kept() + self.sender.engine.settings.spool)
+            self.store.drop_before(datetime.now(UTC) - longest, self.store.checkpointed)
+
+    def _kept(self) -> float:
+        """For how long rows stay (seconds)."""
+        only_engine = self.sender is not None and self.sender.engine.settings.keep == "engine"
+        return SECONDS_OF_A_DAY if only_engine else self.retention
 
     def count(self) -> None:
         now = time.time()
@@ -119,6 +165,17 @@ class Upkeep:
             for name in State:
                 state.add_metric((figure.version, figure.window, name), float(name == figure.state))
         yield from (consumers, ratio, state)
+        if self.sender:
+            yield from _sending(self.sender)
+
+
+def _sending(sender: Sender) -> Iterator[Metric]:
+    documents = CounterMetricFamily("bascule_log_documents", conventions.LOG_SENT.help, labels=("result",))
+    for result, number in vars(sender.sent).items():
+        documents.add_metric((result,), number)
+    waiting = _gauge(conventions.LOG_SPOOLED)
+    waiting.add_metric((), len(sender.waiting()))
+    yield from (documents, waiting)
 
 
 def _gauge(metric: conventions.Metric) -> GaugeMetricFamily:

@@ -30,6 +30,7 @@ from bascule.logs.tally import Tally
 
 FOOTER = b"bascule"
 MERGED = "merged"
+IDENTITY = "identity"  # of an event that may come twice
 _TIMESTAMP = pa.timestamp("us", "UTC")
 _PLACES = ("timestamp", "arrived", "offset")  # ever-growing numbers: stored as differences
 _DAY_US = 86_400_000_000
@@ -114,6 +115,8 @@ def _table(rows: Rows, piece: Piece, arrived: int) -> pa.Table:
         "format": _constant(rows.format, count),
     }
     columns |= {name: column.to_arrow() for name, column in rows.columns.items()}
+    if chunk.identities is not None:
+        columns[IDENTITY] = pa.array(chunk.identities[rows.lines], pa.int64())
     if "status" in columns:
         columns["status"] = columns["status"].cast(pa.int32(), safe=False)
     return pa.table(columns)
@@ -173,7 +176,7 @@ def serialised(table: pa.Table, footer: bytes) -> pa.Buffer:
         compression="zstd",
         compression_level=1,
         # an id hardly repeats within a segment: a dictionary would cost time and save nothing
-        use_dictionary=[name for name in names if name not in _PLACES and not name.endswith("_id")],
+        use_dictionary=[name for name in names if name not in (*_PLACES, IDENTITY) and not name.endswith("_id")],
         column_encoding={name: "DELTA_BINARY_PACKED" for name in _PLACES if name in names},
         write_statistics=[TIME],
     )
@@ -218,3 +221,15 @@ def write_file(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}", "see that there is space") from error
+
+
+def identities(folder: Path, number: int) -> list[int]:
+    """The identities of the latest events stored, at most about `number`, oldest first."""
+    found: list[list[int]] = []
+    for segment in sorted(listing(folder), key=lambda segment: -segment.last):
+        if IDENTITY in pq.read_schema(segment.path).names:
+            column = pq.read_table(segment.path, columns=[IDENTITY], partitioning=None)[IDENTITY]
+            found.append([identity for identity in column.to_pylist() if identity])
+        if sum(map(len, found)) >= number:
+            break
+    return [identity for some in reversed(found) for identity in some]

@@ -83,7 +83,7 @@ class Tally:
 def families(tally: Tally) -> Iterator[Metric]:
     """The tally as metric families for prometheus_client."""
     for metric in conventions.METRICS:
-        if metric.producer != "logs" or metric.kind == "gauge":
+        if metric.producer != "logs" or metric.kind == "gauge" or metric is conventions.LOG_SENT:
             continue
         if metric.kind == "counter":
             counter = CounterMetricFamily(metric.name.removesuffix("_total"), metric.help, labels=metric.labels)

@@ -1,0 +1,270 @@
+"""Receiving from Beats (and Logstash's clients): TCP, TLS and client certificates; answered once it is stored.
+
+The protocol is at-least-once: a client that saw no answer sends its events again. Filebeat says of which file and
+at which offset a line stands (`log.file`, `log.offset`), so what comes twice is known and left out, after a restart
+too. From a client that does not say it, an event whose answer was lost is stored twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import ssl
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from bascule.errors import PortBusy, StoreError, UsageError
+from bascule.logs.columns import Chunk, Rows
+from bascule.logs.frames import Decoder, Event, ProtocolError, answer
+from bascule.logs.intake import Batch, Intake, Piece
+from bascule.logs.parse import UNPARSED
+from bascule.logs.values import read_time
+from bascule.spec.model import Tls
+
+READ_BYTES = 256 << 10
+MAX_CONNECTIONS = 32
+PENDING_BYTES = 4 << 20  # a connection's events are committed at the latest when they take this
+QUIET_SECONDS = 0.5  # a client that sends less than the window it announced is answered after this
+ALIVE_SECONDS = 5.0  # while a commit takes longer, the client is told that we live
+REMEMBERED = 200_000  # events known by their identity, so that they are not stored twice
+
+log = logging.getLogger(__name__)
+Commit = Callable[[Batch], None]
+
+
+@dataclass
+class Remembered:
+    """The identities of the latest events, oldest forgotten first."""
+
+    identities: OrderedDict[int, None] = field(default_factory=OrderedDict)
+
+    def add(self, identities: Iterable[int]) -> None:
+        for identity in identities:
+            self.identities[identity] = None
+        while len(self.identities) > REMEMBERED:
+            self.identities.popitem(last=False)
+
+    def __contains__(self, identity: int) -> bool:
+        return identity in self.identities
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event as a line. `identity` is 0 where the client does not say where the line stands."""
+
+    stream: str
+    offset: int
+    identity: int
+    text: bytes
+    time: int
+
+
+def line_of(payload: bytes, raw_wanted: bool, anonymous: str, number: int) -> Line | None:
+    """An event's line: its message; the whole document where there is none, or where JSON is what the source has."""
+    try:
+        document = json.loads(payload)
+    except (ValueError, RecursionError):
+        return Line(anonymous, number, 0, _one_line(payload), 0)
+    if not isinstance(document, dict):
+        return Line(anonymous, number, 0, _one_line(payload), 0)
+    message, place = document.get("message"), document.get("log")
+    offset = place.get("offset") if isinstance(place, dict) else None
+    if not isinstance(message, str) or (raw_wanted and offset is None):
+        text = _one_line(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
+    else:
+        text = _one_line(message.encode(errors="replace"))
+    time = read_time(str(document.get("@timestamp"))) or 0
+    if not isinstance(offset, int):
+        return Line(anonymous, number, 0, text, time)
+    stream = _stream(document.get("agent"), place.get("file"))  # type: ignore[union-attr]
+    return Line(stream, offset, _identity(stream, offset, text), text, time)
+
+
+def _stream(agent: Any, file: Any) -> str:
+    """Which file of which agent, as short text."""
+    agent, file = (part if isinstance(part, dict) else {} for part in (agent, file))
+    names = (agent.get("id"), file.get("fingerprint"), file.get("device_id"), file.get("inode"), file.get("path"))
+    return _hashed("|".join(map(str, names)))
+
+
+@lru_cache(1024)
+def _hashed(names: str) -> str:
+    return blake2b(names.encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _identity(stream: str, offset: int, text: bytes) -> int:
+    digest = blake2b(f"{stream}|{offset}|".encode() + text, digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
+
+
+def _one_line(text: bytes) -> bytes:
+    """A stack trace that the client joined stays one line here."""
+    return text.replace(b"\n", b"\r") if b"\n" in text else text
+
+
+def pieces_of(lines: Sequence[Line], intake: Intake) -> list[Piece]:
+    """A piece for each stream; rows without a time of their own have the event's."""
+    by_stream: dict[str, list[Line]] = {}
+    for line in lines:
+        by_stream.setdefault(line.stream, []).append(line)
+    return [_piece(stream, found, intake) for stream, found in by_stream.items()]
+
+
+def _piece(stream: str, lines: list[Line], intake: Intake) -> Piece:
+    positions = np.array([line.offset for line in lines], np.int64)
+    identities = np.array([line.identity for line in lines], np.int64)
+    data = b"\n".join([line.text for line in lines]) + b"\n"
+    chunk = Chunk(intake.name, stream, int(positions[0]), int(positions[-1]), data, positions, identities)
+    piece = intake.piece(chunk)
+    times = np.array([line.time for line in lines], np.int64)
+    return Piece(chunk, [_timed(rows, times) for rows in piece.rows])
+
+
+def _timed(rows: Rows, times: Any) -> Rows:
+    if rows.format != UNPARSED and rows.times.all():
+        return rows
+    return Rows(rows.format, rows.lines, rows.places, np.where(rows.times, rows.times, times[rows.lines]), rows.columns)
+
+
+# ---------------------------------------------------------------- serving
+
+
+@dataclass(eq=False)
+class Receiver:
+    """Serves one address. `commit` keeps a batch or raises StoreError; `count` counts what was left out."""
+
+    address: str
+    intake: Intake
+    commit: Commit
+    tls: Tls | None = None
+    problem: Callable[[str], None] = lambda reason: None
+    duplicates: Callable[[int], None] = lambda number: None
+    known: Remembered = field(default_factory=Remembered)
+    port: int = 0  # the one that is served, once it is
+    connections: int = 0
+
+    def run(self, stop: threading.Event, ready: threading.Event | None = None) -> None:
+        asyncio.run(self._run(stop, ready or threading.Event()))
+
+    async def _run(self, stop: threading.Event, ready: threading.Event) -> None:
+        host, _, port = self.address.rpartition(":")
+        try:
+            server = await asyncio.start_server(self._serve, host, int(port), ssl=_context(self.tls), limit=READ_BYTES)
+        except OSError as error:
+            raise PortBusy(
+                f"Beats cannot be received at {self.address}: {error}", "change the source's `beats`"
+            ) from error
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        async with server:
+            while not stop.is_set():
+                await asyncio.sleep(0.1)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            if self.connections > MAX_CONNECTIONS:
+                raise ProtocolError(f"more than {MAX_CONNECTIONS} connections")
+            await Connection(self, reader, writer).serve()
+        except ProtocolError as error:
+            log.warning("%s: a Beats client was turned away: %s", self.intake.name, error)
+            self.problem("protocol")
+        except StoreError as error:
+            log.error("%s: %s", self.intake.name, error)
+            self.problem("store")
+            await asyncio.sleep(1)  # the client sends it all again
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client went away: what it was not answered it sends again
+        finally:
+            self.connections -= 1
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def keep(self, lines: Sequence[Line]) -> None:
+        """Commit what is not known yet."""
+        fresh: dict[int, Line] = {}
+        for number, line in enumerate(lines):
+            if line.identity == 0:
+                fresh[-number - 1 - (1 << 63)] = line  # below every identity
+            elif line.identity not in self.known:
+                fresh.setdefault(line.identity, line)
+        if len(fresh) < len(lines):
+            self.duplicates(len(lines) - len(fresh))
+        if fresh:
+            self.commit(self.intake.batch(pieces_of(list(fresh.values()), self.intake)))
+            self.known.add(line.identity for line in fresh.values() if line.identity)
+
+
+@dataclass
+class Connection:
+    """One client: reads a window, has it committed, answers."""
+
+    receiver: Receiver
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    decoder: Decoder = field(default_factory=Decoder)
+    name: str = field(default_factory=lambda: f"beats-{secrets.token_hex(6)}")
+    number: int = 0
+    pending: list[Event] = field(default_factory=list)
+    size: int = 0
+
+    async def serve(self) -> None:
+        while True:
+            try:
+                data = await asyncio.wait_for(self.reader.read(READ_BYTES), QUIET_SECONDS if self.pending else None)
+            except TimeoutError:
+                await self._commit()
+                continue
+            if not data:
+                return
+            for event in self.decoder.feed(data):
+                self.pending.append(event)
+                self.size += len(event.payload)
+            if self.pending and (len(self.pending) >= self.decoder.window or self.size > PENDING_BYTES):
+                await self._commit()
+
+    async def _commit(self) -> None:
+        events, self.pending, self.size = self.pending, [], 0
+        self.decoder.window = max(0, self.decoder.window - len(events))
+        work = asyncio.get_running_loop().run_in_executor(None, self._keep, events)
+        while not (await asyncio.wait({work}, timeout=ALIVE_SECONDS))[0]:
+            self.writer.write(answer(0))
+            await self.writer.drain()
+        work.result()
+        self.writer.write(answer(events[-1].sequence))
+        await self.writer.drain()
+
+    def _keep(self, events: Sequence[Event]) -> None:
+        raw = any(form.name == "json" for form in self.receiver.intake.parser.formats)
+        lines = []
+        for event in events:
+            self.number += 1
+            line = line_of(event.payload, raw, self.name, self.number)
+            if line is not None:
+                lines.append(line)
+        self.receiver.keep(lines)
+
+
+def _context(tls: Tls | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.client_ca:
+            context.load_verify_locations(tls.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"the TLS certificate for Beats cannot be used: {error}", "mend the source's `tls`") from error

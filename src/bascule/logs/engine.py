@@ -1,0 +1,219 @@
+"""Sending rows on to Elasticsearch or OpenSearch: a follower of the store, which so is the spool.
+
+Each committed segment is sent as bulk `create` requests whose `_id` comes from the stream and the offset: what is
+there already (409) counts as sent, so sending a segment again after a crash doubles nothing. What was sent is
+written down per segment; an engine that is away is tried again with growing pauses while segments wait on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bascule.conventions import LOG_INDEX_PREFIX
+from bascule.errors import QueryRejected, StoreError, Unreachable
+from bascule.logs import segments
+from bascule.logs.segments import IDENTITY, Segment
+from bascule.spec.model import SearchEngine
+
+BULK_ROWS = 2_000
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+BUSY = (429, 502, 503, 504)
+POLL_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Sent:
+    """Documents by what became of them."""
+
+    created: int = 0
+    present: int = 0
+    refused: int = 0
+
+
+@dataclass(eq=False)
+class Engine:
+    """One engine: its templates, and bulk requests to it."""
+
+    settings: SearchEngine
+    retention: float
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        password = self.settings.password_file and self.settings.password_file.read_text().strip()
+        auth = (self.settings.username, password or "") if self.settings.username else None
+        verify: Any = str(self.settings.ca) if self.settings.ca else True
+        self.client = httpx.Client(base_url=self.settings.url, auth=auth, verify=verify, timeout=30)
+
+    def prepare(self) -> None:
+        """Put the index template, and the policy that drops old indices (ILM or ISM)."""
+        days = max(1, round(self.retention / 86_400))
+        for path, document in documents(self.settings.engine, days).items():
+            answer = self._ask("PUT", path, json.dumps(document).encode(), "application/json")
+            # an ISM policy that is there already needs its version to be put again: it is left as it is
+            if answer.status_code >= 400 and answer.status_code != 409:
+                log.warning("%s was refused by %s: %s", path, self.settings.url, answer.text[:300])
+
+    def send(self, lines: Sequence[tuple[str, str, str]]) -> tuple[Sent, list[tuple[str, str, str]]]:
+        """Documents as (index, id, JSON); what became of them, and those to send again because the engine is busy."""
+        body = "".join(_action(index, name) + document + "\n" for index, name, document in lines)
+        answer = self._ask("POST", "/_bulk", body.encode(), "application/x-ndjson")
+        if answer.status_code in BUSY:
+            return Sent(), list(lines)
+        if answer.status_code != 200:
+            raise QueryRejected(f"{self.settings.url} refused a bulk request: {answer.text[:300]}", "see its log")
+        sent, again = Sent(), []
+        for line, item in zip(lines, answer.json()["items"], strict=True):
+            status = item["create"]["status"]
+            if status in BUSY:
+                again.append(line)
+            elif status == 409:
+                sent.present += 1
+            elif status < 300:
+                sent.created += 1
+            else:
+                sent.refused += 1
+                log.error("a document was refused by %s: %s", self.settings.url, str(item)[:300])
+        return sent, again
+
+    def _ask(self, method: str, path: str, body: bytes, kind: str) -> httpx.Response:
+        try:
+            return self.client.request(method, path, content=body, headers={"Content-Type": kind})
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self.settings.url} does not answer: {error}", "rows wait in the store") from error
+
+
+def _action(index: str, name: str) -> str:
+    return json.dumps({"create": {"_index": index, "_id": name}}) + "\n"
+
+
+def documents(engine: str, days: int) -> dict[str, Any]:
+    """Path -> document: the index template and the retention policy of either engine."""
+    name, pattern = f"{LOG_INDEX_PREFIX}-logs", f"{LOG_INDEX_PREFIX}-*"
+    keyword = {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}
+    properties = {
+        "@timestamp": {"type": "date"}, "message": {"type": "text"}, "response_time": {"type": "double"},
+        "accuracy": {"type": "double"}, "status": {"type": "integer"}, "offset": {"type": "long"},
+    }  # fmt: skip
+    mappings = {"dynamic_templates": [{"texts": keyword}], "properties": properties}
+    settings: dict[str, Any] = {"number_of_shards": 1}
+    if engine == "elasticsearch":
+        settings["index.lifecycle.name"] = name
+        delete = {"min_age": f"{days}d", "actions": {"delete": {}}}
+        policy_path: str = f"/_ilm/policy/{name}"
+        policy: dict[str, Any] = {"policy": {"phases": {"hot": {"actions": {}}, "delete": delete}}}
+    else:
+        policy_path = f"/_plugins/_ism/policies/{name}"
+        old = {"state_name": "old", "conditions": {"min_index_age": f"{days}d"}}
+        states = [
+            {"name": "kept", "actions": [], "transitions": [old]},
+            {"name": "old", "actions": [{"delete": {}}], "transitions": []},
+        ]
+        template = {"index_patterns": [pattern], "priority": 100}
+        policy = {"policy": {"description": "Drops old log indices.", "default_state": "kept", "states": states,
+                             "ism_template": [template]}}  # fmt: skip
+    index = {"index_patterns": [pattern], "priority": 100, "template": {"settings": settings, "mappings": mappings}}
+    return {policy_path: policy, f"/_index_template/{name}": index}
+
+
+# ---------------------------------------------------------------- following the store
+
+
+@dataclass(eq=False)
+class Sender:
+    """Sends what the store commits. `last` is the last commit that is sent, written down in `path`."""
+
+    engine: Engine
+    folder: Path
+    path: Path
+    last: int = 0
+    sent: Sent = field(default_factory=Sent)
+    prepared: bool = False
+
+    @classmethod
+    def load(cls, engine: Engine, root: Path) -> Sender:
+        path = root / "sent.json"
+        last = json.loads(path.read_text())["last"] if path.exists() else 0
+        return cls(engine, root / "segments", path, last)
+
+    def run(self, stop: threading.Event) -> None:
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                if self.send_next(stop):
+                    pause = FIRST_PAUSE
+                    continue
+                stop.wait(POLL_SECONDS)
+            except (Unreachable, QueryRejected, StoreError) as error:
+                log.warning("%s", error)
+                stop.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def waiting(self) -> list[Segment]:
+        """Segments not yet sent, in the order of their commits."""
+        found = segments.listing(self.folder) if self.folder.is_dir() else []
+        return sorted((segment for segment in found if segment.last > self.last), key=lambda segment: segment.last)
+
+    def send_next(self, stop: threading.Event) -> bool:
+        """Send the next segment; whether there was one."""
+        waiting = self.waiting()
+        if not waiting:
+            return False
+        if not self.prepared:
+            self.engine.prepare()
+            self.prepared = True
+        for lines in _batches(waiting[0]):
+            if not self._send(lines, stop):
+                return False
+        self.last = waiting[0].last
+        segments.write_file(self.path, json.dumps({"last": self.last}).encode())
+        return True
+
+    def _send(self, lines: list[tuple[str, str, str]], stop: threading.Event) -> bool:
+        """Send until the engine has taken all; False when told to stop."""
+        pause = FIRST_PAUSE
+        while lines:
+            sent, lines = self.engine.send(lines)
+            self.sent.created += sent.created
+            self.sent.present += sent.present
+            self.sent.refused += sent.refused
+            if lines and stop.wait(pause):
+                return False
+            pause = min(pause * 2, LONGEST_PAUSE)
+        return True
+
+
+def _batches(segment: Segment) -> Iterator[list[tuple[str, str, str]]]:
+    try:
+        file = pq.ParquetFile(segment.path)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"the segment {segment.path} cannot be sent on: {error}", "it is tried again") from error
+    for batch in file.iter_batches(BULK_ROWS):
+        yield [_document(row) for row in batch.to_pylist()]
+
+
+def _document(row: dict[str, Any]) -> tuple[str, str, str]:
+    """A row's daily index, id and JSON."""
+    moment: datetime = row.pop("timestamp") or row["arrived"]
+    identity = row.pop(IDENTITY, None)
+    name = f"{row['stream']}-{row['offset']}" + (f"-{identity & (1 << 64) - 1:x}" if identity else "")
+    arrived = row.pop("arrived")
+    fields = {key: value for key, value in row.items() if value is not None}
+    fields |= {"@timestamp": _rfc3339(moment), "ingested": _rfc3339(arrived)}
+    return f"{LOG_INDEX_PREFIX}-{moment:%Y.%m.%d}", name, json.dumps(fields, ensure_ascii=False)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,114 @@
+"""The lumberjack frame reader: any split of the bytes, hostile sizes, bombs."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.logs.beats import line_of
+from bascule.logs.frames import MAX_EVENT, MAX_INFLATED, MAX_PACKED, Decoder, Event, ProtocolError, answer
+
+
+def window(count: int) -> bytes:
+    return b"2W" + struct.pack(">I", count)
+
+
+def plain(sequence: int, payload: bytes) -> bytes:
+    return b"2J" + struct.pack(">II", sequence, len(payload)) + payload
+
+
+def packed(frames: bytes) -> bytes:
+    data = zlib.compress(frames)
+    return b"2C" + struct.pack(">I", len(data)) + data
+
+
+def pairs(sequence: int, fields: dict[str, str]) -> bytes:
+    texts = [text.encode() for pair in fields.items() for text in pair]
+    body = b"".join(struct.pack(">I", len(text)) + text for text in texts)
+    return b"1D" + struct.pack(">II", sequence, len(fields)) + body
+
+
+payloads = st.lists(st.binary(max_size=50), max_size=8)
+
+
+@given(payloads, st.booleans(), st.lists(st.integers(1, 40), max_size=20))
+def test_events_come_out_whole_however_the_bytes_are_cut(messages, compress, cuts):
+    """TCP keeps no boundaries; a window may come plain or packed."""
+    frames = b"".join(plain(number, message) for number, message in enumerate(messages, 1))
+    data = window(len(messages)) + (packed(frames) if compress else frames)
+    decoder = Decoder()
+    events: list[Event] = []
+    for cut in cuts:
+        events += decoder.feed(data[:cut])
+        data = data[cut:]
+    events += decoder.feed(data)
+    assert [event.payload for event in events] == messages
+    assert decoder.window == len(messages)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_events_or_a_protocol_error(data):
+    """Nothing else is raised."""
+    try:
+        Decoder().feed(data)
+        Decoder().feed(packed(data))
+    except ProtocolError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"2X" + bytes(10),
+        b"2J" + struct.pack(">II", 1, MAX_EVENT + 1),
+        b"2C" + struct.pack(">I", MAX_PACKED + 1),
+        packed(packed(plain(1, b"{}"))),
+        packed(plain(1, b"{}")[:-1]),
+        b"2C" + struct.pack(">I", 9) + b"not zlib!",
+        packed(bytes(MAX_INFLATED + 10)),
+        b"1D" + struct.pack(">II", 1, 100_000),
+    ],
+)
+def test_what_is_no_lumberjack_or_too_large_is_refused(data):
+    """Among them a bomb: 24 MB of zeros in 24 kB."""
+    with pytest.raises(ProtocolError):
+        Decoder().feed(data)
+
+
+def test_version_one_frames_are_read():
+    """Old forwarders send pairs."""
+    (event,) = Decoder().feed(pairs(7, {"line": "hello", "host": "a"}))
+    assert event.sequence == 7
+    assert json.loads(event.payload) == {"message": "hello", "host": "a"}
+    assert answer(7) == b"2A\x00\x00\x00\x07"
+
+
+def test_a_line_is_known_by_its_place_and_its_text():
+    """After a truncation the same place holds another line."""
+    document = {"message": "x", "log": {"offset": 5, "file": {"path": "/a"}}, "agent": {"id": "1"}}
+    lines = [
+        line_of(json.dumps(document | change).encode(), False, "c", 1)
+        for change in ({}, {}, {"message": "y"}, {"agent": {"id": "2"}}, {"log": {"offset": 6}})
+    ]
+    assert lines[0] == lines[1]
+    assert len({line.identity for line in lines}) == 4
+    assert line_of(b'{"message": "x"}', False, "c", 1).identity == 0
+
+
+names = st.sampled_from(["message", "log", "offset", "file", "agent", "@timestamp", "x"])
+documents = st.recursive(
+    st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(names, inner, max_size=4), max_leaves=10
+)
+
+
+@given(st.binary(max_size=50) | documents.map(lambda document: json.dumps(document).encode()))
+def test_any_payload_becomes_one_line(payload):
+    """Not JSON, not an object, fields of the wrong kind."""
+    line = line_of(payload, True, "c", 1)
+    assert b"\n" not in line.text
