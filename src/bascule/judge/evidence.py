@@ -20,7 +20,7 @@ What is proven and what is calibrated:
 
   since_start   proven for known phi; one nat pays for an estimated phi (calibrated)
   change        a CUSUM, below the Shiryaev-Roberts e-detector (Shin, Ramdas & Rinaldo, NEJSDS 2024): proven with
-                ln(looks) nats on top; we ask for less, RESTARTS, which is calibrated
+                ln(looks) nats on top; we ask for less, RESTARTS_CHANGE, which is calibrated
   history       calibrated: its restart term, and the upper bound of the rate it starts from
   guard         an incident of both versions is blamed on V2 with probability at most exp(-g) per moment (proven for
                 known phi); G0 is calibrated
@@ -44,7 +44,8 @@ CLIP = 3.5  # nats one look adds side by side at most: no single look (scrape sk
 BLOCK_SECONDS = 10.0  # against history: counts are weighed in blocks of this length, for bursts outlast a look
 
 SHARE_HISTORY, SHARE_CHANGE, SHARE_START = 0.5, 0.2, 0.3  # of the false-alarm budget
-RESTARTS = 5.2  # calibrated: ln of the effective number of restarts of a CUSUM in an hour, phi = 1
+RESTARTS_HISTORY = 3.7  # calibrated: ln of the effective number of restarts in an hour, phi = 1; the guard pays the rest
+RESTARTS_CHANGE = 6.2  # calibrated likewise, for the CUSUM side by side, which has no guard
 RESTARTS_PER_LN_PHI = 1.4  # calibrated
 ESTIMATED_PHI = 1.0  # calibrated: nats that pay for phi being an estimate
 G0 = 5.0  # calibrated: least guard, about ln(1 / .7 %)
@@ -214,10 +215,10 @@ def thresholds(phi: Floats, weights: Floats, budget: float, looks_per_hour: floa
     """
     with np.errstate(divide="ignore"):
         price = -np.log(budget * weights)
-    restarts = np.minimum(RESTARTS + RESTARTS_PER_LN_PHI * np.log(phi), np.log(looks_per_hour))
+    bursty, most = RESTARTS_PER_LN_PHI * np.log(phi), np.log(looks_per_hour)
     return Thresholds(
-        history=price - np.log(SHARE_HISTORY) + restarts,
-        change=price - np.log(SHARE_CHANGE) + restarts,
+        history=price - np.log(SHARE_HISTORY) + np.minimum(RESTARTS_HISTORY + bursty, most),
+        change=price - np.log(SHARE_CHANGE) + np.minimum(RESTARTS_CHANGE + bursty, most),
         since_start=price - np.log(SHARE_START) + ESTIMATED_PHI,
     )
 
