@@ -88,6 +88,8 @@ def test_a_killed_service_is_told_within_ten_seconds(own_house: Pretended, visit
     page.wait("document.querySelector('#notices').innerText.includes('supersmartmatch-v2 is down')", 10)
     assert time.monotonic() - killed < 10
     assert "supersmartmatch-v2" in page.text("#services li:first-child")
+    # How many requests a dead service gets is not known, and not zero.
+    page.wait("document.querySelector('#shares [data-key=freemium]').innerText.includes('no data')", 15)
     page.wait("document.querySelector('#services li:first-child').innerText.includes('refused')", 5)
 
 
@@ -115,6 +117,7 @@ def test_a_silent_journal_does_not_leave_none_open_standing(own_house: Pretended
     own_house.endpoints["incidents"].silent = True
     page.wait("document.querySelector('#alerts').innerText.includes('not known now')", 10)
     assert "none open" not in page.text("#alerts")
+    assert "not known now" in page.text("#resolved")
 
 
 def test_a_page_that_hears_nothing_calls_itself_frozen(own_house: Pretended, visit: Visit) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -87,18 +86,6 @@ def span(seconds: float | None) -> str:
         if whole or parts:
             parts.append(f"{whole}{THIN}{name}" if whole else "")
     return " ".join(part for part in parts[:2] if part) or f"0{THIN}s"
-
-
-def ago(moment: datetime | None, now: datetime) -> str:
-    return MISSING if moment is None else span((now - moment) / timedelta(seconds=1))
-
-
-def moment(text: str | None) -> datetime | None:
-    """An RFC 3339 time in UTC; a time without zone is taken as UTC."""
-    if not text:
-        return None
-    parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bascule.conventions import (
-    PHASE,
-    PHASE_STARTED,
     PLANNED_SHARE,
     SEGMENT,
     SIGNAL_EFFECT,
@@ -23,7 +21,6 @@ from bascule.spec.selector import Matcher, Selector
 
 HEALTH = '{__name__=~"up|probe_success|redis_up|nginx_up"}'
 HEALTH_TIMES = "timestamp(up)"
-PLAN = f'{{__name__=~"{PLANNED_SHARE.name}|{PHASE.name}|{PHASE_STARTED.name}"}}'
 
 
 def window_seconds(spec: Spec, step: float = 0.0) -> float:
@@ -53,23 +50,27 @@ def rate_by_segment(spec: Spec, version: str, step: float = 0.0) -> str:
     return f"sum by ({spec.segments.label}) (rate({selector.over(window(spec, step))}))"
 
 
-def rate_total(spec: Spec, version: str) -> str:
-    selector = traffic(spec).where(*spec.versions.matchers(version))
-    return f"sum(rate({selector.over(window(spec))}))"
-
-
 def share_by_segment(spec: Spec, step: float = 0.0) -> str:
-    """The candidate's share of each segment's requests; 0 where only the baseline answers."""
-    baseline = rate_by_segment(spec, spec.versions.baseline, step)
-    candidate = rate_by_segment(spec, spec.versions.candidate, step)
-    return f"({candidate} or 0 * {baseline}) / (({candidate} + {baseline}) or {candidate} or {baseline})"
+    """The candidate's share of each segment's requests; none while a version that is not up cannot be counted."""
+    return _share(spec, *(rate_by_segment(spec, version, step) for version in spec.versions.both))
 
 
 def share_total(spec: Spec, step: float = 0.0) -> str:
     """The candidate's share of all requests."""
-    by_segment = [rate_by_segment(spec, version, step) for version in (spec.versions.candidate, spec.versions.baseline)]
-    candidate, baseline = (f"sum({each})" for each in by_segment)
-    return f"({candidate} or 0 * {baseline}) / (({candidate} + {baseline}) or {candidate} or {baseline})"
+    return _share(spec, *(f"sum({rate_by_segment(spec, version, step)})" for version in spec.versions.both))
+
+
+def _share(spec: Spec, baseline: str, candidate: str) -> str:
+    one = _counted(spec, spec.versions.candidate, candidate, baseline)
+    other = _counted(spec, spec.versions.baseline, baseline, candidate)
+    return f"{one} / ({one} + {other})"
+
+
+def _counted(spec: Spec, version: str, rate: str, other: str) -> str:
+    """A version's rate; 0 where only the other version has requests, provided that this one is up and would tell."""
+    jobs = "|".join(name for name, service in spec.services.items() if service.version == version)
+    is_up = f' and on () (sum(up{{job=~"{jobs}"}}) > 0)' if jobs else ""
+    return f"({rate} or 0 * {other}{is_up})"
 
 
 def planned_by_segment(spec: Spec) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -68,12 +67,6 @@ def test_a_length_of_time_has_its_two_largest_units() -> None:
         "1 h",
         "2 d 4 h",
     ]
-
-
-def test_a_time_without_a_zone_is_utc() -> None:
-    assert figures.moment("2026-01-31T08:00:00") == datetime(2026, 1, 31, 8, tzinfo=UTC)
-    assert figures.moment("2026-01-31T09:00:00+01:00") == datetime(2026, 1, 31, 8, tzinfo=UTC)
-    assert figures.moment(None) is None
 
 
 @given(numbers, st.sampled_from(["ratio", "seconds", "stars", ""]))

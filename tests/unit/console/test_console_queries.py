@@ -64,3 +64,8 @@ def test_a_window_holds_several_scrapes_and_never_less_than_a_charts_step() -> N
 def test_each_sla_of_the_built_in_spec_can_be_measured_over_the_last_hour() -> None:
     assert all(queries.good_share(SPEC, name) for name in SPEC.slas.named)
     assert 'le="0.1"' in str(queries.good_share(SPEC, "response_time"))
+
+
+def test_a_share_is_not_taken_for_zero_when_the_version_is_down() -> None:
+    assert 'sum(up{job=~"supersmartmatch-v2"}) > 0' in queries.share_by_segment(SPEC)
+    assert "up{" not in queries.share_by_segment(parse(SELECTED.replace(", version: old", "")))

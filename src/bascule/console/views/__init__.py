@@ -30,6 +30,7 @@ class Page:
     gates: list[CheckRow]
     triggers: list[CheckRow]
     alerts: OpenAlerts
+    journal_speaks: bool
     resolved: list[Event]
     timeline: list[Event]
     services: list[ServiceRow]
@@ -54,6 +55,7 @@ def build(parts: Parts, now: float) -> Page:
         gates=gate_rows(judge, now),
         triggers=trigger_rows(judge, now),
         alerts=open_alerts(journal, health, now),
+        journal_speaks=journal.is_fresh(now),
         resolved=resolved(journal),
         timeline=timeline(journal),
         services=services,

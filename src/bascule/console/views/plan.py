@@ -109,7 +109,8 @@ def _total_row(spec: Spec, traffic: Traffic, rows: list[ShareRow]) -> ShareRow:
     planned = sum(planned * rate for planned, rate in known) / rate if rate and len(known) == len(rows) else None
     state = State.NO_DATA if traffic.total_share is None else State.NOT_APPLICABLE
     word = "no data" if state is State.NO_DATA else ""
-    total = rate if known else None
+    rates = [row.rate for row in rows if row.rate is not None]
+    total = sum(rates) if rates else None
     return ShareRow(TOTAL_SEGMENT, planned, traffic.total_share, total, state, word, queries.share_total(spec))
 
 

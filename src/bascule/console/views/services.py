@@ -50,7 +50,7 @@ def _asked(source: Source[Any], now: float) -> ServiceRow:
     reading = source.reading
     state = State.OK if reading.is_fresh(now) else State.NO_DATA
     word = "answers" if state is State.OK else "silent"
-    age = "" if state is State.OK else figures.span(reading.age(now))
+    age = "" if state is State.OK or reading.at is None else figures.span(reading.age(now))
     return ServiceRow(source.name, "part", state, word, reading.error, age, "asked by this page itself")
 
 
