@@ -1,8 +1,40 @@
 """Service level objectives: evaluated exactly, reported in forms people read, delivered to them."""
 
+from bascule.sla.archive import FOLDER as ARCHIVE_FOLDER
+from bascule.sla.archive import Archive, Archived
+from bascule.sla.baseline import FILE as BASELINE_FILE
 from bascule.sla.baseline import Baseline
-from bascule.sla.evaluate import evaluate
-from bascule.sla.render import render_html, render_json
+from bascule.sla.evaluate import evaluate, freeze_baseline
+from bascule.sla.history import FILE as HISTORY_FILE
+from bascule.sla.history import remember
+from bascule.sla.render import FORMATS, render, render_csv, render_html, render_json, render_markdown, render_pdf
 from bascule.sla.report import Outcome, Report, Standing
+from bascule.sla.reporter import SlaDocument, SLAReporter
+from bascule.sla.role import run
+from bascule.sla.send import send_archived
 
-__all__ = ["Baseline", "Outcome", "Report", "Standing", "evaluate", "render_html", "render_json"]
+__all__ = [
+    "ARCHIVE_FOLDER",
+    "BASELINE_FILE",
+    "FORMATS",
+    "HISTORY_FILE",
+    "Archive",
+    "Archived",
+    "Baseline",
+    "Outcome",
+    "Report",
+    "SLAReporter",
+    "SlaDocument",
+    "Standing",
+    "evaluate",
+    "freeze_baseline",
+    "remember",
+    "render",
+    "render_csv",
+    "render_html",
+    "render_json",
+    "render_markdown",
+    "render_pdf",
+    "run",
+    "send_archived",
+]

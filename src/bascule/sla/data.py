@@ -27,6 +27,7 @@ class Data:
     pieces: Pieces
     uptime: Uptime
     excluded: Mapping[str, Floats]
+    interval: float  # seconds between scrapes
     rules: Mapping[str, GrowthRule] = field(default_factory=dict)
     _sources: dict[str, str] = field(default_factory=dict)
     _counts: dict[str, Counts] = field(default_factory=dict)

@@ -19,15 +19,15 @@ from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.sla import windows as windowing
 from bascule.sla.assess import BURN_SECONDS, Events, Rules, assess, budget, chart, moments, spending, track, worst
-from bascule.sla.baseline import Baseline
+from bascule.sla.baseline import Baseline, freeze
 from bascule.sla.compare import comparisons
 from bascule.sla.counts import Counts
 from bascule.sla.data import Data, excluded_pieces
 from bascule.sla.gain import gain_of
 from bascule.sla.journal import Journal, declared, read_journal
-from bascule.sla.pieces import cut
+from bascule.sla.pieces import cut, duration
 from bascule.sla.promises import Measured, compared, measured, own_targets
-from bascule.sla.report import Assessment, Note, Objective, Outcome, Planned, Promise, Report, Row, Standing
+from bascule.sla.report import Assessment, Change, Note, Objective, Outcome, Planned, Promise, Report, Row, Standing
 from bascule.sla.uptime import interval_of, read_uptime
 from bascule.sla.windows import Calendar
 from bascule.spec import Spec
@@ -38,22 +38,19 @@ _NO_MINIMUM: Final = 0.0
 
 
 def evaluate(spec: Spec, prometheus: Prometheus, start: float, end: float, *, journal: Journal | None = None,
-             baseline: Baseline | None = None, only: str | None = None) -> Report:  # fmt: skip
+             baseline: Baseline | None = None, only: str | None = None,
+             changes: Sequence[Change] = ()) -> Report:  # fmt: skip
     """The report of a span (Unix seconds). Raises UsageError for a span or objective that makes no sense.
 
     `journal`: what the incidents role knows, asked for when not given. `baseline`: V1's frozen figures, for when V1
-    is gone. `only`: one objective instead of all.
+    is gone. `only`: one objective instead of all. `changes`: objectives that were written differently before.
     """
     _check_span(start, end)
     wanted = measured(spec, only)
-    known = journal if journal is not None else read_journal(spec.stack.url("incidents"), start, end)
-    planned = _overlapping((*declared(spec), *known.maintenance), start, end)
-    interval = interval_of(prometheus, start, end, spec.stack.scrape.interval)
+    known = journal if journal is not None else read_journal(spec.stack.url("incidents"), 2 * start - end, end)
+    data = read_data(spec, prometheus, start, end, known, wanted)
     calendar = Calendar(ZoneInfo(spec.metadata.timezone))
-    pieces = cut(start, end, interval, _cuts(wanted, planned, calendar, spec, start, end))
-    uptime = read_uptime(prometheus, spec, pieces)
-    rules = {str(rule.selector): rule for rule in growth_rules(spec)}
-    data = Data(prometheus, spec, pieces, uptime, excluded_pieces(pieces, planned), rules)
+    before = _before(data, known, wanted, calendar)
     return Report(
         name=spec.metadata.name,
         title=spec.title,
@@ -61,16 +58,58 @@ def evaluate(spec: Spec, prometheus: Prometheus, start: float, end: float, *, jo
         currency=spec.metadata.currency,
         baseline=spec.versions.baseline,
         candidate=spec.versions.candidate,
-        start=pieces.start,
-        end=pieces.end,
-        interval=interval,
-        objectives=tuple(_objective(data, calendar, one, baseline) for one in wanted),
+        start=data.pieces.start,
+        end=data.pieces.end,
+        interval=data.interval,
+        objectives=tuple(_objective(data, calendar, one, baseline, before.get(one.name)) for one in wanted),
         comparisons=tuple(c for name, signal in compared(spec) for c in comparisons(data, name, signal)),
-        maintenance=planned,
-        incidents=known.incidents,
-        marks=known.marks,
+        maintenance=_overlapping((*declared(spec), *known.maintenance), start, end),
+        incidents=tuple(e for e in known.incidents if e.start < end and (e.end is None or e.end >= start)),
+        marks=tuple(mark for mark in known.marks if start <= mark.at <= end),
+        changes=tuple(change for change in changes if change.at <= end),
         notes=tuple(_notes(data, known)),
     )
+
+
+def freeze_baseline(spec: Spec, prometheus: Prometheus, start: float, end: float) -> Baseline:
+    """What the baseline version did in a span, to be kept for when it is gone; UsageError when it did nothing."""
+    _check_span(start, end)
+    journal = read_journal(spec.stack.url("incidents"), start, end)
+    return freeze(read_data(spec, prometheus, start, end, journal, measured(spec)))
+
+
+def read_data(spec: Spec, prometheus: Prometheus, start: float, end: float, journal: Journal,
+              wanted: Sequence[Measured]) -> Data:  # fmt: skip
+    """Everything a span's figures are made of, cut at every instant one of them may begin or end."""
+    planned = _overlapping((*declared(spec), *journal.maintenance), start, end)
+    interval = interval_of(prometheus, start, end, spec.stack.scrape.interval)
+    calendar = Calendar(ZoneInfo(spec.metadata.timezone))
+    pieces = cut(start, end, interval, _cuts(wanted, planned, calendar, spec, start, end))
+    uptime = read_uptime(prometheus, spec, pieces)
+    rules = {str(rule.selector): rule for rule in growth_rules(spec)}
+    return Data(prometheus, spec, pieces, uptime, excluded_pieces(pieces, planned), interval, rules)
+
+
+def _before(data: Data, journal: Journal, wanted: Sequence[Measured], calendar: Calendar) -> dict[str, float]:
+    """The deciding figures of the span of equal length before this one, where there is data of it."""
+    start, end = 2 * data.pieces.start - data.pieces.end, data.pieces.start
+    if not data.prometheus.instant(f"count(last_over_time(up[{duration(end - start)}]))", at=end):
+        return {}
+    earlier = read_data(data.spec, data.prometheus, start, end, journal, wanted)
+    if not earlier.jobs():
+        return {}
+    figures = {one.name: _whole(earlier, calendar, one)[0].deciding for one in wanted}
+    return {name: figure.value for name, figure in figures.items() if figure is not None and figure.value is not None}
+
+
+def _whole(data: Data, calendar: Calendar, one: Measured) -> tuple[Assessment, Events, list[Row]]:
+    """The objective as a whole, the events it was assessed on, and its parts."""
+    of = _availability if one.signal is None else _requests
+    events, rows, rules = of(data, calendar, one)
+    whole = _assess(data, calendar, one.sla, one.promise, events, rules)
+    if one.sla.gain and _never_served(data, data.spec.versions.candidate):
+        whole = replace(whole, outcome=Outcome.NOT_APPLICABLE, standing=Standing.NOT_APPLICABLE)
+    return whole, events, rows
 
 
 def _check_span(start: float, end: float) -> None:
@@ -99,14 +138,9 @@ def _cuts(wanted: Sequence[Measured], planned: Iterable[Planned], calendar: Cale
         yield from (window.start, window.end)
 
 
-def _objective(data: Data, calendar: Calendar, one: Measured, baseline: Baseline | None) -> Objective:
-    if one.signal is None:
-        events, rows, rules = _availability(data, calendar, one)
-    else:
-        events, rows, rules = _requests(data, calendar, one)
-    whole = _assess(data, calendar, one.sla, one.promise, events, rules)
-    if one.sla.gain and _never_served(data, data.spec.versions.candidate):
-        whole = replace(whole, outcome=Outcome.NOT_APPLICABLE, standing=Standing.NOT_APPLICABLE)
+def _objective(data: Data, calendar: Calendar, one: Measured, baseline: Baseline | None,
+               previous: float | None) -> Objective:  # fmt: skip
+    whole, events, rows = _whole(data, calendar, one)
     gain = gain_of(data, one, whole.current.start, whole.current.end, baseline)
     whole = _with_parts(whole, [row.assessment for row in rows if row.dimension == "service"])
     coverage = _coverage(data, one, events, whole)
@@ -124,7 +158,7 @@ def _objective(data: Data, calendar: Calendar, one: Measured, baseline: Baseline
         track=track(one.promise, events, windowing.judged(one.sla, data.pieces, calendar)),
         spending=spending(one.promise, events, whole.current.start),
         moments=moments(one.promise, events),
-        previous=None,
+        previous=previous,
         covered=coverage[0],
         wanted=coverage[1],
         source=_source(data, one),
@@ -284,6 +318,10 @@ def _jobs_of(data: Data, one: Measured) -> list[str]:
 
 
 def _objective_notes(data: Data, one: Measured) -> Iterator[Note]:
+    if windowing.kind_of(one.sla) == "rolling" and one.sla.window > 86400:
+        yield Note(
+            "slow_recovery", {"seconds": f"{one.sla.window:g}", "recovery": f"{data.spec.slas.states.recovery:g}"}
+        )
     if one.sla.gain:
         yield Note("of_candidate", {"candidate": data.spec.versions.candidate})
     if one.signal is None:
@@ -298,10 +336,13 @@ def _objective_notes(data: Data, one: Measured) -> Iterator[Note]:
 def _notes(data: Data, journal: Journal) -> Iterator[Note]:
     if not journal.reached:
         yield Note("no_journal")
+    first = min(data.uptime.scraped.values(), default=None)
+    if first is not None and first > data.pieces.start + data.pieces.step:
+        yield Note("retention", {"time": f"{first:.3f}"})
     silent = [name for name, s in data.spec.services.items()
               if s.kind in ("application", "nginx", "redis") and name not in data.jobs()]  # fmt: skip
     if silent:
         yield Note("never_scraped", {"services": ", ".join(silent)})
 
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "freeze_baseline", "read_data"]

@@ -423,6 +423,14 @@ class ScheduledReport(Part):
     to: list[str]
     language: Literal["en", "fr"] = "en"
 
+    @field_validator("at")
+    @classmethod
+    def _clock(cls, text: str) -> str:
+        hour, _, minute = text.partition(":")
+        if not (len(text) == 5 and hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):
+            raise ValueError(f"{text!r} is not a time of day; write it like 08:00")
+        return text
+
 
 class Notify(Part):
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
@@ -488,6 +496,7 @@ class Ports(Part):
     logs: int = 9462
     incidents: int = 9463
     console: int = 8460
+    sla: int = 9464
 
 
 class Stack(Part):

@@ -16,7 +16,7 @@ from bascule.errors import UsageError
 from bascule.sla.render import charts
 from bascule.sla.render.numbers import NONE, Numbers
 from bascule.sla.render.texts import LANGUAGES, text
-from bascule.sla.report import Assessment, Comparison, Note, Objective, Outcome, Promise, Report, Standing
+from bascule.sla.report import Assessment, Comparison, Kind, Note, Objective, Outcome, Promise, Report, Row, Standing
 
 _WEIGHTS = (400, 600, 700)
 _SAME = 1e-9
@@ -123,7 +123,17 @@ class View:
             return ""
         row = max(figures, key=lambda pair: pair[0])[1]
         assert row.assessment.deciding is not None
-        return f"{row.name} {self.numbers.value(row.promise, row.assessment.deciding.value)}"
+        value = self.numbers.value(row.promise, row.assessment.deciding.value)
+        return f"{row.name}: {value} ({self.numbers.target(row.promise)})"
+
+    def bad(self, objective: Objective, row: Row) -> str:
+        """What was bad of a part: time, or events where the part is measured on events."""
+        figure = row.assessment.deciding
+        if figure is None:
+            return NONE
+        amount = self.numbers.amount(row.promise, figure.bad)
+        unlike = objective.promise.kind is Kind.AVAILABILITY and row.promise.kind is not Kind.AVAILABILITY
+        return self.t("failed_of", bad=amount, all=self.numbers.number(figure.total)) if unlike else amount
 
     def left(self, objective: Objective) -> str:
         left = objective.budget.left
@@ -185,7 +195,13 @@ class View:
         ]
 
     def note(self, note: Note) -> str:
-        return self.t(f"note.{note.key}", **note.values)
+        values: dict[str, str] = dict(note.values)
+        if "time" in values:
+            values["day"] = self.numbers.at(float(values["time"]))
+        if "seconds" in values:
+            values["window"] = self.numbers.lasting(float(values["seconds"]))
+            values["recovery"] = self.numbers.lasting(float(values["recovery"]))
+        return self.t(f"note.{note.key}", **values)
 
     # ---------------------------------------------------------------- V1 beside V2
 

@@ -90,6 +90,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "bad.ceiling": "Failed requests",
     "parts": "By service, version, segment and partner",
     "part": "Part",
+    "worst_part": "Worst part",
+    "failed_of": "{bad} of {all} requests",
     "dimension.service": "service",
     "dimension.version": "version",
     "dimension.segment": "segment",
@@ -122,7 +124,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "source.raw": "Read from the raw series.",
     "source.rules": "Read from recording rules.",
     "source.mixed": "Read from recording rules where they cover the window, and from the raw series elsewhere.",
-    "recovery_slow": "A window of {window} cannot recover {recovery} after a mend: the burn rate says whether it is mended.",  # noqa: E501
+    "note.slow_recovery": "A window of {window} cannot recover {recovery} after a mend: the burn rate says whether it is mended.",  # noqa: E501
     "state_rules": "Warning at {warning} of the error budget (of the limit, for a time); critical when breached; recovering until back within target for {recovery}.",  # noqa: E501
     "changes": "Objectives that changed",
     "changed": "{objective}: {before} until {day}, then {after}",
@@ -230,6 +232,8 @@ FRENCH: Final[Mapping[str, str]] = {
     "bad.ceiling": "Requêtes en erreur",
     "parts": "Par service, version, segment et partenaire",
     "part": "Partie",
+    "worst_part": "Pire partie",
+    "failed_of": "{bad} requêtes sur {all}",
     "dimension.service": "service",
     "dimension.version": "version",
     "dimension.segment": "segment",
@@ -262,7 +266,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "source.raw": "Lu dans les séries brutes.",
     "source.rules": "Lu dans les règles d’agrégation.",
     "source.mixed": "Lu dans les règles d’agrégation là où elles couvrent la fenêtre, dans les séries brutes ailleurs.",
-    "recovery_slow": "Une fenêtre de {window} ne peut se rétablir {recovery} après une réparation : la vitesse de consommation dit si c’est réparé.",  # noqa: E501
+    "note.slow_recovery": "Une fenêtre de {window} ne peut se rétablir {recovery} après une réparation : la vitesse de consommation dit si c’est réparé.",  # noqa: E501
     "state_rules": "Alerte à {warning} du budget d’erreur (de la limite, pour un temps) ; critique dès le dépassement ; en rétablissement jusqu’à {recovery} sous l’objectif.",  # noqa: E501
     "changes": "Objectifs modifiés",
     "changed": "{objective} : {before} jusqu’au {day}, puis {after}",

@@ -1,0 +1,115 @@
+"""Reports that were made, kept as files: resent on demand, and never made twice for the same schedule."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bascule.errors import StoreError, UsageError
+from bascule.sla.render import SUFFIXES, render, render_mail
+from bascule.sla.report import Report
+
+FOLDER = "sla/reports"
+
+
+@dataclass(frozen=True)
+class Archived:
+    """One report in the archive. `start`, `end` and `made` are Unix seconds; `files` by format."""
+
+    id: str
+    title: str
+    start: float
+    end: float
+    made: float
+    outcome: str
+    language: str
+    subject: str
+    text: str
+    html: str
+    files: dict[str, str]
+
+
+class Archive:
+    """A folder with a folder for each report; a report's entry is written last, so a half-written one is none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, report: Report, forms: Iterable[str], language: str, made: float, identity: str = "") -> Archived:
+        """Render and keep a report; its id, when none is given, tells its span and language."""
+        identity = identity or f"{_day(report.start)}-{_day(report.end)}-{language}"
+        place = self.folder / identity
+        files = {form: f"report.{SUFFIXES[form]}" for form in dict.fromkeys(forms)}
+        subject, text, html = render_mail(report, language)
+        entry = Archived(
+            identity,
+            report.title,
+            report.start,
+            report.end,
+            made,
+            report.outcome.value,
+            language,
+            subject,
+            text,
+            html,
+            files,
+        )
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            for form, name in files.items():
+                _write(place / name, render(report, form, language))
+            _write(place / "entry.json", json.dumps(asdict(entry), indent=2).encode())
+        except OSError as error:
+            raise StoreError(
+                f"the archive {self.folder} cannot be written: {error}", "check the state folder"
+            ) from error
+        return entry
+
+    def list(self) -> list[Archived]:
+        """Every report, newest first."""
+        entries = [self._read(path) for path in self.folder.glob("*/entry.json")]
+        return sorted(entries, key=lambda entry: (-entry.made, entry.id))
+
+    def get(self, identity: str) -> Archived:
+        path = self.folder / identity / "entry.json"
+        if "/" in identity or identity in ("", ".", "..") or not path.exists():
+            raise UsageError(
+                f"there is no report {identity!r} in the archive", "`bascule sla list` shows those there are"
+            )
+        return self._read(path)
+
+    def has(self, identity: str) -> bool:
+        return (self.folder / identity / "entry.json").exists()
+
+    def mark_sent(self, identity: str) -> None:
+        _write(self.folder / identity / "sent", b"")
+
+    def was_sent(self, identity: str) -> bool:
+        return (self.folder / identity / "sent").exists()
+
+    def content(self, entry: Archived, form: str) -> bytes:
+        try:
+            return (self.folder / entry.id / entry.files[form]).read_bytes()
+        except (OSError, KeyError) as error:
+            raise StoreError(f"the archive holds no {form} of {entry.id}", "make the report again") from error
+
+    def _read(self, path: Path) -> Archived:
+        try:
+            return Archived(**json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(f"the archive's {path} cannot be read: {error}", "remove it, or make it again") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+
+
+def _day(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y%m%dT%H%M%S")

@@ -1,0 +1,23 @@
+"""The report as a mail's body: tables and inline styles alone, which every mail client shows."""
+
+from __future__ import annotations
+
+from bascule.sla.render.html import View, environment
+from bascule.sla.report import Report
+
+
+def render_mail(report: Report, language: str = "en") -> tuple[str, str, str]:
+    """(subject, text, HTML)."""
+    view = View.of(report, language)
+    subject = view.t("mail.subject", title=report.title, conclusion=view.conclusion, span=view.span)
+    lines = [subject, ""]
+    for objective in report.objectives:
+        outcome = view.t(f"outcome.{objective.outcome.value}")
+        target = view.numbers.target(objective.promise)
+        lines.append(
+            f"{outcome}  {view.name(objective)}: {view.headline(objective)} ({view.decides(objective)}; {target})"
+        )
+        if view.worst_part(objective):
+            lines.append(f"      {view.worst_part(objective)}")
+    lines += ["", view.t("mail.attached")]
+    return subject, "\n".join(lines), environment().get_template("mail.html").render(view=view)

@@ -1,0 +1,83 @@
+"""`SLAReporter`, as the source document calls it: the same two methods, doing what they say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bascule.delivery import Delivery
+from bascule.errors import UsageError
+from bascule.prometheus import Prometheus
+from bascule.sla.archive import FOLDER, Archive
+from bascule.sla.evaluate import evaluate
+from bascule.sla.report import Kind, Objective, Report
+from bascule.sla.send import send_archived
+from bascule.spec import BUILT_IN, Spec, load
+
+Moment = float | str | datetime
+_TIMEOUT = 120.0
+
+
+class SlaDocument(dict[str, Any]):
+    """The source document's dictionary; `report` holds everything there is to know."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        period = f"{_utc(report.start)} to {_utc(report.end)}"
+        super().__init__(period=period, sla_metrics={o.name: _metric(o) for o in report.objectives})
+
+
+class SLAReporter:
+    """Reports the SLAs of a spec (the built-in SuperSmartMatch one when none is given) from a Prometheus."""
+
+    def __init__(self, prometheus_url: str, spec: Spec | Path | str = BUILT_IN) -> None:
+        self.spec = spec if isinstance(spec, Spec) else load(spec)
+        self.prometheus = Prometheus(prometheus_url, timeout=_TIMEOUT)
+
+    def generate_sla_report(self, start_time: Moment, end_time: Moment) -> SlaDocument:
+        """The report of a span; times are Unix seconds, RFC 3339 text or datetimes (naive ones are UTC)."""
+        return SlaDocument(evaluate(self.spec, self.prometheus, _seconds(start_time), _seconds(end_time)))
+
+    def send_sla_report(
+        self, recipients: str | Iterable[str], report: SlaDocument | Report, language: str = "en"
+    ) -> list[Delivery]:
+        """Keep the report in the archive, and send it to receivers of the spec or to mail addresses."""
+        archive = Archive(self.spec.stack.state / FOLDER)
+        found = report.report if isinstance(report, SlaDocument) else report
+        entry = archive.keep(found, ("pdf",), language, time.time())
+        to = [recipients] if isinstance(recipients, str) else list(recipients)
+        return send_archived(self.spec, archive, entry, to)
+
+
+def _metric(objective: Objective) -> dict[str, Any]:
+    """Availability in percent, everything else in its base unit, as the source document has it."""
+    figure = objective.whole.deciding
+    scale = 100.0 if objective.promise.kind is Kind.AVAILABILITY else 1.0
+    target = objective.promise.limit if objective.promise.limit is not None else objective.promise.share * scale
+    value = figure.value * scale if figure is not None and figure.value is not None else None
+    return {
+        "target": target,
+        "actual": value,
+        "status": objective.outcome.value,
+        "state": objective.standing.value,
+        "budget_left": objective.budget.left,
+        "coverage": objective.covered / objective.wanted if objective.wanted else 0.0,
+    }
+
+
+def _seconds(moment: Moment) -> float:
+    if isinstance(moment, int | float):
+        return float(moment)
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+        except ValueError as error:
+            raise UsageError(f"{moment!r} is not a time", "write 2026-01-31T08:00:00Z") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _utc(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

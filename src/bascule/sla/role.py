@@ -1,0 +1,114 @@
+"""The role that makes scheduled reports, keeps them and sends them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
+
+from bascule.delivery import Delivery, Ledger
+from bascule.delivery.ledger import FILE as LEDGER_FILE
+from bascule.errors import BasculeError, UsageError
+from bascule.processes.serving import add_metrics_page, serve_until
+from bascule.prometheus import Prometheus
+from bascule.sla import baseline, history
+from bascule.sla.archive import FOLDER, Archive, Archived
+from bascule.sla.evaluate import evaluate
+from bascule.sla.schedule import Due, due
+from bascule.sla.send import send_archived
+from bascule.spec import Spec
+
+_PAUSE = 20.0  # seconds between looks at the clock
+_TIMEOUT = 120.0
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Makes each scheduled report once, and sends it once; what failed before it was sent is tried at the next look."""
+
+    def __init__(self, spec: Spec, prometheus: Prometheus, archive: Archive, clock: Callable[[], float]) -> None:
+        self._spec = spec
+        self._prometheus = prometheus
+        self._archive = archive
+        self._clock = clock
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(_PAUSE):
+            self.look()
+
+    def look(self) -> list[Delivery]:
+        """Make and send what fell due and was not made yet."""
+        made: list[Delivery] = []
+        zone = ZoneInfo(self._spec.metadata.timezone)
+        for item in due(self._spec.notify.reports, zone, self._clock()):
+            if not self._archive.was_sent(item.id):
+                try:
+                    made += self._send(item)
+                except BasculeError as error:
+                    log.error("report %s: %s", item.id, error)
+        return made
+
+    def _send(self, item: Due) -> list[Delivery]:
+        entry = self._archive.get(item.id) if self._archive.has(item.id) else self._make(item)
+        sent = send_archived(self._spec, self._archive, entry, item.report.to)
+        self._archive.mark_sent(item.id)
+        return sent
+
+    def _make(self, item: Due) -> Archived:
+        state = self._spec.stack.state
+        changes = history.remember(self._spec, state / history.FILE, self._clock())
+        frozen = baseline.Baseline.read(state / baseline.FILE)
+        report = evaluate(self._spec, self._prometheus, item.start, item.end, baseline=frozen, changes=changes)
+        return self._archive.keep(report, item.report.sla, item.report.language, self._clock(), item.id)
+
+
+def create(archive: Archive, ledger: Ledger) -> FastAPI:
+    app = FastAPI(title="Bascule reports", docs_url=None, redoc_url=None, openapi_url=None)
+    add_metrics_page(app, CollectorRegistry())
+
+    @app.get("/api/reports")
+    def reports() -> list[dict[str, Any]]:
+        """The archive, newest first, without the mails' bodies."""
+        return [{k: v for k, v in asdict(e).items() if k not in ("html", "text")} for e in archive.list()]
+
+    @app.get("/api/deliveries")
+    def deliveries() -> list[dict[str, Any]]:
+        return [asdict(delivery) for delivery in ledger.all()]
+
+    @app.get("/reports/{identity}")
+    def page(identity: str) -> Response:
+        """A report as it was sent; it may run no script and load nothing."""
+        content = archive.content(archive.get(identity), "html")
+        policy = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:"
+        return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
+
+    @app.exception_handler(BasculeError)
+    def failed(request: Request, error: BasculeError) -> JSONResponse:
+        return JSONResponse({"error": error.what, "mend": error.mend}, 404 if isinstance(error, UsageError) else 503)
+
+    return app
+
+
+def run(spec: Spec, stop: threading.Event) -> None:
+    """Make scheduled reports and show the archive until `stop` is set."""
+    archive = Archive(spec.stack.state / FOLDER)
+    ledger = Ledger(spec.stack.state / LEDGER_FILE)
+    prometheus = Prometheus(spec.stack.url("prometheus"), timeout=_TIMEOUT)
+    scheduler = Scheduler(spec, prometheus, archive, time.time)
+    worker = threading.Thread(target=scheduler.run, args=(stop,), name="reports", daemon=True)
+    worker.start()
+    try:
+        serve_until(stop, create(archive, ledger), spec.stack.listen, spec.stack.ports.sla)
+    finally:
+        stop.set()
+        worker.join(timeout=5)
+        prometheus.close()
+        ledger.close()
