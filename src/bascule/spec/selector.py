@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import promql_parser
 from pydantic import BeforeValidator, PlainSerializer
 
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_CHOICE = re.compile(r"\(([^()]*)\)|\[([^\]^-]*)\]")
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
 
@@ -26,7 +30,10 @@ class Matcher:
 
 @dataclass(frozen=True)
 class Selector:
-    """An instant vector selector, such as `http_requests_total{status=~"5.."}`."""
+    """An instant vector selector, such as `http_requests_total{status=~"5.."}`.
+
+    Where a version stands in the metric's name, `metric` is a pattern such as `shop_(v1|v2)_requests_total`.
+    """
 
     metric: str
     matchers: tuple[Matcher, ...] = ()
@@ -55,26 +62,53 @@ class Selector:
     def over(self, window: str) -> str:
         return f"{self}[{window}]"
 
+    @property
+    def names(self) -> list[str]:
+        """The metric's name; of a pattern, every name that its alternatives spell."""
+        return list(_spelled(self.metric))
+
     def __str__(self) -> str:
+        if not _NAME.fullmatch(self.metric):
+            return "{" + ",".join(map(str, (Matcher("__name__", "=~", self.metric), *self.matchers))) + "}"
         inside = ",".join(map(str, self.matchers))
         return f"{self.metric}{{{inside}}}" if inside else self.metric
 
 
+def _spelled(pattern: str) -> Iterator[str]:
+    choice = _CHOICE.search(pattern)
+    if choice is None:
+        yield pattern
+        return
+    parts = choice[1].split("|") if choice[1] is not None else list(choice[2])
+    for part in parts:
+        yield from _spelled(pattern[: choice.start()] + part + pattern[choice.end() :])
+
+
 def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]]:
-    matchers = tuple(Matcher(m.name, _OPERATORS[str(m.op).rsplit(".", 1)[-1]], m.value) for m in tree.matchers.matchers)
+    matchers = _matchers(tree)
     if tree.name:
         return tree.name, matchers
-    name = next((m.value for m in matchers if m.label == "__name__" and m.operator == "="), "")
-    if not name:
+    named = next((m for m in matchers if m.label == "__name__" and m.operator in ("=", "=~")), None)
+    if named is None or not named.value:
         raise ValueError("a selector needs a metric name")
-    return name, tuple(m for m in matchers if m.label != "__name__")
+    return named.value, tuple(m for m in matchers if m is not named)
+
+
+def _matchers(tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
+    return tuple(Matcher(m.name, _OPERATORS[str(m.op).rsplit(".", 1)[-1]], m.value) for m in tree.matchers.matchers)
 
 
 def parse_matchers(text: Any) -> tuple[Matcher, ...]:
-    """The matchers of `job="a",env="prod"`."""
+    """The matchers of `job="a",env="prod"`, or of `__name__=~".*_v2_.*"`."""
     if isinstance(text, tuple):
         return text
-    return Selector.parse(f"x{{{text}}}").matchers
+    try:
+        tree = promql_parser.parse(f"{{{text}}}")
+    except ValueError as error:
+        raise ValueError(f'{text!r} are not label matchers: {error}; write them like job="shop-v2"') from error
+    if not isinstance(tree, promql_parser.VectorSelector):
+        raise ValueError(f'{text!r} are not label matchers; write them like job="shop-v2"')
+    return _matchers(tree)
 
 
 SelectorField = Annotated[Selector, BeforeValidator(Selector.parse), PlainSerializer(str, return_type=str)]

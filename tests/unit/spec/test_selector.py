@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.spec import Matcher, Selector
+from bascule.spec.selector import parse_matchers
 
 
 def test_a_selector_is_narrowed_and_written_back():
@@ -27,3 +28,20 @@ def test_anything_but_a_plain_selector_is_refused(text):
 def test_any_label_value_survives_being_written_and_parsed(value):
     selector = Selector("up").where(job=value)
     assert Selector.parse(str(selector)) == selector
+
+
+def test_a_pattern_of_names_is_kept_narrowed_and_given_a_suffix():
+    """For a version that stands in the metric's name."""
+    selector = Selector.parse('{__name__=~"shop_(v1|v2)_seconds",job="shop"}')
+    assert selector == Selector("shop_(v1|v2)_seconds", (Matcher("job", "=", "shop"),))
+    buckets = selector.named(f"{selector.metric}_bucket").where(*parse_matchers('__name__=~".*_v2_.*"'))
+    assert str(buckets) == '{__name__=~"shop_(v1|v2)_seconds_bucket",job="shop",__name__=~".*_v2_.*"}'
+    assert buckets.names == ["shop_v1_seconds_bucket", "shop_v2_seconds_bucket"]
+    assert Selector("a_v[12]_total").names == ["a_v1_total", "a_v2_total"]
+    assert Selector.parse(str(selector)) == selector
+
+
+@pytest.mark.parametrize("text", ["", "job", 'job="a"} or {job="b"', "rate(x)"])
+def test_what_is_no_label_matcher_is_refused(text):
+    with pytest.raises(ValueError):
+        parse_matchers(text)
