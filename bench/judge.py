@@ -1,6 +1,7 @@
 """The judge's evidence in simulation: false alarms, delays, blame, intervals, speed; naive rules on the same data.
 
     make bench NAME=judge                      everything, about 1 h on two cores, resumed where it was broken off
+    BASCULE_BENCH=short make bench NAME=judge  every cell with a fifth of the runs
     BASCULE_BENCH=quick make bench NAME=judge  a few cells, few runs: to see that it works
 
 Seeds are drawn afresh for every run (kept with the raw figures, bench-output/judge/); no constant was tuned on them.
@@ -43,7 +44,9 @@ SIGNALS, SEGMENTS = 8, 4
 PAIRS = SIGNALS * (SEGMENTS + 1)
 RATE, WORSE = 0.01, 5.0
 SPREAD = (0.2, 0.2, 0.15, 0.15, 0.1, 0.1, 0.05, 0.05)  # of a burst, over seconds
-QUICK = os.environ.get("BASCULE_BENCH") == "quick"
+SIZE = os.environ.get("BASCULE_BENCH", "full")
+QUICK = SIZE == "quick"
+FEWER = {"full": 1, "short": 5, "quick": 20}  # of the runs
 STORE = OUTPUT / "judge"
 
 # ---------------------------------------------------------------- worlds
@@ -422,8 +425,13 @@ class Cell:
 
 def cells() -> list[Cell]:
     wanted = [cell for cell in _cells() if not QUICK or cell.name in QUICK_CELLS]
-    smaller = [replace(cell, runs=max(cell.runs // 20, 50), chunk=50) for cell in wanted]
-    return smaller if QUICK else wanted
+    return [_smaller(cell, FEWER[SIZE]) for cell in wanted]
+
+
+def _smaller(cell: Cell, fewer: int) -> Cell:
+    """Chunks stay large enough for a median, and small enough that little is lost when a run is broken off."""
+    runs = max(cell.runs // fewer, 50)
+    return replace(cell, runs=runs, chunk=min(cell.chunk, runs))
 
 
 QUICK_CELLS = {
@@ -529,7 +537,7 @@ def run() -> Result:
 
 def simulate(wanted: Sequence[Cell]) -> dict[str, Any]:
     """Every cell's figures; chunks that are on disk from a run that was broken off are not run again."""
-    STORE.mkdir(parents=True, exist_ok=True)
+    (STORE / SIZE).mkdir(parents=True, exist_ok=True)
     jobs = [(cell, name, size) for cell in wanted for name, size in cell.chunks() if not _path(name).exists()]
     seed = _run_seed()
     with ProcessPoolExecutor(2) as pool:
@@ -541,7 +549,7 @@ def simulate(wanted: Sequence[Cell]) -> dict[str, Any]:
 
 def _run_seed() -> int:
     """Drawn afresh for a new run, kept while one is resumed."""
-    path = STORE / ("seed-quick" if QUICK else "seed")
+    path = STORE / f"seed-{SIZE}"
     if not path.exists():
         STORE.mkdir(parents=True, exist_ok=True)
         path.write_text(str(secrets.randbits(48)))
@@ -550,7 +558,7 @@ def _run_seed() -> int:
 
 def _path(chunk: str) -> Path:
     safe = "".join(c if c.isalnum() or c in "+-._#" else "_" for c in chunk)
-    return STORE / f"{'quick-' if QUICK else ''}{safe}.json"
+    return STORE / SIZE / f"{safe}.json"
 
 
 def _work(cell: Cell, name: str, size: int, seed: int) -> str:

@@ -115,6 +115,7 @@ class Bench:
         errors: Sequence[Mapping[str, float] | float] = (0.0002, 0.0002),
         accuracy: Sequence[float] = (0.82, 0.955),
         latency: Sequence[float] = (0.02, 0.014),
+        stars: Sequence[Sequence[float]] = ((0.1, 0.4, 0.5), (0.1, 0.4, 0.5)),
         candidate: bool = True,
     ) -> None:
         """So many joint looks, one a second; `candidate` False: it is not scraped any more."""
@@ -127,6 +128,7 @@ class Bench:
                     own = errors[version]
                     wrong = own.get(segment, 0.0002) if isinstance(own, Mapping) else own
                     self._serve(increments[version], segment, traffic, wrong, accuracy[version], latency[version])
+                    self._rate(increments[version], segment, traffic, stars[version])
             self.time += 1.0
             self.seen = [self.time, self.time if candidate else self.seen[1]]
             self.course.append((self.time, 1.0 if candidate else 0.0))
@@ -146,11 +148,13 @@ class Bench:
         self._add(into, "latency", "count", segment, n)
         for bound in self.bounds.get("latency", ()):
             self._add(into, "latency", bound, segment, int((times <= bound).sum()))
-        stars = self.random.choice([3, 4, 5], int(self.random.binomial(n, 0.3)), p=[0.1, 0.4, 0.5])
-        self._add(into, "satisfaction", "count", segment, len(stars))
-        self._add(into, "satisfaction", "sum", segment, int(stars.sum()))
+
+    def _rate(self, into: np.ndarray, segment: str, traffic: float, odds: Sequence[float]) -> None:
+        given = self.random.choice([3, 4, 5], int(self.random.poisson(0.3 * traffic)), p=odds)
+        self._add(into, "satisfaction", "count", segment, len(given))
+        self._add(into, "satisfaction", "sum", segment, int(given.sum()))
         for bound in self.bounds.get("satisfaction", ()):
-            self._add(into, "satisfaction", bound, segment, int((stars <= bound).sum()))
+            self._add(into, "satisfaction", bound, segment, int((given <= bound).sum()))
 
     def _add(self, into: np.ndarray, signal: str, part: str | float, segment: str, amount: float) -> None:
         if signal in self.spec.signals:

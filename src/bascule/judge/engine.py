@@ -18,10 +18,11 @@ from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.alarm import Alarm, Recovery
 from bascule.judge.detectable import Setting, smallest_ratio
 from bascule.judge.evidence import Evidence, Flags, Thresholds, decide, decide_alone, thresholds
-from bascule.judge.explain import alarm_text, line_text
+from bascule.judge.explain import alarm_text, line_text, mean_alarm_text
 from bascule.judge.gates import gates_of, triggers_of
 from bascule.judge.history import BASELINE, CANDIDATE, Counts, History
 from bascule.judge.layout import Floats
+from bascule.judge.means import Means
 from bascule.judge.measures import Measures, Reading
 from bascule.judge.plan import Plan
 from bascule.judge.signals import JointLook, Pair, Schema
@@ -31,6 +32,7 @@ from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSi
 Cell = tuple[str, str]  # signal, segment
 
 RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
+ENOUGH_BESIDE = 50.0  # events of late from which the baseline's present rate is preferred to its history
 QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
 RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the baseline lies above it
 
@@ -90,6 +92,8 @@ class Engine:
         self._looks_per_hour = 3600 / max(schema.spec.judge.tick, 0.1)
         self._detectable: dict[Cell, tuple[float, float | None]] = {}
         self._cell_pairs = {cell: np.array(schema.pairs_of(*cell), np.intp) for cell in self.cells()}
+        self.means = Means(schema)
+        self._mean_cells = [cell for cell in self.cells() if self._is_mean(cell[0]) and plan.gives(cell[1])]
         self._withdraw(plan.started)
 
     def cells(self) -> list[Cell]:
@@ -104,12 +108,15 @@ class Engine:
         A look that rests on a sample from before the phase makes history only.
         """
         counts = self.schema.counts(look.increments)
-        if look.since >= self.plan.started:
+        weighed = look.since >= self.plan.started
+        if weighed:
             self._weigh(look, counts)
         elif look.time <= self.plan.started:
             self.frozen += look.increments[BASELINE]
         if self.history.collect(counts, look.seconds):
             self._limits = None
+            if weighed:
+                self._weigh_means(look.time)
 
     def _weigh(self, look: JointLook, counts: Counts) -> None:
         self.sums += look.increments
@@ -121,6 +128,27 @@ class Engine:
             self.recovery.add(counts, look.seconds)
             self._end_recovered(look.time, counts)
         self._raise(look.time)
+
+    def _weigh_means(self, time: float) -> None:
+        """Means change slowly: they are weighed whenever a block is full, not at every look."""
+        for cell in self._mean_cells:
+            reading = self.means.reading(cell, self.sums, self.history.phi)
+            if cell in self.standing:
+                self._end_mean(cell, reading, time)
+            elif self.means.is_worse(reading, self.mean_threshold()):
+                self._raise_mean(cell, reading, time)
+
+    def _raise_mean(self, cell: Cell, reading: Reading, time: float) -> None:
+        threshold = self.mean_threshold()
+        text = mean_alarm_text(self, cell, reading, threshold)
+        self.standing[cell] = Alarm(*cell, time, reading.nats, threshold, text)
+        self.raised.append(self.standing[cell])
+        self.means.restart(cell, self.sums)
+
+    def _end_mean(self, cell: Cell, reading: Reading, time: float) -> None:
+        waited = time - self.standing[cell].since >= self.schema.spec.judge.recovery
+        if waited and self.means.has_recovered(cell, reading):
+            self._end(cell, time, "no worse than tolerated on the data since the alarm")
 
     @property
     def alone(self) -> bool:
@@ -199,16 +227,21 @@ class Engine:
 
     # ------------------------------------------------------------ per pair
 
-    def increase(self) -> Floats:
-        """How much worse the candidate's rate is of late, in ratio units at the candidate's own mix, (K,)."""
+    def lately(self) -> tuple[Floats, Floats]:
+        """Bad rates of late at the candidate's mix, (K,): as the baseline would have it, and the candidate's own.
+
+        The baseline's is what it shows beside the candidate, or its history where it serves too little to tell.
+        """
         recent, pairs = self._recent, self.schema.layout.to_pairs
         beside = (recent.baseline_bad + 0.5) / np.maximum(recent.baseline, 1.0)
-        usual = np.where(
-            recent.baseline > 50, np.minimum(beside, np.maximum(self.history.upper, beside)), self.history.rate
-        )
-        expected = pairs(recent.candidate * usual)
-        events = pairs(recent.candidate)
-        return np.where(events > 0, (pairs(recent.candidate_bad) - expected) / np.maximum(events, 1e-9), 0.0)
+        usual = np.where(recent.baseline > ENOUGH_BESIDE, beside, self.history.rate)
+        events = np.maximum(pairs(recent.candidate), 1e-9)
+        return pairs(recent.candidate * usual) / events, pairs(recent.candidate_bad) / events
+
+    def increase(self) -> Floats:
+        """How much worse the candidate's rate is of late, in ratio units, (K,)."""
+        expected, rate = self.lately()
+        return rate - expected
 
     def threshold(self, pair: int) -> float:
         """The pair's price of an alarm: ln of 1 / its share of the budget."""
@@ -226,6 +259,14 @@ class Engine:
             pairs = self._telling(self._cell_pairs[cell]) if len(self._cell_pairs[cell]) else []
             weights[pairs] = 1 / len(cells) / max(len(pairs), 1)
         return weights
+
+    def mean_threshold(self) -> float:
+        """A mean's price of an alarm: every weighed cell has the same share of the budget."""
+        cells = sum(self.plan.gives(segment) and self._is_weighed(name) for name, segment in self.cells())
+        return float(-np.log(self.schema.spec.judge.false_alarm_budget / max(cells, 1)))
+
+    def _is_mean(self, name: str) -> bool:
+        return isinstance(self.schema.spec.signals[name], MeanSignal)
 
     def _is_weighed(self, name: str) -> bool:
         return not isinstance(self.schema.spec.signals[name], GaugeSignal)
@@ -277,7 +318,7 @@ class Engine:
         name, segment = cell
         signal = self.schema.spec.signals[name]
         reading = measures.reading(name, segment)
-        pair, evidence, threshold = self._evidence_of(cell, reading)
+        pair, evidence, threshold = self._evidence_of(cell)
         alarm = self.standing.get(cell)
         state = self._state(cell, reading, around, missing)
         detectable = self._detectable_ratio(cell, pair, around.now) if state is not State.NOT_APPLICABLE else None
@@ -302,7 +343,7 @@ class Engine:
         mine = np.isin(self.schema.layout.pair_of, pairs[:1])
         return bool(self._served[mine].max(initial=-np.inf) < now - QUIET_SECONDS)
 
-    def _evidence_of(self, cell: Cell, reading: Reading) -> tuple[int | None, float | None, float | None]:
+    def _evidence_of(self, cell: Cell) -> tuple[int | None, float | None, float | None]:
         """The pair that speaks for a cell, its evidence and what it must reach, in nats."""
         pairs = self._cell_pairs[cell]
         weighed = pairs[self.weights[pairs] > 0] if len(pairs) else pairs
@@ -310,10 +351,9 @@ class Engine:
             pair = int(weighed[np.argmax(self.distance[weighed])])
             threshold = self.threshold(pair)
             return pair, max(0.0, threshold + float(self.distance[pair])), threshold
-        if isinstance(self.schema.spec.signals[cell[0]], MeanSignal) and self.plan.gives(cell[1]):
-            cells = sum(self.plan.gives(segment) and self._is_weighed(name) for name, segment in self.cells())
-            threshold = float(-np.log(self.schema.spec.judge.false_alarm_budget / max(cells, 1)))
-            return None, None if math.isnan(reading.nats) else reading.nats, threshold
+        if cell in self._mean_cells:
+            nats = self.means.reading(cell, self.sums, self.history.phi).nats
+            return None, None if math.isnan(nats) else nats, self.mean_threshold()
         return None, None, None
 
     def _detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:

@@ -8,6 +8,7 @@ from bascule.conventions import State
 from bascule.judge.alarm import Alarm
 from bascule.judge.measures import Reading
 from bascule.judge.texts import clock_text, difference_text, share_text, value_text, where_text
+from bascule.spec.model import RatioSignal, Signal
 
 if TYPE_CHECKING:
     from bascule.judge.engine import Engine
@@ -30,16 +31,35 @@ def line_text(name: str, segment: str, unit: str, better: str, state: State, rea
 
 
 def alarm_text(engine: Engine, cell: tuple[str, str], pair: int, evidence: float, threshold: float) -> str:
-    """What an alarm says when it is raised: the rates of late, and the evidence against its threshold."""
+    """What an alarm says when it is raised: both rates of late, and the evidence against what suffices."""
     name, segment = cell
-    spec = engine.schema.spec
-    increase = float(engine.increase()[pair])
-    bound = engine.schema.pairs[pair].bound
-    what = name if bound is None else f"{name} above {value_text(bound, 'seconds')}"
+    versions, bound = engine.schema.spec.versions, engine.schema.pairs[pair].bound
+    expected, rate = (float(each[pair]) for each in engine.lately())
+    what = _rate_name(engine.schema.spec.signals[name], bound)
+    beside = f"{versions.baseline}'s frozen history" if engine.alone else versions.baseline
     return (
-        f"{what} {where_text(segment)}: {spec.versions.candidate} is worse than {spec.versions.baseline} "
-        f"by {share_text(increase)} of events of late; evidence {evidence:.1f} of {threshold:.1f} nats."
+        f"{name} {where_text(segment)}: {what} of {versions.candidate} is {share_text(rate)} of late, "
+        f"{share_text(expected)} by {beside} ({difference_text(rate - expected, 'ratio')}); "
+        f"evidence {evidence:.1f} nats, {threshold:.1f} suffice."
     )
+
+
+def mean_alarm_text(engine: Engine, cell: tuple[str, str], reading: Reading, threshold: float) -> str:
+    """The same for a mean: both means since the phase began."""
+    name, segment = cell
+    versions, unit = engine.schema.spec.versions, engine.schema.spec.signals[name].unit
+    return (
+        f"{name} {where_text(segment)}: {value_text(reading.candidate, unit)} of {versions.candidate}, "
+        f"{value_text(reading.baseline, unit)} of {versions.baseline} ({difference_text(reading.effect, unit)}); "
+        f"evidence {reading.nats:.1f} nats, {threshold:.1f} suffice."
+    )
+
+
+def _rate_name(signal: Signal, bound: float | None) -> str:
+    """What is counted as bad, in words."""
+    if bound is not None:
+        return f"the share above {value_text(bound, signal.unit)}"
+    return "the share of failures" if isinstance(signal, RatioSignal) and signal.good is not None else "the rate"
 
 
 def _compared(reading: Reading, unit: str) -> str:

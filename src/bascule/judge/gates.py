@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bascule.judge.engine import Engine, Surroundings
 
 WINDOW_SECONDS = 30.0  # a trigger looks at so much of the past at each moment
+LONGEST_FORECAST = 30 * 86400.0
 NONE = Bounded(math.nan, math.nan, math.nan, 0.0)
 
 
@@ -47,9 +48,21 @@ def _gate(engine: Engine, measures: Measures, gate: str, threshold: Threshold, m
     if missing:
         return Gate(gate, State.NO_DATA, measured.value, f"{gate} {threshold}: {shown} when last seen; no data now.")
     state, word = _decided(measured, threshold)
+    if state is State.NO_DATA:
+        word += _until_decided(measured, threshold, engine.seconds)
     return Gate(
         gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({_range(measured, unit, statistic)})."
     )
+
+
+def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> str:
+    """How long until the interval has left the bound behind, all else equal: it shrinks as 1 / sqrt(time)."""
+    gap = abs(measured.value - threshold.value)
+    edge = measured.high if threshold.value > measured.value else measured.low
+    if gap <= 0 or not math.isfinite(edge) or elapsed <= 0:
+        return ""
+    left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
+    return f", in about {span_text(left)} at this traffic" if left < LONGEST_FORECAST else ", and not for days"
 
 
 def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:

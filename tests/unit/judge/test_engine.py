@@ -85,7 +85,7 @@ def test_slower_answers_raise_the_latency_alarm(bench):
     b.run(30, latency=(0.02, 0.02))
     b.run(25, latency=(0.02, 0.06))
     assert ("latency", "all") in standing(b)
-    assert "latency above" in b.engine.standing["latency", "all"].text
+    assert "the share above" in b.engine.standing["latency", "all"].text
 
 
 def test_fewer_successful_matches_raise_the_accuracy_alarm(bench):
@@ -317,6 +317,19 @@ def test_a_mean_is_compared_with_its_interval(bench):
     reading = b.line("satisfaction", "all").reading
     assert reading.baseline == pytest.approx(4.4, abs=0.15)
     assert reading.low <= 0 <= reading.high
+
+
+def test_worse_ratings_alarm_and_the_alarm_ends_on_fresh_ratings(bench):
+    b = bench()
+    b.history(120)
+    b.run(100)
+    b.run(150, stars=((0.1, 0.4, 0.5), (0.6, 0.3, 0.1)))
+    alarm = b.engine.standing["satisfaction", "all"]
+    assert f"evidence {alarm.evidence:.1f} nats, {alarm.threshold:.1f} suffice" in alarm.text
+    b.run(60, candidate=False)
+    assert ("satisfaction", "all") in standing(b)
+    b.run(900)
+    assert ("satisfaction", "all") not in standing(b)
 
 
 def test_the_smallest_effect_falls_as_traffic_grows(bench):

@@ -1,0 +1,188 @@
+"""What the judge says in the eight typical situations: the words are kept here, each number is worked out anew.
+
+Every sentence is a template; the numbers put into it are computed in the test from the raw counts the engine was fed,
+by other means than the engine's own wherever there are any.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import betaln
+
+from bascule.conventions import State, Verdict
+from bascule.judge.history import BASELINE, CANDIDATE
+from bascule.judge.plan import Plan
+from bascule.judge.texts import clock_text
+
+START = 1_000_000.0
+HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
+BAD = {"freemium": 0.12, "api_partners": 0.12}
+
+
+@pytest.fixture
+def bench(house, world):
+    def made(plan: Plan | None = None, seed: int = 3):
+        bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
+        return world.Bench(house.shop_spec(), bounds, plan or Plan(2, START, HALF), seed)
+
+    return made
+
+
+def counted(
+    b, signal: str, part: str, version: int, segments=("enterprise", "api_partners", "freemium", "other")
+) -> float:
+    return sum(b.engine.sums[version, b.schema.column(signal, part, segment)] for segment in segments)
+
+
+def beta_bounds(bad: float, good: float, a: float, b: float, level: float) -> tuple[float, float]:
+    """The confidence sequence by root finding on exact beta functions."""
+
+    def excess(theta: float) -> float:
+        mixture = betaln(a + bad, b + good) - betaln(a, b)
+        return mixture - bad * np.log(theta) - good * np.log1p(-theta) + np.log(level)
+
+    mode = min(max(bad / (bad + good), 1e-9), 1 - 1e-9)
+    low = 0.0 if bad == 0 else brentq(excess, 1e-12, mode)
+    return low, brentq(excess, mode, 1 - 1e-12)
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
+
+
+def points(share: float) -> str:
+    return f"{share * 100:+.3g} pt"
+
+
+def the(lines, signal: str, segment: str):
+    return next(line for line in lines if (line.signal, line.segment) == (signal, segment))
+
+
+def test_1_healthy_and_promoted(bench):
+    b = bench()
+    b.history(120)
+    b.run(400)
+    outcome = b.outcome()
+    n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
+    phi = float(b.engine.history.phi[b.schema.pairs_of("errors", "all")[0]])
+    low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
+    weighed = sum(line.state is State.OK for line in outcome.lines)
+    assert outcome.judgement.verdict is Verdict.PROMOTE
+    assert outcome.judgement.reasons == (
+        f"Gate errors <2%: {percent(x / n)}, passed ({percent(low)} to {percent(high)}).",
+        f"No regression in any of {weighed} comparisons; the planned hold is over.",
+    )
+
+
+def test_2_more_errors_in_two_segments(bench):
+    b = bench()
+    b.history(120)
+    b.run(20)
+    for _ in range(40):
+        b.run(1, errors=(0.0002, BAD))
+        if ("errors", "all") in b.engine.standing:
+            break
+    alarm = b.engine.standing["errors", "all"]
+    pair = b.schema.pairs_of("errors", "all")[0]
+    expected, rate = (float(each[pair]) for each in b.engine.lately())
+    nats = -np.log(0.01 * b.engine.weights[pair])
+    assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
+    assert alarm.text == (
+        f"errors over all segments, at one mix: the rate of v2 is {percent(rate)} of late, {percent(expected)} by v1 "
+        f"({points(rate - expected)}); evidence {nats + b.engine.distance[pair]:.1f} nats, {nats:.1f} suffice."
+    )
+    line = the(b.outcome().lines, "errors", "all")
+    assert f"alarm since {clock_text(alarm.since)}" in line.text
+
+
+def test_3_too_early_to_decide(bench):
+    b = bench()
+    b.history(120)
+    b.run(8)
+    n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
+    phi = float(b.engine.history.phi[b.schema.pairs_of("errors", "all")[0]])
+    low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
+    left = 8 * (((high - x / n) / (0.02 - x / n)) ** 2 - 1)
+    from bascule.judge.texts import span_text
+
+    outcome = b.outcome(now=b.time)
+    gate = (f"Gate errors <2%: {percent(x / n)}, not yet decided, in about {span_text(left)} at this traffic "
+            f"({percent(low)} to {percent(high)}).")  # fmt: skip
+    assert outcome.judgement.verdict is Verdict.HOLD
+    assert outcome.judgement.reasons[0] == gate
+    assert outcome.judgement.reasons[-1] == "The plan holds 50 % for 10 s; 2 s are left."
+    if n < 100:
+        assert f"The candidate has answered {n:,.0f} of 100 requests that a decision needs in this phase." in (
+            outcome.judgement.reasons
+        )
+
+
+def test_4_the_candidate_is_down(bench):
+    b = bench()
+    b.history(120)
+    b.run(60)
+    b.run(2, candidate=False)
+    outcome = b.outcome()
+    assert outcome.judgement.verdict is Verdict.NO_DATA
+    assert outcome.judgement.reasons == ("v2 is down: its scrapes fail.",)
+    b.run(6, candidate=False)
+    b.up = (1.0, None)
+    assert f"No sample of v2 for {b.time - b.seen[1]:.0f} s." in b.outcome().judgement.reasons
+
+
+def test_5_a_segment_the_plan_leaves_out(bench):
+    b = bench()
+    b.history(60)
+    b.run(30)
+    line = the(b.outcome().lines, "errors", "enterprise")
+    assert line.text == "errors in enterprise: the plan gives the candidate no traffic here."
+
+
+def test_6_slower_answers(bench):
+    b = bench()
+    b.history(120)
+    b.run(30, latency=(0.02, 0.02))
+    for _ in range(40):
+        b.run(1, latency=(0.02, 0.06))
+        if ("latency", "all") in b.engine.standing:
+            break
+    alarm = b.engine.standing["latency", "all"]
+    pair = next(i for i in b.schema.pairs_of("latency", "all") if b.schema.pairs[i].bound == alarm.bound)
+    expected, rate = (float(each[pair]) for each in b.engine.lately())
+    nats = -np.log(0.01 * b.engine.weights[pair])
+    assert alarm.text == (
+        f"latency over all segments, at one mix: the share above {alarm.bound * 1000:.3g} ms of v2 is {percent(rate)} "
+        f"of late, {percent(expected)} by v1 ({points(rate - expected)}); "
+        f"evidence {nats + b.engine.distance[pair]:.1f} nats, {nats:.1f} suffice."
+    )
+
+
+def test_7_a_rollback_trigger(bench):
+    b = bench()
+    b.history(60)
+    b.run(60)
+    b.run(70, errors=(0.3, 0.3))
+    recent = list(b.engine.window)[-30:]
+    n, x = (sum(float(amounts[b.schema.parts["errors", part]]) for _, amounts in recent) for part in ("total", "bad"))
+    trigger = next(t for t in b.outcome().triggers if t.when.startswith("errors"))
+    assert trigger.state is State.BAD
+    before, _, after = trigger.text.partition(" for ")
+    assert before == f"Trigger errors >5%: {percent(x / n)}"
+    assert after.endswith("of 20 s: immediate rollback.")
+    assert trigger.text in b.outcome().judgement.reasons
+
+
+def test_8_after_the_last_step_beside_the_frozen_baseline(bench):
+    b = bench(Plan(3, START, dict.fromkeys(HALF, 1.0)))
+    b.history(300, errors=(0.01, 0.01))
+    b.run(60, errors=(0.01, 0.01))
+    frozen = b.engine.frozen
+    n1, x1 = (frozen[b.schema.column("errors", part, "freemium")] for part in ("total", "bad"))
+    n2, x2 = (counted(b, "errors", part, CANDIDATE, ("freemium",)) for part in ("total", "bad"))
+    assert counted(b, "errors", "total", BASELINE) == 0
+    line = the(b.outcome().lines, "errors", "freemium")
+    assert line.state is State.OK
+    shown = f"{percent(x1 / n1)} -> {percent(x2 / n2)}, {points(x2 / n2 - x1 / n1)}"
+    assert line.text.startswith(f"errors in freemium: {shown} (")
