@@ -13,7 +13,7 @@ from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.evaluate import evaluate
-from bascule.sla.report import Kind, Objective, Report
+from bascule.sla.report import Kind, Objective, Outcome, Report
 from bascule.sla.send import send_archived
 from bascule.spec import BUILT_IN, Spec, load
 
@@ -61,7 +61,8 @@ def _metric(objective: Objective) -> dict[str, Any]:
     return {
         "target": target,
         "actual": value,
-        "status": objective.outcome.value,
+        "status": objective.whole.outcome.value,
+        "parts_not_kept": [r.name for r in objective.rows if r.own_target and r.assessment.outcome is Outcome.FAIL],
         "state": objective.standing.value,
         "budget_left": objective.budget.left,
         "coverage": objective.covered / objective.wanted if objective.wanted else 0.0,

@@ -94,7 +94,7 @@ def spark(objective: Objective, label: str) -> Markup:
     points = objective.chart
     if not points:
         return Markup("")
-    whole = Frame(200, 44, 1, 1, 4, 4, points[0].start, points[-1].end)
+    whole = Frame(200, 32, 1, 1, 4, 4, points[0].start, points[-1].end)
     low, high = _range(points, objective.promise)
     frame = replace(whole, low=low, high=high)
     y = frame.y(_limit(objective.promise))

@@ -60,7 +60,7 @@ class Numbers:
         if math.isinf(seconds):
             return "∞"
         if seconds < 1:
-            return f"{self.number(seconds * 1000, 1 if seconds < 0.1 else 0)}{_THIN}ms"
+            return f"{self.number(seconds * 1000, 1 if 0 < seconds < 0.1 else 0)}{_THIN}ms"
         return f"{self.number(seconds, 2)}{_THIN}s"
 
     def lasting(self, seconds: float | None) -> str:
