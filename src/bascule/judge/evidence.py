@@ -48,7 +48,7 @@ RESTARTS_HISTORY = (
     3.7  # calibrated: ln of the effective number of restarts in an hour, phi = 1; the guard pays the rest
 )
 RESTARTS_CHANGE = 6.2  # calibrated likewise, for the CUSUM side by side, which has no guard
-RESTARTS_PER_LN_PHI = 1.4  # calibrated
+RESTARTS_PER_LN_PHI = 1.2  # calibrated
 ESTIMATED_PHI = 1.0  # calibrated: nats that pay for phi being an estimate
 G0 = 5.0  # calibrated: least guard, about ln(1 / .7 %)
 G_ALONE = 3.0  # against history alone (at 100 % nothing stands beside the candidate): nats on top of the threshold
