@@ -44,9 +44,8 @@ CLIP = 3.5  # nats one look adds side by side at most: no single look (scrape sk
 BLOCK_SECONDS = 10.0  # against history: counts are weighed in blocks of this length, for bursts outlast a look
 
 SHARE_HISTORY, SHARE_CHANGE, SHARE_START = 0.5, 0.2, 0.3  # of the false-alarm budget
-RESTARTS_HISTORY = (
-    3.7  # calibrated: ln of the effective number of restarts in an hour, phi = 1; the guard pays the rest
-)
+# calibrated: ln of the effective number of restarts of a CUSUM in an hour, phi = 1; the guard pays most of them
+RESTARTS_HISTORY = 4.2
 RESTARTS_CHANGE = 6.2  # calibrated likewise, for the CUSUM side by side, which has no guard
 RESTARTS_PER_LN_PHI = 1.2  # calibrated
 ESTIMATED_PHI = 1.0  # calibrated: nats that pay for phi being an estimate
