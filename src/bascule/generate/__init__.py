@@ -8,6 +8,7 @@ from bascule.generate.alertmanager_config import alertmanager_config
 from bascule.generate.dashboards import grafana_files
 from bascule.generate.files import drift, foreign_files, write_files
 from bascule.generate.instrument_config import instrument_config
+from bascule.generate.openslo import backfill_script, openslo_text
 from bascule.generate.prometheus_config import blackbox_config, prometheus_config
 from bascule.generate.promtool_tests import test_files
 from bascule.generate.render import to_json, to_yaml
@@ -27,6 +28,8 @@ def generate(spec: Spec) -> dict[str, str]:
         "instrument.json": to_json(instrument_config(spec)),
         **_rules(spec),
         **grafana_files(spec),
+        "prometheus/backfill.sh": backfill_script(spec),
+        "openslo/slos.yml": openslo_text(spec),
     }
     return files | surroundings(spec, files)
 

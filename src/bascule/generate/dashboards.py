@@ -24,7 +24,7 @@ from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal
 
 V, S = '{version=~"$version"}', '{version=~"$version",user_segment=~"$user_segment"}'
 UP_DOWN = {"0": "down", "1": "up"}
-VERDICTS = ("promote", "hold", "roll_back", "no_data")
+VERDICT_COLOURS = {"promote": "green", "hold": "yellow", "roll_back": "red", "no_data": "purple"}
 
 
 def grafana_files(spec: Spec) -> dict[str, str]:
@@ -109,14 +109,10 @@ def _off_plan(spec: Spec) -> Panel:
 
 
 def _verdict(width: int) -> Panel:
-    targets = tuple(
-        Target(f'{index} * max({names.VERDICT.name}{{verdict="{verdict}"}} == 1)', verdict)
-        for index, verdict in enumerate(VERDICTS)
-    )
-    words = {str(index): verdict.replace("_", " ") for index, verdict in enumerate(VERDICTS)}
     return Panel(
         "Verdict", "What the judge says at this moment; no data is a verdict of its own, never a good one.",
-        targets, "none", "stat", width, 6, ((None, "green"), (1, "yellow"), (2, "red"), (3, "purple")), words=words,
+        (Target(f"max by (verdict) ({names.VERDICT.name}) == 1", "{{verdict}}"),),
+        "none", "stat", width, 6, by_name=VERDICT_COLOURS,
     )  # fmt: skip
 
 
@@ -485,7 +481,7 @@ def infrastructure(spec: Spec) -> Board:
         if spec.services_of(kind):
             rows.append(Row(kind.capitalize(), panels()))
     if spec.probes:
-        rows.append(Row("From outside", _network()))
+        rows.append(Row("From outside", _network(spec)))
     return Board(
         uid(spec, "infrastructure"), f"{spec.title} - Infrastructure",
         "What both versions stand on: a cause that is common to both is no difference between them.", tuple(rows),
@@ -562,15 +558,16 @@ def _containers() -> tuple[Panel, ...]:
     )  # fmt: skip
 
 
-def _network() -> tuple[Panel, ...]:
-    return (
+def _network(spec: Spec) -> tuple[Panel, ...]:
+    panels = [
         _one("Probe time", "How long a look from outside takes.", "probe_duration_seconds", "{{job}}", "s"),
         _one("Probe success", "1 where the last look succeeded.", "probe_success", "{{job}}", "none"),
-        _one(
-            "Certificates", "Time until the first certificate of the chain expires.",
-            "probe_ssl_earliest_cert_expiry - time()", "{{instance}}", "s",
-        ),
-    )  # fmt: skip
+    ]
+    if any(probe.kind == "https" for probe in spec.probes.values()):
+        until = "probe_ssl_earliest_cert_expiry - time()"
+        text = "Time until the first certificate of the chain expires."
+        panels.append(_one("Certificates", text, until, "{{instance}}", "s"))
+    return tuple(panels)
 
 
 # ---------------------------------------------------------------- logs and judge

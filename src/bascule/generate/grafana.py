@@ -72,6 +72,7 @@ class Panel:
     steps: Steps = ()
     right: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)  # value to what is shown instead
+    by_name: Mapping[str, str] = field(default_factory=dict)  # the series' name is shown, in this colour
     leads_to: str = ""  # uid of the dashboard with the details
 
 
@@ -247,7 +248,13 @@ def _timeseries(panel: Panel) -> Any:
 
 
 def _stat(panel: Panel) -> Any:
-    return _shared(stat.Panel(), panel).reduce_options(_last()).graph_mode(common_models.BigValueGraphMode.NONE)
+    built = _shared(stat.Panel(), panel).reduce_options(_last()).graph_mode(common_models.BigValueGraphMode.NONE)
+    if panel.by_name:
+        built.text_mode(common_models.BigValueTextMode.NAME).color_mode(common_models.BigValueColorMode.BACKGROUND)
+    for name, colour in panel.by_name.items():
+        fixed = {"mode": "fixed", "fixedColor": colour}
+        built.override_by_name(name, [models.DynamicConfigValue(id_val="color", value=fixed)])
+    return built
 
 
 def _bars(panel: Panel) -> Any:
