@@ -122,14 +122,16 @@ class Scene:
     def _of_stratum(self, version: str, segment: str) -> dict[tuple[str, Labels], float]:
         events = self.requests_per_second * STEP_SECONDS * self.share_of(version, segment)
         found: dict[tuple[str, Labels], float] = {}
+        told: set[str] = set()  # metrics of earlier signals: several may count the same requests
         for name, signal in sorted(self.spec.signals.items(), key=lambda item: _splits(item[1]), reverse=True):
-            told = {metric for metric, _ in found}  # by an earlier signal: several may count the same requests
-            for selector, step in self._events(signal, events, self.level(name, version, segment)):
+            counters = list(self._events(signal, events, self.level(name, version, segment)))
+            for selector, step in counters:
                 if selector.metric not in told:
-                    found[selector.metric, self._labels(selector, version, segment)] = step
+                    found[self._series(selector, version, segment)] = step
+            told |= {selector.metric for selector, _ in counters}
         for metric, labels, share in _INSTRUMENT if uses_instrument(self.spec) else ():
             selector = Selector(metric).where(**labels)
-            found.setdefault((metric, self._labels(selector, version, segment)), events * share)
+            found.setdefault(self._series(selector, version, segment), events * share)
         return found
 
     def _events(self, signal: Signal, events: float, level: float) -> Iterator[tuple[Selector, float]]:
@@ -152,15 +154,18 @@ class Scene:
         yield signal.series("count"), events
         yield signal.series("sum"), events * time
 
-    def _labels(self, selector: Selector, version: str, segment: str) -> Labels:
+    def _series(self, selector: Selector, version: str, segment: str) -> tuple[str, Labels]:
+        """The name and labels of a series that the selector matches, of this version and segment."""
         matchers = (*selector.matchers, *self.spec.versions.matchers(version))
-        labels = {matcher.label: matching(matcher) for matcher in matchers}
+        by_name = [matcher for matcher in matchers if matcher.label == "__name__"]
+        metric = next(name for name in selector.names if all(accepts(matcher, name) for matcher in by_name))
+        labels = {matcher.label: matching(matcher) for matcher in matchers if matcher not in by_name}
         if self.spec.segments.named:
             labels.setdefault(self.spec.segments.label, segment)
             partner = self.spec.segments.named[segment].partner_label
             labels |= {partner: PARTNER} if partner else {}
         job = next((name for name, s in self.spec.services.items() if s.version == version), "app")
-        return tuple(({"job": job, "instance": "a:1"} | labels).items())
+        return metric, tuple(({"job": job, "instance": "a:1"} | labels).items())
 
     # ------------------------------------------------------------ levels
 

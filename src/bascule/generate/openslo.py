@@ -1,4 +1,4 @@
-"""The SLAs as OpenSLO v1 documents, for other tools; and a script that gives a shop with history the recorded series."""
+"""The SLAs as OpenSLO v1 documents for other tools, and a script that gives a shop with history the recorded series."""
 
 from __future__ import annotations
 

@@ -200,12 +200,12 @@ def _no_data_cases(spec: Spec, scene: Scene) -> Iterator[Test]:
     """Each signal by itself: its metric vanishes, the others stay."""
     for name, signal in spec.signals.items():
         if isinstance(signal, HistogramSignal):
-            metric = signal.series("bucket").metric
+            metrics = signal.series("bucket").names
         elif isinstance(signal, RatioSignal):
-            metric = signal.events.metric
+            metrics = signal.events.names
         else:
             continue
-        gone = replace(scene, without=frozenset({metric}))
+        gone = replace(scene, without=frozenset(metrics))
         yield _case(spec, Alert.SIGNAL_NO_DATA, f"{name} vanishes", gone, signal=name)
     idle = replace(scene, share=0.0)
     yield _not(spec, Alert.SIGNAL_NO_DATA, "the plan gives the candidate nothing yet", idle)
