@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSi
 Cell = tuple[str, str]  # signal, segment
 
 RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
-ENOUGH_BESIDE = 50.0  # events of late from which the baseline's present rate is preferred to its history
+HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
 QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
 RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the baseline lies above it
 
@@ -135,11 +136,11 @@ class Engine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif self.means.is_worse(reading, self.mean_threshold()):
+            elif self.means.is_worse(reading, self.mean_threshold):
                 self._raise_mean(cell, reading, time)
 
     def _raise_mean(self, cell: Cell, reading: Reading, time: float) -> None:
-        threshold = self.mean_threshold()
+        threshold = self.mean_threshold
         text = mean_alarm_text(self, cell, reading, threshold)
         self.standing[cell] = Alarm(*cell, time, reading.nats, threshold, text)
         self.raised.append(self.standing[cell])
@@ -230,11 +231,11 @@ class Engine:
     def lately(self) -> tuple[Floats, Floats]:
         """Bad rates of late at the candidate's mix, (K,): as the baseline would have it, and the candidate's own.
 
-        The baseline's is what it shows beside the candidate, or its history where it serves too little to tell.
+        The baseline's is what it shows beside the candidate, blended with HISTORY_EVENTS of its history.
         """
         recent, pairs = self._recent, self.schema.layout.to_pairs
-        beside = (recent.baseline_bad + 0.5) / np.maximum(recent.baseline, 1.0)
-        usual = np.where(recent.baseline > ENOUGH_BESIDE, beside, self.history.rate)
+        known = recent.baseline_bad + HISTORY_EVENTS * self.history.rate
+        usual = known / (recent.baseline + HISTORY_EVENTS)
         events = np.maximum(pairs(recent.candidate), 1e-9)
         return pairs(recent.candidate * usual) / events, pairs(recent.candidate_bad) / events
 
@@ -260,6 +261,7 @@ class Engine:
             weights[pairs] = 1 / len(cells) / max(len(pairs), 1)
         return weights
 
+    @cached_property
     def mean_threshold(self) -> float:
         """A mean's price of an alarm: every weighed cell has the same share of the budget."""
         cells = sum(self.plan.gives(segment) and self._is_weighed(name) for name, segment in self.cells())
@@ -353,7 +355,7 @@ class Engine:
             return pair, max(0.0, threshold + float(self.distance[pair])), threshold
         if cell in self._mean_cells:
             nats = self.means.reading(cell, self.sums, self.history.phi).nats
-            return None, None if math.isnan(nats) else nats, self.mean_threshold()
+            return None, None if math.isnan(nats) else nats, self.mean_threshold
         return None, None, None
 
     def _detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:

@@ -19,16 +19,25 @@ CHUNK_SECONDS = 600.0  # of history asked for at once
 OVERLAP_SECONDS = 15.0  # each look re-reads so much, for scrapes may come late
 AVAILABILITY_SECONDS = 900.0  # of `up` kept
 SELECTOR_CHECK_SECONDS = 10.0
+TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
+REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 
 
 class Watch:
     """One phase being watched: an engine, and what feeds it.
 
-    `begin` reads the history before the phase and what there is of the phase itself; `advance` reads on. Both take the
-    same path, so a judge that starts late ends up where one that never stopped is.
+    The first `advance` reads the history before the phase and what there is of the phase (at most `reach` seconds back);
+    later ones read on. All take the same path, so a judge that starts late ends up where one that never stopped is.
     """
 
-    def __init__(self, spec: Spec, prometheus: Prometheus, plan: Plan, carried: Iterable[Alarm] = ()) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        prometheus: Prometheus,
+        plan: Plan,
+        carried: Iterable[Alarm] = (),
+        reach: float = math.inf,
+    ) -> None:
         self.spec, self.plan = spec, plan
         self._prometheus = prometheus
         self.bounds = find_bounds(spec, prometheus)
@@ -37,11 +46,15 @@ class Watch:
         self.reader = Reader(schema, prometheus)
         self._stale = stale_seconds(spec)
         self._alignment = Alignment(len(schema.columns), self._stale)
-        self._read_until = plan.started - LOOKBACK_SECONDS
+        self._read_until = -math.inf
+        self._reach = reach
         self._selectors_checked = -math.inf
+        self._misnamed: dict[str, str] = {}
 
     def advance(self, now: float) -> None:
         """Read everything up to `now` (Prometheus' clock) and weigh what has settled."""
+        if math.isinf(self._read_until):
+            self._read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
         while self._read_until < now:
             end = min(now, self._read_until + CHUNK_SECONDS)
             self.reader.read(self._read_until - OVERLAP_SECONDS, end)
@@ -60,7 +73,7 @@ class Watch:
             now=now,
             sights=(self._sight(BASELINE, now), self._sight(CANDIDATE, now)),
             availability=self._availability(now),
-            problems={**self.reader.problems, **self._bound_problems()},
+            problems=self._problems(now),
             stale=self._stale,
         )
 
@@ -79,16 +92,19 @@ class Watch:
                 seconds.setdefault(int(time), []).append(value)
         return [(float(second), float(np.mean(values))) for second, values in sorted(seconds.items())]
 
-    def _bound_problems(self) -> dict[str, str]:
-        return {name: "its histogram has no finite bucket" for name, bounds in self.bounds.items() if not bounds}
-
     def _check_selectors(self, now: float) -> None:
         """A selector that never matched anything is a misnamed metric, unless other series of the metric exist."""
         if now - self._selectors_checked < SELECTOR_CHECK_SECONDS:
             return
         self._selectors_checked = now
-        for feed in self.reader.silent_feeds():
-            if not self._prometheus.instant(f"count(last_over_time({feed.selector.metric}[5m]))", now):
-                self.reader.problems[feed.signal] = f"no series of {feed.selector.metric}"
-            elif self.reader.problems.get(feed.signal, "").startswith("no series"):
-                del self.reader.problems[feed.signal]
+        self._misnamed = {
+            feed.signal: f"no series of {feed.selector.metric}"
+            for feed in self.reader.silent_feeds()
+            if not self._prometheus.instant(f"count(last_over_time({feed.selector.metric}[5m]))", now)
+        }
+
+    def _problems(self, now: float) -> dict[str, str]:
+        """By signal: misnamed metrics, histograms without buckets, and troubles of the last minute."""
+        bucketless = {name: "its histogram has no finite bucket" for name, found in self.bounds.items() if not found}
+        recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
+        return {**self._misnamed, **bucketless, **recent}

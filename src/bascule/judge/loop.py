@@ -14,7 +14,7 @@ from bascule.errors import BasculeError
 from bascule.judge.alarm import Alarm
 from bascule.judge.engine import Cell, Outcome
 from bascule.judge.hooks import Hooks
-from bascule.judge.live import Watch
+from bascule.judge.live import REACH_SECONDS, Watch
 from bascule.judge.plan import Plan, read_plan
 from bascule.judge.signals import find_bounds
 from bascule.prometheus import Alertmanager, PostedAlert, Prometheus
@@ -77,7 +77,7 @@ class Judge:
         self._began = now if self._began is None else self._began
         plan = read_plan(self._prometheus, self._began)
         if self.watch is None or not plan.same_step(self.watch.plan) or self._bounds_changed(now):
-            self.watch = Watch(self.spec, self._prometheus, plan, self._carried(plan))
+            self.watch = Watch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
         return self.watch
 
     def _bounds_changed(self, now: float) -> bool:

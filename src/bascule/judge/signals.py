@@ -193,6 +193,14 @@ class Stream:
         return max((times[-1] for times in self.scrapes.values() if times), default=-math.inf)
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with a signal's series, and when it was last so (infinity: until it is mended)."""
+
+    what: str
+    time: float
+
+
 @dataclass(eq=False)
 class _Counter:
     """The last sample of one series, and the columns it feeds."""
@@ -212,7 +220,8 @@ class Reader:
     def __init__(self, schema: Schema, prometheus: Prometheus) -> None:
         self.streams = (Stream(), Stream())
         self.up: tuple[dict[Instance, list[tuple[float, float]]], ...] = ({}, {})
-        self.problems: dict[str, str] = {}  # signal -> what is wrong with its series
+        self.problems: dict[str, Trouble] = {}  # signal -> what is wrong with its series
+        self._owner: dict[tuple[tuple[str, str], ...], int] = {}
         self._schema = schema
         self._prometheus = prometheus
         self._counters: dict[tuple[object, ...], _Counter] = {}
@@ -260,6 +269,9 @@ class Reader:
 
     def _new_counter(self, query: _Query, series: Series, version: int, times: Floats, values: Floats) -> _Counter:
         self._seen.add(query.text)
+        labels = tuple(sorted(series.labels.items()))
+        if self._owner.setdefault(labels, version) != version:
+            self._trouble(query, "its selector matches the same series for both versions", math.inf)
         born = self._first[version, _instance(series)] < times[0]
         return _Counter(tuple(self._columns_of(query, series)), -math.inf, 0.0 if born else float(values[0]))
 
@@ -276,9 +288,12 @@ class Reader:
     def _clean(self, query: _Query, series: Series) -> tuple[Floats, Floats]:
         sound = np.isfinite(series.values) & (series.values >= 0)
         if not sound.all():
-            for feed in query.feeds:
-                self.problems[feed.signal] = f"{feed.selector} gave values that no counter can have (NaN or negative)"
+            what = "its series gave values that no counter can have (NaN, infinite or negative)"
+            self._trouble(query, what, float(series.times[~sound][-1]))
         return series.times[sound], series.values[sound]
+
+    def _trouble(self, query: _Query, what: str, time: float) -> None:
+        self.problems.update({feed.signal: Trouble(what, time) for feed in query.feeds})
 
     def _columns_of(self, query: _Query, series: Series) -> Iterator[int]:
         for feed in query.feeds:
