@@ -26,7 +26,7 @@ REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 class Watch:
     """One phase being watched: an engine, and what feeds it.
 
-    The first `advance` reads the history before the phase and what there is of the phase (at most `reach` seconds back);
+    The first `advance` reads the history before the phase and what there is of the phase (`reach`: how far back);
     later ones read on. All take the same path, so a judge that starts late ends up where one that never stopped is.
     """
 
