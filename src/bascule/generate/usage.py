@@ -109,8 +109,12 @@ def quotas(spec: Spec) -> dict[str, float]:
 
 
 def _quota_used(quotas: dict[str, float]) -> str:
+    """One term for each size of quota: one for each partner would cost the square of their number."""
     own = {name: quota for name, quota in quotas.items() if name != "default"}
-    each = [f'{Recorded.PARTNER_REQUESTS}{{partner="{name}"}} / {quota:g}' for name, quota in own.items()]
+    of_size: dict[float, list[str]] = {}
+    for name, quota in own.items():
+        of_size.setdefault(quota, []).append(name)
+    each = [f'{Recorded.PARTNER_REQUESTS}{{partner=~"{any_of(who)}"}} / {quota:g}' for quota, who in of_size.items()]
     if "default" in quotas:
         rest = f'{{partner!~"{any_of(list(own))}"}}' if own else ""
         each.append(f"{Recorded.PARTNER_REQUESTS}{rest} / {quotas['default']:g}")
