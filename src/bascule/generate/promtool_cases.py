@@ -228,10 +228,26 @@ def sla_cases(spec: Spec) -> Iterator[Case]:
         ):
             what = f"{name}, {share / budget:g} times the budget"
             yield _sla_case(spec, name, alert, what, share, hours, fires)
+        yield from _near_limit(spec, name)
         tiers = LONG_TIERS if sla.window >= WEEK_SECONDS else SHORT_TIERS
         if any(factor * budget < 1 for factor, *_ in tiers):
             yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, all events are bad", 1.0, 1, True)
             yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, the even pace", 0.9 * budget, 1, False)
+
+
+def _near_limit(spec: Spec, name: str) -> Iterator[Case]:
+    """Every request takes 90 to 100 % of the limit; then half of it."""
+    objective, signal = Objective.parse(spec.slas.named[name].objective), signal_of(spec, name)
+    if not isinstance(signal, HistogramSignal) or objective.bound is None:
+        return
+    label = next(key for key, value in spec.signals.items() if value is signal)
+    for what, below, fires in (("near its limit", 0.9, True), ("far from its limit", 0.1, False)):
+        least, most = objective.bound * below, objective.bound * (1.0 if fires else 0.2)
+        where = f'signal="{label}",version="{spec.versions.candidate}"'
+        buckets = {f"{least:g}": 0, f"{most:g}": 10, "+Inf": 10}
+        series = {f'{Recorded.SIGNAL_BUCKET}{{{where},le="{le}"}}': f"{rate}x200" for le, rate in buckets.items()}
+        series[f"{Recorded.SIGNAL_EVENTS}{{{where}}}"] = "10x200"
+        yield Case(Alert.SLA_AT_RISK, f"{name} {what}", series, {"measure": "time"}, "2h", fires, "1m")
 
 
 def _sla_case(spec: Spec, name: str, alert: str, what: str, share: float, hours: int, fires: bool) -> Case:

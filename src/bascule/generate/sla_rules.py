@@ -110,6 +110,7 @@ def _spent(sla: Sla, name: str) -> str:
 def sla_alerts(spec: Spec) -> Iterator[Alerting]:
     for name in known_slas(spec):
         yield from _states(spec, name)
+        yield from _near_its_limit(spec, name)
         yield from _burns(spec, name)
 
 
@@ -141,6 +142,29 @@ def _states(spec: Spec, name: str) -> Iterator[Alerting]:
         summary="An SLA's budget is nearly spent",
         description=f"{{{{ $value | humanizePercentage }}}} of the budget of {of_what} is spent.",
         action="Hold risky changes, the migration among them, until the budget allows them.",
+        runbook="sla",
+    )  # fmt: skip
+
+
+def _near_its_limit(spec: Spec, name: str) -> Iterator[Alerting]:
+    """For a time, the source document's "90 % of target" is a quantile at 90 % of its limit, over an hour."""
+    sla, signal = spec.slas.named[name], signal_of(spec, name)
+    objective = Objective.parse(sla.objective)
+    if not isinstance(signal, HistogramSignal) or objective.bound is None:
+        return
+    signal_name = sla.signal or _SIGNAL_OF.get(name, name)
+    buckets = f'sum by (le) (avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{signal_name}"}}[1h]))'
+    events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{signal_name}"}}[1h])) * 3600'
+    limit = spec.slas.states.warning * objective.bound
+    yield alerting(
+        spec, Alert.SLA_AT_RISK,
+        f"histogram_quantile({objective.share:g}, {buckets}) > {limit:g} <= {objective.bound:g}\n"
+        f"and on ()\n{events} >= {10 * spec.thresholds.min_requests}",
+        hold=600, severity=WARNING, keep_firing_for=spec.slas.states.recovery, labels={"sla": name, "measure": "time"},
+        summary="Response times come near an SLA's limit",
+        description=f"{objective.share:.0%} of the last hour's requests took up to "
+        f"{{{{ $value | humanizeDuration }}}}; the limit is {format_duration(objective.bound)}.",
+        action="Hold risky changes; look for what became slower.",
         runbook="sla",
     )  # fmt: skip
 
