@@ -62,7 +62,10 @@ def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> s
     if gap <= 0 or not math.isfinite(edge) or elapsed <= 0:
         return ""
     left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
-    return f", in about {span_text(left)} at this traffic" if left < LONGEST_FORECAST else ", and not for days"
+    if left >= LONGEST_FORECAST:
+        return ", and not for weeks"
+    rough = round(left / 60) * 60 if left > 120 else left
+    return f", in about {span_text(rough)} at this traffic"
 
 
 def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:

@@ -1,0 +1,206 @@
+"""The parts around the engine: what is posted, what is shown, and what a missing Prometheus does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from fastapi.testclient import TestClient
+
+from bascule.conventions import State, Verdict
+from bascule.errors import Unreachable
+from bascule.judge import Board, Judge, build_app
+from bascule.judge.alarm import Alarm
+from bascule.judge.loop import AlarmPost
+from bascule.judge.plan import Plan
+
+START = 1_000_000.0
+HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
+
+
+@dataclass
+class PretendAlertmanager:
+    posted: list = field(default_factory=list)
+    holds: list = field(default_factory=list)
+    away: bool = False
+
+    def post(self, alerts) -> None:
+        if self.away:
+            raise Unreachable("no answer")
+        self.posted.append(list(alerts))
+
+    def alerts(self) -> list:
+        return self.holds
+
+
+@dataclass
+class PretendWatch:
+    standing: dict
+
+    @property
+    def engine(self):
+        return self
+
+
+def alarm(segment: str = "freemium", since: float = START) -> Alarm:
+    return Alarm("errors", segment, since, 9.0, 7.0, "text")
+
+
+@pytest.fixture
+def alertmanager() -> PretendAlertmanager:
+    return PretendAlertmanager()
+
+
+@pytest.fixture
+def post(house, alertmanager) -> AlarmPost:
+    return AlarmPost(house.shop_spec(), alertmanager)
+
+
+def test_a_new_alarm_is_posted_at_once_and_not_at_every_look(post, alertmanager):
+    watch = PretendWatch({("errors", "freemium"): alarm()})
+    post.send(watch)
+    post.send(watch)
+    assert len(alertmanager.posted) == 1
+    alert = alertmanager.posted[0][0]
+    assert alert.labels["alertname"] == "CandidateWorse"
+    assert alert.labels["user_segment"] == "freemium"
+    assert (alert.ends - alert.starts).total_seconds() > 600
+
+
+def test_an_ended_alarm_is_posted_as_ended_even_if_the_first_try_fails(post, alertmanager):
+    watch = PretendWatch({("errors", "freemium"): alarm()})
+    post.send(watch)
+    watch.standing = {}
+    alertmanager.away = True
+    post.send(watch)
+    alertmanager.away = False
+    post.send(watch)
+    last = alertmanager.posted[-1]
+    assert [(a.labels["user_segment"], a.ends > a.starts) for a in last] == [("freemium", True)]
+    post.send(watch)
+    assert len(alertmanager.posted) == 2
+
+
+def test_after_a_restart_the_alarms_that_alertmanager_holds_are_taken_over(post, alertmanager):
+    labels = {"alertname": "CandidateWorse", "signal": "errors", "user_segment": "freemium"}
+    alertmanager.holds = [
+        {"labels": labels, "annotations": {"description": "why"}, "startsAt": "2026-01-01T00:00:00Z"},
+        {"labels": {"alertname": "ServiceDown"}, "annotations": {}, "startsAt": "2026-01-01T00:00:00Z"},
+    ]
+    assert [(each.signal, each.segment, each.text) for each in post.held()] == [("errors", "freemium", "why")]
+    post.send(PretendWatch({}))
+    assert len(alertmanager.posted[0]) == 1
+
+
+# ---------------------------------------------------------------- the board
+
+
+@pytest.fixture
+def outcome(house, world):
+    bench = world.Bench(house.shop_spec(), {"latency": house.BOUNDS, "satisfaction": ()}, Plan(2, START, HALF))
+    bench.history(60)
+    bench.run(30)
+    return bench.outcome()
+
+
+def test_before_the_first_look_there_is_no_data(house):
+    board = Board(house.shop_spec())
+    body = board.verdict()
+    assert body["verdict"] == Verdict.NO_DATA
+    assert body["tick"] is None
+    assert body["reasons"]
+
+
+def test_numbers_that_are_missing_are_null_and_never_nan(house, outcome):
+    board = Board(house.shop_spec())
+    board.publish(outcome, "", 0.01)
+    text = json.dumps(board.verdict(), allow_nan=False)
+    body = json.loads(text)
+    left_out = next(line for line in body["signals"] if line["segment"] == "enterprise")
+    assert left_out["state"] == State.NOT_APPLICABLE
+    assert left_out["candidate"] is None
+    page = TestClient(build_app(board)).get("/metrics").text
+    assert "nan" not in page.lower()
+
+
+def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, outcome):
+    board = Board(house.shop_spec())
+    board.publish(outcome, "", 0.01)
+    board.publish(None, "Prometheus does not answer", 0.01)
+    body = board.verdict()
+    assert body["verdict"] == Verdict.NO_DATA
+    assert body["reasons"] == ["Prometheus does not answer"]
+    assert {line["state"] for line in body["signals"]} == {State.NO_DATA, State.NOT_APPLICABLE}
+    page = TestClient(build_app(board)).get("/metrics").text
+    assert 'bascule_signal_state{signal="errors",state="ok",user_segment="freemium"} 0.0' in page
+    assert "bascule_signal_log_evidence{" not in page
+
+
+@pytest.mark.parametrize(
+    ("verdict", "yes"),
+    [
+        (Verdict.PROMOTE, {"confirm-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion"}),
+        (Verdict.HOLD, {"confirm-rollout", "rollout"}),
+        (Verdict.ROLL_BACK, {"rollback"}),
+        (Verdict.NO_DATA, set()),
+    ],
+)
+def test_flaggers_webhooks_are_answered_by_the_verdict(house, verdict, yes):
+    board = Board(house.shop_spec())
+    board._since = (verdict, START)
+    client = TestClient(build_app(board))
+    body = {"name": "shop", "namespace": "prod", "phase": "Progressing", "metadata": {}}
+    kinds = ("confirm-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
+    assert {kind for kind in kinds if client.post(f"/api/flagger/{kind}", json=body).status_code == 200} == yes
+
+
+# ---------------------------------------------------------------- the loop
+
+
+class Away:
+    def __getattr__(self, name: str):
+        def refuse(*_: object, **__: object) -> None:
+            raise Unreachable("Prometheus at http://x does not answer")
+
+        return refuse
+
+
+def test_a_look_that_fails_is_published_with_its_reason_and_ends_nothing(house, tmp_path):
+    spec = house.shop_spec()
+    board = Board(spec)
+    judge = Judge(spec, Away(), None, board.publish)
+    assert judge.tick() is None
+    assert "does not answer" in board.verdict()["reasons"][0]
+
+
+def test_a_new_step_restarts_the_tests_and_keeps_the_history(house, world, tmp_path):
+    """Samples from before the step feed the baseline's rate; the evidence begins with the step."""
+    prometheus = world.PretendPrometheus()
+    shops = [house.Shop("v1", 1, dict(world.RATES)), house.Shop("v2", 2, {})]
+    spec = house.shop_spec()
+
+    def serve(seconds: int) -> None:
+        for _ in range(seconds):
+            prometheus.now += 1
+            for shop, job in zip(shops, ("shop-v1", "shop-v2"), strict=True):
+                shop.serve(1.0)
+                prometheus.add(prometheus.now, shop.text(), job=job, instance=job)
+                prometheus.add(prometheus.now, "up 1", job=job, instance=job)
+
+    prometheus.now = START
+    prometheus.plan = Plan(0, START, dict.fromkeys(HALF, 0.0))
+    board = Board(spec)
+    judge = Judge(spec, prometheus, None, board.publish)
+    serve(40)
+    judge.tick()
+    first = judge.watch
+    for shop, part in zip(shops, (0.5, 0.5), strict=True):
+        shop.rate = {name: part * rate for name, rate in world.RATES.items()}
+    prometheus.plan = Plan(2, prometheus.now, HALF)
+    serve(10)
+    judge.tick()
+    assert judge.watch is not first
+    assert 7 <= judge.watch.engine.seconds <= 10
+    assert judge.watch.engine.history.baseline_events.sum() > 20 * 30
+    assert board.verdict()["phase"]["number"] == 2
