@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bascule.conventions import Alert
 from bascule.generate.alerts import CRITICAL, WARNING, alerting
-from bascule.generate.expressions import any_of
+from bascule.generate.expressions import among
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.rules import Alerting
 from bascule.spec import Spec
@@ -19,7 +19,7 @@ def infrastructure_alerts(spec: Spec) -> Iterator[Alerting]:
     for kind, alerts in parts.items():
         jobs = list(spec.services_of(kind))
         if jobs:
-            yield from alerts(spec, f'{{job=~"{any_of(jobs)}"}}')
+            yield from alerts(spec, "{" + among("job", jobs) + "}")
     yield from _probes(spec)
 
 
@@ -139,10 +139,10 @@ def _probes(spec: Spec) -> Iterator[Alerting]:
         if probe.kind == "https":
             yield from _certificate(spec, probe_job(name), probe.certificate_warning)
     if spec.probes:
-        where = f'{{job=~"{any_of([probe_job(name) for name in spec.probes])}"}}'
+        where = "{" + among("job", [probe_job(name) for name in spec.probes]) + "}"
         yield from _network(spec, where)
     if "dns" in by_kind:
-        where = f'{{job=~"{any_of(by_kind["dns"])}"}}'
+        where = "{" + among("job", by_kind["dns"]) + "}"
         yield _alert(
             spec, Alert.DNS_SLOW, f"avg_over_time(probe_dns_lookup_time_seconds{where}[5m]) > 0.5",
             300, WARNING, "Names are resolved slowly",

@@ -12,7 +12,7 @@ from bascule import conventions as names
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.alerts import CRITICAL, GATE, WARNING, alerting
-from bascule.generate.expressions import WINDOW_SECONDS, any_of
+from bascule.generate.expressions import WINDOW_SECONDS, among
 from bascule.generate.recording import QUANTILES, quantile_name
 from bascule.generate.rules import Alerting
 from bascule.generate.usage import partner_label, quotas, uses_instrument
@@ -141,7 +141,7 @@ def _refusals(spec: Spec) -> Iterator[Alerting]:
     counted = f"sum by (version, user_segment) (rate({names.RATE_LIMIT_REQUESTS.name}[5m]))"
     yield alerting(
         spec, Alert.RATE_LIMIT_REFUSALS,
-        f'{Recorded.REFUSED}{{user_segment=~"{any_of(limited)}"}} > 0.05\n'
+        f"{Recorded.REFUSED}{{{among(names.SEGMENT, limited)}}} > 0.05\n"
         f"{enough(counted, spec.thresholds.min_requests, 'version, user_segment')}",
         hold=300, severity=WARNING,
         summary="Many requests are refused by the rate limit",
@@ -266,4 +266,4 @@ def _availability(spec: Spec, bound: str) -> str:
     jobs = [name for name, service in spec.services.items() if service.version == spec.versions.candidate]
     if not jobs:
         return ""
-    return f'min(avg_over_time({Recorded.SERVICE_UP}{{job=~"{any_of(jobs)}"}}[1m])) {bound}'
+    return f"min(avg_over_time({Recorded.SERVICE_UP}{{{among('job', jobs)}}}[1m])) {bound}"

@@ -80,6 +80,13 @@ def by_segment(spec: Spec, expr: str) -> str:
     return f'label_replace(sum({expr}), "{names.SEGMENT}", "{names.TOTAL_SEGMENT}", "", "")'
 
 
-def any_of(values: list[str]) -> str:
-    """A regular expression of exactly these values (names hold no special characters but dots and dashes)."""
-    return "|".join(value.replace(".", "[.]") for value in values)
+def among(label: str, values: list[str]) -> str:
+    """The matcher for exactly these values (names hold no special characters but dots and dashes)."""
+    if len(values) == 1:
+        return f'{label}="{values[0]}"'
+    return f'{label}=~"{"|".join(value.replace(".", "[.]") for value in values)}"'
+
+
+def not_among(label: str, values: list[str]) -> str:
+    """The matcher for every value but these."""
+    return among(label, values).replace("=", "!", 1) if len(values) > 1 else f'{label}!="{values[0]}"'

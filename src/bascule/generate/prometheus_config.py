@@ -22,7 +22,7 @@ PROBE_TIMEOUT_SECONDS = 2.0
 
 def prometheus_config(spec: Spec) -> dict[str, Any]:
     scrape = spec.stack.scrape
-    return {
+    config = {
         "global": {
             "scrape_interval": format_duration(scrape.interval),
             "scrape_timeout": format_duration(scrape.timeout),
@@ -31,7 +31,9 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [_alertmanager(spec)]},
         "scrape_configs": scrape_configs(spec),
+        "remote_write": [{"url": url} for url in scrape.remote_write],
     }
+    return without_empty(config)
 
 
 def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
@@ -39,7 +41,8 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
     roles = [_own_job(spec, f"bascule-{role}", role) for role in ROLES]
     programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
-    return services + probes + roles + programs
+    own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
+    return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
 
 
 def probe_job(name: str) -> str:

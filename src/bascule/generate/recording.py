@@ -19,7 +19,7 @@ from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.expressions import (
     WINDOW,
-    any_of,
+    among,
     by_segment,
     canonical_rate,
     events,
@@ -204,7 +204,7 @@ def service_rules(spec: Spec) -> Iterator[Recording]:
 
 
 def _service_up(kind: str, jobs: list[str], said_by: str) -> Recording:
-    where = f'{{job=~"{any_of(jobs)}"}}'
+    where = "{" + among("job", jobs) + "}"
     up = f"max by (job, instance) (up{where})"
     expr = f"max by (job, instance) ({said_by}{where})\nor\n0 * {up}" if said_by else up
     return Recording(SERVICE_UP, expr, {"component": kind})
@@ -221,7 +221,7 @@ def cache_rules(spec: Spec) -> Iterator[Recording]:
 def cache_counts(jobs: list[str]) -> tuple[str, str]:
     """Hits and look-ups per second, by service."""
     hits, misses = (
-        f'sum by (job) (rate(redis_keyspace_{which}_total{{job=~"{any_of(jobs)}"}}[{WINDOW}]))'
+        f"sum by (job) (rate(redis_keyspace_{which}_total{{{among('job', jobs)}}}[{WINDOW}]))"
         for which in ("hits", "misses")
     )
     return hits, f"({hits} + {misses})"

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bascule import conventions as names
 from bascule.conventions import Metric, Recorded
-from bascule.generate.expressions import any_of, canonical_level, canonical_rate, requests
+from bascule.generate.expressions import among, canonical_level, canonical_rate, not_among, requests
 from bascule.generate.rules import Recording
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.model import GaugeSignal, HistogramSignal, RatioSignal
@@ -114,9 +114,9 @@ def _quota_used(quotas: dict[str, float]) -> str:
     of_size: dict[float, list[str]] = {}
     for name, quota in own.items():
         of_size.setdefault(quota, []).append(name)
-    each = [f'{Recorded.PARTNER_REQUESTS}{{partner=~"{any_of(who)}"}} / {quota:g}' for quota, who in of_size.items()]
+    each = [f"{Recorded.PARTNER_REQUESTS}{{{among(names.PARTNER, who)}}} / {quota:g}" for quota, who in of_size.items()]
     if "default" in quotas:
-        rest = f'{{partner!~"{any_of(list(own))}"}}' if own else ""
+        rest = "{" + not_among(names.PARTNER, list(own)) + "}" if own else ""
         each.append(f"{Recorded.PARTNER_REQUESTS}{rest} / {quotas['default']:g}")
     return "\nor\n".join(each)
 

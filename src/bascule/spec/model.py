@@ -472,6 +472,8 @@ class Scrape(Part):
     evaluation: Duration = 1.0
     resend_delay: Duration = 5.0
     retention: Duration = 32 * 86400.0
+    discovery: list[str] = Field(default_factory=list)  # file_sd globs with targets of the user's own
+    remote_write: list[str] = Field(default_factory=list)  # URLs of distributed engines that keep a copy
 
 
 class Instrumentation(Part):

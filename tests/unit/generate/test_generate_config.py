@@ -92,6 +92,18 @@ def test_an_external_alertmanager_is_alerted_by_its_url() -> None:
     ]
 
 
+def test_a_users_own_targets_and_a_distributed_engine_are_taken_in() -> None:
+    """Targets by file_sd, and a copy by remote_write; neither stands there unasked."""
+    scrape = 'stack: {scrape: {discovery: ["targets/*.yml"], remote_write: ["http://mimir.example.com/api/v1/push"]}}\n'
+    config = prometheus_config(parse(MINIMAL + scrape))
+    assert config["remote_write"] == [{"url": "http://mimir.example.com/api/v1/push"}]
+    assert config["scrape_configs"][-1] == {
+        "job_name": "discovered",
+        "file_sd_configs": [{"files": ["targets/*.yml"]}],
+    }
+    assert "remote_write" not in prometheus_config(parse(MINIMAL))
+
+
 def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
     """No grouping and no wait to the journal; the routes of people come after."""
     config = alertmanager_config(spec)
