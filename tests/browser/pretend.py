@@ -86,6 +86,12 @@ class Story:
     extra_segment: str = ""
     incidents: list[dict[str, Any]] = field(default_factory=list)
     timeline: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    last_beat: float | None = None
+
+    def beat(self) -> float:
+        """When the alert that always fires was last repeated; it stops at `last_beat`."""
+        return min(time.time() // 5 * 5, self.last_beat or time.time())
 
     def __post_init__(self) -> None:
         self.enter(self.phase)
@@ -124,6 +130,24 @@ class Story:
             "summary": f"V2 answers more errors than V1 to {segment}",
             "description": f"V2 12 % against V1 0.21 % in {segment}: evidence 14.2, alarm from 8.3",
         }  # fmt: skip
+
+
+def log_lines() -> list[dict[str, Any]]:
+    """The last lines of the pretended logs, the latest first."""
+    now = time.time()
+    call = {"source": "supersmartmatch", "format": "api_call", "level": "INFO", "service": "matcher", "status": 200,
+            "version": "v2", "version_from": "service", "method": "POST", "endpoint": "/api/match", "offset": 1,
+            "user_id": "u_5b1f9c0e", "user_segment": "freemium", "response_time": 0.0431}  # fmt: skip
+    match = {"source": "supersmartmatch", "format": "match_result", "level": "INFO", "version": "v1", "accuracy": 0.91,
+             "candidate_id": "c_77aa01", "job_id": "j_1230aa", "algorithm": "smart"}  # fmt: skip
+    failed = call | {"status": 503, "level": "ERROR", "response_time": 1.204, "message": "upstream timed out"}
+    trace = {"source": "supersmartmatch", "format": "python", "level": "ERROR", "version": "v2",
+             "message": "unhandled\nTraceback (most recent call last):\n  File \"app.py\", line 7, in match\n"
+             "    raise ValueError('no candidate')\nValueError: no candidate"}  # fmt: skip
+    refused = call | {"status": 429, "level": "WARNING", "source": "nginx", "format": "nginx_json"}
+    hostile = {"source": "nginx", "format": "text", "message": f"\x1b[2J\x00{HOSTILE}\u202egnp.exe\u2028 \ud800"}
+    told = [call, match, failed, trace, refused, hostile, call, match] * 4
+    return [line | {"timestamp": rfc3339(now - 0.8 * age)} for age, line in enumerate(told)]
 
 
 class Counters:
@@ -192,12 +216,14 @@ class Roles:
                 {"gate": "errors <0.5%", "state": "bad" if self.broken else "ok", "value": 0.0019,
                  "text": "12 % on V2" if self.broken else "0.19 % on V2"},
                 {"gate": "latency.p95 <60ms", "state": "ok", "value": 0.044, "text": "44 ms on V2"},
-                {"gate": "accuracy.gain >12pt", "state": "no_data", "value": None, "text": "412 of 500 matches seen"},
+                {"gate": "accuracy.gain >12pt", "state": "no_data", "value": 0.134,
+                 "text": "accuracy.gain >12pt: +13.4 pt, not yet decided, in about 9 min at this traffic"},
+                {"gate": "revenue.gain >10%", "state": "no_data", "value": None, "text": "revenue.gain >10%: no data yet."},
             ],
             "rollback": [
                 {"when": "errors > 5%", "state": "bad" if self.broken else "ok",
                  "text": "12 % for 14 s of 2 min" if self.broken else "0.19 %"},
-                {"when": "latency.p95 > 150ms", "state": "ok", "text": "44 ms"},
+                {"when": "latency.p95 > 40ms", "state": "ok", "text": "44 ms for 1 min 10 s of 5 min"},
                 {"when": "accuracy < 85%", "state": "ok", "text": "95.5 %"},
                 {"when": "availability < 99%", "state": "ok", "text": "100 %"},
             ],
@@ -260,7 +286,7 @@ class Roles:
 
     def incidents(self, path: str) -> tuple[int, str, str]:
         answers: dict[str, Any] = {
-            "/api/incidents": self.story.incidents,
+            "/api/incidents": [*self.story.incidents, *self.standing()],
             "/api/timeline": [entry | {"at": rfc3339(entry["at"])} for entry in self.story.timeline],
             "/api/phase": {"number": self.story.phase, "share": self.story.share("freemium"),
                            "started": rfc3339(self.started), "who": "amélie", "why": "gates held for 48 h"},
@@ -268,6 +294,21 @@ class Roles:
         if path == "/metrics":
             return 200, "text/plain", self._plan_metrics()
         return 200, "application/json", json.dumps(answers[path])
+
+    def standing(self) -> list[dict[str, Any]]:
+        """What holds the promotion and calls nobody, and a heartbeat that strayed into the journal."""
+        plain = {"status": "open", "starts": rfc3339(self.story.since), "received": rfc3339(self.story.since)}
+        return [
+            plain | {"id": "90", "alert": "TargetUnmet", "severity": "gate", "labels": {"target": "revenue gain"},
+                     "summary": "A target is not met"},
+            plain | {"id": "91", "alert": "DeadMansSwitch", "severity": "none", "summary": "The alerting works"},
+        ]  # fmt: skip
+
+    def alertmanager(self, path: str) -> tuple[int, str, str]:
+        beat = {"labels": {"alertname": "DeadMansSwitch", "severity": "none"}, "updatedAt": rfc3339(self.story.beat())}
+        if path == "/api/v2/alerts":
+            return 200, "application/json", json.dumps([beat])
+        return 200, "text/plain", "alertmanager_alerts 1\n"
 
     def _plan_metrics(self) -> str:
         shares = {name: self.story.share(name) for name in SEGMENTS} | {"all": self.story.share("freemium")}
@@ -277,6 +318,8 @@ class Roles:
     def logs(self, path: str) -> tuple[int, str, str]:
         if path == "/metrics":
             return 200, "text/plain", "bascule_log_lines_total 1\n"
+        if path == "/api/search":
+            return 200, "application/json", json.dumps(self.story.lines or log_lines())
         return (
             200,
             "application/json",
@@ -337,7 +380,7 @@ def standing(folder: Path) -> Iterator[Pretended]:
         "judge": roles.judge,
         "incidents": roles.incidents,
         "logs": roles.logs,
-        "alertmanager": lambda _: (200, "text/plain", up),
+        "alertmanager": roles.alertmanager,
     }
     with ExitStack() as rooms:
         endpoints = {name: Endpoint(answer) for name, answer in telling.items()}

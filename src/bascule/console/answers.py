@@ -5,6 +5,7 @@ A field that is missing or null stays None; a state nobody knows is no data; tim
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from bascule.conventions import TOTAL_SEGMENT, State, Verdict
 
 STATES = {state.value for state in State}
 VERDICTS = {verdict.value for verdict in Verdict}
+HEARTBEAT = "none"  # the severity of an alert that always fires: its silence tells
+HOLDING = "gate"  # the severity of what holds a promotion and calls nobody
 
 
 def _state(value: Any) -> Any:
@@ -35,7 +38,8 @@ def _utc(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return "" if value is None else str(value)
+    """As text that can be written as UTF-8: half a surrogate pair, as JSON may hold, becomes its number."""
+    return "" if value is None else str(value).encode("utf-8", "backslashreplace").decode()
 
 
 StateField = Annotated[State, BeforeValidator(_state)]
@@ -125,6 +129,13 @@ class Incident(Answer):
     def is_open(self) -> bool:
         return self.status != "resolved"
 
+    @property
+    def look(self) -> str:
+        """How it strikes the eye: what holds a promotion is no alarm."""
+        if not self.is_open:
+            return "ok"
+        return "hold" if self.severity == HOLDING else "bad"
+
 
 class TimelineEntry(Answer):
     """A change of phase or an annotation: a fault, a note, a deployment."""
@@ -149,3 +160,24 @@ class LogStats(Answer):
         lag_seconds: float = 0.0
 
     sources: list[Source] = Field(default_factory=list)
+
+
+class LogLine(Answer):
+    """One line that a search found; fields that a format adds are kept, too."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    timestamp: Moment | None = None
+    source: Text = ""
+    format: Text = ""
+    level: Text = ""
+    version: Text = ""
+    status: float | None = None
+    method: Text = ""
+    endpoint: Text = ""
+    response_time: float | None = None
+    message: Text = ""
+
+    def others(self, apart: Collection[str]) -> list[tuple[str, Any]]:
+        """The remaining fields by name."""
+        return [(name, value) for name, value in sorted((self.model_extra or {}).items()) if name not in apart]

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Gauge
@@ -25,6 +25,7 @@ from bascule.console.render import Renderer
 from bascule.console.sources import Watch
 from bascule.console.stream import Stream, TooManyViewers
 from bascule.console.views import build, history
+from bascule.console.views.search import Asked, Found, found
 from bascule.console.views.signals import signal_row
 from bascule.conventions import CONSOLE_VIEWERS
 from bascule.errors import BasculeError
@@ -36,7 +37,7 @@ LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types bascule"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -78,21 +79,37 @@ class Console:
         self.charts = Charts(self.parts)
         self.renderer = Renderer(spec)
         self.stream = Stream(self.frame, stop)
+        self.incident_stream = Stream(self.incident_frame, stop)
 
     def frame(self) -> dict[str, str]:
         self.watch.look()
         return self.renderer.fragments(build(self.parts, time.time()))
 
+    def incident_frame(self) -> dict[str, str]:
+        self.watch.look()
+        return self.renderer.incident_fragments(history(self.parts.journal.reading, time.time()))
+
     def page(self) -> str:
-        if self.watch.look():
-            self.watch.settle(FIRST_LOOK)
+        self._look()
         return self.renderer.page(build(self.parts, time.time()))
 
     def incidents(self) -> str:
+        self._look()
+        return self.renderer.incidents(history(self.parts.journal.reading, time.time()))
+
+    def logs(self, asked: Asked) -> str:
+        return self.renderer.logs(asked, self._found(asked))
+
+    def found(self, asked: Asked) -> str:
+        return self.renderer.found(self._found(asked))
+
+    def _found(self, asked: Asked) -> Found:
+        self._look()
+        return found(self.parts, asked, time.time())
+
+    def _look(self) -> None:
         if self.watch.look():
             self.watch.settle(FIRST_LOOK)
-        reading = self.parts.journal.reading
-        return self.renderer.incidents(history(reading), reading.is_fresh(time.time()), reading.error)
 
     def detail(self, signal: str, segment: str) -> str:
         told = known_signals(self.parts).get((signal, segment))
@@ -114,6 +131,8 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     add_metrics_page(app, _registry(console))
     app.mount("/static", StaticFiles(directory=_static()), name="static")
     _add_pages(app, console)
+    _add_logs(app, console)
+    _add_runbooks(app, console.renderer)
     return app
 
 
@@ -128,10 +147,11 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 
     @app.get("/stream")
     async def stream() -> StreamingResponse:
-        try:
-            return StreamingResponse(console.stream.events(), media_type="text/event-stream")
-        except TooManyViewers as error:
-            raise HTTPException(503, str(error)) from error
+        return _events(console.stream)
+
+    @app.get("/stream/incidents")
+    async def incident_stream() -> StreamingResponse:
+        return _events(console.incident_stream)
 
     @app.get("/detail", response_class=HTMLResponse)
     def detail(signal: str, segment: str) -> HTMLResponse:
@@ -146,6 +166,36 @@ def _add_pages(app: FastAPI, console: Console) -> None:
         if (signal, segment) not in known_signals(console.parts):
             raise HTTPException(404, "the judge knows no such signal and segment")
         return _chart(lambda: console.charts.signal(signal, segment, window))
+
+
+def _add_logs(app: FastAPI, console: Console) -> None:
+    @app.get("/logs", response_class=HTMLResponse)
+    def logs(asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+        return HTMLResponse(console.logs(asked))
+
+    @app.get("/logs/found", response_class=HTMLResponse)
+    def found(asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+        return HTMLResponse(console.found(asked))
+
+
+def _add_runbooks(app: FastAPI, renderer: Renderer) -> None:
+    @app.get("/runbooks/", response_class=HTMLResponse)
+    def index() -> HTMLResponse:
+        return HTMLResponse(renderer.runbook_index())
+
+    @app.get("/runbooks/{page}", response_class=HTMLResponse)
+    def runbook(page: str) -> HTMLResponse:
+        book = renderer.runbooks.pages.get(page.removesuffix(".md"))
+        if book is None:
+            return HTMLResponse(renderer.runbook_index(missing=page[:80]), 404)
+        return HTMLResponse(renderer.runbook(book))
+
+
+def _events(stream: Stream) -> StreamingResponse:
+    try:
+        return StreamingResponse(stream.events(), media_type="text/event-stream")
+    except TooManyViewers as error:
+        raise HTTPException(503, str(error)) from error
 
 
 def _chart(make: Callable[[], Chart]) -> Response:
@@ -170,7 +220,7 @@ def _lifespan(console: Console) -> Callable[[FastAPI], Any]:
 def _registry(console: Console) -> CollectorRegistry:
     registry = CollectorRegistry()
     viewers = Gauge(CONSOLE_VIEWERS.name, CONSOLE_VIEWERS.help, registry=registry)
-    viewers.set_function(lambda: console.stream.viewers)
+    viewers.set_function(lambda: console.stream.viewers + console.incident_stream.viewers)
     return registry
 
 

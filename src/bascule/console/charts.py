@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bascule.console import queries
+from bascule.console.answers import HOLDING
 from bascule.console.parts import Journal, Parts
 from bascule.conventions import SEGMENT, TOTAL_SEGMENT
 from bascule.prometheus import Series
@@ -170,7 +171,8 @@ def _moments(journal: Journal) -> Iterable[Mark]:
 def _alerts(journal: Journal, segment: str) -> Iterable[Mark]:
     for incident in journal.incidents:
         about = incident.labels.get(SEGMENT, TOTAL_SEGMENT)
-        if incident.starts is not None and (TOTAL_SEGMENT in (segment, about) or about == segment):
+        calls = incident.severity != HOLDING
+        if calls and incident.starts is not None and (TOTAL_SEGMENT in (segment, about) or about == segment):
             end = incident.resolved.timestamp() if incident.resolved else None
             yield Mark("alert", incident.alert, incident.starts.timestamp(), end)
 

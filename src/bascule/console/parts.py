@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
 from pydantic import TypeAdapter
 
 from bascule.console import queries
-from bascule.console.answers import Incident, LogStats, Opinion, PhaseAnswer, TimelineEntry
+from bascule.console.answers import HEARTBEAT, Incident, LogLine, LogStats, Opinion, PhaseAnswer, TimelineEntry
 from bascule.console.sources import Source
-from bascule.conventions import SEGMENT
+from bascule.conventions import SEGMENT, Alert
 from bascule.errors import QueryRejected, Unreachable
-from bascule.prometheus import ActiveAlert, NoData, Prometheus, Sample, Target
+from bascule.prometheus import ActiveAlert, Alertmanager, NoData, Prometheus, Sample, Target
 from bascule.spec import Spec
 
 TIMEOUT = 2.0  # seconds: a part that needs longer is as good as silent on a live page
 RECENT = 7 * 86400.0  # seconds of incidents that are read; open ones always are
+SEARCH_TIMEOUT = 10.0  # seconds: a search reads files
+LARGEST = 16 << 20  # bytes of a search's answer
 PAST = 35 * 86400.0  # seconds of the timeline that are read
 
 _incidents = TypeAdapter(list[Incident])
+_lines = TypeAdapter(list[LogLine])
 _timeline = TypeAdapter(list[TimelineEntry])
 
 
@@ -79,6 +84,9 @@ class Parts:
         self.health: Source[Health] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._logs, interval=2.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
+        self.alertmanager = Alertmanager(spec.stack.url("alertmanager"), timeout=TIMEOUT, transport=transport)
+        self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
+        self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
     @property
     def sources(self) -> tuple[Source[Any], ...]:
@@ -87,11 +95,23 @@ class Parts:
 
     @property
     def all_sources(self) -> tuple[Source[Any], ...]:
-        return (*self.sources, self.slas)
+        return (*self.sources, self.slas, self.alerting)
 
     def close(self) -> None:
         self._http.close()
         self.prometheus.close()
+        self.alertmanager.close()
+
+    def search(self, query: str) -> list[LogLine]:
+        """Lines of the logs, the latest first. Raises UsageError when the logs role refuses the question."""
+        url = self.spec.stack.url("logs") + "/api/search"
+        try:
+            with self._http.stream("GET", f"{url}?{query}", timeout=SEARCH_TIMEOUT) as response:
+                return _lines.validate_python(json.loads(_body(response, url)))
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{url} does not answer: {error or type(error).__name__}") from error
+        except ValueError as error:
+            raise QueryRejected(f"{url} answered something else than lines") from error
 
     # ------------------------------------------------------------ one method a source
 
@@ -100,11 +120,20 @@ class Parts:
 
     def _journal(self) -> Journal:
         now = round(time.time())
+        incidents = _incidents.validate_python(self._get("incidents", f"/api/incidents?since={now - RECENT:.0f}"))
+        timeline = _timeline.validate_python(self._get("incidents", f"/api/timeline?since={now - PAST:.0f}"))
         return Journal(
-            tuple(_incidents.validate_python(self._get("incidents", f"/api/incidents?since={now - RECENT:.0f}"))),
-            tuple(_timeline.validate_python(self._get("incidents", f"/api/timeline?since={now - PAST:.0f}"))),
+            tuple(incident for incident in incidents if incident.severity != HEARTBEAT),
+            tuple(_with_one_start(timeline)),
             PhaseAnswer.model_validate(self._get("incidents", "/api/phase")),
         )
+
+    def _beat(self) -> float:
+        """When Alertmanager last heard the alert that always fires (Unix seconds)."""
+        for alert in self.alertmanager.alerts():
+            if alert["labels"].get("alertname") == self.heartbeat:
+                return datetime.fromisoformat(alert["updatedAt"].replace("Z", "+00:00")).timestamp()
+        raise QueryRejected(f"Alertmanager holds no {self.heartbeat}")
 
     def _logs(self) -> LogStats:
         return LogStats.model_validate(self._get("logs", "/api/stats"))
@@ -157,6 +186,38 @@ class Parts:
             raise QueryRejected(f"{url} answered {error.response.status_code}") from error
         except httpx.HTTPError as error:
             raise Unreachable(f"{url} does not answer: {error or type(error).__name__}") from error
+
+
+def _with_one_start(timeline: list[TimelineEntry]) -> list[TimelineEntry]:
+    """Without the journal's own phase 0 where somebody then set phase 0, too: it is the same beginning."""
+    entries = sorted(timeline, key=lambda entry: entry.at)
+    phases = [entry for entry in entries if entry.kind == "phase"][:2]
+    twice = len(phases) == 2 and all(entry.number == 0 for entry in phases)
+    return [entry for entry in entries if not (twice and entry is phases[0])]
+
+
+def _body(response: httpx.Response, url: str) -> bytes:
+    """The whole answer, unless it is too large to be a page or is a refusal."""
+    body = b""
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > LARGEST:
+            raise QueryRejected(f"{url} answers with more than {LARGEST >> 20} MiB", "ask for less time, or less text")
+    if response.status_code == 404:
+        raise QueryRejected("These logs cannot be searched", "start the logs role of the same version")
+    if response.status_code != 200:
+        raise QueryRejected(_refusal(body) or f"{url} answered {response.status_code}")
+    return body
+
+
+def _refusal(body: bytes) -> str:
+    """The words in which a role refuses a question."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return ""
+    said = answer.get("detail") or answer.get("error") if isinstance(answer, dict) else ""
+    return " ".join(said.split()) if isinstance(said, str) else ""
 
 
 def _ticked(opinion: Opinion) -> float:

@@ -12,9 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from bascule import __version__
 from bascule.console import figures
-from bascule.console.answers import Incident
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS
-from bascule.console.views import Page
+from bascule.console.runbooks import Runbook, Runbooks
+from bascule.console.views import History, Page, search
+from bascule.console.views.search import Asked, Found
 from bascule.console.views.signals import SignalRow
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
@@ -28,8 +29,9 @@ FRAGMENTS = (
 class Renderer:
     """Lays a page out. Every value is escaped: names of segments, alerts and services come from outside."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, runbooks: Runbooks | None = None) -> None:
         self.spec = spec
+        self.runbooks = runbooks or Runbooks()
         self._templates = Environment(
             loader=PackageLoader("bascule.console"),
             autoescape=select_autoescape(default=True),
@@ -43,17 +45,35 @@ class Renderer:
             "baseline": spec.versions.baseline.upper(),
             "candidate": spec.versions.candidate.upper(),
             "prometheus": self.prometheus_link,
+            "runbook_of": lambda alert: self.runbooks.page_for(alert, spec.alert_prefix),
             "windows": list(WINDOWS),
             "default_window": DEFAULT_WINDOW,
             "version": __version__,
             "has_charts": has_charts(),
+            "spans": search.SPANS,
+            "levels": search.LEVELS,
+            "statuses": search.STATUSES,
         }
 
     def page(self, page: Page) -> str:
-        return self._templates.get_template("page.html").render(page=page)
+        return self._render("page.html", page=page, here="Overview")
 
-    def incidents(self, incidents: list[Incident], is_known: bool, error: str) -> str:
-        return self._render("incidents.html", incidents=incidents, is_known=is_known, error=error)
+    def incidents(self, history: History) -> str:
+        return self._render("incidents.html", history=history, here="Incidents")
+
+    def logs(self, asked: Asked, found: Found) -> str:
+        return self._render("logs.html", asked=asked, found=found, here="Logs")
+
+    def found(self, found: Found) -> str:
+        """The part of the page of logs that changes while it is followed."""
+        return self._render("_found.html", found=found)
+
+    def runbook_index(self, missing: str = "") -> str:
+        books = list(self.runbooks.pages.values())
+        return self._render("runbooks.html", books=books, missing=missing, here="Runbooks")
+
+    def runbook(self, book: Runbook) -> str:
+        return self._render("runbook.html", book=book, here="Runbooks")
 
     def fragments(self, page: Page) -> dict[str, str]:
         """HTML by the id of the element it replaces."""
@@ -61,6 +81,9 @@ class Renderer:
         for group in page.groups:
             found[f"signal-{group.name}"] = self._render("_signal.html", group=group)
         return found
+
+    def incident_fragments(self, history: History) -> dict[str, str]:
+        return {"incidents": self._render("_incidents.html", history=history)}
 
     def detail(self, row: SignalRow, chart_queries: dict[str, str]) -> str:
         """What stands behind one row of the comparison."""

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from bascule.console.app import create_app
-from bascule.console.parts import Parts
+from bascule.console.parts import LARGEST, Parts
 from bascule.console.render import FRAGMENTS, Renderer, has_charts
 from bascule.console.views import build
 from bascule.spec import load
@@ -28,6 +28,7 @@ class House:
 
     def __init__(self) -> None:
         self.prometheus_is_up = True
+        self.search: httpx.Response | None = None
         self.asked: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -35,6 +36,8 @@ class House:
         port, path = request.url.port, request.url.path
         if port == SPEC.stack.ports.prometheus and not self.prometheus_is_up:
             raise httpx.ConnectError("connection refused")
+        if path == "/api/search" and self.search is not None:
+            return self.search
         answer = (
             self.prometheus(path, parse_qs(request.content.decode()))
             if port == SPEC.stack.ports.prometheus
@@ -70,6 +73,9 @@ class House:
             "/api/incidents": [incident, incident | {"status": "resolved", "resolved": 1_700_000_060}],
             "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
             "/api/phase": {"number": 3, "share": 0.5, "started": time.time() - 60, "who": HOSTILE, "why": HOSTILE},
+            "/api/v2/alerts": [{"labels": {"alertname": "DeadMansSwitch"}, "updatedAt": "2026-01-31T08:00:00.000Z"}],
+            "/api/search": [{"timestamp": "2026-01-31T08:00:00Z", "source": HOSTILE, "format": HOSTILE, "level": "ERROR",
+                             "message": f"\x1b[2J{HOSTILE}\u202egpj", "status": 503, HOSTILE: HOSTILE}],
             "/api/stats": {"sources": [{"source": HOSTILE, "formats": {HOSTILE: 3}, "unparsed": 1}]},
         }[path]  # fmt: skip
 
@@ -109,15 +115,16 @@ def test_all_incidents_have_a_page_of_their_own(client: TestClient) -> None:
     assert "open" in page
 
 
-def test_the_page_has_no_inline_script_style_or_handler(client: TestClient) -> None:
-    page = re.sub(r'"[^"]*"', lambda m: '""' if "&" in m[0] else m[0], client.get("/").text)
+@pytest.mark.parametrize("path", ["/", "/incidents", "/logs", "/runbooks/", "/runbooks/sla"])
+def test_no_page_has_an_inline_script_style_or_handler(client: TestClient, path: str) -> None:
+    page = re.sub(r'"[^"]*"', lambda m: '""' if "&" in m[0] else m[0], client.get(path).text)
     assert not re.search(r"<style", page)
     assert not re.search(r"<[a-z][^>]*\sstyle=", page)
     assert not re.search(r"<[a-z][^>]*\son[a-z]+=", page)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", page))
 
 
-@pytest.mark.parametrize("path", ["/", "/static/live.js", "/charts/share", "/health", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/logs", "/runbooks/sla", "/static/live.js", "/charts/share", "/health", "/no"])
 def test_every_answer_carries_the_strict_policy(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["content-security-policy"]
@@ -126,6 +133,74 @@ def test_every_answer_carries_the_strict_policy(client: TestClient, path: str) -
     assert "http" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_incidents_renew_themselves_by_their_own_fragment(client: TestClient) -> None:
+    page = client.get("/incidents").text
+    assert 'data-stream="/stream/incidents"' in page
+    assert '<section class="card" id="incidents">' in page
+
+
+class TestLogs:
+    """The page that searches the logs."""
+
+    def test_lines_from_outside_are_inert_and_what_hides_in_them_is_seen(self, client: TestClient) -> None:
+        page = client.get("/logs").text
+        assert "<img" not in page
+        assert "&lt;img src=x" in page
+        assert "\\x1b[2J" in page
+        assert "\\u202egpj" in page
+        assert "\u202e" not in page
+
+    def test_half_a_surrogate_pair_does_not_hide_the_other_lines(self, client: TestClient, house: House) -> None:
+        house.search = httpx.Response(200, content=b'[{"message": "\\ud800", "x": "\\udfff"}, {"message": "whole"}]')
+        page = client.get("/logs").text
+        assert "\\ud800" in page
+        assert "whole" in page
+
+    def test_the_form_becomes_the_conditions_that_the_logs_role_understands(
+        self, client: TestClient, house: House
+    ) -> None:
+        asked = {"text": "a b", "since": "6h", "level": "error", "status": "500", "source": "nginx",
+                 "where": "version=v2 and endpoint~match"}  # fmt: skip
+        client.get("/logs", params=asked)
+        query = parse_qs(next(url for url in house.asked if "/api/search" in url).partition("?")[2])
+        assert (query["text"], query["since"]) == (["a b"], ["6h"])
+        assert query["where"][1:] == ["status>=500", "source=nginx", "version=v2", "endpoint~match"]
+        assert re.match(query["where"][0].partition("~")[2], "CRITICAL")
+
+    def test_found_lines_are_counted_by_source(self, client: TestClient, house: House) -> None:
+        house.search = httpx.Response(200, json=[{"source": HOSTILE}] * 3)
+        assert '<td class="n strong">3</td>' in client.get("/logs/found").text
+
+    def test_a_refusal_is_told_in_the_words_of_the_logs_role(self, client: TestClient, house: House) -> None:
+        house.search = httpx.Response(400, json={"detail": "'x' is not a condition\n  write it like status>=500"})
+        page = client.get("/logs", params={"where": "x"})
+        assert page.status_code == 200
+        assert "is not a condition write it like status&gt;=500" in page.text
+        assert "No line matches" not in page.text
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (httpx.Response(404, json={"detail": "Not Found"}), "cannot be searched"),
+            (httpx.Response(500, text="oh"), "answered 500"),
+            (httpx.Response(200, text="<html>"), "something else than lines"),
+            (httpx.Response(200, json={"lines": []}), "something else than lines"),
+            (httpx.Response(200, content=b" " * (LARGEST + 1)), "more than"),
+        ],
+    )
+    def test_no_answer_is_not_no_line(
+        self, client: TestClient, house: House, answer: httpx.Response, words: str
+    ) -> None:
+        house.search = answer
+        page = client.get("/logs").text
+        assert words in page
+        assert "No line matches" not in page
+
+    def test_no_line_is_said(self, client: TestClient, house: House) -> None:
+        house.search = httpx.Response(200, json=[])
+        assert "No line matches" in client.get("/logs").text
 
 
 def test_a_page_of_another_name_cannot_read_this_one(client: TestClient) -> None:

@@ -81,6 +81,15 @@ class TestVerdict:
         assert "retired" in advice("promote", 5)
         assert "as it is" in advice("hold", 3)
 
+    def test_the_advice_names_the_command(self) -> None:
+        def command(verdict: str, number: int | None) -> str:
+            return verdict_view(SPEC, said(opinion(verdict=verdict)), number, NOW).command
+
+        assert command("roll_back", 3).startswith("bascule phase set 0 ")
+        assert command("roll_back", None).startswith("bascule phase set 0 ")
+        assert command("promote", 3).startswith("bascule phase set 4 ")
+        assert {command("roll_back", 0), command("promote", 5), command("promote", None), command("hold", 3)} == {""}
+
 
 class TestNotices:
     def sources(self, **ages: float) -> list[Source[Any]]:
@@ -252,6 +261,26 @@ class TestSignals:
         groups = signal_groups(SPEC, said(opinion(signals=[signal(signal="novel")])), NOW)
         assert groups[-1].rows[0].signal == "novel"
 
+    def test_a_gate_with_too_little_data_is_undecided_and_not_without_data(self) -> None:
+        text = "accuracy.gain >10pt: +13.4 pt, not yet decided (+9.1 pt to +17.7 pt)."
+        answer = opinion(
+            gates=[
+                {"gate": "enough", "state": "no_data", "value": 0.134, "text": text},
+                {"gate": "gone", "state": "no_data", "value": 0.134, "text": "+13.4 pt when last seen; no data now."},
+                {"gate": "none", "state": "no_data", "value": None, "text": "no data yet."},
+            ]
+        )
+        assert [row.word for row in gate_rows(said(answer), NOW)] == ["not yet decided", "no data", "no data"]
+        assert gate_rows(said(answer), NOW)[0].look == "undecided"
+        assert gate_rows(said(answer, ago=9), NOW)[0].look == "no_data"
+
+    def test_a_trigger_that_is_beyond_its_bound_is_not_clear_while_its_time_runs(self) -> None:
+        counting = {"when": "errors > 5%", "state": "ok", "text": "Trigger errors > 5%: 12 % for 14 s of 2 min."}
+        over = counting | {"state": "bad", "text": "Trigger errors > 5%: 12 % for 2 min of 2 min: immediate rollback."}
+        clear = counting | {"text": "Trigger errors > 5%: 0.19 %."}
+        rows = trigger_rows(said(opinion(rollback=[counting, over, clear])), NOW)
+        assert [row.word for row in rows] == ["not yet decided", "triggered", "clear"]
+
     def test_old_gates_and_triggers_are_no_data(self) -> None:
         answer = opinion(
             gates=[{"gate": "errors <1%", "state": "ok"}], rollback=[{"when": "errors > 5%", "state": "ok"}]
@@ -273,8 +302,19 @@ class TestEvents:
         assert [event.kind for event in found.incidents] == ["critical", "warning"]
 
     def test_no_alerts_from_a_silent_journal_is_not_good_news(self) -> None:
-        assert not open_alerts(Reading(), Reading(), NOW).is_known
-        assert not open_alerts(said(Journal(), ago=9), Reading(), NOW).is_known
+        assert open_alerts(Reading(), Reading(), NOW).doubt
+        assert open_alerts(said(Journal(), ago=9), Reading(), NOW).doubt
+        assert not open_alerts(said(Journal()), Reading(), NOW).doubt
+
+    def test_no_alerts_through_an_alerting_that_stopped_is_not_good_news(self) -> None:
+        assert "heartbeat" in open_alerts(said(Journal()), Reading(), NOW, alerting_stopped=True).doubt
+
+    def test_what_holds_a_promotion_stands_apart_from_what_calls_somebody(self) -> None:
+        journal = Journal(incidents=(self.incident(), self.incident(alert="GateUnmet", severity="gate")))
+        found = open_alerts(said(journal), Reading(), NOW)
+        assert [event.name for event in found.incidents] == ["ServiceDown"]
+        assert [event.name for event in found.holding] == ["GateUnmet"]
+        assert [each.look for each in journal.incidents] == ["bad", "hold"]
 
     def test_times_may_be_unix_seconds_or_rfc_3339(self) -> None:
         one = self.incident(starts=NOW)

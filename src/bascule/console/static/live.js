@@ -15,7 +15,7 @@ let told = ""; // when the server spoke last, by its own clock
 
 function open() {
   stream?.close();
-  stream = new EventSource("/stream");
+  stream = new EventSource(document.body.dataset.stream);
   stream.addEventListener("frame", (message) => {
     heard = Date.now();
     const frame = JSON.parse(message.data);
@@ -29,9 +29,9 @@ function open() {
 }
 
 function follow() {
-  const verdict = $("verdict").dataset.verdict;
+  const verdict = $("verdict")?.dataset.verdict;
   const root = document.documentElement;
-  if (root.dataset.verdict === verdict) return;
+  if (root.dataset.verdict === verdict) return; // on a page without a verdict both are undefined
   root.dataset.verdict = verdict;
   $("favicon").href = `/static/favicon-${verdict}.svg`;
   document.title = `${$("verdict").querySelector("strong").textContent} · ${document.title.split(" · ").slice(1).join(" · ")}`;
@@ -52,6 +52,7 @@ function tellLife() {
 // ------------------------------------------------------------ what the reader does
 
 chooseTheme(redrawCharts);
+matchMedia("print").addEventListener("change", redrawCharts);
 
 async function unfold(button) {
   const row = document.getElementById(button.getAttribute("aria-controls"));

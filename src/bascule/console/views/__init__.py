@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bascule.console.parts import Parts
-from bascule.console.views.events import Event, OpenAlerts, history, open_alerts, resolved, timeline
+from bascule.console.views.events import Event, History, OpenAlerts, history, open_alerts, resolved, timeline
 from bascule.console.views.logs import LogRow, log_rows
 from bascule.console.views.plan import Plan, ShareRow, plan, share_rows
 from bascule.console.views.promises import Promises, promises
-from bascule.console.views.services import ServiceRow, own_rows, service_rows
+from bascule.console.views.services import ServiceRow, beats, own_rows, service_rows
 from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, signal_groups, trigger_rows
 from bascule.console.views.verdict import Notice, VerdictView, notices, verdict_view
 
-__all__ = ["Page", "build", "history"]
+__all__ = ["History", "Page", "build", "history"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ def build(parts: Parts, now: float) -> Page:
     traffic, health = parts.traffic.reading, parts.health.reading
     services = service_rows(spec, health, now)
     steps = plan(spec, journal, judge, now)
+    beat = parts.alerting.reading
+    has_stopped = beat.at is not None and not beats(spec, beat, now)
     return Page(
         now=datetime.fromtimestamp(now, UTC),
         notices=notices(parts.sources, services, now),
@@ -54,7 +56,7 @@ def build(parts: Parts, now: float) -> Page:
         groups=signal_groups(spec, judge, now),
         gates=gate_rows(judge, now),
         triggers=trigger_rows(judge, now),
-        alerts=open_alerts(journal, health, now),
+        alerts=open_alerts(journal, health, now, has_stopped),
         journal_speaks=journal.is_fresh(now),
         resolved=resolved(journal),
         timeline=timeline(journal),

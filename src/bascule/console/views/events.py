@@ -5,20 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bascule.console.answers import Incident, TimelineEntry
+from bascule.console.answers import HOLDING, Incident, TimelineEntry
 from bascule.console.parts import Health, Journal
 from bascule.console.sources import Reading
-from bascule.conventions import SEGMENT
+from bascule.conventions import PARTNER, SEGMENT
 from bascule.prometheus import ActiveAlert
 
 SHOWN = 12  # entries of a list that grows for ever
 SEVERITIES = ("critical", "warning")
+TELLING = (
+    "signal",
+    "target",
+    "gate",
+    "trigger",
+    "sla",
+    SEGMENT,
+    PARTNER,
+    "job",
+    "version",
+)  # labels that go in a title
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a list: when, what kind, what."""
+    """One line of a list: when, what kind, what; `name` is the alert's own, where it is one."""
 
     at: datetime | None
     kind: str
@@ -26,23 +37,53 @@ class Event:
     text: str
     until: datetime | None = None
     who: str = ""
+    name: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class OpenAlerts:
-    """What is open by the journal; `is_known` is False while the journal is silent: then none is not good news."""
+    """What is open by the journal. `doubt` is why that may be wrong: then none is not good news.
+
+    `holding` are those that hold the promotion and call nobody.
+    """
 
     incidents: list[Event]
+    holding: list[Event]
     pending: list[Event]
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """Every incident that was read, the newest first."""
+
+    incidents: list[Incident]
     is_known: bool
+    error: str
+
+    def count(self, look: str) -> int:
+        return sum(incident.look == look for incident in self.incidents)
 
 
-def open_alerts(reading: Reading[Journal], health: Reading[Health], now: float) -> OpenAlerts:
+def open_alerts(
+    reading: Reading[Journal], health: Reading[Health], now: float, alerting_stopped: bool = False
+) -> OpenAlerts:
     journal, seen = reading.value, health.fresh(now)
     standing = [incident for incident in journal.incidents if incident.is_open] if journal else []
     standing.sort(key=lambda each: (_gravity(each), each.starts or NEVER))
-    pending = [_pending(alert) for alert in seen.pending] if seen else []
-    return OpenAlerts([_incident(each) for each in standing], pending, reading.is_fresh(now))
+    return OpenAlerts(
+        incidents=[_incident(each) for each in standing if each.severity != HOLDING],
+        holding=[_incident(each) for each in standing if each.severity == HOLDING],
+        pending=[_pending(alert) for alert in seen.pending] if seen else [],
+        doubt=_doubt(reading.is_fresh(now), alerting_stopped),
+    )
+
+
+def _doubt(journal_speaks: bool, alerting_stopped: bool) -> str:
+    if not journal_speaks:
+        return "the incident journal is silent"
+    return "no heartbeat comes through the alerting" if alerting_stopped else ""
 
 
 def _gravity(incident: Incident) -> int:
@@ -56,10 +97,10 @@ def resolved(reading: Reading[Journal]) -> list[Event]:
     return [_incident(each) for each in ended[:SHOWN]]
 
 
-def history(reading: Reading[Journal]) -> list[Incident]:
-    """Every incident that was read, the newest first."""
-    journal = reading.value
-    return sorted(journal.incidents, key=lambda each: each.starts or NEVER, reverse=True) if journal else []
+def history(reading: Reading[Journal], now: float) -> History:
+    incidents = reading.value.incidents if reading.value else ()
+    newest_first = sorted(incidents, key=lambda each: each.starts or NEVER, reverse=True)
+    return History(newest_first, reading.is_fresh(now), reading.error)
 
 
 def timeline(reading: Reading[Journal]) -> list[Event]:
@@ -77,11 +118,13 @@ def _incident(incident: Incident) -> Event:
         _text(incident),
         incident.resolved,
         incident.acknowledged_by,
+        incident.alert,
+        f"incident-{incident.id}",
     )
 
 
 def _title(incident: Incident) -> str:
-    about = [incident.labels[label] for label in ("signal", SEGMENT, "job", "version") if incident.labels.get(label)]
+    about = [incident.labels[label] for label in TELLING if incident.labels.get(label)]
     return " · ".join([incident.alert, *about])
 
 

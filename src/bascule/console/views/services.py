@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bascule.console import figures
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WORST_FIRST = (State.BAD, State.NO_DATA, State.OK, State.NOT_APPLICABLE)
 WORDS = {State.OK: "up", State.BAD: "down", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
+FOREIGN_RESEND = 60.0  # seconds: the default of a Prometheus that is not ours
 ROLES = ("judge", "incidents", "logs", "console")
 
 
@@ -30,6 +32,7 @@ class ServiceRow:
     detail: str
     age: str
     query: str
+    since: datetime | None = None
 
 
 def service_rows(spec: Spec, reading: Reading[Health], now: float) -> list[ServiceRow]:
@@ -43,7 +46,26 @@ def own_rows(parts: Parts, reading: Reading[Health], now: float) -> list[Service
     """The parts that watch: those the page reads itself by their answer, the rest by Prometheus."""
     asked: tuple[Source[Any], ...] = (parts.traffic, parts.judge, parts.journal, parts.logs)
     rows = [_asked(source, now) for source in asked]
-    return [*rows, _row(parts.spec, "alertmanager", "alerts", reading.fresh(now), now)]
+    return [*rows, _row(parts.spec, "alertmanager", "alerts", reading.fresh(now), now), _beating(parts, now)]
+
+
+def _beating(parts: Parts, now: float) -> ServiceRow:
+    """Whether an alert gets from Prometheus to Alertmanager: one that always fires has just done so."""
+    reading = parts.alerting.reading
+    since = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
+    if beats(parts.spec, reading, now):
+        return ServiceRow("alerting", "alerts", State.OK, "works", "heartbeat", "", parts.heartbeat, since)
+    return ServiceRow("alerting", "alerts", State.NO_DATA, "no data", "last heartbeat", "", parts.heartbeat, since)
+
+
+def beats(spec: Spec, reading: Reading[float], now: float) -> bool:
+    """Prometheus repeats each alert at its resend delay; two may get lost."""
+    age = reading.age(now)
+    return age is not None and age <= 3 * (_resend(spec) + spec.stack.scrape.evaluation)
+
+
+def _resend(spec: Spec) -> float:
+    return FOREIGN_RESEND if "prometheus" in spec.stack.external else spec.stack.scrape.resend_delay
 
 
 def _asked(source: Source[Any], now: float) -> ServiceRow:

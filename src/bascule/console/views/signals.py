@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from bascule.console import figures, queries
-from bascule.console.answers import Opinion, SignalOpinion
+from bascule.console.answers import GateOpinion, Opinion, SignalOpinion, TriggerOpinion
 from bascule.console.sources import Reading
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
 
 THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line stands
 REST = ""  # the group of signals that the spec does not declare
+UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them
 GATE_WORDS = {
     State.OK: "holds", State.BAD: "not met", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
 }  # fmt: skip
+COUNTING = re.compile(r" for \S.* of \S")  # a trigger that is beyond its bound, but not yet for long enough
 TRIGGER_WORDS = {
     State.OK: "clear", State.BAD: "triggered", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
 }  # fmt: skip
@@ -61,10 +64,11 @@ class SignalGroup:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """A gate or a rollback trigger."""
+    """A gate or a rollback trigger; `look` is its state, or UNDECIDED."""
 
     name: str
     state: State
+    look: str
     word: str
     text: str
 
@@ -162,13 +166,27 @@ def _bar(told: SignalOpinion) -> float | None:
 
 def gate_rows(reading: Reading[Opinion], now: float) -> list[CheckRow]:
     told = reading.value.gates if reading.value else []
-    states = [gate.state if reading.is_fresh(now) else State.NO_DATA for gate in told]
-    return [CheckRow(gate.gate, state, GATE_WORDS[state], gate.text) for gate, state in zip(told, states, strict=True)]
+    return [_gate_row(gate, reading.is_fresh(now)) for gate in told]
 
 
 def trigger_rows(reading: Reading[Opinion], now: float) -> list[CheckRow]:
     told = reading.value.rollback if reading.value else []
-    states = [each.state if reading.is_fresh(now) else State.NO_DATA for each in told]
-    return [
-        CheckRow(each.when, state, TRIGGER_WORDS[state], each.text) for each, state in zip(told, states, strict=True)
-    ]
+    return [_trigger_row(trigger, reading.is_fresh(now)) for trigger in told]
+
+
+def _gate_row(gate: GateOpinion, is_fresh: bool) -> CheckRow:
+    """No data *enough* is something else than no data: there is a figure, and its interval is still on both sides."""
+    undecided = gate.state is State.NO_DATA and gate.value is not None and "not yet decided" in gate.text
+    return _check(gate.gate, gate.state, is_fresh, undecided, GATE_WORDS, gate.text)
+
+
+def _trigger_row(trigger: TriggerOpinion, is_fresh: bool) -> CheckRow:
+    undecided = trigger.state is State.OK and COUNTING.search(trigger.text) is not None
+    return _check(trigger.when, trigger.state, is_fresh, undecided, TRIGGER_WORDS, trigger.text)
+
+
+def _check(name: str, told: State, is_fresh: bool, undecided: bool, words: Mapping[State, str], text: str) -> CheckRow:
+    state = told if is_fresh else State.NO_DATA
+    if is_fresh and undecided:
+        return CheckRow(name, state, UNDECIDED, "not yet decided", text)
+    return CheckRow(name, state, state.value, words[state], text)

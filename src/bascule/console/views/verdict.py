@@ -27,6 +27,7 @@ TITLES = {
     "services": "Prometheus' targets",
     "logs": "the logs",
 }
+SET_PHASE = "bascule phase set {} --spec SPEC --who YOU --why REASON"
 WITHOUT = {
     "judge": "there is no verdict and no evidence until it answers again",
     "incidents": "alerts, timeline and phase may have changed since",
@@ -38,7 +39,7 @@ WITHOUT = {
 
 @dataclass(frozen=True)
 class VerdictView:
-    """`then` is what was said last, when that is too old to be repeated as the present."""
+    """`then` is what was said last, when that is too old to be repeated as the present; `command` does the advice."""
 
     verdict: Verdict
     word: str
@@ -47,6 +48,7 @@ class VerdictView:
     advice: str
     said: datetime | None
     then: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ def verdict_view(spec: Spec, reading: Reading[Opinion], phase: int | None, now: 
     if opinion is None:
         return _silent(reading, now)
     said = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
-    advice = _advice(spec, opinion.verdict, phase)
-    return VerdictView(opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons, advice, said)
+    return VerdictView(
+        opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons,
+        advice=_advice(spec, opinion.verdict, phase), said=said, command=_command(spec, opinion.verdict, phase),
+    )  # fmt: skip
 
 
 def _silent(reading: Reading[Opinion], now: float) -> VerdictView:
@@ -91,16 +95,32 @@ def _advice(spec: Spec, verdict: Verdict, phase: int | None) -> str:
         case Verdict.ROLL_BACK if phase == 0:
             return f"All traffic is planned on {baseline}. Check below that it is, then mend {candidate}."
         case Verdict.ROLL_BACK:
-            return f"Send all traffic back to {baseline} now. Then look at what is marked bad below."
+            return f"Send all traffic back to {baseline} now{_by_hand(spec)}. Then look at what is marked bad below."
         case Verdict.PROMOTE if phase is not None and phase >= len(spec.phases):
             return f"Every gate holds at the last phase. {baseline} can be retired."
         case Verdict.PROMOTE:
             share = "the plan's next share" if phase is None else figures.share(spec.phases[phase].share)
-            return f"Every gate holds. {candidate} may go to {share}."
+            return f"Every gate holds. {candidate} may go to {share}{_by_hand(spec)}."
         case Verdict.HOLD:
             return "Leave the share as it is. Nothing to do unless it turns."
         case _:
             return "Promote nothing. See below what is silent."
+
+
+def _by_hand(spec: Spec) -> str:
+    """Without a hook the journal only keeps what was decided: somebody moves the traffic."""
+    return "" if spec.share_hook else ", at the load balancer, and record it"
+
+
+def _command(spec: Spec, verdict: Verdict, phase: int | None) -> str:
+    """What to type; what only the reader knows is in capitals."""
+    match verdict:
+        case Verdict.ROLL_BACK if phase != 0:
+            return SET_PHASE.format(0)
+        case Verdict.PROMOTE if phase is not None and phase < len(spec.phases):
+            return SET_PHASE.format(phase + 1)
+        case _:
+            return ""
 
 
 def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now: float) -> list[Notice]:
