@@ -119,12 +119,12 @@ def differences(report: Report, world) -> Check:
 
 def _objective(check: Check, report: Report, objective: Objective) -> None:
     name = objective.name
-    whole = _Truth(check.world, objective.promise, {"version": "v2"} if objective.gain else {})
+    whole = Truth(check.world, objective.promise, {"version": "v2"} if objective.gain else {})
     _assessment(check, report, objective, name, whole, objective.whole, services=name == "availability")
     for row in objective.rows:
         promise = row.promise
         judged = {"version": "v2"} if objective.gain and row.dimension != "version" else {}
-        truth = _Truth(check.world, promise, _where(row) | judged)
+        truth = Truth(check.world, promise, where(row) | judged)
         _assessment(check, report, objective, f"{name} {row.dimension} {row.name}", truth, row.assessment)
     for point in (*objective.chart, *objective.moments):
         figure = whole.over(point.start, point.end)
@@ -139,13 +139,13 @@ def _objective(check: Check, report: Report, objective: Objective) -> None:
     _gain(check, objective)
 
 
-def _where(row: Row) -> dict[str, str]:
+def where(row: Row) -> dict[str, str]:
     if row.dimension == "partner":
         return {"segment": "api_partners", "partner": row.name}
     return {row.dimension: row.name}
 
 
-def _assessment(check: Check, report: Report, objective: Objective, what: str, truth: _Truth, ours: Assessment,
+def _assessment(check: Check, report: Report, objective: Objective, what: str, truth: Truth, ours: Assessment,
                 services: bool = False) -> None:  # fmt: skip
     current = truth.over(ours.current.start, ours.current.end)
     _figure(check, f"{what} current", ours.current, current)
@@ -198,7 +198,7 @@ def _step(report: Report) -> float:
     return next(s for s in (60, 120, 300, 600, 900, 1800, 3600, 7200) if s >= shortest)
 
 
-def _track(check: Check, objective: Objective, truth: _Truth) -> None:
+def _track(check: Check, objective: Objective, truth: Truth) -> None:
     if objective.window_kind == "daily":
         for point in objective.track:
             check.equal(f"{objective.name} day {point.start}", point.value, truth.over(point.start, point.end).value)
@@ -235,7 +235,7 @@ def _comparison(check: Check, report: Report, comparison) -> None:
             check.equal(f"{comparison.measure} {stratum.segment} {version}", events, float(np.sum(truth)))
 
 
-class _Truth:
+class Truth:
     """One promise's figures, from events."""
 
     def __init__(self, world, promise: Promise, where: dict[str, str]) -> None:

@@ -242,11 +242,14 @@ def build(seed: int, start: float, days: float, interval: float) -> World:
 
 
 def _gap(random: np.random.Generator, times: np.ndarray, resets: dict[str, np.ndarray]) -> np.ndarray:
-    """Six hours without a scrape. A reset in them must be one that counters can show at all: after a long life."""
-    while True:
-        gap = _stretch(random, times, 6 * 3600)
+    """Six hours without a scrape (less in a short world). A reset in them must be one that counters can show at all:
+    after a long life."""
+    length = min(6 * 3600.0, (times[-1] - times[0]) / 20)
+    for _ in range(1000):
+        gap = _stretch(random, times, length)
         if all(_shows(np.flatnonzero(row), gap) for row in resets.values()):
             return gap
+    raise ValueError("no gap fits this world; take another seed")
 
 
 def _shows(resets: np.ndarray, gap: np.ndarray) -> bool:
