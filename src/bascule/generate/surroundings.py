@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bascule.generate.compose import compose_files
 from bascule.generate.elk import elk_files
+from bascule.generate.kubernetes import kubernetes_files
 from bascule.spec import Spec
 
 
 def surroundings(spec: Spec, files: Mapping[str, str]) -> dict[str, str]:
     """Relative path to text; `files` are those made before, which deployments carry along."""
-    return elk_files(spec)
+    return elk_files(spec) | compose_files(spec) | kubernetes_files(spec, files)

@@ -1,0 +1,237 @@
+"""Compose and Kubernetes: valid against their schemas, complete, and with no more rights than needed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from compose_spec import PyCompose
+
+from bascule.generate import generate
+from bascule.generate.roles import ROLES
+from bascule.spec import BUILT_IN, Spec, load, parse
+from bascule.stack.plan import exporters
+
+ROOT = Path(__file__).parents[3]
+SPECS = {
+    "built in": load(BUILT_IN),
+    "mapped": load(ROOT / "tests/fixtures/golden/mapped/spec.yaml"),
+    "minimal": load(ROOT / "tests/fixtures/golden/minimal/spec.yaml"),
+}
+FILES = {name: generate(spec) for name, spec in SPECS.items()}
+KUBERNETES_VERSION = "1.31"
+every_spec = pytest.mark.parametrize("name", SPECS)
+
+# What the Prometheus operator's definitions ask of the kinds used here, written down from them.
+TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+DURATION = {"type": "string", "pattern": r"^(0|([0-9]+(ms|[smhdwy]))+)$"}
+
+
+def closed(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+RULE = closed(
+    ["expr"], alert={"type": "string"}, record={"type": "string"}, expr={"type": ["string", "integer"]},
+    labels=TEXTS, annotations=TEXTS, keep_firing_for=DURATION, **{"for": DURATION},
+)  # fmt: skip
+GROUP = closed(["name"], name={"type": "string", "minLength": 1}, interval=DURATION, rules={"items": RULE})
+ENDPOINT = closed(
+    [], port={"type": "string"}, targetPort={"type": ["string", "integer"]}, path={"type": "string"},
+    interval=DURATION, scrapeTimeout=DURATION,
+    relabelings={"items": closed([], targetLabel={"type": "string"}, replacement={"type": "string"})},
+)  # fmt: skip
+RECEIVER = closed(
+    ["name"], name={"type": "string"},
+    webhookConfigs={"items": closed([], url={"type": "string"}, sendResolved={"type": "boolean"})},
+)  # fmt: skip
+ROUTE = closed(
+    [], receiver={"type": "string"}, groupBy={"items": {"type": "string"}}, groupWait=DURATION, groupInterval=DURATION,
+    repeatInterval=DURATION,
+)  # fmt: skip
+OPERATOR = {
+    "PrometheusRule": closed([], groups={"items": GROUP}),
+    "ServiceMonitor": closed(
+        ["endpoints", "selector"],
+        endpoints={"items": ENDPOINT},
+        selector=closed([], matchLabels=TEXTS),
+        namespaceSelector=closed([], any={"type": "boolean"}),
+    ),
+    "AlertmanagerConfig": closed([], route=ROUTE, receivers={"items": RECEIVER}),
+}
+
+
+def manifests(name: str) -> dict[str, dict[str, Any]]:
+    found = {path: text for path, text in FILES[name].items() if path.startswith("kubernetes/")}
+    return {path: yaml.safe_load(text) for path, text in found.items() if not path.endswith("kustomization.yaml")}
+
+
+def compose(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(FILES[name]["compose.yaml"])
+    return document
+
+
+@every_spec
+def test_kubernetes_manifests_are_valid_without_a_cluster(name: str) -> None:
+    """Kinds of Kubernetes against its own schemas, kinds of the operator against its definitions; nothing unknown."""
+    for path, manifest in manifests(name).items():
+        if manifest["kind"] in OPERATOR:
+            assert manifest["apiVersion"].startswith("monitoring.coreos.com/"), path
+            jsonschema.validate(manifest["spec"], OPERATOR[manifest["kind"]])
+        else:
+            kubernetes_validate.validate(manifest, KUBERNETES_VERSION, strict=True)
+
+
+@every_spec
+def test_the_kustomization_names_every_manifest(name: str) -> None:
+    """`kubectl apply -k` takes them all."""
+    named = yaml.safe_load(FILES[name]["kubernetes/kustomization.yaml"])["resources"]
+    assert {f"kubernetes/{resource}" for resource in named} == set(manifests(name))
+
+
+@every_spec
+def test_the_cluster_gets_the_same_rules_and_dashboards(name: str) -> None:
+    """Each rule file as a PrometheusRule, each dashboard as a ConfigMap that Grafana's sidecar looks for."""
+    files, found = FILES[name], manifests(name)
+    for path, text in files.items():
+        short = path.rpartition("/")[2]
+        if path.startswith("prometheus/rules/"):
+            rule = found[f"kubernetes/rules-{short.removesuffix('.yml')}.yaml"]
+            assert rule["spec"] == yaml.safe_load(text)
+        if path.startswith("grafana/dashboards/"):
+            board = found[f"kubernetes/dashboard-{short.removesuffix('.json')}.yaml"]
+            assert yaml.safe_load(board["data"][short]) == yaml.safe_load(text)
+            assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+            assert len(board["data"][short].encode()) < 1 << 20
+
+
+@every_spec
+def test_the_roles_run_without_rights_and_are_asked_how_they_are(name: str) -> None:
+    """Not as root, read-only, limited, probed; one pod, because two would write one state."""
+    deployment = manifests(name)["kubernetes/bascule-deployment.yaml"]["spec"]
+    pod = deployment["template"]["spec"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert [container["name"] for container in pod["containers"]] == list(ROLES)
+    for container in pod["containers"]:
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {"limits", "requests"} <= container["resources"].keys()
+        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+
+
+@every_spec
+def test_the_jobs_of_a_cluster_have_the_names_that_the_rules_know(name: str) -> None:
+    """Every application and every role is scraped under its own job."""
+    monitors = [manifest for manifest in manifests(name).values() if manifest["kind"] == "ServiceMonitor"]
+    jobs = {endpoint["relabelings"][0]["replacement"] for each in monitors for endpoint in each["spec"]["endpoints"]}
+    assert jobs == {*SPECS[name].services_of("application"), *(f"bascule-{role}" for role in ROLES)}
+
+
+@every_spec
+def test_the_compose_file_is_valid(name: str) -> None:
+    """By the compose specification."""
+    text = FILES[name]["compose.yaml"]
+    assert set(PyCompose.from_yaml(text).to_dict()["services"]) == set(compose(name)["services"])
+
+
+@every_spec
+def test_docker_compose_accepts_the_compose_file(name: str, tmp_path: Path) -> None:
+    """`docker compose config`, where the plug-in is on this machine."""
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("no docker compose here")
+    for path, text in FILES[name].items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "logstash.env").write_text("BASCULE_PSEUDONYM_KEY=x\n")
+    command = [docker, "compose", "--profile", "elk", "config", "--quiet"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@every_spec
+def test_compose_starts_what_the_stack_starts(name: str) -> None:
+    """The same exporters and roles, and Grafana; ELK only when asked for, and only where there are logs."""
+    spec, services = SPECS[name], compose(name)["services"]
+    wanted = {"prometheus", "alertmanager", "grafana", *ROLES}
+    wanted |= {exporter.replace("_", "-") for exporter in exporters(spec)}
+    assert {service for service, body in services.items() if "profiles" not in body} == wanted
+    elk = {service for service, body in services.items() if body.get("profiles") == ["elk"]}
+    assert bool(elk) == bool(spec.logs.sources)
+
+
+@every_spec
+def test_images_are_pinned_and_services_limited_and_asked_how_they_are(name: str) -> None:
+    """No `latest`; the exporter whose image holds no program to ask with, and what ends by itself, excepted."""
+    for service, body in compose(name)["services"].items():
+        tag = body["image"].rpartition(":")[2]
+        assert tag[0].isdigit() or (tag[0] == "v" and tag[1].isdigit()), service
+        assert body["mem_limit"]
+        assert body["cap_drop"] == ["ALL"]
+        assert "healthcheck" in body or service in ("nginx-exporter", "elasticsearch-setup")
+
+
+@every_spec
+def test_every_file_that_compose_mounts_is_generated(name: str) -> None:
+    """Relative mounts lead to generated files; named volumes are declared."""
+    document = compose(name)
+    mounts = [
+        mount
+        for body in document["services"].values()
+        for mount in body.get("volumes", [])
+        if isinstance(mount, str)
+    ]  # fmt: skip
+    for source in {mount.partition(":")[0] for mount in mounts}:
+        if source.startswith("./"):
+            assert any(path == source[2:] or path.startswith(source[2:] + "/") for path in FILES[name]), source
+        elif not source.startswith("/"):
+            assert source in document["volumes"]
+
+
+@every_spec
+def test_the_containers_read_the_same_migration(name: str) -> None:
+    """The spec they are given is accepted, and differs in where it listens and keeps its state alone."""
+    inside = parse(FILES[name]["compose/spec.yaml"])
+    in_a_pod = parse(manifests(name)["kubernetes/bascule-config.yaml"]["data"]["spec.yaml"])
+    for moved in (inside, in_a_pod):
+        assert without_place(moved) == without_place(SPECS[name])
+    assert in_a_pod.stack.listen == "0.0.0.0"
+
+
+def without_place(spec: Spec) -> dict[str, Any]:
+    document = spec.model_dump(mode="json", by_alias=True)
+    del document["stack"]["state"], document["stack"]["listen"]
+    return document
+
+
+def test_prometheus_in_a_container_does_not_look_for_the_launcher() -> None:
+    """`bascule up` is not there: its job would be down for ever."""
+    jobs = {job["job_name"] for job in yaml.safe_load(FILES["built in"]["compose/prometheus.yml"])["scrape_configs"]}
+    assert "bascule-supervisor" not in jobs
+    assert {"supersmartmatch-v1", "bascule-judge"} <= jobs
+
+
+def test_parts_that_run_elsewhere_are_not_started() -> None:
+    """A declared external Prometheus is used."""
+    text = (ROOT / "tests/fixtures/golden/minimal/spec.yaml").read_text("utf-8")
+    spec = parse(text + "\nstack: {external: {prometheus: 'http://prometheus.example.com:9090'}}\n")
+    services = yaml.safe_load(generate(spec)["compose.yaml"])["services"]
+    assert "prometheus" not in services
+    assert services["grafana"]["environment"]["BASCULE_PROMETHEUS_URL"] == "http://prometheus.example.com:9090"
+    assert "prometheus" not in services["judge"].get("depends_on", {})
+
+
+def test_the_secret_files_of_receivers_are_mounted_where_they_are_named() -> None:
+    """Never their contents."""
+    text = (ROOT / "tests/fixtures/golden/minimal/spec.yaml").read_text("utf-8")
+    spec = parse(text + "\nnotify: {receivers: {team: {slack: {url_file: /etc/secrets/slack}}}}\n")
+    mounts = yaml.safe_load(generate(spec)["compose.yaml"])["services"]["alertmanager"]["volumes"]
+    assert "/etc/secrets/slack:/etc/secrets/slack:ro" in mounts
