@@ -45,7 +45,7 @@ class Events:
     def of_histogram(cls, counts: Counts, limit: float) -> Events:
         buckets = {bound: counts.at_bound(bound).total for bound in counts.bounds}
         total = buckets.get(math.inf, np.zeros(len(counts.pieces)))
-        return cls(counts.pieces, _under(buckets, limit, total), total, buckets)
+        return cls(counts.pieces, under(buckets, limit, total), total, buckets)
 
     def over(self, promise: Promise, start: float, end: float) -> Figure:
         window = self.pieces.within(start, end)
@@ -60,7 +60,7 @@ class Events:
         return (total - good) / total if promise.kind is Kind.CEILING else good / total
 
 
-def _under(buckets: Mapping[float, Floats], limit: float, total: Floats) -> Floats:
+def under(buckets: Mapping[float, Floats], limit: float, total: Floats) -> Floats:
     """Requests under a time, by piece; between two bounds the count is interpolated as quantiles are."""
     finite = sorted(bound for bound in buckets if not math.isinf(bound))
     if limit in buckets:

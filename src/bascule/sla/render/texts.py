@@ -152,8 +152,8 @@ ENGLISH: Final[Mapping[str, str]] = {
 FRENCH: Final[Mapping[str, str]] = {
     "report": "Rapport de niveau de service",
     "overall.PASS": "Tous les objectifs sont tenus",
-    "overall.FAIL": "{failed} objectifs sur {all} non tenus",
-    "overall.NO DATA": "{missing} objectifs sur {all} sans données",
+    "overall.FAIL": "Objectifs non tenus : {failed} sur {all}",
+    "overall.NO DATA": "Objectifs sans données : {missing} sur {all}",
     "outcome.PASS": "TENU",
     "outcome.FAIL": "NON TENU",
     "outcome.NO DATA": "SANS DONNÉES",

@@ -1,0 +1,158 @@
+"""Promises held against windows: sums first, states as they were promised, nothing from nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.sla.assess import Events, Rules, assess, budget, is_breached, moments, under, worst
+from bascule.sla.counts import quantile
+from bascule.sla.pieces import cut
+from bascule.sla.report import Kind, Outcome, Promise, Standing
+
+RULES = Rules(warning=0.9, recovery=900, least_events=0)
+UP = Promise(Kind.AVAILABILITY, 0.999, "99.9%")
+ERRORS = Promise(Kind.CEILING, 0.99, "< 1%", 0.01)
+FAST = Promise(Kind.LATENCY, 0.95, "95% < 100ms", 0.1, 0.95)
+PIECES = cut(0, 36000, 60)  # ten hours
+
+
+def events(bad, total=1000.0, pieces=PIECES):
+    bad = np.resize(np.asarray(bad, dtype=float), len(pieces))
+    whole = np.full(len(pieces), float(total))
+    return Events(pieces, whole - bad, whole)
+
+
+def of(promise, happened, windows=((0, 36000),), endings=((0, 36000),), rules=RULES):
+    return assess(promise, happened, windows, endings, rules)
+
+
+def test_numerators_and_denominators_are_summed_never_ratios_averaged():
+    """An hour of 10 requests all failed beside an hour of 990 fine ones is 1 %, not 50 %."""
+    pieces = cut(0, 7200, 720)
+    total = np.where(pieces.edges[1:] <= 3600, 10.0, 990.0) / 2
+    bad = np.where(pieces.edges[1:] <= 3600, total, 0.0)
+    figure = Events(pieces, total - bad, total).over(ERRORS, 0, 7200)
+    assert figure.value == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("bad", "outcome", "standing"),
+    [
+        (0, Outcome.PASS, Standing.OK),
+        (8.9, Outcome.PASS, Standing.OK),
+        (9, Outcome.PASS, Standing.WARNING),  # 0.9 %: 90 % of a ceiling
+        (10, Outcome.PASS, Standing.WARNING),  # exactly at it is kept
+        (10.1, Outcome.FAIL, Standing.CRITICAL),
+    ],
+)
+def test_a_ceiling_warns_at_90_percent_of_itself(bad, outcome, standing):
+    found = of(ERRORS, events(bad))
+    assert (found.outcome, found.standing) == (outcome, standing)
+
+
+@pytest.mark.parametrize(("bad", "standing"), [(0.89, Standing.OK), (0.91, Standing.WARNING), (1.1, Standing.CRITICAL)])
+def test_availability_warns_at_90_percent_of_its_budget_not_at_89_percent_of_itself(bad, standing):
+    assert of(UP, events(bad)).standing is standing
+
+
+@pytest.mark.parametrize(
+    ("share", "standing"), [(0.95, Standing.WARNING), (0.99, Standing.OK), (0.94, Standing.CRITICAL)]
+)
+def test_a_response_time_warns_at_90_percent_of_its_limit(share, standing):
+    total = np.full(len(PIECES), 1000.0)
+    buckets = {0.05: total * 0.94, 0.1: total * share, 1.0: total, math.inf: total}
+    assert of(FAST, Events(PIECES, buckets[0.1], total, buckets)).standing is standing
+
+
+def test_no_events_are_no_data_and_never_a_pass():
+    found = of(ERRORS, events(0, total=0))
+    assert (found.outcome, found.standing, found.deciding) == (Outcome.NO_DATA, Standing.NO_DATA, None)
+
+
+def test_too_few_events_decide_nothing():
+    """One error in five requests is no breach of 1 %."""
+    found = of(ERRORS, events(0.2, total=1), rules=Rules(0.9, 900, 10_000))
+    assert found.outcome is Outcome.NO_DATA
+
+
+def test_a_breach_in_the_last_quarter_of_an_hour_is_recovering():
+    breached, kept = (0, 18000), (18000, 36000)
+    happened = events(np.where(PIECES.edges[1:] <= 18000, 100, 0))
+    assert of(ERRORS, happened, endings=[breached, kept]).standing is Standing.RECOVERING
+    assert of(ERRORS, happened, endings=[kept]).standing is Standing.OK
+
+
+def test_the_worst_window_decides_and_is_shown():
+    happened = events(np.where(PIECES.edges[1:] <= 3600, 50, 1))
+    windows = [(start, start + 3600) for start in range(0, 36000, 3600)]
+    found = of(ERRORS, happened, windows)
+    assert (found.outcome, found.breaches, found.windows) == (Outcome.FAIL, 1, 10)
+    assert (found.deciding.start, found.deciding.value) == (0, pytest.approx(0.05))
+
+
+def test_the_budget_says_what_is_left_how_fast_it_goes_and_when_it_ends():
+    happened = events(5)  # half of 1 %
+    left = budget(ERRORS, happened, happened.over(ERRORS, 0, 36000), window=86400)
+    assert left.left == pytest.approx(0.5)
+    assert [burn.rate for burn in left.burns] == [pytest.approx(0.5)] * 2
+    assert left.exhausted_in == pytest.approx(0.5 * 86400 / 0.5)
+
+
+def test_nothing_bad_never_exhausts_a_budget():
+    happened = events(0)
+    assert budget(ERRORS, happened, happened.over(ERRORS, 0, 36000), 86400).exhausted_in is None
+
+
+def test_worst_moments_are_stretches_the_most_costly_first():
+    shape = np.zeros(len(PIECES))
+    shape[10:13], shape[40:50] = 500, 100
+    first, second = moments(ERRORS, events(shape))
+    assert (first.start, first.end, first.bad) == (PIECES.edges[10], PIECES.edges[13], 1500)
+    assert (second.end - second.start, second.bad) == (10 * PIECES.step, 1000)
+
+
+def test_a_limit_between_two_bounds_is_interpolated_like_a_quantile():
+    total = np.full(len(PIECES), 100.0)
+    counts = {0.05: total * 0.5, 0.15: total, math.inf: total}
+    assert under(counts, 0.1, total) == pytest.approx(total * 0.75)
+
+
+def test_the_worst_of_states_puts_critical_first_and_no_data_before_health():
+    assert worst([Standing.OK, Standing.NO_DATA, Standing.CRITICAL]) is Standing.CRITICAL
+    assert worst([Standing.OK, Standing.NO_DATA]) is Standing.NO_DATA
+    assert worst([]) is Standing.NO_DATA
+
+
+def test_a_promise_of_100_percent_has_no_budget_and_breaks_at_the_first_failure():
+    perfect = Promise(Kind.FLOOR, 1.0, "100%")
+    assert of(perfect, events(0)).outcome is Outcome.PASS
+    assert is_breached(events(0.001).over(perfect, 0, 36000))
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12), st.floats(0.01, 0.99))
+def test_a_quantile_lies_between_the_bounds_of_its_bucket(counts, q):
+    bounds = [0.1 * (k + 1) for k in range(len(counts))]
+    cumulative = dict(zip(bounds, np.cumsum(counts).tolist(), strict=True))
+    value = quantile(q, cumulative | {math.inf: float(sum(counts))})
+    if sum(counts) == 0:
+        assert math.isnan(value)
+    else:
+        assert 0 <= value <= bounds[-1]
+        below = sum(c for b, c in zip(bounds, counts, strict=True) if b <= value + 1e-12)
+        assert below <= q * sum(counts) + max(counts) + 1e-6
+
+
+@given(st.lists(st.floats(0, 10), min_size=2, max_size=40), st.data())
+def test_windows_side_by_side_add_up(bad, data):
+    pieces = cut(0, 36000, 60)
+    happened = events(bad, 1000, pieces)
+    middle = float(data.draw(st.sampled_from(pieces.edges.tolist())))
+    parts = [happened.over(ERRORS, 0, middle), happened.over(ERRORS, middle, 36000)]
+    whole = happened.over(ERRORS, 0, 36000)
+    assert sum(part.bad for part in parts) == pytest.approx(whole.bad)
+    assert sum(part.total for part in parts) == pytest.approx(whole.total)

@@ -1,0 +1,160 @@
+"""Reports as people get them: complete, in both languages, safe, and the same bytes for the same facts."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+import string
+
+import pypdf
+import pytest
+
+from bascule.errors import UsageError
+from bascule.sla.render import render, render_csv, render_html, render_json, render_mail, render_markdown, render_pdf
+from bascule.sla.render.numbers import Numbers
+from bascule.sla.render.texts import ENGLISH, FRENCH
+from bascule.sla.report import Kind, Outcome, Promise
+
+
+def test_both_languages_say_everything_with_the_same_gaps():
+    assert ENGLISH.keys() == FRENCH.keys()
+    for key in ENGLISH:
+        gaps = [
+            {name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (ENGLISH[key], FRENCH[key])
+        ]
+        assert gaps[0] == gaps[1], key
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_page_is_one_file_that_asks_nobody_for_anything(report, language):
+    page = render_html(report, language)
+    assert not re.findall(r"(?:src|href)=[\"']?(?!data:)|@import|<script|url\((?!data:)", page)
+    assert "None" not in page
+    assert "nan" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", page).lower().replace("maintenance", "").replace(
+        "finance", ""
+    )
+
+
+def test_names_from_outside_cannot_become_markup(report):
+    for text in (render_html(report), render_mail(report)[2]):
+        assert "<V2>" not in text
+        assert "&lt;V2&gt;" in text
+    assert "move \\| of &lt;racks>" in render_markdown(report)
+
+
+def test_the_first_page_says_what_is_not_kept_and_what_decides_it(report):
+    page = render_html(report)
+    assert "1 of 4 objectives not kept" in page
+    assert report.outcome is Outcome.FAIL
+    assert report.exit_code == 1
+    assert "data for 29\u202fd 19\u202fh of 30\u202fd" in page
+
+
+def test_french_numbers_are_written_in_french(report):
+    page = render_html(report, "fr")
+    assert "Taux d’erreur" in page
+    assert "1,33\u202f%" in page
+
+
+def test_json_holds_every_fact_and_no_number_that_json_does_not_have(report):
+    text = render_json(report)
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    body = json.loads(text)
+    assert body["outcome"] == "FAIL"
+    assert {f.name for f in dataclasses.fields(report)} <= body.keys()
+    assert body["objectives"][3]["whole"]["deciding"]["value"] == pytest.approx(0.2 * 48 / 720)
+
+
+def test_csv_has_a_row_for_each_part_with_plain_numbers(report):
+    rows = list(csv.DictReader(io.StringIO(render_csv(report))))
+    assert [row["objective"] for row in rows if row["dimension"] == "all"] == [o.name for o in report.objectives]
+    assert float(rows[0]["value"]) == pytest.approx(1 - 0.05 / 720)
+
+
+def test_a_cell_that_a_spreadsheet_would_run_stays_a_text(report):
+    objective = report.objectives[0]
+    row = dataclasses.replace(objective.rows[0], name="=cmd()")
+    hostile = dataclasses.replace(report, objectives=(dataclasses.replace(objective, rows=(row,)),))
+    assert "'=cmd()" in render_csv(hostile)
+
+
+def test_markdown_tables_are_as_wide_as_their_heads(report):
+    lines = [line for line in render_markdown(report, "fr").splitlines() if line.startswith("|")]
+    widths = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+    for line, width, before in zip(lines[1:], widths[1:], widths, strict=False):
+        if line.startswith("|---"):
+            assert width == before
+
+
+def test_the_mail_body_shows_the_same_without_styles_or_pictures(report):
+    subject, text, html = render_mail(report, "fr")
+    assert "Objectifs non tenus : 1 sur 4" in subject
+    assert "Taux d’erreur" in text
+    assert "<style" not in html
+    assert "<img" not in html
+    assert "svg" not in html
+
+
+@pytest.fixture(scope="module")
+def pdf_of():
+    kept: dict[int, bytes] = {}
+    return lambda report: kept.setdefault(0, render_pdf(report))
+
+
+def test_the_pdf_has_its_pages_its_words_and_its_bytes(report, pdf_of):
+    first = pdf_of(report)
+    pages = pypdf.PdfReader(io.BytesIO(first)).pages
+    text = [" ".join(page.extract_text().split()) for page in pages]
+    assert len(pages) == 6  # the first page, one for each objective, incidents and maintenance
+    assert "SuperSmartMatch <V2>" in text[0]
+    assert "1 of 4 objectives not kept" in text[0]
+    for page, name in zip(
+        text[1:], ("Availability", "Response time", "Matching accuracy", "Error rate", "Incidents"), strict=True
+    ):
+        assert name in page
+    assert render_pdf(report) == first
+
+
+def test_an_unknown_format_or_language_is_named(report):
+    with pytest.raises(UsageError, match="no format 'docx'"):
+        render(report, "docx")
+    with pytest.raises(UsageError, match="no report in 'de'"):
+        render_html(report, "de")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0, "0 s"),
+        (0.4, "< 1 s"),
+        (59, "59 s"),
+        (3600, "1 h"),
+        (3661, "1 h 1 min"),
+        (90000, "1 d 1 h"),
+        (86400 + 59, "1 d"),
+    ],
+)
+def test_durations_are_two_units_at_most(seconds, written):
+    assert Numbers("en", None).lasting(seconds).replace("\u202f", " ") == written
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(1.0, "100%"), (0.9991, "99.910%"), (0.998, "99.80%"), (0.85, "85.0%"), (0.00021, "0.021%"), (0.0, "0%")],
+)
+def test_percentages_show_a_breach_beside_a_near_miss(share, written):
+    assert Numbers("en", None).percent(share) == written
+
+
+def test_targets_are_written_as_they_were_promised():
+    numbers = Numbers("en", None)
+    promises = [
+        Promise(Kind.AVAILABILITY, 0.999, ""),
+        Promise(Kind.CEILING, 0.999, "", 0.001),
+        Promise(Kind.LATENCY, 0.95, "", 0.1),
+    ]
+    assert [numbers.target(p).replace("\u202f", " ") for p in promises] == ["≥ 99.9%", "< 0.1%", "p95 < 100 ms"]
