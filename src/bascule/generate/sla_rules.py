@@ -15,7 +15,7 @@ from bascule.generate.expressions import canonical_rate
 from bascule.generate.rules import Alerting, Recording
 from bascule.spec import Matcher, Objective, Selector, Spec
 from bascule.spec.model import HistogramSignal, RatioSignal, Sla
-from bascule.spec.quantities import format_duration
+from bascule.spec.quantities import format_duration, parse_duration
 
 INTERVAL_SECONDS = 60.0
 SERVING = "application|nginx|redis"
@@ -191,9 +191,10 @@ def _burns(spec: Spec, name: str) -> Iterator[Alerting]:
 
 
 def _enough_in(spec: Spec, name: str, window: str) -> str:
-    """Ten minutes of counts at least: a restart in the first minute is no trend."""
+    """A 24th of the window, and ten minutes at least, is covered: one missed scrape in ten minutes is no trend."""
+    minutes = max(10.0, parse_duration(window) / 24 / 60)
     series = f'{Recorded.SLA_ALL}{{sla="{name}"}}'
-    covered = f"count_over_time({series}[{window}]) >= 10"
+    covered = f"count_over_time({series}[{window}]) >= {minutes:g}"
     if name == AVAILABILITY:
         return covered
     return f"{covered}\nand ignoring (window)\nsum_over_time({series}[5m]) >= {spec.thresholds.min_requests}"
