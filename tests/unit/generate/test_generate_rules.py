@@ -158,3 +158,10 @@ def test_each_alert_is_tested_firing_and_without_data() -> None:
 def test_runbooks_are_named_after_their_alerts(alert: str, page: str) -> None:
     """Camel case becomes words with dashes."""
     assert slug(alert) == page
+
+
+def test_every_series_and_alert_is_documented() -> None:
+    """A name without a line in docs/generated.md is a name nobody can look up."""
+    text = (RUNBOOKS.parent / "generated.md").read_text("utf-8")
+    for rule in (*alerts(SPECS["everything"]), *recordings(SPECS["everything"])):
+        assert f"`{rule.name}`" in text, rule.name
