@@ -245,16 +245,116 @@ def test_the_share_chart_shows_actual_and_planned_and_what_happened(house: Prete
     assert {("planned", "freemium"), ("actual", "freemium"), ("actual", "all")} <= roles
 
 
-def test_the_page_of_incidents_loads_without_a_complaint(house: Pretended, browser: Browser) -> None:
-    house.story.break_candidate()
-    page = browser.page(390, 844)
-    page.open(house.url + "/incidents")
-    page.wait("document.body.innerText.includes('CandidateWorse')")
-    page.wait("document.querySelector('#clock').innerText.includes('UTC')")
-    assert page.complaints() == []
+def test_checks_that_are_not_yet_decided_look_like_neither_good_nor_bad_nor_silent(
+    house: Pretended, visit: Visit
+) -> None:
+    page = visit(house.url)
+    looks = "[...document.querySelectorAll('#gates .state')].map((each) => each.className.split(' ')[1])"
+    assert {"ok", "undecided", "no_data"} <= set(page.evaluate(looks))
+    assert "not yet decided" in page.text("#gates .undecided")
+    assert "not yet decided" in page.text("#triggers .undecided")
+
+
+def test_the_heartbeat_is_no_alert_and_its_end_is_no_data(own_house: Pretended, visit: Visit) -> None:
+    page = visit(own_house.url)
+    beating = "document.querySelector('[data-key=alerting]').innerText"
+    page.wait(f"{beating}.includes('works') && {beating}.includes('ago')")
+    assert "none open" in page.text("#alerts")
+    assert "DeadMansSwitch" not in page.text("#main")
+    own_house.story.last_beat = time.time() - 60
+    page.wait(f"{beating}.includes('no data')", 10)
+    page.wait("document.querySelector('#alerts').innerText.includes('no heartbeat')")
+    assert "none open" not in page.text("#alerts")
+
+
+def test_what_only_holds_the_promotion_is_no_open_alert(house: Pretended, visit: Visit) -> None:
+    page = visit(house.url)
+    assert "TargetUnmet" in page.text("#alerts .pending")
+    assert "none open" in page.text("#alerts")
+
+
+def test_the_page_of_incidents_is_live_and_says_when_its_journal_falls_silent(
+    own_house: Pretended, visit: Visit
+) -> None:
+    page = visit(own_house.url + "/incidents", width=390)
+    page.evaluate("window.still = true")
+    assert "CandidateWorse" not in page.text("#incidents")
+    own_house.story.break_candidate()
+    page.wait("document.querySelector('#incidents').innerText.includes('2 open')", 5)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    own_house.story.recover()
+    page.wait("document.querySelector('#incidents').innerText.includes('2 ended')", 5)
+    own_house.endpoints["incidents"].silent = True
+    page.wait("document.querySelector('#incidents').innerText.includes('not known now')", 10)
+    assert page.evaluate("window.still")
+    assert page.complaints() == []
+
+
+def test_an_open_alert_leads_to_its_runbook(house: Pretended, visit: Visit) -> None:
+    house.story.break_candidate()
+    page = visit(house.url)
+    page.wait("!!document.querySelector('#alerts .critical .runbook')", 5)
+    page.click("#alerts .critical .runbook")
+    page.wait("location.pathname === '/runbooks/candidate-worse' && !!document.querySelector('.prose')")
+    assert page.text(".prose h1") == "CandidateWorse"
+    house.story.recover()
+
+
+def test_hostile_log_lines_are_only_read(house: Pretended, browser: Browser) -> None:
+    page = browser.page(1440, 900)
+    page.open(house.url + "/logs")
+    assert "<script>alert(1)</script>" in page.text(".lines")
+    assert "\\u202egnp.exe" in page.text(".lines")
+    assert page.evaluate("document.images.length") == 0
+    assert page.evaluate("document.title").startswith("Logs")
+    assert page.complaints() == []
+    page.close()
+
+
+def test_a_choice_searches_at_once_and_the_lines_can_be_followed(own_house: Pretended, browser: Browser) -> None:
+    own_house.story.lines = [{"source": "nginx", "message": "the first"}]
+    page = browser.page(1440, 900)
+    page.open(own_house.url + "/logs")
+    page.evaluate("(() => { const each = document.querySelector('[name=level]'); each.value = 'error';"
+                  " each.dispatchEvent(new Event('change', { bubbles: true })); })()")  # fmt: skip
+    page.wait("location.search.includes('level=error') && !!document.querySelector('.lines')")
+    page.wait("!document.querySelector('#follow').hidden")
+    own_house.story.lines = [{"source": "nginx", "message": "the second"}]
+    page.click("#follow")
+    page.wait("document.querySelector('.lines').innerText.includes('the second')", 6)
+    own_house.endpoints["logs"].silent = True
+    page.wait("document.querySelector('#found').innerText.includes('does not answer')", 10)
+    assert "No line matches" not in page.text("#found")
+    assert page.complaints() == []
+    page.close()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1024, 1440])
+def test_the_other_pages_are_readable_and_never_wider_than_the_screen(
+    house: Pretended, browser: Browser, width: int, dark: bool
+) -> None:
+    house.story.break_candidate()
+    page = browser.page(width, 900, dark=dark)
+    for path in ("/incidents", "/logs", "/runbooks/", "/runbooks/monitoring"):
+        page.open(house.url + path)
+        page.wait("document.querySelector('#clock').innerText.includes('UTC')")
+        assert page.evaluate(FAINT) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
     page.close()
     house.story.recover()
+
+
+def test_on_paper_a_dark_page_is_light_and_its_chart_fits(house: Pretended, visit: Visit) -> None:
+    page = visit(house.url, dark=True)
+    page.wait(CHART)
+    page.pretend_paper(1047)
+    page.wait("getComputedStyle(document.body).color === 'rgb(23, 33, 45)'")
+    inside = (
+        "(() => { const [chart, canvas] = ['.traffic', '.traffic canvas'].map((each) => document.querySelector(each)"
+    )
+    assert page.evaluate(f"{inside}.getBoundingClientRect()); return canvas.right <= chart.right; }})()")
+    assert page.evaluate("document.querySelector('.pages').checkVisibility()") is False
 
 
 def test_a_picture_is_taken_though_the_stream_never_ends(house: Pretended, tmp_path: Path) -> None:

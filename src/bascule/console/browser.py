@@ -144,6 +144,11 @@ class Page:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self._send("Emulation.setEmulatedMedia", {"features": [feature]})
 
+    def pretend_paper(self, width: int) -> None:
+        """Lay the page out as on a sheet of this width."""
+        self.resize(width, 740)
+        self._send("Emulation.setEmulatedMedia", {"media": "print"})
+
     def in_timezone(self, name: str) -> None:
         self._send("Emulation.setTimezoneOverride", {"timezoneId": name})
 

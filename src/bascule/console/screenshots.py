@@ -10,7 +10,7 @@ from bascule.processes import programs
 
 __all__ = ["available", "take"]
 
-LIVE = "document.querySelector('#live')?.dataset.live === 'yes'"
+LIVE = "!document.body.dataset.stream || document.querySelector('#live').dataset.live === 'yes'"
 DRAWN = "!!(!window.uPlot || document.querySelector('.traffic canvas, .traffic p.empty'))"
 
 
@@ -24,7 +24,7 @@ def available() -> bool:
 
 
 def take(url: str, out: Path, width: int = 1440, height: int = 900, *, dark: bool = False, whole: bool = True) -> Path:
-    """Write a PNG of the page at `url` once it is live and its charts are drawn.
+    """Write a PNG of any page of the console once it is live and its charts are drawn.
 
     The page's stream never ends, so that waiting for silence on the network would never end either.
     Raises ProgramMissing without Chromium, ProcessFailed when the page does not become live.
@@ -32,7 +32,7 @@ def take(url: str, out: Path, width: int = 1440, height: int = 900, *, dark: boo
     with Browser() as browser:
         page = browser.page(width, height, dark=dark)
         page.open(url)
-        page.wait(f"{LIVE} && {DRAWN}")
+        page.wait(f"({LIVE}) && {DRAWN}")
         # Charts are drawn in an animation frame.
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
         return page.screenshot(out, whole=whole)
