@@ -74,8 +74,8 @@ class House:
             "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
             "/api/phase": {"number": 3, "share": 0.5, "started": time.time() - 60, "who": HOSTILE, "why": HOSTILE},
             "/api/v2/alerts": [{"labels": {"alertname": "DeadMansSwitch"}, "updatedAt": "2026-01-31T08:00:00.000Z"}],
-            "/api/search": [{"timestamp": "2026-01-31T08:00:00Z", "source": HOSTILE, "format": HOSTILE,
-                             "level": "ERROR", "message": f"\x1b[2J{HOSTILE}\u202egpj", "status": 503, HOSTILE: HOSTILE}],
+            "/api/search": [{"timestamp": "2026-01-31T08:00:00Z", "source": HOSTILE, "format": HOSTILE, "status": 503,
+                             "level": "ERROR", "message": f"\x1b[2J{HOSTILE}\u202egpj", HOSTILE: HOSTILE}],
             "/api/stats": {"sources": [{"source": HOSTILE, "formats": {HOSTILE: 3}, "unparsed": 1}]},
         }[path]  # fmt: skip
 
