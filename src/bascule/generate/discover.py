@@ -55,6 +55,11 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def _key(name: str) -> str:
+    """A name as a key of YAML, which reads some words as truth values."""
+    return quoted(name) if name.lower() in ("true", "false", "yes", "no", "on", "off", "null", "y", "n") else name
+
+
 def _head(prometheus: Prometheus, versions: Found | None) -> Lines:
     yield f"# Proposed by `bascule init --from-prometheus {prometheus.url}`."
     yield "# 'found' was seen there; 'guessed' is a usual value: read each guess and mend it. Then: bascule check"
@@ -94,22 +99,26 @@ def _services(prometheus: Prometheus, versions: Found | None) -> Lines:
     kinds = {job: kind for metric, kind in _KINDS.items() for job in _jobs_of(prometheus.instant(metric))}
     probes = _jobs_of(prometheus.instant("probe_success"))
     of_version = _versions_of_jobs(prometheus, versions)
+    own = {*probes, "prometheus", "alertmanager", ""}
+    lines = [
+        _service(job, sorted(instances), kinds.get(job, "application"), of_version.get(job))
+        for job, instances in sorted(jobs.items())
+        if job not in own and not job.startswith("bascule-")
+    ]
     yield "# found: what is scraped; guessed: its kind"
-    yield "services:"
-    for job, instances in sorted(jobs.items()):
-        if job not in probes and not job.startswith("bascule-") and job not in ("prometheus", "alertmanager", ""):
-            yield _service(job, sorted(instances), kinds.get(job, "application"), of_version.get(job))
+    yield "services:" if any(not line.startswith("  #") for line in lines) else "services: {}"
+    yield from lines
     yield ""
     yield from _probes(prometheus)
 
 
 def _service(job: str, instances: list[str], kind: str, version: str | None) -> str:
-    targets = [instance for instance in instances if _ADDRESS.fullmatch(instance)]
+    targets = [each for each in instances if _ADDRESS.fullmatch(each) and 0 < int(each.rpartition(":")[2]) < 65536]
     if not _NAME.fullmatch(job) or not targets:
-        return f"  # {job}: {', '.join(instances)} gives no name or address that a spec can hold"
+        return f"  # {job!r}: {instances} gives no name or address that a spec can hold"
     more = f", kind: {kind}" if kind != "application" else ""
     more += f", version: {quoted(version)}" if version and kind == "application" else ""
-    return f"  {job}: {{targets: [{', '.join(map(quoted, targets))}]{more}}}"
+    return f"  {_key(job)}: {{targets: [{', '.join(map(quoted, targets))}]{more}}}"
 
 
 def _jobs_of(samples: list[Sample]) -> set[str]:
@@ -319,8 +328,8 @@ def _segments(there: list[Family]) -> Lines:
     yield f"segments:  # found: the values of {label}; guessed: that each follows the global share"
     yield f"  label: {label}"
     for value in _values(requests, label):
-        known = _NAME.fullmatch(value) and value != "label"
-        yield f"  {value}: {{}}" if known else f"  # {value!r} is no name that a segment can have"
+        known = _NAME.fullmatch(value) and value not in ("label", "named")
+        yield f"  {_key(value)}: {{}}" if known else f"  # {value!r} is no name that a segment can have"
     partner = next((each for each in _PARTNERS if len(_values(requests, each)) > 1), None)
     if partner:
         yield f"  # found: {partner} has {len(_values(requests, partner))} values. For promises to partners, give their"
