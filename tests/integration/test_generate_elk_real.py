@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -76,7 +78,7 @@ def test_documents_get_typed_fields_and_the_same_line_is_stored_once(search: Ope
     assert search.count(index="supersmartmatch-*")["count"] == 60
     properties = search.indices.get_mapping(index=INDEX)[INDEX]["mappings"]["properties"]
     kinds = {name: properties[name]["type"] for name in ("response_time", "status", "version", "@timestamp")}
-    assert kinds == {"response_time": "float", "status": "short", "version": "keyword", "@timestamp": "date"}
+    assert kinds == {"response_time": "double", "status": "integer", "version": "keyword", "@timestamp": "date"}
     assert "unheard_of" not in properties, "an undeclared field must not make the mapping grow"
 
 
@@ -110,7 +112,7 @@ def test_the_questions_that_operators_ask_are_answered(search: OpenSearch) -> No
 
 
 @pytest.fixture(scope="module")
-def pushgateway(supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory, request: object) -> Iterator[str]:
+def pushgateway(supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from bascule.errors import ProgramMissing
     from bascule.processes.ports import free
 
@@ -160,3 +162,69 @@ def test_the_source_documents_push_is_refused(pushgateway: str) -> None:
     body = json.dumps({"http_response_time": "0.04", "api_version": "v2"})
     answer = httpx.post(f"{pushgateway}/metrics/job/logstash/instance/supersmartmatch", content=body, trust_env=False)
     assert answer.status_code == 400
+
+
+@pytest.fixture
+def recorder() -> Iterator[tuple[str, list[tuple[str, str, object]]]]:
+    """An HTTP server that answers 404 to what it is asked for, takes what it is sent, and remembers it."""
+    taken: list[tuple[str, str, object]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.answer(404)
+
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            taken.append(("PUT", self.path, json.loads(body)))
+            self.answer(200)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            taken.append(("POST", self.path, '"type": "index-pattern"' in body and self.headers["kbn-xsrf"]))
+            self.answer(200)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", taken
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("engine", "policy", "more"),
+    [
+        ("elasticsearch", "/_ilm/policy/", [("POST", "/api/saved_objects/_import?overwrite=true", "true")]),
+        ("opensearch", "/_plugins/_ism/policies/", []),
+    ],
+)
+def test_the_setup_script_puts_policy_template_and_data_view_in_place(
+    engine: str,
+    policy: str,
+    more: list[tuple[str, str, object]],
+    recorder: tuple[str, list[tuple[str, str, object]]],
+    tmp_path: Path,
+) -> None:
+    """The policy before the template that names it."""
+    url, taken = recorder
+    for path, text in FILES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    environment = os.environ | {"no_proxy": "127.0.0.1", f"{engine.upper()}_URL": url, "KIBANA_URL": url}
+    done = subprocess.run(
+        ["sh", str(tmp_path / engine / "setup.sh")], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rules = {"elasticsearch": "ilm-policy.json", "opensearch": "ism-policy.json"}[engine]
+    assert taken == [
+        ("PUT", f"{policy}supersmartmatch-logs", json.loads(FILES[f"{engine}/{rules}"])),
+        ("PUT", "/_index_template/supersmartmatch-logs", json.loads(FILES[f"{engine}/index-template.json"])),
+        *more,
+    ]

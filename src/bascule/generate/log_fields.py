@@ -14,7 +14,7 @@ from bascule.spec.model import LogSource
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
 _TEXT = {"type": "text"}
 _DATE = {"type": "date"}
-_FLOAT = {"type": "float"}
+_FLOAT = {"type": "double"}
 
 # What a line says.
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -35,7 +35,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "extra": _TEXT,  # name=value words of fields that have no column
     "response_time": _FLOAT,  # seconds
     "accuracy": _FLOAT,
-    "status": {"type": "short"},
+    "status": {"type": "integer"},
 }
 
 # What the shippers add.
