@@ -132,6 +132,7 @@ def _prometheus(spec: Spec) -> Service:
         "./compose/prometheus.yml:/etc/prometheus/prometheus.yml:ro",
         "./prometheus/rules:/etc/prometheus/rules:ro",
         "prometheus:/prometheus",
+        *_folder_mounts([pattern for pattern in scrape.discovery if pattern.startswith("/")]),
     ]
     more = {"depends_on": _after("alertmanager")} if "alertmanager" not in spec.stack.external else {}
     return _service(PROMETHEUS, "4g", _wget(f"{url}/-/healthy"), command=_flags(flags), volumes=mounts, **more)
@@ -237,9 +238,12 @@ def _role(spec: Spec, role: str) -> Service:
 
 
 def _log_mounts(spec: Spec) -> list[str]:
-    """The folders of the log files, where the spec names them."""
-    folders = [_plain_folder(source.files) for source in spec.logs.sources if source.files]
-    return [f"{folder}:{folder}:ro" for folder in dict.fromkeys(folders)]
+    return _folder_mounts([source.files for source in spec.logs.sources if source.files])
+
+
+def _folder_mounts(patterns: list[str]) -> list[str]:
+    """The folders of the files that a spec names, where it names them."""
+    return [f"{folder}:{folder}:ro" for folder in dict.fromkeys(map(_plain_folder, patterns))]
 
 
 def _plain_folder(pattern: str) -> str:

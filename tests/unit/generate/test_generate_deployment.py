@@ -235,3 +235,11 @@ def test_the_secret_files_of_receivers_are_mounted_where_they_are_named() -> Non
     spec = parse(text + "\nnotify: {receivers: {team: {slack: {url_file: /etc/secrets/slack}}}}\n")
     mounts = yaml.safe_load(generate(spec)["compose.yaml"])["services"]["alertmanager"]["volumes"]
     assert "/etc/secrets/slack:/etc/secrets/slack:ro" in mounts
+
+
+def test_the_users_own_target_files_are_mounted_for_prometheus() -> None:
+    """Where the spec names them, which is where Prometheus looks."""
+    text = (ROOT / "tests/fixtures/golden/minimal/spec.yaml").read_text("utf-8")
+    spec = parse(text + "\nstack: {scrape: {discovery: ['/etc/targets/*.json']}}\n")
+    mounts = yaml.safe_load(generate(spec)["compose.yaml"])["services"]["prometheus"]["volumes"]
+    assert "/etc/targets:/etc/targets:ro" in mounts
