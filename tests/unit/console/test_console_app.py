@@ -173,6 +173,15 @@ class TestLogs:
         house.search = httpx.Response(200, json=[{"source": HOSTILE}] * 3)
         assert '<td class="n strong">3</td>' in client.get("/logs/found").text
 
+    def test_fields_that_say_nothing_new_are_left_out(self, client: TestClient, house: House) -> None:
+        line = {"source": "v1", "service": "v1", "extra": "bytes=84 id=7", "odd": {"deep": [1]}, "partner": None}
+        house.search = httpx.Response(200, json=[line])
+        page = client.get("/logs").text
+        assert "<bdi>bytes=84 id=7</bdi>" in page
+        assert "service=" not in page
+        assert "partner=" not in page
+        assert "odd={" in page
+
     def test_a_refusal_is_told_in_the_words_of_the_logs_role(self, client: TestClient, house: House) -> None:
         house.search = httpx.Response(400, json={"detail": "'x' is not a condition\n  write it like status>=500"})
         page = client.get("/logs", params={"where": "x"})

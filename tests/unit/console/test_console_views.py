@@ -19,7 +19,7 @@ from bascule.console.views.services import service_rows
 from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
 from bascule.console.views.verdict import notices, verdict_view
 from bascule.conventions import State, Verdict
-from bascule.prometheus import Sample, Target
+from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
 
 SPEC = load("supersmartmatch")
@@ -305,6 +305,14 @@ class TestEvents:
         assert open_alerts(Reading(), Reading(), NOW).doubt
         assert open_alerts(said(Journal(), ago=9), Reading(), NOW).doubt
         assert not open_alerts(said(Journal()), Reading(), NOW).doubt
+
+    def test_pending_alerts_are_told_once_by_name_and_only_those_that_will_call(self) -> None:
+        def waiting(name: str, severity: str) -> ActiveAlert:
+            return ActiveAlert(name, "pending", {"severity": severity}, {}, datetime.fromtimestamp(NOW, UTC))
+
+        seen = (waiting("B", "critical"), waiting("A", "warning"), waiting("A", "warning"), waiting("T", "gate"))
+        found = open_alerts(said(Journal()), said(Health(pending=seen)), NOW)
+        assert [event.title for event in found.pending] == ["A ×2", "B"]
 
     def test_no_alerts_through_an_alerting_that_stopped_is_not_good_news(self) -> None:
         assert "heartbeat" in open_alerts(said(Journal()), Reading(), NOW, alerting_stopped=True).doubt

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bascule.console.answers import HOLDING, Incident, TimelineEntry
+from bascule.console.answers import HEARTBEAT, HOLDING, Incident, TimelineEntry
 from bascule.console.parts import Health, Journal
 from bascule.console.sources import Reading
 from bascule.conventions import PARTNER, SEGMENT
@@ -75,7 +77,7 @@ def open_alerts(
     return OpenAlerts(
         incidents=[_incident(each) for each in standing if each.severity != HOLDING],
         holding=[_incident(each) for each in standing if each.severity == HOLDING],
-        pending=[_pending(alert) for alert in seen.pending] if seen else [],
+        pending=_pending(seen.pending) if seen else [],
         doubt=_doubt(reading.is_fresh(now), alerting_stopped),
     )
 
@@ -132,8 +134,16 @@ def _text(incident: Incident) -> str:
     return incident.description or incident.summary
 
 
-def _pending(alert: ActiveAlert) -> Event:
-    return Event(alert.active_at, "pending", alert.name, alert.annotations.get("summary", ""))
+def _pending(alerts: Sequence[ActiveAlert]) -> list[Event]:
+    """What will call somebody if it lasts: once by name, with how many there are."""
+    calling = [alert for alert in alerts if alert.labels.get("severity") not in (HOLDING, HEARTBEAT)]
+    many = Counter(alert.name for alert in calling)
+    first = {alert.name: alert for alert in reversed(calling)}
+    return [_waiting(first[name], f"{name} ×{count}" if count > 1 else name) for name, count in sorted(many.items())]
+
+
+def _waiting(alert: ActiveAlert, title: str) -> Event:
+    return Event(alert.active_at, "pending", title, alert.annotations.get("summary", ""), name=alert.name)
 
 
 def _entry(entry: TimelineEntry) -> Event:

@@ -122,8 +122,14 @@ def _line(line: LogLine) -> Line:
         status="" if line.status is None else f"{line.status:.0f}",
         look=_look(line),
         text=visible(_text(line)),
-        more=[(visible(name), visible(value)) for name, value in line.others(APART) if value not in (None, "")],
+        more=_more(line),
     )
+
+
+def _more(line: LogLine) -> list[tuple[str, str]]:
+    """The other fields but those that only repeat the source; what a format has beside the columns names itself."""
+    others = [(name, value) for name, value in line.others(APART) if value not in (None, "", line.source)]
+    return [("" if name == "extra" else visible(name), visible(value)) for name, value in others]
 
 
 def _look(line: LogLine) -> str:
