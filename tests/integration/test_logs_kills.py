@@ -1,6 +1,6 @@
 """Nothing lost, nothing doubled: the pipeline killed at random moments of ingest, rotation and compaction.
 
-`bench/logs.py` does the same two hundred times.
+`make bench NAME=logs_kills` does the same two hundred times.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench.kills import kill_and_recover
+from bench.logs_kills import kill_and_recover
 
 pytestmark = pytest.mark.integration
 

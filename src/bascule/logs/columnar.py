@@ -63,9 +63,9 @@ class Text:
         return self._places[byte]
 
     def holds(self, literal: bytes, places: Places) -> NDArray[np.bool_]:
-        """Whether `literal` stands at each place."""
+        """Whether `literal`, whose first byte stands at each place, stands there whole."""
         same = np.ones(len(places), bool)
-        for start in range(0, len(literal), 8):
+        for start in range(1, len(literal), 8):
             piece = literal[start : start + 8]
             mask = np.uint64(int.from_bytes(b"\xff" * len(piece), "little"))
             same &= (self.words[places + start] & mask) == np.uint64(int.from_bytes(piece, "little"))
@@ -102,7 +102,8 @@ class _Cursor:
     index: Places = field(default_factory=lambda: np.empty(0, np.int64))
 
     def pass_start(self, literal: bytes) -> None:
-        good = self.text.holds(literal, self.here) & (self.here + len(literal) <= self.line_ends)
+        good = (self.text.bytes[self.here] == literal[0]) & self.text.holds(literal, self.here)
+        good &= self.here + len(literal) <= self.line_ends
         self.here = self.here + len(literal)
         self._keep(good)
 

@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from bascule.errors import UsageError
 from bascule.logs.columnar import can_vectorise
-from bascule.logs.columns import COLUMNS, KIND_OF
+from bascule.logs.columns import COLUMNS, KIND_OF, Coded
 from bascule.logs.dissect import Dissect, Fields, PatternError, compile_dissect, fold, typed
-from bascule.logs.values import LEVELS, read_value
+from bascule.logs.values import LEVELS, read_times, read_value
 from bascule.spec.model import LogFormat
 
 __all__ = ["BUILT_IN", "Format", "PatternError", "format_named", "read_text"]
@@ -23,11 +28,15 @@ __all__ = ["BUILT_IN", "Format", "PatternError", "format_named", "read_text"]
 
 @dataclass(frozen=True)
 class Format:
-    """`read` is the strict reading of one line; with a `dissect`, whole chunks are read at once too."""
+    """`read` is the strict reading of one line; with a `dissect`, whole chunks are read at once too.
+
+    `more`: the strict reading has lines, too, that the dissect pattern does not have.
+    """
 
     name: str
     read: Callable[[str], Fields | None]
     dissect: Dissect | None = None
+    more: bool = False
 
     @property
     def vectorised(self) -> bool:
@@ -80,7 +89,7 @@ def _layouts(name: str, *patterns: str, first: Dissect | None = None) -> Format:
         texts = {group: text for group, text in match.groupdict().items() if text is not None}
         return typed(texts, {group: KIND_OF.get(group, "text") for group in texts})
 
-    return Format(name, read, first)
+    return Format(name, read, first, more=True)
 
 
 # ---------------------------------------------------------------- JSON
@@ -210,3 +219,12 @@ def read_text(line: str) -> Fields:
     if match := _LEVEL_SOMEWHERE.search(head):
         fields["level"] = match[0]
     return fields
+
+
+def read_texts(lines: pa.Array) -> tuple[NDArray[np.int64], dict[str, Coded]]:
+    """What `read_text` gives for each line: times, and the columns level and message."""
+    heads = pc.utf8_slice_codeunits(lines, 0, _LOOKED_AT)
+    times = pc.struct_field(pc.extract_regex(heads, _TIME), "timestamp")
+    levels = pc.struct_field(pc.extract_regex(heads, rf"\b{_LEVEL}\b"), "level")
+    found, _ = read_times(pc.fill_null(times, ""))
+    return found, {"level": Coded.of(pc.fill_null(levels, "")), "message": Coded.of(lines)}

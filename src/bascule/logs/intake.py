@@ -15,7 +15,7 @@ from bascule.logs.versions import Versions
 from bascule.spec import Spec
 from bascule.spec.model import LogSource
 
-COUNTED = frozenset({"level", "service", "version", "endpoint", "upstream_addr", "algorithm"})  # what metrics need
+COUNTED = frozenset({"service", "version", "endpoint", "upstream_addr", "algorithm"})  # what metrics need
 
 
 @dataclass(frozen=True)

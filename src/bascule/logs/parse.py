@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow.compute as pc
 
 from bascule.logs.columnar import Places, Text, column_from, read_rows
-from bascule.logs.columns import ABSENT, TIME, Rows
+from bascule.logs.columns import ABSENT, TIME, Coded, Rows
 from bascule.logs.dissect import Fields
-from bascule.logs.formats import Format, read_text
+from bascule.logs.formats import Format, read_text, read_texts
 
 UNPARSED, TRACE = "text", "trace"
 _CONTINUES = re.compile(r"[ \t]|Traceback \(most recent call last\)|Caused by: |During handling of|The above exception")
+_TRACE_STARTS = np.frombuffer(b" \tTCD", np.uint8)  # the first bytes that `_CONTINUES` allows
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b|[\w.]+: ")
 
 
@@ -33,24 +35,38 @@ class Parser:
     def parse(self, data: bytes) -> list[Rows]:
         """All lines of `data` (which ends with a newline), each in exactly one row; a stack trace is one row."""
         text = Text(data)
-        rows, rest = self._vectorised(text)
-        return [found for found in rows if len(found)] + self._strict(text, rest)
+        rows, rest, unread = self._vectorised(text)
+        return [found for found in (*rows, *self._strict(text, rest), self._unread(text, unread)) if len(found)]
 
-    def _vectorised(self, text: Text) -> tuple[list[Rows], Places]:
-        rest = np.arange(len(text))
-        readable = rest if text.is_utf8 else rest[_ascii_lines(text)]
+    def _vectorised(self, text: Text) -> tuple[list[Rows], Places, Places]:
+        """Rows read at once, lines left to the strict reading, and lines that no format can have."""
+        readable = np.arange(len(text)) if text.is_utf8 else _ascii_lines(text)
+        odd = _difference(np.arange(len(text)), readable, len(text))
         results: list[Rows] = []
         missed: list[tuple[bytes, int]] = []
         for form in self.formats:
             if form.dissect is None or not form.vectorised:
                 break
-            rows = read_rows(form.name, form.dissect, text, readable, self.wanted)
-            rows = _without(rows, text, missed)
+            rows = _without(read_rows(form.name, form.dissect, text, readable, self.wanted), text, missed)
             results.append(rows)
             readable = _difference(readable, rows.lines, len(text))
             missed.append((form.dissect.signature.encode(), len(rows)))
-        taken = np.concatenate([rows.lines for rows in results]) if results else np.empty(0, np.int64)
-        return results, _difference(rest, taken, len(text))
+        if not self._all_literal or _may_trace(text, readable) or not _none_left(text, readable, missed):
+            return results, np.sort(np.concatenate((readable, odd))), np.empty(0, np.int64)
+        return results, odd, readable
+
+    @property
+    def _all_literal(self) -> bool:
+        """Whether a line without any format's literal has none of the formats."""
+        return all(form.dissect is not None and form.vectorised and not form.more for form in self.formats)
+
+    def _unread(self, text: Text, lines: Places) -> Rows:
+        """Rows of lines that no format has: as `read_text` reads them, all at once."""
+        times, columns = np.zeros(len(lines), np.int64), dict[str, Coded]()
+        if len(lines) and self.wanted("message"):
+            messages = text.strings(text.starts[lines], text.ends[lines])
+            times, columns = read_texts(messages)
+        return Rows(UNPARSED, lines, text.starts[lines], times, columns)
 
     def _strict(self, text: Text, lines: Places) -> list[Rows]:
         found: dict[str, list[tuple[int, Fields]]] = {}
@@ -91,6 +107,18 @@ def _without(rows: Rows, text: Text, missed: Sequence[tuple[bytes, int]]) -> Row
             lines = [text.data[text.starts[n] : text.ends[n]] for n in rows.lines.tolist()]
             rows = rows.select(np.flatnonzero([literal not in line for line in lines]))
     return rows
+
+
+def _none_left(text: Text, lines: Places, missed: Sequence[tuple[bytes, int]]) -> bool:
+    """Whether none of the lines holds a format's literal."""
+    held = text.strings(text.starts[lines], text.ends[lines])
+    return not any(pc.any(pc.match_substring(held, literal.decode())).as_py() for literal, _ in missed)
+
+
+def _may_trace(text: Text, lines: Places) -> bool:
+    """Whether one of the lines may belong to a stack trace, which is read line by line."""
+    first = text.bytes[text.starts[lines]]
+    return bool(np.isin(first, _TRACE_STARTS).any())
 
 
 def _difference(lines: Places, taken: Places, total: int) -> Places:

@@ -16,6 +16,9 @@ API = "2026-01-31T12:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u1 endp
 MATCH = "2026-01-31T12:00:00.456Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c1 job_id=j1 accuracy=0.93 "
 NAMES = ("api_call", "match_result", "python", "werkzeug")
 PARSER = Parser(tuple(BUILT_IN[name] for name in NAMES))
+LITERAL = Parser(
+    tuple(BUILT_IN[name] for name in NAMES[:2])
+)  # lines without the formats' literals are read at once too
 
 
 def as_records(parsed: list[Rows]) -> dict[int, tuple[str, dict[str, object]]]:
@@ -36,10 +39,10 @@ def _values(column):
     return column.to_arrow().to_pylist()
 
 
-def strictly(lines: list[str]) -> dict[int, tuple[str, dict[str, object]]]:
+def strictly(parser: Parser, lines: list[str]) -> dict[int, tuple[str, dict[str, object]]]:
     records = {}
     for number, line in enumerate(lines):
-        name, fields = PARSER.read(line)
+        name, fields = parser.read(line)
         said = {key: value for key, value in fields.items() if value not in ("", "-")}
         records[number] = (name, {TIME: 0} | said)
     return records
@@ -122,13 +125,13 @@ lines = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(lines, max_size=12))
-def test_the_vectorised_pass_and_the_strict_reading_agree(texts):
+@given(st.sampled_from([PARSER, LITERAL]), st.lists(lines, max_size=12))
+def test_the_vectorised_pass_and_the_strict_reading_agree(parser, texts):
     """Every line has the same format and the same fields either way."""
     texts = [text.rstrip("\r") for text in texts]
     data = "".join(text + "\n" for text in texts).encode()
-    found = as_records(PARSER.parse(data)) if data else {}
-    expected = strictly(texts)
+    found = as_records(parser.parse(data)) if data else {}
+    expected = strictly(parser, texts)
     assert {n: r for n, r in found.items() if r[0] != "trace"} == {
         n: expected[n] for n in found if found[n][0] != "trace"
     }

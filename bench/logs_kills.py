@@ -1,4 +1,4 @@
-"""Kill the log pipeline at random moments while it reads files that are written to, rotated and truncated.
+"""Kill the log pipeline 200 times while it reads files that are written to, rotated and truncated.
 
 The writer numbers its lines; at the end the store must hold each number once and the counters must agree.
 """
@@ -12,14 +12,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bascule.logs.query import Reader
 from bascule.logs.store import open_store
+from bench.harness import Bar, Result
 
+KILLS = 200
 LINE = (
     "2026-01-31T12:00:{:02d}.{:03d}Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/n/{}"
     " response_time=0.023 status=200\n"
@@ -29,7 +32,7 @@ CHILD = """
 import sys, threading
 from pathlib import Path
 from bascule.logs import store, pipeline, files
-from bench.kills import feed
+from bench.logs_kills import feed
 store.SMALL_ROWS, store.CHECKPOINT_SEGMENTS = 5_000, 5
 pipeline.POLL_SECONDS = 0.01
 files.SETTLING_SECONDS = 0.2
@@ -119,6 +122,22 @@ def kill_and_recover(folder: Path, kills: int, seed: int) -> Outcome:
             writer.write(1)
     _finish(root, log, writer.number)
     return _compare(root, writer.number, kills)
+
+
+def run() -> Result:
+    """Ten stretches of twenty kills."""
+    outcomes = []
+    for seed in range(KILLS // 20):
+        with tempfile.TemporaryDirectory(prefix="bench-kills-") as name:
+            outcomes.append(kill_and_recover(Path(name), kills=20, seed=seed))
+    bars = [
+        Bar("kills", sum(o.kills for o in outcomes), "kills", KILLS, "at_least"),
+        Bar("lines missing", sum(o.missing for o in outcomes), "lines", 0),
+        Bar("lines doubled", sum(o.doubled for o in outcomes), "lines", 0),
+        Bar("counted beside written", sum(abs(o.counted - o.written) for o in outcomes), "lines", 0),
+        Bar("lines written", sum(o.written for o in outcomes), "lines", None),
+    ]
+    return Result(bars, [asdict(outcome) for outcome in outcomes])
 
 
 def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:
