@@ -68,7 +68,8 @@ def _segment_alert(
     return alerting(
         spec, alert,
         f"{clearly(comparison, value, target, events, on)}\n{enough(events, spec.thresholds.min_requests, on)}",
-        hold=300, severity=WARNING, labels={names.SEGMENT: segment},
+        # With the old version's own figures a promised gain is missed too: that holds a promotion, and is no page.
+        hold=300, severity=GATE if version else WARNING, labels={names.SEGMENT: segment},
         summary="A segment does not get what it was promised",
         description=f"{signal.capitalize()} of {{{{ $labels.user_segment }}}} on {{{{ $labels.version }}}} is "
         f"{{{{ $value | humanizePercentage }}}}, {word} the {target * 100:g}% promised to it.",
@@ -263,7 +264,9 @@ def _measure(spec: Spec, trigger: Rollback) -> str:
 
 
 def _availability(spec: Spec, bound: str) -> str:
+    """Over a quarter of a minute: with a minute, one missed scrape of sixty would be below 99 % for a whole minute."""
     jobs = [name for name, service in spec.services.items() if service.version == spec.versions.candidate]
     if not jobs:
         return ""
-    return f"min(avg_over_time({Recorded.SERVICE_UP}{{{among('job', jobs)}}}[1m])) {bound}"
+    window = format_duration(max(15.0, 4 * spec.stack.scrape.interval))
+    return f"min(avg_over_time({Recorded.SERVICE_UP}{{{among('job', jobs)}}}[{window}])) {bound}"
