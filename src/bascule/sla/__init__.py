@@ -1,5 +1,9 @@
 """Service level objectives: evaluated exactly, reported in forms people read, delivered to them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from bascule.sla.archive import FOLDER as ARCHIVE_FOLDER
 from bascule.sla.archive import Archive, Archived
 from bascule.sla.baseline import FILE as BASELINE_FILE
@@ -10,8 +14,12 @@ from bascule.sla.history import remember
 from bascule.sla.render import FORMATS, render, render_csv, render_html, render_json, render_markdown, render_pdf
 from bascule.sla.report import Outcome, Report, Standing
 from bascule.sla.reporter import SlaDocument, SLAReporter
-from bascule.sla.role import run
 from bascule.sla.send import send_archived
+
+if TYPE_CHECKING:
+    import threading
+
+    from bascule.spec import Spec
 
 __all__ = [
     "ARCHIVE_FOLDER",
@@ -38,3 +46,10 @@ __all__ = [
     "run",
     "send_archived",
 ]
+
+
+def run(spec: Spec, stop: threading.Event) -> None:
+    """Make scheduled reports and show the archive until `stop` is set."""
+    from bascule.sla import role  # a report alone needs no web server
+
+    role.run(spec, stop)

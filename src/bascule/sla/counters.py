@@ -18,7 +18,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -39,7 +38,7 @@ def growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: U
     """The growth of every series in every piece: (n,), zero where it did not grow."""
     last = read(prometheus, lambda d: f"last_over_time({selector}[{d}])", pieces)
     before = _before(prometheus, selector, pieces)
-    resets = _resets(prometheus, selector, pieces)
+    resets = _resets(prometheus, selector, pieces, last)
     table = {key: _Row(key, before.get(key, math.nan), row, resets.get(key)) for key, row in last.items()}
     raw = _raw_of_suspects(prometheus, selector, pieces, table.values())
     restarts = _restarts(table, raw)
@@ -82,18 +81,12 @@ def _before(prometheus: Prometheus, selector: Selector, pieces: Pieces) -> dict[
     return {key_of(s): s.value for s in prometheus.instant(expression, at=pieces.start)}
 
 
-def _resets(prometheus: Prometheus, selector: Selector, pieces: Pieces) -> dict[Key, Floats]:
-    """Resets by piece, read only for the jobs that had any; all series of such a job have an entry."""
-    whole = duration(pieces.end - pieces.start + _LOOK_BACK)
-    reset = prometheus.instant(f"resets({selector}[{whole}]) > 0", at=pieces.end)
-    found: dict[Key, Floats] = {}
-    for job in sorted({sample.labels.get("job", "") for sample in reset}):
-        found |= read(prometheus, partial(_resets_over, _of_job(selector, job)), pieces, _MARGIN * pieces.step)
-    return found
-
-
-def _resets_over(selector: Selector, window: str) -> str:
-    return f"resets({selector}[{window}])"
+def _resets(prometheus: Prometheus, selector: Selector, pieces: Pieces, keys: Iterable[Key]) -> dict[Key, Floats]:
+    """Resets by piece, for every series of a job that had any; a margin catches those at a piece's very beginning."""
+    found = read(prometheus, lambda d: f"resets({selector}[{d}]) > 0", pieces, _MARGIN * pieces.step)
+    jobs = {dict(key).get("job", "") for key in found}
+    nothing = np.zeros(len(pieces))
+    return {key: found.get(key, nothing) for key in keys if dict(key).get("job", "") in jobs}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from bascule.sla.rules import read_growth
 from bascule.sla.uptime import Target, Uptime
 from bascule.spec import Selector, Spec
 from bascule.spec.growth import GrowthRule
+
+_AT_ONCE: Final = 3
 
 
 @dataclass
@@ -44,6 +48,11 @@ class Data:
             grown = self._grown(selector, within)
             self._counts[name] = grouped(self.spec, grown, self.pieces).without(self.excluded)
         return self._counts[name]
+
+    def read_ahead(self, selectors: Iterable[Selector]) -> None:
+        """Read several selectors at once: Prometheus answers each query on one core."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self.counts, selectors))
 
     def source(self, selector: Selector, within: Selector | None = None) -> str:
         """Where a selector's events were read from: raw, rules or mixed."""

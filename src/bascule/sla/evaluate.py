@@ -30,7 +30,7 @@ from bascule.sla.promises import Measured, compared, measured, own_targets
 from bascule.sla.report import Assessment, Change, Note, Objective, Outcome, Planned, Promise, Report, Row, Standing
 from bascule.sla.uptime import interval_of, read_uptime
 from bascule.sla.windows import Calendar
-from bascule.spec import Spec
+from bascule.spec import Selector, Spec
 from bascule.spec.growth import growth_rules
 from bascule.spec.model import HistogramSignal, RatioSignal, Sla
 
@@ -87,7 +87,18 @@ def read_data(spec: Spec, prometheus: Prometheus, start: float, end: float, jour
     pieces = cut(start, end, interval, _cuts(wanted, planned, calendar, spec, start, end))
     uptime = read_uptime(prometheus, spec, pieces)
     rules = {str(rule.selector): rule for rule in growth_rules(spec)}
-    return Data(prometheus, spec, pieces, uptime, excluded_pieces(pieces, planned), interval, rules)
+    data = Data(prometheus, spec, pieces, uptime, excluded_pieces(pieces, planned), interval, rules)
+    data.read_ahead(dict.fromkeys(_selectors(wanted)))
+    return data
+
+
+def _selectors(wanted: Sequence[Measured]) -> Iterator[Selector]:
+    """What the objectives count in any case; narrower selectors are taken from these."""
+    for one in wanted:
+        if isinstance(one.signal, HistogramSignal):
+            yield one.signal.series("bucket")
+        elif one.signal is not None:
+            yield one.signal.total
 
 
 def _before(data: Data, journal: Journal, wanted: Sequence[Measured], calendar: Calendar) -> dict[str, float]:
