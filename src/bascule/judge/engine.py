@@ -18,11 +18,11 @@ import numpy as np
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.alarm import Alarm, Recovery
 from bascule.judge.detectable import Setting, smallest_ratio
-from bascule.judge.evidence import Evidence, Flags, Thresholds, decide, decide_alone, thresholds
+from bascule.judge.evidence import Evidence, Thresholds, decide, decide_alone, thresholds
 from bascule.judge.explain import alarm_text, line_text, mean_alarm_text
 from bascule.judge.gates import gates_of, triggers_of
 from bascule.judge.history import BASELINE, CANDIDATE, Counts, History
-from bascule.judge.layout import Floats
+from bascule.judge.layout import Flags, Floats
 from bascule.judge.means import Means
 from bascule.judge.measures import Measures, Reading
 from bascule.judge.plan import Plan
@@ -129,6 +129,12 @@ class Engine:
             self.recovery.add(counts, look.seconds)
             self._end_recovered(look.time, counts)
         self._raise(look.time)
+        self.history.distrust(self._alarmed())
+
+    def _alarmed(self) -> Flags:
+        """The pairs (K,) of every signal that has an alarm standing in any segment."""
+        signals = {signal for signal, _ in self.standing}
+        return self._mask(index for index, pair in enumerate(self.schema.pairs) if pair.signal in signals)
 
     def _weigh_means(self, time: float) -> None:
         """Means change slowly: they are weighed whenever a block is full, not at every look."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.layout import Floats, Layout
+from bascule.judge.layout import Flags, Floats, Layout
 
 BLOCK_SECONDS = 10.0  # longer than most bursts
 HALF_LIFE_SECONDS = 1200.0  # of the baseline's rate
@@ -115,7 +115,19 @@ class History:
         self._bad = np.zeros(layout.strata)
         self._block, self._seconds = Counts.zeros(layout.strata), 0.0
         self._waiting: list[tuple[Floats, Floats]] = []
+        self._distrusted: Flags = np.zeros(layout.pairs, bool)
         self.refresh()
+
+    def distrust(self, pairs: Flags) -> None:
+        """From now on, and for the blocks that wait, the candidate's bursts in these pairs (K,) do not count.
+
+        While an alarm stands they are its regression; taken for burstiness they would hide the next one.
+        """
+        self._distrusted = pairs
+        self._waiting = [self._trusted(events, bad) for events, bad in self._waiting]
+
+    def _trusted(self, events: Floats, bad: Floats) -> tuple[Floats, Floats]:
+        return np.where(self._distrusted, 0, events), np.where(self._distrusted, 0, bad)
 
     def collect(self, counts: Counts, seconds: float) -> bool:
         """Add a look's counts that span `seconds`; True when that closed a block and the estimates were refreshed."""
@@ -135,7 +147,7 @@ class History:
         self._bad = self._bad * keep + block.baseline_bad
         pairs = self.layout.to_pairs
         self.baseline.add(pairs(block.baseline), pairs(block.baseline_bad))
-        self._waiting.append((pairs(block.candidate), pairs(block.candidate_bad)))
+        self._waiting.append(self._trusted(pairs(block.candidate), pairs(block.candidate_bad)))
         if len(self._waiting) > CANDIDATE_LAG_BLOCKS:
             self.candidate.add(*self._waiting.pop(0))
 

@@ -13,7 +13,7 @@ from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
 from bascule.judge.plan import Plan
 from bascule.judge.signals import Alignment, Reader, Schema, find_bounds, stale_seconds
 from bascule.prometheus import Prometheus
-from bascule.spec import Spec
+from bascule.spec import Selector, Spec
 
 CHUNK_SECONDS = 600.0  # of history asked for at once
 OVERLAP_SECONDS = 15.0  # each look re-reads so much, for scrapes may come late
@@ -100,7 +100,7 @@ class Watch:
         self._misnamed = {
             feed.signal: f"no series of {feed.selector.metric}"
             for feed in self.reader.silent_feeds()
-            if not self._prometheus.instant(f"count(last_over_time({feed.selector.metric}[5m]))", now)
+            if not self._prometheus.instant(f"count(last_over_time({Selector(feed.selector.metric)}[5m]))", now)
         }
 
     def _problems(self, now: float) -> dict[str, str]:

@@ -342,3 +342,19 @@ def test_the_smallest_effect_falls_as_traffic_grows(bench):
         b.run(60, errors=(0.01, 0.01))
         found.append(b.line("errors", "all").detectable_ratio)
     assert found[1] < found[0]
+
+
+def test_a_second_fault_in_the_same_phase_is_found_as_fast_as_the_first(bench):
+    """What the candidate did while an alarm stood is its regression; it must not pass for burstiness afterwards."""
+    delays = []
+    for seed in range(5):
+        b = faulty(bench, seed=seed)
+        b.run(150)
+        assert not standing(b)
+        for second in range(1, 60):
+            b.run(1, errors=(0.0002, {"freemium": 0.12, "api_partners": 0.12}))
+            if standing(b):
+                delays.append(second)
+                break
+    assert len(delays) == 5
+    assert np.median(delays) <= 12
