@@ -70,7 +70,7 @@ def track_chart(report: Report, objective: Objective, numbers: Numbers, label: s
     """Window by window against the promise; days as bars."""
     if objective.window_kind == "daily":
         return _bars(report, objective, numbers, label)
-    frame = replace(_frame(report, objective.track, objective.promise), height=150.0)
+    frame = replace(_frame(report, objective.track, objective.promise), height=130.0)
     parts = [
         _time_axis(frame, numbers),
         _levels(frame, lambda v: numbers.value(objective.promise, v)),
@@ -83,7 +83,7 @@ def track_chart(report: Report, objective: Objective, numbers: Numbers, label: s
 
 def budget_chart(report: Report, objective: Objective, numbers: Numbers, label: str) -> Markup:
     """How much of the window's budget was left as the span went on."""
-    frame = Frame(720, 150, 60, 14, 14, 26, report.start, report.end, 0.0, 1.0)
+    frame = Frame(720, 130, 60, 14, 14, 26, report.start, report.end, 0.0, 1.0)
     left = [replace(p, value=None if p.value is None else max(0.0, 1 - p.value)) for p in objective.spending]
     parts = [_time_axis(frame, numbers), _levels(frame, lambda v: numbers.percent(v, 0)), _curve(left, frame)]
     return _picture(frame, label, parts)
@@ -162,7 +162,7 @@ def _short(text: str) -> str:
 
 def _frame(report: Report, points: Sequence[Point], promise: Promise) -> Frame:
     low, high = _range(points, promise)
-    return Frame(720, 190, 60, 14, 14, 26, report.start, report.end, low, high)
+    return Frame(720, 172, 60, 14, 14, 26, report.start, report.end, low, high)
 
 
 def _limit(promise: Promise) -> float:
@@ -300,7 +300,7 @@ def _promise_line(frame: Frame, promise: Promise, numbers: Numbers) -> Markup:
 
 
 def _bars(report: Report, objective: Objective, numbers: Numbers, label: str) -> Markup:
-    frame = replace(_frame(report, objective.track, objective.promise), height=150.0)
+    frame = replace(_frame(report, objective.track, objective.promise), height=130.0)
     parts = [_levels(frame, lambda v: numbers.value(objective.promise, v))]
     for point in objective.track:
         if point.value is not None:

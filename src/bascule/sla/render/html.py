@@ -98,7 +98,11 @@ class View:
             return self.t(f"decides.{objective.window_kind}", day=self.numbers.day(figure.start))
         if objective.whole.windows <= 1:
             return self.t("decides.span", span=self.numbers.lasting(figure.end - figure.start))
-        return self.t("decides.rolling", window=self.numbers.lasting(objective.window))
+        return self.t("decides.rolling", window=self._length(objective.window))
+
+    def _length(self, window: float) -> str:
+        """A window's length; a rolling day is 24 hours to everyone."""
+        return "24\u202fh" if window == 86400 else self.numbers.lasting(window)
 
     def covered(self, objective: Objective) -> str:
         wanted = self.numbers.lasting(objective.wanted)
@@ -151,7 +155,7 @@ class View:
         }.get(state, "none")  # fmt: skip
 
     def window(self, objective: Objective) -> str:
-        return self.t(f"window.{objective.window_kind}", window=self.numbers.lasting(objective.window))
+        return self.t(f"window.{objective.window_kind}", window=self._length(objective.window))
 
     def breaches(self, assessment: Assessment) -> str:
         if assessment.windows <= 1:
