@@ -46,6 +46,8 @@ class Text:
 
     @cached_property
     def is_utf8(self) -> bool:
+        if self.data.isascii():
+            return True
         try:
             self.data.decode()
         except UnicodeDecodeError:

@@ -226,5 +226,6 @@ def read_texts(lines: pa.Array) -> tuple[NDArray[np.int64], dict[str, Coded]]:
     heads = pc.utf8_slice_codeunits(lines, 0, _LOOKED_AT)
     times = pc.struct_field(pc.extract_regex(heads, _TIME), "timestamp")
     levels = pc.struct_field(pc.extract_regex(heads, rf"\b{_LEVEL}\b"), "level")
-    found, _ = read_times(pc.fill_null(times, ""))
+    found = np.zeros(len(lines), np.int64)
+    found[np.flatnonzero(times.is_valid())], _ = read_times(times.drop_null())
     return found, {"level": Coded.of(pc.fill_null(levels, "")), "message": Coded.of(lines)}

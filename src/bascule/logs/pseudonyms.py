@@ -1,7 +1,7 @@
 """Ids replaced by keyed hashes before anything is stored, counted or sent on.
 
 The same id gives the same pseudonym under the same key, so users can still be counted; without the key none can
-be turned back, not even by trying all ids. Each distinct id of a batch is hashed once.
+be turned back, not even by trying all ids. Each distinct id of a chunk is hashed once, all of them at the same time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -20,9 +21,10 @@ import pyarrow.compute as pc
 
 from bascule.errors import StoreError
 from bascule.logs.columns import NUMBERS, Coded, Rows
+from bascule.logs.siphash import siphash
 
 DIGITS = 16
-_BYTES = DIGITS // 2
+_LONGEST = 64  # bytes; longer ids are shortened first, so that none costs more than that
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,22 @@ class Pseudonyms:
     columns: Sequence[str]
 
     def of(self, identity: str) -> str:
-        return blake2b(identity.encode(), key=self.key, digest_size=_BYTES).hexdigest()
+        return str(self.of_all(pa.array([identity], pa.string()))[0].as_py())
 
     def of_all(self, values: pa.Array) -> pa.Array:
-        """A pseudonym for each value."""
-        keyed = blake2b(key=self.key, digest_size=_BYTES)
-        digests = []
-        for value in values.to_pylist():
-            digest = keyed.copy()
-            digest.update(value.encode())
-            digests.append(digest.digest())
-        return _hexadecimal(b"".join(digests), len(digests))
+        """A pseudonym for each value: 16 hexadecimal digits."""
+        longest = pc.max(pc.binary_length(values)).as_py() or 0
+        if longest > _LONGEST:
+            values = pa.array([self._shortened(value) for value in values.to_pylist()], pa.string())
+        return _hexadecimal(siphash(values, self._hash_key))
+
+    @cached_property
+    def _hash_key(self) -> bytes:
+        return blake2b(key=self.key, digest_size=16).digest()
+
+    def _shortened(self, value: str) -> str:
+        data = value.encode()
+        return value if len(data) <= _LONGEST else blake2b(data, key=self.key, digest_size=_LONGEST // 2).hexdigest()
 
     def replace(self, rows: Rows) -> Rows:
         changed = {name: self._column(name, column) for name, column in rows.columns.items()}
@@ -66,10 +73,10 @@ class Pseudonyms:
         return re.sub(pattern, lambda found: f"{found[1]}{found[2]}{self.of(found[3])}", text)
 
 
-def _hexadecimal(digests: bytes, number: int) -> pa.Array:
-    offsets = np.arange(number + 1, dtype=np.int32) * DIGITS
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(digests.hex().encode())]
-    return pa.Array.from_buffers(pa.string(), number, buffers)
+def _hexadecimal(hashes: np.ndarray) -> pa.Array:
+    digits = hashes.astype(">u8").tobytes().hex().encode()
+    offsets = np.arange(len(hashes) + 1, dtype=np.int32) * DIGITS
+    return pa.Array.from_buffers(pa.string(), len(hashes), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
 
 
 def read_key(path: Path) -> bytes:
