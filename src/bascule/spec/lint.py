@@ -24,6 +24,7 @@ def lint(spec: Spec) -> Iterator[Finding]:
     yield from _measures(spec)
     yield from _versions(spec)
     yield from _windows(spec)
+    yield from _scrape(spec)
     yield from _logs(spec)
     yield from _receivers(spec)
 
@@ -68,6 +69,12 @@ def _windows(spec: Spec) -> Iterator[Finding]:
         if sla.window > spec.stack.scrape.retention:
             what = "the window is longer than Prometheus keeps samples"
             yield Finding(("slas", name, "window"), what, "raise stack.scrape.retention or shorten the window")
+
+
+def _scrape(spec: Spec) -> Iterator[Finding]:
+    if spec.stack.scrape.timeout > spec.stack.scrape.interval:
+        what = "the timeout is longer than the interval, which Prometheus refuses"
+        yield Finding(("stack", "scrape", "timeout"), what, "give at most stack.scrape.interval")
 
 
 def _logs(spec: Spec) -> Iterator[Finding]:

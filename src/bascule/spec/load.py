@@ -16,6 +16,9 @@ from bascule.spec.lint import lint
 from bascule.spec.model import Spec
 
 BUILT_IN = "supersmartmatch"
+DEEPEST = 50
+MOST_KEYS = 100_000
+TOO_DEEP = Problem(1, "", "it is nested without end, or far too large", "write it without YAML aliases (&, *)")
 Key = tuple[str | int, ...]
 
 
@@ -43,7 +46,12 @@ def load(path: Path | str) -> Spec:
         return parse(built_in_text(), f"{BUILT_IN}.yaml (built in)")
     try:
         text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except FileNotFoundError as error:
+        mend = f"name a spec that is there, or {BUILT_IN} for the built-in one; `bascule init` writes a starter"
+        raise SpecError(path, [Problem(1, "", "cannot be read: there is no such file", mend)]) from error
+    except OSError as error:
+        raise SpecError(path, [Problem(1, "", f"cannot be read: {error.strerror}", "give a file")]) from error
+    except UnicodeDecodeError as error:
         raise SpecError(path, [Problem(1, "", f"cannot be read: {error}", "give a spec in UTF-8")]) from error
     return parse(text, path)
 
@@ -64,6 +72,8 @@ def parse(text: str, path: Path | str = "spec.yaml") -> Spec:
 def _read_yaml(text: str, path: Path | str, lines: Lines) -> dict[str, Any]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError as error:
+        raise SpecError(path, [TOO_DEEP]) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = f"not YAML: {getattr(error, 'problem', None) or error}"
@@ -79,19 +89,35 @@ def _read_yaml(text: str, path: Path | str, lines: Lines) -> dict[str, Any]:
 
 
 def _plain(node: yaml.Node, key: Key, lines: Lines, problems: list[Problem]) -> Any:
+    if len(key) > DEEPEST or len(lines.of) > MOST_KEYS:  # an alias of itself, or aliases of aliases
+        if TOO_DEEP not in problems:
+            problems.append(TOO_DEEP)
+        return None
     lines.of.setdefault(key, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, key, lines, problems)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*key, index), lines, problems) for index, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node, deep=True)
+    return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> Any:
+    """A value of YAML; times stay as they are written (`18:30` is no number here, and no date is invalid)."""
+    is_time = node.tag.endswith(":timestamp") or ":" in node.value
+    try:
+        return node.value if is_time else yaml.SafeLoader("").construct_object(node)
+    except (ValueError, yaml.YAMLError):  # `!!int seven`: told where the value is wanted, as text that does not fit
+        return node.value
 
 
 def _mapping(node: yaml.MappingNode, key: Key, lines: Lines, problems: list[Problem]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        name = str(key_node.value)
         line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            problems.append(Problem(line, ".".join(map(str, key)), "a key is a list or a mapping", "write plain text"))
+            continue
+        name = str(key_node.value)
         if name in result:
             problems.append(Problem(line, ".".join(map(str, (*key, name))), "stands twice", "keep one of the two"))
         lines.of[(*key, name)] = line
@@ -107,6 +133,8 @@ def _problem(error: Any, document: dict[str, Any], lines: Lines) -> Problem:
         what, mend = "unknown key", _suggestion(key)
     elif error["type"] == "missing":
         what, mend = "missing", f"add {key[-1]!r}"
+    elif error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == model.NAME:
+        what, mend = f"{error['input']!r} is not a name", "write letters, digits, '_', '.' and '-', a letter first"
     elif error["type"] == "literal_error":
         what = f"{error['input']!r} is not one of {error['ctx']['expected']}"
     return Problem(lines.nearest(key), ".".join(map(str, key)), what, mend)
@@ -132,7 +160,7 @@ def _has(container: Any, step: str | int) -> bool:
 
 
 def _suggestion(key: Key) -> str:
-    close = difflib.get_close_matches(str(key[-1]), _known_keys(), n=1)
+    close = difflib.get_close_matches(str(key[-1]), _known_keys(), n=1, cutoff=0.7)
     return f"did you mean {close[0]!r}?" if close else "see `bascule schema` for the keys there are"
 
 

@@ -24,12 +24,14 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bascule.conventions import SEGMENT
+from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.quantities import (
     ConditionField,
     Duration,
@@ -38,11 +40,15 @@ from bascule.spec.quantities import (
     Rate,
     Share,
     ThresholdField,
+    parse_moment,
 )
 from bascule.spec.selector import Matcher, MatchersField, Selector, SelectorField
 
 Better = Literal["lower", "higher"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Span = Annotated[Duration, Field(ge=0.001)]  # of time that cannot be empty
 
 
 def _gather(data: Any, own: tuple[str, ...]) -> Any:
@@ -72,7 +78,7 @@ class Metadata(Part):
 
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is not a time zone; write it like Europe/Paris") from error
         return name
 
@@ -82,7 +88,7 @@ class Versions(Part):
 
     baseline: Name
     candidate: Name
-    label: str | None = None
+    label: Label | None = None
     select: dict[Name, MatchersField] | None = None
 
     @model_validator(mode="after")
@@ -121,11 +127,7 @@ class Service(Part):
     @field_validator("targets")
     @classmethod
     def _addresses(cls, targets: list[str]) -> list[str]:
-        for target in targets:
-            host, _, port = target.rpartition(":")
-            if not host or not port.isdigit() or not 0 < int(port) < 65536:
-                raise ValueError(f"{target!r} is not an address; write it like 127.0.0.1:5070")
-        return targets
+        return [check_target(target) for target in targets]
 
 
 class Probe(Part):
@@ -148,7 +150,7 @@ class RatioSignal(Part):
     harmful_increase: Quantity = 0.0  # a worsening below this is nobody's concern
     target_gain: GainField | None = None
     alert_below_gain: GainField | None = None
-    strata: list[str] = Field(default_factory=lambda: [SEGMENT])
+    strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -172,7 +174,7 @@ class HistogramSignal(Part):
     better: Better = "lower"
     unit: str = "seconds"
     targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], Quantity] = Field(default_factory=dict)
-    strata: list[str] = Field(default_factory=lambda: [SEGMENT])
+    strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
 
     def series(self, suffix: Literal["bucket", "sum", "count"]) -> Selector:
         return self.metric.named(f"{self.metric.metric}_{suffix}")
@@ -189,7 +191,7 @@ class MeanSignal(Part):
     unit: str = ""
     target: Quantity | None = None
     target_gain: GainField | None = None
-    strata: list[str] = Field(default_factory=lambda: [SEGMENT])
+    strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
 
 
 class GaugeSignal(Part):
@@ -200,7 +202,7 @@ class GaugeSignal(Part):
     better: Better
     unit: str = ""
     target: Quantity | None = None
-    strata: list[str] = Field(default_factory=list)
+    strata: list[Label] = Field(default_factory=list)
 
 
 Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]
@@ -222,7 +224,7 @@ class Segment(Part):
     errors: Share | None = None
     format_compatibility: Share | None = None
     rate_limit: Rate | None = None
-    partner_label: str | None = None
+    partner_label: Label | None = None
     quotas: dict[Name, Rate] = Field(default_factory=dict)
 
     def share_at(self, phase_share: float) -> float:
@@ -231,7 +233,7 @@ class Segment(Part):
 
 
 class Segments(Part):
-    label: str = SEGMENT
+    label: Label = SEGMENT
     named: dict[Name, Segment] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -260,7 +262,7 @@ class Sla(Part):
     """An objective: `99.9%` (at least), `< 1%` (at most), or `95% < 100ms` (share of requests under a time)."""
 
     objective: str
-    window: Duration
+    window: Span
     gain: GainField | None = None
     aggregate: Literal["window", "daily"] = "window"
     calendar: Literal["month", "quarter"] | None = None  # instead of a rolling window
@@ -294,9 +296,9 @@ class Hook(Part):
     """What to do when the verdict changes to one of `on`: a command without a shell, or a webhook; run at most once."""
 
     on: list[Literal["promote", "hold", "roll_back", "no_data"]] = Field(min_length=1)
-    command: list[str] | None = None
-    webhook: str | None = None
-    timeout: Duration = 10.0
+    command: list[str] | None = Field(None, min_length=1)
+    webhook: Url | None = None
+    timeout: Span = 10.0
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -309,7 +311,7 @@ class Judge(Part):
     """How the judge weighs. The budget is for all signals and segments of a migration together."""
 
     false_alarm_budget: Share = 0.01
-    tick: Duration = 1.0
+    tick: Span = 1.0
     recovery: Duration = 60.0
     min_samples: int = Field(500, ge=1)
     hooks: list[Hook] = Field(default_factory=list)
@@ -356,7 +358,7 @@ class LogFormat(Part):
 class SearchEngine(Part):
     """Elasticsearch or OpenSearch, to which rows are sent on; the store on disk is the spool."""
 
-    url: str
+    url: Url
     engine: Literal["elasticsearch", "opensearch"] = "opensearch"
     username: str | None = None
     password_file: Path | None = None
@@ -389,12 +391,12 @@ class Email(Part):
 
 
 class Webhook(Part):
-    url: str
+    url: Url
 
 
 class PagerDuty(Part):
     routing_key_file: Path
-    url: str | None = None  # another address that takes its events
+    url: Url | None = None  # another address that takes its events
 
 
 class AppriseUrl(Part):
@@ -446,12 +448,25 @@ class Maintenance(Part):
     reason: str
     services: list[str] = Field(default_factory=list)
 
+    @field_validator("start", "end")
+    @classmethod
+    def _moment(cls, text: str) -> str:
+        parse_moment(text)
+        return text
+
+    @model_validator(mode="after")
+    def _ends_later(self) -> Self:
+        length = parse_moment(self.end) - parse_moment(self.start)
+        if not timedelta(0) < length <= timedelta(days=366):
+            raise ValueError("the end is not after the start, within a year")
+        return self
+
 
 class ShareHook(Part):
     """The command that moves the traffic share; run without a shell, `{share}`, `{percent}`, `{number}` filled in."""
 
     run: list[str] = Field(min_length=1)
-    timeout: Duration = 30.0
+    timeout: Span = 30.0
 
 
 class Thresholds(Part):
@@ -467,11 +482,11 @@ class Thresholds(Part):
 class Scrape(Part):
     """How often Prometheus looks; the defaults deliver a crash in about 6 s (docs/latency.md)."""
 
-    interval: Duration = 1.0
-    timeout: Duration = 0.5
-    evaluation: Duration = 1.0
+    interval: Span = 1.0
+    timeout: Span = 0.5
+    evaluation: Span = 1.0
     resend_delay: Duration = 5.0
-    retention: Duration = 32 * 86400.0
+    retention: Span = 32 * 86400.0
     discovery: list[str] = Field(default_factory=list)  # file_sd globs with targets of the user's own
     remote_write: list[str] = Field(default_factory=list)  # URLs of distributed engines that keep a copy
 
@@ -487,35 +502,35 @@ class Instrumentation(Part):
 class Ports(Part):
     """Where the parts of the stack listen. Change one here when a port is taken."""
 
-    prometheus: int = 9090
-    alertmanager: int = 9093
-    node_exporter: int = 9100
-    redis_exporter: int = 9121
-    nginx_exporter: int = 9113
-    blackbox_exporter: int = 9115
-    supervisor: int = 9460
-    judge: int = 9461
-    logs: int = 9462
-    incidents: int = 9463
-    console: int = 8460
-    sla: int = 9464
+    prometheus: Port = 9090
+    alertmanager: Port = 9093
+    node_exporter: Port = 9100
+    redis_exporter: Port = 9121
+    nginx_exporter: Port = 9113
+    blackbox_exporter: Port = 9115
+    supervisor: Port = 9460
+    judge: Port = 9461
+    logs: Port = 9462
+    incidents: Port = 9463
+    console: Port = 8460
+    sla: Port = 9464
 
 
 class Stack(Part):
     """Bascule's own processes. `external` names parts that already run elsewhere, by URL."""
 
-    listen: str = "127.0.0.1"
+    listen: ListenAddress = "127.0.0.1"
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
-    external: dict[Literal["prometheus", "alertmanager"], str] = Field(default_factory=dict)
+    external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
 
     def url(self, part: str) -> str:
         """Where a part answers: `url("prometheus")`; the names are those of `Ports`."""
         for name, address in self.external.items():
             if name == part:
                 return address.rstrip("/")
-        return f"http://{self.listen}:{getattr(self.ports, part)}"
+        return f"http://{bracketed(self.listen)}:{getattr(self.ports, part)}"
 
 
 class Spec(Part):

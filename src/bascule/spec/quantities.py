@@ -5,13 +5,16 @@ Every value is kept in base units: seconds, ratios (25% is 0.25), counts per sec
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+LONGEST_SECONDS = 100 * 365 * 86400.0  # what Prometheus, and dates, can still hold
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _DURATION = re.compile(rf"({_NUMBER})(ms|[smhdw])")
 _QUANTITY = re.compile(rf"^({_NUMBER})\s*(%|pt|ms|[smhdw])?$")
@@ -23,13 +26,31 @@ Comparison = Literal["<", "<=", ">", ">="]
 
 
 def parse_duration(text: Any) -> float:
-    """Seconds of `250ms`, `1h30m`, or a bare number of seconds."""
+    """Seconds of `250ms`, `1h30m`, or a bare number of seconds; never negative."""
+    seconds = _seconds(text)
+    if seconds is None or not 0 <= seconds < math.inf:
+        raise ValueError(f"{text!r} is not a duration; write it like 500ms, 10m or 24h")
+    if seconds > LONGEST_SECONDS:
+        raise ValueError(f"{text!r} is longer than a century; write it like 500ms, 10m or 24h")
+    return seconds
+
+
+def _seconds(text: Any) -> float | None:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return float(text)
     parts = _DURATION.findall(str(text))
     if not parts or "".join(number + unit for number, unit in parts) != str(text).replace(" ", ""):
-        raise ValueError(f"{text!r} is not a duration; write it like 500ms, 10m or 24h")
+        return None
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def parse_moment(text: str) -> datetime:
+    """An RFC 3339 time, in UTC unless it says otherwise."""
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a time; write it like 2026-01-31T08:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def format_duration(seconds: float) -> str:
@@ -44,7 +65,7 @@ def format_duration(seconds: float) -> str:
 
 def parse_quantity(text: Any) -> float:
     """A ratio (`25%`, `13pt`), a time (`100ms`) or a bare number, in base units."""
-    if isinstance(text, int | float) and not isinstance(text, bool):
+    if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(text):
         return float(text)
     match = _QUANTITY.match(str(text).strip())
     if not match:

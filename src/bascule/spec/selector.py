@@ -42,8 +42,10 @@ class Selector:
     def parse(cls, text: Any) -> Selector:
         if isinstance(text, cls):
             return text
+        if not isinstance(text, str):
+            raise ValueError(f'{text!r} is not a selector; write it like name{{label="value"}}')
         try:
-            tree = promql_parser.parse(str(text))
+            tree = promql_parser.parse(text)
         except ValueError as error:
             raise ValueError(f"{text!r} is not PromQL: {error}") from error
         if not isinstance(tree, promql_parser.VectorSelector) or tree.offset or tree.at:

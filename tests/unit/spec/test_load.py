@@ -120,3 +120,99 @@ def outcome(text):
         return parse(text)
     except SpecError as refused:
         return refused.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a {b: *a}", "nested without end"),
+        ("a: " + "[" * 3000 + "]" * 3000, "nested without end"),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+                f"{key}: &{key} [{','.join(['*' + before] * 10)}]\n" for before, key in zip("abcdefg", "bcdefgh", strict=True)
+            ),
+            "far too large",
+        ),
+        ("? [a, b]\n: c", "a key is a list or a mapping"),
+        ("a: 2026-13-45", "missing"),
+        ("a: !!int seven", "missing"),
+    ],
+    ids=["of itself", "deep", "aliases of aliases", "a list as key", "no such date", "no such number"],
+)  # fmt: skip
+def test_yaml_that_is_hostile_is_refused_at_once(text, said):
+    assert any(said in str(problem) for problem in problems_of(text))
+
+
+def test_a_file_that_is_not_there_is_told_in_words(tmp_path):
+    with pytest.raises(SpecError, match=r"there is no such file.*bascule init"):
+        load(tmp_path / "absent.yaml")
+    with pytest.raises(SpecError, match="Is a directory"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "said"),
+    [
+        ("judge: {tick: 0s}", "judge.tick", "greater than"),
+        ("judge: {recovery: -5m}", "judge.recovery", "not a duration"),
+        ("judge: {recovery: .nan}", "judge.recovery", "not a duration"),
+        ("judge: {recovery: 999999999999d}", "judge.recovery", "longer than a century"),
+        ("judge: {hooks: [{on: [promote], command: []}]}", "judge.hooks.0.command", "at least 1"),
+        ("judge: {hooks: [{on: [promote], webhook: example}]}", "judge.hooks.0.webhook", "not a URL"),
+        ("stack: {listen: here}", "stack.listen", "not an IP address"),
+        ("stack: {ports: {judge: 70000}}", "stack.ports.judge", "65535"),
+        ("stack: {external: {prometheus: 'http://[::1'}}", "stack.external.prometheus", "not a URL"),
+        ("stack: {external: {prometheus: 'prometheus:9090'}}", "stack.external.prometheus", "not a URL"),
+        ("stack: {scrape: {timeout: 2s}}", "stack.scrape.timeout", "longer than the interval"),
+        ("segments: {label: 'user segment'}", "segments.label", "not a label's name"),
+        ("maintenance: [{start: soon, end: later, reason: x}]", "maintenance.0.start", "2026-01-31T08:00:00Z"),
+        (
+            "maintenance: [{start: 2026-01-02T00:00:00Z, end: 2026-01-01T00:00:00Z, reason: x}]",
+            "maintenance.0", "not after the start",
+        ),
+        ("thresholds: {cache_hit_ratio: .inf}", "thresholds.cache_hit_ratio", "not a quantity"),
+        ("slas: {availability: {objective: 99%, window: 0s}}", "slas.availability.window", "greater than"),
+    ],
+)  # fmt: skip
+def test_a_value_that_another_program_would_refuse_is_refused_here(more, key, said):
+    found = problems_of(SMALL + more + "\n")
+    assert any(problem.key == key and said in problem.what + problem.mend for problem in found), found
+
+
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1:8001", "::1", "a b:80", "127.0.0.1:99999", "[::1", "host/path:80"]
+)
+def test_what_is_no_address_is_refused(target):
+    found = problems_of(SMALL.replace("127.0.0.1:8001", target))
+    assert [problem.key for problem in found] == ["services.shop-v1.targets"]
+    assert "write it like 127.0.0.1:5070" in found[0].what
+
+
+def test_an_address_may_be_of_either_family():
+    spec = parse(SMALL.replace("127.0.0.1:8001", "[::1]:8001") + "stack: {listen: '::1'}\n")
+    assert spec.services["shop-v1"].targets == ["[::1]:8001"]
+    assert spec.stack.url("judge") == "http://[::1]:9461"
+
+
+def test_times_need_no_quotes():
+    """YAML reads 18:30 as the number 1110, and 2026-01-31 as a date."""
+    spec = parse(
+        SMALL + "notify: {reports: [{sla: [html], every: day, at: 18:30, to: [a@example.com]}]}\n"
+        "maintenance: [{start: 2026-01-31T08:00:00Z, end: 2026-01-31T09:00:00Z, reason: new disks}]\n"
+    )
+    assert spec.notify.reports[0].at == "18:30"
+    assert spec.maintenance[0].start == "2026-01-31T08:00:00Z"
+
+
+def test_a_selector_that_was_left_empty_is_told():
+    found = problems_of(SMALL.replace("total: http_requests_total", "total:"))
+    assert "not a selector" in found[0].what
+
+
+def test_what_is_no_name_is_told_in_words():
+    found = problems_of(SMALL.replace("{name: shop}", "{name: 7 shops}"))
+    assert (found[0].what, "a letter first" in found[0].mend) == ("'7 shops' is not a name", True)
+
+
+def test_a_far_fetched_suggestion_is_not_made():
+    assert "did you mean" not in problems_of(SMALL + "a: 1\n")[0].mend
