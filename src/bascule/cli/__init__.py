@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import traceback
 
-from bascule.cli import judging, reporting, running, specs
-from bascule.cli.output import app, err
-from bascule.errors import BasculeError
+__all__ = ["main"]
 
-__all__ = ["app", "judging", "main", "reporting", "running", "specs"]
+USAGE, NO_DATA, DEFECT = 2, 4, 70
 
 
 def main() -> None:
-    """Run a command; a user's mistake is told in plain words, never as a traceback."""
+    """Run a command; a user's mistake is told in plain words, never as a traceback.
+
+    Ctrl-C ends the process at once: a command that has something to put away catches it itself (`stopping`).
+    A failure never exits 1 by accident: a pipeline reads 1 as `roll back` or `breached`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # before the imports below, which take a moment
+    from bascule.cli.commands import app
+    from bascule.cli.output import complain
+    from bascule.errors import BasculeError, QueryRejected
+
     try:
         app()
     except BasculeError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        complain(str(error))
+        sys.exit(NO_DATA if isinstance(error, QueryRejected) else error.exit_code)
+    except OSError as error:
+        complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(USAGE)
+    except Exception:  # noqa: BLE001 - whatever was not foreseen must not exit 1
+        traceback.print_exc()
+        complain("This is a defect of Bascule; please report it with the lines above.")
+        sys.exit(DEFECT)

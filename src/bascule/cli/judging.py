@@ -7,16 +7,30 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
+from rich.console import RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from bascule.cli.output import AsJson, From, PrometheusUrl, SpecPath, To, app, out, parse_span, print_json, say
+from bascule.cli.output import (
+    AsJson,
+    From,
+    PrometheusUrl,
+    SpecPath,
+    To,
+    app,
+    out,
+    parse_span,
+    parse_wait,
+    print_json,
+    say,
+    stopping,
+)
 from bascule.cli.running import with_external
 from bascule.conventions import GATE_EXIT_CODES, Verdict
+from bascule.errors import BasculeError
 from bascule.prometheus import Prometheus
-from bascule.spec import load
-
-Columns = ("signal", "segment", "baseline", "candidate", "effect_low", "effect", "effect_high", "evidence", "threshold")
+from bascule.spec import Spec, load
 
 
 @app.command()
@@ -29,7 +43,8 @@ def gate(
     """The verdict for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
     from bascule import judge
 
-    answer = judge.gate(with_external(load(spec), prometheus=prometheus), wait=wait)
+    seconds = parse_wait(wait)
+    answer = judge.gate(with_external(load(spec), prometheus=prometheus), wait=seconds)
     if as_json:
         print_json(answer)
     else:
@@ -52,10 +67,13 @@ def compare(
     if as_json:
         print_json(judge.compare(loaded, client))
         return
-    with Live(comparison(judge.compare(loaded, client)), console=out, auto_refresh=False) as live:
-        while watch:
-            time.sleep(loaded.judge.tick)
-            live.update(comparison(judge.compare(loaded, client)), refresh=True)
+    first = comparison(loaded, judge.compare(loaded, client))
+    if not watch:
+        out.print(first)
+        return
+    with stopping() as stop, Live(first, console=out, auto_refresh=False) as live:
+        while not stop.wait(loaded.judge.tick):
+            live.update(_look(loaded, client), refresh=True)
 
 
 @app.command()
@@ -80,17 +98,44 @@ def print_verdict(answer: dict[str, Any]) -> None:
         say(f"  {reason}")
 
 
-def comparison(answer: dict[str, Any]) -> Table:
-    """A row per signal and segment that applies; the verdict as the title."""
-    reasons = "; ".join(answer["reasons"][:2])
-    table = Table(title=f"{answer['verdict']}: {reasons}", title_justify="left", box=box.SIMPLE_HEAD)
-    for column in (*Columns, "state"):
-        table.add_column(column.replace("_", " "), justify="left" if column in ("signal", "segment") else "right")
+def _look(spec: Spec, client: Prometheus) -> RenderableType:
+    """The comparison as it stands now; a Prometheus that is away for a while is said and waited for."""
+    from bascule import judge
+
+    try:
+        return comparison(spec, judge.compare(spec, client))
+    except BasculeError as error:
+        return Text(str(error), style="red")
+
+
+def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
+    """A row per signal and segment that applies; the verdict and its first reasons as the title."""
+    verdict = str(answer["verdict"]).replace("_", " ").upper()
+    title = Text("\n  ".join([verdict, *answer["reasons"][:2]]))
+    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, collapse_padding=True)
+    for column in ("signal", "segment"):
+        table.add_column(column, overflow="fold")
+    for column in (*spec.versions.both, "difference (interval)", "evidence"):
+        table.add_column(column, justify="right", overflow="fold")
+    table.add_column("state", overflow="fold")
     for row in answer["signals"]:
         if row["state"] != "not_applicable":
-            table.add_row(*(_figure(row[column]) for column in Columns), row["state"])
+            table.add_row(*_cells(row))
     return table
 
 
-def _figure(value: Any) -> str:
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float | int) else str(value)
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    low, high = _figure(row["effect_low"]), _figure(row["effect_high"])
+    return (
+        row["signal"],
+        row["segment"],
+        _figure(row["baseline"]),
+        _figure(row["candidate"]),
+        f"{_figure(row['effect'])} ({low} to {high})",
+        f"{_figure(row['evidence'])} of {_figure(row['threshold'])}",
+        row["state"].replace("_", " "),
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

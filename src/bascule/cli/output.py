@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,10 +25,20 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Weighs two versions of a service against each other while traffic moves from one to the other.",
 )
-out = Console()
-err = Console(stderr=True)
+
+
+class Output(Console):
+    """Text as it is: `shop:x:rate5m` holds no emoji. A reader who has gone changes no exit code and ends nothing."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+PIPED_WIDTH = 200  # a file or a pipe has no width of its own, and a cut figure is of no use to anyone
+out = Output(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
+err = Console(emoji=False, stderr=True)
 
 SpecPath = Annotated[str, typer.Argument(help="A spec file, or 'supersmartmatch' for the built-in one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,8 +53,21 @@ def say(text: str) -> None:
     out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def complain(text: str) -> None:
+    """What went wrong, on standard error."""
+    err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def write_file(path: Path, text: str, mend: str) -> None:
+    """Write a file the user named. Raises UsageError when it cannot be written."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", mend) from error
+
+
 def print_json(value: Any) -> None:
-    print(json.dumps(value, default=str, indent=2))
+    say(json.dumps(value, default=str, indent=2))
 
 
 def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> None:
@@ -52,7 +77,7 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in rows[0] if rows else []:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     out.print(table if rows else f"no {title}")
@@ -82,6 +107,14 @@ def parse_time(text: str, now: datetime | None = None) -> float:
     except ValueError as error:
         raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, or now-7d") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def parse_wait(text: str) -> float:
+    """Seconds of a time to wait, such as `10m`."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def parse_span(start: str, end: str) -> tuple[float, float]:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
 
-from bascule.cli.output import AsJson, From, PrometheusUrl, SpecPath, To, app, parse_span, print_json, print_rows, say
+from bascule.cli.output import (
+    AsJson,
+    From,
+    PrometheusUrl,
+    SpecPath,
+    To,
+    app,
+    parse_span,
+    print_json,
+    print_rows,
+    say,
+    write_file,
+)
 from bascule.cli.running import with_external
+from bascule.conventions import SEGMENT
 from bascule.errors import Unreachable, UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, load
 
+T = TypeVar("T")
+ABOUT = ("job", "instance", "signal", SEGMENT, "gate")
 sla_app = typer.Typer(no_args_is_help=True, help="SLA reports.")
 phase_app = typer.Typer(no_args_is_help=True, help="The plan's present step: who moved it, and why.")
 app.add_typer(sla_app, name="sla")
@@ -23,16 +39,28 @@ app.add_typer(phase_app, name="phase")
 @app.command()
 def incidents(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
     """What Alertmanager delivered: open and resolved incidents."""
-    known = _ask(load(spec), "GET", "/api/incidents")
-    shown = ("id", "status", "severity", "alert", "summary")
-    rows = known if as_json else [{key: incident[key] for key in shown} for incident in known]
-    print_rows("incidents", rows, as_json)
+    known = _ask(load(spec), "GET", "/api/incidents", list)
+    print_rows("incidents", known if as_json else [_incident(each) for each in known], as_json)
+
+
+def _incident(known: dict[str, Any]) -> dict[str, Any]:
+    """What a reader needs to tell incidents apart, with what they are about."""
+    about = {name: known["labels"].get(name) for name in ABOUT}
+    return {
+        "id": known["id"],
+        "status": known["status"],
+        "severity": known["severity"],
+        "alert": known["alert"],
+        "about": " ".join(value for value in about.values() if value),
+        "summary": known["summary"],
+    }
 
 
 @phase_app.command("show")
-def phase_show(spec: SpecPath = "supersmartmatch") -> None:
+def phase_show(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
     """The present step of the plan."""
-    print_json(_ask(load(spec), "GET", "/api/phase"))
+    loaded = load(spec)
+    _print_phase(loaded, _ask(loaded, "GET", "/api/phase", dict), as_json)
 
 
 @phase_app.command("set")
@@ -41,13 +69,25 @@ def phase_set(
     who: Annotated[str, typer.Option(help="Who decides.")],
     why: Annotated[str, typer.Option(help="Why.")],
     spec: Annotated[str, typer.Option("--spec", help="A spec file.")] = "supersmartmatch",
+    as_json: AsJson = False,
 ) -> None:
     """Record the plan's next step, who decided it and why."""
     loaded = load(spec)
     if not 0 <= number <= len(loaded.phases):
         raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(loaded.phases)}")
     share = loaded.phases[number - 1].share if number else 0.0
-    print_json(_ask(loaded, "POST", "/api/phase", json={"number": number, "share": share, "who": who, "why": why}))
+    step = {"number": number, "share": share, "who": who, "why": why}
+    _print_phase(loaded, _ask(loaded, "POST", "/api/phase", dict, json=step), as_json)
+
+
+def _print_phase(spec: Spec, phase: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(phase)
+        return
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(phase["started"]))
+    step = f"phase {phase['number']} of {len(spec.phases)}" if phase["number"] else "before the first phase"
+    planned = f"{phase['share'] * 100:.3g} % to {spec.versions.candidate}"
+    say(f"{step}: {planned}, since {since} ({phase['who']}: {phase['why']})")
 
 
 @sla_app.command("report")
@@ -70,20 +110,31 @@ def sla_report(
     report = sla.evaluate(loaded, Prometheus(loaded.stack.url("prometheus")), first, last)
     text = renderers[form](report)
     if path is None:
-        print(text)
+        say(text)
     else:
-        path.write_text(text, "utf-8")
+        write_file(path, text, "give another --out")
         say(f"wrote {path}")
     raise typer.Exit(report.exit_code)
 
 
-def _ask(spec: Spec, method: str, path: str, **arguments: Any) -> Any:
-    """The incidents role's answer."""
+def _ask(spec: Spec, method: str, path: str, kind: type[T], **arguments: Any) -> T:
+    """The incidents role's answer, of the kind it gives there."""
     url = spec.stack.url("incidents")
     try:
         response = httpx.request(method, url + path, timeout=5, trust_env=False, **arguments)
     except httpx.HTTPError as error:
         raise Unreachable(f"the incidents role at {url} does not answer", "start it with `bascule up`") from error
-    if response.status_code >= 400:
+    if 400 <= response.status_code < 500:
         raise UsageError(f"the incidents role answered {response.status_code}: {response.text}")
-    return response.json()
+    answer = _json_of(response)
+    if response.status_code != 200 or not isinstance(answer, kind):
+        what = f"what answers at {url} is not the incidents role (status {response.status_code})"
+        raise Unreachable(what, "stop what holds its port, or change stack.ports.incidents in the spec")
+    return answer
+
+
+def _json_of(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.output import Folder, SpecPath, app, print_json, say
+from bascule.cli.output import Folder, SpecPath, app, print_json, say, write_file
 from bascule.errors import UsageError
 from bascule.spec import Spec, built_in_text, load
 
@@ -30,7 +30,7 @@ def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path
     """Write a starter spec: the built-in one, to be edited."""
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    path.write_text(built_in_text(), "utf-8")
+    write_file(path, built_in_text(), "name a file in a folder that exists and may be written")
     say(f"wrote {path}; edit it, then: bascule check {path}")
 
 

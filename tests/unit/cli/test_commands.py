@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from bascule.cli import app
+from bascule.cli.commands import app
 from bascule.cli.output import parse_span, parse_time
 from bascule.errors import UsageError
 

@@ -1,0 +1,28 @@
+"""Every command, gathered: importing a module adds its commands to the application."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bascule import __version__
+from bascule.cli import judging, reporting, running, specs
+from bascule.cli.output import app, say
+
+__all__ = ["app", "judging", "reporting", "running", "specs"]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        say(f"bascule {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bascule(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version.")
+    ] = False,
+) -> None:
+    """Weighs two versions of a service against each other while traffic moves from one to the other."""

@@ -1,0 +1,166 @@
+"""Whatever stands where a file, a server or a reader should be, a command says so and exits as documented."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from bascule import cli, judge
+from bascule.cli import output
+from bascule.spec import built_in_text
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """The exit code and what was said, of a command as its user types it."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["bascule", *arguments])
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        told = capfd.readouterr()
+        return code, told.out + told.err
+
+    # Consoles made at import hold the descriptors of that time.
+    monkeypatch.setattr(output.err, "file", None)
+    monkeypatch.setattr(output.out, "file", None)
+    return call
+
+
+@pytest.fixture
+def answering():
+    """Makes a server that gives one answer to everything; returns its port."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+
+    def make(status: int, body: bytes) -> int:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        servers.append(server)
+        return server.server_port
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("path", ["nowhere/starter.yaml", "file/starter.yaml"])
+def test_a_starter_that_cannot_be_written_is_told(run, tmp_path, path):
+    (tmp_path / "file").touch()
+    code, said = run("init", str(tmp_path / path))
+    assert (code, "cannot be written" in said, "Traceback" in said) == (2, True, False), said
+
+
+def test_a_wait_that_is_no_time_is_a_usage_error_and_not_a_roll_back(run):
+    code, said = run("gate", "supersmartmatch", "--wait", "soon")
+    assert (code, "10m or 24h" in said) == (2, True), said
+
+
+@pytest.mark.parametrize("url", ["foo", "http://[::1", "ftp://x", "", "http://", "http://a b/", "http://h:99999"])
+@pytest.mark.parametrize("command", [["gate"], ["compare"], ["backtest"], ["sla", "report"]])
+def test_what_is_no_url_is_a_usage_error(run, command, url):
+    code, said = run(*command, "supersmartmatch", "--prometheus", url)
+    assert (code, "write it like http://127.0.0.1:9090" in said) == (2, True), said
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("command", [["gate"], ["compare"], ["backtest"], ["sla", "report"]])
+def test_a_page_instead_of_prometheus_is_no_data_and_never_exits_1(run, answering, command, status):
+    url = f"http://127.0.0.1:{answering(status, b'<html>please log in</html>')}"
+    code, said = run(*command, "supersmartmatch", "--prometheus", url)
+    assert (code, "check that this is the address of a Prometheus" in said) == (4, True), said
+
+
+def test_a_defect_is_shown_whole_and_does_not_exit_1(run, monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr(judge, "gate", broken)
+    code, said = run("gate", "supersmartmatch")
+    assert (code, "KeyError" in said, "defect of Bascule" in said) == (70, True, True), said
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"<html>"), (500, b"oops"), (200, b"\xff\xfe\x00"), (200, b'"text"'), (302, b"")]
+)
+@pytest.mark.parametrize("command", [["incidents"], ["phase", "show"]])
+def test_another_server_on_the_incidents_port_is_told(run, answering, tmp_path, command, status, body):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(built_in_text() + f"\nstack: {{ports: {{incidents: {answering(status, body)}}}}}\n")
+    code, said = run(*command, str(spec))
+    assert (code, "is not the incidents role" in said) == (4, True), said
+
+
+def test_the_plans_step_is_told_in_words_and_as_json(run, answering, tmp_path):
+    step = {"number": 1, "share": 0.1, "who": "me", "why": "to begin", "started": 1769846400.0, "at": 1769846400.0}
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        built_in_text() + f"\nstack: {{ports: {{incidents: {answering(200, json.dumps(step).encode())}}}}}\n"
+    )
+    assert run("phase", "show", str(spec)) == (
+        0,
+        "phase 1 of 5: 10 % to v2, since 2026-01-31T08:00:00Z (me: to begin)\n",
+    )
+    code, said = run("phase", "show", str(spec), "--json")
+    assert (code, json.loads(said)) == (0, step)
+
+
+def test_an_incident_says_what_it_is_about(run, answering, tmp_path):
+    down = {"id": 1, "status": "open", "severity": "critical", "alert": "ServiceDown", "summary": "Service is down"}
+    body = json.dumps([down | {"labels": {"job": "shop-new"}}]).encode()
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(built_in_text() + f"\nstack: {{ports: {{incidents: {answering(200, body)}}}}}\n")
+    code, said = run("incidents", str(spec))
+    assert (code, "shop-new" in said) == (0, True), said
+
+
+def test_the_version_is_told(run):
+    assert run("--version") == (0, "bascule 0.1.0\n")
+
+
+def test_names_of_metrics_hold_no_emoji(run, capfd):
+    output.say("shop:x:rate5m at :100: %")
+    assert capfd.readouterr().out == "shop:x:rate5m at :100: %\n"
+
+
+def test_a_reader_who_goes_changes_no_exit_code():
+    done = subprocess.run(
+        ["bash", "-c", '"$0" -m bascule schema | true; echo "${PIPESTATUS[0]}"', sys.executable],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == ("0", "")
+
+
+def test_ctrl_c_while_the_program_still_loads_ends_it_without_a_traceback(eventually):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bascule", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    maps = Path(f"/proc/{process.pid}/maps")
+    eventually(lambda: "pydantic_core" in maps.read_text(), 30, pause=0.001)
+    os.kill(process.pid, signal.SIGINT)
+    assert (process.wait(30), process.stderr.read()) == (-signal.SIGINT, "")
