@@ -58,10 +58,10 @@ def complain(text: str) -> None:
     err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def write_file(path: Path, text: str, mend: str) -> None:
+def write_file(path: Path, content: str | bytes, mend: str) -> None:
     """Write a file the user named. Raises UsageError when it cannot be written."""
     try:
-        path.write_text(text, "utf-8")
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", mend) from error
 

@@ -13,7 +13,7 @@ from bascule.errors import UsageError
 from bascule.spec import Spec, load
 from bascule.spec.addresses import check_url
 
-ROLES = ("judge", "logs", "incidents", "console")
+ROLES = ("judge", "logs", "incidents", "sla", "console")
 
 
 @app.command()
@@ -58,7 +58,7 @@ def down(spec: SpecPath = "supersmartmatch") -> None:
 @app.command()
 def serve(
     spec: SpecPath,
-    role: Annotated[str, typer.Option(help="judge, logs, incidents or console.")],
+    role: Annotated[str, typer.Option(help="judge, logs, incidents, sla or console.")],
     prometheus: PrometheusUrl = None,
     alertmanager: Annotated[str | None, typer.Option(help="URL of an Alertmanager that runs already.")] = None,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from bascule.cli.output import Folder, SpecPath, app, print_json, say, write_file
 from bascule.errors import UsageError
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec, built_in_text, load
 
 
@@ -26,11 +27,17 @@ def schema() -> None:
 
 
 @app.command()
-def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml")) -> None:
-    """Write a starter spec: the built-in one, to be edited."""
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
+    from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
+) -> None:
+    """Write a starter spec: the built-in one, or one proposed from what a running Prometheus holds."""
+    from bascule.generate.discover import discover
+
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    write_file(path, built_in_text(), "name a file in a folder that exists and may be written")
+    text = discover(Prometheus(from_prometheus)) if from_prometheus else built_in_text()
+    write_file(path, text, "name a file in a folder that exists and may be written")
     say(f"wrote {path}; edit it, then: bascule check {path}")
 
 
@@ -39,17 +46,43 @@ def generate(
     spec: SpecPath,
     out_dir: Folder = Path("generated"),
     check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 on drift.")] = False,
+    verify: Annotated[str | None, typer.Option(help="Write nothing; ask the Prometheus at this URL.")] = None,
 ) -> None:
     """Write rules, alerts, their tests and all other configuration from a spec."""
+    loaded = load(spec)
+    if verify is not None:
+        raise typer.Exit(_verify(loaded, verify))
+    if check_only:
+        raise typer.Exit(_tell_drift(loaded, out_dir))
+    _write(loaded, out_dir)
+
+
+def _verify(spec: Spec, url: str) -> int:
+    """Every generated expression asked of a Prometheus; those without an answer are told, with why."""
+    from bascule.generate.verify import verify
+
+    findings = verify(spec, Prometheus(url))
+    for finding in findings:
+        if finding.state != "ok":
+            say(str(finding))
+    answered = sum(finding.state == "ok" for finding in findings)
+    say(f"{answered} of {len(findings)} expressions have data")
+    return 1 if any(finding.state == "error" for finding in findings) else 0
+
+
+def _tell_drift(spec: Spec, folder: Path) -> int:
     from bascule import generate as room
 
-    loaded = load(spec)
-    if check_only:
-        drift = room.check(loaded, out_dir)
-        for line in drift:
-            say(line)
-        raise typer.Exit(1 if drift else 0)
-    written = room.write(loaded, out_dir)
-    say(f"wrote {len(written)} files below {out_dir}")
-    for path in room.foreign(loaded, out_dir):
+    drift = room.check(spec, folder)
+    for line in drift:
+        say(line)
+    return 1 if drift else 0
+
+
+def _write(spec: Spec, folder: Path) -> None:
+    from bascule import generate as room
+
+    written = room.write(spec, folder)
+    say(f"wrote {len(written)} files below {folder}")
+    for path in room.foreign(spec, folder):
         say(f"left alone: {path} is not one of ours")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from bascule.errors import QueryRejected, Unreachable, UsageError
 
 Rows = list[dict[str, Any]]
+T = TypeVar("T")
 
 
 class IncidentsClient:
@@ -71,12 +72,23 @@ class IncidentsClient:
         return self._one("POST", f"/api/maintenance/{identity}/end", json={"who": who})
 
     def _rows(self, method: str, path: str, **more: Any) -> Rows:
-        rows: Rows = self._ask(method, path, **more).json()
-        return rows
+        return self._read(self._ask(method, path, **more), list)
 
     def _one(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        one: dict[str, Any] = self._ask(method, path, **more).json()
-        return one
+        return self._read(self._ask(method, path, **more), dict)
+
+    def _read(self, response: httpx.Response, kind: type[T]) -> T:
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, kind):
+            raise self._stranger(response)
+        return answer
+
+    def _stranger(self, response: httpx.Response) -> Unreachable:
+        what = f"what answers at {self.url} is not the incidents role (status {response.status_code})"
+        return Unreachable(what, "stop what holds its port, or change stack.ports.incidents in the spec")
 
     def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
@@ -86,13 +98,14 @@ class IncidentsClient:
             raise Unreachable(what, "start it: bascule serve SPEC --role incidents") from error
         if response.is_success:
             return response
-        raise _refusal(response)
+        raise _refusal(response) or self._stranger(response)
 
 
-def _refusal(response: httpx.Response) -> UsageError | QueryRejected:
+def _refusal(response: httpx.Response) -> UsageError | QueryRejected | None:
+    """What the role has against it; None when this is not how the role answers."""
     try:
         body = response.json()
         what, mend = str(body["error"]), str(body.get("mend", ""))
     except (ValueError, KeyError, TypeError):
-        return QueryRejected(f"the incidents role answered {response.status_code}: {response.text[:200]}")
+        return None
     return UsageError(what, mend) if response.status_code == 400 else QueryRejected(what, mend)

@@ -108,7 +108,7 @@ def test_a_defect_is_shown_whole_and_does_not_exit_1(run, monkeypatch):
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b"<html>"), (500, b"oops"), (200, b"\xff\xfe\x00"), (200, b'"text"'), (302, b"")]
 )
-@pytest.mark.parametrize("command", [["incidents"], ["phase", "show"]])
+@pytest.mark.parametrize("command", [["incidents", "list"], ["phase", "show"]])
 def test_another_server_on_the_incidents_port_is_told(run, answering, tmp_path, command, status, body):
     spec = tmp_path / "spec.yaml"
     spec.write_text(built_in_text() + f"\nstack: {{ports: {{incidents: {answering(status, body)}}}}}\n")
@@ -135,7 +135,7 @@ def test_an_incident_says_what_it_is_about(run, answering, tmp_path):
     body = json.dumps([down | {"labels": {"job": "shop-new"}}]).encode()
     spec = tmp_path / "spec.yaml"
     spec.write_text(built_in_text() + f"\nstack: {{ports: {{incidents: {answering(200, body)}}}}}\n")
-    code, said = run("incidents", str(spec))
+    code, said = run("incidents", "list", str(spec))
     assert (code, "shop-new" in said) == (0, True), said
 
 
