@@ -29,7 +29,7 @@ from bascule.logs.streams import Stream
 from bascule.spec import Spec
 from bascule.spec.model import LogSource
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 100_000
 ALL = sys.maxsize
 
 

@@ -18,7 +18,7 @@ from bascule.logs.streams import Stream
 from bascule.logs.tally import Key, Tally, families
 
 POLL_SECONDS = 0.5
-BATCH_ROWS = 50_000
+BATCH_ROWS = 100_000
 CHUNKS_A_POLL = 8  # of one file, so that a large one does not keep the others waiting
 
 log = logging.getLogger(__name__)

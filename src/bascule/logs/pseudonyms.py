@@ -61,8 +61,7 @@ class Pseudonyms:
             return column
         if name in self.columns:
             return Coded(column.codes, self.of_all(column.values))
-        touched = pc.match_substring_regex(column.values, "|".join(map(re.escape, self.columns)))
-        if not pc.any(touched).as_py():
+        if not any(pc.any(pc.match_substring(column.values, named)).as_py() for named in self.columns):
             return column
         return Coded(column.codes, pa.array([self.scrub(text) for text in column.texts()], pa.string()))
 

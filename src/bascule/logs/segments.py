@@ -14,7 +14,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,18 +126,16 @@ def _constant(text: str, rows: int) -> pa.Array:
 
 
 def day_of(pieces: Sequence[Piece], arrived: int) -> str:
-    """The day that most of the rows are of; rows without a time are of the day they arrived."""
+    """The day that most of the rows are of; rows without a time, or of the future, are of the day they arrived."""
     times = np.concatenate([rows.times for piece in pieces for rows in piece.rows])
-    days, counts = np.unique(np.where(times == 0, arrived, times) // _DAY_US, return_counts=True)
+    times = np.where((times == 0) | (times > arrived + _DAY_US), arrived, times)
+    days, counts = np.unique(times // _DAY_US, return_counts=True)
     return day_name(int(days[counts.argmax()]))
 
 
 def day_name(days: int) -> str:
-    """Days since 1970 as a date; what no calendar has counts as the first or last day there is."""
-    bounded = min(max(days, -719_162), 2_932_896)
-    return (datetime(1970, 1, 1, tzinfo=UTC) + (bounded * (datetime(1970, 1, 2) - datetime(1970, 1, 1)))).strftime(
-        "%Y-%m-%d"
-    )
+    """Days since 1970 as a date."""
+    return str(np.datetime64(days, "D"))
 
 
 # ---------------------------------------------------------------- committing

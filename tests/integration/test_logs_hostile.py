@@ -1,0 +1,145 @@
+"""Hostile files: memory stays bounded, nothing stops the reading, every line is accounted for."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bascule import logs
+from bascule.errors import ProgramMissing
+from bascule.logs.query import Reader
+from bascule.processes import programs
+from bascule.spec import load
+from bascule.spec.model import Logs, LogSource, Spec
+
+pytestmark = pytest.mark.integration
+CALL = (
+    "2026-01-31T12:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/e/{}"
+    " response_time=0.02 status=200\n"
+)
+GOOD = CALL.format(1, 1).encode()
+CENTURY = 36_000 * 86_400.0
+CHILD = """
+import json, resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_logs_hostile import spec_of
+from bascule.logs import ingest
+done = ingest(spec_of(Path(sys.argv[1]), sys.argv[2]), [sys.argv[2]])
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"rows": done.rows, "unparsed": done.unparsed, "mb": megabytes}))
+"""
+
+
+def spec_of(state: Path, files: str) -> Spec:
+    base = load("supersmartmatch")
+    sources = [LogSource(name="app", files=files, formats=["api_call", "match_result"])]
+    kept = Logs(sources=sources, pseudonymise=["user_id"], retention=CENTURY)
+    return base.model_copy(update={"logs": kept, "stack": base.stack.model_copy(update={"state": state})})
+
+
+def ingest_apart(folder: Path, path: Path) -> dict[str, float]:
+    """In a process of its own, so that its memory can be told."""
+    argv = [sys.executable, "-c", CHILD, str(folder / "state"), str(path), str(Path(__file__).parent)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "rows", "unparsed"),
+    [
+        ("bytes that are no text", b"\xff\xfe\x00bad\n" + GOOD + b"\xc3\n" + GOOD, 4, 2),
+        ("U+FFFD at line start", "\ufffdx\n".encode() + GOOD, 2, 1),
+        ("NUL bytes", bytes(5000) + b"\n" + GOOD, 2, 1),
+        ("no final newline", GOOD + GOOD[:-1], 2, 0),
+        ("empty lines", b"\n\n" + GOOD + b"\r\n", 4, 3),
+        ("times of other centuries", GOOD * 2 + GOOD.replace(b"2026", b"9999") + GOOD.replace(b"2026", b"0001"), 4, 0),
+        ("a JSON depth bomb", b'{"a":' * 100_000 + b"\n" + GOOD, 2, 1),
+        ("escape codes", b"\x1b]0;title\x07\x1b[2J" + GOOD + GOOD, 2, 1),
+        ("numbers out of bounds", GOOD.replace(b"0.02", b"9e99") + GOOD.replace(b"=200", b"=" + b"9" * 14), 2, 0),
+    ],
+)
+def test_every_line_is_accounted_for(tmp_path: Path, name: str, data: bytes, rows: int, unparsed: int):
+    """Parsed where it is a line of the format, else kept as text and counted."""
+    path = tmp_path / "app.log"
+    path.write_bytes(data)
+    found = logs.ingest(spec_of(tmp_path / "state", str(path)), [str(path)])
+    assert (found.rows, found.unparsed) == (rows, unparsed), name
+    assert Reader(tmp_path / "state" / "logs").query("select count(*) as n from logs") == [{"n": rows}]
+
+
+def test_lines_of_fifty_megabytes_take_little_memory(tmp_path: Path):
+    """Three of them; the first 16 KiB of each are kept as text."""
+    path = tmp_path / "app.log"
+    with path.open("wb") as file:
+        for _ in range(3):
+            file.write(GOOD)
+            for _ in range(50):
+                file.write(b"x" * (1 << 20))
+            file.write(b"\n")
+        file.write(GOOD)
+    found = ingest_apart(tmp_path, path)
+    assert (found["rows"], found["unparsed"]) == (7, 3)
+    assert found["mb"] < 300
+
+
+def test_ten_thousand_endpoints_are_stored_but_not_all_become_series(tmp_path: Path):
+    """The metrics take 500 and count the rest as `other`."""
+    path = tmp_path / "app.log"
+    path.write_text("".join(CALL.format(n, n % 10_000) for n in range(100_000)))
+    found = ingest_apart(tmp_path, path)
+    assert found["rows"] == 100_000
+    assert found["mb"] < 300
+    root = tmp_path / "state" / "logs"
+    assert Reader(root).query("select count(distinct endpoint) as n from logs") == [{"n": 10_000}]
+    counters = json.loads((root / "checkpoint.json").read_text())["tally"]["counters"]
+    requests = {labels[1]: n for name, labels, n in counters if name == "bascule_log_requests_total"}
+    assert len(requests) == 501
+    assert sum(requests.values()) == 100_000
+
+
+def test_a_compressed_bomb_takes_little_memory(tmp_path: Path):
+    """300 MB of zeros in 300 kB: one line without an end."""
+    path = tmp_path / "app.log.1.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(GOOD)
+        for _ in range(300):
+            file.write(bytes(1 << 20))
+    found = ingest_apart(tmp_path, path)
+    assert found["rows"] in (1, 2)
+    assert found["mb"] < 300
+
+
+def test_mtail_stops_for_good_where_ours_goes_on(tmp_path: Path):
+    """A line that starts with U+FFFD: the differential test behind the promise."""
+    try:
+        program = programs.find("mtail")
+    except ProgramMissing:
+        pytest.skip("mtail is not here: `tools/fetch_programs.py bench` fetches it")
+    path = tmp_path / "app.log"
+    path.write_bytes(GOOD + "\ufffdodd\n".encode() + GOOD * 10)
+    (tmp_path / "count.mtail").write_text("counter calls\n/API_CALL/ {\n  calls++\n}\n")
+    argv = [
+        program,
+        "--one_shot",
+        "--one_shot_format=prometheus",
+        f"--progs={tmp_path / 'count.mtail'}",
+        f"--logs={path}",
+    ]
+    environment = programs.environment(program) | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [*map(str, argv), f"--logs={path}", "--log_dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    theirs = [line.rsplit(" ", 1)[1] for line in done.stdout.splitlines() if line.startswith("calls")]
+    assert theirs == ["1"], "mtail reads past it now: say so in the docs"
+    assert ingest_apart(tmp_path, path)["rows"] == 12
