@@ -445,10 +445,14 @@ def _until(condition: Callable[[], bool], out: Path) -> None:
 # ---------------------------------------------------------------- children
 
 
+def peak_megabytes() -> float:
+    """The most memory this process has had (`ru_maxrss` would count the parent's, too)."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+
 def _child(mode: str, root: Path, log: Path) -> None:
     """Ours: read the file to its end; says when it began and ended, and what it counted."""
-    import resource
-
     from bascule.logs.files import FileSource
     from bascule.logs.intake import COUNTED, intake
     from bascule.logs.pipeline import Counted, Feed, Pipeline
@@ -471,7 +475,6 @@ def _child(mode: str, root: Path, log: Path) -> None:
     counters = journal.tally.counters
     kinds = {name: counters["bascule_log_lines_total", ("app", name)] for name in ("api_call", "match_result")}
     kinds["other"] = counters["bascule_log_unparsed_total", ("app",)]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         json.dumps(
             {
@@ -480,7 +483,7 @@ def _child(mode: str, root: Path, log: Path) -> None:
                 "ended": ended,
                 "processor": processor,
                 "kinds": kinds,
-                "memory_mb": memory,
+                "memory_mb": peak_megabytes(),
             }
         )
     )

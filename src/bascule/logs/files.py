@@ -29,6 +29,7 @@ CHUNK_BYTES = 2 << 20
 KEPT_OF_LONG_LINES = 16 << 10  # of a line longer than a chunk this much is kept, as text
 SETTLING_SECONDS = 2.0  # a copy that rotation makes is left alone until it has not grown for this long
 CLOCK_SECONDS = 1.0  # file times may lag behind the clock by less than this
+TRACE_SECONDS = 1.0  # a stack trace that is being written is waited for this long
 GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
 
 Problem = Callable[[str], None]  # told a reason when something cannot be read
@@ -51,6 +52,7 @@ class Follow:
     live: bool = True
     drained_at: float = field(default_factory=time.monotonic)
     drained_size: int = 0
+    waits_until: float | None = None  # for the rest of a stack trace
 
     @property
     def compressed(self) -> bool:
@@ -89,10 +91,25 @@ class Follow:
             self._lengthen_head()
         whole = data.rfind(b"\n") + 1
         if whole:
-            return self._take(data[:whole], self.position + whole)
+            whole = self._before_open_trace(data, whole, final)
+            return self._take(data[:whole], self.position + whole) if whole else None
         if len(data) == CHUNK_BYTES:
-            return self._long_line(data[:KEPT_OF_LONG_LINES])
+            return self._long_line(data[:KEPT_OF_LONG_LINES], final)
         return self._take(data + b"\n", self.position + len(data)) if final else None
+
+    def _before_open_trace(self, data: bytes, whole: int, final: bool) -> int:
+        """Where to cut so that a stack trace at the end, which may go on, stays whole; for a second at most."""
+        start = data.rfind(b"\n", 0, whole - 1) + 1
+        if final or data[start : start + 1] not in (b" ", b"\t"):
+            return whole
+        if self.waits_until is None:
+            self.waits_until = time.monotonic() + TRACE_SECONDS
+        if time.monotonic() >= self.waits_until or whole > CHUNK_BYTES // 2:
+            self.waits_until = None
+            return whole
+        while start and data[start : start + 1] in (b" ", b"\t"):
+            start = data.rfind(b"\n", 0, start - 1) + 1
+        return start  # the trace's first line, such as "Traceback ..."
 
     def _lengthen_head(self) -> None:
         head = self.read(0, min(PREFIX_LENGTH, self.position))
@@ -104,7 +121,7 @@ class Follow:
         self.position = self.scanned = end
         return chunk
 
-    def _long_line(self, head: bytes) -> Chunk | None:
+    def _long_line(self, head: bytes, final: bool) -> Chunk | None:
         """Look for the end of a line longer than a chunk, a chunk at a time; the search goes on at the next poll."""
         here = max(self.scanned, self.position + CHUNK_BYTES)
         while data := self.read(here, CHUNK_BYTES):
@@ -113,7 +130,7 @@ class Follow:
                 return self._take(head + b"\n", here + end + 1)
             here += len(data)
         self.scanned = here
-        return None
+        return self._take(head + b"\n", here) if final else None
 
 
 @dataclass

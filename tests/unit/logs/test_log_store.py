@@ -229,3 +229,17 @@ def test_the_key_is_made_once_and_is_the_owners_alone(tmp_path: Path):
     path.write_text("short")
     with pytest.raises(StoreError, match="too short"):
         read_key(path)
+
+
+def test_a_stack_trace_that_is_being_written_stays_whole(tmp_path: Path):
+    """Its first half is not taken until the rest is there, or a second has passed."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    pipe = pipeline(root, log)
+    log.write_text(call(1) + 'Traceback (most recent call last):\n  File "a.py", line 1\n')
+    assert pipe.poll() == 1
+    with log.open("a") as file:
+        file.write("    raise ValueError\nValueError: x\n")
+    assert pipe.poll() == 1
+    (row,) = Reader(root).query("select message from logs where format = 'trace'")
+    assert row["message"].count("\n") == 3
+    pipe.journal.close()
