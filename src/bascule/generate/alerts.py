@@ -27,6 +27,7 @@ from bascule.spec.quantities import format_duration
 
 CRITICAL, WARNING, GATE = "critical", "warning", "gate"
 CACHE_WARM_UP_SECONDS = 600
+SERVES_NOW_SECONDS = 30.0
 
 
 def slug(alert: str) -> str:
@@ -58,12 +59,20 @@ def with_events(signal: str, by: str, at_least: float, *, versions: str = "") ->
     return f"and on ({by})\nsum by ({by}) ({EVENTS}{{{where}}}) * {WINDOW_SECONDS} >= {at_least:g}"
 
 
-def both_versions_with_events(spec: Spec, signal: str, at_least: float) -> str:
-    """The condition that each version by itself has had this many events within the window."""
-    each = (
-        f'sum({EVENTS}{{signal="{signal}",version="{version}"}}) * {WINDOW_SECONDS} >= {at_least:g}'
+def both_versions_with_events(spec: Spec, name: str, at_least: float) -> str:
+    """The condition that each version has had this many events within the window, and the candidate still has some.
+
+    After a roll-back its bad events stay in the window for minutes: no reason to call anybody then.
+    """
+    signal = spec.signals[name]
+    assert isinstance(signal, RatioSignal)
+    each = [
+        f'sum({EVENTS}{{signal="{name}",version="{version}"}}) * {WINDOW_SECONDS} >= {at_least:g}'
         for version in spec.versions.both
-    )
+    ]
+    candidate = signal.total.where(*spec.versions.matchers(spec.versions.candidate))
+    now = format_duration(max(SERVES_NOW_SECONDS, 2.5 * spec.stack.scrape.interval))
+    each.append(f"sum(increase({candidate.over(now)})) > 0")
     return "\n".join(f"and on ()\n{condition}" for condition in each)
 
 
