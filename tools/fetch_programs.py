@@ -304,7 +304,7 @@ def _by_hand(wanted: Set, folder: Path, reason: str) -> str:
             "  sudo rm /usr/sbin/policy-rc.d",
         ]
         return "\n".join(lines)
-    return "\n".join(lines + [f"{name}: {programs.how_to_get(name)}" for name in missing])
+    return "\n".join([*lines, f"Missing are {', '.join(missing)}.", programs.how_to_get(*missing)])
 
 
 def _run(argv: list[str], more: dict[str, str] | None = None) -> str:

@@ -27,6 +27,8 @@ def main() -> None:
     except BasculeError as error:
         complain(str(error))
         sys.exit(NO_DATA if isinstance(error, QueryRejected) else error.exit_code)
+    except BrokenPipeError:  # its reader has gone, as in `bascule sla report … | head`
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         complain(f"{error.filename or 'a file'}: {error.strerror or error}")
         sys.exit(USAGE)

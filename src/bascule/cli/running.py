@@ -25,8 +25,8 @@ def doctor(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
     if as_json:
         print_json([vars(check) | {"ok": check.ok} for check in checks])
     else:
-        for check in checks:
-            say(str(check))
+        for line in stack.told(checks):
+            say(line)
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 
@@ -44,7 +44,8 @@ def status(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
     """Tell what `bascule up` runs: process, pid, since when, restarts."""
     from bascule import stack
 
-    print_rows("running processes", stack.status(load(spec)), as_json)
+    loaded = load(spec)
+    print_rows(f"processes of the state folder {loaded.stack.state.absolute()}", stack.status(loaded), as_json)
 
 
 @app.command()

@@ -3,7 +3,8 @@
 They are looked for in a private folder of unpacked Debian packages (`tools/fetch_programs.py` fills it, without root
 and without starting a service), then on the machine itself:
 
-    $BASCULE_PROGRAMS, ./.bascule/programs, ~/.local/share/bascule/programs, $PATH, /usr/sbin, ...
+    $BASCULE_PROGRAMS, ./.bascule/programs, .bascule/programs of the clone that Bascule is installed from,
+    ~/.local/share/bascule/programs, $PATH, /usr/sbin, ...
 
 A private folder keeps the shape of the packages (usr/bin, usr/sbin, usr/lib/<triplet>), so its programs need
 its libraries: start them with `environment(program)`.
@@ -24,12 +25,13 @@ __all__ = ["KNOWN", "KnownProgram", "environment", "find", "folder_of", "folders
 # Debian's own /usr/bin/chromium is a script that insists on /usr/lib/chromium: the binary itself comes first.
 BINARY_FOLDERS = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
+CLONE = Path(__file__).resolve().parents[3]  # of an editable install, as `make setup` does it
 FONTS = "etc/fonts/bascule.conf"  # written by tools/fetch_programs.py: Chromium draws no letter without fonts
 
 
 @dataclass(frozen=True)
 class KnownProgram:
-    """A program Bascule can use: its Debian package, Homebrew formula ("" if none), and what needs it."""
+    """A program Bascule can use: its Debian package, Homebrew formula, and what needs it."""
 
     name: str
     debian: str
@@ -85,8 +87,8 @@ def folders() -> list[Path]:
     """The private folders that exist, first choice first."""
     named = os.environ.get("BASCULE_PROGRAMS")
     places = [Path(named)] if named else []
-    places += [Path(".bascule/programs"), Path.home() / ".local/share/bascule/programs"]
-    return [place.resolve() for place in places if place.is_dir()]
+    places += [Path(".bascule/programs"), CLONE / ".bascule/programs", Path.home() / ".local/share/bascule/programs"]
+    return list(dict.fromkeys(place.resolve() for place in places if place.is_dir()))
 
 
 def find(name: str) -> Path:
@@ -121,18 +123,22 @@ def environment(program: Path | str | None = None) -> dict[str, str]:
     return variables | ({"FONTCONFIG_FILE": str(fonts)} if fonts else {})
 
 
-def how_to_get(name: str) -> str:
-    """How to get a program on Debian, macOS and elsewhere, in one or more lines."""
-    known = KNOWN.get(name)
-    if known is None:
-        return f"install it, or put the folder that holds it on PATH: {name}"
-    macos = f"brew install {known.homebrew}" if known.homebrew else f"from {known.home}"
+def how_to_get(*names: str) -> str:
+    """How to get programs on Debian, macOS and elsewhere, in one or more lines."""
+    known = [KNOWN[name] for name in names if name in KNOWN]
+    if not known:
+        return f"install it, or put the folder that holds it on PATH: {' '.join(names)}"
+    targets = " ".join(dict.fromkeys("browser" if each.name == "chromium" else "setup" for each in known))
+    packages = " ".join(dict.fromkeys(each.debian for each in known))
+    formulas = " ".join(dict.fromkeys(each.homebrew for each in known))
+    homes = ", ".join(dict.fromkeys(each.home for each in known))
     return (
-        "in Bascule's repository: make setup (Debian packages into .bascule/programs; no root, starts no service)\n"
-        f"  Debian, Ubuntu: sudo apt-get install --no-install-recommends {known.debian}"
-        " (this also starts its system service, if it has one)\n"
-        f"  macOS: {macos}\n"
-        f"  elsewhere: from {known.home}, then put its folder on PATH or name it in BASCULE_PROGRAMS"
+        f"in Bascule's repository: make {targets}"
+        " (Debian packages into .bascule/programs; no root, starts no service)\n"
+        f"  Debian, Ubuntu: sudo apt-get install --no-install-recommends {packages}"
+        " (this also starts a system service where a package has one)\n"
+        f"  macOS: brew install {formulas}\n"
+        f"  elsewhere: from {homes}, then put the folder on PATH or name it in BASCULE_PROGRAMS"
     )
 
 

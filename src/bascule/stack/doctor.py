@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,7 @@ from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.plan import Layout, exporters, ports_of
 
-__all__ = ["Check", "doctor"]
+__all__ = ["Check", "doctor", "told"]
 
 OLDEST_PYTHON = (3, 11)
 TESTED = {"prometheus": (2, 42), "prometheus-alertmanager": (0, 25)}  # older ones may lack a flag or a function
@@ -38,20 +39,24 @@ TIME_ERROR = 5  # what adjtimex returns when the clock is not synchronised
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. `optional`: it is missing, and the stack runs without it."""
+    """One thing looked at. `optional`: it is missing, and the stack runs without it. `program`: one is not there."""
 
     subject: str
     state: Literal["ok", "missing", "optional"]
     found: str
     mend: str = ""
+    program: str = ""
 
     @property
     def ok(self) -> bool:
         return self.state != "missing"
 
     def __str__(self) -> str:
-        text = f"{self.state:8}  {self.subject}: {self.found}"
-        return f"{text}\n          {self.mend}" if self.mend else text
+        return f"{self.finding}\n{textwrap.indent(self.mend, ' ' * 10)}" if self.mend else self.finding
+
+    @property
+    def finding(self) -> str:
+        return f"{self.state:8}  {self.subject}: {self.found}"
 
 
 def doctor(spec: Spec) -> list[Check]:
@@ -64,6 +69,13 @@ def doctor(spec: Spec) -> list[Check]:
         _disk(Layout(spec.stack.state).state),
         _clock(),
     ]
+
+
+def told(checks: Sequence[Check]) -> list[str]:
+    """A line per check for people; how to get what is missing stands once, for all programs together."""
+    absent = [check.program for check in checks if check.program]
+    lines = [check.finding if check.program else str(check) for check in checks]
+    return [*lines, f"To get what is missing,\n  {programs.how_to_get(*absent)}"] if absent else lines
 
 
 def _needed(spec: Spec) -> list[str]:
@@ -81,7 +93,7 @@ def _program(name: str) -> Check:
     try:
         path = programs.find(name)
     except ProgramMissing as error:
-        return Check(name, "missing", error.what, error.mend)
+        return Check(name, "missing", error.what, error.mend, program=name)
     version = _version(path)
     tested = TESTED.get(name, (0,))
     if version and version < tested:
@@ -91,7 +103,7 @@ def _program(name: str) -> Check:
 
 
 def _optional(check: Check) -> Check:
-    return check if check.ok else Check(check.subject, "optional", check.found, check.mend)
+    return check if check.ok else replace(check, state="optional")
 
 
 def _version(program: Path) -> tuple[int, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bascule.processes import programs
 from bascule.processes.ready import answers
 from bascule.processes.supervisor import Program
 from bascule.spec import Spec
+from bascule.spec.addresses import bracketed
 
 __all__ = ["ROLES", "Layout", "exporters", "plan", "ports_of"]
 
@@ -152,7 +152,7 @@ def _program(name: str, binary: str, flags: Mapping[str, object], layout: Layout
 
 def _address(spec: Spec, part: str) -> str:
     """host:port of a part, as it listens."""
-    return urlsplit(f"http://{spec.stack.listen}:{getattr(spec.stack.ports, part)}").netloc
+    return f"{bracketed(spec.stack.listen)}:{getattr(spec.stack.ports, part)}"
 
 
 def _within_a_scrape(spec: Spec) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bascule import generate
-from bascule.errors import PortBusy, ProcessFailed
+from bascule.errors import PortBusy, ProcessFailed, StoreError, UsageError
 from bascule.processes import ports
 from bascule.processes.ready import answers, wait_until
 from bascule.processes.supervisor import ProcessState, Program, Supervisor
@@ -49,11 +49,12 @@ def up(
     with state.held(layout.state, spec_path):
         stages = plan(spec, spec_path)
         check_ports(spec)
-        generate.write(spec, layout.config)
+        _write_config(spec, layout)
         _tell_external(spec, layout, report)
         with Supervisor(report) as supervisor, metrics_served(spec, supervisor):
-            with _status_kept(spec, layout, supervisor):
+            with _status_kept(spec, layout, supervisor, report):
                 for stage in stages:
+                    report(f"starting {', '.join(program.name for program in stage)}")
                     _start_together(stage, supervisor, stop)
                 if not stop.is_set():
                     _tell_ready(spec, report)
@@ -93,6 +94,13 @@ def check_ports(spec: Spec) -> None:
         ports.check(spec.stack.listen, port, name)
 
 
+def _write_config(spec: Spec, layout: Layout) -> None:
+    try:
+        generate.write(spec, layout.config)
+    except UsageError as error:  # it speaks to the user of `bascule generate --out`
+        raise StoreError(error.what, "free some space, or give stack.state in the spec another folder") from error
+
+
 def _start_together(stage: list[Program], supervisor: Supervisor, stop: threading.Event) -> None:
     """Start the programs of a stage at once; returns early when `stop` is set. Raises what the first failure raised."""
     if stop.is_set():
@@ -117,17 +125,21 @@ def _wait_for(starting: list[Future[None]], stop: threading.Event) -> None:
 
 
 @contextmanager
-def _status_kept(spec: Spec, layout: Layout, supervisor: Supervisor) -> Iterator[None]:
-    """Keep the status file up to date from a thread of its own."""
+def _status_kept(spec: Spec, layout: Layout, supervisor: Supervisor, report: Report) -> Iterator[None]:
+    """Keep the status file up to date from a thread of its own; what cannot be written now is tried again."""
     ended = threading.Event()
 
     def keep() -> None:
         last: list[dict[str, Any]] = []
+        problem = ""
         while not ended.wait(LOOK_SECONDS):
             rows = [_row(spec, process) for process in supervisor.states()]
-            if rows != last:
-                state.write_status(layout.state, rows)
-                last = rows
+            if rows == last:
+                continue
+            before, problem = problem, _problem_of_writing(layout.state, rows)
+            if problem and problem != before:
+                report(problem)
+            last = last if problem else rows
 
     thread = threading.Thread(target=keep, name="status")
     thread.start()
@@ -136,6 +148,15 @@ def _status_kept(spec: Spec, layout: Layout, supervisor: Supervisor) -> Iterator
     finally:
         ended.set()
         thread.join()
+
+
+def _problem_of_writing(folder: Path, rows: list[dict[str, Any]]) -> str:
+    """Write the status; what went wrong, in a sentence, or nothing."""
+    try:
+        state.write_status(folder, rows)
+    except OSError as error:
+        return f"the status in {folder} cannot be written: {error.strerror}"
+    return ""
 
 
 def _row(spec: Spec, process: ProcessState) -> dict[str, Any]:

@@ -42,19 +42,30 @@ def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
         state.mkdir(parents=True, exist_ok=True)
         file = (state / LOCK).open("a+")
     except OSError as error:
-        raise StoreError(f"{state} cannot be used: {error.strerror}", "give stack.state another folder") from error
+        raise _unusable(state, error) from error
     with file:
         # Another command that only looks who holds the folder has the lock for a moment.
         if not wait_until(lambda: _locked(file), LOOKING_SECONDS):
             raise _refusal(state)
         this = Holder(os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"), str(spec_path))
-        file.truncate(0)
-        file.write(json.dumps(asdict(this)))
-        file.flush()
+        _tell(file, this, state)
         try:
             yield this
         finally:
             (state / STATUS).unlink(missing_ok=True)
+
+
+def _tell(file: IO[str], holder: Holder, state: Path) -> None:
+    try:
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), json.dumps(asdict(holder)).encode())  # unbuffered: a full disk is told here
+    except OSError as error:
+        raise _unusable(state, error) from error
+
+
+def _unusable(state: Path, error: OSError) -> StoreError:
+    mend = "free some space, or give stack.state in the spec another folder"
+    return StoreError(f"{state} cannot be used: {error.strerror}", mend)
 
 
 def holder(state: Path) -> Holder | None:

@@ -21,6 +21,7 @@ def private(tmp_path, monkeypatch) -> Path:
     (folder / "usr/lib/x86_64-linux-gnu/perl").mkdir()
     monkeypatch.setenv("BASCULE_PROGRAMS", str(folder))
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(programs, "CLONE", tmp_path / "clone")
     monkeypatch.chdir(tmp_path)
     return folder
 
@@ -55,6 +56,18 @@ def test_folders_are_searched_in_their_order(private, tmp_path):
     assert programs.find("amtool") == here
     here.unlink()
     assert programs.find("amtool") == at_home
+
+
+def test_programs_that_make_setup_fetched_are_found_from_any_folder(private, tmp_path):
+    """The clone's programs, for a user who works in a folder of his own."""
+    fetched = add(tmp_path / "clone/.bascule/programs/usr/bin/amtool")
+    assert programs.find("amtool") == fetched
+
+
+def test_several_programs_are_got_with_one_command():
+    told = programs.how_to_get("prometheus", "promtool", "nginx", "chromium")
+    assert "--no-install-recommends prometheus nginx-light chromium (" in told
+    assert "make setup browser (" in told
 
 
 def test_chromiums_binary_comes_before_debians_script(private):

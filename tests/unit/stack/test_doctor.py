@@ -10,7 +10,7 @@ import pytest
 from bascule.errors import ProgramMissing
 from bascule.processes import programs
 from bascule.spec import load
-from bascule.stack import doctor
+from bascule.stack import doctor, told
 from bascule.stack.state import held
 
 
@@ -89,3 +89,11 @@ def test_the_ports_of_a_running_stack_are_its_own(spec, machine):
         checks = checks_of(spec)
     assert checks["ports"].ok
     assert not any(subject.startswith("port ") for subject in checks)
+
+
+def test_how_to_get_what_is_missing_stands_once_for_all_programs(spec, machine):
+    del machine["prometheus"], machine["nginx"]
+    lines = told(doctor(spec))
+    assert "missing   prometheus: the program prometheus is not on this machine" in lines
+    assert [line for line in lines if "--no-install-recommends" in line] == [lines[-1]]
+    assert "--no-install-recommends prometheus nginx-light (" in lines[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -75,3 +76,13 @@ def test_down_and_status_of_a_stack_that_does_not_run_do_nothing(tmp_path):
     idle = spec.model_copy(update={"stack": spec.stack.model_copy(update={"state": tmp_path / "state"})})
     assert status(idle) == []
     assert down(idle) is False
+
+
+def test_a_full_disk_is_told_and_not_thrown(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StoreError, match="No space left") as told, held(tmp_path, "a.yaml"):
+        pass
+    assert "stack.state" in told.value.mend
