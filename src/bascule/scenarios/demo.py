@@ -14,7 +14,9 @@ import json
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,15 @@ from rich.table import Table
 from bascule import sla
 from bascule.console import screenshots
 from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, Verdict
+from bascule.errors import AlreadyRunning, StoreError, UsageError
 from bascule.scenarios.house import House, NotSeen, standing
+from bascule.stack import state
 
 BASELINE_SECONDS = 45.0
 STEP_SECONDS = 20.0
 FAULT_STEP = 3  # the phase in which V2 breaks: 50 %
 ERROR_RATE = 0.12
+MARK = ".made-by-the-demo"
 DETECTING = (Alert.CANDIDATE_WORSE, Alert.V2_ERROR_SPIKE)
 
 
@@ -69,11 +74,9 @@ class Teller:
 
 def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) -> Summary:
     """Play the demo; writes `summary.json`, `sla-report.html` and pictures below `out`."""
-    out.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(out / "run", ignore_errors=True)  # a demo starts without a history
     tell = Teller(console)
     summary = Summary()
-    with standing(out / "run", tell, stop) as house:
+    with fresh(out) as folder, standing(folder, tell, stop) as house:
         tell(f"console: {house.spec.stack.url('console')}")
         started = time.time()
         try:
@@ -88,6 +91,36 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
             tell(f"left running; console at {house.spec.stack.url('console')}; Ctrl-C ends it")
             stop.wait()
     return summary
+
+
+@contextmanager
+def fresh(out: Path) -> Iterator[Path]:
+    """The empty folder `run` below `out`, for one demo at a time: a demo starts without a history.
+
+    Raises UsageError for a folder that cannot be written, or a `run` that no demo made: it is not ours to remove.
+    """
+    with _held(out):
+        run = out / "run"
+        if run.exists() and not (run / MARK).exists():
+            raise UsageError(
+                f"{run} was not made by a demo, which would remove it", "remove it yourself, or give another --out"
+            )
+        shutil.rmtree(run, ignore_errors=True)
+        run.mkdir()
+        (run / MARK).write_text("This folder is removed by the next demo.\n")
+        yield run
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(state.held(out, "the demo"))
+        except AlreadyRunning as error:
+            raise AlreadyRunning(f"another demo writes to {out}", "stop it, or give another --out") from error
+        except StoreError as error:
+            raise UsageError(error.what, "give another --out") from error
+        yield
 
 
 def _migrate(house: House, tell: Teller, summary: Summary, out: Path) -> None:
@@ -205,4 +238,4 @@ def _moment(moment: float | None, fault: float | None) -> tuple[str, str]:
     return f"{clock}.{int(moment % 1 * 1000):03d}", f"{moment - fault:+.1f} s"
 
 
-__all__ = ["NotSeen", "Summary", "run", "table"]
+__all__ = ["NotSeen", "Summary", "fresh", "run", "table"]

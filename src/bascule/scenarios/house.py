@@ -104,7 +104,6 @@ def standing(folder: Path, report: Report, stop: threading.Event, rate: float = 
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")
         lab = rooms.enter_context(Lab(spec, folder, profile=profile))
-        report("starting Prometheus, Alertmanager, the exporters and Bascule's own roles")
         rooms.enter_context(_running_stack(spec, path, report, stop))
         report(f"starting traffic: {rate:g} requests/s, seed {seed}")
         traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
