@@ -16,10 +16,10 @@ import ssl
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from bascule.errors import PortBusy, StoreError, UsageError
 from bascule.logs.columns import Chunk, Rows
 from bascule.logs.frames import Decoder, Event, ProtocolError, answer
 from bascule.logs.intake import Batch, Intake, Piece
-from bascule.logs.parse import UNPARSED
 from bascule.logs.values import read_time
 from bascule.spec.model import Tls
 
@@ -58,48 +57,54 @@ class Remembered:
         return identity in self.identities
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One event as a line. `identity` is 0 where the client does not say where the line stands."""
 
     stream: str
     offset: int
     identity: int
     text: bytes
-    time: int
+    time: str
 
 
-def line_of(payload: bytes, raw_wanted: bool, anonymous: str, number: int) -> Line | None:
+_read_json = json.JSONDecoder().raw_decode
+
+
+def line_of(payload: bytes, raw_wanted: bool, anonymous: str, number: int) -> Line:
     """An event's line: its message; the whole document where there is none, or where JSON is what the source has."""
     try:
-        document = json.loads(payload)
+        document, _ = _read_json(payload.decode())
     except (ValueError, RecursionError):
-        return Line(anonymous, number, 0, _one_line(payload), 0)
+        document = None
     if not isinstance(document, dict):
-        return Line(anonymous, number, 0, _one_line(payload), 0)
+        return Line(anonymous, number, 0, _one_line(payload), "")
     message, place = document.get("message"), document.get("log")
-    offset = place.get("offset") if isinstance(place, dict) else None
+    place = place if isinstance(place, dict) else {}
+    offset = place.get("offset")
     if not isinstance(message, str) or (raw_wanted and offset is None):
-        text = _one_line(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
-    else:
-        text = _one_line(message.encode(errors="replace"))
-    time = read_time(str(document.get("@timestamp"))) or 0
+        message = json.dumps(document, ensure_ascii=False)
+    text = _one_line(message.encode(errors="replace"))
+    time = str(document.get("@timestamp", ""))
     if not isinstance(offset, int):
         return Line(anonymous, number, 0, text, time)
-    stream = _stream(document.get("agent"), place.get("file"))  # type: ignore[union-attr]
+    stream = _stream(document.get("agent"), place.get("file"))
     return Line(stream, offset, _identity(stream, offset, text), text, time)
 
 
 def _stream(agent: Any, file: Any) -> str:
     """Which file of which agent, as short text."""
-    agent, file = (part if isinstance(part, dict) else {} for part in (agent, file))
-    names = (agent.get("id"), file.get("fingerprint"), file.get("device_id"), file.get("inode"), file.get("path"))
-    return _hashed("|".join(map(str, names)))
+    of_agent = agent.get("id") if isinstance(agent, dict) else None
+    if not isinstance(file, dict):
+        return _hashed((str(of_agent),))
+    return _hashed(tuple(map(str, (of_agent, *(file.get(name) for name in _FILE_NAMES)))))
+
+
+_FILE_NAMES = ("fingerprint", "device_id", "inode", "path")
 
 
 @lru_cache(1024)
-def _hashed(names: str) -> str:
-    return blake2b(names.encode(errors="replace"), digest_size=8).hexdigest()
+def _hashed(names: tuple[str, ...]) -> str:
+    return blake2b("|".join(names).encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def _identity(stream: str, offset: int, text: bytes) -> int:
@@ -126,14 +131,17 @@ def _piece(stream: str, lines: list[Line], intake: Intake) -> Piece:
     data = b"\n".join([line.text for line in lines]) + b"\n"
     chunk = Chunk(intake.name, stream, int(positions[0]), int(positions[-1]), data, positions, identities)
     piece = intake.piece(chunk)
-    times = np.array([line.time for line in lines], np.int64)
-    return Piece(chunk, [_timed(rows, times) for rows in piece.rows])
+    return Piece(chunk, [_timed(rows, lines) for rows in piece.rows])
 
 
-def _timed(rows: Rows, times: Any) -> Rows:
-    if rows.format != UNPARSED and rows.times.all():
+def _timed(rows: Rows, lines: list[Line]) -> Rows:
+    """Rows without a time of their own have their event's."""
+    without = np.flatnonzero(rows.times == 0)
+    if not len(without):
         return rows
-    return Rows(rows.format, rows.lines, rows.places, np.where(rows.times, rows.times, times[rows.lines]), rows.columns)
+    times = rows.times.copy()
+    times[without] = [read_time(lines[number].time) or 0 for number in rows.lines[without].tolist()]
+    return replace(rows, times=times)
 
 
 # ---------------------------------------------------------------- serving
@@ -250,9 +258,7 @@ class Connection:
         lines = []
         for event in events:
             self.number += 1
-            line = line_of(event.payload, raw, self.name, self.number)
-            if line is not None:
-                lines.append(line)
+            lines.append(line_of(event.payload, raw, self.name, self.number))
         self.receiver.keep(lines)
 
 

@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_EVENT = 4 << 20
 MAX_PACKED = 4 << 20
@@ -28,8 +29,7 @@ class ProtocolError(Exception):
     """The client does not speak the protocol, or sends more than is taken."""
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     sequence: int
     payload: bytes
 
