@@ -43,6 +43,12 @@ class Chunk:
     identities: NDArray[np.int64] | None = None  # of events that may come twice; 0 where that cannot be told
 
 
+def may_hold(texts: pa.Array, literal: str) -> bool:
+    """Whether one of the texts may hold the literal: looks at all their bytes at once, across their ends too."""
+    buffer = texts.buffers()[2]
+    return buffer is not None and literal.encode() in buffer.to_pybytes()
+
+
 @dataclass(frozen=True)
 class Coded:
     """A column of `len(codes)` rows over distinct `values` (an Arrow array, or numbers in numpy); -1 is absent."""
@@ -56,7 +62,8 @@ class Coded:
         encoded = texts.dictionary_encode()
         indices = encoded.indices
         codes = pc.fill_null(indices, ABSENT).to_numpy() if indices.null_count else indices.to_numpy()
-        for blank in ("", "-"):
+        shortest = pc.min(pc.binary_length(encoded.dictionary)).as_py()
+        for blank in ("", "-") if shortest is not None and shortest <= 1 else ():
             empty = pc.index(encoded.dictionary, pa.scalar(blank, encoded.dictionary.type)).as_py()
             if empty != ABSENT:
                 codes = np.where(codes == empty, ABSENT, codes).astype(np.int32)

@@ -57,7 +57,8 @@ def cleaned(table: pa.Table, name: str) -> pa.Table:
             plain = pc.if_else(pc.equal(plain, name), None, plain)
         else:
             plain = pc.replace_substring_regex(plain, _whole(name), FORGOTTEN)
-        table = table.set_column(number, column_name, plain.dictionary_encode())
+        same = plain.dictionary_encode() if pa.types.is_dictionary(column.type) else plain
+        table = table.set_column(number, column_name, same)
     return table
 
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow.compute as pc
 
 from bascule.logs.columnar import Places, Text, column_from, read_rows
-from bascule.logs.columns import ABSENT, TIME, Coded, Rows
+from bascule.logs.columns import ABSENT, TIME, Coded, Rows, may_hold
 from bascule.logs.dissect import Fields
 from bascule.logs.formats import Format, read_text, read_texts
 
@@ -112,7 +111,7 @@ def _without(rows: Rows, text: Text, missed: Sequence[tuple[bytes, int]]) -> Row
 def _none_left(text: Text, lines: Places, missed: Sequence[tuple[bytes, int]]) -> bool:
     """Whether none of the lines holds a format's literal."""
     held = text.strings(text.starts[lines], text.ends[lines])
-    return not any(pc.any(pc.match_substring(held, literal.decode())).as_py() for literal, _ in missed)
+    return not any(may_hold(held, literal.decode()) for literal, _ in missed)
 
 
 def _may_trace(text: Text, lines: Places) -> bool:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bascule.errors import StoreError
-from bascule.logs.columns import NUMBERS, Coded, Rows
+from bascule.logs.columns import NUMBERS, Coded, Rows, may_hold
 from bascule.logs.siphash import siphash
 
 DIGITS = 16
@@ -61,7 +61,7 @@ class Pseudonyms:
             return column
         if name in self.columns:
             return Coded(column.codes, self.of_all(column.values))
-        if not any(pc.any(pc.match_substring(column.values, named)).as_py() for named in self.columns):
+        if not any(may_hold(column.values, named) for named in self.columns):
             return column
         return Coded(column.codes, pa.array([self.scrub(text) for text in column.texts()], pa.string()))
 

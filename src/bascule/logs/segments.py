@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bascule.errors import StoreError
-from bascule.logs.columns import TIME, Rows
+from bascule.logs.columns import TIME, Coded, Rows
 from bascule.logs.intake import Batch, Piece
 from bascule.logs.streams import Stream
 from bascule.logs.tally import Tally
@@ -113,12 +113,18 @@ def _table(rows: Rows, piece: Piece, arrived: int) -> pa.Table:
         "offset": pa.array(offsets, pa.int64()),
         "format": _constant(rows.format, count),
     }
-    columns |= {name: column.to_arrow() for name, column in rows.columns.items()}
+    columns |= {name: _stored(name, column) for name, column in rows.columns.items()}
     if chunk.identities is not None:
         columns[IDENTITY] = pa.array(chunk.identities[rows.lines], pa.int64())
     if "status" in columns:
         columns["status"] = columns["status"].cast(pa.int32(), safe=False)
     return pa.table(columns)
+
+
+def _stored(name: str, column: Coded) -> pa.Array:
+    """Ids as they are, for they hardly repeat; everything else over its distinct values."""
+    array = column.to_arrow()
+    return array.dictionary_decode() if name.endswith("_id") else array
 
 
 def _constant(text: str, rows: int) -> pa.Array:
