@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+import httpx
 
 from bascule.logs.query import Reader
 from bascule.logs.store import open_store
@@ -46,6 +49,31 @@ while True:
 """
 
 
+# receives Beats, stores, and sends on to a search engine, all at once
+BEATS_CHILD = """
+import sys, threading
+from pathlib import Path
+from bascule.logs import store, segments, engine
+from bench.logs_kills import receiver
+from bascule.spec.model import SearchEngine
+store.SMALL_ROWS, store.CHECKPOINT_SEGMENTS = 5_000, 5
+engine.POLL_SECONDS = 0.01
+root, port, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+opened, lock, stop = store.open_store(root), threading.Lock(), threading.Event()
+def commit(batch):
+    with lock:
+        opened.commit(batch, [])
+served = receiver(port, commit)
+served.known.add(segments.identities(opened.folder, 200_000))
+sender = engine.Sender.load(engine.Engine(SearchEngine(url=url), 1e9), root)
+for work in (served.run, sender.run):
+    threading.Thread(target=work, args=(stop,), daemon=True).start()
+while not stop.wait(0.05):
+    with lock:
+        opened.keep_up(1e9, delivered=sender.last)
+"""
+
+
 @dataclass(frozen=True)
 class Outcome:
     kills: int
@@ -67,6 +95,19 @@ def feed(store, pattern: str):
 
     source = FileSource("app", pattern, store.streams("app"), store.since)
     return Feed(source, Intake("app", Parser((BUILT_IN["api_call"],)), Versions.of(load("supersmartmatch"), None)))
+
+
+def receiver(port: str, commit):
+    """A Beats receiver, without pseudonyms so that rows tell which line they are."""
+    from bascule.logs.beats import Receiver
+    from bascule.logs.formats import BUILT_IN
+    from bascule.logs.intake import Intake
+    from bascule.logs.parse import Parser
+    from bascule.logs.versions import Versions
+    from bascule.spec import load
+
+    intake = Intake("app", Parser((BUILT_IN["api_call"],)), Versions.of(load("supersmartmatch"), None))
+    return Receiver(f"127.0.0.1:{port}", intake, commit)
 
 
 @dataclass
@@ -125,19 +166,93 @@ def kill_and_recover(folder: Path, kills: int, seed: int) -> Outcome:
 
 
 def run() -> Result:
-    """Ten stretches of twenty kills."""
-    outcomes = []
-    for seed in range(KILLS // 20):
-        with tempfile.TemporaryDirectory(prefix="bench-kills-") as name:
-            outcomes.append(kill_and_recover(Path(name), kills=20, seed=seed))
-    bars = [
-        Bar("kills", sum(o.kills for o in outcomes), "kills", KILLS, "at_least"),
-        Bar("lines missing", sum(o.missing for o in outcomes), "lines", 0),
-        Bar("lines doubled", sum(o.doubled for o in outcomes), "lines", 0),
-        Bar("counted beside written", sum(abs(o.counted - o.written) for o in outcomes), "lines", 0),
-        Bar("lines written", sum(o.written for o in outcomes), "lines", None),
+    """Stretches of twenty kills: of files with rotation, and of Beats with a search engine behind."""
+    bars: list[Bar] = []
+    raw: dict[str, object] = {}
+    for what, kill in (("files", kill_and_recover), ("Beats and search engine", kill_beats)):
+        outcomes = []
+        for seed in range(KILLS // 20):
+            with tempfile.TemporaryDirectory(prefix="bench-kills-") as name:
+                outcomes.append(kill(Path(name), kills=20, seed=seed))
+        bars += _bars(what, outcomes)
+        raw[what] = [asdict(outcome) for outcome in outcomes]
+    return Result(bars, raw)
+
+
+def _bars(what: str, outcomes: list[Outcome]) -> list[Bar]:
+    return [
+        Bar(f"{what}: kills", sum(o.kills for o in outcomes), "kills", KILLS, "at_least"),
+        Bar(f"{what}: lines missing", sum(o.missing for o in outcomes), "lines", 0),
+        Bar(f"{what}: lines doubled", sum(o.doubled for o in outcomes), "lines", 0),
+        Bar(f"{what}: counted beside written", sum(abs(o.counted - o.written) for o in outcomes), "lines", 0),
+        Bar(f"{what}: lines written", sum(o.written for o in outcomes), "lines", None),
     ]
-    return Result(bars, [asdict(outcome) for outcome in outcomes])
+
+
+def kill_beats(folder: Path, kills: int, seed: int) -> Outcome:
+    """A client with offsets sends until it is answered; the receiver is killed, and sends on to a search engine."""
+    from osmem_server import OsmemServer
+
+    from bascule.processes import ports
+
+    chance = random.Random(seed)
+    root, port = folder / "logs", ports.free()
+    with OsmemServer.start() as engine:
+        client = BeatsClient(port)
+        threading.Thread(target=client.run, daemon=True).start()
+        for _ in range(kills):
+            child = subprocess.Popen([sys.executable, "-c", BEATS_CHILD, str(root), str(port), engine.url])
+            time.sleep(chance.uniform(1.0, 2.5))
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        client.stop.set()
+        child = subprocess.Popen([sys.executable, "-c", BEATS_CHILD, str(root), str(port), engine.url])
+        client.done.wait(60)
+        sent = _wait_for_documents(engine.url, client.number)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    outcome = _compare(root, client.number, kills)
+    return replace(outcome, doubled=outcome.doubled + abs(sent - client.number))
+
+
+@dataclass
+class BeatsClient:
+    """Sends numbered events in windows, each until it is answered."""
+
+    port: int
+    number: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        from pylogbeat import PyLogBeatClient
+
+        while not self.stop.is_set():
+            window = [self._event(number) for number in range(self.number, self.number + 500)]
+            while True:
+                try:
+                    with PyLogBeatClient("127.0.0.1", self.port, timeout=5) as client:
+                        client.send(window)
+                    break
+                except Exception:  # noqa: BLE001 - the client raises what it likes; not answered is not answered
+                    time.sleep(0.05)
+            self.number += len(window)
+        self.done.set()
+
+    def _event(self, number: int) -> dict[str, object]:
+        message = LINE.format(number // 1000 % 60, number % 1000, number % 977, number).rstrip("\n")
+        where = {"offset": number * 100, "file": {"path": "/var/log/app.log", "inode": "7"}}
+        return {"message": message, "log": where, "agent": {"id": "a"}}
+
+
+def _wait_for_documents(url: str, number: int) -> int:
+    end = time.monotonic() + 60
+    while True:
+        httpx.post(f"{url}/supersmartmatch-*/_refresh")
+        found = int(httpx.get(f"{url}/supersmartmatch-*/_count").json()["count"])
+        if found >= number or time.monotonic() > end:
+            return found
+        time.sleep(0.2)
 
 
 def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:
