@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bascule.errors import UsageError
+from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
 
 app = typer.Typer(
@@ -107,6 +108,14 @@ def parse_time(text: str, now: datetime | None = None) -> float:
     except ValueError as error:
         raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, or now-7d") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def checked_url(text: str) -> str:
+    """The URL of a server. Raises UsageError for what is none."""
+    try:
+        return check_url(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def parse_wait(text: str) -> float:

@@ -8,10 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from bascule.cli.output import AsJson, Folder, PrometheusUrl, SpecPath, app, out, print_json, print_rows, say, stopping
+from bascule.cli.output import (
+    AsJson,
+    Folder,
+    PrometheusUrl,
+    SpecPath,
+    app,
+    checked_url,
+    out,
+    print_json,
+    print_rows,
+    say,
+    stopping,
+)
 from bascule.errors import UsageError
 from bascule.spec import Spec, load
-from bascule.spec.addresses import check_url
 
 ROLES = ("judge", "logs", "incidents", "sla", "console")
 
@@ -92,13 +103,6 @@ def _role(name: str) -> Any:
 
 def with_external(spec: Spec, **urls: str | None) -> Spec:
     """The spec with parts that already run elsewhere, by URL. Raises UsageError for what is no URL."""
-    given = {name: _checked(url) for name, url in urls.items() if url is not None}
+    given = {name: checked_url(url) for name, url in urls.items() if url is not None}
     stack = spec.stack.model_copy(update={"external": {**spec.stack.external, **given}})
     return spec.model_copy(update={"stack": stack})
-
-
-def _checked(url: str) -> str:
-    try:
-        return check_url(url)
-    except ValueError as error:
-        raise UsageError(str(error)) from error

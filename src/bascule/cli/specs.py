@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.output import Folder, SpecPath, app, print_json, say, write_file
+from bascule.cli.output import Folder, SpecPath, app, checked_url, print_json, say, write_file
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, built_in_text, load
@@ -36,7 +36,7 @@ def init(
 
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = discover(Prometheus(from_prometheus)) if from_prometheus else built_in_text()
+    text = discover(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else built_in_text()
     write_file(path, text, "name a file in a folder that exists and may be written")
     say(f"wrote {path}; edit it, then: bascule check {path}")
 
@@ -61,7 +61,7 @@ def _verify(spec: Spec, url: str) -> int:
     """Every generated expression asked of a Prometheus; those without an answer are told, with why."""
     from bascule.generate.verify import verify
 
-    findings = verify(spec, Prometheus(url))
+    findings = verify(spec, Prometheus(checked_url(url)))
     for finding in findings:
         if finding.state != "ok":
             say(str(finding))

@@ -88,6 +88,14 @@ def test_what_is_no_url_is_a_usage_error(run, command, url):
     assert (code, "write it like http://127.0.0.1:9090" in said) == (2, True), said
 
 
+@pytest.mark.parametrize(
+    "arguments", [["init", "{}/new.yaml", "--from-prometheus"], ["generate", "supersmartmatch", "--verify"]]
+)
+def test_a_proposal_and_a_verification_want_a_url_too(run, tmp_path, arguments):
+    code, said = run(*(each.format(tmp_path) for each in arguments), "foo")
+    assert (code, "write it like http://127.0.0.1:9090" in said) == (2, True), said
+
+
 @pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize("command", [["gate"], ["compare"], ["backtest"], ["sla", "report"]])
 def test_a_page_instead_of_prometheus_is_no_data_and_never_exits_1(run, answering, command, status):
