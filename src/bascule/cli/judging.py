@@ -131,8 +131,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["segment"],
         _figure(row["baseline"]),
         _figure(row["candidate"]),
-        f"{_figure(row['effect'])} ({low} to {high})",
-        f"{_figure(row['evidence'])} of {_figure(row['threshold'])}",
+        "-" if row["effect"] is None else f"{_figure(row['effect'])} ({low} to {high})",
+        "-" if row["evidence"] is None else f"{_figure(row['evidence'])} of {_figure(row['threshold'])}",
         row["state"].replace("_", " "),
     )
 

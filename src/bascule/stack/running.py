@@ -54,6 +54,8 @@ def up(
         with Supervisor(report) as supervisor, metrics_served(spec, supervisor):
             with _status_kept(spec, layout, supervisor, report):
                 for stage in stages:
+                    if stop.is_set():
+                        break
                     report(f"starting {', '.join(program.name for program in stage)}")
                     _start_together(stage, supervisor, stop)
                 if not stop.is_set():
@@ -103,8 +105,6 @@ def _write_config(spec: Spec, layout: Layout) -> None:
 
 def _start_together(stage: list[Program], supervisor: Supervisor, stop: threading.Event) -> None:
     """Start the programs of a stage at once; returns early when `stop` is set. Raises what the first failure raised."""
-    if stop.is_set():
-        return
     with ThreadPoolExecutor(len(stage), thread_name_prefix="start") as pool:
         starting = [pool.submit(supervisor.start, program) for program in stage]
         try:

@@ -12,10 +12,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bascule import cli, judge
 from bascule.cli import output
-from bascule.spec import built_in_text
+from bascule.cli.judging import comparison
+from bascule.spec import built_in_text, load
 
 
 @pytest.fixture
@@ -172,3 +174,15 @@ def test_ctrl_c_while_the_program_still_loads_ends_it_without_a_traceback(eventu
     eventually(lambda: "pydantic_core" in maps.read_text(), 30, pause=0.001)
     os.kill(process.pid, signal.SIGINT)
     assert (process.wait(30), process.stderr.read()) == (-signal.SIGINT, "")
+
+
+def test_a_comparison_without_data_shows_no_figures_and_fits_a_narrow_terminal(capsys):
+    row = dict.fromkeys(("baseline", "candidate", "effect", "effect_low", "effect_high", "evidence", "threshold"))
+    rows = [{**row, "signal": name, "segment": "api_partners", "state": "no_data"} for name in ("errors", "latency")]
+    answer = {"verdict": "no_data", "reasons": ["No series of v2 has been seen."], "signals": rows}
+    Console(width=80).print(comparison(load("supersmartmatch"), answer))
+    told = capsys.readouterr().out
+    assert "NO DATA" in told
+    assert "api_partners" in told
+    assert "…" not in told
+    assert "to -" not in told
