@@ -246,13 +246,14 @@ class BeatsClient:
 
 
 def _wait_for_documents(url: str, number: int) -> int:
-    end = time.monotonic() + 60
-    while True:
-        httpx.post(f"{url}/supersmartmatch-*/_refresh")
-        found = int(httpx.get(f"{url}/supersmartmatch-*/_count").json()["count"])
-        if found >= number or time.monotonic() > end:
-            return found
+    """The engine's documents, once they are `number` or have not grown for a while."""
+    found, end = 0, time.monotonic() + 60
+    while found < number and time.monotonic() < end:
         time.sleep(0.2)
+        httpx.post(f"{url}/supersmartmatch-*/_refresh", timeout=60)
+        before, found = found, int(httpx.get(f"{url}/supersmartmatch-*/_count", timeout=60).json()["count"])
+        end = time.monotonic() + 60 if found > before else end
+    return found
 
 
 def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:

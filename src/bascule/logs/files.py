@@ -50,6 +50,7 @@ class Follow:
     scanned: int = 0
     head: bytes = b""
     live: bool = True
+    ended: bool = False  # read to its end, and nobody writes it any more
     drained_at: float = field(default_factory=time.monotonic)
     drained_size: int = 0
     waits_until: float | None = None  # for the rest of a stack trace
@@ -146,6 +147,7 @@ class FileSource:
     alone: bool = False  # look at the named files only, not at what rotation made of them
     follows: dict[str, Follow] = field(default_factory=dict)
     _siblings_at: float = float("-inf")
+    _heads: dict[str, bytes] = field(default_factory=dict)  # of files let go of
     _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
     _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
 
@@ -160,6 +162,9 @@ class FileSource:
                 self._drop(follow)
 
     def _of(self, follow: Follow, limit: int) -> Iterator[Chunk]:
+        if follow.ended and follow.stream.committed >= follow.position:
+            self._drop(follow)  # not before the store holds it all
+            return
         if follow.was_replaced():
             self._truncated(follow)
             return
@@ -174,8 +179,7 @@ class FileSource:
             return
         if size != follow.drained_size:
             follow.drained_size, follow.drained_at = size, time.monotonic()
-        if not follow.live and (follow.compressed or self._is_over(follow)):
-            self._drop(follow)
+        follow.ended = follow.compressed or self._is_over(follow)
 
     def _is_over(self, follow: Follow) -> bool:
         return not follow.live and time.monotonic() - follow.drained_at > GRACE_SECONDS
@@ -184,6 +188,10 @@ class FileSource:
         """Read the stream again from what the store holds: what was read after it could not be stored."""
         if follow := self.follows.get(stream):
             follow.position = follow.scanned = follow.stream.committed
+            follow.ended = False
+        else:
+            known = self.known[stream]
+            self._settled.pop((known.device, known.inode), None)
 
     def committed(self, stream: Stream) -> None:
         """The store holds the stream as far as this says."""
@@ -194,7 +202,7 @@ class FileSource:
         """The stream as it is to be written down with what is read up to `end`."""
         found = self.known[stream]
         follow = self.follows.get(stream)
-        head = follow.head[:end] if follow else b""
+        head = (follow.head if follow else self._heads.get(stream, b""))[:end]
         if len(head) <= found.prefix_length:
             return replace(found, committed=end)
         return replace(found, committed=end, prefix_length=len(head), prefix=hash_of(head))
@@ -319,6 +327,7 @@ class FileSource:
 
     def _drop(self, follow: Follow) -> None:
         self.follows.pop(follow.stream.id, None)
+        self._heads[follow.stream.id] = follow.head
         try:
             status = os.fstat(follow.file.fileno())
             self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)

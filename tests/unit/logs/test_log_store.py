@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 from collections import Counter
 from datetime import UTC, datetime
@@ -242,4 +243,33 @@ def test_a_stack_trace_that_is_being_written_stays_whole(tmp_path: Path):
     assert pipe.poll() == 1
     (row,) = Reader(root).query("select message from logs where format = 'trace'")
     assert row["message"].count("\n") == 3
+    pipe.journal.close()
+
+
+def test_a_compressed_file_is_known_again_after_a_restart(tmp_path: Path):
+    """It is let go of only when the store holds all of it, with what tells it from others."""
+    root = tmp_path / "logs"
+    for number in range(3):
+        with gzip.open(tmp_path / f"app.log.{number}.gz", "wt") as packed:
+            packed.writelines(map(call, range(number * 10, number * 10 + 10)))
+    for expected in (30, 0, 0):
+        pipe = pipeline(root, tmp_path / "app.log.*.gz")
+        pipe.feeds[0].files.alone = True
+        assert sum(pipe.poll() for _ in range(3)) == expected
+        assert not pipe.feeds[0].files.follows
+        os.close(pipe.journal.lock)
+    assert sum(rows(root).values()) == len(rows(root)) == 30
+
+
+def test_a_compressed_file_is_read_again_when_it_could_not_be_stored(tmp_path: Path, monkeypatch):
+    """Though it was read to its end."""
+    root = tmp_path / "logs"
+    with gzip.open(tmp_path / "app.log.1.gz", "wt") as packed:
+        packed.writelines(map(call, range(10)))
+    pipe = pipeline(root, tmp_path / "app.log.1.gz")
+    pipe.feeds[0].files.alone = True
+    with monkeypatch.context() as patched:
+        patched.setattr(segments, "_write_synced", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        assert [pipe.poll(), pipe.poll()] == [0, 0]
+    assert sum(pipe.poll() for _ in range(3)) == 10
     pipe.journal.close()
