@@ -70,7 +70,7 @@ class Reader:
             nulls = "".join(f", null::{'double' if name in NUMBERS else 'varchar'} as {name}" for name in missing)
             connection.execute(f"create view logs as select *{nulls} from found")
             relation = connection.sql(sql, params=list(parameters))
-            rows: list[Record] = relation.to_arrow_table().to_pylist() if relation else []
+            rows: list[Record] = relation.to_arrow_table().to_pylist() if relation is not None else []
             return rows
 
     def _leave_out_broken(self, files: list[Path]) -> bool:

@@ -31,7 +31,7 @@ def test_an_id_has_one_pseudonym_whatever_it_stands_beside(ids):
     together = PSEUDONYMS.of_all(pa.array(["first", *ids], pa.string()).slice(1)).to_pylist()
     assert together == [PSEUDONYMS.of(identity) for identity in ids]
     assert len(set(together)) == len(set(ids))
-    assert all(len(pseudonym) == 16 for pseudonym in together)
+    assert all(len(pseudonym) == 12 for pseudonym in together)
 
 
 def test_another_key_gives_other_pseudonyms_that_are_spread_evenly():
