@@ -221,8 +221,8 @@ def _mtail(folder: Path, expected: Expected) -> tuple[float, float]:
     started = time.monotonic()
     processor = _wait(_start(argv, CORE, out, program), out)
     wall = time.monotonic() - started
-    found = dict(re.findall(r'^log_lines\{kind="(\w+)".*\} (\d+)', out.read_text(), re.MULTILINE))
-    _check("mtail", {k: int(v) for k, v in found.items()}, _kinds(expected))
+    found = dict(re.findall(r'^log_lines\{kind="(\w+)".*\} (\S+)', out.read_text(), re.MULTILINE))
+    _check("mtail", {k: int(float(v)) for k, v in found.items()}, _kinds(expected))
     return wall, processor
 
 
