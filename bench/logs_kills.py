@@ -228,7 +228,7 @@ class BeatsClient:
         from pylogbeat import PyLogBeatClient
 
         while not self.stop.is_set():
-            window = [self._event(number) for number in range(self.number, self.number + 500)]
+            window = [self._event(number) for number in range(self.number, self.number + 200)]
             while True:
                 try:
                     with PyLogBeatClient("127.0.0.1", self.port, timeout=5) as client:
@@ -237,6 +237,7 @@ class BeatsClient:
                 except Exception:  # noqa: BLE001 - the client raises what it likes; not answered is not answered
                     time.sleep(0.05)
             self.number += len(window)
+            time.sleep(0.03)  # no faster than the search engine takes them
         self.done.set()
 
     def _event(self, number: int) -> dict[str, object]:
