@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from bascule.generate.prometheus_config import prometheus_config
 from bascule.generate.render import HEADER, to_yaml, without_empty
-from bascule.generate.roles import DOCKERFILE, IMAGE, ROLES, STATE, arguments, spec_text
+from bascule.generate.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
@@ -216,7 +216,7 @@ def _blackbox_exporter(spec: Spec) -> Service:
 
 
 def _roles(spec: Spec) -> dict[str, Service]:
-    return {role: _role(spec, role) for role in ROLES}
+    return {role: _role(spec, role) for role in spec.roles}
 
 
 def _role(spec: Spec, role: str) -> Service:

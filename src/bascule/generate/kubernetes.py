@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from bascule.generate.render import to_yaml
-from bascule.generate.roles import IMAGE, ROLES, STATE, USER, arguments, spec_text
+from bascule.generate.roles import IMAGE, STATE, USER, arguments, spec_text
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
@@ -142,7 +142,7 @@ def _deployment(spec: Spec) -> Manifest:
                 "fsGroup": USER,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [_container(spec, role) for role in ROLES],
+            "containers": [_container(spec, role) for role in spec.roles],
             "volumes": [
                 {"name": "config", "configMap": {"name": "bascule-config"}},
                 {"name": "state", "persistentVolumeClaim": {"claimName": "bascule-state"}},
@@ -194,12 +194,12 @@ def _container(spec: Spec, role: str) -> Manifest:
 
 
 def _service(spec: Spec) -> Manifest:
-    ports = [{"name": role, "port": getattr(spec.stack.ports, role), "targetPort": role} for role in ROLES]
+    ports = [{"name": role, "port": getattr(spec.stack.ports, role), "targetPort": role} for role in spec.roles]
     return _manifest("v1", "Service", "bascule", {"spec": {"selector": _SELECTOR, "ports": ports}}, _SELECTOR)
 
 
 def _role_monitor(spec: Spec) -> Manifest:
-    endpoints = [_endpoint(spec, {"port": role}, f"bascule-{role}") for role in ROLES]
+    endpoints = [_endpoint(spec, {"port": role}, f"bascule-{role}") for role in spec.roles]
     body = {"spec": {"selector": {"matchLabels": _SELECTOR}, "endpoints": endpoints}}
     return _manifest("monitoring.coreos.com/v1", "ServiceMonitor", "bascule", body, RELEASE)
 

@@ -14,7 +14,6 @@ from bascule.spec import Spec
 from bascule.spec.model import Probe, Service
 from bascule.spec.quantities import format_duration
 
-ROLES = ("judge", "logs", "incidents", "console", "supervisor")
 # A probe opens a connection each time: looking at most every 5 s is kind to what is probed.
 PROBE_INTERVAL_SECONDS = 5.0
 PROBE_TIMEOUT_SECONDS = 2.0
@@ -39,7 +38,7 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
 def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     services = [_service_job(spec, name, service) for name, service in spec.services.items()]
     probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
-    roles = [_own_job(spec, f"bascule-{role}", role) for role in ROLES]
+    roles = [_own_job(spec, f"bascule-{role}", role) for role in (*spec.roles, "supervisor")]
     programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
     own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
     return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])

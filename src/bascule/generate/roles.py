@@ -8,7 +8,6 @@ from bascule import __version__
 from bascule.generate.render import to_yaml
 from bascule.spec import Spec
 
-ROLES = ("incidents", "logs", "judge", "console")
 STATE = "/var/lib/bascule"
 SPEC_PATH = "/etc/bascule/spec.yaml"
 IMAGE = f"bascule:{__version__}"

@@ -563,5 +563,11 @@ class Spec(Part):
     def title(self) -> str:
         return self.metadata.title or self.metadata.name
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The processes of Bascule's own that this migration needs, those that others send to first."""
+        always = ("incidents", "logs", "judge", "console")
+        return (*always, "sla") if self.notify.reports else always
+
     def services_of(self, kind: str) -> dict[str, Service]:
         return {name: service for name, service in self.services.items() if service.kind == kind}

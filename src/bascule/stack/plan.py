@@ -12,9 +12,8 @@ from bascule.processes.supervisor import Program
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
 
-__all__ = ["ROLES", "Layout", "exporters", "plan", "ports_of"]
+__all__ = ["Layout", "exporters", "plan", "ports_of"]
 
-ROLES = ("incidents", "logs", "judge", "console")
 ROLE_READY_SECONDS = 60.0  # they import numpy and its like, on a machine that may be busy
 
 
@@ -42,7 +41,7 @@ def plan(spec: Spec, spec_path: Path | str) -> list[list[Program]]:
     if "alertmanager" not in external:
         receivers.insert(0, _alertmanager(spec, layout))
     store = [] if "prometheus" in external else [_prometheus(spec, layout)]
-    readers = [_role(spec, spec_path, role, layout) for role in ROLES if role != "incidents"]
+    readers = [_role(spec, spec_path, role, layout) for role in spec.roles if role != "incidents"]
     return [stage for stage in (receivers, store, readers) if stage]
 
 
@@ -61,7 +60,7 @@ def exporters(spec: Spec) -> list[str]:
 def ports_of(spec: Spec) -> dict[str, int]:
     """The port of each part that this stack starts, by its name in `stack.ports`."""
     stores = [part for part in ("prometheus", "alertmanager") if part not in spec.stack.external]
-    parts = [*stores, *exporters(spec), "supervisor", *ROLES]
+    parts = [*stores, *exporters(spec), "supervisor", *spec.roles]
     return {part: getattr(spec.stack.ports, part) for part in parts}
 
 

@@ -14,7 +14,6 @@ import yaml
 from compose_spec import PyCompose
 
 from bascule.generate import generate
-from bascule.generate.roles import ROLES
 from bascule.spec import BUILT_IN, Spec, load, parse
 from bascule.stack.plan import exporters
 
@@ -118,7 +117,7 @@ def test_the_roles_run_without_rights_and_are_asked_how_they_are(name: str) -> N
     pod = deployment["template"]["spec"]
     assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
     assert pod["securityContext"]["runAsNonRoot"] is True
-    assert [container["name"] for container in pod["containers"]] == list(ROLES)
+    assert [container["name"] for container in pod["containers"]] == list(SPECS[name].roles)
     for container in pod["containers"]:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -131,7 +130,7 @@ def test_the_jobs_of_a_cluster_have_the_names_that_the_rules_know(name: str) -> 
     """Every application and every role is scraped under its own job."""
     monitors = [manifest for manifest in manifests(name).values() if manifest["kind"] == "ServiceMonitor"]
     jobs = {endpoint["relabelings"][0]["replacement"] for each in monitors for endpoint in each["spec"]["endpoints"]}
-    assert jobs == {*SPECS[name].services_of("application"), *(f"bascule-{role}" for role in ROLES)}
+    assert jobs == {*SPECS[name].services_of("application"), *(f"bascule-{role}" for role in SPECS[name].roles)}
 
 
 @every_spec
@@ -161,7 +160,7 @@ def test_docker_compose_accepts_the_compose_file(name: str, tmp_path: Path) -> N
 def test_compose_starts_what_the_stack_starts(name: str) -> None:
     """The same exporters and roles, and Grafana; ELK only when asked for, and only where there are logs."""
     spec, services = SPECS[name], compose(name)["services"]
-    wanted = {"prometheus", "alertmanager", "grafana", *ROLES}
+    wanted = {"prometheus", "alertmanager", "grafana", *spec.roles}
     wanted |= {exporter.replace("_", "-") for exporter in exporters(spec)}
     assert {service for service, body in services.items() if "profiles" not in body} == wanted
     elk = {service for service, body in services.items() if body.get("profiles") == ["elk"]}

@@ -9,6 +9,7 @@ import pytest
 from bascule.errors import PortBusy
 from bascule.processes import programs
 from bascule.spec import load
+from bascule.spec.model import Notify, ScheduledReport
 from bascule.stack.plan import exporters, plan, ports_of
 from bascule.stack.running import check_ports
 
@@ -82,3 +83,12 @@ def test_a_port_given_twice_is_refused_by_both_names(spec):
     ports = spec.stack.ports.model_copy(update={"judge": 9090})
     with pytest.raises(PortBusy, match="port 9090 is given to prometheus and judge"):
         check_ports(with_stack(spec, ports=ports))
+
+
+def test_the_role_that_makes_reports_runs_where_reports_are_scheduled(spec):
+    """Nothing is started, scraped or opened for a migration that asks for no reports."""
+    assert "sla" not in names(plan(spec, "spec.yaml"))[-1]
+    report = ScheduledReport(sla=["html"], every="day", to=["board"])
+    reporting = spec.model_copy(update={"notify": Notify(reports=[report])})
+    assert "sla" in names(plan(reporting, "spec.yaml"))[-1]
+    assert ports_of(reporting)["sla"] == reporting.stack.ports.sla

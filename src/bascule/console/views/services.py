@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 WORST_FIRST = (State.BAD, State.NO_DATA, State.OK, State.NOT_APPLICABLE)
 WORDS = {State.OK: "up", State.BAD: "down", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
 FOREIGN_RESEND = 60.0  # seconds: the default of a Prometheus that is not ours
-ROLES = ("judge", "incidents", "logs", "console")
 
 
 @dataclass(frozen=True)
