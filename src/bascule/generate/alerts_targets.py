@@ -268,5 +268,6 @@ def _availability(spec: Spec, bound: str) -> str:
     jobs = [name for name, service in spec.services.items() if service.version == spec.versions.candidate]
     if not jobs:
         return ""
-    window = format_duration(max(15.0, 4 * spec.stack.scrape.interval))
+    scrape = spec.stack.scrape
+    window = format_duration(max(15.0, 4 * max(scrape.interval, scrape.evaluation)))
     return f"min(avg_over_time({Recorded.SERVICE_UP}{{{among('job', jobs)}}}[{window}])) {bound}"

@@ -56,17 +56,23 @@ class Test:
 
 def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
     """File name (without folder and ending) to the mapping promtool reads."""
+    order = [str(group.name) for group in rule_groups(spec)]
     files = {
-        "alerts": _file(alert_tests(spec), "1m"),
-        "recording": _file(recording_tests(spec), "1m"),
-        "sla": _file(sla_tests(spec), "1h"),
+        "alerts": _file(alert_tests(spec), "1m", order),
+        "recording": _file(recording_tests(spec), "1m", order),
+        "sla": _file(sla_tests(spec), "1h", order),
     }
     return {name: file for name, file in files.items() if file["tests"]}
 
 
-def _file(tests: Iterable[Test], evaluation: str) -> dict[str, Any]:
-    every = [test.as_yaml() for test in tests]
-    return {"rule_files": ["../rules/*.yml"], "evaluation_interval": evaluation, "tests": every}
+def _file(tests: Iterable[Test], evaluation: str, order: list[str]) -> dict[str, Any]:
+    """Without an order promtool evaluates the groups of one instant in any: what one reads of another came or not."""
+    return {
+        "rule_files": ["../rules/*.yml"],
+        "evaluation_interval": evaluation,
+        "group_eval_order": order,
+        "tests": [test.as_yaml() for test in tests],
+    }
 
 
 # ---------------------------------------------------------------- scenes and looks

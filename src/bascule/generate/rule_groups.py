@@ -24,7 +24,10 @@ from bascule.spec import Spec
 
 
 def rule_files(spec: Spec) -> dict[str, list[Group]]:
-    """File name (without folder and ending) to its groups; groups without rules are left out."""
+    """File name (without folder and ending) to its groups; groups without rules are left out.
+
+    A group reads what it and those before it record, never what comes later: tests evaluate them in this order.
+    """
     files = {
         "signals": [Group(RuleGroup.SUPERSMARTMATCH, (*signal_rules(spec), *signal_alerts(spec)))],
         "migration": [Group(RuleGroup.MIGRATION, (*traffic_rules(spec), *traffic_alerts(spec)))],

@@ -120,6 +120,27 @@ def test_a_rule_reads_only_what_stands_before_it_or_in_another_group(spec: Spec)
             seen.add(rule.name)
 
 
+def test_a_group_reads_what_it_or_one_before_it_records(spec: Spec) -> None:
+    """The generated tests evaluate the groups in this order; in any other an alert would fire now and then."""
+    groups, seen = rule_groups(spec), set[str]()
+    everything = {rule.name for group in groups for rule in group.recordings}
+    for group in groups:
+        seen |= {rule.name for rule in group.recordings}
+        for rule in group.rules:
+            for name in everything - seen:
+                assert not re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", rule.expr), f"{rule.name} reads {name}"
+    for file in files_of_tests(spec).values():
+        assert file["group_eval_order"] == [group.name for group in groups]
+
+
+def test_a_rollback_for_availability_looks_back_over_four_evaluations() -> None:
+    """What it averages is recorded: a shorter window would be empty between two evaluations, and never fire."""
+    slow = built_in_text() + "\nstack: {scrape: {evaluation: 30s}}\n"
+    found = [alert.expr for alert in alerts(parse(slow)) if alert.labels.get("trigger", "").startswith("availability")]
+    assert found
+    assert "[2m]" in found[0]
+
+
 def test_a_prefix_stands_before_every_alert() -> None:
     """A shop that has a ServiceDown of its own keeps it."""
     text = HEAD + "versions: {baseline: v1, candidate: v2}\nalert_prefix: Move\n"
