@@ -26,6 +26,8 @@ __all__ = ["KNOWN", "KnownProgram", "environment", "find", "folder_of", "folders
 BINARY_FOLDERS = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
 CLONE = Path(__file__).resolve().parents[3]  # of an editable install, as `make setup` does it
+BROWSER, PEERS = "make browser", "python3 tools/fetch_programs.py bench"
+LIBRARIES_APART = ("usr/lib/syslog-ng",)  # of programs that keep their own beside the triplet's
 FONTS = "etc/fonts/bascule.conf"  # written by tools/fetch_programs.py: Chromium draws no letter without fonts
 
 
@@ -38,6 +40,7 @@ class KnownProgram:
     homebrew: str
     needed_for: str
     home: str  # where its makers give it to everyone else
+    fetched_by: str = "make setup"
 
 
 KNOWN = {
@@ -68,7 +71,18 @@ KNOWN = {
         ),
         KnownProgram("redis-server", "redis-server", "redis", "the sample services of the demo", "redis.io"),
         KnownProgram("nginx", "nginx-light", "nginx", "the traffic split of the demo", "nginx.org"),
-        KnownProgram("chromium", "chromium", "chromium", "screenshots and browser tests", "www.chromium.org"),
+        KnownProgram("chromium", "chromium", "chromium", "screenshots and browser tests", "www.chromium.org", BROWSER),
+        KnownProgram("mtail", "mtail", "mtail", "the benchmark of logs", "github.com/google/mtail", PEERS),
+        KnownProgram("rsyslogd", "rsyslog", "rsyslog", "the benchmark of logs", "www.rsyslog.com", PEERS),
+        KnownProgram("syslog-ng", "syslog-ng-core", "syslog-ng", "the benchmark of logs", "www.syslog-ng.com", PEERS),
+        KnownProgram(
+            "victoria-metrics", "victoria-metrics", "victoriametrics", "the benchmarks",
+            "victoriametrics.com", PEERS,
+        ),
+        KnownProgram(
+            "prometheus-pushgateway", "prometheus-pushgateway", "pushgateway",
+            "the tests of the generated Logstash output", "prometheus.io", PEERS,
+        ),
     )
 }  # fmt: skip
 
@@ -128,12 +142,12 @@ def how_to_get(*names: str) -> str:
     known = [KNOWN[name] for name in names if name in KNOWN]
     if not known:
         return f"install it, or put the folder that holds it on PATH: {' '.join(names)}"
-    targets = " ".join(dict.fromkeys("browser" if each.name == "chromium" else "setup" for each in known))
+    commands = " && ".join(dict.fromkeys(each.fetched_by for each in known))
     packages = " ".join(dict.fromkeys(each.debian for each in known))
     formulas = " ".join(dict.fromkeys(each.homebrew for each in known))
     homes = ", ".join(dict.fromkeys(each.home for each in known))
     return (
-        f"in Bascule's repository: make {targets}"
+        f"in Bascule's repository: {commands}"
         " (Debian packages into .bascule/programs; no root, starts no service)\n"
         f"  Debian, Ubuntu: sudo apt-get install --no-install-recommends {packages}"
         " (this also starts a system service where a package has one)\n"
@@ -153,10 +167,11 @@ def _places(name: str) -> Iterator[Path]:
 
 
 def _libraries(folder: Path) -> Iterator[Path]:
-    """The library folders of a private folder: usr/lib/<triplet> and those below that hold shared libraries."""
+    """The library folders of a private folder: usr/lib/<triplet>, those below that hold libraries, those apart."""
     for triplet in sorted([*folder.glob("usr/lib/*-linux-*"), *folder.glob("lib/*-linux-*")]):
         yield triplet
         yield from sorted(below for below in triplet.iterdir() if below.is_dir() and any(below.glob("lib*.so*")))
+    yield from (folder / apart for apart in LIBRARIES_APART if (folder / apart).is_dir())
 
 
 def _joined(first: list[str], rest: str) -> str:

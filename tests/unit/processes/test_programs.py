@@ -67,7 +67,8 @@ def test_programs_that_make_setup_fetched_are_found_from_any_folder(private, tmp
 def test_several_programs_are_got_with_one_command():
     told = programs.how_to_get("prometheus", "promtool", "nginx", "chromium")
     assert "--no-install-recommends prometheus nginx-light chromium (" in told
-    assert "make setup browser (" in told
+    assert "make setup && make browser (" in told
+    assert "tools/fetch_programs.py bench (" in programs.how_to_get("syslog-ng")
 
 
 def test_chromiums_binary_comes_before_debians_script(private):
@@ -100,6 +101,13 @@ def test_only_private_programs_get_the_private_libraries(private, monkeypatch):
     assert variables["LD_LIBRARY_PATH"] == f"{libraries}{os.pathsep}{libraries / 'nss'}"
     assert variables["PATH"].startswith(str(private / "usr/bin"))
     assert "LD_LIBRARY_PATH" not in programs.environment("/bin/sh")
+
+
+def test_libraries_that_a_package_keeps_apart_are_found(private):
+    """As syslog-ng does."""
+    (private / "usr/lib/syslog-ng").mkdir()
+    variables = programs.environment(private / "usr/bin/promtool")
+    assert str(private / "usr/lib/syslog-ng") in variables["LD_LIBRARY_PATH"].split(os.pathsep)
 
 
 def test_private_fonts_are_told_to_private_programs(private):
