@@ -400,4 +400,14 @@ class Alert(StrEnum):
     LABEL_VALUES_CAPPED = "LabelValuesCapped"
 
 
+def log_index_prefix(migration: str) -> str:
+    """What the daily log indices' names begin with, from the spec's name; Elasticsearch takes lower case only."""
+    return migration.lower()
+
+
+def log_template_name(migration: str) -> str:
+    """What the index template and the life-cycle policy of these indices are called."""
+    return f"{log_index_prefix(migration)}-logs"
+
+
 LOG_INDEX_PREFIX = "supersmartmatch"  # daily indices: supersmartmatch-2026.01.31

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bascule.conventions import log_template_name
 from bascule.generate.log_fields import COLUMNS, SHIPPED, index_prefix
 from bascule.spec import Spec
 
@@ -17,7 +18,7 @@ PRIORITY = 200  # above the templates that Elasticsearch brings along (100)
 
 
 def policy_name(spec: Spec) -> str:
-    return f"{index_prefix(spec)}-logs"
+    return log_template_name(spec.metadata.name)
 
 
 def index_template(spec: Spec) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from bascule.conventions import log_index_prefix
 from bascule.spec import Spec
 from bascule.spec.model import LogSource
 
@@ -54,8 +55,8 @@ USUAL_KINDS = {"timestamp": "time", "status": "int", "response_time": "s", "accu
 
 
 def index_prefix(spec: Spec) -> str:
-    """What the daily indices' names begin with; Elasticsearch takes lower case only."""
-    return spec.metadata.name.lower()
+    """What the daily indices' names begin with, for ours and for the shippers alike."""
+    return log_index_prefix(spec.metadata.name)
 
 
 def sources(spec: Spec) -> dict[str, LogSource]:
