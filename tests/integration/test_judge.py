@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +19,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
+from bascule.cli.commands import app
 from bascule.conventions import State, Verdict
 from bascule.judge import Board, Judge, Stretch, backtest, build_app, compare, gate, run
 from bascule.judge.live import Watch
@@ -267,10 +271,50 @@ def test_a_backtest_tells_what_the_judge_and_a_rule_would_have_done(recorded):
     assert any(suggestion.setting == "signals.errors: phi" for suggestion in found.suggestions)
 
 
-def test_a_rule_whose_expression_never_gave_anything_is_named(recorded):
-    nothing = {"alert": "Never", "expr": "absent_series > 1", "for": "1m"}
-    found = backtest(scraped_every_two_seconds(), recorded, BEGIN, BEGIN + 60, rules=[nothing])
-    assert found.problems == ("Never: its expression gave nothing over the whole stretch",)
+def test_a_rule_that_reads_what_is_not_there_is_named_and_not_counted_as_silent(recorded):
+    rules = [
+        {"alert": "Never", "expr": "absent_series > 1", "for": "1m"},
+        {"alert": "Wrong", "expr": "up + on (job) up > on (nothing) up"},
+        {"alert": "Quiet", "expr": 'http_requests_total{status="418"} > 1'},
+        {"alert": "DeadMansSwitch", "expr": "vector(1)", "labels": {"severity": "none"}},
+    ]
+    found = backtest(scraped_every_two_seconds(), recorded, BEGIN + 300, BEGIN + 360, rules=rules)
+    assert found.sources == ("judge", "Quiet")
+    assert found.problems[0] == "Never was not replayed: this Prometheus holds no series of absent_series"
+    assert found.problems[1].startswith("Wrong was not replayed: Prometheus answered 4")
+    assert found.fired == ()
+    assert found.compared > 50
+
+
+def test_a_backtest_by_command_tells_each_source_and_suggests(recorded, tmp_path, monkeypatch):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(house.SPEC + f"stack: {{scrape: {{interval: {STEP}s, evaluation: 5s, timeout: 500ms}}}}\n")
+    moments = [datetime.fromtimestamp(at, UTC).isoformat() for at in (BEGIN, FAULT, BEGIN + 1190)]
+    start, fault, end = moments
+    asked = ["backtest", str(spec), "--from", start, "--to", end, "--healthy", f"{start}/{fault}",
+             "--incident", f"{fault}/{end}", "--suggest", "--prometheus", recorded.url]  # fmt: skip
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
+    judged = told["sources"][0]
+    assert (judged["by"], judged["false alarms an hour"]) == ("judge", 0)
+    assert judged[f"seconds to {fault}/{end}"] < 20
+    assert any("were not" in note or "was not replayed" in note for note in told["not_replayed"])
+    assert {"signals.errors: phi", "signals.errors: least traffic of the candidate"} <= {
+        each["setting"] for each in told["suggestions"]
+    }
+    assert "DeadMansSwitch" not in done.output
+
+
+def test_a_backtest_without_data_says_so_and_exits_4(prometheus_server, tmp_path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(house.SPEC)
+    asked = ["backtest", str(spec), "--from", "now-2m", "--prometheus", prometheus_server.url]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 4
+    assert "NO DATA: the judge could compare nothing. No series of v1 has been seen." in done.output
+    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
+    assert told["sources"][0] == {"by": "judge", "fired": None}
 
 
 def test_a_rebuild_of_the_phase_is_quick(recorded):

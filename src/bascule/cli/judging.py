@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -23,14 +24,18 @@ from bascule.cli.output import (
     parse_span,
     parse_wait,
     print_json,
+    print_rows,
     say,
     stopping,
 )
 from bascule.cli.running import with_external
 from bascule.conventions import GATE_EXIT_CODES, Verdict
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, load
+
+if TYPE_CHECKING:
+    from bascule.judge import Backtest, Stretch
 
 
 @app.command()
@@ -76,20 +81,107 @@ def compare(
             live.update(_look(loaded, client), refresh=True)
 
 
+Stretches = list[str] | None
+JUDGE = "judge"
+
+
 @app.command()
-def backtest(spec: SpecPath, start: From = "now-1h", end: To = "now", prometheus: PrometheusUrl = None) -> None:
-    """What the judge and every alert would have done on a stretch of history."""
+def backtest(
+    spec: SpecPath,
+    start: From = "now-1h",
+    end: To = "now",
+    healthy: Annotated[Stretches, typer.Option(metavar="FROM/TO", help="Nothing was wrong: alarms are false.")] = None,
+    incident: Annotated[Stretches, typer.Option(metavar="FROM/TO", help="V2 was worse: an alarm is due.")] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Propose settings, and what each would cost.")] = False,
+    prometheus: PrometheusUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the judge and every alert would have done on a stretch of history: exit 0, or 4 without data."""
     from bascule import judge
 
     loaded = with_external(load(spec), prometheus=prometheus)
     first, last = parse_span(start, end)
-    result = judge.backtest(loaded, Prometheus(loaded.stack.url("prometheus")), first, last)
+    client = Prometheus(loaded.stack.url("prometheus"))
+    result = judge.backtest(loaded, client, first, last, rules=_every_rule(loaded, client),
+                            healthy=_stretches(healthy), incidents=_stretches(incident))  # fmt: skip
+    if as_json:
+        print_json(_backtest_json(result))
+    else:
+        _print_backtest(result, suggest)
+    if result.unseen:
+        raise typer.Exit(GATE_EXIT_CODES[Verdict.NO_DATA])
+
+
+def _stretches(texts: Stretches) -> list[Stretch]:
+    from bascule.judge import Stretch
+
+    found = []
+    for text in texts or ():
+        start, slash, end = text.partition("/")
+        if not slash:
+            raise UsageError(f"{text!r} is not a stretch of time", "write FROM/TO, like 2026-01-31T08:00:00Z/now-1h")
+        found.append(Stretch(*parse_span(start, end), text))
+    return found
+
+
+def _every_rule(spec: Spec, client: Prometheus) -> list[dict[str, Any]]:
+    """The rules generated from the spec, and those of other names that this Prometheus runs."""
+    from bascule.generate.rule_groups import rule_files
+    from bascule.judge.rules import running_rules
+
+    groups = [group.as_yaml() for files in rule_files(spec).values() for group in files]
+    generated = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    known = {rule["alert"] for rule in generated}
+    return [*generated, *(rule for rule in running_rules(client) if rule["alert"] not in known)]
+
+
+def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(fired.fired))
-        say(f"{clock}  {fired.by}  {fired.text or dict(fired.labels)}")
-    say(f"{len(result.fired)} alarms by {len(result.sources)} sources")
+        say(f"{_clock(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+    rows = _by_source(result)
+    print_rows("what fired", rows, as_json=False)
+    say(f"{len(result.sources) - len(rows)} other alerts were replayed, and would not have fired.")
+    for suggestion in result.suggestions if suggest else ():
+        say(f"{suggestion.setting}: {suggestion.value}  ({suggestion.why})")
+    if result.unseen:
+        say(f"NO DATA: the judge could compare nothing. {' '.join(result.unseen)}")
+    else:
+        say(f"The judge compared {result.compared:,.0f} s of {result.end - result.start:,.0f} s.")
+
+
+def _by_source(result: Backtest) -> list[dict[str, Any]]:
+    """A row for the judge, and for each rule that fired."""
+    rows = []
+    for source in result.sources:
+        silent = source == JUDGE and result.unseen
+        row: dict[str, Any] = {"by": source, "fired": None if silent else len(result.by(source))}
+        if result.healthy:
+            row["false alarms an hour"] = None if silent else result.false_alarms_per_hour(source)
+        for incident, delay in zip(result.incidents, result.delays(source), strict=True):
+            row[f"seconds to {incident.name}"] = delay if delay is not None else "missed"
+        if source == JUDGE or row["fired"]:
+            rows.append(row)
+    return rows
+
+
+def _backtest_json(result: Backtest) -> dict[str, Any]:
+    return {
+        "from": _clock(result.start),
+        "to": _clock(result.end),
+        "compared_seconds": result.compared,
+        "no_data": list(result.unseen),
+        "sources": _by_source(result),
+        "fired": [{"by": each.by, "labels": dict(each.labels), "fired": _clock(each.fired), "text": each.text,
+                   "ended": _clock(each.ended) if each.ended is not None else None} for each in result.fired],
+        "not_replayed": list(result.problems),
+        "suggestions": [asdict(each) for each in result.suggestions],
+    }  # fmt: skip
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def print_verdict(answer: dict[str, Any]) -> None:

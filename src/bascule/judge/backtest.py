@@ -1,7 +1,7 @@
 """What the judge and every alert rule would have done on a stretch of history.
 
 The judge is replayed by the same engine that runs live, on the samples Prometheus holds. A rule is replayed by asking
-Prometheus for its expression over the stretch and applying its `for` and `keep_firing_for` to the answer.
+Prometheus for its expression over the stretch (see rules.py).
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 
 from bascule import conventions as names
 from bascule.judge.alarm import Alarm
-from bascule.judge.engine import Engine
 from bascule.judge.live import Watch
 from bascule.judge.plan import Plan, read_plan
-from bascule.prometheus import Prometheus, Series
+from bascule.judge.rules import Fired, Unreplayable, alerting, fired_by_rule, running_rules
+from bascule.judge.suggest import Suggestion, suggest
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec
-from bascule.spec.quantities import parse_duration
 
 JUDGE = "judge"
+SEEN_AFTER_SECONDS = 3.0  # a new step is scraped a little after it began
 
 
 @dataclass(frozen=True)
@@ -35,28 +36,12 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Fired:
-    """An alarm that would have been: `by` the judge or the name of a rule; `ended` None: still firing at the end."""
-
-    by: str
-    labels: Mapping[str, str]
-    fired: float
-    ended: float | None
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A setting proposed from the history, and what it would have cost or gained."""
-
-    setting: str
-    value: str
-    why: str
-
-
-@dataclass(frozen=True)
 class Backtest:
-    """All that fired, in order of time; per source, false alarms an hour and delays of declared incidents."""
+    """All that fired, in order of time; per source, false alarms an hour and delays of declared incidents.
+
+    `compared`: seconds in which the judge had both versions (at 100 %: the candidate) to weigh; where they are none,
+    `unseen` says why, and that nothing fired means nothing. `problems`: rules that could not be replayed, and why.
+    """
 
     start: float
     end: float
@@ -66,6 +51,8 @@ class Backtest:
     incidents: tuple[Stretch, ...] = ()
     problems: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = field(default=())
+    compared: float = 0.0
+    unseen: tuple[str, ...] = ()
 
     def by(self, source: str) -> list[Fired]:
         return [each for each in self.fired if each.by == source]
@@ -99,39 +86,58 @@ def backtest(
     healthy: Sequence[Stretch] = (),
     incidents: Sequence[Stretch] = (),
 ) -> Backtest:
-    """Replay start to end, Unix seconds. `rules`: alerting rules as in rule files; by default those Prometheus runs."""
-    alerting = [rule for rule in (running_rules(prometheus) if rules is None else rules) if "alert" in rule]
-    engines = replay(spec, prometheus, start, end)
-    fired = [_fired(alarm) for engine in engines for alarm in (*engine.ended, *engine.standing.values())]
-    problems: list[str] = []
-    for rule in alerting:
-        fired += fired_by_rule(prometheus, rule, start, end, spec.stack.scrape.evaluation, problems)
-    sources = (JUDGE, *dict.fromkeys(rule["alert"] for rule in alerting))
-    unique = sorted({(each.by, each.fired, *sorted(each.labels.items())): each for each in fired}.values(), key=_moment)
+    """Replay start to end, Unix seconds. `rules`: as in rule files; by default those that Prometheus runs."""
+    watches = replay(spec, prometheus, start, end)
+    fired, sources, problems = _replay_rules(
+        prometheus, running_rules(prometheus) if rules is None else rules, start, end, spec.stack.scrape.evaluation
+    )
+    fired += [_fired(alarm) for watch in watches for alarm in (*watch.engine.ended, *watch.engine.standing.values())]
+    unique = {(each.by, each.fired, *sorted(each.labels.items())): each for each in fired}
     return Backtest(
-        start, end, tuple(unique), sources, tuple(healthy), tuple(incidents), tuple(problems), tuple(suggest(engines))
+        start,
+        end,
+        tuple(sorted(unique.values(), key=lambda each: each.fired)),
+        (JUDGE, *sources),
+        tuple(healthy),
+        tuple(incidents),
+        tuple(problems),
+        tuple(suggest([watch.engine for watch in watches])),
+        sum(watch.engine.compared for watch in watches),
+        _unseen(spec, watches),
     )
 
 
-def _moment(fired: Fired) -> float:
-    return fired.fired
+def _replay_rules(
+    prometheus: Prometheus, rules: Iterable[Mapping[str, Any]], start: float, end: float, step: float
+) -> tuple[list[Fired], list[str], list[str]]:
+    """What fired, the names of the rules that were replayed, and why others were not."""
+    fired: list[Fired] = []
+    sources: dict[str, None] = {}
+    problems: dict[str, None] = {}
+    for rule in alerting(rules):
+        try:
+            fired += fired_by_rule(prometheus, rule, start, end, step)
+            sources[str(rule["alert"])] = None
+        except Unreplayable as reason:
+            problems[f"{rule['alert']} was not replayed: {reason}"] = None
+    return fired, list(sources), list(problems)
 
 
 # ---------------------------------------------------------------- the judge
 
 
-def replay(spec: Spec, prometheus: Prometheus, start: float, end: float) -> list[Engine]:
-    """The engines of all phases within the stretch, each fed to its end; alarms that stand are carried on."""
-    engines: list[Engine] = []
+def replay(spec: Spec, prometheus: Prometheus, start: float, end: float) -> list[Watch]:
+    """The watches of all phases within the stretch, each fed to its end; alarms that stand are carried on."""
+    watches: list[Watch] = []
     carried: list[Alarm] = []
     for plan, until in phases(prometheus, start, end):
         watch = Watch(spec, prometheus, plan, carried)
         watch.advance(until)
-        engines.append(watch.engine)
+        watches.append(watch)
         carried = list(watch.engine.standing.values())
         if until < end:
             watch.engine.standing.clear()
-    return engines
+    return watches
 
 
 def phases(prometheus: Prometheus, start: float, end: float) -> list[tuple[Plan, float]]:
@@ -147,73 +153,17 @@ def phases(prometheus: Prometheus, start: float, end: float) -> list[tuple[Plan,
     return result
 
 
-SEEN_AFTER_SECONDS = 3.0  # a new step is scraped a little after it began
+def _unseen(spec: Spec, watches: Sequence[Watch]) -> tuple[str, ...]:
+    """Why the judge could compare nothing; empty where it could."""
+    if any(watch.engine.compared for watch in watches):
+        return ()
+    never = [
+        f"No series of {version} has been seen."
+        for number, version in enumerate(spec.versions.both)
+        if not any(np.isfinite(watch.reader.streams[number].newest()) for watch in watches)
+    ]
+    return tuple(never) or (f"{spec.versions.candidate} answered no request that its plan gave it.",)
 
 
 def _fired(alarm: Alarm) -> Fired:
     return Fired(JUDGE, {"signal": alarm.signal, names.SEGMENT: alarm.segment}, alarm.since, alarm.ended, alarm.text)
-
-
-# ---------------------------------------------------------------- rules
-
-
-def running_rules(prometheus: Prometheus) -> list[dict[str, Any]]:
-    """The alerting rules that Prometheus runs, in the shape of a rule file."""
-    return [
-        {"alert": rule["name"], "expr": rule["query"], "for": rule.get("duration", 0.0)}
-        for group in prometheus.rules()
-        for rule in group["rules"]
-        if rule["type"] == "alerting"
-    ]
-
-
-def fired_by_rule(
-    prometheus: Prometheus, rule: Mapping[str, Any], start: float, end: float, step: float, problems: list[str]
-) -> list[Fired]:
-    """Every time the rule would have fired: its expression true at each evaluation for all of its `for`."""
-    series = prometheus.range(str(rule["expr"]), start, end, step)
-    if not series:
-        problems.append(f"{rule['alert']}: its expression gave nothing over the whole stretch")
-    wait, keep = parse_duration(rule.get("for", 0.0)), parse_duration(rule.get("keep_firing_for", 0.0))
-    return [
-        Fired(rule["alert"], dict(one.labels), fired, ended)
-        for one in series
-        for fired, ended in firings(one, wait, keep, step, end)
-    ]
-
-
-def firings(series: Series, wait: float, keep: float, step: float, end: float) -> list[tuple[float, float | None]]:
-    """When an alert with samples at these evaluations fires and ends; `keep`: how long it goes on without one."""
-    found: list[tuple[float, float | None]] = []
-    for run in np.split(series.times, np.nonzero(np.diff(series.times) > 1.5 * step)[0] + 1):
-        fired, last = float(run[0]) + wait, float(run[-1])
-        if last < fired - 1e-6:
-            continue
-        ended = last + step + keep
-        if found and (found[-1][1] is None or found[-1][1] >= run[0]):
-            fired = found.pop()[0]
-        found.append((fired, ended if ended <= end else None))
-    return found
-
-
-# ---------------------------------------------------------------- suggestions
-
-
-def suggest(engines: Sequence[Engine]) -> list[Suggestion]:
-    """What the history tells about bursts, and about the smallest harmful increase that makes sense to declare."""
-    if not engines:
-        return []
-    engine, result = engines[-1], []
-    for pair, (about, phi) in enumerate(zip(engine.schema.pairs, engine.history.phi, strict=True)):
-        if about.segment != names.TOTAL_SEGMENT or about.bound is not None:
-            continue
-        size = (float(phi) + 1) / 2
-        why = f"bad events come in bursts of about {size:.1f}; evidence is divided by phi so that they do not mislead"
-        result.append(Suggestion(f"signals.{about.signal}: phi", f"{phi:.2f}", why))
-        ratio = engine.detectable(about)
-        if ratio is not None:
-            rate = engine.setting(pair).rate
-            why = f"a smaller increase of the rate of {100 * rate:.3g} % is not found within 30 s at this traffic"
-            value = f"{100 * rate * (ratio - 1):.2g}pt"
-            result.append(Suggestion(f"signals.{about.signal}.harmful_increase", value, why))
-    return result

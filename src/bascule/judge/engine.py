@@ -84,7 +84,9 @@ class Engine:
         self.sums = np.zeros((2, len(schema.columns)))
         self.frozen = np.zeros(len(schema.columns))  # what the baseline did before the phase
         self.seconds = 0.0
+        self.compared = 0.0  # seconds in which the candidate answered
         self.distance = np.full(schema.layout.pairs, -np.inf)
+        self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
         self.weights = np.zeros(schema.layout.pairs)
         self.window: deque[tuple[float, Floats]] = deque()  # time, candidate's increments over all segments
         self._recent = Counts.zeros(schema.layout.strata)
@@ -122,9 +124,11 @@ class Engine:
     def _weigh(self, look: JointLook, counts: Counts) -> None:
         self.sums += look.increments
         self.seconds += look.seconds
+        self.compared += look.seconds if counts.candidate.any() else 0.0
         self._note_recent(counts, look)
         decision = decide_alone if self.alone else decide
         self.distance = decision(self.evidence.add(counts, look.seconds), self.limits)
+        self.nearest = np.maximum(self.nearest, self.distance)
         if self.standing:
             self.recovery.add(counts, look.seconds)
             self._end_recovered(look.time, counts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bascule.judge.backtest import Backtest, Fired, Stretch, firings
+from bascule.judge.backtest import Backtest, Stretch
+from bascule.judge.rules import Fired, alerting, firings, metrics_of
 from bascule.prometheus import Series
 
 
@@ -49,3 +50,23 @@ def test_delays_are_from_the_declared_incident_and_a_missed_one_is_none(found):
 
 def test_without_a_healthy_stretch_there_is_no_false_alarm_rate():
     assert Backtest(0, 600, (), ("judge",)).false_alarms_per_hour("judge") is None
+
+
+def test_a_dead_mans_switch_is_no_alarm():
+    """It fires all the time, and is meant to: severity none."""
+    switch = {"alert": "DeadMansSwitch", "expr": "vector(1)", "labels": {"severity": "none"}}
+    recorded = {"record": "a:b", "expr": "up"}
+    assert alerting([switch, recorded, {"alert": "Slow", "expr": "up"}]) == [{"alert": "Slow", "expr": "up"}]
+
+
+@pytest.mark.parametrize(
+    ("expression", "metrics"),
+    [
+        ("vector(1)", []),
+        ("sum by (a) (rate(x_total[5m])) / (y:z > 0) unless on () -x_total", ["x_total", "y:z"]),
+        ("histogram_quantile(0.9, sum(rate(s_bucket[1m])) by (le)) > 1", ["s_bucket"]),
+        ("max_over_time(deep{a='b'}[10m:1m] offset 1h) > 3", ["deep"]),
+    ],
+)
+def test_the_metrics_that_an_expression_reads_are_found_wherever_they_stand(expression, metrics):
+    assert metrics_of(expression) == metrics
