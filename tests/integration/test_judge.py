@@ -17,10 +17,12 @@ from types import ModuleType
 import httpx
 import numpy as np
 import pytest
+from click.testing import Result
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from bascule.cli import output
 from bascule.cli.commands import app
 from bascule.conventions import State, Verdict
 from bascule.judge import Board, Judge, Stretch, backtest, build_app, compare, gate, run
@@ -244,6 +246,12 @@ def recorded(module_programs) -> Prometheus:
     return module_programs.start_prometheus(openmetrics=text).client
 
 
+def bascule(*arguments: str) -> Result:
+    """A command as its user types it; a console that an earlier test tied to a file is set free."""
+    output.out.file = None
+    return CliRunner().invoke(app, arguments)
+
+
 RATE = "sum(rate(http_requests_total{%s}[1m]))"
 RULE = {
     "alert": "V2ErrorSpike",
@@ -293,9 +301,9 @@ def test_a_backtest_by_command_tells_each_source_and_suggests(recorded, tmp_path
     start, fault, end = moments
     asked = ["backtest", str(spec), "--from", start, "--to", end, "--healthy", f"{start}/{fault}",
              "--incident", f"{fault}/{end}", "--suggest", "--prometheus", recorded.url]  # fmt: skip
-    done = CliRunner().invoke(app, asked)
+    done = bascule(*asked)
     assert done.exit_code == 0, done.output
-    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
+    told = json.loads(bascule(*asked, "--json").output)
     judged = told["sources"][0]
     assert (judged["by"], judged["false alarms an hour"]) == ("judge", 0)
     assert judged[f"seconds to {fault}/{end}"] < 20
@@ -310,10 +318,10 @@ def test_a_backtest_without_data_says_so_and_exits_4(prometheus_server, tmp_path
     spec = tmp_path / "spec.yaml"
     spec.write_text(house.SPEC)
     asked = ["backtest", str(spec), "--from", "now-2m", "--prometheus", prometheus_server.url]
-    done = CliRunner().invoke(app, asked)
+    done = bascule(*asked)
     assert done.exit_code == 4
     assert "NO DATA: the judge could compare nothing. No series of v1 has been seen." in done.output
-    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)
+    told = json.loads(bascule(*asked, "--json").output)
     assert told["sources"][0] == {"by": "judge", "fired": None}
 
 
