@@ -37,9 +37,13 @@ class Alertmanager:
         self._request("POST", "alerts", json=[_body(alert) for alert in alerts])
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The alerts it holds, as the API gives them."""
-        held: list[dict[str, Any]] = self._request("GET", "alerts").json()
-        return held
+        """The alerts it holds, as the API gives them: each with `labels`, `annotations` and `startsAt`."""
+        response = self._request("GET", "alerts")
+        try:
+            return [_held(alert) for alert in response.json()]
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"{self.url} answered with what is not Alertmanager's"
+            raise QueryRejected(what, "check that this is the address of an Alertmanager") from error
 
     def _request(self, method: str, endpoint: str, **arguments: Any) -> httpx.Response:
         try:
@@ -52,6 +56,15 @@ class Alertmanager:
         if response.status_code >= 400:
             raise QueryRejected(f"Alertmanager answered {response.status_code}: {response.text}")
         return response
+
+
+def _held(alert: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **alert,
+        "labels": dict(alert["labels"]),
+        "annotations": dict(alert["annotations"]),
+        "startsAt": datetime.fromisoformat(alert["startsAt"].replace("Z", "+00:00")).isoformat(),
+    }
 
 
 def _body(alert: PostedAlert) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -27,6 +28,7 @@ class NoData:
         return "NO_DATA"
 
 
+ADDRESS: Final = "check that this is the address of a Prometheus"
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -87,10 +89,14 @@ class Prometheus:
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
         """The samples of an instant vector (a scalar counts as one sample without labels)."""
         data = self._query("query", query=expression, time=at)
-        if data["resultType"] == "scalar":
-            time, value = data["result"]
-            return [Sample({}, float(value), float(time))]
-        return [Sample(item["metric"], float(item["value"][1]), float(item["value"][0])) for item in data["result"]]
+        with self._understood("query"):
+            if data["resultType"] == "scalar":
+                time, value = data["result"]
+                return [Sample({}, float(value), float(time))]
+            return [
+                Sample(dict(item["metric"]), float(item["value"][1]), float(item["value"][0]))
+                for item in data["result"]
+            ]
 
     def scalar(self, expression: str, at: float | None = None) -> float | NoData:
         """The one value of an expression; NO_DATA when there is none or it is NaN."""
@@ -102,33 +108,40 @@ class Prometheus:
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
         """The stored samples of the last `seconds` before `at`, at their own timestamps (no interpolation)."""
         data = self._query("query", query=f"{selector}[{max(1, round(seconds * 1000))}ms]", time=at)
-        return [_series(item) for item in data["result"]]
+        with self._understood("query"):
+            return [_series(item) for item in data["result"]]
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
         parts: dict[tuple[tuple[str, str], ...], list[Series]] = {}
         for first, last in _chunks(start, end, step):
             data = self._query("query_range", query=expression, start=first, end=last, step=step)
-            for item in data["result"]:
-                parts.setdefault(tuple(sorted(item["metric"].items())), []).append(_series(item))
+            with self._understood("query_range"):
+                for item in data["result"]:
+                    parts.setdefault(tuple(sorted(item["metric"].items())), []).append(_series(item))
         return [_joined(pieces) for pieces in parts.values()]
 
     def alerts(self) -> list[ActiveAlert]:
-        return [_alert(item) for item in self._get("alerts")["alerts"]]
+        data = self._get("alerts")
+        with self._understood("alerts"):
+            return [_alert(item) for item in data["alerts"]]
 
     def rules(self) -> list[dict[str, Any]]:
-        """Rule groups as the API gives them."""
-        groups: list[dict[str, Any]] = self._get("rules")["groups"]
-        return groups
+        """Rule groups as the API gives them: each with a `name` and `rules` that have a type, a name and a query."""
+        data = self._get("rules")
+        with self._understood("rules"):
+            return [{**group, "rules": [_rule(rule) for rule in group["rules"]]} for group in data["groups"]]
 
     def targets(self) -> list[Target]:
-        active = self._get("targets", state="active")["activeTargets"]
-        return [_target(item) for item in active]
+        data = self._get("targets", state="active")
+        with self._understood("targets"):
+            return [_target(item) for item in data["activeTargets"]]
 
     def label_values(self, label: str, selector: str | None = None) -> list[str]:
         params = {"match[]": selector} if selector else {}
-        values: list[str] = self._get(f"label/{label}/values", **params)
-        return values
+        data = self._get(f"label/{label}/values", **params)
+        with self._understood("label values"):
+            return [_text(value) for value in _list(data)]
 
     def is_ready(self) -> bool:
         try:
@@ -138,7 +151,9 @@ class Prometheus:
 
     def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
         present = {key: value for key, value in params.items() if value is not None}
-        data: dict[str, Any] = self._answer(self._send("POST", endpoint, data=present))
+        data = self._answer(self._send("POST", endpoint, data=present))
+        if not isinstance(data, dict):
+            raise self._strange(endpoint)
         return data
 
     def _get(self, endpoint: str, **params: str) -> Any:
@@ -156,15 +171,32 @@ class Prometheus:
             body = response.json()
         except ValueError as error:
             what = f"{self.url} answered {response.status_code} without JSON"
-            raise QueryRejected(what, "check that this is the address of a Prometheus") from error
-        if body.get("status") != "success":
+            raise _refused(response.status_code, what, ADDRESS) from error
+        if not isinstance(body, dict) or body.get("status") not in ("success", "error"):
+            raise self._strange(f"a request ({response.status_code})")
+        if body["status"] == "error":
             raise _refusal(response.status_code, body)
-        return body["data"]
+        return body.get("data")
+
+    @contextmanager
+    def _understood(self, asked: str) -> Iterator[None]:
+        """Whatever else stands where a field of Prometheus' answer should be is an answer of something else."""
+        try:
+            yield
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise self._strange(asked) from error
+
+    def _strange(self, asked: str) -> QueryRejected:
+        return QueryRejected(f"{self.url} answered {asked} with JSON that is not Prometheus'", ADDRESS)
 
 
 def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
-    what = f"Prometheus answered {status}: {body.get('error', 'no reason given')}"
-    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what)
+    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}")
+
+
+def _refused(status: int, what: str, mend: str = "") -> QueryRejected | Unreachable:
+    """A server, or a proxy before it, that is away for a while will be back."""
+    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what, mend)
 
 
 def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
@@ -179,7 +211,7 @@ def _series(item: Mapping[str, Any]) -> Series:
     points = item["values"]
     times = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([float(point[1]) for point in points], dtype=np.float64)
-    return Series(item["metric"], times, values)
+    return Series(dict(item["metric"]), times, values)
 
 
 def _joined(pieces: list[Series]) -> Series:
@@ -188,6 +220,22 @@ def _joined(pieces: list[Series]) -> Series:
     times = np.concatenate([piece.times for piece in pieces])
     values = np.concatenate([piece.values for piece in pieces])
     return Series(pieces[0].labels, times, values)
+
+
+def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {**item, "type": _text(item["type"]), "name": _text(item["name"]), "query": _text(item["query"])}
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _target(item: Mapping[str, Any]) -> Target:

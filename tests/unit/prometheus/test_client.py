@@ -69,6 +69,59 @@ def test_a_page_that_is_not_prometheus_is_named():
         answering(lambda request: httpx.Response(200, text="<html>")).instant("up")
 
 
+STRANGE = [
+    [], {}, None, 1, "text", {"status": "ok"}, {"status": "success"}, {"status": "success", "data": []},
+    {"status": "success", "data": {"result": []}}, {"status": "success", "data": {"resultType": "vector"}},
+    {"status": "success", "data": {"resultType": "vector", "result": [1]}},
+    {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1]}]}},
+    {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, None]}]}},
+    {"status": "success", "data": {"resultType": "vector", "result": [{"metric": 7, "value": [1, "1"]}]}},
+    {"status": "success", "data": {"resultType": "scalar", "result": ["a", "b"]}},
+    {"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1]]}]}},
+    {"status": "success", "data": {"alerts": [{}], "groups": [{}], "activeTargets": [{"labels": 3}]}},
+    {"status": "success", "data": {"alerts": 3, "groups": [{"rules": [{"type": 1}]}], "activeTargets": {"a": 1}}},
+]  # fmt: skip
+ASKED = {
+    "instant": lambda client: client.instant("up"),
+    "raw": lambda client: client.raw("up", 5),
+    "range": lambda client: client.range("up", 0, 10, 1),
+    "alerts": lambda client: client.alerts(),
+    "rules": lambda client: client.rules(),
+    "targets": lambda client: client.targets(),
+    "label_values": lambda client: client.label_values("le"),
+}
+WELL_FORMED = {("raw", 8), ("range", 8), ("label_values", 7)}  # what another question may well be answered with
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("number", range(len(STRANGE)))
+def test_json_of_another_shape_is_no_answer_of_prometheus(asked, number):
+    client = answering(lambda request: httpx.Response(200, json=STRANGE[number]))
+    if (asked, number) in WELL_FORMED:
+        assert ASKED[asked](client) == []
+        return
+    with pytest.raises(QueryRejected, match="address of a Prometheus"):
+        ASKED[asked](client)
+
+
+def test_a_proxy_before_a_prometheus_that_restarts_is_waited_for():
+    with pytest.raises(Unreachable, match="502"):
+        answering(lambda request: httpx.Response(502, text="<html>Bad gateway")).instant("up")
+
+
+@pytest.mark.parametrize("body", ["<html>", "{}", "3", '{"a": 1}', "[1]", '[{"labels": {}}]',
+                                  '[{"labels": {}, "annotations": {}, "startsAt": "yesterday"}]'])  # fmt: skip
+def test_what_is_no_alertmanager_is_named(body):
+    from bascule.prometheus import Alertmanager
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, text=body))
+    if body == "{}":
+        assert Alertmanager("http://am", transport=transport).alerts() == []
+        return
+    with pytest.raises(QueryRejected, match="address of an Alertmanager"):
+        Alertmanager("http://am", transport=transport).alerts()
+
+
 def test_a_server_that_is_not_there_is_unreachable():
     def refuse(request):
         raise httpx.ConnectError("connection refused")
