@@ -37,11 +37,11 @@ class Alertmanager:
         self._request("POST", "alerts", json=[_body(alert) for alert in alerts])
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The alerts it holds, as the API gives them: each with `labels`, `annotations` and `startsAt`."""
+        """The alerts it holds, as the API gives them: with `labels` and `annotations`, and a `startsAt` that is a time."""
         response = self._request("GET", "alerts")
         try:
             return [_held(alert) for alert in response.json()]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"{self.url} answered with what is not Alertmanager's"
             raise QueryRejected(what, "check that this is the address of an Alertmanager") from error
 
@@ -59,12 +59,9 @@ class Alertmanager:
 
 
 def _held(alert: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **alert,
-        "labels": dict(alert["labels"]),
-        "annotations": dict(alert["annotations"]),
-        "startsAt": datetime.fromisoformat(alert["startsAt"].replace("Z", "+00:00")).isoformat(),
-    }
+    if "startsAt" in alert:
+        datetime.fromisoformat(alert["startsAt"].replace("Z", "+00:00"))
+    return {**alert, "labels": dict(alert["labels"]), "annotations": dict(alert.get("annotations") or {})}
 
 
 def _body(alert: PostedAlert) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def test_a_proxy_before_a_prometheus_that_restarts_is_waited_for():
         answering(lambda request: httpx.Response(502, text="<html>Bad gateway")).instant("up")
 
 
-@pytest.mark.parametrize("body", ["<html>", "{}", "3", '{"a": 1}', "[1]", '[{"labels": {}}]',
+@pytest.mark.parametrize("body", ["<html>", "{}", "3", '{"a": 1}', "[1]", '[{"labels": 3}]',
                                   '[{"labels": {}, "annotations": {}, "startsAt": "yesterday"}]'])  # fmt: skip
 def test_what_is_no_alertmanager_is_named(body):
     from bascule.prometheus import Alertmanager
