@@ -257,7 +257,6 @@ class Supervisor:
         if child.restart_at is None or self._clock() < child.restart_at:
             return
         name = child.program.name
-        self.restarts[name] += 1
         try:
             fresh = self._spawn(child.program)
         except ProcessFailed as error:
@@ -267,6 +266,7 @@ class Supervisor:
             return
         fresh.crashes, fresh.watched = child.crashes, True
         self._children[name] = fresh
+        self.restarts[name] += 1
         self._report(f"{name} was started again (restart {self.restarts[name]})")
 
     # ------------------------------------------------------------ stopping

@@ -164,7 +164,7 @@ def test_a_killed_program_stays_down_until_it_is_started_again():
         assert supervisor.restarts == {"victim": 0}
 
 
-def test_a_program_that_ignores_sigterm_is_killed_with_its_workers(tmp_path):
+def test_a_program_that_ignores_sigterm_is_killed_with_its_workers(tmp_path, eventually):
     log = tmp_path / "log"
     with Supervisor(grace=0.2) as supervisor:
         supervisor.start(python("master", WORKER, log, ready=says(log)))
@@ -173,7 +173,7 @@ def test_a_program_that_ignores_sigterm_is_killed_with_its_workers(tmp_path):
         deaf = supervisor.pid("deaf")
         supervisor.stop("deaf")
         assert not is_alive(deaf)
-    assert not is_alive(worker)
+    eventually(lambda: not is_alive(worker))  # killed; the system takes a moment to bury what is not our own child
 
 
 def test_a_program_that_was_stopped_by_a_signal_still_ends():
