@@ -6,8 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from bascule.generate import generate, write
+from bascule.generate import generate, texts, write
+from bascule.generate.alerts_infrastructure import EXPIRY
 from bascule.processes import programs
 from bascule.spec import load, parse
 
@@ -74,6 +76,37 @@ def test_the_generated_rules_pass_the_tests_generated_with_them(every: Path) -> 
 def test_amtool_accepts_the_alertmanager_configuration(every: Path) -> None:
     """`amtool check-config` reads alertmanager.yml."""
     done = run("amtool", "check-config", every / "alertmanager" / "alertmanager.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "text"),
+    [
+        (texts.PERCENT, 0.0213377, "2.134%"),
+        (texts.POINTS, 0.0213377, "2.1 points"),
+        (texts.POINTS, -0.72, "-72 points"),
+        (texts.POINTS, 1e-17, "0 points"),
+        (texts.DURATION, 0.0834567, "83.46ms"),
+        (texts.DURATION, 2.4375, "2.438s"),
+        (texts.COUNT, 17.0023, "17"),
+        (texts.value_in("ratio"), 0.98, "98%"),
+        (texts.value_in("EUR per match"), 11.23456, "11.23 EUR per match"),
+        (texts.difference_in("stars"), -0.0789, "-0.08 stars"),
+        (f"It {EXPIRY}.", -60, "It has expired."),
+        (f"It {EXPIRY}.", 90000, "It expires in 1d 1h 0m 0s."),
+    ],
+)
+def test_figures_read_well(template: str, value: float, text: str, tmp_path: Path) -> None:
+    """Rounded and with their unit, by Prometheus' own templates."""
+    alert = {"alert": "A", "expr": f"vector({value!r})", "annotations": {"text": template}}
+    expected = {"exp_annotations": {"text": text}}
+    test = {
+        "rule_files": ["rules.yml"],
+        "tests": [{"alert_rule_test": [{"alertname": "A", "eval_time": "1m", "exp_alerts": [expected]}]}],
+    }
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "a", "rules": [alert]}]}))
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
+    done = run("promtool", "test", "rules", tmp_path / "test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

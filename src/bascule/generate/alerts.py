@@ -21,6 +21,7 @@ from bascule.generate.recording import (
     quantile_name,
 )
 from bascule.generate.rules import Alerting
+from bascule.generate.texts import DURATION, PERCENT, POINTS, gain_written, title
 from bascule.spec import Spec
 from bascule.spec.model import HistogramSignal, RatioSignal
 from bascule.spec.quantities import format_duration
@@ -71,7 +72,7 @@ def both_versions_with_events(spec: Spec, name: str, at_least: float) -> str:
         for version in spec.versions.both
     ]
     candidate = signal.total.where(*spec.versions.matchers(spec.versions.candidate))
-    now = format_duration(max(SERVES_NOW_SECONDS, 2.5 * spec.stack.scrape.interval))
+    now = format_duration(max(SERVES_NOW_SECONDS, 4 * spec.stack.scrape.interval))
     each.append(f"sum(increase({candidate.over(now)})) > 0")
     return "\n".join(f"and on ()\n{condition}" for condition in each)
 
@@ -95,9 +96,8 @@ def response_time_high(spec: Spec) -> Alerting:
         spec, Alert.RESPONSE_TIME_HIGH,
         f"{Named.RESPONSE_TIME_P95} > {limit:g}\n{with_events('latency', 'version', spec.thresholds.min_requests)}",
         hold=120, severity=WARNING,
-        summary="High response time",
-        description="P95 response time on {{ $labels.version }} is {{ $value | humanizeDuration }}, "
-        f"above {format_duration(limit)}.",
+        summary="High response time on {{ $labels.version }}",
+        description=f"P95 response time on {{{{ $labels.version }}}} is {DURATION}, above {format_duration(limit)}.",
         action="Look for the slow endpoint and segment; compare with the other version before rolling back.",
     )  # fmt: skip
 
@@ -113,9 +113,9 @@ def _response_time_high_in_segments(spec: Spec) -> Iterator[Alerting]:
             f"max without (signal) ({quantile_name('version_segment', 'p95')}{where})\n"
             f"> {segment.latency.p95:g}\n{enough}",
             hold=120, severity=WARNING,
-            summary="High response time in a segment",
+            summary="High response time of {{ $labels.user_segment }} on {{ $labels.version }}",
             description="P95 response time of {{ $labels.user_segment }} on {{ $labels.version }} is "
-            f"{{{{ $value | humanizeDuration }}}}, above the {format_duration(segment.latency.p95)} promised to it.",
+            f"{DURATION}, above the {format_duration(segment.latency.p95)} promised to it.",
             action="Look for the slow endpoint; this segment has a target of its own.",
             labels={names.SEGMENT: name},
         )  # fmt: skip
@@ -127,8 +127,9 @@ def _accuracy_degraded(spec: Spec) -> Iterator[Alerting]:
     wanted = signal.alert_below_gain
     if wanted is None:
         return
-    gain = f"{Named.ACCURACY_IMPROVEMENT} < {wanted.amount:g}"
+    gain, value = f"{Named.ACCURACY_IMPROVEMENT} < {wanted.amount:g}", POINTS
     if wanted.relative:
+        value = PERCENT
         old, new = (f'{STANDARDISED}{{signal="accuracy",version="{v}"}}' for v in spec.versions.both)
         gain = f"max without (signal) ({new} / ignoring (version) ({old} > 0)) - 1 < {wanted.amount:g}"
     yield alerting(
@@ -136,10 +137,10 @@ def _accuracy_degraded(spec: Spec) -> Iterator[Alerting]:
         f"{gain}\n{_matched_enough(spec, signal)}\n"
         f"{both_versions_with_events(spec, 'accuracy', spec.thresholds.min_requests)}",
         hold=300, severity=GATE,  # two equal versions fail a wanted gain by definition: it holds, it does not page
-        summary="V2 accuracy improvement below target",
-        description="Accuracy improvement is only {{ $value | humanizePercentage }}, "
-        f"within the same segments; at least {wanted.amount:.0%} is wanted.",
-        action="Consider rollback if < 10% for > 10min",
+        summary=f"{title(spec.versions.candidate)} accuracy improvement below target",
+        description=f"Accuracy improvement over {spec.versions.baseline} is {value}, within the same segments; "
+        f"at least {gain_written(wanted, signal.unit)} are wanted.",
+        action=f"Consider rollback if < {gain_written(wanted, signal.unit)} for > 10min",
     )  # fmt: skip
 
 
@@ -150,13 +151,14 @@ def _matched_enough(spec: Spec, signal: RatioSignal) -> str:
 
 
 def v2_error_spike(spec: Spec) -> Alerting:
+    old, new = map(title, spec.versions.both)
     return alerting(
         spec, Alert.V2_ERROR_SPIKE,
         f"{Named.ERROR_RATE_COMPARISON} > {spec.thresholds.error_rate_increase:g}\n"
         f"{both_versions_with_events(spec, 'errors', spec.thresholds.min_requests)}",
         hold=60, severity=CRITICAL,
-        summary="V2 error rate significantly higher than V1",
-        description="V2 errors are {{ $value | humanizePercentage }} higher, within the same segments.",
+        summary=f"{new} error rate significantly higher than {old}",
+        description=f"{new} errors are {POINTS} higher than {old}'s, within the same segments.",
         action="Immediate investigation required",
     )  # fmt: skip
 
@@ -178,9 +180,9 @@ def traffic_alerts(spec: Spec) -> Iterator[Alerting]:
         f"and on (user_segment)\n{seen} >= {spec.thresholds.min_requests}\n"
         f"unless on ()\n{phase_younger_than(WINDOW_SECONDS)}",
         hold=300, severity=WARNING,
-        summary="Migration progress stalled",
-        description="The share of {{ $labels.user_segment }} on V2 has been {{ $value | humanizePercentage }} off the "
-        "plan for more than 5 minutes.",
+        summary="Migration progress stalled: {{ $labels.user_segment }}",
+        description=f"The share of {{{{ $labels.user_segment }}}} on {spec.versions.candidate} has been {POINTS} off "
+        "the plan for more than 5 minutes.",
         action="Check that the load balancer took the phase's share (its configuration, its reload), "
         "and that the plan is the one meant.",
     )  # fmt: skip
@@ -197,7 +199,7 @@ def service_alerts(spec: Spec) -> Iterator[Alerting]:
     yield alerting(
         spec, Alert.SERVICE_DOWN, f"{SERVICE_UP} == 0",
         hold=5, severity=CRITICAL,
-        summary="Service is down",
+        summary="Service {{ $labels.job }} is down",
         description="{{ $labels.job }} ({{ $labels.instance }}) has been down for more than 5 seconds.",
         action="Restart it or take it out of the load balancer; if it is the new version, roll back.",
     )  # fmt: skip
@@ -214,8 +216,9 @@ def cache_alerts(spec: Spec) -> Iterator[Alerting]:
         f"and on (job)\n{lookups} * {WINDOW_SECONDS} >= {spec.thresholds.min_requests}\n"
         f"unless on (job)\nmin by (job) (redis_uptime_in_seconds) < {CACHE_WARM_UP_SECONDS}",
         hold=180, severity=WARNING,
-        summary="Redis cache hit ratio low",
-        description="Cache hit ratio of {{ $labels.job }} is {{ $value | humanizePercentage }}.",
+        summary="Redis cache hit ratio low: {{ $labels.job }}",
+        description=f"Cache hit ratio of {{{{ $labels.job }}}} is {PERCENT}, "
+        f"below {spec.thresholds.cache_hit_ratio * 100:g}%.",
         action="Look for evictions, a flushed cache, or keys that the new version writes differently.",
     )  # fmt: skip
 
@@ -225,9 +228,9 @@ def judge_alerts(spec: Spec) -> Iterator[Alerting]:
     yield alerting(
         spec, Alert.CANDIDATE_WORSE, f"max by (signal, user_segment) ({names.SIGNAL_ALARM.name}) == 1",
         hold=0, severity=CRITICAL, labels={names.VERSION: spec.versions.candidate},
-        summary="The new version is worse than the old",
-        description="{{ $labels.signal }} in segment {{ $labels.user_segment }} is worse on "
-        f"{spec.versions.candidate} than on {spec.versions.baseline}: the evidence is past its threshold.",
+        summary=f"{spec.versions.candidate} is worse: {{{{ $labels.signal }}}} ({{{{ $labels.user_segment }}}})",
+        description="{{ $labels.signal }} ({{ $labels.user_segment }}): worse on "
+        f"{spec.versions.candidate} than on {spec.versions.baseline}, by evidence past its threshold.",
         action="Roll back, or hold the share while the cause is found; the console shows the evidence.",
     )  # fmt: skip
 
@@ -240,15 +243,16 @@ SIGNAL_PRESENT = Recorded.SIGNAL_PRESENT
 
 def no_data_alerts(spec: Spec) -> Iterator[Alerting]:
     """One alert over everything that ought to be there; what the plan does not give is not expected."""
+    what = "{{ $labels.signal }}{{ with $labels.version }} on {{ . }}{{ end }}"
+    what += "{{ with $labels.job }} of {{ . }}{{ end }}"
+    segment = f'{{{{ with $labels.user_segment }}}}{{{{ if ne . "{names.TOTAL_SEGMENT}" }}}} in segment {{{{ . }}}}'
+    segment += "{{ end }}{{ end }}"
     missing = f"{SIGNAL_EXPECTED}\nunless on (signal, version, user_segment, job)\n{SIGNAL_PRESENT}"
     yield alerting(
         spec, Alert.SIGNAL_NO_DATA, f"(\n{indent(missing)}\n)\nunless on ()\n{phase_younger_than(60)}",
         hold=60, severity=WARNING,
-        summary="A signal has no data",
-        description="No data for {{ $labels.signal }}"
-        "{{ with $labels.version }} on {{ . }}{{ end }}"
-        "{{ with $labels.user_segment }} in segment {{ . }}{{ end }}"
-        "{{ with $labels.job }} of {{ . }}{{ end }}: silence here is not health.",
+        summary=f"No data for {what}",
+        description=f"No data for {what}{segment}: silence here is not health.",
         action="Check the service's /metrics, the selectors of the spec, and the role that exports it.",
     )  # fmt: skip
 

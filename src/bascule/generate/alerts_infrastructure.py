@@ -9,9 +9,11 @@ from bascule.generate.alerts import CRITICAL, WARNING, alerting
 from bascule.generate.expressions import among
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.rules import Alerting
+from bascule.generate.texts import COUNT, DURATION, PERCENT
 from bascule.spec import Spec
 
 DAY = 86400
+EXPIRY = f"{{{{ if lt $value 0.0 }}}}has expired{{{{ else }}}}expires in {DURATION}{{{{ end }}}}"
 
 
 def infrastructure_alerts(spec: Spec) -> Iterator[Alerting]:
@@ -45,30 +47,30 @@ def _redis(spec: Spec, where: str) -> Iterator[Alerting]:
     yield _alert(
         spec, Alert.REDIS_MEMORY_HIGH,
         f"redis_memory_used_bytes{where}\n/ on (job, instance)\n(redis_memory_max_bytes{where} > 0) > 0.9",
-        300, WARNING, "Redis is nearly full",
-        "{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory.",
+        300, WARNING, "Redis {{ $labels.instance }} is nearly full",
+        f"{{{{ $labels.instance }}}} uses {PERCENT} of its memory.",
         "Raise maxmemory, or find the keys that grow.", "redis",
     )  # fmt: skip
     yield _alert(
-        spec, Alert.REDIS_EVICTIONS, f"rate(redis_evicted_keys_total{where}[5m]) > 0",
-        600, WARNING, "Redis evicts keys",
-        "{{ $labels.instance }} evicts {{ $value }} keys a second: sessions may be among them.",
+        spec, Alert.REDIS_EVICTIONS, f"increase(redis_evicted_keys_total{where}[5m]) > 0",
+        600, WARNING, "Redis {{ $labels.instance }} evicts keys",
+        f"{{{{ $labels.instance }}}} evicted {COUNT} keys within five minutes: sessions may be among them.",
         "Give it memory, or move sessions to a Redis of their own.", "redis",
     )  # fmt: skip
     yield _alert(
         spec, Alert.REDIS_REPLICATION_BROKEN, f"redis_master_link_up{where} == 0",
-        60, CRITICAL, "A Redis replica has lost its master",
+        60, CRITICAL, "Redis replica {{ $labels.instance }} has lost its master",
         "{{ $labels.instance }} has no link to its master.",
         "Check the master and the network between them; do not fail over to this replica.", "redis",
     )  # fmt: skip
 
 
 def _nginx(spec: Spec, where: str) -> Iterator[Alerting]:
-    accepted, handled = (f"rate(nginx_connections_{which}{where}[5m])" for which in ("accepted", "handled"))
+    accepted, handled = (f"increase(nginx_connections_{which}{where}[5m])" for which in ("accepted", "handled"))
     yield _alert(
         spec, Alert.NGINX_CONNECTIONS_DROPPED, f"{accepted} - {handled} > 0",
-        120, CRITICAL, "nginx drops connections",
-        "{{ $labels.instance }} drops {{ $value }} connections a second.",
+        120, CRITICAL, "nginx {{ $labels.instance }} drops connections",
+        f"{{{{ $labels.instance }}}} dropped {COUNT} connections within five minutes.",
         "Raise worker_connections and the limit of open files.", "nginx",
     )  # fmt: skip
 
@@ -78,23 +80,23 @@ def _host(spec: Spec, where: str) -> Iterator[Alerting]:
     disks = where.replace("}", ',fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660"}')
     yield _alert(
         spec, Alert.HOST_CPU_HIGH, f"1 - avg by (job, instance) (rate(node_cpu_seconds_total{idle}[5m])) > 0.95",
-        1800, WARNING, "A host has no CPU to spare",
-        "{{ $labels.instance }} has been {{ $value | humanizePercentage }} busy for half an hour.",
+        1800, WARNING, "Host {{ $labels.instance }} has no CPU to spare",
+        f"{{{{ $labels.instance }}}} has been busy for half an hour: {PERCENT} of its CPU time within five minutes.",
         "Slow answers on this host say nothing about a version; move something away.", "hosts",
     )  # fmt: skip
     yield _alert(
         spec, Alert.HOST_MEMORY_LOW,
         f"node_memory_MemAvailable_bytes{where}\n/ on (job, instance)\nnode_memory_MemTotal_bytes{where} < 0.05",
-        600, CRITICAL, "A host is short of memory",
-        "{{ $labels.instance }} has {{ $value | humanizePercentage }} of its memory left.",
+        600, CRITICAL, "Host {{ $labels.instance }} is short of memory",
+        f"{{{{ $labels.instance }}}} has {PERCENT} of its memory left.",
         "Find what grows before the kernel ends something.", "hosts",
     )  # fmt: skip
     yield _alert(
         spec, Alert.HOST_DISK_LOW,
         f"node_filesystem_avail_bytes{disks}\n/ on (job, instance, mountpoint, device)\n"
         f"node_filesystem_size_bytes{disks} < 0.05",
-        600, CRITICAL, "A disk is nearly full",
-        "{{ $labels.mountpoint }} on {{ $labels.instance }} has {{ $value | humanizePercentage }} left.",
+        600, CRITICAL, "Disk {{ $labels.mountpoint }} of {{ $labels.instance }} is nearly full",
+        f"{{{{ $labels.mountpoint }}}} on {{{{ $labels.instance }}}} has {PERCENT} of its space left.",
         "Free space; Prometheus and the logs stop when it is gone.", "hosts",
     )  # fmt: skip
     yield _alert(
@@ -103,7 +105,7 @@ def _host(spec: Spec, where: str) -> Iterator[Alerting]:
         f"and on (job, instance, mountpoint, device)\n"
         f"node_filesystem_avail_bytes{disks}\n/ on (job, instance, mountpoint, device)\n"
         f"node_filesystem_size_bytes{disks} < 0.4",
-        3600, WARNING, "A disk will be full within a day",
+        3600, WARNING, "Disk {{ $labels.mountpoint }} of {{ $labels.instance }} will be full within a day",
         "{{ $labels.mountpoint }} on {{ $labels.instance }} will be full within 24 hours at the present pace.",
         "Shorten a retention, or add space.", "hosts",
     )  # fmt: skip
@@ -115,16 +117,16 @@ def _container(spec: Spec, where: str) -> Iterator[Alerting]:
         spec, Alert.CONTAINER_MEMORY_HIGH,
         f"container_memory_working_set_bytes{named}\n/ on (job, instance, name)\n"
         f"(container_spec_memory_limit_bytes{named} > 0) > 0.9",
-        300, WARNING, "A container is near its memory limit",
-        "{{ $labels.name }} uses {{ $value | humanizePercentage }} of its limit.",
+        300, WARNING, "Container {{ $labels.name }} is near its memory limit",
+        f"{{{{ $labels.name }}}} uses {PERCENT} of its memory limit.",
         "Raise the limit or find the leak: beyond it the container is killed.", "containers",
     )  # fmt: skip
     yield _alert(
         spec, Alert.CONTAINER_THROTTLED,
         f"rate(container_cpu_cfs_throttled_periods_total{named}[5m])\n/ on (job, instance, name)\n"
         f"(rate(container_cpu_cfs_periods_total{named}[5m]) > 0) > 0.25",
-        600, WARNING, "A container is throttled",
-        "{{ $labels.name }} is throttled in {{ $value | humanizePercentage }} of its periods: it answers slowly.",
+        600, WARNING, "Container {{ $labels.name }} is throttled",
+        f"{{{{ $labels.name }}}} is throttled in {PERCENT} of its CPU periods: it answers slowly.",
         "Raise its CPU limit before comparing latencies.", "containers",
     )  # fmt: skip
 
@@ -145,8 +147,8 @@ def _probes(spec: Spec) -> Iterator[Alerting]:
         where = "{" + among("job", by_kind["dns"]) + "}"
         yield _alert(
             spec, Alert.DNS_SLOW, f"avg_over_time(probe_dns_lookup_time_seconds{where}[5m]) > 0.5",
-            300, WARNING, "Names are resolved slowly",
-            "{{ $labels.instance }} takes {{ $value }} s to answer.", "Check the resolver.", "network",
+            300, WARNING, "Names are resolved slowly by {{ $labels.instance }}",
+            f"{{{{ $labels.instance }}}} takes {DURATION} to answer.", "Check the resolver.", "network",
         )  # fmt: skip
 
 
@@ -158,9 +160,8 @@ def _certificate(spec: Spec, job: str, warning: float) -> Iterator[Alerting]:
         bound = f"({left}) < {upper:g}" + (f" >= {lower:g}" if lower else "")
         yield _alert(
             spec, Alert.CERTIFICATE_EXPIRES, bound,
-            60, severity, "A certificate expires soon",
-            f"The certificate of {{{{ $labels.instance }}}} expires in {{{{ $value | humanizeDuration }}}} "
-            f"(less than {upper / DAY:g} days).",
+            60, severity, "The certificate of {{ $labels.instance }} expires soon",
+            f"The certificate of {{{{ $labels.instance }}}} {EXPIRY}.",
             "Renew it, and reload what serves it.", "certificates", within=f"{upper / DAY:g}d", job=job,
         )  # fmt: skip
 
@@ -168,13 +169,13 @@ def _certificate(spec: Spec, job: str, warning: float) -> Iterator[Alerting]:
 def _network(spec: Spec, where: str) -> Iterator[Alerting]:
     yield _alert(
         spec, Alert.PROBE_SLOW, f"avg_over_time(probe_duration_seconds{where}[5m]) > 1",
-        300, WARNING, "A probe is slow",
-        "{{ $labels.instance }} takes {{ $value }} s from outside.",
+        300, WARNING, "{{ $labels.instance }} is slow from outside",
+        f"{{{{ $labels.instance }}}} takes {DURATION} to answer a probe.",
         "Compare with the services' own response time: the rest is the network or TLS.", "network",
     )  # fmt: skip
     yield _alert(
         spec, Alert.PROBE_LOSS, f"avg_over_time(probe_success{where}[10m]) < 0.95 > 0",
-        120, WARNING, "Probes are lost",
-        "{{ $value | humanizePercentage }} of the looks at {{ $labels.instance }} succeeded in ten minutes.",
+        120, WARNING, "Probes of {{ $labels.instance }} are lost",
+        f"Only {PERCENT} of the probes of {{{{ $labels.instance }}}} within ten minutes succeeded.",
         "Look for packet loss or a node that fails now and then behind the balancer.", "network",
     )  # fmt: skip

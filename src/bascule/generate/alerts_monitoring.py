@@ -8,6 +8,7 @@ from bascule import conventions as names
 from bascule.conventions import Alert
 from bascule.generate.alerts import CRITICAL, WARNING, alerting
 from bascule.generate.rules import Alerting
+from bascule.generate.texts import DURATION, PERCENT
 from bascule.spec import Spec
 
 RUNBOOK = "monitoring"
@@ -41,19 +42,20 @@ def _switch(spec: Spec) -> Alerting:
 def _roles(spec: Spec) -> Iterator[Alerting]:
     yield _alert(
         spec, Alert.ROLE_DOWN, 'max by (job, instance) (up{job=~"bascule-.+|alertmanager"}) == 0',
-        30, CRITICAL, "A part of the monitoring is down",
-        "{{ $labels.job }} does not answer.", "Start it again; until then its figures are no data.",
+        30, CRITICAL, "A part of the monitoring is down: {{ $labels.job }}",
+        "{{ $labels.job }} ({{ $labels.instance }}) does not answer.",
+        "Start it again; until then its figures are no data.",
     )  # fmt: skip
     yield _alert(
         spec, Alert.JUDGE_STUCK, f"time() - max({names.JUDGE_TICK.name}) > {max(30, 10 * spec.judge.tick):g}",
         10, CRITICAL, "The judge has stopped looking",
-        "The judge last finished a look {{ $value | humanizeDuration }} ago.",
+        f"The judge last finished a look {DURATION} ago.",
         "Look at its log; the verdict on the page is old.",
     )  # fmt: skip
     yield _alert(
         spec, Alert.LABEL_VALUES_CAPPED,
         f"sum by (job, metric, label) (rate({names.LABEL_VALUES_CAPPED.name}[15m])) > 0",
-        900, WARNING, "Label values are counted as other",
+        900, WARNING, "Label values of {{ $labels.label }} are counted as other",
         "{{ $labels.job }} gives {{ $labels.metric }} more values of {{ $labels.label }} than its cap allows.",
         "Declare the values that matter; look for ids in a label.",
     )  # fmt: skip
@@ -71,14 +73,14 @@ def _prometheus(spec: Spec) -> Iterator[Alerting]:
         "sum by (job) (rate(prometheus_notifications_dropped_total[5m])) > 0\n"
         "or\nsum by (job, integration) (rate(alertmanager_notifications_failed_total[5m])) > 0",
         60, CRITICAL, "Notifications do not arrive",
-        "{{ $labels.job }} {{ $labels.integration }}: notifications are lost.",
+        "{{ $labels.job }}{{ with $labels.integration }} ({{ . }}){{ end }} loses notifications.",
         "Check Alertmanager's address and its receivers' secrets.",
     )  # fmt: skip
     yield _alert(
         spec, Alert.CONFIG_RELOAD_FAILED,
         "max by (job) (prometheus_config_last_reload_successful) == 0\n"
         "or\nmax by (job) (alertmanager_config_last_reload_successful) == 0",
-        60, WARNING, "A configuration was refused",
+        60, WARNING, "The configuration of {{ $labels.job }} was refused",
         "{{ $labels.job }} runs with an older configuration than its file.",
         "`promtool check config` or `amtool check-config` names the line.",
     )  # fmt: skip
@@ -89,8 +91,8 @@ def _logs(spec: Spec) -> Iterator[Alerting]:
         return
     yield _alert(
         spec, Alert.LOGS_BEHIND, f"max by (source) ({names.LOG_LAG_SECONDS.name}) > 60",
-        120, WARNING, "Log lines are read late",
-        "{{ $labels.source }} is {{ $value | humanizeDuration }} behind.", "Look at the logs role and its disk.",
+        120, WARNING, "Log lines of {{ $labels.source }} are read late",
+        f"{{{{ $labels.source }}}} is read {DURATION} late.", "Look at the logs role and its disk.",
     )  # fmt: skip
     parsed = f"sum by (source) (rate({names.LOG_LINES.name}[5m]))"
     unparsed = f"sum by (source) (rate({names.LOG_UNPARSED.name}[5m]))"
@@ -98,7 +100,7 @@ def _logs(spec: Spec) -> Iterator[Alerting]:
         spec, Alert.LOGS_UNPARSED,
         f"{unparsed}\n/\n(({parsed} + {unparsed}) > 0) > 0.05\n"
         f"and on (source)\n({parsed} + {unparsed}) * 300 >= {spec.thresholds.min_requests}",
-        300, WARNING, "Log lines are not understood",
-        "{{ $value | humanizePercentage }} of the lines of {{ $labels.source }} match no format.",
+        300, WARNING, "Log lines of {{ $labels.source }} are not understood",
+        f"{PERCENT} of the lines of {{{{ $labels.source }}}} match no format.",
         "Add the format to the spec; a deployment that changed its log lines looks like this.",
     )  # fmt: skip

@@ -15,11 +15,16 @@ from bascule.generate.alerts import CRITICAL, GATE, WARNING, alerting
 from bascule.generate.expressions import WINDOW_SECONDS, among
 from bascule.generate.recording import QUANTILES, quantile_name
 from bascule.generate.rules import Alerting
+from bascule.generate.texts import NUMBER, PERCENT, difference_in, gain_written, value_in, written
 from bascule.generate.usage import partner_label, quotas, uses_instrument
 from bascule.spec import Spec
 from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Rollback
 from bascule.spec.quantities import Gain, format_duration
 
+_PROMISE = {
+    "accuracy": ("Accuracy", "{{ $labels.user_segment }} does not get the accuracy it was promised"),
+    "errors": ("Error rate", "{{ $labels.user_segment }} meets more errors than it was promised"),
+}
 GATE_HOLD_SECONDS = 900.0  # a gate is in no hurry, and a quarter of an hour evens out small numbers
 
 
@@ -64,15 +69,16 @@ def _segment_alert(
     where = f'signal="{signal}",user_segment="{segment}"' + (f',version="{version}"' if version else "")
     value = f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})"
     events, on = f"sum by (version, user_segment) ({Recorded.SIGNAL_EVENTS}{{{where}}})", "version, user_segment"
+    figure, summary = _PROMISE[signal]
     word = "below" if comparison == "<" else "above"
     return alerting(
         spec, alert,
         f"{clearly(comparison, value, target, events, on)}\n{enough(events, spec.thresholds.min_requests, on)}",
         # With the old version's own figures a promised gain is missed too: that holds a promotion, and is no page.
         hold=300, severity=GATE if version else WARNING, labels={names.SEGMENT: segment},
-        summary="A segment does not get what it was promised",
-        description=f"{signal.capitalize()} of {{{{ $labels.user_segment }}}} on {{{{ $labels.version }}}} is "
-        f"{{{{ $value | humanizePercentage }}}}, {word} the {target * 100:g}% promised to it.",
+        summary=summary,
+        description=f"{figure} of {{{{ $labels.user_segment }}}} on {{{{ $labels.version }}}} is {PERCENT}, "
+        f"{word} the {written(target, 'ratio')} promised to it.",
         action="Find what differs for this segment; hold its share until it is mended.",
         runbook="segment-promises",
     )  # fmt: skip
@@ -99,9 +105,9 @@ def _partner_errors(spec: Spec, target: float) -> Alerting:
         f"{clearly('>', Recorded.ERRORS_BY_PARTNER, target, events, on)}\n"
         f"{enough(events, spec.thresholds.min_requests, on)}",
         hold=300, severity=WARNING,
-        summary="A partner meets too many errors",
-        description="{{ $labels.partner }} on {{ $labels.version }}: {{ $value | humanizePercentage }} of its requests "
-        f"fail, above the {target * 100:g}% promised.",
+        summary="Partner {{ $labels.partner }} meets too many errors",
+        description=f"{{{{ $labels.partner }}}} on {{{{ $labels.version }}}}: {PERCENT} of its requests fail, "
+        f"above the {written(target, 'ratio')} promised.",
         action="Look at that partner's endpoints and formats; tell the partner before it tells you.",
         runbook="partner-promises",
     )  # fmt: skip
@@ -117,8 +123,9 @@ def _partner_format(spec: Spec, target: float) -> Alerting:
         spec, Alert.PARTNER_FORMAT_BROKEN,
         f"{candidate} < {target:g}\nand on (version, partner)\n{checks}",
         hold=60, severity=CRITICAL,
-        summary="Answers do not fit a partner's format",
-        description="Only {{ $value | humanizePercentage }} of the answers to {{ $labels.partner }} fit its format.",
+        summary="Answers do not fit the format of partner {{ $labels.partner }}",
+        description=f"Only {PERCENT} of {spec.versions.candidate}'s answers to {{{{ $labels.partner }}}} fit its "
+        f"format; {written(target, 'ratio')} were promised.",
         action="Keep this partner on the old version until the format is mended.",
         runbook="partner-promises",
     )  # fmt: skip
@@ -128,8 +135,8 @@ def _partner_quota(spec: Spec) -> Alerting:
     return alerting(
         spec, Alert.PARTNER_QUOTA_NEARLY_USED, f"{Recorded.PARTNER_QUOTA} > 0.9",
         hold=60, severity=WARNING,
-        summary="A partner has nearly used its quota",
-        description="{{ $labels.partner }} has used {{ $value | humanizePercentage }} of its hourly quota.",
+        summary="Partner {{ $labels.partner }} has nearly used its quota",
+        description=f"{{{{ $labels.partner }}}} has used {PERCENT} of its hourly quota.",
         action="Ask the partner whether this is meant; raise the quota, or let the limit do its work.",
         runbook="partner-promises",
     )  # fmt: skip
@@ -145,9 +152,9 @@ def _refusals(spec: Spec) -> Iterator[Alerting]:
         f"{Recorded.REFUSED}{{{among(names.SEGMENT, limited)}}} > 0.05\n"
         f"{enough(counted, spec.thresholds.min_requests, 'version, user_segment')}",
         hold=300, severity=WARNING,
-        summary="Many requests are refused by the rate limit",
-        description="{{ $value | humanizePercentage }} of the requests of {{ $labels.user_segment }} on "
-        "{{ $labels.version }} are over the limit.",
+        summary="Many requests of {{ $labels.user_segment }} are refused by the rate limit",
+        description=f"{PERCENT} of the requests of {{{{ $labels.user_segment }}}} on {{{{ $labels.version }}}} "
+        "are over the limit.",
         action="Compare with the other version: a client that repeats its requests looks like this too.",
         runbook="segment-promises",
     )  # fmt: skip
@@ -163,11 +170,11 @@ def _targets(spec: Spec) -> Iterator[Alerting]:
         if isinstance(signal, MeanSignal | GaugeSignal) and signal.target is not None:
             yield _level_target(spec, name, signal)
         if isinstance(signal, MeanSignal | RatioSignal) and signal.target_gain is not None:
-            yield _gain_target(spec, name, signal.target_gain, signal.better)
+            yield _gain_target(spec, name, signal, signal.target_gain)
     if isinstance(spec.signals.get("latency"), HistogramSignal):
         yield _unmet(
             spec, "latency", "no slower", f"{Named.PERFORMANCE_RATIO} < 1",
-            "P95 of the old version is only {{ $value }} times the new one's: the new one is slower.",
+            f"P95 of {spec.versions.candidate} is longer: {spec.versions.baseline}'s is only {NUMBER} times as long.",
         )  # fmt: skip
 
 
@@ -175,26 +182,29 @@ def _quantile_targets(spec: Spec, name: str, signal: HistogramSignal) -> Iterato
     for quantile, limit in signal.targets.items():
         if quantile in QUANTILES:
             value = _candidates(spec, quantile_name("version", quantile), name)
-            text = f"{quantile} is {{{{ $value }}}} {signal.unit}; {limit:g} is the target."
+            text = f"{quantile} is {value_in(signal.unit)}; {written(limit, signal.unit)} is the target."
             yield _unmet(spec, name, quantile, f"{value} > {limit:g}", text)
 
 
 def _level_target(spec: Spec, name: str, signal: MeanSignal | GaugeSignal) -> Alerting:
     series = Recorded.SIGNAL_LEVEL if isinstance(signal, GaugeSignal) else Recorded.SIGNAL_BY_VERSION
     worse = "<" if signal.better == "higher" else ">"
-    text = f"{{{{ $value }}}} {signal.unit}; {signal.target:g} is the target."
+    assert signal.target is not None
+    text = f"{value_in(signal.unit)}; {written(signal.target, signal.unit)} is the target."
     return _unmet(spec, name, "level", f"{_candidates(spec, series, name)} {worse} {signal.target:g}", text)
 
 
-def _gain_target(spec: Spec, name: str, gain: Gain, better: str) -> Alerting:
-    amount = gain.amount if better == "higher" else -gain.amount
-    worse = "<" if better == "higher" else ">"
+def _gain_target(spec: Spec, name: str, signal: MeanSignal | RatioSignal, gain: Gain) -> Alerting:
+    wanted = gain if signal.better == "higher" else Gain(-gain.amount, gain.relative)
+    worse = "<" if signal.better == "higher" else ">"
     value = f'max without (signal) ({Recorded.SIGNAL_DIFFERENCE}{{signal="{name}"}})'
     if gain.relative:
         old, new = (f'{Recorded.SIGNAL_STANDARDISED}{{signal="{name}",version="{v}"}}' for v in spec.versions.both)
         value = f"max without (signal) ({new} / ignoring (version) ({old} > 0)) - 1"
-    text = f"The gain over the old version is {{{{ $value }}}}; {amount:g} is the target (within the same segments)."
-    return _unmet(spec, name, "gain", f"{value} {worse} {amount:g}", text)
+    figure = PERCENT if gain.relative else difference_in(signal.unit)
+    text = f"The gain over {spec.versions.baseline} is {figure}, within the same segments; "
+    text += f"{gain_written(wanted, signal.unit)} is the target."
+    return _unmet(spec, name, "gain", f"{value} {worse} {wanted.amount:g}", text)
 
 
 def _candidates(spec: Spec, series: str, signal: str) -> str:
@@ -205,7 +215,7 @@ def _unmet(spec: Spec, signal: str, target: str, expr: str, description: str) ->
     return alerting(
         spec, Alert.TARGET_UNMET, expr,
         hold=GATE_HOLD_SECONDS, severity=GATE, labels={"signal": signal, "target": target},
-        summary="The new version does not reach a target",
+        summary=f"{spec.versions.candidate} does not reach a target: {signal} {target}",
         description=f"{signal}: {description}",
         action="Nothing at night. Hold the promotion until it is reached, or change the target in the spec.",
         runbook="gates-and-targets",
@@ -216,8 +226,8 @@ def _gates(spec: Spec) -> Alerting:
     return alerting(
         spec, Alert.GATE_UNMET, f'max by (gate) ({names.GATE_STATE.name}{{state="bad"}}) == 1',
         hold=60, severity=GATE,
-        summary="A gate of the present phase is not passed",
-        description="Gate {{ $labels.gate }} is not passed: the judge's interval lies wholly beyond the bound.",
+        summary="Gate {{ $labels.gate }} of the present phase is not passed",
+        description="{{ $labels.gate }} does not pass: the judge's interval lies wholly beyond the bound.",
         action="Stay in this phase; the console shows the figure and its interval.",
         runbook="gates-and-targets",
     )  # fmt: skip
@@ -238,10 +248,18 @@ def _triggered(spec: Spec, trigger: Rollback, expr: str) -> Alerting:
         spec, Alert.ROLLBACK_TRIGGERED, expr,
         hold=trigger.hold, severity=CRITICAL,
         labels={"trigger": str(trigger.when), "rollback": trigger.action, names.VERSION: spec.versions.candidate},
-        summary="A declared rollback trigger holds",
-        description=f"{trigger.when} for {format_duration(trigger.hold)}: now {{{{ $value }}}}.",
+        summary=f"{spec.versions.candidate} meets a declared rollback trigger: {trigger.when}",
+        description=f"{trigger.when} on {spec.versions.candidate} for {format_duration(trigger.hold)}: "
+        f"now {_figure(spec, trigger)}.",
         action=f"Roll back ({trigger.action}).",
     )  # fmt: skip
+
+
+def _figure(spec: Spec, trigger: Rollback) -> str:
+    """The template for what the trigger looks at, in its unit."""
+    name, _, statistic = trigger.when.measure.partition(".")
+    unit = spec.signals[name].unit if name in spec.signals else "ratio"
+    return difference_in(unit) if statistic == "gain" else value_in(unit)
 
 
 def _measure(spec: Spec, trigger: Rollback) -> str:

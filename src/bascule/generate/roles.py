@@ -27,10 +27,10 @@ ENTRYPOINT ["python", "-m", "bascule"]
 
 
 def spec_text(spec: Spec, listen: str) -> str:
-    """The spec as a container reads it: the same but for where it listens and keeps its state."""
+    """The spec as a container reads it: what was declared, but for where it listens and keeps its state."""
     stack = spec.stack.model_copy(update={"state": Path(STATE), "listen": listen})
     moved = spec.model_copy(update={"stack": stack})
-    return to_yaml(moved.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return to_yaml(moved.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True))
 
 
 def arguments(role: str) -> list[str]:

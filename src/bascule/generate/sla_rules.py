@@ -13,6 +13,7 @@ from bascule.conventions import Alert, Recorded
 from bascule.generate.alerts import CRITICAL, WARNING, alerting
 from bascule.generate.expressions import canonical_rate
 from bascule.generate.rules import Alerting, Recording
+from bascule.generate.texts import DURATION, PERCENT
 from bascule.spec import Matcher, Objective, Selector, Spec
 from bascule.spec.model import HistogramSignal, RatioSignal, Sla
 from bascule.spec.quantities import format_duration, parse_duration
@@ -26,6 +27,7 @@ SHORT_TIERS = ((6.0, "1h", "5m", WARNING),)
 WINDOWS = ("5m", "30m", "1h", "6h", "1d", "3d")
 _SIGNAL_OF = {"response_time": "latency", "error_rate": "errors"}
 AVAILABILITY = "availability"
+_WHOSE = "{{ with $labels.job }} of {{ . }}{{ end }}"  # uptime is counted for each service
 
 
 def sla_rules(spec: Spec) -> Iterator[Recording]:
@@ -127,20 +129,20 @@ def _known_well(spec: Spec, name: str, window: float) -> str:
 def _states(spec: Spec, name: str) -> Iterator[Alerting]:
     sla, states = spec.slas.named[name], spec.slas.states
     spent, known = f'{Recorded.SLA_BUDGET_SPENT}{{sla="{name}"}}', _known_well(spec, name, sla.window)
-    of_what = f"the {name} SLA ({sla.objective} over {format_duration(sla.window)})"
+    of_what = f"the {name} SLA{_WHOSE} ({sla.objective} over {format_duration(sla.window)})"
     yield alerting(
         spec, Alert.SLA_BREACHED, f"{spent} > 1\n{known}",
         hold=0, severity=CRITICAL, keep_firing_for=states.recovery, labels={"sla": name},
-        summary="An SLA is breached",
-        description=f"{{{{ $value | humanizePercentage }}}} of the budget of {of_what} is spent.",
+        summary=f"The {name} SLA{_WHOSE} is breached",
+        description=f"{PERCENT} of the budget of {of_what} is spent.",
         action="A long window recovers slowly: stop what burns the budget first (see SlaBudgetBurn), then report.",
         runbook="sla",
     )  # fmt: skip
     yield alerting(
         spec, Alert.SLA_AT_RISK, f"{spent} > {states.warning:g} <= 1\n{known}",
         hold=0, severity=WARNING, keep_firing_for=states.recovery, labels={"sla": name},
-        summary="An SLA's budget is nearly spent",
-        description=f"{{{{ $value | humanizePercentage }}}} of the budget of {of_what} is spent.",
+        summary=f"The budget of the {name} SLA{_WHOSE} is nearly spent",
+        description=f"{PERCENT} of the budget of {of_what} is spent.",
         action="Hold risky changes, the migration among them, until the budget allows them.",
         runbook="sla",
     )  # fmt: skip
@@ -161,9 +163,9 @@ def _near_its_limit(spec: Spec, name: str) -> Iterator[Alerting]:
         f"histogram_quantile({objective.share:g}, {buckets}) > {limit:g} <= {objective.bound:g}\n"
         f"and on ()\n{events} >= {10 * spec.thresholds.min_requests}",
         hold=600, severity=WARNING, keep_firing_for=spec.slas.states.recovery, labels={"sla": name, "measure": "time"},
-        summary="Response times come near an SLA's limit",
-        description=f"{objective.share:.0%} of the last hour's requests took up to "
-        f"{{{{ $value | humanizeDuration }}}}; the limit is {format_duration(objective.bound)}.",
+        summary=f"Response times come near the limit of the {name} SLA",
+        description=f"{objective.share * 100:g}% of the last hour's requests took up to {DURATION}; "
+        f"the limit is {format_duration(objective.bound)}.",
         action="Hold risky changes; look for what became slower.",
         runbook="sla",
     )  # fmt: skip
@@ -172,6 +174,7 @@ def _near_its_limit(spec: Spec, name: str) -> Iterator[Alerting]:
 def _burns(spec: Spec, name: str) -> Iterator[Alerting]:
     sla = spec.slas.named[name]
     budget = Objective.parse(sla.objective).budget
+    counted = "seconds" if name == AVAILABILITY else "events"
     for factor, long, short, severity in LONG_TIERS if sla.window >= WEEK_SECONDS else SHORT_TIERS:
         if factor * budget >= 1:
             continue  # not even a total outage burns that fast
@@ -182,12 +185,16 @@ def _burns(spec: Spec, name: str) -> Iterator[Alerting]:
                 for window in (long, short)
             ) + f"\nand ignoring (window)\n{_enough_in(spec, name, long)}",
             hold=0, severity=severity, labels={"sla": name, "window": long},
-            summary="An SLA's budget burns too fast",
-            description=f"{{{{ $value | humanizePercentage }}}} of the events of the last {long} were bad: "
-            f"{factor:g} times the even pace of the {name} SLA ({sla.objective}).",
+            summary=f"The budget of the {name} SLA{_WHOSE} burns too fast",
+            description=f"{PERCENT} of the {counted} of the last {long}{_WHOSE} were bad, more than "
+            f"{factor * budget * 100:.4g}%: {_pace(factor)} of the {name} SLA ({sla.objective}).",
             action="Find what fails now. If it is the new version, roll back.",
             runbook="sla",
         )  # fmt: skip
+
+
+def _pace(factor: float) -> str:
+    return "the even pace" if factor == 1 else f"{factor:g} times the even pace"
 
 
 def _enough_in(spec: Spec, name: str, window: str) -> str:

@@ -77,7 +77,7 @@ def test_promql_counter_and_rate(spec: Spec) -> None:
             if isinstance(node, promql_parser.VectorSelector) and re.search(r"_(total|count|sum|bucket)$", name):
                 assert function in RATES or ":" in name, f"{rule.name}: {name} outside a rate"
             if isinstance(node, promql_parser.MatrixSelector) and function in RATES:
-                assert node.range.total_seconds() >= 60, f"{rule.name}: {node.range}"
+                assert node.range.total_seconds() >= 4 * spec.stack.scrape.interval, f"{rule.name}: {node.range}"
 
 
 def test_promql_regexp(spec: Spec) -> None:

@@ -91,7 +91,35 @@ def test_every_alert_says_what_why_and_what_to_do(spec: Spec) -> None:
         assert alert.labels["severity"] in {"critical", "warning", "info", "gate", "none"}
         for key in ("summary", "description", "action", "runbook", "runbook_url", "dashboard_url"):
             assert alert.annotations[key], f"{alert.name}: {key}"
-        assert "{{" not in alert.annotations["summary"], "a summary is a static sentence"
+        assert "$value" not in alert.annotations["summary"], "a summary names what is concerned, and no figure"
+        assert "{{ $value }}" not in alert.annotations["description"], "a figure is rounded and has its unit"
+
+
+@pytest.mark.parametrize(
+    ("alert", "subject"),
+    [
+        (Alert.SERVICE_DOWN, "$labels.job"),
+        (Alert.RESPONSE_TIME_HIGH, "$labels.version"),
+        (Alert.CACHE_HIT_RATE_LOW, "$labels.job"),
+        (Alert.SIGNAL_NO_DATA, "$labels.signal"),
+        (Alert.HOST_DISK_LOW, "$labels.mountpoint"),
+        (Alert.PARTNER_ERRORS_HIGH, "$labels.partner"),
+        (Alert.SLA_BREACHED, "$labels.job"),
+    ],
+)
+def test_a_summary_names_what_is_concerned(alert: str, subject: str) -> None:
+    """Lists of incidents show the summary alone."""
+    for each in alerts(SPECS["everything"]):
+        if each.name == alert:
+            assert subject in each.annotations["summary"]
+
+
+def test_texts_call_the_versions_by_their_names() -> None:
+    """A move from blue to green knows no V2."""
+    text = HEAD + "versions: {label: deployment, baseline: blue, candidate: green}\n"
+    told = " ".join(value for alert in alerts(parse(text)) for value in alert.annotations.values())
+    assert "Green error rate significantly higher than Blue" in told
+    assert not re.search(r"\bV[12]\b", told)
 
 
 def test_every_alert_has_a_runbook_in_the_repository(spec: Spec) -> None:
