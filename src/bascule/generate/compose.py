@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from bascule.generate.prometheus_config import prometheus_config
 from bascule.generate.render import HEADER, to_yaml, without_empty
 from bascule.generate.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
 from bascule.spec import Spec
+from bascule.spec.addresses import bracketed
 from bascule.spec.quantities import format_duration
 
 NOTES = """\
@@ -103,7 +103,7 @@ def _flags(flags: Mapping[str, object]) -> list[str]:
 
 
 def _address(spec: Spec, part: str) -> str:
-    return urlsplit(f"http://{spec.stack.listen}:{getattr(spec.stack.ports, part)}").netloc
+    return f"{bracketed(spec.stack.listen)}:{getattr(spec.stack.ports, part)}"
 
 
 def _after(*names: str) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def _grafana(spec: Spec) -> Service:
         "./grafana/dashboards:/var/lib/grafana/dashboards:ro",
         "grafana:/var/lib/grafana",
     ]
-    health = _wget(f"http://{spec.stack.listen}:{GRAFANA_PORT}/api/health")
+    health = _wget(f"http://{bracketed(spec.stack.listen)}:{GRAFANA_PORT}/api/health")
     return _service(
         GRAFANA, "512m", health, environment=environment, volumes=mounts, secrets=["grafana-admin-password"]
     )

@@ -14,7 +14,7 @@ import yaml
 from compose_spec import PyCompose
 
 from bascule.generate import generate
-from bascule.spec import BUILT_IN, Spec, load, parse
+from bascule.spec import BUILT_IN, Spec, built_in_text, load, parse
 from bascule.stack.plan import exporters
 
 ROOT = Path(__file__).parents[3]
@@ -138,6 +138,16 @@ def test_the_compose_file_is_valid(name: str) -> None:
     """By the compose specification."""
     text = FILES[name]["compose.yaml"]
     assert set(PyCompose.from_yaml(text).to_dict()["services"]) == set(compose(name)["services"])
+
+
+def test_an_ipv6_address_stands_in_brackets_before_a_port() -> None:
+    """`::1:9090` is an address without a port."""
+    text = built_in_text().replace("127.0.0.1:9100", "[::1]:9100") + '\nstack: {listen: "::1"}\n'
+    services = yaml.safe_load(generate(parse(text))["compose.yaml"])["services"]
+    assert "--web.listen-address=[::1]:9090" in services["prometheus"]["command"]
+    assert "--web.listen-address=[::1]:9100" in services["node-exporter"]["command"]
+    assert services["grafana"]["healthcheck"]["test"][-1] == "http://[::1]:3000/api/health"
+    assert services["grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "::1"
 
 
 @every_spec
