@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bascule.judge.engine import Engine, Sight, Surroundings
+from bascule.judge.engine import Engine
+from bascule.judge.outcome import outcome_of
 from bascule.judge.plan import Plan
 from bascule.judge.signals import JointLook, Schema
+from bascule.judge.surroundings import Sight, Surroundings
 from bascule.prometheus import NO_DATA, Sample, Series
 from bascule.spec import Selector, Spec
 
@@ -165,7 +167,7 @@ class Bench:
         return Surroundings(**{"now": self.time, "sights": sights, "availability": self.course, **more})
 
     def outcome(self, **more: object):
-        return self.engine.outcome(self.around(**more))
+        return outcome_of(self.engine, self.around(**more))
 
     def line(self, signal: str, segment: str):
         return next(line for line in self.outcome().lines if (line.signal, line.segment) == (signal, segment))

@@ -3,9 +3,11 @@
 evidence.py, history.py, layout.py   pure statistics on numpy
 confidence.py, measures.py           values and intervals that are shown and gated
 signals.py, live.py                  raw samples from Prometheus, cut into joint looks of both versions
-engine.py                            one phase: looks in, alarms and verdict out
+engine.py, alarm.py, means.py        one phase: looks in, evidence and alarms out
+outcome.py, gates.py, verdict.py     lines, gates, triggers and the verdict of an engine at a moment
 loop.py, export.py, hooks.py         the live role
-ask.py, backtest.py                  a verdict for a pipeline, and for a stretch of history
+ask.py                               a verdict for a pipeline
+backtest.py, rules.py, suggest.py    what would have fired on a stretch of history, and what to declare
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from bascule.conventions import Verdict
 from bascule.errors import BasculeError
 from bascule.judge.export import body
 from bascule.judge.live import Watch
+from bascule.judge.outcome import outcome_of
 from bascule.judge.plan import read_plan
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
@@ -27,7 +28,7 @@ def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
     now = asked if isinstance(asked, float) else time.time()
     watch = Watch(spec, prometheus, read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
     watch.advance(now)
-    outcome = watch.engine.outcome(watch.surroundings(now))
+    outcome = outcome_of(watch.engine, watch.surroundings(now))
     return body(spec, outcome, outcome.judgement.verdict, now)
 
 
@@ -56,10 +57,18 @@ def _verdict(spec: Spec) -> dict[str, Any]:
 
 
 def _ask_judge(spec: Spec) -> dict[str, Any] | None:
-    """The running judge's verdict; None where no judge runs."""
+    """The running judge's verdict, which is no data when it judges another migration; None where no judge runs."""
     try:
         response = httpx.get(f"{spec.stack.url('judge')}/api/verdict", timeout=3.0, trust_env=False)
         answer = response.json() if response.status_code == 200 else None
     except (httpx.HTTPError, ValueError):
         return None
-    return answer if isinstance(answer, dict) and answer.get("verdict") in set(Verdict) else None
+    if not isinstance(answer, dict) or answer.get("verdict") not in set(Verdict):
+        return None
+    return answer if answer.get("migration") == spec.metadata.name else _of_another(spec, answer.get("migration"))
+
+
+def _of_another(spec: Spec, migration: object) -> dict[str, Any]:
+    """Another migration's verdict must move nothing here."""
+    problem = f"The judge at {spec.stack.url('judge')} judges {migration!r}, not {spec.metadata.name!r}."
+    return body(spec, None, Verdict.NO_DATA, time.time(), f"{problem} Give each its own stack.ports.judge.")

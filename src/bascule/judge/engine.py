@@ -1,4 +1,4 @@
-"""The judge without its clock and its network: looks go in, readings, alarms and a verdict come out.
+"""The judge without its clock and its network: looks go in, evidence and alarms come out (outcome.py: a verdict).
 
 An engine lives for one phase. Everything in it follows from the looks it was fed, so replaying the looks of a phase
 (and those before it, for the history) gives an engine identical to one that never stopped. The live loop, a restart
@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from bascule.conventions import TOTAL_SEGMENT, State
+from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.alarm import Alarm, Recovery
 from bascule.judge.detectable import Setting, smallest_ratio
 from bascule.judge.evidence import Evidence, Thresholds, decide, decide_alone, thresholds
-from bascule.judge.explain import alarm_text, line_text, mean_alarm_text
-from bascule.judge.gates import gates_of, triggers_of
+from bascule.judge.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.history import BASELINE, CANDIDATE, Counts, History
 from bascule.judge.layout import Flags, Floats
 from bascule.judge.means import Means
 from bascule.judge.measures import Measures, Reading
 from bascule.judge.plan import Plan
-from bascule.judge.signals import JointLook, Pair, Schema
-from bascule.judge.verdict import Facts, Gate, Judgement, Line, Trigger, judge
-from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
+from bascule.judge.signals import JointLook, Schema
+from bascule.spec.model import GaugeSignal, MeanSignal, RatioSignal
 
 Cell = tuple[str, str]  # signal, segment
 
@@ -36,37 +33,6 @@ RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a reg
 HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
 QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
 RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the baseline lies above it
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What is known of a version's presence at a moment: last scrape, `up` (None: not exported)."""
-
-    newest: float
-    up: float | None
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What an engine is told besides looks."""
-
-    now: float
-    sights: tuple[Sight, Sight]
-    availability: Sequence[tuple[float, float]] = ()  # candidate's mean `up` at its scrapes, ascending
-    problems: Mapping[str, str] = field(default_factory=dict)  # signal -> what is wrong with its series
-    stale: float = 5.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the judge thinks at a moment."""
-
-    judgement: Judgement
-    lines: tuple[Line, ...]
-    gates: tuple[Gate, ...]
-    triggers: tuple[Trigger, ...]
-    plan: Plan
-    now: float
 
 
 class Engine:
@@ -151,7 +117,7 @@ class Engine:
 
     def _raise_mean(self, cell: Cell, reading: Reading, time: float) -> None:
         threshold = self.mean_threshold
-        text = mean_alarm_text(self, cell, reading, threshold)
+        text = mean_alarm_text(self.schema.spec.versions, cell, self.schema.spec.signals[cell[0]], reading, threshold)
         self.standing[cell] = Alarm(*cell, time, reading.nats, threshold, text)
         self.raised.append(self.standing[cell])
         self.means.restart(cell, self.sums)
@@ -202,8 +168,10 @@ class Engine:
     def _alarm(self, cell: Cell, pair: int, time: float) -> Alarm:
         threshold = self.threshold(pair)
         evidence = threshold + float(self.distance[pair])
-        bound = self.schema.pairs[pair].bound
-        text = alarm_text(self, cell, pair, evidence, threshold)
+        spec, bound = self.schema.spec, self.schema.pairs[pair].bound
+        expected, rate = (float(each[pair]) for each in self.lately())
+        increase = Increase(rate, expected, self.alone)
+        text = alarm_text(spec.versions, cell, spec.signals[cell[0]], bound, increase, evidence, threshold)
         return Alarm(*cell, time, evidence, threshold, text, bound)
 
     def _end_recovered(self, time: float, counts: Counts) -> None:
@@ -296,66 +264,21 @@ class Engine:
         rarer = [int(pair) for pair, share in zip(pairs, rate, strict=True) if share < RARE]
         return telling + rarer[:1] or [int(pairs[-1])]
 
-    # ------------------------------------------------------------ what is shown
-
-    def outcome(self, around: Surroundings) -> Outcome:
-        measures = self.measures()
-        missing = self._missing(around)
-        lines = tuple(self._line(cell, measures, around, bool(missing)) for cell in self.cells())
-        gates = gates_of(self, measures, bool(missing))
-        triggers = triggers_of(self, around)
-        facts = Facts(self.plan, around.now, lines, gates, triggers, missing, self._most_events(lines))
-        return Outcome(judge(self.schema.spec, facts), lines, gates, triggers, self.plan, around.now)
+    # ------------------------------------------------------------ what is read off
 
     def measures(self) -> Measures:
         """Readings since the phase began; at 100 % beside the frozen baseline."""
         sums = np.stack([self.frozen, self.sums[CANDIDATE]]) if self.alone else self.sums
         return Measures(self.schema, sums, self.history.phi)
 
-    def _most_events(self, lines: Iterable[Line]) -> float:
-        return max((line.reading.events_candidate for line in lines if line.segment == TOTAL_SEGMENT), default=0.0)
-
-    def _missing(self, around: Surroundings) -> tuple[str, ...]:
-        """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
-        share = self.plan.share(TOTAL_SEGMENT)
-        wanted = (share is None or share < 1, share is None or share > 0)
-        both = self.schema.spec.versions.both
-        return tuple(
-            text
-            for version in (BASELINE, CANDIDATE)
-            if wanted[version] and (text := unseen_text(both[version], around.sights[version], around))
-        )
-
-    def _line(self, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> Line:
-        name, segment = cell
-        signal = self.schema.spec.signals[name]
-        reading = measures.reading(name, segment)
-        pair, evidence, threshold = self._evidence_of(cell)
-        alarm = self.standing.get(cell)
-        state = self._state(cell, reading, around, missing)
-        detectable = self._detectable_ratio(cell, pair, around.now) if state is not State.NOT_APPLICABLE else None
-        unit = signal.unit
-        text = line_text(name, segment, unit, signal.better, state, reading, evidence, threshold, alarm, detectable,
-                         around.problems.get(name, ""))  # fmt: skip
-        required = isinstance(signal, RatioSignal | HistogramSignal)
-        return Line(name, segment, state, unit, reading, evidence, threshold, alarm, detectable, text, required)
-
-    def _state(self, cell: Cell, reading: Reading, around: Surroundings, missing: bool) -> State:
-        name, segment = cell
-        if not self.plan.gives(segment) or (self.plan.number == 0 and self.plan.known):
-            return State.NOT_APPLICABLE
-        if missing or name in around.problems or math.isnan(reading.candidate) or self._is_quiet(cell, around.now):
-            return State.NO_DATA
-        return State.BAD if cell in self.standing else State.OK
-
-    def _is_quiet(self, cell: Cell, now: float) -> bool:
+    def is_quiet(self, cell: Cell, now: float) -> bool:
         pairs = self._cell_pairs[cell]
         if not len(pairs):
             return False
         mine = np.isin(self.schema.layout.pair_of, pairs[:1])
         return bool(self._served[mine].max(initial=-np.inf) < now - QUIET_SECONDS)
 
-    def _evidence_of(self, cell: Cell) -> tuple[int | None, float | None, float | None]:
+    def evidence_of(self, cell: Cell) -> tuple[int | None, float | None, float | None]:
         """The pair that speaks for a cell, its evidence and what it must reach, in nats."""
         pairs = self._cell_pairs[cell]
         weighed = pairs[self.weights[pairs] > 0] if len(pairs) else pairs
@@ -368,7 +291,7 @@ class Engine:
             return None, None if math.isnan(nats) else nats, self.mean_threshold
         return None, None, None
 
-    def _detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
+    def detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
         """Worked out anew every 10 s: it changes slowly and costs more than a look."""
         if pair is None or self.seconds <= 0:
             return None
@@ -376,10 +299,6 @@ class Engine:
         if known is None or now - known[0] >= 10:
             known = self._detectable[cell] = (now, smallest_ratio(self.setting(pair)))
         return known[1]
-
-    def detectable(self, pair: Pair) -> float | None:
-        """The smallest rate ratio found within 30 s at the present traffic, for one pair."""
-        return smallest_ratio(self.setting(self.schema.index(pair))) if self.seconds > 0 else None
 
     def setting(self, pair: int) -> Setting:
         """The pair's traffic and rates now, for the smallest effect it can find."""
@@ -396,13 +315,3 @@ class Engine:
             threshold=float(self.limits.history[pair]),
             look_seconds=self.schema.spec.judge.tick,
         )
-
-
-def unseen_text(version: str, sight: Sight, around: Surroundings) -> str:
-    """Why a version counts as not seen; empty when it is seen."""
-    if sight.up == 0:
-        return f"{version} is down: its scrapes fail."
-    if sight.newest == -math.inf:
-        return f"No series of {version} has been seen."
-    age = around.now - sight.newest
-    return f"No sample of {version} for {age:.0f} s." if age > around.stale else ""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from bascule.conventions import State
 from bascule.judge.alarm import Alarm
 from bascule.judge.measures import Reading
 from bascule.judge.texts import clock_text, difference_text, share_text, value_text, where_text
-from bascule.spec.model import RatioSignal, Signal
-
-if TYPE_CHECKING:
-    from bascule.judge.engine import Engine
+from bascule.spec.model import RatioSignal, Signal, Versions
 
 
 def line_text(name: str, segment: str, unit: str, better: str, state: State, reading: Reading, evidence: float | None,
@@ -30,27 +27,37 @@ def line_text(name: str, segment: str, unit: str, better: str, state: State, rea
     return "; ".join(part for part in parts if part) + "."
 
 
-def alarm_text(engine: Engine, cell: tuple[str, str], pair: int, evidence: float, threshold: float) -> str:
+@dataclass(frozen=True)
+class Increase:
+    """Bad rates of late: the candidate's, and what it would be by the baseline (`frozen`: by its history alone)."""
+
+    candidate: float
+    expected: float
+    frozen: bool
+
+
+def alarm_text(versions: Versions, cell: tuple[str, str], signal: Signal, bound: float | None, increase: Increase,
+               evidence: float, threshold: float) -> str:  # fmt: skip
     """What an alarm says when it is raised: both rates of late, and the evidence against what suffices."""
     name, segment = cell
-    versions, bound = engine.schema.spec.versions, engine.schema.pairs[pair].bound
-    expected, rate = (float(each[pair]) for each in engine.lately())
-    what = _rate_name(engine.schema.spec.signals[name], bound)
-    beside = f"{versions.baseline}'s frozen history" if engine.alone else versions.baseline
+    beside = f"{versions.baseline}'s frozen history" if increase.frozen else versions.baseline
+    more = difference_text(increase.candidate - increase.expected, "ratio")
     return (
-        f"{name} {where_text(segment)}: {what} of {versions.candidate} is {share_text(rate)} of late, "
-        f"{share_text(expected)} by {beside} ({difference_text(rate - expected, 'ratio')}); "
+        f"{name} {where_text(segment)}: {_rate_name(signal, bound)} of {versions.candidate} is "
+        f"{share_text(increase.candidate)} of late, {share_text(increase.expected)} by {beside} ({more}); "
         f"evidence {evidence:.1f} nats, {threshold:.1f} suffice."
     )
 
 
-def mean_alarm_text(engine: Engine, cell: tuple[str, str], reading: Reading, threshold: float) -> str:
+def mean_alarm_text(
+    versions: Versions, cell: tuple[str, str], signal: Signal, reading: Reading, threshold: float
+) -> str:
     """The same for a mean: both means since the phase began."""
     name, segment = cell
-    versions, unit = engine.schema.spec.versions, engine.schema.spec.signals[name].unit
     return (
-        f"{name} {where_text(segment)}: {value_text(reading.candidate, unit)} of {versions.candidate}, "
-        f"{value_text(reading.baseline, unit)} of {versions.baseline} ({difference_text(reading.effect, unit)}); "
+        f"{name} {where_text(segment)}: {value_text(reading.candidate, signal.unit)} of {versions.candidate}, "
+        f"{value_text(reading.baseline, signal.unit)} of {versions.baseline} "
+        f"({difference_text(reading.effect, signal.unit)}); "
         f"evidence {reading.nats:.1f} nats, {threshold:.1f} suffice."
     )
 

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from bascule import conventions as names
 from bascule.conventions import State, Verdict
-from bascule.judge.engine import Outcome
+from bascule.judge.outcome import Outcome
 from bascule.judge.verdict import Gate, Line, Trigger
 from bascule.processes.serving import add_metrics_page
 from bascule.spec import Spec
@@ -65,7 +65,8 @@ class Board(Collector):
 def body(spec: Spec, outcome: Outcome | None, verdict: Verdict, since: float, problem: str = "") -> dict[str, Any]:
     """A verdict as JSON; `problem`: why the last look failed, so that what is shown is old."""
     reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
-    head: dict[str, Any] = {"verdict": verdict.value, "since": _rfc3339(since), "reasons": reasons}
+    head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": verdict.value}
+    head |= {"since": _rfc3339(since), "reasons": reasons}
     if outcome is None:
         return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
     return head | {

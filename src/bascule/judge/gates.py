@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bascule.conventions import State
+from bascule.judge.engine import Engine
 from bascule.judge.history import CANDIDATE
 from bascule.judge.layout import Floats
 from bascule.judge.measures import Bounded, Measures, quantile_of
+from bascule.judge.surroundings import Surroundings
 from bascule.judge.texts import difference_text, span_text, value_text
 from bascule.judge.verdict import Gate, Trigger
 from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Rollback, Spec
 from bascule.spec.quantities import Threshold
-
-if TYPE_CHECKING:
-    from bascule.judge.engine import Engine, Surroundings
 
 WINDOW_SECONDS = 30.0  # a trigger looks at so much of the past at each moment
 LONGEST_FORECAST = 30 * 86400.0

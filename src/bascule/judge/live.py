@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from bascule.judge.alarm import Alarm
-from bascule.judge.engine import Engine, Sight, Surroundings
+from bascule.judge.engine import Engine
 from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
 from bascule.judge.plan import Plan
 from bascule.judge.signals import Alignment, Reader, Schema, find_bounds, stale_seconds
+from bascule.judge.surroundings import Sight, Surroundings
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
 

@@ -12,9 +12,10 @@ from bascule.conventions import SEGMENT, VERSION
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.alarm import Alarm
-from bascule.judge.engine import Cell, Outcome
+from bascule.judge.engine import Cell
 from bascule.judge.hooks import Hooks
 from bascule.judge.live import REACH_SECONDS, Watch
+from bascule.judge.outcome import Outcome, outcome_of
 from bascule.judge.plan import Plan, read_plan
 from bascule.judge.signals import find_bounds
 from bascule.prometheus import Alertmanager, PostedAlert, Prometheus
@@ -66,7 +67,7 @@ class Judge:
         now = self._now()
         watch = self._watch(now)
         watch.advance(now)
-        return watch.engine.outcome(watch.surroundings(now))
+        return outcome_of(watch.engine, watch.surroundings(now))
 
     def _now(self) -> float:
         now = self._prometheus.scalar("time()")

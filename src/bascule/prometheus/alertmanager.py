@@ -37,7 +37,7 @@ class Alertmanager:
         self._request("POST", "alerts", json=[_body(alert) for alert in alerts])
 
     def alerts(self) -> list[dict[str, Any]]:
-        """The alerts it holds, as the API gives them: with `labels` and `annotations`, and a `startsAt` that is a time."""
+        """The alerts it holds, as the API gives them: with `labels` and `annotations`; a `startsAt` is a time."""
         response = self._request("GET", "alerts")
         try:
             return [_held(alert) for alert in response.json()]
