@@ -43,6 +43,18 @@ def run(monkeypatch, capfd):
 
 
 @pytest.fixture
+def spec_asking(tmp_path):
+    """Makes a copy of the built-in spec whose parts are at ports of the test's own; returns its path."""
+
+    def make(**ports: int) -> str:
+        path = tmp_path / "spec.yaml"
+        path.write_text(f"{built_in_text()}\nstack:\n  ports: {json.dumps(ports)}\n")
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
 def answering():
     """Makes a server that gives one answer to everything; returns its port."""
     servers: list[http.server.ThreadingHTTPServer] = []
@@ -100,10 +112,17 @@ def test_a_proposal_and_a_verification_want_a_url_too(run, tmp_path, arguments):
 
 @pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize("command", [["gate"], ["compare"], ["backtest"], ["sla", "report"]])
-def test_a_page_instead_of_prometheus_is_no_data_and_never_exits_1(run, answering, command, status):
-    url = f"http://127.0.0.1:{answering(status, b'<html>please log in</html>')}"
-    code, said = run(*command, "supersmartmatch", "--prometheus", url)
+def test_a_page_instead_of_prometheus_is_no_data_and_never_exits_1(run, answering, spec_asking, command, status):
+    page = answering(status, b"<html>please log in</html>")
+    code, said = run(*command, spec_asking(judge=page), "--prometheus", f"http://127.0.0.1:{page}")
     assert (code, "check that this is the address of a Prometheus" in said) == (4, True), said
+
+
+@pytest.mark.parametrize("named", [{"migration": "another"}, {}])
+def test_the_verdict_on_another_migration_is_no_verdict_on_this_one(run, answering, spec_asking, named):
+    port = answering(200, json.dumps({"verdict": "promote", **named}).encode())
+    code, said = run("gate", spec_asking(judge=port))
+    assert (code, f"The judge at http://127.0.0.1:{port} judges" in said) == (4, True), said
 
 
 def test_a_defect_is_shown_whole_and_does_not_exit_1(run, monkeypatch):
