@@ -14,13 +14,14 @@ where a counter was reset, or began, the raw samples:
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bascule.prometheus import Prometheus
 from bascule.sla.pieces import Floats, Key, Pieces, duration, key_of, read
@@ -28,6 +29,7 @@ from bascule.sla.uptime import Uptime
 from bascule.spec import Matcher, Selector
 
 _LOOK_BACK: Final = 3600.0  # seconds before the span in which a counter's value at its start is looked for
+_NEVER: Final = np.array([], dtype=np.float64)
 _MARGIN: Final = 0.6  # of a piece: a reset between two pieces is seen from the later one
 
 Target = tuple[str, str]  # job, instance
@@ -42,7 +44,9 @@ def growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: U
     table = {key: _Row(key, before.get(key, math.nan), row, resets.get(key)) for key, row in last.items()}
     raw = _raw_of_suspects(prometheus, selector, pieces, table.values())
     restarts = _restarts(table, raw)
-    return {key: _grown(row, pieces, raw, restarts.get(row.target, []), uptime) for key, row in table.items()}
+    return {
+        key: _grown(row, pieces, raw.of(key), restarts.get(row.target, _NEVER), uptime) for key, row in table.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +58,12 @@ class _Row:
     last: Floats
     resets: Floats | None
 
-    @property
+    @cached_property
     def target(self) -> Target:
         labels = dict(self.key)
         return labels.get("job", ""), labels.get("instance", "")
 
-    @property
+    @cached_property
     def previous(self) -> Floats:
         """The value before each piece: the last one known, NaN when there was none yet."""
         values = np.concatenate([[self.before], self.last[:-1]])
@@ -83,7 +87,8 @@ def _before(prometheus: Prometheus, selector: Selector, pieces: Pieces) -> dict[
 
 def _resets(prometheus: Prometheus, selector: Selector, pieces: Pieces, keys: Iterable[Key]) -> dict[Key, Floats]:
     """Resets by piece, for every series of a job that had any; a margin catches those at a piece's very beginning."""
-    found = read(prometheus, lambda d: f"resets({selector}[{d}]) > 0", pieces, _MARGIN * pieces.step)
+    asked = _telling(selector)
+    found = read(prometheus, lambda d: f"resets({asked}[{d}]) > 0", pieces, _MARGIN * pieces.step)
     jobs = {dict(key).get("job", "") for key in found}
     nothing = np.zeros(len(pieces))
     return {key: found.get(key, nothing) for key in keys if dict(key).get("job", "") in jobs}
@@ -110,69 +115,66 @@ def _raw_of_suspects(prometheus: Prometheus, selector: Selector, pieces: Pieces,
     return raw
 
 
-def _restarts(table: Mapping[Key, _Row], raw: _Raw) -> dict[Target, list[float]]:
+def _restarts(table: Mapping[Key, _Row], raw: _Raw) -> dict[Target, Floats]:
     """When each target's process began anew: the instants at which at least half of its live counters fell."""
-    fell: dict[tuple[Target, float], int] = defaultdict(int)
-    live: dict[tuple[Target, float], int] = defaultdict(int)
+    live: dict[Target, list[Floats]] = defaultdict(list)
+    fell: dict[Target, list[Floats]] = defaultdict(list)
     for key, row in table.items():
-        previous = row.previous
         for k, (times, values) in raw.of(key).items():
-            earlier = np.concatenate([[previous[k]], values[:-1]])
-            for time, was, now in zip(times.tolist(), earlier.tolist(), values.tolist(), strict=True):
-                if was > 0:
-                    live[row.target, time] += 1
-                    fell[row.target, time] += now < was
-    restarts: dict[Target, list[float]] = defaultdict(list)
-    for (target, time), count in sorted(fell.items()):
-        if count * 2 >= live[target, time] and count:
-            restarts[target].append(time)
-    return restarts
+            earlier = np.concatenate([[row.previous[k]], values[:-1]])
+            live[row.target].append(times[earlier > 0])
+            fell[row.target].append(times[(earlier > 0) & (values < earlier)])
+    return {target: _at_least_half(fell[target], live[target]) for target in live}
 
 
-def _grown(row: _Row, pieces: Pieces, raw: _Raw, restarts: Sequence[float], uptime: Uptime) -> Floats:
-    mine = raw.of(row.key)
-    if not mine and not restarts:
+def _at_least_half(fell: Sequence[Floats], live: Sequence[Floats]) -> Floats:
+    """The times in `fell` that occur at least half as often as they do in `live`, ascending."""
+    times, falls = np.unique(np.concatenate(fell), return_counts=True)
+    every, counts = np.unique(np.concatenate(live), return_counts=True)
+    return np.asarray(times[falls * 2 >= counts[np.searchsorted(every, times)]])
+
+
+def _grown(row: _Row, pieces: Pieces, raw: Mapping[int, Samples], restarts: Floats, uptime: Uptime) -> Floats:
+    if not raw and not restarts.size:
         return np.maximum(np.nan_to_num(row.last - row.previous), 0.0)
-    return _Walk(row, restarts, uptime).over(pieces, mine)
+    track = _track(row, pieces, raw)
+    before = np.concatenate([[row.before], track.values[:-1]])
+    until = np.concatenate([[-math.inf], track.seen[:-1]])
+    anew = np.searchsorted(restarts, track.since, "right") > np.searchsorted(restarts, until, "right")
+    steps = np.where((track.values < before) | anew, track.values, track.values - before)
+    if math.isnan(row.before):
+        is_born = uptime.watched_before(*row.target, float(track.since[0]))
+        steps[0] = track.values[0] if is_born else 0.0
+    return np.bincount(track.piece, weights=steps, minlength=len(pieces)).astype(np.float64)
 
 
-class _Walk:
-    """One series from piece to piece, with the value and time it was last seen at."""
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """What is known of one series, in order, (m,) each: every sample where it was read raw, else a value a piece.
 
-    def __init__(self, row: _Row, restarts: Sequence[float], uptime: Uptime) -> None:
-        self._row = row
-        self._restarts = restarts
-        self._uptime = uptime
-        self._value = row.before
-        self._seen = -math.inf
+    `since`: what began up to then began before the value; `seen`: when the value was known.
+    """
 
-    def over(self, pieces: Pieces, raw: Mapping[int, Samples]) -> Floats:
-        grown = np.zeros(len(pieces))
-        edges = pieces.edges.tolist()
-        for k in np.flatnonzero(~np.isnan(self._row.last)).tolist():
-            if k in raw:
-                times, values = raw[k]
-                pairs = zip(times.tolist(), values.tolist(), strict=True)
-                grown[k] = sum(self._step(time, time, value) for time, value in pairs)
-            else:
-                grown[k] = self._step(edges[k], edges[k + 1], float(self._row.last[k]))
-        return grown
+    piece: NDArray[np.intp]
+    since: Floats
+    seen: Floats
+    values: Floats
 
-    def _step(self, since: float, seen: float, value: float) -> float:
-        """The growth to `value`; a restart up to `since` makes it count from zero."""
-        step = self._growth(since, value)
-        self._value, self._seen = value, seen
-        return step
 
-    def _growth(self, since: float, value: float) -> float:
-        if math.isnan(self._value):
-            return value if self._uptime.watched_before(*self._row.target, since) else 0.0
-        if value < self._value or self._restarted(since):
-            return value
-        return value - self._value
+def _track(row: _Row, pieces: Pieces, raw: Mapping[int, Samples]) -> _Track:
+    known = np.flatnonzero(~np.isnan(row.last))
+    plain = known[~np.isin(known, list(raw))]
+    parts = [(np.full(len(times), k), times, times, values) for k, (times, values) in raw.items()]
+    columns = zip((plain, pieces.edges[plain], pieces.edges[plain + 1], row.last[plain]), *parts, strict=True)
+    piece, since, seen, values = (np.concatenate(column) for column in columns)
+    order = np.argsort(piece, kind="stable")
+    return _Track(piece[order], since[order], seen[order], values[order])
 
-    def _restarted(self, until: float) -> bool:
-        return bisect_right(self._restarts, until) > bisect_right(self._restarts, self._seen)
+
+def _telling(selector: Selector) -> Selector:
+    """The series that tell of a reset: a histogram's buckets begin anew together, so its last one speaks for all."""
+    is_histogram = selector.metric.endswith("_bucket") and all(m.label != "le" for m in selector.matchers)
+    return selector.where(Matcher("le", "=", "+Inf")) if is_histogram else selector
 
 
 def _of_job(selector: Selector, job: str) -> Selector:

@@ -5,6 +5,7 @@ Counters are read at these edges, so any window between two edges is a plain dif
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,9 +50,13 @@ class Pieces:
     def lengths(self) -> Floats:
         return np.diff(self.edges)
 
+    @cached_property
+    def _sorted(self) -> list[float]:
+        return [float(edge) for edge in self.edges]
+
     def index(self, time: float) -> int:
         """The edge at `time`, or the last one before it."""
-        return int(np.clip(np.searchsorted(self.edges, time + _MILLISECOND / 2) - 1, 0, len(self)))
+        return min(max(bisect_left(self._sorted, time + _MILLISECOND / 2) - 1, 0), len(self))
 
     def within(self, start: float, end: float) -> slice:
         """The pieces of a window whose bounds are edges."""

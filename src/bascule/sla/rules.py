@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule.prometheus import Prometheus
 from bascule.sla.counters import growth
 from bascule.sla.counts import fitting
-from bascule.sla.pieces import Floats, Key, Pieces, read
+from bascule.sla.pieces import Floats, Key, Pieces, duration, read
 from bascule.sla.uptime import Uptime
 from bascule.spec import Matcher, Selector
 from bascule.spec.growth import INTERVAL_SECONDS, GrowthRule
@@ -66,6 +66,9 @@ def _on_their_beat(prometheus: Prometheus, rule: GrowthRule, pieces: Pieces) -> 
     Prometheus spreads groups over their interval. What an evaluation sees at the first beat after an edge is what
     was last scraped before it, so this makes a piece of rules begin and end with the scrapes that a raw one does.
     """
+    span = duration(pieces.end - pieces.start)
+    if not prometheus.instant(f"count(present_over_time({rule.heartbeat}[{span}]))", at=pieces.end):
+        return None
     beats = read(prometheus, lambda d: f"max(count_over_time({rule.heartbeat}[{d}]))", pieces)
     for row in beats.values():
         k = int(np.flatnonzero(~np.isnan(row))[-1])
