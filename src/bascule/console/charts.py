@@ -126,11 +126,12 @@ class Charts:
     def _share(self, grid: Grid) -> Chart:
         spec = self.parts.spec
         actual, planned = queries.share_by_segment(spec, grid.step), queries.planned_by_segment(spec)
-        # The plan is for segments; what it means for all of them depends on their mix.
-        steps = [line for line in self._lines(planned, grid, SEGMENT, "planned") if line.label != TOTAL_SEGMENT]
+        # The plan is for segments, where there are any; what it means for all of them depends on their mix.
+        steps = self._lines(planned, grid, SEGMENT, "planned")
+        parts = self._lines(actual, grid, spec.segments.label, "actual")
         lines = [
-            *self._lines(actual, grid, spec.segments.label, "actual"),
-            *steps,
+            *(line for line in parts if line.label != TOTAL_SEGMENT),
+            *(line for line in steps if line.label != TOTAL_SEGMENT or not spec.segments.named),
             *self._lines(queries.share_total(spec, grid.step), grid, "", "actual"),
         ]
         return Chart(grid.times, lines, "share", "", self._marks(grid, TOTAL_SEGMENT))

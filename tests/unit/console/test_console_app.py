@@ -18,6 +18,7 @@ from bascule.console.parts import LARGEST, Parts
 from bascule.console.render import FRAGMENTS, Renderer, has_charts
 from bascule.console.views import build
 from bascule.spec import load
+from bascule.spec.model import Logs, Slas
 
 SPEC = load("supersmartmatch")
 HOSTILE = """<img src=x onerror="alert(1)"><script>alert('1')</script>' "--"""
@@ -293,6 +294,15 @@ def test_a_fragment_replaces_an_element_of_the_page() -> None:
     for name, html in fragments.items():
         assert re.match(rf'<\w+[^>]* id="{name}"', html), name
         assert f'id="{name}"' in whole
+
+
+def test_what_the_spec_does_not_declare_is_none_and_not_missing_data() -> None:
+    """Triggers, SLAs and sources of logs; a gate of a phase that is to come is not awaited from the judge yet."""
+    bare = SPEC.model_copy(update={"rollback": [], "slas": Slas(), "logs": Logs()})
+    fragments = Renderer(bare).fragments(build(Parts(bare, httpx.MockTransport(House())), time.time()))
+    for name in ("triggers", "promises", "logs"):
+        assert "not_applicable" in fragments[name], name
+        assert "no_data" not in fragments[name], name
 
 
 def test_metrics_tell_how_many_pages_are_open(client: TestClient) -> None:

@@ -21,6 +21,7 @@ from bascule.console.views.verdict import notices, verdict_view
 from bascule.conventions import State, Verdict
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
+from bascule.spec.model import Segments
 
 SPEC = load("supersmartmatch")
 NOW = 1_800_000_000.0
@@ -197,6 +198,12 @@ class TestShares:
         rates = {"enterprise": 20.0, "api_partners": 10.0, "freemium": 10.0}
         rows = share_rows(SPEC, said(Traffic(planned, planned, rates, {}, 0.25)), 3600.0, NOW)
         assert rows[-1].planned == pytest.approx(0.25)
+
+    def test_without_segments_the_plan_is_for_all_of_the_traffic(self) -> None:
+        spec = SPEC.model_copy(update={"segments": Segments()})
+        traffic = Traffic({"": 0.5}, {"all": 0.5}, {"": 20.0}, {"": 20.0}, 0.5)
+        rows = share_rows(spec, said(traffic), 3600.0, NOW)
+        assert [(row.segment, row.planned, row.rate, row.word) for row in rows] == [("all", 0.5, 40.0, "on plan")]
 
     def test_segments_that_the_spec_does_not_name_are_shown_too(self) -> None:
         rows = share_rows(SPEC, said(Traffic(baseline_rate={"beta": 1.0})), None, NOW)

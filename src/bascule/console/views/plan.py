@@ -87,19 +87,26 @@ def _place(step: int, number: int | None) -> str:
 def share_rows(spec: Spec, reading: Reading[Traffic], held: float | None, now: float) -> list[ShareRow]:
     """A row for each segment and one for all; `held` is how long the present phase lasts (seconds)."""
     traffic = reading.fresh(now) or Traffic()
-    seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)
-    names = [*spec.segments.named, *sorted(seen - set(spec.segments.named))]
     settling = held is not None and held < queries.window_seconds(spec) + SETTLE
+    seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)
+    if not spec.segments.named and seen <= {""}:
+        return [_only_row(spec, traffic, settling)]
+    names = [*spec.segments.named, *sorted(seen - set(spec.segments.named))]
     rows = [_share_row(spec, name, traffic, settling) for name in names]
     return [*rows, _total_row(spec, traffic, rows)]
 
 
 def _share_row(spec: Spec, segment: str, traffic: Traffic, settling: bool) -> ShareRow:
     planned, actual, rate = traffic.planned.get(segment), traffic.share.get(segment), _rate(traffic, segment)
-    state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate))
-    if settling and planned is not None and actual is not None and abs(actual - planned) > SETTLED:
-        state, word = State.NOT_APPLICABLE, "settling"
+    state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate), settling)
     return ShareRow(segment, planned, actual, rate, state, word, queries.share_by_segment(spec))
+
+
+def _only_row(spec: Spec, traffic: Traffic, settling: bool) -> ShareRow:
+    """Traffic without segments: the plan is for all of it."""
+    planned, actual, rate = traffic.planned.get(TOTAL_SEGMENT), traffic.total_share, _rate(traffic, "")
+    state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate), settling)
+    return ShareRow(TOTAL_SEGMENT, planned, actual, rate, state, word, queries.share_total(spec))
 
 
 def _total_row(spec: Spec, traffic: Traffic, rows: list[ShareRow]) -> ShareRow:
@@ -126,11 +133,13 @@ def _rate(traffic: Traffic, segment: str) -> float | None:
     return sum(rates) if rates else None
 
 
-def _against_plan(planned: float | None, actual: float | None, tolerance: float) -> tuple[State, str]:
+def _against_plan(planned: float | None, actual: float | None, tolerance: float, settling: bool) -> tuple[State, str]:
     if actual is None:
         return State.NO_DATA, "no data"
     if planned is None:
         return State.NO_DATA, "no plan known"
+    if settling and abs(actual - planned) > SETTLED:
+        return State.NOT_APPLICABLE, "settling"
     if abs(actual - planned) > tolerance:
         return State.BAD, f"{abs(actual - planned) * 100:.0f} pt {'above' if actual > planned else 'below'} plan"
     if planned == 0:
