@@ -4,6 +4,8 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.bascule-setup
 PEERS_DONE := $(VENV)/.bascule-peers
+# Tests with real programs wait more than they work: three at once on two cores. A file's tests stay together.
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ demo: setup  ## Play a whole migration with a fault, and write demo-output/
 	@$(RUN)/bascule demo $(ARGS)
 
 test: setup browser lint  ## Run every check and test
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(RUN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: setup  ## Run ruff, mypy and the import contract
 	@$(RUN)/ruff check .
