@@ -19,6 +19,7 @@ from bascule.judge.alarm import Alarm, Recovery
 from bascule.judge.detectable import Setting, smallest_ratio
 from bascule.judge.evidence import Evidence, Thresholds, decide, decide_alone, thresholds
 from bascule.judge.explain import Increase, alarm_text, mean_alarm_text
+from bascule.judge.gains import Gains
 from bascule.judge.history import BASELINE, CANDIDATE, Counts, History
 from bascule.judge.layout import Flags, Floats
 from bascule.judge.means import Means
@@ -62,6 +63,7 @@ class Engine:
         self._detectable: dict[Cell, tuple[float, float | None]] = {}
         self._cell_pairs = {cell: np.array(schema.pairs_of(*cell), np.intp) for cell in self.cells()}
         self.means = Means(schema)
+        self.gains = Gains(schema)
         self._mean_cells = [cell for cell in self.cells() if self._is_mean(cell[0]) and plan.gives(cell[1])]
         self._withdraw(plan.started)
 
@@ -147,6 +149,7 @@ class Engine:
         faded = (old.baseline, old.baseline_bad, old.candidate, old.candidate_bad)
         self._recent = Counts(*(keep * part for part in faded)) + counts
         self._served[counts.candidate > 0] = look.time
+        self.gains.add(look, self.history.phi)
         self.window.append((look.time, self.schema.over_segments(look.increments[CANDIDATE])))
         longest = max((trigger.hold for trigger in self.schema.spec.rollback), default=0.0) + 120
         while self.window[0][0] < look.time - longest:

@@ -151,11 +151,24 @@ def _line(line: Line, stale: bool) -> dict[str, Any]:
 
 
 def _gate(gate: Gate) -> dict[str, Any]:
-    return {"gate": gate.gate, "state": gate.state.value, "value": _number(gate.value), "text": gate.text}
+    return {
+        "gate": gate.gate,
+        "state": gate.state.value,
+        "decided": gate.decided,
+        "value": _number(gate.value),
+        "text": gate.text,
+    }
 
 
 def _trigger(trigger: Trigger) -> dict[str, Any]:
-    return {"when": trigger.when, "state": trigger.state.value, "text": trigger.text}
+    since = trigger.beyond_since
+    return {
+        "when": trigger.when,
+        "state": trigger.state.value,
+        "value": _number(trigger.value),
+        "beyond_since": _rfc3339(since) if since is not None else None,
+        "text": trigger.text,
+    }
 
 
 def _number(value: float | None) -> float | None:

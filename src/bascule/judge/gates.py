@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from bascule.conventions import State
 from bascule.judge.engine import Engine
+from bascule.judge.gains import WINDOW_SECONDS, is_gain, least_events
 from bascule.judge.history import CANDIDATE
 from bascule.judge.layout import Floats
-from bascule.judge.measures import Bounded, Measures, quantile_of
+from bascule.judge.measures import Bounded, Measures, is_relative, quantile_of
 from bascule.judge.surroundings import Surroundings
 from bascule.judge.texts import difference_text, span_text, value_text
 from bascule.judge.verdict import Gate, Trigger
 from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Rollback, Spec
 from bascule.spec.quantities import Threshold
 
-WINDOW_SECONDS = 30.0  # a trigger looks at so much of the past at each moment
 LONGEST_FORECAST = 30 * 86400.0
 NONE = Bounded(math.nan, math.nan, math.nan, 0.0)
 
@@ -39,18 +40,17 @@ def gates_of(engine: Engine, measures: Measures, missing: bool) -> tuple[Gate, .
 def _gate(engine: Engine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
     name, _, statistic = gate.partition(".")
     measured = _measured(engine.schema.spec, measures, name, statistic, threshold)
-    unit = _unit(engine.schema.spec, name)
     if math.isnan(measured.value):
         return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet.")
-    shown = difference_text(measured.value, unit) if statistic == "gain" else value_text(measured.value, unit)
+    written = partial(_written, engine.schema.spec, gate, threshold)
+    shown = written(measured.value)
     if missing:
         return Gate(gate, State.NO_DATA, measured.value, f"{gate} {threshold}: {shown} when last seen; no data now.")
     state, word = _decided(measured, threshold)
     if state is State.NO_DATA:
         word += _until_decided(measured, threshold, engine.seconds)
-    return Gate(
-        gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({_range(measured, unit, statistic)})."
-    )
+    interval = f"{written(measured.low)} to {written(measured.high)}"
+    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({interval}).")
 
 
 def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> str:
@@ -75,18 +75,12 @@ def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
     return State.NO_DATA, "not yet decided"
 
 
-def _range(measured: Bounded, unit: str, statistic: str) -> str:
-    text = difference_text if statistic == "gain" else value_text
-    return f"{text(measured.low, unit)} to {text(measured.high, unit)}"
-
-
 def _measured(spec: Spec, measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
     signal = spec.signals.get(name)
     if signal is None:
         return NONE
     if statistic == "gain":
-        relative = threshold.written.endswith("%") and not isinstance(signal, RatioSignal)
-        return measures.relative_gain(name) if relative else measures.gain(name)
+        return measures.gain_for(name, threshold)
     if isinstance(signal, RatioSignal):
         return measures.candidate_share(name)
     if isinstance(signal, HistogramSignal):
@@ -94,8 +88,14 @@ def _measured(spec: Spec, measures: Measures, name: str, statistic: str, thresho
     return measures.candidate_mean(name) if isinstance(signal, MeanSignal) else NONE
 
 
-def _unit(spec: Spec, name: str) -> str:
-    return spec.signals[name].unit if name in spec.signals else "ratio"
+def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> str:
+    """A measure's value as its bound is written."""
+    name, _, statistic = measure.partition(".")
+    signal = spec.signals.get(name)
+    unit = signal.unit if signal is not None else "ratio"
+    if statistic != "gain" or signal is None:
+        return value_text(value, unit)
+    return f"{100 * value:+.3g} %" if is_relative(signal, threshold) else difference_text(value, unit)
 
 
 # ---------------------------------------------------------------- rollback triggers
@@ -109,20 +109,22 @@ def _trigger(engine: Engine, around: Surroundings, rollback: Rollback) -> Trigge
     when = str(rollback.when)
     if engine.plan.known and not any(share > 0 for share in engine.plan.shares.values()):
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
+    if engine.alone and is_gain(rollback):
+        return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the baseline has no traffic to gain over.")
     times, values = _course(engine, around, rollback)
     if not len(times) or around.now - times[-1] > around.stale + 2 or _is_gone(rollback, around):
         return Trigger(when, State.NO_DATA, f"Trigger {when}: no data.")
-    beyond = np.array([rollback.when.threshold.holds(value) for value in values])
+    value, bound = float(values[-1]), rollback.when.threshold
+    shown = f"Trigger {when}: {_written(engine.schema.spec, rollback.when.measure, bound, value)}"
+    beyond = np.array([bound.holds(each) for each in values])
     if not beyond[-1]:
-        return Trigger(when, State.OK, f"Trigger {when}: {_shown(engine, rollback, values[-1])}.")
+        return Trigger(when, State.OK, f"{shown}.", value)
     since = _since(times, beyond)
     lasted = times[-1] - since
-    text = (
-        f"Trigger {when}: {_shown(engine, rollback, values[-1])} for {span_text(lasted)} of {span_text(rollback.hold)}"
-    )
+    text = f"{shown} for {span_text(lasted)} of {span_text(rollback.hold)}"
     if lasted >= rollback.hold:
-        return Trigger(when, State.BAD, f"{text}: {rollback.action} rollback.")
-    return Trigger(when, State.OK, f"{text}.")
+        return Trigger(when, State.BAD, f"{text}: {rollback.action} rollback.", value, since)
+    return Trigger(when, State.OK, f"{text}.", value, since)
 
 
 def _is_gone(rollback: Rollback, around: Surroundings) -> bool:
@@ -135,10 +137,6 @@ def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dty
     return float(times[within[-1] + 1] if len(within) else times[0])
 
 
-def _shown(engine: Engine, rollback: Rollback, value: float) -> str:
-    return value_text(value, _unit(engine.schema.spec, rollback.when.measure.partition(".")[0]))
-
-
 def _course(engine: Engine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
     """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
     name, _, statistic = rollback.when.measure.partition(".")
@@ -146,8 +144,10 @@ def _course(engine: Engine, around: Surroundings, rollback: Rollback) -> tuple[F
         course = np.array(around.availability, dtype=float).reshape(-1, 2)
         return course[:, 0], course[:, 1]
     signal = engine.schema.spec.signals.get(name)
-    if signal is None or not engine.window or statistic == "gain":
-        return np.empty(0), np.empty(0)
+    if is_gain(rollback):
+        return engine.gains.course(rollback)
+    if signal is None or not engine.window:
+        return _NOTHING
     rolled = Rolled(engine)
     if isinstance(signal, RatioSignal):
         return rolled.ratio(name, "bad" if signal.bad is not None else "good", "total")
@@ -164,7 +164,7 @@ class Rolled:
 
     def __init__(self, engine: Engine) -> None:
         self._schema = engine.schema
-        self._least = min(engine.schema.spec.thresholds.min_requests, engine.schema.spec.judge.min_samples)
+        self._least = least_events(engine.schema)
         self.times = np.array([time for time, _ in engine.window])
         total = np.cumsum([np.zeros(len(self._schema.parts)), *(amounts for _, amounts in engine.window)], axis=0)
         self._sums = total[1:] - total[np.searchsorted(self.times, self.times - WINDOW_SECONDS, side="right")]

@@ -24,7 +24,8 @@ from bascule.judge.confidence import (
 from bascule.judge.history import BASELINE, CANDIDATE
 from bascule.judge.layout import Floats
 from bascule.judge.signals import Pair, Schema
-from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.quantities import Threshold
 
 DEFAULT_QUANTILE = 0.95
 MEAN_LEVEL = 0.01  # where the interval behind a mean's evidence is tuned
@@ -72,11 +73,16 @@ class Measures:
             return self._mean(name, signal, segment)
         return Reading()
 
-    def events(self, name: str, segment: str) -> tuple[float, float]:
-        """Events of the baseline and of the candidate."""
+    def events(self, name: str) -> tuple[float, float]:
+        """Events of the baseline and of the candidate, over all segments."""
         part = "total" if isinstance(self._schema.spec.signals[name], RatioSignal) else "count"
-        both = self._part(name, part, self._strata(name, segment)).sum(axis=1)
+        both = self._part(name, part, self._strata(name, TOTAL_SEGMENT)).sum(axis=1)
         return float(both[BASELINE]), float(both[CANDIDATE])
+
+    def gain_for(self, name: str, threshold: Threshold) -> Bounded:
+        """The gain as a bound means it: in percent relative, unless the signal's own unit is a share."""
+        relative = is_relative(self._schema.spec.signals[name], threshold)
+        return self.relative_gain(name) if relative else self.gain(name)
 
     def gain(self, name: str) -> Bounded:
         """The total's difference, counted as a gain in the better direction."""
@@ -250,6 +256,11 @@ class Measures:
         phi = self._phi_of(name, bound, TOTAL_SEGMENT)
         interval = rate_interval(np.array(events), np.array(bad), np.array(phi))
         return Bounded(float(interval.estimate), float(interval.low), float(interval.high), float(events))
+
+
+def is_relative(signal: Signal, threshold: Threshold) -> bool:
+    """Whether a bound on a gain is a share of the baseline's value; a share's own gain is in points."""
+    return threshold.written.endswith("%") and not isinstance(signal, RatioSignal)
 
 
 def shown_quantile(signal: HistogramSignal) -> float:

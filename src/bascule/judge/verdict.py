@@ -39,14 +39,21 @@ class Gate:
     value: float | None
     text: str
 
+    @property
+    def decided(self) -> bool:
+        """Whether the interval lies wholly on one side of the bound."""
+        return self.state in (State.OK, State.BAD)
+
 
 @dataclass(frozen=True)
 class Trigger:
-    """A rollback trigger."""
+    """A rollback trigger; `value` in base units, `beyond_since` (Unix seconds) while it is beyond its bound."""
 
     when: str
     state: State
     text: str
+    value: float | None = None
+    beyond_since: float | None = None
 
 
 @dataclass(frozen=True)

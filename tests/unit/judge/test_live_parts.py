@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 from fastapi.testclient import TestClient
@@ -122,6 +123,37 @@ def test_numbers_that_are_missing_are_null_and_never_nan(house, outcome):
     assert left_out["candidate"] is None
     page = TestClient(build_app(board)).get("/metrics").text
     assert "nan" not in page.lower()
+
+
+def test_gates_say_whether_they_are_decided_and_triggers_since_when_they_are_beyond(house, world):
+    bench = world.Bench(house.shop_spec(), {"latency": house.BOUNDS, "satisfaction": ()}, Plan(2, START, HALF))
+    bench.history(60)
+    bench.run(15)
+    board = Board(house.shop_spec())
+    board.publish(bench.outcome(), "", 0.01)
+    before = board.verdict()
+    bench.run(600)
+    bench.run(40, errors=(0.0002, 0.4))
+    board.publish(bench.outcome(), "", 0.01)
+    after = board.verdict()
+    assert [gate["decided"] for gate in before["gates"] + after["gates"]] == [False, True]
+    assert [each["beyond_since"] for each in before["rollback"]] == [None, None]
+    beyond = next(each for each in after["rollback"] if each["when"].startswith("errors"))
+    since = datetime.fromisoformat(beyond["beyond_since"]).timestamp()
+    assert START + 615 < since < START + 635
+    assert beyond["value"] > 0.05
+
+
+def test_argo_rollouts_reads_the_verdict_as_its_web_metric_does(house, outcome):
+    """A GET with Argo's headers, the jsonPath {$.verdict}, and the conditions of docs/method.md on the result."""
+    board = Board(house.shop_spec())
+    board.publish(outcome, "", 0.01)
+    answer = TestClient(build_app(board)).get("/api/verdict", headers={"User-Agent": "Argo Rollouts/v1.7"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/json")
+    result = answer.json()["verdict"]
+    assert isinstance(result, str)
+    assert (result == "promote", result == "roll_back") == (True, False)
 
 
 def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, outcome):
