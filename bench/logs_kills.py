@@ -65,7 +65,7 @@ def commit(batch):
         opened.commit(batch, [])
 served = receiver(port, commit)
 served.known.add(segments.identities(opened.folder, 200_000))
-sender = engine.Sender.load(engine.Engine(SearchEngine(url=url), 1e9), root)
+sender = engine.Sender.load(engine.Engine(SearchEngine(url=url), 1e9, "supersmartmatch"), root)
 for work in (served.run, sender.run):
     threading.Thread(target=work, args=(stop,), daemon=True).start()
 while not stop.wait(0.05):

@@ -161,6 +161,10 @@ LOG_REQUESTS = _role(
     "logs", "bascule_log_requests_total", "counter", "Requests seen in logs; version_from: how it was known.",
     (VERSION, ENDPOINT, STATUS, "source", "version_from"), "requests",
 )  # fmt: skip
+LOG_USAGE = _role(
+    "logs", "bascule_log_usage_total", "counter", "Requests seen in logs, by partner and hour of the day (UTC).",
+    (VERSION, PARTNER, "hour", "source"), "requests",
+)  # fmt: skip
 LOG_RESPONSE_TIME = _role(
     "logs", "bascule_log_response_time_seconds", "histogram", "Response times seen in logs.",
     (VERSION, ENDPOINT, "source"), "seconds", LATENCY_BUCKETS_SECONDS,
@@ -410,4 +414,3 @@ def log_template_name(migration: str) -> str:
     return f"{log_index_prefix(migration)}-logs"
 
 
-LOG_INDEX_PREFIX = "supersmartmatch"  # daily indices: supersmartmatch-2026.01.31

@@ -163,6 +163,32 @@ def test_nothing_is_answered_while_the_store_refuses_and_nothing_is_lost(serve):
     assert served.numbers() == [1]
 
 
+def test_events_that_are_not_stored_yet_are_the_lag(serve):
+    """Bytes, and the age of the oldest; none once they are stored."""
+    served = serve()
+    entered, go = threading.Event(), threading.Event()
+    commit = served.receiver.commit
+
+    def slow(batch) -> None:
+        entered.set()
+        assert go.wait(10)
+        commit(batch)
+
+    served.receiver.commit = slow
+    assert served.receiver.lag() == (0, 0.0)
+    with client(served) as beats:
+        sender = threading.Thread(target=beats.send, args=([event(1), event(2)],))
+        sender.start()
+        assert entered.wait(10)
+        size, age = served.receiver.lag()
+        assert size > 2 * len(LINE)
+        assert age > 0
+        go.set()
+        sender.join(10)
+    assert served.numbers() == [1, 2]
+    assert served.receiver.lag() == (0, 0.0)
+
+
 @pytest.mark.parametrize("hostile", [b"GET / HTTP/1.1\r\n\r\n", b"2C" + struct.pack(">I", 1 << 31), None])
 def test_a_hostile_client_is_turned_away_and_others_are_served(serve, hostile):
     """Another protocol, an oversize frame, a bomb."""

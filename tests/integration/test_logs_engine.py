@@ -12,6 +12,7 @@ import pytest
 from osmem_server import OsmemServer
 
 from bascule.errors import Unreachable
+from bascule.generate import generate
 from bascule.logs.engine import Engine, Sender, documents
 from bascule.logs.files import FileSource
 from bascule.logs.formats import BUILT_IN
@@ -30,6 +31,7 @@ LINE = (
     "2026-01-{:02d}T12:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/n"
     " response_time=0.02 status=200\n"
 )
+NAME = "supersmartmatch"
 NEVER = threading.Event()
 
 
@@ -66,13 +68,13 @@ def count(url: str, index: str = "supersmartmatch-*") -> int:
 def test_every_row_arrives_once_in_the_index_of_its_day(engine: str, tmp_path: Path):
     """Sent again after a crash they are present already: 409 is success."""
     root = stored(tmp_path, 3000)
-    sender = Sender.load(Engine(SearchEngine(url=engine), 86_400 * 30), root)
+    sender = Sender.load(Engine(SearchEngine(url=engine), 86_400 * 30, NAME), root)
     send_all(sender)
     assert (sender.sent.created, sender.sent.present, sender.sent.refused) == (3000, 0, 0)
     assert count(engine) == 3000
     assert count(engine, "supersmartmatch-2026.01.30") == 1500
     (root / "sent.json").unlink()
-    again = Sender.load(Engine(SearchEngine(url=engine), 86_400 * 30), root)
+    again = Sender.load(Engine(SearchEngine(url=engine), 86_400 * 30, NAME), root)
     send_all(again)
     assert (again.sent.created, again.sent.present) == (0, 3000)
     assert count(engine) == 3000
@@ -86,22 +88,38 @@ def test_an_engine_that_is_away_loses_nothing(tmp_path: Path):
     root = stored(tmp_path, 300)
     port = ports.free()
     settings = SearchEngine(url=f"http://127.0.0.1:{port}")
-    sender = Sender.load(Engine(settings, 86_400), root)
+    sender = Sender.load(Engine(settings, 86_400, NAME), root)
     with pytest.raises(Unreachable):
         sender.send_next(NEVER)
     assert len(sender.waiting()) == 3
     with OsmemServer.start(addr=f"127.0.0.1:{port}") as server:
         assert sender.send_next(NEVER)
-        again = Sender.load(Engine(settings, 86_400), root)
+        again = Sender.load(Engine(settings, 86_400, NAME), root)
         assert len(again.waiting()) == 2
         send_all(again)
         assert count(server.url) == 300
+
+
+def test_a_template_that_is_there_already_is_left_as_it_is(engine: str, tmp_path: Path):
+    """`bascule generate` writes one of the same name for the shippers: one spec, one name, and no quarrel."""
+    theirs = generate(SPEC)["opensearch/index-template.json"]
+    path = f"{engine}/_index_template/supersmartmatch-logs"
+    httpx.put(path, content=theirs, headers={"Content-Type": "application/json"}).raise_for_status()
+    before = httpx.get(path).json()
+    Engine(SearchEngine(url=engine), 86_400, NAME).prepare()
+    assert httpx.get(path).json() == before
+    httpx.delete(path).raise_for_status()
+    Engine(SearchEngine(url=engine), 86_400, NAME).prepare()
+    assert httpx.get(path).json() != before
 
 
 class Busy(BaseHTTPRequestHandler):
     """Answers the first bulk request with 503, the second with 429 for half of the documents."""
 
     requests = 0
+
+    def do_GET(self) -> None:
+        self._answer(404, b"{}")
 
     def do_PUT(self) -> None:
         self._answer(200, b"{}")
@@ -134,7 +152,7 @@ def test_a_busy_engine_is_asked_again_for_what_it_did_not_take(tmp_path: Path, m
     root = stored(tmp_path, 30)
     server = HTTPServer(("127.0.0.1", 0), Busy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    sender = Sender.load(Engine(SearchEngine(url=f"http://127.0.0.1:{server.server_port}"), 86_400), root)
+    sender = Sender.load(Engine(SearchEngine(url=f"http://127.0.0.1:{server.server_port}"), 86_400, NAME), root)
     send_all(sender)
     server.shutdown()
     assert sender.sent.created == 30
@@ -143,8 +161,8 @@ def test_a_busy_engine_is_asked_again_for_what_it_did_not_take(tmp_path: Path, m
 
 def test_each_engine_has_its_own_retention_policy():
     """ILM for Elasticsearch, ISM for OpenSearch."""
-    assert "/_ilm/policy/supersmartmatch-logs" in documents("elasticsearch", 30)
-    opensearch = documents("opensearch", 30)
+    assert "/_ilm/policy/supersmartmatch-logs" in documents("elasticsearch", 30, "SuperSmartMatch")
+    opensearch = documents("opensearch", 30, "SuperSmartMatch")
     policy = opensearch["/_plugins/_ism/policies/supersmartmatch-logs"]["policy"]
     assert policy["states"][0]["transitions"][0]["conditions"] == {"min_index_age": "30d"}
     assert opensearch["/_index_template/supersmartmatch-logs"]["index_patterns"] == ["supersmartmatch-*"]

@@ -45,6 +45,7 @@ def spec(tmp_path: Path) -> Spec:
     sources = [
         LogSource(name="app", files=str(tmp_path / "app.log"), formats=["api_call", "match_result", "python"]),
         LogSource(name="nginx", files=str(tmp_path / "access.json"), formats=["nginx_json"]),
+        LogSource(beats=f"127.0.0.1:{ports.free()}", formats=["api_call"]),
     ]
     stack = base.stack.model_copy(
         update={
@@ -94,17 +95,22 @@ def test_lines_are_counted_by_version_endpoint_and_status_as_they_are_written(ro
         app.writelines(CALL.format(n, n) for n in range(100))
         app.write(MATCH)
         app.write("not a line of any format\n")
-    (tmp_path / "access.json").write_text(ACCESS)
+    (tmp_path / "access.json").write_text(ACCESS + ACCESS.replace("{", '{"partner": "acme", ', 1).replace("T12", "T13"))
     wait_until(lambda: total(role, "bascule_log_unparsed_total", source="app") == 1)
-    wait_until(lambda: total(role, "bascule_log_lines_total", source="nginx") == 1)
+    wait_until(lambda: total(role, "bascule_log_lines_total", source="nginx") == 2)
     labels = {"version": "v2", "endpoint": "/api/v2/match", "status": "200", "source": "app", "version_from": "service"}
     assert total(role, "bascule_log_requests_total", **labels) == 100
-    assert total(role, "bascule_log_requests_total", status="502", version="v2", version_from="upstream") == 1
+    assert total(role, "bascule_log_requests_total", status="502", version="v2", version_from="upstream") == 2
+    assert total(role, "bascule_log_usage_total", version="v2", partner="unknown", hour="12") == 101
+    assert total(role, "bascule_log_usage_total", version="v2", partner="acme", hour="13", source="nginx") == 1
     assert total(role, "bascule_log_response_time_seconds_bucket", version="v2", source="app", le="0.03") == 100
     assert total(role, "bascule_log_response_time_seconds_bucket", version="v2", source="app", le="0.02") == 0
     assert total(role, "bascule_log_response_time_seconds_sum", source="app") == pytest.approx(2.3)
     assert total(role, "bascule_log_accuracy_score_count", version="v1", algorithm="hybrid") == 1
-    assert total(role, "bascule_log_lag_bytes") == 0
+    lags = {
+        dict(has)["source"]: value for (name, has), value in samples(role).items() if name == "bascule_log_lag_bytes"
+    }
+    assert lags == {"app": 0, "nginx": 0, "beats": 0}
     stats = {source["source"]: source for source in httpx.get(f"{role}/api/stats").json()["sources"]}
     assert stats["app"]["formats"]["api_call"] == 100
     assert stats["app"]["unparsed"] == 1

@@ -5,7 +5,6 @@ The names are those of Bascule's own store of logs, so that a query reads the sa
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from bascule.conventions import log_index_prefix
@@ -61,18 +60,4 @@ def index_prefix(spec: Spec) -> str:
 
 def sources(spec: Spec) -> dict[str, LogSource]:
     """The spec's sources under the names that their metrics have: their own, or that of their folder or file."""
-    named: dict[str, LogSource] = {}
-    for source in spec.logs.sources:
-        base = source.name or (_from_path(source.files) if source.files else "beats")
-        number = 1
-        while (name := base if number == 1 else f"{base}-{number}") in named:
-            number += 1
-        named[name] = source
-    return named
-
-
-def _from_path(pattern: str) -> str:
-    """`/var/log/shop/*.log` is `shop`, `/var/log/nginx/access.json` is `access`."""
-    path = PurePosixPath(pattern)
-    plain = [part for part in (path.stem, *reversed(path.parent.parts)) if not set(part) & set("*?[")]
-    return plain[0] if plain else "files"
+    return spec.logs.named

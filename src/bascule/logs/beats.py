@@ -14,6 +14,7 @@ import logging
 import secrets
 import ssl
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -159,7 +160,13 @@ class Receiver:
     duplicates: Callable[[int], None] = lambda number: None
     known: Remembered = field(default_factory=Remembered)
     port: int = 0  # the one that is served, once it is
-    connections: int = 0
+    connections: set[Connection] = field(default_factory=set)
+
+    def lag(self) -> tuple[int, float]:
+        """Bytes of events received but not in the store, and for how long the oldest of them has waited (seconds)."""
+        unstored = [(found.unstored, found.since) for found in list(self.connections) if found.unstored]
+        now = time.monotonic()
+        return sum(size for size, _ in unstored), max((now - since for _, since in unstored), default=0.0)
 
     def run(self, stop: threading.Event, ready: threading.Event | None = None) -> None:
         asyncio.run(self._run(stop, ready or threading.Event()))
@@ -179,11 +186,12 @@ class Receiver:
                 await asyncio.sleep(0.1)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
+        connection = Connection(self, reader, writer)
+        self.connections.add(connection)
         try:
-            if self.connections > MAX_CONNECTIONS:
+            if len(self.connections) > MAX_CONNECTIONS:
                 raise ProtocolError(f"more than {MAX_CONNECTIONS} connections")
-            await Connection(self, reader, writer).serve()
+            await connection.serve()
         except ProtocolError as error:
             log.warning("%s: a Beats client was turned away: %s", self.intake.name, error)
             self.problem("protocol")
@@ -194,7 +202,7 @@ class Receiver:
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client went away: what it was not answered it sends again
         finally:
-            self.connections -= 1
+            self.connections.discard(connection)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
@@ -214,9 +222,9 @@ class Receiver:
             self.known.add(line.identity for line in fresh.values() if line.identity)
 
 
-@dataclass
+@dataclass(eq=False)
 class Connection:
-    """One client: reads a window, has it committed, answers."""
+    """One client: reads a window, has it committed, answers. `unstored` bytes wait since `since`."""
 
     receiver: Receiver
     reader: asyncio.StreamReader
@@ -226,6 +234,8 @@ class Connection:
     number: int = 0
     pending: list[Event] = field(default_factory=list)
     size: int = 0
+    unstored: int = 0
+    since: float = 0.0
 
     async def serve(self) -> None:
         while True:
@@ -236,11 +246,16 @@ class Connection:
                 continue
             if not data:
                 return
-            for event in self.decoder.feed(data):
-                self.pending.append(event)
-                self.size += len(event.payload)
+            self._add(self.decoder.feed(data))
             if self.pending and (len(self.pending) >= self.decoder.window or self.size > PENDING_BYTES):
                 await self._commit()
+
+    def _add(self, events: Sequence[Event]) -> None:
+        if events and not self.pending:
+            self.since = time.monotonic()
+        self.pending += events
+        self.size += sum(len(event.payload) for event in events)
+        self.unstored = self.size
 
     async def _commit(self) -> None:
         events, self.pending, self.size = self.pending, [], 0
@@ -250,6 +265,7 @@ class Connection:
             self.writer.write(answer(0))
             await self.writer.drain()
         work.result()
+        self.unstored = 0
         self.writer.write(answer(events[-1].sequence))
         await self.writer.drain()
 

@@ -22,7 +22,7 @@ from bascule.logs.columns import Chunk
 from bascule.logs.consumers import Consumers
 from bascule.logs.files import FileSource, lines_of
 from bascule.logs.forget import forget_user
-from bascule.logs.intake import Batch, Intake, intake, source_names
+from bascule.logs.intake import Batch, Intake, intake
 from bascule.logs.places import pseudonyms_of, root_of
 from bascule.logs.store import Store, Writer, open_store
 from bascule.logs.streams import Stream
@@ -117,13 +117,13 @@ def source_for(spec: Spec, path: str, name: str | None) -> tuple[LogSource, str]
     """The source whose formats a file's lines have, with its name."""
     if not spec.logs.sources:
         raise UsageError("the spec declares no log sources", "add one under logs.sources, with its formats")
-    named = dict(zip(source_names(spec), spec.logs.sources, strict=True))
+    named = spec.logs.named
     if name is not None:
         if name not in named:
             raise UsageError(f"no log source {name!r}", f"there are {', '.join(named)}")
         return named[name], name
     for found, source in named.items():
-        if source.files and fnmatch.fnmatch(path, source.files):
+        if source.stdin if path == "-" else source.files and fnmatch.fnmatch(path, source.files):
             return source, found
     first = next(iter(named))
     return named[first], first

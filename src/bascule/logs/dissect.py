@@ -4,7 +4,7 @@
 
 A field ends at the first place where the delimiter after it stands; there is no backtracking. `%{}` and
 `%{?name}` are skipped, `%{+name}` right after its field joins the two, `%{name->}` swallows repeated
-delimiters. A kind after a colon is one of `values.KINDS`. When the last field is a single word or number,
+delimiters. A kind after a colon is one of `log_patterns.KINDS`. When the last field is a single word or number,
 `key=value` pairs may follow it: they are read into columns of their own names.
 """
 
@@ -12,33 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from bascule.errors import BasculeError
 from bascule.logs.columns import COLUMNS, KIND_OF, TIME
-from bascule.logs.values import KINDS, Value, read_value
+from bascule.logs.values import Value, read_value
+from bascule.spec.log_patterns import Part, read_dissect
 
-_FIELD = re.compile(r"%\{([^}]*)\}")
-_NAME = re.compile(r"^([?+]?)([A-Za-z_@][\w.@]*)?(->)?(?::(\w+))?$")
 _PAIRS = re.compile(r"(?: [A-Za-z_][A-Za-z0-9_.]*=[^ ]*)*")
 Fields = dict[str, Value]
 SINGLE_WORDS = ("word", "int", "float", "s", "ms", "us")
-
-
-class PatternError(BasculeError):
-    """A pattern that cannot be read; `position` is the 1-based character where the fault stands."""
-
-    exit_code = 2
-
-    def __init__(self, what: str, position: int, mend: str, key: str = "") -> None:
-        super().__init__(f"{key + ': ' if key else ''}{what}, at character {position} of the pattern", mend)
-        self.fault = what
-        self.position = position
-
-    def within(self, key: str) -> PatternError:
-        """The same, naming the spec's key that holds the pattern."""
-        return PatternError(self.fault, self.position, self.mend, key)
 
 
 @dataclass(frozen=True)
@@ -160,32 +143,12 @@ def fold(fields: Fields) -> Fields:
 
 def compile_dissect(pattern: str, units: Mapping[str, str] | None = None) -> Dissect:
     """The pattern, compiled; PatternError says where it is wrong."""
-    marks = list(_FIELD.finditer(pattern))
-    if not marks:
-        raise PatternError("no %{field} in the pattern", 1, "write fields as %{name}, such as %{timestamp} %{message}")
-    fields: list[Field] = []
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        until = pattern[mark.end() : following.start() if following else len(pattern)]
-        if following and not until:
-            raise PatternError("two fields with nothing between them", following.start() + 1, "put a delimiter there")
-        _add(fields, mark, until, dict(units or {}))
-    return Dissect(pattern[: marks[0].start()], tuple(fields))
+    start, parts = read_dissect(pattern)
+    return Dissect(start, tuple(_field(part, units or {}) for part in parts))
 
 
-def _add(fields: list[Field], mark: re.Match[str], until: str, units: dict[str, str]) -> None:
-    match = _NAME.match(mark[1])
-    if match is None:
-        raise PatternError(f"%{{{mark[1]}}} is not a field", mark.start() + 1, "write %{name} or %{name:kind}")
-    modifier, name, padded, kind = match.groups()
-    if kind is not None and kind not in KINDS:
-        raise PatternError(f"unknown kind {kind!r}", mark.start(1) + 1, f"one of {', '.join(KINDS)}")
-    if modifier == "+":
-        _join(fields, name, mark, until)
-        return
-    if name and any(field.name == name for field in fields):
-        raise PatternError(f"{name!r} stands twice", mark.start(1) + 1, "join with %{+name}, or skip with %{?name}")
-    shown = "" if modifier == "?" else name or ""
-    fields.append(Field(shown, _kind(shown, kind, units), until, bool(padded)))
+def _field(part: Part, units: Mapping[str, str]) -> Field:
+    return Field(part.name, _kind(part.name, part.kind, units), part.until, part.padded, part.inner)
 
 
 def _kind(name: str, declared: str | None, units: Mapping[str, str]) -> str:
@@ -193,11 +156,3 @@ def _kind(name: str, declared: str | None, units: Mapping[str, str]) -> str:
     if name in units:
         return units[name]
     return usual if declared in (None, "text", "word") and usual != "text" else declared or usual
-
-
-def _join(fields: list[Field], name: str | None, mark: re.Match[str], until: str) -> None:
-    """`%{a} %{+a}` is one field that holds the delimiter between its parts."""
-    if not fields or not name or fields[-1].name != name or fields[-1].padded:
-        raise PatternError(f"%{{{mark[1]}}} does not follow its field", mark.start() + 1, "put it right after it")
-    first = fields.pop()
-    fields.append(replace(first, until=until, inner=(*first.inner, first.until)))

@@ -20,7 +20,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bascule.conventions import LOG_INDEX_PREFIX
+from bascule.conventions import log_index_prefix, log_template_name
 from bascule.errors import QueryRejected, StoreError, Unreachable
 from bascule.logs import segments
 from bascule.logs.segments import IDENTITY, Segment
@@ -49,6 +49,7 @@ class Engine:
 
     settings: SearchEngine
     retention: float
+    migration: str  # the spec's name, after which indices and template are called
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,12 +59,16 @@ class Engine:
         self.client = httpx.Client(base_url=self.settings.url, auth=auth, verify=verify, timeout=30)
 
     def prepare(self) -> None:
-        """Put the index template, and the policy that drops old indices (ILM or ISM)."""
+        """Put the policy that drops old indices (ILM or ISM) and the index template, where they are not there yet.
+
+        Those that `bascule generate` wrote for the shippers have the same names: who put them in place keeps them.
+        """
         days = max(1, round(self.retention / 86_400))
-        for path, document in documents(self.settings.engine, days).items():
+        for path, document in documents(self.settings.engine, days, self.migration).items():
+            if self._ask("GET", path).status_code == 200:
+                continue
             answer = self._ask("PUT", path, json.dumps(document).encode(), "application/json")
-            # an ISM policy that is there already needs its version to be put again: it is left as it is
-            if answer.status_code >= 400 and answer.status_code != 409:
+            if answer.status_code >= 400:
                 log.warning("%s was refused by %s: %s", path, self.settings.url, answer.text[:300])
 
     def send(self, lines: Sequence[tuple[str, str, str]]) -> tuple[Sent, list[tuple[str, str, str]]]:
@@ -88,9 +93,10 @@ class Engine:
                 log.error("a document was refused by %s: %s", self.settings.url, str(item)[:300])
         return sent, again
 
-    def _ask(self, method: str, path: str, body: bytes, kind: str) -> httpx.Response:
+    def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> httpx.Response:
+        headers = {"Content-Type": kind} if kind else {}
         try:
-            return self.client.request(method, path, content=body, headers={"Content-Type": kind})
+            return self.client.request(method, path, content=body, headers=headers)
         except httpx.HTTPError as error:
             raise Unreachable(f"{self.settings.url} does not answer: {error}", "rows wait in the store") from error
 
@@ -99,9 +105,9 @@ def _action(index: str, name: str) -> str:
     return json.dumps({"create": {"_index": index, "_id": name}}) + "\n"
 
 
-def documents(engine: str, days: int) -> dict[str, Any]:
+def documents(engine: str, days: int, migration: str) -> dict[str, Any]:
     """Path -> document: the index template and the retention policy of either engine."""
-    name, pattern = f"{LOG_INDEX_PREFIX}-logs", f"{LOG_INDEX_PREFIX}-*"
+    name, pattern = log_template_name(migration), f"{log_index_prefix(migration)}-*"
     keyword = {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}
     properties = {
         "@timestamp": {"type": "date"}, "message": {"type": "text"}, "response_time": {"type": "double"},
@@ -174,7 +180,7 @@ class Sender:
         if not self.prepared:
             self.engine.prepare()
             self.prepared = True
-        for lines in _batches(waiting[0]):
+        for lines in _batches(waiting[0], log_index_prefix(self.engine.migration)):
             if not self._send(lines, stop):
                 return False
         self.last = waiting[0].last
@@ -195,16 +201,16 @@ class Sender:
         return True
 
 
-def _batches(segment: Segment) -> Iterator[list[tuple[str, str, str]]]:
+def _batches(segment: Segment, prefix: str) -> Iterator[list[tuple[str, str, str]]]:
     try:
         file = pq.ParquetFile(segment.path)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"the segment {segment.path} cannot be sent on: {error}", "it is tried again") from error
     for batch in file.iter_batches(BULK_ROWS):
-        yield [_document(row) for row in batch.to_pylist()]
+        yield [_document(row, prefix) for row in batch.to_pylist()]
 
 
-def _document(row: dict[str, Any]) -> tuple[str, str, str]:
+def _document(row: dict[str, Any], prefix: str) -> tuple[str, str, str]:
     """A row's daily index, id and JSON."""
     moment: datetime = row.pop("timestamp") or row["arrived"]
     identity = row.pop(IDENTITY, None)
@@ -212,7 +218,7 @@ def _document(row: dict[str, Any]) -> tuple[str, str, str]:
     arrived = row.pop("arrived")
     fields = {key: value for key, value in row.items() if value is not None}
     fields |= {"@timestamp": _rfc3339(moment), "ingested": _rfc3339(arrived)}
-    return f"{LOG_INDEX_PREFIX}-{moment:%Y.%m.%d}", name, json.dumps(fields, ensure_ascii=False)
+    return f"{prefix}-{moment:%Y.%m.%d}", name, json.dumps(fields, ensure_ascii=False)
 
 
 def _rfc3339(moment: datetime) -> str:

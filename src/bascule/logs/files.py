@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from bascule.logs.columns import Chunk
 from bascule.logs.streams import PREFIX_LENGTH, Stream, hash_of, is_rotation_of
@@ -349,7 +349,11 @@ def _same_file(follow: Follow) -> bool:
     return (status.st_dev, status.st_ino) == (follow.stream.device, follow.stream.inode)
 
 
-def lines_of(stream: BinaryIO, source: str, identity: str) -> Iterator[Chunk]:
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def lines_of(stream: Readable, source: str, identity: str) -> Iterator[Chunk]:
     """The lines of something that can be read only once, such as standard input."""
     start, rest = 0, b""
     while data := _some(stream):
@@ -364,6 +368,6 @@ def lines_of(stream: BinaryIO, source: str, identity: str) -> Iterator[Chunk]:
         yield Chunk(source, identity, start, start + len(rest), rest + b"\n")
 
 
-def _some(stream: BinaryIO) -> bytes:
+def _some(stream: Readable) -> bytes:
     """What is there, without waiting for a whole chunk."""
     return stream.read1(CHUNK_BYTES) if isinstance(stream, io.BufferedReader | io.BytesIO) else stream.read(CHUNK_BYTES)

@@ -19,24 +19,30 @@ from numpy.typing import NDArray
 from bascule.errors import UsageError
 from bascule.logs.columnar import can_vectorise
 from bascule.logs.columns import COLUMNS, KIND_OF, Coded
-from bascule.logs.dissect import Dissect, Fields, PatternError, compile_dissect, fold, typed
+from bascule.logs.dissect import Dissect, Fields, compile_dissect, fold, typed
 from bascule.logs.values import LEVELS, read_times, read_value
 from bascule.spec.model import LogFormat
 
-__all__ = ["BUILT_IN", "Format", "PatternError", "format_named", "read_text"]
+__all__ = ["BUILT_IN", "Format", "format_named", "read_text"]
 
 
 @dataclass(frozen=True)
 class Format:
     """`read` is the strict reading of one line; with a `dissect`, whole chunks are read at once too.
 
-    `more`: the strict reading has lines, too, that the dissect pattern does not have.
+    `more`: the strict reading has lines, too, that hold no `signature`.
     """
 
     name: str
     read: Callable[[str], Fields | None]
     dissect: Dissect | None = None
     more: bool = False
+    literal: str = ""
+
+    @property
+    def signature(self) -> str:
+        """What every line holds that the format may have; by default the longest literal of the dissect pattern."""
+        return self.literal or (self.dissect.signature if self.dissect else "")
 
     @property
     def vectorised(self) -> bool:
@@ -54,13 +60,6 @@ def format_named(name: str, declared: Mapping[str, LogFormat]) -> Format:
 
 
 def _declared(name: str, declared: LogFormat) -> Format:
-    try:
-        return _compiled(name, declared)
-    except PatternError as error:
-        raise error.within(f"logs.formats.{name}") from error
-
-
-def _compiled(name: str, declared: LogFormat) -> Format:
     if declared.dissect is not None:
         return _dissect(name, declared.dissect, declared.units)
     if declared.json_lines:
@@ -90,6 +89,27 @@ def _layouts(name: str, *patterns: str, first: Dissect | None = None) -> Format:
         return typed(texts, {group: KIND_OF.get(group, "text") for group in texts})
 
     return Format(name, read, first, more=True)
+
+
+def _event(name: str, event: str) -> Format:
+    """A message of `key=value` fields behind the source document's layout, or behind one of Python's logging."""
+    whole, alone = compile_dissect("%{timestamp} %{level} %{service} " + event), compile_dissect(event)
+
+    def read(line: str) -> Fields | None:
+        if alone.start not in line:
+            return None
+        if (fields := whole.read(line)) is not None:
+            return fields
+        before, _, after = line.partition(alone.start)
+        prefix = next(filter(None, (layout.fullmatch(before) for layout in _LAYOUTS)), None)
+        fields = alone.read(alone.start + after) if prefix else None
+        if prefix is None or fields is None:
+            return None
+        texts = {group: text for group, text in prefix.groupdict().items() if text is not None}
+        stated = typed(texts, {group: KIND_OF.get(group, "text") for group in texts})
+        return None if stated is None else stated | fields
+
+    return Format(name, read, whole, literal=alone.start)
 
 
 # ---------------------------------------------------------------- JSON
@@ -167,18 +187,26 @@ _TIME = (
 )
 _CLIENT = r"[0-9A-Fa-f.:\[\]]+"
 _SERVICE = r"(?P<service>[\w.-]+)"
+_PYTHON = (  # what stands before the message in common layouts of Python's logging
+    rf"{_TIME} - (?P<service>[^ ]+) - {_LEVEL} - ",
+    rf"{_TIME} - {_LEVEL} - ",
+    rf"{_TIME} \[?{_LEVEL}\]? (?:- )?\[?{_SERVICE}\]?:? ",
+    rf"\[{_TIME}\] {_LEVEL} in {_SERVICE}: ",  # Flask's
+    rf"{_LEVEL}:(?P<service>[^:]*):",
+)
+_LAYOUTS = tuple(re.compile(layout) for layout in (*_PYTHON, rf"(?:{_TIME} )?"))
 
 BUILT_IN: dict[str, Format] = {
     built_in.name: built_in
     for built_in in (
-        _dissect(
+        _event(
             "api_call",
-            "%{timestamp} %{level} %{service} API_CALL user_id=%{user_id} endpoint=%{endpoint}"
+            "API_CALL user_id=%{user_id} endpoint=%{endpoint}"
             " response_time=%{response_time:float} status=%{status:int}",
         ),
-        _dissect(
+        _event(
             "match_result",
-            "%{timestamp} %{level} %{service} MATCH_RESULT candidate_id=%{candidate_id} job_id=%{job_id}"
+            "MATCH_RESULT candidate_id=%{candidate_id} job_id=%{job_id}"
             " accuracy=%{accuracy:float} algorithm=%{algorithm:word}",
         ),
         _dissect(
@@ -198,9 +226,7 @@ BUILT_IN: dict[str, Format] = {
         ),
         _layouts(
             "python",
-            rf"{_TIME} - (?P<service>[^ ]+) - {_LEVEL} - (?P<message>.*)",
-            rf"{_TIME} \[?{_LEVEL}\]? (?:- )?\[?{_SERVICE}\]?:? (?P<message>.*)",
-            rf"{_LEVEL}:(?P<service>[^:]*):(?P<message>.*)",
+            *(f"{layout}(?P<message>.*)" for layout in _PYTHON),
             first=compile_dissect("%{timestamp} %{level:level} %{service} %{message}"),  # the source document's layout
         ),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bascule.errors import UsageError
 from bascule.logs.columns import Chunk, Rows
@@ -15,7 +14,7 @@ from bascule.logs.versions import Versions
 from bascule.spec import Spec
 from bascule.spec.model import LogSource
 
-COUNTED = frozenset({"service", "version", "endpoint", "upstream_addr", "algorithm"})  # what metrics need
+COUNTED = frozenset({"service", "version", "endpoint", "upstream_addr", "algorithm", "partner"})  # what metrics need
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,7 @@ class Intake:
 
 def intakes(spec: Spec, wanted: Callable[[str], bool] = lambda name: True) -> list[tuple[LogSource, Intake]]:
     """An intake for every source of the spec, under its name."""
-    names = source_names(spec)
-    return [(source, intake(spec, source, name, wanted)) for source, name in zip(spec.logs.sources, names, strict=True)]
+    return [(source, intake(spec, source, name, wanted)) for name, source in spec.logs.named.items()]
 
 
 def intake(spec: Spec, source: LogSource, name: str, wanted: Callable[[str], bool] = lambda name: True) -> Intake:
@@ -105,26 +103,7 @@ def intake(spec: Spec, source: LogSource, name: str, wanted: Callable[[str], boo
 def formats_of(spec: Spec, source: LogSource) -> tuple[Format, ...]:
     if not source.formats:
         raise UsageError(
-            f"logs: the source {source.files or source.beats} declares no formats",
+            f"logs: the source {source.name or source.usual_name} declares no formats",
             "add formats: [api_call, match_result] or others to it",
         )
     return tuple(format_named(name, spec.logs.formats) for name in source.formats)
-
-
-def source_names(spec: Spec) -> list[str]:
-    """Every source's own name, else one from its path; made different by a number where they are alike."""
-    names: list[str] = []
-    for source in spec.logs.sources:
-        base = source.name or (_from_path(source.files) if source.files else "beats")
-        number = 1
-        while (name := base if number == 1 else f"{base}-{number}") in names:
-            number += 1
-        names.append(name)
-    return names
-
-
-def _from_path(pattern: str) -> str:
-    """`/var/log/shop/*.log` is `shop`, `/var/log/nginx/access.json` is `access`."""
-    path = Path(pattern)
-    plain = [part for part in (path.stem, *reversed(path.parent.parts)) if not set(part) & set("*?[")]
-    return plain[0] if plain else "files"

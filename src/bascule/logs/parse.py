@@ -49,7 +49,7 @@ class Parser:
             rows = _without(read_rows(form.name, form.dissect, text, readable, self.wanted), text, missed)
             results.append(rows)
             readable = _difference(readable, rows.lines, len(text))
-            missed.append((form.dissect.signature.encode(), len(rows)))
+            missed.append((form.signature.encode(), len(rows)))
         if not self._all_literal or _may_trace(text, readable) or not _none_left(text, readable, missed):
             return results, np.sort(np.concatenate((readable, odd))), np.empty(0, np.int64)
         return results, odd, readable

@@ -49,12 +49,25 @@ class Counted:
         self.tally.add(batch.tally)
 
 
+class Source(Protocol):
+    """Anything that lines come from."""
+
+    @property
+    def intake(self) -> Intake: ...
+
+    def lag(self) -> tuple[int, float]:
+        """Bytes that are there but not in the store, and for how long the oldest of them has waited (seconds)."""
+
+
 @dataclass
 class Feed:
     """A source of files with its intake."""
 
     files: FileSource
     intake: Intake
+
+    def lag(self) -> tuple[int, float]:
+        return self.files.lag()
 
 
 @dataclass(eq=False)  # prometheus_client keeps collectors in a set
@@ -63,7 +76,7 @@ class Pipeline:
 
     journal: Journal
     feeds: list[Feed]
-    others: list[Intake] = field(default_factory=list)  # of sources that are not files
+    others: list[Source] = field(default_factory=list)  # that are not files and run by themselves
     lock: threading.Lock = field(default_factory=threading.Lock)
     problems: Tally = field(default_factory=Tally)
 
@@ -115,37 +128,41 @@ class Pipeline:
         """Called by prometheus_client at each scrape."""
         shown = Tally()
         with self.lock:
-            for intake in (*(feed.intake for feed in self.feeds), *self.others):
-                shown.add(intake.zero())
+            for source in self._sources():
+                shown.add(source.intake.zero())
             shown.add(self.journal.tally)
             shown.add(self.problems)
         yield from families(shown)
         size = GaugeMetricFamily(conventions.LOG_LAG_BYTES.name, conventions.LOG_LAG_BYTES.help, labels=("source",))
         age = GaugeMetricFamily(conventions.LOG_LAG_SECONDS.name, conventions.LOG_LAG_SECONDS.help, labels=("source",))
-        for feed in self.feeds:
-            unread, waited = feed.files.lag()
-            size.add_metric((feed.intake.name,), unread)
-            age.add_metric((feed.intake.name,), waited)
+        for source in self._sources():
+            unread, waited = source.lag()
+            size.add_metric((source.intake.name,), unread)
+            age.add_metric((source.intake.name,), waited)
         yield from (size, age)
+
+    def _sources(self) -> list[Source]:
+        return [*self.feeds, *self.others]
 
     def stats(self) -> dict[str, Any]:
         """Lines by source and format, what could not be parsed, how far behind: for the console."""
         with self.lock:
             counters = dict(self.journal.tally.counters)
-        files = [_counted(feed.intake.name, counters) | _followed(feed) for feed in self.feeds]
-        return {"sources": files + [_counted(intake.name, counters) for intake in self.others]}
+        files = [_counted(feed, counters) | {"files": _files(feed)} for feed in self.feeds]
+        return {"sources": files + [_counted(source, counters) for source in self.others]}
 
 
-def _counted(name: str, counters: dict[Key, int]) -> dict[str, Any]:
-    lines = conventions.LOG_LINES.name
+def _counted(source: Source, counters: dict[Key, int]) -> dict[str, Any]:
+    name, lines = source.intake.name, conventions.LOG_LINES.name
+    unread, waited = source.lag()
     return {
         "source": name,
         "formats": {key[1][1]: n for key, n in counters.items() if key[0] == lines and key[1][0] == name},
         "unparsed": counters.get((conventions.LOG_UNPARSED.name, (name,)), 0),
+        "lag_bytes": unread,
+        "lag_seconds": round(waited, 3),
     }
 
 
-def _followed(feed: Feed) -> dict[str, Any]:
-    unread, waited = feed.files.lag()
-    files = sorted(str(follow.path) for follow in list(feed.files.follows.values()))
-    return {"files": files, "lag_bytes": unread, "lag_seconds": round(waited, 3)}
+def _files(feed: Feed) -> list[str]:
+    return sorted(str(follow.path) for follow in list(feed.files.follows.values()))

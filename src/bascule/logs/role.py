@@ -28,6 +28,7 @@ from bascule.logs.intake import Intake, intakes
 from bascule.logs.pipeline import Feed, Pipeline
 from bascule.logs.places import pseudonyms_of, root_of
 from bascule.logs.segments import identities
+from bascule.logs.stdin import StandardInput
 from bascule.logs.store import Store, open_store
 from bascule.processes.serving import add_metrics_page, serve_until
 from bascule.spec import Spec
@@ -51,10 +52,11 @@ def run(spec: Spec, stop: threading.Event) -> None:
 def _run(spec: Spec, store: Store, stop: threading.Event) -> None:
     pipeline = build(spec, store)
     settings = spec.logs.search_engine
-    sender = Sender.load(Engine(settings, spec.logs.retention), store.root) if settings else None
+    sender = Sender.load(Engine(settings, spec.logs.retention, spec.metadata.name), store.root) if settings else None
     consumers = Consumers.load(store.root / "consumers.parquet")
     upkeep = Upkeep(pipeline, store, spec.logs.retention, consumers, sender)
     work = [pipeline.run, upkeep.run, *(receiver.run for receiver in receivers(spec, pipeline, store))]
+    work += [given.run for given in standard_input(spec, pipeline, store)]
     work += [sender.run] if sender else []
     threads = [threading.Thread(target=run, args=(stop,), name="logs") for run in work]
     for thread in threads:
@@ -85,8 +87,16 @@ def receivers(spec: Spec, pipeline: Pipeline, store: Store) -> list[Receiver]:
             receiver.problem = partial(pipeline.problem, intake.name)
             receiver.duplicates = partial(pipeline.left_out, intake.name)
             receiver.known.add(identities(store.folder, REMEMBERED))
-            pipeline.others.append(receiver.intake)
+            pipeline.others.append(receiver)
             found.append(receiver)
+    return found
+
+
+def standard_input(spec: Spec, pipeline: Pipeline, store: Store) -> list[StandardInput]:
+    """A reader where the spec declares standard input as a source."""
+    given = [prepared(spec, intake, store) for source, intake in intakes(spec) if source.stdin]
+    found = [StandardInput(intake, pipeline.commit, partial(pipeline.problem, intake.name)) for intake in given]
+    pipeline.others += found
     return found
 
 

@@ -22,6 +22,8 @@ from bascule.logs.parse import TRACE, UNPARSED
 Labels = tuple[str, ...]
 Key = tuple[str, Labels]
 MAX_VALUES = 500  # distinct endpoints a source may bring into the metrics; the rest count as `other`
+MAX_PARTNERS = 50
+_HOUR = 3_600_000_000  # microseconds
 
 
 @dataclass
@@ -110,10 +112,11 @@ def _histogram(metric: conventions.Metric, tally: Tally) -> HistogramMetricFamil
 
 @dataclass
 class Counting:
-    """Counts the rows of one source. Remembers which endpoints it has let into the metrics."""
+    """Counts the rows of one source. Remembers which endpoints and partners it has let into the metrics."""
 
     source: str
     endpoints: set[str] = field(default_factory=set)
+    partners: set[str] = field(default_factory=set)
 
     def start(self, formats: Iterable[str]) -> Tally:
         """The counters that exist at zero from the start, so that `rate()` sees the first line."""
@@ -124,10 +127,11 @@ class Counting:
         return tally
 
     def resume(self, tally: Tally) -> None:
-        """Endpoints that are in the metrics already stay there."""
+        """Endpoints and partners that are in the metrics already stay there."""
+        places = {conventions.LOG_REQUESTS.name: self.endpoints, conventions.LOG_USAGE.name: self.partners}
         for name, labels in tally.counters:
-            if name == conventions.LOG_REQUESTS.name and labels[3] == self.source and labels[1] not in (OTHER, UNKNOWN):
-                self.endpoints.add(labels[1])
+            if name in places and labels[3] == self.source and labels[1] not in (OTHER, UNKNOWN):
+                places[name].add(labels[1])
 
     def tally(self, parsed: Iterable[Rows]) -> Tally:
         tally = Tally()
@@ -148,6 +152,8 @@ class Counting:
         keys = [version, endpoint, _status(columns["status"]), _named(columns, "version_from", len(rows))]
         for (name, path, status, how), number in _counts(keys):
             tally.count(conventions.LOG_REQUESTS, (name, path, status, self.source, how), number)
+        for labels, number in _counts([version, self._partner(columns, len(rows)), _hour(rows.times)]):
+            tally.count(conventions.LOG_USAGE, (*labels, self.source), number)
         if "response_time" in columns:
             metric = conventions.LOG_RESPONSE_TIME
             for (name, path), counts, total in _distributions([version, endpoint], columns["response_time"], metric):
@@ -164,15 +170,31 @@ class Counting:
         if "endpoint" not in columns:
             return Labelled(np.zeros(rows, np.int64), [UNKNOWN])
         column = columns["endpoint"]
-        return _merged(column.codes, [self._let_in(text) for text in column.texts()])
+        paths = (text.partition("?")[0] for text in column.texts())
+        return _merged(column.codes, [_let_in(path, self.endpoints, MAX_VALUES) for path in paths])
 
-    def _let_in(self, text: str) -> str:
-        path = text.partition("?")[0]
-        if path not in self.endpoints:
-            if len(self.endpoints) >= MAX_VALUES:
-                return OTHER
-            self.endpoints.add(path)
-        return path
+    def _partner(self, columns: dict[str, Coded], rows: int) -> Labelled:
+        if "partner" not in columns:
+            return Labelled(np.zeros(rows, np.int64), [UNKNOWN])
+        column = columns["partner"]
+        return _merged(column.codes, [_let_in(name, self.partners, MAX_PARTNERS) for name in column.texts()])
+
+
+def _let_in(value: str, known: set[str], most: int) -> str:
+    if value not in known:
+        if len(known) >= most:
+            return OTHER
+        known.add(value)
+    return value
+
+
+def _hour(times: NDArray[np.int64]) -> Labelled:
+    """The hour of the day (UTC) of each row's time (microseconds; 0 is no time)."""
+    first, last = (int(times.min()) // _HOUR, int(times.max()) // _HOUR) if len(times) else (0, 0)
+    if first == last:  # so it is for almost every chunk
+        return Labelled(np.zeros(len(times), np.int64), [f"{first % 24:02d}" if times.any() else UNKNOWN])
+    hours = np.where(times == 0, 24, times // _HOUR % 24)
+    return Labelled(hours, [*(f"{hour:02d}" for hour in range(24)), UNKNOWN])
 
 
 def _lines(rows: Rows) -> int:

@@ -46,9 +46,14 @@ class GrowthRule:
 
 
 def growth_rules(spec: Spec) -> tuple[GrowthRule, ...]:
-    """One rule for each selector that SLAs and comparisons count; signals that share one share its rule."""
+    """One rule for each selector that SLAs and comparisons count; signals that share one share its rule.
+
+    Names that are a pattern have none: an expression drops the name, and with it the version.
+    """
     rules: dict[str, GrowthRule] = {}
     for name, side, selector, more in _selectors(spec):
+        if not selector.is_plain:
+            continue
         heartbeat = "total" if side == "events" else "count" if side == "sum" else side
         records = [SLA_GROWTH.format(_plain(name), part) for part in (side, heartbeat)]
         rule = GrowthRule(records[0], records[1], selector, (*_labels(spec), *more))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bascule.spec import log_patterns
 from bascule.spec.model import HistogramSignal, Spec
 
 _MEASURES_BEYOND_SIGNALS = {"availability", "satisfaction", "revenue", "lost_sessions", "retention"}
@@ -84,6 +85,12 @@ def _logs(spec: Spec) -> Iterator[Finding]:
             if name not in known:
                 key = ("logs", "sources", index, "formats")
                 yield Finding(key, f"{name!r} is not a known log format", f"known are: {', '.join(sorted(known))}")
+    for name, form in spec.logs.formats.items():
+        if wrong := log_patterns.check(form):
+            key_of_pattern, error = wrong
+            yield Finding(("logs", "formats", name, key_of_pattern), error.what, error.mend)
+    if len(inputs := [i for i, source in enumerate(spec.logs.sources) if source.stdin]) > 1:
+        yield Finding(("logs", "sources", inputs[1], "stdin"), "standard input is a source already", "keep one of them")
 
 
 def _receivers(spec: Spec) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from bascule.errors import Problem, SpecError
 from bascule.spec import model
+from bascule.spec.bounds import bounds
+from bascule.spec.clashes import clashes
 from bascule.spec.lint import lint
 from bascule.spec.model import Spec
 
@@ -63,7 +65,8 @@ def parse(text: str, path: Path | str = "spec.yaml") -> Spec:
         spec = Spec.model_validate(document)
     except ValidationError as error:
         raise SpecError(path, [_problem(e, document, lines) for e in error.errors()]) from error
-    problems = [Problem(lines.nearest(f.key), ".".join(map(str, f.key)), f.what, f.mend) for f in lint(spec)]
+    findings = (*lint(spec), *bounds(spec), *clashes(spec))
+    problems = [Problem(lines.nearest(f.key), ".".join(map(str, f.key)), f.what, f.mend) for f in findings]
     if problems:
         raise SpecError(path, problems)
     return spec

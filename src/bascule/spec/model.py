@@ -25,7 +25,7 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -329,15 +329,25 @@ class LogSource(Part):
     name: Name | None = None  # the metrics' `source` label; by default from the path
     files: str | None = None
     beats: str | None = None
+    stdin: bool = False  # what is written to the standard input of the logs role
     formats: list[Name] = Field(default_factory=list)
     version: Name | None = None
     tls: Tls | None = None  # beats only
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.files is None) == (self.beats is None):
-            raise ValueError("a log source is either 'files' or 'beats'")
+        if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
+            raise ValueError("a log source is one of 'files', 'beats' or 'stdin'")
         return self
+
+    @property
+    def usual_name(self) -> str:
+        """`/var/log/shop/*.log` is `shop`, `/var/log/nginx/access.json` is `access`."""
+        if self.files is None:
+            return "stdin" if self.stdin else "beats"
+        path = PurePosixPath(self.files)
+        plain = [part for part in (path.stem, *reversed(path.parent.parts)) if not set(part) & set("*?[")]
+        return plain[0] if plain else "files"
 
 
 class LogFormat(Part):
@@ -374,6 +384,18 @@ class Logs(Part):
     key_file: Path | None = None
     retention: Duration = 30 * 86400.0
     search_engine: SearchEngine | None = None
+
+    @property
+    def named(self) -> dict[str, LogSource]:
+        """The sources under the names that metrics and fields have; alike ones are told apart by a number."""
+        named: dict[str, LogSource] = {}
+        for source in self.sources:
+            base = source.name or source.usual_name
+            number = 1
+            while (name := base if number == 1 else f"{base}-{number}") in named:
+                number += 1
+            named[name] = source
+        return named
 
 
 class Slack(Part):

@@ -65,12 +65,17 @@ class Selector:
         return f"{self}[{window}]"
 
     @property
+    def is_plain(self) -> bool:
+        """One metric by its name, not a pattern of names."""
+        return _NAME.fullmatch(self.metric) is not None
+
+    @property
     def names(self) -> list[str]:
         """The metric's name; of a pattern, every name that its alternatives spell."""
         return list(_spelled(self.metric))
 
     def __str__(self) -> str:
-        if not _NAME.fullmatch(self.metric):
+        if not self.is_plain:
             return "{" + ",".join(map(str, (Matcher("__name__", "=~", self.metric), *self.matchers))) + "}"
         inside = ",".join(map(str, self.matchers))
         return f"{self.metric}{{{inside}}}" if inside else self.metric

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.logs.columns import TIME, Rows
-from bascule.logs.dissect import PatternError, compile_dissect
+from bascule.logs.dissect import compile_dissect
 from bascule.logs.formats import BUILT_IN
 from bascule.logs.parse import Parser
+from bascule.spec.log_patterns import PatternError
 
 API = "2026-01-31T12:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u1 endpoint=/api/v2/match "
 MATCH = "2026-01-31T12:00:00.456Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c1 job_id=j1 accuracy=0.93 "
@@ -118,6 +119,9 @@ lines = st.one_of(
               times, words, words, words, numbers, numbers, pairs.map("".join)),
     st.builds("{} INFO {} MATCH_RESULT candidate_id={} job_id=x accuracy={} algorithm={}{}".format,
               times, words, words, numbers, words, pairs.map("".join)),
+    st.builds("{}API_CALL user_id={} endpoint=/x response_time={} status=200{}".format,
+              st.sampled_from(["INFO:a:", "2026-01-31 12:00:00,1 - a - INFO - ", "x", "2026-01-31 12:00:00,1 INFO a "]),
+              words, numbers, pairs.map("".join)),
     st.builds("{} {} {} {}".format, times, st.sampled_from(["INFO", "nope", ""]), words, words),
     st.builds("{} INFO s API_CALL MATCH_RESULT candidate_id={} endpoint=x job_id=x".format, times, words),
     words,

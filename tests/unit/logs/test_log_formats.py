@@ -6,13 +6,17 @@ import json
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bascule.errors import UsageError
 from bascule.instrument.logging import EventLog, JsonFormatter, LineFormatter
-from bascule.logs.dissect import PatternError
+from bascule.logs.dissect import compile_dissect
 from bascule.logs.formats import BUILT_IN, format_named
 from bascule.logs.grok import compile_grok
+from bascule.logs.parse import Parser
 from bascule.logs.values import read_time
+from bascule.spec.log_patterns import PatternError
 from bascule.spec.model import LogFormat
 
 NOON = 1_769_860_800_000_000  # 2026-01-31T12:00:00Z
@@ -45,12 +49,49 @@ def test_uvicorn_access_lines_are_read():
         "2026-01-31 12:00:00,000 ERROR shop.cart it broke",
         "2026-01-31 12:00:00,000 [ERROR] shop.cart: it broke",
         "2026-01-31T12:00:00.000Z ERROR shop.cart it broke",
+        "[2026-01-31 12:00:00,000] ERROR in shop.cart: it broke",
     ],
 )
 def test_the_common_layouts_of_python_logging_are_read(line):
     """Time, level, logger and message, whatever the punctuation."""
     fields = read("python", line)
     assert fields == {"timestamp": NOON, "level": "ERROR", "service": "shop.cart", "message": "it broke"}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "stated"),
+    [
+        ("2026-01-31T12:00:00.000Z INFO shop ", {"timestamp", "level", "service"}),
+        ("2026-01-31 12:00:00,000 - shop - INFO - ", {"timestamp", "level", "service"}),
+        ("2026-01-31 12:00:00,000 INFO shop: ", {"timestamp", "level", "service"}),
+        ("[2026-01-31 12:00:00,000] INFO in shop: ", {"timestamp", "level", "service"}),
+        ("2026-01-31 12:00:00,000 - INFO - ", {"timestamp", "level"}),
+        ("INFO:shop:", {"level", "service"}),
+        ("2026-01-31 12:00:00,000 ", {"timestamp"}),
+        ("", set()),
+    ],
+)
+def test_the_source_documents_events_are_read_behind_pythons_layouts(prefix, stated):
+    """Its services leave the layout to `logging`, whose default writes `asctime` with a blank and a comma."""
+    usual = {"timestamp": NOON, "level": "INFO", "service": "shop"}
+    call = "API_CALL user_id=u endpoint=/x response_time=0.5 status=200 version=v2"
+    match = "MATCH_RESULT candidate_id=c job_id=j accuracy=0.9 algorithm=hybrid"
+    expected = {name: usual[name] for name in stated}
+    parser = Parser((BUILT_IN["api_call"], BUILT_IN["match_result"], BUILT_IN["python"]))
+    assert parser.read(prefix + call) == (
+        "api_call",
+        expected | {"user_id": "u", "endpoint": "/x", "response_time": 0.5, "status": 200, "version": "v2"},
+    )
+    assert parser.read(prefix + match)[0] == "match_result"
+    texts = (prefix + call + "\nodd line\n" + prefix + match + "\n").encode()
+    both = Parser((BUILT_IN["api_call"], BUILT_IN["match_result"]))
+    assert sorted(rows.format for rows in both.parse(texts)) == ["api_call", "match_result", "text"]
+
+
+@pytest.mark.parametrize("line", ["x API_CALL user_id=u endpoint=/x", "{} API_CALL user_id=u", "INFO API_CALL x"])
+def test_an_event_behind_anything_else_is_not_one(line):
+    """A line that only quotes the event."""
+    assert read("api_call", line + " response_time=0.5 status=200") is None
 
 
 def test_nginx_combined_lines_are_read():
@@ -118,9 +159,22 @@ def test_logstashs_combined_pattern_reads_an_access_log():
     assert (fields["method"], fields["endpoint"], fields["status"], fields["timestamp"]) == ("GET", "/x", 404, NOON)
 
 
+def test_units_and_inline_groups_are_read_as_logstash_writes_them():
+    """`%{NUMBER:response_time:ms}` is milliseconds; `(?<name>...)` captures; alternatives may share a name."""
+    grok = compile_grok(r"(?<user_id>u\d+) took (?:%{NUMBER:response_time:ms}ms|%{NUMBER:response_time:ms}) \(ok\)")
+    assert grok("u7 took 23ms (ok)") == grok("u7 took 23 (ok)") == {"user_id": "u7", "response_time": 0.023}
+    assert compile_grok("%{NUMBER:response_time:int}")("0.5") == {"response_time": 0.5}, "our column's usual kind"
+    assert compile_grok("%{NUMBER:response_time}", {"response_time": "us"})("500000") == {"response_time": 0.5}
+
+
 @pytest.mark.parametrize(
     ("pattern", "position", "part"),
     [
+        ("%{WORD:a} (%{WORD:b}", 11, "regular"),
+        ("%{WORD:a} [z-%{WORD:b}", 12, "regular"),
+        ("%{WORD:a} x**", 13, "regular"),
+        ("%{WORD:a} x{99999999999}", 1, "regular"),
+        ("(?<a>x) %{NOPE}", 9, "NOPE"),
         ("a %{NOPE:x}", 3, "NOPE"),
         ("%{WORD:x:number}", 1, "number"),
         ("%{word", 1, "not a grok"),
@@ -133,6 +187,17 @@ def test_a_wrong_grok_is_told_with_its_position(pattern, position, part):
         compile_grok(pattern)
     assert caught.value.position == position
     assert part in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@given(st.text(alphabet=st.sampled_from("%{}()[]?<>a:W*\\\\|+-1 "), max_size=14))
+def test_any_grok_or_dissect_is_read_or_refused_with_a_position_in_it(pattern):
+    """Nothing else is raised."""
+    for compiled in (compile_grok, compile_dissect):
+        try:
+            compiled(pattern)
+        except PatternError as error:
+            assert 1 <= error.position <= len(pattern) + 1  # noqa: PT017 - there may be none
 
 
 def test_an_unknown_format_names_those_there_are():

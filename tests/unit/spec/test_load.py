@@ -217,3 +217,36 @@ def test_what_is_no_name_is_told_in_words():
 
 def test_a_far_fetched_suggestion_is_not_made():
     assert "did you mean" not in problems_of(SMALL + "a: 1\n")[0].mend
+
+
+def with_logs(logs):
+    return SMALL + "logs:\n" + textwrap.indent(textwrap.dedent(logs), "  ")
+
+
+@pytest.mark.parametrize(
+    ("logs", "key", "position", "unknown"),
+    [
+        ('formats:\n  shop:\n    dissect: "%{timestamp} %{took:minutes}"\n', "dissect", 16, "unknown kind 'minutes'"),
+        ('formats:\n  shop:\n    grok: "%{NUMBER:a} %{TIMESTMP:b}"\n', "grok", 13, "unknown grok pattern 'TIMESTMP'"),
+        ('formats:\n  shop:\n    grok: "%{WORD:a} x**"\n', "grok", 13, "not a regular expression: multiple repeat"),
+    ],
+)
+def test_a_wrong_log_pattern_is_told_with_file_line_position_and_what_is_unknown(logs, key, position, unknown):
+    """`bascule check` tells it before anything is started."""
+    with pytest.raises(SpecError) as caught:
+        parse(with_logs(logs), "shop.yaml")
+    line = SMALL.count("\n") + 4
+    assert str(caught.value).startswith(f"shop.yaml:{line}: logs.formats.shop.{key}: {unknown}")
+    assert f"at character {position} of the pattern" in str(caught.value)
+
+
+def test_a_log_source_is_one_thing_and_standard_input_only_once():
+    """Files, Beats or standard input; each has a name, also where none is given."""
+    (problem,) = problems_of(with_logs("sources: [{files: /a.log, stdin: true}]\n"))
+    assert "one of 'files', 'beats' or 'stdin'" in problem.what
+    (problem,) = problems_of(with_logs("sources: [{stdin: true}, {stdin: true}]\n"))
+    assert problem.key == "logs.sources.1.stdin"
+    spec = parse(
+        with_logs('sources: [{files: "/var/log/a/*.log"}, {files: "/b/a.log"}, {stdin: true}, {beats: ":1"}]\n')
+    )
+    assert list(spec.logs.named) == ["a", "a-2", "stdin", "beats"]
