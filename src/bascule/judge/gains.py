@@ -1,4 +1,4 @@
-"""Gains of late, for rollback triggers such as `accuracy.gain < 5pt`: standardised, in a short window, at every look."""
+"""Gains of late, for rollback triggers such as `accuracy.gain < 5pt`: standardised, in a short window, each look."""
 
 from __future__ import annotations
 

@@ -133,10 +133,12 @@ def test_gates_say_whether_they_are_decided_and_triggers_since_when_they_are_bey
     board.publish(bench.outcome(), "", 0.01)
     before = board.verdict()
     bench.run(600)
+    board.publish(bench.outcome(), "", 0.01)
+    later = board.verdict()
+    assert [gate["decided"] for gate in before["gates"] + later["gates"]] == [False, True]
     bench.run(40, errors=(0.0002, 0.4))
     board.publish(bench.outcome(), "", 0.01)
     after = board.verdict()
-    assert [gate["decided"] for gate in before["gates"] + after["gates"]] == [False, True]
     assert [each["beyond_since"] for each in before["rollback"]] == [None, None]
     beyond = next(each for each in after["rollback"] if each["when"].startswith("errors"))
     since = datetime.fromisoformat(beyond["beyond_since"]).timestamp()
