@@ -412,5 +412,3 @@ def log_index_prefix(migration: str) -> str:
 def log_template_name(migration: str) -> str:
     """What the index template and the life-cycle policy of these indices are called."""
     return f"{log_index_prefix(migration)}-logs"
-
-
