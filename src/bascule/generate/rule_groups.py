@@ -18,9 +18,10 @@ from bascule.generate.no_data import no_data_rules
 from bascule.generate.recording import cache_rules, service_rules, signal_rules, traffic_rules
 from bascule.generate.rules import Group
 from bascule.generate.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
-from bascule.generate.sla_rules import sla_alerts, sla_rules
+from bascule.generate.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.generate.usage import usage_interval, usage_rules
 from bascule.spec import Spec
+from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
 
 
 def rule_files(spec: Spec) -> dict[str, list[Group]]:
@@ -42,6 +43,7 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
             Group(RuleGroup.ROLLBACK, tuple(rollback_alerts(spec))),
         ],
         "sla": [Group(RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],
+        "sla-growth": [Group(RuleGroup.SLA_GROWTH, tuple(sla_growth(spec)), GROWTH_INTERVAL_SECONDS)],
         "infrastructure": [Group(RuleGroup.INFRASTRUCTURE, tuple(infrastructure_alerts(spec)))],
         "monitoring": [Group(RuleGroup.MONITORING, tuple(monitoring_alerts(spec)))],
         "no-data": [Group(RuleGroup.NO_DATA_ALERTS, (*no_data_rules(spec), *no_data_alerts(spec)))],

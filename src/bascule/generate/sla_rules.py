@@ -15,6 +15,7 @@ from bascule.generate.expressions import canonical_rate
 from bascule.generate.rules import Alerting, Recording
 from bascule.generate.texts import DURATION, PERCENT
 from bascule.spec import Matcher, Objective, Selector, Spec
+from bascule.spec.growth import growth_rules
 from bascule.spec.model import HistogramSignal, RatioSignal, Sla
 from bascule.spec.quantities import format_duration, parse_duration
 
@@ -104,6 +105,12 @@ def _spent(sla: Sla, name: str) -> str:
         f'sum_over_time({series}{{sla="{name}"}}[{window}])' for series in (Recorded.SLA_BAD, Recorded.SLA_ALL)
     )
     return f"{bad} / ({Objective.parse(sla.objective).budget:.6g} * {everything} > 0)"
+
+
+def sla_growth(spec: Spec) -> Iterator[Recording]:
+    """Exact growth by minute, from which reports read a long past; none where nothing is promised."""
+    if spec.slas.named:
+        yield from (Recording(rule.record, rule.expr) for rule in growth_rules(spec))
 
 
 # ---------------------------------------------------------------- alerts

@@ -37,7 +37,20 @@ Samples = tuple[Floats, Floats]  # times, values
 
 
 def growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime) -> dict[Key, Floats]:
-    """The growth of every series in every piece: (n,), zero where it did not grow."""
+    """The growth of every series in every piece: (n,), zero where it did not grow.
+
+    Where the version stands in the metric's name, each name is read apart, and kept as a label of its series.
+    """
+    if selector.is_plain:
+        return _growth(prometheus, selector, pieces, uptime)
+    rows: dict[Key, Floats] = {}
+    for name in prometheus.label_values("__name__", str(selector)):
+        for key, row in _growth(prometheus, selector.named(name), pieces, uptime).items():
+            rows[key | {("__name__", name)}] = row
+    return rows
+
+
+def _growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime) -> dict[Key, Floats]:
     last = read(prometheus, lambda d: f"last_over_time({selector}[{d}])", pieces)
     before = _before(prometheus, selector, pieces)
     resets = _resets(prometheus, selector, pieces, last)

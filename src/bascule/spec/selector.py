@@ -15,6 +15,10 @@ _CHOICE = re.compile(r"\(([^()]*)\)|\[([^\]^-]*)\]")
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
 
+class NotSelector(ValueError):
+    """Text that is no selector, and why."""
+
+
 @dataclass(frozen=True)
 class Matcher:
     """One condition on a label: `status=~"5.."`."""
@@ -43,13 +47,13 @@ class Selector:
         if isinstance(text, cls):
             return text
         if not isinstance(text, str):
-            raise ValueError(f'{text!r} is not a selector; write it like name{{label="value"}}')
+            raise NotSelector(f'{text!r} is not a selector; write it like name{{label="value"}}')
         try:
             tree = promql_parser.parse(text)
         except ValueError as error:
-            raise ValueError(f"{text!r} is not PromQL: {error}") from error
+            raise NotSelector(f"{text!r} is not PromQL: {error}") from error
         if not isinstance(tree, promql_parser.VectorSelector) or tree.offset or tree.at:
-            raise ValueError(f'{text!r} is not a plain selector; write it like name{{label="value"}}')
+            raise NotSelector(f'{text!r} is not a plain selector; write it like name{{label="value"}}')
         return cls(*_parts(tree))
 
     def where(self, *matchers: Matcher, **labels: str) -> Selector:
@@ -97,7 +101,7 @@ def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]
         return tree.name, matchers
     named = next((m for m in matchers if m.label == "__name__" and m.operator in ("=", "=~")), None)
     if named is None or not named.value:
-        raise ValueError("a selector needs a metric name")
+        raise NotSelector("a selector needs a metric name")
     return named.value, tuple(m for m in matchers if m is not named)
 
 
@@ -112,9 +116,9 @@ def parse_matchers(text: Any) -> tuple[Matcher, ...]:
     try:
         tree = promql_parser.parse(f"{{{text}}}")
     except ValueError as error:
-        raise ValueError(f'{text!r} are not label matchers: {error}; write them like job="shop-v2"') from error
+        raise NotSelector(f'{text!r} are not label matchers: {error}; write them like job="shop-v2"') from error
     if not isinstance(tree, promql_parser.VectorSelector):
-        raise ValueError(f'{text!r} are not label matchers; write them like job="shop-v2"')
+        raise NotSelector(f'{text!r} are not label matchers; write them like job="shop-v2"')
     return _matchers(tree)
 
 
