@@ -59,12 +59,20 @@ class UsageError(BasculeError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a spec: where (1-based line, dotted key), what, and the mend."""
+    """One thing wrong in a spec: where (1-based line, dotted key), what, and the mend.
+
+    `column` (1-based) is where the value begins; 0 where the line says enough.
+    """
 
     line: int
     key: str
     what: str
     mend: str = ""
+    column: int = 0
+
+    @property
+    def place(self) -> str:
+        return f"{self.line}:{self.column}" if self.column else str(self.line)
 
     def __str__(self) -> str:
         text = f"{self.key}: {self.what}" if self.key else self.what
@@ -79,7 +87,7 @@ class SpecError(BasculeError):
     def __init__(self, path: Path | str, problems: list[Problem]) -> None:
         self.path = path
         self.problems = sorted(problems, key=lambda problem: problem.line)
-        super().__init__("\n".join(f"{path}:{p.line}: {p}" for p in self.problems))
+        super().__init__("\n".join(f"{path}:{p.place}: {p}" for p in self.problems))
 
 
 class ProgramMissing(BasculeError):

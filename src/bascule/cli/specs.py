@@ -10,14 +10,28 @@ import typer
 from bascule.cli.output import Folder, SpecPath, app, checked_url, print_json, say, write_file
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
-from bascule.spec import Spec, built_in_text, load
+from bascule.spec import Spec, load, starter_text
+from bascule.spec.quantities import format_duration
 
 
 @app.command()
 def check(spec: SpecPath) -> None:
-    """Tell every problem of a spec, with file, line and mend (exit 2), or that there is none (exit 0)."""
+    """Tell every problem of a spec, with file, line and mend (exit 2); or that it is well, and how fast it alerts."""
+    from bascule.generate.delivery_times import routes
+
     loaded = load(spec)
-    say(f"{spec}: ok: {len(loaded.services)} services, {len(loaded.signals)} signals, {len(loaded.phases)} phases")
+    parts = {"service": len(loaded.services), "signal": len(loaded.signals), "phase": len(loaded.phases)}
+    say(f"{spec}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
+    scrape, evaluation = (
+        format_duration(each) for each in (loaded.stack.scrape.interval, loaded.stack.scrape.evaluation)
+    )
+    say(f"from a fault to the message at worst (scrape {scrape} + evaluation {evaluation} + for + group wait):")
+    for route in routes(loaded):
+        say(f"  {route}")
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 @app.command()
@@ -31,12 +45,12 @@ def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
 ) -> None:
-    """Write a starter spec: the built-in one, or one proposed from what a running Prometheus holds."""
+    """Write a starter spec: as short as one can be, or one proposed from what a running Prometheus holds."""
     from bascule.generate.discover import discover
 
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = discover(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else built_in_text()
+    text = discover(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
     write_file(path, text, "name a file in a folder that exists and may be written")
     say(f"wrote {path}; edit it, then: bascule check {path}")
 

@@ -14,9 +14,11 @@ from bascule.conventions import Alert
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Email, Maintenance, Receiver
+from bascule.spec.quantities import format_duration
 
 MACHINE = "bascule-incidents"
 SWITCH = "dead-mans-switch"
+PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
 GROUP_BY = ["alertname", "user_segment", "job"]
 # What two alerts must share for the critical one to silence the repeats of the warning one.
 SAME_THING = ["alertname", "job", "instance", "version", "user_segment", "partner", "sla", "signal"]
@@ -110,7 +112,7 @@ def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
             "receiver": receiver,
             "matchers": [matcher],
             "group_by": GROUP_BY,
-            "group_wait": "5s",
+            "group_wait": format_duration(PEOPLE_WAIT_SECONDS),
             "group_interval": "1m",
             "repeat_interval": "4h",
             "mute_time_intervals": everywhere,

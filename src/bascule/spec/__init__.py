@@ -1,8 +1,8 @@
 """What the user declares: the model, reading it with line numbers, and the built-in SuperSmartMatch spec."""
 
-from bascule.spec.load import BUILT_IN, built_in_text, load, parse
+from bascule.spec.load import BUILT_IN, built_in_text, load, parse, starter_text
 from bascule.spec.model import Spec
 from bascule.spec.objective import Objective
 from bascule.spec.selector import Matcher, Selector
 
-__all__ = ["BUILT_IN", "Matcher", "Objective", "Selector", "Spec", "built_in_text", "load", "parse"]
+__all__ = ["BUILT_IN", "Matcher", "Objective", "Selector", "Spec", "built_in_text", "load", "parse", "starter_text"]

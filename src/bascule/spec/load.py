@@ -16,6 +16,7 @@ from bascule.spec.bounds import bounds
 from bascule.spec.clashes import clashes
 from bascule.spec.lint import lint
 from bascule.spec.model import Spec
+from bascule.spec.selector import NotSelector
 
 BUILT_IN = "supersmartmatch"
 DEEPEST = 50
@@ -25,10 +26,11 @@ Key = tuple[str | int, ...]
 
 
 class Lines:
-    """Where each key of a YAML document stands (1-based lines)."""
+    """Where each key of a YAML document stands (1-based lines), and its value (1-based columns)."""
 
     def __init__(self) -> None:
         self.of: dict[Key, int] = {}
+        self.columns: dict[Key, int] = {}
 
     def nearest(self, key: Key) -> int:
         """The line of `key`, or of the closest enclosing key that is in the file."""
@@ -40,6 +42,11 @@ class Lines:
 def built_in_text() -> str:
     """The SuperSmartMatch spec that ships with the package."""
     return resources.files("bascule.spec").joinpath(f"{BUILT_IN}.yaml").read_text("utf-8")
+
+
+def starter_text() -> str:
+    """As short as a spec can be: what `bascule init` writes."""
+    return resources.files("bascule.spec").joinpath("starter.yaml").read_text("utf-8")
 
 
 def load(path: Path | str) -> Spec:
@@ -97,6 +104,7 @@ def _plain(node: yaml.Node, key: Key, lines: Lines, problems: list[Problem]) -> 
             problems.append(TOO_DEEP)
         return None
     lines.of.setdefault(key, node.start_mark.line + 1)
+    lines.columns[key] = node.start_mark.column + 1
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, key, lines, problems)
     if isinstance(node, yaml.SequenceNode):
@@ -140,7 +148,9 @@ def _problem(error: Any, document: dict[str, Any], lines: Lines) -> Problem:
         what, mend = f"{error['input']!r} is not a name", "write letters, digits, '_', '.' and '-', a letter first"
     elif error["type"] == "literal_error":
         what = f"{error['input']!r} is not one of {error['ctx']['expected']}"
-    return Problem(lines.nearest(key), ".".join(map(str, key)), what, mend)
+    is_selector = isinstance(error.get("ctx", {}).get("error"), NotSelector)
+    column = lines.columns.get(key, 0) if is_selector else 0
+    return Problem(lines.nearest(key), ".".join(map(str, key)), what, mend, column)
 
 
 def _in_file(location: tuple[str | int, ...], document: Any) -> Key:

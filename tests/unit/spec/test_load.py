@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.errors import SpecError
-from bascule.spec import built_in_text, load, parse
+from bascule.spec import built_in_text, load, parse, starter_text
 
 SMALL = textwrap.dedent("""\
     apiVersion: bascule/v1
@@ -42,6 +42,12 @@ def test_a_small_spec_gets_every_default():
     assert spec.versions.label == "version"
     assert spec.judge.false_alarm_budget == 0.01
     assert spec.stack.url("prometheus") == "http://127.0.0.1:9090"
+
+
+def test_the_starter_is_a_spec_and_short():
+    """`bascule init` writes no more than somebody must change."""
+    assert parse(starter_text()).versions.both == ("v1", "v2")
+    assert len(starter_text().splitlines()) < 15
 
 
 def test_the_built_in_spec_declares_what_the_source_document_monitors():

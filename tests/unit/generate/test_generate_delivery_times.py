@@ -1,0 +1,40 @@
+"""How long alerts take at worst, from the settings of the spec alone."""
+
+from __future__ import annotations
+
+from bascule.conventions import Alert
+from bascule.generate.delivery_times import routes, worst_cases
+from bascule.spec import Spec, built_in_text, parse
+
+PEOPLE = """
+notify:
+  receivers:
+    pager: {pagerduty: {routing_key_file: /etc/bascule/pager}}
+stack: {scrape: {interval: 10s, timeout: 2s, evaluation: 30s}}
+"""
+
+
+def seconds(spec: Spec, alert: str) -> float:
+    return max(lag for found, lag in worst_cases(spec) if found.name == alert)
+
+
+def test_scrape_evaluation_and_hold_add_up() -> None:
+    """A service that is down: one second, one second, five seconds."""
+    assert seconds(parse(built_in_text()), Alert.SERVICE_DOWN) == 1 + 1 + 5
+
+
+def test_each_group_of_a_chain_is_waited_for() -> None:
+    """A rollback trigger reads what another group records; a quota what is recorded every 15 s."""
+    spec = parse(built_in_text())
+    assert seconds(spec, Alert.ROLLBACK_TRIGGERED) == 1 + 1 + 1 + 600
+    assert seconds(spec, Alert.PARTNER_QUOTA_NEARLY_USED) == 1 + 15 + 1 + 60
+
+
+def test_people_wait_for_their_group_too() -> None:
+    """The machine's route waits for nothing; slower settings are told."""
+    machine, pager = routes(parse(built_in_text() + PEOPLE))
+    assert (machine.receiver, machine.service_down) == ("bascule-incidents", 10 + 30 + 5)
+    assert (pager.receiver, pager.service_down) == ("pager", 10 + 30 + 5 + 5)
+    assert "gate" in machine.slowest
+    assert "gate" not in pager.slowest
+    assert str(pager).startswith("pager: ServiceDown 50s; critical up to 11m15s (RollbackTriggered), warning up to ")
