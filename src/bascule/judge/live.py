@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.alarm import Alarm
 from bascule.judge.engine import Engine
 from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
@@ -103,9 +104,18 @@ class Watch:
             for feed in self.reader.silent_feeds()
             if not self._prometheus.instant(f"count(last_over_time({Selector(feed.selector.metric)}[5m]))", now)
         }
+        for version, name in enumerate(self.spec.versions.both):
+            if self._is_expected(version):
+                for feed in self.reader.missing_feeds(version):
+                    self._misnamed[feed.signal] = f"no series of {feed.selector} of {name}"
+
+    def _is_expected(self, version: int) -> bool:
+        share = self.plan.share(TOTAL_SEGMENT)
+        return share is None or (share > 0 if version == CANDIDATE else share < 1)
 
     def _problems(self, now: float) -> dict[str, str]:
         """By signal: misnamed metrics, histograms without buckets, and troubles of the last minute."""
-        bucketless = {name: "its histogram has no finite bucket" for name, found in self.bounds.items() if not found}
+        what = "no finite bucket of its histogram is in both versions"
+        bucketless = {name: what for name, found in self.bounds.items() if not found}
         recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
         return {**self._misnamed, **bucketless, **recent}

@@ -14,8 +14,11 @@ from bascule.judge.history import BASELINE, CANDIDATE
 from bascule.judge.measures import Measures, Reading
 from bascule.judge.plan import Plan
 from bascule.judge.surroundings import Sight, Surroundings
+from bascule.judge.texts import span_text
 from bascule.judge.verdict import Facts, Gate, Judgement, Line, Trigger, judge
 from bascule.spec.model import HistogramSignal, RatioSignal
+
+CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ def _most_events(lines: Iterable[Line]) -> float:
 
 def _missing(engine: Engine, around: Surroundings) -> tuple[str, ...]:
     """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
+    if engine.plan.started > around.now + CLOCK_SECONDS:
+        ahead = span_text(engine.plan.started - around.now)
+        return (f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart.",)
     share = engine.plan.share(TOTAL_SEGMENT)
     wanted = (share is None or share < 1, share is None or share > 0)
     both = engine.schema.spec.versions.both

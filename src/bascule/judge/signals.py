@@ -226,7 +226,7 @@ class Reader:
         self._prometheus = prometheus
         self._counters: dict[tuple[object, ...], _Counter] = {}
         self._first: dict[tuple[int, Instance], float] = {}
-        self._seen: set[str] = set()
+        self._seen: set[tuple[Feed, int]] = set()
         self._queries = _queries(schema)
 
     def read(self, start: float, end: float) -> None:
@@ -244,7 +244,20 @@ class Reader:
 
     def silent_feeds(self) -> list[Feed]:
         """The feeds whose selector has matched no series of either version so far."""
-        return [query.feeds[0] for query in self._queries if query.text not in self._seen]
+        return [feed for feed in self._schema.feeds if not self._versions_seen(feed)]
+
+    def missing_feeds(self, version: int) -> list[Feed]:
+        """Those that count a signal's events, and have shown series of the other version alone so far."""
+        other = {BASELINE, CANDIDATE} - {version}
+        counting = [feed for feed in self._schema.feeds if self._counts_events(feed)]
+        return [feed for feed in counting if self._versions_seen(feed) == other]
+
+    def _versions_seen(self, feed: Feed) -> set[int]:
+        return {version for version in (BASELINE, CANDIDATE) if (feed, version) in self._seen}
+
+    def _counts_events(self, feed: Feed) -> bool:
+        is_histogram = isinstance(self._schema.spec.signals[feed.signal], HistogramSignal)
+        return feed.part in ("total", "count") or (feed.part is None and is_histogram)
 
     def _note_first(self, query: _Query, series: Series) -> None:
         version = query.version_of(series)
@@ -265,23 +278,27 @@ class Reader:
             return
         if counter is None:
             counter = self._counters[key] = self._new_counter(query, series, version, times, values)
-        self._append(version, _instance(series), counter, times, values)
+        self._append(query, version, _instance(series), counter, times, values)
 
     def _new_counter(self, query: _Query, series: Series, version: int, times: Floats, values: Floats) -> _Counter:
-        self._seen.add(query.text)
+        self._seen.update((feed, version) for feed in query.feeds)
         labels = tuple(sorted(series.labels.items()))
         if self._owner.setdefault(labels, version) != version:
             self._trouble(query, "its selector matches the same series for both versions", math.inf)
         born = self._first[version, _instance(series)] < times[0]
         return _Counter(tuple(self._columns_of(query, series)), -math.inf, 0.0 if born else float(values[0]))
 
-    def _append(self, version: int, instance: Instance, counter: _Counter, times: Floats, values: Floats) -> None:
+    def _append(self, query: _Query, version: int, instance: Instance, counter: _Counter,
+                times: Floats, values: Floats) -> None:  # fmt: skip
         before = np.concatenate(([counter.value], values[:-1]))
         amounts = np.where(values >= before, values - before, values)
         counter.time, counter.value = float(times[-1]), float(values[-1])
         stream = self.streams[version]
         _merge(stream.scrapes.setdefault(instance, []), times)
         real = (amounts > 0) & (amounts < HUGE)
+        if (amounts >= HUGE).any():
+            what = f"its counters grew by more than {HUGE:.0e} between two scrapes"
+            self._trouble(query, what, float(times[amounts >= HUGE][-1]))
         if counter.columns and real.any():
             stream.increments.append(Increments(instance, counter.columns, times[real], amounts[real]))
 
@@ -375,14 +392,24 @@ def stale_seconds(spec: Spec) -> float:
 
 
 def find_bounds(spec: Spec, prometheus: Prometheus) -> dict[str, tuple[float, ...]]:
-    """The finite bucket bounds that each histogram really has, ascending."""
+    """The finite bucket bounds that each histogram has in both versions, ascending.
+
+    A bound that one version lacks cannot be compared: nothing would lie below it there.
+    """
     found = {}
     for name, signal in spec.signals.items():
         for feed in _feeds(name, signal):
             if feed.part is None:
-                values = prometheus.label_values("le", str(feed.selector))
-                found[name] = tuple(sorted({bound for value in values if math.isfinite(bound := _number(value))}))
+                own = (_bounds_found(prometheus, feed.selector.where(*spec.versions.matchers(version)))
+                       for version in spec.versions.both)  # fmt: skip
+                known = [bounds for bounds in own if bounds]
+                found[name] = tuple(sorted(set.intersection(*known))) if known else ()
     return found
+
+
+def _bounds_found(prometheus: Prometheus, selector: Selector) -> set[float]:
+    values = prometheus.label_values("le", str(selector))
+    return {bound for value in values if math.isfinite(bound := _number(value))}
 
 
 def _number(text: str) -> float:

@@ -1,0 +1,160 @@
+"""Whatever the series look like: a named state, a reason, an exit code of its own; never a crash, never health."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from bascule.cli import output
+from bascule.cli.commands import app
+from bascule.judge import ask
+from bascule.judge.plan import Plan
+from bascule.processes import ports
+
+START = 1_000_000.0
+HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
+NO_DATA = 4
+FAILED = '"500"'
+
+
+@pytest.fixture
+def two_shops(house, world):
+    """A minute of V1, then half a minute of both; what their pages say can be rewritten."""
+
+    class Shops:
+        def __init__(self) -> None:
+            self.prometheus = world.PretendPrometheus(now=START)
+            self.prometheus.close = lambda: None
+            self.prometheus.plan = Plan(2, START + 60, HALF)
+            self.rewrite = {"v1": str, "v2": str}
+            self.spec = house.SPEC
+            self.late = {"v1": 0.0, "v2": 0.0}
+
+        def serve(self) -> None:
+            shops = {"v1": house.Shop("v1", 1, {}), "v2": house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)}
+            for second in range(90):
+                self.prometheus.now += 1
+                for version, share in (("v1", 1 - (second >= 60) / 2), ("v2", (second >= 60) / 2)):
+                    shop, text = shops[version], self.rewrite[version]
+                    shop.rate = {name: share * rate for name, rate in world.RATES.items()}
+                    shop.serve(1.0)
+                    labels = {"job": f"shop-{version}", "instance": version}
+                    now = self.prometheus.now
+                    self.prometheus.add(now - self.late[version], text(shop.text()), **labels)
+                    self.prometheus.add(now, "up 1", **labels)
+
+    return Shops()
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """`bascule gate` on what the shops exported, with no judge running."""
+
+    def call(shops) -> Result:
+        path = tmp_path / "spec.yaml"
+        path.write_text(shops.spec + f"stack: {{ports: {{judge: {ports.free()}}}}}\n")
+        monkeypatch.setattr(ask, "Prometheus", lambda url: shops.prometheus)
+        output.out.file = None
+        return CliRunner().invoke(app, ["gate", str(path), "--json"])
+
+    return call
+
+
+def nothing(text: str) -> str:
+    return ""
+
+
+def with_errors(value: str):
+    """Every counter of failures says `value`."""
+
+    def rewritten(text: str) -> str:
+        lines = (line.rsplit(" ", 1) for line in text.splitlines())
+        return "".join(f"{name} {value if 'status=' + FAILED in name else old}\n" for name, old in lines)
+
+    return rewritten
+
+
+class Growing:
+    """Counters of requests that grow by absurd amounts."""
+
+    def __init__(self) -> None:
+        self.value = 1.0
+
+    def __call__(self, text: str) -> str:
+        self.value *= 1e6
+        return with_errors(repr(min(self.value, 1e300)))(text)
+
+
+def without(metric: str):
+    return lambda text: "".join(f"{line}\n" for line in text.splitlines() if not line.startswith(metric))
+
+
+def other_buckets(text: str) -> str:
+    return text.replace('le="0.', 'le="0.77')
+
+
+OVERLAPPING = """versions: {baseline: v1, candidate: v2, select: {v1: 'job=~"shop-.*"', v2: 'job="shop-v2"'}}"""
+BY_LABEL = "versions: {label: version, baseline: v1, candidate: v2}"
+BAD_INPUT = {
+    "no series at all": ({"v1": nothing, "v2": nothing}, "No series of v1 has been seen."),
+    "the candidate is missing": ({"v2": nothing}, "No series of v2 has been seen."),
+    "the baseline is missing": ({"v1": nothing}, "No series of v1 has been seen."),
+    "NaN": ({"v2": with_errors("NaN")}, "values that no counter can have (NaN, infinite or negative)"),
+    "infinity": ({"v1": with_errors("+Inf")}, "values that no counter can have (NaN, infinite or negative)"),
+    "negative": ({"v2": with_errors("-3")}, "values that no counter can have (NaN, infinite or negative)"),
+    "huge": ({"v2": Growing()}, "its counters grew by more than 1e+09 between two scrapes"),
+    "a signal that nothing exports": (
+        {"v1": without("matches_total"), "v2": without("matches_total")},
+        "api_partners: no data (no series of matches_total)"),
+    "a signal of one version alone": (
+        {"v2": without("matches_total")}, "api_partners: no data (no series of matches_total of v2)"),
+    "histograms without a common bucket": ({"v2": other_buckets}, "no finite bucket of its histogram is in both"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_series_are_no_data_with_a_reason(two_shops, gate, case):
+    rewritten, reason = BAD_INPUT[case]
+    two_shops.rewrite |= rewritten
+    two_shops.serve()
+    result = gate(two_shops)
+    assert result.exit_code == NO_DATA, result.output
+    answer = json.loads(result.output)
+    assert answer["verdict"] == "no_data"
+    assert any(reason in each for each in answer["reasons"]), answer["reasons"]
+
+
+def test_a_selector_that_matches_both_versions_is_told(two_shops, gate):
+    two_shops.spec = two_shops.spec.replace(BY_LABEL, OVERLAPPING)
+    two_shops.serve()
+    result = gate(two_shops)
+    assert result.exit_code == NO_DATA
+    assert "its selector matches the same series for both versions" in " ".join(json.loads(result.output)["reasons"])
+
+
+def test_a_version_whose_samples_are_a_minute_old_is_told(two_shops, gate):
+    two_shops.late["v2"] = 60.0
+    two_shops.serve()
+    result = gate(two_shops)
+    assert result.exit_code == NO_DATA
+    assert "No sample of v2 for 60 s." in json.loads(result.output)["reasons"]
+
+
+def test_a_plan_told_by_a_clock_that_is_ahead_is_told(two_shops, gate):
+    two_shops.serve()
+    two_shops.prometheus.plan = Plan(2, two_shops.prometheus.now + 125, HALF)
+    result = gate(two_shops)
+    assert result.exit_code == NO_DATA
+    reasons = json.loads(result.output)["reasons"]
+    assert reasons == [
+        "The plan's step begins 2 min 5 s ahead of Prometheus' clock: the clocks of the machines are apart."
+    ]
+
+
+def test_the_same_shops_unharmed_have_a_verdict(two_shops, gate):
+    two_shops.serve()
+    result = gate(two_shops)
+    assert result.exit_code in (0, 3), result.output
