@@ -322,6 +322,7 @@ class Recorded(StrEnum):
     SCORE = "version_segment:accuracy_score:mean_rate5m"
     CACHE_HITS = "version:cache_hits:ratio_rate5m"
     ACTIVE_USERS = "version:active_users:sum"
+    RETENTION = "version:retention:ratio30d"
     SPLIT_BY_SEGMENT = "segment:traffic_split_v2:ratio_rate5m"
     PLANNED_BY_SEGMENT = "segment:planned_share:max"
     PLANNED_BY_VERSION = "version_segment:planned_share:ratio"

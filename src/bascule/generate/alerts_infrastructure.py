@@ -156,7 +156,7 @@ def _certificate(spec: Spec, job: str, warning: float) -> Iterator[Alerting]:
     """Three steps that exclude each other: the declared warning, a week, a day."""
     left = f'probe_ssl_earliest_cert_expiry{{job="{job}"}} - time()'
     steps = ((warning, 7 * DAY, "info"), (7 * DAY, DAY, WARNING), (DAY, 0, CRITICAL))
-    for upper, lower, severity in steps:
+    for upper, lower, severity in (step for step in steps if step[0] > step[1]):
         bound = f"({left}) < {upper:g}" + (f" >= {lower:g}" if lower else "")
         yield _alert(
             spec, Alert.CERTIFICATE_EXPIRES, bound,

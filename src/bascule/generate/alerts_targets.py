@@ -171,6 +171,8 @@ def _targets(spec: Spec) -> Iterator[Alerting]:
             yield _level_target(spec, name, signal)
         if isinstance(signal, MeanSignal | RatioSignal) and signal.target_gain is not None:
             yield _gain_target(spec, name, signal, signal.target_gain)
+    if spec.logs.sources:
+        yield _retention_target(spec)
     if isinstance(spec.signals.get("latency"), HistogramSignal):
         yield _unmet(
             spec, "latency", "no slower", f"{Named.PERFORMANCE_RATIO} < 1",
@@ -205,6 +207,15 @@ def _gain_target(spec: Spec, name: str, signal: MeanSignal | RatioSignal, gain: 
     text = f"The gain over {spec.versions.baseline} is {figure}, within the same segments; "
     text += f"{gain_written(wanted, signal.unit)} is the target."
     return _unmet(spec, name, "gain", f"{value} {worse} {wanted.amount:g}", text)
+
+
+def _retention_target(spec: Spec) -> Alerting:
+    """Of the source document: customers come back to the new version at least as often as to the old."""
+    old, new = (f'{Recorded.RETENTION}{{version="{version}"}}' for version in spec.versions.both)
+    text = f"{PERCENT} of its users of the month before came back in the last 30 days, fewer than those of "
+    return _unmet(
+        spec, "retention", "no lower", f"{new}\n< ignoring (version)\n{old}", f"{text}{spec.versions.baseline}."
+    )
 
 
 def _candidates(spec: Spec, series: str, signal: str) -> str:

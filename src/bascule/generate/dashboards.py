@@ -284,7 +284,7 @@ def _requests() -> Panel:
 
 def business(spec: Spec) -> Board:
     panels = [_signal(spec, name) for name in spec.signals]
-    usage = (_endpoints(), *((_consumers(),) if partner_label(spec) else ()))
+    usage = (_endpoints(), *((_consumers(),) if partner_label(spec) else ()), _retention())
     more = (_score(), _active_users(), _cache(), _revenue_ratio(spec)) if uses_instrument(spec) else ()
     return Board(
         uid(spec, "business"), f"{spec.title} - Business V1 vs V2",
@@ -330,6 +330,13 @@ def _consumers() -> Panel:
     return Panel(
         "API consumers", "Partners that asked within the last hour, by version: how far they have moved.",
         (Target(f"{Recorded.CONSUMERS}{V}", "{{version}}"),), "none", width=12,
+    )  # fmt: skip
+
+
+def _retention() -> Panel:
+    return Panel(
+        "Customer retention", "Share of the users of the 30 days before that came back in the last 30 days.",
+        (Target(f"{Recorded.RETENTION}{V}", "{{version}}"),), "percentunit", width=12,
     )  # fmt: skip
 
 

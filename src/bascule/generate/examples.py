@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from bascule import conventions as names
 from bascule.generate.instrument_config import latency_bounds
 from bascule.generate.prometheus_config import probe_job
-from bascule.generate.usage import uses_instrument
+from bascule.generate.usage import RETENTION_WINDOW, uses_instrument
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
@@ -193,9 +193,17 @@ class Scene:
         return {
             **plan,
             **alarms,
+            **(retention(self.spec, 0.5, 0.52) if self.spec.logs.sources else {}),
             names.PHASE_STARTED.name: _flat(0),
             names.JUDGE_TICK.name: f"0+{STEP_SECONDS}x{STEPS}",
         }
+
+
+def retention(spec: Spec, old: float, new: float) -> dict[str, str]:
+    """What the logs role says of users who came back to each version."""
+    levels = zip(spec.versions.both, (old, new), strict=True)
+    where = f'window="{RETENTION_WINDOW}"'
+    return {f'{names.LOG_RETENTION.name}{{version="{version}",{where}}}': _flat(level) for version, level in levels}
 
 
 def _redis(job: str) -> dict[str, str]:

@@ -21,12 +21,13 @@ def write_files(files: Mapping[str, str], out: Path) -> list[Path]:
     """Write `files` (relative path to text) under `out`; the paths written, in order."""
     known = read_manifest(out)
     _refuse_foreign(files, known, out)
-    waiting = [(_waiting(out / name, text), out / name) for name, text in files.items()]
-    for new, target in waiting:
-        os.replace(new, target)
+    digests = {name: _digest(text.encode()) for name, text in files.items()}
+    # Should we be ended between two files, the next run must know that those are ours.
+    _put({MANIFEST: _manifest(known | digests)}, out)
+    _put(files, out)
     _remove_stale(files, known, out)
-    os.replace(_waiting(out / MANIFEST, _manifest(files)), out / MANIFEST)
-    return [target for _, target in waiting]
+    _put({MANIFEST: _manifest(digests)}, out)
+    return [out / name for name in files]
 
 
 def drift(files: Mapping[str, str], out: Path) -> list[str]:
@@ -63,6 +64,19 @@ def _refuse_foreign(files: Mapping[str, str], known: Mapping[str, str], out: Pat
             raise UsageError(f"{path} was not written by bascule generate", "move it away, or give another --out")
 
 
+def _put(files: Mapping[str, str], out: Path) -> None:
+    """Every file beside its target first, then each in one step: a full disk leaves all as it was."""
+    waiting: list[tuple[Path, Path]] = []
+    try:
+        for name, text in files.items():
+            waiting.append((out / name, _waiting(out / name, text)))
+        for target, new in waiting:
+            os.replace(new, target)
+    finally:
+        for _, new in waiting:
+            new.unlink(missing_ok=True)
+
+
 def _waiting(target: Path, text: str) -> Path:
     """The text on disk beside its target, ready to take its place in one step."""
     new = target.with_name(f".{target.name}.new")
@@ -70,6 +84,8 @@ def _waiting(target: Path, text: str) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         new.write_text(text, "utf-8")
     except OSError as error:
+        if target.parent.is_dir():
+            new.unlink(missing_ok=True)
         raise UsageError(f"{target} cannot be written: {error.strerror}", "give another --out") from error
     return new
 
@@ -88,9 +104,8 @@ def _difference(path: Path, name: str, text: str) -> str:
     return "" if path.read_bytes() == text.encode() else f"{name}: differs from the spec"
 
 
-def _manifest(files: Mapping[str, str]) -> str:
-    digests = {name: _digest(text.encode()) for name, text in sorted(files.items())}
-    return json.dumps({"files": digests}, indent=2) + "\n"
+def _manifest(digests: Mapping[str, str]) -> str:
+    return json.dumps({"files": dict(sorted(digests.items()))}, indent=2) + "\n"
 
 
 def _digest(data: bytes) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from bascule import conventions as names
 from bascule.conventions import Alert, Recorded
 from bascule.generate.alerts_targets import rollback_alerts, target_alerts
-from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene
+from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.sla_rules import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, known_slas, signal_of
 from bascule.generate.usage import partner_label
@@ -58,8 +58,9 @@ def awful_scene(spec: Spec, scene: Scene) -> Scene:
         for name, segment in spec.segments.named.items()
         if segment.rate_limit is not None
     }
+    lost = retention(spec, 0.5, 0.1) if spec.logs.sources else {}
     broken = f'{names.FORMAT_CHECKS.name}{{version="{candidate}",partner="{PARTNER}",compatible="False"}}'
-    return replace(scene, down=frozenset(jobs), requests_per_second=_BUSY).plus({**refused, broken: _RISING})
+    return replace(scene, down=frozenset(jobs), requests_per_second=_BUSY).plus({**refused, **lost, broken: _RISING})
 
 
 _RISING = f"0+5000x{STEPS}"
@@ -98,7 +99,7 @@ def _targets(spec: Spec, scene: Scene) -> Iterator[Case]:
     for alert in target_alerts(spec):
         if alert.name == spec.alert_prefix + Alert.TARGET_UNMET:
             labels = {key: alert.labels[key] for key in ("signal", "target")}
-            if not isinstance(spec.signals[labels["signal"]], GaugeSignal):
+            if not isinstance(spec.signals.get(labels["signal"]), GaugeSignal):
                 yield Case(Alert.TARGET_UNMET, f"{labels['signal']} {labels['target']}", awful, labels, LATE)
     gate = f'{names.GATE_STATE.name}{{gate="errors",state="bad"}}'
     yield Case(Alert.GATE_UNMET, "the judge says so", {gate: f"1x{STEPS}"}, {"gate": "errors"})

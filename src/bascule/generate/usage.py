@@ -16,6 +16,7 @@ from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.model import GaugeSignal, HistogramSignal, RatioSignal
 
 INTERVAL_SECONDS = 15.0
+RETENTION_WINDOW = "30d"  # of the source document's customer retention
 _NOBODY = Matcher(names.PARTNER, "!~", f"|{names.NONE}|{names.UNKNOWN}")
 
 
@@ -31,6 +32,9 @@ def usage_rules(spec: Spec) -> Iterator[Recording]:
     yield from _gauges(spec)
     if uses_instrument(spec):
         yield from _instrument(spec)
+    if spec.logs.sources:
+        kept = names.LOG_RETENTION.name
+        yield Recording(Recorded.RETENTION, f'max by ({names.VERSION}) ({kept}{{window="{RETENTION_WINDOW}"}})')
 
 
 def partner_label(spec: Spec) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,42 @@ def test_no_temporary_file_stays_behind(tmp_path: Path) -> None:
     write_files(FILES, tmp_path)
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {*FILES, MANIFEST}
+
+
+def test_what_cannot_be_written_whole_is_not_written_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills up half-way: the files of the last run are as they were, and nothing is left over."""
+    write_files(FILES, tmp_path)
+    whole = Path.write_text
+
+    def full(path: Path, text: str, encoding: str) -> int:
+        if "two.json" in path.name:
+            whole(path, text[:1], encoding)
+            raise OSError(28, "No space left on device")
+        return whole(path, text, encoding)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UsageError, match=r"two\.json cannot be written: No space left on device"):
+        write_files(dict.fromkeys(FILES, "new"), tmp_path)
+    assert {name: (tmp_path / name).read_text("utf-8") for name in FILES} == FILES
+    assert not list(tmp_path.rglob("*.new"))
+
+
+def test_a_run_that_was_ended_half_way_is_taken_up_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files it had put in place are known as ours, though the spec has changed since."""
+    put = os.replace
+
+    def ended(new: Path, target: Path) -> None:
+        if target.name == "two.json":
+            raise KeyboardInterrupt
+        put(new, target)
+
+    monkeypatch.setattr(os, "replace", ended)
+    with pytest.raises(KeyboardInterrupt):
+        write_files(FILES, tmp_path)
+    monkeypatch.undo()
+    assert (tmp_path / "a/one.yml").is_file()
+    write_files(dict.fromkeys(FILES, "changed"), tmp_path)
+    assert (tmp_path / "a/one.yml").read_text("utf-8") == "changed"
 
 
 def test_a_broken_manifest_is_told_with_its_mend(tmp_path: Path) -> None:
