@@ -30,11 +30,20 @@ class Piece:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is committed at once: consecutive pieces of one stream, and what they add to the metrics."""
+    """What is committed at once, and what it adds to the metrics: as a rule consecutive pieces of one stream."""
 
-    source: str
     pieces: Sequence[Piece]
     tally: Tally
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """Several batches as one."""
+        if len(batches) == 1:
+            return batches[0]
+        tally = Tally()
+        for batch in batches:
+            tally.add(batch.tally)
+        return cls([piece for batch in batches for piece in batch.pieces], tally)
 
     @property
     def stream(self) -> str:
@@ -74,7 +83,7 @@ class Intake:
 
     def batch(self, pieces: Sequence[Piece]) -> Batch:
         tally = self.counting.tally(rows for piece in pieces for rows in piece.rows)
-        return Batch(self.name, pieces, tally)
+        return Batch(pieces, tally)
 
     def batches(self, chunks: Iterator[Chunk], rows: int) -> Iterator[Batch]:
         """Consecutive chunks of a stream together, until a batch has `rows` rows."""

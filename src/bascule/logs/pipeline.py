@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,11 +15,13 @@ from bascule import conventions
 from bascule.errors import StoreError
 from bascule.logs.files import FileSource
 from bascule.logs.intake import Batch, Intake
+from bascule.logs.segments import day_of
 from bascule.logs.streams import Stream
 from bascule.logs.tally import Key, Tally, families
 
 POLL_SECONDS = 0.5
 BATCH_ROWS = 100_000
+SMALL_ROWS = 10_000  # batches below this share a commit, which costs much the same whatever it holds
 CHUNKS_A_POLL = 8  # of one file, so that a large one does not keep the others waiting
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,16 @@ class Feed:
         return self.files.lag()
 
 
+@dataclass(frozen=True)
+class Read:
+    """A batch that a feed has read, its stream up to the batch's end, and the day that its rows are of."""
+
+    feed: Feed
+    batch: Batch
+    stream: Stream
+    day: str
+
+
 @dataclass(eq=False)  # prometheus_client keeps collectors in a set
 class Pipeline:
     """Polls the feeds. Counters are those of the journal, so they never tell of what is not stored."""
@@ -100,23 +113,36 @@ class Pipeline:
             feed.files.close()
 
     def poll(self) -> int:
-        """Read and commit what is new; how many rows it was."""
-        return sum(self._poll(feed) for feed in self.feeds)
-
-    def _poll(self, feed: Feed) -> int:
+        """Read and commit what is new; how many rows it was. What little several files have is one commit."""
         rows = 0
-        for batch in feed.intake.batches(feed.files.chunks(CHUNKS_A_POLL), BATCH_ROWS):
-            try:
+        small: dict[str, list[Read]] = {}  # by day, for a segment is dropped with its day
+        for read in self._read():
+            if len(read.batch) < SMALL_ROWS:
+                small.setdefault(read.day, []).append(read)
+            else:
+                rows += self._keep([read])
+        return rows + sum(self._keep(reads) for reads in small.values())
+
+    def _read(self) -> Iterator[Read]:
+        arrived = int(time.time() * 1e6)
+        for feed in self.feeds:
+            for batch in feed.intake.batches(feed.files.chunks(CHUNKS_A_POLL), BATCH_ROWS):
                 stream = feed.files.describe(batch.stream, batch.end)
-                self.commit(batch, [stream])
-            except StoreError as error:
-                log.error("%s: %s", feed.intake.name, error)
-                self.problem(feed.intake.name, "store")
-                feed.files.rewind(batch.stream)
-                return rows
-            feed.files.committed(stream)
-            rows += len(batch)
-        return rows
+                yield Read(feed, batch, stream, day_of(batch.pieces, arrived))
+
+    def _keep(self, reads: Sequence[Read]) -> int:
+        """Commit what was read, all of it or nothing; how many rows it was. What is not kept is read again."""
+        try:
+            self.commit(Batch.joined([read.batch for read in reads]), [read.stream for read in reads])
+        except StoreError as error:
+            log.error("%s", error)
+            for read in reads:
+                self.problem(read.feed.intake.name, "store")
+                read.feed.files.rewind(read.stream.id)
+            return 0
+        for read in reads:
+            read.feed.files.committed(read.stream)
+        return sum(len(read.batch) for read in reads)
 
     def commit(self, batch: Batch, streams: Sequence[Stream] = ()) -> None:
         with self.lock:

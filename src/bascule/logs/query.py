@@ -36,7 +36,7 @@ class Reader:
         self.broken: list[Path] = []
 
     def query(self, sql: str, parameters: Sequence[Any] = (), since: datetime | None = None) -> list[Record]:
-        """The rows that `sql` gives over the table `logs`, from the segments of the days from `since` on.
+        """The rows that `sql` gives over the table `logs`, from segments that may hold rows from `since` on.
 
         A merge may delete a segment between the listing and the reading: then the listing is taken anew.
         """
@@ -52,9 +52,8 @@ class Reader:
         raise UsageError("the log store changes faster than it can be read", "try again")
 
     def _files(self, since: datetime | None) -> list[Path]:
-        first = "" if since is None else since.astimezone(UTC).strftime("%Y-%m-%d")
         listed = segments.listing(self.folder) if self.folder.is_dir() else []
-        return [segment.path for segment in listed if segment.day >= first and segment.path not in self.broken]
+        return [s.path for s in listed if s.path not in self.broken and (since is None or _may_hold(s, since))]
 
     def _answer(self, sql: str, parameters: Sequence[Any], files: list[Path]) -> list[Record]:
         with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as connection:
@@ -77,6 +76,16 @@ class Reader:
         broken = [path for path in files if path.exists() and not _readable(path)]
         self.broken += broken
         return bool(broken)
+
+
+def _may_hold(segment: Segment, since: datetime) -> bool:
+    """Whether the segment may hold rows from `since` on: its day says what most rows are of, not the last."""
+    if segment.day >= since.astimezone(UTC).strftime("%Y-%m-%d"):
+        return True
+    try:
+        return segment.path.stat().st_mtime >= since.timestamp()
+    except FileNotFoundError:  # merged meanwhile: the query finds out
+        return True
 
 
 def _readable(path: Path) -> bool:

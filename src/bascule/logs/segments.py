@@ -2,10 +2,10 @@
 
     segments/date=2026-01-31/000000000042-000000000042-1f0c-0-1048576.parquet
 
-The name holds the first and the last commit in the segment, then the stream and the offsets it covers, or
-`merged` for one that compaction made. Whatever in the same folder has its commits inside another's is replaced
-by it: so a merged segment takes the place of its parts in the instant of its rename. The footer holds the
-streams' new ends and what the rows add to the metrics: data, offsets and counters are one commit.
+The name holds the first and the last commit in the segment, then the stream and the offsets it covers, how many
+streams where there are several, or `merged` for one that compaction made. Whatever in the same folder has its commits
+inside another's is replaced by it: so a merged segment takes the place of its parts in the instant of its rename. The
+footer holds the streams' new ends and what the rows add to the metrics: data, offsets and counters are one commit.
 """
 
 from __future__ import annotations
@@ -152,6 +152,9 @@ def name_of(first: int, last: int, rest: str) -> str:
 
 
 def rest_of(batch: Batch) -> str:
+    streams = {piece.chunk.stream for piece in batch.pieces}
+    if len(streams) > 1:
+        return f"{len(streams)}-streams"
     return f"{batch.stream}-{batch.start}-{batch.end}"
 
 

@@ -185,6 +185,35 @@ def test_a_full_disk_loses_nothing_once_there_is_space(tmp_path: Path, monkeypat
     pipe.journal.close()
 
 
+def test_what_several_files_have_is_one_commit_and_nothing_of_it_is_lost_on_a_full_disk(tmp_path: Path, monkeypatch):
+    """Each file goes on where the store has it; rows of another day are a segment of their own."""
+    root = tmp_path / "logs"
+    for number in range(4):
+        (tmp_path / f"{number}.log").write_text("".join(call(n, day=30 + number // 3) for n in range(10)))
+    pipe = pipeline(root, tmp_path / "*.log")
+    with monkeypatch.context() as patched:
+        patched.setattr(segments, "_write_synced", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        assert pipe.poll() == 0
+    assert pipe.poll() == 40
+    assert [segment.day for segment in segments.listing(root / "segments")] == ["2026-01-30", "2026-01-31"]
+    os.close(pipe.journal.lock)
+    again = pipeline(root, tmp_path / "*.log")
+    assert again.poll() == 0
+    assert sum(rows(root).values()) == len(rows(root)) == requests(again) == 40
+    again.journal.close()
+
+
+def test_search_finds_what_came_late_in_the_segment_of_another_day(tmp_path: Path):
+    """A segment's day is that of most of its rows; others may be younger than the time asked for."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(call(n, day=30) for n in range(10)) + call(77, day=31))
+    pipe = pipeline(root, log)
+    pipe.poll()
+    found = search(Reader(root), since=datetime(2026, 1, 31, tzinfo=UTC))
+    assert [row["timestamp"][:10] for row in found] == ["2026-01-31"]
+    pipe.journal.close()
+
+
 def test_a_forgotten_user_is_in_no_row_and_no_sketch(tmp_path: Path):
     """The rows stay, without the id."""
     log, root = tmp_path / "app.log", tmp_path / "logs"
