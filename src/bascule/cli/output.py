@@ -17,6 +17,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
@@ -80,7 +81,7 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
     for column in rows[0] if rows else []:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     out.print(table if rows else f"no {title}")
 
 

@@ -156,5 +156,16 @@ def notify_test(
     from bascule.incidents import try_receivers
 
     deliveries = try_receivers(load(spec), who, only)
-    print_rows("deliveries", [vars(delivery) for delivery in deliveries], False)
+    print_rows("deliveries", [_delivery(each) for each in deliveries], False)
     raise typer.Exit(0 if all(delivery.result is Result.DELIVERED for delivery in deliveries) else 1)
+
+
+def _delivery(done: Any) -> dict[str, Any]:
+    took = f"{done.ended - done.started:.1f} s"
+    return {
+        "receiver": done.receiver,
+        "result": done.result,
+        "attempts": done.attempts,
+        "took": took,
+        "detail": done.detail,
+    }

@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bascule.cli.output import From, PrometheusUrl, SpecPath, To, app, parse_span, print_rows, say, write_file
+from bascule.cli.output import (
+    AsJson,
+    From,
+    PrometheusUrl,
+    SpecPath,
+    To,
+    app,
+    complain,
+    err,
+    parse_span,
+    print_rows,
+    say,
+    write_file,
+)
 from bascule.cli.running import with_external
-from bascule.errors import UsageError
+from bascule.errors import Unreachable, UsageError
 from bascule.prometheus import Prometheus
-from bascule.spec import load
+from bascule.spec import Spec, load
+
+if TYPE_CHECKING:
+    from bascule.delivery import Delivery
+    from bascule.sla import Archive, Archived, Report
 
 sla_app = typer.Typer(no_args_is_help=True, help="SLA reports.")
 app.add_typer(sla_app, name="sla")
+
+TIMEOUT = 120.0  # seconds a query over a long past may take
+SpecOption = Annotated[str, typer.Option("--spec", help="A spec file.")]
 
 
 @sla_app.command("report")
@@ -27,10 +49,11 @@ def sla_report(
     form: Annotated[str, typer.Option("--format", help="html, pdf, markdown, csv or json.")] = "html",
     path: Annotated[Path | None, typer.Option("--out", help="The file to write; standard output without it.")] = None,
     language: Annotated[str, typer.Option(help="en or fr.")] = "en",
+    objective: Annotated[list[str] | None, typer.Option(help="Only this objective; may stand again.")] = None,
     send: Annotated[list[str] | None, typer.Option(help="A receiver or mail address; may stand again.")] = None,
     prometheus: PrometheusUrl = None,
 ) -> None:
-    """The SLA report; exit 1 if an SLA is breached, 4 if one has no data."""
+    """The SLA report; exit 1 if an SLA is breached, 4 if one has no data or the report did not reach someone."""
     from bascule import sla
 
     if form not in sla.FORMATS:
@@ -38,15 +61,78 @@ def sla_report(
     if language not in ("en", "fr"):
         raise UsageError(f"{language!r} is not a language of reports", "languages are en and fr")
     loaded = with_external(load(spec), prometheus=prometheus)
+    asked = time.time()  # before `now` is read: what was promised differently until now changed within the span
     first, last = parse_span(start, end)
-    report = sla.evaluate(loaded, Prometheus(loaded.stack.url("prometheus")), first, last)
+    report = sla.report_of(loaded, _prometheus(loaded), first, last, asked, objective or ())
     _write(sla.render(report, form, language), path)
+    for gap in _gaps(loaded, report):
+        complain(gap)
     if send:
-        archive = sla.Archive(loaded.stack.state / sla.ARCHIVE_FOLDER)
+        archive = _archive(loaded)
         kept = archive.keep(report, [form], language, time.time())
-        deliveries = sla.send_archived(loaded, archive, kept, send)
-        print_rows("deliveries", [vars(delivery) for delivery in deliveries], False)
+        _tell(sla.send_archived(loaded, archive, kept, send))
     raise typer.Exit(report.exit_code)
+
+
+@sla_app.command("list")
+def sla_list(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
+    """Reports that were made on schedule or sent, the latest first."""
+    print_rows("reports", [_listed(entry) for entry in _archive(load(spec)).list()], as_json)
+
+
+@sla_app.command("resend")
+def sla_resend(
+    report: Annotated[str, typer.Argument(help="The report's id in the list.")],
+    to: Annotated[list[str], typer.Option(help="A receiver or mail address; may stand again.")],
+    spec: SpecOption = "supersmartmatch",
+) -> None:
+    """Send a kept report again, as it was; exit 4 if it did not reach someone."""
+    from bascule import sla
+
+    loaded = load(spec)
+    archive = _archive(loaded)
+    again = datetime.now(UTC).isoformat()
+    _tell(sla.send_archived(loaded, archive, archive.get(report), to, again=again))
+
+
+@sla_app.command("freeze")
+def sla_freeze(spec: SpecPath, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
+    """Keep what the old version did in a span, so that gains are measured against it once it is gone."""
+    from bascule import sla
+
+    loaded = with_external(load(spec), prometheus=prometheus)
+    frozen = sla.freeze_baseline(loaded, _prometheus(loaded), *parse_span(start, end))
+    frozen.write(loaded.stack.state / sla.BASELINE_FILE)
+    say(f"{frozen.version} is frozen: {_span(frozen.start, frozen.end)}")
+
+
+def _prometheus(spec: Spec) -> Prometheus:
+    return Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT)
+
+
+def _archive(spec: Spec) -> Archive:
+    from bascule import sla
+
+    return sla.Archive(spec.stack.state / sla.ARCHIVE_FOLDER)
+
+
+def _listed(entry: Archived) -> dict[str, str]:
+    return {
+        "id": entry.id,
+        "about": _span(entry.start, entry.end),
+        "made": _utc(entry.made),
+        "result": entry.outcome,
+        "language": entry.language,
+        "forms": " ".join(entry.files),
+    }
+
+
+def _span(start: float, end: float) -> str:
+    return f"{_utc(start)} to {_utc(end)}"
+
+
+def _utc(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _write(content: bytes, path: Path | None) -> None:
@@ -55,3 +141,30 @@ def _write(content: bytes, path: Path | None) -> None:
         return
     write_file(path, content, "give another --out")
     say(f"wrote {path}")
+
+
+def _gaps(spec: Spec, report: Report) -> Iterator[str]:
+    """What the report could not answer, by name."""
+    from bascule.sla import Outcome
+
+    declared = ", ".join(spec.slas.named)
+    if not declared:
+        yield "no SLA is declared\n  declare some under 'slas' of the spec"
+        return
+    yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
+    for objective in report.objectives:
+        if objective.outcome is Outcome.NO_DATA:
+            yield f"{objective.name}: no data, or too little, {_span(report.start, report.end)}"
+
+
+def _tell(deliveries: Sequence[Delivery]) -> None:
+    """What became of each delivery: not on standard output, where the report may stand.
+
+    Raises Unreachable when one did not arrive.
+    """
+    for each in deliveries:
+        reason = f" ({each.detail})" if each.detail else ""
+        err.print(f"{each.receiver}: {each.result}{reason}", markup=False, highlight=False, soft_wrap=True)
+    lost = [each.receiver for each in deliveries if each.result != "delivered"]
+    if lost:
+        raise Unreachable(f"the report did not reach {', '.join(lost)}", "mend that, then `bascule sla resend`")

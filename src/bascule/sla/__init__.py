@@ -11,6 +11,7 @@ from bascule.sla.baseline import Baseline
 from bascule.sla.evaluate import evaluate, freeze_baseline
 from bascule.sla.history import FILE as HISTORY_FILE
 from bascule.sla.history import remember
+from bascule.sla.house import report_of
 from bascule.sla.render import FORMATS, render, render_csv, render_html, render_json, render_markdown, render_pdf
 from bascule.sla.report import Outcome, Report, Standing
 from bascule.sla.reporter import SlaDocument, SLAReporter
@@ -43,6 +44,7 @@ __all__ = [
     "render_json",
     "render_markdown",
     "render_pdf",
+    "report_of",
     "run",
     "send_archived",
 ]

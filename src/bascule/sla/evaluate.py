@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -38,12 +38,13 @@ _NO_MINIMUM: Final = 0.0
 
 
 def evaluate(spec: Spec, prometheus: Prometheus, start: float, end: float, *, journal: Journal | None = None,
-             baseline: Baseline | None = None, only: str | None = None,
+             baseline: Baseline | None = None, only: Collection[str] = (),
              changes: Sequence[Change] = ()) -> Report:  # fmt: skip
-    """The report of a span (Unix seconds). Raises UsageError for a span or objective that makes no sense.
+    """The report of a span (Unix seconds). Raises UsageError for a span that makes no sense.
 
     `journal`: what the incidents role knows, asked for when not given. `baseline`: V1's frozen figures, for when V1
-    is gone. `only`: one objective instead of all. `changes`: objectives that were written differently before.
+    is gone. `only`: these objectives instead of all; one that is not declared is reported as missing.
+    `changes`: objectives that were written differently before.
     """
     _check_span(start, end)
     wanted = measured(spec, only)
@@ -67,8 +68,20 @@ def evaluate(spec: Spec, prometheus: Prometheus, start: float, end: float, *, jo
         incidents=tuple(e for e in known.incidents if e.start < end and (e.end is None or e.end >= start)),
         marks=tuple(mark for mark in known.marks if start <= mark.at <= end),
         changes=tuple(change for change in changes if change.at <= end),
-        notes=tuple(_notes(data, known)),
+        notes=(*_notes_on_the_spec(spec, only), *_notes(data, known)),
+        missing=_missing(spec, only),
     )
+
+
+def _missing(spec: Spec, only: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in dict.fromkeys(only) if name not in spec.slas.named)
+
+
+def _notes_on_the_spec(spec: Spec, only: Iterable[str]) -> Iterator[Note]:
+    if not spec.slas.named:
+        yield Note("no_sla")
+    elif missing := _missing(spec, only):
+        yield Note("not_declared", {"objectives": ", ".join(missing), "declared": ", ".join(spec.slas.named)})
 
 
 def freeze_baseline(spec: Spec, prometheus: Prometheus, start: float, end: float) -> Baseline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from bascule.errors import UsageError
@@ -34,11 +34,9 @@ class OwnTarget:
     each_partner: bool = False
 
 
-def measured(spec: Spec, only: str | None = None) -> list[Measured]:
-    """Every SLA of the spec, or the one named `only`."""
-    if only is not None and only not in spec.slas.named:
-        raise UsageError(f"{only!r} is not an objective of the spec", f"declared are: {', '.join(spec.slas.named)}")
-    return [_measured(spec, name, sla) for name, sla in spec.slas.named.items() if only in (None, name)]
+def measured(spec: Spec, only: Collection[str] = ()) -> list[Measured]:
+    """Every SLA of the spec, or those named in `only`."""
+    return [_measured(spec, name, sla) for name, sla in spec.slas.named.items() if not only or name in only]
 
 
 def _measured(spec: Spec, name: str, sla: Sla) -> Measured:

@@ -272,11 +272,14 @@ class Report:
     marks: tuple[Mark, ...]
     changes: tuple[Change, ...] = ()
     notes: tuple[Note, ...] = ()
+    missing: tuple[str, ...] = ()  # objectives that were asked for, and that nobody declared
 
     @property
     def outcome(self) -> Outcome:
-        """FAIL when any objective failed, else NO DATA when any has none, else PASS."""
+        """FAIL when any objective failed, else NO DATA when any has none or is missing, else PASS."""
         outcomes = {objective.outcome for objective in self.objectives}  # one that does not apply decides nothing
+        if self.missing:
+            outcomes.add(Outcome.NO_DATA)
         for worst in (Outcome.FAIL, Outcome.NO_DATA, Outcome.PASS):
             if worst in outcomes:
                 return worst

@@ -12,7 +12,7 @@ from bascule.delivery import Delivery
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive
-from bascule.sla.evaluate import evaluate
+from bascule.sla.house import report_of
 from bascule.sla.report import Kind, Objective, Outcome, Report
 from bascule.sla.send import send_archived
 from bascule.spec import BUILT_IN, Spec, load
@@ -39,7 +39,7 @@ class SLAReporter:
 
     def generate_sla_report(self, start_time: Moment, end_time: Moment) -> SlaDocument:
         """The report of a span; times are Unix seconds, RFC 3339 text or datetimes (naive ones are UTC)."""
-        return SlaDocument(evaluate(self.spec, self.prometheus, _seconds(start_time), _seconds(end_time)))
+        return SlaDocument(report_of(self.spec, self.prometheus, _seconds(start_time), _seconds(end_time), time.time()))
 
     def send_sla_report(
         self, recipients: str | Iterable[str], report: SlaDocument | Report, language: str = "en"

@@ -19,9 +19,8 @@ from bascule.delivery.ledger import FILE as LEDGER_FILE
 from bascule.errors import BasculeError, UsageError
 from bascule.processes.serving import add_metrics_page, serve_until
 from bascule.prometheus import Prometheus
-from bascule.sla import baseline, history
 from bascule.sla.archive import FOLDER, Archive, Archived
-from bascule.sla.evaluate import evaluate
+from bascule.sla.house import report_of
 from bascule.sla.schedule import Due, due
 from bascule.sla.send import send_archived
 from bascule.spec import Spec
@@ -63,10 +62,7 @@ class Scheduler:
         return sent
 
     def _make(self, item: Due) -> Archived:
-        state = self._spec.stack.state
-        changes = history.remember(self._spec, state / history.FILE, self._clock())
-        frozen = baseline.Baseline.read(state / baseline.FILE)
-        report = evaluate(self._spec, self._prometheus, item.start, item.end, baseline=frozen, changes=changes)
+        report = report_of(self._spec, self._prometheus, item.start, item.end, self._clock())
         return self._archive.keep(report, item.report.sla, item.report.language, self._clock(), item.id)
 
 

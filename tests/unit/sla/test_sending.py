@@ -89,7 +89,7 @@ def test_a_broken_entry_is_told(tmp_path):
 
 
 def test_a_scheduled_report_is_made_and_sent_once(spec, report, sent, tmp_path, monkeypatch):
-    monkeypatch.setattr(role, "evaluate", lambda *arguments, **more: report)
+    monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     archive = Archive(tmp_path / "reports")
     scheduler = role.Scheduler(spec, None, archive, lambda: report.end + 10 * 3600)
     for _ in range(3):
@@ -100,7 +100,7 @@ def test_a_scheduled_report_is_made_and_sent_once(spec, report, sent, tmp_path, 
 
 
 def test_a_report_that_was_made_but_not_sent_is_sent_at_the_next_look(spec, report, sent, tmp_path, monkeypatch):
-    monkeypatch.setattr(role, "evaluate", lambda *arguments, **more: report)
+    monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     archive = Archive(tmp_path / "reports")
     scheduler = role.Scheduler(spec, None, archive, lambda: report.end + 10 * 3600)
 

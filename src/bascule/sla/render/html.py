@@ -59,7 +59,10 @@ class View:
 
     @property
     def conclusion(self) -> str:
-        outcomes = [objective.outcome for objective in self.report.objectives]
+        missing = [Outcome.NO_DATA for _ in self.report.missing]
+        outcomes = [*(objective.outcome for objective in self.report.objectives), *missing]
+        if not outcomes:
+            return self.t("overall.none")
         return self.t(
             f"overall.{self.report.outcome.value}",
             failed=outcomes.count(Outcome.FAIL),
@@ -72,7 +75,8 @@ class View:
         """`1 Jan – 31 Jan 2026`, with the clock where days alone do not tell."""
         start, end = self.report.start, self.report.end
         if end - start >= 86400:
-            return f"{self.numbers.date(start)} – {self.numbers.date(end - 1)}"
+            first, last = self.numbers.date(start), self.numbers.date(end - 1)
+            return first if first == last else f"{first} – {last}"
         same = self.numbers.date(start) == self.numbers.date(end)
         first = f"{self.numbers.date(start)} {self.numbers.clock(start, True)}"
         last = self.numbers.clock(end, True)

@@ -71,7 +71,7 @@ def _objectives(view: View) -> Iterator[str]:
         )
         for o in view.report.objectives
     ]  # fmt: skip
-    yield from _table(header, rows)
+    yield from _table(header, rows) if rows else ()
 
 
 def _compared(view: View) -> Iterator[str]:

@@ -12,6 +12,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "overall.PASS": "All objectives kept",
     "overall.FAIL": "{failed} of {all} objectives not kept",
     "overall.NO DATA": "{missing} of {all} objectives without data",
+    "overall.none": "No SLA is declared",
     "outcome.PASS": "PASS",
     "outcome.FAIL": "FAIL",
     "outcome.NO DATA": "NO DATA",
@@ -130,6 +131,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "changed": "{objective}: {before} until {day}, then {after}",
     "notes": "To know when reading this",
     "note.no_journal": "The incident journal could not be asked: incidents and steps of the plan are missing from this report.",  # noqa: E501
+    "note.no_sla": "The spec declares no SLA: there is no promise to hold the figures against.",
+    "note.not_declared": "Asked for and not declared: {objectives}. Declared are: {declared}.",
     "note.never_scraped": "No data at all about: {services}.",
     "note.exporter_up": "{service} reports no state of its own; whether its exporter answered stands for it.",
     "note.interpolated": "The histogram has no bound at the target ({limit}); the share of requests under it is interpolated.",  # noqa: E501
@@ -154,6 +157,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "overall.PASS": "Tous les objectifs sont tenus",
     "overall.FAIL": "Objectifs non tenus : {failed} sur {all}",
     "overall.NO DATA": "Objectifs sans données : {missing} sur {all}",
+    "overall.none": "Aucun SLA n’est déclaré",
     "outcome.PASS": "TENU",
     "outcome.FAIL": "NON TENU",
     "outcome.NO DATA": "SANS DONNÉES",
@@ -272,6 +276,8 @@ FRENCH: Final[Mapping[str, str]] = {
     "changed": "{objective} : {before} jusqu’au {day}, puis {after}",
     "notes": "À savoir pour la lecture",
     "note.no_journal": "Le journal des incidents n’a pas répondu : les incidents et les étapes du plan manquent à ce rapport.",  # noqa: E501
+    "note.no_sla": "La spécification ne déclare aucun SLA : il n’y a pas de promesse à laquelle comparer les chiffres.",
+    "note.not_declared": "Demandé et non déclaré : {objectives}. Sont déclarés : {declared}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
     "note.exporter_up": "{service} ne publie pas son propre état ; la réponse de son exportateur en tient lieu.",
     "note.interpolated": "L’histogramme n’a pas de borne à l’objectif ({limit}) ; la part de requêtes est interpolée.",
