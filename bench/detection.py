@@ -1,17 +1,29 @@
-"""Fault to delivered alert on the real stack, beside the source document's rules in a second Prometheus.
+"""Fault to delivered alert on the real stack, in parts; each keeps its bars in bench-output until it is measured again.
 
-The fault (V2's errors 0.02 -> 12 %, half of the traffic on V2, 40 requests/s) is put in ten times, its moment spread
-evenly over the scrape's phase. Delivery is when Alertmanager's notification reached the receiver. The second Prometheus
-scrapes the same services every 15 s and runs the source document's rules twice: as written, and with labels corrected.
+    make bench NAME=detection                               the first part, about 15 min
+    BASCULE_BENCH=errors,latency make bench NAME=detection  others, or full: all (about 3 h)
+    BASCULE_BENCH=healthy:2 make bench NAME=detection       a part with 2 instead of its 60 minutes (or runs): a trial
+
+    source   ten error faults (V2 0.02 -> 12 %), and the source document's rules beside them in a second Prometheus
+    errors   twenty error faults
+    latency  ten faults of V2's p95 latency, three times as long
+    healthy  60 minutes without a fault
+    alike    60 minutes of identical versions
+
+Half of the traffic is on V2, 40 requests/s; faults are spread evenly over the scrape's phase. Delivery is when
+Alertmanager's notification reached the receiver. The second Prometheus scrapes the same services every 15 s and runs
+the source document's rules twice: as written, and with labels corrected.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,18 +31,24 @@ from typing import Any
 
 import yaml
 
+from bascule import conventions as names
+from bascule.errors import UsageError
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
 from bascule.scenarios.house import House, standing
+from bench import harness
 from bench.harness import Bar, Result
 
-RUNS = 10
 ERROR_RATE = 0.12
+SLOWER = 3.0
 BASELINE_SECONDS = 60.0
+SETTLE_SECONDS = 30.0
 LONG_FAULT_SECONDS = 200.0  # long enough for the corrected rules: rate[5m], for 1m, 15 s
 SOURCE = Path("tests/fixtures/source-document")
-DETECTING = ("CandidateWorse", "V2ErrorSpike")
+ERROR_ALERTS = ("CandidateWorse", "V2ErrorSpike")
+LATENCY_ALERTS = ("CandidateWorse", "ResponseTimeHigh")
+NO_ALARM = ("none", "gate")  # severities that call nobody: a dead man's switch, and what holds a promotion
 
 
 @dataclass(frozen=True)
@@ -42,44 +60,164 @@ class Run:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Part:
+    """What is measured on a house of its own; `size`: runs or minutes."""
+
+    measure: Callable[[Path, int], Result]
+    size: int
+
+
 def run() -> Result:
-    with (
-        tempfile.TemporaryDirectory(prefix="bascule-detection-") as folder,
-        standing(Path(folder), print, threading.Event()) as house,
-        literal_prometheus(house, Path(folder)) as second,
-    ):
+    """Measure the wanted parts; what was measured of others stands beside them, with its commit."""
+    known = _measured()
+    for name, size in wanted(os.environ.get("BASCULE_BENCH", "")).items():
+        print(f"-- {name}, {size}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="bascule-detection-") as folder:
+            result = PARTS[name].measure(Path(folder), size)
+        label = name if size == PARTS[name].size else f"{name}:{size}"
+        known[label] = {"commit": harness.commit(), "bars": [asdict(bar) for bar in result.bars], "raw": result.raw}
+        harness.write("detection", _together(known))
+    return _together(known)
+
+
+def wanted(text: str) -> dict[str, int]:
+    """The parts and their sizes of `errors,healthy:2`; `full` is all of them, `short` or nothing the first."""
+    meant = {"": "source", "short": "source", "quick": "source:2", "full": ",".join(PARTS)}.get(text, text)
+    found = {}
+    for each in meant.split(","):
+        name, _, size = each.strip().partition(":")
+        if name not in PARTS or not (size.isdigit() or not size):
+            raise UsageError(f"BASCULE_BENCH={text}: {each!r} is no part", f"parts are: {', '.join(PARTS)}")
+        found[name] = int(size) if size else PARTS[name].size
+    return found
+
+
+def _measured() -> dict[str, Any]:
+    """What earlier runs measured in full; trials are forgotten."""
+    path = harness.OUTPUT / "detection.json"
+    raw = json.loads(path.read_text())["raw"] if path.exists() else {}
+    return {name: part for name, part in raw.items() if name in PARTS and "bars" in part}
+
+
+def _together(parts: Mapping[str, Any]) -> Result:
+    bars = [
+        Bar(**{**bar, "name": f"{name}: {bar['name']} (at {part['commit']})"})
+        for name, part in parts.items()
+        for bar in part["bars"]
+    ]
+    return Result(bars, dict(parts))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _source(folder: Path, runs: int) -> Result:
+    with at_half(folder) as house, literal_prometheus(house, folder) as second:
+        before = house.incidents()
+        found = _faults(house, runs, ERROR_ALERTS, error_rate=ERROR_RATE)
+        rules = _long_fault(house, second)
+    bars = [
+        Bar("alerts before the first fault", len(before), "alerts", 0),
+        Bar("error fault to delivered alert, median", _median(found), "s", 15),
+        Bar("error fault to delivered alert, slowest", _slowest(found), "s", 30),
+    ]
+    return Result(bars, {"runs": [asdict(r) for r in found], "source document": rules})
+
+
+def _errors(folder: Path, runs: int) -> Result:
+    with at_half(folder) as house:
+        before = house.incidents()
+        found = _faults(house, runs, ERROR_ALERTS, error_rate=ERROR_RATE)
+    bars = [
+        Bar("alerts before the first fault", len(before), "alerts", 0),
+        Bar(f"error fault to delivered alert, median of {runs}", _median(found), "s", 12),
+        Bar(f"error fault to delivered alert, slowest of {runs}", _slowest(found), "s", 20),
+    ]
+    return Result(bars, {"runs": [asdict(r) for r in found]})
+
+
+def _latency(folder: Path, runs: int) -> Result:
+    with at_half(folder) as house:
+        before = house.incidents()
+        found = _faults(house, runs, LATENCY_ALERTS, latency_factor=SLOWER)
+    bars = [
+        Bar("alerts before the first fault", len(before), "alerts", 0),
+        Bar(f"p95 latency x{SLOWER:g} to delivered alert, median of {runs}", _median(found), "s", 15),
+        Bar(f"p95 latency x{SLOWER:g} to delivered alert, slowest of {runs}", _slowest(found), "s", None),
+    ]
+    return Result(bars, {"runs": [asdict(r) for r in found]})
+
+
+def _quiet(profile: str, what: str) -> Callable[[Path, int], Result]:
+    """Minutes without a fault, in which no alarm is due."""
+
+    def measure(folder: Path, minutes: int) -> Result:
+        with at_half(folder, profile) as house:
+            begun = time.time()
+            house.wait(60.0 * minutes)
+            incidents = house.incidents()
+            looks = house.prometheus.scalar(f"sum(changes({names.JUDGE_TICK.name}[{minutes}m]))")
+        alarms = [each for each in incidents if each["severity"] not in NO_ALARM]
+        bars = [
+            Bar(f"alarms in {minutes} minutes, {what}", len(alarms), "alarms", 0),
+            Bar("looks of the judge in a minute", float(looks or 0) / minutes, "looks", 50, "at_least"),
+        ]
+        return Result(bars, {"begun": begun, "delivered": incidents})
+
+    return measure
+
+
+PARTS = {
+    "source": Part(_source, 10),
+    "errors": Part(_errors, 20),
+    "latency": Part(_latency, 10),
+    "healthy": Part(_quiet("healthy", "healthy"), 60),
+    "alike": Part(_quiet("aa", "identical versions"), 60),
+}
+
+
+@contextmanager
+def at_half(folder: Path, profile: str = "healthy") -> Iterator[House]:
+    """A house that has served the baseline for a minute, and half of its traffic on the candidate for a while."""
+    with standing(folder, print, threading.Event(), profile=profile) as house:
         house.set_phase(0, "baseline")
         house.wait(BASELINE_SECONDS)
         house.set_phase(3, "measuring at 50 %")
-        house.wait(30)
-        before = house.incidents()
-        runs = [_one(house, number) for number in range(RUNS)]
-        rules = _long_fault(house, second)
-    seconds = [r.seconds for r in runs]
-    return Result(
-        [
-            Bar("alerts before the first fault", len(before), "alerts", 0),
-            Bar("fault to delivered alert, median", statistics.median(seconds), "s", 15),
-            Bar("fault to delivered alert, slowest", max(seconds), "s", 30),
-        ],
-        {"runs": [asdict(r) for r in runs], "source document": rules},
-    )
+        house.wait(SETTLE_SECONDS)
+        yield house
 
 
-def _one(house: House, number: int) -> Run:
-    """Put the fault in, wait for its alert, mend, wait until all is quiet."""
-    interval = house.spec.stack.scrape.interval
-    phase = (number + 0.5) / RUNS * interval
+def _median(runs: list[Run]) -> float:
+    return statistics.median(each.seconds for each in runs)
+
+
+def _slowest(runs: list[Run]) -> float:
+    return max(each.seconds for each in runs)
+
+
+# ---------------------------------------------------------------- faults
+
+
+def _faults(house: House, runs: int, alerts: tuple[str, ...], **fault: float) -> list[Run]:
+    return [_one(house, (number + 0.5) / runs, alerts, fault) for number in range(runs)]
+
+
+def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[str, float]) -> Run:
+    """Put the fault in at a place (0 to 1) of the scrape interval, wait for its alert, mend, wait until it is quiet."""
+    phase = place * house.spec.stack.scrape.interval
     _wait_for_phase(house, phase)
-    fault = house.lab.fault(house.spec.versions.candidate, error_rate=ERROR_RATE)
-    incident = house.wait_for("an alert for the fault", lambda: _delivered(house, fault), 60)
+    fault = house.lab.fault(house.spec.versions.candidate, **changes)
+    incident = house.wait_for("an alert for the fault", lambda: _delivered(house, fault, alerts), 60)
     house.lab.mend(house.spec.versions.candidate)
     run = Run(round(phase, 3), incident["alert"], round(incident["received"] - fault, 3))
-    print(
-        f"  run {number + 1}: {run.alert} after {run.seconds:.1f} s (scrape phase {run.scrape_phase:.2f} s)", flush=True
-    )
-    house.wait_for("recovery", lambda: not house.open_incidents(), 180)
+    print(f"  {run.alert} after {run.seconds:.1f} s (scrape phase {run.scrape_phase:.2f} s)", flush=True)
+    house.wait_for("recovery", lambda: not _open_alarms(house), 300)
     return run
+
+
+def _open_alarms(house: House) -> list[dict[str, Any]]:
+    return [each for each in house.open_incidents() if each["severity"] not in NO_ALARM]
 
 
 def _wait_for_phase(house: House, phase: float) -> None:
@@ -90,8 +228,8 @@ def _wait_for_phase(house: House, phase: float) -> None:
     house.wait((scrape + phase - time.time()) % interval)
 
 
-def _delivered(house: House, since: float) -> dict[str, Any] | None:
-    known = [i for i in house.incidents() if i["alert"] in DETECTING and i["received"] >= since]
+def _delivered(house: House, since: float, alerts: tuple[str, ...]) -> dict[str, Any] | None:
+    known = [i for i in house.incidents() if i["alert"] in alerts and i["received"] >= since]
     return min(known, key=lambda incident: float(incident["received"]), default=None)
 
 

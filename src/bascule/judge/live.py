@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from bascule.judge.alarm import Alarm
 from bascule.judge.engine import Engine
 from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
 from bascule.judge.plan import Plan
-from bascule.judge.signals import Alignment, Reader, Schema, find_bounds, stale_seconds
+from bascule.judge.signals import Alignment, Answers, Reader, Schema, find_bounds, stale_seconds
 from bascule.judge.surroundings import Sight, Surroundings
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
@@ -57,13 +59,21 @@ class Watch:
         """Read everything up to `now` (Prometheus' clock) and weigh what has settled."""
         if math.isinf(self._read_until):
             self._read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
-        while self._read_until < now:
-            end = min(now, self._read_until + CHUNK_SECONDS)
-            self.reader.read(self._read_until - OVERLAP_SECONDS, end)
+        for end, answers in self._chunks(now):
+            self.reader.take(answers)
             self._read_until = end
             for look in self._alignment.take(self.reader.streams, end - self.settle_seconds):
                 self.engine.feed(look)
         self._check_selectors(now)
+
+    def _chunks(self, now: float) -> Iterator[tuple[float, Answers]]:
+        """What is still to be read, chunk by chunk; the next one is asked for while one is weighed."""
+        spans = list(_spans(self._read_until, now))
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = deque(ahead.submit(self.reader.fetch, *span) for span in spans[:2])
+            for number, (_, end) in enumerate(spans, start=2):
+                yield end, waiting.popleft().result()
+                waiting.extend(ahead.submit(self.reader.fetch, *span) for span in spans[number : number + 1])
 
     @property
     def settle_seconds(self) -> float:
@@ -119,3 +129,11 @@ class Watch:
         bucketless = {name: what for name, found in self.bounds.items() if not found}
         recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
         return {**self._misnamed, **bucketless, **recent}
+
+
+def _spans(start: float, end: float) -> Iterator[tuple[float, float]]:
+    """Pieces of CHUNK_SECONDS at most, each with what is read again."""
+    while start < end:
+        until = min(end, start + CHUNK_SECONDS)
+        yield start - OVERLAP_SECONDS, until
+        start = until

@@ -233,10 +233,10 @@ class Measures:
     def _strata(self, name: str, segment: str) -> tuple[str, ...]:
         return self._schema.segments(name) if segment == TOTAL_SEGMENT else (segment,)
 
-    def _part(self, name: str, part: str | float, strata: Sequence[str]) -> Floats:
-        return self._sums[:, [self._schema.column(name, part, segment) for segment in strata]]
+    def _part(self, name: str, part: str | float, strata: tuple[str, ...]) -> Floats:
+        return self._sums[:, self._schema.columns_of(name, part, strata)]
 
-    def _bad(self, name: str, bound: float | None, strata: Sequence[str]) -> Floats:
+    def _bad(self, name: str, bound: float | None, strata: tuple[str, ...]) -> Floats:
         """Events and bad events: (events|bad, version, strata)."""
         signal = self._schema.spec.signals[name]
         if bound is not None:

@@ -70,6 +70,8 @@ class Schema:
         self._part_of = np.array([self.parts[c.signal, c.part] for c in self.columns], np.intp)
         self.pairs: list[Pair] = []
         self._of_pair: dict[Pair, int] = {}
+        self._of_cell: dict[tuple[str, str], list[int]] = {}
+        self._of_part: dict[tuple[str, str | float, tuple[str, ...]], list[int]] = {}
         self._build()
 
     def segments(self, signal: str) -> tuple[str, ...]:
@@ -89,8 +91,15 @@ class Schema:
     def column(self, signal: str, part: str | float, segment: str) -> int:
         return self.columns[Column(signal, part, segment)]
 
+    def columns_of(self, signal: str, part: str | float, segments: tuple[str, ...]) -> list[int]:
+        """The columns of one part in these segments; looked up often, so remembered."""
+        key = signal, part, segments
+        if key not in self._of_part:
+            self._of_part[key] = [self.column(signal, part, segment) for segment in segments]
+        return self._of_part[key]
+
     def pairs_of(self, signal: str, segment: str) -> list[int]:
-        return [index for index, pair in enumerate(self.pairs) if (pair.signal, pair.segment) == (signal, segment)]
+        return self._of_cell.get((signal, segment), [])
 
     def counts(self, increments: Floats) -> Counts:
         """Events and bad events per stratum of increments (2, columns)."""
@@ -117,6 +126,7 @@ class Schema:
             for bound in _bounds_of(signal, self.bounds.get(name, ())):
                 for segment in self.judged_segments(name):
                     self._of_pair[Pair(name, segment, bound)] = len(self.pairs)
+                    self._of_cell.setdefault((name, segment), []).append(len(self.pairs))
                     strata.extend(self._strata(name, signal, bound, segment, len(self.pairs)))
                     pools.setdefault((name, bound), len(pools))
                     self.pairs.append(Pair(name, segment, bound))
@@ -230,17 +240,27 @@ class Reader:
         self._queries = _queries(schema)
 
     def read(self, start: float, end: float) -> None:
-        """Take in the samples in (start, end], Unix seconds; those already seen are passed over."""
-        answers = [
-            (query, series) for query in self._queries for series in self._prometheus.raw(query.text, end - start, end)
-        ]
-        for query, series in answers:
+        """Take in the samples in (start, end], Unix seconds."""
+        self.take(self.fetch(start, end))
+
+    def fetch(self, start: float, end: float) -> Answers:
+        """What Prometheus holds of (start, end]; changes nothing here, so that it may run beside `take`."""
+        counters = [(query, series) for query in self._queries for series in self._raw(query.text, start, end)]
+        presence = [(version, series) for version, text in enumerate(up_selectors(self._schema.spec)) if text
+                    for series in self._raw(text, start, end)]  # fmt: skip
+        return Answers(counters, presence)
+
+    def take(self, answers: Answers) -> None:
+        """Take in what was fetched; samples already seen are passed over."""
+        for query, series in answers.counters:
             self._note_first(query, series)
-        for query, series in answers:
+        for query, series in answers.counters:
             self._take(query, series)
-        for version, text in enumerate(up_selectors(self._schema.spec)):
-            for series in self._prometheus.raw(text, end - start, end) if text else ():
-                self._take_up(version, series)
+        for version, series in answers.presence:
+            self._take_up(version, series)
+
+    def _raw(self, selector: str, start: float, end: float) -> list[Series]:
+        return self._prometheus.raw(selector, end - start, end)
 
     def silent_feeds(self) -> list[Feed]:
         """The feeds whose selector has matched no series of either version so far."""
@@ -333,6 +353,14 @@ class Reader:
         seen = self.up[version].setdefault(instance, [])
         last = seen[-1][0] if seen else -math.inf
         seen.extend((float(t), float(v)) for t, v in zip(series.times, series.values, strict=True) if t > last)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The series of each selector, and `up` of each version."""
+
+    counters: Sequence[tuple[_Query, Series]]
+    presence: Sequence[tuple[int, Series]]
 
 
 def _instance(series: Series) -> Instance:
