@@ -4,7 +4,7 @@ change them. Numbers are rounded, so that identical data gives identical bytes."
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -58,7 +58,7 @@ def value_chart(report: Report, objective: Objective, numbers: Numbers, label: s
     parts = [
         _background(report, frame, numbers),
         _gaps(objective.chart, frame),
-        _levels(frame, lambda v: numbers.value(objective.promise, v)),
+        _levels(frame, lambda v: numbers.mark(objective.promise, v)),
         _curve(objective.chart, frame),
         _breaches(objective.chart, frame, objective.promise),
         _promise_line(frame, objective.promise, numbers),
@@ -67,14 +67,13 @@ def value_chart(report: Report, objective: Objective, numbers: Numbers, label: s
 
 
 def track_chart(report: Report, objective: Objective, numbers: Numbers, label: str) -> Markup:
-    """Window by window against the promise; days as bars."""
-    if objective.window_kind == "daily":
-        return _bars(report, objective, numbers, label)
+    """Window by window against the promise; those side by side, as days are, with a dot each."""
     frame = replace(_frame(report, objective.track, objective.promise), height=130.0)
     parts = [
         _time_axis(frame, numbers),
-        _levels(frame, lambda v: numbers.value(objective.promise, v)),
+        _levels(frame, lambda v: numbers.mark(objective.promise, v)),
         _curve(objective.track, frame),
+        Markup("").join(_windows(objective, frame, numbers)) if objective.window_kind != "rolling" else Markup(""),
         _breaches(objective.track, frame, objective.promise),
         _promise_line(frame, objective.promise, numbers),
     ]
@@ -240,8 +239,7 @@ def _ticks(frame: Frame, numbers: Numbers) -> list[tuple[float, str]]:
 
 def _levels(frame: Frame, write: Callable[[float], str]) -> Markup:
     parts = []
-    for share in (0.0, 0.5, 1.0):
-        value = frame.low + share * (frame.high - frame.low)
+    for value in _steps(frame.low, frame.high):
         y = frame.y(value)
         parts.append(_line(frame.left, y, frame.width - frame.right, y, GRID, 'stroke-width="1" class="grid"'))
         parts.append(
@@ -250,6 +248,15 @@ def _levels(frame: Frame, write: Callable[[float], str]) -> Markup:
             )
         )
     return Markup("").join(parts)
+
+
+def _steps(low: float, high: float) -> list[float]:
+    """Round values within an axis, about three."""
+    rough = (high - low) / 3
+    decade = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * decade for size in (1, 2, 5, 10) if size * decade >= rough * (1 - 1e-9))
+    numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [round(k * step, 12) for k in numbers]
 
 
 def _curve(points: Sequence[Point], frame: Frame) -> Markup:
@@ -299,20 +306,12 @@ def _promise_line(frame: Frame, promise: Promise, numbers: Numbers) -> Markup:
     return line + label
 
 
-def _bars(report: Report, objective: Objective, numbers: Numbers, label: str) -> Markup:
-    frame = replace(_frame(report, objective.track, objective.promise), height=130.0)
-    parts = [_levels(frame, lambda v: numbers.value(objective.promise, v))]
+def _windows(objective: Objective, frame: Frame, numbers: Numbers) -> Iterator[Markup]:
+    """A dot for each window, which tells its day and value."""
     for point in objective.track:
         if point.value is not None:
-            x, end, y = frame.x(point.start), frame.x(point.end), frame.y(point.value)
-            bad = _is_bad(objective.promise, point.value)
-            colour, kind = (BAD, "bad-fill") if bad else (LINE, "line-fill")
-            wide = max(1.0, (end - x) * 0.72)
             title = f"{numbers.day(point.start)}: {numbers.value(objective.promise, point.value)}"
-            more = f'class="{kind}" opacity=".85" rx="1"'
-            parts.append(_rect(x + (end - x) * 0.14, y, wide, max(1.0, frame.base - y), colour, more, title))
-    parts += [_time_axis(frame, numbers), _promise_line(frame, objective.promise, numbers)]
-    return _picture(frame, label, parts)
+            yield _dot(frame.x((point.start + point.end) / 2), frame.y(point.value), LINE, "line-fill", title)
 
 
 # ---------------------------------------------------------------- marks
@@ -335,8 +334,9 @@ def _rect(x: float, y: float, wide: float, tall: float, colour: str, more: str =
     return Markup(f"{head}{inside}</rect>")
 
 
-def _dot(x: float, y: float) -> Markup:
-    return Markup(f'<circle cx="{x:g}" cy="{y:g}" r="2.6" fill="{BAD}" class="bad-fill"/>')
+def _dot(x: float, y: float, colour: str = BAD, kind: str = "bad-fill", title: str = "") -> Markup:
+    inside = f"<title>{escape(title)}</title>" if title else ""
+    return Markup(f'<circle cx="{x:g}" cy="{y:g}" r="2.6" fill="{colour}" class="{kind}">{inside}</circle>')
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> Markup:

@@ -132,7 +132,7 @@ class View:
         row = max(figures, key=lambda pair: pair[0])[1]
         assert row.assessment.deciding is not None
         value = self.numbers.value(row.promise, row.assessment.deciding.value)
-        return f"{row.name}: {value} ({self.numbers.target(row.promise)})"
+        return self.t("worst_part_is", name=row.name, value=value, target=self.numbers.target(row.promise))
 
     def bad(self, objective: Objective, row: Row) -> str:
         """What was bad of a part: time, or events where the part is measured on events."""
@@ -187,8 +187,8 @@ class View:
             return self.t(
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
             )
-        shown = f"{self.numbers.signed(gain.value * 100, 1)}%" if gain.relative else self.numbers.points(gain.value)
-        parts = [shown, self.t("gain_wanted", wanted=gain.written)]
+        parts = [self.numbers.gain(gain.value, gain.relative, 2),
+                 self.t("gain_wanted", wanted=self.numbers.gain(gain.wanted, gain.relative))]  # fmt: skip
         if gain.frozen_at is not None:
             parts.append(self.t("gain_frozen", day=self.numbers.date(gain.frozen_at), **names))
         return " · ".join(parts)

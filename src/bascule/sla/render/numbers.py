@@ -49,6 +49,12 @@ class Numbers:
             return NONE
         return f"{self.signed(difference * 100, 2)}{_THIN}pt"
 
+    def gain(self, amount: float, is_relative: bool, digits: int | None = None) -> str:
+        """`+13.87 pt`, or `+2%` of what it was; as many digits as it was written with when none are given."""
+        places = _written_places(amount * 100) if digits is None else digits
+        gap, unit = (_THIN if self.language == "fr" else "", "%") if is_relative else (_THIN, "pt")
+        return f"{self.signed(amount * 100, places)}{gap}{unit}"
+
     def signed(self, value: float, digits: int) -> str:
         text = self.number(value, digits)
         return text if text.startswith(_MINUS) or not text.strip("0.,") else f"+{text}"
@@ -105,10 +111,14 @@ class Numbers:
 
     def limit(self, promise: Promise) -> str:
         """The target's number alone, as a chart's line is labelled."""
+        is_limit = promise.kind in (Kind.LATENCY, Kind.CEILING)
+        return self.mark(promise, (promise.limit or 0.0) if is_limit else promise.share)
+
+    def mark(self, promise: Promise, value: float) -> str:
+        """A round number in what an objective is measured in."""
         if promise.kind is Kind.LATENCY:
-            return self._short_time(promise.limit or 0.0)
-        share = promise.limit if promise.kind is Kind.CEILING else promise.share
-        return self.percent(share, _written_places((share or 0.0) * 100))
+            return self._short_time(value)
+        return self.percent(value, _written_places(value * 100))
 
     def at(self, time: float, seconds: bool = False) -> str:
         moment = datetime.fromtimestamp(time, self.zone)
@@ -134,7 +144,7 @@ def _places(share: float) -> int:
         return 0
     if margin < 0.1:
         return 3
-    return 2 if margin < 10 else 1
+    return 2
 
 
 def _written_places(number: float) -> int:
