@@ -12,6 +12,7 @@ import pytest
 
 from bascule import logs
 from bascule.errors import ProgramMissing
+from bascule.logs import parse
 from bascule.logs.query import Reader
 from bascule.processes import programs
 from bascule.spec import load
@@ -65,8 +66,12 @@ def ingest_apart(folder: Path, path: Path) -> dict[str, float]:
         ("numbers out of bounds", GOOD.replace(b"0.02", b"9e99") + GOOD.replace(b"=200", b"=" + b"9" * 14), 2, 0),
     ],
 )
-def test_every_line_is_accounted_for(tmp_path: Path, name: str, data: bytes, rows: int, unparsed: int):
-    """Parsed where it is a line of the format, else kept as text and counted."""
+@pytest.mark.parametrize("few", [0, parse.FEW_LINES])
+def test_every_line_is_accounted_for(
+    tmp_path: Path, monkeypatch, few: int, name: str, data: bytes, rows: int, unparsed: int
+):
+    """Parsed where it is a line of the format, else kept as text and counted; at once and line by line."""
+    monkeypatch.setattr(parse, "FEW_LINES", few)
     path = tmp_path / "app.log"
     path.write_bytes(data)
     found = logs.ingest(spec_of(tmp_path / "state", str(path)), [str(path)])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import glob
 import gzip
 import io
+import logging
 import os
 import time
 import zlib
@@ -32,6 +33,7 @@ CLOCK_SECONDS = 1.0  # file times may lag behind the clock by less than this
 TRACE_SECONDS = 1.0  # a stack trace that is being written is waited for this long
 GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
 
+log = logging.getLogger(__name__)
 Problem = Callable[[str], None]  # told a reason when something cannot be read
 
 
@@ -54,6 +56,7 @@ class Follow:
     drained_at: float = field(default_factory=time.monotonic)
     drained_size: int = 0
     waits_until: float | None = None  # for the rest of a stack trace
+    told: bool = False  # that it was deleted
 
     @property
     def compressed(self) -> bool:
@@ -71,6 +74,9 @@ class Follow:
     def unread(self) -> int:
         """Bytes not yet in the store; unknown (0) for a compressed file."""
         return 0 if self.compressed else max(0, self.size() - self.stream.committed)
+
+    def is_deleted(self) -> bool:
+        return os.fstat(self.file.fileno()).st_nlink == 0
 
     def was_replaced(self) -> bool:
         """Whether the file no longer holds what was read from it."""
@@ -230,6 +236,7 @@ class FileSource:
         live = {Path(path) for path in glob.glob(self.pattern, recursive=True)}
         for follow in self.follows.values():
             follow.live = follow.path in live and _same_file(follow)
+            self._tell_deleted(follow)
         followed = {(follow.stream.device, follow.stream.inode) for follow in self.follows.values()}
         rotated = any(not follow.live for follow in self.follows.values())
         siblings: set[Path] = set()
@@ -319,8 +326,27 @@ class FileSource:
         same_inode = (stream.device, stream.inode) == (status.st_dev, status.st_ino)
         return same_inode or path == stream.path or is_rotation_of(path, stream.path)
 
+    def _tell_deleted(self, follow: Follow) -> None:
+        """Once, where no copy was left: what is written to it goes on being read as long as its writer has it open."""
+        if follow.live or follow.told or self.alone or not follow.is_deleted():
+            return
+        follow.told = True
+        if not self._has_copy(follow):
+            log.error("%s: %s was deleted; it is read to its end all the same", self.name, follow.path)
+            self.problem("deleted")
+
+    def _has_copy(self, follow: Follow) -> bool:
+        """Whether rotation left the file's content under another name."""
+        return any(_begins_with(path, follow.head) for path in self._siblings({follow.path}))
+
     def _truncated(self, follow: Follow) -> None:
         """Let go of the old stream, which goes on in its copy if there is one; the file is found anew."""
+        if not self.alone and not self._has_copy(follow):
+            log.error(
+                "%s: %s was truncated without a copy; what stood behind byte %d and was not read is lost",
+                self.name, follow.path, follow.position,
+            )  # fmt: skip
+            self.problem("truncated")
         self.follows.pop(follow.stream.id)
         follow.file.close()
         self._look()
@@ -339,6 +365,14 @@ def _settles(status: os.stat_result) -> bool:
     """Whether a rotated file may still be the copy of another one in the making; its first bytes take longest."""
     patience = SETTLING_SECONDS * (1 if status.st_size >= PREFIX_LENGTH else 5)
     return time.time() - status.st_mtime < patience
+
+
+def _begins_with(path: Path, head: bytes) -> bool:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(len(head)) == head
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _same_file(follow: Follow) -> bool:

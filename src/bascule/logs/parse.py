@@ -19,6 +19,7 @@ from bascule.logs.dissect import Fields
 from bascule.logs.formats import Format, read_text, read_texts
 
 UNPARSED, TRACE = "text", "trace"
+FEW_LINES = 64  # up to here reading line by line costs less than setting up the vectorised pass
 _CONTINUES = re.compile(r"[ \t]|Traceback \(most recent call last\)|Caused by: |During handling of|The above exception")
 _TRACE_STARTS = np.frombuffer(b" \tTCD", np.uint8)  # the first bytes that `_CONTINUES` allows
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b|[\w.]+: ")
@@ -34,6 +35,8 @@ class Parser:
     def parse(self, data: bytes) -> list[Rows]:
         """All lines of `data` (which ends with a newline), each in exactly one row; a stack trace is one row."""
         text = Text(data)
+        if len(text) < FEW_LINES:
+            return list(self._strict(text, np.arange(len(text))))
         rows, rest, unread = self._vectorised(text)
         return [found for found in (*rows, *self._strict(text, rest), self._unread(text, unread)) if len(found)]
 

@@ -6,6 +6,7 @@ be turned back, not even by trying all ids. Each distinct id of a chunk is hashe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -87,14 +88,28 @@ def read_key(path: Path) -> bytes:
     """The key in a file; a random one is written there the first time, readable by its owner alone."""
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_hex(32) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            _make_key(path)
         key = path.read_text().strip().encode()
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"the key for pseudonyms {path} cannot be read: {error}", "mend logs.key_file") from error
+        what = f"the key for pseudonyms {path} cannot be had: {error.strerror if isinstance(error, OSError) else error}"
+        raise StoreError(
+            what, "see that there is space and that it may be read, or name another as logs.key_file"
+        ) from error
     if len(key) < 16:
         raise StoreError(f"the key for pseudonyms {path} is too short", "put at least 16 characters into it")
     return key if len(key) <= 64 else blake2b(key).digest()
+
+
+def _make_key(path: Path) -> None:
+    """All or nothing: half a key on a full disk would be refused ever after."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -125,19 +125,26 @@ class Upkeep:
             self.once()
             if stop.wait(UPKEEP_SECONDS):
                 break
-        self.save()
+        self._guarded(self.save)
 
     def once(self) -> None:
+        self._guarded(self._once)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Whatever the store refuses is told, and tried again the next time."""
         try:
-            self.count()
-            with self.pipeline.lock:
-                self.store.keep_up(self._kept(), delivered=self._delivered())
-                self._bound_the_spool()
-            if time.monotonic() - self.saved_at > SAVE_SECONDS:
-                self.save()
+            work()
         except StoreError as error:
             log.error("%s", error)
-            self.pipeline.problem("store", "upkeep")
+            self.pipeline.problem("upkeep", "store")
+
+    def _once(self) -> None:
+        self.count()
+        with self.pipeline.lock:
+            self.store.keep_up(self._kept(), delivered=self._delivered())
+            self._bound_the_spool()
+        if time.monotonic() - self.saved_at > SAVE_SECONDS:
+            self.save()
 
     def _delivered(self) -> int:
         """The last commit that everything which follows the store has taken in."""

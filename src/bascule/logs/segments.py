@@ -226,6 +226,7 @@ def write_file(path: Path, data: bytes) -> None:
         os.rename(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
+        _remove(temporary)
         raise StoreError(f"{path} cannot be written: {error.strerror}", "see that there is space") from error
 
 

@@ -158,12 +158,14 @@ class Store:
     # ------------------------------------------------------------ upkeep
 
     def keep_up(self, retention: float, delivered: int | None = None) -> None:
-        """Checkpoint, merge small segments, drop old days. `delivered`: the last commit that has been sent on."""
-        if self.last > self.checkpointed:
-            self.checkpoint()
-        until = self.checkpointed if delivered is None else min(self.checkpointed, delivered)
-        self.compact(until)
-        self.drop_before(datetime.now(UTC) - timedelta(seconds=retention), until)
+        """Checkpoint, drop old days, merge small segments. `delivered`: the last commit that has been sent on."""
+        sent = self.last if delivered is None else delivered
+        try:
+            if self.last > self.checkpointed:
+                self.checkpoint()
+        finally:  # on a full disk, too: it makes room
+            self.drop_before(datetime.now(UTC) - timedelta(seconds=retention), min(self.checkpointed, sent))
+        self.compact(min(self.checkpointed, sent))
 
     def compact(self, until: int) -> int:
         """Merge runs of small segments up to the commit `until`; how many there are fewer."""
@@ -245,9 +247,11 @@ class Store:
         return changed
 
     def close(self) -> None:
-        if self.last > self.checkpointed:
-            self.checkpoint()
-        os.close(self.lock)
+        try:
+            if self.last > self.checkpointed:
+                self.checkpoint()
+        finally:
+            os.close(self.lock)
 
 
 def open_store(root: Path) -> Store:
@@ -264,8 +268,17 @@ def open_store(root: Path) -> Store:
         holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another process"
         os.close(lock)
         raise AlreadyRunning(f"the log store {root} is being written by {holder}", "stop it first") from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode(), 0)
-    store = Store(root, lock)
-    store.recover()
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode(), 0)
+        store = Store(root, lock)
+        store.recover()
+    except OSError as error:
+        os.close(lock)
+        raise StoreError(
+            f"the log store {root} cannot be written: {error.strerror}", "see that there is space"
+        ) from error
+    except StoreError:
+        os.close(lock)
+        raise
     return store

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bascule.logs import parse
 from bascule.logs.columns import TIME, Rows
 from bascule.logs.dissect import compile_dissect
 from bascule.logs.formats import BUILT_IN
@@ -20,6 +21,12 @@ PARSER = Parser(tuple(BUILT_IN[name] for name in NAMES))
 LITERAL = Parser(
     tuple(BUILT_IN[name] for name in NAMES[:2])
 )  # lines without the formats' literals are read at once too
+
+
+@pytest.fixture(autouse=True)
+def _vectorised_however_few_lines(monkeypatch):
+    """A few lines are otherwise read one by one."""
+    monkeypatch.setattr(parse, "FEW_LINES", 0)
 
 
 def as_records(parsed: list[Rows]) -> dict[int, tuple[str, dict[str, object]]]:
@@ -128,7 +135,7 @@ lines = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([PARSER, LITERAL]), st.lists(lines, max_size=12))
 def test_the_vectorised_pass_and_the_strict_reading_agree(parser, texts):
     """Every line has the same format and the same fields either way."""
@@ -142,6 +149,7 @@ def test_the_vectorised_pass_and_the_strict_reading_agree(parser, texts):
     assert sorted(found) == list(range(len(texts)))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=30), max_size=10))
 def test_every_line_of_any_bytes_is_accounted_for(texts):
     """Invalid UTF-8, NUL bytes and the rest: each line stands in exactly one row."""

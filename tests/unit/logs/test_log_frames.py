@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.logs.beats import line_of
@@ -49,6 +49,35 @@ def test_events_come_out_whole_however_the_bytes_are_cut(messages, compress, cut
     events += decoder.feed(data)
     assert [event.payload for event in events] == messages
     assert decoder.window == len(messages)
+
+
+frames = st.one_of(
+    st.integers(0, 5).map(window),
+    st.builds(plain, st.integers(0, 9), st.binary(max_size=30)),
+    st.builds(pairs, st.integers(0, 9), st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3)),
+    st.binary(max_size=10),
+)
+streams = st.lists(frames | st.lists(frames, max_size=4).map(b"".join).map(packed), max_size=6).map(b"".join)
+
+
+def damaged(data: bytes, places: list[tuple[int, int]]) -> bytes:
+    changed = bytearray(data)
+    for place, byte in places if data else []:
+        changed[place % len(data)] = byte
+    return bytes(changed)
+
+
+@settings(derandomize=True, max_examples=300)
+@given(streams, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=3), st.integers(0, 200))
+def test_damaged_frames_mean_the_same_however_they_are_cut(data, places, cut):
+    """Or are refused; tests/fuzz/log_frames.py looks for more, guided by coverage."""
+    data = damaged(data, places)
+    try:
+        whole = Decoder().feed(data)
+    except ProtocolError:
+        return
+    decoder = Decoder()
+    assert decoder.feed(data[:cut]) + decoder.feed(data[cut:]) == whole
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,50 @@
+"""Coverage-guided fuzzing of the lumberjack frame reader. Needs atheris (not among the packages of `make setup`).
+
+    pip install atheris && python tests/fuzz/log_frames.py -max_total_time=300
+
+Whatever bytes come, however TCP cuts them: events or a ProtocolError, the same as in one piece, and no event becomes a
+line with a newline in it. The suite has the same properties with hypothesis (tests/unit/logs/test_log_frames.py).
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zlib
+
+import atheris
+
+with atheris.instrument_imports():
+    from bascule.logs.frames import Decoder, Event, ProtocolError
+
+from bascule.logs.beats import line_of
+
+
+def read(decoder: Decoder, data: bytes) -> tuple[list[Event], str]:
+    try:
+        return decoder.feed(data), ""
+    except ProtocolError as error:
+        return [], str(error)
+
+
+def check(data: bytes) -> None:
+    """The first byte says where the rest is cut, and whether it comes packed."""
+    if len(data) < 2:
+        return
+    cut, rest = data[0], data[1:]
+    if cut & 1:
+        rest = b"2C" + struct.pack(">I", len(packed := zlib.compress(rest))) + packed
+    whole, wrong = read(Decoder(), rest)
+    decoder = Decoder()
+    first, wrong_first = read(decoder, rest[: cut >> 1])
+    second, wrong_second = ([], "") if wrong_first else read(decoder, rest[cut >> 1 :])
+    if not wrong:
+        assert wrong_first + wrong_second == ""
+        assert first + second == whole
+    for event in whole[:20]:
+        assert b"\n" not in line_of(event.payload, bool(cut & 2), "c", 1).text
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, check)
+    atheris.Fuzz()
