@@ -183,7 +183,9 @@ def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
     eventually(lambda: shops.line("errors", "all").get("samples_candidate", 0) > 150, 20)
     client = TestClient(build_app(shops.board))
     verdict = client.get("/api/verdict").json()
-    assert set(verdict) == {"verdict", "since", "phase", "reasons", "signals", "gates", "rollback", "tick"}
+    assert set(verdict) == {
+        "migration", "verdict", "since", "phase", "reasons", "signals", "gates", "rollback", "tick",
+    }  # fmt: skip
     families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
     ones = [sample.labels["verdict"] for sample in families["bascule_verdict"].samples if sample.value == 1]
     assert ones == [verdict["verdict"]]
