@@ -27,4 +27,4 @@ def test_beats_and_the_search_engine_end_with_the_exact_rows_after_kills(tmp_pat
     """The client says where its lines stand; the engine is sent what the store holds."""
     outcome = kill_beats(tmp_path, kills=3, seed=1)
     assert (outcome.missing, outcome.doubled) == (0, 0)
-    assert outcome.counted == outcome.written > 0
+    assert outcome.counted == outcome.documents == outcome.written > 0
