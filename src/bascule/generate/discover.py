@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bascule.conventions import TOTAL_SEGMENT
 from bascule.generate.inventory import Family, Found, families, of_both, versions_of
 from bascule.prometheus import NO_DATA, Prometheus, Sample
 from bascule.spec import Matcher, Selector
+from bascule.spec.clashes import OWN_JOBS
 
 __all__ = ["discover"]
 
@@ -99,7 +101,7 @@ def _services(prometheus: Prometheus, versions: Found | None) -> Lines:
     kinds = {job: kind for metric, kind in _KINDS.items() for job in _jobs_of(prometheus.instant(metric))}
     probes = _jobs_of(prometheus.instant("probe_success"))
     of_version = _versions_of_jobs(prometheus, versions)
-    own = {*probes, "prometheus", "alertmanager", ""}
+    own = {*probes, *OWN_JOBS, ""}
     lines = [
         _service(job, sorted(instances), kinds.get(job, "application"), of_version.get(job))
         for job, instances in sorted(jobs.items())
@@ -328,7 +330,7 @@ def _segments(there: list[Family]) -> Lines:
     yield f"segments:  # found: the values of {label}; guessed: that each follows the global share"
     yield f"  label: {label}"
     for value in _values(requests, label):
-        known = _NAME.fullmatch(value) and value not in ("label", "named")
+        known = _NAME.fullmatch(value) and value not in ("label", "named", TOTAL_SEGMENT)
         yield f"  {_key(value)}: {{}}" if known else f"  # {value!r} is no name that a segment can have"
     partner = next((each for each in _PARTNERS if len(_values(requests, each)) > 1), None)
     if partner:

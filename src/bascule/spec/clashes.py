@@ -8,7 +8,7 @@ from bascule.conventions import TOTAL_SEGMENT
 from bascule.spec.lint import Finding
 from bascule.spec.model import Spec
 
-_OWN_JOBS = ("prometheus", "alertmanager", "discovered")
+OWN_JOBS = ("prometheus", "alertmanager", "discovered")
 _OWN_RECEIVERS = ("bascule-incidents",)
 _OWN_SIGNALS = ("service_up", "cache_hit_ratio", "planned_share", "judge")  # what SignalNoData watches beside signals
 
@@ -27,7 +27,7 @@ def _jobs(spec: Spec) -> Iterator[Finding]:
     """A scrape job for each service, probe and part of Bascule: Prometheus refuses two of one name."""
     probes = {f"probe-{name}" for name in spec.probes}
     for name in spec.services:
-        if name in _OWN_JOBS or name.startswith("bascule-"):
+        if name in OWN_JOBS or name.startswith("bascule-"):
             yield Finding(("services", name), f"{name!r} is a job of Bascule's own", "give it another name")
         if name in probes:
             yield Finding(("services", name), f"{name!r} is the job of a probe", "rename one of the two")

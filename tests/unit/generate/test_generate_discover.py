@@ -145,3 +145,17 @@ def test_recorded_and_monitoring_series_are_not_asked_about() -> None:
     discover(pretended)  # type: ignore[arg-type]
     asked = [match[1] for each in pretended.asked if (match := re.match(r"topk\(\d+, (\w+)\)", each))]
     assert asked == ["x_total"]
+
+
+def test_names_that_are_bascules_own_are_not_proposed() -> None:
+    """A job or a segment of such a name would be refused by the check."""
+    spec = proposed(
+        *(of("up", job=job, instance="127.0.0.1:1") for job in ("shop", "prometheus", "discovered", "bascule-judge")),
+        *(
+            of("http_requests_total", job="shop", version=version, status="200", user_segment=segment)
+            for version in ("v1", "v2")
+            for segment in ("all", "gold", "silver")
+        ),
+    )
+    assert list(spec.services) == ["shop"]
+    assert list(spec.segments.named) == ["gold", "silver"]
