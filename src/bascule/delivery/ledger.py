@@ -6,10 +6,11 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from bascule.delivery.database import connect, unusable
 from bascule.delivery.message import Delivery, Result
-from bascule.errors import StoreError
 
 FILE = "deliveries.sqlite"
+_WHAT = "record of deliveries"
 _SCHEMA = """CREATE TABLE IF NOT EXISTS deliveries (
   key TEXT NOT NULL, receiver TEXT NOT NULL, subject TEXT NOT NULL, result TEXT NOT NULL, attempts INTEGER NOT NULL,
   detail TEXT NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, PRIMARY KEY (key, receiver))"""
@@ -21,13 +22,11 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._path = path
+        self._db = connect(path, _WHAT)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
-            self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
+        except sqlite3.Error as error:
+            raise unusable(path, _WHAT, error) from error
 
     def close(self) -> None:
         with self._lock:
@@ -42,7 +41,7 @@ class Ledger:
             with self._lock:
                 self._db.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise unusable(self._path, _WHAT, error) from error
 
     def was_delivered(self, key: str, receiver: str) -> bool:
         found = self._rows("WHERE key = ? AND receiver = ? AND result = 'delivered'", (key, receiver))
@@ -57,8 +56,5 @@ class Ledger:
             with self._lock:
                 rows = self._db.execute(f"SELECT * FROM deliveries {where}", values).fetchall()
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise unusable(self._path, _WHAT, error) from error
         return [Delivery(r[0], r[1], r[2], Result(r[3]), *r[4:]) for r in rows]
-
-    def _unusable(self, error: Exception) -> StoreError:
-        return StoreError(f"the record of deliveries {self._path} cannot be used: {error}", "check the state folder")

@@ -38,13 +38,16 @@ class Escalator:
         self._clock = clock
 
     def run(self, stop: threading.Event, pause: float = 1.0) -> None:
-        """Tick until told to stop; an error is logged and the next tick tries again."""
-        self.resume()
+        """Resume and tick until told to stop; an error is logged and the next tick tries again."""
+        step: Callable[[], object] = self.resume
         while not stop.wait(pause):
             try:
-                self.tick()
+                step()
+                step = self.tick
             except BasculeError as error:
                 log.error("escalation: %s", error)
+            except Exception:  # whatever it is: nobody would be told of anything any more
+                log.exception("escalation: a defect of Bascule; the next tick tries again")
 
     def resume(self) -> None:
         """Send what a process that ended left behind."""
@@ -83,4 +86,7 @@ class Escalator:
         delivery = done.result()
         if delivery.result is not Result.DELIVERED:
             log.error("%s was not told of situation %s: %s", notice.receiver, notice.situation, delivery.detail)
-        self._store.conclude(notice.key, delivery.result.value, delivery.detail, delivery.attempts)
+        try:
+            self._store.conclude(notice.key, delivery.result.value, delivery.detail, delivery.attempts)
+        except BasculeError as error:
+            log.error("what became of notice %s is not written down: %s", notice.key, error)

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.kinds import kind_of
 from bascule.incidents.model import Entry, Incident, Notice, Notification, PhaseStep, Window
@@ -39,6 +40,7 @@ CREATE TABLE notices (
 CREATE INDEX notices_of_situation ON notices (situation);
 """
 _SCHEMA_VERSION = 1
+_WHAT = "incident journal"
 _INCIDENT_COLUMNS = (
     "id, situation, fingerprint, alert, labels, severity, kind, summary, description,"
     " starts, received, ends, resolved, acknowledged, acknowledged_by, deliveries"
@@ -51,11 +53,7 @@ class Store:
     def __init__(self, path: Path, now: float) -> None:
         self.path = path
         self._lock = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
-        except (OSError, sqlite3.Error) as error:
-            raise _unusable(path, error) from error
+        self._db = connect(path, _WHAT)
         self._db.row_factory = sqlite3.Row
         self._prepare(now)
 
@@ -65,10 +63,9 @@ class Store:
 
     def _prepare(self, now: float) -> None:
         try:
-            self._db.execute("PRAGMA journal_mode=WAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
-            raise _unusable(self.path, error) from error
+            raise unusable(self.path, _WHAT, error) from error
         if version > _SCHEMA_VERSION:
             raise StoreError(f"{self.path} was written by a newer Bascule", "upgrade, or use another state folder")
         if version == 0:
@@ -91,7 +88,7 @@ class Store:
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:
                 self._abandon()
-                raise _unusable(self.path, error) from error
+                raise unusable(self.path, _WHAT, error) from error
             except BaseException:
                 self._abandon()
                 raise
@@ -105,7 +102,7 @@ class Store:
             try:
                 return self._db.execute(query, values).fetchall()
             except sqlite3.Error as error:
-                raise _unusable(self.path, error) from error
+                raise unusable(self.path, _WHAT, error) from error
 
     # ---------------------------------------------------------------- incidents
 
@@ -296,9 +293,3 @@ def _window(row: sqlite3.Row) -> Window:
 def _add_entry(db: sqlite3.Connection, entry: Entry) -> None:
     row = (entry.at, entry.kind, entry.text, entry.who, entry.incident)
     db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
-
-
-def _unusable(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"the incident journal {path} cannot be used: {error}", "check the state folder's rights and space"
-    )

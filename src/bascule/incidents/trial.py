@@ -10,7 +10,7 @@ from bascule.delivery.ledger import FILE
 from bascule.errors import UsageError
 from bascule.spec import Spec
 
-_POLICY = Policy(pauses=(1.0,), timeout=10.0)  # someone waits for the answer
+_POLICY = Policy(pauses=(1.0,), timeout=10.0, limit=15.0)  # someone waits for the answer
 
 
 def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Delivery]:

@@ -64,10 +64,11 @@ class Archive:
                 _write(place / name, render(report, form, language))
             _write(place / "entry.json", json.dumps(asdict(entry), indent=2).encode())
         except OSError as error:
-            raise StoreError(
-                f"the archive {self.folder} cannot be written: {error}", "check the state folder"
-            ) from error
+            raise self._unwritable(error) from error
         return entry
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(f"the archive {self.folder} cannot be written: {error}", "check the state folder")
 
     def list(self) -> list[Archived]:
         """Every report, newest first."""
@@ -86,7 +87,10 @@ class Archive:
         return (self.folder / identity / "entry.json").exists()
 
     def mark_sent(self, identity: str) -> None:
-        _write(self.folder / identity / "sent", b"")
+        try:
+            _write(self.folder / identity / "sent", b"")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def was_sent(self, identity: str) -> bool:
         return (self.folder / identity / "sent").exists()

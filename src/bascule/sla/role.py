@@ -41,7 +41,10 @@ class Scheduler:
 
     def run(self, stop: threading.Event) -> None:
         while not stop.wait(_PAUSE):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # whatever it is: no report would be made any more
+                log.exception("reports: a defect of Bascule; the next look tries again")
 
     def look(self) -> list[Delivery]:
         """Make and send what fell due and was not made yet."""

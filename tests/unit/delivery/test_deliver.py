@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bascule.delivery import Deliverer, Ledger, Message, Policy, Result, deliver
+from bascule.delivery import Deliverer, Delivery, Ledger, Message, Policy, Result, deliver
 from bascule.delivery.deliver import Clock
-from bascule.errors import UsageError
+from bascule.errors import StoreError, UsageError
 from bascule.spec.model import AppriseUrl, PagerDuty, Receiver, Slack, Webhook
 
 QUICK = Policy(pauses=(0.01, 0.01), timeout=0.3)
@@ -17,7 +17,8 @@ MESSAGE = Message("key-1", "V2 is worse", "12 % errors", severity="critical")
 
 
 class Server:
-    """Answers with the status codes it is given, in turn; the last one for ever. A 0 hangs, a -1 hangs up."""
+    """Answers with the status codes it is given, in turn; the last one for ever. A 0 hangs, a -1 hangs up, a -2 never
+    stops to answer."""
 
     def __init__(self, *answers: int):
         self.answers = list(answers)
@@ -39,6 +40,10 @@ class Server:
                 answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
                 if answer == 0:
                     server.released.wait(5)
+                if answer == -2:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                    while not server.released.wait(0.05):
+                        self.wfile.write(b"X-More: yes\r\n")
                 if answer <= 0:
                     self.close_connection = True
                     return
@@ -183,3 +188,44 @@ def test_an_address_apprise_does_not_know_is_told_without_its_secret(tmp_path):
     done = deliver("teams", Receiver(apprise=AppriseUrl(url_file=tmp_path / "url")), MESSAGE, QUICK)
     assert done.result is Result.FAILED
     assert "secret" not in done.detail
+
+
+def test_a_receiver_that_never_stops_to_answer_is_left_and_doubtful(server):
+    """It is never silent for long, so no silence ends it."""
+    policy = Policy(pauses=(), timeout=0.3, limit=0.4)
+    done = deliver("on-call", hook(server(-2)), MESSAGE, policy)
+    assert (done.result, done.detail) == (Result.DOUBTFUL, "it did not come to an end within 0.4 s")
+    assert done.ended - done.started < 2
+
+
+def test_a_record_that_breaks_keeps_nobody_from_being_told(server, ledger, tmp_path, caplog):
+    taking = server(200)
+    deliverer = Deliverer({"on-call": hook(taking)}, ledger, QUICK)
+    ledger.close()
+    (done,) = deliverer.send_all(["on-call"], MESSAGE)
+    deliverer.close()
+    assert (done.result, len(taking.bodies)) == (Result.DELIVERED, 1)
+    assert "not written down" in caplog.text
+
+
+def test_a_defect_in_a_channel_is_a_failure_that_tells_no_secret(server):
+    def broken(receiver, message, timeout):
+        raise ValueError("https://hooks.example.com/SECRET")
+
+    done = deliver("on-call", hook(server(200)), MESSAGE, QUICK, broken)
+    assert (done.result, done.attempts) == (Result.FAILED, 1)
+    assert "SECRET" not in done.detail
+
+
+@pytest.mark.parametrize("damage", [b"not a database" * 100, None])
+def test_a_damaged_record_names_the_file_and_the_mend(tmp_path, damage):
+    path = tmp_path / "deliveries.sqlite"
+    book = Ledger(path)
+    for number in range(300):
+        book.record(Delivery(f"{number}", "on-call", "s" * 200, Result.FAILED, 1, "", 1.0, 2.0))
+    book.close()
+    content = path.read_bytes()
+    path.write_bytes(damage or content[:8192] + bytes(byte ^ 0x5A for byte in content[8192:]))
+    with pytest.raises(StoreError, match=f"record of deliveries {path} cannot be used") as caught:
+        Ledger(path)
+    assert "move it (and deliveries.sqlite-wal" in caught.value.mend

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from bascule.delivery import Deliverer, Ledger, Policy
 from bascule.delivery.deliver import Clock
-from bascule.errors import DeliveryFailed
+from bascule.errors import DeliveryFailed, StoreError
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.model import Notification
 from bascule.incidents.store import Store
@@ -192,3 +194,25 @@ def test_a_notice_for_a_receiver_no_longer_in_the_spec_is_written_down_as_failed
     house.fire()
     assert escalator.tick() == []
     assert [notice.outcome for notice in house.store.notices()] == ["failed"]
+
+
+def test_a_journal_that_fails_for_a_moment_ends_no_escalation(house, monkeypatch, eventually):
+    """Not even at the start, when what was left behind is looked for."""
+    house.fire()
+    failures = iter([StoreError("locked"), StoreError("locked"), KeyError("a defect")])
+    known = house.store.notices
+
+    def notices(*arguments):
+        for failure in failures:
+            raise failure
+        return known(*arguments)
+
+    monkeypatch.setattr(house.store, "notices", notices)
+    stop = threading.Event()
+    teller = threading.Thread(target=house.escalator.run, args=(stop, 0.01))
+    teller.start()
+    try:
+        eventually(lambda: house.steps() == [(0, "first")])
+    finally:
+        stop.set()
+        teller.join()

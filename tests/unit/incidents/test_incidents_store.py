@@ -136,8 +136,22 @@ def test_a_note_on_an_incident_that_does_not_exist_is_refused(store):
 def test_a_file_that_is_no_journal_is_told_in_plain_words(tmp_path):
     path = tmp_path / "incidents.sqlite"
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match="cannot be used") as caught:
         Store(path, now=1)
+    assert "move it" in caught.value.mend
+
+
+def test_a_journal_that_is_damaged_inside_is_told_when_it_is_opened_not_when_it_is_needed(tmp_path):
+    path = tmp_path / "incidents.sqlite"
+    store = Store(path, now=1)
+    for number in range(300):
+        store.add(Entry(float(number), "note", "text " * 40, "ada"))
+    store.close()
+    content = path.read_bytes()
+    path.write_bytes(content[:16384] + bytes(byte ^ 0x5A for byte in content[16384:]))
+    with pytest.raises(StoreError, match="incident journal") as caught:
+        Store(path, now=2)
+    assert ".recover" in caught.value.mend
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,38 @@
+"""Opening a SQLite file that must not be lost or silently wrong."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from bascule.errors import StoreError
+
+
+def connect(path: Path, what: str) -> sqlite3.Connection:
+    """A connection to a file that was checked, with a write-ahead log, in autocommit; StoreError names `what` it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
+    except (OSError, sqlite3.Error) as error:
+        raise unusable(path, what, error) from error
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(" ".join(found.split()))
+    except sqlite3.Error as error:
+        database.close()
+        raise unusable(path, what, error) from error
+    return database
+
+
+def unusable(path: Path, what: str, error: Exception) -> StoreError:
+    """A file that is damaged is not mended by more space, and a full disk not by another file."""
+    is_damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    mend = (
+        f"it is damaged: move it (and {path.name}-wal, {path.name}-shm) away and start again;"
+        f" `sqlite3 {path.name} .recover` may save what it holds"
+        if is_damaged
+        else "check the state folder's rights and space"
+    )
+    return StoreError(f"the {what} {path} cannot be used: {error}", mend)
