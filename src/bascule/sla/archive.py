@@ -86,6 +86,19 @@ class Archive:
     def has(self, identity: str) -> bool:
         return (self.folder / identity / "entry.json").exists()
 
+    def begun(self, now: float) -> float:
+        """When this archive was first asked: what fell due before then is nobody's to send."""
+        path = self.folder / "begun"
+        try:
+            if not path.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _write(path, f"{now:.3f}".encode())
+            return float(path.read_text("ascii"))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        except ValueError as error:
+            raise StoreError(f"{path} holds no time: {error}", "remove it") from error
+
     def mark_sent(self, identity: str) -> None:
         try:
             _write(self.folder / identity / "sent", b"")

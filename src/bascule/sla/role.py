@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
-from bascule.delivery import Delivery, Ledger
+from bascule.delivery import Delivery, Ledger, Result
 from bascule.delivery.ledger import FILE as LEDGER_FILE
 from bascule.errors import BasculeError, UsageError
 from bascule.processes.serving import add_metrics_page, serve_until
@@ -47,21 +47,31 @@ class Scheduler:
                 log.exception("reports: a defect of Bascule; the next look tries again")
 
     def look(self) -> list[Delivery]:
-        """Make and send what fell due and was not made yet."""
+        """Make and send what fell due since the archive was begun, and was not sent yet."""
         made: list[Delivery] = []
-        zone = ZoneInfo(self._spec.metadata.timezone)
-        for item in due(self._spec.notify.reports, zone, self._clock()):
-            if not self._archive.was_sent(item.id):
-                try:
-                    made += self._send(item)
-                except BasculeError as error:
-                    log.error("report %s: %s", item.id, error)
+        for item in self._due():
+            try:
+                made += self._send(item)
+            except BasculeError as error:
+                log.error("report %s: %s", item.id, error)
         return made
+
+    def _due(self) -> list[Due]:
+        now, zone = self._clock(), ZoneInfo(self._spec.metadata.timezone)
+        try:
+            begun = self._archive.begun(now)
+        except BasculeError as error:
+            log.error("reports: %s", error)
+            return []
+        items = due(self._spec.notify.reports, zone, now)
+        return [item for item in items if item.at >= begun and not self._archive.was_sent(item.id)]
 
     def _send(self, item: Due) -> list[Delivery]:
         entry = self._archive.get(item.id) if self._archive.has(item.id) else self._make(item)
         sent = send_archived(self._spec, self._archive, entry, item.report.to)
         self._archive.mark_sent(item.id)
+        for lost in (each for each in sent if each.result is not Result.DELIVERED):
+            log.error("report %s: %s for %s: %s", item.id, lost.result, lost.receiver, lost.detail)
         return sent
 
     def _make(self, item: Due) -> Archived:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from bascule.delivery import Policy, Result
@@ -12,6 +16,8 @@ from bascule.sla.baseline import Baseline
 from bascule.sla.compare import Cell, mean, standardised
 from bascule.spec import load
 from bascule.spec.model import Email, Notify, Receiver, ScheduledReport, Sla, Slas, Stack, Webhook
+
+PARIS = ZoneInfo("Europe/Paris")
 
 
 @pytest.fixture
@@ -91,6 +97,7 @@ def test_a_broken_entry_is_told(tmp_path):
 def test_a_scheduled_report_is_made_and_sent_once(spec, report, sent, tmp_path, monkeypatch):
     monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     archive = Archive(tmp_path / "reports")
+    archive.begun(report.end)
     scheduler = role.Scheduler(spec, None, archive, lambda: report.end + 10 * 3600)
     for _ in range(3):
         scheduler.look()
@@ -102,6 +109,7 @@ def test_a_scheduled_report_is_made_and_sent_once(spec, report, sent, tmp_path, 
 def test_a_report_that_was_made_but_not_sent_is_sent_at_the_next_look(spec, report, sent, tmp_path, monkeypatch):
     monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     archive = Archive(tmp_path / "reports")
+    archive.begun(report.end)
     scheduler = role.Scheduler(spec, None, archive, lambda: report.end + 10 * 3600)
 
     def crash(*arguments):
@@ -112,6 +120,64 @@ def test_a_report_that_was_made_but_not_sent_is_sent_at_the_next_look(spec, repo
         assert scheduler.look() == []
     scheduler.look()
     assert len(sent) == 2
+
+
+def test_a_first_start_sends_nothing_that_fell_due_before_it(spec, report, sent, tmp_path, monkeypatch):
+    """Nobody wants last month's report about a house that did not stand."""
+    monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
+    clock = iter([report.end + 10 * 3600, report.end + 31 * 3600, report.end + 33 * 3600])
+    scheduler = role.Scheduler(spec, None, Archive(tmp_path / "reports"), lambda: next(clock, report.end + 34 * 3600))
+    counts = []
+    for _ in range(3):
+        scheduler.look()
+        counts.append(len(sent))
+    assert counts == [0, 0, 2]  # 10:00, 07:00 of the next day, 09:00
+
+
+class Shelf(Archive):
+    """An archive that keeps nothing but who was sent what."""
+
+    def __init__(self):
+        self.done = set()
+
+    def begun(self, now):
+        return 0.0
+
+    def was_sent(self, identity):
+        return identity in self.done
+
+    def mark_sent(self, identity):
+        self.done.add(identity)
+
+    def has(self, identity):
+        return False
+
+    def keep(self, report, forms, language, made, identity=""):
+        return report
+
+
+def test_a_year_of_reports_by_the_clock_of_paris(spec, monkeypatch):
+    """Each day, week and month once, at its hour, none left out and none twice, over both changes of the clocks."""
+    reports = [ScheduledReport(sla=["html"], every=every, at=at, to=["board"])
+               for every, at in (("day", "08:00"), ("week", "09:00"), ("month", "07:30"))]  # fmt: skip
+    timed = spec.model_copy(update={"notify": spec.notify.model_copy(update={"reports": reports})})
+    now = datetime(2026, 1, 1, tzinfo=PARIS).timestamp()
+    monkeypatch.setattr(role, "report_of", lambda spec, prometheus, start, end, at: (start, end))
+    monkeypatch.setattr(role, "send_archived", lambda spec, archive, span, to: told.append((now, *span)) or [])
+    told: list[tuple[float, float, float]] = []
+    scheduler = role.Scheduler(timed, None, Shelf(), lambda: now)
+    scheduler.look()
+    told.clear()  # what fell due in 2025
+    while now < datetime(2027, 1, 1, tzinfo=PARIS).timestamp():
+        now += 1800
+        scheduler.look()
+    hours = {(f"{datetime.fromtimestamp(at, PARIS):%H:%M}", round((end - start) / 86400)) for at, start, end in told}
+    assert hours == {("08:00", 1), ("09:00", 7), ("07:30", 28), ("07:30", 30), ("07:30", 31)}
+    for days, count in (({1}, 365), ({7}, 52), ({28, 30, 31}, 12)):
+        spans = [(start, end) for _, start, end in told if round((end - start) / 86400) in days]
+        assert len(spans) == count
+        assert all(before[1] == after[0] for before, after in pairwise(spans))
+    assert {(end - start) / 3600 for _, start, end in told if end - start < 2 * 86400} == {23.0, 24.0, 25.0}
 
 
 def test_an_objective_that_was_changed_is_remembered_with_its_day(spec, tmp_path):
