@@ -51,7 +51,19 @@ class PretendPrometheus:
         if expression.startswith("count("):
             metric = expression.split("(")[-1].split("[")[0]
             return [Sample({}, 1.0, self.now)] if any(dict(k)["__name__"] == metric for k in self.samples) else []
+        if expression.startswith("sum by ("):
+            return self._increases(expression, self.now if at is None else at)
         return self._plan_samples(expression)
+
+    def _increases(self, expression: str, at: float) -> list[Sample]:
+        """`sum by (labels) (increase(selector[1h]))`."""
+        found = re.fullmatch(r"sum by \((.*?)\) \(increase\((.*)\[1h\]\)\)", expression)
+        assert found is not None
+        sums: dict[tuple[tuple[str, str], ...], float] = {}
+        for series in self.raw(found[2], 3600, at):
+            key = tuple((name, series.labels.get(name, "")) for name in found[1].split(", "))
+            sums[key] = sums.get(key, 0.0) + float(series.values[-1] - series.values[0])
+        return [Sample(dict(key), value, at) for key, value in sums.items()]
 
     def _plan_samples(self, expression: str) -> list[Sample]:
         plan = self.plan

@@ -8,7 +8,7 @@ and a backtest use this same class.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -114,11 +114,11 @@ class Engine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif self.means.is_worse(reading, self.mean_threshold):
+            elif self.means.is_worse(reading, self.mean_threshold(cell)):
                 self._raise_mean(cell, reading, time)
 
     def _raise_mean(self, cell: Cell, reading: Reading, time: float) -> None:
-        threshold = self.mean_threshold
+        threshold = self.mean_threshold(cell)
         text = mean_alarm_text(self.schema.spec.versions, cell, self.schema.spec.signals[cell[0]], reading, threshold)
         self.standing[cell] = Alarm(*cell, time, reading.nats, threshold, text)
         self.raised.append(self.standing[cell])
@@ -235,18 +235,27 @@ class Engine:
 
     def _choose_weights(self) -> Floats:
         """The budget, equally over the cells that the candidate may serve; within, over the bounds that tell."""
-        cells = [cell for cell in self.cells() if self.plan.gives(cell[1]) and self._is_weighed(cell[0])]
         weights = np.zeros(self.schema.layout.pairs)
-        for cell in cells:
+        for cell, share in self._shares.items():
             pairs = self._telling(self._cell_pairs[cell]) if len(self._cell_pairs[cell]) else []
-            weights[pairs] = 1 / len(cells) / max(len(pairs), 1)
+            weights[pairs] = share / max(len(pairs), 1)
         return weights
 
     @cached_property
-    def mean_threshold(self) -> float:
-        """A mean's price of an alarm: every weighed cell has the same share of the budget."""
-        cells = sum(self.plan.gives(segment) and self._is_weighed(name) for name, segment in self.cells())
-        return float(-np.log(self.schema.spec.judge.false_alarm_budget / max(cells, 1)))
+    def _shares(self) -> dict[Cell, float]:
+        """Each weighed line's part of the budget: equal ones; the values within a segment share one of them."""
+        cells = [cell for cell in self.cells() if self.plan.gives(cell[1]) and self._is_weighed(cell[0])]
+        groups = {cell: self._group(*cell) for cell in cells}
+        sizes = Counter(groups.values())
+        return {cell: 1 / len(sizes) / sizes[group] for cell, group in groups.items()}
+
+    def _group(self, name: str, line: str) -> tuple[str, str, bool]:
+        strata = self.schema.strata[name]
+        return name, strata.segment_of(line), strata.is_inner(line)
+
+    def mean_threshold(self, cell: Cell) -> float:
+        """A mean's price of an alarm, by its part of the budget."""
+        return float(-np.log(self.schema.spec.judge.false_alarm_budget * self._shares[cell]))
 
     def _is_mean(self, name: str) -> bool:
         return isinstance(self.schema.spec.signals[name], MeanSignal)
@@ -278,7 +287,7 @@ class Engine:
         pairs = self._cell_pairs[cell]
         if not len(pairs):
             return False
-        mine = np.isin(self.schema.layout.pair_of, pairs[:1])
+        mine = self.schema.layout.strata_of(int(pairs[0]))
         return bool(self._served[mine].max(initial=-np.inf) < now - QUIET_SECONDS)
 
     def evidence_of(self, cell: Cell) -> tuple[int | None, float | None, float | None]:
@@ -291,7 +300,7 @@ class Engine:
             return pair, max(0.0, threshold + float(self.distance[pair])), threshold
         if cell in self._mean_cells:
             nats = self.means.reading(cell, self.sums, self.history.phi).nats
-            return None, None if math.isnan(nats) else nats, self.mean_threshold
+            return None, None if math.isnan(nats) else nats, self.mean_threshold(cell)
         return None, None, None
 
     def detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
@@ -307,7 +316,7 @@ class Engine:
         """The pair's traffic and rates now, for the smallest effect it can find."""
         layout, history, recent = self.schema.layout, self.history, self._recent
         per_second = math.log(2) / RECENT_SECONDS
-        mine = layout.pair_of == pair
+        mine = layout.strata_of(pair)
         events = np.maximum(history.baseline_events[mine], 1e-9)
         return Setting(
             rate=float((history.rate[mine] * events).sum() / events.sum()),

@@ -44,6 +44,11 @@ class Layout:
     def _starts(self) -> Indices:
         return np.searchsorted(self.pair_of, np.arange(self.pairs))
 
+    def strata_of(self, pair: int) -> slice:
+        """Where a pair's strata stand."""
+        start, end = np.searchsorted(self.pair_of, [pair, pair + 1])
+        return slice(int(start), int(end))
+
     def to_pairs(self, values: Floats) -> Floats:
         """Sums over the strata of each pair: (..., S) -> (..., K)."""
         if self.strata == self.pairs:

@@ -15,6 +15,7 @@ from bascule.judge.engine import Engine
 from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
 from bascule.judge.plan import Plan
 from bascule.judge.signals import Alignment, Answers, Reader, Schema, find_bounds, stale_seconds
+from bascule.judge.strata import find_strata
 from bascule.judge.surroundings import Sight, Surroundings
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
@@ -45,7 +46,7 @@ class Watch:
         self.spec, self.plan = spec, plan
         self._prometheus = prometheus
         self.bounds = find_bounds(spec, prometheus)
-        schema = Schema(spec, self.bounds)
+        schema = Schema(spec, self.bounds, find_strata(spec, prometheus, plan.started))
         self.engine = Engine(schema, plan, carried)
         self.reader = Reader(schema, prometheus)
         self._stale = stale_seconds(spec)

@@ -62,6 +62,7 @@ class Measures:
         self._schema = schema
         self._sums = sums
         self._phi = phi
+        self._singles: dict[tuple[str, float | None], dict[str, tuple[Floats, float, float, float]]] = {}
 
     def reading(self, name: str, segment: str) -> Reading:
         signal = self._schema.spec.signals[name]
@@ -151,18 +152,32 @@ class Measures:
         self, name: str, bound: float | None, segment: str, counts: Floats
     ) -> tuple[Floats, float, float, float]:
         """Bad rates of both versions, their difference and its bounds, from counts (events|bad, version, strata)."""
-        phi = self._phi_of(name, bound, segment)
         if counts.shape[2] == 1:
-            (n1, n2), (x1, x2) = counts[:, :, 0]
-            interval = difference_interval(n1, x1, n2, x2, np.array(phi))
-            rates = np.array([x1 / n1 if n1 else math.nan, x2 / n2 if n2 else math.nan])
-            return rates, float(interval.estimate), float(interval.low), float(interval.high)
+            return self._of_single(name, bound)[segment]
+        phi = self._phi_of(name, bound, segment)
         mix = _mix(counts[0])
         if mix is None:
             return self._crude(counts), math.nan, math.nan, math.nan
         rates, variance = _standardised(counts, mix)
         interval = normal_interval(np.array(rates[1] - rates[0]), phi * variance.sum(), counts[0].sum())
         return rates, float(interval.estimate), float(interval.low), float(interval.high)
+
+    def _of_single(self, name: str, bound: float | None) -> dict[str, tuple[Floats, float, float, float]]:
+        """The same for every line of one stratum at once: there may be thousands of partners."""
+        if (name, bound) not in self._singles:
+            strata = self._schema.strata[name]
+            lines = tuple(line for line in strata.lines if len(strata.leaves_of(line)) == 1)
+            leaves = tuple(strata.leaves_of(line)[0] for line in lines)
+            (n1, n2), (x1, x2) = counts = self._bad(name, bound, leaves)
+            phi = np.array([self._phi_of(name, bound, line) for line in lines])
+            found = difference_interval(n1, x1, n2, x2, phi)
+            rates = np.where(counts[0] > 0, counts[1] / np.maximum(counts[0], 1), math.nan)
+            figures = zip(rates.T, found.estimate, found.low, found.high, strict=True)
+            self._singles[name, bound] = {
+                line: (both, float(effect), float(low), float(high))
+                for line, (both, effect, low, high) in zip(lines, figures, strict=True)
+            }
+        return self._singles[name, bound]
 
     @staticmethod
     def _crude(counts: Floats) -> Floats:
@@ -188,11 +203,12 @@ class Measures:
     ) -> tuple[float, float, float]:
         """Low, value, high of one version's quantile, each version at half the level."""
         bounds = self._schema.bounds[name]
-        mix = _mix(counts[0][0])
-        shares = []
-        for bound, table in zip(bounds, counts, strict=True):
-            phi = self._phi_of(name, bound, segment)
-            shares.append(_above(table[:, version], mix, phi))
+        mix, phi = _mix(counts[0][0]), np.array([self._phi_of(name, bound, segment) for bound in bounds])
+        tables = np.array(counts)[:, :, version]
+        if mix is None or tables.shape[2] == 1:
+            shares = _above_alone(tables.sum(axis=2), phi)
+        else:
+            shares = [_above(table, mix, float(own)) for table, own in zip(tables, phi, strict=True)]
         if math.isnan(shares[0][1]):
             return math.nan, math.nan, math.nan
         low, value, high = (_quantile(bounds, [share[side] for share in shares], quantile) for side in range(3))
@@ -231,7 +247,7 @@ class Measures:
     # ------------------------------------------------------------ parts
 
     def _strata(self, name: str, segment: str) -> tuple[str, ...]:
-        return self._schema.segments(name) if segment == TOTAL_SEGMENT else (segment,)
+        return self._schema.strata[name].leaves_of(segment)
 
     def _part(self, name: str, part: str | float, strata: tuple[str, ...]) -> Floats:
         return self._sums[:, self._schema.columns_of(name, part, strata)]
@@ -294,14 +310,19 @@ def _standardised(counts: Floats, mix: Floats) -> tuple[Floats, Floats]:
     return rates, variance
 
 
-def _above(counts: Floats, mix: Floats | None, phi: float) -> tuple[float, float, float]:
-    """Low, estimate, high of one version's share above a bound, from counts (events|bad, strata)."""
-    events, bad = counts
+def _above_alone(counts: Floats, phi: Floats) -> list[tuple[float, float, float]]:
+    """Low, estimate, high of one version's share above each bound, from counts (bounds, events|bad)."""
+    if counts[0, 0] <= 0:
+        return [(math.nan, math.nan, math.nan)] * len(counts)
+    interval = rate_interval(counts[:, 0], counts[:, 1], phi, LEVEL / 2)
+    return list(zip(interval.low.tolist(), interval.estimate.tolist(), interval.high.tolist(), strict=True))
+
+
+def _above(counts: Floats, mix: Floats, phi: float) -> tuple[float, float, float]:
+    """The same for one bound at a mix of strata, from counts (events|bad, strata)."""
+    events = counts[0]
     if events.sum() <= 0:
         return math.nan, math.nan, math.nan
-    if len(events) == 1 or mix is None:
-        interval = rate_interval(events.sum(), bad.sum(), np.array(phi), LEVEL / 2)
-        return float(interval.low), float(interval.estimate), float(interval.high)
     both = np.stack([counts, counts], axis=1)
     rates, variance = _standardised(both, mix)
     normal = normal_interval(rates[0], phi * variance[0], events.sum(), LEVEL / 2)

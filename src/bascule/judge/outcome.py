@@ -70,11 +70,13 @@ def _line(engine: Engine, cell: Cell, measures: Measures, around: Surroundings, 
     pair, evidence, threshold = engine.evidence_of(cell)
     alarm = engine.standing.get(cell)
     state = _state(engine, cell, reading, around, missing)
-    detectable = engine.detectable_ratio(cell, pair, around.now) if state is not State.NOT_APPLICABLE else None
+    is_inner = engine.schema.strata[name].is_inner(segment)
+    shown = state is not State.NOT_APPLICABLE and not is_inner  # costs too much for thousands
+    detectable = engine.detectable_ratio(cell, pair, around.now) if shown else None
     unit = signal.unit
     text = line_text(name, segment, unit, signal.better, state, reading, evidence, threshold, alarm, detectable,
                      around.problems.get(name, ""))  # fmt: skip
-    required = isinstance(signal, RatioSignal | HistogramSignal)
+    required = isinstance(signal, RatioSignal | HistogramSignal) and not is_inner
     return Line(name, segment, state, unit, reading, evidence, threshold, alarm, detectable, text, required)
 
 

@@ -27,10 +27,14 @@ class Plan:
         return bool(self.shares)
 
     def share(self, segment: str) -> float | None:
-        """The candidate's planned share of a segment (`all`: of any of them); None when there is no plan."""
+        """The candidate's planned share of a segment (`all`: of any of them; `partners/acme`: of its segment).
+
+        None when there is no plan.
+        """
         if segment == TOTAL_SEGMENT and self.shares:
             return max(self.shares.values())
-        return self.shares.get(segment, self.shares.get(TOTAL_SEGMENT))
+        whole = self.shares.get(segment.partition("/")[0], self.shares.get(TOTAL_SEGMENT))
+        return self.shares.get(segment, whole)
 
     def gives(self, segment: str) -> bool:
         """Whether the candidate is to serve the segment; without a plan, everything may be."""

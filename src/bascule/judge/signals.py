@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.conventions import OTHER, TOTAL_SEGMENT
 from bascule.judge.history import BASELINE, CANDIDATE, Counts
 from bascule.judge.layout import Floats, Layout
+from bascule.judge.strata import Strata, declared
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Signal
@@ -60,8 +60,11 @@ class Feed:
 class Schema:
     """Every column, stratum and pair of a spec, given the bounds of its histograms."""
 
-    def __init__(self, spec: Spec, bounds: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self, spec: Spec, bounds: Mapping[str, Sequence[float]], strata: Mapping[str, Strata] | None = None
+    ) -> None:
         self.spec = spec
+        self.strata = strata or {name: declared(spec, signal) for name, signal in spec.signals.items()}
         self.bounds = {name: tuple(values) for name, values in bounds.items()}
         self.feeds = [feed for name, signal in spec.signals.items() for feed in _feeds(name, signal)]
         self.columns = {column: index for index, column in enumerate(self._columns())}
@@ -75,15 +78,12 @@ class Schema:
         self._build()
 
     def segments(self, signal: str) -> tuple[str, ...]:
-        """The strata of a signal: the declared segments and the rest, or everything as one."""
-        named = tuple(self.spec.segments.named)
-        strata = self.spec.signals[signal].strata
-        return (*named, OTHER) if named and self.spec.segments.label in strata else (TOTAL_SEGMENT,)
+        """The strata of a signal."""
+        return self.strata[signal].leaves
 
     def judged_segments(self, signal: str) -> tuple[str, ...]:
         """The segments with a line of their own, the total last."""
-        named = tuple(segment for segment in self.segments(signal) if segment not in (OTHER, TOTAL_SEGMENT))
-        return (*named, TOTAL_SEGMENT)
+        return self.strata[signal].lines
 
     def index(self, pair: Pair) -> int:
         return self._of_pair[pair]
@@ -137,7 +137,7 @@ class Schema:
     def _strata(
         self, name: str, signal: Signal, bound: float | None, segment: str, pair: int
     ) -> Iterator[tuple[int, int, bool, int]]:
-        for part in self.segments(name) if segment == TOTAL_SEGMENT else (segment,):
+        for part in self.strata[name].leaves_of(segment):
             if isinstance(signal, RatioSignal):
                 side = "bad" if signal.bad is not None else "good"
                 yield self.column(name, "total", part), self.column(name, side, part), side == "good", pair
@@ -335,10 +335,8 @@ class Reader:
     def _columns_of(self, query: _Query, series: Series) -> Iterator[int]:
         for feed in query.feeds:
             part = feed.part if feed.part is not None else self._bucket_part(feed, series)
-            segments = self._schema.segments(feed.signal)
-            segment = series.labels.get(self._schema.spec.segments.label, OTHER)
-            segment = segment if segment in segments else segments[-1]
-            column = self._schema.columns.get(Column(feed.signal, part, segment))
+            leaf = self._schema.strata[feed.signal].leaf_of(series.labels)
+            column = self._schema.columns.get(Column(feed.signal, part, leaf))
             if column is not None:
                 yield column
 

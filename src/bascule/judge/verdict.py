@@ -27,7 +27,7 @@ class Line:
     alarm: Alarm | None
     detectable_ratio: float | None
     text: str
-    required: bool = True  # whether the verdict waits for it: rates and latencies, not ratings and levels
+    required: bool = True  # whether the verdict waits for it: rates and latencies of segments, no ratings, no partners
 
 
 @dataclass(frozen=True)
