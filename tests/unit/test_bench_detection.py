@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from bench import detection, harness
 
 from bascule.errors import UsageError
-from bench import detection, harness
 
 
 @pytest.mark.parametrize(
