@@ -33,6 +33,7 @@ Cell = tuple[str, str]  # signal, segment
 RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
 HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
 QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
+MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
 RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the baseline lies above it
 
 
@@ -64,6 +65,7 @@ class Engine:
         self._cell_pairs = {cell: np.array(schema.pairs_of(*cell), np.intp) for cell in self.cells()}
         self.means = Means(schema)
         self.gains = Gains(schema)
+        self._means_weighed = plan.started
         self._mean_cells = [cell for cell in self.cells() if self._is_mean(cell[0]) and plan.gives(cell[1])]
         self._withdraw(plan.started)
 
@@ -86,8 +88,9 @@ class Engine:
             self.frozen += look.increments[BASELINE]
         if self.history.collect(counts, look.seconds):
             self._limits = None
-            if weighed:
-                self._weigh_means(look.time)
+        if weighed and look.time - self._means_weighed >= MEANS_SECONDS:
+            self._means_weighed = look.time
+            self._weigh_means(look.time)
 
     def _weigh(self, look: JointLook, counts: Counts) -> None:
         self.sums += look.increments
@@ -109,7 +112,6 @@ class Engine:
         return self._mask(index for index, pair in enumerate(self.schema.pairs) if pair.signal in signals)
 
     def _weigh_means(self, time: float) -> None:
-        """Means change slowly: they are weighed whenever a block is full, not at every look."""
         for cell in self._mean_cells:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
