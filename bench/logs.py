@@ -207,9 +207,12 @@ def _start(argv: list[str | Path], core: int, out: Path, program: Path | None = 
 def _wait(process: subprocess.Popen[bytes], log: Path) -> float:
     """Wait for the end, `TIMEOUT` at most; processor seconds."""
     late = threading.Timer(TIMEOUT, process.kill)
+    late.daemon = True
     late.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    late.cancel()
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    finally:
+        late.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, -signal.SIGTERM):
         raise RuntimeError(f"{process.args} ended with {process.returncode}: {log.read_text(errors='replace')[-2000:]}")

@@ -189,6 +189,16 @@ def test_events_that_are_not_stored_yet_are_the_lag(serve):
     assert served.receiver.lag() == (0, 0.0)
 
 
+def test_a_client_that_stops_within_a_frame_is_turned_away(serve, monkeypatch):
+    """It would hold memory for ever."""
+    monkeypatch.setattr("bascule.logs.beats.STALLED_SECONDS", 0.1)
+    served = serve()
+    with socket.create_connection(("127.0.0.1", served.receiver.port), timeout=10) as connection:
+        connection.sendall(b"2J" + struct.pack(">II", 1, 100) + b"{")
+        assert connection.recv(1) == b""
+    assert served.problems == ["protocol"]
+
+
 @pytest.mark.parametrize("hostile", [b"GET / HTTP/1.1\r\n\r\n", b"2C" + struct.pack(">I", 1 << 31), None])
 def test_a_hostile_client_is_turned_away_and_others_are_served(serve, hostile):
     """Another protocol, an oversize frame, a bomb."""

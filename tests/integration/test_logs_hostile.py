@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
+import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pylogbeat import PyLogBeatClient
 
 from bascule import logs
 from bascule.errors import ProgramMissing
 from bascule.logs import parse
+from bascule.logs.frames import MAX_INFLATED, MAX_PACKED
 from bascule.logs.query import Reader
 from bascule.processes import programs
 from bascule.spec import load
@@ -148,3 +158,57 @@ def test_mtail_stops_for_good_where_ours_goes_on(tmp_path: Path):
     theirs = [line.rsplit(" ", 1)[1] for line in done.stdout.splitlines() if line.startswith("calls")]
     assert theirs == ["1"], "mtail reads past it now: say so in the docs"
     assert ingest_apart(tmp_path, path)["rows"] == 12
+
+
+def frame(number: int, document: bytes) -> bytes:
+    return b"2J" + struct.pack(">II", number, len(document)) + document
+
+
+def packed(frames: bytes) -> bytes:
+    data = zlib.compress(frames, 1)
+    return b"2C" + struct.pack(">I", len(data)) + data
+
+
+def memory_of(process: int) -> float:
+    """The most megabytes it has had."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def test_bombs_on_every_connection_of_the_beats_port_take_little_memory(tmp_path: Path):
+    """Twenty clients with frames that unpack to 16 MB, twelve that stop within a frame of 4 MB; others are served."""
+    (tmp_path / "store").mkdir()
+    argv = [sys.executable, "-m", "bench.logs", "serve", str(tmp_path / "store"), str(tmp_path / "port")]
+    document = json.dumps({"pad": "x" * 210, "message": CALL.format(1, 1)[:-1]}).encode()
+    frames = b"".join(frame(n, document) for n in range(1, (MAX_INFLATED - 1000) // (len(document) + 10)))
+    bomb = b"2W" + struct.pack(">I", 60_000) + packed(frames)
+    unfinished = b"2C" + struct.pack(">I", MAX_PACKED) + os.urandom(MAX_PACKED - 10_000)
+    with subprocess.Popen(argv) as server, contextlib.ExitStack() as stack:
+        wait_until((tmp_path / "port").exists)
+        address = ("127.0.0.1", int((tmp_path / "port").read_text()))
+
+        def attack(data: bytes) -> None:
+            with contextlib.suppress(OSError):  # it may be turned away while it sends
+                connection = stack.enter_context(socket.create_connection(address, timeout=60))
+                connection.sendall(data)
+                connection.recv(1)
+
+        threads = [threading.Thread(target=attack, args=(unfinished,), daemon=True) for _ in range(12)]
+        threads += [threading.Thread(target=attack, args=(bomb,), daemon=True) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads[12:]:
+            thread.join(60)
+        stack.close()
+        with PyLogBeatClient(*address, timeout=20) as client:
+            client.send([{"message": "good"}])
+        assert memory_of(server.pid) < 300
+        server.terminate()
+    assert Reader(tmp_path / "store").query("select count(*) as n from logs where message = 'good'") == [{"n": 1}]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.05)

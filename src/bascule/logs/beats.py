@@ -17,6 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -33,7 +34,11 @@ from bascule.spec.model import Tls
 
 READ_BYTES = 256 << 10
 MAX_CONNECTIONS = 32
-PENDING_BYTES = 4 << 20  # a connection's events are committed at the latest when they take this
+PENDING_BYTES = 4 << 20  # a connection's events are committed at the latest when they take this, so much at once
+HELD_BYTES = 16 << 20  # of all connections together, before the largest are turned away
+LARGE_BYTES = 1 << 20
+EVENT_BYTES = 200  # what an event takes beside its text
+STALLED_SECONDS = 60.0  # a client that stops within a frame is turned away after this
 QUIET_SECONDS = 0.5  # a client that sends less than the window it announced is answered after this
 ALIVE_SECONDS = 5.0  # while a commit takes longer, the client is told that we live
 REMEMBERED = 200_000  # events known by their identity, so that they are not stored twice
@@ -161,10 +166,17 @@ class Receiver:
     known: Remembered = field(default_factory=Remembered)
     port: int = 0  # the one that is served, once it is
     connections: set[Connection] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # to unpack and commit
+    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "beats"))
+
+    @property
+    def held(self) -> int:
+        """Bytes that connections hold in memory."""
+        return sum(connection.held for connection in self.connections)
 
     def lag(self) -> tuple[int, float]:
         """Bytes of events received but not in the store, and for how long the oldest of them has waited (seconds)."""
-        unstored = [(found.unstored, found.since) for found in list(self.connections) if found.unstored]
+        unstored = [(found.size, found.since) for found in list(self.connections) if found.size]
         now = time.monotonic()
         return sum(size for size, _ in unstored), max((now - since for _, since in unstored), default=0.0)
 
@@ -172,6 +184,10 @@ class Receiver:
         asyncio.run(self._run(stop, ready or threading.Event()))
 
     async def _run(self, stop: threading.Event, ready: threading.Event) -> None:
+        with self.worker:
+            await self._listen(stop, ready)
+
+    async def _listen(self, stop: threading.Event, ready: threading.Event) -> None:
         host, _, port = self.address.rpartition(":")
         try:
             server = await asyncio.start_server(self._serve, host, int(port), ssl=_context(self.tls), limit=READ_BYTES)
@@ -201,6 +217,8 @@ class Receiver:
             await asyncio.sleep(1)  # the client sends it all again
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client went away: what it was not answered it sends again
+        except asyncio.CancelledError:
+            pass  # we are told to stop: likewise
         finally:
             self.connections.discard(connection)
             writer.close()
@@ -224,7 +242,7 @@ class Receiver:
 
 @dataclass(eq=False)
 class Connection:
-    """One client: reads a window, has it committed, answers. `unstored` bytes wait since `since`."""
+    """One client: reads a window, has it committed, answers. `size` bytes of events wait since `since`."""
 
     receiver: Receiver
     reader: asyncio.StreamReader
@@ -234,39 +252,66 @@ class Connection:
     number: int = 0
     pending: list[Event] = field(default_factory=list)
     size: int = 0
-    unstored: int = 0
     since: float = 0.0
 
+    @property
+    def held(self) -> int:
+        return self.size + self.decoder.buffered
+
     async def serve(self) -> None:
-        while True:
-            try:
-                data = await asyncio.wait_for(self.reader.read(READ_BYTES), QUIET_SECONDS if self.pending else None)
-            except TimeoutError:
-                await self._commit()
-                continue
-            if not data:
-                return
-            self._add(self.decoder.feed(data))
-            if self.pending and (len(self.pending) >= self.decoder.window or self.size > PENDING_BYTES):
-                await self._commit()
+        """One connection at a time unpacks and commits: so memory is bounded, whoever sends what."""
+        while (data := await self._read()) != b"":
+            async with self.receiver.turn:
+                if data is not None:
+                    self._add(self.decoder.feed(data))
+                if data is None or self._is_due():
+                    await self._commit()
+            if self.receiver.held > HELD_BYTES and self.held > LARGE_BYTES:
+                raise ProtocolError(f"{self.held} bytes of unfinished frames, while others hold as much")
+
+    async def _read(self) -> bytes | None:
+        """What has come; None when events wait and nothing comes."""
+        patience = QUIET_SECONDS if self.pending else STALLED_SECONDS if self.decoder.buffered else None
+        try:
+            return await asyncio.wait_for(self.reader.read(READ_BYTES), patience)
+        except TimeoutError:
+            if self.pending:
+                return None
+            raise ProtocolError(f"nothing came for {STALLED_SECONDS:.0f} s within a frame") from None
 
     def _add(self, events: Sequence[Event]) -> None:
         if events and not self.pending:
             self.since = time.monotonic()
         self.pending += events
-        self.size += sum(len(event.payload) for event in events)
-        self.unstored = self.size
+        self.size += sum(map(_size, events))
+
+    def _is_due(self) -> bool:
+        enough = len(self.pending) >= self.decoder.window or self.size > PENDING_BYTES
+        return bool(self.pending) and (enough or self.receiver.held > HELD_BYTES)
 
     async def _commit(self) -> None:
-        events, self.pending, self.size = self.pending, [], 0
-        self.decoder.window = max(0, self.decoder.window - len(events))
-        work = asyncio.get_running_loop().run_in_executor(None, self._keep, events)
-        while not (await asyncio.wait({work}, timeout=ALIVE_SECONDS))[0]:
-            self.writer.write(answer(0))
-            await self.writer.drain()
-        work.result()
-        self.unstored = 0
-        self.writer.write(answer(events[-1].sequence))
+        while self.pending:
+            events = self._some()
+            work = asyncio.get_running_loop().run_in_executor(self.receiver.worker, self._keep, events)
+            while not (await asyncio.wait({work}, timeout=ALIVE_SECONDS))[0]:
+                await self._answer(0)
+            work.result()
+            del self.pending[: len(events)]
+            self.size -= sum(map(_size, events))
+            self.decoder.window = max(0, self.decoder.window - len(events))
+            await self._answer(events[-1].sequence)
+
+    def _some(self) -> list[Event]:
+        """The first of the pending events, as many as are committed at once."""
+        size = 0
+        for number, event in enumerate(self.pending):
+            size += _size(event)
+            if size > PENDING_BYTES:
+                return self.pending[: number + 1]
+        return self.pending[:]
+
+    async def _answer(self, sequence: int) -> None:
+        self.writer.write(answer(sequence))
         await self.writer.drain()
 
     def _keep(self, events: Sequence[Event]) -> None:
@@ -276,6 +321,10 @@ class Connection:
             self.number += 1
             lines.append(line_of(event.payload, raw, self.name, self.number))
         self.receiver.keep(lines)
+
+
+def _size(event: Event) -> int:
+    return len(event.payload) + EVENT_BYTES
 
 
 def _context(tls: Tls | None) -> ssl.SSLContext | None:

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 MAX_EVENT = 4 << 20
 MAX_PACKED = 4 << 20
-MAX_INFLATED = 24 << 20
+MAX_INFLATED = 16 << 20
+MAX_EVENTS = 1 << 16  # in one packed frame
 MAX_PAIRS = 1000
 _WORD = struct.Struct(">I")
 _TWO_WORDS = struct.Struct(">II")
@@ -40,6 +41,11 @@ class Decoder:
 
     window: int = 0
     _rest: bytearray = field(default_factory=bytearray)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of a frame that is not complete."""
+        return len(self._rest)
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that are complete now."""
@@ -97,6 +103,8 @@ class Decoder:
         for inner_end, found in self._frames(inner, packed=True):
             used = inner_end
             events += found
+            if len(events) > MAX_EVENTS:
+                raise ProtocolError(f"a packed frame of more than {MAX_EVENTS} events")
         if used != len(inner):
             raise ProtocolError("a packed frame that ends within a frame")
         return end, events
