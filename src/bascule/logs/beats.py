@@ -256,7 +256,7 @@ class Connection:
 
     @property
     def held(self) -> int:
-        return self.size + self.decoder.buffered
+        return self.size + EVENT_BYTES * len(self.pending) + self.decoder.buffered
 
     async def serve(self) -> None:
         """One connection at a time unpacks and commits: so memory is bounded, whoever sends what."""
@@ -324,7 +324,7 @@ class Connection:
 
 
 def _size(event: Event) -> int:
-    return len(event.payload) + EVENT_BYTES
+    return len(event.payload)
 
 
 def _context(tls: Tls | None) -> ssl.SSLContext | None:
