@@ -75,12 +75,11 @@ class Feed:
 
 @dataclass(frozen=True)
 class Read:
-    """A batch that a feed has read, its stream up to the batch's end, and the day that its rows are of."""
+    """A batch that a feed has read, and its stream up to the batch's end."""
 
     feed: Feed
     batch: Batch
     stream: Stream
-    day: str
 
 
 @dataclass(eq=False)  # prometheus_client keeps collectors in a set
@@ -114,21 +113,20 @@ class Pipeline:
 
     def poll(self) -> int:
         """Read and commit what is new; how many rows it was. What little several files have is one commit."""
-        rows = 0
+        rows, arrived = 0, int(time.time() * 1e6)
         small: dict[str, list[Read]] = {}  # by day, for a segment is dropped with its day
         for read in self._read():
             if len(read.batch) < SMALL_ROWS:
-                small.setdefault(read.day, []).append(read)
+                small.setdefault(day_of(read.batch.pieces, arrived), []).append(read)
             else:
                 rows += self._keep([read])
         return rows + sum(self._keep(reads) for reads in small.values())
 
     def _read(self) -> Iterator[Read]:
-        arrived = int(time.time() * 1e6)
         for feed in self.feeds:
             for batch in feed.intake.batches(feed.files.chunks(CHUNKS_A_POLL), BATCH_ROWS):
                 stream = feed.files.describe(batch.stream, batch.end)
-                yield Read(feed, batch, stream, day_of(batch.pieces, arrived))
+                yield Read(feed, batch, stream)
 
     def _keep(self, reads: Sequence[Read]) -> int:
         """Commit what was read, all of it or nothing; how many rows it was. What is not kept is read again."""

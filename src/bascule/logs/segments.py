@@ -135,6 +135,9 @@ def day_of(pieces: Sequence[Piece], arrived: int) -> str:
     """The day that most of the rows are of; rows without a time, or of the future, are of the day they arrived."""
     times = np.concatenate([rows.times for piece in pieces for rows in piece.rows])
     times = np.where((times == 0) | (times > arrived + _DAY_US), arrived, times)
+    first, last = int(times.min()) // _DAY_US, int(times.max()) // _DAY_US
+    if first == last:  # so it is nearly always
+        return day_name(first)
     days, counts = np.unique(times // _DAY_US, return_counts=True)
     return day_name(int(days[counts.argmax()]))
 
