@@ -138,7 +138,6 @@ def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_space(tmp_path: P
             assert role.counted() < role.number
             assert role.metric("bascule_log_lag_bytes", source="app") > 0
             if mounted:
-                assert os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize < 300 << 10
                 assert "No space left on device\n  free some space" in role.said.read_text()
                 (disk / "filler").unlink()
             else:
