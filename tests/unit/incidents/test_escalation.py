@@ -121,10 +121,8 @@ def test_the_end_is_told_to_everyone_who_was_told_and_to_nobody_else(house):
     house.until(16)
     house.fire(firing=False)
     house.until(120)
-    assert [(name, what) for _, name, what in house.told if what == "RESOLVED"] == [
-        ("first", "RESOLVED"),
-        ("second", "RESOLVED"),
-    ]
+    # They are told at the same time: either may be the first to hear.
+    assert sorted(name for _, name, what in house.told if what == "RESOLVED") == ["first", "second"]
     assert house.steps() == [(0, "first"), (15, "second")]
 
 
