@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bascule.conventions import (
     PLANNED_SHARE,
@@ -17,7 +17,7 @@ from bascule.conventions import (
 from bascule.spec import Objective
 from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal, Spec
 from bascule.spec.quantities import format_duration
-from bascule.spec.selector import Matcher, Selector
+from bascule.spec.selector import Matcher, Selector, bucket_under
 
 HEALTH = '{__name__=~"up|probe_success|redis_up|nginx_up"}'
 HEALTH_TIMES = "timestamp(up)"
@@ -130,27 +130,35 @@ COVERED = f"max(count_over_time(up[{LOOK_BACK}]))"
 
 
 def good_share(spec: Spec, sla: str) -> str | None:
-    """The share of good events of an SLA in the last hour; None when no signal measures it."""
+    """The share of good events of an SLA in the last hour; None when no signal measures it.
+
+    An SLA that promises a gain is the candidate's: the baseline is what it improves on.
+    """
     declared = spec.slas.named[sla]
     if sla == "availability" and declared.signal is None:
         jobs = "|".join(spec.services_of("application"))
         return f'avg(avg_over_time(up{{job=~"{jobs}"}}[{LOOK_BACK}]))'
     signal = spec.signals.get(declared.signal or SIGNAL_OF_SLA.get(sla, sla))
+    whose = spec.versions.matchers(spec.versions.candidate) if declared.gain else ()
     match signal:
         case RatioSignal():
-            share = f"sum(increase({signal.events.over(LOOK_BACK)}))", f"sum(increase({signal.total.over(LOOK_BACK)}))"
+            share = _increase(signal.events.where(*whose)), _increase(signal.total.where(*whose))
             return f"{share[0]} / {share[1]}" if signal.good else f"1 - ({share[0]} or 0 * {share[1]}) / {share[1]}"
         case HistogramSignal():
-            return _share_under(signal, Objective.parse(declared.objective).bound)
+            return _share_under(signal, Objective.parse(declared.objective).bound, whose)
         case _:
             return None
 
 
-def _share_under(signal: HistogramSignal, bound: float | None) -> str | None:
+def _share_under(signal: HistogramSignal, bound: float | None, whose: Iterable[Matcher]) -> str | None:
     if bound is None:
         return None
-    under = signal.series("bucket").where(Matcher("le", "=", f"{bound:g}"))
-    return f"sum(increase({under.over(LOOK_BACK)})) / sum(increase({signal.series('count').over(LOOK_BACK)}))"
+    under = signal.series("bucket").where(bucket_under(bound), *whose)
+    return f"{_increase(under)} / {_increase(signal.series('count').where(*whose))}"
+
+
+def _increase(selector: Selector) -> str:
+    return f"sum(increase({selector.over(LOOK_BACK)}))"
 
 
 def statistic(signal: Signal | None) -> str:

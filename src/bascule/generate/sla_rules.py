@@ -14,10 +14,11 @@ from bascule.generate.alerts import CRITICAL, WARNING, alerting
 from bascule.generate.expressions import canonical_rate
 from bascule.generate.rules import Alerting, Recording
 from bascule.generate.texts import DURATION, PERCENT
-from bascule.spec import Matcher, Objective, Selector, Spec
+from bascule.spec import Objective, Selector, Spec
 from bascule.spec.growth import growth_rules
 from bascule.spec.model import HistogramSignal, RatioSignal, Sla
 from bascule.spec.quantities import format_duration, parse_duration
+from bascule.spec.selector import bucket_under
 
 INTERVAL_SECONDS = 60.0
 SERVING = "application|nginx|redis"
@@ -73,7 +74,7 @@ def _counts(spec: Spec, name: str) -> tuple[str, str]:
         total = _increase(spec, signal.series("count"), sla)
         bound = bound_of(sla)
         assert bound is not None
-        within = _increase(spec, signal.series("bucket").where(Matcher("le", "=~", le(bound))), sla)
+        within = _increase(spec, signal.series("bucket").where(bucket_under(bound)), sla)
         return f"clamp_min({total} - {within}, 0)", total
     total, events = _increase(spec, signal.total, sla), _increase(spec, signal.events, sla)
     bad = events if signal.bad is not None else f"clamp_min({total} - ({events} or 0 * {total}), 0)"
@@ -86,12 +87,6 @@ def _increase(spec: Spec, selector: Selector, sla: Sla) -> str:
     if sla.gain:
         return f"sum(increase({narrowed}[1m]))"
     return f"60 * sum({canonical_rate(spec, selector, '1m')})"
-
-
-def le(bound: float) -> str:
-    """A bucket's bound as clients write it: `1` in Go, `1.0` in Python."""
-    text = f"{bound:g}"
-    return text.replace(".", "[.]") if "." in text else f"{text}([.]0)?"
 
 
 def _over(window: str) -> str:

@@ -128,3 +128,9 @@ MatchersField = Annotated[
     BeforeValidator(parse_matchers),
     PlainSerializer(lambda matchers: ",".join(map(str, matchers)), return_type=str),
 ]
+
+
+def bucket_under(bound: float) -> Matcher:
+    """A histogram's bucket by its bound as clients write it: `1` in Go, `1.0` in Python."""
+    text = f"{bound:g}"
+    return Matcher("le", "=~", text.replace(".", "[.]") if "." in text else f"{text}([.]0)?")

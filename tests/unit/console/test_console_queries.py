@@ -63,7 +63,13 @@ def test_a_window_holds_several_scrapes_and_never_less_than_a_charts_step() -> N
 
 def test_each_sla_of_the_built_in_spec_can_be_measured_over_the_last_hour() -> None:
     assert all(queries.good_share(SPEC, name) for name in SPEC.slas.named)
-    assert 'le="0.1"' in str(queries.good_share(SPEC, "response_time"))
+    assert 'le=~"0[.]1"' in str(queries.good_share(SPEC, "response_time"))
+
+
+def test_a_promise_with_a_gain_is_asked_of_the_candidate_alone() -> None:
+    """As the report and the alerts have it: what V1 does is what V2 improves on."""
+    assert str(queries.good_share(SPEC, "accuracy")).count('version="v2"') == 2
+    assert "version" not in str(queries.good_share(SPEC, "error_rate"))
 
 
 def test_a_share_is_not_taken_for_zero_when_the_version_is_down() -> None:
