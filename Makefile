@@ -41,7 +41,7 @@ $(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)
 	@touch $@
 
 browser: $(SETUP_DONE)
-	@$(PYTHON) tools/fetch_programs.py chromium
+	@$(PYTHON) tools/fetch_programs.py chromium peers
 
 clean:  ## Remove what was made, except the fetched programs and the environment
 	rm -rf demo-output bench-output dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fetch the programs that Bascule uses into a private folder, from Debian's packages.
 
-    python3 tools/fetch_programs.py [--into .bascule/programs] [core] [chromium] [bench]
+    python3 tools/fetch_programs.py [--into .bascule/programs] [core] [chromium] [peers] [bench]
 
 Needs Python 3.11 and apt, but no root and no Python package: apt works on a state of its own inside the folder, asks
 the machine's own package sources, and the packages are only unpacked. No maintainer script runs, so no service is
@@ -67,10 +67,11 @@ SETS = {
             ),
         ),
         Set("chromium", ("chromium",), ("chromium", "fonts-dejavu-core")),
+        Set("peers", ("mtail", "prometheus-pushgateway"), ("mtail", "prometheus-pushgateway")),  # that tests meet
         Set(
             "bench",
-            ("mtail", "rsyslogd", "syslog-ng", "victoria-metrics", "prometheus-pushgateway"),
-            ("mtail", "rsyslog", "victoria-metrics", "prometheus-pushgateway"),
+            ("mtail", "rsyslogd", "syslog-ng", "victoria-metrics"),
+            ("mtail", "rsyslog", "victoria-metrics"),
             apart=("syslog-ng-core",),
         ),
     )

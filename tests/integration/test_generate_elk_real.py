@@ -119,7 +119,7 @@ def pushgateway(supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory
     try:
         binary = programs.find("prometheus-pushgateway")
     except ProgramMissing:
-        pytest.skip("no pushgateway here: python3 tools/fetch_programs.py bench")
+        pytest.skip("no pushgateway here: python3 tools/fetch_programs.py peers")
     port = free()
     url = f"http://127.0.0.1:{port}"
     log = tmp_path_factory.mktemp("pushgateway") / "log"

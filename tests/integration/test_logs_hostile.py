@@ -136,7 +136,7 @@ def test_mtail_stops_for_good_where_ours_goes_on(tmp_path: Path):
     try:
         program = programs.find("mtail")
     except ProgramMissing:
-        pytest.skip("mtail is not here: `tools/fetch_programs.py bench` fetches it")
+        pytest.skip("mtail is not here: `tools/fetch_programs.py peers` fetches it")
     path = tmp_path / "app.log"
     path.write_bytes(GOOD + "\ufffdodd\n".encode() + GOOD * 10)
     (tmp_path / "count.mtail").write_text("counter calls\n/API_CALL/ {\n  calls++\n}\n")

@@ -26,7 +26,9 @@ __all__ = ["KNOWN", "KnownProgram", "environment", "find", "folder_of", "folders
 BINARY_FOLDERS = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin")
 CLONE = Path(__file__).resolve().parents[3]  # of an editable install, as `make setup` does it
-BROWSER, PEERS = "make browser", "python3 tools/fetch_programs.py bench"
+BROWSER = "make browser"
+PEERS = "python3 tools/fetch_programs.py peers"
+RIVALS = "python3 tools/fetch_programs.py bench"
 LIBRARIES_APART = ("usr/lib/syslog-ng",)  # of programs that keep their own beside the triplet's
 FONTS = "etc/fonts/bascule.conf"  # written by tools/fetch_programs.py: Chromium draws no letter without fonts
 
@@ -73,11 +75,11 @@ KNOWN = {
         KnownProgram("nginx", "nginx-light", "nginx", "the traffic split of the demo", "nginx.org"),
         KnownProgram("chromium", "chromium", "chromium", "screenshots and browser tests", "www.chromium.org", BROWSER),
         KnownProgram("mtail", "mtail", "mtail", "the benchmark of logs", "github.com/google/mtail", PEERS),
-        KnownProgram("rsyslogd", "rsyslog", "rsyslog", "the benchmark of logs", "www.rsyslog.com", PEERS),
-        KnownProgram("syslog-ng", "syslog-ng-core", "syslog-ng", "the benchmark of logs", "www.syslog-ng.com", PEERS),
+        KnownProgram("rsyslogd", "rsyslog", "rsyslog", "the benchmark of logs", "www.rsyslog.com", RIVALS),
+        KnownProgram("syslog-ng", "syslog-ng-core", "syslog-ng", "the benchmark of logs", "www.syslog-ng.com", RIVALS),
         KnownProgram(
             "victoria-metrics", "victoria-metrics", "victoriametrics", "the benchmarks",
-            "victoriametrics.com", PEERS,
+            "victoriametrics.com", RIVALS,
         ),
         KnownProgram(
             "prometheus-pushgateway", "prometheus-pushgateway", "pushgateway",
