@@ -67,8 +67,11 @@ class House:
             self.tick()
 
     def tick(self):
+        """One look. Those told in one moment are told by threads at once; here they stand in the order of their levels."""
+        before = len(self.told)
         for future in self.escalator.tick():
             future.result()
+        self.told[before:] = sorted(self.told[before:], key=lambda told: LEVELS.index(told[1]))
 
     def steps(self):
         return [(at, name) for at, name, what in self.told if what == "CRITICAL"]
