@@ -67,7 +67,7 @@ class House:
             self.tick()
 
     def tick(self):
-        """One look. Those told in one moment are told by threads at once; here they stand in the order of their levels."""
+        """One look. Threads tell all of one moment at once; here they stand in the order of their levels."""
         before = len(self.told)
         for future in self.escalator.tick():
             future.result()
