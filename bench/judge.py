@@ -64,6 +64,7 @@ class World:
     day: float = 0.0  # relative amplitude of a daily drift
     missing: float = 0.0  # share of scrapes lost
     skew: bool = False  # V1's scrape comes one look late
+    restarts: bool = False  # every ten minutes one of the versions, by turns, is away for half a minute
     mixes: bool = False  # the segments' rates differ tenfold, and the versions serve them in different mixes
     change: float | None = None  # second at which V2 becomes worse
     incident: float | None = None  # second at which both become worse
@@ -148,9 +149,9 @@ class Drawn:
         """The version's rate factor, (T, sets, signals)."""
         world = self.world
         course = np.ones((len(times), self.many, self.signals))
-        course *= (1 + world.day * np.sin(2 * np.pi * times / 86400))[:, None, None]
+        late = LOOK if world.skew and version == 0 else 0.0
+        course *= (1 + world.day * np.sin(2 * np.pi * (times - late) / 86400))[:, None, None]
         if world.incident is not None:
-            late = LOOK if world.skew and version == 0 else 0.0
             course[times >= world.incident + late] *= world.ratio
         if world.change is not None and version == 1:
             begun = np.clip((times[:, None] + LOOK - world.change) / LOOK - self.moment, 0, 1)
@@ -163,6 +164,8 @@ class Drawn:
         burst = (world.candidate_burst or world.burst) if version else world.burst
         mean = rps * LOOK * self.mixes[version]
         n = random.poisson(mean, (len(times), self.many, self.segments)).astype(np.float32)
+        if world.restarts:
+            n[(times % 600 < 30) & (times // 600 % 2 == version)] = 0
         base = n * (world.rate * self.levels)
         if not world.sets:
             x = clustered(random, base[:, :, 0] * course[:, :, 0], burst)
@@ -454,6 +457,8 @@ def _false_alarms() -> list[Cell]:
     worlds |= {
         "A/A 200 req/s 50/50 drift of half a day's rate": World(200, day=0.5),
         "A/A 200 req/s 50/50 10 % of scrapes missing": World(200, missing=0.1),
+        "A/A 200 req/s 50/50 V1 seen a look late": World(200, day=0.5, skew=True),
+        "A/A 200 req/s 50/50 burst 2, restarts": World(200, burst=2, restarts=True),
         "A/A 200 req/s 50/50 unlike mixes": World(200, mixes=True),
         "A/A 2000 req/s 50/50 unlike mixes": World(2000, mixes=True),
     }

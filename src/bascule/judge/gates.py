@@ -19,22 +19,48 @@ from bascule.judge.gains import WINDOW_SECONDS, is_gain, least_events
 from bascule.judge.history import CANDIDATE
 from bascule.judge.layout import Floats
 from bascule.judge.measures import Bounded, Measures, is_relative, quantile_of
-from bascule.judge.surroundings import Surroundings
-from bascule.judge.texts import difference_text, span_text, value_text
+from bascule.judge.surroundings import AVAILABILITY_SECONDS, Surroundings
+from bascule.judge.texts import difference_text, share_text, span_text, value_text
 from bascule.judge.verdict import Gate, Trigger
-from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Rollback, Spec
+from bascule.spec.model import AVAILABILITY, HistogramSignal, MeanSignal, RatioSignal, Rollback, Spec
 from bascule.spec.quantities import Threshold
 
 LONGEST_FORECAST = 30 * 86400.0
 NONE = Bounded(math.nan, math.nan, math.nan, 0.0)
 
 
-def gates_of(engine: Engine, measures: Measures, missing: bool) -> tuple[Gate, ...]:
+def gates_of(engine: Engine, measures: Measures, around: Surroundings, missing: bool) -> tuple[Gate, ...]:
     """The present phase's gates."""
     phase = engine.plan.phase(engine.schema.spec)
     if phase is None:
         return ()
-    return tuple(_gate(engine, measures, name, threshold, missing) for name, threshold in phase.gates.items())
+    return tuple(
+        _availability_gate(engine, around, threshold)
+        if _is_availability(engine.schema.spec, name)
+        else _gate(engine, measures, name, threshold, missing)
+        for name, threshold in phase.gates.items()
+    )
+
+
+def _is_availability(spec: Spec, measure: str) -> bool:
+    """Whether it is the candidate's `up` rather than a declared signal of that name."""
+    return measure == AVAILABILITY and measure not in spec.signals
+
+
+def _availability_gate(engine: Engine, around: Surroundings, threshold: Threshold) -> Gate:
+    """The share of the candidate's scrapes that succeeded: every one is known, so it needs a span and no interval."""
+    values = [value for time, value in around.availability if time >= engine.plan.started]
+    head = f"{AVAILABILITY} {threshold}"
+    if not values:
+        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.")
+    value, begun = float(np.mean(values)), around.now - engine.plan.started
+    shown = f"{head}: {share_text(value)} of scrapes in {span_text(min(AVAILABILITY_SECONDS, begun))}"
+    if begun < AVAILABILITY_SECONDS:
+        left = span_text(AVAILABILITY_SECONDS - begun)
+        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}, not yet decided, in {left}.")
+    if threshold.holds(value):
+        return Gate(AVAILABILITY, State.OK, value, f"{shown}, passed.")
+    return Gate(AVAILABILITY, State.BAD, value, f"{shown}, not passed.")
 
 
 def _gate(engine: Engine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
@@ -129,7 +155,7 @@ def _trigger(engine: Engine, around: Surroundings, rollback: Rollback) -> Trigge
 
 def _is_gone(rollback: Rollback, around: Surroundings) -> bool:
     """A candidate that is not scraped has no figures now, whatever the window still holds; its absence is a figure."""
-    return rollback.when.measure != "availability" and around.now - around.sights[CANDIDATE].newest > around.stale
+    return rollback.when.measure != AVAILABILITY and around.now - around.sights[CANDIDATE].newest > around.stale
 
 
 def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
@@ -140,7 +166,7 @@ def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dty
 def _course(engine: Engine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
     """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
     name, _, statistic = rollback.when.measure.partition(".")
-    if name == "availability" and name not in engine.schema.spec.signals:
+    if _is_availability(engine.schema.spec, name):
         course = np.array(around.availability, dtype=float).reshape(-1, 2)
         return course[:, 0], course[:, 1]
     signal = engine.schema.spec.signals.get(name)

@@ -16,13 +16,12 @@ from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
 from bascule.judge.plan import Plan
 from bascule.judge.signals import Alignment, Answers, Reader, Schema, find_bounds, stale_seconds
 from bascule.judge.strata import find_strata
-from bascule.judge.surroundings import Sight, Surroundings
+from bascule.judge.surroundings import AVAILABILITY_SECONDS, Sight, Surroundings
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
 
 CHUNK_SECONDS = 600.0  # of history asked for at once
 OVERLAP_SECONDS = 15.0  # each look re-reads so much, for scrapes may come late
-AVAILABILITY_SECONDS = 900.0  # of `up` kept
 SELECTOR_CHECK_SECONDS = 10.0
 TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
 REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts

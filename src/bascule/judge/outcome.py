@@ -38,7 +38,7 @@ def outcome_of(engine: Engine, around: Surroundings) -> Outcome:
     measures = engine.measures()
     missing = _missing(engine, around)
     lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.cells())
-    gates = gates_of(engine, measures, bool(missing))
+    gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
     facts = Facts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
     return Outcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+AVAILABILITY_SECONDS = 900.0  # of `up` kept
+
 
 @dataclass(frozen=True)
 class Sight:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from bascule.spec.lint import Finding
-from bascule.spec.model import HistogramSignal, RatioSignal, Signal, Spec
+from bascule.spec.model import AVAILABILITY, HistogramSignal, RatioSignal, Signal, Spec
 from bascule.spec.objective import Objective
 from bascule.spec.quantities import Gain, Threshold, format_duration
 
 Key = tuple[str | int, ...]
-AVAILABILITY = "availability"
 _SHARES = ("%", "pt")
 _TIMES = ("s", "m", "h", "d", "w")  # `ms` ends in one of them
 _MEANT_BY = {"response_time": "latency", "error_rate": "errors"}  # SLAs by the names of the source document

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bascule.spec import log_patterns
-from bascule.spec.model import HistogramSignal, Spec
-
-_MEASURES_BEYOND_SIGNALS = {"availability", "satisfaction", "revenue", "lost_sessions", "retention"}
+from bascule.spec.model import AVAILABILITY, GaugeSignal, HistogramSignal, Spec
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,13 @@ def _measures(spec: Spec) -> Iterator[Finding]:
 
 def _measure(spec: Spec, measure: str, key: tuple[str | int, ...]) -> Iterator[Finding]:
     name, _, statistic = measure.partition(".")
-    if name in _MEASURES_BEYOND_SIGNALS and name not in spec.signals:
-        return
     signal = spec.signals.get(name)
     if signal is None:
-        yield Finding(key, f"{name!r} is not a declared signal", f"declared are: {', '.join(spec.signals)}")
+        if measure != AVAILABILITY:
+            yield Finding(key, f"{measure!r} is not a declared signal", f"declared are: {', '.join(spec.signals)}")
+    elif isinstance(signal, GaugeSignal):
+        what = f"{name!r} is a gauge: it counts no events, so nothing can be decided on it"
+        yield Finding(key, what, "declare it as a ratio, a histogram or a mean, or leave it to its target's alert")
     elif isinstance(signal, HistogramSignal) and not (statistic.startswith("p") and statistic[1:].isdigit()):
         yield Finding(key, f"{measure!r} does not say which quantile", f"write {name}.p95")
     elif not isinstance(signal, HistogramSignal) and statistic not in ("", "gain"):

@@ -255,6 +255,20 @@ def test_a_gate_that_is_missed_holds_but_does_not_roll_back(bench):
     assert b.outcome().judgement.verdict is Verdict.HOLD
 
 
+@pytest.mark.parametrize(("away", "state"), [(0, State.OK), (60, State.BAD)])
+def test_a_gate_on_availability_is_decided_after_a_quarter_of_an_hour_of_scrapes(gaining, away, state):
+    b = gaining("errors > 5%", gates='{availability: ">99%"}')
+    b.run(600)
+    [gate] = b.outcome().gates
+    assert (gate.state, gate.value) == (State.NO_DATA, 1.0)
+    assert gate.text.endswith("100 % of scrapes in 10 min, not yet decided, in 5 min.")
+    b.course = [(time, float(number >= away)) for number, (time, _) in enumerate(b.course)]
+    b.run(301)
+    [gate] = b.outcome().gates
+    assert gate.state is state
+    assert gate.value == pytest.approx(1 - away / 901)
+
+
 def test_the_planned_hold_is_waited_for(bench):
     b = bench()
     b.history(120)

@@ -95,6 +95,22 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_lines():
     assert len(problems_of(text)) >= 2
 
 
+GAUGE = "  load: {kind: gauge, metric: app_load, better: lower}\n"
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("load", "leave it to its target's alert"),
+        ("satisfaction", "declared are: errors, load"),
+        ("availability.gain", "not a declared signal"),
+    ],
+)
+def test_a_gate_that_nothing_could_ever_decide_is_refused(gate, said):
+    text = SMALL.replace("phases:\n", GAUGE + "phases:\n").replace('errors: "<1%"', f'{gate}: "<1%"')
+    assert said in str(problems_of(text)[0])
+
+
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- b", "a: [", "\ta: 1", "a: &x *x"])
 def test_what_is_not_a_spec_at_all_is_a_problem_with_a_line(text):
     assert problems_of(text)[0].line >= 1
