@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 
 import httpx
+import judge_house as house
 import numpy as np
 import pytest
 from click.testing import Result
@@ -33,20 +30,8 @@ from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
 pytestmark = pytest.mark.integration
-SUPPORT = Path(__file__).parents[1] / "support"
 
 
-def load_support(name: str) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-house = load_support("judge_house")
 TRAFFIC = {"enterprise": 40.0, "api_partners": 60.0, "freemium": 100.0}
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
 NOWHERE = dict.fromkeys(HALF, 0.0)

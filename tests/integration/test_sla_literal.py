@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 import time
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+import sla_literal
+import sla_truth
+import sla_world
 
 from bascule.sla import SLAReporter
 from bascule.spec import parse
 
 pytestmark = pytest.mark.integration
-SUPPORT = Path(__file__).parents[1] / "support"
-
-
-def load_support(name: str) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-sla_world = load_support("sla_world")
-sla_truth = load_support("sla_truth")
-sla_literal = load_support("sla_literal")
 
 
 @pytest.fixture(scope="module")

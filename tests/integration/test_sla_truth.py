@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
+import sla_truth
+import sla_world
 
 from bascule.sla import evaluate, render_html, render_json
 from bascule.spec import parse
 
 pytestmark = pytest.mark.integration
-SUPPORT = Path(__file__).parents[1] / "support"
 MIDNIGHT_IN_PARIS = 1767222000.0  # 2026-01-01T00:00+01:00
-
-
-def load_support(name: str) -> ModuleType:
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-sla_world = load_support("sla_world")
-sla_truth = load_support("sla_truth")
 
 
 @pytest.fixture(scope="module")
