@@ -15,7 +15,8 @@ from itertools import pairwise
 from bascule.generate.log_fields import USUAL_KINDS
 from bascule.spec.model import LogFormat
 
-_DAY, _SECOND, _ZONE = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}", "[+-][0-9]{2}:?[0-9]{2}"
+_DAY, _ZONE = "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])", "[+-][0-9]{2}:?[0-9]{2}"
+_SECOND = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _FRACTION, _EPOCH = "(?:[.,][0-9]{1,9})?", r"[0-9]{9,10}(?:\.[0-9]{1,6})?"
 _COMMON_DAY = "[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}"  # as access logs write it
 # Grok patterns beyond Logstash's stock: its NUMBER knows no exponents, its TIMESTAMP_ISO8601 no epoch.
@@ -37,9 +38,11 @@ DEFINITIONS = {
     "STATUS_CODE": "[0-9]{3}",
     "CLIENT": r"[0-9A-Fa-f.:\[\]]+",
     "BRACKETED": r"[^\]]+",
-    "LOGGER": r"[\w.-]+",
-    "LOGGER_OR_NONE": "[^:]*",
+    "LOGGER": r"[\p{L}\p{N}_.-]+",  # Ruby's own \w knows ASCII only
+    "LOGGER_WORD": "[^ ]+",
+    "LOGGER_OR_NONE": "[^: ]*",
 }
+_START = r"\A"
 PAIRS = "pairs"  # the field that holds trailing key=value words
 _SYNTAX = {
     "text": "ANYTHING", "word": "TOKEN", "level": "EVENT_LEVEL", "time": "EVENT_TIME",
@@ -47,6 +50,7 @@ _SYNTAX = {
 }  # fmt: skip
 _TYPES = {"int": ":int", "float": ":float", "s": ":float", "ms": ":float", "us": ":float"}
 _SINGLE_WORDS = ("word", "int", "float", "s", "ms", "us")
+_CAPTURE = re.compile(r"(?:%\{\w+:|\(\?<)(\w+)")
 _SPECIAL = re.compile(r"([\\.^$*+?()\[\]{}|])")
 FACTORS = {"ms": 1e-3, "us": 1e-6}
 
@@ -67,8 +71,15 @@ class LinePattern:
     @property
     def fields(self) -> list[str]:
         """The fields its patterns capture."""
-        found = [name for pattern in self.patterns for name in re.findall(r"%\{\w+:(\w+)", pattern)]
-        return list(dict.fromkeys(self.renamed.get(name, name) for name in found))
+        return list(dict.fromkeys(name for pattern in self.patterns for name in self._captured(pattern)))
+
+    @property
+    def declared(self) -> list[str]:
+        """The fields that each of its patterns captures."""
+        return [name for name in self.fields if all(name in self._captured(pattern) for pattern in self.patterns)]
+
+    def _captured(self, pattern: str) -> list[str]:
+        return [self.renamed.get(name, name) for name in _CAPTURE.findall(pattern)]
 
     @property
     def takes_pairs(self) -> bool:
@@ -104,7 +115,7 @@ def from_dissect(pattern: str, units: Mapping[str, str] | None = None) -> tuple[
     marks = list(_MARK.finditer(pattern))
     ends = [mark.start() for mark in marks[1:]] + [len(pattern)]
     kinds: dict[str, str] = {}
-    groups = [rf"\A{escape(pattern[: marks[0].start()])}"]
+    groups = [rf"{_START}{escape(pattern[: marks[0].start()])}"]
     at = 0
     while at < len(marks):
         last = at
@@ -171,27 +182,38 @@ def from_grok(pattern: str, units: Mapping[str, str] | None = None) -> tuple[str
 
 # ---------------------------------------------------------------- the built-in formats
 
+_API_CALL = "API_CALL user_id=%{user_id} endpoint=%{endpoint} response_time=%{response_time:float} status=%{status:int}"
+_MATCH_RESULT = (
+    "MATCH_RESULT candidate_id=%{candidate_id} job_id=%{job_id} accuracy=%{accuracy:float} algorithm=%{algorithm:word}"
+)
 _REQUEST = r'"%{REQUEST_METHOD:method} %{REQUEST_TARGET:endpoint}(?: HTTP/[0-9.]+)?"'
-_ISO = "%{ISO_TIME:timestamp}"
+_ISO, _LEVEL = "%{ISO_TIME:timestamp}", "%{EVENT_LEVEL:level}"
+_PYTHON = (  # what stands before the message in common layouts of Python's logging
+    rf"{_ISO} - %{{LOGGER_WORD:service}} - {_LEVEL} - ",
+    rf"{_ISO} - {_LEVEL} - ",
+    rf"{_ISO} \[?{_LEVEL}\]? (?:- )?\[?%{{LOGGER:service}}\]?:? ",
+    rf"\[{_ISO}\] {_LEVEL} in %{{LOGGER:service}}: ",  # Flask's
+    rf"{_LEVEL}:%{{LOGGER_OR_NONE:service}}:",
+)
+_LAYOUTS = (*_PYTHON, rf"(?:{_ISO} )?")
 
 
 def _of_dissect(name: str, pattern: str) -> LinePattern:
     return LinePattern(name, (from_dissect(pattern)[0],))
 
 
+def _event(name: str, event: str) -> LinePattern:
+    """A message of `key=value` fields behind the source document's layout, or behind one of Python's logging."""
+    whole, alone = from_dissect("%{timestamp} %{level} %{service} " + event)[0], from_dissect(event)[0]
+    behind = (rf"\A{layout}{alone.removeprefix(_START)}" for layout in _LAYOUTS)
+    return LinePattern(name, (whole, *behind))
+
+
 BUILT_IN = {
     built_in.name: built_in
     for built_in in (
-        _of_dissect(
-            "api_call",
-            "%{timestamp} %{level} %{service} API_CALL user_id=%{user_id} endpoint=%{endpoint}"
-            " response_time=%{response_time:float} status=%{status:int}",
-        ),
-        _of_dissect(
-            "match_result",
-            "%{timestamp} %{level} %{service} MATCH_RESULT candidate_id=%{candidate_id} job_id=%{job_id}"
-            " accuracy=%{accuracy:float} algorithm=%{algorithm:word}",
-        ),
+        _event("api_call", _API_CALL),
+        _event("match_result", _MATCH_RESULT),
         _of_dissect(
             "nginx_combined",
             '%{?address} - %{?user} [%{timestamp}] "%{method} %{endpoint} %{?protocol}" %{status:int} %{?bytes}'
@@ -210,7 +232,7 @@ BUILT_IN = {
         LinePattern(
             "uvicorn",
             (
-                rf"\A(?:{_ISO} )?%{{EVENT_LEVEL:level}}: +%{{CLIENT}} - {_REQUEST}"
+                rf"\A(?:{_ISO} )?{_LEVEL}: +%{{CLIENT}} - {_REQUEST}"
                 r" %{STATUS_CODE:status:int}(?: [A-Za-z' -]+)?\Z",
             ),
             coloured=True,
@@ -219,9 +241,7 @@ BUILT_IN = {
             "python",
             (
                 from_dissect("%{timestamp} %{level:level} %{service} %{message}")[0],  # the source document's layout
-                rf"\A{_ISO} - %{{TOKEN:service}} - %{{EVENT_LEVEL:level}} - %{{GREEDYDATA:message}}\Z",
-                rf"\A{_ISO} \[?%{{EVENT_LEVEL:level}}\]? (?:- )?\[?%{{LOGGER:service}}\]?:? %{{GREEDYDATA:message}}\Z",
-                r"\A%{EVENT_LEVEL:level}:%{LOGGER_OR_NONE:service}:%{GREEDYDATA:message}\Z",
+                *(rf"\A{layout}%{{GREEDYDATA:message}}\Z" for layout in _PYTHON),
             ),
             coloured=True,
         ),

@@ -8,7 +8,6 @@ histograms come from the logs role, which reads the same files and is scraped.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from bascule.generate.expressions import indent
@@ -102,13 +101,13 @@ def _after_grok(form: LinePattern) -> Iterator[str]:
     renamed = [f'"{old}" => "{new}"' for old, new in form.renamed.items() if _captures(form, old)]
     if renamed:
         yield f"mutate {{ rename => {{ {' '.join(renamed)} }} }}"
+    if "message" not in form.fields:
+        yield 'mutate { remove_field => ["message"] }  # every part of it has a field'
     if form.takes_pairs:
         yield _pairs(form)
     others = [name for name in form.fields if name not in (*COLUMNS, PAIRS, "timestamp")]
     if others:
         yield _folded(others)
-    if "message" not in form.fields:
-        yield 'mutate { remove_field => ["message"] }  # every part of it has a field'
 
 
 def _captures(form: LinePattern, name: str) -> bool:
@@ -116,18 +115,34 @@ def _captures(form: LinePattern, name: str) -> bool:
 
 
 def _pairs(form: LinePattern) -> str:
-    """Further name=value words: a column's name goes to its column, the declared fields stand against them."""
-    free = [name for name in COLUMNS if name not in (*form.fields, "message", "extra", "version_from")]
-    taken = "|".join([*(name for name in COLUMNS if name != "extra"), "timestamp"])
-    return (
-        f'kv {{\n  source => "{PAIRS}"\n  field_split => " "\n  value_split => "="\n'
-        f"  include_keys => {json.dumps(free)}\n"
-        '  allow_duplicate_values => false\n  ecs_compatibility => "disabled"\n}\n'
-        "mutate {\n"
-        f'  gsub => ["{PAIRS}", " (?:{taken})=[^ ]*", "", "{PAIRS}", "^ ", ""]\n'
-        "}\n"
-        f'mutate {{ rename => {{ "{PAIRS}" => "extra" }} }}'
+    """Further name=value words: a column's name goes to its column, what the line stated before stands against them.
+
+    The kv filter would take quotes and brackets off the values, make a list of a name that comes twice, and let a
+    figure that is none become zero.
+    """
+    declared = [name for name in form.declared if name not in ("timestamp", PAIRS)]
+    init = (
+        f"@declared = {_ruby([*declared, 'timestamp', 'version_from'])}\n"
+        f"@columns = {_ruby(list(COLUMNS))}\n"
+        f"@figures = {{ {', '.join(f'{name!r} => {_FIGURES[kind]}' for name, kind in NUMBERS.items())} }}"
     )
+    return _ruby_filter(init, _PAIRS_CODE)
+
+
+# The texts that write a number, as regular expressions of Ruby.
+_FIGURES = {"integer": rf"/\A{DEFINITIONS['WHOLE']}\z/", "float": rf"/\A{DEFINITIONS['DECIMAL']}\z/"}
+_PAIRS_CODE = f"""\
+pairs = {{}}
+event.remove('{PAIRS}').to_s.split(' ').each do |word|
+  name, value = word.split('=', 2)
+  pairs[name] = value unless @declared.include?(name) || pairs.key?(name)
+end
+others = pairs.reject {{ |name, _| @columns.include?(name) }}
+pairs.each do |name, value|
+  next unless @columns.include?(name) && !event.include?(name)
+  event.set(name, value) if !@figures.key?(name) || @figures[name].match?(value)
+end
+event.set('extra', others.map {{ |name, value| name + '=' + value }}.join(' ')) unless others.empty?"""
 
 
 def _folded(names: list[str]) -> str:
@@ -135,7 +150,7 @@ def _folded(names: list[str]) -> str:
     code = (
         f"words = {_ruby(names)}.map {{ |name| [name, event.remove(name)] }}"
         ".reject { |_, value| value.nil? }.map { |name, value| name + '=' + value.to_s }; "
-        "event.set('extra', words.join(' ')) unless words.empty?"
+        "event.set('extra', [event.get('extra'), *words].compact.join(' ')) unless words.empty?"
     )
     return f'ruby {{ code => "{code}" }}'
 
@@ -167,7 +182,7 @@ _ALIASES = {
 
 def _json_format(form: LinePattern) -> list[str]:
     init = f"@columns = {_ruby(['timestamp', *COLUMNS])}\n@aliases = {{ {_ruby_aliases()} }}"
-    ruby = f'ruby {{\n  init => "\n{indent(init, 4)}\n  "\n  code => "\n{indent(_JSON_CODE, 4)}\n  "\n}}'
+    ruby = _ruby_filter(init, _JSON_CODE)
     found = f'mutate {{ add_field => {{ "format" => "{form.name}" }} remove_field => ["message"] }}\n{ruby}'
     return [
         r"if [message] =~ /\A\{/ {",
@@ -175,6 +190,10 @@ def _json_format(form: LinePattern) -> list[str]:
         f"  if [json] {{\n{indent(found, 4)}\n  }}",
         "}",
     ]
+
+
+def _ruby_filter(init: str, code: str) -> str:
+    return f'ruby {{\n  init => "\n{indent(init, 4)}\n  "\n  code => "\n{indent(code, 4)}\n  "\n}}'
 
 
 def _ruby(words: list[str]) -> str:
@@ -251,6 +270,7 @@ if [timestamp] {
     match => [
       "timestamp", "ISO8601", "yyyy-MM-dd HH:mm:ss,SSS", "yyyy-MM-dd HH:mm:ss.SSS", "yyyy-MM-dd HH:mm:ss",
       "yyyy-MM-dd HH:mm:ss.SSSSSS", "yyyy-MM-dd HH:mm:ssZ", "yyyy-MM-dd HH:mm:ss.SSSZ",
+      "yyyy-MM-dd HH:mm:ss,SSSZ", "yyyy-MM-dd HH:mm:ss.SSSSSSZ",
       "dd/MMM/yyyy:HH:mm:ss Z", "dd/MMM/yyyy:HH:mm:ss", "dd/MMM/yyyy HH:mm:ss", "UNIX"
     ]
     timezone => "UTC"

@@ -105,9 +105,9 @@ def _event(name: str, event: str) -> Format:
         fields = alone.read(alone.start + after) if prefix else None
         if prefix is None or fields is None:
             return None
-        texts = {group: text for group, text in prefix.groupdict().items() if text is not None}
+        texts = {group: text for group, text in prefix.groupdict().items() if text}
         stated = typed(texts, {group: KIND_OF.get(group, "text") for group in texts})
-        return None if stated is None else stated | fields
+        return None if stated is None else fields | stated  # a pair behind the fields does not stand against them
 
     return Format(name, read, whole, literal=alone.start)
 
@@ -192,7 +192,7 @@ _PYTHON = (  # what stands before the message in common layouts of Python's logg
     rf"{_TIME} - {_LEVEL} - ",
     rf"{_TIME} \[?{_LEVEL}\]? (?:- )?\[?{_SERVICE}\]?:? ",
     rf"\[{_TIME}\] {_LEVEL} in {_SERVICE}: ",  # Flask's
-    rf"{_LEVEL}:(?P<service>[^:]*):",
+    rf"{_LEVEL}:(?P<service>[^: ]*):",
 )
 _LAYOUTS = tuple(re.compile(layout) for layout in (*_PYTHON, rf"(?:{_TIME} )?"))
 

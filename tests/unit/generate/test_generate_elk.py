@@ -21,7 +21,7 @@ from bascule.generate.log_patterns import DEFINITIONS, from_dissect, line_patter
 from bascule.logs.columns import COLUMNS, KIND_OF
 from bascule.logs.dissect import compile_dissect
 from bascule.logs.formats import BUILT_IN, format_named
-from bascule.logs.values import read_time
+from bascule.logs.values import read_time, read_value
 from bascule.spec import load, parse
 from bascule.spec.model import LogFormat
 
@@ -50,6 +50,11 @@ CORPUS = [
     "2026-01-31 12:00:00.000+0100 [ERROR] - [shop.cart] it broke",
     "ERROR:shop.cart:it broke",
     "WARNING::nobody",
+    "WARNING: could not open: no such file",
+    "[2026-01-31 12:00:00,000] ERROR in cart: it broke",
+    "2026-01-31 12:00:00,000 - ERROR - it broke",
+    "2026-01-31 12:00:00,000 -  - ERROR - it broke",
+    "2026-13-31 12:00:00,000 - shop.cart - ERROR - it broke",
     '127.0.0.1 - - [31/Jan/2026 12:00:00] "GET /api/v1/match?x=1 HTTP/1.1" 404 -',
     'INFO:werkzeug:127.0.0.1 - - [31/Jan/2026 12:00:00] "\x1b[33mGET /api/v1/match?x=1 HTTP/1.1\x1b[0m" 404 -',
     '127.0.0.1 - - [31/Jan/2026 12:00:00] "GET /api/v1/match HTTP/1.1" 99 -',
@@ -66,26 +71,31 @@ TEXT_FORMATS = [name for name in BUILT_IN if line_pattern(name, {}).patterns]
 
 
 def by_grok(patterns: list[str], definitions: dict[str, str], line: str) -> dict[str, Any] | None:
-    """What Logstash's grok filter does: the first pattern that matches gives the fields."""
+    """What Logstash's grok filter does: the first pattern that matches gives the fields, empty ones left out."""
     for pattern in patterns:
         found = Grok(pattern, custom_patterns=definitions).match(line)
         if found is not None:
-            return {name: value for name, value in found.items() if value is not None}
+            return {name: value for name, value in found.items() if value not in (None, "")}
     return None
 
 
 def after_filters(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What the filters behind grok make of its fields: kv, extra, date, blanks removed."""
+    """What the filters behind grok make of its fields: pairs, extra, date, blanks removed.
+
+    A twin in Ruby runs the filters themselves: `tests/integration/test_generate_logstash_ruby.py`.
+    """
     if found is None:
         return None
     fields = dict(found)
-    words = [word.partition("=") for word in fields.pop("pairs", "").split()]
+    pairs: dict[str, str] = {}
+    for name, _, value in (word.partition("=") for word in fields.pop("pairs", "").split()):
+        pairs.setdefault(name, value)
     extra = []
-    for name, _, value in words:
-        if name in COLUMNS:
-            fields.setdefault(name, value)
-        elif name != "timestamp":
+    for name, value in pairs.items():
+        if name not in COLUMNS:
             extra.append(f"{name}={value}")
+        elif name != "timestamp" and read_value(value, KIND_OF.get(name, "text")) is not None:
+            fields.setdefault(name, value)
     if extra:
         fields["extra"] = " ".join(extra)
     if "timestamp" in fields:
@@ -129,6 +139,51 @@ def test_any_api_call_is_read_the_same_by_both(
     """Whatever stands in the fields, delimiters included."""
     line = f"{HEAD}API_CALL user_id={user} endpoint={endpoint} response_time={seconds} status={status}{tail}"
     assert grok_reads("api_call", line) == without_blanks(BUILT_IN["api_call"].read(line))
+
+
+HEADS = [
+    "2026-01-31 12:00:00,123 - {} - INFO - ",
+    "2026-01-31 12:00:00,123 - INFO - ",
+    "2026-01-31 12:00:00,123 INFO {} ",
+    "2026-01-31 12:00:00.123+0100 [INFO] - [{}]: ",
+    "[2026-01-31 12:00:00,123] INFO in {}: ",
+    "INFO:{}:",
+    "2026-01-31 12:00:00,123 ",
+    "{} ",
+    "",
+]
+LETTERS = st.characters(max_codepoint=0x24F, exclude_characters="\r\n\x85\x0b\x0c")
+LOGGERS = st.one_of(
+    st.sampled_from(["supersmartmatch-v2", "shop.cart", "", "bücher", "a b", "API_CALL"]), st.text(LETTERS, max_size=12)
+)
+EVENTS = {
+    "api_call": "API_CALL user_id={} endpoint={} response_time={} status=200",
+    "match_result": "MATCH_RESULT candidate_id={} job_id={} accuracy={} algorithm=nexten",
+}
+TAILS = ["", " version=v1", " service=x level=y a=1 a=2", " response_time=none accuracy=0.5", " loose"]
+
+
+@given(
+    st.sampled_from(HEADS), LOGGERS, st.sampled_from(sorted(EVENTS)), WORDS, WORDS, st.floats(0, 100),
+    st.sampled_from(TAILS),
+)  # fmt: skip
+def test_any_event_behind_a_layout_of_pythons_logging_is_read_the_same_by_both(
+    head: str, logger: str, name: str, first: str, second: str, figure: float, tail: str
+) -> None:
+    """As an event, and by the format that only reads the layout."""
+    line = head.format(logger) + EVENTS[name].format(first, second, figure) + tail
+    for form in (*EVENTS, "python"):
+        assert grok_reads(form, line) == without_blanks(BUILT_IN[form].read(stripped(line)))
+
+
+@pytest.mark.parametrize("head", [head.format("shop") for head in HEADS if head != "{} "])
+def test_the_source_documents_event_behind_each_layout_is_an_event(head: str) -> None:
+    """And not a message that only Bascule's own reader takes apart."""
+    fields = grok_reads("api_call", head + EVENTS["api_call"].format("u1", "/x", 0.023))
+    assert fields is not None
+    assert fields.items() >= {"user_id": "u1", "endpoint": "/x", "response_time": 0.023, "status": 200}.items()
+    assert ("service" in fields) == ("shop" in head)
+    assert ("timestamp" in fields) == ("2026" in head)
 
 
 MS = {"response_time": "ms"}

@@ -88,6 +88,20 @@ def test_the_source_documents_events_are_read_behind_pythons_layouts(prefix, sta
     assert sorted(rows.format for rows in both.parse(texts)) == ["api_call", "match_result", "text"]
 
 
+def test_what_the_layout_states_stands_against_the_pairs_behind_an_event():
+    """As the fields of the event do; what it does not state, a pair may."""
+    call = "API_CALL user_id=u endpoint=/x response_time=0.5 status=200 service=pair level=odd"
+    assert read("api_call", "INFO:shop:" + call)["service"] == "shop"
+    assert read("api_call", "INFO::" + call)["service"] == "pair"
+    assert read("api_call", call)["level"] == "odd"
+
+
+def test_a_sentence_between_colons_is_no_logger_of_basic_config():
+    """Else every file that is not found would be a service."""
+    assert read("python", "ERROR:shop.cart:it broke")["service"] == "shop.cart"
+    assert read("python", "ERROR: could not open: no such file") is None
+
+
 @pytest.mark.parametrize("line", ["x API_CALL user_id=u endpoint=/x", "{} API_CALL user_id=u", "INFO API_CALL x"])
 def test_an_event_behind_anything_else_is_not_one(line):
     """A line that only quotes the event."""
