@@ -1,12 +1,13 @@
 """What the judge says in the eight typical situations: the words are kept here, each number is worked out anew.
 
 Every sentence is a template; the numbers put into it are computed in the test from the raw counts the engine was fed,
-by other means than the engine's own wherever there are any.
+by other means than the engine's own: the judge's by tests/support/plain_judge.py, its method page as plain Python.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import plain_judge
 import pytest
 from scipy.optimize import brentq
 from scipy.special import betaln
@@ -14,7 +15,7 @@ from scipy.special import betaln
 from bascule.conventions import State, Verdict
 from bascule.judge.history import BASELINE, CANDIDATE
 from bascule.judge.plan import Plan
-from bascule.judge.texts import clock_text
+from bascule.judge.texts import clock_text, span_text
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -23,17 +24,27 @@ BAD = {"freemium": 0.12, "api_partners": 0.12}
 
 @pytest.fixture
 def bench(house, world):
+    """Makes a bench; `plain` of it is a plain judge that is fed the same looks, `fed` are these looks."""
+
     def made(plan: Plan | None = None, seed: int = 3):
         bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-        return world.Bench(house.shop_spec(), bounds, plan or Plan(2, START, HALF), seed)
+        b = world.Bench(house.shop_spec(), bounds, plan or Plan(2, START, HALF), seed)
+        b.plain, b.fed = plain_judge.follow(b), []
+        feed = b.engine.feed
+        b.engine.feed = lambda look: (b.fed.append(look), feed(look))
+        return b
 
     return made
 
 
-def counted(
-    b, signal: str, part: str, version: int, segments=("enterprise", "api_partners", "freemium", "other")
-) -> float:
-    return sum(b.engine.sums[version, b.schema.column(signal, part, segment)] for segment in segments)
+SERVED = ("enterprise", "api_partners", "freemium", "other")
+
+
+def counted(b, signal: str, part: str, version: int, segments=SERVED, seconds: float = np.inf, until: float = np.inf):
+    """What was fed of a part in the last seconds before `until`; looks from before the phase do not count."""
+    begun = max(b.plan.started, min(until, b.time) - seconds)
+    columns = [b.schema.column(signal, part, segment) for segment in segments]
+    return sum(float(look.increments[version, columns].sum()) for look in b.fed if begun < look.time <= until)
 
 
 def beta_bounds(bad: float, good: float, a: float, b: float, level: float) -> tuple[float, float]:
@@ -66,7 +77,7 @@ def test_1_healthy_and_promoted(bench):
     b.run(400)
     outcome = b.outcome()
     n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
-    phi = float(b.engine.history.phi[b.schema.pairs_of("errors", "all")[0]])
+    phi = b.plain.history.phi["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     weighed = sum(line.state is State.OK for line in outcome.lines)
     assert outcome.judgement.verdict is Verdict.PROMOTE
@@ -84,15 +95,14 @@ def test_2_more_errors_in_two_segments(bench):
         b.run(1, errors=(0.0002, BAD))
         if ("errors", "all") in b.engine.standing:
             break
-    alarm = b.engine.standing["errors", "all"]
-    pair = b.schema.pairs_of("errors", "all")[0]
-    expected, rate = (float(each[pair]) for each in b.engine.lately())
-    nats = -np.log(0.01 * b.engine.weights[pair])
+    alarm, plain = b.engine.standing["errors", "all"], b.plain.alarms["errors", "all"]
+    expected, rate = plain.of_late
     assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
     assert alarm.text == (
         f"errors over all segments, at one mix: the rate of v2 is {percent(rate)} of late, {percent(expected)} by v1 "
-        f"({points(rate - expected)}); evidence {nats + b.engine.distance[pair]:.1f} nats, {nats:.1f} suffice."
+        f"({points(rate - expected)}); evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
     )
+    assert alarm.since == plain.since
     line = the(b.outcome().lines, "errors", "all")
     assert f"alarm since {clock_text(alarm.since)}" in line.text
 
@@ -102,11 +112,9 @@ def test_3_too_early_to_decide(bench):
     b.history(120)
     b.run(8)
     n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
-    phi = float(b.engine.history.phi[b.schema.pairs_of("errors", "all")[0]])
+    phi = b.plain.history.phi["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     left = 8 * (((high - x / n) / (0.02 - x / n)) ** 2 - 1)
-    from bascule.judge.texts import span_text
-
     outcome = b.outcome(now=b.time)
     gate = (f"Gate errors <2%: {percent(x / n)}, not yet decided, in about {span_text(left)} at this traffic "
             f"({percent(low)} to {percent(high)}).")  # fmt: skip
@@ -148,15 +156,14 @@ def test_6_slower_answers(bench):
         b.run(1, latency=(0.02, 0.06))
         if ("latency", "all") in b.engine.standing:
             break
-    alarm = b.engine.standing["latency", "all"]
-    pair = next(i for i in b.schema.pairs_of("latency", "all") if b.schema.pairs[i].bound == alarm.bound)
-    expected, rate = (float(each[pair]) for each in b.engine.lately())
-    nats = -np.log(0.01 * b.engine.weights[pair])
+    alarm, plain = b.engine.standing["latency", "all"], b.plain.alarms["latency", "all"]
+    expected, rate = plain.of_late
     assert alarm.text == (
-        f"latency over all segments, at one mix: the share above {alarm.bound * 1000:.3g} ms of v2 is {percent(rate)} "
-        f"of late, {percent(expected)} by v1 ({points(rate - expected)}); "
-        f"evidence {nats + b.engine.distance[pair]:.1f} nats, {nats:.1f} suffice."
+        f"latency over all segments, at one mix: the share above {plain.pair.bound * 1000:.3g} ms of v2 is "
+        f"{percent(rate)} of late, {percent(expected)} by v1 ({points(rate - expected)}); "
+        f"evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
     )
+    assert (alarm.since, alarm.bound) == (plain.since, plain.pair.bound)
 
 
 def test_7_a_rollback_trigger(bench):
@@ -164,13 +171,19 @@ def test_7_a_rollback_trigger(bench):
     b.history(60)
     b.run(60)
     b.run(70, errors=(0.3, 0.3))
-    recent = list(b.engine.window)[-30:]
-    n, x = (sum(float(amounts[b.schema.parts["errors", part]]) for _, amounts in recent) for part in ("total", "bad"))
+
+    def of_late(part: str, until: float) -> float:
+        return counted(b, "errors", part, CANDIDATE, seconds=30, until=until)
+
+    moments = [look.time for look in b.fed if look.time > START and of_late("total", look.time) >= 100]
+    beyond = [of_late("bad", time) / of_late("total", time) > 0.05 for time in moments]
+    lasted = moments[-1] - moments[len(beyond) - beyond[::-1].index(False)]
     trigger = next(t for t in b.outcome().triggers if t.when.startswith("errors"))
+    share = of_late("bad", b.time) / of_late("total", b.time)
     assert trigger.state is State.BAD
-    before, _, after = trigger.text.partition(" for ")
-    assert before == f"Trigger errors >5%: {percent(x / n)}"
-    assert after.endswith("of 20 s: immediate rollback.")
+    assert trigger.text == (
+        f"Trigger errors >5%: {percent(share)} for {span_text(lasted)} of 20 s: immediate rollback."
+    )
     assert trigger.text in b.outcome().judgement.reasons
 
 
@@ -178,8 +191,9 @@ def test_8_after_the_last_step_beside_the_frozen_baseline(bench):
     b = bench(Plan(3, START, dict.fromkeys(HALF, 1.0)))
     b.history(300, errors=(0.01, 0.01))
     b.run(60, errors=(0.01, 0.01))
-    frozen = b.engine.frozen
-    n1, x1 = (frozen[b.schema.column("errors", part, "freemium")] for part in ("total", "bad"))
+    before = [look.increments[BASELINE] for look in b.fed if look.time <= START]
+    n1, x1 = (float(sum(each[b.schema.column("errors", part, "freemium")] for each in before))
+              for part in ("total", "bad"))  # fmt: skip
     n2, x2 = (counted(b, "errors", part, CANDIDATE, ("freemium",)) for part in ("total", "bad"))
     assert counted(b, "errors", "total", BASELINE) == 0
     line = the(b.outcome().lines, "errors", "freemium")

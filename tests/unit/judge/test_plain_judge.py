@@ -8,20 +8,20 @@ the rest agrees to less than a millionth of a nat.
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
+import judge_house
+import judge_world
 import numpy as np
+import plain_judge
 import pytest
 from scipy.special import gammaln
 
 from bascule.judge import evidence
+from bascule.judge.engine import Engine
 from bascule.judge.plan import Plan
 from bascule.judge.signals import JointLook
 
@@ -31,85 +31,61 @@ BAD = {"freemium": 0.12, "api_partners": 0.12}
 EXACT = 1e-9  # relative
 NATS = 1e-5  # absolute
 FEW = (0.02, 0.05, 0.1)  # of the histogram's bounds: enough to choose among, and cheap
-SUPPORT = Path(__file__).parents[2] / "support"
 
 
-@pytest.fixture(scope="session")
-def plain() -> ModuleType:
-    name = "plain_judge"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, SUPPORT / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+@dataclass
+class Bench(judge_world.Bench):
+    """Its errors may come in bursts of geometric size, of these means by version."""
+
+    bursts: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._means = cycle((0, 1))  # V1 and V2 are served by turns
+
+    def _serve(
+        self, into: np.ndarray, segment: str, traffic: float, wrong: float, right: float, latency: float
+    ) -> None:
+        super()._serve(into, segment, traffic, 0.0, right, latency)
+        mean, total = self.bursts[next(self._means)], into[self.schema.column("errors", "total", segment)]
+        bad = self.random.geometric(1 / mean, self.random.poisson(total * wrong / mean)).sum()
+        into[self.schema.column("errors", "bad", segment)] = min(float(bad), total)
 
 
-@pytest.fixture
-def pairs(house, world, plain):
-    """Makes a bench, and the plain judge that is fed beside it; both are compared after each look."""
-
-    def made(seed: int = 1, plan: Plan | None = None, text: str = house.SPEC, nats: float = NATS):
-        bounds = {"latency": FEW, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-        b = bursty(world)(house.shop_spec(text), bounds, plan or Plan(2, START, HALF), seed)
-        judge = plain.follow(b)
-        return b, judge, compared(b, judge, plain, nats)
-
-    return made
-
-
-def bursty(world: ModuleType) -> type:
-    """Bench whose errors come in bursts of geometric size, of these means by version."""
-
-    @dataclass
-    class Bursty(world.Bench):  # type: ignore[misc, name-defined]
-        bursts: tuple[float, float] = (1.0, 1.0)
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            self._means = cycle((0, 1))  # V1 and V2 are served by turns
-
-        def _serve(self, into: Any, segment: str, traffic: float, wrong: float, right: float, latency: float) -> None:
-            super()._serve(into, segment, traffic, 0.0, right, latency)
-            mean, total = self.bursts[next(self._means)], into[self.schema.column("errors", "total", segment)]
-            bad = self.random.geometric(1 / mean, self.random.poisson(total * wrong / mean)).sum()
-            into[self.schema.column("errors", "bad", segment)] = min(float(bad), total)
-
-    return Bursty
-
-
-def compared(b: Any, judge: Any, plain: ModuleType, nats: float) -> Agreement:
-    agreement = Agreement(b.engine, judge, plain, nats)
-    feed = b.engine.feed
+def beside(seed: int, plan: Plan | None = None, text: str = judge_house.SPEC, nats: float = NATS):
+    """A bench, the plain judge that is fed beside its engine, and their agreement, asserted after each look."""
+    bounds = {"latency": FEW, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
+    b = Bench(judge_house.shop_spec(text), bounds, plan or Plan(2, START, HALF), seed)
+    judge = plain_judge.follow(b)
+    agreement, feed = Agreement(b.engine, judge, nats), b.engine.feed
 
     def fed(look: JointLook) -> None:
         feed(look)
         agreement.check(look.time)
 
     b.engine.feed = fed
-    return agreement
+    return b, judge, agreement
 
 
 @dataclass
 class Agreement:
     """Asserts at every look that the engine and the plain judge have the same numbers; `looks` so many times."""
 
-    engine: Any
-    judge: Any
-    plain: ModuleType
-    nats: float
+    engine: Engine
+    judge: plain_judge.Judge
+    nats: float = NATS
     looks: int = 0
 
     def check(self, time: float) -> None:
         weighed = bool(self.judge.distance)
-        for index, pair in enumerate(self.engine.schema.pairs):
-            self._check_history(index, self.plain.Pair(pair.signal, pair.bound, pair.segment), time)
+        for index, each in enumerate(self.engine.schema.pairs):
+            pair = plain_judge.Pair(each.signal, each.bound, each.segment)
+            self._check_history(index, pair, time)
             if weighed:
-                self._check_evidence(index, self.plain.Pair(pair.signal, pair.bound, pair.segment), time)
+                self._check_evidence(index, pair, time)
         self.looks += weighed
 
-    def _check_history(self, index: int, pair: Any, time: float) -> None:
+    def _check_history(self, index: int, pair: plain_judge.Pair, time: float) -> None:
         ours, theirs = self.engine.history, self.judge.history
         same(ours.phi[index], theirs.phi[pair], ("phi", pair, time))
         same(ours.baseline_phi[index], theirs.phi_baseline[pair], ("phi of V1", pair, time))
@@ -118,7 +94,7 @@ class Agreement:
             same(rate, theirs.past[stratum].rate, ("rate", stratum, time))
             same(upper, theirs.upper(pair, stratum), ("upper", stratum, time))
 
-    def _check_evidence(self, index: int, pair: Any, time: float) -> None:
+    def _check_evidence(self, index: int, pair: plain_judge.Pair, time: float) -> None:
         limits, needed = self.engine.limits, self.judge.thresholds(pair)
         for name in ("since_start", "change", "history"):
             same(getattr(limits, name)[index], getattr(needed, name), (name, pair, time))
@@ -146,8 +122,8 @@ def same(ours: float, theirs: float, what: object) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_healthy_phase(pairs, seed):
-    b, judge, agreement = pairs(seed)
+def test_a_healthy_phase(seed):
+    b, judge, agreement = beside(seed)
     b.history(130)
     b.run(60)
     agreement.check_alarms()
@@ -155,15 +131,15 @@ def test_a_healthy_phase(pairs, seed):
     assert not judge.raised
 
 
-def test_a_phase_that_begins_without_a_history(pairs):
-    b, _, agreement = pairs(3)
+def test_a_phase_that_begins_without_a_history():
+    b, _, agreement = beside(3)
     b.run(45)
     assert agreement.looks == 45
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_regression_in_two_segments(pairs, seed):
-    b, judge, agreement = pairs(seed)
+def test_a_regression_in_two_segments(seed):
+    b, judge, agreement = beside(seed)
     b.history(130)
     b.run(20)
     b.run(40, errors=(0.0002, BAD))
@@ -171,9 +147,9 @@ def test_a_regression_in_two_segments(pairs, seed):
     assert {line for line, _ in judge.alarms.items()} >= {("errors", "all"), ("errors", "freemium")}
 
 
-def test_slower_answers_and_wrong_ones_move_many_pairs_at_once(pairs):
+def test_slower_answers_and_wrong_ones_move_many_pairs_at_once():
     """Then the guard of each is ranked among them all."""
-    b, judge, agreement = pairs(4)
+    b, judge, agreement = beside(4)
     b.history(130)
     b.run(40, latency=(0.02, 0.03), accuracy=(0.82, 0.6))
     agreement.check_alarms()
@@ -181,9 +157,9 @@ def test_slower_answers_and_wrong_ones_move_many_pairs_at_once(pairs):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_an_incident_of_both_versions(pairs, seed):
+def test_an_incident_of_both_versions(seed):
     """V1 leaves its history, so the guard is dearer."""
-    b, judge, agreement = pairs(seed)
+    b, judge, agreement = beside(seed)
     b.history(130, errors=(0.01, 0.01))
     b.run(20, errors=(0.01, 0.01), latency=(0.02, 0.02), accuracy=(0.9, 0.9))
     b.run(40, errors=(0.08, 0.08), latency=(0.03, 0.03), accuracy=(0.7, 0.7))
@@ -192,8 +168,8 @@ def test_an_incident_of_both_versions(pairs, seed):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_errors_in_bursts(pairs, seed):
-    b, judge, agreement = pairs(seed)
+def test_errors_in_bursts(seed):
+    b, judge, agreement = beside(seed)
     b.bursts = 4.0, 4.0
     b.history(300, errors=(0.03, 0.03))
     b.run(70, errors=(0.03, 0.03))
@@ -201,9 +177,9 @@ def test_errors_in_bursts(pairs, seed):
     assert judge.history.phi["errors", None, "all"] > 4
 
 
-def test_a_candidate_burstier_than_the_baseline(pairs):
+def test_a_candidate_burstier_than_the_baseline():
     """Its own phi rules after its first blocks have shown it."""
-    b, judge, agreement = pairs(5)
+    b, judge, agreement = beside(5)
     b.history(200, errors=(0.03, 0.03))
     b.bursts = 1.0, 4.0
     b.run(90, errors=(0.03, 0.03))
@@ -211,8 +187,8 @@ def test_a_candidate_burstier_than_the_baseline(pairs):
     assert judge.history.phi["errors", None, "all"] > 1.3 * judge.history.phi_baseline["errors", None, "all"]
 
 
-def test_the_candidate_alone_beside_a_frozen_history(pairs):
-    b, judge, agreement = pairs(6, Plan(3, START, dict.fromkeys(HALF, 1.0)))
+def test_the_candidate_alone_beside_a_frozen_history():
+    b, judge, agreement = beside(6, Plan(3, START, dict.fromkeys(HALF, 1.0)))
     b.history(130, errors=(0.01, 0.01))
     b.run(20, errors=(0.01, 0.01))
     b.run(30, errors=(0.01, 0.08))
@@ -220,30 +196,32 @@ def test_the_candidate_alone_beside_a_frozen_history(pairs):
     assert ("errors", "all") in judge.alarms
 
 
-def test_looks_of_uneven_length_and_a_candidate_that_is_away(house, world, plain):
+def test_looks_of_uneven_length_and_a_candidate_that_is_away():
     """Blocks then span more than ten seconds; half a life is counted in seconds, not in looks."""
-    spec, bounds = house.shop_spec(), {"latency": FEW, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-    source, b = (world.Bench(spec, bounds, Plan(2, START, HALF), 7) for _ in range(2))
-    looks: list[JointLook] = []
+    source, looks = beside(7)[0], []
     source.engine.feed = looks.append
     source.history(150)
     source.run(30, errors=(0.01, 0.03))
     source.run(25, candidate=False)
     source.run(65, errors=(0.01, 0.06))
-    agreement = compared(b, plain.follow(b), plain, NATS)
-    sizes = np.random.default_rng(7).integers(1, 5, len(looks))
-    while looks:
-        first, looks = looks[: sizes[len(looks) - 1]], looks[sizes[len(looks) - 1] :]
-        b.engine.feed(
-            JointLook(first[-1].time, float(len(first)), sum(each.increments for each in first), first[0].since)
-        )
+    b, _, agreement = beside(7)
+    for some in in_parts(looks, np.random.default_rng(7)):
+        increments = np.sum([each.increments for each in some], axis=0)
+        b.engine.feed(JointLook(some[-1].time, float(len(some)), increments, some[0].since))
     agreement.check_alarms()
     assert 30 < agreement.looks < 80
 
 
+def in_parts(looks: list[JointLook], random: np.random.Generator) -> Iterator[list[JointLook]]:
+    while looks:
+        size = int(random.integers(1, 5))
+        yield looks[:size]
+        looks = looks[size:]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_mended_regression_ends_its_alarms_and_its_evidence_starts_anew(pairs, house, seed):
-    b, judge, agreement = pairs(seed, text=house.SPEC.replace("recovery: 10s", "recovery: 60s"))
+def test_a_mended_regression_ends_its_alarms_and_its_evidence_starts_anew(seed):
+    b, judge, agreement = beside(seed, text=judge_house.SPEC.replace("recovery: 10s", "recovery: 60s"))
     b.history(130)
     b.run(30, errors=(0.0002, BAD))
     b.run(90, errors=(0.0002, 0.0002))
@@ -253,23 +231,23 @@ def test_a_mended_regression_ends_its_alarms_and_its_evidence_starts_anew(pairs,
 
 
 @pytest.mark.xfail(strict=True, reason="the look that ends an alarm is judged once more by the evidence from before it")
-def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only(house, world, plain):
+def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
     """What the phase has gathered is still above its threshold when the mend has been shown."""
-    b = world.Bench(house.shop_spec(), {"latency": FEW}, Plan(2, START, HALF), 1)
-    judge = plain.follow(b)
+    b = judge_world.Bench(judge_house.shop_spec(), {"latency": FEW}, Plan(2, START, HALF), 1)
+    judge = plain_judge.follow(b)
     b.history(130)
     b.run(20, latency=(0.02, 0.02))
     b.run(50, latency=(0.02, 0.03))
     b.run(50, latency=(0.02, 0.02))
     assert judge.ended
-    Agreement(b.engine, judge, plain, NATS).check_alarms()
+    Agreement(b.engine, judge).check_alarms()
 
 
 @pytest.mark.parametrize("seed", [1, 8])
-def test_with_the_exact_logarithm_of_gamma_less_than_a_millionth_is_left(pairs, monkeypatch, seed):
+def test_with_the_exact_logarithm_of_gamma_less_than_a_millionth_is_left(monkeypatch, seed):
     """That is the 1e-9 which the judge adds to h, lest a look without events divide by nothing."""
     monkeypatch.setattr(evidence, "log_rising", lambda start, steps: gammaln(start + steps) - gammaln(start))
-    b, _, agreement = pairs(seed, nats=1e-6)
+    b, _, agreement = beside(seed, nats=1e-6)
     b.history(130)
     b.run(20, latency=(0.02, 0.02))
     b.run(30, errors=(0.0002, BAD), latency=(0.02, 0.025))
@@ -279,9 +257,9 @@ def test_with_the_exact_logarithm_of_gamma_less_than_a_millionth_is_left(pairs, 
 @pytest.mark.parametrize("phi", [1.05, 2.0, 6.0])
 @pytest.mark.parametrize("rho", [0.02, 0.5, 0.9])
 @pytest.mark.parametrize("r", [1.5, 7.0, 100.0])
-def test_a_burst_is_worth_one_in_expectation(plain, phi, rho, r):
+def test_a_burst_is_worth_one_in_expectation(phi, rho, r):
     """The page's quadratic is the price of which it says so: the expectation is summed over the sizes of a burst."""
-    again, gain, cost = (phi - 1) / (phi + 1), math.log(r) / phi, plain.price(rho, r, phi)
+    again, gain, cost = (phi - 1) / (phi + 1), math.log(r) / phi, plain_judge.price(rho, r, phi)
 
     def chance(size: int, nats: float) -> float:
         return (1 - again) * math.exp((size - 1) * math.log(again) + size * nats)
