@@ -40,12 +40,14 @@ class StandardInput:
     since: float = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        identity = secrets.token_hex(8)
+        identity, rows = secrets.token_hex(8), 0
         chunks = lines_of(_Watched(self.file, stop), self.intake.name, identity)
         for batch in self.intake.batches(chunks, BATCH_ROWS):
             self.unstored, self.since = batch.end - batch.start, time.monotonic()
             self._keep(batch, Stream(identity, self.intake.name, "-", committed=batch.end), stop)
-            self.unstored = 0
+            self.unstored, rows = 0, rows + len(batch)
+        if not stop.is_set():
+            log.warning("%s: standard input has ended, rows read: %d", self.intake.name, rows)
 
     def _keep(self, batch: Batch, stream: Stream, stop: threading.Event) -> None:
         while True:

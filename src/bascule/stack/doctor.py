@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule.errors import PortBusy, ProgramMissing
+from bascule.errors import PortBusy, ProgramMissing, UsageError
 from bascule.processes import ports, programs
 from bascule.spec import Spec
 from bascule.stack import state
-from bascule.stack.plan import Layout, exporters, ports_of
+from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
 
 __all__ = ["Check", "doctor", "told"]
 
@@ -60,11 +60,12 @@ class Check:
 
 
 def doctor(spec: Spec) -> list[Check]:
-    """Programs, versions, ports, disk and clock, each with what was found and the mend."""
+    """Programs, versions, inputs, ports, disk and clock, each with what was found and the mend."""
     return [
         _python(),
         *(_program(name) for name in _needed(spec)),
         *(_optional(_program(name)) for name in OPTIONAL),
+        *_inputs(spec),
         *_ports(spec),
         _disk(Layout(spec.stack.state).state),
         _clock(),
@@ -123,6 +124,13 @@ def _version(program: Path) -> tuple[int, ...]:
 
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version)) or "of unknown version"
+
+
+def _inputs(spec: Spec) -> Iterator[Check]:
+    try:
+        check_inputs(spec)
+    except UsageError as error:
+        yield Check("standard input", "missing", error.what, error.mend)
 
 
 def _ports(spec: Spec) -> Iterator[Check]:

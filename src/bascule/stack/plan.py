@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bascule.errors import UsageError
 from bascule.processes import programs
 from bascule.processes.ready import answers
 from bascule.processes.supervisor import Program
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
 
-__all__ = ["Layout", "exporters", "plan", "ports_of"]
+__all__ = ["Layout", "check_inputs", "exporters", "plan", "ports_of"]
 
 ROLE_READY_SECONDS = 60.0  # they import numpy and its like, on a machine that may be busy
 
@@ -62,6 +63,20 @@ def ports_of(spec: Spec) -> dict[str, int]:
     stores = [part for part in ("prometheus", "alertmanager") if part not in spec.stack.external]
     parts = [*stores, *exporters(spec), "supervisor", *spec.roles]
     return {part: getattr(spec.stack.ports, part) for part in parts}
+
+
+def check_inputs(spec: Spec) -> None:
+    """Make sure that no log source needs the standard input, which no part of a stack has.
+
+    Raises UsageError: a program that writes into `bascule up` would stand still once the pipe is full.
+    """
+    name = next((name for name, source in spec.logs.named.items() if source.stdin), None)
+    if name is not None:
+        raise UsageError(
+            f"the log source {name!r} is standard input, which no part of `bascule up` reads",
+            "have the lines written to a file and declare `files`; or start the roles one by one with `bascule serve`,"
+            " and pipe into that of `--role logs`",
+        )
 
 
 def _prometheus(spec: Spec, layout: Layout) -> Program:

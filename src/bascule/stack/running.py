@@ -21,7 +21,7 @@ from bascule.processes.supervisor import ProcessState, Program, Supervisor
 from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.metrics import metrics_served
-from bascule.stack.plan import Layout, plan, ports_of
+from bascule.stack.plan import Layout, check_inputs, plan, ports_of
 
 __all__ = ["down", "status", "up"]
 
@@ -43,8 +43,10 @@ def up(
     2. start the parts stage by stage, each waited for; then set `ready`
     3. watch: crashed parts are restarted and reported, the status is kept for `status`
 
-    Raises AlreadyRunning, ProgramMissing, PortBusy or ProcessFailed; all that was started is stopped before.
+    Raises UsageError, AlreadyRunning, ProgramMissing, PortBusy or ProcessFailed; all that was started is stopped
+    before.
     """
+    check_inputs(spec)
     layout = Layout(spec.stack.state)
     with state.held(layout.state, spec_path):
         stages = plan(spec, spec_path)

@@ -62,8 +62,8 @@ def given(monkeypatch) -> Iterator[Given]:
     assert not made.thread.is_alive()
 
 
-def test_lines_are_stored_as_they_come_and_the_last_one_without_a_newline_at_the_end(given):
-    """Offsets go on."""
+def test_lines_are_stored_as_they_come_and_the_last_one_without_a_newline_at_the_end(given, caplog):
+    """Offsets go on; that no more will come is told."""
     given.write(LINE * 2)
     assert given.committed.wait(10)
     given.write(LINE + b"and a rest")
@@ -73,6 +73,7 @@ def test_lines_are_stored_as_they_come_and_the_last_one_without_a_newline_at_the
     assert sum(given.rows) == 4
     assert given.ends[-1] == len(LINE) * 3 + len("and a rest")
     assert given.source.lag() == (0, 0.0)
+    assert "stdin: standard input has ended, rows read: 4" in caplog.text
 
 
 def test_what_the_store_refuses_is_kept_until_it_takes_it(given):

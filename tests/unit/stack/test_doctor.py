@@ -10,6 +10,7 @@ import pytest
 from bascule.errors import ProgramMissing
 from bascule.processes import programs
 from bascule.spec import load
+from bascule.spec.model import LogSource
 from bascule.stack import doctor, told
 from bascule.stack.state import held
 
@@ -74,6 +75,16 @@ def test_an_older_prometheus_than_the_tested_one_is_told(spec, machine):
     check = checks_of(spec)["prometheus"]
     assert check.state == "optional"
     assert "tested with 2.42" in check.mend
+
+
+def test_a_log_source_that_no_part_of_the_stack_could_read_fails(spec, machine):
+    """`up` would refuse it."""
+    assert "standard input" not in checks_of(spec)
+    sources = [*spec.logs.sources, LogSource(name="pipe", stdin=True, formats=["python"])]
+    piped = spec.model_copy(update={"logs": spec.logs.model_copy(update={"sources": sources})})
+    check = checks_of(piped)["standard input"]
+    assert not check.ok
+    assert "'pipe'" in check.found
 
 
 def test_a_busy_port_fails_with_its_holder(spec, machine):

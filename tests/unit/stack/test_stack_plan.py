@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
-from bascule.errors import PortBusy
+from bascule.errors import PortBusy, UsageError
 from bascule.processes import programs
 from bascule.spec import load
-from bascule.spec.model import Notify, ScheduledReport
+from bascule.spec.model import LogSource, Notify, ScheduledReport
 from bascule.stack.plan import exporters, plan, ports_of
-from bascule.stack.running import check_ports
+from bascule.stack.running import check_ports, up
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,17 @@ def test_an_exporter_is_started_only_for_what_the_spec_declares(spec):
 def test_a_node_exporter_at_another_address_is_not_ours_to_start(spec):
     hosts = spec.services["hosts"].model_copy(update={"targets": ["10.0.0.7:9100"]})
     assert "node_exporter" not in exporters(spec.model_copy(update={"services": {"hosts": hosts}}))
+
+
+def test_a_source_of_standard_input_is_refused_before_anything_of_the_stack_is_there(spec, tmp_path):
+    """No part has one: who writes into `up` would stand still once the pipe is full."""
+    sources = [*spec.logs.sources, LogSource(stdin=True, formats=["python"])]
+    piped = spec.model_copy(update={"logs": spec.logs.model_copy(update={"sources": sources})})
+    with pytest.raises(UsageError, match="log source 'stdin' is standard input") as raised:
+        up(piped, "spec.yaml", print, threading.Event())
+    assert "`files`" in raised.value.mend
+    assert "--role logs" in raised.value.mend
+    assert not (tmp_path / "state").exists()
 
 
 def test_prometheus_and_alertmanager_get_the_settings_that_deliver_fast(spec, tmp_path):
