@@ -208,7 +208,7 @@ def _faults(house: House, runs: int, alerts: tuple[str, ...], **fault: float) ->
 
 
 def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[str, float]) -> Run:
-    """Put the fault in at a place (0 to 1) of the scrape interval, wait for its alert, mend, wait for the alert's end."""
+    """Put the fault in at a place (0 to 1) of the scrape interval, wait for its alert, mend, wait for its end."""
     phase = place * house.spec.stack.scrape.interval
     _wait_for_phase(house, phase)
     fault = house.lab.fault(house.spec.versions.candidate, **changes)

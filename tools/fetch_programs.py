@@ -67,7 +67,11 @@ SETS = {
             ),
         ),
         Set("chromium", ("chromium",), ("chromium", "fonts-dejavu-core")),
-        Set("peers", ("mtail", "prometheus-pushgateway"), ("mtail", "prometheus-pushgateway")),  # that tests meet
+        Set(  # that tests meet
+            "peers",
+            ("mtail", "prometheus-pushgateway", "ruby"),
+            ("mtail", "prometheus-pushgateway", "ruby"),
+        ),
         Set(
             "bench",
             ("mtail", "rsyslogd", "syslog-ng", "victoria-metrics"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import shutil
 import subprocess
 import time
 from importlib import resources
@@ -13,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from bascule.errors import ProgramMissing
 from bascule.generate import elk
 from bascule.logs.columns import Rows
 from bascule.logs.formats import format_named
 from bascule.logs.parse import UNPARSED, Parser
 from bascule.logs.versions import Versions
+from bascule.processes import programs
 from bascule.spec import Spec, load
 from bascule.spec.model import LogFormat, Logs, LogSource
 
@@ -97,15 +98,17 @@ def spec() -> Spec:
 @pytest.fixture(scope="module")
 def events(spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
     """What the pipeline makes of `LINES`: every event's fields as texts."""
-    ruby = shutil.which("ruby")
-    if ruby is None:
-        pytest.skip("no ruby here: apt-get install ruby")
+    try:
+        ruby = programs.find("ruby")
+    except ProgramMissing as missing:
+        pytest.skip(str(missing))
     pipeline = tmp_path_factory.mktemp("logstash") / "pipeline.conf"
     pipeline.write_text(elk.elk_files(spec)["logstash/pipeline.conf"], "utf-8")
     with resources.as_file(resources.files("bascule.spec") / "grok-patterns.txt") as stock:
         done = subprocess.run(
-            [ruby, "-W0", str(TWIN), str(pipeline), str(stock), "shop"],
+            [str(ruby), "-W0", "--disable-gems", str(TWIN), str(pipeline), str(stock), "shop"],
             input="\n".join(LINES), capture_output=True, text=True, encoding="utf-8", check=False,
+            env=programs.environment(ruby),
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [

@@ -85,6 +85,7 @@ KNOWN = {
             "prometheus-pushgateway", "prometheus-pushgateway", "pushgateway",
             "the tests of the generated Logstash output", "prometheus.io", PEERS,
         ),
+        KnownProgram("ruby", "ruby", "ruby", "the tests of the generated Logstash filters", "ruby-lang.org", PEERS),
     )
 }  # fmt: skip
 
