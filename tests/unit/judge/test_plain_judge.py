@@ -83,6 +83,8 @@ class Agreement:
             self._check_history(index, pair, time)
             if weighed:
                 self._check_evidence(index, pair, time)
+                same(self.engine.recovery.nats[index], self.judge.recovery[pair].nats, ("recovery", pair, time))
+                same(self.engine.recovery.seconds[index], self.judge.recovery[pair].seconds, ("recovery", pair, time))
         self.looks += weighed
 
     def _check_history(self, index: int, pair: plain_judge.Pair, time: float) -> None:
@@ -152,8 +154,28 @@ def test_slower_answers_and_wrong_ones_move_many_pairs_at_once():
     b, judge, agreement = beside(4)
     b.history(130)
     b.run(40, latency=(0.02, 0.03), accuracy=(0.82, 0.6))
+    b.run(9, latency=(0.02, 0.015), accuracy=(0.82, 0.99))
     agreement.check_alarms()
     assert {signal for signal, _ in judge.alarms} == {"latency", "accuracy"}
+    assert max(recovery.nats for recovery in judge.recovery.values()) > 0
+
+
+def test_an_increase_that_is_certain_and_below_the_harmful_one():
+    b, judge, agreement = beside(2, text=judge_house.SPEC.replace("harmful_increase: 1pt", "harmful_increase: 40pt"))
+    b.history(130)
+    b.run(30, errors=(0.0002, BAD))
+    agreement.check_alarms()
+    assert judge.distance["errors", None, "all"] > 0
+    assert not judge.raised
+
+
+def test_a_baseline_that_fails_nearly_always():
+    """Its rate and upper bound are held at 95 %."""
+    b, judge, agreement = beside(2)
+    b.history(130, accuracy=(0.01, 0.01))
+    b.run(40, accuracy=(0.01, 0.01))
+    agreement.check_alarms()
+    assert judge.history.past["accuracy", None, "freemium"].rate == 0.95
 
 
 @pytest.mark.parametrize("seed", [1, 2])
