@@ -188,6 +188,7 @@ class Engine:
                 seconds = float(self.recovery.seconds[pairs].min())
                 self._end(cell, time, f"not inferior for {seconds:.0f} s of traffic since the mend")
                 self.evidence.restart(self._mask(self._cell_pairs[cell]))
+                self.distance[self._cell_pairs[cell]] = -np.inf  # what has been mended raises no second alarm
 
     def _recovering(self, cell: Cell) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         """The pairs that must recover: the one that raised the alarm (a bound), or the cell's only one."""

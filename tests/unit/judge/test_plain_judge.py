@@ -252,7 +252,6 @@ def test_a_mended_regression_ends_its_alarms_and_its_evidence_starts_anew(seed):
     assert 0 < len(judge.ended) < len(judge.raised)
 
 
-@pytest.mark.xfail(strict=True, reason="the look that ends an alarm is judged once more by the evidence from before it")
 def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
     """What the phase has gathered is still above its threshold when the mend has been shown."""
     b = judge_world.Bench(judge_house.shop_spec(), {"latency": FEW}, Plan(2, START, HALF), 1)
