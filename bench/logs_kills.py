@@ -177,6 +177,7 @@ def run() -> Result:
         for seed in range(KILLS // 20):
             with tempfile.TemporaryDirectory(prefix="bench-kills-") as name:
                 outcomes.append(kill(Path(name), kills=20, seed=seed))
+            print(f"  {what}: {20 * len(outcomes)} kills, {outcomes[-1].written:,} lines in the last 20", flush=True)
         bars += _bars(what, outcomes)
         if kill is kill_beats:
             beside = sum(abs(o.documents - o.written) for o in outcomes)
