@@ -396,7 +396,7 @@ def thresholds(budget: float, weight: float, phi: float, tick: float) -> Needed:
     return Needed(
         since_start=math.log(1 / (0.3 * budget * weight)) + 1,
         change=math.log(1 / (0.2 * budget * weight)) + min(6.2 + 1.2 * math.log(phi), looks),
-        history=math.log(1 / (0.5 * budget * weight)) + min(4.2 + 1.2 * math.log(phi), looks),
+        history=math.log(1 / (0.5 * budget * weight)) + min(4.2 + min(1.8 * math.log(phi), 2.5), looks),
     )
 
 
@@ -406,13 +406,18 @@ def level_of(standing: Standing, needed: Needed) -> float:
     return max(guards, default=-math.inf) - standing.penalty
 
 
+def guard_of_rank(moved: float) -> float:
+    """4.7 + ln(moved / k), and .6 of what its logarithm exceeds ln 6 by."""
+    return 4.7 + max(math.log(moved), 0.0) + 0.6 * max(math.log(moved / 6), 0.0)
+
+
 def guards_needed(levels: Mapping[Pair, float], moved: int) -> dict[Pair, float]:
-    """e-BH: the k-th largest guard needs 5 + ln(moved / k), and with it pass all that are larger."""
+    """e-BH: the k-th largest guard needs that of moved / k, and with it pass all that are larger."""
     many = max(moved, 1)
     if all(level == -math.inf for level in levels.values()):
-        return dict.fromkeys(levels, 5 + math.log(many))
+        return dict.fromkeys(levels, guard_of_rank(many))
     ranked = sorted(levels, key=lambda pair: -levels[pair])
-    needed = {pair: 5 + max(math.log(many / k), 0.0) for k, pair in enumerate(ranked, 1)}
+    needed = {pair: guard_of_rank(many / k) for k, pair in enumerate(ranked, 1)}
     passing = [k for k, pair in enumerate(ranked) if levels[pair] >= needed[pair]]
     for pair in ranked[: passing[-1]] if passing else []:
         needed[pair] = needed[ranked[passing[-1]]]

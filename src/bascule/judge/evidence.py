@@ -43,10 +43,12 @@ BLOCK_SECONDS = 10.0  # against history: counts are weighed in blocks of this le
 SHARE_HISTORY, SHARE_CHANGE, SHARE_START = 0.5, 0.2, 0.3  # of the false-alarm budget
 # calibrated: ln of the effective number of restarts of a CUSUM in an hour, phi = 1; the guard pays most of them
 RESTARTS_HISTORY = 4.2
+BURSTY_HISTORY, BURSTY_HISTORY_MOST = 1.8, 2.5  # calibrated: nats more per ln phi, and how many at most
 RESTARTS_CHANGE = 6.2  # calibrated likewise, for the CUSUM side by side, which has no guard
-RESTARTS_PER_LN_PHI = 1.2  # calibrated
+BURSTY_CHANGE = 1.2  # calibrated: nats more per ln phi
 ESTIMATED_PHI = 1.0  # calibrated: nats that pay for phi being an estimate
-G0 = 5.0  # calibrated: least guard, about ln(1 / .7 %)
+G0 = 4.7  # calibrated: least guard, about ln(1 / .9 %)
+CROWD_PAIRS, CROWD = 6, 0.6  # calibrated: from so many moved pairs on, the guard rises faster by so much per ln
 G_ALONE = 3.0  # against history alone (at 100 % nothing stands beside the candidate): nats on top of the threshold
 MOVED = 3.0  # calibrated: nats against history from which a pair counts as moved
 BASELINE_EFFECT = 2.0  # rate ratio at which V1 is watched for moving itself
@@ -213,10 +215,11 @@ def thresholds(phi: Floats, weights: Floats, budget: float, looks_per_hour: floa
     """
     with np.errstate(divide="ignore"):
         price = -np.log(budget * weights)
-    bursty, most = RESTARTS_PER_LN_PHI * np.log(phi), np.log(looks_per_hour)
+    bursty, most = np.log(phi), np.log(looks_per_hour)
+    restarts_history = RESTARTS_HISTORY + np.minimum(BURSTY_HISTORY * bursty, BURSTY_HISTORY_MOST)
     return Thresholds(
-        history=price - np.log(SHARE_HISTORY) + np.minimum(RESTARTS_HISTORY + bursty, most),
-        change=price - np.log(SHARE_CHANGE) + np.minimum(RESTARTS_CHANGE + bursty, most),
+        history=price - np.log(SHARE_HISTORY) + np.minimum(restarts_history, most),
+        change=price - np.log(SHARE_CHANGE) + np.minimum(RESTARTS_CHANGE + BURSTY_CHANGE * bursty, most),
         since_start=price - np.log(SHARE_START) + ESTIMATED_PHI,
     )
 
@@ -248,19 +251,25 @@ def _guarded(look: Look, limits: Thresholds, sets: int) -> Floats:
     return np.asarray(np.minimum(over, look.guard - penalty - needed).max(axis=0))
 
 
+def _guard_of_rank(moved_per_rank: Floats) -> Floats:
+    crowd = np.maximum(np.log(moved_per_rank / CROWD_PAIRS), 0)
+    return np.asarray(G0 + np.maximum(np.log(moved_per_rank), 0) + CROWD * crowd)
+
+
 def required_guard(level: Floats, moved: Flags) -> Floats:
     """Guard that each pair of a set must reach, (sets, K), by e-BH over the pairs that moved.
 
     The k-th largest guard needs G0 + ln(moved / k) (Wang & Ramdas, JRSS-B 2022), and with it all larger ones pass: an
     incident of both versions that moves many pairs costs one G0, and a regression of V2 on many pairs pays for itself.
+    Where CROWD_PAIRS have moved for each that would pass, more is asked: phi is an estimate, and so many pairs err.
     """
     many = np.maximum(moved.sum(axis=-1, keepdims=True), 1)
     if not np.isfinite(level).any():
-        return np.broadcast_to(G0 + np.log(many), level.shape)
+        return np.broadcast_to(_guard_of_rank(many), level.shape)
     order = np.argsort(-level, axis=-1, kind="stable")
     ranked = np.take_along_axis(level, order, axis=-1)
     rank = np.arange(1, level.shape[-1] + 1)
-    needed = G0 + np.maximum(np.log(many / rank), 0)
+    needed = _guard_of_rank(many / rank)
     passes = ranked >= needed
     last = np.where(passes.any(axis=-1), level.shape[-1] - 1 - np.argmax(passes[..., ::-1], axis=-1), -1)
     within = np.arange(level.shape[-1]) <= last[..., None]

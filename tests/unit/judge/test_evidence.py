@@ -11,6 +11,8 @@ from scipy.stats import nbinom
 
 from bascule.judge.evidence import (
     CLIP,
+    CROWD,
+    CROWD_PAIRS,
     EFFECTS,
     G0,
     Evidence,
@@ -197,7 +199,8 @@ def test_the_guard_is_e_bh_over_the_pairs_that_moved(levels, data):
     needed = required_guard(level[None], moved[None])[0]
     many = max(int(moved.sum()), 1)
     order = np.sort(level)[::-1]
-    passing = [k for k, value in enumerate(order, start=1) if value >= G0 + max(np.log(many / k), 0)]
+    crowd = [CROWD * max(np.log(many / k / CROWD_PAIRS), 0) for k in range(1, len(order) + 1)]
+    passing = [k for k, value in enumerate(order, start=1) if value >= G0 + max(np.log(many / k), 0) + crowd[k - 1]]
     expected = level >= order[passing[-1] - 1] if passing else np.zeros(len(level), bool)
     assert ((level >= needed) == expected).all()
 
