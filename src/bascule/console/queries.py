@@ -15,7 +15,7 @@ from bascule.conventions import (
     VERSION,
 )
 from bascule.spec import Objective
-from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal, Spec
+from bascule.spec.model import AVAILABILITY, GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal, Spec
 from bascule.spec.quantities import format_duration
 from bascule.spec.selector import Matcher, Selector, bucket_under
 
@@ -135,7 +135,7 @@ def good_share(spec: Spec, sla: str) -> str | None:
     An SLA that promises a gain is the candidate's: the baseline is what it improves on.
     """
     declared = spec.slas.named[sla]
-    if sla == "availability" and declared.signal is None:
+    if sla == AVAILABILITY and declared.signal is None:
         jobs = "|".join(spec.services_of("application"))
         return f'avg(avg_over_time(up{{job=~"{jobs}"}}[{LOOK_BACK}]))'
     signal = spec.signals.get(declared.signal or SIGNAL_OF_SLA.get(sla, sla))

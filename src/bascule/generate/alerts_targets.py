@@ -18,7 +18,7 @@ from bascule.generate.rules import Alerting
 from bascule.generate.texts import NUMBER, PERCENT, difference_in, gain_written, value_in, written
 from bascule.generate.usage import partner_label, quotas, uses_instrument
 from bascule.spec import Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Rollback
+from bascule.spec.model import AVAILABILITY, GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Rollback
 from bascule.spec.quantities import Gain, format_duration
 
 _PROMISE = {
@@ -279,7 +279,7 @@ def _measure(spec: Spec, trigger: Rollback) -> str:
     bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:g}"
     signal = spec.signals.get(name)
     if signal is None:
-        return _availability(spec, bound) if name == "availability" else ""
+        return _availability(spec, bound) if name == AVAILABILITY else ""
     if isinstance(signal, GaugeSignal):
         return f"{_candidates(spec, Recorded.SIGNAL_LEVEL, name)} {bound}"
     events = f'sum by (version) ({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{spec.versions.candidate}"}})'

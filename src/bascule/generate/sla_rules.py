@@ -16,7 +16,7 @@ from bascule.generate.rules import Alerting, Recording
 from bascule.generate.texts import DURATION, PERCENT
 from bascule.spec import Objective, Selector, Spec
 from bascule.spec.growth import growth_rules
-from bascule.spec.model import HistogramSignal, RatioSignal, Sla
+from bascule.spec.model import AVAILABILITY, HistogramSignal, RatioSignal, Sla
 from bascule.spec.quantities import format_duration, parse_duration
 from bascule.spec.selector import bucket_under
 
@@ -28,7 +28,6 @@ LONG_TIERS = ((14.4, "1h", "5m", CRITICAL), (6.0, "6h", "30m", CRITICAL), (1.0, 
 SHORT_TIERS = ((6.0, "1h", "5m", WARNING),)
 WINDOWS = ("5m", "30m", "1h", "6h", "1d", "3d")
 _SIGNAL_OF = {"response_time": "latency", "error_rate": "errors"}
-AVAILABILITY = "availability"
 _WHOSE = "{{ with $labels.job }} of {{ . }}{{ end }}"  # uptime is counted for each service
 
 

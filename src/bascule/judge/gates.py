@@ -58,9 +58,8 @@ def _availability_gate(engine: Engine, around: Surroundings, threshold: Threshol
     if begun < AVAILABILITY_SECONDS:
         left = span_text(AVAILABILITY_SECONDS - begun)
         return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}, not yet decided, in {left}.")
-    if threshold.holds(value):
-        return Gate(AVAILABILITY, State.OK, value, f"{shown}, passed.")
-    return Gate(AVAILABILITY, State.BAD, value, f"{shown}, not passed.")
+    state, word = _decided(Bounded(value, value, value, len(values)), threshold)
+    return Gate(AVAILABILITY, state, value, f"{shown}, {word}.")
 
 
 def _gate(engine: Engine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:

@@ -46,9 +46,10 @@ def _measures(spec: Spec) -> Iterator[Finding]:
 def _measure(spec: Spec, measure: str, key: tuple[str | int, ...]) -> Iterator[Finding]:
     name, _, statistic = measure.partition(".")
     signal = spec.signals.get(name)
+    if signal is None and measure == AVAILABILITY:
+        return
     if signal is None:
-        if measure != AVAILABILITY:
-            yield Finding(key, f"{measure!r} is not a declared signal", f"declared are: {', '.join(spec.signals)}")
+        yield Finding(key, f"{measure!r} is not a declared signal", f"declared are: {', '.join(spec.signals)}")
     elif isinstance(signal, GaugeSignal):
         what = f"{name!r} is a gauge: it counts no events, so nothing can be decided on it"
         yield Finding(key, what, "declare it as a ratio, a histogram or a mean, or leave it to its target's alert")

@@ -49,7 +49,7 @@ NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Span = Annotated[Duration, Field(ge=0.001)]  # of time that cannot be empty
-AVAILABILITY = "availability"  # a measure that needs no signal: the share of the candidate's scrapes that succeed
+AVAILABILITY = "availability"  # a measure, and an SLA, that needs no signal: scrapes tell it
 
 
 def _gather(data: Any, own: tuple[str, ...]) -> Any:
