@@ -15,9 +15,10 @@ from bascule.conventions import (
     VERSION,
 )
 from bascule.spec import Objective
-from bascule.spec.model import AVAILABILITY, GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal, Spec
+from bascule.spec.model import AVAILABILITY, Spec
 from bascule.spec.quantities import format_duration
 from bascule.spec.selector import Matcher, Selector, bucket_under
+from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
 HEALTH = '{__name__=~"up|probe_success|redis_up|nginx_up"}'
 HEALTH_TIMES = "timestamp(up)"

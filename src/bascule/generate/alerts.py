@@ -23,8 +23,8 @@ from bascule.generate.recording import (
 from bascule.generate.rules import Alerting
 from bascule.generate.texts import DURATION, PERCENT, POINTS, gain_written, title
 from bascule.spec import Spec
-from bascule.spec.model import HistogramSignal, RatioSignal
 from bascule.spec.quantities import format_duration
+from bascule.spec.signals import HistogramSignal, RatioSignal
 
 CRITICAL, WARNING, GATE = "critical", "warning", "gate"
 CACHE_WARM_UP_SECONDS = 600

@@ -18,8 +18,9 @@ from bascule.generate.rules import Alerting
 from bascule.generate.texts import NUMBER, PERCENT, difference_in, gain_written, value_in, written
 from bascule.generate.usage import partner_label, quotas, uses_instrument
 from bascule.spec import Spec
-from bascule.spec.model import AVAILABILITY, GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Rollback
+from bascule.spec.model import AVAILABILITY, Rollback
 from bascule.spec.quantities import Gain, format_duration
+from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
 
 _PROMISE = {
     "accuracy": ("Accuracy", "{{ $labels.user_segment }} does not get the accuracy it was promised"),

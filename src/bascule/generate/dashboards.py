@@ -20,7 +20,7 @@ from bascule.generate.rule_groups import rule_groups
 from bascule.generate.sla_rules import known_slas
 from bascule.generate.usage import partner_label, quotas, uses_instrument
 from bascule.spec import Objective, Spec
-from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 
 V, S = '{version=~"$version"}', '{version=~"$version",user_segment=~"$user_segment"}'
 UP_DOWN = {"0": "down", "1": "up"}

@@ -15,7 +15,7 @@ from bascule.generate.instrument_config import latency_bounds
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.usage import RETENTION_WINDOW, uses_instrument
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
 STEP_SECONDS = 30  # two samples at least in a minute
 STEPS = 40  # twenty minutes

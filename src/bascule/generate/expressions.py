@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bascule import conventions as names
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, Signal
+from bascule.spec.signals import GaugeSignal, HistogramSignal, Signal
 
 WINDOW = "5m"  # the source document's
 WINDOW_SECONDS = 300

@@ -9,7 +9,7 @@ from bascule import conventions as names
 from bascule.conventions import Metric
 from bascule.generate.render import without_empty
 from bascule.spec import Objective, Spec
-from bascule.spec.model import HistogramSignal
+from bascule.spec.signals import HistogramSignal
 
 
 def instrument_config(spec: Spec) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bascule.generate.prometheus_config import probe_job
 from bascule.generate.recording import BY_SEGMENT, BY_VERSION, PLAN, REQUESTS, SERVICE_UP, quantile_name
 from bascule.generate.rules import Recording
 from bascule.spec import Spec
-from bascule.spec.model import HistogramSignal, MeanSignal, Signal
+from bascule.spec.signals import HistogramSignal, MeanSignal, Signal
 
 PLANNED = Recorded.PLANNED_BY_VERSION
 

@@ -13,7 +13,7 @@ from bascule.generate.prometheus_config import probe_job
 from bascule.generate.sla_rules import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, known_slas, signal_of
 from bascule.generate.usage import partner_label
 from bascule.spec import Objective, Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, RatioSignal
+from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal
 
 SOON, LATE = "13m", "19m"
 _AWFUL_SECONDS = 2.5

@@ -18,7 +18,7 @@ from bascule.generate.promtool_cases import Case, awful_scene, cases, sla_cases
 from bascule.generate.rule_groups import rule_groups
 from bascule.generate.rules import Group, Recording
 from bascule.spec import Spec
-from bascule.spec.model import HistogramSignal, RatioSignal
+from bascule.spec.signals import HistogramSignal, RatioSignal
 
 LOOK_AT = "13m"  # ten minutes until a share is known to be off the plan, and some more
 

@@ -30,7 +30,7 @@ from bascule.generate.expressions import (
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.rules import Recording
 from bascule.spec import Selector, Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
 
 EVENTS = Recorded.SIGNAL_EVENTS
 SUM = Recorded.SIGNAL_SUM

@@ -16,9 +16,10 @@ from bascule.generate.rules import Alerting, Recording
 from bascule.generate.texts import DURATION, PERCENT
 from bascule.spec import Objective, Selector, Spec
 from bascule.spec.growth import growth_rules
-from bascule.spec.model import AVAILABILITY, HistogramSignal, RatioSignal, Sla
+from bascule.spec.model import AVAILABILITY, Sla
 from bascule.spec.quantities import format_duration, parse_duration
 from bascule.spec.selector import bucket_under
+from bascule.spec.signals import HistogramSignal, RatioSignal
 
 INTERVAL_SECONDS = 60.0
 SERVING = "application|nginx|redis"

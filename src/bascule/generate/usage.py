@@ -13,7 +13,7 @@ from bascule.conventions import Metric, Recorded
 from bascule.generate.expressions import among, canonical_level, canonical_rate, not_among, requests
 from bascule.generate.rules import Recording
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, RatioSignal
+from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal
 
 INTERVAL_SECONDS = 15.0
 RETENTION_WINDOW = "30d"  # of the source document's customer retention

@@ -21,7 +21,7 @@ from bascule.errors import QueryRejected
 from bascule.generate import generate
 from bascule.prometheus import Prometheus, Sample
 from bascule.spec import Selector, Spec
-from bascule.spec.model import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
 FindingState = Literal["ok", "empty", "not_applicable", "error"]
 

@@ -12,8 +12,8 @@ from bascule.incidents.model import Entry, Notice
 from bascule.incidents.store import Store
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Spec
-from bascule.spec.model import HistogramSignal, RatioSignal
 from bascule.spec.quantities import format_duration
+from bascule.spec.signals import HistogramSignal, RatioSignal
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _POINTS = 24

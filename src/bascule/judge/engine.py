@@ -26,7 +26,7 @@ from bascule.judge.means import Means
 from bascule.judge.measures import Measures, Reading
 from bascule.judge.plan import Plan
 from bascule.judge.signals import JointLook, Schema
-from bascule.spec.model import GaugeSignal, MeanSignal, RatioSignal
+from bascule.spec.signals import GaugeSignal, MeanSignal, RatioSignal
 
 Cell = tuple[str, str]  # signal, segment
 

@@ -8,7 +8,8 @@ from bascule.conventions import State
 from bascule.judge.alarm import Alarm
 from bascule.judge.measures import Reading
 from bascule.judge.texts import clock_text, difference_text, share_text, value_text, where_text
-from bascule.spec.model import RatioSignal, Signal, Versions
+from bascule.spec.model import Versions
+from bascule.spec.signals import RatioSignal, Signal
 
 
 def line_text(name: str, segment: str, unit: str, better: str, state: State, reading: Reading, evidence: float | None,

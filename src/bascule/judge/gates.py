@@ -22,8 +22,9 @@ from bascule.judge.measures import Bounded, Measures, is_relative, quantile_of
 from bascule.judge.surroundings import AVAILABILITY_SECONDS, Surroundings
 from bascule.judge.texts import difference_text, share_text, span_text, value_text
 from bascule.judge.verdict import Gate, Trigger
-from bascule.spec.model import AVAILABILITY, HistogramSignal, MeanSignal, RatioSignal, Rollback, Spec
+from bascule.spec.model import AVAILABILITY, Rollback, Spec
 from bascule.spec.quantities import Threshold
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 
 LONGEST_FORECAST = 30 * 86400.0
 NONE = Bounded(math.nan, math.nan, math.nan, 0.0)

@@ -24,8 +24,8 @@ from bascule.judge.confidence import (
 from bascule.judge.history import BASELINE, CANDIDATE
 from bascule.judge.layout import Floats
 from bascule.judge.signals import Pair, Schema
-from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Signal
 from bascule.spec.quantities import Threshold
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Signal
 
 DEFAULT_QUANTILE = 0.95
 MEAN_LEVEL = 0.01  # where the interval behind a mean's evidence is tuned

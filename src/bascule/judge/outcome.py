@@ -16,7 +16,7 @@ from bascule.judge.plan import Plan
 from bascule.judge.surroundings import Sight, Surroundings
 from bascule.judge.texts import span_text
 from bascule.judge.verdict import Facts, Gate, Judgement, Line, Trigger, judge
-from bascule.spec.model import HistogramSignal, RatioSignal
+from bascule.spec.signals import HistogramSignal, RatioSignal
 
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 

@@ -21,7 +21,7 @@ from bascule.judge.layout import Floats, Layout
 from bascule.judge.strata import Strata, declared
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Signal
 
 STALE_SECONDS = 5.0  # an instance without a sample for longer is gone (or for 2.5 scrape intervals, if longer)
 HUGE = 1e9  # no counter grows by more between two scrapes

@@ -11,7 +11,7 @@ from bascule.judge.detectable import FOUND_WITHIN_SECONDS, Setting, median_delay
 from bascule.judge.engine import Engine
 from bascule.judge.signals import Pair
 from bascule.judge.texts import share_text
-from bascule.spec.model import RatioSignal
+from bascule.spec.signals import RatioSignal
 
 LEAST_TRAFFIC, MOST_TRAFFIC = 0.1, 1e4  # requests a second of the candidate: no suggestion beyond
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from bascule.errors import StoreError, UsageError
 from bascule.sla.compare import Cell, Cells, cells
 from bascule.sla.data import Data
-from bascule.spec.model import MeanSignal, RatioSignal
+from bascule.spec.signals import MeanSignal, RatioSignal
 
 FILE = "sla/baseline.json"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bascule.sla.counts import Counts, quantile
 from bascule.sla.data import Data
 from bascule.sla.report import Comparison, Stratum
-from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 
 Buckets = Mapping[float, float]
 

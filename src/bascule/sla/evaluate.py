@@ -32,7 +32,8 @@ from bascule.sla.uptime import interval_of, read_uptime
 from bascule.sla.windows import Calendar
 from bascule.spec import Selector, Spec
 from bascule.spec.growth import growth_rules
-from bascule.spec.model import HistogramSignal, RatioSignal, Sla
+from bascule.spec.model import Sla
+from bascule.spec.signals import HistogramSignal, RatioSignal
 
 _NO_MINIMUM: Final = 0.0
 

@@ -9,8 +9,8 @@ from bascule.sla.compare import Cell, cells, events_of, mean, standardised
 from bascule.sla.data import Data
 from bascule.sla.promises import Measured
 from bascule.sla.report import Gain, Standing
-from bascule.spec.model import RatioSignal
 from bascule.spec.quantities import Gain as Wanted
+from bascule.spec.signals import RatioSignal
 
 
 def gain_of(data: Data, one: Measured, start: float, end: float, frozen: Baseline | None) -> Gain | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bascule.errors import UsageError
 from bascule.sla.report import Kind, Promise
 from bascule.spec import Objective, Spec
-from bascule.spec.model import AVAILABILITY, HistogramSignal, MeanSignal, RatioSignal, Segment, Sla
+from bascule.spec.model import AVAILABILITY, Segment, Sla
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 
 _SIGNAL_OF = {"response_time": "latency", "error_rate": "errors", "latency": "latency", "errors": "errors"}
 

@@ -4,5 +4,17 @@ from bascule.spec.load import BUILT_IN, built_in_text, load, parse, starter_text
 from bascule.spec.model import Spec
 from bascule.spec.objective import Objective
 from bascule.spec.selector import Matcher, Selector
+from bascule.spec.signals import Role
 
-__all__ = ["BUILT_IN", "Matcher", "Objective", "Selector", "Spec", "built_in_text", "load", "parse", "starter_text"]
+__all__ = [
+    "BUILT_IN",
+    "Matcher",
+    "Objective",
+    "Role",
+    "Selector",
+    "Spec",
+    "built_in_text",
+    "load",
+    "parse",
+    "starter_text",
+]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from bascule.spec.lint import Finding
-from bascule.spec.model import AVAILABILITY, HistogramSignal, RatioSignal, Signal, Spec
+from bascule.spec.model import AVAILABILITY, Spec
 from bascule.spec.objective import Objective
 from bascule.spec.quantities import Gain, Threshold, format_duration
+from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
 
 Key = tuple[str | int, ...]
 _SHARES = ("%", "pt")

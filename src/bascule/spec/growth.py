@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bascule.conventions import SLA_GROWTH
-from bascule.spec.model import HistogramSignal, MeanSignal, RatioSignal, Spec
+from bascule.spec.model import Spec
 from bascule.spec.selector import Selector
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 
 INTERVAL_SECONDS = 60.0
 _WINDOW = "1m"

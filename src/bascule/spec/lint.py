@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bascule.spec import log_patterns
-from bascule.spec.model import AVAILABILITY, GaugeSignal, HistogramSignal, Spec
+from bascule.spec.model import AVAILABILITY, Spec
+from bascule.spec.roles import kind_wanted
+from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal, Role
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Finding:
 def lint(spec: Spec) -> Iterator[Finding]:
     """Every contradiction between parts of the spec."""
     yield from _phases(spec)
+    yield from _roles(spec)
     yield from _measures(spec)
     yield from _versions(spec)
     yield from _windows(spec)
@@ -33,6 +36,23 @@ def _phases(spec: Spec) -> Iterator[Finding]:
         if after.share <= before.share:
             what = f"the share goes from {before.share:.0%} to {after.share:.0%}"
             yield Finding(("phases", index, "share"), what, "each phase must give more than the one before")
+
+
+def _roles(spec: Spec) -> Iterator[Finding]:
+    seen: dict[Role, str] = {}
+    for name, signal in spec.signals.items():
+        if signal.role is None or signal.role is Role.OTHER:
+            continue
+        kind = kind_wanted(signal.role)
+        key = ("signals", name, "role")
+        if kind is not None and not isinstance(signal, kind):
+            wanted = "ratio" if kind is RatioSignal else "histogram"
+            yield Finding(
+                key, f"the role {signal.role} needs a {wanted} signal", f"declare a {wanted}, or leave it out"
+            )
+        elif signal.role in seen:
+            yield Finding(key, f"{seen[signal.role]!r} already has the role {signal.role}", "give it to one of the two")
+        seen.setdefault(signal.role, name)
 
 
 def _measures(spec: Spec) -> Iterator[Finding]:

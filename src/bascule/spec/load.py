@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from bascule.errors import Problem, SpecError
-from bascule.spec import model
+from bascule.spec import model, signals
 from bascule.spec.bounds import bounds
 from bascule.spec.clashes import clashes
 from bascule.spec.lint import lint
@@ -178,5 +178,6 @@ def _suggestion(key: Key) -> str:
 
 
 def _known_keys() -> set[str]:
-    parts = [part for part in vars(model).values() if isinstance(part, type) and issubclass(part, BaseModel)]
+    names = (vars(model) | vars(signals)).values()
+    parts = [part for part in names if isinstance(part, type) and issubclass(part, BaseModel)]
     return {field.alias or name for part in parts for name, field in part.model_fields.items()}

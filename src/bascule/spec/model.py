@@ -24,14 +24,17 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
+from bascule.spec.part import Part
 from bascule.spec.quantities import (
     ConditionField,
     Duration,
@@ -42,9 +45,10 @@ from bascule.spec.quantities import (
     ThresholdField,
     parse_moment,
 )
-from bascule.spec.selector import Matcher, MatchersField, Selector, SelectorField
+from bascule.spec.roles import roles_of
+from bascule.spec.selector import Matcher, MatchersField
+from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Role, Signal, SignalPart
 
-Better = Literal["lower", "higher"]
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -58,12 +62,6 @@ def _gather(data: Any, own: tuple[str, ...]) -> Any:
         return data
     rest = {key: value for key, value in data.items() if key not in own}
     return {key: data[key] for key in own if key in data} | {"named": rest}
-
-
-class Part(BaseModel):
-    """A part of the spec: unknown keys are refused, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Metadata(Part):
@@ -139,74 +137,15 @@ class Probe(Part):
     certificate_warning: Duration = 30 * 86400.0
 
 
-class RatioSignal(Part):
-    """Bad (or good) events among all events, each a counter."""
-
-    kind: Literal["ratio"]
-    total: SelectorField
-    bad: SelectorField | None = None
-    good: SelectorField | None = None
-    better: Better
-    unit: str = "ratio"
-    harmful_increase: Quantity = 0.0  # a worsening below this is nobody's concern
-    target_gain: GainField | None = None
-    alert_below_gain: GainField | None = None
-    strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
-
-    @model_validator(mode="after")
-    def _one_side(self) -> Self:
-        if (self.bad is None) == (self.good is None):
-            raise ValueError("give either 'bad' or 'good', not both and not neither")
-        return self
-
-    @property
-    def events(self) -> Selector:
-        """The counter of the declared side, `bad` or `good`."""
-        side = self.bad if self.bad is not None else self.good
-        assert side is not None
-        return side
+S = TypeVar("S", bound=SignalPart)
 
 
-class HistogramSignal(Part):
-    """A distribution in a classic histogram; `metric` without `_bucket`."""
+@dataclass(frozen=True)
+class Named(Generic[S]):
+    """A signal of the spec, with the name it has there."""
 
-    kind: Literal["histogram"]
-    metric: SelectorField
-    better: Better = "lower"
-    unit: str = "seconds"
-    targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], Quantity] = Field(default_factory=dict)
-    strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
-
-    def series(self, suffix: Literal["bucket", "sum", "count"]) -> Selector:
-        return self.metric.named(f"{self.metric.metric}_{suffix}")
-
-
-class MeanSignal(Part):
-    """A mean per event, from counters of the sum and of the events."""
-
-    kind: Literal["mean"]
-    sum: SelectorField
-    count: SelectorField
-    sum_of_squares: SelectorField | None = None
-    better: Better
-    unit: str = ""
-    target: Quantity | None = None
-    target_gain: GainField | None = None
-    strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
-
-
-class GaugeSignal(Part):
-    """A level that is read as it is."""
-
-    kind: Literal["gauge"]
-    metric: SelectorField
-    better: Better
-    unit: str = ""
-    target: Quantity | None = None
-    strata: list[Label] = Field(default_factory=list)
-
-
-Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]
+    name: str
+    signal: S
 
 
 class LatencyTargets(Part):
@@ -585,6 +524,37 @@ class Spec(Part):
     @property
     def title(self) -> str:
         return self.metadata.title or self.metadata.name
+
+    @cached_property
+    def signal_roles(self) -> dict[str, Role]:
+        """What each signal stands for: as declared, else inferred (roles.py)."""
+        return roles_of(self.signals)
+
+    def _with(self, role: Role, kind: type[S]) -> Named[S] | None:
+        for name, signal in self.signals.items():
+            if self.signal_roles[name] is role and isinstance(signal, kind):
+                return Named(name, signal)
+        return None
+
+    @property
+    def errors(self) -> Named[RatioSignal] | None:
+        """The signal with the role `errors`."""
+        return self._with(Role.ERRORS, RatioSignal)
+
+    @property
+    def latency(self) -> Named[HistogramSignal] | None:
+        """The signal with the role `latency`."""
+        return self._with(Role.LATENCY, HistogramSignal)
+
+    @property
+    def accuracy(self) -> Named[RatioSignal] | None:
+        """The signal with the role `accuracy`."""
+        return self._with(Role.ACCURACY, RatioSignal)
+
+    @property
+    def revenue(self) -> Named[MeanSignal] | None:
+        """The signal with the role `revenue`."""
+        return self._with(Role.REVENUE, MeanSignal)
 
     @property
     def roles(self) -> tuple[str, ...]:
