@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from bascule import conventions as names
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
-from bascule.generate.expressions import WINDOW_SECONDS, by_segment, indent
 from bascule.generate.recording import (
     BY_SEGMENT,
     EVENTS,
@@ -22,6 +21,7 @@ from bascule.generate.recording import (
 )
 from bascule.generate.rules import Alerting
 from bascule.generate.texts import DURATION, PERCENT, POINTS, gain_written, title
+from bascule.promql.expressions import WINDOW_SECONDS, by_segment, indent
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.spec.signals import HistogramSignal, RatioSignal

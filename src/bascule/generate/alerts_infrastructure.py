@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from bascule.conventions import Alert
 from bascule.generate.alerts import CRITICAL, WARNING, alerting
-from bascule.generate.expressions import among
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.rules import Alerting
 from bascule.generate.texts import COUNT, DURATION, PERCENT
+from bascule.promql.expressions import among
 from bascule.spec import Spec
 
 DAY = 86400

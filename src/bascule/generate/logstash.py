@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bascule.generate.expressions import indent
 from bascule.generate.log_fields import COLUMNS, NUMBERS, index_prefix, sources
 from bascule.generate.log_patterns import DEFINITIONS, PAIRS, LinePattern, escape, line_pattern
+from bascule.promql.expressions import indent
 from bascule.spec import Spec
 from bascule.spec.model import LogSource
 

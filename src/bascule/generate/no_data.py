@@ -12,10 +12,10 @@ from bascule import conventions as names
 from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.alerts import SIGNAL_EXPECTED, SIGNAL_PRESENT
-from bascule.generate.expressions import events, strata
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.recording import BY_SEGMENT, BY_VERSION, PLAN, REQUESTS, SERVICE_UP, quantile_name
 from bascule.generate.rules import Recording
+from bascule.promql.expressions import events, strata
 from bascule.spec import Spec
 from bascule.spec.signals import HistogramSignal, MeanSignal, Signal
 

@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from bascule import conventions as names
 from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
-from bascule.generate.expressions import (
+from bascule.generate.prometheus_config import probe_job
+from bascule.generate.rules import Recording
+from bascule.promql.expressions import (
     WINDOW,
     among,
     by_segment,
@@ -27,8 +29,6 @@ from bascule.generate.expressions import (
     requests,
     strata,
 )
-from bascule.generate.prometheus_config import probe_job
-from bascule.generate.rules import Recording
 from bascule.spec import Selector, Spec
 from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from bascule.conventions import Alert, Recorded
 from bascule.generate.alerts import CRITICAL, WARNING, alerting
-from bascule.generate.expressions import canonical_rate
 from bascule.generate.rules import Alerting, Recording
 from bascule.generate.texts import DURATION, PERCENT
+from bascule.promql.expressions import canonical_rate
 from bascule.spec import Objective, Selector, Spec
 from bascule.spec.growth import growth_rules
 from bascule.spec.model import AVAILABILITY, Sla

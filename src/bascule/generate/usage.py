@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from bascule import conventions as names
 from bascule.conventions import Metric, Recorded
-from bascule.generate.expressions import among, canonical_level, canonical_rate, not_among, requests
 from bascule.generate.rules import Recording
+from bascule.promql.expressions import among, canonical_level, canonical_rate, not_among, requests
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal
 

@@ -1,0 +1,1 @@
+"""The HTTP API of every role: request and response models, one client, one server factory."""

@@ -1,0 +1,1 @@
+"""Every PromQL expression over the spec's signals: events, ratios, quantiles, mix-adjusted values, traffic."""
