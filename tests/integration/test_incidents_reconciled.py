@@ -102,8 +102,8 @@ def test_an_end_that_nobody_delivered_is_found_and_the_next_failure_is_a_new_inc
     """Alertmanager is away while the service comes back; the acknowledged incident swallows no later failure."""
     service, _, alertmanager, client, webhook = house
     service.up = False
-    (incident,) = eventually(client.incidents, 20)
-    client.acknowledge(incident["id"], "ada")
+    eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown"], 20)
+    client.acknowledge(client.incidents()[0]["id"], "ada")
     alertmanager.kill()
     service.up = True
     eventually(lambda: client.incidents()[0]["status"] == "resolved", 20)

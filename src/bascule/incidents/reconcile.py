@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -66,6 +66,7 @@ class Reconciler:
     warm_up: float = WARM_UP_SECONDS
     _ended: dict[int, float] = field(default_factory=dict)
     _missed: dict[str, float] = field(default_factory=dict)
+    _held: Sequence[Firing] = ()  # what Alertmanager last said, for silences while it is away
 
     def run(self, stop: threading.Event, sources: Sources) -> None:
         while not stop.wait(PAUSE_SECONDS):
@@ -94,9 +95,10 @@ class Reconciler:
             self.store.confirm_end(incident.id, snapshot.at)
 
     def _open_missed(self, snapshot: Snapshot) -> None:
+        self._held = snapshot.alertmanager if snapshot.alertmanager is not None else self._held
         missing = {_key(firing.labels): firing for firing in self._not_in_journal(snapshot)}
         self._missed = {key: self._missed.get(key, snapshot.at) for key in missing}
-        patience = SETTLE_SECONDS if snapshot.alertmanager is not None else PAUSE_SECONDS
+        patience = SETTLE_SECONDS if snapshot.alertmanager is not None else 0.0
         for key, firing in missing.items():
             if snapshot.at - self._missed[key] >= patience:
                 self.store.receive(_notification(firing, snapshot.at))
@@ -106,7 +108,7 @@ class Reconciler:
         opened = self.store.open_incidents()
         windows = [window for window in self.store.windows() if window.starts <= snapshot.at < window.ends]
         for firing in (*(snapshot.prometheus.firing if snapshot.prometheus else ()), *(snapshot.judge or ())):
-            held = find(firing.labels, snapshot.alertmanager or ())
+            held = find(firing.labels, self._held)
             told = any(find(incident.labels, [firing]) for incident in opened)
             if not (
                 told

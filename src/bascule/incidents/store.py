@@ -138,7 +138,7 @@ class Store:
                 return self._claim_end(db, last, notification)
             if last is None:
                 return self._open(db, notification)
-            if notification.starts > last.starts + SAME_START_SECONDS:
+            if _is_new_beginning(last, notification):
                 if last.resolved is None:
                     self._end(db, last, notification.received, _unseen_text(last, notification.starts))
                 return self._open(db, notification)
@@ -418,6 +418,12 @@ def same_alert(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     may have more than the other."""
     a, b = set(one.items()), set(other.items())
     return one.get("alertname") == other.get("alertname") and (a <= b or b <= a)
+
+
+def _is_new_beginning(last: Incident, told: Notification) -> bool:
+    """Whether what is told began after what is known: by seconds while that is open, else after its end."""
+    ended = last.resolved is not None and last.ends is not None and told.starts > last.ends
+    return ended or told.starts > last.starts + SAME_START_SECONDS
 
 
 def _unseen_text(incident: Incident, until: float) -> str:
