@@ -85,14 +85,23 @@ def due(
     steps: Sequence[EscalationStep],
     told: Sequence[Notice],
     now: float,
+    at_once: Sequence[str] = (),
     others: Sequence[str] = (),
 ) -> list[Notice]:
     """The notices that fell due by `now` and were not told yet; their keys say what they are.
 
-    `others`: receivers outside the steps, who are told when no step can be reached.
+    `at_once`: receivers that are told of everything critical or warning, whatever the steps say; `others`: all that
+    may be told when no step can be reached.
     """
     known = {notice.key for notice in told}
-    return [notice for notice in _wanted(situation, steps, told, now, others) if notice.key not in known]
+    wanted = [*_wanted(situation, steps, told, now, others), *_at_once(situation, at_once, now)]
+    return [notice for notice in wanted if notice.key not in known]
+
+
+def _at_once(situation: Situation, receivers: Sequence[str], now: float) -> Iterator[Notice]:
+    if situation.severity not in SILENT and situation.resolved is None:
+        for to in receivers:
+            yield _notice(situation, 0, STEP, f"{situation.severity}.at-once.{situation.began:.3f}", to, now)
 
 
 def _wanted(

@@ -63,7 +63,10 @@ class Escalator:
         for identity in self._store.situations_since(now - _LATELY):
             situation = Situation.of(self._store.situation(identity))
             told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
-            for notice in due(situation, self._steps(situation), told, now, list(self._spec.notify.receivers)):
+            notify = self._spec.notify
+            for notice in due(
+                situation, self._steps(situation), told, now, notify.at_once_by_journal, list(notify.receivers)
+            ):
                 if self._claim(notice):
                     self._owe(situation, notice)
                     owed.append(notice)
