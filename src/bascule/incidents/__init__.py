@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 import time
 
+from bascule.api.server import serve
 from bascule.delivery import Deliverer, Ledger
 from bascule.delivery.ledger import FILE as LEDGER_FILE
-from bascule.incidents.app import create
-from bascule.incidents.client import IncidentsClient
+from bascule.incidents.app import ROLE, create
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.store import Store
 from bascule.incidents.trial import try_receivers
-from bascule.processes.serving import serve_until
 from bascule.spec import Spec
 
-__all__ = ["STORE_FILE", "IncidentsClient", "run", "try_receivers"]
+__all__ = ["STORE_FILE", "run", "try_receivers"]
 
 STORE_FILE = "incidents.sqlite"
 
@@ -29,7 +28,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     teller = threading.Thread(target=escalator.run, args=(stop,), name="escalation", daemon=True)
     teller.start()
     try:
-        serve_until(stop, create(spec, store), spec.stack.listen, spec.stack.ports.incidents)
+        serve(stop, create(spec, store), spec, ROLE)
     finally:
         stop.set()
         teller.join(timeout=5)

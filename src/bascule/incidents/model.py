@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 class Status(StrEnum):
@@ -62,9 +61,6 @@ class Incident:
     @property
     def status(self) -> Status:
         return Status.OPEN if self.resolved is None else Status.RESOLVED
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"status": self.status.value, "labels": dict(self.labels)}
 
 
 @dataclass(frozen=True)
