@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,9 @@ FOLDER = "secrets"
 OPERATOR = "token"
 WEBHOOK = "alertmanager-webhook-token"
 ONCE = "console-url-token"
-ELSEWHERE = "BASCULE_TOKEN_FILE"  # the environment variable that names a token file of another state folder
+# Environment variables that name a file with the secret, where it is not in the state folder.
+ELSEWHERE = "BASCULE_TOKEN_FILE"
+WEBHOOK_ELSEWHERE = "BASCULE_WEBHOOK_TOKEN_FILE"
 SESSION_SECONDS = 7 * 86400.0
 
 
@@ -46,7 +49,8 @@ class Tokens:
 
     @property
     def webhook(self) -> str:
-        return self._read(WEBHOOK)
+        elsewhere = os.environ.get(WEBHOOK_ELSEWHERE)
+        return read_token(Path(elsewhere)) if elsewhere else self._read(WEBHOOK)
 
     def is_operator(self, given: str) -> bool:
         return _equal(given, self.operator)
@@ -94,8 +98,7 @@ class Tokens:
 
     def _keep(self, name: str, text: str) -> None:
         """Write a secret; one that another process has written meanwhile stays."""
-        fresh = self.folder / f".{name}.{os.getpid()}"
-        write_private(fresh, text)
+        fresh = _waiting(self.folder, text)
         try:
             os.link(fresh, self.folder / name)
         except FileExistsError:
@@ -121,17 +124,25 @@ def token_for(state: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone may read, in one step. Raises StoreError."""
-    fresh = path.with_name(f".{path.name}.new.{os.getpid()}")
+    """Write a file that its owner alone can read, in one step. Raises StoreError."""
+    fresh = _waiting(path.parent, text)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{text}\n")
         os.replace(fresh, path)
     except OSError as error:
+        fresh.unlink(missing_ok=True)
         raise _unusable(path.parent, error) from error
+
+
+def _waiting(folder: Path, text: str) -> Path:
+    """The text in a file of its own, ready to take its place in one step."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)  # only its owner can read it
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    return Path(name)
 
 
 def _unusable(folder: Path, error: OSError) -> StoreError:

@@ -66,7 +66,8 @@ class House:
                "candidate": 0.12, "effect": 0.119, "effect_low": 0.1, "effect_high": 0.13, "evidence": 12.0,
                "threshold": 8.0, "alarm": True, "alarm_since": "2026-01-31T08:00:00Z", "text": HOSTILE}  # fmt: skip
         incident = {"id": 1, "alert": HOSTILE, "labels": {"user_segment": HOSTILE}, "severity": HOSTILE,
-                    "status": "open", "starts": 1_700_000_000, "received": 1_700_000_001, "summary": HOSTILE, "description": HOSTILE}  # fmt: skip
+                    "status": "open", "starts": 1_700_000_000, "received": 1_700_000_001, "summary": HOSTILE,
+                    "description": HOSTILE}  # fmt: skip
         return {
             "/api/verdict": {"verdict": "roll_back", "since": "2026-01-31T08:00:00Z", "reasons": [HOSTILE],
                              "signals": [row],
