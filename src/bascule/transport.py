@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -21,7 +22,7 @@ from pydantic_core import from_json
 
 from bascule.errors import QueryRejected, Unreachable
 
-__all__ = ["MIB", "Answer", "Http", "parsed"]
+__all__ = ["MIB", "Answer", "Http", "is_local", "parsed"]
 
 MIB = 1 << 20
 _SOON = 0.001  # seconds: a socket takes zero for "never wait"
@@ -123,6 +124,15 @@ def parsed(body: bytes) -> Any:
         return from_json(_SURROGATE.sub(rb"\1\\\\\2", body))
 
 
+def is_local(url: str) -> bool:
+    """Whether a URL leads to this machine's loopback, where no proxy has anything to do."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _plain(error: Exception) -> str:
     return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
@@ -211,19 +221,19 @@ def _addresses(host: str, port: int) -> list[str]:
     try:
         return [str(ipaddress.ip_address(host))]
     except ValueError:
-        found: queue.Queue[list[str] | OSError] = queue.Queue()
+        found: queue.Queue[list[str] | Exception] = queue.Queue()
         threading.Thread(target=_look_up, args=(host, port, found), name=f"look up {host}", daemon=True).start()
     try:
         answer = found.get(timeout=_left())
     except queue.Empty as error:
         raise httpcore.ConnectTimeout(f"the look-up of {host}") from error
-    if isinstance(answer, OSError):
+    if isinstance(answer, Exception):
         raise httpcore.ConnectError(str(answer)) from answer
     return answer
 
 
-def _look_up(host: str, port: int, found: queue.Queue[list[str] | OSError]) -> None:
+def _look_up(host: str, port: int, found: queue.Queue[list[str] | Exception]) -> None:
     try:
         found.put([str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         found.put(error)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bascule.api.models.fields import LARGEST_ID, Answer, Line, PlannedTime, Prose, Request, Text, UnixTime, Who
 
@@ -14,14 +14,18 @@ LabelText = Annotated[str, Field(max_length=20_000)]
 
 # ---------------------------------------------------------------- requests
 
-_NO_TIME = "0001-01-01"  # Go's zero time: Alertmanager writes it where an alert has no end
+_sane_time = TypeAdapter(PlannedTime)
 
 
-def _told(value: Any) -> Any:
-    return None if not value or str(value).startswith(_NO_TIME) else value
+def _told(value: Any) -> datetime | None:
+    """Go writes the year 1 where there is no time; whatever else is none must not keep an alert from being heard."""
+    try:
+        return _sane_time.validate_python(value)
+    except ValidationError:
+        return None
 
 
-AlertTime = Annotated[PlannedTime | None, BeforeValidator(_told)]
+AlertTime = Annotated[datetime | None, BeforeValidator(_told)]
 
 
 class WebhookAlert(BaseModel):
