@@ -276,6 +276,11 @@ ROLE_RESTARTS = _role(
 
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")
 
+REQUESTS_REFUSED = _role(
+    "api", "bascule_http_requests_refused_total", "counter", "Requests that a role refused, by status.",
+    (STATUS,), "requests",
+)  # fmt: skip
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
 # ---------------------------------------------------------------- recording rules of the source document

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from bascule.console.app import create_app
-from bascule.processes.serving import serve_until
+from bascule.api.server import serve
+from bascule.console.app import ROLE, create_app
 from bascule.spec import Spec
 
 __all__ = ["create_app", "run"]
@@ -13,4 +13,4 @@ __all__ = ["create_app", "run"]
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the page until `stop` is set."""
-    serve_until(stop, create_app(spec, stop), spec.stack.listen, spec.stack.ports.console)
+    serve(stop, create_app(spec, stop), spec, ROLE)

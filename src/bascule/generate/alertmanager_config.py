@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import Alert
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
@@ -59,8 +60,10 @@ def _repeats(spec: Spec) -> dict[str, Any]:
 
 
 def _machine(spec: Spec) -> dict[str, Any]:
+    """The file's path counts from the configuration's own folder, wherever that stands."""
     url = spec.stack.url("incidents") + "/api/webhook"
-    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True}]}
+    credential = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
+    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True, "http_config": credential}]}
 
 
 def _switch_route(spec: Spec) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 class Status(StrEnum):
@@ -79,9 +78,6 @@ class Incident:
     def began(self) -> float:
         """When it was first told of, or began again."""
         return self.received if self.reopened is None else self.reopened
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"status": self.status.value, "labels": dict(self.labels)}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bascule.console.answers import HEARTBEAT, HOLDING, Incident, TimelineEntry
+from bascule.api.models.journal import TimelineAnswer
+from bascule.console.answers import HEARTBEAT, HOLDING, Incident
 from bascule.console.parts import Health, Journal
 from bascule.console.sources import Reading
 from bascule.conventions import PARTNER, SEGMENT
@@ -146,7 +147,7 @@ def _waiting(alert: ActiveAlert, title: str) -> Event:
     return Event(alert.active_at, "pending", title, alert.annotations.get("summary", ""), name=alert.name)
 
 
-def _entry(entry: TimelineEntry) -> Event:
+def _entry(entry: TimelineAnswer) -> Event:
     if entry.kind == "phase" and entry.number is not None:
         share = "" if entry.share is None else f": {entry.share:.0%}"
         said = ": ".join(filter(None, (entry.who, entry.why)))

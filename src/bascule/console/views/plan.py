@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from bascule.api.models.journal import PhaseAnswer
+from bascule.api.models.verdict import JudgedPhase, VerdictAnswer
 from bascule.console import queries
-from bascule.console.answers import Opinion, PhaseAnswer
 from bascule.console.parts import Journal, Traffic
 from bascule.console.sources import Reading
 from bascule.conventions import TOTAL_SEGMENT, State
@@ -59,7 +60,7 @@ class ShareRow:
     query: str
 
 
-def plan(spec: Spec, journal: Reading[Journal], judge: Reading[Opinion], now: float) -> Plan:
+def plan(spec: Spec, journal: Reading[Journal], judge: Reading[VerdictAnswer], now: float) -> Plan:
     phase = _phase(journal, judge, now)
     number = phase.number if phase else None
     steps = [Step(i, each.share, each.hold, _place(i, number)) for i, each in enumerate(spec.phases, start=1)]
@@ -67,10 +68,11 @@ def plan(spec: Spec, journal: Reading[Journal], judge: Reading[Opinion], now: fl
         return Plan(steps, None, None, None, None, None)
     hold = spec.phases[number - 1].hold if 0 < number <= len(spec.phases) else None
     held = None if phase.started is None else now - phase.started.timestamp()
-    return Plan(steps, number, phase.share, phase.started, held, hold, phase.who, phase.why)
+    who, why = (phase.who, phase.why) if isinstance(phase, PhaseAnswer) else ("", "")
+    return Plan(steps, number, phase.share, phase.started, held, hold, who, why)
 
 
-def _phase(journal: Reading[Journal], judge: Reading[Opinion], now: float) -> PhaseAnswer | None:
+def _phase(journal: Reading[Journal], judge: Reading[VerdictAnswer], now: float) -> PhaseAnswer | JudgedPhase | None:
     """The journal's word counts; the judge's when the journal is silent."""
     kept, opinion = journal.fresh(now), judge.fresh(now)
     if kept is not None:
