@@ -16,9 +16,9 @@ from bascule.generate.grafana import GREEN, NEUTRAL, Board, Panel, Row, Target, 
 from bascule.generate.log_fields import index_prefix
 from bascule.generate.render import to_yaml
 from bascule.generate.rule_groups import rule_groups
-from bascule.generate.sla_rules import known_slas
 from bascule.promql import QUANTILES
-from bascule.spec import Objective, Spec
+from bascule.slo import all_of
+from bascule.spec import Spec
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
@@ -449,10 +449,9 @@ def _partner_panels(spec: Spec) -> list[Panel]:
 
 def sla(spec: Spec) -> Board:
     rows = [Row("Budgets", (_budgets(spec), _availability()))]
-    for name in known_slas(spec):
-        declared = spec.slas.named[name]
-        budget = Objective.parse(declared.objective).budget
-        rows.append(Row(f"{name}: {declared.objective}", (
+    for each in all_of(spec):
+        name, budget = each.name, each.budget
+        rows.append(Row(f"{name}: {each.declared.objective}", (
             Panel(
                 f"{name}: bad events", "Share of bad events over several windows; the line is the budget's even pace.",
                 (Target(f'{Recorded.SLA_BAD_RATIO}{{sla="{name}"}}', "{{window}} {{job}}"),),

@@ -1,4 +1,4 @@
-"""What an SLA of the spec is about: the scrapes of services, or the events of one signal. `check` and `slo` ask here."""
+"""What an SLA of the spec is about: scrapes of services, or events of one signal. `check` and `slo` ask here."""
 
 from __future__ import annotations
 
