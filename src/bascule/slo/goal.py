@@ -57,6 +57,6 @@ class Goal:
     def keeps(self, value: float) -> bool:
         return value <= self.bound + EXACT if self.is_upper else value >= self.bound - EXACT
 
-    def value(self, good: float, total: float) -> float:
-        """The share that people compare with the goal: of bad events for a ceiling, of good ones otherwise."""
-        return (total - good) / total if self.kind is SloKind.CEILING else good / total
+    def shown(self, good: float) -> float:
+        """The share that people compare with the goal, from that of good events: of bad ones where it is a ceiling."""
+        return 1 - good if self.kind is SloKind.CEILING else good

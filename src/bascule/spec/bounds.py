@@ -25,6 +25,9 @@ def bounds(spec: Spec) -> Iterator[Finding]:
     for index, trigger in enumerate(spec.rollback):
         yield from _trigger(spec, ("rollback", index, "when"), trigger.when.measure, trigger.when.threshold)
     yield from _thresholds(spec)
+    if not any(signal.all_events for signal in spec.signals.values()):
+        what = "no signal counts requests, so that nobody can tell the versions' traffic"
+        yield Finding(("signals",), what, "declare a ratio, a histogram or a mean")
     for name, signal in spec.signals.items():
         yield from _signal(("signals", name), signal)
     yield from _segments(spec)
