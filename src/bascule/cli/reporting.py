@@ -142,7 +142,7 @@ def _write(content: bytes, path: Path | None) -> None:
 
 def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     """What the report could not answer, by name."""
-    from bascule.sla import Outcome
+    from bascule.sla import SlaOutcome
 
     declared = ", ".join(spec.slas.named)
     if not declared:
@@ -150,7 +150,7 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
         return
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
-        if objective.outcome is Outcome.NO_DATA:
+        if objective.outcome is SlaOutcome.NO_DATA:
             yield f"{objective.name}: no data, or too little, {_span(report.start, report.end)}"
 
 

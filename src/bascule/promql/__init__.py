@@ -57,6 +57,7 @@ from bascule.promql.traffic import (
     planned_by_version,
     requests,
     traffic,
+    traffic_signal,
 )
 from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
 
@@ -113,6 +114,7 @@ __all__ = [
     "strata",
     "summed",
     "traffic",
+    "traffic_signal",
     "value",
     "value_by",
     "value_series",

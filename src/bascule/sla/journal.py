@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from bascule.conventions import PARTNER, SEGMENT, VERSION
-from bascule.sla.report import Episode, Mark, Planned
+from bascule.sla.report import Episode, Planned, TimelineMark
 from bascule.spec import Spec
 from bascule.spec.quantities import parse_moment
 
@@ -17,16 +17,16 @@ _WHERE = ("job", VERSION, SEGMENT, PARTNER, "signal")
 
 
 @dataclass(frozen=True)
-class Journal:
+class JournalSpan:
     """`reached` False: nobody could be asked, which is not the same as nothing having happened."""
 
     reached: bool = False
     incidents: tuple[Episode, ...] = ()
     maintenance: tuple[Planned, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[TimelineMark, ...] = ()
 
 
-def read_journal(url: str, start: float, end: float, timeout: float = 3.0) -> Journal:
+def read_journal(url: str, start: float, end: float, timeout: float = 3.0) -> JournalSpan:
     try:
         with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as http:
             span = {"since": start, "until": end}
@@ -34,12 +34,12 @@ def read_journal(url: str, start: float, end: float, timeout: float = 3.0) -> Jo
             marks = _get(http, "/api/timeline", span)
             windows = _get(http, "/api/maintenance", span)
     except (httpx.HTTPError, ValueError):
-        return Journal()
-    return Journal(
+        return JournalSpan()
+    return JournalSpan(
         True,
         tuple(sorted((_episode(item) for item in incidents), key=lambda episode: (episode.start, episode.id))),
         tuple(_planned(item) for item in windows),
-        tuple(Mark(item["at"], item["kind"], item["text"], item.get("who", "")) for item in marks),
+        tuple(TimelineMark(item["at"], item["kind"], item["text"], item.get("who", "")) for item in marks),
     )
 
 

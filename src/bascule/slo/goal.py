@@ -45,6 +45,11 @@ class Goal:
         return self.limit if self.kind is SloKind.CEILING and self.limit is not None else 1 - self.share
 
     @property
+    def is_time(self) -> bool:
+        """Whether figures are seconds of a request, rather than shares."""
+        return self.kind is SloKind.LATENCY
+
+    @property
     def is_upper(self) -> bool:
         """Whether a figure must stay below the goal: a time, or a share of bad events."""
         return self.limit is not None
