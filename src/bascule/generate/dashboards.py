@@ -19,9 +19,9 @@ from bascule.generate.grafana import Board, Panel, Row, to_json, up_to
 from bascule.generate.log_fields import index_prefix
 from bascule.generate.render import to_yaml
 from bascule.generate.rule_groups import rule_groups
-from bascule.generate.sla_rules import known_slas
 from bascule.promql import QUANTILES, value_series
-from bascule.spec import Objective, Spec
+from bascule.slo import all_of
+from bascule.spec import Spec
 from bascule.spec.signals import Signal
 from bascule.spec.uses import partner_label, uses_instrument
 
@@ -113,9 +113,8 @@ def _board(spec: Spec, name: str, parts: Values, values: Values, recorded: set[s
 def _each(spec: Spec, part: str, values: Values) -> Iterator[Values]:
     """The values for a row, or for each of the rows that it stands for."""
     if part == "sla":
-        for name in known_slas(spec):
-            objective = spec.slas.named[name].objective
-            yield {**values, "sla": name, "objective": objective, "budget": Objective.parse(objective).budget}
+        for slo in all_of(spec):
+            yield {**values, "sla": slo.name, "objective": slo.declared.objective, "budget": slo.budget}
     else:
         yield values
 

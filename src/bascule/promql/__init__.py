@@ -43,14 +43,12 @@ from bascule.promql.expressions import (
     not_among,
     strata,
 )
+from bascule.promql.scrapes import SAID_BY, availability_of, scraped
 from bascule.promql.services import (
-    SERVING,
-    availability,
     availability_by_service,
     cache_counts,
     cache_hit_ratio,
     service_up,
-    serving,
 )
 from bascule.promql.traffic import (
     candidate_share,
@@ -64,13 +62,13 @@ from bascule.promql.usage import client_errors, consumers, partner_rates, partne
 
 __all__ = [
     "QUANTILES",
-    "SERVING",
+    "SAID_BY",
     "WINDOW",
     "WINDOW_SECONDS",
     "Amount",
     "among",
-    "availability",
     "availability_by_service",
+    "availability_of",
     "bad_difference",
     "bad_events",
     "bad_share",
@@ -108,9 +106,9 @@ __all__ = [
     "rates",
     "ratio",
     "requests",
+    "scraped",
     "seconds",
     "service_up",
-    "serving",
     "share_of",
     "strata",
     "summed",
