@@ -55,10 +55,11 @@ def _get(http: httpx.Client, path: str, params: Mapping[str, float]) -> list[dic
 def _episode(item: Mapping[str, Any]) -> Episode:
     labels = item["labels"]
     where = " ".join(labels[name] for name in _WHERE if labels.get(name))
+    ended = (item.get("ends") or item["resolved"]) if item["resolved"] else None
+    kind, who = item.get("kind", ""), item.get("acknowledged_by", "")
     return Episode(
-        item["id"], item["alert"], item["severity"], item.get("kind", ""), where,
-        item["starts"], (item.get("ends") or item["resolved"]) if item["resolved"] else None, item["summary"], item.get("acknowledged_by", ""),
-    )  # fmt: skip
+        item["id"], item["alert"], item["severity"], kind, where, item["starts"], ended, item["summary"], who
+    )
 
 
 def _planned(item: Mapping[str, Any]) -> Planned:
