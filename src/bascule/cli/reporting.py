@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -120,7 +121,7 @@ def _listed(entry: Archived) -> dict[str, str]:
     return {
         "id": entry.id,
         "about": _span(entry.start, entry.end),
-        "made": _utc(entry.made),
+        "made": times.rfc3339(entry.made),
         "result": entry.outcome,
         "language": entry.language,
         "forms": " ".join(entry.files),
@@ -128,11 +129,7 @@ def _listed(entry: Archived) -> dict[str, str]:
 
 
 def _span(start: float, end: float) -> str:
-    return f"{_utc(start)} to {_utc(end)}"
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{times.rfc3339(start)} to {times.rfc3339(end)}"
 
 
 def _write(content: bytes, path: Path | None) -> None:
@@ -145,7 +142,7 @@ def _write(content: bytes, path: Path | None) -> None:
 
 def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     """What the report could not answer, by name."""
-    from bascule.sla import Outcome
+    from bascule.sla import SlaOutcome
 
     declared = ", ".join(spec.slas.named)
     if not declared:
@@ -153,7 +150,7 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
         return
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
-        if objective.outcome is Outcome.NO_DATA:
+        if objective.outcome is SlaOutcome.NO_DATA:
             yield f"{objective.name}: no data, or too little, {_span(report.start, report.end)}"
 
 

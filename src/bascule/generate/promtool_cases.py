@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
-from bascule.conventions import Alert, Recorded
+from bascule.conventions import Alert, Recorded, probe_job
 from bascule.generate.alerts_targets import rollback_alerts, target_alerts
 from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
-from bascule.generate.prometheus_config import probe_job
-from bascule.generate.sla_rules import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, known_slas, signal_of
-from bascule.generate.usage import partner_label
-from bascule.spec import Objective, Spec
+from bascule.slo import EventSlo, Slo, all_of
+from bascule.spec import Spec
 from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal
+from bascule.spec.uses import partner_label
 
 SOON, LATE = "13m", "19m"
 _AWFUL_SECONDS = 2.5
@@ -217,10 +216,9 @@ def _monitoring(spec: Spec) -> Iterator[Case]:
 
 
 def sla_cases(spec: Spec) -> Iterator[Case]:
-    for name in known_slas(spec):
-        sla = spec.slas.named[name]
-        budget = Objective.parse(sla.objective).budget
-        hours = max(int(sla.window / 24 / 3600), 1) + 1
+    for each in all_of(spec):
+        name, budget = each.name, each.budget
+        hours = max(int(each.window / 24 / 3600), 1) + 1
         for alert, share, fires in (
             (Alert.SLA_BREACHED, 2 * budget, True),
             (Alert.SLA_AT_RISK, 0.95 * budget, True),
@@ -228,36 +226,33 @@ def sla_cases(spec: Spec) -> Iterator[Case]:
             (Alert.SLA_BREACHED, 0.5 * budget, False),
         ):
             what = f"{name}, {share / budget:g} times the budget"
-            yield _sla_case(spec, name, alert, what, share, hours, fires)
-        yield from _near_limit(spec, name)
-        tiers = LONG_TIERS if sla.window >= WEEK_SECONDS else SHORT_TIERS
-        if any(factor * budget < 1 for factor, *_ in tiers):
-            yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, all events are bad", 1.0, 1, True)
-            yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, the even pace", 0.9 * budget, 1, False)
+            yield _sla_case(each, alert, what, share, hours, fires)
+        yield from _near_limit(each)
+        if each.tiers:
+            yield _sla_case(each, Alert.SLA_BUDGET_BURN, f"{name}, all events are bad", 1.0, 1, True)
+            yield _sla_case(each, Alert.SLA_BUDGET_BURN, f"{name}, the even pace", 0.9 * budget, 1, False)
             # One missed scrape in the first ten minutes: beyond a slow tier's pace, and no trend.
-            yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, one slip at the start", 1.7 * budget, 1, False)
+            yield _sla_case(each, Alert.SLA_BUDGET_BURN, f"{name}, one slip at the start", 1.7 * budget, 1, False)
 
 
-def _near_limit(spec: Spec, name: str) -> Iterator[Case]:
+def _near_limit(each: Slo) -> Iterator[Case]:
     """Every request takes 90 to 100 % of the limit; then half of it."""
-    objective, signal = Objective.parse(spec.slas.named[name].objective), signal_of(spec, name)
-    if not isinstance(signal, HistogramSignal) or objective.bound is None:
+    if not isinstance(each, EventSlo) or each.bound is None:
         return
-    label = next(key for key, value in spec.signals.items() if value is signal)
     for what, below, fires in (("near its limit", 0.9, True), ("far from its limit", 0.1, False)):
-        least, most = objective.bound * below, objective.bound * (1.0 if fires else 0.2)
-        where = f'signal="{label}",version="{spec.versions.candidate}"'
+        least, most = each.bound * below, each.bound * (1.0 if fires else 0.2)
+        where = f'signal="{each.counted.name}",version="{each.spec.versions.candidate}"'
         buckets = {f"{least:g}": 0, f"{most:g}": 10, "+Inf": 10}
         series = {f'{Recorded.SIGNAL_BUCKET}{{{where},le="{le}"}}': f"{rate}x200" for le, rate in buckets.items()}
         series[f"{Recorded.SIGNAL_EVENTS}{{{where}}}"] = "10x200"
-        yield Case(Alert.SLA_AT_RISK, f"{name} {what}", series, {"measure": "time"}, "2h", fires, "1m")
+        yield Case(Alert.SLA_AT_RISK, f"{each.name} {what}", series, {"measure": "time"}, "2h", fires, "1m")
 
 
-def _sla_case(spec: Spec, name: str, alert: str, what: str, share: float, hours: int, fires: bool) -> Case:
-    where = f'{{sla="{name}",job="a"}}' if signal_of(spec, name) is None else f'{{sla="{name}"}}'
+def _sla_case(each: Slo, alert: str, what: str, share: float, hours: int, fires: bool) -> Case:
+    where = f'{{sla="{each.name}"}}' if each.least_events else f'{{sla="{each.name}",job="a"}}'
     minutes = hours * 60 + 10
     series = {
         f"{Recorded.SLA_ALL}{where}": f"1000x{minutes}",
         f"{Recorded.SLA_BAD}{where}": f"{1000 * share:.10g}x{minutes}",
     }
-    return Case(alert, what, series, {"sla": name}, f"{hours}h", fires, "1m")
+    return Case(alert, what, series, {"sla": each.name}, f"{hours}h", fires, "1m")

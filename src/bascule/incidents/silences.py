@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from bascule import times
 from bascule.errors import QueryRejected, Unreachable
 from bascule.incidents.model import Window
 from bascule.prometheus import Alertmanager
@@ -30,8 +31,8 @@ def _body(window: Window) -> dict[str, Any]:
     name, value = ("job", services) if services else ("alertname", ".+")
     return {
         "matchers": [{"name": name, "value": value, "isRegex": True, "isEqual": True}],
-        "startsAt": _utc(window.starts),
-        "endsAt": _utc(window.ends),
+        "startsAt": times.rfc3339(window.starts, "milliseconds"),
+        "endsAt": times.rfc3339(window.ends, "milliseconds"),
         "createdBy": window.who or "bascule",
         "comment": f"planned maintenance: {window.reason}",
     }

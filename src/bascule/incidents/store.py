@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
 from bascule.incidents.model import Entry, Incident, Notice, Notification, PhaseStep, Window
+from bascule.times import clock
 
 _SCHEMA = """
 CREATE TABLE incidents (
@@ -428,11 +428,7 @@ def _is_new_beginning(last: Incident, told: Notification) -> bool:
 
 def _unseen_text(incident: Incident, until: float) -> str:
     since = incident.seen if incident.seen is not None else incident.received
-    return f"ended unseen between {clock_time(since)} and {clock_time(until)}"
-
-
-def clock_time(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S UTC")
+    return f"ended unseen between {clock(since)} and {clock(until)}"
 
 
 def _window(row: sqlite3.Row) -> Window:

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.transport import Answer, Http
 
@@ -253,5 +254,5 @@ def _target(item: Mapping[str, Any]) -> Target:
 
 def _alert(item: Mapping[str, Any]) -> ActiveAlert:
     labels = item["labels"]
-    since = datetime.fromisoformat(item["activeAt"].replace("Z", "+00:00")).astimezone(UTC)
+    since = times.parse(item["activeAt"]).astimezone(UTC)
     return ActiveAlert(labels["alertname"], item["state"], labels, item["annotations"], since, float(item["value"]))

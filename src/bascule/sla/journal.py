@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from bascule.api import IncidentsClient
 from bascule.api.models.journal import IncidentAnswer, WindowAnswer
 from bascule.conventions import PARTNER, SEGMENT, VERSION
-from bascule.errors import BasculeError, UsageError
-from bascule.sla.report import Episode, Mark, Planned
+from bascule.errors import BasculeError
+from bascule.sla.report import Episode, Planned, TimelineMark
 from bascule.spec import Spec
+from bascule.spec.quantities import parse_moment
 
 _WHERE = ("job", VERSION, SEGMENT, PARTNER, "signal")
 
 
 @dataclass(frozen=True)
-class Journal:
+class JournalSpan:
     """`reached` False: nobody could be asked, which is not the same as nothing having happened."""
 
     reached: bool = False
     incidents: tuple[Episode, ...] = ()
     maintenance: tuple[Planned, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[TimelineMark, ...] = ()
 
 
-def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> Journal:
+def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> JournalSpan:
     client = IncidentsClient(spec, seconds=seconds)
     try:
         incidents = client.incidents(start, end)
         marks = client.timeline(start, end)
         windows = client.maintenance(start, end, cancelled=False)
     except BasculeError:
-        return Journal()
+        return JournalSpan()
     finally:
         client.close()
-    return Journal(
+    return JournalSpan(
         True,
         tuple(sorted((_episode(item) for item in incidents), key=lambda episode: (episode.start, episode.id))),
         tuple(_planned(item) for item in windows),
-        tuple(Mark(item.at.timestamp(), item.kind, item.text, item.who) for item in marks),
+        tuple(TimelineMark(item.at.timestamp(), item.kind, item.text, item.who) for item in marks),
     )
 
 
@@ -65,12 +65,5 @@ def _planned(item: WindowAnswer) -> Planned:
 
 def declared(spec: Spec) -> tuple[Planned, ...]:
     """The maintenance windows that stand in the spec."""
-    return tuple(Planned(_time(w.start), _time(w.end), w.reason, tuple(w.services)) for w in spec.maintenance)
-
-
-def _time(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
-        raise UsageError(f"maintenance: {text!r} is not a time", "write 2026-01-31T22:00:00Z") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    spans = [(parse_moment(w.start).timestamp(), parse_moment(w.end).timestamp()) for w in spec.maintenance]
+    return tuple(Planned(*s, w.reason, tuple(w.services)) for s, w in zip(spans, spec.maintenance, strict=True))

@@ -91,8 +91,8 @@ def down(spec: Spec) -> bool:
 def check_ports(spec: Spec) -> None:
     """Make sure that every part can listen. Raises PortBusy, also for a port that is given twice."""
     wanted = ports_of(spec)
-    for port, times in Counter(wanted.values()).items():
-        if times > 1:
+    for port, count in Counter(wanted.values()).items():
+        if count > 1:
             names = " and ".join(name for name, own in wanted.items() if own == port)
             raise PortBusy(f"port {port} is given to {names}", f"change one under stack.ports: {names}")
     for name, port in wanted.items():

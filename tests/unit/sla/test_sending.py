@@ -10,10 +10,7 @@ import pytest
 
 from bascule.delivery import Policy, Result
 from bascule.errors import StoreError, UsageError
-from bascule.sla import history, role, send
-from bascule.sla.archive import Archive
-from bascule.sla.baseline import Baseline
-from bascule.sla.compare import Cell, mean, standardised
+from bascule.sla import Archive, Baseline, Cell, history, mean, role, send, standardised
 from bascule.spec import load
 from bascule.spec.model import Email, Notify, Receiver, ScheduledReport, Sla, Slas, Stack, Webhook
 
