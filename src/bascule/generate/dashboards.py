@@ -183,7 +183,8 @@ def _firing() -> Panel:
         "Firing alerts", "Alerts that fire at this moment; gates hold a promotion and are nobody's page.",
         (
             Target(
-                'count by (alertname, severity, user_segment, job) (ALERTS{alertstate="firing",severity!="none"})', ""
+                "count by (alertname, severity, user_segment, job) "
+                f'(ALERTS{{alertstate="firing",severity!="{names.Severity.NONE}"}})', ""
             ),
         ),
         "none", "table", 10, 8,

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from bascule import conventions as names
 from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
-from bascule.generate.alerts import SIGNAL_EXPECTED, SIGNAL_PRESENT
 from bascule.generate.prometheus_config import probe_job
 from bascule.generate.recording import BY_SEGMENT, BY_VERSION, PLAN, REQUESTS, SERVICE_UP, quantile_name
 from bascule.generate.rules import Recording
@@ -20,6 +19,7 @@ from bascule.spec import Spec
 from bascule.spec.signals import HistogramSignal, MeanSignal, Signal
 
 PLANNED = Recorded.PLANNED_BY_VERSION
+SIGNAL_EXPECTED, SIGNAL_PRESENT = Recorded.SIGNAL_EXPECTED, Recorded.SIGNAL_PRESENT
 
 
 def no_data_rules(spec: Spec) -> Iterator[Recording]:

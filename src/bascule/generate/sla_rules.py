@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bascule.conventions import Alert, Recorded
-from bascule.generate.alerts import CRITICAL, WARNING, alerting
-from bascule.generate.rules import Alerting, Recording
-from bascule.generate.texts import DURATION, PERCENT
+from bascule.alerts import Alerting, alerting
+from bascule.conventions import Alert, Recorded, Severity
+from bascule.generate.rules import Recording
 from bascule.promql.expressions import canonical_rate
 from bascule.spec import Objective, Selector, Spec
 from bascule.spec.growth import growth_rules
@@ -25,8 +24,12 @@ INTERVAL_SECONDS = 60.0
 SERVING = "application|nginx|redis"
 WEEK_SECONDS = 7 * 86400
 # Times the even pace, long window, short window, severity: 2 % of a month's budget in an hour, 5 % in six, 10 % in 3 d.
-LONG_TIERS = ((14.4, "1h", "5m", CRITICAL), (6.0, "6h", "30m", CRITICAL), (1.0, "3d", "6h", WARNING))
-SHORT_TIERS = ((6.0, "1h", "5m", WARNING),)
+LONG_TIERS = (
+    (14.4, "1h", "5m", Severity.CRITICAL),
+    (6.0, "6h", "30m", Severity.CRITICAL),
+    (1.0, "3d", "6h", Severity.WARNING),
+)
+SHORT_TIERS = ((6.0, "1h", "5m", Severity.WARNING),)
 WINDOWS = ("5m", "30m", "1h", "6h", "1d", "3d")
 _SIGNAL_OF = {"response_time": "latency", "error_rate": "errors"}
 _WHOSE = "{{ with $labels.job }} of {{ . }}{{ end }}"  # uptime is counted for each service
@@ -131,27 +134,26 @@ def _known_well(spec: Spec, name: str, window: float) -> str:
 def _states(spec: Spec, name: str) -> Iterator[Alerting]:
     sla, states = spec.slas.named[name], spec.slas.states
     spent, known = f'{Recorded.SLA_BUDGET_SPENT}{{sla="{name}"}}', _known_well(spec, name, sla.window)
-    of_what = f"the {name} SLA{_WHOSE} ({sla.objective} over {format_duration(sla.window)})"
-    yield alerting(
-        spec, Alert.SLA_BREACHED, f"{spent} > 1\n{known}",
-        hold=0, severity=CRITICAL, keep_firing_for=states.recovery, labels={"sla": name},
-        summary=f"The {name} SLA{_WHOSE} is breached",
-        description=f"{PERCENT} of the budget of {of_what} is spent.",
-        action="A long window recovers slowly: stop what burns the budget first (see SlaBudgetBurn), then report.",
-        runbook="sla",
-    )  # fmt: skip
-    yield alerting(
-        spec, Alert.SLA_AT_RISK, f"{spent} > {states.warning:g} <= 1\n{known}",
-        hold=0, severity=WARNING, keep_firing_for=states.recovery, labels={"sla": name},
-        summary=f"The budget of the {name} SLA{_WHOSE} is nearly spent",
-        description=f"{PERCENT} of the budget of {of_what} is spent.",
-        action="Hold risky changes, the migration among them, until the budget allows them.",
-        runbook="sla",
-    )  # fmt: skip
+    hours = max(int(sla.window / 24 / 3600), 1) + 1
+    told = {
+        "of_what": f"the {name} SLA{_WHOSE} ({sla.objective} over {format_duration(sla.window)})",
+        "recovery": format_duration(states.recovery),
+        "hours": hours,
+        "minutes": hours * 60 + 10,
+        **_told(spec, name),
+    }
+    yield alerting(spec, Alert.SLA_BREACHED, spent=f"{spent} > 1\n{known}", **told)
+    yield alerting(spec, Alert.SLA_AT_RISK, spent=f"{spent} > {states.warning:g} <= 1\n{known}", **told)
+
+
+def _told(spec: Spec, name: str) -> dict[str, str | float]:
+    """What the texts and cases of every alert on an SLA's budget say."""
+    job = ',job="a"' if signal_of(spec, name) is None else ""
+    budget = Objective.parse(spec.slas.named[name].objective).budget
+    return {"sla": name, "whose": _WHOSE, "counted": f'sla="{name}"{job}', "budget": budget}
 
 
 def _near_its_limit(spec: Spec, name: str) -> Iterator[Alerting]:
-    """For a time, the source document's "90 % of target" is a quantile at 90 % of its limit, over an hour."""
     sla, signal = spec.slas.named[name], signal_of(spec, name)
     objective = Objective.parse(sla.objective)
     if not isinstance(signal, HistogramSignal) or objective.bound is None:
@@ -161,38 +163,41 @@ def _near_its_limit(spec: Spec, name: str) -> Iterator[Alerting]:
     events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{signal_name}"}}[1h])) * 3600'
     limit = spec.slas.states.warning * objective.bound
     yield alerting(
-        spec, Alert.SLA_AT_RISK,
-        f"histogram_quantile({objective.share:g}, {buckets}) > {limit:g} <= {objective.bound:g}\n"
+        spec,
+        f"{Alert.SLA_AT_RISK}.time",
+        sla=name,
+        near=f"histogram_quantile({objective.share:g}, {buckets}) > {limit:g} <= {objective.bound:g}\n"
         f"and on ()\n{events} >= {10 * spec.thresholds.min_requests}",
-        hold=600, severity=WARNING, keep_firing_for=spec.slas.states.recovery, labels={"sla": name, "measure": "time"},
-        summary=f"Response times come near the limit of the {name} SLA",
-        description=f"{objective.share * 100:g}% of the last hour's requests took up to {DURATION}; "
-        f"the limit is {format_duration(objective.bound)}.",
-        action="Hold risky changes; look for what became slower.",
-        runbook="sla",
-    )  # fmt: skip
+        share=objective.share,
+        bound=objective.bound,
+        recovery=format_duration(spec.slas.states.recovery),
+        where=f'signal="{signal_name}",version="{spec.versions.candidate}"',
+    )
 
 
 def _burns(spec: Spec, name: str) -> Iterator[Alerting]:
-    sla = spec.slas.named[name]
+    sla, told = spec.slas.named[name], _told(spec, name)
     budget = Objective.parse(sla.objective).budget
-    counted = "seconds" if name == AVAILABILITY else "events"
     for factor, long, short, severity in LONG_TIERS if sla.window >= WEEK_SECONDS else SHORT_TIERS:
         if factor * budget >= 1:
             continue  # not even a total outage burns that fast
         yield alerting(
-            spec, Alert.SLA_BUDGET_BURN,
-            "\nand ignoring (window)\n".join(
-                f'{Recorded.SLA_BAD_RATIO}{{sla="{name}",window="{window}"}} > {factor * budget:.6g}'
-                for window in (long, short)
-            ) + f"\nand ignoring (window)\n{_enough_in(spec, name, long)}",
-            hold=0, severity=severity, labels={"sla": name, "window": long},
-            summary=f"The budget of the {name} SLA{_WHOSE} burns too fast",
-            description=f"{PERCENT} of the {counted} of the last {long}{_WHOSE} were bad, more than "
-            f"{factor * budget * 100:.4g}%: {_pace(factor)} of the {name} SLA ({sla.objective}).",
-            action="Find what fails now. If it is the new version, roll back.",
-            runbook="sla",
-        )  # fmt: skip
+            spec,
+            Alert.SLA_BUDGET_BURN,
+            objective=sla.objective,
+            burning=_burning(spec, name, (long, short), factor * budget),
+            window=long,
+            severity=severity,
+            events="seconds" if name == AVAILABILITY else "events",
+            limit=f"{factor * budget * 100:.4g}%",
+            pace=_pace(factor),
+            **told,
+        )
+
+
+def _burning(spec: Spec, name: str, windows: tuple[str, str], limit: float) -> str:
+    fast = (f'{Recorded.SLA_BAD_RATIO}{{sla="{name}",window="{window}"}} > {limit:.6g}' for window in windows)
+    return "\nand ignoring (window)\n".join((*fast, _enough_in(spec, name, windows[0])))
 
 
 def _pace(factor: float) -> str:
