@@ -110,6 +110,13 @@ def off_the_plan(spec: Spec) -> Scene:
     return replace(scene, actual={segment: max(0.0, scene.planned(segment) - spec.thresholds.share_tolerance - 0.2)})
 
 
+def off_a_new_plan(spec: Spec) -> Scene:
+    """The same, and at eight minutes and a half the share of that segment is planned anew."""
+    scene = off_the_plan(spec)
+    (segment,) = scene.actual
+    return scene.plus({f'{names.PLANNED_SHARE.name}{{{names.SEGMENT}="{segment}"}}': "0x16 1x23"})
+
+
 def all_down(spec: Spec) -> Scene:
     return replace(healthy(spec), down=frozenset((*spec.services, *spec.probes)))
 
@@ -122,6 +129,7 @@ SCENES: Mapping[str, Callable[[Spec], Mapping[str, str]]] = {
     "awful, few requests": lambda spec: replace(awful(spec), requests_per_second=0.05).series(),
     "awful for everybody": lambda spec: everywhere(awful(spec)).series(),
     "share off the plan": lambda spec: off_the_plan(spec).series(),
+    "share off a new plan": lambda spec: off_a_new_plan(spec).series(),
     "services down": lambda spec: all_down(spec).series(),
     "all traffic on the old version": lambda spec: replace(healthy(spec), share=0.0).series(),
 }
