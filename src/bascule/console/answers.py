@@ -12,12 +12,12 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from bascule import times
-from bascule.conventions import TOTAL_SEGMENT, State, Verdict
+from bascule.conventions import TOTAL_SEGMENT, Severity, State, Verdict
 
 STATES = {state.value for state in State}
 VERDICTS = {verdict.value for verdict in Verdict}
-HEARTBEAT = "none"  # the severity of an alert that always fires: its silence tells
-HOLDING = "gate"  # the severity of what holds a promotion and calls nobody
+HEARTBEAT = Severity.NONE  # the severity of an alert that always fires: its silence tells
+HOLDING = Severity.GATE  # the severity of what holds a promotion and calls nobody
 
 
 def _state(value: Any) -> Any:

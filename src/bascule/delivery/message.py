@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bascule.conventions import Severity
 from bascule.errors import DeliveryFailed
 
 
@@ -23,7 +24,7 @@ class Message:
     subject: str
     text: str
     html: str = ""
-    severity: str = "info"
+    severity: str = Severity.INFO
     resolved: bool = False
     attachments: tuple[Attachment, ...] = field(default_factory=tuple)
 

@@ -1,7 +1,7 @@
 """Alertmanager's configuration: one fast route for the machine, grouped ones for people.
 
 The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal. People get
-critical and warning alerts grouped; `severity: gate` holds a promotion and is nobody's page.
+alerts whose severity pages, grouped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bascule.conventions import Alert
+from bascule.conventions import Alert, Severity
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Email, Maintenance, Receiver
@@ -50,8 +50,8 @@ _MACHINE_ROUTE = {"receiver": MACHINE, **_AT_ONCE, "continue": True}
 
 # Inhibition acts when a group is flushed, so it can never hold back a first notice: it only ends repeats.
 _REPEATS = {
-    "source_matchers": ['severity="critical"'],
-    "target_matchers": ['severity="warning"'],
+    "source_matchers": [f'severity="{Severity.CRITICAL}"'],
+    "target_matchers": [f'severity="{Severity.WARNING}"'],
     "equal": SAME_THING,
 }
 
@@ -93,7 +93,7 @@ def told_at_once(spec: Spec) -> list[str]:
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
-    pages = 'severity=~"critical|warning"'
+    pages = f'severity=~"{"|".join(severity for severity in Severity if severity.pages)}"'
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
     return [
         *(_people_route(spec, name, pages) for name in told_at_once(spec)),

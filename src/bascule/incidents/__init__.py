@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 from bascule.delivery import Deliverer, Ledger
 from bascule.delivery.ledger import FILE as LEDGER_FILE
 from bascule.incidents.app import create
 from bascule.incidents.client import IncidentsClient
 from bascule.incidents.escalator import Escalator
+from bascule.incidents.kinds import kind_of
 from bascule.incidents.store import Store
 from bascule.incidents.trial import try_receivers
 from bascule.processes.serving import serve_until
@@ -22,7 +24,8 @@ STORE_FILE = "incidents.sqlite"
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the role and tell people until `stop` is set; everything it knows is in the journal on disk."""
-    store = Store(spec.stack.state / STORE_FILE, time.time())
+    kinds = partial(kind_of, roles=spec.signal_roles, prefix=spec.alert_prefix)
+    store = Store(spec.stack.state / STORE_FILE, time.time(), kinds)
     ledger = Ledger(spec.stack.state / LEDGER_FILE)
     deliverer = Deliverer(spec.notify.receivers, ledger)
     escalator = Escalator(spec, store, deliverer, time.time)

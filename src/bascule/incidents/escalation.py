@@ -1,8 +1,7 @@
 """Who must be told what, and when. Pure: the journal and a time in, notices out; told once, whoever asks how often.
 
 - a step of the escalation falls due `after` the situation opened, unless someone acknowledged it
-- anything less than critical is told to the first step alone, an information to nobody
-- whoever was told last is reminded while nobody acknowledges: critical every 15 min, warnings every 30 min
+- how many steps hear of a severity, and how often the last of them is reminded, its meaning says (conventions.py)
 - everyone who was told hears of new alerts of the same situation, of the acknowledgement, and of the end
 """
 
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bascule.incidents.kinds import SEVERITIES, reminder_seconds
+from bascule.conventions import Severity
 from bascule.incidents.model import Incident, Notice
 from bascule.spec.model import EscalationStep
 
@@ -40,17 +39,13 @@ class Situation:
         return cls(
             id=first.situation,
             kind=first.kind,
-            severity=min((i.severity for i in incidents), key=_rank),
+            severity=min((i.severity for i in incidents), key=lambda text: Severity.of(text).rank),
             opened=min(incident.received for incident in incidents),
             acknowledged=min(acknowledged, default=None),
             acknowledged_by=next((i.acknowledged_by for i in incidents if i.acknowledged_by), ""),
             resolved=None if unresolved else max(incident.resolved or 0.0 for incident in incidents),
             incidents=tuple(incidents),
         )
-
-
-def _rank(severity: str) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
 def due(situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float) -> list[Notice]:
@@ -73,8 +68,7 @@ def _wanted(
 
 
 def _steps(situation: Situation, steps: Sequence[EscalationStep], now: float) -> Iterator[Notice]:
-    reach = {"critical": len(steps), "info": 0}.get(situation.severity, 1)
-    for index, step in enumerate(steps[:reach]):
+    for index, step in enumerate(steps[: Severity.of(situation.severity).levels]):
         if now >= situation.opened + step.after:
             yield _notice(situation, index, STEP, str(index), step.to, now)
 
@@ -85,7 +79,7 @@ def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iter
     if not reached:
         return
     last = max(reached, key=lambda notice: notice.step)
-    number = int((now - last.at) // reminder_seconds(situation.severity))
+    number = int((now - last.at) // Severity.of(situation.severity).reminder_seconds)
     if number >= 1:
         yield _notice(situation, last.step, REMINDER, f"{last.step}.{number}", last.receiver, now)
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from bascule import stack
+from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
 from bascule.lab import Lab, Traffic, lab_spec, write_spec
 from bascule.prometheus import Prometheus
@@ -62,7 +63,7 @@ class House:
     def incidents(self) -> list[dict[str, Any]]:
         """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
         known: list[dict[str, Any]] = self._get("incidents", "/api/incidents")
-        return [incident for incident in known if incident["severity"] != "none"]
+        return [incident for incident in known if incident["severity"] != Severity.NONE]
 
     def open_incidents(self) -> list[dict[str, Any]]:
         return [incident for incident in self.incidents() if incident["status"] == "open"]
