@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -139,7 +139,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{_clock(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.rfc3339(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
     say(f"{len(result.sources) - len(rows)} other alerts were replayed, and would not have fired.")
@@ -168,20 +168,16 @@ def _by_source(result: Backtest) -> list[dict[str, Any]]:
 
 def _backtest_json(result: Backtest) -> dict[str, Any]:
     return {
-        "from": _clock(result.start),
-        "to": _clock(result.end),
+        "from": times.rfc3339(result.start),
+        "to": times.rfc3339(result.end),
         "compared_seconds": result.compared,
         "no_data": list(result.unseen),
         "sources": _by_source(result),
-        "fired": [{"by": each.by, "labels": dict(each.labels), "fired": _clock(each.fired), "text": each.text,
-                   "ended": _clock(each.ended) if each.ended is not None else None} for each in result.fired],
+        "fired": [{"by": each.by, "labels": dict(each.labels), "fired": times.rfc3339(each.fired), "text": each.text,
+                   "ended": times.rfc3339(each.ended) if each.ended is not None else None} for each in result.fired],
         "not_replayed": list(result.problems),
         "suggestions": [asdict(each) for each in result.suggestions],
     }  # fmt: skip
-
-
-def _clock(moment: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def print_verdict(answer: dict[str, Any]) -> None:

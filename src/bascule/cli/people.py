@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -139,7 +139,7 @@ def _print_phase(spec: Spec, phase: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(phase)
         return
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(phase["started"]))
+    since = times.rfc3339(phase["started"])
     step = f"phase {phase['number']} of {len(spec.phases)}" if phase["number"] else "before the first phase"
     planned = f"{phase['share'] * 100:.3g} % to {spec.versions.candidate}"
     say(f"{step}: {planned}, since {since} ({phase['who']}: {phase['why']})")

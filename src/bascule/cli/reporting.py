@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -120,7 +121,7 @@ def _listed(entry: Archived) -> dict[str, str]:
     return {
         "id": entry.id,
         "about": _span(entry.start, entry.end),
-        "made": _utc(entry.made),
+        "made": times.rfc3339(entry.made),
         "result": entry.outcome,
         "language": entry.language,
         "forms": " ".join(entry.files),
@@ -128,11 +129,7 @@ def _listed(entry: Archived) -> dict[str, str]:
 
 
 def _span(start: float, end: float) -> str:
-    return f"{_utc(start)} to {_utc(end)}"
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{times.rfc3339(start)} to {times.rfc3339(end)}"
 
 
 def _write(content: bytes, path: Path | None) -> None:

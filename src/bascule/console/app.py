@@ -25,7 +25,7 @@ from bascule.console.render import Renderer
 from bascule.console.sources import Watch
 from bascule.console.stream import Stream, TooManyViewers
 from bascule.console.views import build, history
-from bascule.console.views.search import Asked, Found, found
+from bascule.console.views.search import FoundLines, LogSearch, found
 from bascule.console.views.signals import signal_row
 from bascule.conventions import CONSOLE_VIEWERS
 from bascule.errors import BasculeError
@@ -97,13 +97,13 @@ class Console:
         self._look()
         return self.renderer.incidents(history(self.parts.journal.reading, time.time()))
 
-    def logs(self, asked: Asked) -> str:
+    def logs(self, asked: LogSearch) -> str:
         return self.renderer.logs(asked, self._found(asked))
 
-    def found(self, asked: Asked) -> str:
+    def found(self, asked: LogSearch) -> str:
         return self.renderer.found(self._found(asked))
 
-    def _found(self, asked: Asked) -> Found:
+    def _found(self, asked: LogSearch) -> FoundLines:
         self._look()
         return found(self.parts, asked, time.time())
 
@@ -170,11 +170,11 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 
 def _add_logs(app: FastAPI, console: Console) -> None:
     @app.get("/logs", response_class=HTMLResponse)
-    def logs(asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+    def logs(asked: Annotated[LogSearch, Depends()]) -> HTMLResponse:
         return HTMLResponse(console.logs(asked))
 
     @app.get("/logs/found", response_class=HTMLResponse)
-    def found(asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+    def found(asked: Annotated[LogSearch, Depends()]) -> HTMLResponse:
         return HTMLResponse(console.found(asked))
 
 

@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import httpx
 from pydantic import TypeAdapter
 
+from bascule import slo, times
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, Incident, LogLine, LogStats, Opinion, PhaseAnswer, TimelineEntry
 from bascule.console.sources import Source
@@ -33,7 +33,7 @@ _timeline = TypeAdapter(list[TimelineEntry])
 
 
 @dataclass(frozen=True)
-class Traffic:
+class TrafficReading:
     """Who gets the requests, by segment; shares are of the candidate, rates in requests per second."""
 
     share: Mapping[str, float | None] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Journal:
+class JournalReading:
     """What the incident journal holds."""
 
     incidents: tuple[Incident, ...] = ()
@@ -79,8 +79,8 @@ class Parts:
         self._http = httpx.Client(timeout=TIMEOUT, trust_env=False, transport=transport)
         self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT, transport=transport)
         self.judge: Source[Opinion] = Source("judge", self._verdict, said_at=_ticked)
-        self.journal: Source[Journal] = Source("incidents", self._journal)
-        self.traffic: Source[Traffic] = Source("prometheus", self._traffic)
+        self.journal: Source[JournalReading] = Source("incidents", self._journal)
+        self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[Health] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._logs, interval=2.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
@@ -118,11 +118,11 @@ class Parts:
     def _verdict(self) -> Opinion:
         return Opinion.model_validate(self._get("judge", "/api/verdict"))
 
-    def _journal(self) -> Journal:
+    def _journal(self) -> JournalReading:
         now = round(time.time())
         incidents = _incidents.validate_python(self._get("incidents", f"/api/incidents?since={now - RECENT:.0f}"))
         timeline = _timeline.validate_python(self._get("incidents", f"/api/timeline?since={now - PAST:.0f}"))
-        return Journal(
+        return JournalReading(
             tuple(incident for incident in incidents if incident.severity != HEARTBEAT),
             tuple(_with_one_start(timeline)),
             PhaseAnswer.model_validate(self._get("incidents", "/api/phase")),
@@ -132,23 +132,23 @@ class Parts:
         """When Alertmanager last heard the alert that always fires (Unix seconds)."""
         for alert in self.alertmanager.alerts():
             if alert["labels"].get("alertname") == self.heartbeat:
-                return datetime.fromisoformat(alert["updatedAt"].replace("Z", "+00:00")).timestamp()
+                return times.parse(alert["updatedAt"]).timestamp()
         raise QueryRejected(f"Alertmanager holds no {self.heartbeat}")
 
     def _logs(self) -> LogStats:
         return LogStats.model_validate(self._get("logs", "/api/stats"))
 
     def _slas(self) -> Kept:
-        asked = {name: queries.good_share(self.spec, name) for name in self.spec.slas.named}
-        answers = {name: self.prometheus.scalar(query) for name, query in asked.items() if query}
+        asked = {each.name: each.promql(queries.LOOK_BACK) for each in slo.all_of(self.spec)}
+        answers = {name: self.prometheus.scalar(query) for name, query in asked.items()}
         samples = self.prometheus.scalar(queries.COVERED)
         covered = 0.0 if isinstance(samples, NoData) else samples * self.spec.stack.scrape.interval
         return Kept({name: value for name, value in answers.items() if not isinstance(value, NoData)}, covered)
 
-    def _traffic(self) -> Traffic:
+    def _traffic(self) -> TrafficReading:
         spec, ask = self.spec, self.prometheus.instant
         total = ask(queries.share_total(spec))
-        return Traffic(
+        return TrafficReading(
             share=_by_label(ask(queries.share_by_segment(spec)), spec.segments.label),
             planned=_present(_by_label(ask(queries.planned_by_segment(spec)), SEGMENT)),
             baseline_rate=_present(self._rates(spec.versions.baseline)),

@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from bascule import conventions as names
 from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written, value_in, written
-from bascule.conventions import Alert, Recorded
+from bascule.conventions import Alert, Recorded, quantile_name
 from bascule.conventions import Rule as Named
 from bascule.generate.examples import PARTNER
-from bascule.generate.recording import QUANTILES, quantile_name
-from bascule.generate.usage import partner_label, quotas, uses_instrument
-from bascule.promql.expressions import WINDOW_SECONDS, among
+from bascule.promql import QUANTILES, WINDOW_SECONDS, among
 from bascule.spec import Spec
 from bascule.spec.model import AVAILABILITY, Rollback, Segment
 from bascule.spec.quantities import Gain, format_duration
 from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 Values = Mapping[str, str | float]
 LEAST_FORMAT_CHECKS = 10

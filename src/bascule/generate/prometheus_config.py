@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from bascule.conventions import probe_job as probe_job
+from bascule.conventions import probe_job
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Probe, Service

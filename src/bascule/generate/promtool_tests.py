@@ -10,15 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from bascule.alerts import Alerting
-from bascule.conventions import Alert, RuleGroup
+from bascule.conventions import Alert, RuleGroup, probe_job
 from bascule.conventions import Rule as Named
 from bascule.generate.examples import Scene
-from bascule.generate.prometheus_config import probe_job
 from bascule.generate.promtool_cases import Check, Test, all_down, firing, healthy, silent, tests_of
 from bascule.generate.rule_groups import rule_groups
 from bascule.generate.rules import Group, Recording
 from bascule.spec import Spec
-from bascule.spec.signals import HistogramSignal, RatioSignal
 
 
 def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
@@ -76,15 +74,11 @@ def _each_service(spec: Spec) -> Iterator[Test]:
 def _each_signal(spec: Spec, scene: Scene) -> Iterator[Test]:
     """Its metric vanishes, the others stay."""
     for name, signal in spec.signals.items():
-        if isinstance(signal, HistogramSignal):
-            metrics = signal.series("bucket").names
-        elif isinstance(signal, RatioSignal):
-            metrics = signal.events.names
-        else:
-            continue
-        gone = replace(scene, without=frozenset(metrics)).series()
-        check = firing(spec.alert_prefix + Alert.SIGNAL_NO_DATA, signal=name)
-        yield Test(f"{Alert.SIGNAL_NO_DATA} firing: {name} vanishes", gone, (check,))
+        counter = signal.buckets or signal.numerator
+        if signal.is_dense and counter is not None:
+            gone = replace(scene, without=frozenset(counter.names)).series()
+            check = firing(spec.alert_prefix + Alert.SIGNAL_NO_DATA, signal=name)
+            yield Test(f"{Alert.SIGNAL_NO_DATA} firing: {name} vanishes", gone, (check,))
 
 
 # ---------------------------------------------------------------- recorded series
@@ -117,35 +111,38 @@ def _values(spec: Spec, scene: Scene) -> Iterator[Check]:
     old, new = spec.versions.both
     yield _near(Named.TRAFFIC_SPLIT_V2, sum(scene.share_of(new, s) for s in scene.segments) / len(scene.segments))
     segment = next(name for name in scene.segments if scene.planned(name) > 0)
-    for name, by_version, difference in (
-        ("errors", Named.ERROR_RATE, Named.ERROR_RATE_COMPARISON),
-        ("accuracy", Named.ACCURACY_RATE, Named.ACCURACY_IMPROVEMENT),
+    for one, of_bad, by_version, difference in (
+        (spec.errors, True, Named.ERROR_RATE, Named.ERROR_RATE_COMPARISON),
+        (spec.accuracy, False, Named.ACCURACY_RATE, Named.ACCURACY_IMPROVEMENT),
     ):
-        if isinstance(spec.signals.get(name), RatioSignal):
-            levels = {version: scene.level(name, version, segment) for version in (old, new)}
+        if one is not None:
+            levels = {version: scene.level(one.name, version, segment) for version in (old, new)}
+            if one.signal.counts_bad is not of_bad:
+                levels = {version: 1 - level for version, level in levels.items()}
             yield from (_near(by_version, level, version) for version, level in levels.items())
             yield _near(difference, levels[new] - levels[old])
-    if isinstance(spec.signals.get("latency"), HistogramSignal):
+    if spec.latency:
         yield Check(f"{Named.PERFORMANCE_RATIO} > bool 1", {"{}": 1})
 
 
 def _same_versions(spec: Spec, scene: Scene) -> tuple[dict[str, str], tuple[Check, ...]]:
     """Both versions the same within each segment, but segments that differ and are served in different shares."""
-    same, checks = scene, []
+    errors, accuracy, latency = spec.errors, spec.accuracy, spec.latency
     for index, segment in enumerate(scene.segments):
         for version in spec.versions.both:
-            same = same.set("errors", min(0.5, 0.002 * 10**index), version, segment)
-            same = same.set("accuracy", max(0.1, 0.9 - index / 10), version, segment)
-        same = replace(same, actual={**same.actual, segment: 0.8 / (index + 1)})
-    if isinstance(spec.signals.get("errors"), RatioSignal):
-        checks.append(_near(Named.ERROR_RATE_COMPARISON, 0))
-    if isinstance(spec.signals.get("accuracy"), RatioSignal):
-        checks.append(_near(Named.ACCURACY_IMPROVEMENT, 0))
-    if isinstance(spec.signals.get("latency"), HistogramSignal):
-        for version in spec.versions.both:
-            same = same.set("latency", 0.04, version)
-        checks.append(_near(Named.PERFORMANCE_RATIO, 1))
-    return same.series(), tuple(checks)
+            if errors:
+                scene = scene.set(errors.name, min(0.002 * 10**index, 0.5), version, segment)
+            if accuracy:
+                scene = scene.set(accuracy.name, max(0.9 - index / 10, 0.1), version, segment)
+            if latency:
+                scene = scene.set(latency.name, 0.04 / latency.signal.seconds_per_unit, version)
+        scene = replace(scene, actual={**scene.actual, segment: 0.8 / (index + 1)})
+    wanted = (
+        (errors, Named.ERROR_RATE_COMPARISON, 0),
+        (accuracy, Named.ACCURACY_IMPROVEMENT, 0),
+        (latency, Named.PERFORMANCE_RATIO, 1),
+    )
+    return scene.series(), tuple(_near(name, value) for one, name, value in wanted if one is not None)
 
 
 def _near(name: str, value: float, version: str = "") -> Check:

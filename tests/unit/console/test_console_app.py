@@ -13,10 +13,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from bascule.console.app import create_app
-from bascule.console.parts import LARGEST, Parts
-from bascule.console.render import FRAGMENTS, Renderer, has_charts
-from bascule.console.views import build
+from bascule.console import FRAGMENTS, LARGEST, Parts, Renderer, build, create_app, has_charts
 from bascule.spec import load
 from bascule.spec.model import Logs, Slas
 

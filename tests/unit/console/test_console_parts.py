@@ -9,9 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bascule.console.parts import Parts
-from bascule.console.views.search import LONGEST, Asked, visible
-from bascule.console.views.services import own_rows
+from bascule.console import LONGEST, LogSearch, Parts, own_rows, visible
 from bascule.conventions import State
 from bascule.spec import load
 
@@ -98,4 +96,4 @@ class TestSearch:
         assert visible("x" * (LONGEST + 1234)).endswith("1\u202f234 more characters")
 
     def test_an_unknown_filter_is_no_condition(self) -> None:
-        assert Asked(level="loud", status="1 or 1=1").conditions == []
+        assert LogSearch(level="loud", status="1 or 1=1").conditions == []

@@ -36,7 +36,7 @@ Short = Annotated[str, Query(max_length=500)]
 
 
 @dataclass(frozen=True)
-class Asked:
+class LogSearch:
     """The form's fields; `where` holds further conditions, joined by ` and `."""
 
     text: Short = ""
@@ -65,7 +65,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Line:
+class ShownLine:
     """One line as it is shown; `look` says how it should strike the eye: bad, warn or not at all."""
 
     at: datetime | None
@@ -80,11 +80,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundLines:
     """`problem` is why there are no lines to show, in the words of who refused; `total` is cut off at MOST."""
 
-    asked: Asked
-    lines: list[Line]
+    asked: LogSearch
+    lines: list[ShownLine]
     total: int
     by_source: dict[str, int]
     sources: list[LogRow]
@@ -101,19 +101,19 @@ class Found:
         return sorted(names)
 
 
-def found(parts: Parts, asked: Asked, now: float) -> Found:
+def found(parts: Parts, asked: LogSearch, now: float) -> FoundLines:
     """Ask the logs role; it answers whatever the form holds, or says why not."""
     sources = log_rows(parts.logs.reading, now)
     try:
         lines = parts.search(asked.query)
     except BasculeError as error:
-        return Found(asked, [], 0, {}, sources, f"{error.what}. {error.mend}".rstrip(" ."))
+        return FoundLines(asked, [], 0, {}, sources, f"{error.what}. {error.mend}".rstrip(" ."))
     by_source = Counter(visible(line.source) for line in lines)
-    return Found(asked, [_line(each) for each in lines[:SHOWN]], len(lines), dict(by_source), sources)
+    return FoundLines(asked, [_line(each) for each in lines[:SHOWN]], len(lines), dict(by_source), sources)
 
 
-def _line(line: LogLine) -> Line:
-    return Line(
+def _line(line: LogLine) -> ShownLine:
+    return ShownLine(
         at=line.timestamp,
         source=visible(line.source),
         format=visible(line.format),

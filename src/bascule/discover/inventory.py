@@ -19,17 +19,47 @@ _VERSION_WORD = re.compile(r"v\d+(?:[._-]\d+)*")
 _VERSION_NUMBER = re.compile(r"v?\d+(?:\.\d+)+(?:[-+][\w.]+)?")
 _IN_A_NAME = re.compile(r"(?:^|(?<=[-_.]))(v\d+|canary|stable|blue|green)(?=$|[-_.])")
 _WORDS = (
-    ("stable", "canary"), ("baseline", "candidate"), ("blue", "green"), ("old", "new"), ("control", "treatment"),
-    ("control", "experiment"), ("primary", "canary"),
-)  # fmt: skip
+    ("stable", "canary"),
+    ("baseline", "candidate"),
+    ("blue", "green"),
+    ("old", "new"),
+    ("control", "treatment"),
+    ("control", "experiment"),
+    ("primary", "canary"),
+)
 VERSION_LABELS = (
-    "version", "app_version", "service_version", "api_version", "deployment", "release", "track", "variant", "color",
-)  # fmt: skip
+    "version",
+    "app_version",
+    "service_version",
+    "api_version",
+    "deployment",
+    "release",
+    "track",
+    "variant",
+    "color",
+)
 _NEVER_VERSIONS = {
-    "le", "quantile", "instance", "job", "status", "status_code", "code", "method", "port", "user_id", "endpoint",
-    "handler", "route", "path", "http_route", "http_response_status_code", "network_protocol_version", "revision",
-    "otel_scope_version", "http_status_code",
-}  # fmt: skip
+    "le",
+    "quantile",
+    "instance",
+    "job",
+    "status",
+    "status_code",
+    "code",
+    "method",
+    "port",
+    "user_id",
+    "endpoint",
+    "handler",
+    "route",
+    "path",
+    "http_route",
+    "http_response_status_code",
+    "network_protocol_version",
+    "revision",
+    "otel_scope_version",
+    "http_status_code",
+}
 
 
 @dataclass(frozen=True)
@@ -172,7 +202,9 @@ def _joined(found: list[Family], pair: tuple[str, str]) -> list[Family]:
     for stem, named in sorted(_by_stem(by_name).items()):
         if set(pair) <= set(named):
             both = [by_name[named[version]].labels for version in pair]
-            labels = {label: both[0].get(label, frozenset()) | both[1].get(label, frozenset())
-                      for label in both[0].keys() | both[1].keys()}  # fmt: skip
+            labels = {
+                label: both[0].get(label, frozenset()) | both[1].get(label, frozenset())
+                for label in both[0].keys() | both[1].keys()
+            }
             joined.append(Family(stem.replace("*", f"({'|'.join(pair)})"), labels))
     return joined

@@ -18,10 +18,8 @@ import yaml
 
 from bascule import conventions
 from bascule.errors import QueryRejected
-from bascule.generate import generate
 from bascule.prometheus import Prometheus, Sample
 from bascule.spec import Selector, Spec
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
 FindingState = Literal["ok", "empty", "not_applicable", "error"]
 
@@ -48,12 +46,11 @@ class Asked:
     is_alert: bool = False
 
 
-def verify(spec: Spec, prometheus: Prometheus) -> list[Finding]:
-    """A finding for every selector of the spec, and every rule, alert, panel and variable generated from it.
+def verify(spec: Spec, files: Mapping[str, str], prometheus: Prometheus) -> list[Finding]:
+    """A finding for every selector of the spec, and every rule, alert, panel and variable in `files` (path to text).
 
     Raises Unreachable when Prometheus does not answer.
     """
-    files = generate(spec)
     series = _Series(prometheus, spec.versions.both, _recorded(files))
     found = [_verified(asked, series) for asked in expressions(files)]
     return [*_signals(spec, series), *_by_panel(found)]
@@ -278,21 +275,8 @@ def producer(metric: str) -> str:
 
 def _signals(spec: Spec, series: _Series) -> Iterator[Finding]:
     for name, signal in spec.signals.items():
-        for key, selector in _selectors(signal):
+        for key, selector in signal.selectors.items():
             yield from _told_apart(spec, f"spec: signals.{name}.{key}", selector, series)
-
-
-def _selectors(signal: Signal) -> Iterator[tuple[str, Selector]]:
-    if isinstance(signal, RatioSignal):
-        yield "bad" if signal.bad is not None else "good", signal.events
-        yield "total", signal.total
-    elif isinstance(signal, HistogramSignal):
-        yield "metric", signal.series("bucket")
-    elif isinstance(signal, MeanSignal):
-        yield "sum", signal.sum
-        yield "count", signal.count
-    elif isinstance(signal, GaugeSignal):
-        yield "metric", signal.metric
 
 
 def _told_apart(spec: Spec, where: str, selector: Selector, series: _Series) -> Iterator[Finding]:
@@ -303,7 +287,7 @@ def _told_apart(spec: Spec, where: str, selector: Selector, series: _Series) -> 
         narrowed = str(selector.where(*spec.versions.matchers(version)))
         state, why = _of_version(selector, narrowed, version, series)
         if shared:
-            state, why = "error", f"{shared:g} series are counted for both versions: mend versions.select"
+            state, why = "error", f"{shared:g} series are counted for both versions: fix versions.select"
         yield Finding(state, f"{where} of {version}", narrowed, why)
 
 
@@ -316,6 +300,3 @@ def _of_version(selector: Selector, narrowed: str, version: str, series: _Series
     if not series.count(str(selector)):
         return "empty", f"{bare} has series, but {selector} matches none: no such event yet, or a wrong label"
     return "empty", f"{selector} matches series, but none of {version}: see versions in the spec"
-
-
-__all__ = ["Asked", "Finding", "expressions", "producer", "selectors_of", "verify"]

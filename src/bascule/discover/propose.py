@@ -12,16 +12,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.generate.inventory import Family, Found, families, of_both, versions_of
+from bascule.discover.inventory import Family, Found, families, of_both, versions_of
 from bascule.prometheus import NO_DATA, Prometheus, Sample
 from bascule.spec import Matcher, Selector
 from bascule.spec.clashes import OWN_JOBS
-
-__all__ = ["discover"]
+from bascule.spec.selector import parse_matchers
 
 _STATUS = (
-    "status", "status_code", "code", "http_status", "http_status_code", "http_response_status_code", "response_code",
-)  # fmt: skip
+    "status",
+    "status_code",
+    "code",
+    "http_status",
+    "http_status_code",
+    "http_response_status_code",
+    "response_code",
+)
 _SEGMENTS = ("user_segment", "segment", "customer_segment", "tier", "plan", "customer_tier", "user_type", "group")
 _PARTNERS = ("partner", "customer", "tenant", "client", "api_client", "organization")
 _ROUTES = ("http_route", "route", "endpoint", "handler")
@@ -31,13 +36,15 @@ MOST_SEGMENTS = 12
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ADDRESS = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 _KINDS = {
-    "redis_up": "redis", "nginx_up": "nginx", "node_uname_info": "node",
+    "redis_up": "redis",
+    "nginx_up": "nginx",
+    "node_uname_info": "node",
     "container_cpu_usage_seconds_total": "container",
-}  # fmt: skip
+}
 Lines = Iterator[str]
 
 
-def discover(prometheus: Prometheus) -> str:
+def propose(prometheus: Prometheus) -> str:
     """The YAML of a spec that `bascule check` accepts. Raises Unreachable when Prometheus does not answer."""
     found = families(prometheus)
     versions = versions_of(found)
@@ -64,7 +71,7 @@ def _key(name: str) -> str:
 
 def _head(prometheus: Prometheus, versions: Found | None) -> Lines:
     yield f"# Proposed by `bascule init --from-prometheus {prometheus.url}`."
-    yield "# 'found' was seen there; 'guessed' is a usual value: read each guess and mend it. Then: bascule check"
+    yield "# 'found' was seen there; 'guessed' is a usual value: correct each guess. Then: bascule check"
     yield "apiVersion: bascule/v1"
     yield "kind: Migration"
     yield "metadata: {name: migration}  # guessed"
@@ -363,9 +370,11 @@ def _plan(prometheus: Prometheus, there: list[Family], versions: Found | None) -
 
 def _bound(prometheus: Prometheus, latency: Family, versions: Found) -> str | None:
     """One and a half times the old version's p95 of the last five minutes, in whole milliseconds of two digits."""
-    matchers = [Matcher(versions.label, "=", versions.baseline)] if versions.label else []
+    matchers: tuple[Matcher, ...] = ()
     if versions.select:
-        matchers = list(_matchers(versions.select[versions.baseline]))
+        matchers = parse_matchers(versions.select[versions.baseline])
+    elif versions.label:
+        matchers = (Matcher(versions.label, "=", versions.baseline),)
     buckets = Selector(latency.name.removesuffix("_count") + "_bucket").where(*matchers)
     found = prometheus.scalar(f"histogram_quantile(0.95, sum by (le) (rate({buckets}[5m])))")
     if found is NO_DATA or not isinstance(found, float) or not math.isfinite(found) or found <= 0:
@@ -374,8 +383,3 @@ def _bound(prometheus: Prometheus, latency: Family, versions: Found) -> str | No
         return f"{1.5 * found:.2g}"
     step = 10 ** (math.floor(math.log10(found * 1500)) - 1)
     return f"{math.ceil(found * 1500 / step) * step:g}ms"
-
-
-def _matchers(text: str) -> Iterator[Matcher]:
-    for label, operator, value in re.findall(r'(\w+)(=~|=)"([^"]*)"', text):
-        yield Matcher(label, operator, value)

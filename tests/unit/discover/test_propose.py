@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.generate.discover import discover
-from bascule.generate.inventory import Family, Found, of_both, versions_of
+from bascule.discover import propose
+from bascule.discover.inventory import Family, Found, of_both, versions_of
 from bascule.prometheus import NO_DATA, NoData, Sample
 from bascule.spec import Spec, parse
 
 
 @dataclass
 class Pretended:
-    """Holds series as label sets, and answers what `discover` asks."""
+    """Holds series as label sets, and answers what `propose` asks."""
 
     series: list[dict[str, str]]
     url: str = "http://127.0.0.1:9090"
@@ -43,7 +43,7 @@ class Pretended:
 
 
 def proposed(*series: dict[str, str], p95: float | NoData = NO_DATA) -> Spec:
-    return parse(discover(Pretended(list(series), p95=p95)))  # type: ignore[arg-type]
+    return parse(propose(Pretended(list(series), p95=p95)))  # type: ignore[arg-type]
 
 
 def of(name: str, **labels: str) -> dict[str, str]:
@@ -142,7 +142,7 @@ def test_recorded_and_monitoring_series_are_not_asked_about() -> None:
             of("node_x_total"),
         ]
     )
-    discover(pretended)  # type: ignore[arg-type]
+    propose(pretended)  # type: ignore[arg-type]
     asked = [match[1] for each in pretended.asked if (match := re.match(r"topk\(\d+, (\w+)\)", each))]
     assert asked == ["x_total"]
 

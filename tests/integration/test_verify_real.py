@@ -9,9 +9,8 @@ from contextlib import suppress
 
 import pytest
 
+from bascule.discover import Finding, propose, verify
 from bascule.generate import generate
-from bascule.generate.discover import discover
-from bascule.generate.verify import Finding, verify
 from bascule.scenarios.house import House, NotSeen, standing
 from bascule.spec import parse
 
@@ -41,9 +40,10 @@ def unexplained(findings: list[Finding]) -> list[Finding]:
 
 def test_no_expression_is_refused_and_what_has_a_producer_has_data(house: House) -> None:
     """Each is answered without error; an empty one says which series is missing and who makes it."""
+    files = generate(house.spec)
     with suppress(NotSeen):  # what has no data by then is told below
-        house.wait_for("data", lambda: not unexplained(verify(house.spec, house.prometheus)), READY_SECONDS)
-    findings = verify(house.spec, house.prometheus)
+        house.wait_for("data", lambda: not unexplained(verify(house.spec, files, house.prometheus)), READY_SECONDS)
+    findings = verify(house.spec, files, house.prometheus)
     told = "\n".join(str(finding) for finding in findings if finding.state != "ok")
     assert unexplained(findings) == [], told
     assert [finding for finding in findings if finding.state == "error"] == [], told
@@ -54,7 +54,7 @@ def test_no_expression_is_refused_and_what_has_a_producer_has_data(house: House)
 
 def test_versions_services_and_signals_of_the_lab_are_found_from_its_prometheus_alone(house: House) -> None:
     """The proposal passes the check, names the same metrics, and its signals have data for both versions."""
-    text = discover(house.prometheus)
+    text = propose(house.prometheus)
     proposed = parse(text)
     assert proposed.versions.both == ("v1", "v2")
     assert proposed.versions.label == "version"
@@ -67,6 +67,6 @@ def test_versions_services_and_signals_of_the_lab_are_found_from_its_prometheus_
         for key in ("kind", "total", "bad", "good", "metric", "sum", "count", "sum_of_squares", "better"):
             assert getattr(theirs, key, None) == getattr(ours, key, None), f"{name}.{key}\n{text}"
     assert list(proposed.segments.named) == sorted(house.spec.segments.named)
-    signals = [f for f in verify(proposed, house.prometheus) if f.where.startswith("spec:")]
+    signals = [f for f in verify(proposed, {}, house.prometheus) if f.where.startswith("spec:")]
     assert {finding.state for finding in signals} == {"ok"}
     assert generate(proposed)

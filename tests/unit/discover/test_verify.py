@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bascule.generate.verify import Asked, expressions, producer, selectors_of
+from bascule.discover.verify import Asked, expressions, producer, selectors_of
 
 BOARD = {
     "templating": {

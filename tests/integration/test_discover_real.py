@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
+from bascule.discover import propose, verify
 from bascule.generate import generate
-from bascule.generate.discover import discover
-from bascule.generate.verify import verify
 from bascule.prometheus import Prometheus
 from bascule.spec import parse
 
@@ -69,26 +68,26 @@ def scraped(
 
 def states(text: str, client: Prometheus) -> set[str]:
     """What verify says of the proposal's own selectors."""
-    return {f"{f.state} {f.why}".strip() for f in verify(parse(text), client) if f.where.startswith("spec:")}
+    return {f"{f.state} {f.why}".strip() for f in verify(parse(text), {}, client) if f.where.startswith("spec:")}
 
 
 def test_versions_in_metric_names_become_a_selection_by_name(scraped: Callable[..., Prometheus]) -> None:
     """Its rules are generated, and its selectors find each version's series."""
     client = scraped(shop=in_names("v1", 1) + in_names("v2", 2))
-    text = discover(client)
+    text = propose(client)
     spec = parse(text)
     assert spec.versions.both == ("v1", "v2")
     assert spec.versions.select is not None
     assert str(spec.signals["errors"].total) == '{__name__=~"shop_(v1|v2)_http_requests_total"}'
     assert set(spec.signals) == {"errors", "latency"}
     assert states(text, client) == {"ok"}
-    assert "error" not in {finding.state for finding in verify(spec, client)}
+    assert "error" not in {finding.state for finding in verify(spec, generate(spec), client)}
 
 
 def test_open_telemetry_names_are_found_with_a_version_for_each_job(scraped: Callable[..., Prometheus]) -> None:
     """What the service asks of others (http_client) is not taken for its own requests."""
     client = scraped(shop_v1=OPEN_TELEMETRY, shop_v2=OPEN_TELEMETRY)
-    text = discover(client)
+    text = propose(client)
     spec = parse(text)
     assert spec.versions.select == parse(text).versions.select
     assert [str(m[0]) for m in spec.versions.select.values()] == ['job="shop-v1"', 'job="shop-v2"']
@@ -104,7 +103,7 @@ def test_open_telemetry_names_are_found_with_a_version_for_each_job(scraped: Cal
 def test_numbers_of_releases_are_put_in_their_order_and_named(scraped: Callable[..., Prometheus]) -> None:
     """1.10.0 follows 1.9.0; a name in a spec starts with a letter."""
     client = scraped(shop=NUMBERED)
-    text = discover(client)
+    text = propose(client)
     spec = parse(text)
     assert spec.versions.both == ("v1.9.0", "v1.10.0")
     assert str(spec.signals["errors"].bad) == 'requests_total{code="5xx"}'
@@ -116,7 +115,7 @@ def test_numbers_of_releases_are_put_in_their_order_and_named(scraped: Callable[
 def test_an_empty_prometheus_gives_a_spec_that_says_it_guessed(scraped: Callable[..., Prometheus]) -> None:
     """It passes the check all the same, and `verify` tells what has no series."""
     client = scraped(shop="nothing_of_interest 1\n")
-    text = discover(client)
+    text = propose(client)
     assert "guessed: no label, job or metric name tells two versions apart" in text
     assert states(text, client) == {
         "empty no series of http_requests_total (made by the services, through bascule.instrument)"
@@ -139,8 +138,8 @@ def test_a_series_that_counts_for_both_versions_is_an_error(scraped: Callable[..
     client = scraped(shop=NUMBERED)
     text = SELECTS.format(old='app_version=~"1.+"', new='app_version="1.10.0"', code="5xx")
     assert states(text, client) == {
-        "error 1 series are counted for both versions: mend versions.select",
-        "error 2 series are counted for both versions: mend versions.select",
+        "error 1 series are counted for both versions: fix versions.select",
+        "error 2 series are counted for both versions: fix versions.select",
     }
 
 
