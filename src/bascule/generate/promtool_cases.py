@@ -11,7 +11,6 @@ from bascule import conventions as names
 from bascule.alerts import AlertCase, Alerting
 from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
 from bascule.spec import Spec
-from bascule.spec.signals import HistogramSignal, RatioSignal
 
 _AWFUL_SECONDS = 2.5
 _RISING = f"0+5000x{STEPS}"
@@ -92,11 +91,11 @@ def awful(spec: Spec) -> Scene:
 def _awful(spec: Spec, name: str) -> float:
     """A level that breaks every target and trigger of the signal."""
     signal = spec.signals[name]
-    if isinstance(signal, HistogramSignal):
-        return _AWFUL_SECONDS
-    if isinstance(signal, RatioSignal):
-        return 0.1 if signal.better == "higher" else 0.9
-    return 0.1 if signal.better == "higher" else 1e6
+    if signal.buckets is not None:
+        return _AWFUL_SECONDS / signal.seconds_per_unit
+    if signal.better == "higher":
+        return 0.1
+    return 0.9 if signal.is_share else 1e6
 
 
 def everywhere(scene: Scene) -> Scene:
