@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bascule.api.models.journal import IncidentAnswer
+from bascule.conventions import Severity
 
-HEARTBEAT = "none"  # the severity of an alert that always fires: its silence tells
-HOLDING = "gate"  # the severity of what holds a promotion and calls nobody
+HEARTBEAT = Severity.NONE  # the severity of an alert that always fires: its absence is the signal
+HOLDING = Severity.GATE  # the severity of what holds a promotion and calls nobody
 
 
 class Incident(IncidentAnswer):

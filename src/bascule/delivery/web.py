@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from bascule.conventions import Severity
 from bascule.delivery.message import Doubtful, Message
 from bascule.delivery.secrets import read_secret
 from bascule.errors import DeliveryFailed
@@ -14,6 +15,7 @@ from bascule.transport import is_local
 
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 _SLACK_LIMIT = 3000  # characters of a message; Slack cuts longer ones anywhere
+_PAGERDUTY = {Severity.CRITICAL, Severity.WARNING, Severity.INFO}  # of ours, those it knows by the same name
 _LATER = (408, 425, 429)
 
 
@@ -46,7 +48,7 @@ def send_webhook(webhook: Webhook, message: Message, timeout: float) -> None:
 
 
 def send_pagerduty(pagerduty: PagerDuty, message: Message, timeout: float) -> None:
-    severity = message.severity if message.severity in ("critical", "warning", "info") else "error"
+    severity = message.severity if message.severity in _PAGERDUTY else "error"
     body = {
         "routing_key": read_secret(pagerduty.routing_key_file),
         "event_action": "resolve" if message.resolved else "acknowledge" if message.acknowledged else "trigger",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 from bascule.api.server import serve
 from bascule.delivery import FILE as OUTBOX_FILE
@@ -11,6 +12,7 @@ from bascule.delivery import Courier, Outbox
 from bascule.incidents import phases
 from bascule.incidents.app import ROLE, create
 from bascule.incidents.escalator import Escalator
+from bascule.incidents.kinds import kind_of
 from bascule.incidents.reconcile import Reconciler, warm_up
 from bascule.incidents.sources import Sources
 from bascule.incidents.store import Store
@@ -25,7 +27,8 @@ STORE_FILE = "incidents.sqlite"
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the role and tell people until `stop` is set; everything it knows is in the journal on disk."""
-    store = Store(spec.stack.state / STORE_FILE, time.time())
+    kinds = partial(kind_of, roles=spec.signal_roles, prefix=spec.alert_prefix)
+    store = Store(spec.stack.state / STORE_FILE, time.time(), kinds)
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(spec.notify.receivers, outbox)
     escalator = Escalator(spec, store, courier, time.time)

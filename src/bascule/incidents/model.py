@@ -15,14 +15,6 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
-class Kind(StrEnum):
-    """Who is called for an incident; the escalation's names in the spec."""
-
-    TECHNICAL = "technical"
-    BUSINESS = "business"
-    CUSTOMER = "customer"
-
-
 @dataclass(frozen=True)
 class Notification:
     """One alert of one webhook call. `ends` only when it is resolved."""
@@ -131,4 +123,4 @@ class Notice:
     attempts: int = 0
 
 
-__all__ = ["Entry", "Incident", "Kind", "Notice", "Notification", "PhaseStep", "Status", "Window"]
+__all__ = ["Entry", "Incident", "Notice", "Notification", "PhaseStep", "Status", "Window"]

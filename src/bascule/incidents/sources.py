@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from bascule.alerts import posted
 from bascule.api import JudgeClient
 from bascule.api.models.verdict import SignalAnswer
-from bascule.conventions import SEGMENT, VERSION, Alert
+from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.incidents.store import same_alert
 from bascule.prometheus import Alertmanager, Prometheus
@@ -125,17 +126,10 @@ class Sources:
         return [self._alarm(line) for line in answer.signals if line.alarm]
 
     def _alarm(self, line: SignalAnswer) -> Firing:
-        candidate = self._spec.versions.candidate
-        labels = {
-            "alertname": self._spec.alert_prefix + Alert.CANDIDATE_WORSE,
-            "signal": line.signal,
-            SEGMENT: line.segment,
-            "severity": "critical",
-            VERSION: candidate,
-        }
+        cell = {"signal": line.signal, SEGMENT: line.segment}
+        labels, annotations = posted(self._spec, Alert.CANDIDATE_WORSE, cell, told=line.text)
         since = line.alarm_since.timestamp() if line.alarm_since is not None else self._clock()
-        summary = f"{candidate} is worse: {line.signal} ({line.segment})"
-        return Firing(labels, since, {"summary": summary, "description": line.text})
+        return Firing(labels, since, annotations)
 
 
 def _is_decided(rule: Mapping[str, Any], now: float) -> bool:

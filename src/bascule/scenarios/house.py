@@ -14,6 +14,7 @@ from bascule import stack
 from bascule.api import IncidentsClient, JudgeClient
 from bascule.api.models.journal import IncidentAnswer
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
 from bascule.lab import Lab, Traffic, lab_spec, write_spec
 from bascule.prometheus import Prometheus
@@ -63,7 +64,7 @@ class House:
 
     def incidents(self) -> list[IncidentAnswer]:
         """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
-        return [incident for incident in self.journal.incidents() if incident.severity != "none"]
+        return [incident for incident in self.journal.incidents() if incident.severity != Severity.NONE]
 
     def open_incidents(self) -> list[IncidentAnswer]:
         return [incident for incident in self.incidents() if incident.is_open]

@@ -11,11 +11,10 @@ from bascule.api.models.journal import TimelineAnswer
 from bascule.console.answers import HEARTBEAT, HOLDING, Incident
 from bascule.console.parts import Health, JournalReading
 from bascule.console.sources import Reading
-from bascule.conventions import PARTNER, SEGMENT
+from bascule.conventions import PARTNER, SEGMENT, Severity
 from bascule.prometheus import ActiveAlert
 
 SHOWN = 12  # entries of a list that grows for ever
-SEVERITIES = ("critical", "warning")
 TELLING = (
     "signal",
     "target",
@@ -74,7 +73,7 @@ def open_alerts(
 ) -> OpenAlerts:
     journal, seen = reading.value, health.fresh(now)
     standing = [incident for incident in journal.incidents if incident.is_open] if journal else []
-    standing.sort(key=lambda each: (_gravity(each), each.starts or NEVER))
+    standing.sort(key=lambda each: (Severity.of(each.severity).rank, each.starts or NEVER))
     return OpenAlerts(
         incidents=[_incident(each) for each in standing if each.severity != HOLDING],
         holding=[_incident(each) for each in standing if each.severity == HOLDING],
@@ -87,10 +86,6 @@ def _doubt(journal_speaks: bool, alerting_stopped: bool) -> str:
     if not journal_speaks:
         return "the incident journal is silent"
     return "no heartbeat comes through the alerting" if alerting_stopped else ""
-
-
-def _gravity(incident: Incident) -> int:
-    return SEVERITIES.index(incident.severity) if incident.severity in SEVERITIES else len(SEVERITIES)
 
 
 def resolved(reading: Reading[JournalReading]) -> list[ListedEvent]:
