@@ -53,6 +53,7 @@ class AlertEntry(_Part):
     group: RuleGroup
     each: str = ""
     given: dict[str, str] = Field(default_factory=dict)
+    let: dict[str, str] = Field(default_factory=dict)  # names for pieces of the expression that stand in it twice
     expr: Text
     hold: Text = Field(alias="for")
     keep_firing_for: str = ""
@@ -91,7 +92,9 @@ class AlertEntry(_Part):
             raise ValueError("give either 'each' or 'given'")
         if self.each and self.each not in PARTS:
             raise ValueError(f"each: {self.each!r} is no part of a spec (they are: {', '.join(PARTS)})")
-        found = problems(json.dumps(self.model_dump(exclude={"given"})), STANDARD | self.values)
+        known = STANDARD | self.values
+        found = problems(json.dumps(self.let), known)
+        found += problems(json.dumps(self.model_dump(exclude={"given", "let"})), known | set(self.let))
         if found:
             raise ValueError("; ".join(found))
         self._proven()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bascule.alerts.entry import AlertCase, AlertEntry
@@ -122,7 +122,8 @@ def _filled(spec: Spec, form: str, values: Mapping[str, Value]) -> Filling:
     if set(values) != entry.values:
         wrong = ", ".join(sorted(entry.values ^ set(values)))
         raise BasculeError(f"{form}.yaml: not the values that it says it is given: {wrong}", "name them in 'given'")
-    return Filling(spec, entry, {**standard(spec), **values})
+    filling = Filling(spec, entry, {**standard(spec), **values})
+    return replace(filling, values={**filling.values, **filling.texts(entry.let)})
 
 
 def slug(alert: str) -> str:

@@ -1,4 +1,4 @@
-"""What the catalogue's alerts on signals, traffic and data are given: the values that only this room can find."""
+"""What the catalogue's alerts on signals, traffic and the judge are given: the values that only this room can find."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bascule.alerts.figures import PERCENT, POINTS, gain_written
 from bascule.conventions import Alert, Recorded, RuleGroup
 from bascule.conventions import Rule as Named
 from bascule.generate.alerts_targets import TARGETS, relative_gain
-from bascule.promql.expressions import WINDOW_SECONDS, by_segment, indent
+from bascule.promql.expressions import WINDOW_SECONDS, by_segment
 from bascule.spec import Spec
 from bascule.spec.model import Named as NamedSignal
 from bascule.spec.quantities import format_duration
@@ -72,19 +72,15 @@ def both_versions_with_events(spec: Spec, found: NamedSignal[RatioSignal]) -> st
     return "\n".join(f"and on ()\n{condition}" for condition in each)
 
 
-# ---------------------------------------------------------------- traffic, judge, data
+# ---------------------------------------------------------------- traffic, judge
 
 
 def _traffic(spec: Spec) -> Iterator[Values]:
-    """The tolerance is widened by three standard errors of the share; the whole window must lie within the phase."""
+    """The tolerance is widened by three standard errors of the share."""
     plan = Recorded.PLANNED_BY_SEGMENT
     seen = f"({by_segment(spec, Recorded.REQUESTS)} * {WINDOW_SECONDS})"
     error = f"3 * sqrt({plan} * (1 - {plan}) / on (user_segment) ({seen} > 0))"
-    yield {"seen": seen, "error": error, "young": phase_younger_than(WINDOW_SECONDS)}
-
-
-def phase_younger_than(seconds: int) -> str:
-    return f"time() - max({names.PHASE_STARTED.name}) < {seconds}"
+    yield {"seen": seen, "error": error}
 
 
 def _judge(spec: Spec) -> Iterator[Values]:
@@ -98,18 +94,11 @@ def _judge(spec: Spec) -> Iterator[Values]:
     }
 
 
-def _no_data(spec: Spec) -> Iterator[Values]:
-    """One alert over everything that ought to be there; what the plan does not give is not expected."""
-    missing = f"{Recorded.SIGNAL_EXPECTED}\nunless on (signal, version, user_segment, job)\n{Recorded.SIGNAL_PRESENT}"
-    yield {"missing": indent(missing), "young": phase_younger_than(60)}
-
-
 GIVEN: Mapping[str, Callable[[Spec], Iterator[Values]]] = {
     f"{Alert.RESPONSE_TIME_HIGH}.segment": _slow_segments,
     Alert.ACCURACY_DEGRADED: _accuracy_gain,
     Alert.V2_ERROR_SPIKE: _errors,
     Alert.MIGRATION_STALLED: _traffic,
     Alert.CANDIDATE_WORSE: _judge,
-    Alert.SIGNAL_NO_DATA: _no_data,
     **TARGETS,
 }

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from bascule import conventions as names
 from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written, value_in, written
-from bascule.conventions import Alert, Recorded, quantile_name
+from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.examples import PARTNER
-from bascule.promql import QUANTILES, WINDOW_SECONDS, among
+from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
 from bascule.spec import Spec
 from bascule.spec.model import AVAILABILITY, Rollback, Segment
 from bascule.spec.quantities import Gain, format_duration
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.signals import Signal
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 Values = Mapping[str, str | float]
@@ -42,21 +42,23 @@ def _segment_accuracy(spec: Spec) -> Iterator[Values]:
     """The old version is not held to what the new one promises: only the candidate is looked at."""
     for name, segment in spec.segments.named.items():
         if segment.accuracy is not None and spec.accuracy is not None:
+            value = "1 - {}" if spec.accuracy.signal.counts_bad else "{}"
             where = f',version="{spec.versions.candidate}"'
-            yield _segment(spec, name, spec.accuracy.name, "<", segment.accuracy, where)
+            yield _segment(spec, name, spec.accuracy.name, value, "<", segment.accuracy, where)
 
 
 def _segment_errors(spec: Spec) -> Iterator[Values]:
     for name, segment in spec.segments.named.items():
         if segment.errors is not None and not segment.partner_label and spec.errors is not None:
-            yield _segment(spec, name, spec.errors.name, ">", segment.errors, "")
+            value = "{}" if spec.errors.signal.counts_bad else "1 - {}"
+            yield _segment(spec, name, spec.errors.name, value, ">", segment.errors, "")
 
 
-def _segment(spec: Spec, segment: str, signal: str, comparison: str, target: float, version: str) -> Values:
+def _segment(spec: Spec, segment: str, signal: str, value: str, comparison: str, target: float, version: str) -> Values:
     where = f'signal="{signal}",user_segment="{segment}"{version}'
-    value = f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})"
+    share = value.format(f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})")
     events, on = f"sum by (version, user_segment) ({Recorded.SIGNAL_EVENTS}{{{where}}})", "version, user_segment"
-    beyond = clearly(comparison, value, target, events, on)
+    beyond = clearly(comparison, share, target, events, on)
     return {
         "segment": segment,
         "beyond": f"{beyond}\n{enough(events, spec.thresholds.min_requests, on)}",
@@ -107,12 +109,11 @@ def _refusals(spec: Spec) -> Iterator[Values]:
 
 def _targets(spec: Spec) -> Iterator[Values]:
     for name, signal in spec.signals.items():
-        if isinstance(signal, HistogramSignal):
-            yield from _quantile_targets(spec, name, signal)
-        if isinstance(signal, MeanSignal | GaugeSignal) and signal.target is not None:
-            yield _level_target(spec, name, signal)
-        if isinstance(signal, MeanSignal | RatioSignal) and signal.target_gain is not None:
-            yield _gain_target(spec, name, signal, signal.target_gain)
+        yield from _quantile_targets(spec, name, signal)
+        if signal.level_target is not None:
+            yield _level_target(spec, name, signal, signal.level_target)
+        if signal.gain_target is not None:
+            yield _gain_target(spec, name, signal, signal.gain_target)
     if spec.logs.sources:
         yield _retention_target(spec)
     if spec.latency is not None:
@@ -121,41 +122,33 @@ def _targets(spec: Spec) -> Iterator[Values]:
         yield _unmet(spec.latency.name, "no slower", f"{Named.PERFORMANCE_RATIO} < 1", text)
 
 
-def _quantile_targets(spec: Spec, name: str, signal: HistogramSignal) -> Iterator[Values]:
-    for quantile, limit in signal.targets.items():
+def _quantile_targets(spec: Spec, name: str, signal: Signal) -> Iterator[Values]:
+    for quantile, limit in signal.quantile_targets.items():
         if quantile in QUANTILES:
-            value = _candidates(spec, quantile_name("version", quantile), name)
+            value = _candidates(spec, value_series(signal, quantile), name)
             text = f"{quantile} is {value_in(signal.unit)}; {written(limit, signal.unit)} is the target."
             yield _unmet(name, quantile, f"{value} > {limit:g}", text)
 
 
-def _level_target(spec: Spec, name: str, signal: MeanSignal | GaugeSignal) -> Values:
-    series = Recorded.SIGNAL_LEVEL if isinstance(signal, GaugeSignal) else Recorded.SIGNAL_BY_VERSION
+def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Values:
     worse = "<" if signal.better == "higher" else ">"
-    assert signal.target is not None
-    text = f"{value_in(signal.unit)}; {written(signal.target, signal.unit)} is the target."
-    return _unmet(name, "level", f"{_candidates(spec, series, name)} {worse} {signal.target:g}", text)
+    text = f"{value_in(signal.unit)}; {written(target, signal.unit)} is the target."
+    return _unmet(name, "level", f"{_candidates(spec, value_series(signal), name)} {worse} {target:g}", text)
 
 
-def _gain_target(spec: Spec, name: str, signal: MeanSignal | RatioSignal, gain: Gain) -> Values:
+def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
     wanted = gain if signal.better == "higher" else Gain(-gain.amount, gain.relative)
     worse = "<" if signal.better == "higher" else ">"
-    value = relative_gain(spec, name) if gain.relative else difference(name)
+    value = relative_gain(spec, name) if gain.relative else of_signal(Recorded.SIGNAL_DIFFERENCE, name)
     figure = PERCENT if gain.relative else difference_in(signal.unit)
     text = f"The gain over {spec.versions.baseline} is {figure}, within the same segments; "
     text += f"{gain_written(wanted, signal.unit)} is the target."
     return _unmet(name, "gain", f"{value} {worse} {wanted.amount:g}", text)
 
 
-def difference(name: str) -> str:
-    """The candidate's value minus the baseline's, mix-adjusted."""
-    return f'max without (signal) ({Recorded.SIGNAL_DIFFERENCE}{{signal="{name}"}})'
-
-
 def relative_gain(spec: Spec, name: str) -> str:
-    """The same as a share of the baseline's."""
-    old, new = (f'{Recorded.SIGNAL_STANDARDISED}{{signal="{name}",version="{v}"}}' for v in spec.versions.both)
-    return f"max without (signal) ({new} / ignoring (version) ({old} > 0)) - 1"
+    """How much higher the candidate's value is, mix-adjusted, as a share of the baseline's."""
+    return f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name)} - 1"
 
 
 def _retention_target(spec: Spec) -> Values:
@@ -202,16 +195,15 @@ def _measure(spec: Spec, trigger: Rollback) -> str:
     signal = spec.signals.get(name)
     if signal is None:
         return _availability(spec, bound) if name == AVAILABILITY else ""
-    if isinstance(signal, GaugeSignal):
-        return f"{_candidates(spec, Recorded.SIGNAL_LEVEL, name)} {bound}"
+    if signal.all_events is None:
+        return f"{_candidates(spec, value_series(signal), name)} {bound}"
     events = f'sum by (version) ({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{spec.versions.candidate}"}})'
     if statistic == "gain":
-        return f"{difference(name)} {bound}"
-    if isinstance(signal, HistogramSignal) and statistic not in QUANTILES:
+        return f"{of_signal(Recorded.SIGNAL_DIFFERENCE, name)} {bound}"
+    if signal.buckets is not None and statistic not in QUANTILES:
         return ""
-    series = quantile_name("version", statistic) if isinstance(signal, HistogramSignal) else Recorded.SIGNAL_BY_VERSION
     least = enough(events, spec.thresholds.min_requests, "version")
-    return f"{_candidates(spec, series, name)} {bound}\n{least}"
+    return f"{_candidates(spec, value_series(signal, statistic), name)} {bound}\n{least}"
 
 
 def _availability(spec: Spec, bound: str) -> str:

@@ -11,7 +11,6 @@ from bascule import conventions as names
 from bascule.alerts import AlertCase, Alerting
 from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
 from bascule.spec import Spec
-from bascule.spec.signals import HistogramSignal, RatioSignal
 
 _AWFUL_SECONDS = 2.5
 _RISING = f"0+5000x{STEPS}"
@@ -92,11 +91,11 @@ def awful(spec: Spec) -> Scene:
 def _awful(spec: Spec, name: str) -> float:
     """A level that breaks every target and trigger of the signal."""
     signal = spec.signals[name]
-    if isinstance(signal, HistogramSignal):
-        return _AWFUL_SECONDS
-    if isinstance(signal, RatioSignal):
-        return 0.1 if signal.better == "higher" else 0.9
-    return 0.1 if signal.better == "higher" else 1e6
+    if signal.buckets is not None:
+        return _AWFUL_SECONDS / signal.seconds_per_unit
+    if signal.better == "higher":
+        return 0.1
+    return 0.9 if signal.is_share else 1e6
 
 
 def everywhere(scene: Scene) -> Scene:
@@ -108,6 +107,13 @@ def off_the_plan(spec: Spec) -> Scene:
     scene = healthy(spec)
     segment = next(name for name in scene.segments if scene.planned(name) > 0)
     return replace(scene, actual={segment: max(0.0, scene.planned(segment) - spec.thresholds.share_tolerance - 0.2)})
+
+
+def off_a_new_plan(spec: Spec) -> Scene:
+    """The same, and at eight minutes and a half the share of that segment is planned anew."""
+    scene = off_the_plan(spec)
+    (segment,) = scene.actual
+    return scene.plus({f'{names.PLANNED_SHARE.name}{{{names.SEGMENT}="{segment}"}}': "0x16 1x23"})
 
 
 def all_down(spec: Spec) -> Scene:
@@ -122,6 +128,7 @@ SCENES: Mapping[str, Callable[[Spec], Mapping[str, str]]] = {
     "awful, few requests": lambda spec: replace(awful(spec), requests_per_second=0.05).series(),
     "awful for everybody": lambda spec: everywhere(awful(spec)).series(),
     "share off the plan": lambda spec: off_the_plan(spec).series(),
+    "share off a new plan": lambda spec: off_a_new_plan(spec).series(),
     "services down": lambda spec: all_down(spec).series(),
     "all traffic on the old version": lambda spec: replace(healthy(spec), share=0.0).series(),
 }
