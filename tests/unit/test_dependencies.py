@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import pairwise
 from pathlib import Path
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
@@ -34,7 +35,7 @@ def modules_used(path: Path) -> Iterator[str]:
 
 def _run_as_module(items: list[ast.expr]) -> Iterator[str]:
     words = [item.value if isinstance(item, ast.Constant) else None for item in items]
-    for flag, name in zip(words, words[1:], strict=False):
+    for flag, name in pairwise(words):
         if flag == "-m" and isinstance(name, str):
             yield name.partition(".")[0]
 

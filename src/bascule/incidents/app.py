@@ -144,16 +144,16 @@ def _add_incidents(app: FastAPI, store: Store, clock: Clock) -> None:
 def _add_phases(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
     @app.get("/api/phase")
     def phase() -> dict[str, Any]:
-        return _phase(store.phase())
+        return _phase(spec, store.phase())
 
     @app.post("/api/phase", dependencies=_JSON)
     def set_phase(asked: PhaseChange) -> dict[str, Any]:
         step = phases.wanted(spec, round(clock(), 3), asked.number, asked.share, asked.who, asked.why)
-        return _phase(phases.change(spec, store, step))
+        return _phase(spec, phases.change(spec, store, step))
 
 
-def _phase(step: PhaseStep) -> dict[str, Any]:
-    return asdict(step) | {"started": step.at}
+def _phase(spec: Spec, step: PhaseStep) -> dict[str, Any]:
+    return asdict(step) | {"started": step.at, "migration": spec.metadata.name}
 
 
 def _add_timeline(app: FastAPI, store: Store, clock: Clock) -> None:

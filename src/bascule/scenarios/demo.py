@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import threading
 import time
@@ -30,7 +31,8 @@ from bascule import sla
 from bascule.console import screenshots
 from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, Verdict
 from bascule.errors import AlreadyRunning, StoreError, UsageError
-from bascule.scenarios.house import House, NotSeen, standing
+from bascule.scenarios.house import SPEC, House, NotSeen, standing
+from bascule.spec import VARIABLE
 from bascule.stack import state
 
 BASELINE_SECONDS = 45.0
@@ -76,7 +78,7 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
     """Play the demo; writes `summary.json`, `sla-report.html` and pictures below `out`."""
     tell = Teller(console)
     summary = Summary()
-    with fresh(out) as folder, standing(folder, tell, stop) as house:
+    with fresh(out.absolute()) as folder, standing(folder, tell, stop) as house:
         tell(f"console: {house.spec.stack.url('console')}")
         started = time.time()
         try:
@@ -89,8 +91,14 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
         console.print(table(summary))
         if keep:
             tell(f"left running; console at {house.spec.stack.url('console')}; Ctrl-C ends it")
+            console.print(for_commands(folder / SPEC), markup=False, highlight=False, soft_wrap=True)
             stop.wait()
     return summary
+
+
+def for_commands(spec: Path) -> str:
+    """What to type in another terminal, so that every command works on the demo."""
+    return f"In another terminal, for every command:\n  export {VARIABLE}={shlex.quote(str(spec))}"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from bascule.spec import Spec, load
 from bascule.spec.model import Phase
 
 Report = Callable[[str], None]
+SPEC = "spec.yaml"  # in the folder of a run
 
 
 class Stopped(BasculeError):
@@ -100,7 +101,7 @@ def standing(folder: Path, report: Report, stop: threading.Event, rate: float = 
              profile: str = "healthy") -> Iterator[House]:  # fmt: skip
     """A house whose every part answers; all of it is stopped at the end, whatever happened."""
     spec = compressed(lab_spec(load("supersmartmatch"), folder))
-    path = write_spec(spec, folder / "spec.yaml")
+    path = write_spec(spec, folder / SPEC)
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")
         lab = rooms.enter_context(Lab(spec, folder, profile=profile))

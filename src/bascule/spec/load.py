@@ -19,6 +19,7 @@ from bascule.spec.model import Spec
 from bascule.spec.selector import NotSelector
 
 BUILT_IN = "supersmartmatch"
+VARIABLE = "BASCULE_SPEC"  # of the environment: the spec of every command that is given none
 DEEPEST = 50
 MOST_KEYS = 100_000
 TOO_DEEP = Problem(1, "", "it is nested without end, or far too large", "write it without YAML aliases (&, *)")
