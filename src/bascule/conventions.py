@@ -40,11 +40,17 @@ METHOD = "method"
 STATUS = "status"
 ALGORITHM = "algorithm"
 SUCCESS = "success"
-TOTAL_SEGMENT = "all"  # the segment label's value of figures standardised over all segments
+TOTAL_SEGMENT = "all"  # the segment label's value of mix-adjusted figures over all segments
 
 UNKNOWN = "unknown"  # a label value that was expected and did not come
 OTHER = "other"  # an undeclared label value beyond the cap
 NONE = "none"  # a label that does not apply, such as the partner of a freemium user
+
+
+def probe_job(name: str) -> str:
+    """The `job` label of the probe of that name."""
+    return f"probe-{name}"
+
 
 # ---------------------------------------------------------------- buckets (they hold every declared target)
 
@@ -277,6 +283,11 @@ ROLE_RESTARTS = _role(
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")
 
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+# What only `bascule.instrument` exports: other libraries have the two of HTTP as well.
+OWN_METRICS = frozenset(m.name for m in METRICS if m.producer == "instrument") - {
+    HTTP_REQUESTS.name,
+    HTTP_DURATION.name,
+}
 
 # ---------------------------------------------------------------- recording rules of the source document
 
@@ -332,6 +343,15 @@ class Recorded(StrEnum):
     SLA_ALL = "sla:all_events:increase1m"
     SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
+
+
+def quantile_name(level: str, quantile: str) -> str:
+    """Where a quantile is recorded: `quantile_name("version_segment", "p95")`, by version and segment."""
+    return f"{level}:signal:{quantile}_rate5m"
+
+
+def mix_adjusted_quantile_name(quantile: str) -> str:
+    return f"version:signal:{quantile}_standardised_rate5m"
 
 
 SLA_GROWTH = "sla:{}_{}:growth1m"  # signal, side: exact growth of its counters in the last minute (spec/growth.py)

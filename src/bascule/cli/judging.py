@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -25,7 +26,6 @@ from bascule.cli.output import (
     print_rows,
     say,
     stopping,
-    utc,
 )
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec_first
@@ -147,7 +147,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{utc(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.rfc3339(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
     say(f"{len(result.sources) - len(rows)} other alerts were replayed and did not fire.")
@@ -176,8 +176,8 @@ def _by_source(result: Backtest) -> list[dict[str, Any]]:
 
 def _backtest_json(result: Backtest) -> dict[str, Any]:
     return {
-        "from": utc(result.start),
-        "to": utc(result.end),
+        "from": times.rfc3339(result.start),
+        "to": times.rfc3339(result.end),
         "compared_seconds": result.compared,
         "no_data": list(result.unseen),
         "sources": _by_source(result),
@@ -188,8 +188,8 @@ def _backtest_json(result: Backtest) -> dict[str, Any]:
 
 
 def _fired_json(alarm: Fired) -> dict[str, Any]:
-    ended = None if alarm.ended is None else utc(alarm.ended)
-    return {"by": alarm.by, "labels": dict(alarm.labels), "fired": utc(alarm.fired), "text": alarm.text, "ended": ended}
+    fired, ended = times.rfc3339(alarm.fired), None if alarm.ended is None else times.rfc3339(alarm.ended)
+    return {"by": alarm.by, "labels": dict(alarm.labels), "fired": fired, "text": alarm.text, "ended": ended}
 
 
 def print_verdict(answer: dict[str, Any]) -> None:

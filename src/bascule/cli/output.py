@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bascule import times
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
@@ -97,11 +98,6 @@ def stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def utc(seconds: float) -> str:
-    """Unix seconds as RFC 3339, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def parse_time(text: str, now: datetime | None = None) -> float:
     """Unix seconds of an RFC 3339 time (UTC unless it says otherwise), `now`, or `now-7d`."""
     present = (now or datetime.now(UTC)).timestamp()
@@ -110,10 +106,9 @@ def parse_time(text: str, now: datetime | None = None) -> float:
     try:
         if text.startswith("now-"):
             return present - parse_duration(text[4:])
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return times.parse(text).timestamp()
     except ValueError as error:
         raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, or now-7d") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def checked_url(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -16,7 +17,6 @@ from bascule.cli.output import (
     print_json,
     print_rows,
     say,
-    utc,
     write_file,
 )
 from bascule.cli.spec_option import takes_spec, takes_spec_first
@@ -157,7 +157,7 @@ def _print_phase(spec: Spec, phase: dict[str, Any], as_json: bool) -> None:
         return
     step = f"phase {phase['number']} of {len(spec.phases)}" if phase["number"] else "before the first phase"
     planned = f"{phase['share'] * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {utc(phase['started'])} ({phase['who']}: {phase['why']})")
+    say(f"{step}: {planned}, since {times.rfc3339(phase['started'])} ({phase['who']}: {phase['why']})")
 
 
 @notify_app.command("test")

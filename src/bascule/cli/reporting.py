@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -22,7 +23,6 @@ from bascule.cli.output import (
     parse_span,
     print_rows,
     say,
-    utc,
     write_file,
 )
 from bascule.cli.running import with_external
@@ -123,7 +123,7 @@ def _listed(entry: Archived) -> dict[str, str]:
     return {
         "id": entry.id,
         "about": _span(entry.start, entry.end),
-        "made": utc(entry.made),
+        "made": times.rfc3339(entry.made),
         "result": entry.outcome,
         "language": entry.language,
         "forms": " ".join(entry.files),
@@ -131,7 +131,7 @@ def _listed(entry: Archived) -> dict[str, str]:
 
 
 def _span(start: float, end: float) -> str:
-    return f"{utc(start)} to {utc(end)}"
+    return f"{times.rfc3339(start)} to {times.rfc3339(end)}"
 
 
 def _write(content: bytes, path: Path | None) -> None:

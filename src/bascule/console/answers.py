@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from bascule import times
 from bascule.conventions import TOTAL_SEGMENT, State, Verdict
 
 STATES = {state.value for state in State}
@@ -30,10 +31,9 @@ def _verdict(value: Any) -> Any:
 
 def _utc(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
+        return times.moment(value)
     if isinstance(value, str):
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return times.parse(value).astimezone(UTC)
     return value
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from bascule import times
+
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -79,13 +81,7 @@ def span(seconds: float | None) -> str:
     """A length of time in its two largest units: `4 s`, `3 min 20 s`, `2 d 4 h`."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for size, name in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        whole, left = divmod(left, size)
-        if whole or parts:
-            parts.append(f"{whole}{THIN}{name}" if whole else "")
-    return " ".join(part for part in parts[:2] if part) or f"0{THIN}s"
+    return times.lasting(seconds, gap=THIN)
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:

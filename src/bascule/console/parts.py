@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import httpx
 from pydantic import TypeAdapter
 
+from bascule import times
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, Incident, LogLine, LogStats, Opinion, PhaseAnswer, TimelineEntry
 from bascule.console.sources import Source
@@ -132,7 +132,7 @@ class Parts:
         """When Alertmanager last heard the alert that always fires (Unix seconds)."""
         for alert in self.alertmanager.alerts():
             if alert["labels"].get("alertname") == self.heartbeat:
-                return datetime.fromisoformat(alert["updatedAt"].replace("Z", "+00:00")).timestamp()
+                return times.parse(alert["updatedAt"]).timestamp()
         raise QueryRejected(f"Alertmanager holds no {self.heartbeat}")
 
     def _logs(self) -> LogStats:

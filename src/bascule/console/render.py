@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -10,7 +9,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from bascule import __version__
+from bascule import __version__, times
 from bascule.console import figures
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS
 from bascule.console.runbooks import Runbook, Runbooks
@@ -112,14 +111,6 @@ def _filters() -> dict[str, Any]:
         "span": figures.span,
         "multiple": figures.multiple,
         "duration": format_duration,
-        "utc": _utc,
-        "iso": _iso,
+        "utc": lambda moment: times.clock(moment.timestamp()),
+        "iso": lambda moment: times.rfc3339(moment.timestamp()),
     }
-
-
-def _utc(moment: datetime) -> str:
-    return moment.strftime("%H:%M:%S UTC")
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -14,7 +14,7 @@ from bascule.conventions import Alert
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Email, Maintenance, Receiver
-from bascule.spec.quantities import format_duration
+from bascule.spec.quantities import format_duration, parse_moment
 
 MACHINE = "bascule-incidents"
 SWITCH = "dead-mans-switch"
@@ -182,8 +182,8 @@ def _days(window: Maintenance) -> Iterator[dict[str, Any]]:
 
     Its finest step is a minute: a window is rounded outwards to whole minutes.
     """
-    start = _utc(window.start).replace(second=0, microsecond=0)
-    end = _utc(window.end) + timedelta(seconds=59, microseconds=999_999)
+    start = parse_moment(window.start).astimezone(UTC).replace(second=0, microsecond=0)
+    end = parse_moment(window.end).astimezone(UTC) + timedelta(seconds=59, microseconds=999_999)
     day = start.replace(hour=0, minute=0)
     while day < end.replace(second=0, microsecond=0):
         following = day + timedelta(days=1)
@@ -198,8 +198,3 @@ def _part_of_day(begin: datetime, end: datetime | None) -> dict[str, Any]:
         "months": [str(begin.month)],
         "days_of_month": [str(begin.day)],
     }
-
-
-def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

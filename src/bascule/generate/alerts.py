@@ -6,25 +6,18 @@ import re
 from collections.abc import Iterator
 
 from bascule import conventions as names
-from bascule.conventions import Alert, Recorded
+from bascule.conventions import Alert, Recorded, quantile_name
 from bascule.conventions import Rule as Named
-from bascule.generate.recording import (
-    BY_SEGMENT,
-    EVENTS,
-    PLAN,
-    REQUESTS,
-    SERVICE_UP,
-    SPLIT,
-    STANDARDISED,
-    cache_counts,
-    quantile_name,
-)
 from bascule.generate.rules import Alerting
 from bascule.generate.texts import DURATION, PERCENT, POINTS, gain_written, title
-from bascule.promql.expressions import WINDOW_SECONDS, by_segment, indent
+from bascule.promql import WINDOW_SECONDS, by_segment, cache_counts, indent
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.spec.signals import HistogramSignal, RatioSignal
+
+EVENTS, BY_SEGMENT, STANDARDISED = Recorded.SIGNAL_EVENTS, Recorded.SIGNAL_BY_SEGMENT, Recorded.SIGNAL_STANDARDISED
+REQUESTS, SPLIT, PLAN = Recorded.REQUESTS, Recorded.SPLIT_BY_SEGMENT, Recorded.PLANNED_BY_SEGMENT
+SERVICE_UP = Recorded.SERVICE_UP
 
 CRITICAL, WARNING, GATE = "critical", "warning", "gate"
 CACHE_WARM_UP_SECONDS = 600

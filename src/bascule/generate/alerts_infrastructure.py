@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bascule.conventions import Alert
+from bascule.conventions import Alert, probe_job
 from bascule.generate.alerts import CRITICAL, WARNING, alerting
-from bascule.generate.prometheus_config import probe_job
 from bascule.generate.rules import Alerting
 from bascule.generate.texts import COUNT, DURATION, PERCENT
 from bascule.promql.expressions import among

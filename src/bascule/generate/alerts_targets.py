@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bascule import conventions as names
-from bascule.conventions import Alert, Recorded
+from bascule.conventions import Alert, Recorded, quantile_name
 from bascule.conventions import Rule as Named
 from bascule.generate.alerts import CRITICAL, GATE, WARNING, alerting
-from bascule.generate.recording import QUANTILES, quantile_name
 from bascule.generate.rules import Alerting
 from bascule.generate.texts import NUMBER, PERCENT, difference_in, gain_written, value_in, written
-from bascule.generate.usage import partner_label, quotas, uses_instrument
-from bascule.promql.expressions import WINDOW_SECONDS, among
+from bascule.promql import QUANTILES, WINDOW_SECONDS, among
 from bascule.spec import Spec
 from bascule.spec.model import AVAILABILITY, Rollback
 from bascule.spec.quantities import Gain, format_duration
 from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 _PROMISE = {
     "accuracy": ("Accuracy", "{{ $labels.user_segment }} does not get the accuracy it was promised"),

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bascule import conventions as names
-from bascule.conventions import Recorded
+from bascule.conventions import Recorded, quantile_name
 from bascule.conventions import Rule as Named
 from bascule.generate.grafana import GREEN, NEUTRAL, Board, Panel, Row, Target, at_least, to_json, up_to
 from bascule.generate.log_fields import index_prefix
-from bascule.generate.recording import QUANTILES, quantile_name
 from bascule.generate.render import to_yaml
 from bascule.generate.rule_groups import rule_groups
 from bascule.generate.sla_rules import known_slas
-from bascule.generate.usage import partner_label, quotas, uses_instrument
+from bascule.promql import QUANTILES
 from bascule.spec import Objective, Spec
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 V, S = '{version=~"$version"}', '{version=~"$version",user_segment=~"$user_segment"}'
 UP_DOWN = {"0": "down", "1": "up"}

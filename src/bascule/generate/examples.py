@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
+from bascule.conventions import probe_job
 from bascule.generate.instrument_config import latency_bounds
-from bascule.generate.prometheus_config import probe_job
-from bascule.generate.usage import RETENTION_WINDOW, uses_instrument
+from bascule.generate.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.uses import uses_instrument
 
 STEP_SECONDS = 30  # two samples at least in a minute
 STEPS = 40  # twenty minutes

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
-from bascule.conventions import Alert, Recorded
+from bascule.conventions import Alert, Recorded, probe_job
 from bascule.generate.alerts_targets import rollback_alerts, target_alerts
 from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
-from bascule.generate.prometheus_config import probe_job
 from bascule.generate.sla_rules import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, known_slas, signal_of
-from bascule.generate.usage import partner_label
 from bascule.spec import Objective, Spec
 from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal
+from bascule.spec.uses import partner_label
 
 SOON, LATE = "13m", "19m"
 _AWFUL_SECONDS = 2.5

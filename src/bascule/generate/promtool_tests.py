@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bascule import conventions as names
-from bascule.conventions import Alert
+from bascule.conventions import Alert, probe_job
 from bascule.conventions import Rule as Named
 from bascule.generate.examples import STEP_SECONDS, STEPS, Scene
-from bascule.generate.prometheus_config import probe_job
 from bascule.generate.promtool_cases import Case, awful_scene, cases, sla_cases
 from bascule.generate.rule_groups import rule_groups
 from bascule.generate.rules import Group, Recording

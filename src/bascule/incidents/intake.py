@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
+from bascule import times
 from bascule.errors import UsageError
 from bascule.incidents.model import Notification
 
@@ -46,7 +46,7 @@ def _time(text: Any) -> float | None:
     if not text or str(text).startswith(_NO_TIME):
         return None
     try:
-        return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()
+        return times.parse(str(text)).timestamp()
     except ValueError as error:
         raise UsageError(f"{text!r} is not a time", "write RFC 3339") from error
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from bascule import times
 from bascule.delivery import Message
 from bascule.incidents.escalation import GREW, OVER, REMINDER, STEP, TAKEN, Situation
 from bascule.incidents.model import Incident, Notice
 from bascule.spec import Spec
-from bascule.spec.quantities import format_duration
 
 _SHOWN = 10  # incidents listed in one message
 
@@ -39,8 +37,8 @@ def _subject(spec: Spec, situation: Situation, notice: Notice) -> str:
 
 def _lines(spec: Spec, situation: Situation, notice: Notice, now: float) -> list[str]:
     ended = situation.resolved if situation.resolved is not None else now
-    lasted = format_duration(max(0.0, round(ended - situation.opened)))
-    lines = [f"{situation.kind} situation {situation.id}, since {_utc(situation.opened)} ({lasted})"]
+    lasted = times.lasting(ended - situation.opened)
+    lines = [f"{situation.kind} situation {situation.id}, since {times.dated(situation.opened)} UTC ({lasted})"]
     if notice.kind in (STEP, REMINDER):
         steps = spec.notify.escalation.get(situation.kind, [])
         lines.append(f"level {notice.step + 1} of {len(steps)}")
@@ -56,7 +54,3 @@ def _lines(spec: Spec, situation: Situation, notice: Notice, now: float) -> list
 def _line(incident: Incident) -> str:
     words = incident.description or incident.summary
     return f"- #{incident.id} {incident.alert} {incident.status.value}: {words}".rstrip(": ")
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

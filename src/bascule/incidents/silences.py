@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from bascule import times
 from bascule.errors import QueryRejected, Unreachable
 from bascule.incidents.model import Window
 
@@ -30,8 +30,8 @@ def _body(window: Window) -> dict[str, Any]:
     name, value = ("job", services) if services else ("alertname", ".+")
     return {
         "matchers": [{"name": name, "value": value, "isRegex": True, "isEqual": True}],
-        "startsAt": _utc(window.starts),
-        "endsAt": _utc(window.ends),
+        "startsAt": times.rfc3339(window.starts, "milliseconds"),
+        "endsAt": times.rfc3339(window.ends, "milliseconds"),
         "createdBy": window.who or "bascule",
         "comment": f"planned maintenance: {window.reason}",
     }
@@ -47,7 +47,3 @@ def _ask(method: str, url: str, fine: tuple[int, ...] = (), **body: Any) -> http
     if response.is_success or response.status_code in fine:
         return response
     raise QueryRejected(f"Alertmanager refused the silence: {response.text.strip()[:300]}", "check the window's times")
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat()

@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bascule import conventions as names
+from bascule import times
 from bascule.conventions import State, Verdict
 from bascule.judge.outcome import Outcome
 from bascule.judge.verdict import Gate, Line, Trigger
@@ -66,7 +66,7 @@ def body(spec: Spec, outcome: Outcome | None, verdict: Verdict, since: float, pr
     """A verdict as JSON; `problem`: why the last look failed, so that what is shown is old."""
     reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
     head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": verdict.value}
-    head |= {"since": _rfc3339(since), "reasons": reasons}
+    head |= {"since": times.rfc3339(since, "milliseconds"), "reasons": reasons}
     if outcome is None:
         return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
     return head | {
@@ -74,7 +74,7 @@ def body(spec: Spec, outcome: Outcome | None, verdict: Verdict, since: float, pr
         "signals": [_line(line, bool(problem)) for line in outcome.lines],
         "gates": [_gate(gate) for gate in outcome.gates],
         "rollback": [_trigger(trigger) for trigger in outcome.triggers],
-        "tick": _rfc3339(outcome.now),
+        "tick": times.rfc3339(outcome.now, "milliseconds"),
     }
 
 
@@ -122,7 +122,7 @@ def _phase(spec: Spec, outcome: Outcome) -> dict[str, Any]:
     return {
         "number": outcome.plan.number,
         "share": phase.share if phase else 0.0,
-        "started": _rfc3339(outcome.plan.started),
+        "started": times.rfc3339(outcome.plan.started, "milliseconds"),
         "hold_seconds": phase.hold if phase else None,
     }
 
@@ -142,7 +142,7 @@ def _line(line: Line, stale: bool) -> dict[str, Any]:
         "evidence": _number(line.evidence),
         "threshold": _number(line.threshold),
         "alarm": alarm is not None,
-        "alarm_since": _rfc3339(alarm.since) if alarm else None,
+        "alarm_since": times.rfc3339(alarm.since, "milliseconds") if alarm else None,
         "samples_baseline": round(reading.events_baseline),
         "samples_candidate": round(reading.events_candidate),
         "detectable_ratio": _number(line.detectable_ratio),
@@ -166,17 +166,13 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
         "when": trigger.when,
         "state": trigger.state.value,
         "value": _number(trigger.value),
-        "beyond_since": _rfc3339(since) if since is not None else None,
+        "beyond_since": times.rfc3339(since, "milliseconds") if since is not None else None,
         "text": trigger.text,
     }
 
 
 def _number(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _rfc3339(time_: float) -> str:
-    return datetime.fromtimestamp(time_, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # ---------------------------------------------------------------- metrics

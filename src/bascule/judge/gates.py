@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from bascule import buckets
 from bascule.conventions import State
 from bascule.judge.engine import Engine
 from bascule.judge.gains import WINDOW_SECONDS, is_gain, least_events
@@ -214,6 +215,5 @@ class Rolled:
 
 def _invert(bounds: Sequence[float], below: Floats, quantile: float) -> float:
     """The quantile of cumulative shares, linear within a bucket; the last bound where it lies beyond."""
-    if below[-1] < quantile:
-        return float(bounds[-1])
-    return float(np.interp(quantile, np.concatenate(([0.0], below)), np.concatenate(([0.0], bounds))))
+    found = buckets.quantile(quantile, dict(zip(bounds, below.tolist(), strict=True)) | {math.inf: 1.0})
+    return min(found, float(bounds[-1]))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from bascule import times
 from bascule.conventions import SEGMENT, VERSION
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
@@ -160,7 +161,7 @@ class AlarmPost:
             "description": alarm.text,
             "action": "Roll back, or hold the share until the cause is known.",
         }
-        starts = datetime.fromtimestamp(alarm.since, UTC)
+        starts = times.moment(alarm.since)
         source = self._spec.stack.url("judge") + "/api/verdict"
         return PostedAlert(labels, annotations, starts, now if ended else now + ENDS_AFTER, source)
 
@@ -169,6 +170,6 @@ def _alarm_of(alert: dict[str, object]) -> Alarm:
     labels, annotations = alert["labels"], alert.get("annotations", {})
     assert isinstance(labels, dict)
     assert isinstance(annotations, dict)
-    since = datetime.fromisoformat(str(alert["startsAt"]).replace("Z", "+00:00")).timestamp()
+    since = times.parse(str(alert["startsAt"])).timestamp()
     text = str(annotations.get("description", ""))
     return Alarm(labels["signal"], labels.get(SEGMENT, ""), since, 0.0, 0.0, text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bascule import buckets
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.confidence import (
     LEVEL,
@@ -332,12 +333,8 @@ def _above(counts: Floats, mix: Floats, phi: float) -> tuple[float, float, float
 def _quantile(bounds: Sequence[float], above: Sequence[float], quantile: float) -> float:
     """Where the share above falls to 1 - quantile, linear within a bucket as in Prometheus; the last bound if never."""
     below = np.maximum.accumulate(1 - np.array(above))
-    place = int(np.searchsorted(below, quantile, side="left"))
-    if place == len(bounds):
-        return float(bounds[-1])
-    start, end = (0.0 if place == 0 else bounds[place - 1]), bounds[place]
-    before = 0.0 if place == 0 else below[place - 1]
-    return float(start + (end - start) * (quantile - before) / max(below[place] - before, 1e-12))
+    found = buckets.quantile(quantile, dict(zip(bounds, below.tolist(), strict=True)) | {math.inf: 1.0})
+    return min(found, float(bounds[-1]))
 
 
 def _one_sided(effect: float, variance: float, events: float, better: str) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from bascule import times
 from bascule.errors import QueryRejected, Unreachable
 
 
@@ -60,7 +61,7 @@ class Alertmanager:
 
 def _held(alert: dict[str, Any]) -> dict[str, Any]:
     if "startsAt" in alert:
-        datetime.fromisoformat(alert["startsAt"].replace("Z", "+00:00"))
+        times.parse(alert["startsAt"])
     return {**alert, "labels": dict(alert["labels"]), "annotations": dict(alert.get("annotations") or {})}
 
 

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from bascule import times
 from bascule.errors import QueryRejected, Unreachable
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
@@ -245,5 +246,5 @@ def _target(item: Mapping[str, Any]) -> Target:
 
 def _alert(item: Mapping[str, Any]) -> ActiveAlert:
     labels = item["labels"]
-    since = datetime.fromisoformat(item["activeAt"].replace("Z", "+00:00")).astimezone(UTC)
+    since = times.parse(item["activeAt"]).astimezone(UTC)
     return ActiveAlert(labels["alertname"], item["state"], labels, item["annotations"], since, float(item["value"]))

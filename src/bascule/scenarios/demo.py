@@ -27,7 +27,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bascule import sla
+from bascule import sla, times
 from bascule.console import screenshots
 from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, Verdict
 from bascule.errors import AlreadyRunning, StoreError, UsageError
@@ -242,8 +242,7 @@ def table(summary: Summary) -> Table:
 def _moment(moment: float | None, fault: float | None) -> tuple[str, str]:
     if moment is None or fault is None:
         return "not seen", ""
-    clock = time.strftime("%H:%M:%S", time.gmtime(moment))
-    return f"{clock}.{int(moment % 1 * 1000):03d}", f"{moment - fault:+.1f} s"
+    return f"{times.moment(moment):%H:%M:%S}.{int(moment % 1 * 1000):03d}", f"{moment - fault:+.1f} s"
 
 
 __all__ = ["NotSeen", "Summary", "fresh", "run", "table"]

@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from bascule.sla.counts import Counts, quantile
+from bascule.buckets import quantile
+from bascule.sla.counts import Counts
 from bascule.sla.pieces import Floats, Pieces
 from bascule.sla.report import Assessment, Budget, Burn, Figure, Kind, Moment, Outcome, Point, Promise, Standing
 

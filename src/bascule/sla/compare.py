@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bascule.sla.counts import Counts, quantile
+from bascule.buckets import quantile
+from bascule.sla.counts import Counts
 from bascule.sla.data import Data
 from bascule.sla.report import Comparison, Stratum
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal

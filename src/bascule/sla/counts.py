@@ -112,23 +112,4 @@ def _fits(matcher: Matcher, labels: Mapping[str, str]) -> bool:
     return bool(re.fullmatch(matcher.value, value)) == (matcher.operator == "=~")
 
 
-def quantile(q: float, buckets: Mapping[float, float]) -> float:
-    """The quantile of cumulative bucket counts, linear within a bucket as PromQL's histogram_quantile does.
-
-    NaN without observations; infinity when it lies beyond the last bound.
-    """
-    bounds = sorted(buckets)
-    if not bounds or buckets[bounds[-1]] <= 0:
-        return math.nan
-    rank = q * buckets[bounds[-1]]
-    lower, below = 0.0, 0.0
-    for bound in bounds:
-        if buckets[bound] >= rank and buckets[bound] > below:
-            return (
-                math.inf if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (buckets[bound] - below)
-            )
-        lower, below = bound, buckets[bound]
-    return math.inf
-
-
-__all__ = ["Counts", "Group", "fitting", "group_of", "grouped", "quantile", "version_of"]
+__all__ = ["Counts", "Group", "fitting", "group_of", "grouped", "version_of"]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from bascule.conventions import PARTNER, SEGMENT, VERSION
-from bascule.errors import UsageError
 from bascule.sla.report import Episode, Mark, Planned
 from bascule.spec import Spec
+from bascule.spec.quantities import parse_moment
 
 _WHERE = ("job", VERSION, SEGMENT, PARTNER, "signal")
 
@@ -68,12 +67,5 @@ def _planned(item: Mapping[str, Any]) -> Planned:
 
 def declared(spec: Spec) -> tuple[Planned, ...]:
     """The maintenance windows that stand in the spec."""
-    return tuple(Planned(_time(w.start), _time(w.end), w.reason, tuple(w.services)) for w in spec.maintenance)
-
-
-def _time(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
-        raise UsageError(f"maintenance: {text!r} is not a time", "write 2026-01-31T22:00:00Z") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    spans = [(parse_moment(w.start).timestamp(), parse_moment(w.end).timestamp()) for w in spec.maintenance]
+    return tuple(Planned(*s, w.reason, tuple(w.services)) for s, w in zip(spans, spec.maintenance, strict=True))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bascule import times
 from bascule.delivery import Delivery
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
@@ -16,6 +17,7 @@ from bascule.sla.house import report_of
 from bascule.sla.report import Kind, Objective, Outcome, Report
 from bascule.sla.send import send_archived
 from bascule.spec import BUILT_IN, Spec, load
+from bascule.times import rfc3339
 
 Moment = float | str | datetime
 _TIMEOUT = 120.0
@@ -26,7 +28,7 @@ class SlaDocument(dict[str, Any]):
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        period = f"{_utc(report.start)} to {_utc(report.end)}"
+        period = f"{rfc3339(report.start)} to {rfc3339(report.end)}"
         super().__init__(period=period, sla_metrics={o.name: _metric(o) for o in report.objectives})
 
 
@@ -74,11 +76,7 @@ def _seconds(moment: Moment) -> float:
         return float(moment)
     if isinstance(moment, str):
         try:
-            moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+            moment = times.parse(moment)
         except ValueError as error:
             raise UsageError(f"{moment!r} is not a time", "write 2026-01-31T08:00:00Z") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,11 +10,11 @@ from bascule.spec.model import AVAILABILITY, Spec
 from bascule.spec.objective import Objective
 from bascule.spec.quantities import Gain, Threshold, format_duration
 from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
+from bascule.spec.slas import SERVING_KINDS, counts_scrapes, signal_counted
 
 Key = tuple[str | int, ...]
 _SHARES = ("%", "pt")
 _TIMES = ("s", "m", "h", "d", "w")  # `ms` ends in one of them
-_MEANT_BY = {"response_time": "latency", "error_rate": "errors"}  # SLAs by the names of the source document
 
 
 def bounds(spec: Spec) -> Iterator[Finding]:
@@ -158,18 +158,41 @@ def _sla(spec: Spec, name: str) -> Iterator[Finding]:
             f"{sla.objective} leaves {'no room for a single bad event' if objective.budget <= 0 else 'nothing to keep'}"
         )
         yield Finding((*key, "objective"), what, "write it like 99.9%, < 1% or 95% < 100ms")
-    if sla.signal is None and name == AVAILABILITY:
-        return
-    counted = sla.signal or _MEANT_BY.get(name, name)
-    key_of_signal = (*key, "signal") if sla.signal else key
+    if counts_scrapes(spec, name):
+        yield from _services(spec, key)
+    else:
+        yield from _events(spec, name, objective)
+
+
+def _services(spec: Spec, key: Key) -> Iterator[Finding]:
+    """The services whose scrapes are availability."""
+    serving = [name for name, service in spec.services.items() if service.kind in SERVING_KINDS]
+    for name in spec.slas.named[AVAILABILITY].services:
+        if name in serving:
+            continue
+        known = spec.services.get(name)
+        what = f"a {known.kind} service, which availability does not count" if known else "not a declared service"
+        yield Finding((*key, "services"), f"{name!r} is {what}", f"name any of {', '.join(serving)}")
+
+
+def _events(spec: Spec, name: str, objective: Objective) -> Iterator[Finding]:
+    """The signal whose events are good or bad."""
+    sla, key = spec.slas.named[name], ("slas", name)
+    counted = signal_counted(spec, name)
     signal = spec.signals.get(counted)
+    key_of_signal = (*key, "signal") if sla.signal else key
+    if sla.services:
+        fix = "leave it out, and narrow the signal's selectors instead"
+        yield Finding((*key, "services"), "only availability is measured by services", fix)
     if signal is None:
-        mend = f"name one of them with `signal`: {', '.join(spec.signals)}"
-        yield Finding(key_of_signal, f"{counted!r} is not a declared signal", mend)
-    elif isinstance(signal, HistogramSignal) and objective.bound is None:
-        yield Finding(
-            (*key, "objective"), f"{counted} is a time: no bound says what is good", "write it like 95% < 100ms"
-        )
-    elif not isinstance(signal, HistogramSignal | RatioSignal):
-        mend = "name a ratio or histogram signal with `signal`"
-        yield Finding(key_of_signal, f"a {signal.kind} signal counts no bad events", mend)
+        fix = f"name one of them with `signal`: {', '.join(spec.signals)}"
+        yield Finding(key_of_signal, f"{counted!r} is not a declared signal", fix)
+    elif signal.buckets is None and not signal.is_share:
+        fix = "name a ratio or histogram signal with `signal`"
+        yield Finding(key_of_signal, f"a {signal.kind} signal counts no bad events", fix)
+    elif signal.buckets is not None and objective.bound is None:
+        what = f"{counted} is a time: no bound says what is good"
+        yield Finding((*key, "objective"), what, "write it like 95% < 100ms")
+    elif signal.is_share and objective.bound is not None:
+        what = f"{counted} counts good and bad events: they have no time"
+        yield Finding((*key, "objective"), what, "write it like 99.9% or < 1%")

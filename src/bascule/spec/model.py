@@ -207,6 +207,7 @@ class Sla(Part):
     aggregate: Literal["window", "daily"] = "window"
     calendar: Literal["month", "quarter"] | None = None  # instead of a rolling window
     signal: str | None = None  # by default the signal of the same meaning
+    services: list[Name] = Field(default_factory=list)  # availability only: these, instead of all that serve
 
     @field_validator("objective")
     @classmethod

@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bascule import generate
+from bascule import generate, times
 from bascule.errors import PortBusy, ProcessFailed, StoreError, UsageError
 from bascule.processes import ports
 from bascule.processes.ready import answers, wait_until
@@ -90,8 +89,8 @@ def down(spec: Spec) -> bool:
 def check_ports(spec: Spec) -> None:
     """Make sure that every part can listen. Raises PortBusy, also for a port that is given twice."""
     wanted = ports_of(spec)
-    for port, times in Counter(wanted.values()).items():
-        if times > 1:
+    for port, count in Counter(wanted.values()).items():
+        if count > 1:
             names = " and ".join(name for name, own in wanted.items() if own == port)
             raise PortBusy(f"port {port} is given to {names}", f"change one under stack.ports: {names}")
     for name, port in wanted.items():
@@ -162,12 +161,11 @@ def _problem_of_writing(folder: Path, rows: list[dict[str, Any]]) -> str:
 
 
 def _row(spec: Spec, process: ProcessState) -> dict[str, Any]:
-    since = datetime.fromtimestamp(process.since, UTC).isoformat(timespec="seconds")
     return {
         "process": process.name,
         "state": process.state,
         "pid": process.pid,
-        "since": since,
+        "since": times.rfc3339(process.since),
         "restarts": process.restarts,
         "address": spec.stack.url(process.name),
     }

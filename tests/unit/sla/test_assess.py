@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bascule.buckets import quantile
 from bascule.sla.assess import Events, Rules, assess, budget, is_breached, moments, under, worst
-from bascule.sla.counts import quantile
 from bascule.sla.pieces import cut
 from bascule.sla.report import Kind, Outcome, Promise, Standing
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from bascule import times
 from bascule.console.parts import Parts
 from bascule.console.views.events import Event, History, OpenAlerts, history, open_alerts, resolved, timeline
 from bascule.console.views.logs import LogRow, log_rows
@@ -48,7 +49,7 @@ def build(parts: Parts, now: float) -> Page:
     beat = parts.alerting.reading
     has_stopped = beat.at is not None and not beats(spec, beat, now)
     return Page(
-        now=datetime.fromtimestamp(now, UTC),
+        now=times.moment(now),
         notices=notices(parts.sources, services, now),
         verdict=verdict_view(spec, judge, steps.number, now),
         plan=steps,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from bascule import times
 from bascule.console import figures
 from bascule.console.answers import Opinion
 from bascule.console.sources import Reading, Source
@@ -68,7 +69,7 @@ def verdict_view(spec: Spec, reading: Reading[Opinion], phase: int | None, now: 
         opinion = reading.value  # it cannot look, and says why
     if opinion is None:
         return _silent(reading, now)
-    said = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
+    said = None if reading.at is None else times.moment(reading.at)
     return VerdictView(
         opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons,
         advice=_advice(spec, opinion.verdict, phase), said=said, command=_command(spec, opinion.verdict, phase),
@@ -81,7 +82,7 @@ def _silent(reading: Reading[Opinion], now: float) -> VerdictView:
     if reading.value is None or reading.at is None:
         reason = reading.error or "The judge has not spoken yet."
         return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None)
-    since = datetime.fromtimestamp(reading.at, UTC)
+    since = times.moment(reading.at)
     silence = "The judge answers, but has not looked at the figures since."
     reasons = [silence if reading.answers(now) else "The judge is silent."] + [reading.error] * bool(reading.error)
     then = WORDS[reading.value.verdict]

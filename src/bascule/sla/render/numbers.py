@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bascule import times
 from bascule.sla.report import Kind, Promise
 
 _THIN = "\u202f"  # narrow no-break space: between a number and its unit, and French thousands
@@ -73,16 +74,9 @@ class Numbers:
         """How long: `2 d 3 h`, `12 min 30 s`; the two largest units."""
         if seconds is None:
             return NONE
-        left = round(seconds)
         if 0 < seconds < 1:
             return f"<{_THIN}1{_THIN}s"
-        parts: list[tuple[int, str]] = []
-        for size, unit in zip((86400, 3600, 60, 1), _UNITS[self.language], strict=True):
-            count, left = divmod(left, size)
-            if count or parts:
-                parts.append((count, unit))
-        shown = [f"{count}{_THIN}{unit}" for count, unit in parts[:2] if count]
-        return " ".join(shown) or f"0{_THIN}s"
+        return times.lasting(seconds, _UNITS[self.language], _THIN)
 
     def value(self, promise: Promise, value: float | None) -> str:
         """What an objective measures, in its unit."""
