@@ -154,8 +154,11 @@ def test_names_of_metrics_hold_no_emoji(run, capfd):
 def test_a_reader_who_goes_changes_no_exit_code():
     done = subprocess.run(
         ["bash", "-c", '"$0" -m bascule schema | true; echo "${PIPESTATUS[0]}"', sys.executable],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.stdout.strip(), done.stderr) == ("0", "")
 
 
