@@ -97,8 +97,9 @@ def compressed(spec: Spec, hold: float = 20.0) -> Spec:
 
 
 @contextmanager
-def standing(folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1,
-             profile: str = "healthy") -> Iterator[House]:  # fmt: skip
+def standing(
+    folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1, profile: str = "healthy"
+) -> Iterator[House]:
     """A house whose every part answers; all of it is stopped at the end, whatever happened."""
     spec = compressed(lab_spec(load("supersmartmatch"), folder))
     path = write_spec(spec, folder / SPEC)

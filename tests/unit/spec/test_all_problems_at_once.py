@@ -137,6 +137,16 @@ def test_a_key_without_a_place_is_answered_with_the_keys_there_are(written: str,
     assert fix in problem.mend
 
 
+def test_entries_that_are_written_under_named_are_read_alike() -> None:
+    """As a spec that a program wrote has them."""
+    document = parse(BUILT_IN).model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert problems(yaml.safe_dump(document)) == []
+    document["slas"]["named"]["accuracy"]["objective"] = "much"
+    document["slas"]["named"]["eror_rate"] = document["slas"]["named"].pop("error_rate")
+    found = problems(yaml.safe_dump(document))
+    assert {problem.key for problem in found} == {"slas.named.accuracy.objective", "slas.eror_rate"}
+
+
 def test_a_misspelt_key_is_read_on_as_what_was_meant() -> None:
     """Its content is checked too, under the name that stands in the file."""
     found = problems(BUILT_IN.replace("metadata:", "metdata:").replace("Europe/Paris", "Paris"))
@@ -146,7 +156,7 @@ def test_a_misspelt_key_is_read_on_as_what_was_meant() -> None:
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.lists(st.integers(), max_size=2))
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.data())
 def test_values_of_the_wrong_kind_anywhere_are_reported_and_never_raise(data: st.DataObject) -> None:
     """Several at once: whatever is left of the spec is checked without them."""

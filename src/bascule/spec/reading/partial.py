@@ -57,7 +57,7 @@ def _fields(part: type[Part], found: dict[Any, Any]) -> Iterator[tuple[str, Any]
     """The fields that are given, or must be; the rest has defaults."""
     for name, field in part.model_fields.items():
         key = field.alias if field.alias in found else name
-        if name == NAMED:
+        if name == NAMED and NAMED not in found:
             yield name, {each: value for each, value in found.items() if each not in keys_of(part)}
         elif key in found or field.is_required():
             yield name, found.get(key, UNREADABLE)

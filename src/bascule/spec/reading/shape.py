@@ -14,7 +14,7 @@ from bascule.spec.part import Part
 __all__ = ["NAMED", "inside", "keys_of", "part_of", "tags_of"]
 
 Step = str | int
-NAMED = "named"  # where a part gathers entries whose names are the user's, beside its own keys
+NAMED = "named"  # where a part keeps entries whose names are the user's; most files write them beside its own keys
 
 
 def part_of(kind: Any, value: Any) -> type[Part] | None:
@@ -66,7 +66,7 @@ def _alternatives(kind: Any) -> Iterator[Any]:
 
 def _kind_at(part: type[Part], key: str) -> Any:
     for name, field in part.model_fields.items():
-        if key in (field.alias or name, name) and name != NAMED:
+        if key in (field.alias or name, name):
             return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
     named = part.model_fields.get(NAMED)
     return get_args(named.annotation)[1] if named else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from bascule.spec.model import NAME
 from bascule.spec.part import Contradiction
@@ -66,11 +66,12 @@ def report_values(document: Document, found: ValidationError) -> Wrong:
             continue
         if error["loc"][-1] != KEY:
             wrong.values.add(key)
-        document.report(key, *_words(error, key), column=document.column(key) if isinstance(cause, NotSelector) else 0)
+        column = document.column(key) if isinstance(cause, NotSelector) else 0
+        document.report(key, *_words(dict(error), key), column)
     return wrong
 
 
-def _words(error: ErrorDetails, key: Key) -> tuple[str, str]:
+def _words(error: Mapping[str, Any], key: Key) -> tuple[str, str]:
     """What is wrong, and the fix."""
     told = {"input": error["input"], "key": key[-1] if key else "", **error.get("ctx", {})}
     if told.get("pattern") == NAME:
