@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bascule.judge.confidence import difference_interval
-from bascule.judge.detectable import Setting, smallest_ratio
-from bascule.judge.evidence import Evidence, Look, decide, thresholds
-from bascule.judge.history import BLOCK_SECONDS, Counts, History
+from bascule.judge.evidence.confidence import difference_interval
+from bascule.judge.evidence.detectable import Setting, smallest_ratio
+from bascule.judge.evidence.history import BLOCK_SECONDS, Counts, History
+from bascule.judge.evidence.weighing import Evidence, Look, decide, thresholds
 from bascule.judge.layout import Layout
 from bench.harness import OUTPUT, Bar, Result
 

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from bascule import conventions as names
-from bascule.judge.history import CANDIDATE
-from bascule.judge.live import Watch
-from bascule.judge.plan import Plan
+from bascule.judge.evidence.history import CANDIDATE
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.service.watch import Watch
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus

@@ -23,8 +23,8 @@ from bascule.cli import output
 from bascule.cli.commands import app
 from bascule.conventions import State, Verdict
 from bascule.judge import Board, Judge, Stretch, backtest, build_app, compare, gate, run
-from bascule.judge.live import Watch
-from bascule.judge.plan import read_plan
+from bascule.judge.sampling.plan import read_plan
+from bascule.judge.service.watch import Watch
 from bascule.processes import ports
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec

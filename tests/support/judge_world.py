@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bascule.judge.engine import Engine
-from bascule.judge.outcome import outcome_of
-from bascule.judge.plan import Plan
-from bascule.judge.signals import JointLook, Schema
-from bascule.judge.surroundings import Sight, Surroundings
+from bascule.judge.evidence.engine import Engine
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.signals import JointLook, Schema
+from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.service.outcome import outcome_of
 from bascule.prometheus import NO_DATA, Sample, Series
 from bascule.spec import Selector, Spec
 

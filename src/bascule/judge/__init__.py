@@ -1,23 +1,20 @@
 """The judge: weighs candidate against baseline at every look, raises alarms, and says promote, hold or roll back.
 
-evidence.py, history.py, layout.py   pure statistics on numpy
-confidence.py, measures.py           values and intervals that are shown and gated
-signals.py, live.py                  raw samples from Prometheus, cut into joint looks of both versions
-engine.py, alarm.py, means.py        one phase: looks in, evidence and alarms out
-outcome.py, gates.py, verdict.py     lines, gates, triggers and the verdict of an engine at a moment
-loop.py, export.py, hooks.py         the live role
-ask.py                               a verdict for a pipeline
-backtest.py, rules.py, suggest.py    what would have fired on a stretch of history, and what to declare
+layout.py, texts.py   counts per segment, and numbers as people read them
+sampling/             raw samples from Prometheus, cut into joint looks of both versions; the plan
+evidence/             one phase: looks in, evidence, alarms, values and intervals out
+service/              lines, gates, triggers and the verdict at a moment; the live role
+backtest/             what would have fired on a stretch of history, and what to declare
 """
 
 from __future__ import annotations
 
 import threading
 
-from bascule.judge.ask import compare, gate
-from bascule.judge.backtest import Backtest, Stretch, backtest
-from bascule.judge.export import Board, build_app
-from bascule.judge.loop import Judge
+from bascule.judge.backtest.replay import Backtest, Stretch, backtest
+from bascule.judge.service.ask import compare, gate
+from bascule.judge.service.export import Board, build_app
+from bascule.judge.service.loop import Judge
 from bascule.processes.serving import serve_until
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec

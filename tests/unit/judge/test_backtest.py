@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bascule.judge.backtest import Backtest, Stretch
-from bascule.judge.rules import Fired, alerting, firings, metrics_of
+from bascule.judge.backtest.replay import Backtest, Stretch
+from bascule.judge.backtest.rules import Fired, alerting, firings, metrics_of
 from bascule.prometheus import Series
 
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from bascule.cli import output
 from bascule.cli.commands import app
-from bascule.judge import ask
-from bascule.judge.plan import Plan
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.service import ask
 from bascule.processes import ports
 
 START = 1_000_000.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.judge.confidence import (
+from bascule.judge.evidence.confidence import (
     difference_interval,
     mean_and_variance,
     normal_evidence,

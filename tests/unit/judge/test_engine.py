@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bascule.conventions import State, Verdict
-from bascule.judge.alarm import Alarm
-from bascule.judge.engine import Engine
-from bascule.judge.plan import Plan
-from bascule.judge.signals import JointLook, Schema
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.evidence.engine import Engine
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.signals import JointLook, Schema
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}

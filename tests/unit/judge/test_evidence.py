@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import gammaln
 from scipy.stats import nbinom
 
-from bascule.judge.evidence import (
+from bascule.judge.evidence.history import Counts, History
+from bascule.judge.evidence.weighing import (
     CLIP,
     CROWD,
     CROWD_PAIRS,
@@ -25,7 +26,6 @@ from bascule.judge.evidence import (
     side_by_side,
     thresholds,
 )
-from bascule.judge.history import Counts, History
 from bascule.judge.layout import Layout
 
 positive = st.floats(1e-3, 1e5)

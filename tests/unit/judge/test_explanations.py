@@ -13,8 +13,8 @@ from scipy.optimize import brentq
 from scipy.special import betaln
 
 from bascule.conventions import State, Verdict
-from bascule.judge.history import BASELINE, CANDIDATE
-from bascule.judge.plan import Plan
+from bascule.judge.evidence.history import BASELINE, CANDIDATE
+from bascule.judge.sampling.plan import Plan
 from bascule.judge.texts import clock_text, span_text
 
 START = 1_000_000.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.judge.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, Counts, History
+from bascule.judge.evidence.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, Counts, History
 from bascule.judge.layout import Layout
 
 PRIOR = 1 + PHI_SAFETY * (PHI_PRIOR - 1)

@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 from bascule.conventions import State, Verdict
 from bascule.errors import Unreachable
 from bascule.judge import Board, Judge, build_app
-from bascule.judge.alarm import Alarm
-from bascule.judge.loop import AlarmPost
-from bascule.judge.plan import Plan
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.service.loop import AlarmPost
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}

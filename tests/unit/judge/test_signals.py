@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.judge.signals import Alignment, Increments, Reader, Schema, Stream, find_bounds, up_selectors
+from bascule.judge.sampling.signals import Alignment, Increments, Reader, Schema, Stream, find_bounds, up_selectors
 from bascule.prometheus import Series
 from bascule.spec import parse
 

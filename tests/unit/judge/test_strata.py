@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bascule.conventions import State, Verdict
-from bascule.judge.live import Watch
-from bascule.judge.outcome import Outcome, outcome_of
-from bascule.judge.plan import Plan
-from bascule.judge.strata import Strata, find_strata
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.strata import Strata, find_strata
+from bascule.judge.service.outcome import Outcome, outcome_of
+from bascule.judge.service.watch import Watch
 from bascule.spec import parse
 
 START = 1_000_000.0

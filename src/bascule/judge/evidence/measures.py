@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.judge.confidence import (
+from bascule.judge.evidence.confidence import (
     LEVEL,
     difference_interval,
     mean_and_variance,
@@ -21,9 +21,9 @@ from bascule.judge.confidence import (
     normal_interval,
     rate_interval,
 )
-from bascule.judge.history import BASELINE, CANDIDATE
+from bascule.judge.evidence.history import BASELINE, CANDIDATE
 from bascule.judge.layout import Floats
-from bascule.judge.signals import Pair, Schema
+from bascule.judge.sampling.signals import Pair, Schema
 from bascule.spec.quantities import Threshold
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Signal
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.evidence import BLOCK_SECONDS, CLIP, EFFECTS, G0, against_history, log_rising
+from bascule.judge.evidence.weighing import BLOCK_SECONDS, CLIP, EFFECTS, G0, against_history, log_rising
 from bascule.judge.layout import Floats
 
 FOUND_WITHIN_SECONDS = 30.0

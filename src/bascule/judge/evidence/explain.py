@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bascule.conventions import State
-from bascule.judge.alarm import Alarm
-from bascule.judge.measures import Reading
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.evidence.measures import Reading
 from bascule.judge.texts import clock_text, difference_text, share_text, value_text, where_text
 from bascule.spec.model import Versions
 from bascule.spec.signals import RatioSignal, Signal

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from bascule import conventions as names
-from bascule.judge.alarm import Alarm
-from bascule.judge.live import Watch
-from bascule.judge.plan import Plan, read_plan
-from bascule.judge.rules import Fired, Unreplayable, alerting, fired_by_rule, running_rules
-from bascule.judge.suggest import Suggestion, suggest
+from bascule.judge.backtest.rules import Fired, Unreplayable, alerting, fired_by_rule, running_rules
+from bascule.judge.backtest.suggest import Suggestion, suggest
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.sampling.plan import Plan, read_plan
+from bascule.judge.service.watch import Watch
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 

@@ -7,9 +7,9 @@ the whole phase, so a change late in a long phase takes long to show: means are 
 
 from __future__ import annotations
 
+from bascule.judge.evidence.measures import Measures, Reading
 from bascule.judge.layout import Floats
-from bascule.judge.measures import Measures, Reading
-from bascule.judge.signals import Schema
+from bascule.judge.sampling.signals import Schema
 
 Cell = tuple[str, str]
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from bascule.conventions import SEGMENT, VERSION
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
-from bascule.judge.alarm import Alarm
-from bascule.judge.engine import Cell
-from bascule.judge.hooks import Hooks
-from bascule.judge.live import REACH_SECONDS, Watch
-from bascule.judge.outcome import Outcome, outcome_of
-from bascule.judge.plan import Plan, read_plan
-from bascule.judge.signals import find_bounds
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.evidence.engine import Cell
+from bascule.judge.sampling.plan import Plan, read_plan
+from bascule.judge.sampling.signals import find_bounds
+from bascule.judge.service.hooks import Hooks
+from bascule.judge.service.outcome import Outcome, outcome_of
+from bascule.judge.service.watch import REACH_SECONDS, Watch
 from bascule.prometheus import Alertmanager, PostedAlert, Prometheus
 from bascule.spec import Spec
 

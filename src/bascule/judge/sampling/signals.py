@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.judge.history import BASELINE, CANDIDATE, Counts
+from bascule.judge.evidence.history import BASELINE, CANDIDATE, Counts
 from bascule.judge.layout import Floats, Layout
-from bascule.judge.strata import Strata, declared
+from bascule.judge.sampling.strata import Strata, declared
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Signal

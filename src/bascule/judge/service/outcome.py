@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bascule.conventions import TOTAL_SEGMENT, State
-from bascule.judge.engine import Cell, Engine
-from bascule.judge.explain import line_text
-from bascule.judge.gates import gates_of, triggers_of
-from bascule.judge.history import BASELINE, CANDIDATE
-from bascule.judge.measures import Measures, Reading
-from bascule.judge.plan import Plan
-from bascule.judge.surroundings import Sight, Surroundings
+from bascule.judge.evidence.engine import Cell, Engine
+from bascule.judge.evidence.explain import line_text
+from bascule.judge.evidence.history import BASELINE, CANDIDATE
+from bascule.judge.evidence.measures import Measures, Reading
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.service.gates import gates_of, triggers_of
+from bascule.judge.service.verdict import Facts, Gate, Judgement, Line, Trigger, judge
 from bascule.judge.texts import span_text
-from bascule.judge.verdict import Facts, Gate, Judgement, Line, Trigger, judge
 from bascule.spec.signals import HistogramSignal, RatioSignal
 
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ

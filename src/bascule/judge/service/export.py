@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 from bascule import conventions as names
 from bascule.conventions import State, Verdict
-from bascule.judge.outcome import Outcome
-from bascule.judge.verdict import Gate, Line, Trigger
+from bascule.judge.service.outcome import Outcome
+from bascule.judge.service.verdict import Gate, Line, Trigger
 from bascule.processes.serving import add_metrics_page
 from bascule.spec import Spec
 

@@ -9,10 +9,10 @@ import httpx
 
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
-from bascule.judge.export import body
-from bascule.judge.live import Watch
-from bascule.judge.outcome import outcome_of
-from bascule.judge.plan import read_plan
+from bascule.judge.sampling.plan import read_plan
+from bascule.judge.service.export import body
+from bascule.judge.service.outcome import outcome_of
+from bascule.judge.service.watch import Watch
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.spec.quantities import parse_duration

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.judge.alarm import Alarm
-from bascule.judge.engine import Engine
-from bascule.judge.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
-from bascule.judge.plan import Plan
-from bascule.judge.signals import Alignment, Answers, Reader, Schema, find_bounds, stale_seconds
-from bascule.judge.strata import find_strata
-from bascule.judge.surroundings import AVAILABILITY_SECONDS, Sight, Surroundings
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.evidence.engine import Engine
+from bascule.judge.evidence.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
+from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.signals import Alignment, Answers, Reader, Schema, find_bounds, stale_seconds
+from bascule.judge.sampling.strata import find_strata
+from bascule.judge.sampling.surroundings import AVAILABILITY_SECONDS, Sight, Surroundings
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
 

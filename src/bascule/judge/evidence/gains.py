@@ -6,9 +6,9 @@ from collections import deque
 
 import numpy as np
 
+from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import Floats
-from bascule.judge.measures import Measures
-from bascule.judge.signals import JointLook, Schema
+from bascule.judge.sampling.signals import JointLook, Schema
 from bascule.spec.model import Rollback
 
 WINDOW_SECONDS = 30.0  # a trigger looks at so much of the past at each moment

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.history import Counts, History
+from bascule.judge.evidence.history import Counts, History
 from bascule.judge.layout import Flags, Floats
 
 EFFECTS = np.array([1.5, 3.0, 7.0, 20.0, 100.0])  # rate ratios that are tried

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.evidence import log_rising
+from bascule.judge.evidence.weighing import log_rising
 from bascule.judge.layout import Floats
 
 LEVEL = 0.05  # an interval misses, ever, with at most this probability

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bascule.judge.history import Counts, History
+from bascule.judge.evidence.history import Counts, History
 from bascule.judge.layout import Flags, Floats
 
 RECOVERY_NATS = float(np.log(20.0))  # the fresh test may err once in twenty times

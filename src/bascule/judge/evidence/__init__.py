@@ -1,0 +1,1 @@
+"""One phase weighed: statistics on counts, alarms, and the values and intervals that are shown."""
