@@ -30,9 +30,9 @@ from scipy import stats
 
 from bascule.judge.evidence.confidence import difference_interval
 from bascule.judge.evidence.detectable import Setting, smallest_ratio
-from bascule.judge.evidence.history import BLOCK_SECONDS, Counts, History
+from bascule.judge.evidence.history import BLOCK_SECONDS, History
 from bascule.judge.evidence.weighing import Evidence, Look, decide, thresholds
-from bascule.judge.layout import Layout
+from bascule.judge.layout import Counts, Layout
 from bench.harness import OUTPUT, Bar, Result
 
 Array = NDArray[np.float64]

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from bascule import conventions as names
-from bascule.judge.evidence.history import CANDIDATE
+from bascule.judge.layout import CANDIDATE
 from bascule.judge.sampling.plan import Plan
 from bascule.judge.service.watch import Watch
 from bascule.processes import ports, programs

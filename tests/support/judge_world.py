@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bascule.judge.evidence.engine import Engine
+from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.signals import JointLook, Schema
+from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.service.outcome import outcome_of
 from bascule.prometheus import NO_DATA, Sample, Series

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]
+BASELINE, CANDIDATE = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +68,25 @@ class Layout:
         flat = values.reshape(-1, self.pairs)
         sums = np.stack([np.bincount(self.pool_of, row, minlength=pools) for row in flat])
         return np.asarray(sums[:, self.pool_of].reshape(values.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Events and bad events of both versions per stratum, each (S,): what one look, or one block, adds."""
+
+    baseline: Floats
+    baseline_bad: Floats
+    candidate: Floats
+    candidate_bad: Floats
+
+    @classmethod
+    def zeros(cls, strata: int) -> Counts:
+        return cls(*np.zeros((4, strata)))
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.baseline + other.baseline,
+            self.baseline_bad + other.baseline_bad,
+            self.candidate + other.candidate,
+            self.candidate_bad + other.candidate_bad,
+        )

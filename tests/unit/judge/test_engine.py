@@ -10,8 +10,9 @@ import pytest
 from bascule.conventions import State, Verdict
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import Engine
+from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.signals import JointLook, Schema
+from bascule.judge.sampling.schema import Schema
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}

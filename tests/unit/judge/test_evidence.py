@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import gammaln
 from scipy.stats import nbinom
 
-from bascule.judge.evidence.history import Counts, History
+from bascule.judge.evidence.history import History
 from bascule.judge.evidence.weighing import (
     CLIP,
     CROWD,
@@ -26,7 +26,7 @@ from bascule.judge.evidence.weighing import (
     side_by_side,
     thresholds,
 )
-from bascule.judge.layout import Layout
+from bascule.judge.layout import Counts, Layout
 
 positive = st.floats(1e-3, 1e5)
 phis = st.floats(1.05, 20)

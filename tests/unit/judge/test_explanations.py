@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import betaln
 
 from bascule.conventions import State, Verdict
-from bascule.judge.evidence.history import BASELINE, CANDIDATE
+from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.plan import Plan
 from bascule.judge.texts import clock_text, span_text
 

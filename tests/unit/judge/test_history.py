@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.judge.evidence.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, Counts, History
-from bascule.judge.layout import Layout
+from bascule.judge.evidence.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, History
+from bascule.judge.layout import Counts, Layout
 
 PRIOR = 1 + PHI_SAFETY * (PHI_PRIOR - 1)
 

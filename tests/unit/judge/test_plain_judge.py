@@ -22,8 +22,8 @@ from scipy.special import gammaln
 
 from bascule.judge.evidence import weighing as evidence
 from bascule.judge.evidence.engine import Engine
+from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.signals import JointLook
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.judge.sampling.signals import Alignment, Increments, Reader, Schema, Stream, find_bounds, up_selectors
+from bascule.judge.sampling.alignment import Alignment
+from bascule.judge.sampling.reading import Increments, Reader, Stream, find_bounds, up_selectors
+from bascule.judge.sampling.schema import Schema
 from bascule.prometheus import Series
 from bascule.spec import parse
 

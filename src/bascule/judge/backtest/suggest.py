@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.detectable import FOUND_WITHIN_SECONDS, Setting, median_delay, smallest_ratio
 from bascule.judge.evidence.engine import Engine
-from bascule.judge.sampling.signals import Pair
+from bascule.judge.sampling.schema import Pair
 from bascule.judge.texts import share_text
 from bascule.spec.signals import RatioSignal
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bascule.judge.evidence.history import Counts, History
-from bascule.judge.layout import Flags, Floats
+from bascule.judge.evidence.history import History
+from bascule.judge.layout import Counts, Flags, Floats
 
 RECOVERY_NATS = float(np.log(20.0))  # the fresh test may err once in twenty times
 MARGIN_RATIO = 0.5  # where no harmful increase is declared: half the baseline's rate ...

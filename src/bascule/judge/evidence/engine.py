@@ -19,13 +19,14 @@ from bascule.judge.evidence.alarm import Alarm, Recovery
 from bascule.judge.evidence.detectable import Setting, smallest_ratio
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.gains import Gains
-from bascule.judge.evidence.history import BASELINE, CANDIDATE, Counts, History
+from bascule.judge.evidence.history import History
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures, Reading
 from bascule.judge.evidence.weighing import Evidence, Thresholds, decide, decide_alone, thresholds
-from bascule.judge.layout import Flags, Floats
+from bascule.judge.layout import BASELINE, CANDIDATE, Counts, Flags, Floats
+from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.signals import JointLook, Schema
+from bascule.judge.sampling.schema import Schema
 from bascule.spec.signals import GaugeSignal, MeanSignal, RatioSignal
 
 Cell = tuple[str, str]  # signal, segment

@@ -8,7 +8,8 @@ import numpy as np
 
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import Floats
-from bascule.judge.sampling.signals import JointLook, Schema
+from bascule.judge.sampling.alignment import JointLook
+from bascule.judge.sampling.schema import Schema
 from bascule.spec.model import Rollback
 
 WINDOW_SECONDS = 30.0  # a trigger looks at so much of the past at each moment

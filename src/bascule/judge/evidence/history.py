@@ -9,11 +9,9 @@ Constants marked *calibrated* were chosen by simulation (bench/judge.py repeats 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from bascule.judge.layout import Flags, Floats, Layout
+from bascule.judge.layout import Counts, Flags, Floats, Layout
 
 BLOCK_SECONDS = 10.0  # longer than most bursts
 HALF_LIFE_SECONDS = 1200.0  # of the baseline's rate
@@ -26,29 +24,6 @@ PHI_SAFETY = 1.2  # calibrated: bursts that cross a block's bound hide 15 to 20 
 CANDIDATE_PRIOR_BLOCKS = 10.0  # calibrated: the candidate's phi starts at the baseline's, worth so many blocks
 CANDIDATE_LAG_BLOCKS = 2  # the candidate's blocks enter late, so that its regression does not hide itself
 DRIFT = 0.08  # how far the common rate may run ahead of its average (+-50 % a day: 6.5 %)
-BASELINE, CANDIDATE = 0, 1
-
-
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """Events and bad events of both versions per stratum, each (S,): what one look, or one block, adds."""
-
-    baseline: Floats
-    baseline_bad: Floats
-    candidate: Floats
-    candidate_bad: Floats
-
-    @classmethod
-    def zeros(cls, strata: int) -> Counts:
-        return cls(*np.zeros((4, strata)))
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.baseline + other.baseline,
-            self.baseline_bad + other.baseline_bad,
-            self.candidate + other.candidate,
-            self.candidate_bad + other.candidate_bad,
-        )
 
 
 class Dispersion:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bascule.judge.evidence.measures import Measures, Reading
 from bascule.judge.layout import Floats
-from bascule.judge.sampling.signals import Schema
+from bascule.judge.sampling.schema import Schema
 
 Cell = tuple[str, str]
 

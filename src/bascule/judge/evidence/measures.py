@@ -21,9 +21,8 @@ from bascule.judge.evidence.confidence import (
     normal_interval,
     rate_interval,
 )
-from bascule.judge.evidence.history import BASELINE, CANDIDATE
-from bascule.judge.layout import Floats
-from bascule.judge.sampling.signals import Pair, Schema
+from bascule.judge.layout import BASELINE, CANDIDATE, Floats
+from bascule.judge.sampling.schema import Pair, Schema
 from bascule.spec.quantities import Threshold
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Signal
 

@@ -1,1 +1,5 @@
-"""Raw samples from Prometheus, cut into joint counts of both versions; the plan and the segments they belong to."""
+"""From the spec's signals to counts: what both versions did between two joint looks.
+
+spec ──Schema──> columns (one counter of one signal in one segment), strata and pairs
+Prometheus ──Reader──> increments at the samples' own timestamps ──Alignment──> joint looks ──Schema──> Counts
+"""

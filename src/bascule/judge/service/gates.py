@@ -16,9 +16,8 @@ import numpy as np
 from bascule.conventions import State
 from bascule.judge.evidence.engine import Engine
 from bascule.judge.evidence.gains import WINDOW_SECONDS, is_gain, least_events
-from bascule.judge.evidence.history import CANDIDATE
 from bascule.judge.evidence.measures import Bounded, Measures, is_relative, quantile_of
-from bascule.judge.layout import Floats
+from bascule.judge.layout import CANDIDATE, Floats
 from bascule.judge.sampling.surroundings import AVAILABILITY_SECONDS, Surroundings
 from bascule.judge.service.verdict import Gate, Trigger
 from bascule.judge.texts import difference_text, share_text, span_text, value_text

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.evidence.engine import Cell, Engine
 from bascule.judge.evidence.explain import line_text
-from bascule.judge.evidence.history import BASELINE, CANDIDATE
 from bascule.judge.evidence.measures import Measures, Reading
+from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.plan import Plan
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.service.gates import gates_of, triggers_of

@@ -12,9 +12,12 @@ import numpy as np
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import Engine
-from bascule.judge.evidence.history import BASELINE, CANDIDATE, LOOKBACK_SECONDS
+from bascule.judge.evidence.history import LOOKBACK_SECONDS
+from bascule.judge.layout import BASELINE, CANDIDATE
+from bascule.judge.sampling.alignment import Alignment
 from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.signals import Alignment, Answers, Reader, Schema, find_bounds, stale_seconds
+from bascule.judge.sampling.reading import Answers, Reader, find_bounds, stale_seconds
+from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import AVAILABILITY_SECONDS, Sight, Surroundings
 from bascule.prometheus import Prometheus
