@@ -87,7 +87,7 @@ def spec() -> Spec:
 
 def _known(watch: Watch) -> float:
     schema, sums = watch.engine.schema, watch.engine.sums
-    return float(sum(sums[CANDIDATE, schema.column("errors", "total", segment)] for segment in RATES))
+    return float(sum(sums[CANDIDATE, schema.column("errors", "events", segment)] for segment in RATES))
 
 
 def _written(counters: list[Counter]) -> float:

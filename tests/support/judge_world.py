@@ -155,18 +155,18 @@ class Bench:
     ) -> None:
         n = int(self.random.poisson(traffic))
         bad = int(self.random.binomial(n, wrong))
-        self._add(into, "errors", "total", segment, n)
+        self._add(into, "errors", "events", segment, n)
         self._add(into, "errors", "bad", segment, bad)
-        self._add(into, "accuracy", "total", segment, n - bad)
+        self._add(into, "accuracy", "events", segment, n - bad)
         self._add(into, "accuracy", "good", segment, int(self.random.binomial(n - bad, right)))
         times = self.random.lognormal(np.log(latency), 0.3, n)
-        self._add(into, "latency", "count", segment, n)
+        self._add(into, "latency", "events", segment, n)
         for bound in self.bounds.get("latency", ()):
             self._add(into, "latency", bound, segment, int((times <= bound).sum()))
 
     def _rate(self, into: np.ndarray, segment: str, traffic: float, odds: Sequence[float]) -> None:
         given = self.random.choice([3, 4, 5], int(self.random.poisson(0.3 * traffic)), p=odds)
-        self._add(into, "satisfaction", "count", segment, len(given))
+        self._add(into, "satisfaction", "events", segment, len(given))
         self._add(into, "satisfaction", "sum", segment, int(given.sum()))
         for bound in self.bounds.get("satisfaction", ()):
             self._add(into, "satisfaction", bound, segment, int((given <= bound).sum()))

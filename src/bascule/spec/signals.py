@@ -5,14 +5,15 @@ Whoever works with signals asks these methods; nothing outside `spec` and `promq
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
-from bascule.spec.part import Part
+from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
 from bascule.spec.quantities import GainField, Quantity
 from bascule.spec.selector import Selector, SelectorField
 
@@ -32,7 +33,7 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-class SignalPart(Part):
+class SignalPart(Counting):
     """What all kinds share. `role`: what the signal stands for, inferred from its name and kind when absent."""
 
     role: Role | None = None
@@ -85,6 +86,36 @@ class RatioSignal(SignalPart):
     def looks_like_errors(self) -> bool:
         return self.bad is not None and self.better == "lower"
 
+    # what it counts
+    statistic: ClassVar[Statistic] = Statistic.SHARE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        return SignalCounter(self.total, EVENTS), SignalCounter(self.events, self.amount)
+
+    @property
+    def event_counter(self) -> Selector:
+        return self.total
+
+    @property
+    def amount(self) -> CounterPart:
+        return "good" if self.counts_good else "bad"
+
+    @property
+    def counts_good(self) -> bool:
+        return self.good is not None
+
+    @property
+    def harm(self) -> float:
+        return self.harmful_increase
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, self.amount
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return (BadEvents(self.amount, others=self.counts_good),)
+
 
 class HistogramSignal(SignalPart):
     """A distribution in a classic histogram; `metric` without `_bucket`."""
@@ -98,6 +129,29 @@ class HistogramSignal(SignalPart):
     def series(self, suffix: Literal["bucket", "sum", "count"]) -> Selector:
         return self.metric.named(f"{self.metric.metric}_{suffix}")
 
+    # what it counts
+    statistic: ClassVar[Statistic] = Statistic.QUANTILE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        return (SignalCounter(self.series("bucket"), EVENTS, buckets=True),)
+
+    @property
+    def event_counter(self) -> Selector:
+        return self.series("count")
+
+    @property
+    def shown(self) -> str:
+        """p95 where it is a target or none is, else the highest target."""
+        return "p95" if "p95" in self.targets else max(self.targets, key=quantile_of, default="p95")
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, *bounds
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return tuple(BadEvents(bound, others=True, bound=bound) for bound in bounds)
+
 
 class MeanSignal(SignalPart):
     """A mean per event, from counters of the sum and of the events."""
@@ -110,6 +164,30 @@ class MeanSignal(SignalPart):
     unit: str = ""
     target: Quantity | None = None
     target_gain: GainField | None = None
+
+    # what it counts
+    statistic: ClassVar[Statistic] = Statistic.MEAN
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        """Squares have a counter of their own, or are read off the buckets of the histogram that has the sum."""
+        both = SignalCounter(self.sum, "sum"), SignalCounter(self.count, EVENTS)
+        if self.sum_of_squares is not None:
+            return *both, SignalCounter(self.sum_of_squares, "squares")
+        name = self.sum.metric.removesuffix("_sum")
+        buckets = SignalCounter(self.sum.named(f"{name}_bucket"), None, buckets=True)
+        return both if name == self.sum.metric else (*both, buckets)
+
+    @property
+    def event_counter(self) -> Selector:
+        return self.count
+
+    @property
+    def amount(self) -> CounterPart:
+        return "sum"
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, "sum", "squares", *bounds
 
 
 class GaugeSignal(SignalPart):

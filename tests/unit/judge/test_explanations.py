@@ -76,7 +76,7 @@ def test_1_healthy_and_promoted(bench):
     b.history(120)
     b.run(400)
     outcome = b.outcome()
-    n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
+    n, x = counted(b, "errors", "events", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
     phi = b.plain.history.phi["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     weighed = sum(line.state is State.OK for line in outcome.lines)
@@ -111,7 +111,7 @@ def test_3_too_early_to_decide(bench):
     b = bench()
     b.history(120)
     b.run(8)
-    n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
+    n, x = counted(b, "errors", "events", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
     phi = b.plain.history.phi["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     left = 8 * (((high - x / n) / (0.02 - x / n)) ** 2 - 1)
@@ -175,11 +175,11 @@ def test_7_a_rollback_trigger(bench):
     def of_late(part: str, until: float) -> float:
         return counted(b, "errors", part, CANDIDATE, seconds=30, until=until)
 
-    moments = [look.time for look in b.fed if look.time > START and of_late("total", look.time) >= 100]
-    beyond = [of_late("bad", time) / of_late("total", time) > 0.05 for time in moments]
+    moments = [look.time for look in b.fed if look.time > START and of_late("events", look.time) >= 100]
+    beyond = [of_late("bad", time) / of_late("events", time) > 0.05 for time in moments]
     lasted = moments[-1] - moments[len(beyond) - beyond[::-1].index(False)]
     trigger = next(t for t in b.outcome().triggers if t.when.startswith("errors"))
-    share = of_late("bad", b.time) / of_late("total", b.time)
+    share = of_late("bad", b.time) / of_late("events", b.time)
     assert trigger.state is State.BAD
     assert trigger.text == (
         f"Trigger errors >5%: {percent(share)} for {span_text(lasted)} of 20 s: immediate rollback."
@@ -193,9 +193,9 @@ def test_8_after_the_last_step_beside_the_frozen_baseline(bench):
     b.run(60, errors=(0.01, 0.01))
     before = [look.increments[BASELINE] for look in b.fed if look.time <= START]
     n1, x1 = (float(sum(each[b.schema.column("errors", part, "freemium")] for each in before))
-              for part in ("total", "bad"))  # fmt: skip
-    n2, x2 = (counted(b, "errors", part, CANDIDATE, ("freemium",)) for part in ("total", "bad"))
-    assert counted(b, "errors", "total", BASELINE) == 0
+              for part in ("events", "bad"))  # fmt: skip
+    n2, x2 = (counted(b, "errors", part, CANDIDATE, ("freemium",)) for part in ("events", "bad"))
+    assert counted(b, "errors", "events", BASELINE) == 0
     line = the(b.outcome().lines, "errors", "freemium")
     assert line.state is State.OK
     shown = f"{percent(x1 / n1)} -> {percent(x2 / n2)}, {points(x2 / n2 - x1 / n1)}"

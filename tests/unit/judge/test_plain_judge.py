@@ -47,7 +47,7 @@ class Bench(judge_world.Bench):
         self, into: np.ndarray, segment: str, traffic: float, wrong: float, right: float, latency: float
     ) -> None:
         super()._serve(into, segment, traffic, 0.0, right, latency)
-        mean, total = self.bursts[next(self._means)], into[self.schema.column("errors", "total", segment)]
+        mean, total = self.bursts[next(self._means)], into[self.schema.column("errors", "events", segment)]
         bad = self.random.geometric(1 / mean, self.random.poisson(total * wrong / mean)).sum()
         into[self.schema.column("errors", "bad", segment)] = min(float(bad), total)
 

@@ -70,7 +70,7 @@ def read(*all_series, until: float = 100.0) -> tuple[Reader, Schema]:
     return reader, schema
 
 
-def total(reader: Reader, schema: Schema, part: str = "total", segment: str = "a", version: int = 0) -> float:
+def total(reader: Reader, schema: Schema, part: str = "events", segment: str = "a", version: int = 0) -> float:
     column = schema.column("errors", part, segment)
     parts = reader.streams[version].increments
     return float(sum(each.amounts.sum() for each in parts if column in each.columns))
@@ -135,13 +135,16 @@ def test_undeclared_segments_count_for_the_total_alone():
 
 def test_a_selector_that_matched_nothing_is_told():
     reader, _ = read(series([(1, 0), (2, 5)]))
-    assert [str(feed.selector) for feed in reader.silent_feeds()] == ['requests_total{status="500"}', "seconds_bucket"]
+    assert [str(feed.counter.selector) for feed in reader.silent_feeds()] == [
+        'requests_total{status="500"}',
+        "seconds_bucket",
+    ]
 
 
 def test_bad_events_of_a_good_counter_and_of_bounds_are_the_rest():
     schema = Schema(parse(SPEC), {"latency": (0.1, 0.5)})
     increments = np.zeros((2, len(schema.columns)))
-    for name, part, amount in (("success", "total", 10), ("success", "good", 7), ("latency", "count", 10),
+    for name, part, amount in (("success", "events", 10), ("success", "good", 7), ("latency", "events", 10),
                                ("latency", 0.1, 4), ("latency", 0.5, 9)):  # fmt: skip
         increments[0, schema.column(name, part, "a")] = amount
     counts = schema.counts(increments)

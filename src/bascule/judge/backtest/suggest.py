@@ -11,7 +11,6 @@ from bascule.judge.evidence.detectable import FOUND_WITHIN_SECONDS, Setting, med
 from bascule.judge.evidence.engine import Engine
 from bascule.judge.sampling.schema import Pair
 from bascule.judge.texts import share_text
-from bascule.spec.signals import RatioSignal
 
 LEAST_TRAFFIC, MOST_TRAFFIC = 0.1, 1e4  # requests a second of the candidate: no suggestion beyond
 
@@ -63,8 +62,7 @@ def _margin(pair: Pair, setting: Setting) -> Iterator[Suggestion]:
 
 def _traffic(engine: Engine, pair: Pair, setting: Setting) -> Iterator[Suggestion]:
     """The candidate's traffic at which the declared increase is found in time, the split being as it is."""
-    signal = engine.schema.spec.signals[pair.signal]
-    harm = signal.harmful_increase if isinstance(signal, RatioSignal) else 0.0
+    harm = engine.schema.spec.signals[pair.signal].harm
     factor = _needed(setting, 1 + harm / setting.rate) if harm and setting.rate > 0 else None
     if factor is not None:
         needed = factor * setting.candidate_per_second

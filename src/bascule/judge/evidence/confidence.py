@@ -26,6 +26,10 @@ class Interval:
     low: Floats
     high: Floats
 
+    def of_shares(self) -> Interval:
+        """Bounds that a share can have."""
+        return Interval(self.estimate, np.maximum(self.low, 0.0), np.minimum(self.high, 1.0))
+
 
 def share_interval(bad: Floats, good: Floats, prior_bad: Floats | float, prior_good: Floats | float,
                    level: float = LEVEL) -> tuple[Floats, Floats]:  # fmt: skip

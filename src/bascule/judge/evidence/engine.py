@@ -8,7 +8,7 @@ and a backtest use this same class.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -16,20 +16,18 @@ import numpy as np
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm, Recovery
+from bascule.judge.evidence.courses import Courses
 from bascule.judge.evidence.detectable import Setting, smallest_ratio
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
-from bascule.judge.evidence.gains import Gains
+from bascule.judge.evidence.figures import Reading
 from bascule.judge.evidence.history import History
 from bascule.judge.evidence.means import Means
-from bascule.judge.evidence.measures import Measures, Reading
+from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.weighing import Evidence, Thresholds, decide, decide_alone, thresholds
 from bascule.judge.layout import BASELINE, CANDIDATE, Counts, Flags, Floats
 from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.schema import Schema
-from bascule.spec.signals import GaugeSignal, MeanSignal, RatioSignal
-
-Cell = tuple[str, str]  # signal, segment
+from bascule.judge.sampling.schema import Cell, Schema
 
 RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
 HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
@@ -57,22 +55,17 @@ class Engine:
         self.distance = np.full(schema.layout.pairs, -np.inf)
         self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
         self.weights = np.zeros(schema.layout.pairs)
-        self.window: deque[tuple[float, Floats]] = deque()  # time, candidate's increments over all segments
         self._recent = Counts.zeros(schema.layout.strata)
         self._served = np.full(schema.layout.strata, -np.inf)
         self._limits: Thresholds | None = None
         self._looks_per_hour = 3600 / max(schema.spec.judge.tick, 0.1)
         self._detectable: dict[Cell, tuple[float, float | None]] = {}
-        self._cell_pairs = {cell: np.array(schema.pairs_of(*cell), np.intp) for cell in self.cells()}
+        self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
         self.means = Means(schema)
-        self.gains = Gains(schema)
+        self.courses = Courses(schema)
         self._means_weighed = plan.started
-        self._mean_cells = [cell for cell in self.cells() if self._is_mean(cell[0]) and plan.gives(cell[1])]
+        self._mean_cells = [cell for cell in schema.cells if self._is_mean(cell[0]) and plan.gives(cell[1])]
         self._withdraw(plan.started)
-
-    def cells(self) -> list[Cell]:
-        """Every line: each signal in each of its segments, the total last."""
-        return [(name, segment) for name in self.schema.spec.signals for segment in self.schema.judged_segments(name)]
 
     # ------------------------------------------------------------ looks
 
@@ -152,11 +145,7 @@ class Engine:
         faded = (old.baseline, old.baseline_bad, old.candidate, old.candidate_bad)
         self._recent = Counts(*(keep * part for part in faded)) + counts
         self._served[counts.candidate > 0] = look.time
-        self.gains.add(look, self.history.phi)
-        self.window.append((look.time, self.schema.over_segments(look.increments[CANDIDATE])))
-        longest = max((trigger.hold for trigger in self.schema.spec.rollback), default=0.0) + 120
-        while self.window[0][0] < look.time - longest:
-            self.window.popleft()
+        self.courses.add(look, self.history.phi)
 
     # ------------------------------------------------------------ alarms
 
@@ -234,8 +223,7 @@ class Engine:
         return float(-np.log(self.schema.spec.judge.false_alarm_budget * self.weights[pair]))
 
     def _margins(self) -> Floats:
-        signals = [self.schema.spec.signals[pair.signal] for pair in self.schema.pairs]
-        return np.array([s.harmful_increase if isinstance(s, RatioSignal) else 0.0 for s in signals])
+        return np.array([self.schema.spec.signals[pair.signal].harm for pair in self.schema.pairs])
 
     def _choose_weights(self) -> Floats:
         """The budget, equally over the cells that the candidate may serve; within, over the bounds that tell."""
@@ -248,7 +236,7 @@ class Engine:
     @cached_property
     def _shares(self) -> dict[Cell, float]:
         """Each weighed line's part of the budget: equal ones; the values within a segment share one of them."""
-        cells = [cell for cell in self.cells() if self.plan.gives(cell[1]) and self._is_weighed(cell[0])]
+        cells = [cell for cell in self.schema.cells if self.plan.gives(cell[1]) and self._is_weighed(cell[0])]
         groups = {cell: self._group(*cell) for cell in cells}
         sizes = Counter(groups.values())
         return {cell: 1 / len(sizes) / sizes[group] for cell, group in groups.items()}
@@ -262,10 +250,10 @@ class Engine:
         return float(-np.log(self.schema.spec.judge.false_alarm_budget * self._shares[cell]))
 
     def _is_mean(self, name: str) -> bool:
-        return isinstance(self.schema.spec.signals[name], MeanSignal)
+        return self._is_weighed(name) and not self.schema.spec.signals[name].has_bad_events
 
     def _is_weighed(self, name: str) -> bool:
-        return not isinstance(self.schema.spec.signals[name], GaugeSignal)
+        return bool(self.schema.spec.signals[name].counters)
 
     def _telling(self, pairs: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Sequence[int]:
         """Of a histogram's bounds those that some, but not most, of the baseline exceeds, and one hardly any does."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from bascule.conventions import State
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.evidence.measures import Reading
+from bascule.judge.evidence.figures import Reading
 from bascule.judge.texts import clock_text, difference_text, share_text, value_text, where_text
 from bascule.spec.model import Versions
-from bascule.spec.signals import RatioSignal, Signal
+from bascule.spec.signals import Signal
 
 
 def line_text(name: str, segment: str, unit: str, better: str, state: State, reading: Reading, evidence: float | None,
@@ -67,7 +67,7 @@ def _rate_name(signal: Signal, bound: float | None) -> str:
     """What is counted as bad, in words."""
     if bound is not None:
         return f"the share above {value_text(bound, signal.unit)}"
-    return "the share of failures" if isinstance(signal, RatioSignal) and signal.good is not None else "the rate"
+    return "the share of failures" if signal.counts_good else "the rate"
 
 
 def _compared(reading: Reading, unit: str) -> str:

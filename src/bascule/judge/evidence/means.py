@@ -7,11 +7,10 @@ the whole phase, so a change late in a long phase takes long to show: means are 
 
 from __future__ import annotations
 
-from bascule.judge.evidence.measures import Measures, Reading
+from bascule.judge.evidence.figures import Reading
+from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import Floats
-from bascule.judge.sampling.schema import Schema
-
-Cell = tuple[str, str]
+from bascule.judge.sampling.schema import Cell, Schema
 
 LEAST_EVENTS = 100.0
 TOLERATED = 0.05  # of the baseline's mean: a candidate shown to be no worse than this has recovered

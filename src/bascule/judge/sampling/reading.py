@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bascule.judge.layout import BASELINE, CANDIDATE, Floats
-from bascule.judge.sampling.schema import Column, Feed, Schema, _feeds
+from bascule.judge.sampling.schema import Column, Feed, Schema
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.signals import HistogramSignal
+from bascule.spec.counters import EVENTS, bound_of
 
 STALE_SECONDS = 5.0  # an instance without a sample for longer is gone (or for 2.5 scrape intervals, if longer)
 HUGE = 1e9  # no counter grows by more between two scrapes
@@ -112,15 +112,11 @@ class Reader:
     def missing_feeds(self, version: int) -> list[Feed]:
         """Those that count a signal's events, and have shown series of the other version alone so far."""
         other = {BASELINE, CANDIDATE} - {version}
-        counting = [feed for feed in self._schema.feeds if self._counts_events(feed)]
+        counting = [feed for feed in self._schema.feeds if feed.counter.part == EVENTS]
         return [feed for feed in counting if self._versions_seen(feed) == other]
 
     def _versions_seen(self, feed: Feed) -> set[int]:
         return {version for version in (BASELINE, CANDIDATE) if (feed, version) in self._seen}
-
-    def _counts_events(self, feed: Feed) -> bool:
-        is_histogram = isinstance(self._schema.spec.signals[feed.signal], HistogramSignal)
-        return feed.part in ("total", "count") or (feed.part is None and is_histogram)
 
     def _note_first(self, query: _Query, series: Series) -> None:
         version = query.version_of(series)
@@ -177,17 +173,11 @@ class Reader:
 
     def _columns_of(self, query: _Query, series: Series) -> Iterator[int]:
         for feed in query.feeds:
-            part = feed.part if feed.part is not None else self._bucket_part(feed, series)
+            part = feed.counter.part_of(series.labels.get("le"))
             leaf = self._schema.strata[feed.signal].leaf_of(series.labels)
-            column = self._schema.columns.get(Column(feed.signal, part, leaf))
+            column = self._schema.columns.get(Column(feed.signal, part, leaf)) if part is not None else None
             if column is not None:
                 yield column
-
-    def _bucket_part(self, feed: Feed, series: Series) -> str | float:
-        """The bound of a bucket's series; the last bucket counts everything (a mean has a counter for that)."""
-        bound = _number(series.labels.get("le", ""))
-        counts_all = isinstance(self._schema.spec.signals[feed.signal], HistogramSignal)
-        return "count" if bound == math.inf and counts_all else bound
 
     def _take_up(self, version: int, series: Series) -> None:
         instance = _instance(series)
@@ -229,11 +219,11 @@ def _queries(schema: Schema) -> list[_Query]:
     """Equal selectors are asked once; with a version label, once for both versions."""
     grouped: dict[str, list[Feed]] = {}
     for feed in schema.feeds:
-        grouped.setdefault(str(feed.selector), []).append(feed)
+        grouped.setdefault(str(feed.counter.selector), []).append(feed)
     versions = schema.spec.versions
     queries = []
     for feeds in grouped.values():
-        selector = feeds[0].selector
+        selector = feeds[0].counter.selector
         if versions.select is None and versions.label is not None:
             both = Matcher(versions.label, "=~", "|".join(versions.both))
             text = str(selector.where(both))
@@ -267,25 +257,17 @@ def find_bounds(spec: Spec, prometheus: Prometheus) -> dict[str, tuple[float, ..
     """
     found = {}
     for name, signal in spec.signals.items():
-        for feed in _feeds(name, signal):
-            if feed.part is None:
-                own = (_bounds_found(prometheus, feed.selector.where(*spec.versions.matchers(version)))
-                       for version in spec.versions.both)  # fmt: skip
-                known = [bounds for bounds in own if bounds]
+        for counter in signal.counters:
+            if counter.buckets:
+                selectors = [counter.selector.where(*spec.versions.matchers(version)) for version in spec.versions.both]
+                known = [bounds for selector in selectors if (bounds := _bounds_found(prometheus, selector))]
                 found[name] = tuple(sorted(set.intersection(*known))) if known else ()
     return found
 
 
 def _bounds_found(prometheus: Prometheus, selector: Selector) -> set[float]:
     values = prometheus.label_values("le", str(selector))
-    return {bound for value in values if math.isfinite(bound := _number(value))}
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    return {bound for value in values if math.isfinite(bound := bound_of(value))}
 
 
 def _merge(known: list[float], times: Floats) -> None:

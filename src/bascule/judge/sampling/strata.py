@@ -15,7 +15,7 @@ from functools import cached_property
 from bascule.conventions import NONE, OTHER, SEGMENT, TOTAL_SEGMENT, UNKNOWN
 from bascule.prometheus import Prometheus, Sample
 from bascule.spec import Selector, Spec
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.signals import Signal
 
 MOST_VALUES = 1000  # of the further labels, in one signal
 NOBODY = {"", NONE, UNKNOWN, OTHER, TOTAL_SEGMENT}
@@ -102,12 +102,13 @@ def find_strata(spec: Spec, prometheus: Prometheus, at: float) -> dict[str, Stra
 
 
 def _with_values(spec: Spec, prometheus: Prometheus, strata: Strata, signal: Signal, at: float) -> Strata:
-    total, others = _counters(signal)
-    by = (strata.segment_label, *strata.labels)
-    answered = [each for version in spec.versions.both
-                for each in _increase(prometheus, total.where(*spec.versions.matchers(version)), by, at)]  # fmt: skip
-    if any(_lacks(prometheus, other, strata.labels, at) for other in others if other.metric != total.metric):
+    total = signal.event_counter
+    others = {counter.selector.metric for counter in signal.counters}
+    if total is None or any(_lacks(prometheus, metric, strata.labels, at) for metric in others - {total.metric}):
         return strata
+    by = (strata.segment_label, *strata.labels)
+    selectors = [total.where(*spec.versions.matchers(version)) for version in spec.versions.both]
+    answered = [sample for selector in selectors for sample in _increase(prometheus, selector, by, at)]
     inner: dict[str, dict[str, None]] = {}
     for sample in sorted(answered, key=_busiest)[:MOST_VALUES]:
         value, own = value_of(strata.labels, sample.labels), sample.labels.get(strata.segment_label, OTHER)
@@ -120,24 +121,11 @@ def _busiest(sample: Sample) -> tuple[float, list[tuple[str, str]]]:
     return -sample.value, sorted(sample.labels.items())
 
 
-def _counters(signal: Signal) -> tuple[Selector, tuple[Selector, ...]]:
-    """The counter of a signal's events, and its other counters."""
-    if isinstance(signal, RatioSignal):
-        return signal.total, (signal.events,)
-    if isinstance(signal, HistogramSignal):
-        return signal.series("count"), ()
-    if isinstance(signal, MeanSignal):
-        more = () if signal.sum_of_squares is None else (signal.sum_of_squares,)
-        return signal.count, (signal.sum, *more)
-    assert isinstance(signal, GaugeSignal)
-    return signal.metric, ()
-
-
 def _increase(prometheus: Prometheus, selector: Selector, by: Iterable[str], at: float) -> list[Sample]:
     return prometheus.instant(f"sum by ({', '.join(by)}) (increase({selector}[{MEMORY}]))", at)
 
 
-def _lacks(prometheus: Prometheus, selector: Selector, labels: Iterable[str], at: float) -> bool:
+def _lacks(prometheus: Prometheus, metric: str, labels: Iterable[str], at: float) -> bool:
     """Whether another counter of the signal does not carry the labels: then it cannot be split by them."""
-    series = _increase(prometheus, Selector(selector.metric), labels, at)
+    series = _increase(prometheus, Selector(metric), labels, at)
     return not any(value_of(labels, each.labels) for each in series)

@@ -2,7 +2,7 @@
 
 A gate is decided when the interval of its measure lies wholly on one side of the bound (the interval is valid at every
 look, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is a
-bound on what users meet now: the candidate's own figures over WINDOW_SECONDS, beyond the bound for all of its `for`.
+bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from functools import partial
 import numpy as np
 
 from bascule.conventions import State
+from bascule.judge.evidence.courses import is_gain
 from bascule.judge.evidence.engine import Engine
-from bascule.judge.evidence.gains import WINDOW_SECONDS, is_gain, least_events
-from bascule.judge.evidence.measures import Bounded, Measures, is_relative, quantile_of
+from bascule.judge.evidence.figures import Bounded
+from bascule.judge.evidence.measures import Measures, is_relative
 from bascule.judge.layout import CANDIDATE, Floats
 from bascule.judge.sampling.surroundings import AVAILABILITY_SECONDS, Surroundings
 from bascule.judge.service.verdict import Gate, Trigger
 from bascule.judge.texts import difference_text, share_text, span_text, value_text
 from bascule.spec.model import AVAILABILITY, Rollback, Spec
 from bascule.spec.quantities import Threshold
-from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 
 LONGEST_FORECAST = 30 * 86400.0
-NONE = Bounded(math.nan, math.nan, math.nan, 0.0)
 
 
 def gates_of(engine: Engine, measures: Measures, around: Surroundings, missing: bool) -> tuple[Gate, ...]:
@@ -64,7 +63,7 @@ def _availability_gate(engine: Engine, around: Surroundings, threshold: Threshol
 
 def _gate(engine: Engine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
     name, _, statistic = gate.partition(".")
-    measured = _measured(engine.schema.spec, measures, name, statistic, threshold)
+    measured = _measured(measures, name, statistic, threshold)
     if math.isnan(measured.value):
         return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet.")
     written = partial(_written, engine.schema.spec, gate, threshold)
@@ -100,17 +99,8 @@ def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
     return State.NO_DATA, "not yet decided"
 
 
-def _measured(spec: Spec, measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
-    signal = spec.signals.get(name)
-    if signal is None:
-        return NONE
-    if statistic == "gain":
-        return measures.gain_for(name, threshold)
-    if isinstance(signal, RatioSignal):
-        return measures.candidate_share(name)
-    if isinstance(signal, HistogramSignal):
-        return measures.candidate_quantile(name, quantile_of(statistic))
-    return measures.candidate_mean(name) if isinstance(signal, MeanSignal) else NONE
+def _measured(measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
+    return measures.gain_for(name, threshold) if statistic == "gain" else measures.candidate(name, statistic)
 
 
 def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> str:
@@ -164,55 +154,7 @@ def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dty
 
 def _course(engine: Engine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
     """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
-    name, _, statistic = rollback.when.measure.partition(".")
-    if _is_availability(engine.schema.spec, name):
+    if _is_availability(engine.schema.spec, rollback.when.measure):
         course = np.array(around.availability, dtype=float).reshape(-1, 2)
         return course[:, 0], course[:, 1]
-    signal = engine.schema.spec.signals.get(name)
-    if is_gain(rollback):
-        return engine.gains.course(rollback)
-    if signal is None or not engine.window:
-        return _NOTHING
-    rolled = Rolled(engine)
-    if isinstance(signal, RatioSignal):
-        return rolled.ratio(name, "bad" if signal.bad is not None else "good", "total")
-    if isinstance(signal, MeanSignal):
-        return rolled.ratio(name, "sum", "count")
-    return rolled.quantiles(name, quantile_of(statistic)) if isinstance(signal, HistogramSignal) else _NOTHING
-
-
-_NOTHING = (np.empty(0), np.empty(0))
-
-
-class Rolled:
-    """What the candidate did over all segments in the WINDOW_SECONDS before each look."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._schema = engine.schema
-        self._least = least_events(engine.schema)
-        self.times = np.array([time for time, _ in engine.window])
-        total = np.cumsum([np.zeros(len(self._schema.parts)), *(amounts for _, amounts in engine.window)], axis=0)
-        self._sums = total[1:] - total[np.searchsorted(self.times, self.times - WINDOW_SECONDS, side="right")]
-
-    def part(self, name: str, part: str | float) -> Floats:
-        return np.asarray(self._sums[:, self._schema.parts[name, part]])
-
-    def ratio(self, name: str, part: str, events: str) -> tuple[Floats, Floats]:
-        seen = self.part(name, events)
-        enough = seen >= self._least
-        return self.times[enough], self.part(name, part)[enough] / seen[enough]
-
-    def quantiles(self, name: str, quantile: float) -> tuple[Floats, Floats]:
-        bounds, seen = self._schema.bounds.get(name, ()), self.part(name, "count")
-        enough = seen >= self._least
-        if not bounds or not enough.any():
-            return _NOTHING
-        below = np.stack([self.part(name, bound)[enough] for bound in bounds], axis=1) / seen[enough][:, None]
-        return self.times[enough], np.array([_invert(bounds, shares, quantile) for shares in below])
-
-
-def _invert(bounds: Sequence[float], below: Floats, quantile: float) -> float:
-    """The quantile of cumulative shares, linear within a bucket; the last bound where it lies beyond."""
-    if below[-1] < quantile:
-        return float(bounds[-1])
-    return float(np.interp(quantile, np.concatenate(([0.0], below)), np.concatenate(([0.0], bounds))))
+    return engine.courses.of(rollback)

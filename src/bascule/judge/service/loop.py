@@ -12,9 +12,9 @@ from bascule.conventions import SEGMENT, VERSION
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.evidence.engine import Cell
 from bascule.judge.sampling.plan import Plan, read_plan
 from bascule.judge.sampling.reading import find_bounds
+from bascule.judge.sampling.schema import Cell
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import Outcome, outcome_of
 from bascule.judge.service.watch import REACH_SECONDS, Watch

@@ -7,16 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bascule.conventions import TOTAL_SEGMENT, State
-from bascule.judge.evidence.engine import Cell, Engine
+from bascule.judge.evidence.engine import Engine
 from bascule.judge.evidence.explain import line_text
-from bascule.judge.evidence.measures import Measures, Reading
+from bascule.judge.evidence.figures import Reading
+from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.service.gates import gates_of, triggers_of
 from bascule.judge.service.verdict import Facts, Gate, Judgement, Line, Trigger, judge
 from bascule.judge.texts import span_text
-from bascule.spec.signals import HistogramSignal, RatioSignal
 
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
@@ -37,7 +38,7 @@ def outcome_of(engine: Engine, around: Surroundings) -> Outcome:
     """Everything that is shown, and the verdict."""
     measures = engine.measures()
     missing = _missing(engine, around)
-    lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.cells())
+    lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
     facts = Facts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
@@ -76,7 +77,7 @@ def _line(engine: Engine, cell: Cell, measures: Measures, around: Surroundings, 
     unit = signal.unit
     text = line_text(name, segment, unit, signal.better, state, reading, evidence, threshold, alarm, detectable,
                      around.problems.get(name, ""))  # fmt: skip
-    required = isinstance(signal, RatioSignal | HistogramSignal) and not is_inner
+    required = signal.has_bad_events and not is_inner
     return Line(name, segment, state, unit, reading, evidence, threshold, alarm, detectable, text, required)
 
 

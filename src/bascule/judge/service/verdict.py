@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bascule.conventions import State, Verdict
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.evidence.measures import Reading
+from bascule.judge.evidence.figures import Reading
 from bascule.judge.sampling.plan import Plan
 from bascule.judge.texts import share_text, span_text
 from bascule.spec import Spec

@@ -113,14 +113,17 @@ class Watch:
             return
         self._selectors_checked = now
         self._misnamed = {
-            feed.signal: f"no series of {feed.selector.metric}"
+            feed.signal: f"no series of {feed.counter.selector.metric}"
             for feed in self.reader.silent_feeds()
-            if not self._prometheus.instant(f"count(last_over_time({Selector(feed.selector.metric)}[5m]))", now)
+            if not self._is_exported(feed.counter.selector.metric, now)
         }
         for version, name in enumerate(self.spec.versions.both):
             if self._is_expected(version):
                 for feed in self.reader.missing_feeds(version):
-                    self._misnamed[feed.signal] = f"no series of {feed.selector} of {name}"
+                    self._misnamed[feed.signal] = f"no series of {feed.counter.selector} of {name}"
+
+    def _is_exported(self, metric: str, now: float) -> bool:
+        return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))
 
     def _is_expected(self, version: int) -> bool:
         share = self.plan.share(TOTAL_SEGMENT)
