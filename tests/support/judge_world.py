@@ -8,12 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bascule.judge.evidence.engine import Engine
-from bascule.judge.sampling.alignment import JointLook
-from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.schema import Schema
-from bascule.judge.sampling.surroundings import Sight, Surroundings
-from bascule.judge.service.outcome import outcome_of
+from bascule.judge import JointLook, PhaseEngine, PlanStep, Schema, Sight, Surroundings, outcome_of
 from bascule.prometheus import NO_DATA, Sample, Series
 from bascule.spec import Selector, Spec
 
@@ -27,7 +22,7 @@ class PretendPrometheus:
 
     now: float = 0.0
     samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(default_factory=dict)
-    plan: Plan | None = None
+    plan: PlanStep | None = None
 
     def add(self, time: float, text: str, **labels: str) -> None:
         """One scrape: exposition text, as an instance with these target labels."""
@@ -105,14 +100,14 @@ class Bench:
 
     spec: Spec
     bounds: Mapping[str, Sequence[float]]
-    plan: Plan
+    plan: PlanStep
     seed: int = 1
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
         self.schema = Schema(self.spec, self.bounds)
-        self.engine = Engine(self.schema, self.plan)
+        self.engine = PhaseEngine(self.schema, self.plan)
         self.time = self.plan.started
         self.up = (1.0, 1.0)
         self.seen = [self.time, self.time]

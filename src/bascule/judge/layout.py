@@ -22,14 +22,14 @@ BASELINE, CANDIDATE = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class PairLayout:
     """`pair_of` (S,): the pair of each stratum, ascending from 0 to K - 1. `pool_of` (K,): the pool of each pair."""
 
     pair_of: Indices
     pool_of: Indices
 
     @classmethod
-    def plain(cls, pairs: int) -> Layout:
+    def plain(cls, pairs: int) -> PairLayout:
         """One stratum per pair, each pair a pool of its own."""
         return cls(np.arange(pairs), np.arange(pairs))
 
@@ -71,7 +71,7 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Counts:
+class EventCounts:
     """Events and bad events of both versions per stratum, each (S,): what one look, or one block, adds."""
 
     baseline: Floats
@@ -80,11 +80,11 @@ class Counts:
     candidate_bad: Floats
 
     @classmethod
-    def zeros(cls, strata: int) -> Counts:
+    def zeros(cls, strata: int) -> EventCounts:
         return cls(*np.zeros((4, strata)))
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
+    def __add__(self, other: EventCounts) -> EventCounts:
+        return EventCounts(
             self.baseline + other.baseline,
             self.baseline_bad + other.baseline_bad,
             self.candidate + other.candidate,

@@ -48,4 +48,4 @@ def clock_text(time: float) -> str:
 
 
 def where_text(segment: str) -> str:
-    return "over all segments, at one mix" if segment == TOTAL_SEGMENT else f"in {segment}"
+    return "over all segments, mix-adjusted" if segment == TOTAL_SEGMENT else f"in {segment}"

@@ -13,9 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import betaln
 
 from bascule.conventions import State, Verdict
-from bascule.judge.layout import BASELINE, CANDIDATE
-from bascule.judge.sampling.plan import Plan
-from bascule.judge.texts import clock_text, span_text
+from bascule.judge import BASELINE, CANDIDATE, PlanStep, clock_text, span_text
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -26,9 +24,9 @@ BAD = {"freemium": 0.12, "api_partners": 0.12}
 def bench(house, world):
     """Makes a bench; `plain` of it is a plain judge that is fed the same looks, `fed` are these looks."""
 
-    def made(plan: Plan | None = None, seed: int = 3):
+    def made(plan: PlanStep | None = None, seed: int = 3):
         bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-        b = world.Bench(house.shop_spec(), bounds, plan or Plan(2, START, HALF), seed)
+        b = world.Bench(house.shop_spec(), bounds, plan or PlanStep(2, START, HALF), seed)
         b.plain, b.fed = plain_judge.follow(b), []
         feed = b.engine.feed
         b.engine.feed = lambda look: (b.fed.append(look), feed(look))
@@ -99,7 +97,7 @@ def test_2_more_errors_in_two_segments(bench):
     expected, rate = plain.of_late
     assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
     assert alarm.text == (
-        f"errors over all segments, at one mix: the rate of v2 is {percent(rate)} of late, {percent(expected)} by v1 "
+        f"errors over all segments, mix-adjusted: the rate of v2 is {percent(rate)} of late, {percent(expected)} by v1 "
         f"({points(rate - expected)}); evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
     )
     assert alarm.since == plain.since
@@ -159,7 +157,7 @@ def test_6_slower_answers(bench):
     alarm, plain = b.engine.standing["latency", "all"], b.plain.alarms["latency", "all"]
     expected, rate = plain.of_late
     assert alarm.text == (
-        f"latency over all segments, at one mix: the share above {plain.pair.bound * 1000:.3g} ms of v2 is "
+        f"latency over all segments, mix-adjusted: the share above {plain.pair.bound * 1000:.3g} ms of v2 is "
         f"{percent(rate)} of late, {percent(expected)} by v1 ({points(rate - expected)}); "
         f"evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
     )
@@ -188,7 +186,7 @@ def test_7_a_rollback_trigger(bench):
 
 
 def test_8_after_the_last_step_beside_the_frozen_baseline(bench):
-    b = bench(Plan(3, START, dict.fromkeys(HALF, 1.0)))
+    b = bench(PlanStep(3, START, dict.fromkeys(HALF, 1.0)))
     b.history(300, errors=(0.01, 0.01))
     b.run(60, errors=(0.01, 0.01))
     before = [look.increments[BASELINE] for look in b.fed if look.time <= START]

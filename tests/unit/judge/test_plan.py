@@ -2,7 +2,7 @@
 
 import httpx
 
-from bascule.judge.sampling.plan import read_plan
+from bascule.judge import read_plan
 from bascule.prometheus import Prometheus
 
 

@@ -17,8 +17,8 @@ from bascule import conventions as names
 from bascule.judge.backtest.rules import Fired, Unreplayable, alerting, fired_by_rule, running_rules
 from bascule.judge.backtest.suggest import Suggestion, suggest
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.sampling.plan import Plan, read_plan
-from bascule.judge.service.watch import Watch
+from bascule.judge.sampling.plan import PlanStep, read_plan
+from bascule.judge.service.watch import PhaseWatch
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 
@@ -126,12 +126,12 @@ def _replay_rules(
 # ---------------------------------------------------------------- the judge
 
 
-def replay(spec: Spec, prometheus: Prometheus, start: float, end: float) -> list[Watch]:
+def replay(spec: Spec, prometheus: Prometheus, start: float, end: float) -> list[PhaseWatch]:
     """The watches of all phases within the stretch, each fed to its end; alarms that stand are carried on."""
-    watches: list[Watch] = []
+    watches: list[PhaseWatch] = []
     carried: list[Alarm] = []
     for plan, until in phases(prometheus, start, end):
-        watch = Watch(spec, prometheus, plan, carried)
+        watch = PhaseWatch(spec, prometheus, plan, carried)
         watch.advance(until)
         watches.append(watch)
         carried = list(watch.engine.standing.values())
@@ -140,7 +140,7 @@ def replay(spec: Spec, prometheus: Prometheus, start: float, end: float) -> list
     return watches
 
 
-def phases(prometheus: Prometheus, start: float, end: float) -> list[tuple[Plan, float]]:
+def phases(prometheus: Prometheus, start: float, end: float) -> list[tuple[PlanStep, float]]:
     """The steps of the plan within the stretch, each with its end; one step without a plan where none was recorded."""
     begins = {start}
     for series in prometheus.raw(names.PHASE_STARTED.name, end - start, at=end):
@@ -149,11 +149,11 @@ def phases(prometheus: Prometheus, start: float, end: float) -> list[tuple[Plan,
     result = []
     for first, until in pairwise(moments):
         plan = read_plan(prometheus, first, at=min(first + SEEN_AFTER_SECONDS, until))
-        result.append((Plan(plan.number, max(plan.started, first), plan.shares), until))
+        result.append((PlanStep(plan.number, max(plan.started, first), plan.shares), until))
     return result
 
 
-def _unseen(spec: Spec, watches: Sequence[Watch]) -> tuple[str, ...]:
+def _unseen(spec: Spec, watches: Sequence[PhaseWatch]) -> tuple[str, ...]:
     """Why the judge could compare nothing; empty where it could."""
     if any(watch.engine.compared for watch in watches):
         return ()

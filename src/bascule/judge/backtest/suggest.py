@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.detectable import FOUND_WITHIN_SECONDS, Setting, median_delay, smallest_ratio
-from bascule.judge.evidence.engine import Engine
+from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.sampling.schema import Pair
 from bascule.judge.texts import share_text
 
@@ -24,7 +24,7 @@ class Suggestion:
     why: str
 
 
-def suggest(engines: Sequence[Engine]) -> list[Suggestion]:
+def suggest(engines: Sequence[PhaseEngine]) -> list[Suggestion]:
     """What the history tells, by the last step in which both versions answered."""
     weighed = [engine for engine in engines if engine.compared]
     if not weighed:
@@ -32,7 +32,7 @@ def suggest(engines: Sequence[Engine]) -> list[Suggestion]:
     return [*_of_signals(weighed[-1]), *_of_budget(weighed)]
 
 
-def _of_signals(engine: Engine) -> Iterator[Suggestion]:
+def _of_signals(engine: PhaseEngine) -> Iterator[Suggestion]:
     for number, pair in enumerate(engine.schema.pairs):
         if pair.segment == TOTAL_SEGMENT and pair.bound is None:
             setting = engine.setting(number)
@@ -60,7 +60,7 @@ def _margin(pair: Pair, setting: Setting) -> Iterator[Suggestion]:
         yield Suggestion(f"signals.{pair.signal}.harmful_increase", value, why)
 
 
-def _traffic(engine: Engine, pair: Pair, setting: Setting) -> Iterator[Suggestion]:
+def _traffic(engine: PhaseEngine, pair: Pair, setting: Setting) -> Iterator[Suggestion]:
     """The candidate's traffic at which the declared increase is found in time, the split being as it is."""
     harm = engine.schema.spec.signals[pair.signal].harm
     factor = _needed(setting, 1 + harm / setting.rate) if harm and setting.rate > 0 else None
@@ -94,7 +94,7 @@ def _delay(setting: Setting, ratio: float, factor: float) -> float:
     return median_delay(more, ratio)
 
 
-def _of_budget(engines: Sequence[Engine]) -> Iterator[Suggestion]:
+def _of_budget(engines: Sequence[PhaseEngine]) -> Iterator[Suggestion]:
     """How near a stretch without an alarm came to one. A larger budget lowers every threshold by its logarithm."""
     if any(engine.raised for engine in engines):
         return

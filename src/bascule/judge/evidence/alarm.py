@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bascule.judge.evidence.history import History
-from bascule.judge.layout import Counts, Flags, Floats
+from bascule.judge.evidence.history import BaselineHistory
+from bascule.judge.layout import EventCounts, Flags, Floats
 
 RECOVERY_NATS = float(np.log(20.0))  # the fresh test may err once in twenty times
 MARGIN_RATIO = 0.5  # where no harmful increase is declared: half the baseline's rate ...
@@ -45,13 +45,13 @@ class Recovery:
     anew whenever it is used up, so that data from before the mend cannot help or harm.
     """
 
-    def __init__(self, history: History, margins: Floats) -> None:
+    def __init__(self, history: BaselineHistory, margins: Floats) -> None:
         self._history = history
         self._margins = margins
         self.nats = np.zeros(history.layout.pairs)
         self.seconds = np.zeros(history.layout.pairs)
 
-    def add(self, counts: Counts, seconds: float) -> None:
+    def add(self, counts: EventCounts, seconds: float) -> None:
         history, layout = self._history, self._history.layout
         margin = np.maximum(np.asarray(layout.to_strata(self._margins)), 0)
         margin = np.where(margin > 0, margin, np.maximum(MARGIN_RATIO * history.upper, MARGIN_LEAST))

@@ -19,14 +19,14 @@ from bascule.judge.evidence.alarm import Alarm, Recovery
 from bascule.judge.evidence.courses import Courses
 from bascule.judge.evidence.detectable import Setting, smallest_ratio
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
-from bascule.judge.evidence.figures import Reading
-from bascule.judge.evidence.history import History
+from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.evidence.history import BaselineHistory
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
-from bascule.judge.evidence.weighing import Evidence, Thresholds, decide, decide_alone, thresholds
-from bascule.judge.layout import BASELINE, CANDIDATE, Counts, Flags, Floats
+from bascule.judge.evidence.weighing import Evidence, EvidenceThresholds, decide, decide_alone, thresholds
+from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags, Floats
 from bascule.judge.sampling.alignment import JointLook
-from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell, Schema
 
 RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
@@ -36,12 +36,12 @@ MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
 RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the baseline lies above it
 
 
-class Engine:
+class PhaseEngine:
     """Weighs one phase. `carried`: alarms that stood when it began."""
 
-    def __init__(self, schema: Schema, plan: Plan, carried: Iterable[Alarm] = ()) -> None:
+    def __init__(self, schema: Schema, plan: PlanStep, carried: Iterable[Alarm] = ()) -> None:
         self.schema, self.plan = schema, plan
-        self.history = History(schema.layout)
+        self.history = BaselineHistory(schema.layout)
         self.evidence = Evidence(self.history)
         self.margins = self._margins()
         self.recovery = Recovery(self.history, self.margins)
@@ -55,9 +55,9 @@ class Engine:
         self.distance = np.full(schema.layout.pairs, -np.inf)
         self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
         self.weights = np.zeros(schema.layout.pairs)
-        self._recent = Counts.zeros(schema.layout.strata)
+        self._recent = EventCounts.zeros(schema.layout.strata)
         self._served = np.full(schema.layout.strata, -np.inf)
-        self._limits: Thresholds | None = None
+        self._limits: EvidenceThresholds | None = None
         self._looks_per_hour = 3600 / max(schema.spec.judge.tick, 0.1)
         self._detectable: dict[Cell, tuple[float, float | None]] = {}
         self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
@@ -86,7 +86,7 @@ class Engine:
             self._means_weighed = look.time
             self._weigh_means(look.time)
 
-    def _weigh(self, look: JointLook, counts: Counts) -> None:
+    def _weigh(self, look: JointLook, counts: EventCounts) -> None:
         self.sums += look.increments
         self.seconds += look.seconds
         self.compared += look.seconds if counts.candidate.any() else 0.0
@@ -113,14 +113,14 @@ class Engine:
             elif self.means.is_worse(reading, self.mean_threshold(cell)):
                 self._raise_mean(cell, reading, time)
 
-    def _raise_mean(self, cell: Cell, reading: Reading, time: float) -> None:
+    def _raise_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
         threshold = self.mean_threshold(cell)
-        text = mean_alarm_text(self.schema.spec.versions, cell, self.schema.spec.signals[cell[0]], reading, threshold)
+        text = mean_alarm_text(self.schema.spec, cell, reading, threshold)
         self.standing[cell] = Alarm(*cell, time, reading.nats, threshold, text)
         self.raised.append(self.standing[cell])
         self.means.restart(cell, self.sums)
 
-    def _end_mean(self, cell: Cell, reading: Reading, time: float) -> None:
+    def _end_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
         waited = time - self.standing[cell].since >= self.schema.spec.judge.recovery
         if waited and self.means.has_recovered(cell, reading):
             self._end(cell, time, "no worse than tolerated on the data since the alarm")
@@ -131,7 +131,7 @@ class Engine:
         return self.plan.share(TOTAL_SEGMENT) == 1.0
 
     @property
-    def limits(self) -> Thresholds:
+    def limits(self) -> EvidenceThresholds:
         if self._limits is None:
             if not self.weights.any():
                 self.weights = self._choose_weights()
@@ -139,11 +139,11 @@ class Engine:
             self._limits = thresholds(self.history.phi, self.weights, budget, self._looks_per_hour)
         return self._limits
 
-    def _note_recent(self, counts: Counts, look: JointLook) -> None:
+    def _note_recent(self, counts: EventCounts, look: JointLook) -> None:
         keep = 0.5 ** (look.seconds / RECENT_SECONDS)
         old = self._recent
         faded = (old.baseline, old.baseline_bad, old.candidate, old.candidate_bad)
-        self._recent = Counts(*(keep * part for part in faded)) + counts
+        self._recent = EventCounts(*(keep * part for part in faded)) + counts
         self._served[counts.candidate > 0] = look.time
         self.courses.add(look, self.history.phi)
 
@@ -156,20 +156,18 @@ class Engine:
         for cell, pairs in self._cell_pairs.items():
             if cell not in self.standing and len(pairs) and over[pairs].any() and self.plan.gives(cell[1]):
                 pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
-                self.standing[cell] = self._alarm(cell, pair, time)
+                self.standing[cell] = self._alarm(pair, time)
                 self.raised.append(self.standing[cell])
                 self.recovery.restart(self._mask(pairs))
 
-    def _alarm(self, cell: Cell, pair: int, time: float) -> Alarm:
-        threshold = self.threshold(pair)
-        evidence = threshold + float(self.distance[pair])
-        spec, bound = self.schema.spec, self.schema.pairs[pair].bound
-        expected, rate = (float(each[pair]) for each in self.lately())
-        increase = Increase(rate, expected, self.alone)
-        text = alarm_text(spec.versions, cell, spec.signals[cell[0]], bound, increase, evidence, threshold)
-        return Alarm(*cell, time, evidence, threshold, text, bound)
+    def _alarm(self, index: int, time: float) -> Alarm:
+        pair, threshold = self.schema.pairs[index], self.threshold(index)
+        evidence = threshold + float(self.distance[index])
+        expected, rate = (float(each[index]) for each in self.lately())
+        text = alarm_text(self.schema.spec, pair, Increase(rate, expected, self.alone), evidence, threshold)
+        return Alarm(pair.signal, pair.segment, time, evidence, threshold, text, pair.bound)
 
-    def _end_recovered(self, time: float, counts: Counts) -> None:
+    def _end_recovered(self, time: float, counts: EventCounts) -> None:
         shown = self.recovery.shown(self.schema.spec.judge.recovery)
         served = self.schema.layout.to_pairs(counts.candidate) > 0
         for cell in list(self.standing):

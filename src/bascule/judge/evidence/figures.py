@@ -33,7 +33,7 @@ MEAN_LEVEL = 0.01  # where the interval behind a mean's evidence is tuned
 
 
 @dataclass(frozen=True)
-class Reading:
+class SignalReading:
     """One signal in one segment: value of each version, difference with interval, events behind them. NaN: no data."""
 
     baseline: float = math.nan
@@ -45,7 +45,7 @@ class Reading:
     events_candidate: float = 0.0
     nats: float = math.nan  # evidence of a mean (those of rates come from weighing.py), that the candidate is worse
 
-    def of_good(self) -> Reading:
+    def of_good(self) -> SignalReading:
         """The shares of good events, where these are the shares of bad ones."""
         return replace(
             self,
@@ -105,7 +105,7 @@ class Figures(ABC):
         self.counts = counts
 
     @abstractmethod
-    def reading(self, line: str) -> Reading:
+    def reading(self, line: str) -> SignalReading:
         """Both versions in a line (a segment, a value within one, or all)."""
 
     @abstractmethod
@@ -121,7 +121,7 @@ class Figures(ABC):
 class Shares(Figures):
     """Bad (or good) events among events."""
 
-    def reading(self, line: str) -> Reading:
+    def reading(self, line: str) -> SignalReading:
         events, bad = self.counts.bad(None, line)
         found = self._of_single[line] if events.shape[1] == 1 else self._adjusted(line, events, bad)
         return found.of_good() if self.counts.signal.counts_good else found
@@ -132,19 +132,19 @@ class Shares(Figures):
         share = Bounded(float(found.estimate), float(found.low), float(found.high), float(events))
         return share.of_good() if self.counts.signal.counts_good else share
 
-    def _adjusted(self, line: str, events: Floats, bad: Floats) -> Reading:
+    def _adjusted(self, line: str, events: Floats, bad: Floats) -> SignalReading:
         both = events.sum(axis=1)
         mix = mix_of(events)
         if mix is None:
             crude = pooled(events, bad)
-            return Reading(crude[0], crude[1], events_baseline=both[0], events_candidate=both[1])
+            return SignalReading(crude[0], crude[1], events_baseline=both[0], events_candidate=both[1])
         rates, variance = mix_adjusted(events, bad, mix)
         phi = self.counts.phi(None, line)
         found = normal_interval(np.array(rates[1] - rates[0]), phi * variance.sum(), events.sum())
-        return Reading(rates[0], rates[1], float(found.estimate), float(found.low), float(found.high), *both)
+        return SignalReading(rates[0], rates[1], float(found.estimate), float(found.low), float(found.high), *both)
 
     @cached_property
-    def _of_single(self) -> dict[str, Reading]:
+    def _of_single(self) -> dict[str, SignalReading]:
         """Every line of one stratum at once: there may be thousands of partners."""
         strata = self.counts.strata
         lines = tuple(line for line in strata.lines if len(strata.leaves_of(line)) == 1)
@@ -152,22 +152,22 @@ class Shares(Figures):
         found = difference_interval(n1, x1, n2, x2, np.array([self.counts.phi(None, line) for line in lines]))
         rates = np.where(events > 0, bad / np.maximum(events, 1), math.nan)
         rows = np.stack([*rates, found.estimate, found.low, found.high, n1, n2], axis=1).tolist()
-        return {line: Reading(*row) for line, row in zip(lines, rows, strict=True)}
+        return {line: SignalReading(*row) for line, row in zip(lines, rows, strict=True)}
 
 
 class Quantiles(Figures):
     """A quantile of a histogram, from the shares above each bound, linear within a bucket."""
 
-    def reading(self, line: str) -> Reading:
+    def reading(self, line: str) -> SignalReading:
         counts = self.counts
         if not counts.bounds:
-            return Reading()
+            return SignalReading()
         tables = [counts.bad(bound, line) for bound in counts.bounds]
         events, above = tables[0][0], np.stack([bad for _, bad in tables])
         phi = np.array([counts.phi(bound, line) for bound in counts.bounds])
         value1, low1, high1 = self._of_version(BASELINE, events, above, phi)
         value2, low2, high2 = self._of_version(CANDIDATE, events, above, phi)
-        return Reading(value1, value2, value2 - value1, low2 - high1, high2 - low1, *events.sum(axis=1))
+        return SignalReading(value1, value2, value2 - value1, low2 - high1, high2 - low1, *events.sum(axis=1))
 
     def candidate(self, statistic: str) -> Bounded:
         counts = self.counts
@@ -210,16 +210,16 @@ class Quantiles(Figures):
 class MeanValues(Figures):
     """The mean of a value per event."""
 
-    def reading(self, line: str) -> Reading:
+    def reading(self, line: str) -> SignalReading:
         count, total = (self.counts.part(part, line) for part in (EVENTS, "sum"))
         events = count.sum(axis=1)
         mix = mix_of(count)
         if mix is None:
-            return Reading(events_baseline=events[0], events_candidate=events[1])
+            return SignalReading(events_baseline=events[0], events_candidate=events[1])
         mean, variance = mean_and_variance(count, total, self._squares(line))
         means = np.nansum(mean * mix, axis=1)
         spread = float(np.nansum(variance * mix**2))
-        known = Reading(means[0], means[1], means[1] - means[0], math.nan, math.nan, *events)
+        known = SignalReading(means[0], means[1], means[1] - means[0], math.nan, math.nan, *events)
         return self._with_interval(known, spread) if spread > 0 else known
 
     def candidate(self, statistic: str) -> Bounded:
@@ -231,7 +231,7 @@ class MeanValues(Figures):
         found = normal_interval(mean, variance, count)
         return Bounded(float(mean), float(found.low), float(found.high), float(count))
 
-    def _with_interval(self, known: Reading, spread: float) -> Reading:
+    def _with_interval(self, known: SignalReading, spread: float) -> SignalReading:
         effect, events = np.array(known.effect), known.events_baseline + known.events_candidate
         found = normal_interval(effect, np.array(spread), events)
         worse = known.effect < 0 if self.counts.signal.better == "higher" else known.effect > 0
@@ -250,8 +250,8 @@ class MeanValues(Figures):
 class Nothing(Figures):
     """A level counts no events, so there is nothing to read."""
 
-    def reading(self, line: str) -> Reading:
-        return Reading()
+    def reading(self, line: str) -> SignalReading:
+        return SignalReading()
 
     def candidate(self, statistic: str) -> Bounded:
         return Bounded()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bascule.judge.layout import Counts, Flags, Floats, Layout
+from bascule.judge.layout import EventCounts, Flags, Floats, PairLayout
 
 BLOCK_SECONDS = 10.0  # longer than most bursts
 HALF_LIFE_SECONDS = 1200.0  # of the baseline's rate
@@ -51,7 +51,7 @@ class Dispersion:
         self.bad += bad
         self._last = np.where(events > 0, [events, bad], self._last)
 
-    def pooled(self, layout: Layout) -> Floats:
+    def pooled(self, layout: PairLayout) -> Floats:
         """phi (K,) with its standard error added: own estimate, leaning on the pool, which leans on PHI_PRIOR.
 
         The squared relative error of an estimate from B bursts in N blocks is 3/N + 9/B (fourth moment of geometric
@@ -74,7 +74,7 @@ class Dispersion:
         return phi, 3 / np.maximum(blocks, 1) + 9 / np.maximum(bursts, 1e-3), bursts
 
 
-class History:
+class BaselineHistory:
     """Baseline rate `rate` (S,) with upper bound `upper` (S,), and overdispersion `phi` (K,); refreshed every block.
 
     rate: sums with a half life of 20 minutes, half a bad event added.
@@ -82,13 +82,13 @@ class History:
     overdispersed Poisson count). phi: the larger of the two versions', for the bursts of either can fake a difference.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: PairLayout) -> None:
         self.layout = layout
         self.baseline = Dispersion(layout.pairs)
         self.candidate = Dispersion(layout.pairs)
         self._events = np.zeros(layout.strata)
         self._bad = np.zeros(layout.strata)
-        self._block, self._seconds = Counts.zeros(layout.strata), 0.0
+        self._block, self._seconds = EventCounts.zeros(layout.strata), 0.0
         self._waiting: list[tuple[Floats, Floats]] = []
         self._distrusted: Flags = np.zeros(layout.pairs, bool)
         self.refresh()
@@ -104,18 +104,18 @@ class History:
     def _trusted(self, events: Floats, bad: Floats) -> tuple[Floats, Floats]:
         return np.where(self._distrusted, 0, events), np.where(self._distrusted, 0, bad)
 
-    def collect(self, counts: Counts, seconds: float) -> bool:
+    def collect(self, counts: EventCounts, seconds: float) -> bool:
         """Add a look's counts that span `seconds`; True when that closed a block and the estimates were refreshed."""
         self._block += counts
         self._seconds += seconds
         if self._seconds < BLOCK_SECONDS - 1e-6:
             return False
         self.add_block(self._block, self._seconds)
-        self._block, self._seconds = Counts.zeros(self.layout.strata), 0.0
+        self._block, self._seconds = EventCounts.zeros(self.layout.strata), 0.0
         self.refresh()
         return True
 
-    def add_block(self, block: Counts, seconds: float = BLOCK_SECONDS) -> None:
+    def add_block(self, block: EventCounts, seconds: float = BLOCK_SECONDS) -> None:
         """A baseline without traffic is frozen: its rate neither moves nor fades (after 100 % it is all there is)."""
         keep = np.where(block.baseline > 0, 0.5 ** (seconds / HALF_LIFE_SECONDS), 1.0)
         self._events = self._events * keep + block.baseline

@@ -7,7 +7,7 @@ the whole phase, so a change late in a long phase takes long to show: means are 
 
 from __future__ import annotations
 
-from bascule.judge.evidence.figures import Reading
+from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import Floats
 from bascule.judge.sampling.schema import Cell, Schema
@@ -23,18 +23,18 @@ class Means:
         self._schema = schema
         self._forgotten: dict[Cell, Floats] = {}
 
-    def reading(self, cell: Cell, sums: Floats, phi: Floats) -> Reading:
+    def reading(self, cell: Cell, sums: Floats, phi: Floats) -> SignalReading:
         return Measures(self._schema, sums - self._forgotten.get(cell, 0.0), phi).reading(*cell)
 
     def restart(self, cell: Cell, sums: Floats) -> None:
         self._forgotten[cell] = sums.copy()
 
-    def is_worse(self, reading: Reading, threshold: float) -> bool:
+    def is_worse(self, reading: SignalReading, threshold: float) -> bool:
         """Whether the evidence is enough, on enough events."""
         enough = min(reading.events_baseline, reading.events_candidate) >= LEAST_EVENTS
         return enough and reading.nats >= threshold
 
-    def has_recovered(self, cell: Cell, reading: Reading) -> bool:
+    def has_recovered(self, cell: Cell, reading: SignalReading) -> bool:
         """Whether the interval since the alarm leaves no room for a worsening beyond what is tolerated."""
         higher = self._schema.spec.signals[cell[0]].better == "higher"
         worst = reading.low if higher else -reading.high

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.judge.evidence.figures import FIGURES, Bounded, Figures, Reading, SignalCounts
+from bascule.judge.evidence.figures import FIGURES, Bounded, Figures, SignalCounts, SignalReading
 from bascule.judge.layout import BASELINE, CANDIDATE, Floats
 from bascule.judge.sampling.schema import Schema
 from bascule.spec.counters import EVENTS, Statistic
@@ -18,7 +18,7 @@ class Measures:
         self._schema, self._sums, self._phi = schema, sums, phi
         self._figures: dict[str, Figures] = {}
 
-    def reading(self, name: str, line: str) -> Reading:
+    def reading(self, name: str, line: str) -> SignalReading:
         """Both versions of a signal in a segment, in a value within one, or over all (mix-adjusted)."""
         return self._of(name).reading(line)
 

@@ -33,8 +33,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.evidence.history import History
-from bascule.judge.layout import Counts, Flags, Floats
+from bascule.judge.evidence.history import BaselineHistory
+from bascule.judge.layout import EventCounts, Flags, Floats
 
 EFFECTS = np.array([1.5, 3.0, 7.0, 20.0, 100.0])  # rate ratios that are tried
 CLIP = 3.5  # nats one look adds side by side at most: no single look (scrape skew, one giant burst) can blame V2
@@ -68,7 +68,7 @@ def log_rising(start: Floats, steps: Floats) -> Floats:
     return np.asarray(shift + (b - 0.5) * np.log(b) - (a - 0.5) * np.log(a) - steps + series)
 
 
-def side_by_side(counts: Counts, phi: Floats, effects: Floats = EFFECTS) -> Floats:
+def side_by_side(counts: EventCounts, phi: Floats, effects: Floats = EFFECTS) -> Floats:
     """Nats per effect and stratum, (J, S): how much better "V2's rate is r times V1's" explains who had the bad events.
 
     phi = 1: every bad event falls on V2 with probability rho = n2/(n1+n2) under equality, so the log likelihood ratio
@@ -119,7 +119,7 @@ class Cusum:
     is the sum over the closed blocks since evidence was last zero.
     """
 
-    def __init__(self, effects: Floats, history: History) -> None:
+    def __init__(self, effects: Floats, history: BaselineHistory) -> None:
         self.effects = effects
         self._history = history
         layout = history.layout
@@ -160,9 +160,9 @@ class Cusum:
 
 
 class Evidence:
-    """The evidence of K pairs within one phase. A new phase gets a new one, on the same History."""
+    """The evidence of K pairs within one phase. A new phase gets a new one, on the same BaselineHistory."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: BaselineHistory) -> None:
         self._history = history
         pairs = history.layout.pairs
         self._start = np.zeros((len(EFFECTS), pairs))
@@ -171,7 +171,7 @@ class Evidence:
         self._candidate = Cusum(EFFECTS, history)
         self._baseline = Cusum(np.array([BASELINE_EFFECT]), history)
 
-    def add(self, counts: Counts, seconds: float) -> Look:
+    def add(self, counts: EventCounts, seconds: float) -> Look:
         """Weigh what one joint look of both versions brought; `seconds` since the look before."""
         layout, phi = self._history.layout, self._history.phi
         beside = layout.to_pairs(side_by_side(counts, np.asarray(layout.to_strata(phi))))
@@ -199,7 +199,7 @@ def mean_of(log_evidence: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Thresholds:
+class EvidenceThresholds:
     """What each statistic must reach, in nats, (K,)."""
 
     history: Floats
@@ -207,7 +207,7 @@ class Thresholds:
     since_start: Floats
 
 
-def thresholds(phi: Floats, weights: Floats, budget: float, looks_per_hour: float) -> Thresholds:
+def thresholds(phi: Floats, weights: Floats, budget: float, looks_per_hour: float) -> EvidenceThresholds:
     """Thresholds so that P(any false alarm in an hour) <= budget, for weights (K,) that sum to at most 1.
 
     A union bound shares the budget: over the pairs by their weights, over the three ways to alarm by SHARE_*. A pair of
@@ -217,14 +217,14 @@ def thresholds(phi: Floats, weights: Floats, budget: float, looks_per_hour: floa
         price = -np.log(budget * weights)
     bursty, most = np.log(phi), np.log(looks_per_hour)
     restarts_history = RESTARTS_HISTORY + np.minimum(BURSTY_HISTORY * bursty, BURSTY_HISTORY_MOST)
-    return Thresholds(
+    return EvidenceThresholds(
         history=price - np.log(SHARE_HISTORY) + np.minimum(restarts_history, most),
         change=price - np.log(SHARE_CHANGE) + np.minimum(RESTARTS_CHANGE + BURSTY_CHANGE * bursty, most),
         since_start=price - np.log(SHARE_START) + ESTIMATED_PHI,
     )
 
 
-def decide(look: Look, limits: Thresholds, sets: int = 1) -> Floats:
+def decide(look: Look, limits: EvidenceThresholds, sets: int = 1) -> Floats:
     """Distance to the alarm in nats, (K,): an alarm where it is >= 0.
 
     The K pairs are `sets` migrations of equal size, each judged by itself (simulations judge many at once).
@@ -233,7 +233,7 @@ def decide(look: Look, limits: Thresholds, sets: int = 1) -> Floats:
     return np.maximum(beside, _guarded(look, limits, sets))
 
 
-def decide_alone(look: Look, limits: Thresholds) -> Floats:
+def decide_alone(look: Look, limits: EvidenceThresholds) -> Floats:
     """Distance to the alarm, (K,), when the baseline serves nothing: against its frozen history, G_ALONE nats dearer.
 
     Nothing tells the candidate's regression from an incident of everything; the alarm says so.
@@ -241,7 +241,7 @@ def decide_alone(look: Look, limits: Thresholds) -> Floats:
     return np.asarray((look.history - limits.history - G_ALONE).max(axis=0))
 
 
-def _guarded(look: Look, limits: Thresholds, sets: int) -> Floats:
+def _guarded(look: Look, limits: EvidenceThresholds, sets: int) -> Floats:
     """The distance of "history and guard": the best effect's lesser of the two distances."""
     over = look.history - limits.history
     penalty = BASELINE_PENALTY * (look.baseline_moved >= BASELINE_MOVED)

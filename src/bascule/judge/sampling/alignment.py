@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bascule.judge.layout import BASELINE, CANDIDATE, Floats
-from bascule.judge.sampling.reading import STALE_SECONDS, Increments, Instance, Stream
+from bascule.judge.sampling.reading import STALE_SECONDS, Increments, Instance, VersionSamples
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +40,12 @@ class Alignment:
         self._cuts: tuple[dict[Instance, float], dict[Instance, float]] = ({}, {})
         self._time = -math.inf
 
-    def take(self, streams: Sequence[Stream], until: float) -> list[JointLook]:
+    def take(self, streams: Sequence[VersionSamples], until: float) -> list[JointLook]:
         """The looks that the samples up to `until` allow; what they use is removed from the streams."""
         moments = self._moments(streams, until)
         return self._cut(streams, moments) if moments else []
 
-    def _moments(self, streams: Sequence[Stream], until: float) -> list[_Moment]:
+    def _moments(self, streams: Sequence[VersionSamples], until: float) -> list[_Moment]:
         scrapes = [{name: np.array(times) for name, times in stream.scrapes.items()} for stream in streams]
         moments = []
         cuts = (dict(self._cuts[0]), dict(self._cuts[1]))
@@ -73,7 +73,7 @@ class Alignment:
         waited = (padded[place + 1] - times > self._stale) & (until - times > self._stale)
         return np.asarray(np.where(place >= 0, before > self._stale, waited))
 
-    def _cut(self, streams: Sequence[Stream], moments: Sequence[_Moment]) -> list[JointLook]:
+    def _cut(self, streams: Sequence[VersionSamples], moments: Sequence[_Moment]) -> list[JointLook]:
         increments = np.zeros((len(moments), 2, self._columns))
         for version, stream in enumerate(streams):
             _assign(stream, [moment.cuts[version] for moment in moments], increments[:, version])
@@ -121,7 +121,7 @@ def _new_samples(scrapes: Mapping[Instance, Floats], cuts: Mapping[Instance, flo
     return newest
 
 
-def _assign(stream: Stream, cuts: Sequence[Mapping[Instance, float]], into: Floats) -> None:
+def _assign(stream: VersionSamples, cuts: Sequence[Mapping[Instance, float]], into: Floats) -> None:
     """Add each increment to the first look whose cut of its instance is not before it; keep the rest."""
     lines: dict[Instance, Floats] = {}
     left = []
@@ -137,7 +137,7 @@ def _assign(stream: Stream, cuts: Sequence[Mapping[Instance, float]], into: Floa
     stream.increments = left
 
 
-def _forget_scrapes(stream: Stream, cuts: Mapping[Instance, float]) -> None:
+def _forget_scrapes(stream: VersionSamples, cuts: Mapping[Instance, float]) -> None:
     """Drop the scrapes before each instance's cut; the cut itself stays, for it tells that the instance lives."""
     for instance, times in stream.scrapes.items():
         cut = cuts.get(instance, -math.inf)

@@ -15,7 +15,7 @@ MEMORY = "1h"
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanStep:
     """`number` 0: before the first phase. `started`: Unix seconds. `shares`: by segment; empty while unknown."""
 
     number: int
@@ -44,12 +44,12 @@ class Plan:
     def phase(self, spec: Spec) -> Phase | None:
         return spec.phases[self.number - 1] if 0 < self.number <= len(spec.phases) else None
 
-    def same_step(self, other: Plan) -> bool:
+    def same_step(self, other: PlanStep) -> bool:
         """Whether the shares are those of the other plan, so that evidence may go on."""
         return (self.number, self.started, dict(self.shares)) == (other.number, other.started, dict(other.shares))
 
 
-def read_plan(prometheus: Prometheus, otherwise_started: float, at: float | None = None) -> Plan:
+def read_plan(prometheus: Prometheus, otherwise_started: float, at: float | None = None) -> PlanStep:
     """The plan as the incidents role last exported it; without one, phase 0 since `otherwise_started`.
 
     The last value counts although its exporter may be away: a plan does not end because nobody repeats it.
@@ -62,8 +62,8 @@ def read_plan(prometheus: Prometheus, otherwise_started: float, at: float | None
     shares = {s.labels.get(names.SEGMENT, ""): s.value for s in _of_exporter(started, last(names.PLANNED_SHARE.name))}
     number = _of_exporter(started, last(names.PHASE.name))
     if not number or started is None:
-        return Plan(0, otherwise_started, shares)
-    return Plan(int(number[0].value), started.value, shares)
+        return PlanStep(0, otherwise_started, shares)
+    return PlanStep(int(number[0].value), started.value, shares)
 
 
 def _of_exporter(started: Sample | None, samples: list[Sample]) -> list[Sample]:

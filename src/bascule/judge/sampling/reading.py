@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bascule.judge.layout import BASELINE, CANDIDATE, Floats
-from bascule.judge.sampling.schema import Column, Feed, Schema
+from bascule.judge.sampling.schema import Column, CounterFeed, Schema
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.counters import EVENTS, bound_of
@@ -35,7 +35,7 @@ class Increments:
 
 
 @dataclass(eq=False)
-class Stream:
+class VersionSamples:
     """What one version's instances brought and no look has used yet."""
 
     increments: list[Increments] = field(default_factory=list)
@@ -63,7 +63,7 @@ class _Counter:
     value: float
 
 
-class Reader:
+class SampleReader:
     """Reads the raw samples of every signal of both versions, and keeps what it has seen of each series.
 
     A counter that falls has been reset: it counts from zero. A series that appears on an instance which was scraped
@@ -71,7 +71,7 @@ class Reader:
     """
 
     def __init__(self, schema: Schema, prometheus: Prometheus) -> None:
-        self.streams = (Stream(), Stream())
+        self.streams = (VersionSamples(), VersionSamples())
         self.up: tuple[dict[Instance, list[tuple[float, float]]], ...] = ({}, {})
         self.problems: dict[str, Trouble] = {}  # signal -> what is wrong with its series
         self._owner: dict[tuple[tuple[str, str], ...], int] = {}
@@ -79,7 +79,7 @@ class Reader:
         self._prometheus = prometheus
         self._counters: dict[tuple[object, ...], _Counter] = {}
         self._first: dict[tuple[int, Instance], float] = {}
-        self._seen: set[tuple[Feed, int]] = set()
+        self._seen: set[tuple[CounterFeed, int]] = set()
         self._queries = _queries(schema)
 
     def read(self, start: float, end: float) -> None:
@@ -105,17 +105,17 @@ class Reader:
     def _raw(self, selector: str, start: float, end: float) -> list[Series]:
         return self._prometheus.raw(selector, end - start, end)
 
-    def silent_feeds(self) -> list[Feed]:
+    def silent_feeds(self) -> list[CounterFeed]:
         """The feeds whose selector has matched no series of either version so far."""
         return [feed for feed in self._schema.feeds if not self._versions_seen(feed)]
 
-    def missing_feeds(self, version: int) -> list[Feed]:
+    def missing_feeds(self, version: int) -> list[CounterFeed]:
         """Those that count a signal's events, and have shown series of the other version alone so far."""
         other = {BASELINE, CANDIDATE} - {version}
         counting = [feed for feed in self._schema.feeds if feed.counter.part == EVENTS]
         return [feed for feed in counting if self._versions_seen(feed) == other]
 
-    def _versions_seen(self, feed: Feed) -> set[int]:
+    def _versions_seen(self, feed: CounterFeed) -> set[int]:
         return {version for version in (BASELINE, CANDIDATE) if (feed, version) in self._seen}
 
     def _note_first(self, query: _Query, series: Series) -> None:
@@ -203,7 +203,7 @@ class _Query:
     """One selector asked of Prometheus, everything it feeds, and how its series tell their version."""
 
     text: str
-    feeds: tuple[Feed, ...]
+    feeds: tuple[CounterFeed, ...]
     version: int | None
     label: str = ""
     versions: tuple[str, str] = ("", "")
@@ -217,7 +217,7 @@ class _Query:
 
 def _queries(schema: Schema) -> list[_Query]:
     """Equal selectors are asked once; with a version label, once for both versions."""
-    grouped: dict[str, list[Feed]] = {}
+    grouped: dict[str, list[CounterFeed]] = {}
     for feed in schema.feeds:
         grouped.setdefault(str(feed.counter.selector), []).append(feed)
     versions = schema.spec.versions

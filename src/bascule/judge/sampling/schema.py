@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from bascule.judge.layout import BASELINE, CANDIDATE, Counts, Flags, Floats, Indices, Layout
+from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags, Floats, Indices, PairLayout
 from bascule.judge.sampling.strata import Strata, declared
 from bascule.spec import Spec
 from bascule.spec.counters import EVENTS, BadEvents, CounterPart, SignalCounter
@@ -35,7 +35,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Feed:
+class CounterFeed:
     """A counter whose series feed the columns of a signal."""
 
     signal: str
@@ -73,7 +73,9 @@ class Schema:
         self.spec = spec
         self.bounds = {name: tuple(values) for name, values in bounds.items()}
         self.strata = strata or {name: declared(spec, signal) for name, signal in spec.signals.items()}
-        self.feeds = [Feed(name, counter) for name, signal in spec.signals.items() for counter in signal.counters]
+        self.feeds = [
+            CounterFeed(name, counter) for name, signal in spec.signals.items() for counter in signal.counters
+        ]
         self.columns = {column: index for index, column in enumerate(self._columns())}
         self.parts = {part: index for index, part in enumerate(dict.fromkeys((c.signal, c.part) for c in self.columns))}
         self._part_of = np.array([self.parts[c.signal, c.part] for c in self.columns], np.intp)
@@ -101,10 +103,10 @@ class Schema:
     def pairs_of(self, cell: Cell) -> list[int]:
         return self._of_cell.get(cell, [])
 
-    def counts(self, increments: Floats) -> Counts:
+    def counts(self, increments: Floats) -> EventCounts:
         """Events and bad events per stratum, (S,) each, of increments (2, columns)."""
         events, bad = self._table.of(increments)
-        return Counts(events[BASELINE], bad[BASELINE], events[CANDIDATE], bad[CANDIDATE])
+        return EventCounts(events[BASELINE], bad[BASELINE], events[CANDIDATE], bad[CANDIDATE])
 
     def over_segments(self, amounts: Floats) -> Floats:
         """Sums over the segments: (columns,) -> (parts,), ordered as `parts`."""
@@ -129,13 +131,13 @@ class Schema:
                 for leaf in self.strata[name].leaves:
                     yield Column(name, part, leaf)
 
-    def _laid_out(self) -> tuple[Layout, BadTable]:
+    def _laid_out(self) -> tuple[PairLayout, BadTable]:
         leaves = [self.strata[pair.signal].leaves_of(pair.segment) for pair in self.pairs]
         tables = [self._bad_table(p.signal, p.bound, own) for p, own in zip(self.pairs, leaves, strict=True)]
         pools = {key: number for number, key in enumerate(self._bad_events)}
         pool_of = np.array([pools[pair.signal, pair.bound] for pair in self.pairs], np.intp)
         pair_of = np.repeat(np.arange(len(self.pairs)), np.array([len(own) for own in leaves], np.intp))
-        return Layout(pair_of, pool_of), _joined(tables)
+        return PairLayout(pair_of, pool_of), _joined(tables)
 
 
 def _joined(tables: Sequence[BadTable]) -> BadTable:

@@ -12,7 +12,7 @@ from bascule.errors import BasculeError
 from bascule.judge.sampling.plan import read_plan
 from bascule.judge.service.export import body
 from bascule.judge.service.outcome import outcome_of
-from bascule.judge.service.watch import Watch
+from bascule.judge.service.watch import PhaseWatch
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.spec.quantities import parse_duration
@@ -26,7 +26,7 @@ def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
     """One look of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`."""
     asked = prometheus.scalar("time()")
     now = asked if isinstance(asked, float) else time.time()
-    watch = Watch(spec, prometheus, read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
+    watch = PhaseWatch(spec, prometheus, read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
     watch.advance(now)
     outcome = outcome_of(watch.engine, watch.surroundings(now))
     return body(spec, outcome, outcome.judgement.verdict, now)

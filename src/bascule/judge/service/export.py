@@ -17,24 +17,24 @@ from prometheus_client.registry import Collector
 
 from bascule import conventions as names
 from bascule.conventions import State, Verdict
-from bascule.judge.service.outcome import Outcome
-from bascule.judge.service.verdict import Gate, Line, Trigger
+from bascule.judge.service.outcome import JudgeOutcome
+from bascule.judge.service.verdict import Gate, SignalComparison, Trigger
 from bascule.processes.serving import add_metrics_page
 from bascule.spec import Spec
 
 
-class Board(Collector):
+class VerdictBoard(Collector):
     """Holds the last outcome; both the metrics page and the API read it."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._lock = threading.Lock()
-        self._outcome: Outcome | None = None
+        self._outcome: JudgeOutcome | None = None
         self._problem = "The judge has not looked yet."
         self._seconds = 0.0
         self._since: tuple[Verdict, float] = (Verdict.NO_DATA, time.time())
 
-    def publish(self, outcome: Outcome | None, problem: str, seconds: float) -> None:
+    def publish(self, outcome: JudgeOutcome | None, problem: str, seconds: float) -> None:
         """Show an outcome, or why there is none (the last readings stay, the verdict becomes no data)."""
         with self._lock:
             self._outcome = outcome or self._outcome
@@ -62,7 +62,7 @@ class Board(Collector):
         return body(self._spec, outcome, verdict, since, problem)
 
 
-def body(spec: Spec, outcome: Outcome | None, verdict: Verdict, since: float, problem: str = "") -> dict[str, Any]:
+def body(spec: Spec, outcome: JudgeOutcome | None, verdict: Verdict, since: float, problem: str = "") -> dict[str, Any]:
     """A verdict as JSON; `problem`: why the last look failed, so that what is shown is old."""
     reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
     head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": verdict.value}
@@ -88,7 +88,7 @@ FLAGGER_YES = {
 }
 
 
-def build_app(board: Board) -> FastAPI:
+def build_app(board: VerdictBoard) -> FastAPI:
     """The role's pages: the verdict, its Flagger form, metrics and health.
 
     Argo Rollouts' web metric reads `/api/verdict` with jsonPath `{$.verdict}`.
@@ -117,7 +117,7 @@ def build_app(board: Board) -> FastAPI:
 # ---------------------------------------------------------------- JSON
 
 
-def _phase(spec: Spec, outcome: Outcome) -> dict[str, Any]:
+def _phase(spec: Spec, outcome: JudgeOutcome) -> dict[str, Any]:
     phase = outcome.plan.phase(spec)
     return {
         "number": outcome.plan.number,
@@ -127,7 +127,7 @@ def _phase(spec: Spec, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _line(line: Line, stale: bool) -> dict[str, Any]:
+def _line(line: SignalComparison, stale: bool) -> dict[str, Any]:
     reading, alarm = line.reading, line.alarm
     return {
         "signal": line.signal,
@@ -197,7 +197,7 @@ def _verdict_metrics(verdict: Verdict) -> Iterable[Metric]:
     yield _gauge(names.VERDICT, [((each.value,), float(each is verdict)) for each in Verdict])
 
 
-def _line_metrics(outcome: Outcome, versions: tuple[str, str], stale: bool) -> Iterable[Metric]:
+def _line_metrics(outcome: JudgeOutcome, versions: tuple[str, str], stale: bool) -> Iterable[Metric]:
     lines = [((line.signal, line.segment), line) for line in outcome.lines]
     yield _gauge(names.SIGNAL_ALARM, [(key, float(line.alarm is not None)) for key, line in lines])
     yield _gauge(names.SIGNAL_STATE, _states([(key, _shown_state(line.state, stale)) for key, line in lines]))
@@ -214,7 +214,7 @@ def _line_metrics(outcome: Outcome, versions: tuple[str, str], stale: bool) -> I
     yield _gauge(names.SIGNAL_EFFECT, effects)
 
 
-def _gate_metrics(outcome: Outcome) -> Iterable[Metric]:
+def _gate_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:
     yield _gauge(names.GATE_STATE, _states([((gate.gate,), gate.state) for gate in outcome.gates]))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from bascule.conventions import State
 from bascule.judge.evidence.courses import is_gain
-from bascule.judge.evidence.engine import Engine
+from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.figures import Bounded
 from bascule.judge.evidence.measures import Measures, is_relative
 from bascule.judge.layout import CANDIDATE, Floats
@@ -28,7 +28,7 @@ from bascule.spec.quantities import Threshold
 LONGEST_FORECAST = 30 * 86400.0
 
 
-def gates_of(engine: Engine, measures: Measures, around: Surroundings, missing: bool) -> tuple[Gate, ...]:
+def gates_of(engine: PhaseEngine, measures: Measures, around: Surroundings, missing: bool) -> tuple[Gate, ...]:
     """The present phase's gates."""
     phase = engine.plan.phase(engine.schema.spec)
     if phase is None:
@@ -46,7 +46,7 @@ def _is_availability(spec: Spec, measure: str) -> bool:
     return measure == AVAILABILITY and measure not in spec.signals
 
 
-def _availability_gate(engine: Engine, around: Surroundings, threshold: Threshold) -> Gate:
+def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Threshold) -> Gate:
     """The share of the candidate's scrapes that succeeded: every one is known, so it needs a span and no interval."""
     values = [value for time, value in around.availability if time >= engine.plan.started]
     head = f"{AVAILABILITY} {threshold}"
@@ -61,7 +61,7 @@ def _availability_gate(engine: Engine, around: Surroundings, threshold: Threshol
     return Gate(AVAILABILITY, state, value, f"{shown}, {word}.")
 
 
-def _gate(engine: Engine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
+def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
     name, _, statistic = gate.partition(".")
     measured = _measured(measures, name, statistic, threshold)
     if math.isnan(measured.value):
@@ -116,11 +116,11 @@ def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> st
 # ---------------------------------------------------------------- rollback triggers
 
 
-def triggers_of(engine: Engine, around: Surroundings) -> tuple[Trigger, ...]:
+def triggers_of(engine: PhaseEngine, around: Surroundings) -> tuple[Trigger, ...]:
     return tuple(_trigger(engine, around, rollback) for rollback in engine.schema.spec.rollback)
 
 
-def _trigger(engine: Engine, around: Surroundings, rollback: Rollback) -> Trigger:
+def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> Trigger:
     when = str(rollback.when)
     if engine.plan.known and not any(share > 0 for share in engine.plan.shares.values()):
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
@@ -152,7 +152,7 @@ def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dty
     return float(times[within[-1] + 1] if len(within) else times[0])
 
 
-def _course(engine: Engine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
+def _course(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
     """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
     if _is_availability(engine.schema.spec, rollback.when.measure):
         course = np.array(around.availability, dtype=float).reshape(-1, 2)

@@ -12,12 +12,12 @@ from bascule.conventions import SEGMENT, VERSION
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.sampling.plan import Plan, read_plan
+from bascule.judge.sampling.plan import PlanStep, read_plan
 from bascule.judge.sampling.reading import find_bounds
 from bascule.judge.sampling.schema import Cell
 from bascule.judge.service.hooks import Hooks
-from bascule.judge.service.outcome import Outcome, outcome_of
-from bascule.judge.service.watch import REACH_SECONDS, Watch
+from bascule.judge.service.outcome import JudgeOutcome, outcome_of
+from bascule.judge.service.watch import REACH_SECONDS, PhaseWatch
 from bascule.prometheus import Alertmanager, PostedAlert, Prometheus
 from bascule.spec import Spec
 
@@ -26,7 +26,7 @@ ENDS_AFTER = timedelta(hours=1)  # an alarm must not "resolve" because the judge
 BOUNDS_CHECK_SECONDS = 15.0
 
 
-class Judge:
+class LiveJudge:
     """One look per tick:
 
     1. ask Prometheus for its time and the plan
@@ -38,9 +38,9 @@ class Judge:
     """
 
     def __init__(self, spec: Spec, prometheus: Prometheus, alertmanager: Alertmanager | None,
-                 publish: Callable[[Outcome | None, str, float], None]) -> None:  # fmt: skip
+                 publish: Callable[[JudgeOutcome | None, str, float], None]) -> None:  # fmt: skip
         self.spec = spec
-        self.watch: Watch | None = None
+        self.watch: PhaseWatch | None = None
         self._prometheus = prometheus
         self._publish = publish
         self._post = AlarmPost(spec, alertmanager) if alertmanager is not None else None
@@ -48,7 +48,7 @@ class Judge:
         self._began: float | None = None
         self._bounds_checked = 0.0
 
-    def tick(self) -> Outcome | None:
+    def tick(self) -> JudgeOutcome | None:
         """One look; None, and the reason published, when Prometheus cannot be read."""
         begun = time.perf_counter()
         try:
@@ -63,7 +63,7 @@ class Judge:
             self._hooks.see(outcome.judgement.verdict, outcome.judgement.reasons)
         return outcome
 
-    def _look(self) -> Outcome:
+    def _look(self) -> JudgeOutcome:
         now = self._now()
         watch = self._watch(now)
         watch.advance(now)
@@ -73,12 +73,12 @@ class Judge:
         now = self._prometheus.scalar("time()")
         return now if isinstance(now, float) else time.time()
 
-    def _watch(self, now: float) -> Watch:
+    def _watch(self, now: float) -> PhaseWatch:
         """The present watch, or a new one at a new step of the plan or when a histogram shows other bounds."""
         self._began = now if self._began is None else self._began
         plan = read_plan(self._prometheus, self._began)
         if self.watch is None or not plan.same_step(self.watch.plan) or self._bounds_changed(now):
-            self.watch = Watch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
+            self.watch = PhaseWatch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
         return self.watch
 
     def _bounds_changed(self, now: float) -> bool:
@@ -87,7 +87,7 @@ class Judge:
         self._bounds_checked = now
         return find_bounds(self.spec, self._prometheus) != self.watch.bounds  # type: ignore[union-attr]
 
-    def _carried(self, plan: Plan) -> list[Alarm]:
+    def _carried(self, plan: PlanStep) -> list[Alarm]:
         """Alarms from before the step: our own, or after a restart those that Alertmanager still holds."""
         if self.watch is not None:
             standing = list(self.watch.engine.standing.values())
@@ -125,7 +125,7 @@ class AlarmPost:
         self._open.update({(alarm.signal, alarm.segment): alarm for alarm in alarms})
         return alarms
 
-    def send(self, watch: Watch) -> None:
+    def send(self, watch: PhaseWatch) -> None:
         """Post new and ended alarms at once, and all that stand every resend delay."""
         standing, now = watch.engine.standing, time.monotonic()
         ended = [alarm for cell, alarm in self._open.items() if cell not in standing]

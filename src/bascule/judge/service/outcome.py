@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bascule.conventions import TOTAL_SEGMENT, State
-from bascule.judge.evidence.engine import Engine
-from bascule.judge.evidence.explain import line_text
-from bascule.judge.evidence.figures import Reading
+from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import BASELINE, CANDIDATE
-from bascule.judge.sampling.plan import Plan
+from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
-from bascule.judge.service.verdict import Facts, Gate, Judgement, Line, Trigger, judge
+from bascule.judge.service.verdict import Facts, Gate, Judgement, SignalComparison, Trigger, judge
 from bascule.judge.texts import span_text
 
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JudgeOutcome:
     """What the judge thinks at a moment."""
 
     judgement: Judgement
-    lines: tuple[Line, ...]
+    lines: tuple[SignalComparison, ...]
     gates: tuple[Gate, ...]
     triggers: tuple[Trigger, ...]
-    plan: Plan
+    plan: PlanStep
     now: float
 
 
-def outcome_of(engine: Engine, around: Surroundings) -> Outcome:
+def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     """Everything that is shown, and the verdict."""
     measures = engine.measures()
     missing = _missing(engine, around)
@@ -42,14 +42,14 @@ def outcome_of(engine: Engine, around: Surroundings) -> Outcome:
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
     facts = Facts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
-    return Outcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)
+    return JudgeOutcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)
 
 
-def _most_events(lines: Iterable[Line]) -> float:
+def _most_events(lines: Iterable[SignalComparison]) -> float:
     return max((line.reading.events_candidate for line in lines if line.segment == TOTAL_SEGMENT), default=0.0)
 
 
-def _missing(engine: Engine, around: Surroundings) -> tuple[str, ...]:
+def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[str, ...]:
     """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
     if engine.plan.started > around.now + CLOCK_SECONDS:
         ahead = span_text(engine.plan.started - around.now)
@@ -64,24 +64,29 @@ def _missing(engine: Engine, around: Surroundings) -> tuple[str, ...]:
     )
 
 
-def _line(engine: Engine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> Line:
+def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> SignalComparison:
     name, segment = cell
-    signal = engine.schema.spec.signals[name]
+    signal, is_inner = engine.schema.spec.signals[name], engine.schema.strata[name].is_inner(segment)
     reading = measures.reading(name, segment)
     pair, evidence, threshold = engine.evidence_of(cell)
-    alarm = engine.standing.get(cell)
     state = _state(engine, cell, reading, around, missing)
-    is_inner = engine.schema.strata[name].is_inner(segment)
-    shown = state is not State.NOT_APPLICABLE and not is_inner  # costs too much for thousands
-    detectable = engine.detectable_ratio(cell, pair, around.now) if shown else None
-    unit = signal.unit
-    text = line_text(name, segment, unit, signal.better, state, reading, evidence, threshold, alarm, detectable,
-                     around.problems.get(name, ""))  # fmt: skip
-    required = signal.has_bad_events and not is_inner
-    return Line(name, segment, state, unit, reading, evidence, threshold, alarm, detectable, text, required)
+    is_cheap = state is not State.NOT_APPLICABLE and not is_inner  # the smallest effect of thousands costs too much
+    line = SignalComparison(
+        signal=name,
+        segment=segment,
+        state=state,
+        unit=signal.unit,
+        reading=reading,
+        evidence=evidence,
+        threshold=threshold,
+        alarm=engine.standing.get(cell),
+        detectable_ratio=engine.detectable_ratio(cell, pair, around.now) if is_cheap else None,
+        required=signal.has_bad_events and not is_inner,
+    )
+    return replace(line, text=comparison_text(line, around.problems.get(name, "")))
 
 
-def _state(engine: Engine, cell: Cell, reading: Reading, around: Surroundings, missing: bool) -> State:
+def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surroundings, missing: bool) -> State:
     name, segment = cell
     if not engine.plan.gives(segment) or (engine.plan.number == 0 and engine.plan.known):
         return State.NOT_APPLICABLE

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from bascule.conventions import State, Verdict
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.evidence.figures import Reading
-from bascule.judge.sampling.plan import Plan
+from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.texts import share_text, span_text
 from bascule.spec import Spec
 
 
 @dataclass(frozen=True)
-class Line:
+class SignalComparison:
     """One signal in one segment, as it is shown."""
 
     signal: str
     segment: str
     state: State
     unit: str
-    reading: Reading
+    reading: SignalReading
     evidence: float | None
     threshold: float | None
     alarm: Alarm | None
     detectable_ratio: float | None
-    text: str
-    required: bool = True  # whether the verdict waits for it: rates and latencies of segments, no ratings, no partners
+    required: bool  # whether the verdict waits for it: rates and latencies of segments, no ratings, no partners
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Judgement:
 class Facts:
     """Everything a verdict rests on at one moment."""
 
-    plan: Plan
+    plan: PlanStep
     now: float
-    lines: Sequence[Line]
+    lines: Sequence[SignalComparison]
     gates: Sequence[Gate]
     triggers: Sequence[Trigger]
     missing: Sequence[str]  # why there is no data, version by version; empty when both are seen

@@ -11,12 +11,12 @@ import numpy as np
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.evidence.engine import Engine
+from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.history import LOOKBACK_SECONDS
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.alignment import Alignment
-from bascule.judge.sampling.plan import Plan
-from bascule.judge.sampling.reading import Answers, Reader, find_bounds, stale_seconds
+from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.reading import Answers, SampleReader, find_bounds, stale_seconds
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import AVAILABILITY_SECONDS, Sight, Surroundings
@@ -30,7 +30,7 @@ TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
 REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 
 
-class Watch:
+class PhaseWatch:
     """One phase being watched: an engine, and what feeds it.
 
     The first `advance` reads the history before the phase and what there is of the phase (`reach`: how far back);
@@ -41,7 +41,7 @@ class Watch:
         self,
         spec: Spec,
         prometheus: Prometheus,
-        plan: Plan,
+        plan: PlanStep,
         carried: Iterable[Alarm] = (),
         reach: float = math.inf,
     ) -> None:
@@ -49,8 +49,8 @@ class Watch:
         self._prometheus = prometheus
         self.bounds = find_bounds(spec, prometheus)
         schema = Schema(spec, self.bounds, find_strata(spec, prometheus, plan.started))
-        self.engine = Engine(schema, plan, carried)
-        self.reader = Reader(schema, prometheus)
+        self.engine = PhaseEngine(schema, plan, carried)
+        self.reader = SampleReader(schema, prometheus)
         self._stale = stale_seconds(spec)
         self._alignment = Alignment(len(schema.columns), self._stale)
         self._read_until = -math.inf
