@@ -97,8 +97,8 @@ def _runs(series: Series, step: float) -> Sequence[np.ndarray[Any, np.dtype[np.f
 
 def metrics_of(expression: str) -> list[str]:
     """The names of the metrics that an expression reads, each once."""
-    return list(dict.fromkeys(selector.name for selector in _selectors(promql_parser.parse(expression))
-                              if selector.name))  # fmt: skip
+    read = (selector.name for selector in _selectors(promql_parser.parse(expression)))
+    return list(dict.fromkeys(name for name in read if name))
 
 
 def _selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:

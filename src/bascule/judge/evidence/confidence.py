@@ -31,13 +31,16 @@ class Interval:
         return Interval(self.estimate, np.maximum(self.low, 0.0), np.minimum(self.high, 1.0))
 
 
-def share_interval(bad: Floats, good: Floats, prior_bad: Floats | float, prior_good: Floats | float,
-                   level: float = LEVEL) -> tuple[Floats, Floats]:  # fmt: skip
+Prior = tuple[Floats | float, Floats | float]  # bad and good events, as a beta distribution has them
+RATE_PRIOR: Prior = (0.5, 20.0)
+
+
+def share_interval(bad: Floats, good: Floats, prior: Prior, level: float = LEVEL) -> tuple[Floats, Floats]:
     """Bounds of a share from (tempered) counts: all theta with B(a+x, b+y) / (B(a,b) theta^x (1-theta)^y) < 1/level.
 
     Beta mixture of likelihood ratios (Robbins 1970); a, b: the mixture's prior. Proven for independent events.
     """
-    a, b = np.asarray(prior_bad, dtype=float), np.asarray(prior_good, dtype=float)
+    a, b = (np.asarray(each, dtype=float) for each in prior)
     top = log_rising(a, bad) + log_rising(b, good) - log_rising(a + b, bad + good) + np.log(level)
     mode = (bad + 1e-12) / (bad + good + 2e-12)
 
@@ -56,7 +59,7 @@ def rate_interval(events: Floats, bad: Floats, phi: Floats, level: float = LEVEL
     """One version's rate of bad events, in ratio units."""
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = bad / events
-    low, high = share_interval(bad / phi, (events - bad) / phi, 0.5, 20.0, level)
+    low, high = share_interval(bad / phi, (events - bad) / phi, RATE_PRIOR, level)
     empty = events <= 0
     return Interval(estimate, np.where(empty, np.nan, low), np.where(empty, np.nan, high))
 
@@ -69,7 +72,7 @@ def difference_interval(n1: Floats, x1: Floats, n2: Floats, x2: Floats, phi: Flo
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         low_ratio, high_ratio = _ratio_bounds(n1, x1, n2, x2, phi, level / 2)
-        low_rate, high_rate = share_interval(x1 / phi, (n1 - x1) / phi, 0.5, 20.0, level / 2)
+        low_rate, high_rate = share_interval(x1 / phi, (n1 - x1) / phi, RATE_PRIOR, level / 2)
         low = np.where(low_ratio < 1, high_rate, low_rate) * (low_ratio - 1)
         high = np.minimum(np.where(high_ratio < 1, low_rate, high_rate) * (high_ratio - 1), 1.0)
         estimate = x2 / n2 - x1 / n1
@@ -79,7 +82,7 @@ def difference_interval(n1: Floats, x1: Floats, n2: Floats, x2: Floats, phi: Flo
 
 def _ratio_bounds(n1: Floats, x1: Floats, n2: Floats, x2: Floats, phi: Floats, level: float) -> tuple[Floats, Floats]:
     rho = np.clip(n2 / (n1 + n2), 1e-6, 1 - 1e-6)
-    low, high = share_interval(x2 / phi, x1 / phi, 6 * rho, 6 * (1 - rho), level)
+    low, high = share_interval(x2 / phi, x1 / phi, (6 * rho, 6 * (1 - rho)), level)
     odds = n1 / np.maximum(n2, 1e-12)
     return low / (1 - low + 1e-12) * odds, np.where(high > 1 - 1e-9, np.inf, high / (1 - high + 1e-12) * odds)
 

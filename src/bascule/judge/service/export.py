@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -206,12 +206,15 @@ def _line_metrics(outcome: JudgeOutcome, versions: tuple[str, str], stale: bool)
     yield _gauge(names.SIGNAL_LOG_EVIDENCE, [(key, line.evidence) for key, line in lines])
     yield _gauge(names.SIGNAL_THRESHOLD, [(key, line.threshold) for key, line in lines])
     yield _gauge(names.DETECTABLE_EFFECT, [(key, line.detectable_ratio) for key, line in lines])
-    values = [((*key, v), x) for key, line in lines
-              for v, x in zip(versions, (line.reading.baseline, line.reading.candidate), strict=True)]  # fmt: skip
-    yield _gauge(names.SIGNAL_VALUE, values)
-    effects = [((*key, bound), getattr(line.reading, side)) for key, line in lines
-               for bound, side in (("estimate", "effect"), ("low", "low"), ("high", "high"))]  # fmt: skip
-    yield _gauge(names.SIGNAL_EFFECT, effects)
+    yield _gauge(names.SIGNAL_VALUE, _values(lines, dict(zip(versions, ("baseline", "candidate"), strict=True))))
+    yield _gauge(names.SIGNAL_EFFECT, _values(lines, {"estimate": "effect", "low": "low", "high": "high"}))
+
+
+def _values(lines: Iterable[tuple[tuple[str, str], SignalComparison]], fields: Mapping[str, str]) -> Values:
+    """Fields of the readings, each under a label's value."""
+    for key, line in lines:
+        for label, field in fields.items():
+            yield (*key, label), getattr(line.reading, field)
 
 
 def _gate_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:

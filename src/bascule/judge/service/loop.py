@@ -24,6 +24,7 @@ from bascule.spec import Spec
 LOG = logging.getLogger("bascule.judge")
 ENDS_AFTER = timedelta(hours=1)  # an alarm must not "resolve" because the judge is away for a while
 BOUNDS_CHECK_SECONDS = 15.0
+Publish = Callable[[JudgeOutcome | None, str, float], None]  # outcome, why there is none, seconds that it took
 
 
 class LiveJudge:
@@ -37,8 +38,7 @@ class LiveJudge:
     6. publish the outcome, and run the hooks that wait for a change of verdict
     """
 
-    def __init__(self, spec: Spec, prometheus: Prometheus, alertmanager: Alertmanager | None,
-                 publish: Callable[[JudgeOutcome | None, str, float], None]) -> None:  # fmt: skip
+    def __init__(self, spec: Spec, prometheus: Prometheus, alertmanager: Alertmanager | None, publish: Publish) -> None:
         self.spec = spec
         self.watch: PhaseWatch | None = None
         self._prometheus = prometheus
