@@ -2,6 +2,7 @@
 
 layout.py, texts.py   counts per segment, and numbers as people read them
 sampling/             raw samples from Prometheus, cut into joint looks of both versions; the plan
+statistics/           evidence, bursts and intervals, on counts alone
 evidence/             one phase: looks in, evidence, alarms, values and intervals out
 service/              lines, gates, triggers and the verdict at a moment; the live role
 backtest/             what would have fired on a stretch of history, and what to declare
@@ -12,17 +13,31 @@ from __future__ import annotations
 from bascule.judge.backtest.replay import Backtest, Stretch, backtest
 from bascule.judge.backtest.rules import Fired, alerting, firings, metrics_of, running_rules
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.evidence.confidence import (
+from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
+from bascule.judge.sampling.alignment import Alignment, JointLook
+from bascule.judge.sampling.plan import PlanStep, read_plan
+from bascule.judge.sampling.reading import Increments, SampleReader, VersionSamples, find_bounds, up_selectors
+from bascule.judge.sampling.schema import Schema
+from bascule.judge.sampling.strata import Strata, find_strata
+from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.service.ask import compare, gate
+from bascule.judge.service.export import VerdictBoard, body, build_app
+from bascule.judge.service.hooks import Hooks, read_audit
+from bascule.judge.service.loop import AlarmPost, LiveJudge
+from bascule.judge.service.outcome import JudgeOutcome, outcome_of
+from bascule.judge.service.role import run
+from bascule.judge.service.watch import PhaseWatch
+from bascule.judge.statistics.confidence import (
     difference_interval,
     mean_and_variance,
     normal_evidence,
     normal_interval,
     rate_interval,
 )
-from bascule.judge.evidence.detectable import Setting, smallest_ratio
-from bascule.judge.evidence.engine import PhaseEngine
-from bascule.judge.evidence.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, BaselineHistory
-from bascule.judge.evidence.weighing import (
+from bascule.judge.statistics.detectable import Setting, smallest_ratio
+from bascule.judge.statistics.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, BaselineHistory
+from bascule.judge.statistics.weighing import (
     BLOCK_SECONDS,
     CLIP,
     CROWD,
@@ -39,20 +54,6 @@ from bascule.judge.evidence.weighing import (
     side_by_side,
     thresholds,
 )
-from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
-from bascule.judge.sampling.alignment import Alignment, JointLook
-from bascule.judge.sampling.plan import PlanStep, read_plan
-from bascule.judge.sampling.reading import Increments, SampleReader, VersionSamples, find_bounds, up_selectors
-from bascule.judge.sampling.schema import Schema
-from bascule.judge.sampling.strata import Strata, find_strata
-from bascule.judge.sampling.surroundings import Sight, Surroundings
-from bascule.judge.service.ask import compare, gate
-from bascule.judge.service.export import VerdictBoard, body, build_app
-from bascule.judge.service.hooks import Hooks, read_audit
-from bascule.judge.service.loop import AlarmPost, LiveJudge
-from bascule.judge.service.outcome import JudgeOutcome, outcome_of
-from bascule.judge.service.role import run
-from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.texts import clock_text, span_text
 
 __all__ = [

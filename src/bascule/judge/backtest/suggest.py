@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.judge.evidence.detectable import FOUND_WITHIN_SECONDS, Setting, median_delay, smallest_ratio
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.sampling.schema import Pair
+from bascule.judge.statistics.detectable import FOUND_WITHIN_SECONDS, Setting, median_delay, smallest_ratio
 from bascule.judge.texts import share_text
 
 LEAST_TRAFFIC, MOST_TRAFFIC = 0.1, 1e4  # requests a second of the candidate: no suggestion beyond

@@ -1,1 +1,1 @@
-"""One phase weighed: statistics on counts, alarms, and the values and intervals that are shown."""
+"""One phase weighed: its budget and evidence, its alarms, and the values and intervals that are shown."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bascule.judge.evidence.history import BaselineHistory
 from bascule.judge.layout import EventCounts, Flags, Floats
+from bascule.judge.statistics.history import BaselineHistory
 
 RECOVERY_NATS = float(np.log(20.0))  # the fresh test may err once in twenty times
 MARGIN_RATIO = 0.5  # where no harmful increase is declared: half the baseline's rate ...

@@ -17,17 +17,17 @@ import numpy as np
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm, Recovery
 from bascule.judge.evidence.courses import Courses
-from bascule.judge.evidence.detectable import Setting, smallest_ratio
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.figures import SignalReading
-from bascule.judge.evidence.history import BaselineHistory
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
-from bascule.judge.evidence.weighing import Evidence, EvidenceThresholds, decide, decide_alone, thresholds
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags, Floats
 from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell, Schema
+from bascule.judge.statistics.detectable import Setting, smallest_ratio
+from bascule.judge.statistics.history import BaselineHistory
+from bascule.judge.statistics.weighing import Evidence, EvidenceThresholds, decide, decide_alone, thresholds
 
 RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
 HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late

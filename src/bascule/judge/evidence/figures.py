@@ -15,7 +15,9 @@ from functools import cached_property
 import numpy as np
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.judge.evidence.confidence import (
+from bascule.judge.layout import BASELINE, CANDIDATE, Floats
+from bascule.judge.sampling.schema import Pair, Schema
+from bascule.judge.statistics.confidence import (
     LEVEL,
     Interval,
     difference_interval,
@@ -24,9 +26,7 @@ from bascule.judge.evidence.confidence import (
     normal_interval,
     rate_interval,
 )
-from bascule.judge.evidence.mix import mix_adjusted, mix_of, pooled
-from bascule.judge.layout import BASELINE, CANDIDATE, Floats
-from bascule.judge.sampling.schema import Pair, Schema
+from bascule.judge.statistics.mix import mix_adjusted, mix_of, pooled
 from bascule.spec.counters import EVENTS, CounterPart, Statistic, quantile_of
 
 MEAN_LEVEL = 0.01  # where the interval behind a mean's evidence is tuned

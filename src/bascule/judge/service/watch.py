@@ -12,7 +12,6 @@ import numpy as np
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
-from bascule.judge.evidence.history import LOOKBACK_SECONDS
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.alignment import Alignment
 from bascule.judge.sampling.plan import PlanStep
@@ -20,6 +19,7 @@ from bascule.judge.sampling.reading import Answers, SampleReader, find_bounds, s
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import AVAILABILITY_SECONDS, Sight, Surroundings
+from bascule.judge.statistics.history import LOOKBACK_SECONDS
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
 

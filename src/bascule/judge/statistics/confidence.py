@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.evidence.weighing import log_rising
 from bascule.judge.layout import Floats
+from bascule.judge.statistics.weighing import log_rising
 
 LEVEL = 0.05  # an interval misses, ever, with at most this probability
 TUNED_FOR = 500.0  # events at which the interval of a mean is tightest

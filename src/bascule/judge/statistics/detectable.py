@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.evidence.weighing import BLOCK_SECONDS, CLIP, EFFECTS, G0, against_history, log_rising
 from bascule.judge.layout import Floats
+from bascule.judge.statistics.weighing import BLOCK_SECONDS, CLIP, EFFECTS, G0, against_history, log_rising
 
 FOUND_WITHIN_SECONDS = 30.0
 LARGEST_RATIO = 1000.0

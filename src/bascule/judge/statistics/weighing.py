@@ -33,8 +33,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bascule.judge.evidence.history import BaselineHistory
 from bascule.judge.layout import EventCounts, Flags, Floats
+from bascule.judge.statistics.history import BaselineHistory
 
 EFFECTS = np.array([1.5, 3.0, 7.0, 20.0, 100.0])  # rate ratios that are tried
 CLIP = 3.5  # nats one look adds side by side at most: no single look (scrape skew, one giant burst) can blame V2
