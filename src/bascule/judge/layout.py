@@ -90,3 +90,8 @@ class EventCounts:
             self.candidate + other.candidate,
             self.candidate_bad + other.candidate_bad,
         )
+
+    def scaled(self, factor: float) -> EventCounts:
+        return EventCounts(
+            factor * self.baseline, factor * self.baseline_bad, factor * self.candidate, factor * self.candidate_bad
+        )

@@ -95,10 +95,10 @@ class Agreement:
             same(upper, theirs.upper(pair, stratum), ("upper", stratum, time))
 
     def _check_evidence(self, index: int, pair: plain_judge.Pair, time: float) -> None:
-        limits, needed = self.engine.limits, self.judge.thresholds(pair)
+        limits, needed = self.engine.budget.limits, self.judge.thresholds(pair)
         for name in ("since_start", "change", "history"):
             same(getattr(limits, name)[index], getattr(needed, name), (name, pair, time))
-        for rate, other in zip(self.engine.lately(), self.judge.of_late(pair), strict=True):
+        for rate, other in zip(self.engine.recent.ratios(), self.judge.of_late(pair), strict=True):
             same(rate[index], other, ("of late", pair, time))
         if any((a.signal, a.segment, a.ended) == (pair.signal, pair.line, time) for a in self.engine.ended):
             return  # its evidence starts anew with this look

@@ -137,8 +137,10 @@ def test_a_partner_that_is_quiet_for_a_while_holds_nothing_up(service):
 
 def test_the_partners_of_a_segment_share_one_lines_budget(service):
     engine = service.watch().engine
-    assert sum(engine._shares.values()) == pytest.approx(1)
-    assert engine._shares["errors", "partners/acme"] == pytest.approx(engine._shares["errors", "partners"] / 2)
+    assert sum(engine.budget.shares.values()) == pytest.approx(1)
+    assert engine.budget.shares["errors", "partners/acme"] == pytest.approx(
+        engine.budget.shares["errors", "partners"] / 2
+    )
 
 
 def test_the_plan_gives_a_partner_what_it_gives_its_segment():

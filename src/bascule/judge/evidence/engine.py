@@ -8,32 +8,29 @@ and a backtest use this same class.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable
 
 import numpy as np
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm, Recovery
+from bascule.judge.evidence.budget import Budget
 from bascule.judge.evidence.courses import Courses
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
-from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags, Floats
+from bascule.judge.evidence.recent import Recent
+from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags
 from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell, Schema
 from bascule.judge.statistics.detectable import Setting, smallest_ratio
 from bascule.judge.statistics.history import BaselineHistory
-from bascule.judge.statistics.weighing import Evidence, EvidenceThresholds, decide, decide_alone, thresholds
+from bascule.judge.statistics.weighing import Evidence, decide, decide_alone
 
-RECENT_SECONDS = 10.0  # half life of the recent rates that tell how large a regression is now
-HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
-QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
 MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
-RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the baseline lies above it
+DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs more than a look
 
 
 class PhaseEngine:
@@ -43,7 +40,9 @@ class PhaseEngine:
         self.schema, self.plan = schema, plan
         self.history = BaselineHistory(schema.layout)
         self.evidence = Evidence(self.history)
-        self.margins = self._margins()
+        self.budget = Budget(schema, plan, self.history)
+        self.recent = Recent(self.history)
+        self.margins = np.array([schema.spec.signals[pair.signal].harm for pair in schema.pairs])
         self.recovery = Recovery(self.history, self.margins)
         self.standing: dict[Cell, Alarm] = {(alarm.signal, alarm.segment): alarm for alarm in carried}
         self.ended: list[Alarm] = []
@@ -54,17 +53,12 @@ class PhaseEngine:
         self.compared = 0.0  # seconds in which the candidate answered
         self.distance = np.full(schema.layout.pairs, -np.inf)
         self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
-        self.weights = np.zeros(schema.layout.pairs)
-        self._recent = EventCounts.zeros(schema.layout.strata)
-        self._served = np.full(schema.layout.strata, -np.inf)
-        self._limits: EvidenceThresholds | None = None
-        self._looks_per_hour = 3600 / max(schema.spec.judge.tick, 0.1)
         self._detectable: dict[Cell, tuple[float, float | None]] = {}
         self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
         self.means = Means(schema)
         self.courses = Courses(schema)
         self._means_weighed = plan.started
-        self._mean_cells = [cell for cell in schema.cells if self._is_mean(cell[0]) and plan.gives(cell[1])]
+        self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]
         self._withdraw(plan.started)
 
     # ------------------------------------------------------------ looks
@@ -81,7 +75,7 @@ class PhaseEngine:
         elif look.time <= self.plan.started:
             self.frozen += look.increments[BASELINE]
         if self.history.collect(counts, look.seconds):
-            self._limits = None
+            self.budget.refresh()
         if weighed and look.time - self._means_weighed >= MEANS_SECONDS:
             self._means_weighed = look.time
             self._weigh_means(look.time)
@@ -90,9 +84,10 @@ class PhaseEngine:
         self.sums += look.increments
         self.seconds += look.seconds
         self.compared += look.seconds if counts.candidate.any() else 0.0
-        self._note_recent(counts, look)
+        self.recent.add(counts, look.time, look.seconds)
+        self.courses.add(look, self.history.phi)
         decision = decide_alone if self.alone else decide
-        self.distance = decision(self.evidence.add(counts, look.seconds), self.limits)
+        self.distance = decision(self.evidence.add(counts, look.seconds), self.budget.limits)
         self.nearest = np.maximum(self.nearest, self.distance)
         if self.standing:
             self.recovery.add(counts, look.seconds)
@@ -110,11 +105,11 @@ class PhaseEngine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif self.means.is_worse(reading, self.mean_threshold(cell)):
+            elif self.means.is_worse(reading, self.budget.mean_threshold(cell)):
                 self._raise_mean(cell, reading, time)
 
     def _raise_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
-        threshold = self.mean_threshold(cell)
+        threshold = self.budget.mean_threshold(cell)
         text = mean_alarm_text(self.schema.spec, cell, reading, threshold)
         self.standing[cell] = Alarm(*cell, time, reading.nats, threshold, text)
         self.raised.append(self.standing[cell])
@@ -130,27 +125,10 @@ class PhaseEngine:
         """At 100 % the baseline serves nothing: the candidate is compared with what it did before."""
         return self.plan.share(TOTAL_SEGMENT) == 1.0
 
-    @property
-    def limits(self) -> EvidenceThresholds:
-        if self._limits is None:
-            if not self.weights.any():
-                self.weights = self._choose_weights()
-            budget = self.schema.spec.judge.false_alarm_budget
-            self._limits = thresholds(self.history.phi, self.weights, budget, self._looks_per_hour)
-        return self._limits
-
-    def _note_recent(self, counts: EventCounts, look: JointLook) -> None:
-        keep = 0.5 ** (look.seconds / RECENT_SECONDS)
-        old = self._recent
-        faded = (old.baseline, old.baseline_bad, old.candidate, old.candidate_bad)
-        self._recent = EventCounts(*(keep * part for part in faded)) + counts
-        self._served[counts.candidate > 0] = look.time
-        self.courses.add(look, self.history.phi)
-
     # ------------------------------------------------------------ alarms
 
     def _raise(self, time: float) -> None:
-        over = (self.distance >= 0) & (self.increase() >= self.margins)
+        over = (self.distance >= 0) & (self.recent.increase() >= self.margins)
         if not over.any():
             return
         for cell, pairs in self._cell_pairs.items():
@@ -161,9 +139,9 @@ class PhaseEngine:
                 self.recovery.restart(self._mask(pairs))
 
     def _alarm(self, index: int, time: float) -> Alarm:
-        pair, threshold = self.schema.pairs[index], self.threshold(index)
+        pair, threshold = self.schema.pairs[index], self.budget.threshold(index)
         evidence = threshold + float(self.distance[index])
-        expected, rate = (float(each[index]) for each in self.lately())
+        expected, rate = (float(each[index]) for each in self.recent.ratios())
         text = alarm_text(self.schema.spec, pair, Increase(rate, expected, self.alone), evidence, threshold)
         return Alarm(pair.signal, pair.segment, time, evidence, threshold, text, pair.bound)
 
@@ -198,74 +176,6 @@ class PhaseEngine:
         mask[list(pairs)] = True
         return mask
 
-    # ------------------------------------------------------------ per pair
-
-    def lately(self) -> tuple[Floats, Floats]:
-        """Bad rates of late at the candidate's mix, (K,): as the baseline would have it, and the candidate's own.
-
-        The baseline's is what it shows beside the candidate, blended with HISTORY_EVENTS of its history.
-        """
-        recent, pairs = self._recent, self.schema.layout.to_pairs
-        known = recent.baseline_bad + HISTORY_EVENTS * self.history.rate
-        usual = known / (recent.baseline + HISTORY_EVENTS)
-        events = np.maximum(pairs(recent.candidate), 1e-9)
-        return pairs(recent.candidate * usual) / events, pairs(recent.candidate_bad) / events
-
-    def increase(self) -> Floats:
-        """How much worse the candidate's rate is of late, in ratio units, (K,)."""
-        expected, rate = self.lately()
-        return rate - expected
-
-    def threshold(self, pair: int) -> float:
-        """The pair's price of an alarm: ln of 1 / its share of the budget."""
-        return float(-np.log(self.schema.spec.judge.false_alarm_budget * self.weights[pair]))
-
-    def _margins(self) -> Floats:
-        return np.array([self.schema.spec.signals[pair.signal].harm for pair in self.schema.pairs])
-
-    def _choose_weights(self) -> Floats:
-        """The budget, equally over the cells that the candidate may serve; within, over the bounds that tell."""
-        weights = np.zeros(self.schema.layout.pairs)
-        for cell, share in self._shares.items():
-            pairs = self._telling(self._cell_pairs[cell]) if len(self._cell_pairs[cell]) else []
-            weights[pairs] = share / max(len(pairs), 1)
-        return weights
-
-    @cached_property
-    def _shares(self) -> dict[Cell, float]:
-        """Each weighed line's part of the budget: equal ones; the values within a segment share one of them."""
-        cells = [cell for cell in self.schema.cells if self.plan.gives(cell[1]) and self._is_weighed(cell[0])]
-        groups = {cell: self._group(*cell) for cell in cells}
-        sizes = Counter(groups.values())
-        return {cell: 1 / len(sizes) / sizes[group] for cell, group in groups.items()}
-
-    def _group(self, name: str, line: str) -> tuple[str, str, bool]:
-        strata = self.schema.strata[name]
-        return name, strata.segment_of(line), strata.is_inner(line)
-
-    def mean_threshold(self, cell: Cell) -> float:
-        """A mean's price of an alarm, by its part of the budget."""
-        return float(-np.log(self.schema.spec.judge.false_alarm_budget * self._shares[cell]))
-
-    def _is_mean(self, name: str) -> bool:
-        return self._is_weighed(name) and not self.schema.spec.signals[name].has_bad_events
-
-    def _is_weighed(self, name: str) -> bool:
-        return bool(self.schema.spec.signals[name].counters)
-
-    def _telling(self, pairs: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Sequence[int]:
-        """Of a histogram's bounds those that some, but not most, of the baseline exceeds, and one hardly any does."""
-        if len(pairs) == 1:
-            return [int(pairs[0])]
-        layout, history = self.schema.layout, self.history
-        events = layout.to_pairs(history.baseline_events)
-        if not events[pairs].any():
-            return [int(pair) for pair in pairs]
-        rate = layout.to_pairs(history.rate * history.baseline_events)[pairs] / np.maximum(events[pairs], 1)
-        telling = [int(pair) for pair, share in zip(pairs, rate, strict=True) if RARE <= share <= COMMON]
-        rarer = [int(pair) for pair, share in zip(pairs, rate, strict=True) if share < RARE]
-        return telling + rarer[:1] or [int(pairs[-1])]
-
     # ------------------------------------------------------------ what is read off
 
     def measures(self) -> Measures:
@@ -274,46 +184,43 @@ class PhaseEngine:
         return Measures(self.schema, sums, self.history.phi)
 
     def is_quiet(self, cell: Cell, now: float) -> bool:
+        """Whether the candidate has answered nothing of a line for a minute; means are never quiet."""
         pairs = self._cell_pairs[cell]
-        if not len(pairs):
-            return False
-        mine = self.schema.layout.strata_of(int(pairs[0]))
-        return bool(self._served[mine].max(initial=-np.inf) < now - QUIET_SECONDS)
+        return bool(len(pairs)) and self.recent.is_quiet(int(pairs[0]), now)
 
     def evidence_of(self, cell: Cell) -> tuple[int | None, float | None, float | None]:
         """The pair that speaks for a cell, its evidence and what it must reach, in nats."""
         pairs = self._cell_pairs[cell]
-        weighed = pairs[self.weights[pairs] > 0] if len(pairs) else pairs
+        weighed = pairs[self.budget.weights[pairs] > 0]
         if len(weighed):
             pair = int(weighed[np.argmax(self.distance[weighed])])
-            threshold = self.threshold(pair)
+            threshold = self.budget.threshold(pair)
             return pair, max(0.0, threshold + float(self.distance[pair])), threshold
         if cell in self._mean_cells:
             nats = self.means.reading(cell, self.sums, self.history.phi).nats
-            return None, None if math.isnan(nats) else nats, self.mean_threshold(cell)
+            return None, None if math.isnan(nats) else nats, self.budget.mean_threshold(cell)
         return None, None, None
 
     def detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
-        """Worked out anew every 10 s: it changes slowly and costs more than a look."""
+        """The smallest ratio of error ratios found in time; worked out anew every DETECTABLE_SECONDS."""
         if pair is None or self.seconds <= 0:
             return None
         known = self._detectable.get(cell)
-        if known is None or now - known[0] >= 10:
+        if known is None or now - known[0] >= DETECTABLE_SECONDS:
             known = self._detectable[cell] = (now, smallest_ratio(self.setting(pair)))
         return known[1]
 
     def setting(self, pair: int) -> Setting:
         """The pair's traffic and rates now, for the smallest effect it can find."""
-        layout, history, recent = self.schema.layout, self.history, self._recent
-        per_second = math.log(2) / RECENT_SECONDS
-        mine = layout.strata_of(pair)
-        events = np.maximum(history.baseline_events[mine], 1e-9)
+        mine = self.schema.layout.strata_of(pair)
+        events = np.maximum(self.history.baseline_events[mine], 1e-9)
+        baseline, candidate = self.recent.per_second(pair)
         return Setting(
-            rate=float((history.rate[mine] * events).sum() / events.sum()),
-            upper=float((history.upper[mine] * events).sum() / events.sum()),
-            baseline_per_second=float(recent.baseline[mine].sum() * per_second),
-            candidate_per_second=float(recent.candidate[mine].sum() * per_second),
-            phi=float(history.phi[pair]),
-            threshold=float(self.limits.history[pair]),
+            rate=float((self.history.rate[mine] * events).sum() / events.sum()),
+            upper=float((self.history.upper[mine] * events).sum() / events.sum()),
+            baseline_per_second=baseline,
+            candidate_per_second=candidate,
+            phi=float(self.history.phi[pair]),
+            threshold=float(self.budget.limits.history[pair]),
             look_seconds=self.schema.spec.judge.tick,
         )
