@@ -79,6 +79,12 @@ class SignalCounts:
         self.strata = schema.strata[name]
         self.bounds = schema.bounds.get(name, ())
 
+    @cached_property
+    def events(self) -> tuple[float, float]:
+        """Of the baseline and of the candidate, over all segments."""
+        baseline, candidate = self.part(EVENTS, TOTAL_SEGMENT).sum(axis=1).tolist()
+        return baseline, candidate
+
     def part(self, part: CounterPart, line: str) -> Floats:
         """(2, strata) of a line."""
         return self._sums[:, self._schema.columns_of(self._name, part, self.strata.leaves_of(line))]
@@ -114,7 +120,7 @@ class Figures(ABC):
 
     def value(self, statistic: str) -> float:
         """The same without an interval."""
-        part, events = self.counts.signal.amount, self.counts.of_candidate(EVENTS)
+        part, events = self.counts.signal.amount, self.counts.events[CANDIDATE]
         return self.counts.of_candidate(part) / events if part is not None and events > 0 else math.nan
 
 
@@ -180,7 +186,7 @@ class Quantiles(Figures):
         return Bounded(*self._values(found, quantile_of(statistic)), float(events))
 
     def value(self, statistic: str) -> float:
-        bounds, events = self.counts.bounds, self.counts.of_candidate(EVENTS)
+        bounds, events = self.counts.bounds, self.counts.events[CANDIDATE]
         if not bounds or not events > 0:
             return math.nan
         below = np.array([self.counts.of_candidate(bound) for bound in bounds]) / events
@@ -223,7 +229,7 @@ class MeanValues(Figures):
         return self._with_interval(known, spread) if spread > 0 else known
 
     def candidate(self, statistic: str) -> Bounded:
-        count = self.counts.of_candidate(EVENTS)
+        count = self.counts.events[CANDIDATE]
         if count <= 0:
             return Bounded()
         squares = self._squares(TOTAL_SEGMENT)[CANDIDATE].sum()

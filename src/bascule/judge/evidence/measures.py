@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.figures import FIGURES, Bounded, Figures, SignalCounts, SignalReading
-from bascule.judge.layout import BASELINE, CANDIDATE, Floats
+from bascule.judge.layout import Floats
 from bascule.judge.sampling.schema import Schema
-from bascule.spec.counters import EVENTS, Statistic
+from bascule.spec.counters import Statistic
 from bascule.spec.quantities import Threshold
 from bascule.spec.signals import Signal
 
@@ -32,8 +32,7 @@ class Measures:
 
     def events(self, name: str) -> tuple[float, float]:
         """Events of the baseline and of the candidate, over all segments."""
-        both = self._of(name).counts.part(EVENTS, TOTAL_SEGMENT).sum(axis=1)
-        return float(both[BASELINE]), float(both[CANDIDATE])
+        return self._of(name).counts.events
 
     def gain_for(self, name: str, threshold: Threshold) -> Bounded:
         """The gain as a bound means it: in percent relative, unless the signal's own unit is a share."""

@@ -77,8 +77,6 @@ class Schema:
             CounterFeed(name, counter) for name, signal in spec.signals.items() for counter in signal.counters
         ]
         self.columns = {column: index for index, column in enumerate(self._columns())}
-        self.parts = {part: index for index, part in enumerate(dict.fromkeys((c.signal, c.part) for c in self.columns))}
-        self._part_of = np.array([self.parts[c.signal, c.part] for c in self.columns], np.intp)
         self._bad_events = {(name, bad.bound): bad for name in spec.signals for bad in self._bad_events_of(name)}
         self.pairs = [Pair(name, line, bound) for name, bound in self._bad_events for line in self.strata[name].lines]
         self._of_pair = {pair: index for index, pair in enumerate(self.pairs)}
@@ -107,10 +105,6 @@ class Schema:
         """Events and bad events per stratum, (S,) each, of increments (2, columns)."""
         events, bad = self._table.of(increments)
         return EventCounts(events[BASELINE], bad[BASELINE], events[CANDIDATE], bad[CANDIDATE])
-
-    def over_segments(self, amounts: Floats) -> Floats:
-        """Sums over the segments: (columns,) -> (parts,), ordered as `parts`."""
-        return np.bincount(self._part_of, amounts, minlength=len(self.parts)).astype(np.float64)
 
     def _columns_of(self, signal: str, part: CounterPart, leaves: tuple[str, ...]) -> list[int]:
         """The columns of one part in these strata."""
