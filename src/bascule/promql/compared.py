@@ -10,8 +10,9 @@ from __future__ import annotations
 from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
 from bascule.promql.expressions import indent
 from bascule.spec import Spec
+from bascule.spec.counters import quantile_of
 from bascule.spec.model import Named
-from bascule.spec.signals import HistogramSignal, RatioSignal, Signal, quantile_of
+from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
 
 EVENTS, SUM, BUCKET, MIX = (
     Recorded.SIGNAL_EVENTS,

@@ -6,15 +6,16 @@ Whoever works with signals asks these methods; nothing outside `spec` and `promq
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
-from bascule.spec.part import Contradiction, Part
+from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
+from bascule.spec.part import Contradiction
 from bascule.spec.quantities import Gain, GainField, Quantity
 from bascule.spec.selector import Selector, SelectorField
 
@@ -34,7 +35,7 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-class SignalPart(Part):
+class SignalPart(Counting):
     """What all kinds share. `role`: what the signal stands for, inferred from its name and kind when absent.
 
     The properties say what a signal means, whatever its kind: None or empty where it has no such thing.
@@ -102,12 +103,17 @@ class SignalPart(Part):
 
         A mean has few events: not every match is rated.
         """
-        return False
+        return self.has_bad_events
 
     @property
     def counts_bad(self) -> bool:
         """Whether the numerator counts bad events, of which none may have happened yet."""
         return False
+
+    @property
+    def counts_good(self) -> bool:
+        """Whether the value is the share of good events."""
+        return self.is_share and not self.counts_bad
 
     @property
     def looks_like_errors(self) -> bool:
@@ -187,10 +193,6 @@ class RatioSignal(SignalPart):
         return True
 
     @property
-    def is_dense(self) -> bool:
-        return True
-
-    @property
     def counts_bad(self) -> bool:
         return self.bad is not None
 
@@ -205,6 +207,24 @@ class RatioSignal(SignalPart):
     @property
     def least_gain(self) -> Gain | None:
         return self.alert_below_gain
+
+    # what it counts
+    statistic: ClassVar[Statistic] = Statistic.SHARE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def read_counters(self) -> tuple[SignalCounter, ...]:
+        return SignalCounter(self.total, EVENTS), SignalCounter(self.events, self.amount)
+
+    @property
+    def amount(self) -> CounterPart:
+        return "good" if self.counts_good else "bad"
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, self.amount
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return (BadEvents(self.amount, others=self.counts_good),)
 
 
 class HistogramSignal(SignalPart):
@@ -235,16 +255,31 @@ class HistogramSignal(SignalPart):
     def selectors(self) -> dict[str, Selector]:
         return {"metric": self.buckets}
 
-    @property
-    def is_dense(self) -> bool:
-        return True
-
     def has_statistic(self, name: str) -> bool:
         return re.fullmatch(r"p\d+", name) is not None
 
     @property
     def quantile_targets(self) -> Mapping[str, float]:
         return self.targets
+
+    # what it counts
+    statistic: ClassVar[Statistic] = Statistic.QUANTILE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def read_counters(self) -> tuple[SignalCounter, ...]:
+        return (SignalCounter(self.series("bucket"), EVENTS, buckets=True),)
+
+    @property
+    def shown(self) -> str:
+        """p95 where it is a target or none is, else the highest target."""
+        return "p95" if "p95" in self.targets else max(self.targets, key=quantile_of, default="p95")
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, *bounds
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return tuple(BadEvents(bound, others=True, bound=bound) for bound in bounds)
 
 
 class MeanSignal(SignalPart):
@@ -279,6 +314,26 @@ class MeanSignal(SignalPart):
     def gain_target(self) -> Gain | None:
         return self.target_gain
 
+    # what it counts
+    statistic: ClassVar[Statistic] = Statistic.MEAN
+
+    @property
+    def read_counters(self) -> tuple[SignalCounter, ...]:
+        """Squares have a counter of their own, or are read off the buckets of the histogram that has the sum."""
+        both = SignalCounter(self.sum, "sum"), SignalCounter(self.count, EVENTS)
+        if self.sum_of_squares is not None:
+            return *both, SignalCounter(self.sum_of_squares, "squares")
+        name = self.sum.metric.removesuffix("_sum")
+        buckets = SignalCounter(self.sum.named(f"{name}_bucket"), None, buckets=True)
+        return both if name == self.sum.metric else (*both, buckets)
+
+    @property
+    def amount(self) -> CounterPart:
+        return "sum"
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, "sum", "squares", *bounds
+
 
 class GaugeSignal(SignalPart):
     """A level that is read as it is."""
@@ -303,9 +358,3 @@ class GaugeSignal(SignalPart):
 
 
 Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]
-
-
-def quantile_of(statistic: str) -> float:
-    """0.95 of `p95`, 0.999 of `p999`."""
-    digits = statistic.removeprefix("p")
-    return int(digits) / float(10 ** len(digits))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bascule.spec import Role, Spec, load, parse
+from bascule.spec.counters import quantile_of
 from bascule.spec.growth import growth_rules
-from bascule.spec.signals import quantile_of
 
 BUILT_IN = load("supersmartmatch")
 HEAD = """
