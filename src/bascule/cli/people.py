@@ -25,7 +25,9 @@ from bascule.errors import UsageError
 from bascule.spec import Spec
 
 if TYPE_CHECKING:
-    from bascule.incidents import IncidentsClient
+    from bascule.api import IncidentsClient
+    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer, PhaseAnswer
+    from bascule.api.models.others import DeliveryAnswer
 
 incidents_app = typer.Typer(no_args_is_help=True, help="What Alertmanager delivered, and what people did about it.")
 maintenance_app = typer.Typer(no_args_is_help=True, help="Planned windows: silenced, and excluded from the SLAs.")
@@ -38,19 +40,15 @@ app.add_typer(notify_app, name="notify")
 
 ABOUT = ("job", "instance", "signal", SEGMENT, "gate")
 Who = Annotated[str, typer.Option("--who", help="Who is doing this.")]
+Why = Annotated[str, typer.Option("--why", help="Why.")]
 Identity = Annotated[int, typer.Argument(help="The number in the list.")]
 
 
 def journal(spec: Spec) -> IncidentsClient:
-    """The client of the incidents role. Raises UsageError when the role serves another migration."""
-    from bascule.incidents import IncidentsClient
+    """The client of the incidents role, which refuses another migration's."""
+    from bascule.api import IncidentsClient
 
-    client = IncidentsClient(spec.stack.url("incidents"))
-    served = client.phase().get("migration")
-    if served != spec.metadata.name:
-        what = f"the incidents role at {client.url} serves the migration {served!r}, not {spec.metadata.name!r}"
-        raise UsageError(what, "give the spec of that migration, or give each its own stack.ports.incidents")
-    return client
+    return IncidentsClient(spec)
 
 
 @incidents_app.command("list")
@@ -58,14 +56,14 @@ def journal(spec: Spec) -> IncidentsClient:
 def incidents_list(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> None:
     """List open and resolved incidents."""
     known = journal(spec).incidents(parse_time(since))
-    print_rows("incidents", known if as_json else [_incident(each) for each in known], as_json)
+    print_rows("incidents", [each.model_dump(mode="json") if as_json else _incident(each) for each in known], as_json)
 
 
-def _incident(known: dict[str, Any]) -> dict[str, Any]:
+def _incident(known: IncidentAnswer) -> dict[str, Any]:
     """What tells incidents apart, and what they are about."""
-    about = (known["labels"].get(name) for name in ABOUT)
-    shown = {name: known[name] for name in ("id", "status", "severity", "alert")}
-    return {**shown, "about": " ".join(value for value in about if value), "summary": known["summary"]}
+    about = (known.labels.get(name) for name in ABOUT)
+    shown = {name: getattr(known, name) for name in ("id", "status", "severity", "alert")}
+    return {**shown, "about": " ".join(value for value in about if value), "summary": known.summary}
 
 
 @incidents_app.command("ack")
@@ -82,6 +80,50 @@ def incidents_note(spec: Spec, number: Identity, text: str, who: Who) -> None:
     """Add a note to an incident."""
     journal(spec).note(number, text, who)
     say(f"note added to incident {number}")
+
+
+@incidents_app.command("show")
+@takes_spec
+def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> None:
+    """Show an incident: its timeline, who was told, and who is still owed a notice."""
+    client = journal(spec)
+    incident = client.incident(number)
+    notices = [each for each in client.notices() if each.situation == incident.situation]
+    if as_json:
+        print_json(incident.model_dump(mode="json") | {"notices": [each.model_dump(mode="json") for each in notices]})
+        return
+    say(f"#{incident.id} {incident.alert} ({incident.severity}): {incident.status}")
+    say(incident.description or incident.summary)
+    entries = [{"at": f"{e.at:%H:%M:%S UTC}", "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
+    print_rows("timeline entries", entries, False)
+    print_rows("notices", [_notice(each) for each in notices], False)
+
+
+def _notice(notice: NoticeAnswer) -> dict[str, Any]:
+    outcome = "owed" if notice.outcome == "pending" else notice.outcome
+    return {
+        "at": f"{notice.at:%H:%M:%S UTC}",
+        "receiver": notice.receiver,
+        "notice": notice.kind,
+        "result": outcome,
+        "detail": notice.detail,
+    }
+
+
+@incidents_app.command("close")
+@takes_spec
+def incidents_close(spec: Spec, number: Identity, who: Who, why: Why) -> None:
+    """End an incident by hand: its alert calls nobody until it begins anew."""
+    closed = journal(spec).close_incident(number, who, why)
+    say(f"incident {closed.id} is closed")
+
+
+@incidents_app.command("reopen")
+@takes_spec
+def incidents_reopen(spec: Spec, number: Identity, who: Who, why: Why) -> None:
+    """Reopen an incident; everyone who was told of its end hears of it."""
+    reopened = journal(spec).reopen_incident(number, who, why)
+    say(f"incident {reopened.id} is open again")
 
 
 @incidents_app.command("export")
@@ -104,7 +146,8 @@ def incidents_export(
 @takes_spec_first
 def maintenance_list(spec: Spec, as_json: AsJson = False) -> None:
     """List planned windows, past and future."""
-    print_rows("maintenance windows", journal(spec).maintenance(), as_json)
+    windows = [each.model_dump(mode="json") for each in journal(spec).maintenance()]
+    print_rows("maintenance windows", windows, as_json)
 
 
 @maintenance_app.command("add")
@@ -119,14 +162,14 @@ def maintenance_add(
 ) -> None:
     """Plan a window; Alertmanager is silenced during it."""
     first, last = parse_span(start, end)
-    print_json(journal(spec).add_maintenance(first, last, reason, who, service))
+    print_json(journal(spec).add_maintenance(first, last, reason, who, service or ()).model_dump(mode="json"))
 
 
 @maintenance_app.command("end")
 @takes_spec
 def maintenance_end(spec: Spec, number: Identity, who: Who) -> None:
     """End a window now, or cancel a future one."""
-    print_json(journal(spec).end_maintenance(number, who))
+    print_json(journal(spec).end_maintenance(number, who).model_dump(mode="json"))
 
 
 @phase_app.command("show")
@@ -142,7 +185,7 @@ def phase_set(
     spec: Spec,
     number: Annotated[int, typer.Argument(help="The phase's number; 0 sends all traffic to the baseline.")],
     who: Who,
-    why: Annotated[str, typer.Option(help="Why.")],
+    why: Why,
     as_json: AsJson = False,
 ) -> None:
     """Move to a step of the plan: recorded with who and why, and applied by the spec's hook if it has one."""
@@ -151,13 +194,13 @@ def phase_set(
     _print_phase(spec, journal(spec).set_phase(number, who, why), as_json)
 
 
-def _print_phase(spec: Spec, phase: dict[str, Any], as_json: bool) -> None:
+def _print_phase(spec: Spec, phase: PhaseAnswer, as_json: bool) -> None:
     if as_json:
-        print_json(phase)
+        print_json(phase.model_dump(mode="json"))
         return
-    step = f"phase {phase['number']} of {len(spec.phases)}" if phase["number"] else "before the first phase"
-    planned = f"{phase['share'] * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {times.rfc3339(phase['started'])} ({phase['who']}: {phase['why']})")
+    step = f"phase {phase.number} of {len(spec.phases)}" if phase.number else "before the first phase"
+    planned = f"{phase.share * 100:.3g} % to {spec.versions.candidate}"
+    say(f"{step}: {planned}, since {times.rfc3339(phase.started.timestamp())} ({phase.who}: {phase.why})")
 
 
 @notify_app.command("test")
@@ -168,7 +211,7 @@ def notify_test(
     only: Annotated[str | None, typer.Option(help="Only this receiver.")] = None,
 ) -> None:
     """Send a test message through every receiver and show the result of each; exit 1 if one failed."""
-    from bascule.delivery.message import Result
+    from bascule.delivery import Result
     from bascule.incidents import try_receivers
 
     deliveries = try_receivers(spec, who, only)
@@ -176,10 +219,32 @@ def notify_test(
     raise typer.Exit(0 if all(delivery.result is Result.DELIVERED for delivery in deliveries) else 1)
 
 
+@notify_app.command("owed")
+@takes_spec_first
+def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
+    """List what a channel of a receiver does not have yet, with the reason; exit 1 if something is owed."""
+    owed = [each for each in journal(spec).deliveries() if each.result == "owed"]
+    rows = [each.model_dump(mode="json") if as_json else _owed(each) for each in owed]
+    print_rows("owed notices", rows, as_json)
+    raise typer.Exit(1 if owed else 0)
+
+
+def _owed(delivery: DeliveryAnswer) -> dict[str, Any]:
+    return {
+        "receiver": delivery.receiver,
+        "channel": delivery.channel,
+        "subject": delivery.subject,
+        "since": f"{delivery.started:%H:%M:%S UTC}",
+        "attempts": delivery.attempts,
+        "detail": delivery.detail,
+    }
+
+
 def _delivery(done: Any) -> dict[str, Any]:
     took = f"{done.ended - done.started:.1f} s"
     return {
         "receiver": done.receiver,
+        "channel": done.channel,
         "result": done.result,
         "attempts": done.attempts,
         "took": took,

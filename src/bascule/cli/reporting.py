@@ -144,7 +144,7 @@ def _write(content: bytes, path: Path | None) -> None:
 
 def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     """What the report has no answer for, by name."""
-    from bascule.sla import Outcome
+    from bascule.sla import SlaOutcome
 
     declared = ", ".join(spec.slas.named)
     if not declared:
@@ -152,7 +152,7 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
         return
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
-        if objective.outcome is Outcome.NO_DATA:
+        if objective.outcome is SlaOutcome.NO_DATA:
             yield f"{objective.name}: no data, or too little, {_span(report.start, report.end)}"
 
 

@@ -48,11 +48,11 @@ def init(
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
 ) -> None:
     """Write a starter spec: a minimal one, or one proposed from what a running Prometheus has."""
-    from bascule.generate.discover import discover
+    from bascule.discover import propose
 
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = discover(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
+    text = propose(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
 
@@ -77,9 +77,10 @@ def generate(
 
 def _verify(spec: Spec, url: str) -> int:
     """Run every generated expression on a Prometheus; shows those without data, with the reason."""
-    from bascule.generate.verify import verify
+    from bascule import generate as room
+    from bascule.discover import verify
 
-    findings = verify(spec, Prometheus(checked_url(url)))
+    findings = verify(spec, room.generate(spec), Prometheus(checked_url(url)))
     for finding in findings:
         if finding.state != "ok":
             say(str(finding))

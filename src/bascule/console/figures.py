@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from bascule import times
+from bascule.spec.signals import TIME_UNITS
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -40,7 +41,7 @@ def between(low: float, high: float, unit: str) -> str:
 
 def unit_name(unit: str) -> str:
     """The unit as it stands beside a signal's name."""
-    return {"ratio": "share of events", "seconds": "time", "": ""}.get(unit, unit)
+    return "share of events" if unit == "ratio" else "time" if unit in TIME_UNITS else unit
 
 
 def multiple(value: float | None) -> str:
@@ -93,8 +94,9 @@ def _scale(value: float, unit: str) -> tuple[float, str]:
     """What a value of this size is multiplied by to be read, and its short unit then."""
     if unit == "ratio":
         return 100.0, "%"
-    if unit == "seconds":
-        return (1.0, "s") if abs(value) >= 1 else (1000.0, "ms")
+    if unit in TIME_UNITS:
+        seconds = TIME_UNITS[unit]
+        return (seconds, "s") if abs(value * seconds) >= 1 else (1000 * seconds, "ms")
     return 1.0, unit.partition(" ")[0]
 
 

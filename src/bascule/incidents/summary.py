@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from bascule import promql
 from bascule.errors import BasculeError
 from bascule.incidents.escalation import Situation
 from bascule.incidents.model import Entry, Notice
 from bascule.incidents.store import Store
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Spec
-from bascule.spec.signals import HistogramSignal, RatioSignal
+from bascule.spec.quantities import format_duration
 from bascule.times import dated, lasting
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -92,32 +93,20 @@ def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str
     """Each signal by version, around the situation; a block's height is its value between lowest and highest."""
     lines = ["## Signals", "", "| signal | version | course | lowest | highest |", "|---|---|---|---|---|"]
     step = max(1.0, (end - start) / _POINTS)
+    window = format_duration(max(60.0, round(2 * step)))
     try:
-        for name, expression in _expressions(spec, max(60.0, 2 * step)):
-            for series in prometheus.range(expression, start, end, step):
-                lines.append(_course(name, series, spec))
+        for name, signal in spec.signals.items():
+            for version in spec.versions.both:
+                asked = promql.value(signal, spec.versions.matchers(version), window)
+                found = prometheus.range(asked, start, end, step)
+                lines.append(_course(name if signal.buckets is None else f"{name}.p95", version, found))
     except BasculeError as error:
         return f"## Signals\n\nPrometheus could not be asked: {error.what}"
     return "\n".join(lines)
 
 
-def _expressions(spec: Spec, window: float) -> Iterable[tuple[str, str]]:
-    by = spec.versions.label
-    if by is None:
-        return
-    span = f"{window:.0f}s"
-    for name, signal in spec.signals.items():
-        if isinstance(signal, RatioSignal):
-            events, total = (f"sum by ({by}) (rate({s.over(span)}))" for s in (signal.events, signal.total))
-            yield name, f"({events} or 0 * {total}) / ({total} > 0)"
-        elif isinstance(signal, HistogramSignal):
-            buckets = f"sum by ({by}, le) (rate({signal.series('bucket').over(span)}))"
-            yield f"{name}.p95", f"histogram_quantile(0.95, {buckets})"
-
-
-def _course(name: str, series: Series, spec: Spec) -> str:
-    values = [float(value) for value in series.values if math.isfinite(value)]
-    version = series.labels.get(spec.versions.label or "", "") or "-"
+def _course(name: str, version: str, found: Sequence[Series]) -> str:
+    values = [float(value) for series in found for value in series.values if math.isfinite(value)]
     if not values:
         return f"| {name} | {version} | no data | | |"
     low, high = min(values), max(values)

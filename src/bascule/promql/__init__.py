@@ -43,14 +43,12 @@ from bascule.promql.expressions import (
     not_among,
     strata,
 )
+from bascule.promql.scrapes import SAID_BY, availability_of, scraped
 from bascule.promql.services import (
-    SERVING,
-    availability,
     availability_by_service,
     cache_counts,
     cache_hit_ratio,
     service_up,
-    serving,
 )
 from bascule.promql.traffic import (
     candidate_share,
@@ -59,18 +57,19 @@ from bascule.promql.traffic import (
     planned_by_version,
     requests,
     traffic,
+    traffic_signal,
 )
 from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
 
 __all__ = [
     "QUANTILES",
-    "SERVING",
+    "SAID_BY",
     "WINDOW",
     "WINDOW_SECONDS",
     "Amount",
     "among",
-    "availability",
     "availability_by_service",
+    "availability_of",
     "bad_difference",
     "bad_events",
     "bad_share",
@@ -108,13 +107,14 @@ __all__ = [
     "rates",
     "ratio",
     "requests",
+    "scraped",
     "seconds",
     "service_up",
-    "serving",
     "share_of",
     "strata",
     "summed",
     "traffic",
+    "traffic_signal",
     "value",
     "value_by",
     "value_series",

@@ -49,7 +49,11 @@ def mean_of(amount: Amount, total: Selector, count: Selector, by: str) -> str:
 
 def quantile(amount: Amount, buckets: Selector, q: float, by: str) -> str:
     """Guarded by `>= 0`: a quantile of no observations is NaN, and nothing is left of it."""
-    return f"histogram_quantile({q}, sum by ({by}, le) ({amount(buckets)})) >= 0"
+    return f"histogram_quantile({q}, sum by ({_and_le(by)}) ({amount(buckets)})) >= 0"
+
+
+def _and_le(by: str) -> str:
+    return f"{by}, le" if by else "le"
 
 
 def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:
@@ -58,15 +62,11 @@ def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:
     return value if scale == 1 else f"{scale:g} * {value}"
 
 
-def bad_events(amount: Amount, signal: Signal, bound: float | None = None) -> str:
-    """Bad events in all: those declared, those that are not good, or those above `bound` of a distribution.
+def bad_events(total: Amount, signal: Signal, bound: float | None = None) -> str:
+    """Bad events in all: those declared, those that are not good, or those that took longer than `bound` (seconds).
 
-    Raises ValueError for a signal that has no such events.
+    `total`: a counter's growth in all. Raises ValueError for a signal that has no such events.
     """
-
-    def total(selector: Selector) -> str:
-        return f"sum({amount(selector)})"
-
     match signal:
         case RatioSignal(bad=Selector()):
             return f"{total(signal.events)} or 0 * {total(signal.total)}"

@@ -1,53 +1,37 @@
 """Availability: the share of a service's scrapes that found it there.
 
-For a Redis or nginx its exporter speaks. Of its scrapes count those in which it said something, and those that failed;
-an exporter that answers and says nothing of its service is no data.
+For a Redis or nginx its exporter speaks: a scrape that fails, or in which the exporter does not say that it is there,
+did not find it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 from bascule.promql.expressions import among
 
-SAID_BY: Mapping[str, str] = {"redis": "redis_up", "nginx": "nginx_up"}  # by kind of service
+UP = "up"
+SAID_BY: Mapping[str, str] = {"redis": "redis_up", "nginx": "nginx_up"}  # by kind of service, else `up` itself
 
 
-@dataclass(frozen=True)
-class Scrapes:
-    """The scrapes of services of one kind; `said_by`: the metric in which an exporter tells of them, if one does."""
+def availability_of(kinds: Mapping[str, str], window: str) -> str:
+    """The share of the window's scrapes that found each service (`job`) there; absent where it was not scraped.
 
-    jobs: tuple[str, ...]
-    said_by: str = ""
-
-    def found(self, window: str) -> str:
-        """How many scrapes of the window found each service (`job`) there."""
-        if not self.said_by:
-            return self._summed("sum", "up", window)
-        return f"({self._summed('sum', self.said_by, window)} or 0 * ({self._failed(window)}))"
-
-    def all(self, window: str) -> str:
-        """How many scrapes of the window tell of each service (`job`)."""
-        if not self.said_by:
-            return self._summed("count", "up", window)
-        failed = self._failed(window)
-        return f"({self._summed('count', self.said_by, window)} + {failed} or {failed})"
-
-    def _failed(self, window: str) -> str:
-        return f"({self._summed('count', 'up', window)} - {self._summed('sum', 'up', window)})"
-
-    def _summed(self, how: str, metric: str, window: str) -> str:
-        return f"sum by (job) ({how}_over_time({metric}{{{among('job', list(self.jobs))}}}[{window}]))"
+    `kinds`: the services' kinds by name.
+    """
+    return " or ".join(_shares(kinds, window))
 
 
-def scrapes_of(kinds: Mapping[str, str]) -> Iterator[Scrapes]:
-    """The scrapes of services, given their kinds by name: one for each way in which scrapes tell of them."""
-    ways = {job: SAID_BY.get(kind, "") for job, kind in kinds.items()}
-    for way in dict.fromkeys(ways.values()):
-        yield Scrapes(tuple(job for job, each in ways.items() if each == way), way)
+def scraped(jobs: Sequence[str], window: str) -> str:
+    """1 for each service (`job`) that was scraped within the window, whatever became of it."""
+    return f"group by (job) (count_over_time({UP}{{{among('job', list(jobs))}}}[{window}]))"
 
 
-def availability_by_service(kinds: Mapping[str, str], window: str) -> str:
-    """The share of the window's scrapes that found each service (`job`) there; absent where none tells of it."""
-    return " or ".join(f"{each.found(window)} / ({each.all(window)} > 0)" for each in scrapes_of(kinds))
+def _shares(kinds: Mapping[str, str], window: str) -> Iterator[str]:
+    """One expression for all the services that are told of by the same metric."""
+    said_by = {job: SAID_BY.get(kind, UP) for job, kind in kinds.items()}
+    for metric in dict.fromkeys(said_by.values()):
+        where = among("job", [job for job, each in said_by.items() if each == metric])
+        scrapes = f"sum by (job) (count_over_time({UP}{{{where}}}[{window}]))"
+        found = f"sum by (job) (sum_over_time({metric}{{{where}}}[{window}]))"
+        yield f"{found} / {scrapes}" if metric == UP else f"({found} or 0 * {scrapes}) / {scrapes}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bascule.conventions import Recorded, probe_job
 from bascule.promql.expressions import WINDOW, among
+from bascule.promql.scrapes import SAID_BY
 from bascule.spec import Spec
 
-SERVING = ("application", "nginx", "redis")  # the kinds of services whose absence users notice
 UP = Recorded.SERVICE_UP
-_SAID_BY = {"nginx": "nginx_up", "redis": "redis_up"}  # an exporter answers for it: `up` alone would be the exporter's
 
 
 def service_up(spec: Spec) -> dict[str, str]:
@@ -17,7 +16,7 @@ def service_up(spec: Spec) -> dict[str, str]:
     An exporter answers for a dead nginx or Redis, and a dead exporter leaves `up` alone: both are 0, never absent.
     """
     kinds = dict.fromkeys(service.kind for service in spec.services.values())
-    found = {kind: _up(list(spec.services_of(kind)), _SAID_BY.get(kind, "")) for kind in kinds}
+    found = {kind: _up(list(spec.services_of(kind)), SAID_BY.get(kind, "")) for kind in kinds}
     probes = [probe_job(name) for name in spec.probes]
     return found | ({"probe": _up(probes, "probe_success")} if probes else {})
 
@@ -26,16 +25,6 @@ def _up(jobs: list[str], said_by: str) -> str:
     where = "{" + among("job", jobs) + "}"
     up = f"max by (job, instance) (up{where})"
     return f"max by (job, instance) ({said_by}{where})\nor\n0 * {up}" if said_by else up
-
-
-def serving(spec: Spec) -> list[str]:
-    """The services that availability counts."""
-    return [name for name, service in spec.services.items() if service.kind in SERVING]
-
-
-def availability(jobs: list[str], window: str) -> str:
-    """The share of the window that these services were there: each service counts the same, whatever its targets."""
-    return f"avg(avg by (job) (avg_over_time({UP}{{{among('job', jobs)}}}[{window}])))"
 
 
 def availability_by_service() -> str:

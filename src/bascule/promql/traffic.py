@@ -10,18 +10,25 @@ from bascule.conventions import PLANNED_SHARE, SEGMENT, TOTAL_SEGMENT, VERSION, 
 from bascule.promql.counts import rates, summed
 from bascule.promql.expressions import by_segment, labelled
 from bascule.spec import Selector, Spec
+from bascule.spec.signals import Signal
 
 REQUESTS, PLANNED = Recorded.REQUESTS, Recorded.PLANNED_BY_SEGMENT
 
 
 def traffic(spec: Spec) -> Selector:
     """The counter of all requests, of both versions. Raises ValueError where no signal counts events."""
+    counter = traffic_signal(spec).all_events
+    assert counter is not None
+    return counter
+
+
+def traffic_signal(spec: Spec) -> Signal:
+    """The signal whose events are the requests. Raises ValueError where none counts events."""
     preferred = (named.signal for named in (spec.errors, spec.latency) if named is not None)
-    counters = (signal.all_events for signal in (*preferred, *spec.signals.values()))
-    found = next((counter for counter in counters if counter is not None), None)
-    if found is None:
-        raise ValueError("no signal counts events")
-    return found
+    for signal in (*preferred, *spec.signals.values()):
+        if signal.all_events is not None:
+            return signal
+    raise ValueError("no signal counts events")
 
 
 def requests(spec: Spec) -> str:

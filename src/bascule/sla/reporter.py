@@ -14,8 +14,9 @@ from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.house import report_of
-from bascule.sla.report import Kind, Objective, Outcome, Report
+from bascule.sla.report import ObjectiveReport, Report, SlaOutcome
 from bascule.sla.send import send_archived
+from bascule.slo import SloKind
 from bascule.spec import BUILT_IN, Spec, load
 from bascule.times import rfc3339
 
@@ -54,17 +55,16 @@ class SLAReporter:
         return send_archived(self.spec, archive, entry, to)
 
 
-def _metric(objective: Objective) -> dict[str, Any]:
+def _metric(objective: ObjectiveReport) -> dict[str, Any]:
     """Availability in percent, everything else in its base unit, as the source document has it."""
     figure = objective.whole.deciding
-    scale = 100.0 if objective.promise.kind is Kind.AVAILABILITY else 1.0
-    target = objective.promise.limit if objective.promise.limit is not None else objective.promise.share * scale
+    scale = 100.0 if objective.promise.kind is SloKind.AVAILABILITY else 1.0
     value = figure.value * scale if figure is not None and figure.value is not None else None
     return {
-        "target": target,
+        "target": objective.promise.bound * scale,
         "actual": value,
         "status": objective.whole.outcome.value,
-        "parts_not_kept": [r.name for r in objective.rows if r.own_target and r.assessment.outcome is Outcome.FAIL],
+        "parts_not_kept": [r.name for r in objective.rows if r.own_target and r.assessment.outcome is SlaOutcome.FAIL],
         "state": objective.standing.value,
         "budget_left": objective.budget.left,
         "coverage": objective.covered / objective.wanted if objective.wanted else 0.0,

@@ -45,6 +45,11 @@ class Goal:
         return self.limit if self.kind is SloKind.CEILING and self.limit is not None else 1 - self.share
 
     @property
+    def is_time(self) -> bool:
+        """Whether figures are seconds of a request, rather than shares."""
+        return self.kind is SloKind.LATENCY
+
+    @property
     def is_upper(self) -> bool:
         """Whether a figure must stay below the goal: a time, or a share of bad events."""
         return self.limit is not None
@@ -57,6 +62,6 @@ class Goal:
     def keeps(self, value: float) -> bool:
         return value <= self.bound + EXACT if self.is_upper else value >= self.bound - EXACT
 
-    def value(self, good: float, total: float) -> float:
-        """The share that people compare with the goal: of bad events for a ceiling, of good ones otherwise."""
-        return (total - good) / total if self.kind is SloKind.CEILING else good / total
+    def shown(self, good: float) -> float:
+        """The share that people compare with the goal, from that of good events: of bad ones where it is a ceiling."""
+        return 1 - good if self.kind is SloKind.CEILING else good
