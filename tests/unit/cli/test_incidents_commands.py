@@ -62,7 +62,7 @@ SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 SET = ("phase", "set", "1", "--who", "me", "--why", "to begin")
 CHANGES = [
     SET,
-    ("maintenance", "add", "disks", "--from", "now", "--to", "2100-01-01", "--who", "me"),
+    ("maintenance", "add", "disks", "--from", "now", "--to", SOON, "--who", "me"),
     ("incidents", "ack", "1", "--who", "me"),
     ("phase", "show"),
     ("incidents", "list"),
