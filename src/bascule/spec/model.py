@@ -452,7 +452,7 @@ class Thresholds(Part):
 
 
 class Scrape(Part):
-    """How often Prometheus looks; the defaults deliver a crash in about 6 s (docs/latency.md)."""
+    """How often Prometheus scrapes; with the defaults a crash is delivered within 7 s (see `bascule check`)."""
 
     interval: Span = 1.0
     timeout: Span = 0.5
