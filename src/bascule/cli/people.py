@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -24,6 +23,10 @@ from bascule.conventions import SEGMENT
 from bascule.errors import UsageError
 from bascule.spec import Spec, load
 
+if TYPE_CHECKING:
+    from bascule.api import IncidentsClient
+    from bascule.api.models.journal import IncidentAnswer, PhaseAnswer
+
 incidents_app = typer.Typer(no_args_is_help=True, help="What Alertmanager delivered, and what people did about it.")
 maintenance_app = typer.Typer(no_args_is_help=True, help="Planned windows: silent, and left out of the SLAs.")
 phase_app = typer.Typer(no_args_is_help=True, help="The plan's present step: who moved it, and why.")
@@ -39,24 +42,24 @@ Who = Annotated[str, typer.Option("--who", help="Who does it.")]
 Identity = Annotated[int, typer.Argument(help="The number in the list.")]
 
 
-def client(spec: str) -> Any:
-    from bascule.incidents import IncidentsClient
+def client(spec: str) -> IncidentsClient:
+    from bascule.api import IncidentsClient
 
-    return IncidentsClient(load(spec).stack.url("incidents"))
+    return IncidentsClient(load(spec))
 
 
 @incidents_app.command("list")
 def incidents_list(spec: SpecPath = "supersmartmatch", since: From = "now-7d", as_json: AsJson = False) -> None:
     """Open and resolved incidents."""
     known = client(spec).incidents(parse_time(since))
-    print_rows("incidents", known if as_json else [_incident(each) for each in known], as_json)
+    print_rows("incidents", [each.model_dump(mode="json") if as_json else _incident(each) for each in known], as_json)
 
 
-def _incident(known: dict[str, Any]) -> dict[str, Any]:
+def _incident(known: IncidentAnswer) -> dict[str, Any]:
     """What a reader needs to tell incidents apart, with what they are about."""
-    about = (known["labels"].get(name) for name in ABOUT)
-    shown = {name: known[name] for name in ("id", "status", "severity", "alert")}
-    return {**shown, "about": " ".join(value for value in about if value), "summary": known["summary"]}
+    about = (known.labels.get(name) for name in ABOUT)
+    shown = {name: getattr(known, name) for name in ("id", "status", "severity", "alert")}
+    return {**shown, "about": " ".join(value for value in about if value), "summary": known.summary}
 
 
 @incidents_app.command("ack")
@@ -91,7 +94,7 @@ def incidents_export(
 @maintenance_app.command("list")
 def maintenance_list(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
     """Planned windows, past and coming."""
-    print_rows("maintenance windows", client(spec).maintenance(), as_json)
+    print_rows("maintenance windows", [each.model_dump(mode="json") for each in client(spec).maintenance()], as_json)
 
 
 @maintenance_app.command("add")
@@ -105,13 +108,13 @@ def maintenance_add(
 ) -> None:
     """Plan a window; Alertmanager is silenced for it."""
     first, last = parse_span(start, end)
-    print_json(client(spec).add_maintenance(first, last, reason, who, service))
+    print_json(client(spec).add_maintenance(first, last, reason, who, service or ()).model_dump(mode="json"))
 
 
 @maintenance_app.command("end")
 def maintenance_end(number: Identity, who: Who, spec: SpecOption = "supersmartmatch") -> None:
     """End a window now, or cancel a coming one."""
-    print_json(client(spec).end_maintenance(number, who))
+    print_json(client(spec).end_maintenance(number, who).model_dump(mode="json"))
 
 
 @phase_app.command("show")
@@ -135,14 +138,13 @@ def phase_set(
     _print_phase(loaded, client(spec).set_phase(number, who, why), as_json)
 
 
-def _print_phase(spec: Spec, phase: dict[str, Any], as_json: bool) -> None:
+def _print_phase(spec: Spec, phase: PhaseAnswer, as_json: bool) -> None:
     if as_json:
-        print_json(phase)
+        print_json(phase.model_dump(mode="json"))
         return
-    since = times.rfc3339(phase["started"])
-    step = f"phase {phase['number']} of {len(spec.phases)}" if phase["number"] else "before the first phase"
-    planned = f"{phase['share'] * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {since} ({phase['who']}: {phase['why']})")
+    step = f"phase {phase.number} of {len(spec.phases)}" if phase.number else "before the first phase"
+    planned = f"{phase.share * 100:.3g} % to {spec.versions.candidate}"
+    say(f"{step}: {planned}, since {phase.started:%Y-%m-%dT%H:%M:%SZ} ({phase.who}: {phase.why})")
 
 
 @notify_app.command("test")

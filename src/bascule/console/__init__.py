@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 
+from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
+from bascule.api.models.logs import LogStats
+from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
+from bascule.api.server import serve
 from bascule.console import figures, queries, screenshots
-from bascule.console.answers import Incident, LogStats, Opinion, PhaseAnswer, SignalOpinion, TimelineEntry
-from bascule.console.app import create_app
+from bascule.console.answers import Incident
+from bascule.console.app import ROLE, create_app
 from bascule.console.browser import Browser, BrowserPage
-from bascule.console.parts import LARGEST, Health, JournalReading, Kept, Parts, TrafficReading
+from bascule.console.parts import Health, JournalReading, Kept, Parts, TrafficReading
 from bascule.console.render import FRAGMENTS, Renderer, has_charts
 from bascule.console.runbooks import Runbooks
 from bascule.console.sources import STALE_AFTER, Reading, Source, Watch
@@ -22,12 +26,10 @@ from bascule.console.views.search import LONGEST, LogSearch, visible
 from bascule.console.views.services import own_rows, service_rows
 from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
 from bascule.console.views.verdict import notices, verdict_view
-from bascule.processes.serving import serve_until
 from bascule.spec import Spec
 
 __all__ = [
     "FRAGMENTS",
-    "LARGEST",
     "LONGEST",
     "STALE_AFTER",
     "THRESHOLD_AT",
@@ -39,18 +41,18 @@ __all__ = [
     "Kept",
     "LogSearch",
     "LogStats",
-    "Opinion",
     "Parts",
     "PhaseAnswer",
     "Reading",
     "Renderer",
     "Runbooks",
-    "SignalOpinion",
+    "SignalAnswer",
     "Source",
     "Stream",
-    "TimelineEntry",
+    "TimelineAnswer",
     "TooManyViewers",
     "TrafficReading",
+    "VerdictAnswer",
     "Watch",
     "build",
     "create_app",
@@ -79,4 +81,4 @@ __all__ = [
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the page until `stop` is set."""
-    serve_until(stop, create_app(spec, stop), spec.stack.listen, spec.stack.ports.console)
+    serve(stop, create_app(spec, stop), spec, ROLE)

@@ -248,7 +248,7 @@ def _root(recorded: str, series: _Series) -> str:
 
 _SUFFIXES = ("_bucket", "_sum", "_count")
 _PRODUCERS = {metric.name: metric.producer for metric in conventions.METRICS}
-_ROLES = {"instrument": "the services, through bascule.instrument", "stack": "`bascule up`"}
+_ROLES = {"instrument": "the services, through bascule.instrument", "stack": "`bascule up`", "api": "each role"}
 _EXPORTERS = {
     "node_": "the node exporter",
     "redis_": "the redis exporter",

@@ -1,7 +1,7 @@
 """Alertmanager's configuration: one fast route for the machine, grouped ones for people.
 
 The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal. People get
-critical and warning alerts grouped; `severity: gate` holds a promotion and is nobody's page.
+alerts whose severity pages, grouped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bascule.conventions import Alert
+from bascule.api.tokens import FOLDER, WEBHOOK
+from bascule.conventions import Alert, Severity
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Email, Maintenance, Receiver
@@ -52,15 +53,17 @@ def _repeats(spec: Spec) -> dict[str, Any]:
     that are missing on both sides count as equal: one thing's alert would silence another's."""
     name = f'alertname="{spec.alert_prefix}{Alert.SLA_BUDGET_BURN}"'
     return {
-        "source_matchers": [name, 'severity="critical"'],
-        "target_matchers": [name, 'severity="warning"'],
+        "source_matchers": [name, f'severity="{Severity.CRITICAL}"'],
+        "target_matchers": [name, f'severity="{Severity.WARNING}"'],
         "equal": ["sla"],
     }
 
 
 def _machine(spec: Spec) -> dict[str, Any]:
+    """The file's path counts from the configuration's own folder, wherever that stands."""
     url = spec.stack.url("incidents") + "/api/webhook"
-    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True}]}
+    credential = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
+    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True, "http_config": credential}]}
 
 
 def _switch_route(spec: Spec) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def told_at_once(spec: Spec) -> list[str]:
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
-    pages = 'severity=~"critical|warning"'
+    pages = f'severity=~"{"|".join(severity for severity in Severity if severity.pages)}"'
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
     return [
         *(_people_route(spec, name, pages) for name in told_at_once(spec)),
@@ -109,7 +112,7 @@ def _is_reachable(spec: Spec, name: str) -> bool:
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
-_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
+_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.ALERTS_UNHEARD, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
 
 
 def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:

@@ -169,7 +169,16 @@ class Scene:
     # ------------------------------------------------------------ levels
 
     def _levels(self) -> dict[str, str]:
-        return {**self._services(), **self._roles()}
+        return {**self._gauges(), **self._services(), **self._roles()}
+
+    def _gauges(self) -> dict[str, str]:
+        return {
+            _written(*self._series(signal.level, version, segment)): _flat(self.level(name, version, segment))
+            for name, signal in self.spec.signals.items()
+            if signal.level is not None
+            for version in self.spec.versions.both
+            for segment in self.segments
+        }
 
     def _services(self) -> dict[str, str]:
         said_by = {"nginx": "nginx_up", "redis": "redis_up"}

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bascule import slo
+from bascule.alerts import Alerting, alerting
 from bascule.conventions import Alert, Recorded
-from bascule.generate.alerts import CRITICAL, WARNING, alerting
-from bascule.generate.rules import Alerting, Recording
-from bascule.generate.texts import DURATION, PERCENT
-from bascule.slo import EventSlo, Slo, Tier
+from bascule.generate.rules import Recording
+from bascule.slo import AvailabilitySlo, EventSlo, Slo, Tier
 from bascule.spec import Spec
 from bascule.spec.growth import growth_rules
 from bascule.spec.quantities import format_duration, parse_duration
@@ -66,38 +65,6 @@ def sla_alerts(spec: Spec) -> Iterator[Alerting]:
             yield _burn(each, tier)
 
 
-def _states(each: Slo) -> Iterator[Alerting]:
-    states, name = each.spec.slas.states, each.name
-    spent, known = f'{Recorded.SLA_BUDGET_SPENT}{{sla="{name}"}}', _known_well(each)
-    of_what = f"the {name} SLA{_WHOSE} ({each.goal.written} over {format_duration(each.window)})"
-    yield alerting(
-        each.spec,
-        Alert.SLA_BREACHED,
-        f"{spent} > 1\n{known}",
-        hold=0,
-        severity=CRITICAL,
-        keep_firing_for=states.recovery,
-        labels={"sla": name},
-        summary=f"The {name} SLA{_WHOSE} is breached",
-        description=f"{PERCENT} of the budget of {of_what} is spent.",
-        action="A long window recovers slowly: stop what burns the budget first (see SlaBudgetBurn), then report.",
-        runbook="sla",
-    )
-    yield alerting(
-        each.spec,
-        Alert.SLA_AT_RISK,
-        f"{spent} > {states.warning:g} <= 1\n{known}",
-        hold=0,
-        severity=WARNING,
-        keep_firing_for=states.recovery,
-        labels={"sla": name},
-        summary=f"The budget of the {name} SLA{_WHOSE} is nearly spent",
-        description=f"{PERCENT} of the budget of {of_what} is spent.",
-        action="Hold risky changes, the migration among them, until the budget allows them.",
-        runbook="sla",
-    )
-
-
 def _known_well(each: Slo) -> str:
     """A 24th of the window, and at least an hour, is covered by data; and enough happened in it."""
     minutes = max(each.window / 24, 3600) / 60
@@ -108,50 +75,65 @@ def _known_well(each: Slo) -> str:
     return f"{covered}\nand\nsum_over_time({series}[{span}]) >= {each.least_events:g}"
 
 
-def _near_its_limit(each: EventSlo, bound: float) -> Alerting:
-    """For a time, the source document's "90 % of target" is a quantile at 90 % of its limit, over an hour.
+def _states(each: Slo) -> Iterator[Alerting]:
+    states, hours = each.spec.slas.states, max(int(each.window / 24 / 3600), 1) + 1
+    spent, known = f'{Recorded.SLA_BUDGET_SPENT}{{sla="{each.name}"}}', _known_well(each)
+    told = {
+        "of_what": f"the {each.name} SLA{_WHOSE} ({each.goal.written} over {format_duration(each.window)})",
+        "recovery": format_duration(states.recovery),
+        "hours": hours,
+        "minutes": hours * 60 + 10,
+        **_told(each),
+    }
+    yield alerting(each.spec, Alert.SLA_BREACHED, spent=f"{spent} > 1\n{known}", **told)
+    yield alerting(each.spec, Alert.SLA_AT_RISK, spent=f"{spent} > {states.warning:g} <= 1\n{known}", **told)
 
-    `bound`: the limit in the signal's unit.
-    """
-    states, share = each.spec.slas.states, each.goal.share
-    buckets = f'sum by (le) (avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{each.counted.name}"}}[1h]))'
-    events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{each.counted.name}"}}[1h])) * 3600'
+
+def _told(each: Slo) -> dict[str, str | float]:
+    """What the texts and cases of every alert on an SLA's budget say."""
+    job = ',job="a"' if isinstance(each, AvailabilitySlo) else ""
+    return {"sla": each.name, "whose": _WHOSE, "counted": f'sla="{each.name}"{job}', "budget": each.budget}
+
+
+def _near_its_limit(each: EventSlo, bound: float) -> Alerting:
+    """`bound`: the limit in the signal's unit."""
+    states, share, signal = each.spec.slas.states, each.goal.share, each.counted.name
+    buckets = f'sum by (le) (avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{signal}"}}[1h]))'
+    events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{signal}"}}[1h])) * 3600'
     return alerting(
         each.spec,
-        Alert.SLA_AT_RISK,
-        f"histogram_quantile({share:g}, {buckets}) > {states.warning * bound:g} <= {bound:g}\n"
+        f"{Alert.SLA_AT_RISK}.time",
+        sla=each.name,
+        near=f"histogram_quantile({share:g}, {buckets}) > {states.warning * bound:g} <= {bound:g}\n"
         f"and on ()\n{events} >= {10 * each.least_events:g}",
-        hold=600,
-        severity=WARNING,
-        keep_firing_for=states.recovery,
-        labels={"sla": each.name, "measure": "time"},
-        summary=f"Response times come near the limit of the {each.name} SLA",
-        description=f"{share * 100:g}% of the last hour's requests took up to {DURATION}; "
-        f"the limit is {format_duration(each.goal.bound)}.",
-        action="Hold risky changes; look for what became slower.",
-        runbook="sla",
+        share=share,
+        limit=format_duration(each.goal.bound),
+        bound=bound,
+        recovery=format_duration(states.recovery),
+        where=f'signal="{signal}",version="{each.spec.versions.candidate}"',
     )
 
 
 def _burn(each: Slo, tier: Tier) -> Alerting:
-    name, pace = each.name, tier.rate * each.budget
+    limit = tier.rate * each.budget
     return alerting(
         each.spec,
         Alert.SLA_BUDGET_BURN,
-        "\nand ignoring (window)\n".join(
-            f'{Recorded.SLA_BAD_RATIO}{{sla="{name}",window="{window}"}} > {pace:.6g}'
-            for window in (tier.long, tier.short)
-        )
-        + f"\nand ignoring (window)\n{_enough_in(each, tier.long)}",
-        hold=0,
+        objective=each.goal.written,
+        burning=_burning(each, tier, limit),
+        window=tier.long,
         severity=tier.severity,
-        labels={"sla": name, "window": tier.long},
-        summary=f"The budget of the {name} SLA{_WHOSE} burns too fast",
-        description=f"{PERCENT} of the {each.counts_in} of the last {tier.long}{_WHOSE} were bad, more than "
-        f"{pace * 100:.4g}%: {_pace(tier.rate)} of the {name} SLA ({each.goal.written}).",
-        action="Find what fails now. If it is the new version, roll back.",
-        runbook="sla",
+        events=each.counts_in,
+        limit=f"{limit * 100:.4g}%",
+        pace=_pace(tier.rate),
+        **_told(each),
     )
+
+
+def _burning(each: Slo, tier: Tier, limit: float) -> str:
+    windows = (tier.long, tier.short)
+    fast = (f'{Recorded.SLA_BAD_RATIO}{{sla="{each.name}",window="{window}"}} > {limit:.6g}' for window in windows)
+    return "\nand ignoring (window)\n".join((*fast, _enough_in(each, tier.long)))
 
 
 def _pace(rate: float) -> str:

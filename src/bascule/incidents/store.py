@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -65,10 +65,14 @@ _INCIDENT_COLUMNS = (
 
 
 class Store:
-    """The journal in one file. Raises StoreError when the file cannot be read or written."""
+    """The journal in one file. Raises StoreError when the file cannot be read or written.
 
-    def __init__(self, path: Path, now: float) -> None:
+    `kind_of`: from an alert's labels to the escalation that it belongs to.
+    """
+
+    def __init__(self, path: Path, now: float, kind_of: Callable[[Mapping[str, str]], str] = kind_of) -> None:
         self.path = path
+        self._kind_of = kind_of
         self._lock = threading.RLock()
         self._db = connect(path, _WHAT)
         self._db.row_factory = sqlite3.Row
@@ -154,7 +158,7 @@ class Store:
         return next((each for each in alike if same_alert(each.labels, told.labels)), found)
 
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
-        kind, cause = kind_of(new.labels), cause_of(new.labels)
+        kind, cause = self._kind_of(new.labels), cause_of(new.labels)
         values = (
             new.fingerprint, new.labels.get("alertname", ""), json.dumps(dict(new.labels), sort_keys=True),
             new.labels.get("severity", "unknown"), kind, new.annotations.get("summary", ""),

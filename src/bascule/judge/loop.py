@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from bascule import times
-from bascule.conventions import SEGMENT, VERSION
+from bascule.alerts import posted
+from bascule.conventions import SEGMENT
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.alarm import Alarm
@@ -149,18 +150,8 @@ class AlarmPost:
 
     def _alert(self, alarm: Alarm, *, ended: bool) -> PostedAlert:
         now = datetime.now(UTC)
-        labels = {
-            "alertname": self._name,
-            "signal": alarm.signal,
-            SEGMENT: alarm.segment,
-            "severity": "critical",
-            VERSION: self._spec.versions.candidate,
-        }
-        annotations = {
-            "summary": f"{self._spec.versions.candidate} is worse: {alarm.signal} ({alarm.segment})",
-            "description": alarm.text,
-            "action": "Roll back, or hold the share until the cause is known.",
-        }
+        cell = {"signal": alarm.signal, SEGMENT: alarm.segment}
+        labels, annotations = posted(self._spec, AlertName.CANDIDATE_WORSE, cell, told=alarm.text)
         starts = times.moment(alarm.since)
         source = self._spec.stack.url("judge") + "/api/verdict"
         return PostedAlert(labels, annotations, starts, now if ended else now + ENDS_AFTER, source)

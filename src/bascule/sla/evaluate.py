@@ -62,7 +62,7 @@ def evaluate(
     """
     _check_span(start, end)
     slos = _asked(spec, only)
-    known = journal if journal is not None else read_journal(spec.stack.url("incidents"), 2 * start - end, end)
+    known = journal if journal is not None else read_journal(spec, 2 * start - end, end)
     data = read_data(spec, prometheus, start, end, known, slos)
     before = _before(data, known, slos)
     return Report(
@@ -104,7 +104,7 @@ def _notes_on_the_spec(spec: Spec, only: Iterable[str]) -> Iterator[Note]:
 def freeze_baseline(spec: Spec, prometheus: Prometheus, start: float, end: float) -> Baseline:
     """What the baseline version did in a span, to be kept for when it is gone; UsageError when it did nothing."""
     _check_span(start, end)
-    journal = read_journal(spec.stack.url("incidents"), start, end)
+    journal = read_journal(spec, start, end)
     return freeze(read_data(spec, prometheus, start, end, journal, all_of(spec)))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import httpx
-
+from bascule.api import IncidentsClient
+from bascule.api.models.journal import IncidentAnswer, WindowAnswer
 from bascule.conventions import PARTNER, SEGMENT, VERSION
+from bascule.errors import BasculeError
 from bascule.sla.report import Episode, Planned, TimelineMark
 from bascule.spec import Spec
 from bascule.spec.quantities import parse_moment
@@ -26,44 +25,42 @@ class JournalSpan:
     marks: tuple[TimelineMark, ...] = ()
 
 
-def read_journal(url: str, start: float, end: float, timeout: float = 3.0) -> JournalSpan:
+def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> JournalSpan:
+    client = IncidentsClient(spec, seconds=seconds)
     try:
-        with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as http:
-            span = {"since": start, "until": end}
-            incidents = _get(http, "/api/incidents", span)
-            marks = _get(http, "/api/timeline", span)
-            windows = _get(http, "/api/maintenance", span)
-    except (httpx.HTTPError, ValueError):
+        incidents = client.incidents(start, end)
+        marks = client.timeline(start, end)
+        windows = client.maintenance(start, end, cancelled=False)
+    except BasculeError:
         return JournalSpan()
+    finally:
+        client.close()
     return JournalSpan(
         True,
         tuple(sorted((_episode(item) for item in incidents), key=lambda episode: (episode.start, episode.id))),
         tuple(_planned(item) for item in windows),
-        tuple(TimelineMark(item["at"], item["kind"], item["text"], item.get("who", "")) for item in marks),
+        tuple(TimelineMark(item.at.timestamp(), item.kind, item.text, item.who) for item in marks),
     )
 
 
-def _get(http: httpx.Client, path: str, params: Mapping[str, float]) -> list[dict[str, Any]]:
-    response = http.get(path, params=dict(params))
-    if response.status_code == 404:
-        return []
-    response.raise_for_status()
-    items: list[dict[str, Any]] = response.json()
-    return items
-
-
-def _episode(item: Mapping[str, Any]) -> Episode:
-    labels = item["labels"]
-    where = " ".join(labels[name] for name in _WHERE if labels.get(name))
-    ended = (item.get("ends") or item["resolved"]) if item["resolved"] else None
-    kind, who = item.get("kind", ""), item.get("acknowledged_by", "")
+def _episode(item: IncidentAnswer) -> Episode:
+    where = " ".join(item.labels[name] for name in _WHERE if item.labels.get(name))
+    ended = (item.ends or item.resolved) if item.resolved else None
     return Episode(
-        item["id"], item["alert"], item["severity"], kind, where, item["starts"], ended, item["summary"], who
+        id=item.id,
+        alert=item.alert,
+        severity=item.severity,
+        kind=item.kind,
+        where=where,
+        start=item.starts.timestamp(),
+        end=None if ended is None else ended.timestamp(),
+        summary=item.summary,
+        acknowledged_by=item.acknowledged_by,
     )
 
 
-def _planned(item: Mapping[str, Any]) -> Planned:
-    return Planned(item["starts"], item["ends"], item["reason"], tuple(item["services"]))
+def _planned(item: WindowAnswer) -> Planned:
+    return Planned(item.starts.timestamp(), item.ends.timestamp(), item.reason, item.services)
 
 
 def declared(spec: Spec) -> tuple[Planned, ...]:

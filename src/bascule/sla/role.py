@@ -6,17 +6,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CollectorRegistry
 
+from bascule.api.models.fields import readable
+from bascule.api.models.others import DeliveryAnswer, ReportAnswer
+from bascule.api.server import application, serve
 from bascule.delivery import Courier, Outbox
 from bascule.errors import BasculeError, UsageError
-from bascule.processes.serving import add_metrics_page, serve_until
 from bascule.processes.workers import Workers
 from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive, Archived
@@ -73,29 +73,28 @@ class Scheduler:
         return self._archive.keep(report, item.report.sla, item.report.language, self._clock(), item.id)
 
 
-def create(archive: Archive, outbox: Outbox) -> FastAPI:
-    app = FastAPI(title="Bascule reports", docs_url=None, redoc_url=None, openapi_url=None)
-    add_metrics_page(app, CollectorRegistry())
+def create(spec: Spec, archive: Archive, outbox: Outbox, problems: Callable[[], list[str]] = list) -> FastAPI:
+    app = application(spec, "sla", CollectorRegistry(), ready=problems)
 
     @app.get("/api/reports")
-    def reports() -> list[dict[str, Any]]:
+    def reports() -> list[ReportAnswer]:
         """The archive, newest first, without the mails' bodies."""
-        return [{k: v for k, v in asdict(e).items() if k not in ("html", "text")} for e in archive.list()]
+        return readable(ReportAnswer, archive.list(), "the archive of reports")
 
     @app.get("/api/deliveries")
-    def deliveries() -> list[dict[str, Any]]:
-        return [asdict(delivery) for delivery in outbox.all()]
+    def deliveries() -> list[DeliveryAnswer]:
+        return readable(DeliveryAnswer, outbox.all(), "the ledger of deliveries")
 
-    @app.get("/reports/{identity}")
-    def page(identity: str) -> Response:
+    @app.get("/reports/{identity}", response_class=HTMLResponse)
+    def page(identity: str) -> HTMLResponse:
         """A report as it was sent; it may run no script and load nothing."""
         content = archive.content(archive.get(identity), "html")
         policy = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:"
-        return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
+        return HTMLResponse(content, headers={"Content-Security-Policy": policy})
 
-    @app.exception_handler(BasculeError)
-    def failed(request: Request, error: BasculeError) -> JSONResponse:
-        return JSONResponse({"error": error.what, "mend": error.mend}, 404 if isinstance(error, UsageError) else 503)
+    @app.exception_handler(UsageError)
+    def unknown(request: Request, error: UsageError) -> JSONResponse:
+        return JSONResponse({"error": error.what, "fix": error.mend}, 404)
 
     return app
 
@@ -110,7 +109,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     courier.start()
     workers.start("reports", lambda: Scheduler(spec, prometheus, archive, courier, time.time).run(stop))
     try:
-        serve_until(stop, create(archive, outbox), spec.stack.listen, spec.stack.ports.sla)
+        serve(stop, create(spec, archive, outbox, workers.problems), spec, "sla")
     finally:
         stop.set()
         workers.join(5)

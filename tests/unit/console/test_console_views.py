@@ -15,13 +15,13 @@ from bascule.console import (
     JournalReading,
     Kept,
     LogStats,
-    Opinion,
     PhaseAnswer,
     Reading,
-    SignalOpinion,
+    SignalAnswer,
     Source,
-    TimelineEntry,
+    TimelineAnswer,
     TrafficReading,
+    VerdictAnswer,
     gate_rows,
     log_rows,
     notices,
@@ -49,8 +49,8 @@ def said(value: Any, ago: float = 0.0, error: str = "", heard_ago: float | None 
     return Reading(value, NOW - ago, error, NOW - (ago if heard_ago is None else heard_ago))
 
 
-def opinion(**more: Any) -> Opinion:
-    return Opinion.model_validate({"verdict": "hold", "reasons": ["too few matches"]} | more)
+def opinion(**more: Any) -> VerdictAnswer:
+    return VerdictAnswer.model_validate({"verdict": "hold", "reasons": ["too few matches"]} | more)
 
 
 def signal(**more: Any) -> dict[str, Any]:
@@ -262,7 +262,7 @@ class TestSignals:
         assert row.baseline.startswith("0.1")
 
     def test_a_state_nobody_knows_is_no_data(self) -> None:
-        assert SignalOpinion.model_validate(signal(state="fine")).state is State.NO_DATA
+        assert SignalAnswer.model_validate(signal(state="fine")).state is State.NO_DATA
 
     def test_the_bar_reaches_the_line_when_the_evidence_reaches_the_threshold(self) -> None:
         bars = [self.rows(signal(evidence=e))[0].bar for e in (-3.0, 0.0, 8.0, 800.0)]
@@ -318,7 +318,8 @@ class TestSignals:
 
 class TestEvents:
     def incident(self, **more: Any) -> Incident:
-        plain = {"alert": "ServiceDown", "severity": "warning", "starts": NOW - 60, "labels": {"job": "redis"}}
+        plain = {"id": 1, "alert": "ServiceDown", "severity": "warning", "labels": {"job": "redis"}}
+        plain |= {"starts": NOW - 60, "received": NOW - 59}
         return Incident.model_validate(plain | more)
 
     def test_open_alerts_put_the_critical_first(self) -> None:
@@ -359,7 +360,7 @@ class TestEvents:
         assert [event.title[0] for event in resolved(said(JournalReading(incidents=ended)))[:3]] == ["0", "1", "2"]
 
     def test_the_timeline_tells_who_moved_the_share_and_why(self) -> None:
-        step = TimelineEntry.model_validate(
+        step = TimelineAnswer.model_validate(
             {"at": NOW, "kind": "phase", "number": 2, "share": 0.25, "who": "a", "why": "b"}
         )
         (event,) = timeline(said(JournalReading(timeline=(step,))))

@@ -111,9 +111,15 @@ def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
     assert machine["receiver"] == MACHINE
     assert machine["group_by"] == ["..."]
     assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "1s", True)
-    assert config["receivers"][0]["webhook_configs"] == [
-        {"url": "http://127.0.0.1:9463/api/webhook", "send_resolved": True}
-    ]
+    (webhook,) = config["receivers"][0]["webhook_configs"]
+    assert (webhook["url"], webhook["send_resolved"]) == ("http://127.0.0.1:9463/api/webhook", True)
+
+
+def test_the_journal_is_told_with_a_credential_of_alertmanagers_own(spec: Spec) -> None:
+    """A file beside the configuration's folder, so that the same text serves `up`, containers and a user's own."""
+    (webhook,) = alertmanager_config(spec)["receivers"][0]["webhook_configs"]
+    file = webhook["http_config"]["authorization"]["credentials_file"]
+    assert file == "../secrets/alertmanager-webhook-token"
 
 
 def test_the_dead_mans_switch_goes_to_whoever_counts_its_beats_and_never_to_the_journal(spec: Spec) -> None:

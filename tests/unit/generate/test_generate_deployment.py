@@ -46,10 +46,12 @@ ENDPOINT = closed(
     interval=DURATION, scrapeTimeout=DURATION,
     relabelings={"items": closed([], targetLabel={"type": "string"}, replacement={"type": "string"})},
 )  # fmt: skip
-RECEIVER = closed(
-    ["name"], name={"type": "string"},
-    webhookConfigs={"items": closed([], url={"type": "string"}, sendResolved={"type": "boolean"})},
+KEY = closed(["key"], name={"type": "string"}, key={"type": "string"})
+WEBHOOK = closed(
+    [], url={"type": "string"}, sendResolved={"type": "boolean"},
+    httpConfig=closed([], authorization=closed([], type={"type": "string"}, credentials=KEY)),
 )  # fmt: skip
+RECEIVER = closed(["name"], name={"type": "string"}, webhookConfigs={"items": WEBHOOK})
 ROUTE = closed(
     [], receiver={"type": "string"}, groupBy={"items": {"type": "string"}}, groupWait=DURATION, groupInterval=DURATION,
     repeatInterval=DURATION,
@@ -138,6 +140,23 @@ def test_the_compose_file_is_valid(name: str) -> None:
     """By the compose specification."""
     text = FILES[name]["compose.yaml"]
     assert set(PyCompose.from_yaml(text).to_dict()["services"]) == set(compose(name)["services"])
+
+
+@every_spec
+def test_alertmanager_and_the_journal_share_a_secret_in_containers(name: str) -> None:
+    """Compose mounts one file for both; in a cluster both name one Secret; no token stands in a file."""
+    services = compose(name)["services"]
+    (given,), (taken,) = services["alertmanager"]["secrets"], services["incidents"]["secrets"]
+    assert given["source"] == taken
+    config = yaml.safe_load(FILES[name]["alertmanager/alertmanager.yml"])
+    credential = config["receivers"][0]["webhook_configs"][0]["http_config"]["authorization"]["credentials_file"]
+    assert given["target"] == f"/etc/{credential.removeprefix('../')}"
+    assert services["incidents"]["environment"] == {"BASCULE_WEBHOOK_TOKEN_FILE": f"/run/secrets/{taken}"}
+
+    pod = manifests(name)["kubernetes/bascule-deployment.yaml"]["spec"]["template"]["spec"]
+    (mounted,) = [volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume]
+    receiver = manifests(name)["kubernetes/alertmanager-config.yaml"]["spec"]["receivers"][0]
+    assert receiver["webhookConfigs"][0]["httpConfig"]["authorization"]["credentials"]["name"] == mounted
 
 
 def test_an_ipv6_address_stands_in_brackets_before_a_port() -> None:

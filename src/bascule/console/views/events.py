@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bascule.console.answers import HEARTBEAT, HOLDING, Incident, TimelineEntry
+from bascule.api.models.journal import TimelineAnswer
+from bascule.console.answers import HEARTBEAT, HOLDING, Incident
 from bascule.console.parts import Health, JournalReading
 from bascule.console.sources import Reading
-from bascule.conventions import PARTNER, SEGMENT
+from bascule.conventions import PARTNER, SEGMENT, Severity
 from bascule.prometheus import ActiveAlert
 
 SHOWN = 12  # entries of a list that grows for ever
-SEVERITIES = ("critical", "warning")
 TELLING = (
     "signal",
     "target",
@@ -73,7 +73,7 @@ def open_alerts(
 ) -> OpenAlerts:
     journal, seen = reading.value, health.fresh(now)
     standing = [incident for incident in journal.incidents if incident.is_open] if journal else []
-    standing.sort(key=lambda each: (_gravity(each), each.starts or NEVER))
+    standing.sort(key=lambda each: (Severity.of(each.severity).rank, each.starts or NEVER))
     return OpenAlerts(
         incidents=[_incident(each) for each in standing if each.severity != HOLDING],
         holding=[_incident(each) for each in standing if each.severity == HOLDING],
@@ -86,10 +86,6 @@ def _doubt(journal_speaks: bool, alerting_stopped: bool) -> str:
     if not journal_speaks:
         return "the incident journal is silent"
     return "no heartbeat comes through the alerting" if alerting_stopped else ""
-
-
-def _gravity(incident: Incident) -> int:
-    return SEVERITIES.index(incident.severity) if incident.severity in SEVERITIES else len(SEVERITIES)
 
 
 def resolved(reading: Reading[JournalReading]) -> list[ListedEvent]:
@@ -146,7 +142,7 @@ def _waiting(alert: ActiveAlert, title: str) -> ListedEvent:
     return ListedEvent(alert.active_at, "pending", title, alert.annotations.get("summary", ""), name=alert.name)
 
 
-def _entry(entry: TimelineEntry) -> ListedEvent:
+def _entry(entry: TimelineAnswer) -> ListedEvent:
     if entry.kind == "phase" and entry.number is not None:
         share = "" if entry.share is None else f": {entry.share:.0%}"
         said = ": ".join(filter(None, (entry.who, entry.why)))

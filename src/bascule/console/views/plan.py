@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from bascule.api.models.journal import PhaseAnswer
+from bascule.api.models.verdict import JudgedPhase, VerdictAnswer
 from bascule.console import queries
-from bascule.console.answers import Opinion, PhaseAnswer
 from bascule.console.parts import JournalReading, TrafficReading
 from bascule.console.sources import Reading
 from bascule.conventions import TOTAL_SEGMENT, State
@@ -59,7 +60,7 @@ class ShareRow:
     query: str
 
 
-def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[Opinion], now: float) -> ShownPlan:
+def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float) -> ShownPlan:
     phase = _phase(journal, judge, now)
     number = phase.number if phase else None
     steps = [Step(i, each.share, each.hold, _place(i, number)) for i, each in enumerate(spec.phases, start=1)]
@@ -67,10 +68,13 @@ def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[Opinion], 
         return ShownPlan(steps, None, None, None, None, None)
     hold = spec.phases[number - 1].hold if 0 < number <= len(spec.phases) else None
     held = None if phase.started is None else now - phase.started.timestamp()
-    return ShownPlan(steps, number, phase.share, phase.started, held, hold, phase.who, phase.why)
+    who, why = (phase.who, phase.why) if isinstance(phase, PhaseAnswer) else ("", "")
+    return ShownPlan(steps, number, phase.share, phase.started, held, hold, who, why)
 
 
-def _phase(journal: Reading[JournalReading], judge: Reading[Opinion], now: float) -> PhaseAnswer | None:
+def _phase(
+    journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float
+) -> PhaseAnswer | JudgedPhase | None:
     """The journal's word counts; the judge's when the journal is silent."""
     kept, opinion = journal.fresh(now), judge.fresh(now)
     if kept is not None:
@@ -103,7 +107,7 @@ def _share_row(spec: Spec, segment: str, traffic: TrafficReading, settling: bool
 
 
 def _only_row(spec: Spec, traffic: TrafficReading, settling: bool) -> ShareRow:
-    """Traffic without segments: the plan is for all of it."""
+    """TrafficReading without segments: the plan is for all of it."""
     planned, actual, rate = traffic.planned.get(TOTAL_SEGMENT), traffic.total_share, _rate(traffic, "")
     state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate), settling)
     return ShareRow(TOTAL_SEGMENT, planned, actual, rate, state, word, queries.share_total(spec))

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from bascule import times
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import figures
-from bascule.console.answers import Opinion
 from bascule.console.sources import Reading, Source
 from bascule.console.views.services import ServiceRow
 from bascule.conventions import State, Verdict
@@ -62,7 +62,7 @@ class PageNotice:
     age: str = ""
 
 
-def verdict_view(spec: Spec, reading: Reading[Opinion], phase: int | None, now: float) -> VerdictView:
+def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None, now: float) -> VerdictView:
     """`phase`: the plan's present step, None when it is not known."""
     opinion = reading.fresh(now)
     if opinion is None and reading.value and reading.answers(now) and reading.value.verdict is Verdict.NO_DATA:
@@ -76,7 +76,7 @@ def verdict_view(spec: Spec, reading: Reading[Opinion], phase: int | None, now: 
     )  # fmt: skip
 
 
-def _silent(reading: Reading[Opinion], now: float) -> VerdictView:
+def _silent(reading: Reading[VerdictAnswer], now: float) -> VerdictView:
     """No fresh opinion is no verdict, whatever the last one was."""
     advice = "Promote nothing. See below which part is down, and start it again."
     if reading.value is None or reading.at is None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from bascule.conventions import Severity
 from bascule.sla.render.numbers import Numbers
 from bascule.sla.report import Episode, ObjectiveReport, Point, Report, TimelineMark
 from bascule.slo import Goal
@@ -113,8 +114,8 @@ def timeline(report: Report, numbers: Numbers, words: Callable[[str], str]) -> M
     for lane in rows:
         for episode in lane:
             x, end = frame.x(episode.start), frame.x(episode.end if episode.end is not None else report.end)
-            colour = BAD if episode.severity == "critical" else "#b26a00"
-            kind = "bad-fill" if episode.severity == "critical" else "warn-fill"
+            colour = BAD if episode.severity == Severity.CRITICAL else "#b26a00"
+            kind = "bad-fill" if episode.severity == Severity.CRITICAL else "warn-fill"
             title = f"{episode.alert} {episode.where}"
             parts.append(_rect(x, top, max(3.0, end - x), 10, colour, f'rx="2" class="{kind}"', title))
         top += 16
