@@ -54,9 +54,19 @@ def opinion(**more: Any) -> VerdictAnswer:
 
 
 def signal(**more: Any) -> dict[str, Any]:
-    plain = {"signal": "errors", "segment": "freemium", "state": "ok", "unit": "ratio", "baseline": 0.001,
-             "candidate": 0.002, "effect": 0.001, "effect_low": -0.001, "effect_high": 0.003, "evidence": 2.0,
-             "threshold": 8.0}  # fmt: skip
+    plain = {
+        "signal": "errors",
+        "segment": "freemium",
+        "state": "ok",
+        "unit": "ratio",
+        "baseline": 0.001,
+        "candidate": 0.002,
+        "effect": 0.001,
+        "effect_low": -0.001,
+        "effect_high": 0.003,
+        "evidence": 2.0,
+        "threshold": 8.0,
+    }
     return plain | more
 
 

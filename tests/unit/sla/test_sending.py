@@ -173,8 +173,10 @@ class Shelf(Archive):
 
 def test_a_year_of_reports_by_the_clock_of_paris(spec):
     """Each day, week and month once, at its hour, none left out and none twice, over both changes of the clocks."""
-    reports = [ScheduledReport(sla=["html"], every=every, at=at, to=["board"])
-               for every, at in (("day", "08:00"), ("week", "09:00"), ("month", "07:30"))]  # fmt: skip
+    reports = [
+        ScheduledReport(sla=["html"], every=every, at=at, to=["board"])
+        for every, at in (("day", "08:00"), ("week", "09:00"), ("month", "07:30"))
+    ]
     timed = spec.model_copy(update={"notify": spec.notify.model_copy(update={"reports": reports})})
     now = datetime(2026, 1, 1, tzinfo=PARIS).timestamp()
     told: list[tuple[float, float, float]] = []
