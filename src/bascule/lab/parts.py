@@ -26,7 +26,7 @@ ALGORITHMS: dict[Role, str] = {"baseline": "classic", "candidate": "nexten", "ba
 
 
 @dataclass(frozen=True)
-class Parts:
+class LabParts:
     """Programs for a spec whose addresses are the lab's own (`lab_spec`), with all files below `folder`."""
 
     spec: Spec

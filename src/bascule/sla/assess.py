@@ -143,8 +143,13 @@ class Rules:
     least_events: float
 
 
-def assess(goal: Goal, events: Events, windows: Iterable[tuple[float, float]],
-           endings: Sequence[tuple[float, float]], rules: Rules) -> Assessment:  # fmt: skip
+def assess(
+    goal: Goal,
+    events: Events,
+    windows: Iterable[tuple[float, float]],
+    endings: Sequence[tuple[float, float]],
+    rules: Rules,
+) -> Assessment:
     """`windows` decide the outcome; `endings` are the windows that end in the recovery time, the current one last."""
     figures = [events.over(goal, *window) for window in windows]
     known = [figure for figure in figures if figure.total >= rules.least_events and figure.spent is not None]

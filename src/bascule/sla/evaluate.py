@@ -22,7 +22,7 @@ from bascule.sla.compare import comparisons
 from bascule.sla.data import Data, excluded_pieces
 from bascule.sla.gain import gain_of
 from bascule.sla.journal import JournalSpan, declared, read_journal
-from bascule.sla.measured import Measured, Part, measured
+from bascule.sla.measured import Measured, ObjectivePart, measured
 from bascule.sla.pieces import cut, duration
 from bascule.sla.report import (
     Assessment,
@@ -206,7 +206,7 @@ def _assess(data: Data, slo: Slo, goal: Goal, events: Events, least: float, appl
     return replace(found, outcome=SlaOutcome.NOT_APPLICABLE, standing=Standing.NOT_APPLICABLE)
 
 
-def _part(data: Data, slo: Slo, part: Part) -> PartReport:
+def _part(data: Data, slo: Slo, part: ObjectivePart) -> PartReport:
     found = _assess(data, slo, part.goal, part.events, part.least_events, part.applies)
     covered = None
     if part.dimension == "service":
