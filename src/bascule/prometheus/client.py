@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bascule import times
 from bascule.errors import QueryRejected, Unreachable
+from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -29,6 +30,7 @@ class NoData:
         return "NO_DATA"
 
 
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")  # packing costs more there than it saves
 ADDRESS: Final = "check that this is the address of a Prometheus"
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
@@ -83,6 +85,7 @@ class Prometheus:
     def __init__(self, url: str, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport, trust_env=False)
+        self._plain = {"Accept-Encoding": "identity"} if self._http.base_url.host in LOOPBACK else {}
 
     def close(self) -> None:
         self._http.close()
@@ -108,9 +111,21 @@ class Prometheus:
 
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
         """The stored samples of the last `seconds` before `at`, at their own timestamps (no interpolation)."""
-        data = self._query("query", query=f"{selector}[{max(1, round(seconds * 1000))}ms]", time=at)
+        data = self._query("query", query=_window(selector, seconds), time=at)
         with self._understood("query"):
             return [_series(item) for item in data["result"]]
+
+    def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
+        """The same samples as arrays, for selectors of thousands of series."""
+        response = self._send(
+            "POST", "query", data=_present(query=_window(selector, seconds), time=at), headers=self._plain
+        )
+        fast = parse_matrix(response.content) if response.status_code == 200 else None
+        if fast is not None:
+            return fast
+        data = self._answer(response)
+        with self._understood("query"):
+            return matrix_of(data["result"])
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
@@ -151,8 +166,7 @@ class Prometheus:
             return False
 
     def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
-        present = {key: value for key, value in params.items() if value is not None}
-        data = self._answer(self._send("POST", endpoint, data=present))
+        data = self._answer(self._send("POST", endpoint, data=_present(**params)))
         if not isinstance(data, dict):
             raise self._strange(endpoint)
         return data
@@ -189,6 +203,14 @@ class Prometheus:
 
     def _strange(self, asked: str) -> QueryRejected:
         return QueryRejected(f"{self.url} answered {asked} with JSON that is not Prometheus'", ADDRESS)
+
+
+def _window(selector: str, seconds: float) -> str:
+    return f"{selector}[{max(1, round(seconds * 1000))}ms]"
+
+
+def _present(**params: Any) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if value is not None}
 
 
 def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
