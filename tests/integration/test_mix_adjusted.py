@@ -79,13 +79,13 @@ def judged(table: Table) -> dict[str, tuple[float, float]]:
     increments = np.zeros((2, len(bench.schema.columns)))
     for (version, segment), one in table.items():
         parts = {
-            ("errors", "total"): one.requests,
+            ("errors", "events"): one.requests,
             ("errors", "bad"): one.bad,
-            ("accuracy", "total"): one.matches,
+            ("accuracy", "events"): one.matches,
             ("accuracy", "good"): one.good,
-            ("satisfaction", "count"): one.ratings,
+            ("satisfaction", "events"): one.ratings,
             ("satisfaction", "sum"): one.stars,
-            ("latency", "count"): one.requests,
+            ("latency", "events"): one.requests,
             **{("latency", bound): under for bound, under in zip(BOUNDS, one.under, strict=True)},
         }
         for (signal, part), amount in parts.items():
