@@ -17,7 +17,6 @@ from bascule.promql.compared import (
     value_series,
 )
 from bascule.promql.counts import (
-    Amount,
     bad_events,
     bad_share,
     counted,
@@ -30,7 +29,6 @@ from bascule.promql.counts import (
     value,
 )
 from bascule.promql.expressions import (
-    WINDOW,
     WINDOW_SECONDS,
     among,
     by_segment,
@@ -38,13 +36,11 @@ from bascule.promql.expressions import (
     canonical_rate,
     indent,
     labelled,
-    not_among,
     strata,
 )
 from bascule.promql.scrapes import SAID_BY, availability_of, scraped
 from bascule.promql.services import (
     availability_by_service,
-    cache_counts,
     cache_hit_ratio,
     service_up,
 )
@@ -61,16 +57,13 @@ from bascule.promql.usage import client_errors, consumers, partner_rates, partne
 __all__ = [
     "QUANTILES",
     "SAID_BY",
-    "WINDOW",
     "WINDOW_SECONDS",
-    "Amount",
     "among",
     "availability_by_service",
     "availability_of",
     "bad_events",
     "bad_share",
     "by_segment",
-    "cache_counts",
     "cache_hit_ratio",
     "candidate_share",
     "candidate_share_by_segment",
@@ -86,7 +79,6 @@ __all__ = [
     "mix",
     "mix_adjusted",
     "mix_adjusted_quantile",
-    "not_among",
     "of_signal",
     "p95_ratio",
     "p95_seconds",
