@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
-from bascule.transport import Answer, Http, is_local
+from bascule.transport import Answer, Http
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -87,7 +87,6 @@ class Prometheus:
     def __init__(self, url: str, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
         self._http = Http("Prometheus", url, seconds=timeout, transport=transport)
         self.url = self._http.url
-        self._plain = {"Accept-Encoding": "identity"} if is_local(self.url) else {}
 
     def close(self) -> None:
         self._http.close()
@@ -120,7 +119,7 @@ class Prometheus:
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
         """The same samples as arrays, for selectors of thousands of series."""
         asked = _present(query=_window(selector, seconds), time=at)
-        answer = self._http.ask("POST", "/api/v1/query", data=asked, headers=self._plain)
+        answer = self._http.ask("POST", "/api/v1/query", data=asked)
         fast = parse_matrix(answer.body) if answer.is_success else None
         if fast is not None:
             return fast

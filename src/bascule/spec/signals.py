@@ -6,15 +6,16 @@ Whoever works with signals asks these methods; nothing outside `spec` and `promq
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
 from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
+from bascule.spec.part import Contradiction
 from bascule.spec.quantities import Gain, GainField, Quantity
 from bascule.spec.selector import Selector, SelectorField
 
@@ -141,11 +142,9 @@ class RatioSignal(SignalPart):
     target_gain: GainField | None = None
     alert_below_gain: GainField | None = None
 
-    @model_validator(mode="after")
-    def _one_side(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if (self.bad is None) == (self.good is None):
-            raise ValueError("give either 'bad' or 'good', not both and not neither")
-        return self
+            yield Contradiction("give either 'bad' or 'good', and not both", "bad", "good")
 
     @property
     def events(self) -> Selector:
