@@ -8,11 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bascule.judge.engine import Engine
-from bascule.judge.outcome import outcome_of
-from bascule.judge.plan import Plan
-from bascule.judge.signals import JointLook, Schema
-from bascule.judge.surroundings import Sight, Surroundings
+from bascule.judge import JointLook, PhaseEngine, PlanStep, Schema, Sight, Surroundings, outcome_of
 from bascule.prometheus import NO_DATA, Sample, Series
 from bascule.spec import Selector, Spec
 
@@ -26,7 +22,7 @@ class PretendPrometheus:
 
     now: float = 0.0
     samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(default_factory=dict)
-    plan: Plan | None = None
+    plan: PlanStep | None = None
 
     def add(self, time: float, text: str, **labels: str) -> None:
         """One scrape: exposition text, as an instance with these target labels."""
@@ -104,14 +100,14 @@ class Bench:
 
     spec: Spec
     bounds: Mapping[str, Sequence[float]]
-    plan: Plan
+    plan: PlanStep
     seed: int = 1
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
         self.schema = Schema(self.spec, self.bounds)
-        self.engine = Engine(self.schema, self.plan)
+        self.engine = PhaseEngine(self.schema, self.plan)
         self.time = self.plan.started
         self.up = (1.0, 1.0)
         self.seen = [self.time, self.time]
@@ -154,18 +150,18 @@ class Bench:
     ) -> None:
         n = int(self.random.poisson(traffic))
         bad = int(self.random.binomial(n, wrong))
-        self._add(into, "errors", "total", segment, n)
+        self._add(into, "errors", "events", segment, n)
         self._add(into, "errors", "bad", segment, bad)
-        self._add(into, "accuracy", "total", segment, n - bad)
+        self._add(into, "accuracy", "events", segment, n - bad)
         self._add(into, "accuracy", "good", segment, int(self.random.binomial(n - bad, right)))
         times = self.random.lognormal(np.log(latency), 0.3, n)
-        self._add(into, "latency", "count", segment, n)
+        self._add(into, "latency", "events", segment, n)
         for bound in self.bounds.get("latency", ()):
             self._add(into, "latency", bound, segment, int((times <= bound).sum()))
 
     def _rate(self, into: np.ndarray, segment: str, traffic: float, odds: Sequence[float]) -> None:
         given = self.random.choice([3, 4, 5], int(self.random.poisson(0.3 * traffic)), p=odds)
-        self._add(into, "satisfaction", "count", segment, len(given))
+        self._add(into, "satisfaction", "events", segment, len(given))
         self._add(into, "satisfaction", "sum", segment, int(given.sum()))
         for bound in self.bounds.get("satisfaction", ()):
             self._add(into, "satisfaction", bound, segment, int((given <= bound).sum()))

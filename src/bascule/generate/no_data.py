@@ -31,8 +31,11 @@ def no_data_rules(spec: Spec) -> Iterator[Recording]:
 
 
 def _signal(spec: Spec, name: str, signal: Signal) -> Iterator[Recording]:
-    """Read where it is recorded: absent without traffic, and without its own counter."""
-    if signal.is_dense and names.SEGMENT in promql.strata(spec, signal):
+    """Read where it is recorded: absent without traffic, and without its own counter.
+
+    A mean has few events (not every match is rated): it is looked for in all segments together.
+    """
+    if signal.has_bad_events and names.SEGMENT in promql.strata(spec, signal):
         series = promql.value_series(signal, level="version_segment")
         yield _expected(f"{PLANNED} > bool 0", signal=name)
         yield _present(f'count by (version, user_segment) ({series}{{signal="{name}"}})', signal=name)

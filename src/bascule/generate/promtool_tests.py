@@ -75,7 +75,7 @@ def _each_signal(spec: Spec, scene: Scene) -> Iterator[Test]:
     """Its metric vanishes, the others stay."""
     for name, signal in spec.signals.items():
         counter = signal.buckets or signal.numerator
-        if signal.is_dense and counter is not None:
+        if signal.has_bad_events and counter is not None:
             gone = replace(scene, without=frozenset(counter.names)).series()
             check = firing(spec.alert_prefix + Alert.SIGNAL_NO_DATA, signal=name)
             yield Test(f"{Alert.SIGNAL_NO_DATA} firing: {name} vanishes", gone, (check,))
@@ -111,13 +111,13 @@ def _values(spec: Spec, scene: Scene) -> Iterator[Check]:
     old, new = spec.versions.both
     yield _near(Named.TRAFFIC_SPLIT_V2, sum(scene.share_of(new, s) for s in scene.segments) / len(scene.segments))
     segment = next(name for name in scene.segments if scene.planned(name) > 0)
-    for one, of_bad, by_version, difference in (
-        (spec.errors, True, Named.ERROR_RATE, Named.ERROR_RATE_COMPARISON),
-        (spec.accuracy, False, Named.ACCURACY_RATE, Named.ACCURACY_IMPROVEMENT),
+    for one, side, by_version, difference in (
+        (spec.errors, "bad", Named.ERROR_RATE, Named.ERROR_RATE_COMPARISON),
+        (spec.accuracy, "good", Named.ACCURACY_RATE, Named.ACCURACY_IMPROVEMENT),
     ):
         if one is not None:
             levels = {version: scene.level(one.name, version, segment) for version in (old, new)}
-            if one.signal.counts_bad is not of_bad:
+            if one.signal.amount != side:
                 levels = {version: 1 - level for version, level in levels.items()}
             yield from (_near(by_version, level, version) for version, level in levels.items())
             yield _near(difference, levels[new] - levels[old])

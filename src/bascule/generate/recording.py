@@ -51,17 +51,17 @@ def _source_names(spec: Spec) -> Iterator[Recording]:
     """The source document's rules, under its names, of the signals that have the roles it means."""
     accuracy, latency, errors = spec.accuracy, spec.latency, spec.errors
     if accuracy:
-        yield Recording(Named.ACCURACY_RATE, promql.good_share_by_version(accuracy))
+        yield Recording(Named.ACCURACY_RATE, promql.share_by_version(accuracy, "good"))
     if latency:
         yield Recording(Named.RESPONSE_TIME_P95, promql.p95_seconds(latency))
     if errors:
-        yield Recording(Named.ERROR_RATE, promql.bad_share_by_version(errors))
+        yield Recording(Named.ERROR_RATE, promql.share_by_version(errors, "bad"))
     if accuracy:
-        yield Recording(Named.ACCURACY_IMPROVEMENT, promql.good_difference(accuracy))
+        yield Recording(Named.ACCURACY_IMPROVEMENT, promql.share_difference(accuracy, "good"))
     if latency:
         yield Recording(Named.PERFORMANCE_RATIO, promql.p95_ratio(spec, latency))
     if errors:
-        yield Recording(Named.ERROR_RATE_COMPARISON, promql.bad_difference(errors))
+        yield Recording(Named.ERROR_RATE_COMPARISON, promql.share_difference(errors, "bad"))
 
 
 # ---------------------------------------------------------------- traffic, services, cache

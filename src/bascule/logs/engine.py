@@ -25,6 +25,7 @@ from bascule.errors import QueryRejected, StoreError, Unreachable
 from bascule.logs import segments
 from bascule.logs.segments import IDENTITY, Segment
 from bascule.spec.model import SearchEngine
+from bascule.transport import is_local
 
 BULK_ROWS = 2_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
@@ -56,7 +57,10 @@ class Engine:
         password = self.settings.password_file and self.settings.password_file.read_text().strip()
         auth = (self.settings.username, password or "") if self.settings.username else None
         verify: Any = str(self.settings.ca) if self.settings.ca else True
-        self.client = httpx.Client(base_url=self.settings.url, auth=auth, verify=verify, timeout=30)
+        through_proxies = not is_local(self.settings.url)
+        self.client = httpx.Client(
+            base_url=self.settings.url, auth=auth, verify=verify, timeout=30, trust_env=through_proxies
+        )
 
     def prepare(self) -> None:
         """Put the policy that drops old indices (ILM or ISM) and the index template, where they are not there yet.

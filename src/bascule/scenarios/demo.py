@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import threading
 import time
@@ -31,7 +32,8 @@ from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import screenshots
 from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, Verdict
 from bascule.errors import AlreadyRunning, StoreError, UsageError
-from bascule.scenarios.house import House, NotSeen, standing
+from bascule.scenarios.house import SPEC, House, NotSeen, standing
+from bascule.spec import VARIABLE
 from bascule.stack import state
 
 BASELINE_SECONDS = 45.0
@@ -77,7 +79,7 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
     """Play the demo; writes `summary.json`, `sla-report.html` and pictures below `out`."""
     tell = Teller(console)
     summary = Summary()
-    with fresh(out) as folder, standing(folder, tell, stop) as house:
+    with fresh(out.absolute()) as folder, standing(folder, tell, stop) as house:
         tell(f"console: {stack.console_address(house.spec)}")
         started = time.time()
         try:
@@ -90,8 +92,14 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
         console.print(table(summary))
         if keep:
             tell(f"left running; console at {stack.console_address(house.spec)}; Ctrl-C ends it")
+            console.print(for_commands(folder / SPEC), markup=False, highlight=False, soft_wrap=True)
             stop.wait()
     return summary
+
+
+def for_commands(spec: Path) -> str:
+    """What to type in another terminal, so that every command works on the demo."""
+    return f"In another terminal, for every command:\n  export {VARIABLE}={shlex.quote(str(spec))}"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from bascule.spec import Spec, load
 from bascule.spec.model import Phase
 
 Report = Callable[[str], None]
+SPEC = "spec.yaml"  # in the folder of a run
 
 
 class Stopped(BasculeError):
@@ -93,11 +94,12 @@ def compressed(spec: Spec, hold: float = 20.0) -> Spec:
 
 
 @contextmanager
-def standing(folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1,
-             profile: str = "healthy") -> Iterator[House]:  # fmt: skip
+def standing(
+    folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1, profile: str = "healthy"
+) -> Iterator[House]:
     """A house whose every part answers; all of it is stopped at the end, whatever happened."""
     spec = compressed(lab_spec(load("supersmartmatch"), folder))
-    path = write_spec(spec, folder / "spec.yaml")
+    path = write_spec(spec, folder / SPEC)
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")
         lab = rooms.enter_context(Lab(spec, folder, profile=profile))

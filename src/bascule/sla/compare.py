@@ -14,8 +14,8 @@ from bascule.buckets import quantile
 from bascule.sla.counts import EventCounts
 from bascule.sla.data import Data
 from bascule.sla.report import Comparison, Stratum
+from bascule.spec.counters import quantile_of as number_of
 from bascule.spec.signals import SignalPart
-from bascule.spec.signals import quantile_of as number_of
 
 Buckets = Mapping[float, float]
 

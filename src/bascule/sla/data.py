@@ -77,7 +77,7 @@ class Data:
 
     def total(self, signal: SignalPart) -> EventCounts:
         """All events of a signal; of a distribution its buckets."""
-        return self.counts(next(iter(signal.counters.values())))
+        return self.counts(next(iter(signal.growing.values())))
 
     @property
     def traffic(self) -> EventCounts:

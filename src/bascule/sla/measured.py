@@ -163,7 +163,7 @@ class OnEvents(Measured):
 
     @property
     def source(self) -> str:
-        first, *others = self.slo.signal.counters.values()
+        first, *others = self.slo.signal.growing.values()
         sources = {self.data.source(first), *(self.data.source(each, first) for each in others)}
         return sources.pop() if len(sources) == 1 else "mixed"
 

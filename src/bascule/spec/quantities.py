@@ -49,7 +49,7 @@ def _seconds(text: Any) -> float | None:
 def parse_moment(text: str) -> datetime:
     """An RFC 3339 time, in UTC unless it says otherwise."""
     try:
-        return times.parse(text)
+        return times.parse(text.strip())
     except ValueError as error:
         raise ValueError(f"{text!r} is not a time; write it like 2026-01-31T08:00:00Z") from error
 

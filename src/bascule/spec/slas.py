@@ -1,4 +1,4 @@
-"""What an SLA of the spec is about: scrapes of services, or events of one signal. `check` and `slo` ask here."""
+"""What an SLA of the spec is about: the scrapes of services, or the events of one signal; for `check` and `slo`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def signal_counted(spec: Spec, name: str) -> str:
     It need not be declared.
     """
     role = _ROLE_MEANT.get(name)
-    by_role = (signal for signal, each in spec.signal_roles.items() if each is role)
+    by_role = (signal for signal, each in spec.signal_roles.items() if each is role) if role else iter(())
     return spec.slas.named[name].signal or next(by_role, name)
 
 

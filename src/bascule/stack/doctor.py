@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule.errors import PortBusy, ProgramMissing, UsageError
+from bascule.api.tokens import FOLDER, WEBHOOK, read_token
+from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
 from bascule.processes import ports, programs
 from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
+from bascule.transport import Http
 
 __all__ = ["Check", "doctor", "told"]
 
@@ -67,6 +69,7 @@ def doctor(spec: Spec) -> list[Check]:
         *(_optional(_program(name)) for name in OPTIONAL),
         *_inputs(spec),
         *_ports(spec),
+        *_delivery(spec),
         _disk(Layout(spec.stack.state).state),
         _clock(),
     ]
@@ -144,6 +147,28 @@ def _ports(spec: Spec) -> Iterator[Check]:
             yield Check(f"port {port}", "ok", f"free for {name}")
         except PortBusy as error:
             yield Check(f"port {port}", "missing", error.what, error.mend)
+
+
+def _delivery(spec: Spec) -> Iterator[Check]:
+    """Whether a running journal takes what Alertmanager sends: no alert, with the credential that it reads."""
+    layout = Layout(spec.stack.state)
+    if state.holder(layout.state) is None:
+        return
+    file, url = layout.config / FOLDER / WEBHOOK, spec.stack.url("incidents")
+    http = Http("the incidents role", url, seconds=5.0, fix="look at its log in the state folder")
+    try:
+        token = {"Authorization": f"Bearer {read_token(file)}"}
+        answer = http.ask("POST", "/api/webhook", json={"version": "4", "alerts": []}, headers=token)
+    except BasculeError as error:
+        yield Check("alert delivery", "missing", error.what, error.mend)
+        return
+    finally:
+        http.close()
+    if answer.is_success:
+        yield Check("alert delivery", "ok", f"{url} takes the credential that Alertmanager sends")
+    else:
+        what = f"{url} answered {answer.status} to the credential in {file}: no alert reaches the incident journal"
+        yield Check("alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it anew")
 
 
 def _disk(folder: Path) -> Check:

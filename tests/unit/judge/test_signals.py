@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.judge.signals import Alignment, Increments, Reader, Schema, Stream, find_bounds, up_selectors
+from bascule.judge import Alignment, Increments, SampleReader, Schema, VersionSamples, find_bounds, up_selectors
 from bascule.prometheus import Series
 from bascule.spec import parse
 
@@ -61,14 +61,14 @@ def series(points: list[tuple[float, float]], status: str = "200", version: str 
     return (labels if name != "requests_total" else {**labels, "status": status}), points
 
 
-def read(*all_series, until: float = 100.0) -> tuple[Reader, Schema]:
+def read(*all_series, until: float = 100.0) -> tuple[SampleReader, Schema]:
     schema = Schema(parse(SPEC), {"latency": (0.1, 0.5)})
-    reader = Reader(schema, Source(*all_series))
+    reader = SampleReader(schema, Source(*all_series))
     reader.read(0.0, until)
     return reader, schema
 
 
-def total(reader: Reader, schema: Schema, part: str = "total", segment: str = "a", version: int = 0) -> float:
+def total(reader: SampleReader, schema: Schema, part: str = "events", segment: str = "a", version: int = 0) -> float:
     column = schema.column("errors", part, segment)
     parts = reader.streams[version].increments
     return float(sum(each.amounts.sum() for each in parts if column in each.columns))
@@ -116,7 +116,7 @@ def test_values_no_counter_can_have_are_left_out_and_named(absurd):
 
 def test_a_series_that_matches_both_versions_is_named():
     spec = parse(SPEC.replace("{label: version, baseline", "{select: {v1: 'job=\"j\"', v2: 'job=~\"j|k\"'}, baseline"))
-    reader = Reader(Schema(spec, {"latency": ()}), Source(series([(1, 0), (2, 5)])))
+    reader = SampleReader(Schema(spec, {"latency": ()}), Source(series([(1, 0), (2, 5)])))
     reader.read(0.0, 100.0)
     assert "both versions" in reader.problems["errors"].what
 
@@ -133,13 +133,16 @@ def test_undeclared_segments_count_for_the_total_alone():
 
 def test_a_selector_that_matched_nothing_is_told():
     reader, _ = read(series([(1, 0), (2, 5)]))
-    assert [str(feed.selector) for feed in reader.silent_feeds()] == ['requests_total{status="500"}', "seconds_bucket"]
+    assert [str(feed.counter.selector) for feed in reader.silent_feeds()] == [
+        'requests_total{status="500"}',
+        "seconds_bucket",
+    ]
 
 
 def test_bad_events_of_a_good_counter_and_of_bounds_are_the_rest():
     schema = Schema(parse(SPEC), {"latency": (0.1, 0.5)})
     increments = np.zeros((2, len(schema.columns)))
-    for name, part, amount in (("success", "total", 10), ("success", "good", 7), ("latency", "count", 10),
+    for name, part, amount in (("success", "events", 10), ("success", "good", 7), ("latency", "events", 10),
                                ("latency", 0.1, 4), ("latency", 0.5, 9)):  # fmt: skip
         increments[0, schema.column(name, part, "a")] = amount
     counts = schema.counts(increments)
@@ -162,12 +165,14 @@ def test_up_is_asked_of_the_services_of_each_version():
 # ---------------------------------------------------------------- joint looks
 
 
-def streams(baseline: dict[str, list[float]], candidate: dict[str, list[float]]) -> tuple[Stream, Stream]:
+def streams(
+    baseline: dict[str, list[float]], candidate: dict[str, list[float]]
+) -> tuple[VersionSamples, VersionSamples]:
     """One event at every scrape; baseline in column 0, candidate too."""
     made = []
     for scrapes in (baseline, candidate):
         parts = [Increments((name,), (0,), np.array(times), np.ones(len(times))) for name, times in scrapes.items()]
-        made.append(Stream(parts, {(name,): list(times) for name, times in scrapes.items()}))
+        made.append(VersionSamples(parts, {(name,): list(times) for name, times in scrapes.items()}))
     return made[0], made[1]
 
 
@@ -229,7 +234,7 @@ def test_looks_do_not_depend_on_when_one_looked(baseline, candidate, data):
     at_once = Alignment(1).take(streams(*times), end)
     stops = sorted(data.draw(st.lists(st.floats(0, end), max_size=5)))
     bit_by_bit, alignment = [], Alignment(1)
-    held = (Stream(), Stream())
+    held = (VersionSamples(), VersionSamples())
     last = 0.0
     for stop in [*stops, end]:
         for version in (0, 1):
