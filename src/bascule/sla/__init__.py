@@ -43,11 +43,11 @@ from bascule.sla.render.numbers import Numbers
 from bascule.sla.render.texts import ENGLISH, FRENCH
 from bascule.sla.report import (
     Assessment,
-    Budget,
     Burn,
     Change,
     Comparison,
     Episode,
+    ErrorBudget,
     GainReport,
     Moment,
     Note,
@@ -84,7 +84,7 @@ __all__ = [
     "Archived",
     "Assessment",
     "Baseline",
-    "Budget",
+    "ErrorBudget",
     "Burn",
     "Calendar",
     "Cell",
