@@ -6,8 +6,10 @@ new rule names follow `level:metric:operations`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 # ---------------------------------------------------------------- states and verdicts
 
@@ -30,6 +32,54 @@ class Verdict(StrEnum):
 
 GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Verdict.NO_DATA: 4}
 
+# ---------------------------------------------------------------- severities
+
+
+class Severity(StrEnum):
+    """What an alert asks of people, the most severe first.
+
+    `levels`: how many levels of an escalation hear of it, None for all. `reminder_seconds`: how often the last of them
+    hears of it again until someone acknowledges.
+    """
+
+    levels: int | None
+    reminder_seconds: float
+
+    def __new__(cls, name: str, levels: int | None, reminder_seconds: float) -> Self:
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.levels, member.reminder_seconds = levels, reminder_seconds
+        return member
+
+    CRITICAL = "critical", None, 900.0
+    WARNING = "warning", 1, 1800.0
+    INFO = "info", 0, math.inf  # kept in the journal
+    GATE = "gate", 0, math.inf  # holds a promotion back
+    NONE = "none", 0, math.inf  # the dead man's switch, which always fires
+
+    @property
+    def pages(self) -> bool:
+        """Whether people are told of it at once."""
+        return self.levels != 0
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
+
+    @classmethod
+    def of(cls, text: str) -> Severity:
+        """The severity of that name; one that is not ours (of somebody else's rule) is told like a warning."""
+        return next((severity for severity in cls if severity == text), cls.WARNING)
+
+
+class AlertKind(StrEnum):
+    """Who is called for an alert; the names of the spec's escalations."""
+
+    TECHNICAL = "technical"
+    BUSINESS = "business"
+    CUSTOMER = "customer"
+
+
 # ---------------------------------------------------------------- labels
 
 VERSION = "version"
@@ -40,11 +90,17 @@ METHOD = "method"
 STATUS = "status"
 ALGORITHM = "algorithm"
 SUCCESS = "success"
-TOTAL_SEGMENT = "all"  # the segment label's value of figures standardised over all segments
+TOTAL_SEGMENT = "all"  # the segment label's value of mix-adjusted figures over all segments
 
 UNKNOWN = "unknown"  # a label value that was expected and did not come
 OTHER = "other"  # an undeclared label value beyond the cap
 NONE = "none"  # a label that does not apply, such as the partner of a freemium user
+
+
+def probe_job(name: str) -> str:
+    """The `job` label of the probe of that name."""
+    return f"probe-{name}"
+
 
 # ---------------------------------------------------------------- buckets (they hold every declared target)
 
@@ -218,6 +274,10 @@ SIGNAL_THRESHOLD = _role(
 SIGNAL_ALARM = _role(
     "judge", "bascule_signal_alarm", "gauge", "1 while the signal's alarm stands, else 0.", ("signal", SEGMENT), "1"
 )
+SIGNAL_ALARM_INFO = _role(
+    "judge", "bascule_signal_alarm_info", "gauge", "1 for each alarm that stands; `text` is what it says.",
+    ("signal", SEGMENT, "text"), "1",
+)  # fmt: skip
 SIGNAL_STATE = _role(
     "judge", "bascule_signal_state", "gauge", "1 for the state the signal is in, else 0.",
     ("signal", SEGMENT, "state"), "1",
@@ -276,7 +336,17 @@ ROLE_RESTARTS = _role(
 
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")
 
+REQUESTS_REFUSED = _role(
+    "api", "bascule_http_requests_refused_total", "counter", "Requests that a role refused, by status.",
+    (STATUS,), "requests",
+)  # fmt: skip
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+# What only `bascule.instrument` exports: other libraries have the two of HTTP as well.
+OWN_METRICS = frozenset(m.name for m in METRICS if m.producer == "instrument") - {
+    HTTP_REQUESTS.name,
+    HTTP_DURATION.name,
+}
 
 # ---------------------------------------------------------------- recording rules of the source document
 
@@ -334,6 +404,15 @@ class Recorded(StrEnum):
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
 
 
+def quantile_name(level: str, quantile: str) -> str:
+    """Where a quantile is recorded: `quantile_name("version_segment", "p95")`, by version and segment."""
+    return f"{level}:signal:{quantile}_rate5m"
+
+
+def mix_adjusted_quantile_name(quantile: str) -> str:
+    return f"version:signal:{quantile}_standardised_rate5m"
+
+
 SLA_GROWTH = "sla:{}_{}:growth1m"  # signal, side: exact growth of its counters in the last minute (spec/growth.py)
 
 
@@ -355,25 +434,27 @@ class RuleGroup(StrEnum):
 
 
 class Alert(StrEnum):
-    SERVICE_DOWN = "ServiceDown"
+    """The alerts that code names, in the order in which their rules stand in a group (others follow by name)."""
+
     RESPONSE_TIME_HIGH = "ResponseTimeHigh"
     ACCURACY_DEGRADED = "AccuracyDegraded"
-    MIGRATION_STALLED = "MigrationStalled"
     V2_ERROR_SPIKE = "V2ErrorSpike"
+    MIGRATION_STALLED = "MigrationStalled"
+    SERVICE_DOWN = "ServiceDown"
     CACHE_HIT_RATE_LOW = "CacheHitRateLow"
     CANDIDATE_WORSE = "CandidateWorse"  # the judge's own alarm
     SIGNAL_NO_DATA = "SignalNoData"
-    ROLLBACK_TRIGGERED = "RollbackTriggered"
-    # gates: they hold a promotion and are nobody's page
-    TARGET_UNMET = "TargetUnmet"
-    GATE_UNMET = "GateUnmet"
-    # promises to segments and partners
+    # objectives of segments and partners
     SEGMENT_ACCURACY_LOW = "SegmentAccuracyLow"
     SEGMENT_ERRORS_HIGH = "SegmentErrorsHigh"
     PARTNER_ERRORS_HIGH = "PartnerErrorsHigh"
-    PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
     PARTNER_FORMAT_BROKEN = "PartnerFormatBroken"
+    PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
+    # gates: they hold a promotion back and page nobody
+    TARGET_UNMET = "TargetUnmet"
+    GATE_UNMET = "GateUnmet"
+    ROLLBACK_TRIGGERED = "RollbackTriggered"
     # SLAs
     SLA_BREACHED = "SlaBreached"
     SLA_AT_RISK = "SlaAtRisk"
@@ -396,13 +477,14 @@ class Alert(StrEnum):
     # the monitoring itself
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
+    ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
     JUDGE_STUCK = "JudgeStuck"
+    LABEL_VALUES_CAPPED = "LabelValuesCapped"
     RULES_FAILING = "RulesFailing"
     NOTIFICATIONS_FAILING = "NotificationsFailing"
     CONFIG_RELOAD_FAILED = "ConfigReloadFailed"
     LOGS_BEHIND = "LogsBehind"
     LOGS_UNPARSED = "LogsUnparsed"
-    LABEL_VALUES_CAPPED = "LabelValuesCapped"
 
 
 def log_index_prefix(migration: str) -> str:

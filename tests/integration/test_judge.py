@@ -175,7 +175,7 @@ def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
     eventually(lambda: shops.verdict == "hold", 20)
     shops.plan(2, HALF)
     eventually(lambda: shops.line("errors", "all").get("samples_candidate", 0) > 150, 20)
-    client = TestClient(build_app(shops.board))
+    client = TestClient(build_app(shops.board), base_url="http://127.0.0.1")
     verdict = client.get("/api/verdict").json()
     assert set(verdict) == {
         "migration", "verdict", "since", "phase", "reasons", "signals", "gates", "rollback", "tick",
@@ -190,7 +190,7 @@ def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
     body = {"name": "shop", "namespace": "prod", "phase": "Progressing", "checksum": "1", "metadata": {}}
     assert client.post("/api/flagger/rollout", json=body).status_code == 200
     assert client.post("/api/flagger/rollback", json=body).status_code == 412
-    assert client.post("/api/flagger/else", json=body).status_code == 404
+    assert client.post("/api/flagger/else", json=body).status_code == 400
 
 
 def test_without_prometheus_the_verdict_is_no_data_and_comes_back_with_it(shops, eventually):

@@ -124,10 +124,19 @@ class World:
 
     def counted(self, what: str, start: float, end: float, service: str = "", version: str = "", segment: str = "",
                 partner: str = "") -> float | np.ndarray:  # fmt: skip
-        """The events of a window: `requests`, `errors`, `matches`, `successes` or `buckets` (not cumulative)."""
+        """The events of a window: `requests`, `errors`, `matches`, `successes` or `buckets` (not cumulative).
+
+        Only those of the two versions: what other services answer is no part of the migration.
+        """
         total: float | np.ndarray = 0.0
         for job, group, who in self.cells:
-            asked = (service in ("", job), version in ("", SERVICES[job]), segment in ("", group), partner in ("", who))
+            asked = (
+                SERVICES[job],
+                service in ("", job),
+                version in ("", SERVICES[job]),
+                segment in ("", group),
+                partner in ("", who),
+            )
             if all(asked):
                 ticks = self.kept(job, start, end)
                 total = total + self.shown(what, (job, group, who))[ticks].sum(axis=0)

@@ -72,11 +72,11 @@ class Browser:
         self._reader.join(timeout=5)
         self._profile.cleanup()
 
-    def page(self, width: int = 1440, height: int = 900, *, dark: bool = False, scale: float = 1.0) -> Page:
+    def page(self, width: int = 1440, height: int = 900, *, dark: bool = False, scale: float = 1.0) -> BrowserPage:
         """A new, empty page of this size in CSS pixels."""
         target = self.send("Target.createTarget", {"url": "about:blank"})["targetId"]
         session = self.send("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
-        page = Page(self, session)
+        page = BrowserPage(self, session)
         page.prepare(width, height, dark, scale)
         return page
 
@@ -122,7 +122,7 @@ class Browser:
             self._news.notify_all()
 
 
-class Page:
+class BrowserPage:
     """One tab."""
 
     def __init__(self, browser: Browser, session: str) -> None:

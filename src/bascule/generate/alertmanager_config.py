@@ -1,7 +1,7 @@
 """Alertmanager's configuration: one fast route for the machine, grouped ones for people.
 
 The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal. People get
-critical and warning alerts grouped; `severity: gate` holds a promotion and is nobody's page.
+alerts whose severity pages, grouped.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bascule.conventions import Alert
+from bascule.api.tokens import FOLDER, WEBHOOK
+from bascule.conventions import Alert, Severity
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Email, Maintenance, Receiver
-from bascule.spec.quantities import format_duration
+from bascule.spec.quantities import format_duration, parse_moment
 
 MACHINE = "bascule-incidents"
 SWITCH = "dead-mans-switch"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
 GROUP_BY = ["alertname", "user_segment", "job"]
-# What two alerts must share for the critical one to silence the repeats of the warning one.
-SAME_THING = ["alertname", "job", "instance", "version", "user_segment", "partner", "sla", "signal"]
 _TITLE = "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
 _TEXT = (
     "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
@@ -38,7 +37,7 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
                 **_AT_ONCE,
                 "routes": [_switch_route(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
-            "inhibit_rules": [_REPEATS],
+            "inhibit_rules": [_repeats(spec)],
             "receivers": [_machine(spec), *_receivers(spec)],
             "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
         }
@@ -48,17 +47,23 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
 _AT_ONCE = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
 _MACHINE_ROUTE = {"receiver": MACHINE, **_AT_ONCE, "continue": True}
 
-# Inhibition acts when a group is flushed, so it can never hold back a first notice: it only ends repeats.
-_REPEATS = {
-    "source_matchers": ['severity="critical"'],
-    "target_matchers": ['severity="warning"'],
-    "equal": SAME_THING,
-}
+
+def _repeats(spec: Spec) -> dict[str, Any]:
+    """The quick burn of a budget silences its slow twin. Of any other alert the labels are not known here, and labels
+    that are missing on both sides count as equal: one thing's alert would silence another's."""
+    name = f'alertname="{spec.alert_prefix}{Alert.SLA_BUDGET_BURN}"'
+    return {
+        "source_matchers": [name, f'severity="{Severity.CRITICAL}"'],
+        "target_matchers": [name, f'severity="{Severity.WARNING}"'],
+        "equal": ["sla"],
+    }
 
 
 def _machine(spec: Spec) -> dict[str, Any]:
+    """The file's path counts from the configuration's own folder, wherever that stands."""
     url = spec.stack.url("incidents") + "/api/webhook"
-    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True}]}
+    credential = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
+    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True, "http_config": credential}]}
 
 
 def _switch_route(spec: Spec) -> dict[str, Any]:
@@ -73,7 +78,8 @@ def _switch_route(spec: Spec) -> dict[str, Any]:
 
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
-    declared = {name: _receiver(name, receiver) for name, receiver in spec.notify.receivers.items()}
+    by_journal = spec.notify.at_once_by_journal
+    declared = {name: _receiver(name, each) for name, each in spec.notify.receivers.items() if name not in by_journal}
     return list(({SWITCH: {"name": SWITCH}} | declared).values())
 
 
@@ -82,27 +88,31 @@ def _receivers(spec: Spec) -> list[dict[str, Any]]:
 
 def told_by_escalation(spec: Spec) -> list[str]:
     """Whom the incident journal tells, step by step; Alertmanager telling them too would page twice."""
-    steps = [step for steps in spec.notify.escalation.values() for step in steps]
-    return [name for name in spec.notify.receivers if name in {step.to for step in steps}]
+    return spec.notify.in_steps
 
 
 def told_at_once(spec: Spec) -> list[str]:
     """Whom Alertmanager tells of every critical and warning alert."""
-    escalated = told_by_escalation(spec)
-    return [name for name in spec.notify.receivers if name not in escalated and name != SWITCH]
+    by_journal = (SWITCH, *spec.notify.at_once_by_journal)
+    return [name for name in spec.notify.outside_steps if name not in by_journal]
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
-    pages = 'severity=~"critical|warning"'
+    pages = f'severity=~"{"|".join(severity for severity in Severity if severity.pages)}"'
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
     return [
         *(_people_route(spec, name, pages) for name in told_at_once(spec)),
-        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec)),
+        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec) if _is_reachable(spec, name)),
     ]
 
 
+def _is_reachable(spec: Spec, name: str) -> bool:
+    """Whether Alertmanager has a channel to the receiver: it knows nothing of Apprise."""
+    return len(_receiver(name, spec.notify.receivers[name])) > 1
+
+
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
-_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
+_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.ALERTS_UNHEARD, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
 
 
 def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
@@ -182,8 +192,8 @@ def _days(window: Maintenance) -> Iterator[dict[str, Any]]:
 
     Its finest step is a minute: a window is rounded outwards to whole minutes.
     """
-    start = _utc(window.start).replace(second=0, microsecond=0)
-    end = _utc(window.end) + timedelta(seconds=59, microseconds=999_999)
+    start = parse_moment(window.start).astimezone(UTC).replace(second=0, microsecond=0)
+    end = parse_moment(window.end).astimezone(UTC) + timedelta(seconds=59, microseconds=999_999)
     day = start.replace(hour=0, minute=0)
     while day < end.replace(second=0, microsecond=0):
         following = day + timedelta(days=1)
@@ -198,8 +208,3 @@ def _part_of_day(begin: datetime, end: datetime | None) -> dict[str, Any]:
         "months": [str(begin.month)],
         "days_of_month": [str(begin.day)],
     }
-
-
-def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

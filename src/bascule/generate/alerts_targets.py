@@ -1,4 +1,4 @@
-"""Promises to segments and partners (pages), targets and gates (they hold a promotion), and rollback triggers.
+"""What the alerts on objectives of segments and partners, on targets and on rollback triggers are given.
 
 A ratio is compared with its target only where it is clearly beyond it: three standard errors of a ratio that is exactly
 on target are allowed for, so that 97 good ones of 100 are no breach of 98 %.
@@ -6,27 +6,22 @@ on target are allowed for, so that 97 good ones of 100 are no breach of 98 %.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from bascule import conventions as names
+from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written, value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
-from bascule.generate.alerts import CRITICAL, GATE, WARNING, alerting
-from bascule.generate.recording import QUANTILES, quantile_name
-from bascule.generate.rules import Alerting
-from bascule.generate.texts import NUMBER, PERCENT, difference_in, gain_written, value_in, written
-from bascule.generate.usage import partner_label, quotas, uses_instrument
-from bascule.promql.expressions import WINDOW_SECONDS, among
+from bascule.generate.examples import PARTNER
+from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
 from bascule.spec import Spec
-from bascule.spec.model import AVAILABILITY, Rollback
+from bascule.spec.model import AVAILABILITY, Rollback, Segment
 from bascule.spec.quantities import Gain, format_duration
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.signals import Signal
+from bascule.spec.uses import partner_label, quotas, uses_instrument
 
-_PROMISE = {
-    "accuracy": ("Accuracy", "{{ $labels.user_segment }} does not get the accuracy it was promised"),
-    "errors": ("Error rate", "{{ $labels.user_segment }} meets more errors than it was promised"),
-}
-GATE_HOLD_SECONDS = 900.0  # a gate is in no hurry, and a quarter of an hour evens out small numbers
+Values = Mapping[str, str | float]
+LEAST_FORMAT_CHECKS = 10
 
 
 def clearly(comparison: str, value: str, target: float, events_per_second: str, on: str) -> str:
@@ -40,231 +35,150 @@ def enough(events_per_second: str, at_least: float, on: str) -> str:
     return f"and on ({on})\n{events_per_second} * {WINDOW_SECONDS} >= {at_least:g}"
 
 
-def target_alerts(spec: Spec) -> Iterator[Alerting]:
-    yield from _segments(spec)
-    if partner_label(spec):
-        yield from _partners(spec)
-    if uses_instrument(spec):
-        yield from _refusals(spec)
-    yield from _targets(spec)
-    yield _gates(spec)
-
-
 # ---------------------------------------------------------------- segments
 
 
-def _segments(spec: Spec) -> Iterator[Alerting]:
+def _segment_accuracy(spec: Spec) -> Iterator[Values]:
+    """The old version is not held to what the new one promises: only the candidate is looked at."""
     for name, segment in spec.segments.named.items():
-        if segment.accuracy is not None and isinstance(spec.signals.get("accuracy"), RatioSignal):
-            yield _segment_alert(
-                spec, Alert.SEGMENT_ACCURACY_LOW, name, "accuracy", "<", segment.accuracy, spec.versions.candidate
-            )
-        if segment.errors is not None and not segment.partner_label and "errors" in spec.signals:
-            yield _segment_alert(spec, Alert.SEGMENT_ERRORS_HIGH, name, "errors", ">", segment.errors, "")
+        if segment.accuracy is not None and spec.accuracy is not None:
+            value = "1 - {}" if spec.accuracy.signal.counts_bad else "{}"
+            where = f',version="{spec.versions.candidate}"'
+            yield _segment(spec, name, spec.accuracy.name, value, "<", segment.accuracy, where)
 
 
-def _segment_alert(
-    spec: Spec, alert: str, segment: str, signal: str, comparison: str, target: float, version: str
-) -> Alerting:
-    """The old version is not held to what the new one promises: with `version`, only that one is looked at."""
-    where = f'signal="{signal}",user_segment="{segment}"' + (f',version="{version}"' if version else "")
-    value = f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})"
+def _segment_errors(spec: Spec) -> Iterator[Values]:
+    for name, segment in spec.segments.named.items():
+        if segment.errors is not None and not segment.partner_label and spec.errors is not None:
+            value = "{}" if spec.errors.signal.counts_bad else "1 - {}"
+            yield _segment(spec, name, spec.errors.name, value, ">", segment.errors, "")
+
+
+def _segment(spec: Spec, segment: str, signal: str, value: str, comparison: str, target: float, version: str) -> Values:
+    where = f'signal="{signal}",user_segment="{segment}"{version}'
+    share = value.format(f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})")
     events, on = f"sum by (version, user_segment) ({Recorded.SIGNAL_EVENTS}{{{where}}})", "version, user_segment"
-    figure, summary = _PROMISE[signal]
-    word = "below" if comparison == "<" else "above"
-    return alerting(
-        spec, alert,
-        f"{clearly(comparison, value, target, events, on)}\n{enough(events, spec.thresholds.min_requests, on)}",
-        # With the old version's own figures a promised gain is missed too: that holds a promotion, and is no page.
-        hold=300, severity=GATE if version else WARNING, labels={names.SEGMENT: segment},
-        summary=summary,
-        description=f"{figure} of {{{{ $labels.user_segment }}}} on {{{{ $labels.version }}}} is {PERCENT}, "
-        f"{word} the {written(target, 'ratio')} promised to it.",
-        action="Find what differs for this segment; hold its share until it is mended.",
-        runbook="segment-promises",
-    )  # fmt: skip
+    beyond = clearly(comparison, share, target, events, on)
+    return {
+        "segment": segment,
+        "beyond": f"{beyond}\n{enough(events, spec.thresholds.min_requests, on)}",
+        "target": target,
+    }
 
 
 # ---------------------------------------------------------------- partners
 
 
-def _partners(spec: Spec) -> Iterator[Alerting]:
-    for segment in spec.segments.named.values():
-        if segment.partner_label and segment.errors is not None and "errors" in spec.signals:
-            yield _partner_errors(spec, segment.errors)
-        if segment.partner_label and segment.format_compatibility is not None and uses_instrument(spec):
-            yield _partner_format(spec, segment.format_compatibility)
-    if quotas(spec):
-        yield _partner_quota(spec)
+def _partner_segments(spec: Spec) -> list[Segment]:
+    return [segment for segment in spec.segments.named.values() if segment.partner_label]
 
 
-def _partner_errors(spec: Spec, target: float) -> Alerting:
-    on = "version, partner"
-    events = str(Recorded.REQUESTS_BY_PARTNER)
-    return alerting(
-        spec, Alert.PARTNER_ERRORS_HIGH,
-        f"{clearly('>', Recorded.ERRORS_BY_PARTNER, target, events, on)}\n"
-        f"{enough(events, spec.thresholds.min_requests, on)}",
-        hold=300, severity=WARNING,
-        summary="Partner {{ $labels.partner }} meets too many errors",
-        description=f"{{{{ $labels.partner }}}} on {{{{ $labels.version }}}}: {PERCENT} of its requests fail, "
-        f"above the {written(target, 'ratio')} promised.",
-        action="Look at that partner's endpoints and formats; tell the partner before it tells you.",
-        runbook="partner-promises",
-    )  # fmt: skip
+def _partner_errors(spec: Spec) -> Iterator[Values]:
+    events, on = str(Recorded.REQUESTS_BY_PARTNER), "version, partner"
+    for segment in _partner_segments(spec):
+        if segment.errors is not None and spec.errors is not None:
+            beyond = clearly(">", Recorded.ERRORS_BY_PARTNER, segment.errors, events, on)
+            yield {
+                "beyond": f"{beyond}\n{enough(events, spec.thresholds.min_requests, on)}",
+                "target": segment.errors,
+            }
 
 
-def _partner_format(spec: Spec, target: float) -> Alerting:
-    checks = (
-        f"sum by (version, partner) (rate({names.FORMAT_CHECKS.name}[5m])) * {WINDOW_SECONDS} "
-        f">= {min(10, spec.thresholds.min_requests)}"
-    )
-    candidate = f'{Recorded.FORMAT_COMPATIBLE}{{version="{spec.versions.candidate}"}}'
-    return alerting(
-        spec, Alert.PARTNER_FORMAT_BROKEN,
-        f"{candidate} < {target:g}\nand on (version, partner)\n{checks}",
-        hold=60, severity=CRITICAL,
-        summary="Answers do not fit the format of partner {{ $labels.partner }}",
-        description=f"Only {PERCENT} of {spec.versions.candidate}'s answers to {{{{ $labels.partner }}}} fit its "
-        f"format; {written(target, 'ratio')} were promised.",
-        action="Keep this partner on the old version until the format is mended.",
-        runbook="partner-promises",
-    )  # fmt: skip
+def _partner_format(spec: Spec) -> Iterator[Values]:
+    for segment in _partner_segments(spec):
+        if segment.format_compatibility is not None and uses_instrument(spec):
+            yield {
+                "target": segment.format_compatibility,
+                "least": min(LEAST_FORMAT_CHECKS, spec.thresholds.min_requests),
+            }
 
 
-def _partner_quota(spec: Spec) -> Alerting:
-    return alerting(
-        spec, Alert.PARTNER_QUOTA_NEARLY_USED, f"{Recorded.PARTNER_QUOTA} > 0.9",
-        hold=60, severity=WARNING,
-        summary="Partner {{ $labels.partner }} has nearly used its quota",
-        description=f"{{{{ $labels.partner }}}} has used {PERCENT} of its hourly quota.",
-        action="Ask the partner whether this is meant; raise the quota, or let the limit do its work.",
-        runbook="partner-promises",
-    )  # fmt: skip
+def _partner_quota(spec: Spec) -> Iterator[Values]:
+    if partner_label(spec) and quotas(spec):
+        yield {"partner": PARTNER}
 
 
-def _refusals(spec: Spec) -> Iterator[Alerting]:
+def _refusals(spec: Spec) -> Iterator[Values]:
     limited = [name for name, segment in spec.segments.named.items() if segment.rate_limit is not None]
-    if not limited:
-        return
-    counted = f"sum by (version, user_segment) (rate({names.RATE_LIMIT_REQUESTS.name}[5m]))"
-    yield alerting(
-        spec, Alert.RATE_LIMIT_REFUSALS,
-        f"{Recorded.REFUSED}{{{among(names.SEGMENT, limited)}}} > 0.05\n"
-        f"{enough(counted, spec.thresholds.min_requests, 'version, user_segment')}",
-        hold=300, severity=WARNING,
-        summary="Many requests of {{ $labels.user_segment }} are refused by the rate limit",
-        description=f"{PERCENT} of the requests of {{{{ $labels.user_segment }}}} on {{{{ $labels.version }}}} "
-        "are over the limit.",
-        action="Compare with the other version: a client that repeats its requests looks like this too.",
-        runbook="segment-promises",
-    )  # fmt: skip
+    if limited and uses_instrument(spec):
+        yield {"limited": among(names.SEGMENT, limited), "segment": limited[0]}
 
 
 # ---------------------------------------------------------------- targets of the candidate
 
 
-def _targets(spec: Spec) -> Iterator[Alerting]:
+def _targets(spec: Spec) -> Iterator[Values]:
     for name, signal in spec.signals.items():
-        if isinstance(signal, HistogramSignal):
-            yield from _quantile_targets(spec, name, signal)
-        if isinstance(signal, MeanSignal | GaugeSignal) and signal.target is not None:
-            yield _level_target(spec, name, signal)
-        if isinstance(signal, MeanSignal | RatioSignal) and signal.target_gain is not None:
-            yield _gain_target(spec, name, signal, signal.target_gain)
+        yield from _quantile_targets(spec, name, signal)
+        if signal.level_target is not None:
+            yield _level_target(spec, name, signal, signal.level_target)
+        if signal.gain_target is not None:
+            yield _gain_target(spec, name, signal, signal.gain_target)
     if spec.logs.sources:
         yield _retention_target(spec)
-    if isinstance(spec.signals.get("latency"), HistogramSignal):
-        yield _unmet(
-            spec, "latency", "no slower", f"{Named.PERFORMANCE_RATIO} < 1",
-            f"P95 of {spec.versions.candidate} is longer: {spec.versions.baseline}'s is only {NUMBER} times as long.",
-        )  # fmt: skip
+    if spec.latency is not None:
+        new, old = spec.versions.candidate, spec.versions.baseline
+        text = f"P95 of {new} is longer: {old}'s is only {NUMBER} times as long."
+        yield _unmet(spec.latency.name, "no slower", f"{Named.PERFORMANCE_RATIO} < 1", text)
 
 
-def _quantile_targets(spec: Spec, name: str, signal: HistogramSignal) -> Iterator[Alerting]:
-    for quantile, limit in signal.targets.items():
+def _quantile_targets(spec: Spec, name: str, signal: Signal) -> Iterator[Values]:
+    for quantile, limit in signal.quantile_targets.items():
         if quantile in QUANTILES:
-            value = _candidates(spec, quantile_name("version", quantile), name)
+            value = _candidates(spec, value_series(signal, quantile), name)
             text = f"{quantile} is {value_in(signal.unit)}; {written(limit, signal.unit)} is the target."
-            yield _unmet(spec, name, quantile, f"{value} > {limit:g}", text)
+            yield _unmet(name, quantile, f"{value} > {limit:g}", text)
 
 
-def _level_target(spec: Spec, name: str, signal: MeanSignal | GaugeSignal) -> Alerting:
-    series = Recorded.SIGNAL_LEVEL if isinstance(signal, GaugeSignal) else Recorded.SIGNAL_BY_VERSION
+def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Values:
     worse = "<" if signal.better == "higher" else ">"
-    assert signal.target is not None
-    text = f"{value_in(signal.unit)}; {written(signal.target, signal.unit)} is the target."
-    return _unmet(spec, name, "level", f"{_candidates(spec, series, name)} {worse} {signal.target:g}", text)
+    text = f"{value_in(signal.unit)}; {written(target, signal.unit)} is the target."
+    return _unmet(name, "level", f"{_candidates(spec, value_series(signal), name)} {worse} {target:g}", text)
 
 
-def _gain_target(spec: Spec, name: str, signal: MeanSignal | RatioSignal, gain: Gain) -> Alerting:
+def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
     wanted = gain if signal.better == "higher" else Gain(-gain.amount, gain.relative)
     worse = "<" if signal.better == "higher" else ">"
-    value = f'max without (signal) ({Recorded.SIGNAL_DIFFERENCE}{{signal="{name}"}})'
-    if gain.relative:
-        old, new = (f'{Recorded.SIGNAL_STANDARDISED}{{signal="{name}",version="{v}"}}' for v in spec.versions.both)
-        value = f"max without (signal) ({new} / ignoring (version) ({old} > 0)) - 1"
+    value = relative_gain(spec, name) if gain.relative else of_signal(Recorded.SIGNAL_DIFFERENCE, name)
     figure = PERCENT if gain.relative else difference_in(signal.unit)
     text = f"The gain over {spec.versions.baseline} is {figure}, within the same segments; "
     text += f"{gain_written(wanted, signal.unit)} is the target."
-    return _unmet(spec, name, "gain", f"{value} {worse} {wanted.amount:g}", text)
+    return _unmet(name, "gain", f"{value} {worse} {wanted.amount:g}", text)
 
 
-def _retention_target(spec: Spec) -> Alerting:
+def relative_gain(spec: Spec, name: str) -> str:
+    """How much higher the candidate's value is, mix-adjusted, as a share of the baseline's."""
+    return f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name)} - 1"
+
+
+def _retention_target(spec: Spec) -> Values:
     """Of the source document: customers come back to the new version at least as often as to the old."""
     old, new = (f'{Recorded.RETENTION}{{version="{version}"}}' for version in spec.versions.both)
     text = f"{PERCENT} of its users of the month before came back in the last 30 days, fewer than those of "
-    return _unmet(
-        spec, "retention", "no lower", f"{new}\n< ignoring (version)\n{old}", f"{text}{spec.versions.baseline}."
-    )
+    return _unmet("retention", "no lower", f"{new}\n< ignoring (version)\n{old}", f"{text}{spec.versions.baseline}.")
 
 
 def _candidates(spec: Spec, series: str, signal: str) -> str:
     return f'max without (signal) ({series}{{signal="{signal}",version="{spec.versions.candidate}"}})'
 
 
-def _unmet(spec: Spec, signal: str, target: str, expr: str, description: str) -> Alerting:
-    return alerting(
-        spec, Alert.TARGET_UNMET, expr,
-        hold=GATE_HOLD_SECONDS, severity=GATE, labels={"signal": signal, "target": target},
-        summary=f"{spec.versions.candidate} does not reach a target: {signal} {target}",
-        description=f"{signal}: {description}",
-        action="Nothing at night. Hold the promotion until it is reached, or change the target in the spec.",
-        runbook="gates-and-targets",
-    )  # fmt: skip
-
-
-def _gates(spec: Spec) -> Alerting:
-    return alerting(
-        spec, Alert.GATE_UNMET, f'max by (gate) ({names.GATE_STATE.name}{{state="bad"}}) == 1',
-        hold=60, severity=GATE,
-        summary="Gate {{ $labels.gate }} of the present phase is not passed",
-        description="{{ $labels.gate }} does not pass: the judge's interval lies wholly beyond the bound.",
-        action="Stay in this phase; the console shows the figure and its interval.",
-        runbook="gates-and-targets",
-    )  # fmt: skip
+def _unmet(signal: str, target: str, unmet: str, text: str) -> Values:
+    return {"signal": signal, "target": target, "unmet": unmet, "text": text}
 
 
 # ---------------------------------------------------------------- rollback triggers
 
 
-def rollback_alerts(spec: Spec) -> Iterator[Alerting]:
+def _triggers(spec: Spec) -> Iterator[Values]:
     for trigger in spec.rollback:
-        expr = _measure(spec, trigger)
-        if expr:
-            yield _triggered(spec, trigger, expr)
-
-
-def _triggered(spec: Spec, trigger: Rollback, expr: str) -> Alerting:
-    return alerting(
-        spec, Alert.ROLLBACK_TRIGGERED, expr,
-        hold=trigger.hold, severity=CRITICAL,
-        labels={"trigger": str(trigger.when), "rollback": trigger.action, names.VERSION: spec.versions.candidate},
-        summary=f"{spec.versions.candidate} meets a declared rollback trigger: {trigger.when}",
-        description=f"{trigger.when} on {spec.versions.candidate} for {format_duration(trigger.hold)}: "
-        f"now {_figure(spec, trigger)}.",
-        action=f"Roll back ({trigger.action}).",
-    )  # fmt: skip
+        if met := _measure(spec, trigger):
+            yield {
+                "met": met,
+                "trigger": str(trigger.when),
+                "hold": format_duration(trigger.hold),
+                "move": trigger.action,
+                "figure": _figure(spec, trigger),
+            }
 
 
 def _figure(spec: Spec, trigger: Rollback) -> str:
@@ -275,22 +189,21 @@ def _figure(spec: Spec, trigger: Rollback) -> str:
 
 
 def _measure(spec: Spec, trigger: Rollback) -> str:
-    """What the new version's users meet now: not standardised, because it is compared with a bound, not with V1."""
+    """What the new version's users meet now: not mix-adjusted, because it is compared with a bound, not with V1."""
     name, _, statistic = trigger.when.measure.partition(".")
     bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:g}"
     signal = spec.signals.get(name)
     if signal is None:
         return _availability(spec, bound) if name == AVAILABILITY else ""
-    if isinstance(signal, GaugeSignal):
-        return f"{_candidates(spec, Recorded.SIGNAL_LEVEL, name)} {bound}"
+    if signal.all_events is None:
+        return f"{_candidates(spec, value_series(signal), name)} {bound}"
     events = f'sum by (version) ({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{spec.versions.candidate}"}})'
     if statistic == "gain":
-        return f'max without (signal) ({Recorded.SIGNAL_DIFFERENCE}{{signal="{name}"}}) {bound}'
-    if isinstance(signal, HistogramSignal) and statistic not in QUANTILES:
+        return f"{of_signal(Recorded.SIGNAL_DIFFERENCE, name)} {bound}"
+    if signal.buckets is not None and statistic not in QUANTILES:
         return ""
-    series = quantile_name("version", statistic) if isinstance(signal, HistogramSignal) else Recorded.SIGNAL_BY_VERSION
     least = enough(events, spec.thresholds.min_requests, "version")
-    return f"{_candidates(spec, series, name)} {bound}\n{least}"
+    return f"{_candidates(spec, value_series(signal, statistic), name)} {bound}\n{least}"
 
 
 def _availability(spec: Spec, bound: str) -> str:
@@ -301,3 +214,15 @@ def _availability(spec: Spec, bound: str) -> str:
     scrape = spec.stack.scrape
     window = format_duration(max(15.0, 4 * max(scrape.interval, scrape.evaluation)))
     return f"min(avg_over_time({Recorded.SERVICE_UP}{{{among('job', jobs)}}}[{window}])) {bound}"
+
+
+TARGETS: Mapping[str, Callable[[Spec], Iterator[Values]]] = {
+    Alert.SEGMENT_ACCURACY_LOW: _segment_accuracy,
+    Alert.SEGMENT_ERRORS_HIGH: _segment_errors,
+    Alert.PARTNER_ERRORS_HIGH: _partner_errors,
+    Alert.PARTNER_FORMAT_BROKEN: _partner_format,
+    Alert.PARTNER_QUOTA_NEARLY_USED: _partner_quota,
+    Alert.RATE_LIMIT_REFUSALS: _refusals,
+    Alert.TARGET_UNMET: _targets,
+    Alert.ROLLBACK_TRIGGERED: _triggers,
+}

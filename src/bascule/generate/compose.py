@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from bascule.api.tokens import FOLDER, WEBHOOK, WEBHOOK_ELSEWHERE
 from bascule.generate.prometheus_config import prometheus_config
 from bascule.generate.render import HEADER, to_yaml, without_empty
 from bascule.generate.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
@@ -22,9 +23,10 @@ NOTES = """\
 #   docker compose up -d --build                    Prometheus, Alertmanager, exporters, Grafana, Bascule's roles
 #   docker compose --profile elk up -d --build      and Filebeat, Logstash, Elasticsearch, Kibana
 #
-# For Linux: the containers share the host's network. Wanted beside this file: secrets/grafana-admin-password and, for
-# elk, secrets/logstash.env with BASCULE_PSEUDONYM_KEY=... The nginx exporter's image holds no program that could ask
-# it how it is: Prometheus does (ServiceDown).
+# For Linux: the containers share the host's network. Wanted beside this file: secrets/grafana-admin-password,
+# secrets/alertmanager-webhook-token (a long random text, readable by the containers' users) and, for elk,
+# secrets/logstash.env with BASCULE_PSEUDONYM_KEY=... The nginx exporter's image holds no program that could ask it
+# how it is: Prometheus does (ServiceDown).
 """
 PROMETHEUS = "prom/prometheus:v2.53.3"
 ALERTMANAGER = "prom/alertmanager:v0.27.0"
@@ -56,7 +58,7 @@ def compose(spec: Spec) -> dict[str, Any]:
     if spec.logs.sources:
         services |= {name: service | {"profiles": ["elk"]} for name, service in _elk(spec)}
     volumes = dict.fromkeys(sorted(_named_volumes(services)))
-    secrets = {"grafana-admin-password": {"file": "./secrets/grafana-admin-password"}}
+    secrets = {name: {"file": f"./secrets/{name}"} for name in ("grafana-admin-password", WEBHOOK)}
     return {
         "name": spec.metadata.name.lower().replace(".", "-"),
         "services": services,
@@ -147,8 +149,14 @@ def _alertmanager(spec: Spec) -> Service:
         "web.listen-address": _address(spec, "alertmanager"),
         "web.external-url": f"{url}/",
     }
-    mounts = ["./alertmanager:/etc/alertmanager:ro", "alertmanager:/alertmanager", *_secret_mounts(spec)]
-    return _service(ALERTMANAGER, "512m", _wget(f"{url}/-/healthy"), command=_flags(flags), volumes=mounts)
+    mounts = [
+        "./alertmanager:/etc/alertmanager:ro",
+        "alertmanager:/alertmanager",
+        *_secret_mounts(spec),
+    ]
+    token = {"source": WEBHOOK, "target": f"/etc/{FOLDER}/{WEBHOOK}"}
+    health = _wget(f"{url}/-/healthy")
+    return _service(ALERTMANAGER, "512m", health, command=_flags(flags), volumes=mounts, secrets=[token])
 
 
 def _secret_mounts(spec: Spec) -> list[str]:
@@ -233,8 +241,15 @@ def _role(spec: Spec, role: str) -> Service:
         read_only=True,
         tmpfs=["/tmp"],
         volumes=mounts,
+        **_sender(role),
         depends_on=_after(*stores),
     )
+
+
+def _sender(role: str) -> dict[str, Any]:
+    """By what the journal knows Alertmanager."""
+    path = {WEBHOOK_ELSEWHERE: f"/run/secrets/{WEBHOOK}"}
+    return {"secrets": [WEBHOOK], "environment": path} if role == "incidents" else {}
 
 
 def _log_mounts(spec: Spec) -> list[str]:

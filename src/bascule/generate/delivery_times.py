@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 
-from bascule.conventions import Alert
+from bascule.alerts import Alerting
+from bascule.conventions import Alert, Severity
 from bascule.generate.alertmanager_config import MACHINE, PEOPLE_WAIT_SECONDS, told_at_once
 from bascule.generate.rule_groups import rule_groups
-from bascule.generate.rules import Alerting, Group
+from bascule.generate.rules import Group
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
-PAGES = ("critical", "warning")
+PAGES = tuple(severity for severity in Severity if severity.pages)
 _RECORDED = re.compile(r"[a-zA-Z_]\w*:[\w:]+")
 
 
@@ -28,7 +29,7 @@ class Route:
 
     receiver: str
     service_down: float
-    slowest: Mapping[str, tuple[str, float]]  # severity: alert, seconds
+    slowest: Mapping[Severity, tuple[str, float]]  # severity: alert, seconds
 
     def __str__(self) -> str:
         slow = [f"{kind} up to {format_duration(most)} ({name})" for kind, (name, most) in self.slowest.items()]
@@ -39,10 +40,10 @@ def routes(spec: Spec) -> list[Route]:
     """Every route that Alertmanager sends by, the machine's first."""
     alerts = list(worst_cases(spec))
     people = [_route(name, PEOPLE_WAIT_SECONDS, PAGES, alerts) for name in told_at_once(spec)]
-    return [_route(MACHINE, 0.0, (*PAGES, "gate"), alerts), *people]
+    return [_route(MACHINE, 0.0, (*PAGES, Severity.GATE), alerts), *people]
 
 
-def _route(receiver: str, wait: float, severities: tuple[str, ...], alerts: list[tuple[Alerting, float]]) -> Route:
+def _route(receiver: str, wait: float, severities: tuple[Severity, ...], alerts: list[tuple[Alerting, float]]) -> Route:
     down = max(lag for alert, lag in alerts if alert.name.endswith(Alert.SERVICE_DOWN))
     slowest = {
         severity: max(

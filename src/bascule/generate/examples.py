@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
+from bascule.conventions import probe_job
 from bascule.generate.instrument_config import latency_bounds
-from bascule.generate.prometheus_config import probe_job
-from bascule.generate.usage import RETENTION_WINDOW, uses_instrument
+from bascule.generate.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.signals import Signal
+from bascule.spec.uses import uses_instrument
 
 STEP_SECONDS = 30  # two samples at least in a minute
 STEPS = 40  # twenty minutes
@@ -123,7 +124,7 @@ class Scene:
         events = self.requests_per_second * STEP_SECONDS * self.share_of(version, segment)
         found: dict[tuple[str, Labels], float] = {}
         told: set[str] = set()  # metrics of earlier signals: several may count the same requests
-        for name, signal in sorted(self.spec.signals.items(), key=lambda item: _splits(item[1]), reverse=True):
+        for name, signal in sorted(self.spec.signals.items(), key=lambda item: the_rest(item[1]) is None):
             counters = list(self._events(signal, events, self.level(name, version, segment)))
             for selector, step in counters:
                 if selector.metric not in told:
@@ -136,23 +137,21 @@ class Scene:
 
     def _events(self, signal: Signal, events: float, level: float) -> Iterator[tuple[Selector, float]]:
         """The counters of one signal, each with its increase in a step."""
-        if isinstance(signal, HistogramSignal):
-            yield from self._histogram(signal, events, level)
-        elif isinstance(signal, MeanSignal):
-            yield signal.count, events
-            yield signal.sum, events * level
-        elif isinstance(signal, RatioSignal):
-            yield signal.events, events * level
-            yield _the_rest(signal), events * (1 - level) if _splits(signal) else events
+        if signal.buckets is not None:
+            yield from self._buckets(signal.buckets, events, level)
+        summed, rest = signal.numerator or _sum_of(signal), the_rest(signal)
+        if rest is None and signal.all_events is not None:
+            yield signal.all_events, events
+        if summed is not None:
+            yield summed, events * level
+        if rest is not None:
+            yield rest, events * (1 - level)
 
-    def _histogram(self, signal: HistogramSignal, events: float, time: float) -> Iterator[tuple[Selector, float]]:
+    def _buckets(self, buckets: Selector, events: float, time: float) -> Iterator[tuple[Selector, float]]:
         """Every observation in the bucket that ends at `time`."""
-        bounds = sorted({*latency_bounds(self.spec), time / 2, time})
-        for bound in bounds:
-            yield signal.series("bucket").where(le=f"{bound:g}"), events if bound >= time else 0
-        yield signal.series("bucket").where(le="+Inf"), events
-        yield signal.series("count"), events
-        yield signal.series("sum"), events * time
+        for bound in sorted({*latency_bounds(self.spec), time / 2, time}):
+            yield buckets.where(le=f"{bound:g}"), events if bound >= time else 0
+        yield buckets.where(le="+Inf"), events
 
     def _series(self, selector: Selector, version: str, segment: str) -> tuple[str, Labels]:
         """The name and labels of a series that the selector matches, of this version and segment."""
@@ -170,7 +169,16 @@ class Scene:
     # ------------------------------------------------------------ levels
 
     def _levels(self) -> dict[str, str]:
-        return {**self._services(), **self._roles()}
+        return {**self._gauges(), **self._services(), **self._roles()}
+
+    def _gauges(self) -> dict[str, str]:
+        return {
+            _written(*self._series(signal.level, version, segment)): _flat(self.level(name, version, segment))
+            for name, signal in self.spec.signals.items()
+            if signal.level is not None
+            for version in self.spec.versions.both
+            for segment in self.segments
+        }
 
     def _services(self) -> dict[str, str]:
         said_by = {"nginx": "nginx_up", "redis": "redis_up"}
@@ -216,28 +224,26 @@ def _redis(job: str) -> dict[str, str]:
 
 def healthy(signal: Signal, candidate: bool) -> float:
     """A level with which nothing is wrong: few errors, quick answers, and the gain that was hoped for."""
-    if isinstance(signal, RatioSignal):
-        good = 0.955 if candidate else 0.82
-        bad = 0.0002
-        return good if signal.better == "higher" else bad
-    if isinstance(signal, HistogramSignal):
-        return 0.02 if candidate else 0.03
-    if isinstance(signal, GaugeSignal):
-        return signal.target or 1.0
-    return (signal.target or 100.0) * (1.2 if candidate else 1.0)
+    if signal.is_share:
+        return 0.0002 if signal.better == "lower" else 0.955 if candidate else 0.82
+    if signal.buckets is not None:
+        return (0.02 if candidate else 0.03) / signal.seconds_per_unit
+    gain = 1.2 if signal.better == "higher" else 1 / 1.2
+    return (signal.level_target or 100.0) * (gain if candidate else 1.0)
 
 
-def _splits(signal: Signal) -> bool:
-    """Whether the signal's events are part of its total's own series, so that the two add up."""
-    return isinstance(signal, RatioSignal) and signal.events.metric == signal.total.metric
+def the_rest(signal: Signal) -> Selector | None:
+    """Where a signal's numerator is part of all events' own series: the other part, so that the two add up."""
+    part, whole = signal.numerator, signal.all_events
+    if part is None or whole is None or part.metric != whole.metric:
+        return None
+    telling = next(m for m in part.matchers if m not in whole.matchers)
+    return whole.where(Matcher(telling.label, "=", other_than(telling)))
 
 
-def _the_rest(signal: RatioSignal) -> Selector:
-    """The total's events on the other side of the ratio."""
-    if not _splits(signal):
-        return signal.total
-    telling = next(m for m in signal.events.matchers if m not in signal.total.matchers)
-    return signal.total.where(Matcher(telling.label, "=", other_than(telling)))
+def _sum_of(signal: Signal) -> Selector | None:
+    """The counter of a distribution's values."""
+    return signal.buckets and signal.buckets.named(signal.buckets.metric.removesuffix("_bucket") + "_sum")
 
 
 def _written(metric: str, labels: Labels) -> str:

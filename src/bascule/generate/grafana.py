@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from grafana_foundation_sdk.builders import (
     bargauge,
@@ -27,6 +27,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as queries
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bascule.conventions import SEGMENT, VERSION, Alert, Recorded
 from bascule.spec import Spec
@@ -36,9 +37,8 @@ DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 LOGS_SOURCE = models.DataSourceRef(type_val="elasticsearch", uid="${logs}")
 TAG = "bascule"
 
-Steps = tuple[tuple[float | None, str], ...]
-GREEN: Steps = ((None, "green"),)
-NEUTRAL: Steps = ((None, "blue"),)
+Steps = tuple[tuple[int | float | None, str], ...]
+_ONE_COLOUR: Mapping[str, Steps] = {"green": ((None, "green"),), "neutral": ((None, "blue"),)}
 
 
 def up_to(limit: float, near: float | None = None) -> Steps:
@@ -52,27 +52,31 @@ def at_least(limit: float, near: float | None = None) -> Steps:
     return ((None, "red"), *middle, (limit, "green"))
 
 
-@dataclass(frozen=True)
-class Target:
-    expr: str
-    legend: str
+def _steps(written: Any) -> Any:
+    """`{up_to: 1, near: 0.9}`, `{at_least: 1}`, `green` or `neutral`; what is steps already stays."""
+    if isinstance(written, str):
+        return _ONE_COLOUR[written]
+    if isinstance(written, dict) and "up_to" in written:
+        return up_to(written["up_to"], written.get("near"))
+    return at_least(written["at_least"], written.get("near")) if isinstance(written, dict) else written
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One panel. `right`: legends that are drawn on an axis of their own, with their unit."""
+class Panel(BaseModel):
+    """One panel, as `boards/` writes it. `targets`: legends to expressions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
-    description: str
-    targets: tuple[Target, ...]
-    unit: str
+    text: str
+    targets: dict[str, str]
+    unit: str = "none"
     kind: str = "timeseries"
     width: int = 8
     height: int = 8
-    steps: Steps = ()
-    right: Mapping[str, str] = field(default_factory=dict)
-    words: Mapping[str, str] = field(default_factory=dict)  # value to what is shown instead
-    by_name: Mapping[str, str] = field(default_factory=dict)  # the series' name is shown, in this colour
+    steps: Annotated[Steps, BeforeValidator(_steps)] = ()
+    right: dict[str, str] = Field(default_factory=dict)  # legends drawn on an axis of their own, and their unit
+    words: dict[str, str] = Field(default_factory=dict)  # value to what is shown instead
+    by_name: dict[str, str] = Field(default_factory=dict)  # the series' name is shown, in this colour
     leads_to: str = ""  # uid of the dashboard with the details
 
 
@@ -169,9 +173,8 @@ def _annotations(spec: Spec) -> Iterator[Any]:
 
 
 def _to_the_others() -> Any:
-    return dashboard.DashboardLink("Bascule").type(models.DashboardLinkType.DASHBOARDS).tags([TAG]).keep_time(
-        True
-    ).include_vars(True).as_dropdown(True)  # fmt: skip
+    link = dashboard.DashboardLink("Bascule").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
+    return link.keep_time(True).include_vars(True).as_dropdown(True)
 
 
 # ---------------------------------------------------------------- panels
@@ -179,23 +182,23 @@ def _to_the_others() -> Any:
 
 def _panel(panel: Panel) -> Any:
     built = _KINDS[panel.kind](panel)
-    built.title(panel.title).description(panel.description)
-    for letter, target in zip("ABCDEFGHIJ", panel.targets, strict=False):
-        built.with_target(_target(panel, letter, target))
+    built.title(panel.title).description(panel.text)
+    for letter, (legend, expr) in zip("ABCDEFGHIJ", panel.targets.items(), strict=False):
+        built.with_target(_target(panel.kind, legend, expr).ref_id(letter))
     if panel.leads_to:
-        built.links([dashboard.DashboardLink("Details").type(models.DashboardLinkType.LINK).url(
-            f"/d/{panel.leads_to}?${{__url_time_range}}")])  # fmt: skip
+        details = dashboard.DashboardLink("Details").type(models.DashboardLinkType.LINK)
+        built.links([details.url(f"/d/{panel.leads_to}?${{__url_time_range}}")])
     return built
 
 
-def _target(panel: Panel, letter: str, target: Target) -> Any:
-    if panel.kind == "logs":
+def _target(kind: str, legend: str, expr: str) -> Any:
+    if kind == "logs":
         lines = elasticsearch.Logs().id("1")
-        return elasticsearch.Dataquery().query(target.expr).time_field("@timestamp").metrics([lines]).ref_id(letter)
-    query = prometheus.Dataquery().expr(target.expr).legend_format(target.legend).ref_id(letter).datasource(DATASOURCE)
-    if panel.kind in ("timeseries", "state-timeline"):
+        return elasticsearch.Dataquery().query(expr).time_field("@timestamp").metrics([lines])
+    query = prometheus.Dataquery().expr(expr).legend_format(legend).datasource(DATASOURCE)
+    if kind in ("timeseries", "state-timeline"):
         return query.range()
-    as_rows = panel.kind == "table"
+    as_rows = kind == "table"
     return query.instant().format(queries.PromQueryFormat.TABLE if as_rows else queries.PromQueryFormat.TIME_SERIES)
 
 
@@ -215,9 +218,8 @@ def _shared(built: Any, panel: Panel) -> Any:
 
 
 def _thresholds(steps: Steps) -> Any:
-    return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(
-        [models.Threshold(value=value, color=colour) for value, colour in steps]
-    )  # fmt: skip
+    thresholds = [models.Threshold(value=value, color=colour) for value, colour in steps]
+    return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(thresholds)
 
 
 def _last() -> Any:
@@ -235,9 +237,8 @@ def _timeseries(panel: Panel) -> Any:
     )
     built.tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI))
     if panel.steps:
-        built.thresholds_style(
-            common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED)
-        )  # fmt: skip
+        dashed = common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED)
+        built.thresholds_style(dashed)
     for legend, unit in panel.right.items():
         axis = [
             models.DynamicConfigValue(id_val="custom.axisPlacement", value="right"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from bascule.api.tokens import WEBHOOK, WEBHOOK_ELSEWHERE
 from bascule.generate.render import to_yaml
 from bascule.generate.roles import IMAGE, STATE, USER, arguments, spec_text
 from bascule.spec import Spec
@@ -23,6 +24,7 @@ PROMETHEUS_URL = "http://prometheus-operated.monitoring.svc:9090"
 ALERTMANAGER_URL = "http://alertmanager-operated.monitoring.svc:9093"
 EVERYWHERE = "0.0.0.0"  # inside the pod: the kubelet asks at the pod's address
 STATE_SIZE = "20Gi"
+SECRETS = "/run/secrets/bascule"
 
 Manifest = dict[str, Any]
 
@@ -146,6 +148,7 @@ def _deployment(spec: Spec) -> Manifest:
             "volumes": [
                 {"name": "config", "configMap": {"name": "bascule-config"}},
                 {"name": "state", "persistentVolumeClaim": {"claimName": "bascule-state"}},
+                {"name": WEBHOOK, "secret": {"secretName": WEBHOOK}},
                 {"name": "tmp", "emptyDir": {}},
             ],
         },
@@ -174,7 +177,7 @@ def _container(spec: Spec, role: str) -> Manifest:
         "name": role,
         "image": IMAGE,
         "args": [*arguments(role), *urls],
-        "env": [{"name": name, "value": value} for name, value in known.items()],
+        "env": [{"name": name, "value": value} for name, value in {**known, **_sender(role)}.items()],
         "ports": [{"name": role, "containerPort": getattr(spec.stack.ports, role)}],
         "startupProbe": {**ask, "periodSeconds": 2, "failureThreshold": 60},
         "readinessProbe": {**ask, "periodSeconds": 5, "timeoutSeconds": 3},
@@ -188,9 +191,15 @@ def _container(spec: Spec, role: str) -> Manifest:
         "volumeMounts": [
             {"name": "config", "mountPath": "/etc/bascule", "readOnly": True},
             {"name": "state", "mountPath": STATE},
+            *([{"name": WEBHOOK, "mountPath": SECRETS, "readOnly": True}] if role == "incidents" else []),
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
+
+
+def _sender(role: str) -> dict[str, str]:
+    """By what the journal knows Alertmanager: a Secret of the operator's own, with the key `token`."""
+    return {WEBHOOK_ELSEWHERE: f"{SECRETS}/token"} if role == "incidents" else {}
 
 
 def _service(spec: Spec) -> Manifest:
@@ -214,6 +223,8 @@ def _alertmanager_config(spec: Spec) -> Manifest:
         "groupInterval": "1s",
         "repeatInterval": "5m",
     }
-    receiver = {"name": "bascule-incidents", "webhookConfigs": [{"url": url, "sendResolved": True}]}
+    credential = {"authorization": {"credentials": {"name": WEBHOOK, "key": "token"}}}
+    webhook = {"url": url, "sendResolved": True, "httpConfig": credential}
+    receiver = {"name": "bascule-incidents", "webhookConfigs": [webhook]}
     body = {"spec": {"route": route, "receivers": [receiver]}}
     return _manifest("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", "bascule", body, RELEASE)

@@ -9,8 +9,8 @@ import yaml
 
 from bascule.conventions import Recorded
 from bascule.generate.render import HEADER
-from bascule.generate.sla_rules import known_slas
-from bascule.spec import Objective, Spec
+from bascule.slo import all_of
+from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
 
@@ -34,8 +34,8 @@ def _datasource(spec: Spec) -> dict[str, Any]:
 
 
 def _slos(spec: Spec) -> Iterator[dict[str, Any]]:
-    for name in known_slas(spec):
-        sla = spec.slas.named[name]
+    for each in all_of(spec):
+        name, sla = each.name, each.declared
         yield {
             "apiVersion": "openslo/v1",
             "kind": "SLO",
@@ -46,13 +46,9 @@ def _slos(spec: Spec) -> Iterator[dict[str, Any]]:
                 "indicator": _indicator(spec, name),
                 "timeWindow": [{"duration": format_duration(sla.window), "isRolling": True}],
                 "budgetingMethod": "Occurrences",
-                "objectives": [{"displayName": sla.objective, "target": round(1 - _budget(spec, name), 9)}],
+                "objectives": [{"displayName": sla.objective, "target": round(1 - each.budget, 9)}],
             },
         }
-
-
-def _budget(spec: Spec, name: str) -> float:
-    return Objective.parse(spec.slas.named[name].objective).budget
 
 
 def _indicator(spec: Spec, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from bascule.conventions import probe_job
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import Probe, Service
@@ -42,10 +43,6 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
     own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
     return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
-
-
-def probe_job(name: str) -> str:
-    return f"probe-{name}"
 
 
 def _alertmanager(spec: Spec) -> dict[str, Any]:

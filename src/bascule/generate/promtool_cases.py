@@ -1,55 +1,80 @@
-"""What makes each further alert fire: promises, gates, rollback triggers, infrastructure, monitoring, SLAs."""
+"""What the catalogue's cases are about: traffic of the spec's own signals by name, and one test from many cases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from bascule import conventions as names
-from bascule.conventions import Alert, Recorded
-from bascule.generate.alerts_targets import rollback_alerts, target_alerts
+from bascule.alerts import AlertCase, Alerting
 from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
-from bascule.generate.prometheus_config import probe_job
-from bascule.generate.sla_rules import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, known_slas, signal_of
-from bascule.generate.usage import partner_label
-from bascule.spec import Objective, Spec
-from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal
+from bascule.spec import Spec
 
-SOON, LATE = "13m", "19m"
 _AWFUL_SECONDS = 2.5
+_RISING = f"0+5000x{STEPS}"
+_BUSY = 100.0  # requests per second: enough for a partner's quota of some thousands an hour
+LOOK_AT = "13m"  # ten minutes until a share is known to be off the plan, and some more
 
 
 @dataclass(frozen=True)
-class Case:
-    """Series with which an alert fires (or does not), and when to look."""
+class Check:
+    """What an expression must answer: labels to value; nothing at all when empty."""
 
-    alert: str
-    what: str
+    expr: str
+    samples: Mapping[str, float]
+    at: str = LOOK_AT
+
+    def as_yaml(self) -> dict[str, Any]:
+        samples = [{"labels": labels, "value": value} for labels, value in self.samples.items()]
+        return {"expr": self.expr, "eval_time": self.at, "exp_samples": samples}
+
+
+@dataclass(frozen=True)
+class Test:
+    """Series, and what the rules make of them."""
+
+    name: str
     series: Mapping[str, str]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    at: str = SOON
-    fires: bool = True
+    checks: tuple[Check, ...]
     interval: str = f"{STEP_SECONDS}s"
 
-
-def cases(spec: Spec, scene: Scene) -> Iterator[Case]:
-    """One firing case at least for each alert; those the spec has no use for are left out by the caller."""
-    yield from _promises(spec, scene)
-    yield from _targets(spec, scene)
-    yield from _rollback(spec, scene)
-    for kind in ("redis", "nginx", "node", "container"):
-        for job in list(spec.services_of(kind))[:1]:
-            yield from _INFRASTRUCTURE[kind](job)
-    yield from _probes(spec)
-    yield from _monitoring(spec)
+    def as_yaml(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "interval": self.interval,
+            "input_series": [{"series": series, "values": values} for series, values in self.series.items()],
+            "promql_expr_test": [check.as_yaml() for check in self.checks],
+        }
 
 
-# ---------------------------------------------------------------- everything wrong at once
+def firing(alert: str, at: str = LOOK_AT, **labels: str) -> Check:
+    return Check(_alerts(alert, labels), {"{}": 1}, at)
 
 
-def awful_scene(spec: Spec, scene: Scene) -> Scene:
+def silent(alert: str, at: str = LOOK_AT, **labels: str) -> Check:
+    return Check(_alerts(alert, labels), {}, at)
+
+
+def _alerts(alert: str, labels: Mapping[str, str]) -> str:
+    where = {"alertname": alert, "alertstate": "firing", **labels}
+    inside = ",".join(f'{label}="{value}"' for label, value in where.items())
+    return f"max(ALERTS{{{inside}}})"
+
+
+# ---------------------------------------------------------------- scenes
+
+
+def healthy(spec: Spec) -> Scene:
+    """Both versions at work in as many segments as the plan allows."""
+    both = [phase.share for phase in spec.phases if phase.share < 1] or [0.5]
+    return Scene(spec, both[-1])
+
+
+def awful(spec: Spec) -> Scene:
     """A candidate that is down, slow, wrong, poor, and answers partners in another format."""
-    candidate = spec.versions.candidate
+    scene, candidate = healthy(spec), spec.versions.candidate
     for name in spec.signals:
         scene = scene.set(name, _awful(spec, name), candidate)
     jobs = [job for job, service in spec.services.items() if service.version == candidate]
@@ -63,201 +88,95 @@ def awful_scene(spec: Spec, scene: Scene) -> Scene:
     return replace(scene, down=frozenset(jobs), requests_per_second=_BUSY).plus({**refused, **lost, broken: _RISING})
 
 
-_RISING = f"0+5000x{STEPS}"
-_BUSY = 100.0  # enough for a partner's quota of some thousands an hour
-
-
 def _awful(spec: Spec, name: str) -> float:
     """A level that breaks every target and trigger of the signal."""
     signal = spec.signals[name]
-    if isinstance(signal, HistogramSignal):
-        return _AWFUL_SECONDS
-    if isinstance(signal, RatioSignal):
-        return 0.1 if signal.better == "higher" else 0.9
-    return 0.1 if signal.better == "higher" else 1e6
+    if signal.buckets is not None:
+        return _AWFUL_SECONDS / signal.seconds_per_unit
+    if signal.better == "higher":
+        return 0.1
+    return 0.9 if signal.is_share else 1e6
 
 
-def _promises(spec: Spec, scene: Scene) -> Iterator[Case]:
-    awful = awful_scene(spec, scene).series()
-    for name, segment in spec.segments.named.items():
-        here = {names.SEGMENT: name}
-        if scene.planned(name) > 0 and segment.latency.p95 is not None:
-            yield Case(Alert.RESPONSE_TIME_HIGH, f"slow for {name}", awful, here)
-        if scene.planned(name) > 0 and segment.accuracy is not None and "accuracy" in spec.signals:
-            yield Case(Alert.SEGMENT_ACCURACY_LOW, name, awful, here)
-        if segment.errors is not None and "errors" in spec.signals:
-            yield Case(Alert.PARTNER_ERRORS_HIGH if segment.partner_label else Alert.SEGMENT_ERRORS_HIGH, name, awful)
-        if segment.rate_limit is not None:
-            yield Case(Alert.RATE_LIMIT_REFUSALS, name, awful, here)
-    if partner_label(spec):
-        yield Case(Alert.PARTNER_FORMAT_BROKEN, "answers do not fit", awful)
-        yield Case(Alert.PARTNER_QUOTA_NEARLY_USED, "a partner sends too much", awful, {"partner": PARTNER}, LATE)
+def everywhere(scene: Scene) -> Scene:
+    """The same in every segment, whatever the plan gives it."""
+    return replace(scene, actual={segment: scene.planned(segment) or 0.5 for segment in scene.segments})
 
 
-def _targets(spec: Spec, scene: Scene) -> Iterator[Case]:
-    awful = awful_scene(spec, scene).series()
-    for alert in target_alerts(spec):
-        if alert.name == spec.alert_prefix + Alert.TARGET_UNMET:
-            labels = {key: alert.labels[key] for key in ("signal", "target")}
-            if not isinstance(spec.signals.get(labels["signal"]), GaugeSignal):
-                yield Case(Alert.TARGET_UNMET, f"{labels['signal']} {labels['target']}", awful, labels, LATE)
-    gate = f'{names.GATE_STATE.name}{{gate="errors",state="bad"}}'
-    yield Case(Alert.GATE_UNMET, "the judge says so", {gate: f"1x{STEPS}"}, {"gate": "errors"})
-    yield Case(Alert.GATE_UNMET, "it is passed", {gate: f"0x{STEPS}"}, fires=False)
+def off_the_plan(spec: Spec) -> Scene:
+    scene = healthy(spec)
+    segment = next(name for name in scene.segments if scene.planned(name) > 0)
+    return replace(scene, actual={segment: max(0.0, scene.planned(segment) - spec.thresholds.share_tolerance - 0.2)})
 
 
-def _rollback(spec: Spec, scene: Scene) -> Iterator[Case]:
-    awful = awful_scene(spec, scene).series()
-    for alert in rollback_alerts(spec):
-        trigger = alert.labels["trigger"]
-        yield Case(Alert.ROLLBACK_TRIGGERED, trigger, awful, {"trigger": trigger}, LATE)
+def off_a_new_plan(spec: Spec) -> Scene:
+    """The same, and at eight minutes and a half the share of that segment is planned anew."""
+    scene = off_the_plan(spec)
+    (segment,) = scene.actual
+    return scene.plus({f'{names.PLANNED_SHARE.name}{{{names.SEGMENT}="{segment}"}}': "0x16 1x23"})
 
 
-# ---------------------------------------------------------------- infrastructure and monitoring
+def all_down(spec: Spec) -> Scene:
+    return replace(healthy(spec), down=frozenset((*spec.services, *spec.probes)))
 
 
-def _redis(job: str) -> Iterator[Case]:
-    node = f'{{job="{job}",instance="a:1"}}'
-    full = {f"redis_memory_used_bytes{node}": "95x60", f"redis_memory_max_bytes{node}": "100x60"}
-    yield Case(Alert.REDIS_MEMORY_HIGH, "95 of 100 bytes are used", full)
-    yield Case(Alert.REDIS_EVICTIONS, "keys are evicted", {f"redis_evicted_keys_total{node}": "0+5x60"}, at="16m")
-    yield Case(Alert.REDIS_REPLICATION_BROKEN, "a replica has no link", {f"redis_master_link_up{node}": "0x60"})
+SCENES: Mapping[str, Callable[[Spec], Mapping[str, str]]] = {
+    "": lambda spec: {},
+    "nothing": lambda spec: {},
+    "healthy": lambda spec: healthy(spec).series(),
+    "awful": lambda spec: awful(spec).series(),
+    "awful, few requests": lambda spec: replace(awful(spec), requests_per_second=0.05).series(),
+    "awful for everybody": lambda spec: everywhere(awful(spec)).series(),
+    "share off the plan": lambda spec: off_the_plan(spec).series(),
+    "share off a new plan": lambda spec: off_a_new_plan(spec).series(),
+    "services down": lambda spec: all_down(spec).series(),
+    "all traffic on the old version": lambda spec: replace(healthy(spec), share=0.0).series(),
+}
 
 
-def _nginx(job: str) -> Iterator[Case]:
-    accepted, handled = (
-        f'nginx_connections_{which}{{job="{job}",instance="a:1"}}' for which in ("accepted", "handled")
+# ---------------------------------------------------------------- tests
+
+
+def tests_of(spec: Spec, alerts: Iterable[Alerting]) -> Iterator[Test]:
+    """Cases whose series have nothing in common share a test: evaluating every rule is what takes the time."""
+    series = cache(lambda scene: SCENES[scene](spec))
+    prefix = spec.alert_prefix
+    tests = [
+        (bool(case.fires), _test(alert.name, prefix, case, series(case.scene)))
+        for alert in alerts
+        for case in alert.cases
+    ]
+    for fires in (False, True):
+        yield from map(_together, _batches(test for whether, test in tests if whether is fires))
+
+
+def _batches(tests: Iterable[Test]) -> list[list[Test]]:
+    batches: list[list[Test]] = []
+    for test in tests:
+        batch = next((batch for batch in batches if _fits(test, batch)), None)
+        if batch is None:
+            batches.append(batch := [])
+        batch.append(test)
+    return batches
+
+
+def _test(alert: str, prefix: str, case: AlertCase, scene: Mapping[str, str]) -> Test:
+    check = (firing if case.fires else silent)(alert, case.at, **case.labels)
+    word = f"firing: {case.fires}" if case.fires else f"not firing: {case.quiet}"
+    return Test(f"{alert.removeprefix(prefix)} {word}", {**scene, **case.series}, (check,), case.interval)
+
+
+def _fits(test: Test, batch: list[Test]) -> bool:
+    """A test that is about nothing being there stays alone."""
+    if not test.series:
+        return False
+    return all(
+        test.interval == other.interval and (test.series == other.series or not set(test.series) & set(other.series))
+        for other in batch
     )
-    yield Case(Alert.NGINX_CONNECTIONS_DROPPED, "one of ten", {accepted: "0+10x60", handled: "0+9x60"})
 
 
-def _host(job: str) -> Iterator[Case]:
-    node = f'job="{job}",instance="a:1"'
-    yield Case(
-        Alert.HOST_CPU_HIGH, "no idle time", {f'node_cpu_seconds_total{{{node},mode="idle"}}': "0x180"}, at="42m"
-    )
-    memory = {f"node_memory_MemAvailable_bytes{{{node}}}": "1x60", f"node_memory_MemTotal_bytes{{{node}}}": "100x60"}
-    yield Case(Alert.HOST_MEMORY_LOW, "1 of 100 bytes is left", memory)
-    yield Case(Alert.HOST_DISK_LOW, "1 of 100 bytes is left", _disk(node, "/", "1x60", "100x60"))
-    shrinking = _disk(node, "/data", "3000-2x400", "10000x400")
-    yield Case(Alert.HOST_DISK_FILLING, "it shrinks by 4 of 10,000 bytes a minute", shrinking, at="80m")
-
-
-def _disk(node: str, mount: str, left: str, size: str) -> dict[str, str]:
-    where = f'{{{node},mountpoint="{mount}",device="d",fstype="ext4"}}'
-    return {f"node_filesystem_avail_bytes{where}": left, f"node_filesystem_size_bytes{where}": size}
-
-
-def _container(job: str) -> Iterator[Case]:
-    where = f'{{job="{job}",instance="a:1",name="app"}}'
-    used, limit = f"container_memory_working_set_bytes{where}", f"container_spec_memory_limit_bytes{where}"
-    yield Case(Alert.CONTAINER_MEMORY_HIGH, "95 of 100 bytes are used", {used: "95x60", limit: "100x60"})
-    throttled, periods = (f"container_cpu_cfs_{what}periods_total{where}" for what in ("throttled_", ""))
-    yield Case(Alert.CONTAINER_THROTTLED, "half of the periods", {throttled: "0+5x60", periods: "0+10x60"}, at="16m")
-
-
-_INFRASTRUCTURE = {"redis": _redis, "nginx": _nginx, "node": _host, "container": _container}
-
-
-def _probes(spec: Spec) -> Iterator[Case]:
-    for name, probe in spec.probes.items():
-        where = f'{{job="{probe_job(name)}",instance="a:1"}}'
-        yield Case(Alert.PROBE_SLOW, name, {f"probe_duration_seconds{where}": "2x60"}, {"job": probe_job(name)})
-        lost = {f"probe_success{where}": " ".join(["1 1 1 0"] * 12)}
-        yield Case(Alert.PROBE_LOSS, f"{name} fails one time in four", lost, {"job": probe_job(name)})
-        if probe.kind == "dns":
-            yield Case(Alert.DNS_SLOW, name, {f"probe_dns_lookup_time_seconds{where}": "1x60"})
-        if probe.kind == "https":
-            yield from _certificates(where, probe.certificate_warning)
-
-
-def _certificates(where: str, warning: float) -> Iterator[Case]:
-    for days, severity in ((warning / 86400 - 1, "info"), (5.0, "warning"), (0.5, "critical")):
-        expiry = {f"probe_ssl_earliest_cert_expiry{where}": f"{days * 86400:.0f}x60"}
-        yield Case(Alert.CERTIFICATE_EXPIRES, f"in {days:g} days", expiry, {"severity": severity})
-    later = {f"probe_ssl_earliest_cert_expiry{where}": f"{warning * 2:.0f}x60"}
-    yield Case(Alert.CERTIFICATE_EXPIRES, "there is time", later, fires=False)
-
-
-def _monitoring(spec: Spec) -> Iterator[Case]:
-    lines, unparsed = names.LOG_LINES.name, names.LOG_UNPARSED.name
-    for alert, what, series in (
-        (Alert.ROLE_DOWN, "the judge", {'up{job="bascule-judge",instance="a:1"}': "0x60"}),
-        (Alert.JUDGE_STUCK, "its last look was at the start", {names.JUDGE_TICK.name: "1x60"}),
-        (
-            Alert.LABEL_VALUES_CAPPED, "an id in a label",
-            {f'{names.LABEL_VALUES_CAPPED.name}{{job="a",metric="m",label="algorithm"}}': "0+1x160"},
-        ),
-        (
-            Alert.RULES_FAILING, "a group fails",
-            {'prometheus_rule_evaluation_failures_total{rule_group="g"}': "0+1x60"},
-        ),
-        (
-            Alert.NOTIFICATIONS_FAILING, "Prometheus drops them",
-            {'prometheus_notifications_dropped_total{job="prometheus"}': "0+1x60"},
-        ),
-        (
-            Alert.NOTIFICATIONS_FAILING, "a receiver refuses them",
-            {'alertmanager_notifications_failed_total{job="alertmanager",integration="slack"}': "0+1x60"},
-        ),
-        (
-            Alert.CONFIG_RELOAD_FAILED, "Prometheus",
-            {'prometheus_config_last_reload_successful{job="prometheus"}': "0x60"},
-        ),
-        (Alert.LOGS_BEHIND, "two minutes", {f'{names.LOG_LAG_SECONDS.name}{{source="s"}}': "120x60"}),
-        (
-            Alert.LOGS_UNPARSED, "one line in ten",
-            {f'{lines}{{source="s",format="f"}}': "0+90x60", f'{unparsed}{{source="s"}}': "0+10x60"},
-        ),
-    ):  # fmt: skip
-        yield Case(alert, what, series, at="35m" if alert == Alert.LABEL_VALUES_CAPPED else SOON)
-
-
-# ---------------------------------------------------------------- SLAs
-
-
-def sla_cases(spec: Spec) -> Iterator[Case]:
-    for name in known_slas(spec):
-        sla = spec.slas.named[name]
-        budget = Objective.parse(sla.objective).budget
-        hours = max(int(sla.window / 24 / 3600), 1) + 1
-        for alert, share, fires in (
-            (Alert.SLA_BREACHED, 2 * budget, True),
-            (Alert.SLA_AT_RISK, 0.95 * budget, True),
-            (Alert.SLA_AT_RISK, 2 * budget, False),
-            (Alert.SLA_BREACHED, 0.5 * budget, False),
-        ):
-            what = f"{name}, {share / budget:g} times the budget"
-            yield _sla_case(spec, name, alert, what, share, hours, fires)
-        yield from _near_limit(spec, name)
-        tiers = LONG_TIERS if sla.window >= WEEK_SECONDS else SHORT_TIERS
-        if any(factor * budget < 1 for factor, *_ in tiers):
-            yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, all events are bad", 1.0, 1, True)
-            yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, the even pace", 0.9 * budget, 1, False)
-            # One missed scrape in the first ten minutes: beyond a slow tier's pace, and no trend.
-            yield _sla_case(spec, name, Alert.SLA_BUDGET_BURN, f"{name}, one slip at the start", 1.7 * budget, 1, False)
-
-
-def _near_limit(spec: Spec, name: str) -> Iterator[Case]:
-    """Every request takes 90 to 100 % of the limit; then half of it."""
-    objective, signal = Objective.parse(spec.slas.named[name].objective), signal_of(spec, name)
-    if not isinstance(signal, HistogramSignal) or objective.bound is None:
-        return
-    label = next(key for key, value in spec.signals.items() if value is signal)
-    for what, below, fires in (("near its limit", 0.9, True), ("far from its limit", 0.1, False)):
-        least, most = objective.bound * below, objective.bound * (1.0 if fires else 0.2)
-        where = f'signal="{label}",version="{spec.versions.candidate}"'
-        buckets = {f"{least:g}": 0, f"{most:g}": 10, "+Inf": 10}
-        series = {f'{Recorded.SIGNAL_BUCKET}{{{where},le="{le}"}}': f"{rate}x200" for le, rate in buckets.items()}
-        series[f"{Recorded.SIGNAL_EVENTS}{{{where}}}"] = "10x200"
-        yield Case(Alert.SLA_AT_RISK, f"{name} {what}", series, {"measure": "time"}, "2h", fires, "1m")
-
-
-def _sla_case(spec: Spec, name: str, alert: str, what: str, share: float, hours: int, fires: bool) -> Case:
-    where = f'{{sla="{name}",job="a"}}' if signal_of(spec, name) is None else f'{{sla="{name}"}}'
-    minutes = hours * 60 + 10
-    series = {
-        f"{Recorded.SLA_ALL}{where}": f"1000x{minutes}",
-        f"{Recorded.SLA_BAD}{where}": f"{1000 * share:.10g}x{minutes}",
-    }
-    return Case(alert, what, series, {"sla": name}, f"{hours}h", fires, "1m")
+def _together(batch: list[Test]) -> Test:
+    series = {name: values for test in batch for name, values in test.series.items()}
+    checks = tuple(check for test in batch for check in test.checks)
+    return Test("; ".join(test.name for test in batch), series, checks, batch[0].interval)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bascule.conventions import RuleGroup
-from bascule.generate.alerts import (
-    cache_alerts,
-    judge_alerts,
-    no_data_alerts,
-    service_alerts,
-    signal_alerts,
-    traffic_alerts,
-)
-from bascule.generate.alerts_infrastructure import infrastructure_alerts
-from bascule.generate.alerts_monitoring import monitoring_alerts
-from bascule.generate.alerts_targets import rollback_alerts, target_alerts
+from bascule.generate.alerts import group_alerts
 from bascule.generate.no_data import no_data_rules
 from bascule.generate.recording import cache_rules, service_rules, signal_rules, traffic_rules
-from bascule.generate.rules import Group
+from bascule.generate.rules import Group, Rule
 from bascule.generate.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.generate.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.generate.usage import usage_interval, usage_rules
@@ -30,26 +22,28 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
     A group reads what it and those before it record, never what comes later: tests evaluate them in this order.
     """
     files = {
-        "signals": [Group(RuleGroup.SUPERSMARTMATCH, (*signal_rules(spec), *signal_alerts(spec)))],
-        "migration": [Group(RuleGroup.MIGRATION, (*traffic_rules(spec), *traffic_alerts(spec)))],
+        "signals": [_group(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec))],
+        "migration": [_group(spec, RuleGroup.MIGRATION, traffic_rules(spec))],
         "services": [
-            Group(RuleGroup.CRITICAL_ALERTS, (*service_rules(spec), *service_alerts(spec))),
-            Group(RuleGroup.REDIS, (*cache_rules(spec), *cache_alerts(spec))),
+            _group(spec, RuleGroup.CRITICAL_ALERTS, service_rules(spec)),
+            _group(spec, RuleGroup.REDIS, cache_rules(spec)),
         ],
-        "judge": [Group(RuleGroup.JUDGE_ALERTS, tuple(judge_alerts(spec)))],
-        "usage": [Group(RuleGroup.USAGE, tuple(usage_rules(spec)), usage_interval(spec))],
-        "targets": [
-            Group(RuleGroup.TARGETS, tuple(target_alerts(spec))),
-            Group(RuleGroup.ROLLBACK, tuple(rollback_alerts(spec))),
-        ],
-        "sla": [Group(RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],
-        "sla-growth": [Group(RuleGroup.SLA_GROWTH, tuple(sla_growth(spec)), GROWTH_INTERVAL_SECONDS)],
-        "infrastructure": [Group(RuleGroup.INFRASTRUCTURE, tuple(infrastructure_alerts(spec)))],
-        "monitoring": [Group(RuleGroup.MONITORING, tuple(monitoring_alerts(spec)))],
-        "no-data": [Group(RuleGroup.NO_DATA_ALERTS, (*no_data_rules(spec), *no_data_alerts(spec)))],
+        "judge": [_group(spec, RuleGroup.JUDGE_ALERTS)],
+        "usage": [_group(spec, RuleGroup.USAGE, usage_rules(spec), usage_interval(spec))],
+        "targets": [_group(spec, RuleGroup.TARGETS), _group(spec, RuleGroup.ROLLBACK)],
+        "sla": [_group(spec, RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],
+        "sla-growth": [_group(spec, RuleGroup.SLA_GROWTH, sla_growth(spec), GROWTH_INTERVAL_SECONDS)],
+        "infrastructure": [_group(spec, RuleGroup.INFRASTRUCTURE)],
+        "monitoring": [_group(spec, RuleGroup.MONITORING)],
+        "no-data": [_group(spec, RuleGroup.NO_DATA_ALERTS, no_data_rules(spec))],
     }
     full = {name: [group for group in groups if group.rules] for name, groups in files.items()}
     return {name: groups for name, groups in full.items() if groups}
+
+
+def _group(spec: Spec, name: RuleGroup, first: Iterable[Rule] = (), interval: float | None = None) -> Group:
+    """A group's recorded series, and the catalogue's alerts that read them."""
+    return Group(name, (*first, *group_alerts(spec, name)), interval)
 
 
 def rule_groups(spec: Spec) -> list[Group]:

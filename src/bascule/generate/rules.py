@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bascule.alerts import Alerting
 from bascule.generate.render import without_empty
 from bascule.spec.quantities import format_duration
 
@@ -20,30 +21,6 @@ class Recording:
 
     def as_yaml(self) -> dict[str, Any]:
         return without_empty({"record": self.name, "expr": self.expr, "labels": dict(self.labels)})
-
-
-@dataclass(frozen=True)
-class Alerting:
-    """A condition that must hold for `hold` seconds, and what people are told."""
-
-    name: str
-    expr: str
-    hold: float
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    keep_firing_for: float = 0.0
-
-    def as_yaml(self) -> dict[str, Any]:
-        return without_empty(
-            {
-                "alert": self.name,
-                "expr": self.expr,
-                "for": format_duration(self.hold) if self.hold else None,
-                "keep_firing_for": format_duration(self.keep_firing_for) if self.keep_firing_for else None,
-                "labels": dict(self.labels),
-                "annotations": dict(self.annotations),
-            }
-        )
 
 
 Rule = Recording | Alerting

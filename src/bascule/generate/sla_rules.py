@@ -9,84 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bascule import slo
+from bascule.alerts import Alerting, alerting
 from bascule.conventions import Alert, Recorded
-from bascule.generate.alerts import CRITICAL, WARNING, alerting
-from bascule.generate.rules import Alerting, Recording
-from bascule.generate.texts import DURATION, PERCENT
-from bascule.promql.expressions import canonical_rate
-from bascule.spec import Objective, Selector, Spec
+from bascule.generate.rules import Recording
+from bascule.slo import AvailabilitySlo, EventSlo, Slo, Tier
+from bascule.spec import Spec
 from bascule.spec.growth import growth_rules
-from bascule.spec.model import AVAILABILITY, Sla
 from bascule.spec.quantities import format_duration, parse_duration
-from bascule.spec.selector import bucket_under
-from bascule.spec.signals import HistogramSignal, RatioSignal
 
 INTERVAL_SECONDS = 60.0
-SERVING = "application|nginx|redis"
-WEEK_SECONDS = 7 * 86400
-# Times the even pace, long window, short window, severity: 2 % of a month's budget in an hour, 5 % in six, 10 % in 3 d.
-LONG_TIERS = ((14.4, "1h", "5m", CRITICAL), (6.0, "6h", "30m", CRITICAL), (1.0, "3d", "6h", WARNING))
-SHORT_TIERS = ((6.0, "1h", "5m", WARNING),)
 WINDOWS = ("5m", "30m", "1h", "6h", "1d", "3d")
-_SIGNAL_OF = {"response_time": "latency", "error_rate": "errors"}
 _WHOSE = "{{ with $labels.job }} of {{ . }}{{ end }}"  # uptime is counted for each service
 
 
 def sla_rules(spec: Spec) -> Iterator[Recording]:
-    known = list(known_slas(spec))
-    for name in known:
-        bad, everything = _counts(spec, name)
-        yield Recording(Recorded.SLA_ALL, everything, {"sla": name})
-        yield Recording(Recorded.SLA_BAD, bad, {"sla": name})
-    if known:
-        for window in WINDOWS:
-            yield Recording(Recorded.SLA_BAD_RATIO, _over(window), {"window": window})
-    for name in known:
-        yield Recording(Recorded.SLA_BUDGET_SPENT, _spent(spec.slas.named[name], name), {"sla": name})
-
-
-def known_slas(spec: Spec) -> Iterator[str]:
-    """The SLAs that something counts: uptime, or a ratio or histogram signal."""
-    for name, sla in spec.slas.named.items():
-        signal = signal_of(spec, name)
-        uptime = name == AVAILABILITY and sla.signal is None
-        if uptime or isinstance(signal, RatioSignal) or (signal is not None and bound_of(sla) is not None):
-            yield name
-
-
-def signal_of(spec: Spec, name: str) -> RatioSignal | HistogramSignal | None:
-    found = spec.signals.get(spec.slas.named[name].signal or _SIGNAL_OF.get(name, name))
-    return found if isinstance(found, RatioSignal | HistogramSignal) else None
-
-
-def bound_of(sla: Sla) -> float | None:
-    return Objective.parse(sla.objective).bound
-
-
-def _counts(spec: Spec, name: str) -> tuple[str, str]:
-    """Bad events and all events of the last minute."""
-    signal, sla = signal_of(spec, name), spec.slas.named[name]
-    if signal is None:
-        up = f'{Recorded.SERVICE_UP}{{component=~"{SERVING}"}}'
-        down = f"sum by (job) (1 - avg_over_time({up}[1m]))"
-        return f"60 * {down}", f"60 * count by (job) ({up})"
-    if isinstance(signal, HistogramSignal):
-        total = _increase(spec, signal.series("count"), sla)
-        bound = bound_of(sla)
-        assert bound is not None
-        within = _increase(spec, signal.series("bucket").where(bucket_under(bound)), sla)
-        return f"clamp_min({total} - {within}, 0)", total
-    total, events = _increase(spec, signal.total, sla), _increase(spec, signal.events, sla)
-    bad = events if signal.bad is not None else f"clamp_min({total} - ({events} or 0 * {total}), 0)"
-    return f"{bad} or 0 * {total}", total
-
-
-def _increase(spec: Spec, selector: Selector, sla: Sla) -> str:
-    """An SLA with a gain is the new version's promise: the old one is what it improves on."""
-    narrowed = selector.where(*spec.versions.matchers(spec.versions.candidate)) if sla.gain else selector
-    if sla.gain:
-        return f"sum(increase({narrowed}[1m]))"
-    return f"60 * sum({canonical_rate(spec, selector, '1m')})"
+    slos = slo.all_of(spec)
+    for each in slos:
+        yield Recording(Recorded.SLA_ALL, each.total(INTERVAL_SECONDS), {"sla": each.name})
+        yield Recording(Recorded.SLA_BAD, each.bad(INTERVAL_SECONDS), {"sla": each.name})
+    for window in WINDOWS if slos else ():
+        yield Recording(Recorded.SLA_BAD_RATIO, _over(window), {"window": window})
+    for each in slos:
+        yield Recording(Recorded.SLA_BUDGET_SPENT, _spent(each), {"sla": each.name})
 
 
 def _over(window: str) -> str:
@@ -94,12 +39,12 @@ def _over(window: str) -> str:
     return f"{bad} / ({everything} > 0)"
 
 
-def _spent(sla: Sla, name: str) -> str:
-    window = format_duration(sla.window)
+def _spent(each: Slo) -> str:
+    window = format_duration(each.window)
     bad, everything = (
-        f'sum_over_time({series}{{sla="{name}"}}[{window}])' for series in (Recorded.SLA_BAD, Recorded.SLA_ALL)
+        f'sum_over_time({series}{{sla="{each.name}"}}[{window}])' for series in (Recorded.SLA_BAD, Recorded.SLA_ALL)
     )
-    return f"{bad} / ({Objective.parse(sla.objective).budget:.6g} * {everything} > 0)"
+    return f"{bad} / ({each.budget:.6g} * {everything} > 0)"
 
 
 def sla_growth(spec: Spec) -> Iterator[Recording]:
@@ -112,98 +57,94 @@ def sla_growth(spec: Spec) -> Iterator[Recording]:
 
 
 def sla_alerts(spec: Spec) -> Iterator[Alerting]:
-    for name in known_slas(spec):
-        yield from _states(spec, name)
-        yield from _near_its_limit(spec, name)
-        yield from _burns(spec, name)
+    for each in slo.all_of(spec):
+        yield from _states(each)
+        if isinstance(each, EventSlo) and each.bound is not None:
+            yield _near_its_limit(each, each.bound)
+        for tier in each.tiers:
+            yield _burn(each, tier)
 
 
-def _known_well(spec: Spec, name: str, window: float) -> str:
+def _known_well(each: Slo) -> str:
     """A 24th of the window, and at least an hour, is covered by data; and enough happened in it."""
-    minutes = max(window / 24, 3600) / 60
-    series, span = f'{Recorded.SLA_ALL}{{sla="{name}"}}', format_duration(window)
+    minutes = max(each.window / 24, 3600) / 60
+    series, span = f'{Recorded.SLA_ALL}{{sla="{each.name}"}}', format_duration(each.window)
     covered = f"and\ncount_over_time({series}[{span}]) >= {minutes:g}"
-    if name == AVAILABILITY:
+    if not each.least_events:
         return covered
-    return f"{covered}\nand\nsum_over_time({series}[{span}]) >= {spec.thresholds.min_requests}"
+    return f"{covered}\nand\nsum_over_time({series}[{span}]) >= {each.least_events:g}"
 
 
-def _states(spec: Spec, name: str) -> Iterator[Alerting]:
-    sla, states = spec.slas.named[name], spec.slas.states
-    spent, known = f'{Recorded.SLA_BUDGET_SPENT}{{sla="{name}"}}', _known_well(spec, name, sla.window)
-    of_what = f"the {name} SLA{_WHOSE} ({sla.objective} over {format_duration(sla.window)})"
-    yield alerting(
-        spec, Alert.SLA_BREACHED, f"{spent} > 1\n{known}",
-        hold=0, severity=CRITICAL, keep_firing_for=states.recovery, labels={"sla": name},
-        summary=f"The {name} SLA{_WHOSE} is breached",
-        description=f"{PERCENT} of the budget of {of_what} is spent.",
-        action="A long window recovers slowly: stop what burns the budget first (see SlaBudgetBurn), then report.",
-        runbook="sla",
-    )  # fmt: skip
-    yield alerting(
-        spec, Alert.SLA_AT_RISK, f"{spent} > {states.warning:g} <= 1\n{known}",
-        hold=0, severity=WARNING, keep_firing_for=states.recovery, labels={"sla": name},
-        summary=f"The budget of the {name} SLA{_WHOSE} is nearly spent",
-        description=f"{PERCENT} of the budget of {of_what} is spent.",
-        action="Hold risky changes, the migration among them, until the budget allows them.",
-        runbook="sla",
-    )  # fmt: skip
+def _states(each: Slo) -> Iterator[Alerting]:
+    states, hours = each.spec.slas.states, max(int(each.window / 24 / 3600), 1) + 1
+    spent, known = f'{Recorded.SLA_BUDGET_SPENT}{{sla="{each.name}"}}', _known_well(each)
+    told = {
+        "of_what": f"the {each.name} SLA{_WHOSE} ({each.goal.written} over {format_duration(each.window)})",
+        "recovery": format_duration(states.recovery),
+        "hours": hours,
+        "minutes": hours * 60 + 10,
+        **_told(each),
+    }
+    yield alerting(each.spec, Alert.SLA_BREACHED, spent=f"{spent} > 1\n{known}", **told)
+    yield alerting(each.spec, Alert.SLA_AT_RISK, spent=f"{spent} > {states.warning:g} <= 1\n{known}", **told)
 
 
-def _near_its_limit(spec: Spec, name: str) -> Iterator[Alerting]:
-    """For a time, the source document's "90 % of target" is a quantile at 90 % of its limit, over an hour."""
-    sla, signal = spec.slas.named[name], signal_of(spec, name)
-    objective = Objective.parse(sla.objective)
-    if not isinstance(signal, HistogramSignal) or objective.bound is None:
-        return
-    signal_name = sla.signal or _SIGNAL_OF.get(name, name)
-    buckets = f'sum by (le) (avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{signal_name}"}}[1h]))'
-    events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{signal_name}"}}[1h])) * 3600'
-    limit = spec.slas.states.warning * objective.bound
-    yield alerting(
-        spec, Alert.SLA_AT_RISK,
-        f"histogram_quantile({objective.share:g}, {buckets}) > {limit:g} <= {objective.bound:g}\n"
-        f"and on ()\n{events} >= {10 * spec.thresholds.min_requests}",
-        hold=600, severity=WARNING, keep_firing_for=spec.slas.states.recovery, labels={"sla": name, "measure": "time"},
-        summary=f"Response times come near the limit of the {name} SLA",
-        description=f"{objective.share * 100:g}% of the last hour's requests took up to {DURATION}; "
-        f"the limit is {format_duration(objective.bound)}.",
-        action="Hold risky changes; look for what became slower.",
-        runbook="sla",
-    )  # fmt: skip
+def _told(each: Slo) -> dict[str, str | float]:
+    """What the texts and cases of every alert on an SLA's budget say."""
+    job = ',job="a"' if isinstance(each, AvailabilitySlo) else ""
+    return {"sla": each.name, "whose": _WHOSE, "counted": f'sla="{each.name}"{job}', "budget": each.budget}
 
 
-def _burns(spec: Spec, name: str) -> Iterator[Alerting]:
-    sla = spec.slas.named[name]
-    budget = Objective.parse(sla.objective).budget
-    counted = "seconds" if name == AVAILABILITY else "events"
-    for factor, long, short, severity in LONG_TIERS if sla.window >= WEEK_SECONDS else SHORT_TIERS:
-        if factor * budget >= 1:
-            continue  # not even a total outage burns that fast
-        yield alerting(
-            spec, Alert.SLA_BUDGET_BURN,
-            "\nand ignoring (window)\n".join(
-                f'{Recorded.SLA_BAD_RATIO}{{sla="{name}",window="{window}"}} > {factor * budget:.6g}'
-                for window in (long, short)
-            ) + f"\nand ignoring (window)\n{_enough_in(spec, name, long)}",
-            hold=0, severity=severity, labels={"sla": name, "window": long},
-            summary=f"The budget of the {name} SLA{_WHOSE} burns too fast",
-            description=f"{PERCENT} of the {counted} of the last {long}{_WHOSE} were bad, more than "
-            f"{factor * budget * 100:.4g}%: {_pace(factor)} of the {name} SLA ({sla.objective}).",
-            action="Find what fails now. If it is the new version, roll back.",
-            runbook="sla",
-        )  # fmt: skip
+def _near_its_limit(each: EventSlo, bound: float) -> Alerting:
+    """`bound`: the limit in the signal's unit."""
+    states, share, signal = each.spec.slas.states, each.goal.share, each.counted.name
+    buckets = f'sum by (le) (avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{signal}"}}[1h]))'
+    events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{signal}"}}[1h])) * 3600'
+    return alerting(
+        each.spec,
+        f"{Alert.SLA_AT_RISK}.time",
+        sla=each.name,
+        near=f"histogram_quantile({share:g}, {buckets}) > {states.warning * bound:g} <= {bound:g}\n"
+        f"and on ()\n{events} >= {10 * each.least_events:g}",
+        share=share,
+        limit=format_duration(each.goal.bound),
+        bound=bound,
+        recovery=format_duration(states.recovery),
+        where=f'signal="{signal}",version="{each.spec.versions.candidate}"',
+    )
 
 
-def _pace(factor: float) -> str:
-    return "the even pace" if factor == 1 else f"{factor:g} times the even pace"
+def _burn(each: Slo, tier: Tier) -> Alerting:
+    limit = tier.rate * each.budget
+    return alerting(
+        each.spec,
+        Alert.SLA_BUDGET_BURN,
+        objective=each.goal.written,
+        burning=_burning(each, tier, limit),
+        window=tier.long,
+        severity=tier.severity,
+        events=each.counts_in,
+        limit=f"{limit * 100:.4g}%",
+        pace=_pace(tier.rate),
+        **_told(each),
+    )
 
 
-def _enough_in(spec: Spec, name: str, window: str) -> str:
+def _burning(each: Slo, tier: Tier, limit: float) -> str:
+    windows = (tier.long, tier.short)
+    fast = (f'{Recorded.SLA_BAD_RATIO}{{sla="{each.name}",window="{window}"}} > {limit:.6g}' for window in windows)
+    return "\nand ignoring (window)\n".join((*fast, _enough_in(each, tier.long)))
+
+
+def _pace(rate: float) -> str:
+    return "the even pace" if rate == 1 else f"{rate:g} times the even pace"
+
+
+def _enough_in(each: Slo, window: str) -> str:
     """A 24th of the window, and ten minutes at least, is covered: one missed scrape in ten minutes is no trend."""
     minutes = max(10.0, parse_duration(window) / 24 / 60)
-    series = f'{Recorded.SLA_ALL}{{sla="{name}"}}'
+    series = f'{Recorded.SLA_ALL}{{sla="{each.name}"}}'
     covered = f"count_over_time({series}[{window}]) >= {minutes:g}"
-    if name == AVAILABILITY:
+    if not each.least_events:
         return covered
-    return f"{covered}\nand ignoring (window)\nsum_over_time({series}[5m]) >= {spec.thresholds.min_requests}"
+    return f"{covered}\nand ignoring (window)\nsum_over_time({series}[5m]) >= {each.least_events:g}"

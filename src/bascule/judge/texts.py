@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 
+from bascule import times
 from bascule.conventions import TOTAL_SEGMENT
+
+span_text, clock_text = times.lasting, times.clock
 
 
 def share_text(share: float) -> str:
@@ -31,20 +33,6 @@ def difference_text(value: float, unit: str) -> str:
     if unit == "seconds":
         return f"{value * 1000:+.3g} ms"
     return f"{value:+.3g} {unit}".strip()
-
-
-def span_text(seconds: float) -> str:
-    """`45 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, lower_size, lower in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // lower_size
-            return f"{whole // size} {unit}" + (f" {rest} {lower}" if rest else "")
-    return f"{whole} s"
-
-
-def clock_text(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S UTC")
 
 
 def where_text(segment: str) -> str:

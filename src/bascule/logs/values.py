@@ -1,6 +1,6 @@
 """Typed values out of text: one at a time (the strict reading), or all distinct values of a column at once.
 
-Both ways accept exactly the same texts; `tests/unit/logs/test_log_values.py` holds them to it.
+Both ways accept exactly the same texts.
 Times are whole microseconds since 1970 in UTC; a time without a zone is taken as UTC.
 """
 

@@ -24,6 +24,7 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -34,7 +35,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
-from bascule.spec.part import Part
+from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
     ConditionField,
     Duration,
@@ -90,16 +91,16 @@ class Versions(Part):
     label: Label | None = None
     select: dict[Name, MatchersField] | None = None
 
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.baseline == self.candidate:
+            yield Contradiction("baseline and candidate must differ", "baseline", "candidate")
+        if self.select is not None and (missing := {self.baseline, self.candidate} - set(self.select)):
+            yield Contradiction(f"select needs matchers for {', '.join(sorted(missing))}", "select")
+
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
-        if self.baseline == self.candidate:
-            raise ValueError("baseline and candidate must differ")
         if self.select is None and self.label is None:
             object.__setattr__(self, "label", "version")
-        if self.select is not None:
-            missing = {self.baseline, self.candidate} - set(self.select)
-            if missing:
-                raise ValueError(f"select needs matchers for {', '.join(sorted(missing))}")
         return self
 
     def matchers(self, version: str) -> tuple[Matcher, ...]:
@@ -207,6 +208,7 @@ class Sla(Part):
     aggregate: Literal["window", "daily"] = "window"
     calendar: Literal["month", "quarter"] | None = None  # instead of a rolling window
     signal: str | None = None  # by default the signal of the same meaning
+    services: list[Name] = Field(default_factory=list)  # availability only: these, instead of all that serve
 
     @field_validator("objective")
     @classmethod
@@ -240,11 +242,9 @@ class Hook(Part):
     webhook: Url | None = None
     timeout: Span = 10.0
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if (self.command is None) == (self.webhook is None):
-            raise ValueError("a hook is either a 'command' or a 'webhook'")
-        return self
+            yield Contradiction("a hook is either a 'command' or a 'webhook'", "command", "webhook")
 
 
 class Judge(Part):
@@ -274,11 +274,9 @@ class LogSource(Part):
     version: Name | None = None
     tls: Tls | None = None  # beats only
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
-            raise ValueError("a log source is one of 'files', 'beats' or 'stdin'")
-        return self
+            yield Contradiction("a log source is one of 'files', 'beats' or 'stdin'", "files", "beats", "stdin")
 
     @property
     def usual_name(self) -> str:
@@ -298,11 +296,9 @@ class LogFormat(Part):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
-            raise ValueError("a log format is one of 'dissect', 'grok' or 'json'")
-        return self
+            yield Contradiction("a log format is one of 'dissect', 'grok' or 'json'", "dissect", "grok", "json_lines")
 
 
 class SearchEngine(Part):
@@ -401,6 +397,22 @@ class Notify(Part):
     escalation: dict[Name, list[EscalationStep]] = Field(default_factory=dict)
     reports: list[ScheduledReport] = Field(default_factory=list)
 
+    @property
+    def in_steps(self) -> list[str]:
+        """Receivers that the journal tells step by step."""
+        named = {step.to for steps in self.escalation.values() for step in steps}
+        return [name for name in self.receivers if name in named]
+
+    @property
+    def outside_steps(self) -> list[str]:
+        """Receivers that are told of every critical and warning alert at once, by Alertmanager where it can."""
+        return [name for name in self.receivers if name not in self.in_steps]
+
+    @property
+    def at_once_by_journal(self) -> list[str]:
+        """Those of them that Alertmanager cannot reach, for it knows nothing of Apprise."""
+        return [name for name in self.outside_steps if self.receivers[name].apprise is not None]
+
 
 class Maintenance(Part):
     """A planned window, RFC 3339 times; excluded from SLAs, and listed there."""
@@ -416,12 +428,10 @@ class Maintenance(Part):
         parse_moment(text)
         return text
 
-    @model_validator(mode="after")
-    def _ends_later(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         length = parse_moment(self.end) - parse_moment(self.start)
         if not timedelta(0) < length <= timedelta(days=366):
-            raise ValueError("the end is not after the start, within a year")
-        return self
+            yield Contradiction("the end is not after the start, within a year", "start", "end")
 
 
 class ShareHook(Part):

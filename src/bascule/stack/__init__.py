@@ -2,6 +2,6 @@
 
 from bascule.stack.doctor import Check, doctor, told
 from bascule.stack.plan import plan
-from bascule.stack.running import down, status, up
+from bascule.stack.running import console_address, down, status, up
 
-__all__ = ["Check", "doctor", "down", "plan", "status", "told", "up"]
+__all__ = ["Check", "console_address", "doctor", "down", "plan", "status", "told", "up"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bascule.console.sources import STALE_AFTER, Reading, Source, Watch
+from bascule.console import STALE_AFTER, Reading, Source, Watch
 from bascule.errors import Unreachable
 
 

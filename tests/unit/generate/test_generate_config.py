@@ -111,9 +111,15 @@ def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
     assert machine["receiver"] == MACHINE
     assert machine["group_by"] == ["..."]
     assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "1s", True)
-    assert config["receivers"][0]["webhook_configs"] == [
-        {"url": "http://127.0.0.1:9463/api/webhook", "send_resolved": True}
-    ]
+    (webhook,) = config["receivers"][0]["webhook_configs"]
+    assert (webhook["url"], webhook["send_resolved"]) == ("http://127.0.0.1:9463/api/webhook", True)
+
+
+def test_the_journal_is_told_with_a_credential_of_alertmanagers_own(spec: Spec) -> None:
+    """A file beside the configuration's folder, so that the same text serves `up`, containers and a user's own."""
+    (webhook,) = alertmanager_config(spec)["receivers"][0]["webhook_configs"]
+    file = webhook["http_config"]["authorization"]["credentials_file"]
+    assert file == "../secrets/alertmanager-webhook-token"
 
 
 def test_the_dead_mans_switch_goes_to_whoever_counts_its_beats_and_never_to_the_journal(spec: Spec) -> None:
@@ -142,6 +148,27 @@ def test_nobody_is_told_twice_and_nobody_is_left_without_a_word() -> None:
     routes = {route["receiver"]: route.get("matchers", []) for route in alertmanager_config(spec)["route"]["routes"]}
     assert routes["alone"] == ['severity=~"critical|warning"']
     assert "RoleDown" in routes["war-room"][0]
+
+
+def test_what_alertmanager_cannot_reach_is_the_journals_and_no_receiver_is_an_empty_name() -> None:
+    """It knows nothing of Apprise: a bare name would accept every alert and tell nobody."""
+    more = PEOPLE.replace("  escalation", "    teams: {apprise: {url_file: /etc/bascule/teams}}\n  escalation")
+    more = more.replace("to: lead}", "to: lead}, {after: 1h, to: chat}").replace(
+        "  escalation", "    chat: {apprise: {url_file: /etc/bascule/chat}}\n  escalation"
+    )
+    spec = parse(MINIMAL + more)
+    config = alertmanager_config(spec)
+    assert spec.notify.at_once_by_journal == ["teams"]
+    routed = {route["receiver"] for route in config["route"]["routes"]} - {SWITCH}
+    configured = {receiver["name"] for receiver in config["receivers"] if len(receiver) > 1}
+    assert routed <= configured
+    assert "teams" not in {receiver["name"] for receiver in config["receivers"]}
+
+
+def test_one_things_critical_alert_never_silences_anothers_warning() -> None:
+    """Labels that are missing on both sides count as equal: only alerts whose labels are ours are inhibited."""
+    (rule,) = alertmanager_config(parse(MINIMAL))["inhibit_rules"]
+    assert 'alertname="SlaBudgetBurn"' in rule["target_matchers"]
 
 
 def test_secrets_are_files(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import promql_parser
 import pytest
 
+from bascule.alerts import Alerting
 from bascule.conventions import SLA_GROWTH
 from bascule.generate.rule_groups import rule_groups
-from bascule.generate.rules import Alerting, Recording
+from bascule.generate.rules import Recording
 from bascule.spec import Spec, load
 from bascule.spec.quantities import parse_duration
 

@@ -118,7 +118,7 @@ def test_numbers_that_are_missing_are_null_and_never_nan(house, outcome):
     left_out = next(line for line in body["signals"] if line["segment"] == "enterprise")
     assert left_out["state"] == State.NOT_APPLICABLE
     assert left_out["candidate"] is None
-    page = TestClient(build_app(board)).get("/metrics").text
+    page = TestClient(build_app(board), base_url="http://127.0.0.1").get("/metrics").text
     assert "nan" not in page.lower()
 
 
@@ -147,7 +147,9 @@ def test_argo_rollouts_reads_the_verdict_as_its_web_metric_does(house, outcome):
     """A GET with Argo's headers, the jsonPath {$.verdict}, and the conditions of docs/method.md on the result."""
     board = VerdictBoard(house.shop_spec())
     board.publish(outcome, "", 0.01)
-    answer = TestClient(build_app(board)).get("/api/verdict", headers={"User-Agent": "Argo Rollouts/v1.7"})
+    answer = TestClient(build_app(board), base_url="http://127.0.0.1").get(
+        "/api/verdict", headers={"User-Agent": "Argo Rollouts/v1.7"}
+    )
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/json")
     result = answer.json()["verdict"]
@@ -163,7 +165,7 @@ def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, o
     assert body["verdict"] == Verdict.NO_DATA
     assert body["reasons"] == ["Prometheus does not answer"]
     assert {line["state"] for line in body["signals"]} == {State.NO_DATA, State.NOT_APPLICABLE}
-    page = TestClient(build_app(board)).get("/metrics").text
+    page = TestClient(build_app(board), base_url="http://127.0.0.1").get("/metrics").text
     assert 'bascule_signal_state{signal="errors",state="ok",user_segment="freemium"} 0.0' in page
     assert "bascule_signal_log_evidence{" not in page
 
@@ -180,7 +182,7 @@ def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, o
 def test_flaggers_webhooks_are_answered_by_the_verdict(house, verdict, yes):
     board = VerdictBoard(house.shop_spec())
     board._since = (verdict, START)
-    client = TestClient(build_app(board))
+    client = TestClient(build_app(board), base_url="http://127.0.0.1")
     body = {"name": "shop", "namespace": "prod", "phase": "Progressing", "metadata": {}}
     kinds = ("confirm-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
     assert {kind for kind in kinds if client.post(f"/api/flagger/{kind}", json=body).status_code == 200} == yes

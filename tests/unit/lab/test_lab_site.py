@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,10 +44,9 @@ def test_every_port_is_unprivileged_and_its_own(spec):
     assert min(used) > 1023
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_port_can_be_taken_by_an_outgoing_connection(spec):
-    """A crashed service's port must be free when it is mended."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    """A crashed service's port must be free when it starts again."""
+    first = 32_768  # of the range that Linux takes for them, unless it is told otherwise
     assert all(getattr(spec.stack.ports, part) < first for part in Ports.model_fields)
 
 

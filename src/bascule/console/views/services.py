@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bascule import times
 from bascule.console import figures
 from bascule.console.parts import Health
 from bascule.console.sources import STALE_AFTER, Reading, Source
@@ -51,7 +52,7 @@ def own_rows(parts: Parts, reading: Reading[Health], now: float) -> list[Service
 def _beating(parts: Parts, now: float) -> ServiceRow:
     """Whether an alert gets from Prometheus to Alertmanager: one that always fires has just done so."""
     reading = parts.alerting.reading
-    since = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
+    since = None if reading.at is None else times.moment(reading.at)
     if beats(parts.spec, reading, now):
         return ServiceRow("alerting", "alerts", State.OK, "works", "heartbeat", "", parts.heartbeat, since)
     return ServiceRow("alerting", "alerts", State.NO_DATA, "no data", "last heartbeat", "", parts.heartbeat, since)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import promql_parser
 
+from bascule.conventions import Severity
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Series
 from bascule.spec.quantities import parse_duration
-
-MEANT_TO_FIRE = "none"  # the severity of a dead man's switch: it fires all the time, and calls nobody
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def running_rules(prometheus: Prometheus) -> list[dict[str, Any]]:
 
 def alerting(rules: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those of the rules that are alerts which can be false or late."""
-    return [rule for rule in rules if "alert" in rule and _severity(rule) != MEANT_TO_FIRE]
+    return [rule for rule in rules if "alert" in rule and _severity(rule) != Severity.NONE]
 
 
 def _severity(rule: Mapping[str, Any]) -> str:

@@ -57,12 +57,12 @@ def _margin(pair: Pair, setting: Setting) -> Iterator[Suggestion]:
             f"a smaller increase of the rate of {share_text(setting.rate)} is not found within "
             f"{FOUND_WITHIN_SECONDS:.0f} s at this traffic"
         )
-        yield Suggestion(f"signals.{pair.signal}.harmful_increase", value, why)
+        yield Suggestion(f"signals.{pair.signal}.marginful_increase", value, why)
 
 
 def _traffic(engine: PhaseEngine, pair: Pair, setting: Setting) -> Iterator[Suggestion]:
     """The candidate's traffic at which the declared increase is found in time, the split being as it is."""
-    harm = engine.schema.spec.signals[pair.signal].harm
+    harm = engine.schema.spec.signals[pair.signal].margin
     factor = _needed(setting, 1 + harm / setting.rate) if harm and setting.rate > 0 else None
     if factor is not None:
         needed = factor * setting.candidate_per_second

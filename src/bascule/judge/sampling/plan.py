@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -56,7 +57,8 @@ def read_plan(prometheus: Prometheus, otherwise_started: float, at: float | None
     """
 
     def last(name: str) -> list[Sample]:
-        return prometheus.instant(f"last_over_time({name}[{MEMORY}])", at)
+        samples = prometheus.instant(f"last_over_time({name}[{MEMORY}])", at)
+        return [sample for sample in samples if math.isfinite(sample.value)]
 
     started = max(last(names.PHASE_STARTED.name), key=lambda sample: sample.value, default=None)
     shares = {s.labels.get(names.SEGMENT, ""): s.value for s in _of_exporter(started, last(names.PLANNED_SHARE.name))}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bascule.judge.layout import BASELINE, CANDIDATE, Flags
 from bascule.judge.sampling.alignment import Alignment
 from bascule.judge.sampling.presence import Availability, Presence
-from bascule.judge.sampling.queries import queries_of, up_selectors
+from bascule.judge.sampling.queries import Query, queries_of, up_selectors
 from bascule.judge.sampling.schema import CounterFeed, Schema
 from bascule.judge.sampling.table import HUGE, Instances, News, SeriesTable
 from bascule.prometheus import Matrix, Prometheus
@@ -122,11 +122,10 @@ class SampleReader:
         return [self._prometheus.matrix(text, end - start, end) if text else None for text in self._up_selectors]
 
     def _with_counters(self, presence: Sequence[Matrix | None], start: float, end: float) -> Answers:
-        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-            texts = (query.text for query in self._queries)
-            return Answers(
-                list(pool.map(lambda text: self._prometheus.matrix(text, end - start, end), texts)), presence
-            )
+        def ask(query: Query) -> Matrix:
+            return self._prometheus.matrix(query.text, end - start, end)
+
+        return Answers(list(self._pool.map(ask, self._queries)), presence)
 
     def _take_up(self, version: int, matrix: Matrix) -> None:
         times, values = self.presence[version].take(matrix)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
-
+from bascule.api import JudgeClient
 from bascule.conventions import Verdict
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, OtherMigration
 from bascule.judge.sampling.plan import read_plan
 from bascule.judge.service.export import body
 from bascule.judge.service.outcome import outcome_of
@@ -58,17 +57,20 @@ def _verdict(spec: Spec) -> dict[str, Any]:
 
 def _ask_judge(spec: Spec) -> dict[str, Any] | None:
     """The running judge's verdict, which is no data when it judges another migration; None where no judge runs."""
+    client = JudgeClient(spec)
     try:
-        response = httpx.get(f"{spec.stack.url('judge')}/api/verdict", timeout=3.0, trust_env=False)
-        answer = response.json() if response.status_code == 200 else None
-    except (httpx.HTTPError, ValueError):
+        answer = client.verdict()
+    except OtherMigration as error:
+        return body(spec, None, Verdict.NO_DATA, time.time(), str(error))
+    except BasculeError:
         return None
-    if not isinstance(answer, dict) or answer.get("verdict") not in set(Verdict):
-        return None
-    return answer if answer.get("migration") == spec.metadata.name else _of_another(spec, answer.get("migration"))
+    finally:
+        client.close()
+    named = answer.migration == spec.metadata.name
+    return answer.model_dump(mode="json", exclude_unset=True) if named else _of_another(spec, answer.migration)
 
 
-def _of_another(spec: Spec, migration: object) -> dict[str, Any]:
+def _of_another(spec: Spec, migration: str) -> dict[str, Any]:
     """Another migration's verdict must move nothing here."""
     problem = f"The judge at {spec.stack.url('judge')} judges {migration!r}, not {spec.metadata.name!r}."
     return body(spec, None, Verdict.NO_DATA, time.time(), f"{problem} Give each its own stack.ports.judge.")

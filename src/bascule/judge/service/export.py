@@ -6,39 +6,44 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bascule import conventions as names
+from bascule import times
+from bascule.api.models.verdict import FlaggerAnswer, VerdictAnswer
+from bascule.api.rights import Right, needs
+from bascule.api.server import application
 from bascule.conventions import State, Verdict
+from bascule.errors import UsageError
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.verdict import Gate, SignalComparison, Trigger
-from bascule.processes.serving import add_metrics_page
 from bascule.spec import Spec
+
+SILENT_TICKS = 30  # ticks without an evaluation from which the judge is not ready
 
 
 class VerdictBoard(Collector):
     """Holds the last outcome; both the metrics page and the API read it."""
 
     def __init__(self, spec: Spec) -> None:
-        self._spec = spec
+        self.spec = spec
         self._lock = threading.Lock()
         self._outcome: JudgeOutcome | None = None
         self._problem = "The judge has not looked yet."
         self._seconds = 0.0
+        self._published = time.monotonic()
         self._since: tuple[Verdict, float] = (Verdict.NO_DATA, time.time())
 
     def publish(self, outcome: JudgeOutcome | None, problem: str, seconds: float) -> None:
         """Show an outcome, or why there is none (the last readings stay, the verdict becomes no data)."""
         with self._lock:
             self._outcome = outcome or self._outcome
-            self._problem, self._seconds = problem, seconds
+            self._problem, self._seconds, self._published = problem, seconds, time.monotonic()
             verdict = outcome.judgement.verdict if outcome else Verdict.NO_DATA
             if verdict is not self._since[0]:
                 self._since = (verdict, time.time())
@@ -52,21 +57,28 @@ class VerdictBoard(Collector):
         if outcome is not None:
             if not problem:
                 yield _gauge(names.JUDGE_TICK, [((), outcome.now)])
-            yield from _line_metrics(outcome, self._spec.versions.both, bool(problem))
+            yield from _line_metrics(outcome, self.spec.versions.both, bool(problem))
             yield from _gate_metrics(outcome)
+
+    def problems(self) -> list[str]:
+        """What keeps the judge from judging, for readiness; silence of its loop is one."""
+        with self._lock:
+            age, problem = time.monotonic() - self._published, self._problem
+        silent = age > SILENT_TICKS * self.spec.judge.tick
+        return ([problem] if problem else []) + ([f"no evaluation for {age:.0f} s"] if silent else [])
 
     def verdict(self) -> dict[str, Any]:
         """The body of GET /api/verdict."""
         with self._lock:
             outcome, problem, (verdict, since) = self._outcome, self._problem, self._since
-        return body(self._spec, outcome, verdict, since, problem)
+        return body(self.spec, outcome, verdict, since, problem)
 
 
 def body(spec: Spec, outcome: JudgeOutcome | None, verdict: Verdict, since: float, problem: str = "") -> dict[str, Any]:
     """A verdict as JSON; `problem`: why the last look failed, so that what is shown is old."""
     reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
     head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": verdict.value}
-    head |= {"since": _rfc3339(since), "reasons": reasons}
+    head |= {"since": times.rfc3339(since, "milliseconds"), "reasons": reasons}
     if outcome is None:
         return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
     return head | {
@@ -74,7 +86,7 @@ def body(spec: Spec, outcome: JudgeOutcome | None, verdict: Verdict, since: floa
         "signals": [_line(line, bool(problem)) for line in outcome.lines],
         "gates": [_gate(gate) for gate in outcome.gates],
         "rollback": [_trigger(trigger) for trigger in outcome.triggers],
-        "tick": _rfc3339(outcome.now),
+        "tick": times.rfc3339(outcome.now, "milliseconds"),
     }
 
 
@@ -93,23 +105,22 @@ def build_app(board: VerdictBoard) -> FastAPI:
 
     Argo Rollouts' web metric reads `/api/verdict` with jsonPath `{$.verdict}`.
     """
-    app = FastAPI(title="Bascule judge", docs_url=None, redoc_url=None)
     registry = CollectorRegistry()
     registry.register(board)
-    add_metrics_page(app, registry)
+    app = application(board.spec, "judge", registry, ready=board.problems)
 
-    @app.get("/api/verdict")
+    @app.get("/api/verdict", response_model=VerdictAnswer, response_model_exclude_unset=True)
     def verdict() -> dict[str, Any]:
         return board.verdict()
 
-    @app.post("/api/flagger/{kind}")
-    def flagger(kind: str) -> JSONResponse:
+    @app.post("/api/flagger/{kind}", responses={412: {"model": FlaggerAnswer}}, **needs(Right.READ))
+    def flagger(kind: str, response: Response) -> FlaggerAnswer:
+        """Flagger's webhooks: 200 is yes, 412 no."""
         if kind not in FLAGGER_YES:
-            known = ", ".join(FLAGGER_YES)
-            return JSONResponse({"error": f"{kind!r} is not a webhook type this serves; it serves {known}"}, 404)
+            raise UsageError(f"{kind[:50]!r} is not a webhook that is served", f"there are {', '.join(FLAGGER_YES)}")
         answer = board.verdict()
-        status = 200 if Verdict(answer["verdict"]) in FLAGGER_YES[kind] else 412
-        return JSONResponse({"verdict": answer["verdict"], "reasons": answer["reasons"]}, status)
+        response.status_code = 200 if Verdict(answer["verdict"]) in FLAGGER_YES[kind] else 412
+        return FlaggerAnswer(verdict=answer["verdict"], reasons=answer["reasons"])
 
     return app
 
@@ -122,7 +133,7 @@ def _phase(spec: Spec, outcome: JudgeOutcome) -> dict[str, Any]:
     return {
         "number": outcome.plan.number,
         "share": phase.share if phase else 0.0,
-        "started": _rfc3339(outcome.plan.started),
+        "started": times.rfc3339(outcome.plan.started, "milliseconds"),
         "hold_seconds": phase.hold if phase else None,
     }
 
@@ -142,7 +153,7 @@ def _line(line: SignalComparison, stale: bool) -> dict[str, Any]:
         "evidence": _number(line.evidence),
         "threshold": _number(line.threshold),
         "alarm": alarm is not None,
-        "alarm_since": _rfc3339(alarm.since) if alarm else None,
+        "alarm_since": times.rfc3339(alarm.since, "milliseconds") if alarm else None,
         "samples_baseline": round(reading.events_baseline),
         "samples_candidate": round(reading.events_candidate),
         "detectable_ratio": _number(line.detectable_ratio),
@@ -166,17 +177,13 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
         "when": trigger.when,
         "state": trigger.state.value,
         "value": _number(trigger.value),
-        "beyond_since": _rfc3339(since) if since is not None else None,
+        "beyond_since": times.rfc3339(since, "milliseconds") if since is not None else None,
         "text": trigger.text,
     }
 
 
 def _number(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _rfc3339(time_: float) -> str:
-    return datetime.fromtimestamp(time_, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # ---------------------------------------------------------------- metrics
@@ -200,6 +207,8 @@ def _verdict_metrics(verdict: Verdict) -> Iterable[Metric]:
 def _line_metrics(outcome: JudgeOutcome, versions: tuple[str, str], stale: bool) -> Iterable[Metric]:
     lines = [((line.signal, line.segment), line) for line in outcome.lines]
     yield _gauge(names.SIGNAL_ALARM, [(key, float(line.alarm is not None)) for key, line in lines])
+    told = [((*key, line.alarm.text), 1.0) for key, line in lines if line.alarm is not None]
+    yield _gauge(names.SIGNAL_ALARM_INFO, told)  # its text is of the moment when it was raised: one series per alarm
     yield _gauge(names.SIGNAL_STATE, _states([(key, _shown_state(line.state, stale)) for key, line in lines]))
     if stale:
         return

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from bascule.conventions import SEGMENT, VERSION
+from bascule import times
+from bascule.alerts import posted
+from bascule.conventions import SEGMENT
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
@@ -148,19 +150,9 @@ class AlarmPost:
 
     def _alert(self, alarm: Alarm, *, ended: bool) -> PostedAlert:
         now = datetime.now(UTC)
-        labels = {
-            "alertname": self._name,
-            "signal": alarm.signal,
-            SEGMENT: alarm.segment,
-            "severity": "critical",
-            VERSION: self._spec.versions.candidate,
-        }
-        annotations = {
-            "summary": f"{self._spec.versions.candidate} is worse: {alarm.signal} ({alarm.segment})",
-            "description": alarm.text,
-            "action": "Roll back, or hold the share until the cause is known.",
-        }
-        starts = datetime.fromtimestamp(alarm.since, UTC)
+        cell = {"signal": alarm.signal, SEGMENT: alarm.segment}
+        labels, annotations = posted(self._spec, AlertName.CANDIDATE_WORSE, cell, told=alarm.text)
+        starts = times.moment(alarm.since)
         source = self._spec.stack.url("judge") + "/api/verdict"
         return PostedAlert(labels, annotations, starts, now if ended else now + ENDS_AFTER, source)
 
@@ -169,6 +161,6 @@ def _alarm_of(alert: dict[str, object]) -> Alarm:
     labels, annotations = alert["labels"], alert.get("annotations", {})
     assert isinstance(labels, dict)
     assert isinstance(annotations, dict)
-    since = datetime.fromisoformat(str(alert["startsAt"]).replace("Z", "+00:00")).timestamp()
+    since = times.parse(str(alert["startsAt"])).timestamp()
     text = str(annotations.get("description", ""))
     return Alarm(labels["signal"], labels.get(SEGMENT, ""), since, 0.0, 0.0, text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from bascule.api.server import serve
 from bascule.judge.service.export import VerdictBoard, build_app
 from bascule.judge.service.loop import LiveJudge
-from bascule.processes.serving import serve_until
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
@@ -19,7 +19,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     )
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()
-    serve_until(stop, build_app(board), spec.stack.listen, spec.stack.ports.judge)
+    serve(stop, build_app(board), spec, "judge")
     looking.join(timeout=10)
 
 

@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterable, Iterator
 
 from bascule.sla.render.html import View
-from bascule.sla.report import Assessment, Objective, Promise, Report
+from bascule.sla.report import Assessment, ObjectiveReport, Report
+from bascule.slo import Goal
 
 _COLUMNS = (
     "objective", "dimension", "part", "target", "result", "state", "value", "good", "total", "budget_spent",
@@ -28,7 +29,7 @@ def render_csv(report: Report) -> str:
     return out.getvalue()
 
 
-def _row(name: str, dimension: str, part: str, promise: Promise, found: Assessment, result: str) -> list[object]:
+def _row(name: str, dimension: str, part: str, promise: Goal, found: Assessment, result: str) -> list[object]:
     figure = found.deciding
     shown = (figure.value, figure.good, figure.total, figure.spent, figure.start, figure.end) if figure else ("",) * 6
     cells = (name, dimension, part, promise.written, result, found.standing.value, *shown)
@@ -94,7 +95,7 @@ def _compared(view: View) -> Iterator[str]:
     yield from _table(header, rows)
 
 
-def _objective(view: View, objective: Objective) -> Iterator[str]:
+def _objective(view: View, objective: ObjectiveReport) -> Iterator[str]:
     yield f"## {view.name(objective)}"
     yield ""
     yield f"{view.window(objective)} · {view.breaches(objective.whole)} · {view.covered(objective)}"

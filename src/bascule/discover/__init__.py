@@ -1,0 +1,6 @@
+"""What a running Prometheus shows: a spec proposed from it, and generated expressions asked of it."""
+
+from bascule.discover.propose import propose
+from bascule.discover.verify import Finding, verify
+
+__all__ = ["Finding", "propose", "verify"]
