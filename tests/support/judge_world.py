@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bascule.judge import JointLook, PhaseEngine, PlanStep, Schema, Sight, Surroundings, outcome_of
-from bascule.prometheus import NO_DATA, Sample, Series
+from bascule.prometheus import NO_DATA, Matrix, Sample, Series
 from bascule.spec import Selector, Spec
 
 SEGMENTS = ("enterprise", "api_partners", "freemium")
@@ -42,6 +42,9 @@ class PretendPrometheus:
                 times, values = np.array(within).T
                 found.append(Series(dict(key), times, values))
         return found
+
+    def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
+        return Matrix.of((each.labels, each.times, each.values) for each in self.raw(selector, seconds, at))
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
         if expression.startswith("count("):
@@ -172,7 +175,8 @@ class Bench:
 
     def around(self, **more: object) -> Surroundings:
         sights = (Sight(self.seen[0], self.up[0]), Sight(self.seen[1], self.up[1]))
-        return Surroundings(**{"now": self.time, "sights": sights, "availability": self.course, **more})
+        course = np.array(self.course).reshape(-1, 2).T
+        return Surroundings(**{"now": self.time, "sights": sights, "availability": (course[0], course[1]), **more})
 
     def outcome(self, **more: object):
         return outcome_of(self.engine, self.around(**more))

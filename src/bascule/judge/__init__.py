@@ -16,11 +16,15 @@ from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
 from bascule.judge.sampling.alignment import Alignment, JointLook
+from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import PlanStep, read_plan
-from bascule.judge.sampling.reading import Increments, SampleReader, VersionSamples, find_bounds, up_selectors
+from bascule.judge.sampling.presence import Availability
+from bascule.judge.sampling.queries import up_selectors
+from bascule.judge.sampling.reading import SampleReader
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import Strata, find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.sampling.table import Growth, Instances, News
 from bascule.judge.service.ask import compare, gate
 from bascule.judge.service.export import VerdictBoard, body, build_app
 from bascule.judge.service.hooks import Hooks, read_audit
@@ -60,6 +64,7 @@ __all__ = [
     "Alarm",
     "AlarmPost",
     "Alignment",
+    "Availability",
     "BASELINE",
     "BLOCK_SECONDS",
     "Backtest",
@@ -73,12 +78,14 @@ __all__ = [
     "Evidence",
     "Fired",
     "G0",
+    "Growth",
     "Hooks",
-    "Increments",
+    "Instances",
     "JointLook",
     "JudgeOutcome",
     "LiveJudge",
     "Look",
+    "News",
     "PHI_FLOOR",
     "PHI_PRIOR",
     "PHI_SAFETY",
@@ -94,7 +101,6 @@ __all__ = [
     "Stretch",
     "Surroundings",
     "VerdictBoard",
-    "VersionSamples",
     "against_history",
     "alerting",
     "backtest",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
-from bascule.transport import Answer, Http
+from bascule.transport import MIB, Answer, Http
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -31,7 +31,7 @@ class NoData:
         return "NO_DATA"
 
 
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")  # packing costs more there than it saves
+LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 MiB
 ADDRESS: Final = "check that this is the address of a Prometheus"
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
@@ -85,7 +85,7 @@ class Prometheus:
     """
 
     def __init__(self, url: str, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = Http("Prometheus", url, seconds=timeout, transport=transport)
+        self._http = Http("Prometheus", url, seconds=timeout, largest=LARGEST, transport=transport)
         self.url = self._http.url
 
     def close(self) -> None:

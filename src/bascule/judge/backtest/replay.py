@@ -160,7 +160,7 @@ def _unseen(spec: Spec, watches: Sequence[PhaseWatch]) -> tuple[str, ...]:
     never = [
         f"No series of {version} has been seen."
         for number, version in enumerate(spec.versions.both)
-        if not any(np.isfinite(watch.reader.streams[number].newest()) for watch in watches)
+        if not any(np.isfinite(watch.newest(number)) for watch in watches)
     ]
     return tuple(never) or (f"{spec.versions.candidate} answered no request that its plan gave it.",)
 

@@ -19,7 +19,8 @@ from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.figures import Bounded
 from bascule.judge.evidence.measures import Measures, is_relative
 from bascule.judge.layout import CANDIDATE, Floats
-from bascule.judge.sampling.surroundings import AVAILABILITY_SECONDS, Surroundings
+from bascule.judge.sampling.presence import AVAILABILITY_SECONDS
+from bascule.judge.sampling.surroundings import Surroundings
 from bascule.judge.service.verdict import Gate, Trigger
 from bascule.judge.texts import difference_text, share_text, span_text, value_text
 from bascule.spec.model import AVAILABILITY, Rollback, Spec
@@ -48,9 +49,10 @@ def _is_availability(spec: Spec, measure: str) -> bool:
 
 def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Threshold) -> Gate:
     """The share of the candidate's scrapes that succeeded: every one is known, so it needs a span and no interval."""
-    values = [value for time, value in around.availability if time >= engine.plan.started]
+    times, shares = around.availability
+    values = shares[times >= engine.plan.started]
     head = f"{AVAILABILITY} {threshold}"
-    if not values:
+    if not len(values):
         return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.")
     value, begun = float(np.mean(values)), around.now - engine.plan.started
     shown = f"{head}: {share_text(value)} of scrapes in {span_text(min(AVAILABILITY_SECONDS, begun))}"
@@ -155,6 +157,5 @@ def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dty
 def _course(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
     """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
     if _is_availability(engine.schema.spec, rollback.when.measure):
-        course = np.array(around.availability, dtype=float).reshape(-1, 2)
-        return course[:, 0], course[:, 1]
+        return around.availability
     return engine.courses.of(rollback)

@@ -14,8 +14,8 @@ from bascule.conventions import SEGMENT
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import PlanStep, read_plan
-from bascule.judge.sampling.reading import find_bounds
 from bascule.judge.sampling.schema import Cell
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
