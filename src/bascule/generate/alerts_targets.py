@@ -12,7 +12,7 @@ from bascule import conventions as names
 from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written, value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
-from bascule.generate.examples import PARTNER
+from bascule.generate.prometheus.examples import PARTNER
 from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
 from bascule.slo import availability
 from bascule.spec import Spec

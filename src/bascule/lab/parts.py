@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bascule.errors import UsageError
-from bascule.generate.instrument_config import instrument_config
+from bascule.generate.prometheus.instrument_config import instrument_config
 from bascule.lab.files import replace_text
 from bascule.lab.nginx import GENERATION, Front
 from bascule.lab.services import FALLBACK, MATCH, RATE, Settings

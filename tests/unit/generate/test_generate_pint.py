@@ -13,8 +13,8 @@ import pytest
 
 from bascule.alerts import Alerting
 from bascule.conventions import SLA_GROWTH
-from bascule.generate.rule_groups import rule_groups
-from bascule.generate.rules import Recording
+from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Spec, load
 from bascule.spec.quantities import parse_duration
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bascule import conventions as names
 from bascule import promql
 from bascule.conventions import Metric, Recorded
-from bascule.generate.rules import Recording
+from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Selector, Spec
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 

@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from bascule.conventions import Recorded
-from bascule.generate.grafana import Board, Panel, Row, to_json, up_to
+from bascule.generate.grafana.panels import Board, Panel, Row, to_json, up_to
 from bascule.generate.log_fields import index_prefix
+from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.render import to_yaml
-from bascule.generate.rule_groups import rule_groups
 from bascule.promql import QUANTILES, value_series
 from bascule.slo import all_of
 from bascule.spec import Spec
@@ -92,7 +92,7 @@ def _values(spec: Spec) -> Values:
 
 @cache
 def _read(name: str) -> dict[str, Any]:
-    text = resources.files("bascule.generate").joinpath("boards", f"{name}.yaml").read_text("utf-8")
+    text = resources.files("bascule.generate.grafana").joinpath("boards", f"{name}.yaml").read_text("utf-8")
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 

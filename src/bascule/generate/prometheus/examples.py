@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
 from bascule.conventions import probe_job
-from bascule.generate.instrument_config import latency_bounds
-from bascule.generate.usage import RETENTION_WINDOW
+from bascule.generate.prometheus.instrument_config import latency_bounds
+from bascule.generate.prometheus.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import Signal
 from bascule.spec.uses import uses_instrument

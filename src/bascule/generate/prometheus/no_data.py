@@ -12,7 +12,7 @@ from bascule import conventions as names
 from bascule import promql
 from bascule.conventions import Recorded, probe_job
 from bascule.conventions import Rule as Named
-from bascule.generate.rules import Recording
+from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Spec
 from bascule.spec.signals import Signal
 
