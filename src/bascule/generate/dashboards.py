@@ -13,7 +13,6 @@ from bascule import conventions as names
 from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.grafana import GREEN, NEUTRAL, Board, Panel, Row, Target, at_least, to_json, up_to
-from bascule.generate.log_fields import index_prefix
 from bascule.generate.recording import QUANTILES, quantile_name
 from bascule.generate.render import to_yaml
 from bascule.generate.rule_groups import rule_groups
@@ -671,7 +670,7 @@ def _provisioning(spec: Spec) -> dict[str, str]:
                 "type": "elasticsearch",
                 "access": "proxy",
                 "url": "${BASCULE_ELASTICSEARCH_URL}",
-                "jsonData": {"index": f"{index_prefix(spec)}-*", "timeField": "@timestamp"},
+                "jsonData": {"index": f"{names.log_index_prefix(spec.metadata.name)}-*", "timeField": "@timestamp"},
             },
         ],
     }

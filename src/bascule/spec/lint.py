@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
 from bascule.spec.model import AVAILABILITY, Spec
 from bascule.spec.roles import kind_wanted
@@ -100,7 +101,7 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
 
 
 def _logs(spec: Spec) -> Iterator[Finding]:
-    known = set(spec.logs.formats) | BUILT_IN_FORMATS
+    known = {*spec.logs.formats, *BUILT_IN}
     for index, source in enumerate(spec.logs.sources):
         for name in source.formats:
             if name not in known:
@@ -121,6 +122,3 @@ def _receivers(spec: Spec) -> Iterator[Finding]:
                 key = ("notify", "escalation", kind, index, "to")
                 mend = f"declared are: {', '.join(spec.notify.receivers) or 'none'}"
                 yield Finding(key, f"{step.to!r} is not a declared receiver", mend)
-
-
-BUILT_IN_FORMATS = {"api_call", "match_result", "python", "werkzeug", "uvicorn", "nginx_combined", "nginx_json", "json"}
