@@ -8,6 +8,7 @@ import typer
 
 from bascule.cli.output import AsJson, app, print_json, print_rows, say
 from bascule.spec import load
+from bascule.spec.quantities import format_duration
 
 logs_app = typer.Typer(no_args_is_help=True, help="The log store: search, figures, reading files, forgetting a user.")
 app.add_typer(logs_app, name="logs")
@@ -62,8 +63,12 @@ def ingest(
     """Read files to their end into the store, each line exactly once."""
     from bascule import logs
 
-    taken = logs.ingest(load(spec), files, source, workers)
+    loaded = load(spec)
+    taken = logs.ingest(loaded, files, source, workers)
     say(f"{taken.rows} rows in {taken.seconds:.1f} s; {taken.unparsed} matched no format and were kept as text")
+    if taken.expired:
+        kept = format_duration(loaded.logs.retention)
+        say(f"{taken.expired} of the rows are older than logs.retention ({kept}) and were dropped again")
 
 
 @logs_app.command("forget")

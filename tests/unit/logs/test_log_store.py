@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bascule.errors import AlreadyRunning, StoreError
 from bascule.logs import (
@@ -36,6 +40,7 @@ from bascule.spec import load
 SPEC = load("supersmartmatch")
 PSEUDONYMS = IdPseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id"))
 REQUESTS = "bascule_log_requests_total"
+EXPIRED = "bascule_log_expired_rows_total"
 
 
 def call(number: int, day: int = 31, hour: int = 12) -> str:
@@ -63,8 +68,12 @@ def rows(root: Path) -> Counter[tuple[object, ...]]:
     return Counter(tuple(row.values()) for row in found)
 
 
+def counted(pipe: Pipeline, metric: str) -> int:
+    return sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == metric)
+
+
 def requests(pipe: Pipeline) -> int:
-    return sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == REQUESTS)
+    return counted(pipe, REQUESTS)
 
 
 def test_what_is_committed_is_there_after_a_restart_and_counters_go_on(tmp_path: Path):
@@ -142,6 +151,114 @@ def test_rows_lie_in_the_folder_of_their_day_and_old_days_are_dropped(tmp_path: 
     assert store.drop_before(datetime(2026, 1, 15, tzinfo=UTC), until=store.last) == 1
     assert [segment.day for segment in listing(store.folder)] == ["2026-01-15", "2026-01-31"]
     store.close()
+
+
+DAY_SECONDS = 86_400
+
+
+def aged(number: int, days: float | None) -> str:
+    """A line that is so many days old; one without a time of its own for None."""
+    if days is None:
+        return f"a line without a time {number}\n"
+    moment = datetime.now(UTC) - timedelta(days=days)
+    return call(number).replace("2026-01-31T12:00:00.123Z", f"{moment:%Y-%m-%dT%H:%M:%S.000Z}")
+
+
+ages = st.none() | st.sampled_from([-400.0, -0.5, 0.0]) | st.floats(0, 100)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(ages, max_size=12), min_size=1, max_size=4), st.floats(0.5, 90))
+def test_of_any_mix_of_days_exactly_the_rows_within_the_retention_stay(batches, retention):
+    """Whatever came in one batch, and however often the store is kept up; what is dropped is counted by source."""
+    kept = sum(1 for batch in batches for days in batch if days is None or days <= retention)
+    near = sum(1 for batch in batches for days in batch if days is not None and 0 < days - retention <= 1.1 / 24)
+    total = sum(map(len, batches))
+    with TemporaryDirectory() as folder:
+        log, root = Path(folder) / "app.log", Path(folder) / "logs"
+        pipe = pipeline(root, log)
+        for batch in batches:
+            with log.open("a") as file:
+                file.writelines(aged(number, days) for number, days in enumerate(batch))
+            assert pipe.poll() == len(batch)
+            assert sum(rows(root).values()) - len(batch) <= kept + near, "the batches before are kept up"
+            pipe.journal.keep_up(retention * DAY_SECONDS)
+        left = sum(rows(root).values())
+        assert kept <= left <= kept + near
+        assert (
+            sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == EXPIRED) == total - left
+        )
+        pipe.journal.close()
+        again = open_store(root)
+        assert sum(rows(root).values()) == left
+        again.close()
+
+
+def test_a_day_of_rows_in_one_batch_is_a_segment_of_its_own(tmp_path: Path):
+    """A young row does not go with the old ones, an old one does not stay with the young."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text(aged(1, 40) + aged(2, 40) + aged(3, 0.05) + aged(4, 400) + aged(5, None))
+    pipe = pipeline(root, log)
+    assert pipe.poll() == 5
+    pipe.journal.keep_up(30 * DAY_SECONDS)
+    found = LogReader(root).query("select user_id, message from logs order by user_id")
+    assert [row["user_id"] for row in found] == [PSEUDONYMS.of("u3"), None]
+    pipe.journal.close()
+
+
+def test_a_batch_of_very_many_days_is_not_as_many_files(tmp_path: Path):
+    """The oldest days share one; no row is lost."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(aged(number, number) for number in range(300)))
+    pipe = pipeline(root, log)
+    pipe.poll()
+    assert len(listing(root / "segments")) == 64
+    assert sum(rows(root).values()) == 300
+    pipe.journal.keep_up(250.5 * DAY_SECONDS)
+    assert sum(rows(root).values()) == 251
+    pipe.journal.close()
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+@dataclass(frozen=True)
+class DyingDisk(Disk):
+    """The process ends when it renames or writes for the `steps`-th time."""
+
+    steps: list[int]
+
+    def write_synced(self, path: Path, data: bytes) -> None:
+        self._step()
+        super().write_synced(path, data)
+
+    def rename(self, path: Path, target: Path) -> None:
+        self._step()
+        super().rename(path, target)
+
+    def _step(self) -> None:
+        self.steps[0] -= 1
+        if self.steps[0] < 0:
+            raise Killed
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_rows_of_several_days_are_one_commit_wherever_the_process_ends(tmp_path: Path, steps):
+    """All of them or none, once: after a restart the rest is read."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(call(n, day=29 + n % 3) for n in range(30)))
+    pipeline(root, log).journal.close()
+    dying = pipeline(root, log, DyingDisk([steps]))
+    with contextlib.suppress(Killed):
+        dying.poll()
+    os.close(dying.journal.lock)
+    again = pipeline(root, log)
+    again.poll()
+    assert sum(rows(root).values()) == len(rows(root)) == requests(again) == 30
+    assert [segment.day for segment in listing(root / "segments")] == ["2026-01-29", "2026-01-30", "2026-01-31"]
+    assert not list(root.rglob("*.part"))
+    again.journal.close()
 
 
 def test_a_corrupt_segment_is_set_aside_named_and_the_rest_served(tmp_path: Path):

@@ -35,11 +35,15 @@ ALL = sys.maxsize
 
 @dataclass(frozen=True)
 class Ingested:
-    """What an ingestion took in. Lines that the store held already are not counted."""
+    """What an ingestion took in. Lines that the store held already are not counted.
+
+    `expired` of the rows were past `logs.retention` and are not kept.
+    """
 
     rows: int
     unparsed: int
     seconds: float
+    expired: int = 0
 
 
 def ingest(spec: Spec, files: Sequence[str], source: str | None = None, workers: int = 1) -> Ingested:
@@ -55,7 +59,7 @@ def ingest(spec: Spec, files: Sequence[str], source: str | None = None, workers:
         before = _unparsed(store)
         rows = _ingest_all(spec, store, paths, source, max(1, min(workers, len(paths))))
         store.keep_up(spec.logs.retention)
-        return Ingested(rows, _unparsed(store) - before, time.monotonic() - started)
+        return Ingested(rows, _unparsed(store) - before, time.monotonic() - started, store.late_rows)
     finally:
         store.close()
 

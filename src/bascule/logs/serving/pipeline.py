@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,7 +16,6 @@ from bascule.logs.parsing.intake import Batch, Intake
 from bascule.logs.parsing.tally import Key, LogTally, families
 from bascule.logs.reading.files import FileSource
 from bascule.logs.reading.streams import LogStream
-from bascule.logs.storing.segments import day_of
 
 POLL_SECONDS = 0.5
 BATCH_ROWS = 100_000
@@ -113,14 +111,13 @@ class Pipeline:
 
     def poll(self) -> int:
         """Read and commit what is new; how many rows it was. What little several files have is one commit."""
-        rows, arrived = 0, int(time.time() * 1e6)
-        small: dict[str, list[Read]] = {}  # by day, for a segment is dropped with its day
+        rows, small = 0, list[Read]()
         for read in self._read():
             if len(read.batch) < SMALL_ROWS:
-                small.setdefault(day_of(read.batch.pieces, arrived), []).append(read)
+                small.append(read)
             else:
                 rows += self._keep([read])
-        return rows + sum(self._keep(reads) for reads in small.values())
+        return rows + (self._keep(small) if small else 0)
 
     def _read(self) -> Iterator[Read]:
         for feed in self.feeds:

@@ -41,6 +41,10 @@ class Disk:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def rename(self, path: Path, target: Path) -> None:
+        os.rename(path, target)
+        self.sync_folder(target.parent)
+
     def make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)

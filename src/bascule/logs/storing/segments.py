@@ -3,22 +3,29 @@
     segments/date=2026-01-31/000000000042-000000000042-1f0c-0-1048576.parquet
 
 The name holds the first and the last commit in the segment, then the stream and the offsets it covers, how many
-streams where there are several, or `merged` for one that compaction made. Whatever in the same folder has its commits
-inside another's is replaced by it: so a merged segment takes the place of its parts in the instant of its rename. The
-footer holds the streams' new ends and what the rows add to the metrics: data, offsets and counters are one commit.
+streams where there are several, `merged` for one that compaction made, or `of-` and a commit for rows of that commit
+that are of another day. Whatever in the same folder has its commits inside another's is replaced by it: so a merged
+segment takes the place of its parts in the instant of its rename. The footer holds the streams' new ends and what the
+rows add to the metrics: data, offsets and counters are one commit.
+
+Rows of several days are a segment for each day, yet one commit: the others are written as `.part` files first, then
+the one with the footer appears under its name, then the `.part` files get theirs. After a crash `.part` files are
+finished when their commit is there, and deleted when it is not.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from bascule.logformat import TIME
 from bascule.logs.parsing.columns import Coded, Rows
@@ -31,7 +38,9 @@ MERGED = "merged"
 IDENTITY = "identity"  # of an event that may come twice
 _TIMESTAMP = pa.timestamp("us", "UTC")
 _PLACES = ("timestamp", "arrived", "offset")  # ever-growing numbers: stored as differences
-_DAY_US = 86_400_000_000
+SUFFIX, PART = ".parquet", ".part"
+DAY_US = 86_400_000_000
+MOST_DAYS = 64  # segments of one commit; the oldest days beyond share one
 
 
 @dataclass(frozen=True, order=True)
@@ -72,6 +81,27 @@ class Footer:
         """ValueError or an Arrow error when the segment is corrupt."""
         document = json.loads(pq.read_schema(path).metadata[FOOTER])
         return cls([LogStream(**stream) for stream in document["streams"]], LogTally.from_json(document["tally"]))
+
+
+@dataclass
+class Facts:
+    """What is known of a segment without reading it: its rows, the least of their times (None: no row has one).
+
+    `oldest` is when its oldest row was written, once that is known.
+    """
+
+    rows: int
+    earliest: int | None
+    oldest: int | None = None
+
+
+def facts_of(path: Path) -> Facts:
+    """From the segment's footer; OSError or an Arrow error where it is corrupt."""
+    metadata = pq.read_metadata(path)
+    place = metadata.schema.names.index(TIME)
+    groups = [metadata.row_group(number).column(place).statistics for number in range(metadata.num_row_groups)]
+    least = [found.min for found in groups if found is not None and found.has_min_max]
+    return Facts(metadata.num_rows, min((int(moment.timestamp() * 1e6) for moment in least), default=None))
 
 
 def listing(folder: Path) -> list[LogSegment]:
@@ -130,15 +160,27 @@ def _constant(text: str, rows: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
 
 
-def day_of(pieces: Sequence[Piece], arrived: int) -> str:
-    """The day that most of the rows are of; rows without a time, or of the future, are of the day they arrived."""
-    times = np.concatenate([rows.times for piece in pieces for rows in piece.rows])
-    times = np.where((times == 0) | (times > arrived + _DAY_US), arrived, times)
-    first, last = int(times.min()) // _DAY_US, int(times.max()) // _DAY_US
+def by_day(table: pa.Table, arrived: int) -> list[tuple[str, pa.Table]]:
+    """The rows of each day with its name, the largest share first; of very many days the oldest are taken together."""
+    days = happened(table, arrived) // DAY_US
+    first, last = int(days.min()), int(days.max())
     if first == last:  # so it is nearly always
-        return day_name(first)
-    days, counts = np.unique(times // _DAY_US, return_counts=True)
-    return day_name(int(days[counts.argmax()]))
+        return [(day_name(first), table)]
+    found = np.unique(days)[-MOST_DAYS:]
+    days = np.maximum(days, found[0])
+    shares = [(day_name(int(day)), table.filter(pa.array(days == day))) for day in found]
+    return sorted(shares, key=lambda share: -share[1].num_rows)
+
+
+def happened(table: pa.Table, arrived: int | None = None) -> NDArray[np.int64]:
+    """When each row's line was written (microseconds since 1970): by its own time, else by its arrival.
+
+    A time of the future says nothing: such a row is as old as its arrival.
+    """
+    came = table["arrived"].cast(pa.int64()).to_numpy() if arrived is None else np.int64(arrived)
+    own = pc.fill_null(table[TIME].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
+    times: NDArray[np.int64] = np.where(own > came + DAY_US, came, own)
+    return times
 
 
 def day_name(days: int) -> str:
@@ -150,7 +192,7 @@ def day_name(days: int) -> str:
 
 
 def name_of(first: int, last: int, rest: str) -> str:
-    return f"{first:012d}-{last:012d}-{rest}.parquet"
+    return f"{first:012d}-{last:012d}-{rest}{SUFFIX}"
 
 
 def rest_of(batch: Batch) -> str:
@@ -158,6 +200,15 @@ def rest_of(batch: Batch) -> str:
     if len(streams) > 1:
         return f"{len(streams)}-streams"
     return f"{batch.stream}-{batch.start}-{batch.end}"
+
+
+def path_of(folder: Path, day: str, number: int, rest: str) -> Path:
+    return folder / f"date={day}" / name_of(number, number, rest)
+
+
+def commit_of(part: Path) -> int:
+    """The commit that a `.part` file belongs to."""
+    return int(part.stem.rpartition("-of-")[2])
 
 
 def serialised(table: pa.Table, footer: bytes) -> pa.Buffer:

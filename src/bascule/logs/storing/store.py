@@ -11,21 +11,24 @@ import json
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bascule import conventions
 from bascule.errors import AlreadyRunning, StoreError
+from bascule.logformat import TIME
 from bascule.logs.parsing.intake import Batch
 from bascule.logs.parsing.tally import LogTally
 from bascule.logs.reading.streams import LogStream
 from bascule.logs.storing import segments
 from bascule.logs.storing.disk import DISK, Disk
-from bascule.logs.storing.segments import Footer, LogSegment
+from bascule.logs.storing.segments import Facts, Footer, LogSegment
 
 SMALL_ROWS = 100_000  # segments below this are merged ...
 MERGED_ROWS = 400_000  # ... into ones of about this size
@@ -33,6 +36,8 @@ CHECKPOINT_SEGMENTS = 200
 SLACK_SECONDS = 60.0  # from looking at the files to the checkpoint
 
 log = logging.getLogger(__name__)
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC).timestamp()
+_NO_FOOTER = Footer([], LogTally()).to_bytes()
 
 
 @dataclass
@@ -45,13 +50,32 @@ class Writer:
     disk: Disk = DISK
 
     def write(self, batch: Batch, streams: Sequence[LogStream]) -> None:
+        """Write the batch as one commit, a segment for each day its rows are of; StoreError, and nothing is written."""
         arrived = int(time.time() * 1e6)
-        table = segments.table_of(batch.pieces, arrived)
-        path = self.folder / f"date={segments.day_of(batch.pieces, arrived)}"
-        name = segments.name_of(self.next, self.next, segments.rest_of(batch))
-        footer = Footer(list(streams), batch.tally).to_bytes()
-        self.disk.create(path / name, segments.serialised(table, footer))
-        self.next += self.step
+        (day, rows), *others = segments.by_day(segments.table_of(batch.pieces, arrived), arrived)
+        main = segments.path_of(self.folder, day, self.next, segments.rest_of(batch))
+        parts: list[Path] = []
+        try:
+            for number, (day, share) in enumerate(others, 1):
+                path = segments.path_of(self.folder, day, self.next + number * self.step, f"of-{self.next:012d}")
+                parts.append(path.with_suffix(segments.PART))
+                self.disk.create(parts[-1], segments.serialised(share, _NO_FOOTER))
+            self.disk.create(main, segments.serialised(rows, Footer(list(streams), batch.tally).to_bytes()))
+        except StoreError:
+            for part in parts:
+                part.unlink(missing_ok=True)
+            raise
+        self.next += self.step * (1 + len(parts))
+        publish(parts, self.disk)
+
+
+def publish(parts: Sequence[Path], disk: Disk) -> None:
+    """Give the parts of a commit that is there their names. One that cannot be renamed is tried again later."""
+    for part in parts:
+        try:
+            disk.rename(part, part.with_suffix(segments.SUFFIX))
+        except OSError as error:
+            log.error("the segment %s cannot be renamed yet: %s", part, error)
 
 
 @dataclass
@@ -66,7 +90,9 @@ class LogStore:
     checkpointed: int = 0  # the last commit that the checkpoint holds
     checkpointed_at: float = field(default_factory=time.time)  # when the last checkpoint was written
     set_aside: list[Path] = field(default_factory=list)
-    row_counts: dict[Path, int] = field(default_factory=dict)
+    facts: dict[Path, Facts] = field(default_factory=dict)
+    late_rows: int = 0  # that came after the store was opened, and were past the retention
+    opened_at: int = field(default_factory=lambda: int(time.time() * 1e6))
     small_rows: int = SMALL_ROWS
     checkpoint_segments: int = CHECKPOINT_SEGMENTS
     writer: Writer = field(init=False)
@@ -126,7 +152,18 @@ class LogStore:
         for path in segments.replaced(self.folder):
             path.unlink()
         self._read_checkpoint()
+        self._finish_parts()
         self.take_up()
+
+    def _finish_parts(self) -> None:
+        """Publish the parts of commits that are there, delete those of commits that came to nothing."""
+        committed = {segment.first for segment in segments.listing(self.folder) if segment.first == segment.last}
+        for part in sorted(self.folder.glob(f"date=*/*{segments.PART}")):
+            commit = segments.commit_of(part)
+            if commit <= self.checkpointed or commit in committed:
+                publish([part], self.disk)
+            else:
+                part.unlink()
 
     def take_up(self) -> None:
         """Add the segments after the last commit known, which may be another process' work."""
@@ -164,13 +201,19 @@ class LogStore:
     # ------------------------------------------------------------ upkeep
 
     def keep_up(self, retention: float, delivered: int | None = None) -> None:
-        """Checkpoint, drop old days, merge small segments. `delivered`: the last commit that has been sent on."""
+        """Checkpoint, drop rows past the retention (seconds), merge small segments.
+
+        `delivered`: the last commit that has been sent on. Rows stay for an hour longer at most, or a 24th of the
+        retention where that is less: so a segment is rewritten seldom.
+        """
         sent = self.last if delivered is None else delivered
         try:
             if self.last > self.checkpointed:
                 self.checkpoint()
         finally:  # on a full disk, too: it makes room
-            self.drop_before(datetime.now(UTC) - timedelta(seconds=retention), min(self.checkpointed, sent))
+            step = min(3600.0, retention / 24)
+            bound = max((time.time() - retention) // step * step, _FIRST_MOMENT)
+            self.drop_before(datetime.fromtimestamp(bound, UTC), min(self.checkpointed, sent))
         self.compact(min(self.checkpointed, sent))
 
     def compact(self, until: int) -> int:
@@ -211,36 +254,87 @@ class LogStore:
 
     def _rows(self, segment: LogSegment) -> int:
         """-1 for one that cannot be read, which is set aside."""
-        if segment.path not in self.row_counts:
+        facts = self._facts(segment)
+        return facts.rows if facts else -1
+
+    def _facts(self, segment: LogSegment) -> Facts | None:
+        if segment.path not in self.facts:
             try:
-                self.row_counts[segment.path] = int(pq.read_metadata(segment.path).num_rows)
+                self.facts[segment.path] = segments.facts_of(segment.path)
             except (pa.ArrowException, OSError) as error:
                 self.put_aside(segment.path, error)
-                return -1
-        return self.row_counts[segment.path]
+        return self.facts.get(segment.path)
 
     def _merge(self, run: list[LogSegment]) -> None:
         tables = [pq.read_table(segment.path, partitioning=None) for segment in run]
         merged = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().combine_chunks()
         name = segments.name_of(run[0].first, run[-1].last, segments.MERGED)
         # the parts are behind the checkpoint, so their footers are needed no more
-        data = segments.serialised(merged, Footer([], LogTally()).to_bytes())
-        self.disk.create(run[0].path.parent / name, data)
+        self.disk.create(run[0].path.parent / name, segments.serialised(merged, _NO_FOOTER))
         for segment in run:
             segment.path.unlink()
-            self.row_counts.pop(segment.path, None)
+            self.facts.pop(segment.path, None)
 
     def drop_before(self, moment: datetime, until: int) -> int:
-        """Delete the days that ended before `moment`; how many segments that were."""
-        bound = moment.strftime("%Y-%m-%d")
-        old = [s for s in segments.listing(self.folder) if s.day < bound and s.last <= until]
-        for segment in old:
-            segment.path.unlink()
-            self.row_counts.pop(segment.path, None)
-        for folder in {segment.path.parent for segment in old}:
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        return len(old)
+        """Drop the rows written before `moment`, of segments up to the commit `until`; how many that were.
+
+        They are counted by source in `bascule_log_expired_rows_total`.
+        """
+        bound = int(moment.timestamp() * 1e6)
+        rewritten: list[tuple[LogSegment, pa.Table]] = []
+        dropped = 0
+        for segment in segments.listing(self.folder):
+            if segment.last > until or not self._is_older(segment, bound):
+                continue
+            if (table := self._read(segment)) is not None:
+                kept = segments.happened(table) >= bound
+                dropped += self._count_dropped(table.filter(pa.array(~kept)))
+                if kept.any():
+                    rewritten.append((segment, table.filter(pa.array(kept))))
+                else:
+                    self._delete(segment)
+        for segment, table in rewritten:  # when the others have made room
+            self._replace(segment, table)
+        if dropped:
+            log.info("%d rows older than %s were dropped", dropped, f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+            self.checkpoint()
+        return dropped
+
+    def _is_older(self, segment: LogSegment, bound: int) -> bool:
+        """Whether a row of the segment was written before `bound`: found out once, for those that may hold one."""
+        facts = self._facts(segment)
+        may_be = segment.day <= segments.day_name(bound // segments.DAY_US)
+        if facts is None or not (may_be or (facts.earliest is not None and facts.earliest < bound)):
+            return False
+        if facts.oldest is None and (table := self._read(segment, [TIME, "arrived"])) is not None:
+            facts.oldest = int(segments.happened(table).min())
+        return facts.oldest is not None and facts.oldest < bound
+
+    def _read(self, segment: LogSegment, columns: list[str] | None = None) -> pa.Table | None:
+        """A segment's rows; None for one that cannot be read, which is set aside."""
+        try:
+            return pq.read_table(segment.path, columns=columns, partitioning=None)
+        except (pa.ArrowException, OSError) as error:
+            self.put_aside(segment.path, error)
+            return None
+
+    def _count_dropped(self, rows: pa.Table) -> int:
+        for source, number in Counter(rows["source"].to_pylist()).items():
+            self.tally.count(conventions.LOG_EXPIRED, (source,), number)
+        arrived = rows["arrived"].cast(pa.int64()).to_numpy()
+        self.late_rows += int((arrived >= self.opened_at).sum())
+        return int(rows.num_rows)
+
+    def _delete(self, segment: LogSegment) -> None:
+        segment.path.unlink()
+        self.facts.pop(segment.path, None)
+        if not any(segment.path.parent.iterdir()):
+            segment.path.parent.rmdir()
+
+    def _replace(self, segment: LogSegment, table: pa.Table) -> None:
+        footer = pq.read_schema(segment.path).metadata[segments.FOOTER]
+        self.disk.replace(segment.path, segments.serialised(table, footer))
+        self.facts.pop(segment.path, None)
 
     def rewrite(self, change: Callable[[pa.Table], pa.Table | None]) -> list[LogSegment]:
         """Replace each segment by what `change` makes of its rows (None: nothing to change); those changed."""
@@ -249,7 +343,7 @@ class LogStore:
             table = pq.read_table(segment.path, partitioning=None)
             new = change(table)
             if new is not None:
-                self.disk.replace(segment.path, segments.serialised(new, table.schema.metadata[segments.FOOTER]))
+                self._replace(segment, new)
                 changed.append(segment)
         return changed
 
