@@ -16,7 +16,7 @@ finished when their commit is there, and deleted when it is not.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ _TIMESTAMP = pa.timestamp("us", "UTC")
 _PLACES = ("timestamp", "arrived", "offset")  # ever-growing numbers: stored as differences
 SUFFIX, PART = ".parquet", ".part"
 DAY_US = 86_400_000_000
+_NEVER = np.iinfo(np.int64).max
 MOST_DAYS = 64  # segments of one commit; the oldest days beyond share one
 
 
@@ -160,26 +161,35 @@ def _constant(text: str, rows: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
 
 
-def by_day(table: pa.Table, arrived: int) -> list[tuple[str, pa.Table]]:
-    """The rows of each day with its name, the largest share first; of very many days the oldest are taken together."""
-    days = happened(table, arrived) // DAY_US
-    first, last = int(days.min()), int(days.max())
+def by_day(pieces: Sequence[Piece], arrived: int) -> list[tuple[str, pa.Table]]:
+    """The rows of each day with its name, the largest share first; of very many days the oldest are taken together.
+
+    Rows without a time of their own go with the largest share.
+    """
+    table = table_of(pieces, arrived)
+    times = np.concatenate([rows.times for piece in pieces for rows in piece.rows])
+    days = _happened(times, np.int64(arrived)) // DAY_US
+    timed = days[times != 0]
+    first, last = (int(timed.min()), int(timed.max())) if len(timed) else (arrived // DAY_US,) * 2
     if first == last:  # so it is nearly always
         return [(day_name(first), table)]
-    found = np.unique(days)[-MOST_DAYS:]
-    days = np.maximum(days, found[0])
+    found, counts = np.unique(np.maximum(timed, np.unique(timed)[-MOST_DAYS:][0]), return_counts=True)
+    days = np.where(times == 0, found[counts.argmax()], np.maximum(days, found[0]))
     shares = [(day_name(int(day)), table.filter(pa.array(days == day))) for day in found]
     return sorted(shares, key=lambda share: -share[1].num_rows)
 
 
-def happened(table: pa.Table, arrived: int | None = None) -> NDArray[np.int64]:
+def happened(table: pa.Table) -> NDArray[np.int64]:
     """When each row's line was written (microseconds since 1970): by its own time, else by its arrival.
 
     A time of the future says nothing: such a row is as old as its arrival.
     """
-    came = table["arrived"].cast(pa.int64()).to_numpy() if arrived is None else np.int64(arrived)
-    own = pc.fill_null(table[TIME].cast(pa.int64()), np.iinfo(np.int64).max).to_numpy()
-    times: NDArray[np.int64] = np.where(own > came + DAY_US, came, own)
+    own = pc.fill_null(table[TIME].cast(pa.int64()), _NEVER).to_numpy()
+    return _happened(own, table["arrived"].cast(pa.int64()).to_numpy())
+
+
+def _happened(own: NDArray[np.int64], arrived: NDArray[np.int64] | np.int64) -> NDArray[np.int64]:
+    times: NDArray[np.int64] = np.where(own > arrived + DAY_US, arrived, own)
     return times
 
 

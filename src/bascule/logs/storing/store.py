@@ -52,7 +52,7 @@ class Writer:
     def write(self, batch: Batch, streams: Sequence[LogStream]) -> None:
         """Write the batch as one commit, a segment for each day its rows are of; StoreError, and nothing is written."""
         arrived = int(time.time() * 1e6)
-        (day, rows), *others = segments.by_day(segments.table_of(batch.pieces, arrived), arrived)
+        (day, rows), *others = segments.by_day(batch.pieces, arrived)
         main = segments.path_of(self.folder, day, self.next, segments.rest_of(batch))
         parts: list[Path] = []
         try:
