@@ -152,7 +152,7 @@ def notify_test(
     only: Annotated[str | None, typer.Option(help="Only this receiver.")] = None,
 ) -> None:
     """Send a marked test through every receiver and tell what became of each; exit 1 if one failed."""
-    from bascule.delivery.message import Result
+    from bascule.delivery import Result
     from bascule.incidents import try_receivers
 
     deliveries = try_receivers(load(spec), who, only)
@@ -164,6 +164,7 @@ def _delivery(done: Any) -> dict[str, Any]:
     took = f"{done.ended - done.started:.1f} s"
     return {
         "receiver": done.receiver,
+        "channel": done.channel,
         "result": done.result,
         "attempts": done.attempts,
         "took": took,

@@ -1,19 +1,23 @@
-"""Messages to people: mail, Slack, webhooks, PagerDuty, and Apprise for the rest; retried, and written down."""
+"""Messages to people: mail, Slack, webhooks, PagerDuty, and Apprise for the rest; owed until they are delivered."""
 
-from bascule.delivery.channels import send_once
-from bascule.delivery.deliver import Deliverer, Policy, deliver
-from bascule.delivery.ledger import Ledger
+from bascule.delivery.attempt import Policy, deliver_now, deliver_to_all
+from bascule.delivery.channels import channels_of
+from bascule.delivery.courier import Courier
 from bascule.delivery.message import Attachment, Delivery, Doubtful, Message, Result
+from bascule.delivery.outbox import FILE, Outbox, Owed
 
 __all__ = [
+    "FILE",
     "Attachment",
-    "Deliverer",
+    "Courier",
     "Delivery",
     "Doubtful",
-    "Ledger",
     "Message",
+    "Outbox",
+    "Owed",
     "Policy",
     "Result",
-    "deliver",
-    "send_once",
+    "channels_of",
+    "deliver_now",
+    "deliver_to_all",
 ]

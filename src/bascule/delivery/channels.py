@@ -1,8 +1,10 @@
-"""One attempt at one receiver, through the channel that the spec gives it."""
+"""The channels of a receiver, and one attempt through one of them. Channels never wait for each other."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 
 from bascule.delivery.mail import send_mail
 from bascule.delivery.message import Message
@@ -11,22 +13,28 @@ from bascule.delivery.web import send_pagerduty, send_slack, send_webhook
 from bascule.errors import DeliveryFailed
 from bascule.spec.model import AppriseUrl, Receiver
 
+Attempt = Callable[[Message, float], None]  # message, seconds the other side may be silent; raises DeliveryFailed
 
-def send_once(receiver: Receiver, message: Message, timeout: float) -> None:
-    """Send through every channel of the receiver; raises DeliveryFailed (or Doubtful) of the first that fails."""
+
+def channels_of(receiver: Receiver) -> dict[str, Attempt]:
+    """By name, how to make one attempt: each mail address is a channel of its own, so that one bad address delays
+    and doubles nothing for the others."""
+    found: dict[str, Attempt] = {}
     if receiver.email is not None:
-        send_mail(receiver.email, message, timeout)
+        for address in dict.fromkeys(receiver.email.to):
+            found[f"email {address}"] = partial(send_mail, receiver.email, address)
     if receiver.slack is not None:
-        send_slack(receiver.slack, message, timeout)
+        found["slack"] = partial(send_slack, receiver.slack)
     if receiver.pagerduty is not None:
-        send_pagerduty(receiver.pagerduty, message, timeout)
+        found["pagerduty"] = partial(send_pagerduty, receiver.pagerduty)
     if receiver.webhook is not None:
-        send_webhook(receiver.webhook, message, timeout)
+        found["webhook"] = partial(send_webhook, receiver.webhook)
     if receiver.apprise is not None:
-        _send_apprise(receiver.apprise, message)
+        found["apprise"] = partial(_send_apprise, receiver.apprise)
+    return found
 
 
-def _send_apprise(target: AppriseUrl, message: Message) -> None:
+def _send_apprise(target: AppriseUrl, message: Message, timeout: float) -> None:
     """Teams, ntfy, Telegram and some hundred more. Apprise answers yes or no, so every no is tried again."""
     try:
         import apprise

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import smtplib
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.utils import formatdate, parseaddr
 
 from bascule.delivery.message import Doubtful, Message
 from bascule.delivery.secrets import read_secret
 from bascule.errors import DeliveryFailed
 from bascule.spec.model import Email
 
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _ASK_LATER = range(400, 500)  # SMTP answers that a retry may change
 
 
-def send_mail(email: Email, message: Message, timeout: float) -> None:
-    """Raises DeliveryFailed, or Doubtful when the server took the message and did not answer."""
+def send_mail(email: Email, address: str, message: Message, timeout: float) -> None:
+    """To one of the receiver's addresses; all of them stand in `To`.
+
+    Raises DeliveryFailed, or Doubtful when the server took the message and did not answer.
+    """
     password = read_secret(email.password_file) if email.password_file else ""
     letter = compose(email, message)
     server = _connect(email, timeout)
     try:
         _log_in(server, email, password)
-        _hand_over(server, email, letter)
+        _hand_over(server, email, address, letter)
     except smtplib.SMTPException as error:
         raise _failed(email, error) from error
     except OSError as error:
@@ -34,13 +40,16 @@ def send_mail(email: Email, message: Message, timeout: float) -> None:
 
 
 def compose(email: Email, message: Message) -> EmailMessage:
-    """The same key gives the same Message-ID, so that a second copy is recognised by mail servers."""
+    """The same key gives the same Message-ID, so that mail servers recognise a second copy; a thread's mails refer to
+    one root, so that mail programs show them together."""
     letter = EmailMessage()
     letter["From"] = email.sender
     letter["To"] = ", ".join(email.to)
     letter["Subject"] = " ".join(message.subject.split())
     letter["Date"] = formatdate()
-    letter["Message-ID"] = f"<{message.key}@bascule>"
+    letter["Message-ID"] = _identity(email, message.key)
+    if message.thread:
+        letter["In-Reply-To"] = letter["References"] = _identity(email, f"thread {message.thread}")
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(message.text)
     if message.html:
@@ -49,6 +58,13 @@ def compose(email: Email, message: Message) -> EmailMessage:
         main, _, sub = attachment.media_type.partition("/")
         letter.add_attachment(attachment.content, maintype=main, subtype=sub, filename=attachment.name)
     return letter
+
+
+def _identity(email: Email, key: str) -> str:
+    """A key may hold characters that a Message-ID must not (RFC 5322, 3.6.4)."""
+    domain = email.sender.rpartition("@")[2].strip("<> ")
+    host = domain if _DOMAIN.fullmatch(domain) else "bascule.invalid"
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{host}>"
 
 
 def _connect(email: Email, timeout: float) -> smtplib.SMTP:
@@ -79,14 +95,11 @@ def _log_in(server: smtplib.SMTP, email: Email, password: str) -> None:
         raise DeliveryFailed(what, "check username and password_file", can_retry=False) from error
 
 
-def _hand_over(server: smtplib.SMTP, email: Email, letter: EmailMessage) -> None:
+def _hand_over(server: smtplib.SMTP, email: Email, address: str, letter: EmailMessage) -> None:
     try:
-        refused = server.send_message(letter)
+        server.send_message(letter, to_addrs=[parseaddr(address)[1] or address])
     except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
         raise Doubtful(f"{email.smtp} took the mail and did not confirm it: {error}") from error
-    if refused:
-        what = f"{email.smtp} refused {', '.join(sorted(refused))}; the others got it"
-        raise DeliveryFailed(what, "check these addresses", can_retry=False)
 
 
 def _failed(email: Email, error: smtplib.SMTPException) -> DeliveryFailed:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from bascule.errors import DeliveryFailed
 
+DAY_SECONDS = 86400.0
+
 
 @dataclass(frozen=True)
 class Attachment:
@@ -17,7 +19,11 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Message:
-    """`key` is the same for every attempt at the same message, so that a receiver can tell a repeat."""
+    """`key` is the same for every attempt at the same message, so that a receiver can tell a repeat.
+
+    `thread`: what the message belongs to (a situation, a report); messages of one thread reach a channel in order.
+    `lives`: seconds for which it is tried.
+    """
 
     key: str
     subject: str
@@ -26,20 +32,28 @@ class Message:
     severity: str = "info"
     resolved: bool = False
     attachments: tuple[Attachment, ...] = field(default_factory=tuple)
+    thread: str = ""
+    acknowledged: bool = False
+    lives: float = DAY_SECONDS
 
 
 class Result(StrEnum):
+    """`owed`: not delivered yet, and tried again; `doubtful`: handed over, but nobody confirmed it."""
+
+    OWED = "owed"
     DELIVERED = "delivered"
+    DOUBTFUL = "doubtful"
     FAILED = "failed"
-    DOUBTFUL = "doubtful"  # handed over, but nobody confirmed: it may have arrived
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What went to whom. Times are Unix seconds."""
+    """One message to one channel of one receiver, and what became of it. Times are Unix seconds."""
 
     key: str
     receiver: str
+    channel: str
     subject: str
     result: Result
     attempts: int

@@ -17,8 +17,20 @@ _LATER = (408, 425, 429)
 
 
 def send_slack(slack: Slack, message: Message, timeout: float) -> None:
-    text = f"*{message.subject}*\n{message.text}"
-    _post(read_secret(slack.url_file), {"text": text[:_SLACK_LIMIT]}, message.key, timeout, "Slack")
+    text = f"*{_slack_text(message.subject)}*\n{_slack_text(message.text)}"
+    _post(read_secret(slack.url_file), {"text": _cut(text)}, message.key, timeout, "Slack")
+
+
+def _slack_text(text: str) -> str:
+    """Slack reads `<!channel>` and links in these three characters: they are written as it asks for them."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cut(text: str) -> str:
+    """At most what Slack shows, without cutting an escape in two."""
+    shorter = text[:_SLACK_LIMIT]
+    start = shorter.rfind("&", _SLACK_LIMIT - 4)
+    return shorter[:start] if len(text) > _SLACK_LIMIT and start >= 0 and ";" not in shorter[start:] else shorter
 
 
 def send_webhook(webhook: Webhook, message: Message, timeout: float) -> None:
@@ -36,8 +48,8 @@ def send_pagerduty(pagerduty: PagerDuty, message: Message, timeout: float) -> No
     severity = message.severity if message.severity in ("critical", "warning", "info") else "error"
     body = {
         "routing_key": read_secret(pagerduty.routing_key_file),
-        "event_action": "resolve" if message.resolved else "trigger",
-        "dedup_key": message.key.partition(":")[0],
+        "event_action": "resolve" if message.resolved else "acknowledge" if message.acknowledged else "trigger",
+        "dedup_key": message.thread or message.key,
         "payload": {
             "summary": message.subject,
             "source": "bascule",
@@ -52,7 +64,7 @@ def _post(url: str, body: dict[str, Any], key: str, timeout: float, name: str) -
     """`name` stands for the address in errors: an address can be a secret."""
     headers = {"Idempotency-Key": key}
     try:
-        response = httpx.post(url, json=body, headers=headers, timeout=timeout)
+        response = httpx.post(url, json=body, headers=headers, timeout=timeout, trust_env=False)
     except (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError) as error:
         raise Doubtful(f"{name} took the message and did not answer ({type(error).__name__})") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

@@ -20,8 +20,6 @@ MACHINE = "bascule-incidents"
 SWITCH = "dead-mans-switch"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
 GROUP_BY = ["alertname", "user_segment", "job"]
-# What two alerts must share for the critical one to silence the repeats of the warning one.
-SAME_THING = ["alertname", "job", "instance", "version", "user_segment", "partner", "sla", "signal"]
 _TITLE = "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
 _TEXT = (
     "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
@@ -38,7 +36,7 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
                 **_AT_ONCE,
                 "routes": [_switch_route(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
-            "inhibit_rules": [_REPEATS],
+            "inhibit_rules": [_repeats(spec)],
             "receivers": [_machine(spec), *_receivers(spec)],
             "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
         }
@@ -48,12 +46,16 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
 _AT_ONCE = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
 _MACHINE_ROUTE = {"receiver": MACHINE, **_AT_ONCE, "continue": True}
 
-# Inhibition acts when a group is flushed, so it can never hold back a first notice: it only ends repeats.
-_REPEATS = {
-    "source_matchers": ['severity="critical"'],
-    "target_matchers": ['severity="warning"'],
-    "equal": SAME_THING,
-}
+
+def _repeats(spec: Spec) -> dict[str, Any]:
+    """The quick burn of a budget silences its slow twin. Of any other alert the labels are not known here, and labels
+    that are missing on both sides count as equal: one thing's alert would silence another's."""
+    name = f'alertname="{spec.alert_prefix}{Alert.SLA_BUDGET_BURN}"'
+    return {
+        "source_matchers": [name, 'severity="critical"'],
+        "target_matchers": [name, 'severity="warning"'],
+        "equal": ["sla"],
+    }
 
 
 def _machine(spec: Spec) -> dict[str, Any]:
@@ -73,7 +75,8 @@ def _switch_route(spec: Spec) -> dict[str, Any]:
 
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
-    declared = {name: _receiver(name, receiver) for name, receiver in spec.notify.receivers.items()}
+    by_journal = spec.notify.at_once_by_journal
+    declared = {name: _receiver(name, each) for name, each in spec.notify.receivers.items() if name not in by_journal}
     return list(({SWITCH: {"name": SWITCH}} | declared).values())
 
 
@@ -82,14 +85,13 @@ def _receivers(spec: Spec) -> list[dict[str, Any]]:
 
 def told_by_escalation(spec: Spec) -> list[str]:
     """Whom the incident journal tells, step by step; Alertmanager telling them too would page twice."""
-    steps = [step for steps in spec.notify.escalation.values() for step in steps]
-    return [name for name in spec.notify.receivers if name in {step.to for step in steps}]
+    return spec.notify.in_steps
 
 
 def told_at_once(spec: Spec) -> list[str]:
     """Whom Alertmanager tells of every critical and warning alert."""
-    escalated = told_by_escalation(spec)
-    return [name for name in spec.notify.receivers if name not in escalated and name != SWITCH]
+    by_journal = (SWITCH, *spec.notify.at_once_by_journal)
+    return [name for name in spec.notify.outside_steps if name not in by_journal]
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
@@ -97,8 +99,13 @@ def _people_routes(spec: Spec) -> list[dict[str, Any]]:
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
     return [
         *(_people_route(spec, name, pages) for name in told_at_once(spec)),
-        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec)),
+        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec) if _is_reachable(spec, name)),
     ]
+
+
+def _is_reachable(spec: Spec, name: str) -> bool:
+    """Whether Alertmanager has a channel to the receiver: it knows nothing of Apprise."""
+    return len(_receiver(name, spec.notify.receivers[name])) > 1
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 import time
 
-from bascule.delivery import Deliverer, Ledger
-from bascule.delivery.ledger import FILE as LEDGER_FILE
+from bascule.delivery import FILE as OUTBOX_FILE
+from bascule.delivery import Courier, Outbox
+from bascule.incidents import phases
 from bascule.incidents.app import create
 from bascule.incidents.client import IncidentsClient
 from bascule.incidents.escalator import Escalator
+from bascule.incidents.reconcile import Reconciler, warm_up
+from bascule.incidents.sources import Sources
 from bascule.incidents.store import Store
 from bascule.incidents.trial import try_receivers
 from bascule.processes.serving import serve_until
+from bascule.processes.workers import Workers
 from bascule.spec import Spec
 
 __all__ = ["STORE_FILE", "IncidentsClient", "run", "try_receivers"]
@@ -23,16 +27,22 @@ STORE_FILE = "incidents.sqlite"
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the role and tell people until `stop` is set; everything it knows is in the journal on disk."""
     store = Store(spec.stack.state / STORE_FILE, time.time())
-    ledger = Ledger(spec.stack.state / LEDGER_FILE)
-    deliverer = Deliverer(spec.notify.receivers, ledger)
-    escalator = Escalator(spec, store, deliverer, time.time)
-    teller = threading.Thread(target=escalator.run, args=(stop,), name="escalation", daemon=True)
-    teller.start()
+    outbox = Outbox(spec.stack.state / OUTBOX_FILE)
+    courier = Courier(spec.notify.receivers, outbox)
+    escalator = Escalator(spec, store, courier, time.time)
+    courier.heard = escalator.heard
+    sources = Sources(spec)
+    workers = Workers(stop)
+    phases.recover(store, time.time())
+    courier.start()
+    workers.start("escalation", lambda: escalator.run(stop))
+    workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
     try:
         serve_until(stop, create(spec, store), spec.stack.listen, spec.stack.ports.incidents)
     finally:
         stop.set()
-        teller.join(timeout=5)
-        deliverer.close()
+        workers.join(5)
+        courier.close()
+        sources.close()
         store.close()
-        ledger.close()
+        outbox.close()

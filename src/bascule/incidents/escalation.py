@@ -1,9 +1,11 @@
 """Who must be told what, and when. Pure: the journal and a time in, notices out; told once, whoever asks how often.
 
-- a step of the escalation falls due `after` the situation opened, unless someone acknowledged it
-- anything less than critical is told to the first step alone, an information to nobody
+- a step of the escalation falls due `after` the situation's severity began, unless someone acknowledged it; a step
+  whose receiver cannot be reached is followed by the next one at once
+- anything less than critical is told to the first step alone; an information or a gate calls nobody
 - whoever was told last is reminded while nobody acknowledges: critical every 15 min, warnings every 30 min
-- everyone who was told hears of new alerts of the same situation, of the acknowledgement, and of the end
+- everyone who was told hears of new alerts of the same situation, of the acknowledgement, of the end, and of a new
+  beginning
 """
 
 from __future__ import annotations
@@ -16,17 +18,24 @@ from bascule.incidents.model import Incident, Notice
 from bascule.spec.model import EscalationStep
 
 _GROWTH_SECONDS = 60.0  # new alerts of a situation are told together, at most once a minute
-STEP, REMINDER, GREW, TAKEN, OVER = "step", "reminder", "grew", "acknowledged", "resolved"
+UNHEARD_SECONDS = 60.0  # after which a step that could not be told is followed by the next one
+SILENT = ("info", "gate", "none")  # severities that call nobody
+STEP, REMINDER, GREW, TAKEN, OVER, AGAIN = "step", "reminder", "grew", "acknowledged", "resolved", "reopened"
+_TELLING = (STEP, AGAIN)
 
 
 @dataclass(frozen=True)
 class Situation:
-    """Incidents of one kind that were open together. Times are Unix seconds."""
+    """Incidents of one kind and cause that were open together, the first one first. Times are Unix seconds.
+
+    `severity`: of the most severe that is open (of all, once all are over); `began`: since when it has that severity.
+    """
 
     id: int
     kind: str
     severity: str
     opened: float
+    began: float
     acknowledged: float | None
     acknowledged_by: str
     resolved: float | None
@@ -37,70 +46,130 @@ class Situation:
         first = incidents[0]
         unresolved = [incident for incident in incidents if incident.resolved is None]
         acknowledged = [incident.acknowledged for incident in incidents if incident.acknowledged is not None]
+        severity = min((i.severity for i in unresolved or incidents), key=_rank)
+        reopened = max((incident.reopened or 0.0 for incident in incidents), default=0.0)
         return cls(
             id=first.situation,
             kind=first.kind,
-            severity=min((i.severity for i in incidents), key=_rank),
+            severity=severity,
             opened=min(incident.received for incident in incidents),
+            began=max(reopened, min(i.received for i in incidents if i.severity == severity)),
             acknowledged=min(acknowledged, default=None),
             acknowledged_by=next((i.acknowledged_by for i in incidents if i.acknowledged_by), ""),
             resolved=None if unresolved else max(incident.resolved or 0.0 for incident in incidents),
             incidents=tuple(incidents),
         )
 
+    @property
+    def reopened(self) -> float:
+        """When one of its incidents last began again; 0 when none did."""
+        return max(incident.reopened or 0.0 for incident in self.incidents)
+
+    @property
+    def by_weight(self) -> list[Incident]:
+        """What is told first: the open before the ended, the most severe before the others, the newest first."""
+        return sorted(self.incidents, key=lambda i: (i.resolved is not None, _rank(i.severity), -i.began, -i.id))
+
+    @property
+    def lead(self) -> Incident:
+        """The incident that gives the situation its title."""
+        return self.by_weight[0]
+
 
 def _rank(severity: str) -> int:
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
-def due(situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float) -> list[Notice]:
-    """The notices that fell due by `now` and were not told yet; their keys say what they are."""
+def due(
+    situation: Situation,
+    steps: Sequence[EscalationStep],
+    told: Sequence[Notice],
+    now: float,
+    at_once: Sequence[str] = (),
+    others: Sequence[str] = (),
+) -> list[Notice]:
+    """The notices that fell due by `now` and were not told yet; their keys say what they are.
+
+    `at_once`: receivers that are told of everything critical or warning, whatever the steps say; `others`: all that
+    may be told when no step can be reached.
+    """
     known = {notice.key for notice in told}
-    return [notice for notice in _wanted(situation, steps, told, now) if notice.key not in known]
+    wanted = [*_wanted(situation, steps, told, now, others), *_at_once(situation, at_once, now)]
+    return [notice for notice in wanted if notice.key not in known]
+
+
+def _at_once(situation: Situation, receivers: Sequence[str], now: float) -> Iterator[Notice]:
+    if situation.severity not in SILENT and situation.resolved is None:
+        for to in receivers:
+            yield _notice(situation, 0, STEP, f"{situation.severity}.at-once.{situation.began:.3f}", to, now)
 
 
 def _wanted(
-    situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float
+    situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float, others: Sequence[str]
 ) -> Iterator[Notice]:
     if situation.resolved is not None:
         yield from _to_everyone(situation, told, OVER, f"{situation.resolved:.3f}", now)
-    elif situation.acknowledged is not None:
+        return
+    if situation.reopened:
+        yield from _to_everyone(situation, told, AGAIN, f"{situation.reopened:.3f}", now)
+    if situation.acknowledged is not None:
         yield from _to_everyone(situation, told, TAKEN, f"{situation.acknowledged:.3f}", now)
     else:
-        yield from _steps(situation, steps, now)
+        yield from _steps(situation, steps, told, now, others)
         yield from _reminders(situation, told, now)
         yield from _growth(situation, told, now)
 
 
-def _steps(situation: Situation, steps: Sequence[EscalationStep], now: float) -> Iterator[Notice]:
-    reach = {"critical": len(steps), "info": 0}.get(situation.severity, 1)
-    for index, step in enumerate(steps[:reach]):
-        if now >= situation.opened + step.after:
-            yield _notice(situation, index, STEP, str(index), step.to, now)
+def _steps(
+    situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float, others: Sequence[str]
+) -> Iterator[Notice]:
+    reach = 0 if situation.severity in SILENT else len(steps) if situation.severity == "critical" else 1
+    ladder = [(step.after, step.to) for step in steps]
+    substitutes = [to for _, to in ladder[reach:]] + [to for to in others if to not in {to for _, to in ladder}]
+    reached = ladder[:reach] + [(float("inf"), to) for to in dict.fromkeys(substitutes)] if reach else []
+    for index, (after, to) in enumerate(reached):
+        if now >= situation.began + after or _unheard(situation, told, index - 1, now):
+            yield _notice(situation, index, STEP, _mark(situation, index), to, now)
+
+
+def _mark(situation: Situation, index: int) -> str:
+    """A more severe alert, or a new beginning, climbs the levels anew."""
+    return f"{situation.severity}.{index}.{situation.began:.3f}"
+
+
+def _unheard(situation: Situation, told: Sequence[Notice], index: int, now: float) -> bool:
+    """Whether the step before was told a while ago and nobody has it."""
+    start = f"{situation.id}:{STEP}:{_mark(situation, index)}:"
+    before = [notice for notice in told if notice.key.startswith(start)]
+    return bool(before) and all(n.outcome != "delivered" and now - n.at >= UNHEARD_SECONDS for n in before)
 
 
 def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
     """Only the latest one that is due: after a pause nobody wants the missed ones too."""
-    reached = [notice for notice in told if notice.kind == STEP]
+    reached = [notice for notice in told if notice.kind == STEP and notice.at >= situation.began]
     if not reached:
         return
     last = max(reached, key=lambda notice: notice.step)
     number = int((now - last.at) // reminder_seconds(situation.severity))
     if number >= 1:
-        yield _notice(situation, last.step, REMINDER, f"{last.step}.{number}", last.receiver, now)
+        mark = f"{_mark(situation, last.step)}.{number}"
+        yield _notice(situation, last.step, REMINDER, mark, last.receiver, now)
 
 
 def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
-    newest = situation.incidents[-1]
+    """What calls nobody by itself is told to nobody when it joins."""
+    newest = max((i for i in situation.incidents if i.severity not in SILENT), key=lambda i: i.id, default=None)
     latest = max((notice.at for notice in told), default=None)
-    if latest is None or newest.received <= latest or now - latest < _GROWTH_SECONDS:
+    if newest is None or latest is None or newest.received <= latest or now - latest < _GROWTH_SECONDS:
+        return
+    if situation.began > latest:  # the levels are climbed anew, which tells of it
         return
     yield from _to_everyone(situation, told, GREW, str(newest.id), now)
 
 
 def _to_everyone(situation: Situation, told: Sequence[Notice], kind: str, mark: str, now: float) -> Iterator[Notice]:
     """To whoever was told of the situation, once each."""
-    for receiver in dict.fromkeys(notice.receiver for notice in told if notice.kind == STEP):
+    for receiver in dict.fromkeys(notice.receiver for notice in told if notice.kind in _TELLING):
         yield _notice(situation, 0, kind, mark, receiver, now)
 
 

@@ -2,10 +2,10 @@
 
 1. every situation that is open, or ended lately
 2. which notices fell due (escalation.py)
-3. write each down, so that it is told once, whatever happens next
-4. hand it to the deliverer, and write down what became of it
+3. write each down, so that it is told whatever happens next
+4. owe it to its receiver: the courier delivers it to every channel, however long that takes
 
-What was written down and not concluded when the process ended is sent again at the next start, with the same key.
+What was written down and not owed yet when the process ended is owed at the next start, with the same key.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 
-from bascule.delivery import Deliverer, Delivery, Result
-from bascule.errors import BasculeError, UsageError
+from bascule.delivery import Courier, Delivery, Result
+from bascule.errors import BasculeError, StoreError, UsageError
 from bascule.incidents.escalation import Situation, due
-from bascule.incidents.messages import compose
+from bascule.incidents.messages import Composer
 from bascule.incidents.model import Notice
 from bascule.incidents.store import Store
 from bascule.spec import Spec
@@ -31,14 +30,18 @@ log = logging.getLogger(__name__)
 class Escalator:
     """Tells people of situations; `clock` gives Unix seconds."""
 
-    def __init__(self, spec: Spec, store: Store, deliverer: Deliverer, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, spec: Spec, store: Store, courier: Courier, clock: Callable[[], float], composer: Composer | None = None
+    ) -> None:
         self._spec = spec
         self._store = store
-        self._deliverer = deliverer
+        self._courier = courier
         self._clock = clock
+        self._composer = composer or Composer(spec, store.identity)
+        self._unwritten: dict[str, Notice] = {}  # told although the journal could not be written
 
     def run(self, stop: threading.Event, pause: float = 1.0) -> None:
-        """Resume and tick until told to stop; an error is logged and the next tick tries again."""
+        """Resume and tick until told to stop; what the journal or a spec refuses is logged and tried again."""
         step: Callable[[], object] = self.resume
         while not stop.wait(pause):
             try:
@@ -46,47 +49,56 @@ class Escalator:
                 step = self.tick
             except BasculeError as error:
                 log.error("escalation: %s", error)
-            except Exception:  # whatever it is: nobody would be told of anything any more
-                log.exception("escalation: a defect of Bascule; the next tick tries again")
 
     def resume(self) -> None:
-        """Send what a process that ended left behind."""
+        """Owe what a process that ended left behind; what it owed already is not owed twice."""
         for notice in self._store.notices():
             if notice.outcome == "pending":
-                self._send(Situation.of(self._store.situation(notice.situation)), notice)
+                self._owe(Situation.of(self._store.situation(notice.situation)), notice)
 
-    def tick(self) -> list[Future[Delivery]]:
-        """Everything that fell due by now; the deliveries run on."""
+    def tick(self) -> list[Notice]:
+        """Owe everything that fell due by now."""
         now = self._clock()
-        sent: list[Future[Delivery]] = []
+        owed: list[Notice] = []
         for identity in self._store.situations_since(now - _LATELY):
             situation = Situation.of(self._store.situation(identity))
-            for notice in due(situation, self._steps(situation), self._store.notices(identity), now):
-                if self._store.claim(notice):
-                    sent += self._send(situation, notice)
-        return sent
+            told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
+            notify = self._spec.notify
+            for notice in due(
+                situation, self._steps(situation), told, now, notify.at_once_by_journal, list(notify.receivers)
+            ):
+                if self._claim(notice):
+                    self._owe(situation, notice)
+                    owed.append(notice)
+        return owed
+
+    def _claim(self, notice: Notice) -> bool:
+        """A journal that cannot be written keeps nobody from being told."""
+        try:
+            return self._store.claim(notice)
+        except StoreError as error:
+            log.error("notice %s is told and not written down: %s", notice.key, error)
+            self._unwritten[notice.key] = notice
+            return True
 
     def _steps(self, situation: Situation) -> list[EscalationStep]:
         """The kind's own steps, else the technical ones, so that nothing stays unheard for want of a line in a spec."""
         escalation = self._spec.notify.escalation
         return escalation.get(situation.kind) or escalation.get("technical") or []
 
-    def _send(self, situation: Situation, notice: Notice) -> list[Future[Delivery]]:
+    def _owe(self, situation: Situation, notice: Notice) -> None:
         try:
-            future = self._deliverer.submit(notice.receiver, compose(self._spec, situation, notice, self._clock()))
+            self._courier.owe(notice.receiver, self._composer.compose(situation, notice, self._clock()))
         except UsageError as error:  # the receiver is no longer in the spec
             self._store.conclude(notice.key, Result.FAILED.value, error.what, 0)
-            return []
-        future.add_done_callback(lambda done: self._conclude(notice, done))
-        return [future]
 
-    def _conclude(self, notice: Notice, done: Future[Delivery]) -> None:
-        if done.cancelled():
-            return  # the process ends; the next one finds the notice pending
-        delivery = done.result()
-        if delivery.result is not Result.DELIVERED:
-            log.error("%s was not told of situation %s: %s", notice.receiver, notice.situation, delivery.detail)
+    def heard(self, delivery: Delivery) -> None:
+        """Write down what became of a notice: one channel that has it is enough for its person to know."""
+        key = self._composer.notice_key(delivery.key)
+        known = self._unwritten.pop(key, None)
         try:
-            self._store.conclude(notice.key, delivery.result.value, delivery.detail, delivery.attempts)
-        except BasculeError as error:
-            log.error("what became of notice %s is not written down: %s", notice.key, error)
+            if known is not None:
+                self._store.claim(known)
+            self._store.conclude(key, delivery.result.value, delivery.detail, delivery.attempts)
+        except StoreError as error:
+            log.error("what became of notice %s is not written down: %s", key, error)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bascule.errors import BasculeError
 from bascule.incidents.model import PhaseStep
@@ -18,6 +21,10 @@ class HookFailed(BasculeError):
 
     can_retry = True
 
+    def __init__(self, what: str, mend: str = "", *, is_unknown: bool = False) -> None:
+        super().__init__(what, mend)
+        self.is_unknown = is_unknown  # whether it may have moved the share all the same
+
 
 def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:
     """Run the hook with `{share}`, `{percent}`, `{number}`, `{who}` and `{why}` replaced inside its arguments."""
@@ -25,16 +32,27 @@ def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:
         return
     argv = [_filled(argument, step) for argument in command]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise HookFailed(
-            f"the hook {argv[0]} did not end within {timeout:g} s", "the share may be in between"
-        ) from error
+        process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
+        )
     except OSError as error:
         raise HookFailed(f"the hook {argv[0]} cannot be started: {error}", "check share_hook in the spec") from error
-    if done.returncode != 0:
-        shown = (done.stderr or done.stdout).strip()[-_SHOWN:]
-        raise HookFailed(f"the hook {argv[0]} failed with {done.returncode}: {shown}", "the phase was not changed")
+    try:
+        out, complaint = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        _end_group(process)
+        what = f"the hook {argv[0]} timed out after {timeout:g} s and was ended with its children"
+        raise HookFailed(what, "check which share is served, then set the phase again", is_unknown=True) from error
+    if process.returncode != 0:
+        shown = (complaint or out).strip()[-_SHOWN:]
+        raise HookFailed(f"the hook {argv[0]} failed with {process.returncode}: {shown}", "the phase was not changed")
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """What the hook started must not move the share later."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def _filled(argument: str, step: PhaseStep) -> str:

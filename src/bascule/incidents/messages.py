@@ -1,61 +1,97 @@
-"""The words of a notice: short, the most important first, and what to do."""
+"""The words of a notice: what is wrong and how badly, the way back, then the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bascule.delivery import Message
-from bascule.incidents.escalation import GREW, OVER, REMINDER, STEP, TAKEN, Situation
-from bascule.incidents.model import Incident, Notice
+from bascule.incidents.causes import MIGRATION
+from bascule.incidents.escalation import AGAIN, GREW, OVER, REMINDER, STEP, TAKEN, Situation
+from bascule.incidents.model import Incident, Notice, Status
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
 _SHOWN = 10  # incidents listed in one message
+_CALLS = (STEP, REMINDER, GREW, AGAIN)
+_STATUS = {Status.OPEN: "firing", Status.UNKNOWN: "firing, unknown whether it has ended", Status.RESOLVED: "resolved"}
 
 
-def compose(spec: Spec, situation: Situation, notice: Notice, now: float) -> Message:
-    return Message(
-        key=f"{spec.metadata.name}-{notice.key}",
-        subject=_subject(spec, situation, notice),
-        text="\n".join(_lines(spec, situation, notice, now)),
-        severity=situation.severity,
-        resolved=notice.kind == OVER,
-    )
+@dataclass(frozen=True)
+class Composer:
+    """Writes notices. `journal`: its identity, so that numbers of another journal are never taken for these.
 
+    `verdict`: what the judge says now, as lines to print; `command`: the command that rolls back.
+    """
 
-def _subject(spec: Spec, situation: Situation, notice: Notice) -> str:
-    first = situation.incidents[0]
-    more = len(situation.incidents) - 1
-    what = f"{first.alert} (and {more} more)" if more else first.alert
-    head = {
-        STEP: situation.severity.upper(),
-        REMINDER: f"STILL {situation.severity.upper()}, not acknowledged",
-        GREW: f"{situation.severity.upper()}, more alerts",
-        TAKEN: f"ACKNOWLEDGED by {situation.acknowledged_by}",
-        OVER: "RESOLVED",
-    }[notice.kind]
-    return f"[{spec.title}] {head}: {what}"
+    spec: Spec
+    journal: str
+    verdict: Callable[[], list[str]] = list
+    command: str = ""
 
+    @property
+    def _prefix(self) -> str:
+        return f"{self.spec.metadata.name}-{self.journal}-"
 
-def _lines(spec: Spec, situation: Situation, notice: Notice, now: float) -> list[str]:
-    ended = situation.resolved if situation.resolved is not None else now
-    lasted = format_duration(max(0.0, round(ended - situation.opened)))
-    lines = [f"{situation.kind} situation {situation.id}, since {_utc(situation.opened)} ({lasted})"]
-    if notice.kind in (STEP, REMINDER):
-        steps = spec.notify.escalation.get(situation.kind, [])
-        lines.append(f"level {notice.step + 1} of {len(steps)}")
-    lines += [_line(incident) for incident in situation.incidents[:_SHOWN]]
-    if len(situation.incidents) > _SHOWN:
-        lines.append(f"... and {len(situation.incidents) - _SHOWN} more")
-    lines.append(f"console: {spec.stack.url('console')}")
-    if notice.kind in (STEP, REMINDER, GREW):
-        lines.append(f"acknowledge: bascule incidents ack {situation.incidents[0].id} --who NAME")
-    return lines
+    def notice_key(self, message_key: str) -> str:
+        return message_key.removeprefix(self._prefix)
+
+    def compose(self, situation: Situation, notice: Notice, now: float) -> Message:
+        """One notice as a message. A restored journal's numbers begin again, so the thread holds the opening too."""
+        return Message(
+            key=f"{self._prefix}{notice.key}",
+            subject=self._subject(situation, notice),
+            text="\n".join(self._lines(situation, notice, now)),
+            severity=situation.severity,
+            resolved=notice.kind == OVER,
+            acknowledged=notice.kind == TAKEN,
+            thread=f"{self._prefix}{situation.id}-{situation.opened * 1000:.0f}",
+        )
+
+    def _subject(self, situation: Situation, notice: Notice) -> str:
+        more = len(situation.incidents) - 1
+        what = f"{situation.lead.alert} (and {more} more)" if more else situation.lead.alert
+        severity = situation.severity.upper()
+        head = {
+            STEP: severity,
+            REMINDER: f"STILL {severity}, not acknowledged",
+            GREW: f"{severity}, more alerts",
+            AGAIN: f"{severity} AGAIN",
+            TAKEN: f"ACKNOWLEDGED by {situation.acknowledged_by}",
+            OVER: "RESOLVED",
+        }[notice.kind]
+        return _one_line(f"[{self.spec.title}] {head}: {what}")
+
+    def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
+        calls = notice.kind in _CALLS
+        lines = [_one_line(situation.lead.description or situation.lead.summary)]
+        if calls and situation.lead.cause == MIGRATION:
+            lines += self.verdict()
+            lines += [f"roll back: {self.command}"] if self.command else []
+        ended = situation.resolved if situation.resolved is not None else now
+        lasted = format_duration(max(0.0, round(ended - situation.opened)))
+        lines.append(f"{situation.kind} situation {situation.id}, since {_utc(situation.opened)} ({lasted})")
+        if notice.kind in (STEP, REMINDER):
+            steps = self.spec.notify.escalation.get(situation.kind, [])
+            lines.append(f"level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
+        lines += [_line(incident) for incident in situation.by_weight[:_SHOWN]]
+        if len(situation.incidents) > _SHOWN:
+            lines.append(f"... and {len(situation.incidents) - _SHOWN} more")
+        lines.append(f"console: {self.spec.stack.url('console')}")
+        if calls:
+            lines.append(f"acknowledge: bascule incidents ack {situation.lead.id} --who NAME")
+        return [line for line in lines if line]
 
 
 def _line(incident: Incident) -> str:
     words = incident.description or incident.summary
-    return f"- #{incident.id} {incident.alert} {incident.status.value}: {words}".rstrip(": ")
+    return _one_line(f"- #{incident.id} {incident.alert} {_STATUS[incident.status]}: {words}".rstrip(": "))
+
+
+def _one_line(text: str) -> str:
+    """An alert's words must not look like lines of ours."""
+    return " ".join(text.split())
 
 
 def _utc(time: float) -> str:

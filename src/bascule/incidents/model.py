@@ -9,7 +9,10 @@ from typing import Any
 
 
 class Status(StrEnum):
+    """`unknown`: an end was claimed, or its source went away, and no fresh evidence says which."""
+
     OPEN = "open"
+    UNKNOWN = "unknown"
     RESOLVED = "resolved"
 
 
@@ -38,8 +41,10 @@ class Notification:
 class Incident:
     """One alert from its first delivery to its end.
 
-    `situation` is the id of the incident that opened the situation it belongs to: incidents of one kind that are
-    open together are one situation, escalated once and acknowledged together.
+    `situation` is the id of the incident that opened the situation it belongs to: incidents of one kind and cause
+    that are open together are one situation, escalated once and acknowledged together. `seen`: when a source last held
+    the alert; `unknown_since`: since when none is known to; `reopened`: when it last began
+    again after its end; `closed_by`: who ended it by hand.
     """
 
     id: int
@@ -58,10 +63,22 @@ class Incident:
     acknowledged: float | None = None
     acknowledged_by: str = ""
     deliveries: int = 1
+    cause: str = ""
+    seen: float | None = None
+    unknown_since: float | None = None
+    reopened: float | None = None
+    closed_by: str = ""
 
     @property
     def status(self) -> Status:
-        return Status.OPEN if self.resolved is None else Status.RESOLVED
+        if self.resolved is not None:
+            return Status.RESOLVED
+        return Status.OPEN if self.unknown_since is None else Status.UNKNOWN
+
+    @property
+    def began(self) -> float:
+        """When it was first told of, or began again."""
+        return self.received if self.reopened is None else self.reopened
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"status": self.status.value, "labels": dict(self.labels)}

@@ -1,4 +1,7 @@
-"""Changing the plan's present step: checked against the spec, done by the hook, then written down."""
+"""Changing the plan's present step: the intention is written down, then the hook moves the share, then the result.
+
+A process that ends in between leaves the intention behind: the next one says that the share is unknown.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +25,37 @@ def wanted(spec: Spec, at: float, number: int, share: float | None, who: str, wh
     if not 0 <= share <= 1:
         raise UsageError(f"{share:g} is not a share", "give a number from 0 to 1, or a percentage")
     if not who.strip():
-        raise UsageError("a change of the share must say who makes it", "give 'who'")
+        raise UsageError("`who` is required for a change of the share", "give 'who'")
     return PhaseStep(at, number, share, who, why)
 
 
 def change(spec: Spec, store: Store, step: PhaseStep) -> PhaseStep:
-    """Move the share by the spec's hook, and write it down only when it was moved; one change at a time."""
+    """Move the share by the spec's hook, and write down what became of it; one change at a time.
+
+    Raises StoreError before anything was moved when the journal cannot be written, HookFailed when the hook failed.
+    """
     with _one_at_a_time:
+        move = store.intend(step)
         if spec.share_hook is not None:
-            _move(spec.share_hook.run, spec.share_hook.timeout, store, step)
-        store.set_phase(step)
+            _move(spec.share_hook.run, spec.share_hook.timeout, store, step, move)
+        store.finish_move(move, step)
     return step
 
 
-def _move(command: list[str], timeout: float, store: Store, step: PhaseStep) -> None:
+def _move(command: list[str], timeout: float, store: Store, step: PhaseStep, move: int) -> None:
     try:
         hook.run(command, step, timeout)
     except hook.HookFailed as error:
-        text = f"phase {step.number} ({step.share:.0%}) was not reached: {error.what}"
+        outcome = "it is unknown which share is served" if error.is_unknown else "it was not reached"
+        text = f"phase {step.number} ({step.share:.0%}): {outcome}: {error.what}"
+        store.abandon_move(move, "unknown" if error.is_unknown else "failed", error.what)
         store.add(Entry(step.at, "hook_failed", text, step.who))
         raise
+
+
+def recover(store: Store, now: float) -> None:
+    """What a process that ended in the middle of a move left behind is told on the timeline."""
+    for move, step in store.open_moves():
+        text = f"phase {step.number} ({step.share:.0%}): it is unknown which share is served: the journal was stopped"
+        store.abandon_move(move, "unknown", "the journal was stopped while the hook ran")
+        store.add(Entry(now, "hook_failed", text, step.who))

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
+from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
 from bascule.incidents.model import Entry, Incident, Notice, Notification, PhaseStep, Window
 
@@ -39,11 +42,25 @@ CREATE TABLE notices (
   at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL);
 CREATE INDEX notices_of_situation ON notices (situation);
 """
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_SECOND_SCHEMA = """
+ALTER TABLE incidents ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE incidents ADD COLUMN seen REAL;
+ALTER TABLE incidents ADD COLUMN unknown_since REAL;
+ALTER TABLE incidents ADD COLUMN reopened REAL;
+ALTER TABLE incidents ADD COLUMN closed_by TEXT NOT NULL DEFAULT '';
+CREATE TABLE moves (
+  id INTEGER PRIMARY KEY, at REAL NOT NULL, number INTEGER NOT NULL, share REAL NOT NULL, who TEXT NOT NULL,
+  why TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE journal (identity TEXT NOT NULL);
+"""
+DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanager begins with
+SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
 _WHAT = "incident journal"
 _INCIDENT_COLUMNS = (
     "id, situation, fingerprint, alert, labels, severity, kind, summary, description,"
-    " starts, received, ends, resolved, acknowledged, acknowledged_by, deliveries"
+    " starts, received, ends, resolved, acknowledged, acknowledged_by, deliveries, cause, seen, unknown_since,"
+    " reopened, closed_by"
 )
 
 
@@ -68,15 +85,19 @@ class Store:
             raise unusable(self.path, _WHAT, error) from error
         if version > _SCHEMA_VERSION:
             raise StoreError(f"{self.path} was written by a newer Bascule", "upgrade, or use another state folder")
-        if version == 0:
-            self._create(now)
-
-    def _create(self, now: float) -> None:
         with self._transaction() as db:
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
-            db.execute("INSERT INTO phases VALUES (?, 0, 0.0, 'bascule', 'before the first phase')", (now,))
+            if version == 0:
+                _run_all(db, _SCHEMA)
+                db.execute("INSERT INTO phases VALUES (?, 0, 0.0, 'bascule', 'before the first phase')", (now,))
+            if version < 2:
+                _run_all(db, _SECOND_SCHEMA)
+                db.execute("INSERT INTO journal VALUES (?)", (uuid.uuid4().hex[:8],))
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+    @property
+    def identity(self) -> str:
+        """What tells this journal from one that was begun anew: numbers alone start again at 1."""
+        return str(self._rows("SELECT identity FROM journal")[0][0])
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -107,21 +128,33 @@ class Store:
     # ---------------------------------------------------------------- incidents
 
     def receive(self, notification: Notification) -> Incident | None:
-        """Take a notification in; the incident it opened, repeated, reopened or resolved, None when it fits none."""
+        """Take a notification in; the incident it opened, repeated, reopened or claims to end, None when it fits none.
+
+        An end is only claimed here: the reconciliation resolves the incident on fresh evidence.
+        """
         with self._transaction() as db:
-            last = self._last_of(notification.fingerprint)
+            last = self._last_of(notification)
             if not notification.firing:
-                return self._resolve(db, last, notification)
-            if last is None or (last.resolved is not None and notification.starts > last.starts):
+                return self._claim_end(db, last, notification)
+            if last is None:
+                return self._open(db, notification)
+            if _is_new_beginning(last, notification):
+                if last.resolved is None:
+                    self._end(db, last, notification.received, _unseen_text(last, notification.starts))
                 return self._open(db, notification)
             return self._repeat(db, last, notification)
 
-    def _last_of(self, fingerprint: str) -> Incident | None:
+    def _last_of(self, told: Notification) -> Incident | None:
+        """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it."""
         query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
-        return next((_incident(row) for row in self._rows(query, (fingerprint,))), None)
+        found = next((_incident(row) for row in self._rows(query, (told.fingerprint,))), None)
+        if found is not None and found.resolved is None:
+            return found
+        alike = (i for i in self.open_incidents() if DIRECT in (told.fingerprint[:7], i.fingerprint[:7]))
+        return next((each for each in alike if same_alert(each.labels, told.labels)), found)
 
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
-        kind = kind_of(new.labels)
+        kind, cause = kind_of(new.labels), cause_of(new.labels)
         values = (
             new.fingerprint, new.labels.get("alertname", ""), json.dumps(dict(new.labels), sort_keys=True),
             new.labels.get("severity", "unknown"), kind, new.annotations.get("summary", ""),
@@ -129,36 +162,106 @@ class Store:
         )  # fmt: skip
         identity = db.execute(
             "INSERT INTO incidents (situation, fingerprint, alert, labels, severity, kind,"
-            " summary, description, starts, received) VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            values,
+            " summary, description, starts, received, cause, seen) VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, cause, new.received),
         ).lastrowid
         # An acknowledged situation takes no more in: what is new must call someone again.
         situation = self._rows(
             "SELECT min(situation) FROM incidents"
-            " WHERE resolved IS NULL AND acknowledged IS NULL AND kind = ? AND situation > 0",
-            (kind,),
+            " WHERE resolved IS NULL AND acknowledged IS NULL AND kind = ? AND cause = ? AND situation > 0",
+            (kind, cause),
         )[0][0]
         db.execute("UPDATE incidents SET situation = ? WHERE id = ?", (situation or identity, identity))
         return self.incident(int(identity or 0))
 
     def _repeat(self, db: sqlite3.Connection, last: Incident, again: Notification) -> Incident:
         """The same alert once more. After a resolved notice that was false (a restarted Prometheus) it reopens."""
-        if last.resolved is not None:
-            text = f"{last.alert} still fires: the resolved notice was premature"
-            _add_entry(db, Entry(again.received, "reopened", text, incident=last.id))
+        if last.resolved is not None and not last.closed_by:
+            self._reopen(db, last, again.received, f"{last.alert} still fires: the resolved notice was premature")
         db.execute(
-            "UPDATE incidents SET deliveries = deliveries + 1, ends = NULL, resolved = NULL, description = ?"
-            " WHERE id = ?",
-            (again.annotations.get("description", last.description), last.id),
+            "UPDATE incidents SET deliveries = deliveries + 1, ends = NULL, unknown_since = NULL, seen = ?,"
+            " description = ? WHERE id = ?",
+            (again.received, again.annotations.get("description", last.description), last.id),
         )
         return self.incident(last.id)
 
-    def _resolve(self, db: sqlite3.Connection, last: Incident | None, end: Notification) -> Incident | None:
-        if last is None or last.resolved is not None:
+    def _reopen(self, db: sqlite3.Connection, last: Incident, now: float, text: str, who: str = "") -> None:
+        """It calls people anew, also where its situation was acknowledged."""
+        _add_entry(db, Entry(now, "reopened", text, who, last.id))
+        db.execute(
+            "UPDATE incidents SET ends = NULL, resolved = NULL, unknown_since = NULL, reopened = ?, closed_by = ''"
+            " WHERE id = ?",
+            (now, last.id),
+        )
+        db.execute(
+            "UPDATE incidents SET acknowledged = NULL, acknowledged_by = '' WHERE situation = ?", (last.situation,)
+        )
+
+    def _claim_end(self, db: sqlite3.Connection, last: Incident | None, end: Notification) -> Incident | None:
+        if last is None or last.resolved is not None or end.starts + SAME_START_SECONDS < last.starts:
             return last
         ends = end.ends if end.ends is not None else end.received
-        db.execute("UPDATE incidents SET ends = ?, resolved = ? WHERE id = ?", (ends, end.received, last.id))
+        db.execute(
+            "UPDATE incidents SET ends = ?, unknown_since = coalesce(unknown_since, ?) WHERE id = ?",
+            (ends, end.received, last.id),
+        )
         return self.incident(last.id)
+
+    def _end(self, db: sqlite3.Connection, incident: Incident, now: float, text: str = "", who: str = "") -> None:
+        db.execute(
+            "UPDATE incidents SET ends = coalesce(ends, ?), resolved = ?, unknown_since = NULL WHERE id = ?",
+            (now, now, incident.id),
+        )
+        if text:
+            _add_entry(db, Entry(now, "ended", text, who, incident.id))
+
+    # ---------------------------------------------------------------- what the reconciliation finds
+
+    def still_firing(self, identity: int, now: float) -> None:
+        """A source holds the alert: whatever was claimed, it has not ended."""
+        with self._transaction() as db:
+            db.execute("UPDATE incidents SET seen = ?, unknown_since = NULL, ends = NULL WHERE id = ?", (now, identity))
+
+    def lost_sight(self, identity: int, now: float) -> None:
+        """No source can say whether it fires."""
+        with self._transaction() as db:
+            query = "UPDATE incidents SET unknown_since = coalesce(unknown_since, ?) WHERE id = ?"
+            db.execute(query, (now, identity))
+
+    def confirm_end(self, identity: int, now: float) -> Incident:
+        """Fresh evidence says that it has ended; where no end was claimed, nobody saw when."""
+        incident = self.incident(identity)
+        text = "" if incident.ends is not None else _unseen_text(incident, now)
+        with self._transaction() as db:
+            self._end(db, incident, now, text)
+        return self.incident(identity)
+
+    def close_incident(self, identity: int, who: str, why: str, now: float) -> Incident:
+        """Ended by a person's word. UsageError when it is over already."""
+        incident = self.incident(identity)
+        if incident.resolved is not None:
+            raise UsageError(f"incident {identity} is resolved already", "`bascule incidents reopen` opens it again")
+        with self._transaction() as db:
+            self._end(db, incident, now, f"closed: {why}", who)
+            db.execute("UPDATE incidents SET closed_by = ? WHERE id = ?", (who, identity))
+        return self.incident(identity)
+
+    def was_closed(self, labels: Mapping[str, str], since: float) -> bool:
+        """Whether a person closed this alert as it began at `since`."""
+        rows = self._rows(
+            f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE closed_by != '' AND starts >= ?",
+            (since - SAME_START_SECONDS,),
+        )
+        return any(same_alert(incident.labels, labels) for incident in map(_incident, rows))
+
+    def reopen_incident(self, identity: int, who: str, why: str, now: float) -> Incident:
+        """Begun again by a person's word: everyone who was told of the end hears of it."""
+        incident = self.incident(identity)
+        if incident.resolved is None:
+            raise UsageError(f"incident {identity} is open already", "nothing to do")
+        with self._transaction() as db:
+            self._reopen(db, incident, now, f"reopened: {why}", who)
+        return self.incident(identity)
 
     def incidents(self, since: float = 0.0, until: float = float("inf")) -> list[Incident]:
         """Incidents that were open at some time from `since` to `until`, newest first."""
@@ -218,9 +321,29 @@ class Store:
 
     # ---------------------------------------------------------------- phases
 
-    def set_phase(self, step: PhaseStep) -> None:
+    def intend(self, step: PhaseStep) -> int:
+        """Write down that the share is about to be moved; the move's number."""
+        with self._transaction() as db:
+            query = (
+                "INSERT INTO moves (at, number, share, who, why, state, detail) VALUES (?, ?, ?, ?, ?, 'moving', '')"
+            )
+            return int(db.execute(query, tuple(asdict(step).values())).lastrowid or 0)
+
+    def finish_move(self, move: int, step: PhaseStep) -> None:
+        """The share was moved: the step is the present one."""
         with self._transaction() as db:
             db.execute("INSERT INTO phases VALUES (?, ?, ?, ?, ?)", tuple(asdict(step).values()))
+            db.execute("UPDATE moves SET state = 'done' WHERE id = ?", (move,))
+
+    def abandon_move(self, move: int, state: str, detail: str) -> None:
+        """The share was not moved (`failed`), or nobody knows (`unknown`)."""
+        with self._transaction() as db:
+            db.execute("UPDATE moves SET state = ?, detail = ? WHERE id = ?", (state, detail, move))
+
+    def open_moves(self) -> list[tuple[int, PhaseStep]]:
+        """Moves whose result was never written down."""
+        rows = self._rows("SELECT id, at, number, share, who, why FROM moves WHERE state = 'moving' ORDER BY id")
+        return [(row["id"], PhaseStep(*tuple(row)[1:])) for row in rows]
 
     def phases(self) -> list[PhaseStep]:
         """The whole journal, oldest first; it is never cut (an audit may ask for a year)."""
@@ -283,6 +406,33 @@ class Store:
 
 def _incident(row: sqlite3.Row) -> Incident:
     return Incident(**(dict(row) | {"labels": json.loads(row["labels"])}))
+
+
+def _run_all(db: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.strip().split(";\n"):
+        db.execute(statement)
+
+
+def same_alert(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two sets of labels are one alert. Prometheus adds external labels on the way to Alertmanager, so one
+    may have more than the other."""
+    a, b = set(one.items()), set(other.items())
+    return one.get("alertname") == other.get("alertname") and (a <= b or b <= a)
+
+
+def _is_new_beginning(last: Incident, told: Notification) -> bool:
+    """Whether what is told began after what is known: by seconds while that is open, else after its end."""
+    ended = last.resolved is not None and last.ends is not None and told.starts > last.ends
+    return ended or told.starts > last.starts + SAME_START_SECONDS
+
+
+def _unseen_text(incident: Incident, until: float) -> str:
+    since = incident.seen if incident.seen is not None else incident.received
+    return f"ended unseen between {clock_time(since)} and {clock_time(until)}"
+
+
+def clock_time(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S UTC")
 
 
 def _window(row: sqlite3.Row) -> Window:

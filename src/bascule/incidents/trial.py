@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from bascule.delivery import Deliverer, Delivery, Ledger, Message, Policy
-from bascule.delivery.ledger import FILE
+from bascule.delivery import Delivery, Message, Policy, deliver_to_all
 from bascule.errors import UsageError
 from bascule.spec import Spec
 
@@ -18,13 +17,12 @@ def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Deliver
     names = list(spec.notify.receivers) if only is None else [only]
     if not names:
         raise UsageError("the spec declares no receivers", "add some under notify.receivers")
-    ledger = Ledger(spec.stack.state / FILE)
-    deliverer = Deliverer(spec.notify.receivers, ledger, _POLICY)
-    try:
-        return deliverer.send_all(names, _message(spec, who))
-    finally:
-        deliverer.close()
-        ledger.close()
+    receivers = spec.notify.receivers
+    if unknown := [name for name in names if name not in receivers]:
+        raise UsageError(
+            f"{unknown[0]!r} is not a declared receiver", f"declared are: {', '.join(receivers) or 'none'}"
+        )
+    return list(deliver_to_all(((name, receivers[name]) for name in names), _message(spec, who), _POLICY))
 
 
 def _message(spec: Spec, who: str) -> Message:

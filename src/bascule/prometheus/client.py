@@ -143,6 +143,12 @@ class Prometheus:
         with self._understood("label values"):
             return [_text(value) for value in _list(data)]
 
+    def started(self) -> float:
+        """When this server started, Unix seconds."""
+        data = self._get("status/runtimeinfo")
+        with self._understood("runtimeinfo"):
+            return datetime.fromisoformat(data["startTime"].replace("Z", "+00:00")).timestamp()
+
     def is_ready(self) -> bool:
         try:
             return self._http.get("/-/ready").status_code == 200

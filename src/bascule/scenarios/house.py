@@ -65,7 +65,7 @@ class House:
         return [incident for incident in known if incident["severity"] != "none"]
 
     def open_incidents(self) -> list[dict[str, Any]]:
-        return [incident for incident in self.incidents() if incident["status"] == "open"]
+        return [incident for incident in self.incidents() if incident["status"] != "resolved"]
 
     def _get(self, part: str, path: str) -> Any:
         response = self.http.get(self.spec.stack.url(part) + path)

@@ -58,7 +58,7 @@ def _episode(item: Mapping[str, Any]) -> Episode:
     where = " ".join(labels[name] for name in _WHERE if labels.get(name))
     return Episode(
         item["id"], item["alert"], item["severity"], item.get("kind", ""), where,
-        item["starts"], item.get("ends") or item["resolved"], item["summary"], item.get("acknowledged_by", ""),
+        item["starts"], (item.get("ends") or item["resolved"]) if item["resolved"] else None, item["summary"], item.get("acknowledged_by", ""),
     )  # fmt: skip
 
 

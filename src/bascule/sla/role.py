@@ -14,15 +14,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
-from bascule.delivery import Delivery, Ledger, Result
-from bascule.delivery.ledger import FILE as LEDGER_FILE
+from bascule.delivery import Courier, Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.processes.serving import add_metrics_page, serve_until
+from bascule.processes.workers import Workers
 from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive, Archived
 from bascule.sla.house import report_of
 from bascule.sla.schedule import Due, due
-from bascule.sla.send import send_archived
+from bascule.sla.send import OUTBOX_FILE, owe_archived, report_receivers
 from bascule.spec import Spec
 
 _PAUSE = 20.0  # seconds between looks at the clock
@@ -31,30 +31,27 @@ log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Makes each scheduled report once, and sends it once; what failed before it was sent is tried at the next look."""
+    """Makes each scheduled report once, and owes it to everyone it is for; what failed before is tried again."""
 
-    def __init__(self, spec: Spec, prometheus: Prometheus, archive: Archive, clock: Callable[[], float]) -> None:
+    def __init__(self, spec: Spec, prometheus: Prometheus, archive: Archive, courier: Courier,
+                 clock: Callable[[], float]) -> None:  # fmt: skip
         self._spec = spec
         self._prometheus = prometheus
         self._archive = archive
+        self._courier = courier
         self._clock = clock
 
     def run(self, stop: threading.Event) -> None:
         while not stop.wait(_PAUSE):
-            try:
-                self.look()
-            except Exception:  # whatever it is: no report would be made any more
-                log.exception("reports: a defect of Bascule; the next look tries again")
+            self.look()
 
-    def look(self) -> list[Delivery]:
-        """Make and send what fell due since the archive was begun, and was not sent yet."""
-        made: list[Delivery] = []
+    def look(self) -> None:
+        """Make and owe what fell due since the archive was begun, and was not sent yet."""
         for item in self._due():
             try:
-                made += self._send(item)
+                self._send(item)
             except BasculeError as error:
                 log.error("report %s: %s", item.id, error)
-        return made
 
     def _due(self) -> list[Due]:
         now, zone = self._clock(), ZoneInfo(self._spec.metadata.timezone)
@@ -66,20 +63,17 @@ class Scheduler:
         items = due(self._spec.notify.reports, zone, now)
         return [item for item in items if item.at >= begun and not self._archive.was_sent(item.id)]
 
-    def _send(self, item: Due) -> list[Delivery]:
+    def _send(self, item: Due) -> None:
         entry = self._archive.get(item.id) if self._archive.has(item.id) else self._make(item)
-        sent = send_archived(self._spec, self._archive, entry, item.report.to)
+        owe_archived(self._spec, self._archive, entry, item.report.to, self._courier)
         self._archive.mark_sent(item.id)
-        for lost in (each for each in sent if each.result is not Result.DELIVERED):
-            log.error("report %s: %s for %s: %s", item.id, lost.result, lost.receiver, lost.detail)
-        return sent
 
     def _make(self, item: Due) -> Archived:
         report = report_of(self._spec, self._prometheus, item.start, item.end, self._clock())
         return self._archive.keep(report, item.report.sla, item.report.language, self._clock(), item.id)
 
 
-def create(archive: Archive, ledger: Ledger) -> FastAPI:
+def create(archive: Archive, outbox: Outbox) -> FastAPI:
     app = FastAPI(title="Bascule reports", docs_url=None, redoc_url=None, openapi_url=None)
     add_metrics_page(app, CollectorRegistry())
 
@@ -90,7 +84,7 @@ def create(archive: Archive, ledger: Ledger) -> FastAPI:
 
     @app.get("/api/deliveries")
     def deliveries() -> list[dict[str, Any]]:
-        return [asdict(delivery) for delivery in ledger.all()]
+        return [asdict(delivery) for delivery in outbox.all()]
 
     @app.get("/reports/{identity}")
     def page(identity: str) -> Response:
@@ -109,15 +103,17 @@ def create(archive: Archive, ledger: Ledger) -> FastAPI:
 def run(spec: Spec, stop: threading.Event) -> None:
     """Make scheduled reports and show the archive until `stop` is set."""
     archive = Archive(spec.stack.state / FOLDER)
-    ledger = Ledger(spec.stack.state / LEDGER_FILE)
+    outbox = Outbox(spec.stack.state / OUTBOX_FILE)
+    courier = Courier(report_receivers(spec), outbox)
     prometheus = Prometheus(spec.stack.url("prometheus"), timeout=_TIMEOUT)
-    scheduler = Scheduler(spec, prometheus, archive, time.time)
-    worker = threading.Thread(target=scheduler.run, args=(stop,), name="reports", daemon=True)
-    worker.start()
+    workers = Workers(stop)
+    courier.start()
+    workers.start("reports", lambda: Scheduler(spec, prometheus, archive, courier, time.time).run(stop))
     try:
-        serve_until(stop, create(archive, ledger), spec.stack.listen, spec.stack.ports.sla)
+        serve_until(stop, create(archive, outbox), spec.stack.listen, spec.stack.ports.sla)
     finally:
         stop.set()
-        worker.join(timeout=5)
+        workers.join(5)
+        courier.close()
         prometheus.close()
-        ledger.close()
+        outbox.close()

@@ -5,34 +5,51 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from bascule.delivery import Attachment, Deliverer, Delivery, Ledger, Message, Policy
-from bascule.delivery.ledger import FILE as LEDGER_FILE
+from bascule.delivery import Attachment, Courier, Delivery, Message, Outbox, Policy, deliver_to_all
 from bascule.errors import UsageError
 from bascule.sla.archive import Archive, Archived
 from bascule.sla.render import MEDIA_TYPES, SUFFIXES
 from bascule.spec import Spec
 from bascule.spec.model import Email, Receiver
 
+REPORT_SECONDS = 3 * 86400.0  # for which a report is tried to be sent
+OUTBOX_FILE = "report-deliveries.sqlite"
+
 
 def send_archived(spec: Spec, archive: Archive, entry: Archived, to: Iterable[str], *, again: str = "",
                   policy: Policy | None = None) -> list[Delivery]:  # fmt: skip
-    """Send a report to receivers of the spec, or to mail addresses through the spec's first mail receiver.
+    """Send a report now, to receivers of the spec or to mail addresses through the spec's first mail receiver.
 
     What was delivered to someone before is not sent to them again, unless `again` names the occasion.
     """
-    receivers = {name: _receiver(spec, name) for name in dict.fromkeys(to)}
+    receivers = {name: receiver_of(spec, name) for name in dict.fromkeys(to)}
     if not receivers:
         raise UsageError("nobody is named to send the report to", "name receivers of the spec, or mail addresses")
-    ledger = Ledger(spec.stack.state / LEDGER_FILE)
-    deliverer = Deliverer(receivers, ledger, policy or Policy())
+    outbox = Outbox(spec.stack.state / OUTBOX_FILE)
+    message = _message(spec, archive, entry, again)
     try:
-        return deliverer.send_all(receivers, _message(spec, archive, entry, again))
+        missing = {name: each for name, each in receivers.items() if not outbox.was_delivered(message.key, name)}
+        sent = list(deliver_to_all(missing.items(), message, policy or Policy()))
+        for delivery in sent:
+            outbox.record(delivery)
+        return [each for each in outbox.all(message.key) if each.receiver in receivers]
     finally:
-        deliverer.close()
-        ledger.close()
+        outbox.close()
 
 
-def _receiver(spec: Spec, name: str) -> Receiver:
+def owe_archived(spec: Spec, archive: Archive, entry: Archived, to: Iterable[str], courier: Courier) -> None:
+    """Owe a scheduled report to everyone it is for; the courier delivers it, for days if it must."""
+    message = _message(spec, archive, entry, "")
+    for name in dict.fromkeys(to):
+        courier.owe(name, message)
+
+
+def report_receivers(spec: Spec) -> dict[str, Receiver]:
+    """Everyone that a scheduled report goes to."""
+    return {name: receiver_of(spec, name) for report in spec.notify.reports for name in report.to}
+
+
+def receiver_of(spec: Spec, name: str) -> Receiver:
     if name in spec.notify.receivers:
         return spec.notify.receivers[name]
     if "@" not in name:
@@ -57,6 +74,5 @@ def _message(spec: Spec, archive: Archive, entry: Archived, again: str) -> Messa
         for form in entry.files
     )
     content = hashlib.sha256((entry.html + again).encode()).hexdigest()[:12]
-    return Message(
-        f"{spec.metadata.name}-sla-{entry.id}-{content}", entry.subject, entry.text, entry.html, attachments=attached
-    )
+    key = f"{spec.metadata.name}-sla-{entry.id}-{content}"
+    return Message(key, entry.subject, entry.text, entry.html, attachments=attached, thread=key, lives=REPORT_SECONDS)

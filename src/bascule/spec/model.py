@@ -401,6 +401,22 @@ class Notify(Part):
     escalation: dict[Name, list[EscalationStep]] = Field(default_factory=dict)
     reports: list[ScheduledReport] = Field(default_factory=list)
 
+    @property
+    def in_steps(self) -> list[str]:
+        """Receivers that the journal tells step by step."""
+        named = {step.to for steps in self.escalation.values() for step in steps}
+        return [name for name in self.receivers if name in named]
+
+    @property
+    def outside_steps(self) -> list[str]:
+        """Receivers that are told of every critical and warning alert at once, by Alertmanager where it can."""
+        return [name for name in self.receivers if name not in self.in_steps]
+
+    @property
+    def at_once_by_journal(self) -> list[str]:
+        """Those of them that Alertmanager cannot reach, for it knows nothing of Apprise."""
+        return [name for name in self.outside_steps if self.receivers[name].apprise is not None]
+
 
 class Maintenance(Part):
     """A planned window, RFC 3339 times; excluded from SLAs, and listed there."""

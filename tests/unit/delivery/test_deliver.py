@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bascule.delivery import Deliverer, Delivery, Ledger, Message, Policy, Result, deliver
-from bascule.delivery.deliver import Clock
+from bascule.delivery import Attachment, Courier, Delivery, Message, Outbox, Policy, Result, channels_of, deliver_now
 from bascule.errors import StoreError, UsageError
-from bascule.spec.model import AppriseUrl, PagerDuty, Receiver, Slack, Webhook
+from bascule.spec.model import AppriseUrl, Email, PagerDuty, Receiver, Slack, Webhook
 
 QUICK = Policy(pauses=(0.01, 0.01), timeout=0.3)
 MESSAGE = Message("key-1", "V2 is worse", "12 % errors", severity="critical")
@@ -20,12 +22,12 @@ class Server:
     """Answers with the status codes it is given, in turn; the last one for ever. A 0 hangs, a -1 hangs up, a -2 never
     stops to answer."""
 
-    def __init__(self, *answers: int):
+    def __init__(self, *answers: int, port: int = 0):
         self.answers = list(answers)
         self.bodies: list[str] = []
         self.keys: list[str | None] = []
         self.released = threading.Event()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -75,10 +77,33 @@ def server():
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    book = Ledger(tmp_path / "deliveries.sqlite")
-    yield book
-    book.close()
+def outbox(tmp_path):
+    made = Outbox(tmp_path / "deliveries.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def courier(outbox):
+    """Starts couriers that write down what was heard; all are closed at the end."""
+    made: list[Courier] = []
+
+    def make(receivers, policy=QUICK, clock=time.time):
+        heard: list[Delivery] = []
+        one = Courier(receivers, outbox, policy, heard.append, clock)
+        one.start()
+        made.append(one)
+        return one, heard
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def deliver(name, receiver, message, policy, sleep=time.sleep):
+    """The one channel of a receiver."""
+    (done,) = deliver_now(name, receiver, message, policy, sleep)
+    return done
 
 
 def hook(server: Server) -> Receiver:
@@ -120,41 +145,115 @@ def test_a_doubt_ends_with_a_confirmed_attempt(server):
 
 def test_pauses_grow_as_the_policy_says(server):
     pauses: list[float] = []
-    deliver("x", hook(server(500)), MESSAGE, Policy((1, 5, 15), 1), clock=Clock(sleep=pauses.append))
+    deliver("x", hook(server(500)), MESSAGE, Policy((1, 5, 15), 1), pauses.append)
     assert pauses == [1, 5, 15]
 
 
-def test_a_receiver_that_hangs_does_not_keep_the_others_waiting(server, ledger):
+def test_a_receiver_that_hangs_does_not_keep_the_others_waiting(server, courier, eventually):
     hanging, well = server(0), server(200)
-    deliverer = Deliverer({"slow": hook(hanging), "well": hook(well)}, ledger, Policy(pauses=(), timeout=2.0))
-    slow, quick = deliverer.submit("slow", MESSAGE), deliverer.submit("well", MESSAGE)
-    assert quick.result().result is Result.DELIVERED
-    assert not slow.done()
-    assert slow.result().result is Result.DOUBTFUL
-    deliverer.close()
+    one, heard = courier({"slow": hook(hanging), "well": hook(well)}, Policy(timeout=2.0))
+    one.owe("slow", MESSAGE)
+    one.owe("well", MESSAGE)
+    assert eventually(lambda: [done.receiver for done in heard]) == ["well"]
 
 
-def test_what_was_delivered_is_not_sent_again_under_the_same_key(server, ledger):
-    one = server(200)
-    deliverer = Deliverer({"well": hook(one)}, ledger, QUICK)
-    assert deliverer.send_all(["well", "well"], MESSAGE)[0].attempts == 1
-    assert deliverer.send_all(["well"], MESSAGE)[0].attempts == 0
-    assert len(one.bodies) == 1
-    deliverer.close()
+def test_channels_of_one_receiver_never_wait_for_each_other_and_none_is_sent_twice(
+    server, courier, eventually, tmp_path
+):
+    """Slack answers 404 for ever, the webhook 503 twice: PagerDuty is called once, at once."""
+    slack, pager, webhook = server(404), server(202), server(503, 503, 200)
+    (tmp_path / "slack").write_text(slack.url)
+    (tmp_path / "key").write_text("routing")
+    receiver = Receiver(
+        slack=Slack(url_file=tmp_path / "slack"),
+        pagerduty=PagerDuty(routing_key_file=tmp_path / "key", url=pager.url),
+        webhook=Webhook(url=webhook.url),
+    )
+    one, heard = courier({"on-call": receiver})
+    one.owe("on-call", MESSAGE)
+    eventually(lambda: {done.channel for done in heard} == {"pagerduty", "webhook"})
+    assert (len(pager.bodies), len(webhook.bodies)) == (1, 3)
+    (owed,) = one.outbox.owed()
+    assert (owed.channel, owed.attempts, owed.result) == ("slack", 1, Result.OWED)
+    assert "answered 404" in owed.detail
 
 
-def test_every_delivery_is_written_down(server, ledger):
-    deliverer = Deliverer({"well": hook(server(200)), "broken": hook(server(500))}, ledger, QUICK)
-    deliverer.send_all(["well", "broken"], MESSAGE)
-    kept = {d.receiver: (d.result, d.attempts) for d in ledger.all()}
-    assert kept == {"well": (Result.DELIVERED, 1), "broken": (Result.FAILED, 3)}
-    deliverer.close()
+def test_a_receiver_that_was_away_gets_everything_that_is_owed_in_order_when_it_is_back(
+    server, courier, eventually, free_port
+):
+    """It is retried for as long as the message lives; the thread's messages keep their order."""
+    port = free_port()
+    one, heard = courier({"on-call": Receiver(webhook=Webhook(url=f"http://127.0.0.1:{port}/"))})
+    for number in range(3):
+        one.owe("on-call", Message(f"key-{number}", f"message {number}", "", thread="shop-1"))
+    eventually(lambda: one.outbox.owed()[0].attempts >= 2)
+    back = Server(200, port=port)
+    try:
+        eventually(lambda: len(heard) == 3, 15)
+        assert back.keys == ["key-0", "key-1", "key-2"]
+    finally:
+        back.close()
 
 
-def test_a_receiver_that_is_not_declared_is_named(ledger):
-    deliverer = Deliverer({}, ledger, QUICK)
+def test_what_was_delivered_is_not_sent_again_under_the_same_key(server, courier, eventually):
+    taking = server(200)
+    one, heard = courier({"well": hook(taking)})
+    assert len(one.owe("well", MESSAGE)) == 1
+    eventually(lambda: heard)
+    assert one.owe("well", MESSAGE) == []
+    assert len(taking.bodies) == 1
+
+
+def test_what_is_owed_survives_a_restart_with_its_attachments(server, tmp_path, eventually):
+    path = tmp_path / "deliveries.sqlite"
+    first = Outbox(path)
+    message = Message("key-9", "report", "text", attachments=(Attachment("a.pdf", b"\x00\xff", "application/pdf"),))
+    first.add(message, "well", ["webhook"], time.time())
+    first.close()
+    again = Outbox(path)
+    assert [owed.message for owed in again.owed()] == [message]
+    taking = server(200)
+    one = Courier({"well": hook(taking)}, again, QUICK)
+    one.start()
+    eventually(lambda: again.all("key-9")[0].result is Result.DELIVERED)
+    one.close()
+    again.close()
+
+
+def test_what_is_owed_to_a_receiver_that_the_spec_no_longer_has_is_given_up_and_told(outbox, courier):
+    outbox.add(MESSAGE, "gone", ["webhook"], time.time())
+    _, heard = courier({})
+    assert [(done.receiver, done.result) for done in heard] == [("gone", Result.EXPIRED)]
+
+
+def test_a_message_that_became_too_old_is_given_up_and_told(server, courier, eventually):
+    one, heard = courier({"broken": hook(server(500))})
+    one.owe("broken", Message("key-2", "x", "y", lives=0.0))
+    assert eventually(lambda: [done.result for done in heard]) == [Result.EXPIRED]
+
+
+def test_a_receiver_that_is_not_declared_is_named(courier):
+    one, _ = courier({})
     with pytest.raises(UsageError, match="'nobody' is not a declared receiver"):
-        deliverer.submit("nobody", MESSAGE)
+        one.owe("nobody", MESSAGE)
+
+
+def test_an_escape_of_slack_in_an_alert_stays_text(server, tmp_path):
+    """`<!channel>` in an alert's words calls nobody."""
+    one = server(200)
+    (tmp_path / "url").write_text(one.url)
+    deliver(
+        "slack", Receiver(slack=Slack(url_file=tmp_path / "url")), Message("k", "a & b", "<!channel> x" * 400), QUICK
+    )
+    text = json.loads(one.bodies[0])["text"]
+    assert text.startswith("*a &amp; b*\n&lt;!channel&gt; x")
+    assert len(text) <= 3000
+    assert re.sub("&(amp|lt|gt);", "", text).find("&") == -1
+
+
+def test_each_mail_address_is_a_channel_of_its_own():
+    email = Email(to=["a@example.com", "b@example.com"], smtp="127.0.0.1:1")
+    assert list(channels_of(Receiver(email=email))) == ["email a@example.com", "email b@example.com"]
 
 
 def test_slack_gets_its_text_and_its_secret_address_is_never_told(server, tmp_path):
@@ -169,10 +268,12 @@ def test_pagerduty_gets_an_event_that_its_own_end_resolves(server, tmp_path):
     one = server(202)
     (tmp_path / "key").write_text("routing")
     receiver = Receiver(pagerduty=PagerDuty(routing_key_file=tmp_path / "key", url=one.url))
-    deliver("pd", receiver, Message("shop-7:step:0:pd", "worse", "x", severity="critical"), QUICK)
-    deliver("pd", receiver, Message("shop-7:resolved:9:pd", "over", "x", resolved=True), QUICK)
+    deliver("pd", receiver, Message("shop-7:step:0:pd", "worse", "x", severity="critical", thread="shop-7"), QUICK)
+    deliver("pd", receiver, Message("shop-7:resolved:9:pd", "over", "x", resolved=True, thread="shop-7"), QUICK)
     assert '"event_action":"trigger","dedup_key":"shop-7"' in one.bodies[0]
+    deliver("pd", receiver, Message("shop-7:ack:9:pd", "taken", "x", acknowledged=True, thread="shop-7"), QUICK)
     assert '"event_action":"resolve","dedup_key":"shop-7"' in one.bodies[1]
+    assert '"event_action":"acknowledge","dedup_key":"shop-7"' in one.bodies[2]
 
 
 def test_apprise_carries_to_whatever_it_knows(server, tmp_path):
@@ -194,25 +295,26 @@ def test_a_receiver_that_never_stops_to_answer_is_left_and_doubtful(server):
     """It is never silent for long, so no silence ends it."""
     policy = Policy(pauses=(), timeout=0.3, limit=0.4)
     done = deliver("on-call", hook(server(-2)), MESSAGE, policy)
-    assert (done.result, done.detail) == (Result.DOUBTFUL, "it did not come to an end within 0.4 s")
+    assert (done.result, done.detail) == (Result.DOUBTFUL, "it timed out after 0.4 s")
     assert done.ended - done.started < 2
 
 
-def test_a_record_that_breaks_keeps_nobody_from_being_told(server, ledger, tmp_path, caplog):
+def test_a_record_that_breaks_keeps_nobody_from_being_told(server, outbox, courier, eventually, caplog):
     taking = server(200)
-    deliverer = Deliverer({"on-call": hook(taking)}, ledger, QUICK)
-    ledger.close()
-    (done,) = deliverer.send_all(["on-call"], MESSAGE)
-    deliverer.close()
-    assert (done.result, len(taking.bodies)) == (Result.DELIVERED, 1)
+    one, heard = courier({"on-call": hook(taking)})
+    outbox.close()
+    one.owe("on-call", MESSAGE)
+    eventually(lambda: heard)
+    assert len(taking.bodies) == 1
     assert "not written down" in caplog.text
 
 
-def test_a_defect_in_a_channel_is_a_failure_that_tells_no_secret(server):
-    def broken(receiver, message, timeout):
+def test_an_internal_error_in_a_channel_is_a_failure_that_tells_no_secret(monkeypatch, server):
+    def broken(webhook, message, timeout):
         raise ValueError("https://hooks.example.com/SECRET")
 
-    done = deliver("on-call", hook(server(200)), MESSAGE, QUICK, broken)
+    monkeypatch.setattr("bascule.delivery.channels.send_webhook", broken)
+    done = deliver("on-call", hook(server(200)), MESSAGE, Policy(pauses=()))
     assert (done.result, done.attempts) == (Result.FAILED, 1)
     assert "SECRET" not in done.detail
 
@@ -220,12 +322,12 @@ def test_a_defect_in_a_channel_is_a_failure_that_tells_no_secret(server):
 @pytest.mark.parametrize("damage", [b"not a database" * 100, None])
 def test_a_damaged_record_names_the_file_and_the_mend(tmp_path, damage):
     path = tmp_path / "deliveries.sqlite"
-    book = Ledger(path)
+    book = Outbox(path)
     for number in range(300):
-        book.record(Delivery(f"{number}", "on-call", "s" * 200, Result.FAILED, 1, "", 1.0, 2.0))
+        book.record(Delivery(f"{number}", "on-call", "webhook", "s" * 200, Result.FAILED, 1, "", 1.0, 2.0))
     book.close()
     content = path.read_bytes()
     path.write_bytes(damage or content[:8192] + bytes(byte ^ 0x5A for byte in content[8192:]))
     with pytest.raises(StoreError, match=f"record of deliveries {path} cannot be used") as caught:
-        Ledger(path)
+        Outbox(path)
     assert "move it (and deliveries.sqlite-wal" in caught.value.mend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import email
+import re
 import ssl
 from email.policy import default
 
@@ -115,11 +116,17 @@ def message(**more):
 
 
 def test_a_report_arrives_with_its_html_body_and_its_attachment(account, box):
-    send_mail(account, message(attachments=(Attachment("report.pdf", b"%PDF-1.7 x", "application/pdf"),)), 5)
+    send_mail(
+        account,
+        "board@example.com",
+        message(attachments=(Attachment("report.pdf", b"%PDF-1.7 x", "application/pdf"),)),
+        5,
+    )
     ((who, envelope),) = box.letters
     letter = email.message_from_bytes(envelope.content, policy=default)
     assert who == b"bascule"
-    assert envelope.rcpt_tos == ["board@example.com", "ops@example.com"]
+    assert envelope.rcpt_tos == ["board@example.com"]
+    assert letter["To"] == "board@example.com, ops@example.com"
     assert letter["Subject"] == "SLA report"
     assert letter.get_body(("plain",)).get_content().strip() == "All kept."
     assert "<p>All kept.</p>" in letter.get_body(("html",)).get_content()
@@ -127,15 +134,24 @@ def test_a_report_arrives_with_its_html_body_and_its_attachment(account, box):
     assert (pdf.get_filename(), pdf.get_content()) == ("report.pdf", b"%PDF-1.7 x")
 
 
-def test_every_attempt_carries_the_same_message_id(account, box):
-    for _ in range(2):
-        send_mail(account, message(), 5)
-    ids = {email.message_from_bytes(e.content, policy=default)["Message-ID"] for _, e in box.letters}
-    assert ids == {"<sla-2026-01@bascule>"}
+def test_every_attempt_carries_the_same_valid_message_id_and_a_thread_holds_together(account, box):
+    """RFC 5322 allows no colon and wants an @: read by a parser that refuses what is not valid."""
+    for key in (
+        "shop-1:step:critical.0.12.000:on-call",
+        "shop-1:step:critical.0.12.000:on-call",
+        "shop-1:resolved:9:x",
+    ):
+        send_mail(account, "board@example.com", message(key=key, thread="shop-1-12000"), 5)
+    letters = [email.message_from_bytes(e.content, policy=default) for _, e in box.letters]
+    ids = [letter["Message-ID"] for letter in letters]
+    assert all(re.fullmatch(r"<[0-9a-f]{32}@example\.com>", each) for each in ids)
+    assert (ids[0] == ids[1], ids[0] == ids[2]) == (True, False)
+    assert not any(letter["Message-ID"].defects for letter in letters)
+    assert len({letter["In-Reply-To"] for letter in letters}) == 1
 
 
 def test_a_subject_cannot_smuggle_a_header_in(account, box):
-    send_mail(account, message(subject="SLA\r\nBcc: spy@example.com"), 5)
+    send_mail(account, "board@example.com", message(subject="SLA\r\nBcc: spy@example.com"), 5)
     letter = email.message_from_bytes(box.letters[0][1].content, policy=default)
     assert letter["Bcc"] is None
     assert letter["Subject"] == "SLA Bcc: spy@example.com"
@@ -144,7 +160,7 @@ def test_a_subject_cannot_smuggle_a_header_in(account, box):
 def test_a_wrong_password_is_told_and_never_tried_again(account, tmp_path, box):
     (tmp_path / "password").write_text("wrong")
     with pytest.raises(DeliveryFailed, match="refused the login of bascule") as failure:
-        send_mail(account, message(), 5)
+        send_mail(account, "board@example.com", message(), 5)
     assert not failure.value.can_retry
     assert "wrong" not in str(failure.value)
     assert box.letters == []
@@ -152,14 +168,14 @@ def test_a_wrong_password_is_told_and_never_tried_again(account, tmp_path, box):
 
 def test_a_certificate_nobody_vouches_for_is_refused(account):
     with pytest.raises(DeliveryFailed, match="certificate") as failure:
-        send_mail(account.model_copy(update={"ca_file": None}), message(), 5)
+        send_mail(account.model_copy(update={"ca_file": None}), "board@example.com", message(), 5)
     assert not failure.value.can_retry
 
 
 def test_a_server_that_hangs_up_after_the_mail_leaves_a_doubt(account, box):
     box.hang_up = True
     with pytest.raises(Doubtful):
-        send_mail(account, message(), 5)
+        send_mail(account, "board@example.com", message(), 5)
     assert len(box.letters) == 1
 
 
@@ -167,23 +183,23 @@ def test_a_server_that_hangs_up_after_the_mail_leaves_a_doubt(account, box):
 def test_a_refusal_says_whether_a_retry_can_help(account, box, answer, later):
     box.answer = answer
     with pytest.raises(DeliveryFailed) as failure:
-        send_mail(account, message(), 5)
+        send_mail(account, "board@example.com", message(), 5)
     assert failure.value.can_retry is later
 
 
-def test_one_refused_address_is_named_while_the_others_get_their_mail(account, box):
-    mixed = account.model_copy(update={"to": ["board@example.com", "nobody@example.com"]})
-    with pytest.raises(DeliveryFailed, match=r"nobody@example\.com; the others got it"):
-        send_mail(mixed, message(), 5)
-    assert box.letters[0][1].rcpt_tos == ["board@example.com"]
+def test_one_refused_address_is_told_while_the_other_gets_its_mail(account, box):
+    with pytest.raises(DeliveryFailed, match="no such user"):
+        send_mail(account, "nobody@example.com", message(), 5)
+    send_mail(account, "board@example.com", message(), 5)
+    assert [envelope.rcpt_tos for _, envelope in box.letters] == [["board@example.com"]]
 
 
 def test_a_server_that_is_not_there_can_be_tried_again(account, free_port):
     with pytest.raises(DeliveryFailed, match="cannot be reached") as failure:
-        send_mail(account.model_copy(update={"smtp": f"127.0.0.1:{free_port()}"}), message(), 2)
+        send_mail(account.model_copy(update={"smtp": f"127.0.0.1:{free_port()}"}), "a@example.com", message(), 2)
     assert failure.value.can_retry
 
 
 def test_a_missing_secret_names_its_file(account, tmp_path):
     with pytest.raises(DeliveryFailed, match="nowhere"):
-        send_mail(account.model_copy(update={"password_file": tmp_path / "nowhere"}), message(), 2)
+        send_mail(account.model_copy(update={"password_file": tmp_path / "nowhere"}), "board@example.com", message(), 2)

@@ -144,6 +144,27 @@ def test_nobody_is_told_twice_and_nobody_is_left_without_a_word() -> None:
     assert "RoleDown" in routes["war-room"][0]
 
 
+def test_what_alertmanager_cannot_reach_is_the_journals_and_no_receiver_is_an_empty_name() -> None:
+    """It knows nothing of Apprise: a bare name would accept every alert and tell nobody."""
+    more = PEOPLE.replace("  escalation", "    teams: {apprise: {url_file: /etc/bascule/teams}}\n  escalation")
+    more = more.replace("to: lead}", "to: lead}, {after: 1h, to: chat}").replace(
+        "  escalation", "    chat: {apprise: {url_file: /etc/bascule/chat}}\n  escalation"
+    )
+    spec = parse(MINIMAL + more)
+    config = alertmanager_config(spec)
+    assert spec.notify.at_once_by_journal == ["teams"]
+    routed = {route["receiver"] for route in config["route"]["routes"]} - {SWITCH}
+    configured = {receiver["name"] for receiver in config["receivers"] if len(receiver) > 1}
+    assert routed <= configured
+    assert "teams" not in {receiver["name"] for receiver in config["receivers"]}
+
+
+def test_one_things_critical_alert_never_silences_anothers_warning() -> None:
+    """Labels that are missing on both sides count as equal: only alerts whose labels are ours are inhibited."""
+    (rule,) = alertmanager_config(parse(MINIMAL))["inhibit_rules"]
+    assert 'alertname="SlaBudgetBurn"' in rule["target_matchers"]
+
+
 def test_secrets_are_files(tmp_path: Path) -> None:
     """No secret's text can stand in what is generated."""
     text = generate(parse(MINIMAL + PEOPLE))["alertmanager/alertmanager.yml"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def notification(at: float, firing: bool = True, starts: float = 0.0, fingerprin
     return Notification(fingerprint, firing, labels, {"summary": "worse"}, starts, ends, at)
 
 
+def end(store: Store, at: float, starts: float = 0.0, fingerprint: str = "f"):
+    """An end that Alertmanager claims and that fresh evidence confirms."""
+    claimed = store.receive(notification(at=at, firing=False, starts=starts, fingerprint=fingerprint))
+    return store.confirm_end(claimed.id, at)
+
+
 def test_a_first_delivery_opens_an_incident_with_the_time_it_came(store):
     incident = store.receive(notification(at=12.345, starts=11.0))
     assert (incident.alert, incident.received, incident.starts) == ("CandidateWorse", 12.345, 11.0)
@@ -39,11 +46,71 @@ def test_the_same_alert_delivered_again_is_the_same_incident(store):
     assert (again.id, again.received, again.deliveries) == (first.id, 1, 2)
 
 
-def test_a_resolved_notice_ends_the_incident_and_a_second_one_changes_nothing(store):
+def test_a_resolved_notice_is_a_claim_until_evidence_confirms_it(store):
+    """It may come because its sender went away: the incident is unknown, not resolved."""
     store.receive(notification(at=1))
-    store.receive(notification(at=5, firing=False))
+    claimed = store.receive(notification(at=5, firing=False))
+    assert (claimed.status, claimed.unknown_since, claimed.resolved) == ("unknown", 5, None)
+    store.confirm_end(claimed.id, 6)
     ended = store.receive(notification(at=9, firing=False))
-    assert (ended.status, ended.resolved) == ("resolved", 5)
+    assert (ended.status, ended.resolved) == ("resolved", 6)
+
+
+def test_a_claimed_end_that_was_false_leaves_the_incident_as_it_was(store):
+    first = store.receive(notification(at=1))
+    store.receive(notification(at=5, firing=False))
+    store.still_firing(first.id, 6)
+    assert store.incident(first.id).status == "open"
+
+
+def test_a_later_start_of_an_open_incident_is_a_new_one_and_the_first_ended_unseen(store):
+    """Whatever was acknowledged before: the new failure calls people anew."""
+    first = store.receive(notification(at=1, starts=1))
+    store.acknowledge(first.id, "ada", now=2)
+    second = store.receive(notification(at=300, starts=299))
+    assert (second.id, second.situation, second.acknowledged) == (first.id + 1, first.id + 1, None)
+    assert store.incident(first.id).status == "resolved"
+    assert [e.text for e in store.entries(incident=first.id)][-1].startswith("ended unseen between 00:00:01")
+
+
+def test_two_senders_that_differ_by_seconds_in_the_start_are_one_incident(store):
+    first = store.receive(notification(at=1, starts=1))
+    assert store.receive(notification(at=4, starts=3)).id == first.id
+
+
+def test_an_alert_seen_past_alertmanager_is_the_one_that_alertmanager_delivers_later(store):
+    """Prometheus adds external labels on the way."""
+    first = store.receive(notification(at=1, fingerprint="direct:abc", job="redis"))
+    again = store.receive(notification(at=3, fingerprint="6f", job="redis", region="eu"))
+    assert (again.id, again.deliveries) == (first.id, 2)
+
+
+def test_what_a_person_closed_stays_closed_until_it_begins_anew_or_is_reopened(store):
+    first = store.receive(notification(at=1, starts=1))
+    store.close_incident(first.id, "ada", "the series is gone", 5)
+    assert store.receive(notification(at=9, starts=1)).status == "resolved"
+    assert store.was_closed(first.labels, 1)
+    assert store.receive(notification(at=99, starts=90)).id != first.id
+    assert store.reopen_incident(first.id, "ada", "too early", 100).reopened == 100
+
+
+def test_a_journal_of_before_opens_and_keeps_what_it_knew(tmp_path):
+    """Its incidents have no cause and no sighting; its numbers go on."""
+    path = tmp_path / "incidents.sqlite"
+    old = sqlite3.connect(path)
+    for statement in (Path(__file__).parent / "journal-1.sql").read_text("utf-8").split(";\n"):
+        old.execute(statement)
+    old.commit()
+    old.close()
+    store = Store(path, now=100)
+    (incident,) = store.incidents()
+    assert (incident.alert, incident.cause, incident.status) == ("ServiceDown", "", "open")
+    assert store.receive(notification(at=200, fingerprint="g")).id == incident.id + 1
+    assert len(store.identity) == 8
+    store.close()
+    again = Store(path, now=101)
+    assert len(again.incidents()) == 2
+    again.close()
 
 
 def test_a_resolved_notice_of_an_unknown_alert_opens_nothing(store):
@@ -53,15 +120,15 @@ def test_a_resolved_notice_of_an_unknown_alert_opens_nothing(store):
 
 def test_an_alert_that_starts_anew_after_its_end_is_a_new_incident(store):
     first = store.receive(notification(at=1, starts=1))
-    store.receive(notification(at=5, firing=False))
-    second = store.receive(notification(at=9, starts=8))
+    end(store, at=5, starts=1)
+    second = store.receive(notification(at=19, starts=18))
     assert second.id != first.id
     assert [i.id for i in store.incidents()] == [second.id, first.id]
 
 
 def test_the_same_alert_still_firing_after_a_false_resolved_reopens_its_incident(store):
     first = store.receive(notification(at=1, starts=1))
-    store.receive(notification(at=5, firing=False))
+    end(store, at=5, starts=1)
     again = store.receive(notification(at=6, starts=1))
     assert (again.id, again.resolved) == (first.id, None)
     assert [entry.kind for entry in store.entries(incident=first.id)] == ["reopened"]
@@ -101,7 +168,8 @@ def test_everything_is_there_again_after_a_restart(tmp_path):
     path = tmp_path / "incidents.sqlite"
     store = Store(path, now=1)
     store.receive(notification(at=2))
-    store.set_phase(PhaseStep(3, 1, 0.1, "ada", "the plan"))
+    step = PhaseStep(3, 1, 0.1, "ada", "the plan")
+    store.finish_move(store.intend(step), step)
     store.close()
     again = Store(path, now=9)
     assert again.phase() == PhaseStep(3, 1, 0.1, "ada", "the plan")
@@ -112,7 +180,7 @@ def test_everything_is_there_again_after_a_restart(tmp_path):
 
 def test_incidents_of_a_span_are_those_open_at_some_time_of_it(store):
     store.receive(notification(at=10, fingerprint="a"))
-    store.receive(notification(at=20, fingerprint="a", firing=False))
+    end(store, at=20, fingerprint="a")
     store.receive(notification(at=30, fingerprint="b"))
     assert [i.fingerprint for i in store.incidents(15, 25)] == ["a"]
     assert [i.fingerprint for i in store.incidents(25, 40)] == ["b"]
@@ -159,7 +227,9 @@ def test_a_journal_that_is_damaged_inside_is_told_when_it_is_opened_not_when_it_
 def test_each_alert_has_at_most_one_open_incident_whatever_the_order(tmp_path_factory, events):
     store = Store(Path(tmp_path_factory.mktemp("journal")) / "i.sqlite", now=0)
     for at, (fingerprint, firing) in enumerate(events, start=1):
-        store.receive(notification(at=at, firing=firing, starts=at, fingerprint=fingerprint))
+        told = store.receive(notification(at=at * 20, firing=firing, starts=at * 20, fingerprint=fingerprint))
+        if told is not None and not firing:
+            store.confirm_end(told.id, at * 20)
     still = [i.fingerprint for i in store.open_incidents()]
     assert len(still) == len(set(still))
     last = dict(events)

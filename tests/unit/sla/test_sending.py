@@ -37,14 +37,23 @@ def sent(monkeypatch):
     """What was handed to a channel, instead of being sent."""
     kept: list[tuple] = []
 
-    class Deliverer(send.Deliverer):
-        def __init__(self, receivers, ledger, policy):
-            super().__init__(
-                receivers, ledger, policy, lambda receiver, message, timeout: kept.append((receiver, message))
-            )
+    def channels(receiver):
+        return {"test": lambda message, timeout: kept.append((receiver, message))}
 
-    monkeypatch.setattr(send, "Deliverer", Deliverer)
+    monkeypatch.setattr("bascule.delivery.attempt.channels_of", channels)
     return kept
+
+
+class Owing(dict):
+    """The courier's place: what is owed to whom, by receiver and key."""
+
+    def owe(self, name, message):
+        self.setdefault((name, message.key), message)
+
+
+@pytest.fixture
+def courier():
+    return Owing()
 
 
 def test_a_kept_report_can_be_listed_read_and_sent(spec, report, sent, tmp_path):
@@ -94,43 +103,47 @@ def test_a_broken_entry_is_told(tmp_path):
         Archive(tmp_path).list()
 
 
-def test_a_scheduled_report_is_made_and_sent_once(spec, report, sent, tmp_path, monkeypatch):
+def test_a_scheduled_report_is_made_and_owed_once(spec, report, courier, tmp_path, monkeypatch):
     monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     archive = Archive(tmp_path / "reports")
     archive.begun(report.end)
-    scheduler = role.Scheduler(spec, None, archive, lambda: report.end + 10 * 3600)
+    scheduler = role.Scheduler(spec, None, archive, courier, lambda: report.end + 10 * 3600)
     for _ in range(3):
         scheduler.look()
-    assert len(sent) == 2
+    assert [name for name, _ in courier] == ["board", "ceo@example.com"]
     assert archive.list()[0].language == "fr"
-    assert sent[0][1].subject.startswith("SuperSmartMatch <V2> :")
+    (message, _) = courier.values()
+    assert message.subject.startswith("SuperSmartMatch <V2> :")
+    assert message.lives == 3 * 86400
 
 
-def test_a_report_that_was_made_but_not_sent_is_sent_at_the_next_look(spec, report, sent, tmp_path, monkeypatch):
+def test_a_report_that_was_made_but_not_sent_is_sent_at_the_next_look(spec, report, courier, tmp_path, monkeypatch):
     monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     archive = Archive(tmp_path / "reports")
     archive.begun(report.end)
-    scheduler = role.Scheduler(spec, None, archive, lambda: report.end + 10 * 3600)
+    scheduler = role.Scheduler(spec, None, archive, courier, lambda: report.end + 10 * 3600)
 
     def crash(*arguments):
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(role, "send_archived", crash)
-        assert scheduler.look() == []
+        broken.setattr(role, "owe_archived", crash)
+        scheduler.look()
+    assert not courier
     scheduler.look()
-    assert len(sent) == 2
+    assert len(courier) == 2
 
 
-def test_a_first_start_sends_nothing_that_fell_due_before_it(spec, report, sent, tmp_path, monkeypatch):
+def test_a_first_start_sends_nothing_that_fell_due_before_it(spec, report, courier, tmp_path, monkeypatch):
     """Nobody wants last month's report about a house that did not stand."""
     monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     clock = iter([report.end + 10 * 3600, report.end + 31 * 3600, report.end + 33 * 3600])
-    scheduler = role.Scheduler(spec, None, Archive(tmp_path / "reports"), lambda: next(clock, report.end + 34 * 3600))
+    archive = Archive(tmp_path / "reports")
+    scheduler = role.Scheduler(spec, None, archive, courier, lambda: next(clock, report.end + 34 * 3600))
     counts = []
     for _ in range(3):
         scheduler.look()
-        counts.append(len(sent))
+        counts.append(len(courier))
     assert counts == [0, 0, 2]  # 10:00, 07:00 of the next day, 09:00
 
 
@@ -163,9 +176,9 @@ def test_a_year_of_reports_by_the_clock_of_paris(spec, monkeypatch):
     timed = spec.model_copy(update={"notify": spec.notify.model_copy(update={"reports": reports})})
     now = datetime(2026, 1, 1, tzinfo=PARIS).timestamp()
     monkeypatch.setattr(role, "report_of", lambda spec, prometheus, start, end, at: (start, end))
-    monkeypatch.setattr(role, "send_archived", lambda spec, archive, span, to: told.append((now, *span)) or [])
+    monkeypatch.setattr(role, "owe_archived", lambda spec, archive, span, to, courier: told.append((now, *span)))
     told: list[tuple[float, float, float]] = []
-    scheduler = role.Scheduler(timed, None, Shelf(), lambda: now)
+    scheduler = role.Scheduler(timed, None, Shelf(), None, lambda: now)
     scheduler.look()
     told.clear()  # what fell due in 2025
     while now < datetime(2027, 1, 1, tzinfo=PARIS).timestamp():

@@ -1,0 +1,167 @@
+"""What Alertmanager, Prometheus and the judge hold at one moment, asked side by side and never for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import httpx
+
+from bascule.conventions import SEGMENT, VERSION, Alert
+from bascule.errors import BasculeError
+from bascule.incidents.store import same_alert
+from bascule.prometheus import Alertmanager, Prometheus
+from bascule.spec import Spec
+
+ASK_SECONDS = 3.0
+WAIT_SECONDS = 1.0  # for the slowest; what answers later has not answered
+FRESH_SECONDS = 15.0  # an older evaluation of a rule, or of the judge, is no evidence
+T = TypeVar("T")
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Firing:
+    """An alert that a source holds. `since`: Unix seconds; `suppressed`: silenced or inhibited."""
+
+    labels: Labels
+    since: float
+    annotations: Labels = field(default_factory=dict)
+    suppressed: bool = False
+
+
+@dataclass(frozen=True)
+class RuleWord:
+    """What Prometheus says: the alerts that fire or wait to, those it can decide, and since when it runs."""
+
+    firing: Sequence[Firing]
+    pending: Sequence[Firing]
+    decided: frozenset[str]  # alert names whose rules were evaluated without an error just now
+    known: frozenset[str]  # alert names that it has rules for
+    started: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What each source says; None where it did not answer, or not freshly."""
+
+    at: float
+    alertmanager: Sequence[Firing] | None = None
+    prometheus: RuleWord | None = None
+    judge: Sequence[Firing] | None = None
+
+
+class Sources:
+    """Asks all three at once; one that hangs costs WAIT_SECONDS and keeps no other waiting."""
+
+    def __init__(self, spec: Spec, clock: Callable[[], float] = time.time) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._alertmanager = Alertmanager(spec.stack.url("alertmanager"), ASK_SECONDS)
+        self._prometheus = Prometheus(spec.stack.url("prometheus"), ASK_SECONDS)
+        self._judge = httpx.Client(base_url=spec.stack.url("judge"), timeout=ASK_SECONDS, trust_env=False)
+        self._pool = ThreadPoolExecutor(6, "ask")
+        self._running: dict[str, Future[Any]] = {}
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def snapshot(self) -> Snapshot:
+        asked: dict[str, Future[Any] | None] = {
+            "alertmanager": self._ask("alertmanager", self._of_alertmanager),
+            "prometheus": self._ask("prometheus", self._of_prometheus),
+            "judge": self._ask("judge", self._of_judge),
+        }
+        wait([future for future in asked.values() if future is not None], WAIT_SECONDS)
+        return Snapshot(self._clock(), **{name: _result(future) for name, future in asked.items()})
+
+    def _ask(self, name: str, question: Callable[[], T]) -> Future[T] | None:
+        """A question that still hangs is not asked a second time."""
+        before = self._running.get(name)
+        if before is not None and not before.done():
+            return None
+        self._running[name] = self._pool.submit(question)
+        return self._running[name]
+
+    def _of_alertmanager(self) -> list[Firing]:
+        return [
+            Firing(
+                alert["labels"],
+                _seconds(alert.get("startsAt", "")),
+                alert.get("annotations", {}),
+                bool(alert.get("status", {}).get("silencedBy") or alert.get("status", {}).get("inhibitedBy")),
+            )
+            for alert in self._alertmanager.alerts()
+        ]
+
+    def _of_prometheus(self) -> RuleWord:
+        now = self._clock()
+        started = self._prometheus.started()
+        rules = [rule for group in self._prometheus.rules() for rule in group["rules"] if rule["type"] == "alerting"]
+        alerts = self._prometheus.alerts()
+        held = {
+            state: [
+                Firing(alert.labels, alert.active_at.timestamp(), alert.annotations)
+                for alert in alerts
+                if alert.state == state
+            ]
+            for state in ("firing", "pending")
+        }
+        fine = {rule["name"] for rule in rules if _is_decided(rule, now)}
+        broken = {rule["name"] for rule in rules if not _is_decided(rule, now)}
+        known = frozenset(rule["name"] for rule in rules)
+        return RuleWord(held["firing"], held["pending"], frozenset(fine - broken), known, started)
+
+    def _of_judge(self) -> list[Firing] | None:
+        """The judge's standing alarms, with the labels of the alert that it posts; None when its word is old."""
+        answer = self._judge.get("/api/verdict").json()
+        if answer.get("migration") != self._spec.metadata.name or not answer.get("tick"):
+            return None
+        if self._clock() - _seconds(answer["tick"]) > max(FRESH_SECONDS, 3 * self._spec.judge.tick):
+            return None
+        return [self._alarm(line) for line in answer["signals"] if line["alarm"]]
+
+    def _alarm(self, line: Mapping[str, Any]) -> Firing:
+        candidate = self._spec.versions.candidate
+        labels = {
+            "alertname": self._spec.alert_prefix + Alert.CANDIDATE_WORSE,
+            "signal": line["signal"],
+            SEGMENT: line["segment"],
+            "severity": "critical",
+            VERSION: candidate,
+        }
+        summary = f"{candidate} is worse: {line['signal']} ({line['segment']})"
+        return Firing(labels, _seconds(line["alarm_since"]), {"summary": summary, "description": line["text"]})
+
+
+def _is_decided(rule: Mapping[str, Any], now: float) -> bool:
+    evaluated = _seconds(str(rule.get("lastEvaluation", "")))
+    return rule.get("health") == "ok" and now - evaluated <= max(FRESH_SECONDS, 3 * float(rule.get("interval") or 0))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _result(future: Future[T] | None) -> T | None:
+    """What was answered; whatever else came is no answer."""
+    if future is None or not future.done():
+        return None
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, BasculeError | httpx.HTTPError | KeyError | TypeError | ValueError | AttributeError):
+        return None
+    raise error
+
+
+def find(labels: Labels, among: Iterable[Firing]) -> Firing | None:
+    """The alert with these labels, if it is among them."""
+    return next((firing for firing in among if same_alert(labels, firing.labels)), None)

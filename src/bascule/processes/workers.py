@@ -1,0 +1,57 @@
+"""Threads that cannot die unseen: a death is logged, counted, told to readiness, and the work begins again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+RESTART_SECONDS = 1.0
+REMEMBERED_SECONDS = 60.0  # for which a death makes its role not ready
+
+
+class Workers:
+    """The background work of one role: each piece returns when `stop` is set; if it ends before, it starts again."""
+
+    def __init__(self, stop: threading.Event, pause: float = RESTART_SECONDS) -> None:
+        self._stop = stop
+        self._pause = pause
+        self._threads: list[threading.Thread] = []
+        self._last_death: dict[str, float] = {}
+        self.deaths: Counter[str] = Counter()
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Run `work` on a thread of its own until `stop` is set."""
+        thread = threading.Thread(target=self._keep_running, args=(name, work), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _keep_running(self, name: str, work: Callable[[], None]) -> None:
+        while not self._stop.is_set():
+            try:
+                work()
+                reason = "it ended"
+            except Exception as error:  # the work of a role must go on, whatever ended it
+                log.exception("%s: internal error; it starts again", name)
+                reason = type(error).__name__
+            if self._stop.is_set():
+                return
+            self.deaths[name] += 1
+            self._last_death[name] = time.monotonic()
+            log.error("%s stopped (%s) and starts again in %g s", name, reason, self._pause)
+            self._stop.wait(self._pause)
+
+    def problems(self) -> list[str]:
+        """Which work died within the last minute, one sentence each; empty when all is well."""
+        now = time.monotonic()
+        recent = [name for name, at in self._last_death.items() if now - at < REMEMBERED_SECONDS]
+        return [f"{name} died {self.deaths[name]} times and was started again" for name in recent]
+
+    def join(self, seconds: float) -> None:
+        """Wait for all work to end, `seconds` at most in total."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))

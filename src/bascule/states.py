@@ -1,0 +1,128 @@
+"""The one table of states: what each cause of *no data* means for verdict, exit codes, colour and people.
+
+A figure, alarm, gate, verdict or part of a report is `ok`, `bad`, `no data` or `not applicable`, nothing else. *No
+data* always carries a cause; docs/no-data.md prints this table, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bascule.conventions import GATE_EXIT_CODES, State, Verdict
+
+SLA_NO_DATA_EXIT_CODE = 4
+COLOURS = {State.OK: "green", State.BAD: "red", State.NO_DATA: "grey", State.NOT_APPLICABLE: "none"}
+
+
+class Cause(StrEnum):
+    """Why there is no data, the most telling first: of several causes at once, the first is the one that is said."""
+
+    SERVER_AWAY = "server away"
+    CLOCK = "clock"
+    OTHER_STEP = "other phase"
+    SCRAPE_FAILING = "scrape failing"
+    PROBE_FAILING = "probe failing"
+    SILENT = "silent"
+    STALE = "stale"
+    NO_SERIES = "no series"
+    UNPROVEN = "unproven"
+    UNIT = "unit missing"
+    BUCKET = "bucket missing"
+    CONTRADICTION = "contradiction"
+    IMPOSSIBLE_VALUES = "impossible values"
+    NO_TRAFFIC = "no traffic"
+    TOO_FEW = "too few events"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a cause means to people: the sentence that explains it, the next step, and whether it calls somebody."""
+
+    sentence: str
+    fix: str
+    pages: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """No cause of no data leads to any other verdict."""
+        return Verdict.NO_DATA
+
+    @property
+    def gate_exit_code(self) -> int:
+        return GATE_EXIT_CODES[self.verdict]
+
+
+MEANINGS: dict[Cause, Meaning] = {
+    Cause.SERVER_AWAY: Meaning(
+        "A server that is asked (Prometheus, the judge, the journal) does not answer, or not in time.",
+        "Start it, or correct its address under stack.external; `bascule status` shows what runs.",
+        pages=True,
+    ),
+    Cause.CLOCK: Meaning(
+        "The clocks of two machines are apart, so that a step begins in the future or samples are too old.",
+        "Synchronise the clocks (NTP); `bascule doctor` shows the difference.",
+    ),
+    Cause.OTHER_STEP: Meaning(
+        "The last evaluation is about another step of the plan than the journal's present one.",
+        "Wait for the next evaluation; it comes within a few scrapes.",
+    ),
+    Cause.SCRAPE_FAILING: Meaning(
+        "Prometheus reaches the version's targets and its scrapes fail (`up` is 0).",
+        "Check that the service runs and that its /metrics answers; Prometheus' page Targets shows the error.",
+        pages=True,
+    ),
+    Cause.PROBE_FAILING: Meaning(
+        "The version's health address does not answer as it should.",
+        "Check the service, its address, and its certificate.",
+        pages=True,
+    ),
+    Cause.SILENT: Meaning(
+        "One version counts no requests although the plan gives it traffic and the other version is being served.",
+        "Check whether the version hangs, and whether the load balancer sends it traffic.",
+        pages=True,
+    ),
+    Cause.STALE: Meaning(
+        "The newest sample is older than a few scrape intervals.",
+        "Compare stack.scrape.interval with the server's real interval: `bascule check --prometheus URL`.",
+    ),
+    Cause.NO_SERIES: Meaning(
+        "Prometheus holds no series of the metric for this version.",
+        "Check the metric's name, the version label, and that the job is scraped.",
+    ),
+    Cause.UNPROVEN: Meaning(
+        "The selector of the bad (or good) events names a label or value that this version's series do not have.",
+        "Compare the selector with the labels that exist: `bascule check --prometheus URL` lists them.",
+    ),
+    Cause.UNIT: Meaning(
+        "The unit of a time is unknown, so that it cannot be held against a limit.",
+        "Declare the signal's `unit`.",
+    ),
+    Cause.BUCKET: Meaning(
+        "The histogram has no bucket at the limit, and the buckets around it do not decide.",
+        "Add a bucket bound at the limit, or move the limit to a bound that exists.",
+    ),
+    Cause.CONTRADICTION: Meaning(
+        "The counters contradict each other: more good or bad events than events.",
+        "Check that both selectors count the same requests.",
+    ),
+    Cause.IMPOSSIBLE_VALUES: Meaning(
+        "The samples hold values that no counter can have (infinite, negative, or a jump beyond any traffic).",
+        "Check the exporter.",
+    ),
+    Cause.NO_TRAFFIC: Meaning(
+        "No version is being asked anything: 0 requests/s.",
+        "Nothing, if that is expected (nights, the end of a batch); else check the load balancer.",
+    ),
+    Cause.TOO_FEW: Meaning(
+        "There are fewer events than a decision needs.",
+        "Wait, or give the candidate more traffic.",
+    ),
+}
+
+
+def first_of(causes: Iterable[Cause]) -> Cause | None:
+    """The most telling of several causes; None where there is none."""
+    found = set(causes)
+    return next((cause for cause in Cause if cause in found), None)

@@ -1,0 +1,112 @@
+"""The journal beside a real Prometheus and Alertmanager that are killed, stopped and brought back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import httpx
+import pytest
+
+from bascule import incidents
+from bascule.incidents import IncidentsClient
+from bascule.spec import load
+from bascule.spec.model import EscalationStep, Notify, Ports, Receiver, Stack, Webhook
+
+pytestmark = pytest.mark.integration
+RULES = """
+groups:
+  - name: services
+    interval: 1s
+    rules:
+      - alert: ServiceDown
+        expr: up{job="shop"} == 0
+        for: 2s
+        labels: {severity: critical}
+        annotations: {summary: "shop is down", description: "shop has been down for 2 s"}
+"""
+
+
+@pytest.fixture
+def house(tmp_path, free_port, webhook, metrics_page, start_prometheus, start_alertmanager, eventually):
+    """A service, Prometheus, Alertmanager and the incidents role; people are a webhook."""
+    port = free_port()
+    service = metrics_page()
+    alertmanager = start_alertmanager(webhook=f"http://127.0.0.1:{port}/api/webhook")
+    prometheus = start_prometheus(
+        scrape={"shop": [service.target]}, rules={"services.yml": RULES}, alertmanager=alertmanager.url
+    )
+    ports = Ports(incidents=port, prometheus=prometheus.port, alertmanager=alertmanager.port, judge=free_port())
+    people = Receiver(webhook=Webhook(url=webhook.url))
+    steps = {"technical": [EscalationStep(after=0, to="on-call")]}
+    spec = load("supersmartmatch").model_copy(
+        update={
+            "stack": Stack(state=tmp_path / "state", ports=ports),
+            "notify": Notify(receivers={"on-call": people}, escalation=steps),
+        }
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=incidents.run, args=(spec, stop))
+    thread.start()
+    client = IncidentsClient(spec.stack.url("incidents"))
+    eventually(lambda: answers(spec.stack.url("incidents") + "/health"))
+    yield service, prometheus, alertmanager, client, webhook
+    client.close()
+    stop.set()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+
+
+def answers(url):
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def subjects(webhook):
+    return [post["subject"].rpartition("] ")[2] for post in webhook.posts]
+
+
+def test_a_stopped_prometheus_resolves_nothing_and_its_return_does(house, eventually):
+    """Alertmanager lets the alert expire a few seconds after Prometheus has stopped repeating it."""
+    service, prometheus, _, client, webhook = house
+    service.up = False
+    eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown"], 20)
+    prometheus.kill()
+    eventually(lambda: client.incidents()[0]["status"] == "unknown", 40)
+    assert subjects(webhook) == ["CRITICAL: ServiceDown"]
+    service.up = True
+    prometheus.start()
+    eventually(lambda: client.incidents()[0]["status"] == "resolved", 40)
+    eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown", "RESOLVED: ServiceDown"])
+
+
+def test_a_hung_alertmanager_keeps_nobody_from_being_told_within_twelve_seconds(house, eventually):
+    service, _, alertmanager, client, webhook = house
+    os.kill(alertmanager.pid, signal.SIGSTOP)
+    try:
+        failed = time.monotonic()
+        service.up = False
+        eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown"], 20)
+        assert time.monotonic() - failed < 12
+    finally:
+        os.kill(alertmanager.pid, signal.SIGCONT)
+    eventually(lambda: client.incidents()[0]["deliveries"] > 1, 20)
+    assert len(client.incidents()) == 1
+
+
+def test_an_end_that_nobody_delivered_is_found_and_the_next_failure_is_a_new_incident(house, eventually):
+    """Alertmanager is away while the service comes back; the acknowledged incident swallows no later failure."""
+    service, _, alertmanager, client, webhook = house
+    service.up = False
+    eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown"], 20)
+    client.acknowledge(client.incidents()[0]["id"], "ada")
+    alertmanager.kill()
+    service.up = True
+    eventually(lambda: client.incidents()[0]["status"] == "resolved", 20)
+    service.up = False
+    eventually(lambda: len(client.incidents()) == 2, 20)
+    eventually(lambda: subjects(webhook).count("CRITICAL: ServiceDown") == 2, 20)

@@ -1,0 +1,128 @@
+"""The journal against what the sources hold: ends on fresh evidence alone, and beginnings past a dead Alertmanager."""
+
+from __future__ import annotations
+
+import pytest
+
+from bascule.incidents.model import Notification, Window
+from bascule.incidents.reconcile import Reconciler
+from bascule.incidents.sources import Firing, RuleWord, Snapshot
+from bascule.incidents.store import Store
+
+DOWN = {"alertname": "ServiceDown", "severity": "critical", "job": "redis"}
+WORSE = {"alertname": "CandidateWorse", "severity": "critical", "signal": "errors", "user_segment": "all"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "i.sqlite", now=0)
+    yield made
+    made.close()
+
+
+def opened(store, labels, at=100.0):
+    return store.receive(Notification("f" + labels["alertname"], True, labels, {}, at, None, at))
+
+
+def claimed(store, labels, at):
+    store.receive(Notification("f" + labels["alertname"], False, labels, {}, 100.0, at, at))
+
+
+def rules(*firing, pending=(), decided=("ServiceDown",), known=("ServiceDown", "CandidateWorse"), started=0.0):
+    found = [Firing(labels, 100.0) for labels in firing]
+    return RuleWord(found, [Firing(labels, 100.0) for labels in pending], frozenset(decided), frozenset(known), started)
+
+
+def see(store, *snapshots):
+    reconciler = Reconciler(store)
+    for snapshot in snapshots:
+        reconciler.see(snapshot)
+    return store.incidents()
+
+
+def test_an_end_that_was_never_delivered_is_found(store):
+    """Alertmanager says it has told it, Prometheus repeats an end for a quarter of an hour only."""
+    opened(store, DOWN)
+    (incident,) = see(store, *(Snapshot(at, [], rules()) for at in (110, 112, 114)))
+    assert incident.status == "resolved"
+    assert store.entries(incident=incident.id)[-1].text.startswith("ended unseen between 00:01:40")
+
+
+def test_a_prometheus_that_is_away_ends_nothing(store):
+    """Alertmanager lets the alert expire: that is no evidence."""
+    opened(store, DOWN)
+    claimed(store, DOWN, 117)
+    (incident,) = see(store, *(Snapshot(at, [], None) for at in range(118, 160, 2)))
+    assert (incident.status, incident.unknown_since) == ("unknown", 117)
+
+
+def test_a_prometheus_that_has_just_started_ends_nothing(store):
+    opened(store, DOWN)
+    claimed(store, DOWN, 117)
+    (incident,) = see(store, *(Snapshot(at, [], rules(started=110)) for at in range(118, 150, 2)))
+    assert incident.status == "unknown"
+    (incident,) = see(store, Snapshot(160, [], rules(started=110)))
+    assert incident.status == "resolved"
+
+
+def test_a_rule_that_could_not_be_evaluated_ends_nothing(store):
+    opened(store, DOWN)
+    (incident,) = see(store, *(Snapshot(at, [], rules(decided=())) for at in range(110, 150, 2)))
+    assert incident.status == "unknown"
+
+
+def test_a_claimed_end_of_what_still_fires_is_forgotten(store):
+    opened(store, DOWN)
+    claimed(store, DOWN, 117)
+    (incident,) = see(store, Snapshot(120, [], rules(DOWN)))
+    assert (incident.status, incident.ends) == ("open", None)
+
+
+def test_the_judges_alarm_ends_by_the_judges_word_alone(store):
+    """While it hangs, the rule on its metric ends; that is no recovery."""
+    opened(store, WORSE)
+    claimed(store, WORSE, 117)
+    silent = [Snapshot(at, [], rules(decided=("ServiceDown", "CandidateWorse"))) for at in range(118, 150, 2)]
+    (incident,) = see(store, *silent)
+    assert incident.status == "unknown"
+    (incident,) = see(store, Snapshot(150, [], rules(), [Firing(WORSE, 100)]))
+    assert incident.status == "open"
+    (incident,) = see(store, *(Snapshot(at, [], rules(), []) for at in (152, 158)))
+    assert incident.status == "resolved"
+
+
+def test_an_alert_of_a_prometheus_that_is_not_ours_ends_by_alertmanagers_word(store):
+    foreign = {"alertname": "TheirAlert", "severity": "warning"}
+    opened(store, foreign)
+    (incident,) = see(store, *(Snapshot(at, [Firing(foreign, 100)], rules()) for at in (110, 116)))
+    assert incident.status == "open"
+    (incident,) = see(store, *(Snapshot(at, [], rules()) for at in (120, 126)))
+    assert incident.status == "resolved"
+
+
+@pytest.mark.parametrize("alertmanager", [None, []])
+def test_what_alertmanager_does_not_deliver_is_opened_from_prometheus_and_the_judge(store, alertmanager):
+    seen = see(store, *(Snapshot(at, alertmanager, rules(DOWN), [Firing(WORSE, 100)]) for at in (110, 112, 114, 116)))
+    assert sorted(incident.alert for incident in seen) == ["CandidateWorse", "ServiceDown"]
+
+
+def test_what_a_person_silenced_or_planned_is_not_opened_past_them(store):
+    store.add_window(Window(0, 100, 200, "upgrade", ("redis",)))
+    see(store, *(Snapshot(at, None, rules(DOWN)) for at in (110, 116, 122)))
+    other = DOWN | {"job": "nginx"}
+    silenced = [Firing(other, 100, suppressed=True)]
+    assert see(store, *(Snapshot(at, silenced, rules(other)) for at in (110, 116, 122))) == []
+
+
+def test_the_dead_mans_switch_is_no_incident(store):
+    switch = {"alertname": "DeadMansSwitch", "severity": "none"}
+    assert see(store, *(Snapshot(at, None, rules(switch)) for at in (110, 116))) == []
+
+
+def test_a_service_that_fails_again_during_maintenance_calls_again_after_it(store):
+    """Acknowledged, back unseen, down again with another start: a new incident, not delivery 2 of the first."""
+    first = opened(store, DOWN)
+    store.acknowledge(first.id, "ada", 101)
+    see(store, *(Snapshot(at, [], rules()) for at in (200, 206)))
+    again = store.receive(Notification("fServiceDown", True, DOWN, {}, 300, None, 300))
+    assert (again.id, again.acknowledged) == (first.id + 1, None)
