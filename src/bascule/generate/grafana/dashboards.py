@@ -14,9 +14,8 @@ from typing import Any
 
 import yaml
 
-from bascule.conventions import Recorded
+from bascule.conventions import Recorded, log_index_prefix
 from bascule.generate.grafana.panels import Board, Panel, Row, to_json, up_to
-from bascule.generate.log_fields import index_prefix
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.render import to_yaml
 from bascule.promql import QUANTILES, value_series
@@ -182,7 +181,11 @@ def _signal(name: str, signal: Signal) -> Panel:
 def _provisioning(spec: Spec) -> dict[str, str]:
     sources = [
         _source("Prometheus", "prometheus", isDefault=True, jsonData={"timeInterval": "1s", "httpMethod": "POST"}),
-        _source("Logs", "elasticsearch", jsonData={"index": f"{index_prefix(spec)}-*", "timeField": "@timestamp"}),
+        _source(
+            "Logs",
+            "elasticsearch",
+            jsonData={"index": f"{log_index_prefix(spec.metadata.name)}-*", "timeField": "@timestamp"},
+        ),
     ]
     provider = {
         "name": spec.metadata.name,
