@@ -15,7 +15,6 @@ import httpx
 import pytest
 from api_caller import with_state
 from api_roles import applications
-from bascule.logs.engine import Engine
 from fastapi.testclient import TestClient
 
 from bascule import logs
@@ -30,6 +29,7 @@ from bascule.incidents import silences
 from bascule.incidents.model import Window
 from bascule.judge import gate
 from bascule.lab import write_spec
+from bascule.logs.storing.engine import Engine
 from bascule.logs.storing.places import root_of
 from bascule.logs.storing.store import open_store
 from bascule.prometheus import Alertmanager, Prometheus
