@@ -43,6 +43,7 @@ from bascule.promql.expressions import (
     not_among,
     strata,
 )
+from bascule.promql.probes import certificate_expiry, probe_failure
 from bascule.promql.scrapes import SAID_BY, availability_of, scraped
 from bascule.promql.services import (
     availability_by_service,
@@ -80,6 +81,7 @@ __all__ = [
     "candidate_share_by_segment",
     "canonical_level",
     "canonical_rate",
+    "certificate_expiry",
     "client_errors",
     "consumers",
     "counted",
@@ -100,6 +102,7 @@ __all__ = [
     "partner_requests",
     "planned_by_segment",
     "planned_by_version",
+    "probe_failure",
     "quantile",
     "quantile_by",
     "quota_used",
