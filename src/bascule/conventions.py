@@ -97,6 +97,11 @@ OTHER = "other"  # an undeclared label value beyond the cap
 NONE = "none"  # a label that does not apply, such as the partner of a freemium user
 
 
+def certificate_job(name: str) -> str:
+    """The `job` label of the look at an https probe's certificate, which verifies nothing."""
+    return f"certificate-{name}"
+
+
 def probe_job(name: str) -> str:
     """The `job` label of the probe of that name."""
     return f"probe-{name}"
@@ -401,6 +406,8 @@ class Recorded(StrEnum):
     PLANNED_BY_SEGMENT = "segment:planned_share:max"
     PLANNED_BY_VERSION = "version_segment:planned_share:ratio"
     SERVICE_UP = "bascule:service_up"
+    PROBE_FAILURE = "probe:failure:reason"  # with the label `reason`
+    CERTIFICATE_EXPIRY = "probe:certificate_expiry_timestamp_seconds:last"
     SERVICE_AVAILABILITY = "job:availability:avg5m"
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"

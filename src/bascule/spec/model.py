@@ -30,6 +30,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -136,6 +137,18 @@ class Probe(Part):
     kind: Literal["http", "https", "tcp", "icmp", "dns"] = "http"
     url: str
     certificate_warning: Duration = 30 * 86400.0
+    ca_file: Path | None = None  # https only: of a private certificate authority
+
+    @model_validator(mode="after")
+    def _verified(self) -> Self:
+        if self.ca_file is not None and self.kind != "https":
+            raise ValueError("'ca_file' is for a probe of kind https")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host of an https probe's URL."""
+        return urlsplit(self.url).hostname or ""
 
 
 S = TypeVar("S", bound=SignalPart)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bascule import conventions as names
+from bascule.errors import SpecError
 from bascule.generate import generate
 from bascule.generate.alertmanager_config import MACHINE, SWITCH, alertmanager_config, told_at_once, told_by_escalation
 from bascule.generate.prometheus_config import blackbox_config, prometheus_config
@@ -49,7 +50,7 @@ def test_scrapes_as_often_as_the_spec_says(spec: Spec) -> None:
 def test_every_service_probe_and_role_is_scraped_under_its_name(spec: Spec, jobs: dict[str, Any]) -> None:
     """A declared service that nobody looks at cannot be seen to fail."""
     roles = {f"bascule-{role}" for role in ("judge", "logs", "incidents", "console", "supervisor")}
-    probes = {f"probe-{name}" for name in spec.probes}
+    probes = {f"probe-{name}" for name in spec.probes} | {"certificate-front-door-tls"}
     assert set(jobs) == {*spec.services, *probes, *roles, "prometheus", "alertmanager"}
 
 
@@ -72,8 +73,22 @@ def test_redis_nodes_go_through_the_exporter_under_their_own_addresses(jobs: dic
 def test_each_probe_has_a_module_of_its_name(spec: Spec, jobs: dict[str, Any]) -> None:
     """A job that asks for a module that is not there fails every probe."""
     modules = blackbox_config(spec)["modules"]
-    assert {job["params"]["module"][0] for name, job in jobs.items() if name.startswith("probe-")} == set(modules)
+    assert {job["params"]["module"][0] for job in jobs.values() if "params" in job} == set(modules)
     assert modules["front-door-tls"]["http"]["fail_if_not_ssl"] is True
+
+
+def test_a_certificate_is_read_a_second_time_without_trusting_it() -> None:
+    """The exporter tells nothing of a certificate that it refuses; a private authority is trusted by its file."""
+    own = 'probes: {shop: {kind: https, url: "https://[::1]/health", ca_file: /etc/authority.pem}}\n'
+    spec = parse(MINIMAL + own)
+    modules = blackbox_config(spec)["modules"]
+    assert modules["shop"]["http"]["tls_config"] == {"ca_file": "/etc/authority.pem"}
+    job = next(j for j in prometheus_config(spec)["scrape_configs"] if j["job_name"] == "certificate-shop")
+    assert modules[job["params"]["module"][0]]["tcp"]["tls_config"] == {"insecure_skip_verify": True}
+    assert job["static_configs"] == [{"targets": ["https://[::1]/health"]}]
+    assert {"target_label": "__param_target", "replacement": "[::1]:443"} in job["relabel_configs"]
+    with pytest.raises(SpecError, match="'ca_file' is for a probe of kind https"):
+        parse(MINIMAL + own.replace("https", "http"))
 
 
 def test_a_dns_probe_asks_its_server_for_its_name() -> None:
