@@ -284,8 +284,8 @@ SIGNAL_ALARM = _role(
     "judge", "bascule_signal_alarm", "gauge", "1 while the signal's alarm stands, else 0.", ("signal", SEGMENT), "1"
 )
 SIGNAL_ALARM_INFO = _role(
-    "judge", "bascule_signal_alarm_info", "gauge", "1 for each alarm that stands; `text` is what it says.",
-    ("signal", SEGMENT, "text"), "1",
+    "judge", "bascule_signal_alarm_info", "gauge", "When each alarm that is on was raised; `text` says why.",
+    ("signal", SEGMENT, "text"), "unix seconds",
 )  # fmt: skip
 SIGNAL_STATE = _role(
     "judge", "bascule_signal_state", "gauge", "1 for the state the signal is in, else 0.",
@@ -409,6 +409,10 @@ class Recorded(StrEnum):
     PROBE_FAILURE = "probe:failure:reason"  # with the label `reason`
     CERTIFICATE_EXPIRY = "probe:certificate_expiry_timestamp_seconds:last"
     SERVICE_AVAILABILITY = "job:availability:avg5m"
+    TARGET_EVENTS = "target:events:increase"  # of a segment or its partners, with the labels `target` and `window`
+    TARGET_BAD_EVENTS = "target:bad_events:increase"
+    TARGET_BUCKETS = "target:buckets:increase"
+    TARGET_MISSED = "target:missed:value"  # the bad share, or the p95, where an hour or a day tells
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"
     SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
@@ -436,6 +440,7 @@ class RuleGroup(StrEnum):
     NO_DATA_ALERTS = "no-data.alerts"
     REDIS = "redis.rules"
     USAGE = "usage.rules"
+    TARGET_COUNTS = "target-counts.rules"
     TARGETS = "targets.alerts"
     ROLLBACK = "rollback.alerts"
     SLA = "sla.rules"

@@ -19,7 +19,8 @@ TOLD = 'errors in freemium: 12 % of late, 1 % by v1 ("quoted" \\ and {braces}).'
 ESCAPED = TOLD.replace("\\", "\\\\").replace('"', '\\"')
 CELL = 'signal="errors",user_segment="freemium"'
 FIRING = f"{SIGNAL_ALARM.name}{{{CELL}}} 1\n"
-BOTH = FIRING + f'{SIGNAL_ALARM_INFO.name}{{{CELL},text="{ESCAPED}"}} 1\n'
+BOTH = FIRING + f'{SIGNAL_ALARM_INFO.name}{{{CELL},text="{ESCAPED}"}} 2000\n'
+EARLIER = f'{SIGNAL_ALARM_INFO.name}{{{CELL},text="an alarm of before"}} 1000\n'
 
 
 class Watch:
@@ -43,7 +44,7 @@ def groups(alertmanager: Any) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
 
 
 @pytest.mark.parametrize(
-    ("page", "same_text"), [(BOTH, True), (FIRING, False)], ids=["with its words", "the bare fact"]
+    ("page", "same_text"), [(BOTH + EARLIER, True), (FIRING, False)], ids=["with its words", "the bare fact"]
 )
 def test_both_senders_send_one_alert(
     page, same_text, start_prometheus, start_alertmanager, metrics_page, eventually

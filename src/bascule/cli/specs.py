@@ -20,6 +20,7 @@ from bascule.spec.quantities import format_duration
 def check(spec: Spec, spec_path: str) -> None:
     """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts."""
     from bascule.generate.delivery_times import routes
+    from bascule.generate.smallest_breach import smallest_breaches
 
     parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
@@ -30,6 +31,10 @@ def check(spec: Spec, spec_path: str) -> None:
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+    if breaches := list(smallest_breaches(spec)):
+        say("smallest miss of a segment's or partner's target that an alert can tell, by its traffic:")
+    for breach in breaches:
+        say(f"  {breach}")
 
 
 def _counted(number: int, name: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bascule import conventions as names
+from bascule import promql
 from bascule.alerts import Alerting, alerts_of
 from bascule.alerts.figures import PERCENT, POINTS, gain_written
 from bascule.conventions import Alert, Recorded, RuleGroup
 from bascule.conventions import Rule as Named
-from bascule.generate.alerts_targets import TARGETS, relative_gain
+from bascule.generate.alerts_targets import TARGETS, missed, relative_gain
 from bascule.promql.expressions import WINDOW_SECONDS, by_segment
 from bascule.spec import Spec
 from bascule.spec.model import Named as NamedSignal
@@ -29,10 +30,15 @@ def group_alerts(spec: Spec, group: RuleGroup) -> Iterator[Alerting]:
 
 
 def _slow_segments(spec: Spec) -> Iterator[Values]:
-    if spec.latency is not None:
-        for name, segment in spec.segments.named.items():
-            if segment.latency.p95 is not None:
-                yield {"latency": spec.latency.name, "segment": name, "limit": segment.latency.p95}
+    for target, longer in missed(spec, f"{Alert.RESPONSE_TIME_HIGH}.segment", promql.QuantileTarget):
+        assert spec.latency is not None
+        yield {
+            "latency": spec.latency.name,
+            "segment": target.segment,
+            "in_seconds": target.shown.format(""),
+            "limit": target.limit * target.scale,
+            "longer": longer,
+        }
 
 
 def _accuracy_gain(spec: Spec) -> Iterator[Values]:
@@ -90,8 +96,9 @@ def _services(spec: Spec) -> Iterator[Values]:
 
 
 def _judge(spec: Spec) -> Iterator[Values]:
-    """What the judge says of the alarm stands in a series beside it; without that, the bare fact."""
-    said = f"`{names.SIGNAL_ALARM_INFO.name}{{signal=%q,user_segment=%q}}` $labels.signal $labels.user_segment"
+    """What the judge said of its last alarm there, also while it is away; without that, the bare fact."""
+    info = f"{names.SIGNAL_ALARM_INFO.name}{{signal=%q,user_segment=%q}}"
+    said = f"`topk(1, last_over_time({info}[1h]))` $labels.signal $labels.user_segment"
     old, new = spec.versions.both
     yield {
         "told": f"{{{{ with printf {said} | query }}}}{{{{ . | first | label `text` }}}}{{{{ else }}}}"

@@ -7,8 +7,10 @@ on target are allowed for, so that 97 good ones of 100 are no breach of 98 %.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from bascule import conventions as names
+from bascule import promql
 from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written, value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
@@ -16,13 +18,14 @@ from bascule.generate.prometheus.examples import PARTNER
 from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
 from bascule.slo import availability
 from bascule.spec import Spec
-from bascule.spec.model import AVAILABILITY, Rollback, Segment
+from bascule.spec.model import AVAILABILITY, Rollback
+from bascule.spec.model import Named as NamedSignal
 from bascule.spec.quantities import Gain, format_duration
-from bascule.spec.signals import Signal
+from bascule.spec.signals import RatioSignal, Signal
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 Values = Mapping[str, str | float]
-LEAST_FORMAT_CHECKS = 10
+T = TypeVar("T", bound=promql.WindowedTarget)
 
 
 def clearly(comparison: str, value: str, target: float, events_per_second: str, on: str) -> str:
@@ -36,62 +39,52 @@ def enough(events_per_second: str, at_least: float, on: str) -> str:
     return f"and on ({on})\n{events_per_second} * {WINDOW_SECONDS} >= {at_least:g}"
 
 
+def missed(spec: Spec, alert: str, kind: type[T]) -> Iterator[tuple[T, str]]:
+    """The targets that an alert is about, each with the condition that a longer window than five minutes tells."""
+    for target in promql.windowed_targets(spec):
+        if target.alert == alert and isinstance(target, kind):
+            yield target, f"or\n{promql.longer_breach(target)}"
+
+
 # ---------------------------------------------------------------- segments
 
 
 def _segment_accuracy(spec: Spec) -> Iterator[Values]:
     """The old version is not held to what the new one promises: only the candidate is looked at."""
-    for name, segment in spec.segments.named.items():
-        if segment.accuracy is not None and spec.accuracy is not None:
-            value = "1 - {}" if spec.accuracy.signal.counts_bad else "{}"
-            where = f',version="{spec.versions.candidate}"'
-            yield _segment(spec, name, spec.accuracy.name, value, "<", segment.accuracy, where)
+    for target, longer in missed(spec, Alert.SEGMENT_ACCURACY_LOW, promql.EventTarget):
+        where = f',version="{spec.versions.candidate}"'
+        yield _segment(target, spec.accuracy, longer, where)
 
 
 def _segment_errors(spec: Spec) -> Iterator[Values]:
-    for name, segment in spec.segments.named.items():
-        if segment.errors is not None and not segment.partner_label and spec.errors is not None:
-            value = "{}" if spec.errors.signal.counts_bad else "1 - {}"
-            yield _segment(spec, name, spec.errors.name, value, ">", segment.errors, "")
+    for target, longer in missed(spec, Alert.SEGMENT_ERRORS_HIGH, promql.EventTarget):
+        yield _segment(target, spec.errors, longer, "")
 
 
-def _segment(spec: Spec, segment: str, signal: str, value: str, comparison: str, target: float, version: str) -> Values:
-    where = f'signal="{signal}",user_segment="{segment}"{version}'
-    share = value.format(f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})")
-    events, on = f"sum by (version, user_segment) ({Recorded.SIGNAL_EVENTS}{{{where}}})", "version, user_segment"
-    beyond = clearly(comparison, share, target, events, on)
-    return {
-        "segment": segment,
-        "beyond": f"{beyond}\n{enough(events, spec.thresholds.min_requests, on)}",
-        "target": target,
-    }
+def _segment(target: promql.EventTarget, found: NamedSignal[RatioSignal] | None, longer: str, version: str) -> Values:
+    assert found is not None
+    where = f'signal="{found.name}",user_segment="{target.segment}"{version}'
+    share = f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})"
+    value = share if found.signal.counts_bad is not target.shows_good else f"1 - {share}"
+    bound, comparison = (1 - target.allowed, "<") if target.shows_good else (target.allowed, ">")
+    beyond = clearly(comparison, value, bound, target.events, target.by)
+    at_least = enough(target.events, target.least, target.by)
+    return {"segment": target.segment, "beyond": f"{beyond}\n{at_least}\n{longer}", "target": bound}
 
 
 # ---------------------------------------------------------------- partners
 
 
-def _partner_segments(spec: Spec) -> list[Segment]:
-    return [segment for segment in spec.segments.named.values() if segment.partner_label]
-
-
 def _partner_errors(spec: Spec) -> Iterator[Values]:
-    events, on = str(Recorded.REQUESTS_BY_PARTNER), "version, partner"
-    for segment in _partner_segments(spec):
-        if segment.errors is not None and spec.errors is not None:
-            beyond = clearly(">", Recorded.ERRORS_BY_PARTNER, segment.errors, events, on)
-            yield {
-                "beyond": f"{beyond}\n{enough(events, spec.thresholds.min_requests, on)}",
-                "target": segment.errors,
-            }
+    for target, longer in missed(spec, Alert.PARTNER_ERRORS_HIGH, promql.EventTarget):
+        beyond = clearly(">", Recorded.ERRORS_BY_PARTNER, target.allowed, target.events, target.by)
+        at_least = enough(target.events, target.least, target.by)
+        yield {"beyond": f"{beyond}\n{at_least}\n{longer}", "target": target.allowed}
 
 
 def _partner_format(spec: Spec) -> Iterator[Values]:
-    for segment in _partner_segments(spec):
-        if segment.format_compatibility is not None and uses_instrument(spec):
-            yield {
-                "target": segment.format_compatibility,
-                "least": min(LEAST_FORMAT_CHECKS, spec.thresholds.min_requests),
-            }
+    for target, longer in missed(spec, Alert.PARTNER_FORMAT_BROKEN, promql.EventTarget):
+        yield {"target": 1 - target.allowed, "least": target.least, "longer": longer}
 
 
 def _partner_quota(spec: Spec) -> Iterator[Values]:

@@ -141,13 +141,13 @@ def tests_of(spec: Spec, alerts: Iterable[Alerting]) -> Iterator[Test]:
     """Cases whose series have nothing in common share a test: evaluating every rule is what takes the time."""
     series = cache(lambda scene: SCENES[scene](spec))
     prefix = spec.alert_prefix
-    tests = [
-        (bool(case.fires), _test(alert.name, prefix, case, series(case.scene)))
-        for alert in alerts
-        for case in alert.cases
-    ]
-    for fires in (False, True):
-        yield from map(_together, _batches(test for whether, test in tests if whether is fires))
+    alike: dict[tuple[bool, bool], list[Test]] = {}  # a scene's series would answer for what a bare case leaves out
+    for alert in alerts:
+        for case in alert.cases:
+            test = _test(alert.name, prefix, case, series(case.scene))
+            alike.setdefault((bool(case.fires), bool(case.scene)), []).append(test)
+    for tests in alike.values():
+        yield from map(_together, _batches(tests))
 
 
 def _batches(tests: Iterable[Test]) -> list[list[Test]]:

@@ -45,6 +45,14 @@ from bascule.promql.services import (
     cache_hit_ratio,
     service_up,
 )
+from bascule.promql.small_counts import (
+    EventTarget,
+    QuantileTarget,
+    WindowedTarget,
+    longer_breach,
+    target_counts,
+    windowed_targets,
+)
 from bascule.promql.traffic import (
     candidate_share,
     candidate_share_by_segment,
@@ -57,9 +65,12 @@ from bascule.promql.traffic import (
 from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
 
 __all__ = [
+    "EventTarget",
     "QUANTILES",
+    "QuantileTarget",
     "SAID_BY",
     "WINDOW_SECONDS",
+    "WindowedTarget",
     "among",
     "availability_by_service",
     "availability_of",
@@ -78,6 +89,7 @@ __all__ = [
     "difference",
     "indent",
     "labelled",
+    "longer_breach",
     "mean_of",
     "mix",
     "mix_adjusted",
@@ -104,9 +116,11 @@ __all__ = [
     "share_of",
     "strata",
     "summed",
+    "target_counts",
     "traffic",
     "traffic_signal",
     "value",
     "value_by",
     "value_series",
+    "windowed_targets",
 ]

@@ -86,7 +86,7 @@ def _each_signal(spec: Spec, scene: Scene) -> Iterator[Test]:
 
 def recording_tests(spec: Spec) -> Iterator[Test]:
     scene, groups = healthy(spec), rule_groups(spec)
-    expected = [rule for rule in _recordings(groups) if rule.name != Recorded.PROBE_FAILURE]
+    expected = [rule for rule in _recordings(groups) if not _comes_later(rule)]
     there = tuple(Check(f"{_count(rule)} > bool 0", {"{}": 1}) for rule in expected)
     yield Test("healthy: every recorded series is there", scene.series(), there)
     idle = tuple(Check(_count(rule), {}) for rule in _recordings(groups) if not _always_there(rule))
@@ -102,6 +102,13 @@ def _recordings(groups: list[Group]) -> Iterator[Recording]:
 def _count(rule: Recording) -> str:
     inside = ",".join(f'{label}="{value}"' for label, value in rule.labels.items())
     return f"count({rule.name}{{{inside}}})" if inside else f"count({rule.name})"
+
+
+def _comes_later(rule: Recording) -> bool:
+    """Whether the series is there only when something is wrong, or after an hour."""
+    counted = rule.name in (Recorded.TARGET_EVENTS, Recorded.TARGET_BAD_EVENTS, Recorded.TARGET_BUCKETS)
+    wrong = rule.name in (Recorded.PROBE_FAILURE, Recorded.TARGET_MISSED)
+    return wrong or (counted and rule.labels["window"] == "1d")
 
 
 def _always_there(rule: Recording) -> bool:

@@ -9,7 +9,7 @@ from bascule.generate.alerts import group_alerts
 from bascule.generate.prometheus.no_data import no_data_rules
 from bascule.generate.prometheus.recording import cache_rules, probe_rules, service_rules, signal_rules, traffic_rules
 from bascule.generate.prometheus.rules import Group, Rule
-from bascule.generate.prometheus.usage import usage_interval, usage_rules
+from bascule.generate.prometheus.usage import target_interval, target_rules, usage_interval, usage_rules
 from bascule.generate.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.generate.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.spec import Spec
@@ -29,7 +29,10 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
             _group(spec, RuleGroup.REDIS, cache_rules(spec)),
         ],
         "judge": [_group(spec, RuleGroup.JUDGE_ALERTS)],
-        "usage": [_group(spec, RuleGroup.USAGE, usage_rules(spec), usage_interval(spec))],
+        "usage": [
+            _group(spec, RuleGroup.USAGE, usage_rules(spec), usage_interval(spec)),
+            _group(spec, RuleGroup.TARGET_COUNTS, target_rules(spec), target_interval(spec)),
+        ],
         "targets": [_group(spec, RuleGroup.TARGETS), _group(spec, RuleGroup.ROLLBACK)],
         "sla": [_group(spec, RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],
         "sla-growth": [_group(spec, RuleGroup.SLA_GROWTH, sla_growth(spec), GROWTH_INTERVAL_SECONDS)],

@@ -15,6 +15,7 @@ from bascule.spec import Selector, Spec
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 INTERVAL_SECONDS = 15.0
+COUNTS_INTERVAL_SECONDS = 60.0
 RETENTION_WINDOW = "30d"  # of the source document's customer retention
 _BY_ENDPOINT = f"{names.VERSION}, {names.ENDPOINT}"
 _BY_PARTNER = f"{names.VERSION}, {names.PARTNER}"
@@ -22,6 +23,10 @@ _BY_PARTNER = f"{names.VERSION}, {names.PARTNER}"
 
 def usage_interval(spec: Spec) -> float:
     return max(INTERVAL_SECONDS, spec.stack.scrape.evaluation)
+
+
+def target_interval(spec: Spec) -> float:
+    return max(COUNTS_INTERVAL_SECONDS, spec.stack.scrape.evaluation)
 
 
 def usage_rules(spec: Spec) -> Iterator[Recording]:
@@ -36,6 +41,12 @@ def usage_rules(spec: Spec) -> Iterator[Recording]:
     if spec.logs.sources:
         kept = names.LOG_RETENTION.name
         yield Recording(Recorded.RETENTION, f'max by ({names.VERSION}) ({kept}{{window="{RETENTION_WINDOW}"}})')
+
+
+def target_rules(spec: Spec) -> Iterator[Recording]:
+    """Events of every target that few events can miss, over the windows that longer alerts look at."""
+    counts = promql.target_counts(promql.windowed_targets(spec), target_interval(spec))
+    yield from (Recording(*rule) for rule in counts)
 
 
 def _by_endpoint(spec: Spec) -> Iterator[Recording]:

@@ -207,8 +207,8 @@ def _verdict_metrics(verdict: Verdict) -> Iterable[Metric]:
 def _line_metrics(outcome: JudgeOutcome, versions: tuple[str, str], stale: bool) -> Iterable[Metric]:
     lines = [((line.signal, line.segment), line) for line in outcome.lines]
     yield _gauge(names.SIGNAL_ALARM, [(key, float(line.alarm is not None)) for key, line in lines])
-    told = [((*key, line.alarm.text), 1.0) for key, line in lines if line.alarm is not None]
-    yield _gauge(names.SIGNAL_ALARM_INFO, told)  # its text is of the moment when it was raised: one series per alarm
+    told = [((*key, line.alarm.text), line.alarm.since) for key, line in lines if line.alarm is not None]
+    yield _gauge(names.SIGNAL_ALARM_INFO, told)  # the text never changes while the alarm is on: one series for each
     yield _gauge(names.SIGNAL_STATE, _states([(key, _shown_state(line.state, stale)) for key, line in lines]))
     if stale:
         return
