@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule.errors import PortBusy, ProgramMissing, UsageError
+from bascule.discover import compare
+from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
 from bascule.processes import ports, programs
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
@@ -60,13 +62,14 @@ class Check:
 
 
 def doctor(spec: Spec) -> list[Check]:
-    """Programs, versions, inputs, ports, disk and clock, each with what was found and the mend."""
+    """Programs, versions, inputs, ports, the user's own Prometheus, disk and clock: what was found, and the fix."""
     return [
         _python(),
         *(_program(name) for name in _needed(spec)),
         *(_optional(_program(name)) for name in OPTIONAL),
         *_inputs(spec),
         *_ports(spec),
+        *_prometheus(spec),
         _disk(Layout(spec.stack.state).state),
         _clock(),
     ]
@@ -144,6 +147,21 @@ def _ports(spec: Spec) -> Iterator[Check]:
             yield Check(f"port {port}", "ok", f"free for {name}")
         except PortBusy as error:
             yield Check(f"port {port}", "missing", error.what, error.mend)
+
+
+def _prometheus(spec: Spec) -> Iterator[Check]:
+    """Whether the user's own Prometheus does what the spec says."""
+    if "prometheus" not in spec.stack.external:
+        return
+    url = spec.stack.url("prometheus")
+    try:
+        differences = compare(spec, Prometheus(url)).differences
+    except BasculeError as error:
+        yield Check(f"prometheus at {url}", "missing", error.what, error.mend)
+        return
+    yield from (Check(each.key, "missing", each.what, each.fix) for each in differences)
+    if not differences:
+        yield Check(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
 
 
 def _disk(folder: Path) -> Check:
