@@ -237,6 +237,10 @@ LOG_PROBLEMS = _role(
     "logs", "bascule_log_problems_total", "counter", "Things that kept lines from being read or stored, by reason.",
     ("source", "reason"), "problems",
 )  # fmt: skip
+LOG_EXPIRED = _role(
+    "logs", "bascule_log_expired_rows_total", "counter", "Rows dropped because they were older than logs.retention.",
+    ("source",), "rows",
+)  # fmt: skip
 LOG_CONSUMERS = _role(
     "logs", "bascule_log_consumers", "gauge", "Distinct users seen in logs within the window (1h, 24h or 30d).",
     (VERSION, "window"), "users",

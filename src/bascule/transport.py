@@ -78,7 +78,7 @@ class Http:
             base_url=self.url,
             transport=transport or _Transport(),
             trust_env=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "bascule"},
+            headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": "bascule"},
         )
 
     def close(self) -> None:

@@ -22,9 +22,18 @@ from typer.testing import CliRunner
 from bascule.cli import output
 from bascule.cli.commands import app
 from bascule.conventions import State, Verdict
-from bascule.judge import Board, Judge, Stretch, backtest, build_app, compare, gate, run
-from bascule.judge.live import Watch
-from bascule.judge.plan import read_plan
+from bascule.judge import (
+    LiveJudge,
+    PhaseWatch,
+    Stretch,
+    VerdictBoard,
+    backtest,
+    build_app,
+    compare,
+    gate,
+    read_plan,
+    run,
+)
 from bascule.processes import ports
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
@@ -47,8 +56,8 @@ class Shops:
     pages: dict[str, object]
     prometheus: object
     alertmanager: object
-    board: Board
-    judge: Judge
+    board: VerdictBoard
+    judge: LiveJudge
 
     def plan(self, number: int, shares: dict[str, float]) -> None:
         for segment, rate in TRAFFIC.items():
@@ -72,8 +81,8 @@ def shops(start_prometheus, start_alertmanager, webhook, metrics_page) -> Iterat
     one = house.Shop("v1", 1, {})
     two = house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)
     spec, board = house.shop_spec(house.SPEC.replace("recovery: 10s", "recovery: 4s")), None
-    board = Board(spec)
-    judge = Judge(spec, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
+    board = VerdictBoard(spec)
+    judge = LiveJudge(spec, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
     made = Shops(spec, one, two, pages, prometheus, alertmanager, board, judge)
     made.plan(0, NOWHERE)
 
@@ -85,7 +94,7 @@ def shops(start_prometheus, start_alertmanager, webhook, metrics_page) -> Iterat
 
 
 @contextmanager
-def looking(judge: Judge) -> Iterator[None]:
+def looking(judge: LiveJudge) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=judge.run, args=(stop,))
     thread.start()
@@ -147,7 +156,7 @@ def test_a_judge_that_starts_late_is_where_the_one_that_never_stopped_is(shops, 
     with_history = shops.judge.watch
     client = Prometheus(shops.prometheus.url)
     plan = read_plan(client, 0.0)
-    fresh = Watch(shops.spec, client, plan)
+    fresh = PhaseWatch(shops.spec, client, plan)
 
     def same() -> bool:
         fresh.advance(client.scalar("time()"))
@@ -316,7 +325,7 @@ def test_a_rebuild_of_the_phase_is_quick(recorded):
     spec = scraped_every_two_seconds()
     plan = read_plan(recorded, 0.0, at=BEGIN + 1190)
     begun = time.monotonic()
-    watch = Watch(spec, recorded, plan)
+    watch = PhaseWatch(spec, recorded, plan)
     watch.advance(BEGIN + 1190.0)
     assert watch.engine.seconds > 800
     assert ("errors", "freemium") in watch.engine.standing

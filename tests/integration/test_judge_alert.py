@@ -10,8 +10,7 @@ import pytest
 
 from bascule.conventions import SIGNAL_ALARM, SIGNAL_ALARM_INFO
 from bascule.generate import generate
-from bascule.judge.alarm import Alarm
-from bascule.judge.loop import AlarmPost
+from bascule.judge import Alarm, AlarmPost
 from bascule.spec import load
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ from bascule.console import create_app
 from bascule.delivery import Outbox
 from bascule.incidents.app import create as incidents
 from bascule.incidents.store import Store
-from bascule.judge import Board, build_app
+from bascule.judge import VerdictBoard, build_app
 from bascule.logs.consumers import Consumers
 from bascule.logs.places import root_of
 from bascule.logs.role import Upkeep, build, pages
@@ -38,7 +38,7 @@ def applications(spec: Spec) -> Iterator[dict[str, FastAPI]]:
         upkeep = Upkeep(pipeline, lines, spec.logs.retention, Consumers.load(lines.root / "consumers.parquet"))
         yield {
             "incidents": incidents(spec, journal, outbox),
-            "judge": build_app(Board(spec)),
+            "judge": build_app(VerdictBoard(spec)),
             "logs": pages(spec, pipeline, upkeep),
             "console": create_app(spec),
             "sla": sla(spec, Archive(state / "sla"), outbox),

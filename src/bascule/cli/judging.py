@@ -35,8 +35,7 @@ from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 
 if TYPE_CHECKING:
-    from bascule.judge import Backtest, Stretch
-    from bascule.judge.rules import Fired
+    from bascule.judge import Backtest, Fired, Stretch
 
 
 @app.command()
@@ -133,9 +132,9 @@ def _stretches(texts: Stretches) -> list[Stretch]:
 
 
 def _every_rule(spec: Spec, client: Prometheus) -> list[dict[str, Any]]:
-    """The rules generated from the spec, and rules with other names that this Prometheus runs."""
-    from bascule.generate.rule_groups import rule_files
-    from bascule.judge.rules import running_rules
+    """The rules generated from the spec, and those of other names that this Prometheus runs."""
+    from bascule.generate.prometheus.rule_groups import rule_files
+    from bascule.judge import running_rules
 
     groups = [group.as_yaml() for files in rule_files(spec).values() for group in files]
     generated = [rule for group in groups for rule in group["rules"] if "alert" in rule]

@@ -12,8 +12,9 @@ from bascule import conventions as names
 from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written, value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
-from bascule.generate.examples import PARTNER
+from bascule.generate.prometheus.examples import PARTNER
 from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
+from bascule.slo import availability
 from bascule.spec import Spec
 from bascule.spec.model import AVAILABILITY, Rollback, Segment
 from bascule.spec.quantities import Gain, format_duration
@@ -208,12 +209,9 @@ def _measure(spec: Spec, trigger: Rollback) -> str:
 
 def _availability(spec: Spec, bound: str) -> str:
     """Over a quarter of a minute: with a minute, one missed scrape of sixty would be below 99 % for a whole minute."""
-    jobs = [name for name, service in spec.services.items() if service.version == spec.versions.candidate]
-    if not jobs:
-        return ""
     scrape = spec.stack.scrape
-    window = format_duration(max(15.0, 4 * max(scrape.interval, scrape.evaluation)))
-    return f"min(avg_over_time({Recorded.SERVICE_UP}{{{among('job', jobs)}}}[{window}])) {bound}"
+    found = availability(spec, max(15.0, 4 * max(scrape.interval, scrape.evaluation)), spec.versions.candidate)
+    return f"{found} {bound}" if found else ""
 
 
 TARGETS: Mapping[str, Callable[[Spec], Iterator[Values]]] = {

@@ -1,101 +1,24 @@
-"""What Elasticsearch and OpenSearch are told once: typed fields for the daily indices, and when these end.
-
-An index is never rolled over: a day's index gets read-only and smaller after two days and is deleted when the
-retention is over. Fields that are not declared are kept but not indexed, so that no line can make the mapping grow.
-"""
+"""Set-up scripts and saved objects for Elasticsearch and OpenSearch: what they put in place is `logformat`'s."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bascule.conventions import log_template_name
-from bascule.generate.log_fields import COLUMNS, SHIPPED, index_prefix
-from bascule.spec import Spec
-
-DAY_SECONDS = 86400
-SETTLED_AFTER = "2d"  # no line of a day comes later than that
-PRIORITY = 200  # above the templates that Elasticsearch brings along (100)
+from bascule.logformat import LogIndex
 
 
-def policy_name(spec: Spec) -> str:
-    return log_template_name(spec.metadata.name)
-
-
-def index_template(spec: Spec) -> dict[str, Any]:
-    return _template(spec, {"index.lifecycle.name": policy_name(spec)})
-
-
-def opensearch_template(spec: Spec) -> dict[str, Any]:
-    """The policy finds its indices by their pattern; the template does not name it."""
-    return _template(spec, {})
-
-
-def _template(spec: Spec, more: dict[str, Any]) -> dict[str, Any]:
-    settings = {
-        "index.number_of_shards": 1,
-        "index.number_of_replicas": 1,
-        "index.refresh_interval": "5s",
-        "index.codec": "best_compression",
-        **more,
-    }
-    mappings = {"dynamic": False, "properties": SHIPPED | COLUMNS}
-    return {
-        "index_patterns": [f"{index_prefix(spec)}-*"],
-        "priority": PRIORITY,
-        "template": {"settings": settings, "mappings": mappings},
-        "_meta": {"description": f"Log lines of {spec.title}, from `bascule generate`"},
-    }
-
-
-def lifecycle_policy(spec: Spec) -> dict[str, Any]:
-    """Elasticsearch ILM: ages count from an index's creation, that is from its day."""
-    warm = {"readonly": {}, "forcemerge": {"max_num_segments": 1}, "set_priority": {"priority": 50}}
-    phases = {
-        "hot": {"min_age": "0ms", "actions": {"set_priority": {"priority": 100}}},
-        "warm": {"min_age": SETTLED_AFTER, "actions": warm},
-        "delete": {"min_age": _kept(spec), "actions": {"delete": {}}},
-    }
-    if spec.logs.retention <= 2 * DAY_SECONDS:
-        del phases["warm"]
-    return {"policy": {"phases": phases}}
-
-
-def state_policy(spec: Spec) -> dict[str, Any]:
-    """OpenSearch ISM: the same life."""
-    end = {"state_name": "delete", "conditions": {"min_index_age": _kept(spec)}}
-    settled = {"state_name": "warm", "conditions": {"min_index_age": SETTLED_AFTER}}
-    warm = {"name": "warm", "actions": [{"read_only": {}}, {"force_merge": {"max_num_segments": 1}}]}
-    delete = {"name": "delete", "actions": [{"delete": {}}], "transitions": []}
-    short = spec.logs.retention <= 2 * DAY_SECONDS
-    hot = {"name": "hot", "actions": [], "transitions": [end if short else settled]}
-    states = [hot] if short else [hot, warm | {"transitions": [end]}]
-    return {
-        "policy": {
-            "description": f"Daily log indices of {spec.title}: deleted after {_kept(spec)}",
-            "default_state": "hot",
-            "states": [*states, delete],
-            "ism_template": [{"index_patterns": [f"{index_prefix(spec)}-*"], "priority": PRIORITY}],
-        }
-    }
-
-
-def _kept(spec: Spec) -> str:
-    """The retention in whole days, and in Elasticsearch's units a single one."""
-    return f"{max(1, round(spec.logs.retention / DAY_SECONDS))}d"
-
-
-def data_view(spec: Spec) -> dict[str, Any]:
+def data_view(index: LogIndex) -> dict[str, Any]:
     """A saved object as Kibana and OpenSearch Dashboards import it."""
-    name = index_prefix(spec)
+    name = index.prefix
     return {
         "id": f"{name}-logs",
         "type": "index-pattern",
-        "attributes": {"title": f"{name}-*", "name": f"{spec.title}: logs", "timeFieldName": "@timestamp"},
+        "attributes": {"title": f"{name}-*", "name": f"{index.title}: logs", "timeFieldName": "@timestamp"},
         "references": [],
     }
 
 
-def setup_script(spec: Spec) -> str:
+def setup_script(index: LogIndex) -> str:
     """Puts the policy and the template in place, and the data view where Kibana is given; may be run again."""
     return f"""\
 #!/bin/sh
@@ -108,8 +31,8 @@ url=${{ELASTICSEARCH_URL:-http://elasticsearch:9200}}
 call() {{ curl -fsS --retry 30 --retry-connrefused ${{NETRC:+--netrc-file "$NETRC"}} "$@" && echo; }}
 json='Content-Type: application/json'
 
-call -X PUT "$url/_ilm/policy/{policy_name(spec)}" -H "$json" --data-binary @ilm-policy.json
-call -X PUT "$url/_index_template/{policy_name(spec)}" -H "$json" --data-binary @index-template.json
+call -X PUT "$url/_ilm/policy/{index.name}" -H "$json" --data-binary @ilm-policy.json
+call -X PUT "$url/_index_template/{index.name}" -H "$json" --data-binary @index-template.json
 if [ -n "${{KIBANA_URL:-}}" ]; then
   call -X POST "$KIBANA_URL/api/saved_objects/_import?overwrite=true" -H 'kbn-xsrf: true' \\
     --form file=@../kibana/data-view.ndjson
@@ -117,7 +40,7 @@ fi
 """
 
 
-def opensearch_setup_script(spec: Spec) -> str:
+def opensearch_setup_script(index: LogIndex) -> str:
     return f"""\
 #!/bin/sh
 # Generated by `bascule generate`. Puts the state policy and the index template in place, before the first index.
@@ -129,8 +52,8 @@ url=${{OPENSEARCH_URL:-http://opensearch:9200}}
 call() {{ curl -fsS --retry 30 --retry-connrefused ${{NETRC:+--netrc-file "$NETRC"}} "$@" && echo; }}
 json='Content-Type: application/json'
 
-policy="$url/_plugins/_ism/policies/{policy_name(spec)}"
+policy="$url/_plugins/_ism/policies/{index.name}"
 # A policy that is there already is left as it is: OpenSearch changes one only by its sequence number.
 call "$policy" >/dev/null 2>&1 || call -X PUT "$policy" -H "$json" --data-binary @ism-policy.json
-call -X PUT "$url/_index_template/{policy_name(spec)}" -H "$json" --data-binary @index-template.json
+call -X PUT "$url/_index_template/{index.name}" -H "$json" --data-binary @index-template.json
 """

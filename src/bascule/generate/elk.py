@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import json
 
-from bascule.generate.elasticsearch import (
-    data_view,
-    index_template,
-    lifecycle_policy,
-    opensearch_setup_script,
-    opensearch_template,
-    setup_script,
-    state_policy,
-)
+from bascule.generate.elasticsearch import data_view, opensearch_setup_script, setup_script
 from bascule.generate.filebeat import filebeat_config
 from bascule.generate.logstash import opensearch_output, pipeline
 from bascule.generate.pushgateway import PUSH_SCRIPT
 from bascule.generate.render import to_json, to_yaml
 from bascule.spec import Spec
+from bascule.spec.log_patterns import log_index
 
 
 def elk_files(spec: Spec) -> dict[str, str]:
@@ -25,15 +18,16 @@ def elk_files(spec: Spec) -> dict[str, str]:
     push = {"pushgateway/push-batch.sh": PUSH_SCRIPT}
     if not spec.logs.sources:
         return push
+    index = log_index(spec)
     return push | {
         "logstash/pipeline.conf": pipeline(spec),
         "logstash/output-opensearch.conf.example": opensearch_output(spec),
         "filebeat/filebeat.yml": to_yaml(filebeat_config(spec)),
-        "elasticsearch/index-template.json": to_json(index_template(spec)),
-        "elasticsearch/ilm-policy.json": to_json(lifecycle_policy(spec)),
-        "elasticsearch/setup.sh": setup_script(spec),
-        "opensearch/index-template.json": to_json(opensearch_template(spec)),
-        "opensearch/ism-policy.json": to_json(state_policy(spec)),
-        "opensearch/setup.sh": opensearch_setup_script(spec),
-        "kibana/data-view.ndjson": json.dumps(data_view(spec)) + "\n",
+        "elasticsearch/index-template.json": to_json(index.template("elasticsearch")),
+        "elasticsearch/ilm-policy.json": to_json(index.policy("elasticsearch")),
+        "elasticsearch/setup.sh": setup_script(index),
+        "opensearch/index-template.json": to_json(index.template("opensearch")),
+        "opensearch/ism-policy.json": to_json(index.policy("opensearch")),
+        "opensearch/setup.sh": opensearch_setup_script(index),
+        "kibana/data-view.ndjson": json.dumps(data_view(index)) + "\n",
     }

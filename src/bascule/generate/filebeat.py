@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bascule.generate.log_fields import sources
 from bascule.generate.logstash import BEATS_PORT
 from bascule.spec import Spec
 
@@ -18,7 +17,7 @@ _LONGEST_LINE_BYTES = 16 * 1024
 
 def filebeat_config(spec: Spec) -> dict[str, Any]:
     return {
-        "filebeat.inputs": [_input(name, source.files) for name, source in sources(spec).items() if source.files],
+        "filebeat.inputs": [_input(name, source.files) for name, source in spec.logs.named.items() if source.files],
         "output.logstash": {"hosts": [f"${{LOGSTASH:logstash:{BEATS_PORT}}}"]},
         "logging.level": "warning",
         # What tells whether lines are lost on the way; scraped by an exporter of Beats, or read by hand.

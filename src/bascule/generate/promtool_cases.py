@@ -9,7 +9,7 @@ from typing import Any
 
 from bascule import conventions as names
 from bascule.alerts import AlertCase, Alerting
-from bascule.generate.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
+from bascule.generate.prometheus.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
 from bascule.spec import Spec
 
 _AWFUL_SECONDS = 2.5

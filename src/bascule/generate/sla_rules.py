@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bascule import slo
 from bascule.alerts import Alerting, alerting
 from bascule.conventions import Alert, Recorded
-from bascule.generate.rules import Recording
+from bascule.generate.prometheus.rules import Recording
 from bascule.slo import AvailabilitySlo, EventSlo, Slo, Tier
 from bascule.spec import Spec
 from bascule.spec.growth import growth_rules

@@ -36,4 +36,4 @@ def difference_text(value: float, unit: str) -> str:
 
 
 def where_text(segment: str) -> str:
-    return "over all segments, at one mix" if segment == TOTAL_SEGMENT else f"in {segment}"
+    return "over all segments, mix-adjusted" if segment == TOTAL_SEGMENT else f"in {segment}"

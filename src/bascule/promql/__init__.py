@@ -2,11 +2,7 @@
 
 from bascule.promql.compared import (
     QUANTILES,
-    bad_difference,
-    bad_share_by_version,
     difference,
-    good_difference,
-    good_share_by_version,
     mix,
     mix_adjusted,
     mix_adjusted_quantile,
@@ -15,11 +11,12 @@ from bascule.promql.compared import (
     p95_seconds,
     quantile_by,
     ratio,
+    share_by_version,
+    share_difference,
     value_by,
     value_series,
 )
 from bascule.promql.counts import (
-    Amount,
     bad_events,
     bad_share,
     counted,
@@ -32,7 +29,6 @@ from bascule.promql.counts import (
     value,
 )
 from bascule.promql.expressions import (
-    WINDOW,
     WINDOW_SECONDS,
     among,
     by_segment,
@@ -40,13 +36,11 @@ from bascule.promql.expressions import (
     canonical_rate,
     indent,
     labelled,
-    not_among,
     strata,
 )
 from bascule.promql.scrapes import SAID_BY, availability_of, scraped
 from bascule.promql.services import (
     availability_by_service,
-    cache_counts,
     cache_hit_ratio,
     service_up,
 )
@@ -64,18 +58,13 @@ from bascule.promql.usage import client_errors, consumers, partner_rates, partne
 __all__ = [
     "QUANTILES",
     "SAID_BY",
-    "WINDOW",
     "WINDOW_SECONDS",
-    "Amount",
     "among",
     "availability_by_service",
     "availability_of",
-    "bad_difference",
     "bad_events",
     "bad_share",
-    "bad_share_by_version",
     "by_segment",
-    "cache_counts",
     "cache_hit_ratio",
     "candidate_share",
     "candidate_share_by_segment",
@@ -85,15 +74,12 @@ __all__ = [
     "consumers",
     "counted",
     "difference",
-    "good_difference",
-    "good_share_by_version",
     "indent",
     "labelled",
     "mean_of",
     "mix",
     "mix_adjusted",
     "mix_adjusted_quantile",
-    "not_among",
     "of_signal",
     "p95_ratio",
     "p95_seconds",
@@ -110,6 +96,8 @@ __all__ = [
     "scraped",
     "seconds",
     "service_up",
+    "share_by_version",
+    "share_difference",
     "share_of",
     "strata",
     "summed",

@@ -6,15 +6,16 @@ Whoever works with signals asks these methods; nothing outside `spec` and `promq
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
-from bascule.spec.part import Contradiction, Part
+from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
+from bascule.spec.part import Contradiction
 from bascule.spec.quantities import Gain, GainField, Quantity
 from bascule.spec.selector import Selector, SelectorField
 
@@ -34,7 +35,7 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-class SignalPart(Part):
+class SignalPart(Counting):
     """What all kinds share. `role`: what the signal stands for, inferred from its name and kind when absent.
 
     The properties say what a signal means, whatever its kind: None or empty where it has no such thing.
@@ -48,11 +49,6 @@ class SignalPart(Part):
     strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
 
     # ------------------------------------------------------------ series
-
-    @property
-    def all_events(self) -> Selector | None:
-        """The counter of every event that the signal is a share, a distribution or a mean of."""
-        return None
 
     @property
     def numerator(self) -> Selector | None:
@@ -70,8 +66,8 @@ class SignalPart(Part):
         return None
 
     @property
-    def counters(self) -> dict[str, Selector]:
-        """The counters whose growth tells everything, by their part; the one that any event moves comes first."""
+    def growing(self) -> dict[str, Selector]:
+        """The counters whose growth is recorded, by their part there; the one that any event moves comes first."""
         return {}
 
     @property
@@ -94,15 +90,7 @@ class SignalPart(Part):
     @property
     def is_share(self) -> bool:
         """Whether the value is a share of events, from 0 to 1: differences are points."""
-        return False
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether every request takes part in it, so that a segment with traffic and no events of it has no data.
-
-        A mean has few events: not every match is rated.
-        """
-        return False
+        return self.statistic is Statistic.SHARE
 
     @property
     def counts_bad(self) -> bool:
@@ -119,11 +107,6 @@ class SignalPart(Part):
         return name in ("", "gain")
 
     # ------------------------------------------------------------ what is wanted
-
-    @property
-    def margin(self) -> float:
-        """A worsening that is nobody's concern, in the signal's unit."""
-        return 0.0
 
     @property
     def quantile_targets(self) -> Mapping[str, float]:
@@ -179,24 +162,12 @@ class RatioSignal(SignalPart):
         return self.events
 
     @property
-    def counters(self) -> dict[str, Selector]:
+    def growing(self) -> dict[str, Selector]:
         return {"total": self.total, "events": self.events}
-
-    @property
-    def is_share(self) -> bool:
-        return True
-
-    @property
-    def is_dense(self) -> bool:
-        return True
 
     @property
     def counts_bad(self) -> bool:
         return self.bad is not None
-
-    @property
-    def margin(self) -> float:
-        return self.harmful_increase
 
     @property
     def gain_target(self) -> Gain | None:
@@ -205,6 +176,33 @@ class RatioSignal(SignalPart):
     @property
     def least_gain(self) -> Gain | None:
         return self.alert_below_gain
+
+    # ------------------------------------------------------------ what is counted
+
+    statistic: ClassVar[Statistic] = Statistic.SHARE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        return SignalCounter(self.total, EVENTS), SignalCounter(self.events, self.amount)
+
+    @property
+    def amount(self) -> CounterPart:
+        return "good" if self.counts_good else "bad"
+
+    @property
+    def counts_good(self) -> bool:
+        return self.good is not None
+
+    @property
+    def harm(self) -> float:
+        return self.harmful_increase
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, self.amount
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return (BadEvents(self.amount, others=self.counts_good),)
 
 
 class HistogramSignal(SignalPart):
@@ -228,16 +226,12 @@ class HistogramSignal(SignalPart):
         return self.series("bucket")
 
     @property
-    def counters(self) -> dict[str, Selector]:
+    def growing(self) -> dict[str, Selector]:
         return {"bucket": self.buckets}
 
     @property
     def selectors(self) -> dict[str, Selector]:
         return {"metric": self.buckets}
-
-    @property
-    def is_dense(self) -> bool:
-        return True
 
     def has_statistic(self, name: str) -> bool:
         return re.fullmatch(r"p\d+", name) is not None
@@ -245,6 +239,26 @@ class HistogramSignal(SignalPart):
     @property
     def quantile_targets(self) -> Mapping[str, float]:
         return self.targets
+
+    # ------------------------------------------------------------ what is counted
+
+    statistic: ClassVar[Statistic] = Statistic.QUANTILE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        return (SignalCounter(self.series("bucket"), EVENTS, buckets=True),)
+
+    @property
+    def shown(self) -> str:
+        """p95 where it is a target or none is, else the highest target."""
+        return "p95" if "p95" in self.targets else max(self.targets, key=quantile_of, default="p95")
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, *bounds
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return tuple(BadEvents(bound, others=True, bound=bound) for bound in bounds)
 
 
 class MeanSignal(SignalPart):
@@ -268,7 +282,7 @@ class MeanSignal(SignalPart):
         return self.sum
 
     @property
-    def counters(self) -> dict[str, Selector]:
+    def growing(self) -> dict[str, Selector]:
         return {"count": self.count, "sum": self.sum}
 
     @property
@@ -278,6 +292,27 @@ class MeanSignal(SignalPart):
     @property
     def gain_target(self) -> Gain | None:
         return self.target_gain
+
+    # ------------------------------------------------------------ what is counted
+
+    statistic: ClassVar[Statistic] = Statistic.MEAN
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        """Squares have a counter of their own, or are read off the buckets of the histogram that has the sum."""
+        both = SignalCounter(self.sum, "sum"), SignalCounter(self.count, EVENTS)
+        if self.sum_of_squares is not None:
+            return *both, SignalCounter(self.sum_of_squares, "squares")
+        name = self.sum.metric.removesuffix("_sum")
+        buckets = SignalCounter(self.sum.named(f"{name}_bucket"), None, buckets=True)
+        return both if name == self.sum.metric else (*both, buckets)
+
+    @property
+    def amount(self) -> CounterPart:
+        return "sum"
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, "sum", "squares", *bounds
 
 
 class GaugeSignal(SignalPart):
@@ -303,9 +338,3 @@ class GaugeSignal(SignalPart):
 
 
 Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]
-
-
-def quantile_of(statistic: str) -> float:
-    """0.95 of `p95`, 0.999 of `p999`."""
-    digits = statistic.removeprefix("p")
-    return int(digits) / float(10 ** len(digits))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from bascule.api.tokens import FOLDER, WEBHOOK, read_token
 from bascule.discover import compare
 from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
 from bascule.processes import ports, programs
@@ -21,6 +22,7 @@ from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
+from bascule.transport import Http
 
 __all__ = ["Check", "doctor", "told"]
 
@@ -70,6 +72,7 @@ def doctor(spec: Spec) -> list[Check]:
         *_inputs(spec),
         *_ports(spec),
         *_prometheus(spec),
+        *_delivery(spec),
         _disk(Layout(spec.stack.state).state),
         _clock(),
     ]
@@ -162,6 +165,28 @@ def _prometheus(spec: Spec) -> Iterator[Check]:
     yield from (Check(each.key, "missing", each.what, each.fix) for each in differences)
     if not differences:
         yield Check(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
+
+
+def _delivery(spec: Spec) -> Iterator[Check]:
+    """Whether a running journal takes what Alertmanager sends: no alert, with the credential that it reads."""
+    layout = Layout(spec.stack.state)
+    if state.holder(layout.state) is None:
+        return
+    file, url = layout.config / FOLDER / WEBHOOK, spec.stack.url("incidents")
+    http = Http("the incidents role", url, seconds=5.0, fix="look at its log in the state folder")
+    try:
+        token = {"Authorization": f"Bearer {read_token(file)}"}
+        answer = http.ask("POST", "/api/webhook", json={"version": "4", "alerts": []}, headers=token)
+    except BasculeError as error:
+        yield Check("alert delivery", "missing", error.what, error.mend)
+        return
+    finally:
+        http.close()
+    if answer.is_success:
+        yield Check("alert delivery", "ok", f"{url} takes the credential that Alertmanager sends")
+    else:
+        what = f"{url} answered {answer.status} to the credential in {file}: no alert reaches the incident journal"
+        yield Check("alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it anew")
 
 
 def _disk(folder: Path) -> Check:

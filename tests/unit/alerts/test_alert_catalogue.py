@@ -14,8 +14,8 @@ from bascule.conventions import Alert, Recorded, RuleGroup, Severity
 from bascule.conventions import Rule as Named
 from bascule.errors import BasculeError
 from bascule.generate.alerts import GIVEN
+from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.promtool_cases import SCENES
-from bascule.generate.rule_groups import rule_groups
 from bascule.spec import load, parse
 
 ROOT = Path(__file__).parents[3]

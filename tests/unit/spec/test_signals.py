@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bascule.spec import Role, Spec, load, parse
+from bascule.spec.counters import quantile_of
 from bascule.spec.growth import growth_rules
-from bascule.spec.signals import quantile_of
 
 BUILT_IN = load("supersmartmatch")
 HEAD = """
@@ -42,7 +42,7 @@ def test_each_kind_says_what_it_counts() -> None:
 
 def test_the_counters_of_a_signal_begin_with_the_one_that_any_event_moves() -> None:
     """Its growth tells that rules were evaluated: a counter of failures may have no series yet."""
-    parts = {name: list(signal.counters) for name, signal in BUILT_IN.signals.items()}
+    parts = {name: list(signal.growing) for name, signal in BUILT_IN.signals.items()}
     assert parts["errors"] == ["total", "events"]
     assert parts["latency"] == ["bucket"]
     assert parts["satisfaction"] == ["count", "sum"]
