@@ -46,6 +46,13 @@ UNKNOWN = "unknown"  # a label value that was expected and did not come
 OTHER = "other"  # an undeclared label value beyond the cap
 NONE = "none"  # a label that does not apply, such as the partner of a freemium user
 
+# ---------------------------------------------------------------- answers, the same in logs and instrumentation
+
+CLIENT_LEFT = "499"  # nginx' status: the client closed the connection before the answer's end; no error
+CLIENT_GAVE_UP = "599"  # it did so after `patience`: an error, matched by `status=~"5.."`
+PATIENCE_SECONDS = 10.0  # unless the spec has a p99 target: ten times that
+MONITORING_AGENTS = ("Prometheus/", "Blackbox Exporter/", "Bascule/")  # User-Agents of scrapes and probes: no traffic
+
 # ---------------------------------------------------------------- buckets (they hold every declared target)
 
 LATENCY_BUCKETS_SECONDS = (

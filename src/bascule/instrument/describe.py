@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bascule.conventions import UNKNOWN
 from bascule.instrument.problems import Problems
-from bascule.instrument.requests import Key
 
-ENDPOINT_KEY = "bascule.endpoint"  # in a WSGI environ or ASGI scope: the template a framework's own hook found
-
-CLIENT_GONE = "499"  # nginx' word for a client that left before the answer's end
-FAILED = "500"
-
-Resolver = Callable[[Any], str]  # from a WSGI environ, an ASGI scope or a framework's request
-Source = str | Resolver  # a fixed text or a header's name; or a callable
-TraceSource = Callable[[Any], str | None]
+ROUTES_KEY = "bascule.routes"  # in a WSGI environ or ASGI scope: a list that copies share, filled by a framework's hook
 LONGEST_TRACE_ID = 64  # characters; OpenMetrics allows an exemplar 128 with its label's name
+
+Key = tuple[str, str, str, str, str, str]  # version, endpoint, method, status, segment, partner
+Headers = Mapping[Any, Any]
+Find = Callable[[Any], str]  # from a WSGI environ, an ASGI scope or a framework's request
+Resolver = Callable[[Any, Headers], str]  # from an environ or scope, and the request's headers
+Source = str | Find  # a fixed text or a header's name; or a callable
+TraceSource = Callable[[Any], str | None]
+
+
+matchers: list[Find] = []  # of frameworks in use: find the route of a request that ended before their hook saw it
 
 
 class Describe:
@@ -27,7 +29,7 @@ class Describe:
     __slots__ = ("endpoint", "partner", "segment", "trace_id", "version")
 
     def __init__(
-        self, version: Resolver, endpoint: Resolver, segment: Resolver, partner: Resolver, trace_id: Resolver | None
+        self, version: Resolver, endpoint: Find, segment: Resolver, partner: Resolver, trace_id: Find | None
     ) -> None:
         self.version = version
         self.endpoint = endpoint
@@ -35,14 +37,14 @@ class Describe:
         self.partner = partner
         self.trace_id = trace_id  # None: no exemplars, and nothing paid for them
 
-    def key(self, request: Any, method: str, status: str) -> Key:
+    def key(self, request: Any, headers: Headers, method: str, status: str) -> Key:
         return (
-            self.version(request),
+            self.version(request, headers),
             self.endpoint(request),
             method,
             status,
-            self.segment(request),
-            self.partner(request),
+            self.segment(request, headers),
+            self.partner(request, headers),
         )
 
     def trace(self, request: Any) -> str:
@@ -59,32 +61,55 @@ class Kind:
     def resolver(self, label: str, source: Source, missing: str, problems: Problems) -> Resolver:
         if isinstance(source, str):
             return self.header(source, missing)
-        return safe(label, self.call(source), problems)
+        find = safe(label, self.call(source), problems)
+        return lambda request, headers: find(request)
 
 
 def unchanged(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
 
 
-def safe(label: str, resolve: Resolver, problems: Problems) -> Resolver:
-    """`resolve`, but `unknown` where it raises or finds nothing: a broken callable never fails a request."""
+def fixed(text: str) -> Resolver:
+    return lambda request, headers: text
 
-    def resolved(request: Any) -> str:
+
+def endpoint_of(path_key: str, declared: Container[str], told: Find, again: Find) -> Find:
+    """What a framework's hook added, or its own mark `told`, or the route that is matched `again`; else `unknown`.
+
+    The path, under `path_key` in the environ or scope, only where it is a declared endpoint; never a raw path.
+    """
+
+    def find(request: Any) -> str:
+        routes = request[ROUTES_KEY]
+        template = routes[-1] if routes else told(request) or again(request)
+        return request[path_key] if template == UNKNOWN and request[path_key] in declared else template
+
+    return find
+
+
+def matched_again(request: Any) -> str:
+    return next((route for match in matchers if (route := match(request))), "")
+
+
+def safe(label: str, find: Find, problems: Problems) -> Find:
+    """`find`, but `unknown` where it raises or finds nothing: a broken callable never fails a request."""
+
+    def found(request: Any) -> str:
         try:
-            found = resolve(request)
-            if isinstance(found, str) and found:
-                return found
-            if found is not None and found != "":
-                problems.note(f"bad_{label}", found)
+            text = find(request)
+            if isinstance(text, str) and text:
+                return text
+            if text is not None and text != "":
+                problems.note(f"bad_{label}", text)
             return UNKNOWN
         except Exception as error:  # noqa: BLE001 - the service's own code may raise anything; it is counted
             problems.note(f"broken_{label}", error)
             return UNKNOWN
 
-    return resolved
+    return found
 
 
-def safe_trace(find: TraceSource, problems: Problems) -> Resolver:
+def safe_trace(find: TraceSource, problems: Problems) -> Find:
     """`find`, but "" where it raises, or finds nothing that can be an exemplar."""
 
     def found(request: Any) -> str:

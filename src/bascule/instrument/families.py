@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from bascule.conventions import METRICS, RESPONSE_TIME, Metric
+from bascule.conventions import HTTP_DURATION, HTTP_REQUESTS, METRICS, RESPONSE_TIME, Metric
 from bascule.instrument.derived import ResponseTime
 
 Families = dict[Metric, Any]  # the prometheus_client object of each metric
@@ -26,11 +27,38 @@ def make_families(registry: CollectorRegistry, buckets: Mapping[str, tuple[float
     return families
 
 
+class RequestCounter(Counter):
+    """Increased by one and nothing else, without the checks that other amounts need: it is paid for by each request."""
+
+    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
+        self._value.inc(1)
+
+
+class RequestDuration(Histogram):
+    """Finds the bucket by bisection, without checks: it is paid for by each request."""
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        if exemplar:
+            super().observe(amount, exemplar)
+        else:
+            self._sum.inc(amount)
+            self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+
+
+_CLASSES: dict[Metric, Any] = {
+    HTTP_REQUESTS: RequestCounter,
+    HTTP_DURATION: RequestDuration,
+    RESPONSE_TIME: ResponseTime,
+}
+_KINDS: dict[str, Any] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
+
+
 def _make(metric: Metric, registry: CollectorRegistry, bounds: tuple[float, ...]) -> MetricWrapperBase:
-    if metric.kind == "counter":
-        return Counter(metric.name, metric.help, metric.labels, registry=registry)
+    make = _CLASSES.get(metric, _KINDS[metric.kind])
+    options: dict[str, Any] = {}
+    if metric.kind == "histogram":
+        options["buckets"] = bounds
     if metric.kind == "gauge":
-        mode: Any = metric.multiprocess_mode
-        return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=mode)
-    make = ResponseTime if metric is RESPONSE_TIME else Histogram
-    return make(metric.name, metric.help, metric.labels, registry=registry, buckets=bounds)
+        options["multiprocess_mode"] = metric.multiprocess_mode
+    made: MetricWrapperBase = make(metric.name, metric.help, metric.labels, registry=registry, **options)
+    return made

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bascule.conventions import ENDPOINT, HTTP_DURATION, HTTP_REQUESTS, METHOD, PARTNER, SEGMENT, STATUS, VERSION
+from bascule.conventions import (
+    CLIENT_GAVE_UP,
+    CLIENT_LEFT,
+    ENDPOINT,
+    HTTP_DURATION,
+    HTTP_REQUESTS,
+    METHOD,
+    PARTNER,
+    SEGMENT,
+    STATUS,
+    VERSION,
+)
 from bascule.instrument.core import ZERO_STATUSES, Core
+from bascule.instrument.describe import Describe, Key
 
-Key = tuple[str, str, str, str, str, str]  # version, endpoint, method, status, segment, partner
+FAILED = "500"
 IMPLIED_METHODS = frozenset({"HEAD", "OPTIONS"})  # frameworks add them to routes; they need not exist at zero
 
 AdmitEndpoint = Callable[[str], str]
@@ -17,10 +29,16 @@ AdmitEndpoint = Callable[[str], str]
 class Requests:
     """Records requests of one application. Keys hold raw values; what they are recorded as is decided once."""
 
-    def __init__(self, core: Core, admit_endpoint: AdmitEndpoint) -> None:
+    def __init__(self, core: Core, describe: Describe, admit_endpoint: AdmitEndpoint) -> None:
         self._core = core
+        self.describe = describe
         self._admit_endpoint = admit_endpoint
+        self._patience = core.config.patience
         self._children: dict[Key, tuple[Any, Any]] = {}
+
+    def left(self, seconds: float) -> str:
+        """The status of a request whose client left after so many seconds, before the answer's end."""
+        return CLIENT_LEFT if seconds < self._patience else CLIENT_GAVE_UP
 
     def record(self, key: Key, seconds: float, trace_id: str = "") -> None:
         """Count one request. With a trace id, it is kept as the exemplar of the duration's bucket."""
