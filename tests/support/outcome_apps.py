@@ -17,7 +17,7 @@ from typing import Any
 from bascule.instrument import Instrument
 
 SLOW_SECONDS = 0.5
-SLOWER_SECONDS = 2.5
+SLOWER_SECONDS = 2.0
 CHUNK_SECONDS = 0.02
 CHUNKS = 100
 FILE = Path(__file__)

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import websockets
 from outcome_apps import SLOW_SECONDS
-from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from bascule.processes.ports import free
@@ -30,7 +29,7 @@ from bascule.processes.ready import answers, wait_until
 SUPPORT = Path(__file__).parent
 PAGE = SUPPORT.parents[1] / "docs" / "instrument.md"
 PATIENCE_SECONDS = 1.5
-SERVERS_PATIENCE_SECONDS = 2  # after which a server ends a worker or a request, where it does
+SERVERS_PATIENCE_SECONDS = 3  # after which a server ends a worker or a request, where it does
 CLIENTS_PATIENCE_SECONDS = 1  # of one that wants the whole answer, and gets none
 COUNTED_WITHIN_SECONDS = 20
 STOPPED_WITHIN_SECONDS = 5
@@ -72,7 +71,9 @@ SERVERS = {
     "hypercorn": _server(
         "hypercorn", "--bind", "127.0.0.1:PORT", "--graceful-timeout", "1", asgi=True, ends_hanging=True
     ),
-    "daphne": _server("daphne", "-p", "PORT", "--http-timeout", "2", asgi=True, ends_hanging=True),
+    "daphne": _server(
+        "daphne", "-p", "PORT", "--http-timeout", str(SERVERS_PATIENCE_SECONDS), asgi=True, ends_hanging=True
+    ),
     "granian": _granian("asgi"),
     "gunicorn asgi": _gunicorn("asgi", "--asgi-disconnect-grace-period", "1", asgi=True),
     "gunicorn uvicorn": _gunicorn("uvicorn.workers.UvicornWorker", asgi=True),
@@ -130,10 +131,10 @@ class Service:
     process: subprocess.Popen[bytes]
 
     def counted(self) -> Counts:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(self.folder))  # type: ignore[no-untyped-call]
+        files = [str(file) for file in self.folder.glob("*.db") if file.stat().st_size]
+        families = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         found: Counts = {}
-        for sample in (sample for family in registry.collect() for sample in family.samples):
+        for sample in (sample for family in families for sample in family.samples):
             if sample.name == "http_requests_total" and sample.value:
                 key = (sample.labels["endpoint"], sample.labels["method"], sample.labels["status"])
                 found[key] = found.get(key, 0) + sample.value

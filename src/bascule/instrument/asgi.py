@@ -27,7 +27,6 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})  # or a file as one
-WEBSOCKET = "WEBSOCKET"  # the method label of handshakes
 ACCEPTED, REFUSED = "101", "403"
 
 
@@ -75,6 +74,7 @@ class _Exchange:
     )
 
     DISCONNECT: str  # the message that says that the client has left
+    METHOD = ""  # the method label; "": the scope's
 
     def __init__(self, requests: Requests, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         self._started = perf_counter()
@@ -118,10 +118,17 @@ class _Exchange:
 
     async def _ask_why(self) -> None:
         """Receive what the server has to say at once, which the application did not ask for."""
-        asked = asyncio.ensure_future(self.receive())
+        asked = asyncio.ensure_future(self._receive_the_rest())
         with suppress(asyncio.CancelledError):
             await asyncio.wait({asked}, timeout=0)
         asked.cancel()
+
+    async def _receive_the_rest(self) -> None:
+        """The rest of the request, and the message after it, which can only be that the client has left."""
+        while (await self.receive()).get("more_body", False):
+            pass
+        if not self._left:
+            await self.receive()
 
     def _leave(self) -> None:
         self._left = self._left or perf_counter()
@@ -134,7 +141,7 @@ class _Exchange:
 
     def _record(self, status: str, seconds: float) -> None:
         scope, describe = self._scope, self._requests.describe
-        key = describe.key(scope, self._headers, scope.get("method", WEBSOCKET), status)
+        key = describe.key(scope, self._headers, self.METHOD or scope["method"], status)
         self._requests.record(key, seconds, describe.trace(scope))
 
 
@@ -170,6 +177,7 @@ class _Handshake(_Exchange):
     __slots__ = ()
 
     DISCONNECT = "websocket.disconnect"
+    METHOD = "WEBSOCKET"
 
     async def send(self, message: Message) -> None:
         try:

@@ -22,6 +22,12 @@ DECLARED = {
 }
 
 
+def page_of(instrument: Instrument, **environ: str) -> str:
+    """The metrics page, as a scraper gets it."""
+    asked = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", **environ}
+    return b"".join(instrument.metrics_app()(asked, lambda *arguments: None)).decode()
+
+
 class Reading:
     """Reads samples of a registry, as a scraper would see them."""
 
@@ -39,6 +45,15 @@ class Reading:
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    def all(self, name: str, label: str, **labels: str) -> list[tuple[str, float]]:
+        """The label's value, and the sample's, of all samples of that name whose labels include these."""
+        return [
+            (sample.labels[label], sample.value)
+            for family in self._registry.collect()
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
 
     def problems(self, reason: str) -> float:
         return self(INSTRUMENT_PROBLEMS.name, reason=reason) or 0.0
