@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from werkzeug.exceptions import BadRequest
+from werkzeug.wsgi import LimitedStream
 
 from bascule.instrument import Instrument
 
