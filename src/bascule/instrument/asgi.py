@@ -16,7 +16,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from bascule.instrument.describe import ROUTES_KEY, Headers, Kind, Resolver, unchanged
+from bascule.instrument.describe import ROUTES_KEY, Headers, Kind, unchanged
 from bascule.instrument.exposition import render
 from bascule.instrument.requests import FAILED, Requests
 
@@ -203,14 +203,8 @@ def _handshake_status(message: Message) -> str:
     return {"websocket.accept": ACCEPTED, "websocket.close": REFUSED}.get(message["type"], "")
 
 
-def header(name: str, missing: str) -> Resolver:
-    key = name.lower().encode("latin-1")
-
-    def find(scope: Scope, headers: Headers) -> str:
-        value = headers.get(key)
-        return value.decode("latin-1") if value else missing
-
-    return find
+def header(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 ASGI = Kind(header, unchanged)

@@ -6,46 +6,30 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bascule.conventions import UNKNOWN
+from bascule.conventions import NONE, PARTNER, SEGMENT, UNKNOWN, VERSION
 from bascule.instrument.problems import Problems
 
 ROUTES_KEY = "bascule.routes"  # in a WSGI environ or ASGI scope: a list that copies share, filled by a framework's hook
 LONGEST_TRACE_ID = 64  # characters; OpenMetrics allows an exemplar 128 with its label's name
 
-Key = tuple[str, str, str, str, str, str]  # version, endpoint, method, status, segment, partner
+Text = str | bytes  # a header's value is bytes under ASGI, and decoded when its label set is first seen
+Key = tuple[str, str, str, str, Text, Text]  # version, endpoint, method, status, segment, partner
 Headers = Mapping[Any, Any]
 Find = Callable[[Any], str]  # from a WSGI environ, an ASGI scope or a framework's request
-Resolver = Callable[[Any, Headers], str]  # from an environ or scope, and the request's headers
 Source = str | Find  # a fixed text or a header's name; or a callable
 TraceSource = Callable[[Any], str | None]
-
+KeyOf = Callable[[Any, Headers, str, str], Key]  # from an environ or scope, its headers, method and status
+Resolver = Callable[[Any, Headers], Text]  # from an environ or scope, and its headers
 
 matchers: list[Find] = []  # of frameworks in use: find the route of a request that ended before their hook saw it
 
 
+@dataclass(frozen=True, slots=True)
 class Describe:
     """Finds a request's labels. Asked when the answer starts or ends, while a framework's context lives."""
 
-    __slots__ = ("endpoint", "partner", "segment", "trace_id", "version")
-
-    def __init__(
-        self, version: Resolver, endpoint: Find, segment: Resolver, partner: Resolver, trace_id: Find | None
-    ) -> None:
-        self.version = version
-        self.endpoint = endpoint
-        self.segment = segment
-        self.partner = partner
-        self.trace_id = trace_id  # None: no exemplars, and nothing paid for them
-
-    def key(self, request: Any, headers: Headers, method: str, status: str) -> Key:
-        return (
-            self.version(request, headers),
-            self.endpoint(request),
-            method,
-            status,
-            self.segment(request, headers),
-            self.partner(request, headers),
-        )
+    key: KeyOf
+    trace_id: Find | None  # None: no exemplars, and nothing paid for them
 
     def trace(self, request: Any) -> str:
         return self.trace_id(request) if self.trace_id is not None else ""
@@ -53,24 +37,53 @@ class Describe:
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between WSGI, ASGI and frameworks: how a header is read, and what a callable is given."""
+    """What differs between WSGI, ASGI and frameworks: the key of a header, and what a callable is given."""
 
-    header: Callable[[str, str], Resolver]  # name, value if missing
+    header: Callable[[str], Text]
     call: Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
 
-    def resolver(self, label: str, source: Source, missing: str, problems: Problems) -> Resolver:
-        if isinstance(source, str):
-            return self.header(source, missing)
-        find = safe(label, self.call(source), problems)
+    def key_of(self, version: Source, endpoint: Find, segment: Source, partner: Source, problems: Problems) -> KeyOf:
+        if isinstance(version, str) and isinstance(segment, str) and isinstance(partner, str):
+            return _looked_up(version, endpoint, self.header(segment), self.header(partner))
+        return _asked_for(
+            self._fixed(version) if isinstance(version, str) else self._called(VERSION, version, problems),
+            endpoint,
+            self._header(segment, UNKNOWN) if isinstance(segment, str) else self._called(SEGMENT, segment, problems),
+            self._header(partner, NONE) if isinstance(partner, str) else self._called(PARTNER, partner, problems),
+        )
+
+    def _fixed(self, text: str) -> Resolver:
+        return lambda request, headers: text
+
+    def _header(self, name: str, missing: str) -> Resolver:
+        key = self.header(name)
+        return lambda request, headers: headers.get(key) or missing
+
+    def _called(self, label: str, call: Find, problems: Problems) -> Resolver:
+        find = safe(label, self.call(call), problems)
         return lambda request, headers: find(request)
+
+
+def _looked_up(version: str, endpoint: Find, segment: Text, partner: Text) -> KeyOf:
+    """Without callables, which is usual, nothing but look-ups is paid for."""
+
+    def key(request: Any, headers: Headers, method: str, status: str) -> Key:
+        found = headers.get
+        return version, endpoint(request), method, status, found(segment) or UNKNOWN, found(partner) or NONE
+
+    return key
+
+
+def _asked_for(version: Resolver, endpoint: Find, segment: Resolver, partner: Resolver) -> KeyOf:
+    def key(request: Any, headers: Headers, method: str, status: str) -> Key:
+        where = str(version(request, headers)), endpoint(request)
+        return *where, method, status, segment(request, headers), partner(request, headers)
+
+    return key
 
 
 def unchanged(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
-
-
-def fixed(text: str) -> Resolver:
-    return lambda request, headers: text
 
 
 def endpoint_of(path_key: str, declared: Container[str], told: Find, again: Find) -> Find:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from bascule.conventions import BUILD_INFO, ENDPOINT, MONITORING_AGENTS, NONE, PARTNER, SEGMENT, UNKNOWN, VERSION
+from bascule.conventions import BUILD_INFO, ENDPOINT, MONITORING_AGENTS, UNKNOWN, VERSION
 from bascule.instrument import asgi as asgi_side
 from bascule.instrument import wsgi as wsgi_side
 from bascule.instrument.asgi import AsgiApp, AsgiMiddleware
@@ -23,7 +23,6 @@ from bascule.instrument.describe import (
     Source,
     TraceSource,
     endpoint_of,
-    fixed,
     matched_again,
     safe,
     safe_trace,
@@ -162,13 +161,10 @@ class Instrument(Recorder):
         return endpoint_of(path_key, declared, told, safe(ENDPOINT, again, problems)), trusting(self._core)
 
     def _requests(self, kind: Kind, endpoint: Find, admit: AdmitEndpoint, segment: Source, partner: Source) -> Requests:
-        problems, version = self._core.problems, self.version
+        problems = self._core.problems
         trace_id = self._trace_id if directory() is None else None
         describe = Describe(
-            version=fixed(version) if isinstance(version, str) else kind.resolver(VERSION, version, UNKNOWN, problems),
-            endpoint=endpoint,
-            segment=kind.resolver(SEGMENT, segment, UNKNOWN, problems),
-            partner=kind.resolver(PARTNER, partner, NONE, problems),
-            trace_id=safe_trace(kind.call(trace_id), problems) if trace_id else None,
+            kind.key_of(self.version, endpoint, segment, partner, problems),
+            safe_trace(kind.call(trace_id), problems) if trace_id else None,
         )
         return Requests(self._core, describe, admit)

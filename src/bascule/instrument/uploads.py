@@ -58,10 +58,9 @@ class Upload:
         return data
 
 
-def watched(environ: dict[str, Any]) -> Upload | None:
-    """The request's body, from here on watched; None where it announced none."""
-    length = environ.get("CONTENT_LENGTH")
-    if not length or not length.isdecimal():
+def watched(environ: dict[str, Any], length: str) -> Upload | None:
+    """The request's body, from here on watched; None where it announced none. `length` is its CONTENT_LENGTH."""
+    if not length.isdecimal():
         return None
     environ["wsgi.input"] = upload = Upload(environ["wsgi.input"], int(length))
     return upload

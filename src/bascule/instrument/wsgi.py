@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from bascule.conventions import CLIENT_LEFT
-from bascule.instrument.describe import ROUTES_KEY, Headers, Key, Kind, Resolver, unchanged
+from bascule.instrument.describe import ROUTES_KEY, Key, Kind, unchanged
 from bascule.instrument.exposition import render
 from bascule.instrument.requests import FAILED, Requests
 from bascule.instrument.uploads import watched
@@ -80,19 +80,16 @@ class _Answer:
         self._key: Key | None = None
         self._trace = ""
         self._outcome: str | None = None  # until the body has ended
-        self._upload = watched(environ)
+        length = environ.get("CONTENT_LENGTH")
+        self._upload = watched(environ, length) if length and length != "0" else None
         environ.setdefault(ROUTES_KEY, [])
 
     def start(self, status: str, *arguments: Any) -> Any:
-        self._describe(status[:3])
-        return self._start_response(status, *arguments)
-
-    def _describe(self, status: str) -> Key:
         environ, describe = self._environ, self._requests.describe
-        self._key = key = describe.key(environ, environ, environ["REQUEST_METHOD"], status)
+        self._key = describe.key(environ, environ, environ["REQUEST_METHOD"], status[:3])
         if describe.trace_id is not None:
             self._trace = describe.trace_id(environ)
-        return key
+        return self._start_response(status, *arguments)
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -122,7 +119,8 @@ class _Answer:
     def count(self, outcome: str) -> None:
         """Record the request, with the status it started with unless `outcome` is another."""
         seconds = perf_counter() - self._started
-        key = self._key or self._describe(FAILED)
+        environ = self._environ
+        key = self._key or self._requests.describe.key(environ, environ, environ["REQUEST_METHOD"], FAILED)
         if self._upload is not None and self._upload.is_cut:
             outcome = CLIENT_LEFT
         if outcome:
@@ -134,13 +132,8 @@ def _is_file(body: Iterable[bytes], wrapper: Any) -> bool:
     return isinstance(wrapper, type) and isinstance(body, wrapper)
 
 
-def header(name: str, missing: str) -> Resolver:
-    key = "HTTP_" + name.upper().replace("-", "_")
-
-    def find(environ: Environ, headers: Headers) -> str:
-        return headers.get(key) or missing
-
-    return find
+def header(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
 
 
 WSGI = Kind(header, unchanged)
