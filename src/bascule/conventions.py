@@ -107,6 +107,13 @@ def probe_job(name: str) -> str:
     return f"probe-{name}"
 
 
+# ---------------------------------------------------------------- answers, the same in logs and instrumentation
+
+CLIENT_LEFT = "499"  # nginx' status: the client closed the connection before the answer's end; no error
+CLIENT_GAVE_UP = "599"  # it did so after `patience`: an error, matched by `status=~"5.."`
+PATIENCE_SECONDS = 10.0  # unless the spec has a p99 target: ten times that
+MONITORING_AGENTS = ("Prometheus/", "Blackbox Exporter/", "Bascule/")  # User-Agents of scrapes and probes: no traffic
+
 # ---------------------------------------------------------------- buckets (they hold every declared target)
 
 LATENCY_BUCKETS_SECONDS = (
