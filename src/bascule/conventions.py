@@ -97,10 +97,22 @@ OTHER = "other"  # an undeclared label value beyond the cap
 NONE = "none"  # a label that does not apply, such as the partner of a freemium user
 
 
+def certificate_job(name: str) -> str:
+    """The `job` label of the look at an https probe's certificate, which verifies nothing."""
+    return f"certificate-{name}"
+
+
 def probe_job(name: str) -> str:
     """The `job` label of the probe of that name."""
     return f"probe-{name}"
 
+
+# ---------------------------------------------------------------- answers, the same in logs and instrumentation
+
+CLIENT_LEFT = "499"  # nginx' status: the client closed the connection before the answer's end; no error
+CLIENT_GAVE_UP = "599"  # it did so after `patience`: an error, matched by `status=~"5.."`
+PATIENCE_SECONDS = 10.0  # unless the spec has a p99 target: ten times that
+MONITORING_AGENTS = ("Prometheus/", "Blackbox Exporter/", "Bascule/")  # User-Agents of scrapes and probes: no traffic
 
 # ---------------------------------------------------------------- buckets (they hold every declared target)
 
@@ -401,6 +413,8 @@ class Recorded(StrEnum):
     PLANNED_BY_SEGMENT = "segment:planned_share:max"
     PLANNED_BY_VERSION = "version_segment:planned_share:ratio"
     SERVICE_UP = "bascule:service_up"
+    PROBE_FAILURE = "probe:failure:reason"  # with the label `reason`
+    CERTIFICATE_EXPIRY = "probe:certificate_expiry_timestamp_seconds:last"
     SERVICE_AVAILABILITY = "job:availability:avg5m"
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"

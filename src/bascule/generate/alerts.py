@@ -83,6 +83,12 @@ def _traffic(spec: Spec) -> Iterator[Values]:
     yield {"seen": seen, "error": error}
 
 
+def _services(spec: Spec) -> Iterator[Values]:
+    why = f"`{Recorded.PROBE_FAILURE}{{job=%q,instance=%q}}` $labels.job $labels.instance"
+    told = f"{{{{ with printf {why} | query }}}}: {{{{ . | first | label `reason` }}}}{{{{ end }}}}"
+    yield {"why": told if spec.probes else ""}
+
+
 def _judge(spec: Spec) -> Iterator[Values]:
     """What the judge says of the alarm stands in a series beside it; without that, the bare fact."""
     said = f"`{names.SIGNAL_ALARM_INFO.name}{{signal=%q,user_segment=%q}}` $labels.signal $labels.user_segment"
@@ -99,6 +105,7 @@ GIVEN: Mapping[str, Callable[[Spec], Iterator[Values]]] = {
     Alert.ACCURACY_DEGRADED: _accuracy_gain,
     Alert.V2_ERROR_SPIKE: _errors,
     Alert.MIGRATION_STALLED: _traffic,
+    Alert.SERVICE_DOWN: _services,
     Alert.CANDIDATE_WORSE: _judge,
     **TARGETS,
 }

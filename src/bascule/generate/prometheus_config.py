@@ -9,15 +9,19 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from bascule.conventions import probe_job
+from bascule.conventions import certificate_job, probe_job
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
+from bascule.spec.addresses import bracketed
 from bascule.spec.model import Probe, Service
 from bascule.spec.quantities import format_duration
 
 # A probe opens a connection each time: looking at most every 5 s is kind to what is probed.
 PROBE_INTERVAL_SECONDS = 5.0
 PROBE_TIMEOUT_SECONDS = 2.0
+PROBE_GIVES_UP_SECONDS = PROBE_TIMEOUT_SECONDS - 0.5  # the exporter keeps half a second of the scrape's for its answer
+ANY_CERTIFICATE = "_any_certificate"  # a module's name that no probe can have
+HTTPS_PORT = 443
 
 
 def prometheus_config(spec: Spec) -> dict[str, Any]:
@@ -39,6 +43,7 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
 def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     services = [_service_job(spec, name, service) for name, service in spec.services.items()]
     probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
+    probes += [_certificate_job(spec, name, probe) for name, probe in _https_probes(spec).items()]
     roles = [_own_job(spec, f"bascule-{role}", role) for role in (*spec.roles, "supervisor")]
     programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
     own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
@@ -123,6 +128,29 @@ def _probe_job(spec: Spec, name: str, probe: Probe) -> dict[str, Any]:
     }
 
 
+def _certificate_job(spec: Spec, name: str, probe: Probe) -> dict[str, Any]:
+    """A second look that takes any certificate: the exporter tells nothing of one that it does not trust.
+
+    Its series carry the probe's own `instance`.
+    """
+    job = _probe_job(spec, name, probe)
+    address = f"{bracketed(probe.host)}:{urlsplit(probe.url).port or HTTPS_PORT}"
+    return job | {
+        "job_name": certificate_job(name),
+        "params": {"module": [ANY_CERTIFICATE]},
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "instance"},
+            {"target_label": "__param_target", "replacement": address},
+            job["relabel_configs"][-1],
+        ],
+        "metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "probe_ssl_.+", "action": "keep"}],
+    }
+
+
+def _https_probes(spec: Spec) -> dict[str, Probe]:
+    return {name: probe for name, probe in spec.probes.items() if probe.kind == "https"}
+
+
 def _exporter(spec: Spec, name: str) -> str:
     return urlsplit(spec.stack.url(name)).netloc
 
@@ -131,21 +159,28 @@ def _exporter(spec: Spec, name: str) -> str:
 
 
 def blackbox_config(spec: Spec) -> dict[str, Any]:
-    """One module per probe, under the probe's name."""
-    return {"modules": {name: _module(probe) for name, probe in spec.probes.items()}}
+    """One module per probe, under the probe's name; and one for certificates, whatever they are."""
+    modules = {name: _module(probe) for name, probe in spec.probes.items()}
+    if _https_probes(spec):
+        modules[ANY_CERTIFICATE] = _prober("tcp", {"tls": True, "tls_config": {"insecure_skip_verify": True}, **_IP})
+    return {"modules": modules}
 
 
 def _module(probe: Probe) -> dict[str, Any]:
-    prober, settings = _PROBERS[probe.kind](probe)
-    return {"prober": prober, "timeout": format_duration(PROBE_TIMEOUT_SECONDS), prober: settings}
+    return _prober(*_PROBERS[probe.kind](probe))
+
+
+def _prober(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"prober": name, "timeout": format_duration(PROBE_TIMEOUT_SECONDS), name: settings}
 
 
 def _http(_: Probe) -> tuple[str, dict[str, Any]]:
     return "http", {"method": "GET", **_IP}
 
 
-def _https(_: Probe) -> tuple[str, dict[str, Any]]:
-    return "http", {"method": "GET", "fail_if_not_ssl": True, **_IP}
+def _https(probe: Probe) -> tuple[str, dict[str, Any]]:
+    trusted = {"tls_config": {"ca_file": str(probe.ca_file)}} if probe.ca_file else {}
+    return "http", {"method": "GET", "fail_if_not_ssl": True, **trusted, **_IP}
 
 
 def _tcp(_: Probe) -> tuple[str, dict[str, Any]]:

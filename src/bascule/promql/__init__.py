@@ -38,6 +38,7 @@ from bascule.promql.expressions import (
     labelled,
     strata,
 )
+from bascule.promql.probes import certificate_expiry, probe_failure
 from bascule.promql.scrapes import SAID_BY, availability_of, scraped
 from bascule.promql.services import (
     availability_by_service,
@@ -70,6 +71,7 @@ __all__ = [
     "candidate_share_by_segment",
     "canonical_level",
     "canonical_rate",
+    "certificate_expiry",
     "client_errors",
     "consumers",
     "counted",
@@ -87,6 +89,7 @@ __all__ = [
     "partner_requests",
     "planned_by_segment",
     "planned_by_version",
+    "probe_failure",
     "quantile",
     "quantile_by",
     "quota_used",

@@ -29,9 +29,9 @@ from bascule.incidents import silences
 from bascule.incidents.model import Window
 from bascule.judge import gate
 from bascule.lab import write_spec
-from bascule.logs.engine import Engine
-from bascule.logs.places import root_of
-from bascule.logs.store import open_store
+from bascule.logs.storing.engine import Engine
+from bascule.logs.storing.places import root_of
+from bascule.logs.storing.store import open_store
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.sla.journal import read_journal
 from bascule.spec import Spec, load

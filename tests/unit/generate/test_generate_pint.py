@@ -120,6 +120,6 @@ def test_alerts_for(spec: Spec) -> None:
 def test_promql_aggregate_keeps_no_instance_in_a_recorded_figure(spec: Spec) -> None:
     """A recorded signal is of a version, a segment or a service, never of a process."""
     for rule in rules(spec):
-        of_a_process = rule.name == "bascule:service_up" or rule.name.endswith(EXACT_GROWTH)
+        of_a_process = rule.name.startswith(("bascule:service_up", "probe:")) or rule.name.endswith(EXACT_GROWTH)
         if isinstance(rule, Recording) and not of_a_process:
             assert "instance" not in rule.expr, rule.name

@@ -128,7 +128,7 @@ def test_a_rule_reads_only_what_stands_before_it_or_in_another_group(spec: Spec)
         later = {rule.name for rule in group.recordings}
         seen: set[str] = set()
         for rule in group.rules:
-            for name in later - seen:
+            for name in later - seen - {rule.name}:  # what it was a moment ago
                 assert not re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", rule.expr), f"{rule.name} reads {name}"
             seen.add(rule.name)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
-from bascule.conventions import probe_job
+from bascule.conventions import certificate_job, probe_job
 from bascule.generate.prometheus.instrument_config import latency_bounds
 from bascule.generate.prometheus.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
@@ -192,6 +192,10 @@ class Scene:
         for name in self.spec.probes:
             levels[f'up{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(True)
             levels[f'probe_success{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(name not in self.down)
+        for name, probe in self.spec.probes.items():
+            if probe.kind == "https":
+                series = f'probe_ssl_earliest_cert_expiry{{job="{certificate_job(name)}",instance="a:1"}}'
+                levels[series] = f"{2 * probe.certificate_warning:.0f}x{STEPS}"
         return levels
 
     def _roles(self) -> dict[str, str]:

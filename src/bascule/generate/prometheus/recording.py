@@ -12,6 +12,7 @@ from bascule import promql
 from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
 from bascule.conventions import Rule as Named
 from bascule.generate.prometheus.rules import Recording
+from bascule.generate.prometheus_config import PROBE_GIVES_UP_SECONDS
 from bascule.spec import Spec
 
 _LEVELS = {"version_segment": "signal, version, user_segment", "version": "signal, version"}
@@ -79,6 +80,13 @@ def service_rules(spec: Spec) -> Iterator[Recording]:
     for kind, expr in promql.service_up(spec).items():
         yield Recording(Recorded.SERVICE_UP, expr, {"component": kind})
     yield Recording(Recorded.SERVICE_AVAILABILITY, promql.availability_by_service())
+
+
+def probe_rules(spec: Spec) -> Iterator[Recording]:
+    if any(probe.kind == "https" for probe in spec.probes.values()):
+        yield Recording(Recorded.CERTIFICATE_EXPIRY, promql.certificate_expiry(spec))
+    if spec.probes:
+        yield Recording(Recorded.PROBE_FAILURE, promql.probe_failure(spec, PROBE_GIVES_UP_SECONDS))
 
 
 def cache_rules(spec: Spec) -> Iterator[Recording]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bascule.conventions import RuleGroup
 from bascule.generate.alerts import group_alerts
 from bascule.generate.prometheus.no_data import no_data_rules
-from bascule.generate.prometheus.recording import cache_rules, service_rules, signal_rules, traffic_rules
+from bascule.generate.prometheus.recording import cache_rules, probe_rules, service_rules, signal_rules, traffic_rules
 from bascule.generate.prometheus.rules import Group, Rule
 from bascule.generate.prometheus.usage import usage_interval, usage_rules
 from bascule.generate.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
@@ -33,7 +33,7 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
         "targets": [_group(spec, RuleGroup.TARGETS), _group(spec, RuleGroup.ROLLBACK)],
         "sla": [_group(spec, RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],
         "sla-growth": [_group(spec, RuleGroup.SLA_GROWTH, sla_growth(spec), GROWTH_INTERVAL_SECONDS)],
-        "infrastructure": [_group(spec, RuleGroup.INFRASTRUCTURE)],
+        "infrastructure": [_group(spec, RuleGroup.INFRASTRUCTURE, probe_rules(spec))],
         "monitoring": [_group(spec, RuleGroup.MONITORING)],
         "no-data": [_group(spec, RuleGroup.NO_DATA_ALERTS, no_data_rules(spec))],
     }
