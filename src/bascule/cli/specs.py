@@ -19,7 +19,7 @@ from bascule.spec.quantities import format_duration
 @takes_spec_first
 def check(spec: Spec, spec_path: str) -> None:
     """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts."""
-    from bascule.generate.delivery_times import routes
+    from bascule.generate.alerting.delivery_times import routes
 
     parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
