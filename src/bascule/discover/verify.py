@@ -56,6 +56,11 @@ def verify(spec: Spec, files: Mapping[str, str], prometheus: Prometheus) -> list
     return [*_signals(spec, series), *_by_panel(found)]
 
 
+def signals(spec: Spec, prometheus: Prometheus) -> list[Finding]:
+    """A finding for every selector of the spec's signals, of each version. Raises Unreachable."""
+    return list(_signals(spec, _Series(prometheus, spec.versions.both, {})))
+
+
 def _recorded(files: Mapping[str, str]) -> dict[str, list[str]]:
     """Recorded names to the expressions that are kept under them."""
     found: dict[str, list[str]] = {}
@@ -300,5 +305,17 @@ def _of_version(selector: Selector, narrowed: str, version: str, series: _Series
     if not series.count(str(bare)):
         return "empty", f"no series of {selector.metric} (made by {producer(selector.metric)})"
     if not series.count(str(selector)):
-        return "empty", f"{bare} has series, but {selector} matches none: no such event yet, or a wrong label"
+        there = "; ".join(_values(selector, series))
+        return "empty", f"{bare} has series, but {selector} matches none: no such event yet, or a wrong label ({there})"
     return "empty", f"{selector} matches series, but none of {version}: see versions in the spec"
+
+
+MOST_VALUES = 10
+
+
+def _values(selector: Selector, series: _Series) -> Iterator[str]:
+    """The values that each label of a selector has on its metric."""
+    for label in dict.fromkeys(matcher.label for matcher in selector.matchers):
+        known = series.prometheus.label_values(label, str(Selector(selector.metric)))
+        shown = ", ".join(known[:MOST_VALUES]) + (", ..." if len(known) > MOST_VALUES else "")
+        yield f"{label} is {shown}" if known else f"there is no label {label}"

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
+from bascule.discover import compare
 from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
 from bascule.processes import ports, programs
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
@@ -62,13 +64,14 @@ class DoctorCheck:
 
 
 def doctor(spec: Spec) -> list[DoctorCheck]:
-    """Programs, versions, inputs, ports, disk and clock, each with what was found and the mend."""
+    """Programs, versions, inputs, ports, the user's own Prometheus, disk and clock: what was found, and the fix."""
     return [
         _python(),
         *(_program(name) for name in _needed(spec)),
         *(_optional(_program(name)) for name in OPTIONAL),
         *_inputs(spec),
         *_ports(spec),
+        *_prometheus(spec),
         *_delivery(spec),
         _disk(Layout(spec.stack.state).state),
         _clock(),
@@ -149,6 +152,21 @@ def _ports(spec: Spec) -> Iterator[DoctorCheck]:
             yield DoctorCheck(f"port {port}", "ok", f"free for {name}")
         except PortBusy as error:
             yield DoctorCheck(f"port {port}", "missing", error.what, error.mend)
+
+
+def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
+    """Whether the user's own Prometheus does what the spec says."""
+    if "prometheus" not in spec.stack.external:
+        return
+    url = spec.stack.url("prometheus")
+    try:
+        differences = compare(spec, Prometheus(url)).differences
+    except BasculeError as error:
+        yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.mend)
+        return
+    yield from (DoctorCheck(each.key, "missing", each.what, each.fix) for each in differences)
+    if not differences:
+        yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
 
 
 def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
