@@ -56,7 +56,7 @@ def verify(spec: Spec, files: Mapping[str, str], prometheus: Prometheus) -> list
     return [*_signals(spec, series), *_by_panel(found)]
 
 
-def signals(spec: Spec, prometheus: Prometheus) -> list[Finding]:
+def signals(spec: Spec, prometheus: Prometheus) -> list[CheckedExpression]:
     """A finding for every selector of the spec's signals, of each version. Raises Unreachable."""
     return list(_signals(spec, _Series(prometheus, spec.versions.both, {})))
 
