@@ -162,9 +162,9 @@ def test_what_the_application_raises_in_a_stream_is_its_failure(
 def test_an_answer_that_its_server_cannot_send_counts_by_the_reason(
     instrument: Instrument, value: Reading, error: type[BaseException], status: str
 ) -> None:
-    class Body:
-        def __iter__(self) -> Iterator[bytes]:
-            return iter([b"a", b"b"])
+    class Body(Iterator[bytes]):
+        def __next__(self) -> bytes:
+            return b"a"
 
         def close(self) -> None:
             closed.append(True)
