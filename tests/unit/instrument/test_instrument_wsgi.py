@@ -199,6 +199,20 @@ def test_a_client_that_leaves_after_patience_is_an_error(
     assert reading(instrument.registry).sum("http_requests_total", status="599") == 1
 
 
+def test_a_client_that_leaves_a_long_stream_is_no_error_while_chunks_come(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    patience = 0.1
+    instrument = make_instrument(declared=DECLARED | {"patience": patience})
+    body = instrument.wsgi(_plain("200 OK", *[b"a"] * 1_000_000))(_environ(), lambda *arguments: None)
+    streaming_until = time.monotonic() + 2 * patience
+    for _ in body:
+        if time.monotonic() > streaming_until:
+            break
+    body.close()
+    assert reading(instrument.registry).sum("http_requests_total", status="499") == 1
+
+
 def test_a_server_need_not_look_at_the_body_of_an_answer_to_head(instrument: Instrument, value: Reading) -> None:
     instrument.wsgi(_plain("200 OK", b"a"))(_environ(method="HEAD"), lambda *arguments: None).close()
     assert value.sum("http_requests_total", method="HEAD", status="200") == 1
