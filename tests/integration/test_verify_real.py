@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from bascule.discover import Finding, propose, verify
+from bascule.discover import CheckedExpression, propose, verify
 from bascule.generate import generate
 from bascule.scenarios.house import House, NotSeen, standing
 from bascule.spec import parse
@@ -33,7 +33,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield house
 
 
-def unexplained(findings: list[Finding]) -> list[Finding]:
+def unexplained(findings: list[CheckedExpression]) -> list[CheckedExpression]:
     empty = [finding for finding in findings if finding.state == "empty"]
     return [finding for finding in empty if not any(part in finding.why for part in NOT_IN_THE_LAB)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -324,22 +325,32 @@ def _told(case: Case, before: Counts, now: Counts) -> str:
 
 def truth(server: str, framework: str, case: str) -> str:
     """What docs/instrument.md says is counted: by the first of its differences that fits, else by its main table."""
-    for cases, servers, frameworks, counted in _table("| case | server | framework |"):
-        if _fits(case, cases) and _fits(server, servers) and _fits(framework, frameworks):
+    for cases, servers, frameworks, counted in differences():
+        if case in cases and _fits(server, servers) and _fits(framework, frameworks):
             return counted
-    return dict(_table("| case | counted as |"))[case]
+    return counted_as()[case]
 
 
-def _fits(name: str, listed: str) -> bool:
-    return listed == ANY or name in listed.split(", ")
+def counted_as() -> dict[str, str]:
+    return dict(_table("| case | counted as |"))
 
 
-def _table(head: str) -> list[tuple[str, ...]]:
+def differences() -> list[tuple[list[str], list[str], list[str], str]]:
+    """Cases, servers, frameworks, and what is counted where one of each meet."""
+    rows = _table("| case | server | framework |")
+    return [(_list(cases), _list(servers), _list(frameworks), counted) for cases, servers, frameworks, counted in rows]
+
+
+def _fits(name: str, names: list[str]) -> bool:
+    return names == [ANY] or name in names
+
+
+def _list(cell: str) -> list[str]:
+    return cell.split(", ")
+
+
+def _table(head: str) -> list[list[str]]:
     """The rows of the page's table with this head, without the last column, which says why."""
     _, _, after = PAGE.read_text("utf-8").partition(head)
-    rows: list[Sequence[str]] = []
-    for line in after.splitlines()[2:]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
-    return [tuple(row[:-1]) for row in rows]
+    rows = itertools.takewhile(lambda line: line.startswith("|"), after.splitlines()[2:])
+    return [[cell.strip() for cell in row.strip("|").split(" | ")][:-1] for row in rows]

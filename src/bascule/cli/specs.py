@@ -33,7 +33,7 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
-    from bascule.generate.delivery_times import routes
+    from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")

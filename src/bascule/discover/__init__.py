@@ -2,6 +2,6 @@
 
 from bascule.discover.compare import Compared, Difference, compare
 from bascule.discover.propose import propose
-from bascule.discover.verify import Finding, verify
+from bascule.discover.verify import CheckedExpression, verify
 
-__all__ = ["Compared", "Difference", "Finding", "compare", "propose", "verify"]
+__all__ = ["Compared", "Difference", "CheckedExpression", "compare", "propose", "verify"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bascule.discover.verify import Finding, signals
+from bascule.discover.verify import CheckedExpression, signals
 from bascule.prometheus import Prometheus, Target
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration, parse_duration
@@ -28,7 +28,7 @@ class Compared:
     """`differences` are wrong now; `signals` has a finding for each selector and version."""
 
     differences: tuple[Difference, ...]
-    signals: tuple[Finding, ...]
+    signals: tuple[CheckedExpression, ...]
 
     @property
     def agrees(self) -> bool:

@@ -50,7 +50,7 @@ class AsgiMiddleware:
         if scope["path"] == self._path and scope["type"] == "http":
             await self._metrics(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers = dict(scope.get("headers", ()))
         if headers.get(b"user-agent", b"").startswith(self._uncounted):
             await self._app(scope, receive, send)
             return
@@ -69,6 +69,7 @@ class _Exchange:
         "_scope",
         "_seconds",
         "_send",
+        "_since",
         "_started",
         "_status",
     )
@@ -77,7 +78,7 @@ class _Exchange:
     METHOD = ""  # the method label; "": the scope's
 
     def __init__(self, requests: Requests, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        self._started = perf_counter()
+        self._started = self._since = perf_counter()  # since: when the client last got something
         self._requests = requests
         self._scope = scope
         self._headers = headers
@@ -96,7 +97,7 @@ class _Exchange:
                 await self._ask_why()
             raise
         except BaseException as error:
-            if self._counted and not self._left and self._was_spoilt_by(error):
+            if self._counted and not self._left and self._is_a_failure(error):
                 self._record(FAILED, self._seconds)
             raise
         finally:
@@ -112,8 +113,8 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         raise NotImplementedError
 
-    def _was_spoilt_by(self, error: BaseException) -> bool:
-        """Whether an error that came when all was counted is one more failure."""
+    def _is_a_failure(self, error: BaseException) -> bool:
+        """Whether an error that came after the request was counted is one more failure."""
         raise NotImplementedError
 
     async def _ask_why(self) -> None:
@@ -137,7 +138,7 @@ class _Exchange:
         """Record the request; `left` is when the client left before the answer's end, if it did."""
         self._counted = True
         self._seconds = seconds = (left or perf_counter()) - self._started
-        self._record(self._requests.left(seconds) if left else status, seconds)
+        self._record(self._requests.left(left - self._since) if left else status, seconds)
 
     def _record(self, status: str, seconds: float) -> None:
         scope, describe = self._scope, self._requests.describe
@@ -145,7 +146,7 @@ class _Exchange:
         self._requests.record(key, seconds, describe.trace(scope))
 
 
-class _Answer(_Exchange):
+class _HttpExchange(_Exchange):
     """Of HTTP."""
 
     __slots__ = ()
@@ -162,16 +163,21 @@ class _Answer(_Exchange):
             raise
         if kind == "http.response.start":
             self._status = str(message["status"])
-        elif kind in BODIES and not (message.get("more_body", False) or self._counted):
-            self._count(self._status, left)
+        elif kind in BODIES:
+            if message.get("more_body", False):
+                self._since = perf_counter()
+            elif not self._counted:
+                self._count(self._status, left)
 
-    def _was_spoilt_by(self, error: BaseException) -> bool:
-        """If it comes from a stream, which Starlette's BaseHTTPMiddleware ended as if it were whole; tasks that run in
-        the background spoil no answer."""
+    def _is_a_failure(self, error: BaseException) -> bool:
+        """If it comes from a stream: Starlette's BaseHTTPMiddleware ended that answer as if it were whole.
+
+        A task that fails in the background comes after a whole answer.
+        """
         return any("stream_response" in frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
 
 
-class _Handshake(_Exchange):
+class _WebsocketExchange(_Exchange):
     """Of a websocket. Its duration is the handshake's; what comes after is counted only if the application crashes."""
 
     __slots__ = ()
@@ -189,12 +195,12 @@ class _Handshake(_Exchange):
             self._status = status
             self._count(status, 0.0)
 
-    def _was_spoilt_by(self, error: BaseException) -> bool:
-        """If it was accepted, and then served badly."""
+    def _is_a_failure(self, error: BaseException) -> bool:
+        """If the connection was accepted: what it was accepted for has failed."""
         return self._status == ACCEPTED
 
 
-_EXCHANGES: dict[str, type[_Exchange]] = {"http": _Answer, "websocket": _Handshake}
+_EXCHANGES: dict[str, type[_Exchange]] = {"http": _HttpExchange, "websocket": _WebsocketExchange}
 
 
 def _handshake_status(message: Message) -> str:

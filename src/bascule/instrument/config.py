@@ -18,8 +18,8 @@ An endpoint is a route template as the framework writes it. With a method before
 method alone, else for every method of `methods` (by default GET and POST). A segment without partners gets `none`.
 Versions and segments are closed lists once declared: anything else is recorded as `unknown`. Of partners,
 endpoints, methods and algorithms, up to `label_limit` undeclared values are kept per label, then `other`.
-Buckets replace those of the canonical table; the bound at infinity is added. A client that leaves within `patience`
-seconds has the status 499, a later one 599; `bascule generate` writes ten times the spec's p99 target.
+Buckets replace those of the canonical table; the bound at infinity is added. A client that leaves before it has waited
+`patience` seconds has the status 499, a later one 599; `bascule generate` writes ten times the spec's p99 target.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 from bascule.conventions import HTTP_DURATION, HTTP_REQUESTS, METRICS, RESPONSE_TIME, Metric
 from bascule.instrument.derived import ResponseTime
-from bascule.instrument.series import Series
+from bascule.instrument.series import RequestSeries
 
 Families = dict[Metric, Any]  # the prometheus_client object of each metric
 
@@ -34,7 +34,7 @@ def make_families(registry: CollectorRegistry, buckets: Mapping[str, tuple[float
 class _OfRequests(MetricWrapperBase):
     """Paid for by each request: without the checks that amounts from elsewhere need, and added to in batches."""
 
-    series: Sequence[Series] = ()  # of the whole metric; what waits in them is added before it is collected
+    series: Sequence[RequestSeries] = ()  # of the whole metric; what waits in them is added before it is collected
 
     def collect(self) -> Iterable[Family]:
         for series in tuple(self.series):

@@ -19,7 +19,7 @@ from bascule.conventions import (
 from bascule.instrument.core import ZERO_STATUSES, Core
 from bascule.instrument.describe import Describe, Key
 from bascule.instrument.multiprocess import directory
-from bascule.instrument.series import Series, WaitingSeries
+from bascule.instrument.series import RequestSeries, WaitingSeries
 
 FAILED = "500"
 IMPLIED_METHODS = frozenset({"HEAD", "OPTIONS"})  # frameworks add them to routes; they need not exist at zero
@@ -35,12 +35,12 @@ class Requests:
         self.describe = describe
         self._admit_endpoint = admit_endpoint
         self._patience = core.config.patience
-        self._series: dict[Key, Series] = {}
-        self._make_series = WaitingSeries if directory() is None else Series
+        self._series: dict[Key, RequestSeries] = {}
+        self._make_series = WaitingSeries if directory() is None else RequestSeries
 
-    def left(self, seconds: float) -> str:
-        """The status of a request whose client left after so many seconds, before the answer's end."""
-        return CLIENT_LEFT if seconds < self._patience else CLIENT_GAVE_UP
+    def left(self, waited: float) -> str:
+        """The status of a request whose client left before the answer's end; it had got nothing for so many seconds."""
+        return CLIENT_LEFT if waited < self._patience else CLIENT_GAVE_UP
 
     def record(self, key: Key, seconds: float, trace_id: str = "") -> None:
         """Count one request. With a trace id, it is kept as the exemplar of the duration's bucket."""
@@ -53,7 +53,7 @@ class Requests:
         except Exception as error:  # noqa: BLE001 - counting must not fail a request; it is counted
             self._core.problems.note("request", error)
 
-    def _resolve(self, key: Key) -> Series:
+    def _resolve(self, key: Key) -> RequestSeries:
         found = tuple(text.decode("latin-1") if isinstance(text, bytes) else text for text in key)
         admitted = self._admit(*found)
         version, endpoint, method, _, segment, partner = admitted
@@ -62,7 +62,7 @@ class Requests:
             requests.labels(version, endpoint, method, status, segment, partner)
         children = requests.labels(*admitted), durations.labels(version, endpoint, method, segment)
         if admitted != found:  # the key is capped or unknown, and counted as such each time
-            return Series(*children)
+            return RequestSeries(*children)
         series = self._series[key] = self._make_series(*children)
         requests.series.append(series)
         return series

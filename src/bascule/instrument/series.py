@@ -13,7 +13,7 @@ from typing import Any
 BATCH = 100  # durations
 
 
-class Series:
+class RequestSeries:
     """Adds at once."""
 
     __slots__ = ("_duration", "_requests")
@@ -35,7 +35,7 @@ class Series:
         """Add what waits."""
 
 
-class WaitingSeries(Series):
+class WaitingSeries(RequestSeries):
     """Adds later. Threads may add and settle at the same time: the deque's operations are atomic."""
 
     __slots__ = ("_append", "_waiting")

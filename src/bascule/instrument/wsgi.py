@@ -63,6 +63,7 @@ class _Answer:
         "_key",
         "_outcome",
         "_requests",
+        "_since",
         "_start_response",
         "_started",
         "_trace",
@@ -73,7 +74,7 @@ class _Answer:
     body: Iterable[bytes]
 
     def __init__(self, requests: Requests, environ: Environ, start_response: StartResponse) -> None:
-        self._started = perf_counter()
+        self._started = self._since = perf_counter()  # since: when the client last got something
         self._requests = requests
         self._environ = environ
         self._start_response = start_response
@@ -93,8 +94,9 @@ class _Answer:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for chunk in self.body:  # noqa: UP028 - `yield from` would close the body, which the server does
+            for chunk in self.body:  # no `yield from`: it would close the body, which the server does
                 yield chunk
+                self._since = perf_counter()
         except GeneratorExit:
             raise
         except BaseException:
@@ -118,14 +120,13 @@ class _Answer:
 
     def count(self, outcome: str) -> None:
         """Record the request, with the status it started with unless `outcome` is another."""
-        seconds = perf_counter() - self._started
-        environ = self._environ
+        now, environ = perf_counter(), self._environ
         key = self._key or self._requests.describe.key(environ, environ, environ["REQUEST_METHOD"], FAILED)
         if self._upload is not None and self._upload.is_cut:
             outcome = CLIENT_LEFT
         if outcome:
-            key = (*key[:3], self._requests.left(seconds) if outcome == CLIENT_LEFT else outcome, *key[4:])
-        self._requests.record(key, seconds, self._trace)
+            key = (*key[:3], self._requests.left(now - self._since) if outcome == CLIENT_LEFT else outcome, *key[4:])
+        self._requests.record(key, now - self._started, self._trace)
 
 
 def _is_file(body: Iterable[bytes], wrapper: Any) -> bool:

@@ -11,8 +11,14 @@ import pytest
 from bascule import conventions as names
 from bascule.errors import SpecError
 from bascule.generate import generate
-from bascule.generate.alertmanager_config import MACHINE, SWITCH, alertmanager_config, told_at_once, told_by_escalation
-from bascule.generate.prometheus_config import blackbox_config, prometheus_config
+from bascule.generate.alerting.alertmanager_config import (
+    MACHINE,
+    SWITCH,
+    alertmanager_config,
+    told_at_once,
+    told_by_escalation,
+)
+from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
 from bascule.instrument import load_config
 from bascule.spec import Spec, load, parse
 

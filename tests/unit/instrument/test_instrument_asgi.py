@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -273,9 +274,26 @@ def test_a_client_that_leaves_after_patience_is_an_error(
 ) -> None:
     instrument = make_instrument(declared=DECLARED | {"patience": 1e-9})
     value = reading(instrument.registry)
-    Server(BODY, LEFT).ask(instrument.asgi(Starlette(routes=ROUTES)), _scope(path="/endless/1", method="GET"))
-    assert value.sum("http_requests_total", status="599") == 1
+    Server(CUT, LEFT).ask(instrument.asgi(Starlette(routes=ROUTES)), _scope(path="/upload/1"))
+    assert value.sum("http_requests_total", endpoint="/upload/{a}", status="599") == 1
     assert value.sum("http_requests_total", status="499") == 0
+
+
+def test_a_client_that_leaves_a_long_stream_is_no_error_while_chunks_come(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    patience = 0.1
+    instrument = make_instrument(declared=DECLARED | {"patience": patience})
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        streaming_until = time.monotonic() + 2 * patience
+        while time.monotonic() < streaming_until:
+            await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+
+    Server(LEFT).ask(instrument.asgi(app), _scope())
+    assert reading(instrument.registry).sum("http_requests_total", status="499") == 1
 
 
 def test_errors_of_clients_without_patience_exist_at_zero(instrument: Instrument, value: Reading) -> None:

@@ -162,9 +162,9 @@ def test_what_the_application_raises_in_a_stream_is_its_failure(
 def test_an_answer_that_its_server_cannot_send_counts_by_the_reason(
     instrument: Instrument, value: Reading, error: type[BaseException], status: str
 ) -> None:
-    class Body:
-        def __iter__(self) -> Iterator[bytes]:
-            return iter([b"a", b"b"])
+    class Body(Iterator[bytes]):
+        def __next__(self) -> bytes:
+            return b"a"
 
         def close(self) -> None:
             closed.append(True)
@@ -197,6 +197,20 @@ def test_a_client_that_leaves_after_patience_is_an_error(
     next(iter(body))
     body.close()
     assert reading(instrument.registry).sum("http_requests_total", status="599") == 1
+
+
+def test_a_client_that_leaves_a_long_stream_is_no_error_while_chunks_come(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    patience = 0.1
+    instrument = make_instrument(declared=DECLARED | {"patience": patience})
+    body = instrument.wsgi(_plain("200 OK", *[b"a"] * 1_000_000))(_environ(), lambda *arguments: None)
+    streaming_until = time.monotonic() + 2 * patience
+    for _ in body:
+        if time.monotonic() > streaming_until:
+            break
+    body.close()
+    assert reading(instrument.registry).sum("http_requests_total", status="499") == 1
 
 
 def test_a_server_need_not_look_at_the_body_of_an_answer_to_head(instrument: Instrument, value: Reading) -> None:

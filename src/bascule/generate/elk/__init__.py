@@ -1,0 +1,1 @@
+"""Logstash, Filebeat and index templates: what the ELK stack reads."""
