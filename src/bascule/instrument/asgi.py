@@ -16,7 +16,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from bascule.instrument.describe import ROUTES_KEY, Headers, Kind, unchanged
+from bascule.instrument.describe import ROUTES_KEY, Headers, Interface, unchanged
 from bascule.instrument.exposition import render
 from bascule.instrument.requests import FAILED, Requests
 
@@ -213,7 +213,7 @@ def header(name: str) -> bytes:
     return name.lower().encode("latin-1")
 
 
-ASGI = Kind(header, unchanged)
+ASGI = Interface(header, unchanged)
 
 
 def metrics_page(registry: CollectorRegistry, prepare: Callable[[], None]) -> AsgiApp:

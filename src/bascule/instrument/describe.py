@@ -36,7 +36,7 @@ class Describe:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Interface:
     """What differs between WSGI, ASGI and frameworks: the key of a header, and what a callable is given."""
 
     header: Callable[[str], Text]

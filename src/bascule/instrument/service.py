@@ -19,7 +19,7 @@ from bascule.instrument.core import core_of
 from bascule.instrument.describe import (
     Describe,
     Find,
-    Kind,
+    Interface,
     Source,
     TraceSource,
     endpoint_of,
@@ -160,11 +160,11 @@ class Instrument(Recorder):
         declared = frozenset(endpoint for endpoint, _ in self._core.config.routes())
         return endpoint_of(path_key, declared, told, safe(ENDPOINT, again, problems)), trusting(self._core)
 
-    def _requests(self, kind: Kind, endpoint: Find, admit: AdmitEndpoint, segment: Source, partner: Source) -> Requests:
+    def _requests(self, interface: Interface, endpoint: Find, admit: AdmitEndpoint, segment: Source, partner: Source) -> Requests:
         problems = self._core.problems
         trace_id = self._trace_id if directory() is None else None
         describe = Describe(
-            kind.key_of(self.version, endpoint, segment, partner, problems),
-            safe_trace(kind.call(trace_id), problems) if trace_id else None,
+            interface.key_of(self.version, endpoint, segment, partner, problems),
+            safe_trace(interface.call(trace_id), problems) if trace_id else None,
         )
         return Requests(self._core, describe, admit)

@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from bascule.conventions import CLIENT_LEFT
-from bascule.instrument.describe import ROUTES_KEY, Key, Kind, unchanged
+from bascule.instrument.describe import ROUTES_KEY, Key, Interface, unchanged
 from bascule.instrument.exposition import render
 from bascule.instrument.requests import FAILED, Requests
 from bascule.instrument.uploads import watched
@@ -137,7 +137,7 @@ def header(name: str) -> str:
     return "HTTP_" + name.upper().replace("-", "_")
 
 
-WSGI = Kind(header, unchanged)
+WSGI = Interface(header, unchanged)
 
 
 def metrics_page(registry: CollectorRegistry, prepare: Callable[[], None]) -> WsgiApp:
