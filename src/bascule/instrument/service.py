@@ -160,7 +160,9 @@ class Instrument(Recorder):
         declared = frozenset(endpoint for endpoint, _ in self._core.config.routes())
         return endpoint_of(path_key, declared, told, safe(ENDPOINT, again, problems)), trusting(self._core)
 
-    def _requests(self, interface: Interface, endpoint: Find, admit: AdmitEndpoint, segment: Source, partner: Source) -> Requests:
+    def _requests(
+        self, interface: Interface, endpoint: Find, admit: AdmitEndpoint, segment: Source, partner: Source
+    ) -> Requests:
         problems = self._core.problems
         trace_id = self._trace_id if directory() is None else None
         describe = Describe(

@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from bascule.conventions import CLIENT_LEFT
-from bascule.instrument.describe import ROUTES_KEY, Key, Interface, unchanged
+from bascule.instrument.describe import ROUTES_KEY, Interface, Key, unchanged
 from bascule.instrument.exposition import render
 from bascule.instrument.requests import FAILED, Requests
 from bascule.instrument.uploads import watched
