@@ -6,6 +6,7 @@ import contextlib
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
@@ -70,6 +71,25 @@ def test_the_first_answer_of_a_label_set_makes_its_errors_exist_at_zero(
     value = reading(instrument.registry)
     where = {"version": "v2", "endpoint": PATH, "method": "POST", "user_segment": "new", "partner": "none"}
     assert value("http_requests_total", status="500", **where) == 0
+
+
+def test_requests_of_threads_that_are_scraped_meanwhile_are_all_counted_once(
+    instrument: Instrument, value: Reading
+) -> None:
+    app = instrument.wsgi(_plain("200 OK", b"x"))
+
+    def ask() -> None:
+        for _ in range(1_000):
+            _call(app, _environ(HTTP_X_USER_SEGMENT="freemium"))
+
+    with ThreadPoolExecutor(4) as pool:
+        asking, seen = [pool.submit(ask) for _ in range(4)], [0.0]
+        while not all(done.done() for done in asking):
+            seen.append(value.sum("http_requests_total", status="200"))
+    assert seen == sorted(seen)
+    assert value.sum("http_requests_total", status="200") == 4_000
+    assert value.sum("http_request_duration_seconds_count") == 4_000
+    assert value.sum("supersmartmatch_response_time_seconds_count") == 4_000
 
 
 def test_raw_paths_never_become_endpoints(instrument: Instrument, value: Reading) -> None:
