@@ -187,10 +187,11 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         sock: socket.socket = self._stream.get_extra_info("socket")
+        rest = memoryview(buffer)
         try:
-            while buffer:
+            while rest:
                 sock.settimeout(_left())
-                buffer = buffer[sock.send(buffer) :]
+                rest = rest[sock.send(rest) :]
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except OSError as error:

@@ -23,14 +23,6 @@ BOTH = FIRING + f'{SIGNAL_ALARM_INFO.name}{{{CELL},text="{ESCAPED}"}} 2000\n'
 EARLIER = f'{SIGNAL_ALARM_INFO.name}{{{CELL},text="an alarm of before"}} 1000\n'
 
 
-class Watch:
-    """What the judge's poster looks at: the alarms that stand."""
-
-    def __init__(self, *alarms: Alarm) -> None:
-        self.engine = self
-        self.standing = {(alarm.signal, alarm.segment): alarm for alarm in alarms}
-
-
 def held(alertmanager: Any) -> dict[str, Any]:
     """The one alert that Alertmanager holds, as it was sent last."""
     alerts = httpx.get(f"{alertmanager.url}/api/v2/alerts", trust_env=False).json()
@@ -65,7 +57,7 @@ def test_both_senders_send_one_alert(
 
     def posted_by_judge() -> dict[str, Any] | None:
         alarm = Alarm("errors", "freemium", time.time(), 9.0, 7.0, TOLD)
-        AlarmPost(spec, alertmanager.client).send(Watch(alarm))
+        AlarmPost(spec, alertmanager.client).send({alarm.cell: alarm})
         found = held(alertmanager)
         return found if "/api/verdict" in found["generatorURL"] else None  # the rule's is sent again now and then
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -119,8 +120,9 @@ def written_names() -> set[str]:
 
 @cache
 def classes() -> set[str]:
+    """Ours and Python's own."""
     nodes = (node for tree in _trees().values() for node in ast.walk(tree))
-    return {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)} | set(dir(builtins))
 
 
 @cache

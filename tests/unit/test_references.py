@@ -101,10 +101,11 @@ def test_every_target_of_make_that_is_named_is_there() -> None:
     assert [str(text) for text, target in named if target not in targets] == []
 
 
-def test_every_benchmark_that_is_named_is_there() -> None:
+def test_every_benchmark_and_long_test_that_is_named_is_there() -> None:
     named = [(text, found) for text in texts() for found in re.findall(r"\bNAME=([a-z]\w+)", text.content)]
     assert len(named) > 5
-    assert [str(text) for text, name in named if not Path(f"bench/{name}.py").exists()] == []
+    kept = ("bench/{}.py", "tests/real/test_{}.py")
+    assert [str(text) for text, name in named if not any(Path(form.format(name)).exists() for form in kept)] == []
 
 
 def test_every_test_that_is_named_is_there() -> None:

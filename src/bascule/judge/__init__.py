@@ -28,8 +28,9 @@ from bascule.judge.sampling.table import Growth, Instances, News
 from bascule.judge.service.ask import compare, gate
 from bascule.judge.service.export import VerdictBoard, body, build_app
 from bascule.judge.service.hooks import Hooks, read_audit
-from bascule.judge.service.loop import AlarmPost, LiveJudge
+from bascule.judge.service.loop import LiveJudge
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
+from bascule.judge.service.posting import AlarmPost
 from bascule.judge.service.role import run
 from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.statistics.confidence import (

@@ -35,10 +35,12 @@ class PairLayout:
 
     @property
     def strata(self) -> int:
+        """S."""
         return len(self.pair_of)
 
     @property
     def pairs(self) -> int:
+        """K."""
         return len(self.pool_of)
 
     @cached_property
@@ -81,6 +83,7 @@ class EventCounts:
 
     @classmethod
     def zeros(cls, strata: int) -> EventCounts:
+        """Of so many strata."""
         return cls(*np.zeros((4, strata)))
 
     def __add__(self, other: EventCounts) -> EventCounts:
@@ -92,6 +95,7 @@ class EventCounts:
         )
 
     def scaled(self, factor: float) -> EventCounts:
+        """Every count times a factor."""
         return EventCounts(
             factor * self.baseline, factor * self.baseline_bad, factor * self.candidate, factor * self.candidate_bad
         )

@@ -16,6 +16,7 @@ def share_text(share: float) -> str:
 
 
 def value_text(value: float, unit: str) -> str:
+    """`12 %`, `85 ms`, `4.25 stars`: in the signal's unit (`ratio`, `seconds`, any other as it is written)."""
     if math.isnan(value):
         return "no data"
     if unit == "ratio":
@@ -26,6 +27,7 @@ def value_text(value: float, unit: str) -> str:
 
 
 def difference_text(value: float, unit: str) -> str:
+    """`+2.5 pt`, `-12 ms`: a difference of two such values, with its sign."""
     if math.isnan(value):
         return "unknown"
     if unit == "ratio":
@@ -36,4 +38,5 @@ def difference_text(value: float, unit: str) -> str:
 
 
 def where_text(segment: str) -> str:
+    """Of which comparison a sentence speaks."""
     return "over all segments, mix-adjusted" if segment == TOTAL_SEGMENT else f"in {segment}"

@@ -34,7 +34,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import SEGMENT
+from bascule.conventions import PATIENCE_SECONDS, SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
@@ -568,6 +568,14 @@ class Spec(Part):
     def latency(self) -> Named[HistogramSignal] | None:
         """The signal with the role `latency`."""
         return self._with(Role.LATENCY, HistogramSignal)
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a client that leaves without its answer counts as an error: ten times the p99 target."""
+        latency = self.latency
+        if latency is None or latency.signal.unit != "seconds":
+            return PATIENCE_SECONDS
+        return 10 * latency.signal.targets.get("p99", PATIENCE_SECONDS / 10)
 
     @property
     def accuracy(self) -> Named[RatioSignal] | None:

@@ -29,7 +29,7 @@ from bascule.incidents import silences
 from bascule.incidents.model import Window
 from bascule.judge import gate
 from bascule.lab import write_spec
-from bascule.logs.storing.engine import Engine
+from bascule.logformat import LogIndex
 from bascule.logs.storing.places import root_of
 from bascule.logs.storing.store import open_store
 from bascule.prometheus import Alertmanager, Prometheus
@@ -131,7 +131,7 @@ def test_no_client_sends_anything_to_a_proxy(
         "prometheus": Prometheus(url("prometheus")).targets,
         "alertmanager": Alertmanager(url("alertmanager")).alerts,
         "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why")),
-        "engine": lambda: Engine(SearchEngine(url=url("sla")), 1.0, "shop").prepare(),
+        "engine": lambda: logs.SearchClient(SearchEngine(url=url("sla")), LogIndex("shop", "Shop", 86400.0)).prepare(),
         "webhook": lambda: send_webhook(Webhook(url=url("console")), message, 2.0),
     }
     for name, ask in asked.items():

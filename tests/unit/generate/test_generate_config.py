@@ -11,9 +11,15 @@ import pytest
 from bascule import conventions as names
 from bascule.errors import SpecError
 from bascule.generate import generate
-from bascule.generate.alertmanager_config import MACHINE, SWITCH, alertmanager_config, told_at_once, told_by_escalation
-from bascule.generate.prometheus_config import blackbox_config, prometheus_config
-from bascule.instrument.config import load_config
+from bascule.generate.alerting.alertmanager_config import (
+    MACHINE,
+    SWITCH,
+    alertmanager_config,
+    told_at_once,
+    told_by_escalation,
+)
+from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
+from bascule.instrument import load_config
 from bascule.spec import Spec, load, parse
 
 MINIMAL = """
@@ -209,6 +215,11 @@ def test_instrument_json_is_what_the_library_reads(spec: Spec, tmp_path: Path) -
     assert config.segments == ("enterprise", "api_partners", "freemium")
     assert config.versions == ("v1", "v2")
     assert {0.03, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2} <= set(config.buckets["http_request_duration_seconds"])
+    assert config.patience == 1.0  # ten times the p99 target
+
+
+def test_without_a_p99_target_clients_are_expected_to_wait_ten_seconds() -> None:
+    assert json.loads(generate(parse(MINIMAL))["instrument.json"])["patience"] == 10.0
 
 
 def test_partners_with_quotas_are_declared() -> None:

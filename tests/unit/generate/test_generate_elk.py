@@ -16,8 +16,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pygrok import Grok
 
-from bascule.generate import elk, generate, logstash
-from bascule.generate.log_patterns import from_dissect, line_pattern
+from bascule.generate import elk, generate
+from bascule.generate.elk import logstash
+from bascule.generate.elk.log_patterns import from_dissect, line_pattern
 from bascule.logformat import BUILT_IN, COLUMNS, DEFINITIONS, KIND_OF, TIME
 from bascule.logs import built_in, compile_dissect, format_named, read_time, read_value
 from bascule.spec import load, parse

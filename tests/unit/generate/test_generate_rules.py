@@ -13,7 +13,7 @@ from bascule import conventions as names
 from bascule.alerts import Alerting, slug
 from bascule.conventions import Alert, Recorded, Severity
 from bascule.conventions import Rule as Named
-from bascule.generate.prometheus.promtool_tests import test_files as files_of_tests
+from bascule.generate.alerting.promtool_tests import test_files as files_of_tests
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Spec, built_in_text, load, parse

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bascule.generate.smallest_breach import smallest_breaches
+from bascule.generate.alerting.smallest_breach import smallest_breaches
 from bascule.promql import windowed_targets
 from bascule.spec import load
 

@@ -32,15 +32,6 @@ class PretendAlertmanager:
         return self.holds
 
 
-@dataclass
-class PretendWatch:
-    standing: dict
-
-    @property
-    def engine(self):
-        return self
-
-
 def alarm(segment: str = "freemium", since: float = START) -> Alarm:
     return Alarm("errors", segment, since, 9.0, 7.0, "text")
 
@@ -56,9 +47,9 @@ def post(house, alertmanager) -> AlarmPost:
 
 
 def test_a_new_alarm_is_posted_at_once_and_not_at_every_look(post, alertmanager):
-    watch = PretendWatch({("errors", "freemium"): alarm()})
-    post.send(watch)
-    post.send(watch)
+    standing = {("errors", "freemium"): alarm()}
+    post.send(standing)
+    post.send(standing)
     assert len(alertmanager.posted) == 1
     alert = alertmanager.posted[0][0]
     assert alert.labels["alertname"] == "CandidateWorse"
@@ -67,16 +58,14 @@ def test_a_new_alarm_is_posted_at_once_and_not_at_every_look(post, alertmanager)
 
 
 def test_an_ended_alarm_is_posted_as_ended_even_if_the_first_try_fails(post, alertmanager):
-    watch = PretendWatch({("errors", "freemium"): alarm()})
-    post.send(watch)
-    watch.standing = {}
+    post.send({("errors", "freemium"): alarm()})
     alertmanager.away = True
-    post.send(watch)
+    post.send({})
     alertmanager.away = False
-    post.send(watch)
+    post.send({})
     last = alertmanager.posted[-1]
     assert [(a.labels["user_segment"], a.ends > a.starts) for a in last] == [("freemium", True)]
-    post.send(watch)
+    post.send({})
     assert len(alertmanager.posted) == 2
 
 
@@ -87,7 +76,7 @@ def test_after_a_restart_the_alarms_that_alertmanager_holds_are_taken_over(post,
         {"labels": {"alertname": "ServiceDown"}, "annotations": {}, "startsAt": "2026-01-01T00:00:00Z"},
     ]
     assert [(each.signal, each.segment, each.text) for each in post.held()] == [("errors", "freemium", "why")]
-    post.send(PretendWatch({}))
+    post.send({})
     assert len(alertmanager.posted[0]) == 1
 
 

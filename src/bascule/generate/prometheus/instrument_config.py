@@ -22,6 +22,7 @@ def instrument_config(spec: Spec) -> dict[str, Any]:
             "endpoints": spec.instrument.endpoints,
             "algorithms": spec.instrument.algorithms,
             "label_limit": spec.instrument.label_limit,
+            "patience": spec.patience,
             "buckets": {metric.name: _buckets(metric, latency_bounds(spec)) for metric in _LATENCIES},
         }
     )

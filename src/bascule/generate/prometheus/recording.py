@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from bascule import promql
 from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
 from bascule.conventions import Rule as Named
+from bascule.generate.prometheus.prometheus_config import PROBE_GIVES_UP_SECONDS
 from bascule.generate.prometheus.rules import Recording
-from bascule.generate.prometheus_config import PROBE_GIVES_UP_SECONDS
 from bascule.spec import Spec
 
 _LEVELS = {"version_segment": "signal, version, user_segment", "version": "signal, version"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bascule.conventions import RuleGroup
-from bascule.generate.alerts import group_alerts
+from bascule.generate.alerting.alerts import group_alerts
 from bascule.generate.prometheus.no_data import no_data_rules
 from bascule.generate.prometheus.recording import cache_rules, probe_rules, service_rules, signal_rules, traffic_rules
 from bascule.generate.prometheus.rules import Group, Rule
+from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
+from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.generate.prometheus.usage import target_interval, target_rules, usage_interval, usage_rules
-from bascule.generate.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
-from bascule.generate.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.spec import Spec
 from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
 

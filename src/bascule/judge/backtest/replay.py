@@ -55,6 +55,7 @@ class Backtest:
     unseen: tuple[str, ...] = ()
 
     def by(self, source: str) -> list[Fired]:
+        """What one source raised: the judge, or a rule by its name."""
         return [each for each in self.fired if each.by == source]
 
     def false_alarms_per_hour(self, source: str) -> float | None:

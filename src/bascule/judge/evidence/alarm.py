@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bascule.judge.layout import EventCounts, Flags, Floats
+from bascule.judge.sampling.schema import Cell
 from bascule.judge.statistics.history import BaselineHistory
 
 RECOVERY_NATS = float(np.log(20.0))  # the fresh test may err once in twenty times
@@ -33,7 +34,13 @@ class Alarm:
     ended: float | None = None
     end_reason: str = ""
 
+    @property
+    def cell(self) -> Cell:
+        """The comparison that raised it."""
+        return self.signal, self.segment
+
     def end(self, time: float, reason: str) -> Alarm:
+        """The same, ended at `time` (Unix seconds)."""
         return replace(self, ended=time, end_reason=reason)
 
 
@@ -52,6 +59,7 @@ class Recovery:
         self.seconds = np.zeros(history.layout.pairs)
 
     def add(self, counts: EventCounts, seconds: float) -> None:
+        """Weigh the counts of a look that spans `seconds`."""
         history, layout = self._history, self._history.layout
         margin = np.maximum(np.asarray(layout.to_strata(self._margins)), 0)
         margin = np.where(margin > 0, margin, np.maximum(MARGIN_RATIO * history.upper, MARGIN_LEAST))
@@ -65,6 +73,7 @@ class Recovery:
         self.seconds[used_up] = 0
 
     def restart(self, pairs: Flags) -> None:
+        """Begin anew for these pairs (K,)."""
         self.nats[pairs] = 0
         self.seconds[pairs] = 0
 

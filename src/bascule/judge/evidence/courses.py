@@ -63,6 +63,7 @@ class Courses:
 
 
 def is_gain(rollback: Rollback) -> bool:
+    """Whether a trigger reads a gain over the baseline."""
     return rollback.when.measure.endswith(".gain")
 
 

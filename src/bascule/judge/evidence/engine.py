@@ -44,7 +44,7 @@ class PhaseEngine:
         self.recent = Recent(self.history)
         self.margins = np.array([schema.spec.signals[pair.signal].harm for pair in schema.pairs])
         self.recovery = Recovery(self.history, self.margins)
-        self.standing: dict[Cell, Alarm] = {(alarm.signal, alarm.segment): alarm for alarm in carried}
+        self.standing: dict[Cell, Alarm] = {alarm.cell: alarm for alarm in carried}
         self.ended: list[Alarm] = []
         self.raised: list[Alarm] = []
         self.sums = np.zeros((2, len(schema.columns)))

@@ -68,6 +68,7 @@ class Bounded:
     events: float = 0.0
 
     def of_good(self) -> Bounded:
+        """The share of good events, where this is the share of bad ones."""
         return Bounded(1 - self.value, 1 - self.high, 1 - self.low, self.events)
 
 
@@ -95,9 +96,11 @@ class SignalCounts:
         return self.bad_of(bound, self.strata.leaves_of(line))
 
     def bad_of(self, bound: float | None, leaves: tuple[str, ...]) -> tuple[Floats, Floats]:
+        """The same of strata by name."""
         return self._schema.bad_table(self._name, bound, leaves).of(self._sums)
 
     def phi(self, bound: float | None, line: str) -> float:
+        """How bursty the bad events of a line are."""
         return float(self._phi[self._schema.index(Pair(self._name, line, bound))])
 
     def of_candidate(self, part: CounterPart) -> float:

@@ -24,9 +24,11 @@ class Means:
         self._forgotten: dict[Cell, Floats] = {}
 
     def reading(self, cell: Cell, sums: Floats, phi: Floats) -> SignalReading:
+        """Of what was counted since it was last restarted; `phi` (K,)."""
         return Measures(self._schema, sums - self._forgotten.get(cell, 0.0), phi).reading(*cell)
 
     def restart(self, cell: Cell, sums: Floats) -> None:
+        """Forget what was counted of a cell so far."""
         self._forgotten[cell] = sums.copy()
 
     def is_worse(self, reading: SignalReading, threshold: float) -> bool:

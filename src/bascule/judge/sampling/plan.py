@@ -25,6 +25,7 @@ class PlanStep:
 
     @property
     def known(self) -> bool:
+        """Whether there is a plan."""
         return bool(self.shares)
 
     def share(self, segment: str) -> float | None:
@@ -43,6 +44,7 @@ class PlanStep:
         return share is None or share > 0
 
     def phase(self, spec: Spec) -> Phase | None:
+        """The spec's phase of that number; None before the first."""
         return spec.phases[self.number - 1] if 0 < self.number <= len(spec.phases) else None
 
     def same_step(self, other: PlanStep) -> bool:

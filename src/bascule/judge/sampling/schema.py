@@ -93,12 +93,15 @@ class Schema:
         return [(name, line) for name in self.spec.signals for line in self.strata[name].lines]
 
     def index(self, pair: Pair) -> int:
+        """Where a pair stands among the K. Raises KeyError for one that is not weighed."""
         return self._of_pair[pair]
 
     def column(self, signal: str, part: CounterPart, segment: str) -> int:
+        """Where a part of a signal is counted in a stratum. Raises KeyError where it is not."""
         return self.columns[Column(signal, part, segment)]
 
     def pairs_of(self, cell: Cell) -> list[int]:
+        """The pairs of a line: one, or one for each bound of a histogram; none of a mean."""
         return self._of_cell.get(cell, [])
 
     def counts(self, increments: Floats) -> EventCounts:

@@ -119,6 +119,7 @@ def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> st
 
 
 def triggers_of(engine: PhaseEngine, around: Surroundings) -> tuple[Trigger, ...]:
+    """Every rollback trigger of the spec, as it stands at `around.now`."""
     return tuple(_trigger(engine, around, rollback) for rollback in engine.schema.spec.rollback)
 
 

@@ -58,6 +58,8 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Judgement:
+    """The verdict, and every reason for it, as sentences."""
+
     verdict: Verdict
     reasons: tuple[str, ...]
 

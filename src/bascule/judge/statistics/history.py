@@ -127,6 +127,7 @@ class BaselineHistory:
             self.candidate.add(*self._waiting.pop(0))
 
     def refresh(self) -> None:
+        """Work out rate, upper bound and phi anew."""
         self.rate = np.minimum((self._bad + 0.5) / np.maximum(self._events, 1.0), 0.95)
         self.baseline_phi = np.maximum(1 + PHI_SAFETY * (self.baseline.pooled(self.layout) - 1), PHI_FLOOR)
         candidate = self._candidate_phi(self.baseline_phi)

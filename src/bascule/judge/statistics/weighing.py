@@ -151,6 +151,7 @@ class Cusum:
         self._bad *= kept
 
     def restart(self, pairs: Flags) -> None:
+        """Forget the evidence of these pairs (K,)."""
         keep = ~pairs
         kept = self._history.layout.to_strata(keep)
         self.settled *= keep

@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bascule.api.tokens import FOLDER, WEBHOOK, WEBHOOK_ELSEWHERE
-from bascule.generate.prometheus_config import prometheus_config
+from bascule.generate.deploy.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
+from bascule.generate.prometheus.prometheus_config import prometheus_config
 from bascule.generate.render import HEADER, to_yaml, without_empty
-from bascule.generate.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
 from bascule.spec.quantities import format_duration

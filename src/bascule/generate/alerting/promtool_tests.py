@@ -12,10 +12,10 @@ from typing import Any
 from bascule.alerts import Alerting
 from bascule.conventions import Alert, Recorded, RuleGroup, probe_job
 from bascule.conventions import Rule as Named
+from bascule.generate.alerting.promtool_cases import Check, Test, all_down, firing, healthy, silent, tests_of
 from bascule.generate.prometheus.examples import Scene
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Group, Recording
-from bascule.generate.promtool_cases import Check, Test, all_down, firing, healthy, silent, tests_of
 from bascule.spec import Spec
 
 

@@ -10,7 +10,7 @@ from bascule.alerts import Alerting, alerts_of
 from bascule.alerts.figures import PERCENT, POINTS, gain_written
 from bascule.conventions import Alert, Recorded, RuleGroup
 from bascule.conventions import Rule as Named
-from bascule.generate.alerts_targets import TARGETS, missed, relative_gain
+from bascule.generate.alerting.alerts_targets import TARGETS, missed, relative_gain
 from bascule.promql.expressions import WINDOW_SECONDS, by_segment
 from bascule.spec import Spec
 from bascule.spec.model import Named as NamedSignal

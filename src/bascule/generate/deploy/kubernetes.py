@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from bascule.api.tokens import WEBHOOK, WEBHOOK_ELSEWHERE
+from bascule.generate.deploy.roles import IMAGE, STATE, USER, arguments, spec_text
 from bascule.generate.render import to_yaml
-from bascule.generate.roles import IMAGE, STATE, USER, arguments, spec_text
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 

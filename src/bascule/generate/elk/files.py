@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from bascule.generate.elasticsearch import data_view, opensearch_setup_script, setup_script
-from bascule.generate.filebeat import filebeat_config
-from bascule.generate.logstash import opensearch_output, pipeline
-from bascule.generate.pushgateway import PUSH_SCRIPT
+from bascule.generate.deploy.pushgateway import PUSH_SCRIPT
+from bascule.generate.elk.elasticsearch import data_view, opensearch_setup_script, setup_script
+from bascule.generate.elk.filebeat import filebeat_config
+from bascule.generate.elk.logstash import opensearch_output, pipeline
 from bascule.generate.render import to_json, to_yaml
 from bascule.spec import Spec
 from bascule.spec.log_patterns import log_index

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from bascule.alerts import Alerting
 from bascule.conventions import Alert, Severity
-from bascule.generate.alertmanager_config import MACHINE, PEOPLE_WAIT_SECONDS, told_at_once
+from bascule.generate.alerting.alertmanager_config import MACHINE, PEOPLE_WAIT_SECONDS, told_at_once
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Group
 from bascule.spec import Spec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bascule.generate.logstash import BEATS_PORT
+from bascule.generate.elk.logstash import BEATS_PORT
 from bascule.spec import Spec
 
 # The lines of a stack trace are one event, up to the exception's own line.

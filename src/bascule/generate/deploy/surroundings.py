@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bascule.generate.compose import compose_files
-from bascule.generate.elk import elk_files
-from bascule.generate.kubernetes import kubernetes_files
+from bascule.generate.deploy.compose import compose_files
+from bascule.generate.deploy.kubernetes import kubernetes_files
+from bascule.generate.elk.files import elk_files
 from bascule.spec import Spec
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bascule.conventions import log_index_prefix
-from bascule.generate.log_patterns import PAIRS, LinePattern, escape, line_pattern
+from bascule.generate.elk.log_patterns import PAIRS, LinePattern, escape, line_pattern
 from bascule.logformat import ALIASES, DEFINITIONS, FIELDS, KIND_OF, TIME
 from bascule.promql.expressions import indent
 from bascule.spec import Spec
