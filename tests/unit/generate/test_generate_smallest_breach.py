@@ -18,7 +18,8 @@ def target(name: str):
 @pytest.mark.parametrize(
     ("name", "events", "windows"),
     [
-        ("errors of api_partners", 8, ["1h", "1d"]),
+        ("errors of api_partners", 8, ["1d"]),
+        ("errors of api_partners", 9, ["1h", "1d"]),
         ("errors of api_partners", 90, ["1h", "1d"]),
         ("errors of api_partners", 300, ["5m", "1h", "1d"]),
         ("errors of api_partners", 1000, ["5m", "1h"]),
