@@ -316,7 +316,7 @@ def test_a_backtest_without_data_says_so_and_exits_4(prometheus_server, tmp_path
     asked = ["backtest", str(spec), "--from", "now-2m", "--prometheus", prometheus_server.url]
     done = bascule(*asked)
     assert done.exit_code == 4
-    assert "NO DATA: the judge could compare nothing. No series of v1 has been seen." in done.output
+    assert "NO DATA: the judge had nothing to compare. No series of v1 has been seen." in done.output
     told = json.loads(bascule(*asked, "--json").output)
     assert told["sources"][0] == {"by": "judge", "fired": None}
 
