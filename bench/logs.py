@@ -397,14 +397,14 @@ class _Limited:
 
 def _store_bars(folder: Path, raw: dict[str, Any]) -> list[Bar]:
     """Bytes a row, and the research table's queries on what was stored."""
-    from bascule.logs.query import Reader
+    from bascule.logs import LogReader
 
     with _scratch(folder) as scratch:
         (report,) = _children([("store", scratch / "store", folder / "app.log", CORE)])
         files = list((scratch / "store").rglob("*.parquet"))
         bars = [Bar("bytes a row", sum(f.stat().st_size for f in files) / report["rows"], "bytes", None)]
         bars.append(Bar("memory while storing", report["memory_mb"], "MB", 300))
-        reader = Reader(scratch / "store")
+        reader = LogReader(scratch / "store")
         for name, (sql, research) in QUERIES.items():
             seconds = statistics.median(_timed(lambda sql=sql: reader.query(sql)) for _ in range(5))
             # the research figures are for five million rows
@@ -437,9 +437,9 @@ def _beats(folder: Path, raw: dict[str, Any]) -> list[Bar]:
         finally:
             server.terminate()
             _wait(server, out)
-        from bascule.logs.query import Reader
+        from bascule.logs import LogReader
 
-        (row,) = Reader(root).query('select count(*) as n, count(distinct "offset") as d from logs')
+        (row,) = LogReader(root).query('select count(*) as n, count(distinct "offset") as d from logs')
         _check("beats", (row["n"], row["d"]), (report["events"], report["events"]))
     raw["beats"] = report
     return [
@@ -472,20 +472,16 @@ def peak_megabytes() -> float:
 
 def _child(mode: str, root: Path, log: Path) -> None:
     """Ours: read the file to its end; says when it began and ended, and what it counted."""
-    from bascule.logs.files import FileSource
-    from bascule.logs.intake import COUNTED, intake
-    from bascule.logs.pipeline import Counted, Feed, Pipeline
-    from bascule.logs.pseudonyms import Pseudonyms
-    from bascule.logs.store import open_store
+    from bascule.logs import COUNTED, Counted, FileFeed, FileSource, IdPseudonyms, Pipeline, intake, open_store
     from bascule.spec import load
     from bascule.spec.model import LogSource
 
     source = LogSource(name="app", files=str(log), formats=["api_call", "match_result"])
     taken = intake(load("supersmartmatch"), source, "app", *([COUNTED.__contains__] if mode == "metrics" else []))
     if mode == "store":
-        taken.change = Pseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id")).replace
+        taken.change = IdPseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id")).replace
     journal = Counted() if mode == "metrics" else open_store(root)
-    pipeline = Pipeline(journal, [Feed(FileSource("app", str(log)), taken)])
+    pipeline = Pipeline(journal, [FileFeed(FileSource("app", str(log)), taken)])
     started, processor = time.time(), time.process_time()
     rows = 0
     while done := pipeline.poll():
@@ -509,18 +505,15 @@ def _child(mode: str, root: Path, log: Path) -> None:
 
 
 def _serve(root: Path, port: Path) -> None:
-    from bascule.logs.beats import Receiver
-    from bascule.logs.intake import intake
-    from bascule.logs.pseudonyms import Pseudonyms
-    from bascule.logs.store import open_store
+    from bascule.logs import BeatsReceiver, IdPseudonyms, intake, open_store
     from bascule.spec import load
     from bascule.spec.model import LogSource
 
     source = LogSource(name="beats", beats="127.0.0.1:0", formats=["api_call", "match_result"])
     taken = intake(load("supersmartmatch"), source, "beats")
-    taken.change = Pseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id")).replace
+    taken.change = IdPseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id")).replace
     store = open_store(root)
-    receiver = Receiver("127.0.0.1:0", taken, lambda batch: store.commit(batch, []))
+    receiver = BeatsReceiver("127.0.0.1:0", taken, lambda batch: store.commit(batch, []))
     stop, ready = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     thread = threading.Thread(target=receiver.run, args=(stop, ready))

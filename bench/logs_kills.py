@@ -23,8 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from bascule.logs.query import Reader
-from bascule.logs.store import open_store
+from bascule.logs import LogReader, open_store
 from bench.harness import Bar, Result
 
 KILLS = 200
@@ -36,14 +35,13 @@ LINE = (
 CHILD = """
 import sys, threading
 from pathlib import Path
-from bascule.logs import store, pipeline, files
+from bascule import logs
 from bench.logs_kills import feed
-store.SMALL_ROWS, store.CHECKPOINT_SEGMENTS = 5_000, 5
-pipeline.POLL_SECONDS = 0.01
-files.SETTLING_SECONDS = 0.2
 root, pattern = Path(sys.argv[1]), sys.argv[2]
-opened = store.open_store(root)
-pipe = pipeline.Pipeline(opened, [feed(opened, pattern)])
+opened = logs.open_store(root)
+opened.small_rows, opened.checkpoint_segments = 5_000, 5
+pipe = logs.Pipeline(opened, [feed(opened, pattern)])
+pipe.feeds[0].files.settling_seconds = 0.2
 pipe.problem = lambda *reason: print(reason, file=sys.stderr)
 while True:
     if pipe.poll() == 0:
@@ -55,19 +53,22 @@ while True:
 BEATS_CHILD = """
 import sys, threading
 from pathlib import Path
-from bascule.logs import store, segments, engine
+from bascule import logs
 from bench.logs_kills import receiver
+from bascule.spec import load
+from bascule.spec.log_patterns import log_index
 from bascule.spec.model import SearchEngine
-store.SMALL_ROWS, store.CHECKPOINT_SEGMENTS = 5_000, 5
-engine.POLL_SECONDS = 0.01
 root, port, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-opened, lock, stop = store.open_store(root), threading.Lock(), threading.Event()
+opened, lock, stop = logs.open_store(root), threading.Lock(), threading.Event()
+opened.small_rows, opened.checkpoint_segments = 5_000, 5
 def commit(batch):
     with lock:
         opened.commit(batch, [])
 served = receiver(port, commit)
-served.known.add(segments.identities(opened.folder, 200_000))
-sender = engine.Sender.load(engine.Engine(SearchEngine(url=url), 1e9, "supersmartmatch"), root)
+served.known.add(logs.identities(opened.folder, 200_000))
+client = logs.SearchClient(SearchEngine(url=url), log_index(load("supersmartmatch")))
+sender = logs.Sender.load(client, root)
+sender.poll_seconds = 0.01
 for work in (served.run, sender.run):
     threading.Thread(target=work, args=(stop,), daemon=True).start()
 while not stop.wait(0.05):
@@ -88,29 +89,22 @@ class Outcome:
 
 def feed(store, pattern: str):
     """The reading side, without pseudonyms so that rows tell which line they are."""
-    from bascule.logs.files import FileSource
-    from bascule.logs.formats import BUILT_IN
-    from bascule.logs.intake import Intake
-    from bascule.logs.parse import Parser
-    from bascule.logs.pipeline import Feed
-    from bascule.logs.versions import Versions
+    from bascule.logs import FileFeed, FileSource, Intake, Parser, VersionFinder, built_in
     from bascule.spec import load
 
     source = FileSource("app", pattern, store.streams("app"), store.since)
-    return Feed(source, Intake("app", Parser((BUILT_IN["api_call"],)), Versions.of(load("supersmartmatch"), None)))
+    return FileFeed(
+        source, Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
+    )
 
 
 def receiver(port: str, commit):
     """A Beats receiver, without pseudonyms so that rows tell which line they are."""
-    from bascule.logs.beats import Receiver
-    from bascule.logs.formats import BUILT_IN
-    from bascule.logs.intake import Intake
-    from bascule.logs.parse import Parser
-    from bascule.logs.versions import Versions
+    from bascule.logs import BeatsReceiver, Intake, Parser, VersionFinder, built_in
     from bascule.spec import load
 
-    intake = Intake("app", Parser((BUILT_IN["api_call"],)), Versions.of(load("supersmartmatch"), None))
-    return Receiver(f"127.0.0.1:{port}", intake, commit)
+    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
+    return BeatsReceiver(f"127.0.0.1:{port}", intake, commit)
 
 
 @dataclass
@@ -278,7 +272,7 @@ def _finish(root: Path, log: Path, written: int) -> None:
 
 
 def _numbers(root: Path) -> Counter[int]:
-    rows = Reader(root).query("select split_part(endpoint, '/', 3)::int as n, count(*) as k from logs group by n")
+    rows = LogReader(root).query("select split_part(endpoint, '/', 3)::int as n, count(*) as k from logs group by n")
     return Counter({row["n"]: row["k"] for row in rows if row["n"] is not None})
 
 

@@ -32,7 +32,7 @@ LONGEST = "test_whole_house.py"
 
 # What a user or a machine may have set, and what would change what is printed, read or asked: no test depends on it.
 OF_THE_MACHINE = re.compile(
-    r"BASCULE_SPEC|\w+_PROXY|COLUMNS|LINES|NO_COLOR|(FORCE|CLI|PY)_?COLORS?\w*|LANG|LANGUAGE|LC_\w+|TZ"
+    r"BASCULE_(?!PROGRAMS)\w+|\w+_PROXY|COLUMNS|LINES|NO_COLOR|(FORCE|CLI|PY)_?COLORS?\w*|LANG|LANGUAGE|LC_\w+|TZ"
     r"|(OTEL|PROMETHEUS|FLASK|DJANGO|WERKZEUG|UVICORN|GUNICORN|REDIS)_\w+",
     re.IGNORECASE,
 )

@@ -78,7 +78,7 @@ class Http:
             base_url=self.url,
             transport=transport or _Transport(),
             trust_env=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "bascule"},
+            headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": "bascule"},
         )
 
     def close(self) -> None:
@@ -187,10 +187,11 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         sock: socket.socket = self._stream.get_extra_info("socket")
+        rest = memoryview(buffer)
         try:
-            while buffer:
+            while rest:
                 sock.settimeout(_left())
-                buffer = buffer[sock.send(buffer) :]
+                rest = rest[sock.send(rest) :]
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except OSError as error:

@@ -15,12 +15,12 @@ import zlib
 import atheris
 
 with atheris.instrument_imports():
-    from bascule.logs.frames import Decoder, Event, ProtocolError
+    from bascule.logs import BeatsEvent, Decoder, ProtocolError
 
-from bascule.logs.beats import line_of
+from bascule.logs import line_of
 
 
-def read(decoder: Decoder, data: bytes) -> tuple[list[Event], str]:
+def read(decoder: Decoder, data: bytes) -> tuple[list[BeatsEvent], str]:
     try:
         return decoder.feed(data), ""
     except ProtocolError as error:

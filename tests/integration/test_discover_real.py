@@ -149,7 +149,7 @@ def test_a_selector_that_matches_nothing_is_told_with_what_is_wrong(scraped: Cal
     text = SELECTS.format(old='app_version="1.9.0"', new='app_version="2.0.0"', code="5..")
     assert states(text, client) == {
         'empty requests_total has series, but requests_total{code="5.."} matches none: no such event yet,'
-        " or a wrong label",
+        " or a wrong label (code is 2xx, 5xx)",
         "empty requests_total matches series, but none of v2: see versions in the spec",
         "ok",
     }

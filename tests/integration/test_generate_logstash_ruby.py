@@ -14,10 +14,7 @@ import pytest
 
 from bascule.errors import ProgramMissing
 from bascule.generate import elk
-from bascule.logs.columns import Rows
-from bascule.logs.formats import format_named
-from bascule.logs.parse import UNPARSED, Parser
-from bascule.logs.versions import Versions
+from bascule.logs import UNPARSED, Parser, Rows, VersionFinder, format_named
 from bascule.processes import programs
 from bascule.spec import Spec, load
 from bascule.spec.model import LogFormat, Logs, LogSource
@@ -104,7 +101,7 @@ def events(spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> list[dict[st
         pytest.skip(str(missing))
     pipeline = tmp_path_factory.mktemp("logstash") / "pipeline.conf"
     pipeline.write_text(elk.elk_files(spec)["logstash/pipeline.conf"], "utf-8")
-    with resources.as_file(resources.files("bascule.spec") / "grok-patterns.txt") as stock:
+    with resources.as_file(resources.files("bascule.logformat") / "grok-patterns.txt") as stock:
         done = subprocess.run(
             [str(ruby), "-W0", "--disable-gems", str(TWIN), str(pipeline), str(stock), "shop"],
             input="\n".join(LINES), capture_output=True, text=True, encoding="utf-8", check=False,
@@ -121,7 +118,7 @@ def ours(spec: Spec, line: str) -> dict[str, Any]:
     """The row of Bascule's own reader, its version included."""
     parser = Parser(tuple(format_named(name, spec.logs.formats) for name in FORMATS))
     [rows] = parser.parse(line.encode() + b"\n")
-    rows = Versions.of(spec, None).add(rows)
+    rows = VersionFinder.of(spec, None).add(rows)
     found = {name: value for name in rows.columns if (value := cell(rows, name)) is not None}
     milliseconds = {"milliseconds": int(rows.times[0]) // 1000} if rows.times[0] else {}
     return {"format": rows.format} | milliseconds | found

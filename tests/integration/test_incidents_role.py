@@ -16,7 +16,7 @@ import pytest
 from bascule import incidents
 from bascule.api import IncidentsClient, Tokens
 from bascule.api.tokens import WEBHOOK, write_private
-from bascule.generate.alertmanager_config import alertmanager_config
+from bascule.generate.alerting.alertmanager_config import alertmanager_config
 from bascule.processes import programs
 from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import load

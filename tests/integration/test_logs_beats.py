@@ -20,14 +20,17 @@ from logstash_async.transport import BeatsTransport
 from pylogbeat import PyLogBeatClient
 
 from bascule.errors import StoreError
-from bascule.logs.beats import Receiver
-from bascule.logs.formats import BUILT_IN
-from bascule.logs.intake import Intake
-from bascule.logs.parse import Parser
-from bascule.logs.query import Reader
-from bascule.logs.segments import identities
-from bascule.logs.store import Store, open_store
-from bascule.logs.versions import Versions
+from bascule.logs import (
+    BeatsReceiver,
+    Intake,
+    LogReader,
+    LogStore,
+    Parser,
+    VersionFinder,
+    built_in,
+    identities,
+    open_store,
+)
 from bascule.spec import load
 from bascule.spec.model import Tls
 
@@ -49,8 +52,8 @@ def event(number: int, place: bool = True) -> dict[str, object]:
 
 @dataclass
 class Served:
-    store: Store
-    receiver: Receiver
+    store: LogStore
+    receiver: BeatsReceiver
     stop: threading.Event = field(default_factory=threading.Event)
     refuse: bool = False
     duplicates: int = 0
@@ -65,7 +68,7 @@ class Served:
         self.duplicates += number
 
     def numbers(self) -> list[int]:
-        rows = Reader(self.store.root).query("select split_part(endpoint, '/', 3)::int as n from logs order by n")
+        rows = LogReader(self.store.root).query("select split_part(endpoint, '/', 3)::int as n from logs order by n")
         return [row["n"] for row in rows]
 
 
@@ -73,10 +76,10 @@ class Served:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     started: list[tuple[Served, threading.Thread]] = []
 
-    def start(tls: Tls | None = None, formats: tuple[str, ...] = ("api_call",)) -> Served:
-        intake = Intake("beats", Parser(tuple(BUILT_IN[name] for name in formats)), Versions.of(SPEC, None))
+    def start(tls: Tls | None = None, formats: tuple[str, ...] = ("api_call",), **more: float) -> Served:
+        intake = Intake("beats", Parser(tuple(built_in(name) for name in formats)), VersionFinder.of(SPEC, None))
         store = open_store(tmp_path / "logs")
-        served = Served(store, Receiver("127.0.0.1:0", intake, lambda batch: served.commit(batch), tls))
+        served = Served(store, BeatsReceiver("127.0.0.1:0", intake, lambda batch: served.commit(batch), tls, **more))
         served.receiver.duplicates, served.receiver.problem = served.count, served.problems.append
         served.receiver.known.add(identities(store.folder, 1000))
         ready = threading.Event()
@@ -108,7 +111,7 @@ def test_what_pylogbeat_was_answered_is_in_the_store(serve):
         for start in range(0, 300, 100):
             beats.send([event(number) for number in range(start, start + 100)])
             assert served.numbers() == list(range(start + 100))
-    row = Reader(served.store.root).query(
+    row = LogReader(served.store.root).query(
         "select \"offset\", version, response_time, user_id from logs where endpoint = '/n/7'"
     )
     assert row == [{"offset": 700, "version": "v2", "response_time": 0.02, "user_id": "u7"}]
@@ -189,10 +192,9 @@ def test_events_that_are_not_stored_yet_are_the_lag(serve):
     assert served.receiver.lag() == (0, 0.0)
 
 
-def test_a_client_that_stops_within_a_frame_is_turned_away(serve, monkeypatch):
+def test_a_client_that_stops_within_a_frame_is_turned_away(serve):
     """It would hold memory for ever."""
-    monkeypatch.setattr("bascule.logs.beats.STALLED_SECONDS", 0.1)
-    served = serve()
+    served = serve(stalled_seconds=0.1)
     with socket.create_connection(("127.0.0.1", served.receiver.port), timeout=10) as connection:
         connection.sendall(b"2J" + struct.pack(">II", 1, 100) + b"{")
         assert connection.recv(1) == b""
@@ -247,7 +249,7 @@ def test_pythons_logstash_handler_is_received(serve):
     logger.warning("it is %s", "late")
     handler.flush()
     end = time.monotonic() + 20
-    while not (rows := Reader(served.store.root).query("select message, level from logs")):
+    while not (rows := LogReader(served.store.root).query("select message, level from logs")):
         assert time.monotonic() < end
         time.sleep(0.05)
     logger.removeHandler(handler)

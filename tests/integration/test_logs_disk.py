@@ -19,7 +19,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bascule.logs.query import Reader
+from bascule.logs import LogReader
 from bascule.processes import ports
 
 pytestmark = pytest.mark.integration
@@ -118,7 +118,7 @@ class Role:
         self.process.wait(30)
 
     def numbers(self) -> Counter[int]:
-        rows = Reader(self.disk / "logs").query("select split_part(endpoint, '/', 3)::int as n from logs")
+        rows = LogReader(self.disk / "logs").query("select split_part(endpoint, '/', 3)::int as n from logs")
         return Counter(row["n"] for row in rows)
 
 

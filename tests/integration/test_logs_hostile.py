@@ -21,9 +21,7 @@ from pylogbeat import PyLogBeatClient
 
 from bascule import logs
 from bascule.errors import ProgramMissing
-from bascule.logs import parse
-from bascule.logs.frames import MAX_INFLATED, MAX_PACKED
-from bascule.logs.query import Reader
+from bascule.logs import FEW_LINES, MAX_INFLATED, MAX_PACKED, LogReader
 from bascule.processes import programs
 from bascule.spec import load
 from bascule.spec.model import Logs, LogSource, Spec
@@ -76,17 +74,16 @@ def ingest_apart(folder: Path, path: Path) -> dict[str, float]:
         ("numbers out of bounds", GOOD.replace(b"0.02", b"9e99") + GOOD.replace(b"=200", b"=" + b"9" * 14), 2, 0),
     ],
 )
-@pytest.mark.parametrize("few", [0, parse.FEW_LINES])
-def test_every_line_is_accounted_for(
-    tmp_path: Path, monkeypatch, few: int, name: str, data: bytes, rows: int, unparsed: int
-):
-    """Parsed where it is a line of the format, else kept as text and counted; at once and line by line."""
-    monkeypatch.setattr(parse, "FEW_LINES", few)
+@pytest.mark.parametrize("more", [0, FEW_LINES])
+def test_every_line_is_accounted_for(tmp_path: Path, more: int, name: str, data: bytes, rows: int, unparsed: int):
+    """Parsed where it is a line of the format, else kept as text and counted; line by line, and many at once."""
     path = tmp_path / "app.log"
-    path.write_bytes(data)
+    path.write_bytes(GOOD * more + data)
+    rows += more
     found = logs.ingest(spec_of(tmp_path / "state", str(path)), [str(path)])
     assert (found.rows, found.unparsed) == (rows, unparsed), name
-    assert Reader(tmp_path / "state" / "logs").query("select count(*) as n from logs") == [{"n": rows}]
+    kept = rows - found.expired  # a time of another century is past the retention
+    assert LogReader(tmp_path / "state" / "logs").query("select count(*) as n from logs") == [{"n": kept}]
 
 
 def test_lines_of_fifty_megabytes_take_little_memory(tmp_path: Path):
@@ -112,7 +109,7 @@ def test_ten_thousand_endpoints_are_stored_but_not_all_become_series(tmp_path: P
     assert found["rows"] == 100_000
     assert found["mb"] < 300
     root = tmp_path / "state" / "logs"
-    assert Reader(root).query("select count(distinct endpoint) as n from logs") == [{"n": 10_000}]
+    assert LogReader(root).query("select count(distinct endpoint) as n from logs") == [{"n": 10_000}]
     counters = json.loads((root / "checkpoint.json").read_text())["tally"]["counters"]
     requests = {labels[1]: n for name, labels, n in counters if name == "bascule_log_requests_total"}
     assert len(requests) == 501
@@ -204,7 +201,7 @@ def test_bombs_on_every_connection_of_the_beats_port_take_little_memory(tmp_path
             client.send([{"message": "good"}])
         assert memory_of(server.pid) < 300
         server.terminate()
-    assert Reader(tmp_path / "store").query("select count(*) as n from logs where message = 'good'") == [{"n": 1}]
+    assert LogReader(tmp_path / "store").query("select count(*) as n from logs where message = 'good'") == [{"n": 1}]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.generate import generate
+from bascule.judge import JointLook, PlanStep
 from bascule.processes import programs
 from bascule.sla.compare import Cell, mean, quantile_of, standardised
 from bascule.spec import load
@@ -74,24 +75,24 @@ def drawn(seed: int) -> Table:
 
 def judged(table: Table) -> dict[str, tuple[float, float]]:
     """Baseline's and candidate's value of each signal over all segments."""
-    bench = world.Bench(SPEC, {"latency": BOUNDS}, world.Plan(2, 1000.0, dict.fromkeys(SEGMENTS, 0.5)))
+    bench = world.Bench(SPEC, {"latency": BOUNDS}, PlanStep(2, 1000.0, dict.fromkeys(SEGMENTS, 0.5)))
     increments = np.zeros((2, len(bench.schema.columns)))
     for (version, segment), one in table.items():
         parts = {
-            ("errors", "total"): one.requests,
+            ("errors", "events"): one.requests,
             ("errors", "bad"): one.bad,
-            ("accuracy", "total"): one.matches,
+            ("accuracy", "events"): one.matches,
             ("accuracy", "good"): one.good,
-            ("satisfaction", "count"): one.ratings,
+            ("satisfaction", "events"): one.ratings,
             ("satisfaction", "sum"): one.stars,
-            ("latency", "count"): one.requests,
+            ("latency", "events"): one.requests,
             **{("latency", bound): under for bound, under in zip(BOUNDS, one.under, strict=True)},
         }
         for (signal, part), amount in parts.items():
             column = bench.schema.column(signal, part, segment)
             increments[SPEC.versions.both.index(version), column] = amount
     bench.time += 1
-    bench.engine.feed(world.JointLook(bench.time, 1.0, increments, bench.time - 1))
+    bench.engine.feed(JointLook(bench.time, 1.0, increments, bench.time - 1))
     readings = {
         name: bench.line(name, TOTAL_SEGMENT).reading for name in ("errors", "accuracy", "latency", "satisfaction")
     }

@@ -13,10 +13,10 @@ from bascule.delivery import Outbox
 from bascule.incidents.app import create as incidents
 from bascule.incidents.store import Store
 from bascule.judge import VerdictBoard, build_app
-from bascule.logs.consumers import Consumers
-from bascule.logs.places import root_of
-from bascule.logs.role import Upkeep, build, pages
-from bascule.logs.store import open_store
+from bascule.logs.serving.role import Upkeep, build, pages
+from bascule.logs.storing.consumers import Consumers
+from bascule.logs.storing.places import root_of
+from bascule.logs.storing.store import open_store
 from bascule.processes.supervisor import Supervisor
 from bascule.sla.archive import Archive
 from bascule.sla.role import create as sla

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -25,7 +26,9 @@ from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, Ratio
 
 PAGES = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), *sorted(Path("examples").glob("*/*.md"))]
 CODE = [path for folder in ("src", "bench", "tools") for path in sorted(Path(folder).rglob("*.py"))]
-SPECS = (BUILT_IN, "tests/fixtures/golden/mapped/spec.yaml", "tests/fixtures/golden/minimal/spec.yaml")
+GOLDEN = Path("tests/fixtures/golden")
+SPECS = (BUILT_IN, *sorted(GOLDEN.glob("*/spec.yaml")), *sorted(Path("examples").glob("*/spec.yaml")))
+OF_EXPORTERS = {"redis_uptime_in_seconds", "probe_http_duration_seconds"}  # theirs, which people look at by hand
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def _of_page(page: Path) -> Iterator[Text]:
         elif in_block:
             yield Text(page, number, "block", line.strip())
         else:
+            yield Text(page, number, "prose", line.strip())
             yield from (Text(page, number, "span", found) for found in SPAN.findall(line))
             yield from (Text(page, number, "link", found) for found in LINK.findall(line))
 
@@ -68,6 +72,8 @@ def _of_page(page: Path) -> Iterator[Text]:
 def _of_module(path: Path) -> Iterator[Text]:
     source = path.read_text("utf-8")
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            yield Text(path, node.lineno, "message", node.value)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = getattr(node, "lineno", 1)
             yield from _of_prose(path, first, ast.get_docstring(node) or "")
@@ -94,14 +100,34 @@ def command_at(words: list[str]) -> tuple[Any, list[str]]:
 
 
 @cache
-def generated() -> dict[str, str]:
+def generated() -> list[tuple[str, str]]:
     """Every file that is generated from any of the specs."""
-    return {path: text for spec in SPECS for path, text in generate(load(spec)).items()}
+    return [file for spec in SPECS for file in generate(load(spec)).items()]
+
+
+@cache
+def _trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text("utf-8")) for path in CODE}
+
+
+@cache
+def written_names() -> set[str]:
+    """Every part of a path that stands in the code as text, such as the names of files that a role writes."""
+    nodes = (node for tree in _trees().values() for node in ast.walk(tree))
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {part for text in constants if len(text) < 80 for part in re.split(r"[/\s{}]", text)}
+
+
+@cache
+def classes() -> set[str]:
+    """Ours and Python's own."""
+    nodes = (node for tree in _trees().values() for node in ast.walk(tree))
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)} | set(dir(builtins))
 
 
 @cache
 def rules() -> list[dict[str, Any]]:
-    files = (text for path, text in generated().items() if path.startswith("prometheus/rules/"))
+    files = (text for path, text in generated() if path.startswith("prometheus/rules/"))
     return [rule for text in files for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
 
@@ -117,8 +143,7 @@ def metrics() -> set[str]:
     own = {each.name + suffix for each in conventions.METRICS for suffix in suffixes[each.kind]}
     recorded = {rule["record"] for rule in rules() if "record" in rule} | set(conventions.Recorded)
     read = {name for rule in rules() for name in series_of(promql_parser.parse(rule["expr"]))}
-    shown = set(re.findall(r"[a-z_:]{3,}", " ".join(text for path, text in generated().items() if "grafana" in path)))
-    return own | recorded | read | shown
+    return own | recorded | read | {name.removesuffix("_bucket") for name in read} | OF_EXPORTERS
 
 
 def series_of(node: Any) -> Iterator[str]:

@@ -48,9 +48,16 @@ def backfill_rules(client: Prometheus, spec, world, folder: Path, storage: Path)
     (folder / "rules.yml").write_text(json.dumps({"groups": [group]}))
     start, end = f"{world.times[0]:.0f}", f"{world.times[-1]:.0f}"
     promtool(
-        "tsdb", "create-blocks-from", "rules", f"--start={start}", f"--end={end}", f"--url={client.url}",
-        f"--output-dir={storage}", f"--eval-interval={INTERVAL_SECONDS:g}s", str(folder / "rules.yml"),
-    )  # fmt: skip
+        "tsdb",
+        "create-blocks-from",
+        "rules",
+        f"--start={start}",
+        f"--end={end}",
+        f"--url={client.url}",
+        f"--output-dir={storage}",
+        f"--eval-interval={INTERVAL_SECONDS:g}s",
+        str(folder / "rules.yml"),
+    )
 
 
 @contextmanager
@@ -59,9 +66,13 @@ def prometheus(storage: Path, folder: Path) -> Iterator[Prometheus]:
     (folder / "prometheus.yml").write_text("")
     port = free_port()
     command = [
-        str(programs.find("prometheus")), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={storage}",
-        "--storage.tsdb.retention.time=100y", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
-    ]  # fmt: skip
+        str(programs.find("prometheus")),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={storage}",
+        "--storage.tsdb.retention.time=100y",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=error",
+    ]
     process = subprocess.Popen(command, env=_environment())
     client = Prometheus(f"http://127.0.0.1:{port}", timeout=60)
     try:
@@ -145,8 +156,15 @@ def where(row: PartReport) -> dict[str, str]:
     return {row.dimension: row.name}
 
 
-def _assessment(check: Check, report: Report, objective: ObjectiveReport, what: str, truth: Truth, ours: Assessment,
-                services: bool = False) -> None:  # fmt: skip
+def _assessment(
+    check: Check,
+    report: Report,
+    objective: ObjectiveReport,
+    what: str,
+    truth: Truth,
+    ours: Assessment,
+    services: bool = False,
+) -> None:
     current = truth.over(ours.current.start, ours.current.end)
     _figure(check, f"{what} current", ours.current, current)
     figures = [truth.over(*window) for window in _windows(report, objective)]

@@ -11,9 +11,18 @@ from bascule import times
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (0.4, "0 s"), (45, "45 s"), (60, "1 min"), (125, "2 min 5 s"), (11_400, "3 h 10 min"),
-     (86_460, "1 d"), (187_200, "2 d 4 h"), (-3, "0 s")],
-)  # fmt: skip
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (45, "45 s"),
+        (60, "1 min"),
+        (125, "2 min 5 s"),
+        (11_400, "3 h 10 min"),
+        (86_460, "1 d"),
+        (187_200, "2 d 4 h"),
+        (-3, "0 s"),
+    ],
+)
 def test_a_length_of_time_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert times.lasting(seconds) == text
 

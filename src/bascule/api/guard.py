@@ -61,7 +61,10 @@ class Door:
             names = ", ".join(sorted(self._names))
             raise Refused(400, "the Host header is not a name of this machine", f"use one of {names}")
         self._check_origin(headers)
-        self._check_right(need.right, headers, is_free=is_ours and _is_loopback(scope))
+        is_free = is_ours and _is_loopback(scope)
+        if is_free:  # here everyone may know which migration this is, and needs its token only if it is the right one
+            self._check_migration(headers)
+        self._check_right(need.right, headers, is_free)
         self._check_migration(headers)
 
     def _check_origin(self, headers: Headers) -> None:

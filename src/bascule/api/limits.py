@@ -51,5 +51,10 @@ class Refusals:
         self._told[source, status] = None
         if len(self._told) > _TOLD:
             self._told.popitem(last=False)
-        log.warning("refused with %d, from %s: %s (told once; the metric %s counts)", status, source, what,
-                    REQUESTS_REFUSED.name)  # fmt: skip
+        log.warning(
+            "refused with %d, from %s: %s (told once; the metric %s counts)",
+            status,
+            source,
+            what,
+            REQUESTS_REFUSED.name,
+        )

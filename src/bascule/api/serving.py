@@ -16,6 +16,7 @@ from bascule.api.limits import Limits, Refusals
 from bascule.errors import ProcessFailed
 from bascule.processes import ports
 
+_QUEUE = 512  # connections that wait to be accepted
 _GRACE = 2  # seconds that open requests get at the end
 
 
@@ -37,7 +38,7 @@ def serve_until(stop: threading.Event, app: FastAPI, host: str, port: int) -> No
             timeout_graceful_shutdown=_GRACE,
             backlog=max(8, limits.connections // 4),  # so many may be accepted before one can be dropped
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name=f"http:{port}", daemon=True)
         thread.start()
         while not stop.wait(0.2):
@@ -47,9 +48,19 @@ def serve_until(stop: threading.Event, app: FastAPI, host: str, port: int) -> No
         thread.join(timeout=5)
 
 
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Few are accepted at a time, yet many may wait: a full queue costs its newcomer a second."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_QUEUE)
+
+
 def _listening(host: str, port: int) -> socket.socket:
     ports.check(host, port, "an HTTP server of Bascule", "its port under stack.ports")
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else an answer's second packet waits for 40 ms
+    return listener
 
 
 class Connection(H11Protocol):

@@ -132,8 +132,8 @@ def _stretches(texts: Stretches) -> list[Stretch]:
 
 
 def _every_rule(spec: Spec, client: Prometheus) -> list[dict[str, Any]]:
-    """The rules generated from the spec, and rules with other names that this Prometheus runs."""
-    from bascule.generate.rule_groups import rule_files
+    """The rules generated from the spec, and those of other names that this Prometheus runs."""
+    from bascule.generate.prometheus.rule_groups import rule_files
     from bascule.judge import running_rules
 
     groups = [group.as_yaml() for files in rule_files(spec).values() for group in files]

@@ -9,6 +9,7 @@ import typer
 from bascule.cli.output import AsJson, app, print_json, print_rows, say
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.spec import Spec
+from bascule.spec.quantities import format_duration
 
 logs_app = typer.Typer(
     no_args_is_help=True, help="The log store: search, statistics, reading files, forgetting a user."
@@ -69,6 +70,9 @@ def ingest(
 
     taken = logs.ingest(spec, files, source, workers)
     say(f"{taken.rows} rows in {taken.seconds:.1f} s; {taken.unparsed} matched no format and were kept as text")
+    if taken.expired:
+        kept = format_duration(spec.logs.retention)
+        say(f"{taken.expired} of the rows are older than logs.retention ({kept}) and were dropped again")
 
 
 @logs_app.command("forget")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.output import Folder, app, checked_url, print_json, say, write_file
+from bascule.cli.output import Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
 from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
@@ -17,19 +17,39 @@ from bascule.spec.quantities import format_duration
 
 @app.command()
 @takes_spec_first
-def check(spec: Spec, spec_path: str) -> None:
-    """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts."""
-    from bascule.generate.delivery_times import routes
+def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
+    """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts.
 
+    With --prometheus, compare it with that server too: exit 1 if they differ.
+    """
     parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
         say(f"  {name}: role {role} ({how})")
+    _show_delivery_times(spec)
+    if prometheus is not None:
+        raise typer.Exit(_compare(spec, checked_url(prometheus)))
+
+
+def _show_delivery_times(spec: Spec) -> None:
+    from bascule.generate.alerting.delivery_times import routes
+
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+
+
+def _compare(spec: Spec, url: str) -> int:
+    from bascule.discover import compare
+
+    compared = compare(spec, Prometheus(url))
+    say(f"{url}: {'agrees with the spec' if compared.agrees else 'differs from the spec'}")
+    unproven = [finding for finding in compared.signals if finding.state != "ok"]
+    for line in (*compared.differences, *unproven):
+        say(f"  {line}")
+    return 0 if compared.agrees else 1
 
 
 def _counted(number: int, name: str) -> str:

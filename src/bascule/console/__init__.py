@@ -12,7 +12,7 @@ from bascule.console import figures, queries, screenshots
 from bascule.console.answers import Incident
 from bascule.console.app import ROLE, create_app
 from bascule.console.browser import Browser, BrowserPage
-from bascule.console.parts import Health, JournalReading, Kept, Parts, TrafficReading
+from bascule.console.parts import JournalReading, Kept, Parts, ServiceHealth, TrafficReading
 from bascule.console.render import FRAGMENTS, Renderer, has_charts
 from bascule.console.runbooks import Runbooks
 from bascule.console.sources import STALE_AFTER, Reading, Source, Watch
@@ -35,7 +35,7 @@ __all__ = [
     "THRESHOLD_AT",
     "Browser",
     "BrowserPage",
-    "Health",
+    "ServiceHealth",
     "Incident",
     "JournalReading",
     "Kept",

@@ -23,10 +23,20 @@ from bascule.errors import ProcessFailed
 from bascule.processes import programs
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--disable-extensions", "--no-proxy-server", "--remote-debugging-pipe",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--no-proxy-server",
+    "--remote-debugging-pipe",
+)
 ANSWER_WITHIN = 20.0  # seconds for one command of the protocol
 
 
@@ -49,9 +59,13 @@ class Browser:
         command = f'exec "$@" 3</dev/fd/{to_browser} 4>/dev/fd/{from_browser}'
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", command, "sh", str(self._chromium), *FLAGS, f"--user-data-dir={self._profile.name}"],
-            pass_fds=(to_browser, from_browser), env=programs.environment(self._chromium), start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            pass_fds=(to_browser, from_browser),
+            env=programs.environment(self._chromium),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_browser)
         os.close(from_browser)
         self._out: BinaryIO = os.fdopen(from_us, "wb")

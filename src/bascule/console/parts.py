@@ -41,7 +41,7 @@ class TrafficReading:
 
 
 @dataclass(frozen=True)
-class Health:
+class ServiceHealth:
     """Whether the services answer: samples of `up` and its kin, and when they were taken."""
 
     samples: tuple[Sample, ...] = ()
@@ -81,7 +81,7 @@ class Parts:
         self.judge: Source[VerdictAnswer] = Source("judge", self._judge.verdict, said_at=_ticked)
         self.journal: Source[JournalReading] = Source("incidents", self._journal)
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
-        self.health: Source[Health] = Source("services", self._health)
+        self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
         self.alertmanager = Alertmanager(spec.stack.url("alertmanager"), timeout=TIMEOUT, transport=transport)
@@ -146,10 +146,10 @@ class Parts:
     def _rates(self, version: str) -> Mapping[str, float | None]:
         return _by_label(self.prometheus.instant(queries.rate_by_segment(self.spec, version)), self.spec.segments.label)
 
-    def _health(self) -> Health:
+    def _health(self) -> ServiceHealth:
         samples = self.prometheus.instant(queries.HEALTH)
         down = sorted({s.labels.get("job", "") for s in samples if s.labels.get("__name__") == "up" and s.value == 0})
-        return Health(
+        return ServiceHealth(
             samples=tuple(samples),
             times={_target(s): s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
             targets=tuple(self.prometheus.targets()),

@@ -20,9 +20,20 @@ from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
 FRAGMENTS = (
-    "say", "notices", "verdict", "plan", "alerts", "services", "shares", "gates", "triggers", "promises", "logs",
-    "timeline", "resolved",
-)  # fmt: skip
+    "say",
+    "notices",
+    "verdict",
+    "plan",
+    "alerts",
+    "services",
+    "shares",
+    "gates",
+    "triggers",
+    "promises",
+    "logs",
+    "timeline",
+    "resolved",
+)
 
 
 class Renderer:

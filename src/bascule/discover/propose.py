@@ -106,7 +106,7 @@ def _services(prometheus: Prometheus, versions: Found | None) -> Lines:
     for sample in prometheus.instant("up"):
         jobs.setdefault(sample.labels.get("job", ""), []).append(sample.labels.get("instance", ""))
     kinds = {job: kind for metric, kind in _KINDS.items() for job in _jobs_of(prometheus.instant(metric))}
-    probes = _jobs_of(prometheus.instant("probe_success"))
+    probes = _jobs_of(prometheus.instant('{__name__=~"probe_success|probe_ssl_earliest_cert_expiry"}'))
     of_version = _versions_of_jobs(prometheus, versions)
     own = {*probes, *OWN_JOBS, ""}
     lines = [

@@ -25,7 +25,7 @@ FindingState = Literal["ok", "empty", "not_applicable", "error"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckedExpression:
     """What came of one expression; `where` names the file and the rule, panel or signal it stands in."""
 
     state: FindingState
@@ -46,7 +46,7 @@ class Asked:
     is_alert: bool = False
 
 
-def verify(spec: Spec, files: Mapping[str, str], prometheus: Prometheus) -> list[Finding]:
+def verify(spec: Spec, files: Mapping[str, str], prometheus: Prometheus) -> list[CheckedExpression]:
     """A finding for every selector of the spec, and every rule, alert, panel and variable in `files` (path to text).
 
     Raises Unreachable when Prometheus does not answer.
@@ -54,6 +54,11 @@ def verify(spec: Spec, files: Mapping[str, str], prometheus: Prometheus) -> list
     series = _Series(prometheus, spec.versions.both, _recorded(files))
     found = [_verified(asked, series) for asked in expressions(files)]
     return [*_signals(spec, series), *_by_panel(found)]
+
+
+def signals(spec: Spec, prometheus: Prometheus) -> list[CheckedExpression]:
+    """A finding for every selector of the spec's signals, of each version. Raises Unreachable."""
+    return list(_signals(spec, _Series(prometheus, spec.versions.both, {})))
 
 
 def _recorded(files: Mapping[str, str]) -> dict[str, list[str]]:
@@ -65,7 +70,7 @@ def _recorded(files: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def _by_panel(findings: list[Finding]) -> list[Finding]:
+def _by_panel(findings: list[CheckedExpression]) -> list[CheckedExpression]:
     """A panel whose queries are alternatives (one for each verdict) has data when one of them has."""
     answered = {_panel_of(finding) for finding in findings if finding.state == "ok"} - {""}
     return [
@@ -74,7 +79,7 @@ def _by_panel(findings: list[Finding]) -> list[Finding]:
     ]
 
 
-def _panel_of(finding: Finding) -> str:
+def _panel_of(finding: CheckedExpression) -> str:
     return finding.where.rpartition(" ")[0] if ": panel " in finding.where else ""
 
 
@@ -180,25 +185,27 @@ NOTHING_PASSES = "its series are there, but no value passes its conditions"
 NO_SHARE = "the plan gives this version no share of this segment now"
 
 
-def _verified(asked: Asked, series: _Series) -> Finding:
+def _verified(asked: Asked, series: _Series) -> CheckedExpression:
     try:
         samples = series.prometheus.instant(asked.expression)
         missing = [] if _has_values(samples) else series.missing(asked.expression)
     except QueryRejected as error:
-        return Finding("error", asked.where, asked.expression, error.what)
+        return CheckedExpression("error", asked.where, asked.expression, error.what)
     if _has_values(samples) or (asked.is_alert and not missing):
-        return Finding("ok", asked.where, asked.expression)
+        return CheckedExpression("ok", asked.where, asked.expression)
     if missing:
         planned = [each for each in missing if series.is_planned(each)]
         if not planned:
-            return Finding("not_applicable", asked.where, asked.expression, NO_SHARE)
+            return CheckedExpression("not_applicable", asked.where, asked.expression, NO_SHARE)
         reasons = dict.fromkeys(_reason(each, series) for each in planned)
-        return Finding("empty", asked.where, asked.expression, "; ".join(reasons))
+        return CheckedExpression("empty", asked.where, asked.expression, "; ".join(reasons))
     if series.planned_share() == 0:
-        return Finding("not_applicable", asked.where, asked.expression, "the plan gives the new version no share yet")
+        return CheckedExpression(
+            "not_applicable", asked.where, asked.expression, "the plan gives the new version no share yet"
+        )
     if any(each.startswith("ALERTS") for each in selectors_of(asked.expression)):
-        return Finding("ok", asked.where, asked.expression)
-    return Finding("empty", asked.where, asked.expression, NOTHING_PASSES)
+        return CheckedExpression("ok", asked.where, asked.expression)
+    return CheckedExpression("empty", asked.where, asked.expression, NOTHING_PASSES)
 
 
 def _has_values(samples: list[Sample]) -> bool:
@@ -273,13 +280,13 @@ def producer(metric: str) -> str:
 # ---------------------------------------------------------------- the spec's own selectors
 
 
-def _signals(spec: Spec, series: _Series) -> Iterator[Finding]:
+def _signals(spec: Spec, series: _Series) -> Iterator[CheckedExpression]:
     for name, signal in spec.signals.items():
         for key, selector in signal.selectors.items():
             yield from _told_apart(spec, f"spec: signals.{name}.{key}", selector, series)
 
 
-def _told_apart(spec: Spec, where: str, selector: Selector, series: _Series) -> Iterator[Finding]:
+def _told_apart(spec: Spec, where: str, selector: Selector, series: _Series) -> Iterator[CheckedExpression]:
     """One finding for each version: whether the selector has series of it, and of it alone."""
     old, new = (spec.versions.matchers(version) for version in spec.versions.both)
     shared = series.count(str(selector.where(*old, *new)))
@@ -288,7 +295,7 @@ def _told_apart(spec: Spec, where: str, selector: Selector, series: _Series) -> 
         state, why = _of_version(selector, narrowed, version, series)
         if shared:
             state, why = "error", f"{shared:g} series are counted for both versions: fix versions.select"
-        yield Finding(state, f"{where} of {version}", narrowed, why)
+        yield CheckedExpression(state, f"{where} of {version}", narrowed, why)
 
 
 def _of_version(selector: Selector, narrowed: str, version: str, series: _Series) -> tuple[FindingState, str]:
@@ -298,5 +305,17 @@ def _of_version(selector: Selector, narrowed: str, version: str, series: _Series
     if not series.count(str(bare)):
         return "empty", f"no series of {selector.metric} (made by {producer(selector.metric)})"
     if not series.count(str(selector)):
-        return "empty", f"{bare} has series, but {selector} matches none: no such event yet, or a wrong label"
+        there = "; ".join(_values(selector, series))
+        return "empty", f"{bare} has series, but {selector} matches none: no such event yet, or a wrong label ({there})"
     return "empty", f"{selector} matches series, but none of {version}: see versions in the spec"
+
+
+MOST_VALUES = 10
+
+
+def _values(selector: Selector, series: _Series) -> Iterator[str]:
+    """The values that each label of a selector has on its metric."""
+    for label in dict.fromkeys(matcher.label for matcher in selector.matchers):
+        known = series.prometheus.label_values(label, str(Selector(selector.metric)))
+        shown = ", ".join(known[:MOST_VALUES]) + (", ..." if len(known) > MOST_VALUES else "")
+        yield f"{label} is {shown}" if known else f"there is no label {label}"

@@ -160,10 +160,16 @@ class Store:
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
         kind, cause = self._kind_of(new.labels), cause_of(new.labels)
         values = (
-            new.fingerprint, new.labels.get("alertname", ""), json.dumps(dict(new.labels), sort_keys=True),
-            new.labels.get("severity", "unknown"), kind, new.annotations.get("summary", ""),
-            new.annotations.get("description", ""), new.starts, new.received,
-        )  # fmt: skip
+            new.fingerprint,
+            new.labels.get("alertname", ""),
+            json.dumps(dict(new.labels), sort_keys=True),
+            new.labels.get("severity", "unknown"),
+            kind,
+            new.annotations.get("summary", ""),
+            new.annotations.get("description", ""),
+            new.starts,
+            new.received,
+        )
         identity = db.execute(
             "INSERT INTO incidents (situation, fingerprint, alert, labels, severity, kind,"
             " summary, description, starts, received, cause, seen) VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -69,12 +69,16 @@ class ActiveAlert:
 
 @dataclass(frozen=True)
 class Target:
-    """A scrape target: `health` is up, down or unknown."""
+    """A scrape target: `health` is up, down or unknown. Times are written as Prometheus writes them, such as `1m30s`;
+    empty from a server that does not say them.
+    """
 
     job: str
     instance: str
     health: str
     last_error: str
+    scrape_interval: str = ""
+    scrape_timeout: str = ""
 
 
 class Prometheus:
@@ -269,7 +273,8 @@ def _text(value: Any) -> str:
 
 def _target(item: Mapping[str, Any]) -> Target:
     labels = item["labels"]
-    return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"])
+    times_of = (_text(item.get(key, "")) for key in ("scrapeInterval", "scrapeTimeout"))
+    return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"], *times_of)
 
 
 def _alert(item: Mapping[str, Any]) -> ActiveAlert:

@@ -7,6 +7,8 @@ judge and the reports weigh the same way.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
 from bascule.promql.expressions import indent
 from bascule.spec import Spec
@@ -20,6 +22,7 @@ EVENTS, SUM, BUCKET, MIX = (
     Recorded.SIGNAL_BUCKET,
     Recorded.SIGNAL_MIX,
 )
+Side = Literal["bad", "good"]
 QUANTILES = ("p50", "p95", "p99")  # those that are recorded
 
 
@@ -84,27 +87,16 @@ def of_signal(series: str, name: str) -> str:
     return f'max without (signal) ({series}{{signal="{name}"}})'
 
 
-def bad_share_by_version(one: Named[RatioSignal]) -> str:
-    """The share of bad events by version, whichever side the signal declares."""
+def share_by_version(one: Named[RatioSignal], side: Side) -> str:
+    """The share of bad (or good) events, whichever of the two the signal counts."""
     share = of_signal(Recorded.SIGNAL_BY_VERSION, one.name)
-    return share if one.signal.counts_bad else f"1 - {share}"
+    return share if one.signal.amount == side else f"1 - {share}"
 
 
-def good_share_by_version(one: Named[RatioSignal]) -> str:
-    share = of_signal(Recorded.SIGNAL_BY_VERSION, one.name)
-    return f"1 - {share}" if one.signal.counts_bad else share
-
-
-def bad_difference(one: Named[RatioSignal]) -> str:
-    """How much more of the candidate's events are bad, mix-adjusted."""
+def share_difference(one: Named[RatioSignal], side: Side) -> str:
+    """How much more of the candidate's events are bad (or good), mix-adjusted."""
     difference = of_signal(Recorded.SIGNAL_DIFFERENCE, one.name)
-    return difference if one.signal.counts_bad else f"-{difference}"
-
-
-def good_difference(one: Named[RatioSignal]) -> str:
-    """How much more of the candidate's events are good, mix-adjusted."""
-    difference = of_signal(Recorded.SIGNAL_DIFFERENCE, one.name)
-    return f"-{difference}" if one.signal.counts_bad else difference
+    return difference if one.signal.amount == side else f"-{difference}"
 
 
 def p95_seconds(one: Named[HistogramSignal]) -> str:

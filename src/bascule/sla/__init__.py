@@ -43,11 +43,11 @@ from bascule.sla.render.numbers import Numbers
 from bascule.sla.render.texts import ENGLISH, FRENCH
 from bascule.sla.report import (
     Assessment,
-    Budget,
     Burn,
     Change,
     Comparison,
     Episode,
+    ErrorBudget,
     GainReport,
     Moment,
     Note,
@@ -64,7 +64,8 @@ from bascule.sla.report import (
 )
 from bascule.sla.reporter import SlaDocument, SLAReporter
 from bascule.sla.schedule import due
-from bascule.sla.send import send_archived
+from bascule.sla.scheduler import Scheduler
+from bascule.sla.send import owe_archived, send_archived
 from bascule.sla.windows import Calendar, ending, judged
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ __all__ = [
     "Archived",
     "Assessment",
     "Baseline",
-    "Budget",
+    "ErrorBudget",
     "Burn",
     "Calendar",
     "Cell",
@@ -104,6 +105,7 @@ __all__ = [
     "Report",
     "Rules",
     "SLAReporter",
+    "Scheduler",
     "SlaDocument",
     "SlaOutcome",
     "Standing",
@@ -123,6 +125,7 @@ __all__ = [
     "judged",
     "mean",
     "moments",
+    "owe_archived",
     "remember",
     "render",
     "render_csv",

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from bascule.buckets import quantile
-from bascule.sla.counts import EventCounts
+from bascule.sla.counts import GrowthCounts
 from bascule.sla.pieces import Floats, Pieces
-from bascule.sla.report import Assessment, Budget, Burn, Moment, Point, SlaOutcome, Standing, WindowFigure
+from bascule.sla.report import Assessment, Burn, ErrorBudget, Moment, Point, SlaOutcome, Standing, WindowFigure
 from bascule.slo import BURN_SECONDS, EXACT, Goal
 
 _WORST_MOMENTS: Final = 5
@@ -37,12 +37,12 @@ class Events:
     buckets: Mapping[float, Floats] = field(default_factory=dict)
 
     @classmethod
-    def of_part(cls, part: EventCounts, whole: EventCounts, part_is_bad: bool) -> Events:
+    def of_part(cls, part: GrowthCounts, whole: GrowthCounts, part_is_bad: bool) -> Events:
         some, everything = part.total, whole.total
         return cls(whole.pieces, everything - some if part_is_bad else some, everything)
 
     @classmethod
-    def of_buckets(cls, counts: EventCounts, limit: float, seconds_per_unit: float) -> Events:
+    def of_buckets(cls, counts: GrowthCounts, limit: float, seconds_per_unit: float) -> Events:
         """`limit` in seconds; the bounds of `counts` in a unit of their own."""
         buckets = {_seconds(bound, seconds_per_unit): counts.at_bound(bound).total for bound in counts.bounds}
         total = buckets.get(math.inf, np.zeros(len(counts.pieces)))
@@ -143,8 +143,13 @@ class Rules:
     least_events: float
 
 
-def assess(goal: Goal, events: Events, windows: Iterable[tuple[float, float]],
-           endings: Sequence[tuple[float, float]], rules: Rules) -> Assessment:  # fmt: skip
+def assess(
+    goal: Goal,
+    events: Events,
+    windows: Iterable[tuple[float, float]],
+    endings: Sequence[tuple[float, float]],
+    rules: Rules,
+) -> Assessment:
     """`windows` decide the outcome; `endings` are the windows that end in the recovery time, the current one last."""
     figures = [events.over(goal, *window) for window in windows]
     known = [figure for figure in figures if figure.total >= rules.least_events and figure.spent is not None]
@@ -176,12 +181,12 @@ def _standing(goal: Goal, recent: Sequence[WindowFigure], rules: Rules) -> Stand
     return Standing.WARNING if is_near(goal, current, rules.warning) else Standing.OK
 
 
-def budget(goal: Goal, events: Events, current: WindowFigure, window: float) -> Budget:
+def budget(goal: Goal, events: Events, current: WindowFigure, window: float) -> ErrorBudget:
     """What is left of the current window's budget, and when it ends at the present rate."""
     allowed = goal.budget * current.total
     burns = tuple(_burn(goal, events, seconds) for seconds in _lookbacks(events.pieces))
     left = None if current.spent is None else max(0.0, 1 - current.spent)
-    return Budget(allowed, current.bad, left, burns, _exhausted_in(left, burns, window))
+    return ErrorBudget(allowed, current.bad, left, burns, _exhausted_in(left, burns, window))
 
 
 def _lookbacks(pieces: Pieces) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bascule.buckets import quantile
-from bascule.sla.counts import EventCounts
+from bascule.sla.counts import GrowthCounts
 from bascule.sla.data import Data
 from bascule.sla.report import Comparison, Stratum
 from bascule.spec.counters import quantile_of as number_of
@@ -38,7 +38,7 @@ def cells(data: Data, signal: SignalPart, start: float, end: float) -> Cells:
     return _split(data, start, end, data.total(signal), amounts)
 
 
-def _split(data: Data, start: float, end: float, events: EventCounts, amounts: EventCounts | None) -> Cells:
+def _split(data: Data, start: float, end: float, events: GrowthCounts, amounts: GrowthCounts | None) -> Cells:
     window = data.pieces.within(start, end)
     result: dict[str, dict[str, Cell]] = {}
     for segment in events.values("segment") or [""]:
@@ -50,7 +50,7 @@ def _split(data: Data, start: float, end: float, events: EventCounts, amounts: E
     return result
 
 
-def _cell(events: EventCounts, amounts: EventCounts | None, window: slice) -> Cell:
+def _cell(events: GrowthCounts, amounts: GrowthCounts | None, window: slice) -> Cell:
     if amounts is not None:
         return Cell(float(amounts.total[window].sum()), float(events.total[window].sum()))
     buckets = events.buckets(window)

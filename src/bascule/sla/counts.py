@@ -25,23 +25,23 @@ class EventGroup:
 
 
 @dataclass(frozen=True, eq=False)
-class EventCounts:
+class GrowthCounts:
     """Growth by group and piece: `table[group]` (n,)."""
 
     pieces: Pieces
     table: Mapping[EventGroup, Floats]
 
-    def where(self, **wanted: str) -> EventCounts:
+    def where(self, **wanted: str) -> GrowthCounts:
         """The groups whose fields have these values; an empty value means any."""
         asked = {name: value for name, value in wanted.items() if value}
         kept = {g: row for g, row in self.table.items() if all(getattr(g, n) == v for n, v in asked.items())}
-        return EventCounts(self.pieces, kept)
+        return GrowthCounts(self.pieces, kept)
 
-    def without(self, excluded: Mapping[str, Floats]) -> EventCounts:
+    def without(self, excluded: Mapping[str, Floats]) -> GrowthCounts:
         """The same with the pieces of each service's maintenance emptied; `excluded[job]` (n,) is 1 where planned."""
         everywhere = excluded.get("", np.zeros(len(self.pieces)))
         kept = {g: row * (1 - np.maximum(everywhere, excluded.get(g.job, everywhere))) for g, row in self.table.items()}
-        return EventCounts(self.pieces, kept)
+        return GrowthCounts(self.pieces, kept)
 
     @property
     def total(self) -> Floats:
@@ -54,8 +54,8 @@ class EventCounts:
         """The values of a field that occur, sorted, without the empty one."""
         return sorted({getattr(group, field) for group in self.table} - {""})
 
-    def at_bound(self, bound: float) -> EventCounts:
-        return EventCounts(self.pieces, {g: row for g, row in self.table.items() if g.bound == bound})
+    def at_bound(self, bound: float) -> GrowthCounts:
+        return GrowthCounts(self.pieces, {g: row for g, row in self.table.items() if g.bound == bound})
 
     @property
     def bounds(self) -> list[float]:
@@ -66,14 +66,14 @@ class EventCounts:
         return {bound: float(self.at_bound(bound).total[window].sum()) for bound in self.bounds}
 
 
-def grouped(spec: Spec, grown: Mapping[Key, Floats], pieces: Pieces) -> EventCounts:
+def grouped(spec: Spec, grown: Mapping[Key, Floats], pieces: Pieces) -> GrowthCounts:
     """The growth of both versions' series, summed into groups: what no version served is nobody's to judge."""
     table: dict[EventGroup, Floats] = {}
     for key, row in sorted(grown.items(), key=lambda item: sorted(item[0])):
         group = group_of(spec, key)
         if group.version in spec.versions.both:
             table[group] = table[group] + row if group in table else row
-    return EventCounts(pieces, table)
+    return GrowthCounts(pieces, table)
 
 
 def fitting(grown: Mapping[Key, Floats], matchers: Iterable[Matcher]) -> dict[Key, Floats]:
@@ -113,4 +113,4 @@ def _fits(matcher: Matcher, labels: Mapping[str, str]) -> bool:
     return bool(re.fullmatch(matcher.value, value)) == (matcher.operator == "=~")
 
 
-__all__ = ["EventCounts", "EventGroup", "fitting", "group_of", "grouped", "version_of"]
+__all__ = ["GrowthCounts", "EventGroup", "fitting", "group_of", "grouped", "version_of"]

@@ -12,7 +12,7 @@ import numpy as np
 from bascule.prometheus import Prometheus
 from bascule.promql import traffic_signal
 from bascule.sla.counters import growth
-from bascule.sla.counts import EventCounts, fitting, grouped
+from bascule.sla.counts import GrowthCounts, fitting, grouped
 from bascule.sla.pieces import Floats, Key, Pieces
 from bascule.sla.report import Planned
 from bascule.sla.rules import read_growth
@@ -27,7 +27,7 @@ _AT_ONCE: Final = 3
 
 @dataclass
 class Data:
-    """A span's readings. EventCounts come with maintenance left out; each selector is read when first asked for."""
+    """A span's readings. GrowthCounts come with maintenance left out; each selector is read when first asked for."""
 
     prometheus: Prometheus
     spec: Spec
@@ -38,10 +38,10 @@ class Data:
     interval: float  # seconds between scrapes
     rules: Mapping[str, GrowthRule] = field(default_factory=dict)
     _sources: dict[str, str] = field(default_factory=dict)
-    _counts: dict[str, EventCounts] = field(default_factory=dict)
+    _counts: dict[str, GrowthCounts] = field(default_factory=dict)
     _read: dict[str, dict[Key, Floats]] = field(default_factory=dict)
 
-    def counts(self, selector: Selector, within: Selector | None = None) -> EventCounts:
+    def counts(self, selector: Selector, within: Selector | None = None) -> GrowthCounts:
         """Events of a selector. `within`: the selector of all events, read instead where it holds these too.
 
         Bad events often have series of their own that come and go; only beside all the others of their process can
@@ -75,12 +75,12 @@ class Data:
             self._read[name] = growth(self.prometheus, wide, self.pieces, self.uptime)
         return fitting(self._read[name], selector.matchers)
 
-    def total(self, signal: SignalPart) -> EventCounts:
+    def total(self, signal: SignalPart) -> GrowthCounts:
         """All events of a signal; of a distribution its buckets."""
-        return self.counts(next(iter(signal.counters.values())))
+        return self.counts(next(iter(signal.growing.values())))
 
     @property
-    def traffic(self) -> EventCounts:
+    def traffic(self) -> GrowthCounts:
         """All requests."""
         return self.total(traffic_signal(self.spec))
 

@@ -22,7 +22,7 @@ from bascule.sla.compare import comparisons
 from bascule.sla.data import Data, excluded_pieces
 from bascule.sla.gain import gain_of
 from bascule.sla.journal import JournalSpan, declared, read_journal
-from bascule.sla.measured import Measured, Part, measured
+from bascule.sla.measured import Measured, ObjectivePart, measured
 from bascule.sla.pieces import cut, duration
 from bascule.sla.report import (
     Assessment,
@@ -119,7 +119,8 @@ def read_data(
     uptime = read_uptime(prometheus, spec, pieces)
     rules = {str(rule.selector): rule for rule in growth_rules(spec)}
     data = Data(prometheus, spec, pieces, calendar, uptime, excluded_pieces(pieces, planned), interval, rules)
-    data.read_ahead(slo.signal for slo in slos if isinstance(slo, EventSlo))
+    counted = {slo.counted.name: slo.signal for slo in slos if isinstance(slo, EventSlo)}
+    data.read_ahead(counted.values())
     return data
 
 
@@ -131,13 +132,14 @@ def _before(data: Data, journal: JournalSpan, slos: Sequence[Slo]) -> dict[str, 
     earlier = read_data(data.spec, data.prometheus, start, end, journal, slos)
     if not earlier.uptime.services:
         return {}
-    figures = {slo.name: _whole(measured(slo, earlier)).deciding for slo in slos}
+    wholes = {slo.name: measured(slo, earlier) for slo in slos}
+    figures = {name: _whole(one, one.whole()).deciding for name, one in wholes.items()}
     return {name: figure.value for name, figure in figures.items() if figure is not None and figure.value is not None}
 
 
-def _whole(one: Measured) -> Assessment:
-    """The objective as a whole."""
-    return _assess(one.data, one.slo, one.slo.goal, one.whole(), one.slo.least_events, one.applies)
+def _whole(one: Measured, events: Events) -> Assessment:
+    """The objective as a whole, on all its events."""
+    return _assess(one.data, one.slo, one.slo.goal, events, one.slo.least_events, one.applies)
 
 
 def _check_span(start: float, end: float) -> None:
@@ -166,7 +168,8 @@ def _cuts(
 
 
 def _objective(one: Measured, baseline: Baseline | None, previous: float | None) -> ObjectiveReport:
-    slo, data, events, whole = one.slo, one.data, one.whole(), _whole(one)
+    slo, data, events = one.slo, one.data, one.whole()
+    whole = _whole(one, events)
     rows = [_part(data, slo, part) for part in one.parts()]
     gain = gain_of(data, slo, whole.current.start, whole.current.end, baseline)
     whole = _with_services(whole, [row.assessment for row in rows if row.dimension == "service"])
@@ -206,7 +209,7 @@ def _assess(data: Data, slo: Slo, goal: Goal, events: Events, least: float, appl
     return replace(found, outcome=SlaOutcome.NOT_APPLICABLE, standing=Standing.NOT_APPLICABLE)
 
 
-def _part(data: Data, slo: Slo, part: Part) -> PartReport:
+def _part(data: Data, slo: Slo, part: ObjectivePart) -> PartReport:
     found = _assess(data, slo, part.goal, part.events, part.least_events, part.applies)
     covered = None
     if part.dimension == "service":

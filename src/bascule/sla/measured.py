@@ -16,7 +16,7 @@ from bascule.spec.signals import SignalPart
 
 
 @dataclass(frozen=True)
-class Part:
+class ObjectivePart:
     """A part of an objective, and its events; without a goal of its own it only informs."""
 
     dimension: str
@@ -42,7 +42,7 @@ class Measured(ABC):
     def whole(self) -> Events: ...
 
     @abstractmethod
-    def parts(self) -> Iterator[Part]: ...
+    def parts(self) -> Iterator[ObjectivePart]: ...
 
     @property
     @abstractmethod
@@ -87,15 +87,15 @@ class OnScrapes(Measured):
     def whole(self) -> Events:
         return Together.of(self.data.pieces, [self._of(name) for name in self.jobs])
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[ObjectivePart]:
         for name in self.slo.services:
-            yield Part("service", name, self.slo.goal, True, self._of(name), self.slo.least_events)
+            yield ObjectivePart("service", name, self.slo.goal, True, self._of(name), self.slo.least_events)
         errors = self.data.spec.errors
         if errors is not None:
             for own in self.slo.own_goals():
                 events = events_of(self.data, errors.signal, own.goal, segment=own.segment)
                 least = self.data.spec.thresholds.min_requests
-                yield Part("segment", own.segment, own.goal, True, events, least)
+                yield ObjectivePart("segment", own.segment, own.goal, True, events, least)
 
     def _of(self, name: str) -> Events:
         return Events(self.data.pieces, *self.data.up(name))
@@ -124,7 +124,7 @@ class OnEvents(Measured):
     def whole(self) -> Events:
         return self._of(self.slo.goal, **self._whose)
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[ObjectivePart]:
         """Versions and segments, and partners where they were promised something."""
         for version in self.data.spec.versions.both:
             served = not never_served(self.data, version)
@@ -146,8 +146,12 @@ class OnEvents(Measured):
     def _whose(self) -> dict[str, str]:
         return {"version": self.data.spec.versions.candidate} if self.slo.declared.gain else {}
 
-    def _part(self, dimension: str, goal: Goal, own: bool, where: dict[str, str], applies: bool = True) -> Part:
-        return Part(dimension, where[dimension], goal, own, self._of(goal, **where), self.slo.least_events, applies)
+    def _part(
+        self, dimension: str, goal: Goal, own: bool, where: dict[str, str], applies: bool = True
+    ) -> ObjectivePart:
+        return ObjectivePart(
+            dimension, where[dimension], goal, own, self._of(goal, **where), self.slo.least_events, applies
+        )
 
     def _of(self, goal: Goal, **where: str) -> Events:
         return events_of(self.data, self.slo.signal, goal, **where)
@@ -159,7 +163,7 @@ class OnEvents(Measured):
 
     @property
     def source(self) -> str:
-        first, *others = self.slo.signal.counters.values()
+        first, *others = self.slo.signal.growing.values()
         sources = {self.data.source(first), *(self.data.source(each, first) for each in others)}
         return sources.pop() if len(sources) == 1 else "mixed"
 

@@ -89,7 +89,7 @@ class Burn:
 
 
 @dataclass(frozen=True)
-class Budget:
+class ErrorBudget:
     """The error budget of the current window, in events (or seconds of down-time)."""
 
     allowed: float
@@ -143,7 +143,7 @@ class ObjectiveReport:
     outcome: SlaOutcome
     whole: Assessment
     rows: tuple[PartReport, ...]
-    budget: Budget
+    budget: ErrorBudget
     gain: GainReport | None
     chart: tuple[Point, ...]
     track: tuple[Point, ...]  # the value of each judged window

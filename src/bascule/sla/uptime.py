@@ -73,8 +73,11 @@ def read_uptime(prometheus: Prometheus, spec: Spec, pieces: Pieces) -> Uptime:
     up = read(prometheus, lambda d: f"sum_over_time(up[{d}])", pieces)
     count = read(prometheus, lambda d: f"count_over_time(up[{d}])", pieces)
     answering = tuple(_target(key, up[key], row, pieces) for key, row in sorted(count.items(), key=_order))
-    said = {name: _said(prometheus, name, SAID_BY[service.kind], pieces)
-            for name, service in spec.services.items() if service.kind in SAID_BY}  # fmt: skip
+    said = {
+        name: _said(prometheus, name, SAID_BY[service.kind], pieces)
+        for name, service in spec.services.items()
+        if service.kind in SAID_BY
+    }
     services: dict[str, ServiceTime] = {}
     for name, service in spec.services.items():
         targets = [target for target in answering if target.job == name]

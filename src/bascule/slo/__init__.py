@@ -3,7 +3,7 @@
 from bascule.slo.burn import BURN_SECONDS, Tier
 from bascule.slo.goal import EXACT, Goal, SloKind
 from bascule.slo.resolve import all_of, resolve
-from bascule.slo.slo import AvailabilitySlo, EventSlo, OwnGoal, Slo
+from bascule.slo.slo import AvailabilitySlo, EventSlo, OwnGoal, Slo, availability
 
 __all__ = [
     "BURN_SECONDS",
@@ -16,5 +16,6 @@ __all__ = [
     "SloKind",
     "Tier",
     "all_of",
+    "availability",
     "resolve",
 ]

@@ -7,7 +7,7 @@ wants a gain over the baseline are the candidate's, for the baseline is what it 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,8 +123,7 @@ class AvailabilitySlo(Slo):
         return f"avg({self._by_service(window)})"
 
     def _by_service(self, window: float) -> str:
-        kinds = {name: self.spec.services[name].kind for name in self.services}
-        return availability_of(kinds, format_duration(window))
+        return by_service(self.spec, self.services, window)
 
     @property
     def _own_kind(self) -> SloKind:
@@ -190,6 +189,20 @@ class EventSlo(Slo):
             case SloKind.FLOOR, Role.ACCURACY:
                 return _percent(segment.accuracy)
         return None
+
+
+def availability(spec: Spec, window: float, version: str) -> str:
+    """The availability of one version's services over the last `window` seconds, for its gate and its triggers.
+
+    Empty where no service is of that version.
+    """
+    services = services_counted(spec, version)
+    return f"avg({by_service(spec, services, window)})" if services else ""
+
+
+def by_service(spec: Spec, services: Iterable[str], window: float) -> str:
+    """The share of scrapes that found each of these services (`job`) there."""
+    return availability_of({name: spec.services[name].kind for name in services}, format_duration(window))
 
 
 def _percent(share: float | None) -> str | None:

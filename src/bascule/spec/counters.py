@@ -57,14 +57,29 @@ class Counting(Part):
     has_bad_events: ClassVar[bool] = False
 
     @property
-    def read_counters(self) -> tuple[SignalCounter, ...]:
-        """Every counter of the signal, and what each of its series counts; a gauge has none."""
+    def counters(self) -> tuple[SignalCounter, ...]:
+        """Every counter of the signal; a gauge has none."""
         return ()
+
+    @property
+    def all_events(self) -> Selector | None:
+        """The counter of every event that the signal is a share, a distribution or a mean of; a gauge has none."""
+        return None
 
     @property
     def amount(self) -> CounterPart | None:
         """The part that, divided by the events, is the signal's value; None where the value is no such quotient."""
         return None
+
+    @property
+    def counts_good(self) -> bool:
+        """Whether the value is the share of good events."""
+        return False
+
+    @property
+    def harm(self) -> float:
+        """The least increase of the error ratio that matters."""
+        return 0.0
 
     @property
     def shown(self) -> str:

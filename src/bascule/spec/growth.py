@@ -52,7 +52,7 @@ def growth_rules(spec: Spec) -> tuple[GrowthRule, ...]:
     rules: dict[str, GrowthRule] = {}
     for name, signal in spec.signals.items():
         heartbeat = ""
-        for part, selector in signal.counters.items():
+        for part, selector in signal.growing.items():
             if selector.is_plain:
                 record = SLA_GROWTH.format(_plain(name), part)
                 labels = (*_labels(spec), *(("le",) if selector == signal.buckets else ()))

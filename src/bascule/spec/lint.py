@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
 from bascule.spec.model import AVAILABILITY, EscalationStep, LogFormat, LogSource, Phase, Rollback, Service, Sla, Spec
 from bascule.spec.reading.unreadable import readable
@@ -153,7 +154,7 @@ def _logs(spec: Spec) -> Iterator[Finding]:
 
 @readable
 def _sources(spec: Spec) -> Iterator[Finding]:
-    known = {*spec.logs.formats, *BUILT_IN_FORMATS}
+    known = {*spec.logs.formats, *BUILT_IN}
     for index, source in enumerate(spec.logs.sources):
         yield from _source(("logs", "sources", index, "formats"), source, known)
 
@@ -201,6 +202,3 @@ def _receiver(spec: Spec, key: Key, step: EscalationStep) -> Iterator[Finding]:
     if step.to not in spec.notify.receivers:
         fix = f"declared are: {', '.join(spec.notify.receivers) or 'none'}"
         yield Finding(key, f"{step.to!r} is not a declared receiver", fix)
-
-
-BUILT_IN_FORMATS = {"api_call", "match_result", "python", "werkzeug", "uvicorn", "nginx_combined", "nginx_json", "json"}

@@ -30,10 +30,11 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import SEGMENT
+from bascule.conventions import PATIENCE_SECONDS, SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
@@ -136,6 +137,18 @@ class Probe(Part):
     kind: Literal["http", "https", "tcp", "icmp", "dns"] = "http"
     url: str
     certificate_warning: Duration = 30 * 86400.0
+    ca_file: Path | None = None  # https only: of a private certificate authority
+
+    @model_validator(mode="after")
+    def _verified(self) -> Self:
+        if self.ca_file is not None and self.kind != "https":
+            raise ValueError("'ca_file' is for a probe of kind https")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host of an https probe's URL."""
+        return urlsplit(self.url).hostname or ""
 
 
 S = TypeVar("S", bound=SignalPart)
@@ -452,7 +465,7 @@ class Thresholds(Part):
 
 
 class Scrape(Part):
-    """How often Prometheus looks; the defaults deliver a crash in about 6 s (docs/latency.md)."""
+    """How often Prometheus scrapes; with the defaults a crash is delivered within 7 s (see `bascule check`)."""
 
     interval: Span = 1.0
     timeout: Span = 0.5
@@ -555,6 +568,14 @@ class Spec(Part):
     def latency(self) -> Named[HistogramSignal] | None:
         """The signal with the role `latency`."""
         return self._with(Role.LATENCY, HistogramSignal)
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a client that leaves without its answer counts as an error: ten times the p99 target."""
+        latency = self.latency
+        if latency is None or latency.signal.unit != "seconds":
+            return PATIENCE_SECONDS
+        return 10 * latency.signal.targets.get("p99", PATIENCE_SECONDS / 10)
 
     @property
     def accuracy(self) -> Named[RatioSignal] | None:

@@ -51,11 +51,6 @@ class SignalPart(Counting):
     # ------------------------------------------------------------ series
 
     @property
-    def all_events(self) -> Selector | None:
-        """The counter of every event that the signal is a share, a distribution or a mean of."""
-        return None
-
-    @property
     def numerator(self) -> Selector | None:
         """What is divided by `all_events`: the bad (or good) events of a ratio, the sum of a mean."""
         return None
@@ -71,8 +66,8 @@ class SignalPart(Counting):
         return None
 
     @property
-    def counters(self) -> dict[str, Selector]:
-        """The counters whose growth tells everything, by their part; the one that any event moves comes first."""
+    def growing(self) -> dict[str, Selector]:
+        """The counters whose growth is recorded, by their part there; the one that any event moves comes first."""
         return {}
 
     @property
@@ -95,25 +90,12 @@ class SignalPart(Counting):
     @property
     def is_share(self) -> bool:
         """Whether the value is a share of events, from 0 to 1: differences are points."""
-        return False
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether every request takes part in it, so that a segment with traffic and no events of it has no data.
-
-        A mean has few events: not every match is rated.
-        """
-        return self.has_bad_events
+        return self.statistic is Statistic.SHARE
 
     @property
     def counts_bad(self) -> bool:
         """Whether the numerator counts bad events, of which none may have happened yet."""
         return False
-
-    @property
-    def counts_good(self) -> bool:
-        """Whether the value is the share of good events."""
-        return self.is_share and not self.counts_bad
 
     @property
     def looks_like_errors(self) -> bool:
@@ -125,11 +107,6 @@ class SignalPart(Counting):
         return name in ("", "gain")
 
     # ------------------------------------------------------------ what is wanted
-
-    @property
-    def margin(self) -> float:
-        """A worsening that is nobody's concern, in the signal's unit."""
-        return 0.0
 
     @property
     def quantile_targets(self) -> Mapping[str, float]:
@@ -185,20 +162,12 @@ class RatioSignal(SignalPart):
         return self.events
 
     @property
-    def counters(self) -> dict[str, Selector]:
+    def growing(self) -> dict[str, Selector]:
         return {"total": self.total, "events": self.events}
-
-    @property
-    def is_share(self) -> bool:
-        return True
 
     @property
     def counts_bad(self) -> bool:
         return self.bad is not None
-
-    @property
-    def margin(self) -> float:
-        return self.harmful_increase
 
     @property
     def gain_target(self) -> Gain | None:
@@ -208,17 +177,26 @@ class RatioSignal(SignalPart):
     def least_gain(self) -> Gain | None:
         return self.alert_below_gain
 
-    # what it counts
+    # ------------------------------------------------------------ what is counted
+
     statistic: ClassVar[Statistic] = Statistic.SHARE
     has_bad_events: ClassVar[bool] = True
 
     @property
-    def read_counters(self) -> tuple[SignalCounter, ...]:
+    def counters(self) -> tuple[SignalCounter, ...]:
         return SignalCounter(self.total, EVENTS), SignalCounter(self.events, self.amount)
 
     @property
     def amount(self) -> CounterPart:
         return "good" if self.counts_good else "bad"
+
+    @property
+    def counts_good(self) -> bool:
+        return self.good is not None
+
+    @property
+    def harm(self) -> float:
+        return self.harmful_increase
 
     def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
         return EVENTS, self.amount
@@ -248,7 +226,7 @@ class HistogramSignal(SignalPart):
         return self.series("bucket")
 
     @property
-    def counters(self) -> dict[str, Selector]:
+    def growing(self) -> dict[str, Selector]:
         return {"bucket": self.buckets}
 
     @property
@@ -262,12 +240,13 @@ class HistogramSignal(SignalPart):
     def quantile_targets(self) -> Mapping[str, float]:
         return self.targets
 
-    # what it counts
+    # ------------------------------------------------------------ what is counted
+
     statistic: ClassVar[Statistic] = Statistic.QUANTILE
     has_bad_events: ClassVar[bool] = True
 
     @property
-    def read_counters(self) -> tuple[SignalCounter, ...]:
+    def counters(self) -> tuple[SignalCounter, ...]:
         return (SignalCounter(self.series("bucket"), EVENTS, buckets=True),)
 
     @property
@@ -303,7 +282,7 @@ class MeanSignal(SignalPart):
         return self.sum
 
     @property
-    def counters(self) -> dict[str, Selector]:
+    def growing(self) -> dict[str, Selector]:
         return {"count": self.count, "sum": self.sum}
 
     @property
@@ -314,11 +293,12 @@ class MeanSignal(SignalPart):
     def gain_target(self) -> Gain | None:
         return self.target_gain
 
-    # what it counts
+    # ------------------------------------------------------------ what is counted
+
     statistic: ClassVar[Statistic] = Statistic.MEAN
 
     @property
-    def read_counters(self) -> tuple[SignalCounter, ...]:
+    def counters(self) -> tuple[SignalCounter, ...]:
         """Squares have a counter of their own, or are read off the buckets of the histogram that has the sum."""
         both = SignalCounter(self.sum, "sum"), SignalCounter(self.count, EVENTS)
         if self.sum_of_squares is not None:

@@ -13,9 +13,9 @@ from bascule.alerts import PARTS, AlertEntry, alerting, catalogue, posted, read_
 from bascule.conventions import Alert, Recorded, RuleGroup, Severity
 from bascule.conventions import Rule as Named
 from bascule.errors import BasculeError
-from bascule.generate.alerts import GIVEN
-from bascule.generate.promtool_cases import SCENES
-from bascule.generate.rule_groups import rule_groups
+from bascule.generate.alerting.alerts import GIVEN
+from bascule.generate.alerting.promtool_cases import SCENES
+from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.spec import load, parse
 
 ROOT = Path(__file__).parents[3]

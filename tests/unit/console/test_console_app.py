@@ -59,25 +59,59 @@ class House:
         return {"status": "success", "data": {"activeTargets": [], "alerts": []}}
 
     def role(self, path: str) -> Any:
-        row = {"signal": "errors", "segment": HOSTILE, "state": "bad", "unit": "ratio", "baseline": 0.001,
-               "candidate": 0.12, "effect": 0.119, "effect_low": 0.1, "effect_high": 0.13, "evidence": 12.0,
-               "threshold": 8.0, "alarm": True, "alarm_since": "2026-01-31T08:00:00Z", "text": HOSTILE}  # fmt: skip
-        incident = {"id": 1, "alert": HOSTILE, "labels": {"user_segment": HOSTILE}, "severity": HOSTILE,
-                    "status": "open", "starts": 1_700_000_000, "received": 1_700_000_001, "summary": HOSTILE,
-                    "description": HOSTILE}  # fmt: skip
+        row = {
+            "signal": "errors",
+            "segment": HOSTILE,
+            "state": "bad",
+            "unit": "ratio",
+            "baseline": 0.001,
+            "candidate": 0.12,
+            "effect": 0.119,
+            "effect_low": 0.1,
+            "effect_high": 0.13,
+            "evidence": 12.0,
+            "threshold": 8.0,
+            "alarm": True,
+            "alarm_since": "2026-01-31T08:00:00Z",
+            "text": HOSTILE,
+        }
+        incident = {
+            "id": 1,
+            "alert": HOSTILE,
+            "labels": {"user_segment": HOSTILE},
+            "severity": HOSTILE,
+            "status": "open",
+            "starts": 1_700_000_000,
+            "received": 1_700_000_001,
+            "summary": HOSTILE,
+            "description": HOSTILE,
+        }
         return {
-            "/api/verdict": {"verdict": "roll_back", "since": "2026-01-31T08:00:00Z", "reasons": [HOSTILE],
-                             "signals": [row],
-                             "gates": [{"gate": HOSTILE, "state": "bad", "text": HOSTILE}],
-                             "rollback": [{"when": HOSTILE, "state": "bad", "text": HOSTILE}]},
+            "/api/verdict": {
+                "verdict": "roll_back",
+                "since": "2026-01-31T08:00:00Z",
+                "reasons": [HOSTILE],
+                "signals": [row],
+                "gates": [{"gate": HOSTILE, "state": "bad", "text": HOSTILE}],
+                "rollback": [{"when": HOSTILE, "state": "bad", "text": HOSTILE}],
+            },
             "/api/incidents": [incident, incident | {"status": "resolved", "resolved": 1_700_000_060}],
             "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
             "/api/phase": {"number": 3, "share": 0.5, "started": time.time() - 60, "who": HOSTILE, "why": HOSTILE},
             "/api/v2/alerts": [{"labels": {"alertname": "DeadMansSwitch"}, "updatedAt": "2026-01-31T08:00:00.000Z"}],
-            "/api/search": [{"timestamp": "2026-01-31T08:00:00Z", "source": HOSTILE, "format": HOSTILE, "status": 503,
-                             "level": "ERROR", "message": f"\x1b[2J{HOSTILE}\u202egpj", HOSTILE: HOSTILE}],
+            "/api/search": [
+                {
+                    "timestamp": "2026-01-31T08:00:00Z",
+                    "source": HOSTILE,
+                    "format": HOSTILE,
+                    "status": 503,
+                    "level": "ERROR",
+                    "message": f"\x1b[2J{HOSTILE}\u202egpj",
+                    HOSTILE: HOSTILE,
+                }
+            ],
             "/api/stats": {"sources": [{"source": HOSTILE, "formats": {HOSTILE: 3}, "unparsed": 1}]},
-        }[path]  # fmt: skip
+        }[path]
 
 
 @pytest.fixture
@@ -161,8 +195,14 @@ class TestLogs:
     def test_the_form_becomes_the_conditions_that_the_logs_role_understands(
         self, client: TestClient, house: House
     ) -> None:
-        asked = {"text": "a b", "since": "6h", "level": "error", "status": "500", "source": "nginx",
-                 "where": "version=v2 and endpoint~match"}  # fmt: skip
+        asked = {
+            "text": "a b",
+            "since": "6h",
+            "level": "error",
+            "status": "500",
+            "source": "nginx",
+            "where": "version=v2 and endpoint~match",
+        }
         client.get("/logs", params=asked)
         query = parse_qs(next(url for url in house.asked if "/api/search" in url).partition("?")[2])
         assert (query["text"], query["since"]) == (["a b"], ["6h"])

@@ -10,13 +10,13 @@ import pytest
 
 from bascule.console import (
     THRESHOLD_AT,
-    Health,
     Incident,
     JournalReading,
     Kept,
     LogStats,
     PhaseAnswer,
     Reading,
+    ServiceHealth,
     SignalAnswer,
     Source,
     TimelineAnswer,
@@ -54,9 +54,19 @@ def opinion(**more: Any) -> VerdictAnswer:
 
 
 def signal(**more: Any) -> dict[str, Any]:
-    plain = {"signal": "errors", "segment": "freemium", "state": "ok", "unit": "ratio", "baseline": 0.001,
-             "candidate": 0.002, "effect": 0.001, "effect_low": -0.001, "effect_high": 0.003, "evidence": 2.0,
-             "threshold": 8.0}  # fmt: skip
+    plain = {
+        "signal": "errors",
+        "segment": "freemium",
+        "state": "ok",
+        "unit": "ratio",
+        "baseline": 0.001,
+        "candidate": 0.002,
+        "effect": 0.001,
+        "effect_low": -0.001,
+        "effect_high": 0.003,
+        "evidence": 2.0,
+        "threshold": 8.0,
+    }
     return plain | more
 
 
@@ -137,11 +147,11 @@ class TestNotices:
         assert [notice.key for notice in found] == ["down-supersmartmatch-v2", "logs"]
 
 
-def health(ups: Mapping[str, float], age: float = 0.0, **more: Any) -> Health:
+def health(ups: Mapping[str, float], age: float = 0.0, **more: Any) -> ServiceHealth:
     named = {name: ups.get(name, 1.0) for name in SPEC.services}
     samples = [up(name, value) for name, value in named.items()]
     times = {(name, "i"): NOW - age for name in named}
-    return Health(samples=(*samples, *more.pop("samples", ())), times=times, **more)
+    return ServiceHealth(samples=(*samples, *more.pop("samples", ())), times=times, **more)
 
 
 def up(job: str, value: float, name: str = "up") -> Sample:
@@ -149,7 +159,7 @@ def up(job: str, value: float, name: str = "up") -> Sample:
 
 
 class TestServices:
-    def states(self, reading: Reading[Health]) -> dict[str, State]:
+    def states(self, reading: Reading[ServiceHealth]) -> dict[str, State]:
         return {row.name: row.state for row in service_rows(SPEC, reading, NOW)}
 
     def test_the_worst_comes_first(self) -> None:
@@ -158,7 +168,7 @@ class TestServices:
         assert rows[0].state is State.BAD
 
     def test_a_service_without_samples_is_no_data_and_not_up(self) -> None:
-        assert self.states(said(Health()))["supersmartmatch-v2"] is State.NO_DATA
+        assert self.states(said(ServiceHealth()))["supersmartmatch-v2"] is State.NO_DATA
 
     def test_samples_that_stopped_coming_are_no_data_although_the_last_said_up(self) -> None:
         assert self.states(said(health({}, age=20.0)))["supersmartmatch-v1"] is State.NO_DATA
@@ -337,7 +347,7 @@ class TestEvents:
             return ActiveAlert(name, "pending", {"severity": severity}, {}, datetime.fromtimestamp(NOW, UTC))
 
         seen = (waiting("B", "critical"), waiting("A", "warning"), waiting("A", "warning"), waiting("T", "gate"))
-        found = open_alerts(said(JournalReading()), said(Health(pending=seen)), NOW)
+        found = open_alerts(said(JournalReading()), said(ServiceHealth(pending=seen)), NOW)
         assert [event.title for event in found.pending] == ["A ×2", "B"]
 
     def test_no_alerts_through_an_alerting_that_stopped_is_not_good_news(self) -> None:

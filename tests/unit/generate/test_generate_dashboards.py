@@ -12,8 +12,8 @@ import promql_parser
 import pytest
 
 from bascule.discover.verify import producer, selectors_of
-from bascule.generate.dashboards import boards_of, grafana_files
-from bascule.generate.rule_groups import rule_groups
+from bascule.generate.grafana.dashboards import boards_of, grafana_files
+from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.spec import Spec, built_in_text, load, parse
 
 SPEC = load("supersmartmatch")

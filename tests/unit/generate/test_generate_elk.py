@@ -16,12 +16,11 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pygrok import Grok
 
-from bascule.generate import elk, generate, log_fields, logstash
-from bascule.generate.log_patterns import DEFINITIONS, from_dissect, line_pattern
-from bascule.logs.columns import COLUMNS, KIND_OF
-from bascule.logs.dissect import compile_dissect
-from bascule.logs.formats import BUILT_IN, format_named
-from bascule.logs.values import read_time, read_value
+from bascule.generate import elk, generate
+from bascule.generate.elk import logstash
+from bascule.generate.elk.log_patterns import from_dissect, line_pattern
+from bascule.logformat import BUILT_IN, COLUMNS, DEFINITIONS, KIND_OF, TIME
+from bascule.logs import built_in, compile_dissect, format_named, read_time, read_value
 from bascule.spec import load, parse
 from bascule.spec.model import LogFormat
 
@@ -126,7 +125,7 @@ def grok_reads(name: str, line: str, declared: dict[str, LogFormat] | None = Non
 @pytest.mark.parametrize("line", CORPUS)
 def test_an_independent_grok_library_reads_each_line_as_our_own_reader_does(name: str, line: str) -> None:
     """Every built-in text format on every line: the same fields, or none on both sides."""
-    assert grok_reads(name, line) == without_blanks(BUILT_IN[name].read(line))
+    assert grok_reads(name, line) == without_blanks(built_in(name).read(line))
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x85\u2028\u2029\x0b\x0c"), max_size=12)
@@ -138,7 +137,7 @@ def test_any_api_call_is_read_the_same_by_both(
 ) -> None:
     """Whatever stands in the fields, delimiters included."""
     line = f"{HEAD}API_CALL user_id={user} endpoint={endpoint} response_time={seconds} status={status}{tail}"
-    assert grok_reads("api_call", line) == without_blanks(BUILT_IN["api_call"].read(line))
+    assert grok_reads("api_call", line) == without_blanks(built_in("api_call").read(line))
 
 
 HEADS = [
@@ -173,7 +172,7 @@ def test_any_event_behind_a_layout_of_pythons_logging_is_read_the_same_by_both(
     """As an event, and by the format that only reads the layout."""
     line = head.format(logger) + EVENTS[name].format(first, second, figure) + tail
     for form in (*EVENTS, "python"):
-        assert grok_reads(form, line) == without_blanks(BUILT_IN[form].read(stripped(line)))
+        assert grok_reads(form, line) == without_blanks(built_in(form).read(stripped(line)))
 
 
 @pytest.mark.parametrize("head", [head.format("shop") for head in HEADS if head != "{} "])
@@ -284,10 +283,25 @@ def test_every_bracket_of_the_pipeline_is_closed() -> None:
         assert bare.count(opening) == bare.count(closing)
 
 
-def test_the_fields_are_those_of_our_own_store() -> None:
-    """The same query reads the same in both."""
-    assert set(log_fields.COLUMNS) == COLUMNS - {"timestamp"}
-    assert log_fields.USUAL_KINDS == KIND_OF
+def test_the_index_has_every_field_of_our_own_store() -> None:
+    """The same query reads the same in both, the fields of the spec's own formats included."""
+    files = generate(parse(SMALL.replace("FORMAT", "%{timestamp} %{thread} %{level} %{message}")))
+    for engine in ("elasticsearch", "opensearch"):
+        template = json.loads(files[f"{engine}/index-template.json"])["template"]["mappings"]
+        assert set(template["properties"]) >= COLUMNS - {TIME} | {"@timestamp", "thread"}
+        assert template["dynamic"] is False
+
+
+SMALL = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {name: shop}
+versions: {baseline: v1, candidate: v2}
+services: {shop: {targets: ["127.0.0.1:8001"]}}
+signals: {errors: {kind: ratio, bad: 'x{a="b"}', total: x, better: lower}}
+phases: [{share: 100%, hold: 1d}]
+logs: {sources: [{files: /var/log/shop.log, formats: [own]}], formats: {own: {dissect: "FORMAT"}}}
+"""
 
 
 def test_ids_are_hashed_and_the_key_is_never_in_the_file() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bascule.generate import generate
-from bascule.generate.rule_groups import rule_groups
+from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.spec import Spec, built_in_text, parse
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "golden"

@@ -9,7 +9,7 @@ import pytest
 
 import bascule.lab
 from bascule.errors import UsageError
-from bascule.lab.parts import Parts
+from bascule.lab.parts import LabParts
 from bascule.lab.plan import PARTNERS
 from bascule.lab.site import front_url, lab_spec, write_spec
 from bascule.spec import BUILT_IN, load
@@ -87,14 +87,14 @@ def test_the_labs_partners_are_declared_with_the_default_quota(base, spec):
 
 
 def test_each_service_plays_its_part(spec, tmp_path):
-    roles = Parts(spec, tmp_path).roles
+    roles = LabParts(spec, tmp_path).roles
     assert roles == {"supersmartmatch-v1": "baseline", "supersmartmatch-v2": "candidate", "nexten-matcher": "backend"}
 
 
 def test_a_spec_the_lab_cannot_play_is_refused(spec, tmp_path):
     services = {name: service for name, service in spec.services.items() if name != "supersmartmatch-v2"}
     with pytest.raises(UsageError, match="each version"):
-        Parts(spec.model_copy(update={"services": services}), tmp_path).roles  # noqa: B018
+        LabParts(spec.model_copy(update={"services": services}), tmp_path).roles  # noqa: B018
 
 
 def test_every_public_name_is_there():

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from bascule.conventions import State
-from bascule.logs.consumers import DAY, Consumers
+from bascule.logs import Consumers
 
+DAY = 86_400
 NOW = 20_600 * DAY + 12 * 3600.0
 
 

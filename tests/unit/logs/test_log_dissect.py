@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.logs import parse
-from bascule.logs.columns import TIME, Rows
-from bascule.logs.dissect import compile_dissect
-from bascule.logs.formats import BUILT_IN
-from bascule.logs.parse import Parser
-from bascule.spec.log_patterns import PatternError
+from bascule.logformat import TIME, PatternError
+from bascule.logs import Parser, Rows, built_in, compile_dissect
 
 API = "2026-01-31T12:00:00.123Z INFO supersmartmatch-v2 API_CALL user_id=u1 endpoint=/api/v2/match "
 MATCH = "2026-01-31T12:00:00.456Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c1 job_id=j1 accuracy=0.93 "
 NAMES = ("api_call", "match_result", "python", "werkzeug")
-PARSER = Parser(tuple(BUILT_IN[name] for name in NAMES))
-LITERAL = Parser(
-    tuple(BUILT_IN[name] for name in NAMES[:2])
-)  # lines without the formats' literals are read at once too
-
-
-@pytest.fixture(autouse=True)
-def _vectorised_however_few_lines(monkeypatch):
-    """A few lines are otherwise read one by one."""
-    monkeypatch.setattr(parse, "FEW_LINES", 0)
+PARSER = Parser(tuple(built_in(name) for name in NAMES), few_lines=0)  # a few lines are otherwise read one by one
+LITERAL = Parser(PARSER.formats[:2], few_lines=0)  # lines without the formats' literals are read at once too
 
 
 def as_records(parsed: list[Rows]) -> dict[int, tuple[str, dict[str, object]]]:
@@ -95,7 +83,7 @@ def test_fields_can_be_skipped_joined_and_padded():
         ("plain", 1, "no %{field}"),
         ("%{a}%{b}", 5, "nothing between"),
         ("x %{a:number}", 5, "unknown kind"),
-        ("%{a} %{a}", 8, "twice"),
+        ("%{a} %{a}", 8, "duplicate"),
         ("%{a} %{+b}", 6, "does not follow"),
         ("%{a b}", 1, "not a field"),
     ],
@@ -135,7 +123,7 @@ lines = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([PARSER, LITERAL]), st.lists(lines, max_size=12))
 def test_the_vectorised_pass_and_the_strict_reading_agree(parser, texts):
     """Every line has the same format and the same fields either way."""
@@ -149,7 +137,6 @@ def test_the_vectorised_pass_and_the_strict_reading_agree(parser, texts):
     assert sorted(found) == list(range(len(texts)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=30), max_size=10))
 def test_every_line_of_any_bytes_is_accounted_for(texts):
     """Invalid UTF-8, NUL bytes and the rest: each line stands in exactly one row."""

@@ -11,19 +11,15 @@ from hypothesis import strategies as st
 
 from bascule.errors import UsageError
 from bascule.instrument.logging import EventLog, JsonFormatter, LineFormatter
-from bascule.logs.dissect import compile_dissect
-from bascule.logs.formats import BUILT_IN, format_named
-from bascule.logs.grok import compile_grok
-from bascule.logs.parse import Parser
-from bascule.logs.values import read_time
-from bascule.spec.log_patterns import PatternError
+from bascule.logformat import PatternError
+from bascule.logs import Parser, built_in, compile_dissect, compile_grok, format_named, read_time
 from bascule.spec.model import LogFormat
 
 NOON = 1_769_860_800_000_000  # 2026-01-31T12:00:00Z
 
 
 def read(name: str, line: str):
-    return BUILT_IN[name].read(line)
+    return built_in(name).read(line)
 
 
 def test_werkzeug_lines_are_read_with_and_without_colour():
@@ -77,14 +73,14 @@ def test_the_source_documents_events_are_read_behind_pythons_layouts(prefix, sta
     call = "API_CALL user_id=u endpoint=/x response_time=0.5 status=200 version=v2"
     match = "MATCH_RESULT candidate_id=c job_id=j accuracy=0.9 algorithm=hybrid"
     expected = {name: usual[name] for name in stated}
-    parser = Parser((BUILT_IN["api_call"], BUILT_IN["match_result"], BUILT_IN["python"]))
+    parser = Parser((built_in("api_call"), built_in("match_result"), built_in("python")))
     assert parser.read(prefix + call) == (
         "api_call",
         expected | {"user_id": "u", "endpoint": "/x", "response_time": 0.5, "status": 200, "version": "v2"},
     )
     assert parser.read(prefix + match)[0] == "match_result"
     texts = (prefix + call + "\nodd line\n" + prefix + match + "\n").encode()
-    both = Parser((BUILT_IN["api_call"], BUILT_IN["match_result"]))
+    both = Parser((built_in("api_call"), built_in("match_result")))
     assert sorted(rows.format for rows in both.parse(texts)) == ["api_call", "match_result", "text"]
 
 

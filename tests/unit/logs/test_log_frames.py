@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.logs.beats import line_of
-from bascule.logs.frames import MAX_EVENT, MAX_INFLATED, MAX_PACKED, Decoder, Event, ProtocolError, answer
+from bascule.logs import MAX_EVENT, MAX_INFLATED, MAX_PACKED, BeatsEvent, Decoder, ProtocolError, answer, line_of
 
 
 def window(count: int) -> bytes:
@@ -42,7 +41,7 @@ def test_events_come_out_whole_however_the_bytes_are_cut(messages, compress, cut
     frames = b"".join(plain(number, message) for number, message in enumerate(messages, 1))
     data = window(len(messages)) + (packed(frames) if compress else frames)
     decoder = Decoder()
-    events: list[Event] = []
+    events: list[BeatsEvent] = []
     for cut in cuts:
         events += decoder.feed(data[:cut])
         data = data[cut:]

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.logs.pseudonyms import Pseudonyms
-from bascule.logs.siphash import siphash
+from bascule.logs import IdPseudonyms, siphash
 
 KEY = bytes(range(16))
-PSEUDONYMS = Pseudonyms(b"a key of 16 bytes", ("user_id",))
+PSEUDONYMS = IdPseudonyms(b"a key of 16 bytes", ("user_id",))
 
 
 @pytest.mark.parametrize(

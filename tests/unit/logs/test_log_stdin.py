@@ -10,12 +10,7 @@ from io import FileIO
 import pytest
 
 from bascule.errors import StoreError
-from bascule.logs import stdin
-from bascule.logs.formats import BUILT_IN
-from bascule.logs.intake import Intake
-from bascule.logs.parse import Parser
-from bascule.logs.stdin import StandardInput
-from bascule.logs.versions import Versions
+from bascule.logs import Intake, Parser, StandardInput, VersionFinder, built_in
 from bascule.spec import load
 
 LINE = b"2026-01-31T12:00:00Z INFO s API_CALL user_id=u endpoint=/x response_time=0.1 status=200\n"
@@ -26,8 +21,10 @@ class Given:
 
     def __init__(self) -> None:
         reading, self.writing = os.pipe()
-        intake = Intake("stdin", Parser((BUILT_IN["api_call"],)), Versions.of(load("supersmartmatch"), None))
-        self.source = StandardInput(intake, self.commit, self.told, FileIO(reading))
+        intake = Intake("stdin", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
+        self.source = StandardInput(
+            intake, self.commit, self.told, FileIO(reading), wait_seconds=0.02, gather_seconds=0.02, retry_seconds=0.02
+        )
         self.stop, self.committed, self.problem = threading.Event(), threading.Event(), threading.Event()
         self.refuse = False
         self.rows: list[int] = []
@@ -51,10 +48,7 @@ class Given:
 
 
 @pytest.fixture
-def given(monkeypatch) -> Iterator[Given]:
-    monkeypatch.setattr(stdin, "RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(stdin, "GATHER_SECONDS", 0.02)
-    monkeypatch.setattr(stdin, "WAIT_SECONDS", 0.02)
+def given() -> Iterator[Given]:
     made = Given()
     yield made
     made.stop.set()

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import os
 from collections import Counter
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bascule.errors import AlreadyRunning, StoreError
-from bascule.logs import segments
-from bascule.logs.consumers import Consumers
-from bascule.logs.files import FileSource
-from bascule.logs.forget import forget_user
-from bascule.logs.formats import BUILT_IN
-from bascule.logs.intake import Intake
-from bascule.logs.parse import Parser
-from bascule.logs.pipeline import Feed, Pipeline
-from bascule.logs.pseudonyms import Pseudonyms, read_key
-from bascule.logs.query import Reader, search
-from bascule.logs.store import open_store
-from bascule.logs.versions import Versions
+from bascule.logs import (
+    Consumers,
+    Disk,
+    FileFeed,
+    FileSource,
+    IdPseudonyms,
+    Intake,
+    LogReader,
+    Parser,
+    Pipeline,
+    VersionFinder,
+    built_in,
+    forget_user,
+    listing,
+    open_store,
+    read_key,
+    search_store,
+)
 from bascule.spec import load
 
 SPEC = load("supersmartmatch")
-PSEUDONYMS = Pseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id"))
+PSEUDONYMS = IdPseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id"))
 REQUESTS = "bascule_log_requests_total"
+EXPIRED = "bascule_log_expired_rows_total"
 
 
 def call(number: int, day: int = 31, hour: int = 12) -> str:
@@ -38,24 +50,30 @@ def call(number: int, day: int = 31, hour: int = 12) -> str:
     )
 
 
-def pipeline(root: Path, log: Path) -> Pipeline:
-    store = open_store(root)
+def pipeline(root: Path, log: Path, disk: Disk | None = None) -> Pipeline:
+    store = open_store(root, disk or Disk())
     intake = Intake(
         "app",
-        Parser((BUILT_IN["api_call"], BUILT_IN["match_result"])),
-        Versions.of(SPEC, None),
+        Parser((built_in("api_call"), built_in("match_result"))),
+        VersionFinder.of(SPEC, None),
         change=PSEUDONYMS.replace,
     )
-    return Pipeline(store, [Feed(FileSource("app", str(log), store.streams("app")), intake)])
+    return Pipeline(store, [FileFeed(FileSource("app", str(log), store.streams("app")), intake)])
 
 
 def rows(root: Path) -> Counter[tuple[object, ...]]:
-    found = Reader(root).query('select stream, "offset", user_id, endpoint, response_time, version, status from logs')
+    found = LogReader(root).query(
+        'select stream, "offset", user_id, endpoint, response_time, version, status from logs'
+    )
     return Counter(tuple(row.values()) for row in found)
 
 
+def counted(pipe: Pipeline, metric: str) -> int:
+    return sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == metric)
+
+
 def requests(pipe: Pipeline) -> int:
-    return sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == REQUESTS)
+    return counted(pipe, REQUESTS)
 
 
 def test_what_is_committed_is_there_after_a_restart_and_counters_go_on(tmp_path: Path):
@@ -90,7 +108,7 @@ def test_ids_are_stored_as_pseudonyms_and_nowhere_else(tmp_path: Path):
     pipe = pipeline(root, log)
     pipe.poll()
     pipe.journal.close()
-    stored = str(Reader(root).query("select * from logs"))
+    stored = str(LogReader(root).query("select * from logs"))
     assert "secret" not in stored
     assert stored.count(PSEUDONYMS.of("secret")) == 3
     assert not any(b"secret" in path.read_bytes() for path in root.rglob("*") if path.is_file())
@@ -106,7 +124,7 @@ def test_compaction_changes_no_row_and_no_counter(tmp_path: Path):
         pipe.poll()
     before, tally = rows(root), pipe.journal.tally.to_json()
     pipe.journal.checkpoint()
-    parts = {segment.path: segment.path.read_bytes() for segment in segments.listing(pipe.journal.folder)}
+    parts = {segment.path: segment.path.read_bytes() for segment in listing(pipe.journal.folder)}
     assert pipe.journal.compact(pipe.journal.last) == 19
     assert rows(root) == before
     for path, data in parts.items():  # as if the process had died before it deleted them
@@ -129,10 +147,118 @@ def test_rows_lie_in_the_folder_of_their_day_and_old_days_are_dropped(tmp_path: 
             file.write(call(day, day))
         pipe.poll()
     store = pipe.journal
-    assert [segment.day for segment in segments.listing(store.folder)] == ["2026-01-01", "2026-01-15", "2026-01-31"]
+    assert [segment.day for segment in listing(store.folder)] == ["2026-01-01", "2026-01-15", "2026-01-31"]
     assert store.drop_before(datetime(2026, 1, 15, tzinfo=UTC), until=store.last) == 1
-    assert [segment.day for segment in segments.listing(store.folder)] == ["2026-01-15", "2026-01-31"]
+    assert [segment.day for segment in listing(store.folder)] == ["2026-01-15", "2026-01-31"]
     store.close()
+
+
+DAY_SECONDS = 86_400
+
+
+def aged(number: int, days: float | None) -> str:
+    """A line that is so many days old; one without a time of its own for None."""
+    if days is None:
+        return f"a line without a time {number}\n"
+    moment = datetime.now(UTC) - timedelta(days=days)
+    return call(number).replace("2026-01-31T12:00:00.123Z", f"{moment:%Y-%m-%dT%H:%M:%S.000Z}")
+
+
+ages = st.none() | st.sampled_from([-400.0, -0.5, 0.0]) | st.floats(0, 100)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(ages, max_size=12), min_size=1, max_size=4), st.floats(0.5, 90))
+def test_of_any_mix_of_days_exactly_the_rows_within_the_retention_stay(batches, retention):
+    """Whatever came in one batch, and however often the store is kept up; what is dropped is counted by source."""
+    kept = sum(1 for batch in batches for days in batch if days is None or days <= retention)
+    near = sum(1 for batch in batches for days in batch if days is not None and 0 < days - retention <= 1.1 / 24)
+    total = sum(map(len, batches))
+    with TemporaryDirectory() as folder:
+        log, root = Path(folder) / "app.log", Path(folder) / "logs"
+        pipe = pipeline(root, log)
+        for batch in batches:
+            with log.open("a") as file:
+                file.writelines(aged(number, days) for number, days in enumerate(batch))
+            assert pipe.poll() == len(batch)
+            assert sum(rows(root).values()) - len(batch) <= kept + near, "the batches before are kept up"
+            pipe.journal.keep_up(retention * DAY_SECONDS)
+        left = sum(rows(root).values())
+        assert kept <= left <= kept + near
+        assert (
+            sum(number for (name, _), number in pipe.journal.tally.counters.items() if name == EXPIRED) == total - left
+        )
+        pipe.journal.close()
+        again = open_store(root)
+        assert sum(rows(root).values()) == left
+        again.close()
+
+
+def test_a_day_of_rows_in_one_batch_is_a_segment_of_its_own(tmp_path: Path):
+    """A young row does not go with the old ones, an old one does not stay with the young."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text(aged(1, 40) + aged(2, 40) + aged(3, 0.05) + aged(4, 400) + aged(5, None))
+    pipe = pipeline(root, log)
+    assert pipe.poll() == 5
+    pipe.journal.keep_up(30 * DAY_SECONDS)
+    found = LogReader(root).query("select user_id, message from logs order by user_id")
+    assert [row["user_id"] for row in found] == [PSEUDONYMS.of("u3"), None]
+    pipe.journal.close()
+
+
+def test_a_batch_of_very_many_days_is_not_as_many_files(tmp_path: Path):
+    """The oldest days share one; no row is lost."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(aged(number, number) for number in range(300)))
+    pipe = pipeline(root, log)
+    pipe.poll()
+    assert len(listing(root / "segments")) == 64
+    assert sum(rows(root).values()) == 300
+    pipe.journal.keep_up(250.5 * DAY_SECONDS)
+    assert sum(rows(root).values()) == 251
+    pipe.journal.close()
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+@dataclass(frozen=True)
+class DyingDisk(Disk):
+    """The process ends when it renames or writes for the `steps`-th time."""
+
+    steps: list[int]
+
+    def write_synced(self, path: Path, data: bytes) -> None:
+        self._step()
+        super().write_synced(path, data)
+
+    def rename(self, path: Path, target: Path) -> None:
+        self._step()
+        super().rename(path, target)
+
+    def _step(self) -> None:
+        self.steps[0] -= 1
+        if self.steps[0] < 0:
+            raise Killed
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_rows_of_several_days_are_one_commit_wherever_the_process_ends(tmp_path: Path, steps):
+    """All of them or none, once: after a restart the rest is read."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    log.write_text("".join(call(n, day=29 + n % 3) for n in range(30)))
+    pipeline(root, log).journal.close()
+    dying = pipeline(root, log, DyingDisk([steps]))
+    with contextlib.suppress(Killed):
+        dying.poll()
+    os.close(dying.journal.lock)
+    again = pipeline(root, log)
+    again.poll()
+    assert sum(rows(root).values()) == len(rows(root)) == requests(again) == 30
+    assert [segment.day for segment in listing(root / "segments")] == ["2026-01-29", "2026-01-30", "2026-01-31"]
+    assert not list(root.rglob("*.part"))
+    again.journal.close()
 
 
 def test_a_corrupt_segment_is_set_aside_named_and_the_rest_served(tmp_path: Path):
@@ -145,7 +271,7 @@ def test_a_corrupt_segment_is_set_aside_named_and_the_rest_served(tmp_path: Path
         file.writelines(map(call, range(10, 20)))
     pipe.poll()
     os.close(pipe.journal.lock)
-    last = segments.listing(pipe.journal.folder)[-1].path
+    last = listing(pipe.journal.folder)[-1].path
     last.write_bytes(last.read_bytes()[:-20])
     assert sum(rows(root).values()) == 10, "a reader leaves it out"
     again = pipeline(root, log)
@@ -165,19 +291,35 @@ def test_a_second_writer_is_refused_naming_the_first(tmp_path: Path):
     open_store(tmp_path).close()
 
 
-@pytest.mark.parametrize("step", ["_write_synced", "_sync_folder"])
-def test_a_full_disk_loses_nothing_once_there_is_space(tmp_path: Path, monkeypatch, step):
+@dataclass(frozen=True)
+class FullDisk(Disk):
+    """A disk that is full while `fails` names a step of its writing."""
+
+    fails: set[str] = field(default_factory=set)
+
+    def write_synced(self, path: Path, data: bytes) -> None:
+        self._check("write_synced")
+        super().write_synced(path, data)
+
+    def sync_folder(self, folder: Path) -> None:
+        self._check("sync_folder")
+        super().sync_folder(folder)
+
+    def _check(self, step: str) -> None:
+        if step in self.fails:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("step", ["write_synced", "sync_folder"])
+def test_a_full_disk_loses_nothing_once_there_is_space(tmp_path: Path, step):
     """The segment that could not be written is not found, and its lines are read again."""
     log, root = tmp_path / "app.log", tmp_path / "logs"
     log.write_text("".join(map(call, range(10))))
-    pipe = pipeline(root, log)
-    with monkeypatch.context() as patched:
-
-        def full(*_: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        patched.setattr(segments, step, full)
-        assert pipe.poll() == 0
+    disk = FullDisk()
+    pipe = pipeline(root, log, disk)
+    disk.fails.add(step)
+    assert pipe.poll() == 0
+    disk.fails.clear()
     assert pipe.problems.counters == {("bascule_log_problems_total", ("app", "store")): 1}
     assert requests(pipe) == 0
     assert pipe.poll() == 10
@@ -185,17 +327,18 @@ def test_a_full_disk_loses_nothing_once_there_is_space(tmp_path: Path, monkeypat
     pipe.journal.close()
 
 
-def test_what_several_files_have_is_one_commit_and_nothing_of_it_is_lost_on_a_full_disk(tmp_path: Path, monkeypatch):
+def test_what_several_files_have_is_one_commit_and_nothing_of_it_is_lost_on_a_full_disk(tmp_path: Path):
     """Each file goes on where the store has it; rows of another day are a segment of their own."""
     root = tmp_path / "logs"
     for number in range(4):
         (tmp_path / f"{number}.log").write_text("".join(call(n, day=30 + number // 3) for n in range(10)))
-    pipe = pipeline(root, tmp_path / "*.log")
-    with monkeypatch.context() as patched:
-        patched.setattr(segments, "_write_synced", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-        assert pipe.poll() == 0
+    disk = FullDisk()
+    pipe = pipeline(root, tmp_path / "*.log", disk)
+    disk.fails.add("write_synced")
+    assert pipe.poll() == 0
+    disk.fails.clear()
     assert pipe.poll() == 40
-    assert [segment.day for segment in segments.listing(root / "segments")] == ["2026-01-30", "2026-01-31"]
+    assert [segment.day for segment in listing(root / "segments")] == ["2026-01-30", "2026-01-31"]
     os.close(pipe.journal.lock)
     again = pipeline(root, tmp_path / "*.log")
     assert again.poll() == 0
@@ -209,7 +352,7 @@ def test_search_finds_what_came_late_in_the_segment_of_another_day(tmp_path: Pat
     log.write_text("".join(call(n, day=30) for n in range(10)) + call(77, day=31))
     pipe = pipeline(root, log)
     pipe.poll()
-    found = search(Reader(root), since=datetime(2026, 1, 31, tzinfo=UTC))
+    found = search_store(LogReader(root), since=datetime(2026, 1, 31, tzinfo=UTC))
     assert [row["timestamp"][:10] for row in found] == ["2026-01-31"]
     pipe.journal.close()
 
@@ -227,13 +370,28 @@ def test_a_forgotten_user_is_in_no_row_and_no_sketch(tmp_path: Path):
     assert {(v, w): n for v, w, n in consumers.counts(now)}["v2", "1h"] == 5
     assert forget_user(store, consumers, PSEUDONYMS, "u3", now) == 2
     assert {(v, w): n for v, w, n in consumers.counts(now)}["v2", "1h"] == 4
-    assert PSEUDONYMS.of("u3") not in str(Reader(root).query("select * from logs"))
+    assert PSEUDONYMS.of("u3") not in str(LogReader(root).query("select * from logs"))
     assert sum(rows(root).values()) == 11
-    assert search(Reader(root), "forgotten")[0]["message"] == "failed for user_id=forgotten again"
+    assert search_store(LogReader(root), "forgotten")[0]["message"] == "failed for user_id=forgotten again"
     store.close()
     again = open_store(root)
     assert sum(again.tally.counters.values()) == sum(store.tally.counters.values())
     again.close()
+
+
+def test_forgetting_on_a_full_disk_loses_no_row(tmp_path: Path):
+    """A segment that cannot be rewritten stays as it is."""
+    log, root, disk = tmp_path / "app.log", tmp_path / "logs", FullDisk()
+    log.write_text("".join(map(call, range(10))))
+    pipe = pipeline(root, log, disk)
+    pipe.poll()
+    before = rows(root)
+    disk.fails.add("write_synced")
+    with pytest.raises(StoreError):
+        forget_user(pipe.journal, Consumers(root / "consumers.parquet"), PSEUDONYMS, "u3", 0.0)
+    assert rows(root) == before
+    disk.fails.clear()
+    pipe.journal.close()
 
 
 def test_search_finds_text_expressions_and_conditions(tmp_path: Path):
@@ -243,12 +401,12 @@ def test_search_finds_text_expressions_and_conditions(tmp_path: Path):
     pipe = pipeline(root, log)
     pipe.poll()
     pipe.journal.close()
-    reader = Reader(root)
-    assert [row["format"] for row in search(reader, "broke")] == ["text"]
-    found = search(reader, "/endpoint=.match.[12]/", where=["response_time>=0.2", "version=v1"], limit=3)
+    reader = LogReader(root)
+    assert [row["format"] for row in search_store(reader, "broke")] == ["text"]
+    found = search_store(reader, "/endpoint=.match.[12]/", where=["response_time>=0.2", "version=v1"], limit=3)
     assert [row["timestamp"][11:13] for row in found] == ["16", "14", "10"]
-    assert len(search(reader, since=datetime(2026, 1, 31, 18, tzinfo=UTC))) == 3
-    assert search(Reader(tmp_path / "none"), "x") == []
+    assert len(search_store(reader, since=datetime(2026, 1, 31, 18, tzinfo=UTC))) == 3
+    assert search_store(LogReader(tmp_path / "none"), "x") == []
 
 
 def test_the_key_is_made_once_and_is_the_owners_alone(tmp_path: Path):
@@ -270,7 +428,7 @@ def test_a_stack_trace_that_is_being_written_stays_whole(tmp_path: Path):
     with log.open("a") as file:
         file.write("    raise ValueError\nValueError: x\n")
     assert pipe.poll() == 1
-    (row,) = Reader(root).query("select message from logs where format = 'trace'")
+    (row,) = LogReader(root).query("select message from logs where format = 'trace'")
     assert row["message"].count("\n") == 3
     pipe.journal.close()
 
@@ -290,15 +448,16 @@ def test_a_compressed_file_is_known_again_after_a_restart(tmp_path: Path):
     assert sum(rows(root).values()) == len(rows(root)) == 30
 
 
-def test_a_compressed_file_is_read_again_when_it_could_not_be_stored(tmp_path: Path, monkeypatch):
+def test_a_compressed_file_is_read_again_when_it_could_not_be_stored(tmp_path: Path):
     """Though it was read to its end."""
     root = tmp_path / "logs"
     with gzip.open(tmp_path / "app.log.1.gz", "wt") as packed:
         packed.writelines(map(call, range(10)))
-    pipe = pipeline(root, tmp_path / "app.log.1.gz")
+    disk = FullDisk()
+    pipe = pipeline(root, tmp_path / "app.log.1.gz", disk)
     pipe.feeds[0].files.alone = True
-    with monkeypatch.context() as patched:
-        patched.setattr(segments, "_write_synced", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-        assert [pipe.poll(), pipe.poll()] == [0, 0]
+    disk.fails.add("write_synced")
+    assert [pipe.poll(), pipe.poll()] == [0, 0]
+    disk.fails.clear()
     assert sum(pipe.poll() for _ in range(3)) == 10
     pipe.journal.close()

@@ -6,9 +6,7 @@ import json
 
 import pytest
 
-from bascule.logs.formats import BUILT_IN
-from bascule.logs.parse import Parser
-from bascule.logs.versions import Versions
+from bascule.logs import Parser, VersionFinder, built_in
 from bascule.spec import load
 
 SPEC = load("supersmartmatch")
@@ -17,8 +15,8 @@ CALL = "API_CALL user_id=u endpoint={} response_time=0.1 status=200"
 
 
 def version_of(line: str, of_source: str | None = None, name: str = "api_call") -> tuple[str, str]:
-    (rows,) = Parser((BUILT_IN[name],)).parse((line + "\n").encode())
-    columns = Versions.of(SPEC, of_source).add(rows).columns
+    (rows,) = Parser((built_in(name),)).parse((line + "\n").encode())
+    columns = VersionFinder.of(SPEC, of_source).add(rows).columns
     return tuple(columns[key].texts()[columns[key].codes[0]] for key in ("version", "version_from"))  # type: ignore[return-value]
 
 

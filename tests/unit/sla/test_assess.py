@@ -10,7 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.buckets import quantile
-from bascule.sla import Events, Rules, SlaOutcome, Standing, assess, budget, cut, is_breached, moments, under, worst
+from bascule.sla import (
+    Events,
+    Rules,
+    SlaOutcome,
+    Standing,
+    Together,
+    assess,
+    budget,
+    cut,
+    is_breached,
+    moments,
+    under,
+    worst,
+)
 from bascule.slo import Goal, SloKind
 
 RULES = Rules(warning=0.9, recovery=900, least_events=0)
@@ -66,6 +79,19 @@ def test_a_response_time_warns_at_90_percent_of_its_limit(share, standing):
     total = np.full(len(PIECES), 1000.0)
     buckets = {0.05: total * 0.94, 0.1: total * share, 1.0: total, math.inf: total}
     assert of(FAST, Events(PIECES, buckets[0.1], total, buckets)).standing is standing
+
+
+def test_services_count_the_same_whatever_their_targets_and_however_long_they_were_watched():
+    """Down half of its time is half, of a service with ten targets, or of one that came in the last hour."""
+    half = events(500, 1000)
+    large = events(0, 10_000)
+    late = Events(PIECES, *(np.where(PIECES.edges[1:] > 32400, row, 0.0) for row in (half.good, half.total)))
+    never = events(0, 0)
+    together = Together.of(PIECES, [large, half, late, never])
+    assert together.over(UP, 0, 36000).value == pytest.approx((1 + 0.5 + 0.5) / 3)
+    assert together.over(UP, 0, 32400).value == pytest.approx((1 + 0.5) / 2)
+    assert together.over(UP, 0, 36000).spent == pytest.approx((1 / 3) / 0.001)
+    assert Together.of(PIECES, []).over(UP, 0, 36000).value is None
 
 
 def test_no_events_are_no_data_and_never_a_pass():
@@ -153,5 +179,5 @@ def test_windows_side_by_side_add_up(bad, data):
     middle = float(data.draw(st.sampled_from(pieces.edges.tolist())))
     parts = [happened.over(ERRORS, 0, middle), happened.over(ERRORS, middle, 36000)]
     whole = happened.over(ERRORS, 0, 36000)
-    assert sum(part.bad for part in parts) == pytest.approx(whole.bad)
+    assert sum(part.bad for part in parts) == pytest.approx(whole.bad, abs=1e-6)
     assert sum(part.total for part in parts) == pytest.approx(whole.total)

@@ -42,7 +42,7 @@ def test_each_kind_says_what_it_counts() -> None:
 
 def test_the_counters_of_a_signal_begin_with_the_one_that_any_event_moves() -> None:
     """Its growth tells that rules were evaluated: a counter of failures may have no series yet."""
-    parts = {name: list(signal.counters) for name, signal in BUILT_IN.signals.items()}
+    parts = {name: list(signal.growing) for name, signal in BUILT_IN.signals.items()}
     assert parts["errors"] == ["total", "events"]
     assert parts["latency"] == ["bucket"]
     assert parts["satisfaction"] == ["count", "sum"]

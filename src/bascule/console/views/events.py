@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from bascule.api.models.journal import TimelineAnswer
 from bascule.console.answers import HEARTBEAT, HOLDING, Incident
-from bascule.console.parts import Health, JournalReading
+from bascule.console.parts import JournalReading, ServiceHealth
 from bascule.console.sources import Reading
 from bascule.conventions import PARTNER, SEGMENT, Severity
 from bascule.prometheus import ActiveAlert
@@ -69,7 +69,7 @@ class IncidentHistory:
 
 
 def open_alerts(
-    reading: Reading[JournalReading], health: Reading[Health], now: float, alerting_stopped: bool = False
+    reading: Reading[JournalReading], health: Reading[ServiceHealth], now: float, alerting_stopped: bool = False
 ) -> OpenAlerts:
     journal, seen = reading.value, health.fresh(now)
     standing = [incident for incident in journal.incidents if incident.is_open] if journal else []

@@ -22,14 +22,33 @@ if TYPE_CHECKING:
 
 SHOWN = 200  # of them, the latest
 LONGEST = 2000  # characters of one text that are shown
-SPANS = {"5m": "5 minutes", "15m": "15 minutes", "1h": "hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days",
-         "": "everything kept"}  # fmt: skip
+SPANS = {
+    "5m": "5 minutes",
+    "15m": "15 minutes",
+    "1h": "hour",
+    "6h": "6 hours",
+    "24h": "24 hours",
+    "7d": "7 days",
+    "": "everything kept",
+}
 LEVELS = {"": "any level", "warning": "warnings and worse", "error": "errors and worse"}
 STATUSES = {"": "any status", "400": "4xx and 5xx", "500": "5xx"}
 WARNINGS, ERRORS = "warn|warning", "err|error|crit|critical|fatal|severe|alert|emerg|panic"
 LEVEL_CONDITIONS = {"warning": f"level~(?i)^({WARNINGS}|{ERRORS})$", "error": f"level~(?i)^({ERRORS})$"}
-APART = ("timestamp", "offset", "source", "format", "level", "version", "version_from", "status", "message", "method",
-         "endpoint", "response_time")  # fmt: skip
+APART = (
+    "timestamp",
+    "offset",
+    "source",
+    "format",
+    "level",
+    "version",
+    "version_from",
+    "status",
+    "message",
+    "method",
+    "endpoint",
+    "response_time",
+)
 
 Short = Annotated[str, Query(max_length=500)]
 

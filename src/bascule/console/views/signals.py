@@ -18,12 +18,18 @@ THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line stand
 REST = ""  # the group of signals that the spec does not declare
 UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them
 GATE_WORDS = {
-    State.OK: "holds", State.BAD: "not met", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
-}  # fmt: skip
+    State.OK: "holds",
+    State.BAD: "not met",
+    State.NO_DATA: "no data",
+    State.NOT_APPLICABLE: "not in this phase",
+}
 COUNTING = re.compile(r" for \S.* of \S")  # a trigger that is beyond its bound, but not yet for long enough
 TRIGGER_WORDS = {
-    State.OK: "clear", State.BAD: "triggered", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
-}  # fmt: skip
+    State.OK: "clear",
+    State.BAD: "triggered",
+    State.NO_DATA: "no data",
+    State.NOT_APPLICABLE: "not in this phase",
+}
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,14 @@ def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None,
         return _silent(reading, now)
     said = None if reading.at is None else times.moment(reading.at)
     return VerdictView(
-        opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons,
-        advice=_advice(spec, opinion.verdict, phase), said=said, command=_command(spec, opinion.verdict, phase),
-    )  # fmt: skip
+        opinion.verdict,
+        WORDS[opinion.verdict],
+        opinion.since,
+        opinion.reasons,
+        advice=_advice(spec, opinion.verdict, phase),
+        said=said,
+        command=_command(spec, opinion.verdict, phase),
+    )
 
 
 def _silent(reading: Reading[VerdictAnswer], now: float) -> VerdictView:

@@ -62,7 +62,7 @@ def _margin(pair: Pair, setting: Setting) -> Iterator[Suggestion]:
 
 def _traffic(engine: PhaseEngine, pair: Pair, setting: Setting) -> Iterator[Suggestion]:
     """The candidate's traffic at which the declared increase is found in time, the split being as it is."""
-    harm = engine.schema.spec.signals[pair.signal].margin
+    harm = engine.schema.spec.signals[pair.signal].harm
     factor = _needed(setting, 1 + harm / setting.rate) if harm and setting.rate > 0 else None
     if factor is not None:
         needed = factor * setting.candidate_per_second

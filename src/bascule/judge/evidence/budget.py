@@ -28,7 +28,7 @@ class Budget:
     def shares(self) -> dict[Cell, float]:
         """Each weighed line's part of the budget: equal ones; the values within a segment share one of them."""
         signals = self._schema.spec.signals
-        cells = [cell for cell in self._schema.cells if self._plan.gives(cell[1]) and signals[cell[0]].read_counters]
+        cells = [cell for cell in self._schema.cells if self._plan.gives(cell[1]) and signals[cell[0]].counters]
         groups = {cell: self._group(*cell) for cell in cells}
         sizes = Counter(groups.values())
         return {cell: 1 / len(sizes) / sizes[group] for cell, group in groups.items()}

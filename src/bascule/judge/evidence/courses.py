@@ -69,4 +69,4 @@ def is_gain(rollback: Rollback) -> bool:
 
 def _is_counted(schema: Schema, rollback: Rollback) -> bool:
     signal = schema.spec.signals.get(rollback.when.measure.partition(".")[0])
-    return signal is not None and bool(signal.read_counters)
+    return signal is not None and bool(signal.counters)

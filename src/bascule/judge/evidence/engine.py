@@ -42,7 +42,7 @@ class PhaseEngine:
         self.evidence = Evidence(self.history)
         self.budget = Budget(schema, plan, self.history)
         self.recent = Recent(self.history)
-        self.margins = np.array([schema.spec.signals[pair.signal].margin for pair in schema.pairs])
+        self.margins = np.array([schema.spec.signals[pair.signal].harm for pair in schema.pairs])
         self.recovery = Recovery(self.history, self.margins)
         self.standing: dict[Cell, Alarm] = {alarm.cell: alarm for alarm in carried}
         self.ended: list[Alarm] = []

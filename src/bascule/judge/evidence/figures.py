@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bascule import buckets
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.layout import BASELINE, CANDIDATE, Floats
 from bascule.judge.sampling.schema import Pair, Schema
@@ -276,10 +277,6 @@ FIGURES: Mapping[Statistic, type[Figures]] = {
 
 def _where(bounds: Sequence[float], below: Floats, quantile: float) -> float:
     """Where the share below reaches the quantile, linear within a bucket as in Prometheus; the last bound if never."""
-    below = np.maximum.accumulate(below)
-    place = int(np.searchsorted(below, quantile, side="left"))
-    if place == len(bounds):
-        return float(bounds[-1])
-    start, end = (0.0 if place == 0 else bounds[place - 1]), bounds[place]
-    before = 0.0 if place == 0 else below[place - 1]
-    return float(start + (end - start) * (quantile - before) / max(below[place] - before, 1e-12))
+    shares = np.maximum.accumulate(below).tolist()
+    found = buckets.quantile(quantile, dict(zip(bounds, shares, strict=True)) | {math.inf: 1.0})
+    return min(found, float(bounds[-1]))

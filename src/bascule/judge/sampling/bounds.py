@@ -16,7 +16,7 @@ def find_bounds(spec: Spec, prometheus: Prometheus) -> dict[str, tuple[float, ..
     """
     found = {}
     for name, signal in spec.signals.items():
-        for counter in signal.read_counters:
+        for counter in signal.counters:
             if counter.buckets:
                 selectors = [counter.selector.where(*spec.versions.matchers(version)) for version in spec.versions.both]
                 known = [bounds for selector in selectors if (bounds := _bounds_of(prometheus, selector))]

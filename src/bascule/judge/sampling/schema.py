@@ -74,7 +74,7 @@ class Schema:
         self.bounds = {name: tuple(values) for name, values in bounds.items()}
         self.strata = strata or {name: declared(spec, signal) for name, signal in spec.signals.items()}
         self.feeds = [
-            CounterFeed(name, counter) for name, signal in spec.signals.items() for counter in signal.read_counters
+            CounterFeed(name, counter) for name, signal in spec.signals.items() for counter in signal.counters
         ]
         self.columns = {column: index for index, column in enumerate(self._columns())}
         self._bad_events = {(name, bad.bound): bad for name in spec.signals for bad in self._bad_events_of(name)}

@@ -103,7 +103,7 @@ def find_strata(spec: Spec, prometheus: Prometheus, at: float) -> dict[str, Stra
 
 def _with_values(spec: Spec, prometheus: Prometheus, strata: Strata, signal: Signal, at: float) -> Strata:
     total = signal.all_events
-    others = {counter.selector.metric for counter in signal.read_counters}
+    others = {counter.selector.metric for counter in signal.counters}
     if total is None or any(_lacks(prometheus, metric, strata.labels, at) for metric in others - {total.metric}):
         return strata
     by = (strata.segment_label, *strata.labels)

@@ -17,12 +17,40 @@ from bascule.sla.report import Episode, ObjectiveReport, Point, Report, Timeline
 from bascule.slo import Goal
 
 INK, MUTED, GRID, LINE, BAD, PLAN, PLANNED, GAP = (
-    "#1b2533", "#5b6878", "#e3e8ee", "#1f5fbf", "#c02f2a", "#6b4fa3", "#c9d2dd", "#f1f4f7",
-)  # fmt: skip
+    "#1b2533",
+    "#5b6878",
+    "#e3e8ee",
+    "#1f5fbf",
+    "#c02f2a",
+    "#6b4fa3",
+    "#c9d2dd",
+    "#f1f4f7",
+)
 _TICK_SECONDS: Final = (
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000,
-    604800, 1209600, 2592000,
-)  # fmt: skip
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10800,
+    21600,
+    43200,
+    86400,
+    172800,
+    432000,
+    604800,
+    1209600,
+    2592000,
+)
 _MOST_TICKS: Final = 8
 
 
@@ -291,8 +319,12 @@ def _goal_line(frame: Frame, goal: Goal, numbers: Numbers) -> Markup:
         frame.left, y, frame.width - frame.right, y, BAD, 'stroke-width="1.2" stroke-dasharray="5 4" class="bad-stroke"'
     )
     above = y - 4 if y > frame.top + 12 else y + 11
-    label = _text(frame.width - frame.right - 2, above, numbers.limit(goal),
-                  f'fill="{BAD}" font-size="10" font-weight="600" text-anchor="end" class="bad-fill"')  # fmt: skip
+    label = _text(
+        frame.width - frame.right - 2,
+        above,
+        numbers.limit(goal),
+        f'fill="{BAD}" font-size="10" font-weight="600" text-anchor="end" class="bad-fill"',
+    )
     return line + label
 
 

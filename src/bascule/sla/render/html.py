@@ -164,9 +164,13 @@ class View:
     def tone(self, state: SlaOutcome | Standing) -> str:
         """The colour class of an outcome or state."""
         return {
-            SlaOutcome.PASS: "ok", SlaOutcome.FAIL: "bad", Standing.OK: "ok", Standing.CRITICAL: "bad",
-            Standing.WARNING: "warn", Standing.RECOVERING: "warn",
-        }.get(state, "none")  # fmt: skip
+            SlaOutcome.PASS: "ok",
+            SlaOutcome.FAIL: "bad",
+            Standing.OK: "ok",
+            Standing.CRITICAL: "bad",
+            Standing.WARNING: "warn",
+            Standing.RECOVERING: "warn",
+        }.get(state, "none")
 
     def window(self, objective: ObjectiveReport) -> str:
         return self.t(f"window.{objective.window_kind}", window=self._length(objective.window))
@@ -197,8 +201,10 @@ class View:
             return self.t(
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
             )
-        parts = [self.numbers.gain(gain.value, gain.relative, 2),
-                 self.t("gain_wanted", wanted=self.numbers.gain(gain.wanted, gain.relative))]  # fmt: skip
+        parts = [
+            self.numbers.gain(gain.value, gain.relative, 2),
+            self.t("gain_wanted", wanted=self.numbers.gain(gain.wanted, gain.relative)),
+        ]
         if gain.frozen_at is not None:
             parts.append(self.t("gain_frozen", day=self.numbers.date(gain.frozen_at), **names))
         return " · ".join(parts)

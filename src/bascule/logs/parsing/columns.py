@@ -1,0 +1,113 @@
+"""What a log line becomes: rows of typed columns.
+
+The columns are `logformat.FIELDS`, and those of the spec's own formats.
+
+A text column is held as codes into its distinct values, so that everything done per value
+(reading a number, hashing an id, finding a version) is done once per distinct value of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+ABSENT = -1
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines read from one stream. `data` ends with a newline; its first byte stands at `start`.
+
+    `positions` holds each line's place in the stream where lines do not follow each other byte by byte.
+    """
+
+    source: str
+    stream: str
+    start: int
+    end: int
+    data: bytes
+    positions: NDArray[np.int64] | None = None
+    identities: NDArray[np.int64] | None = None  # of events that may come twice; 0 where that cannot be told
+
+
+def may_hold(texts: pa.Array, literal: str) -> bool:
+    """Whether one of the texts may hold the literal: looks at all their bytes at once, across their ends too."""
+    buffer = texts.buffers()[2]
+    return buffer is not None and literal.encode() in buffer.to_pybytes()
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of `len(codes)` rows over distinct `values` (an Arrow array, or numbers in numpy); -1 is absent."""
+
+    codes: NDArray[np.int32]
+    values: Any
+
+    @classmethod
+    def of(cls, texts: pa.Array) -> Coded:
+        """From an Arrow array of strings; the empty text and `-` (as access logs write it) are absent values."""
+        encoded = texts.dictionary_encode()
+        indices = encoded.indices
+        codes = pc.fill_null(indices, ABSENT).to_numpy() if indices.null_count else indices.to_numpy()
+        shortest = pc.min(pc.binary_length(encoded.dictionary)).as_py()
+        for blank in ("", "-") if shortest is not None and shortest <= 1 else ():
+            empty = pc.index(encoded.dictionary, pa.scalar(blank, encoded.dictionary.type)).as_py()
+            if empty != ABSENT:
+                codes = np.where(codes == empty, ABSENT, codes).astype(np.int32)
+        return cls(codes, encoded.dictionary)
+
+    @classmethod
+    def constant(cls, value: str, rows: int) -> Coded:
+        return cls(np.zeros(rows, np.int32), pa.array([value], pa.string()))
+
+    @classmethod
+    def from_list(cls, values: Sequence[str | None]) -> Coded:
+        return cls.of(pa.array(values, pa.string()))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def select(self, rows: NDArray[Any]) -> Coded:
+        return Coded(self.codes[rows], self.values)
+
+    def texts(self) -> list[str]:
+        """The distinct values as Python strings."""
+        result: list[str] = self.values.to_pylist()
+        return result
+
+    def numbers(self) -> NDArray[np.float64]:
+        """A number per row, nan where absent; for columns whose values are numbers."""
+        return np.append(self.values, np.nan)[self.codes]
+
+    def to_arrow(self) -> pa.Array:
+        """As Arrow holds it: a dictionary of strings, or plain numbers with nulls."""
+        missing = self.codes < 0
+        mask = missing if missing.any() else None
+        if isinstance(self.values, np.ndarray):
+            return pa.array(np.append(self.values, 0)[self.codes], mask=mask)
+        indices = pa.array(self.codes, pa.int32(), mask=mask)
+        return pa.DictionaryArray.from_arrays(indices, self.values)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The lines of one chunk that have one format: their numbers in it, and the bytes where they start."""
+
+    format: str
+    lines: NDArray[np.int64]
+    places: NDArray[np.int64]
+    times: NDArray[np.int64]  # microseconds since 1970; 0 where the line has none
+    columns: dict[str, Coded] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def select(self, which: NDArray[Any]) -> Rows:
+        columns = {name: column.select(which) for name, column in self.columns.items()}
+        return Rows(self.format, self.lines[which], self.places[which], self.times[which], columns)

@@ -1,0 +1,149 @@
+"""Dissect patterns: fields between literal delimiters, as Logstash writes them.
+
+    %{timestamp} %{level} %{service} API_CALL user_id=%{user_id} ... status=%{status:int}
+
+`logformat` has the syntax. A field ends at the first place of the delimiter after it; there is no backtracking. When
+the last field is a single word or number, `key=value` pairs may follow it: they become columns of their own names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bascule.logformat import COLUMNS, KIND_OF, SINGLE_WORDS, TIME, kind_of, patterns, read_dissect
+from bascule.logs.parsing.values import Value, read_value
+
+_PAIRS = re.compile(patterns.PAIRS)
+Fields = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field and the literal that ends it ("" for the last). `name` is "" for a skipped field."""
+
+    name: str
+    kind: str
+    until: str
+    padded: bool = False
+    inner: tuple[str, ...] = ()  # delimiters that stand inside the field, from %{+name}
+
+
+@dataclass(frozen=True)
+class Dissect:
+    """A compiled pattern: what a line starts with, then its fields."""
+
+    start: str
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def signature(self) -> str:
+        """The longest literal: a line without it cannot have the layout."""
+        return max([self.start, *(field.until for field in self.fields)], key=len)
+
+    @property
+    def takes_pairs(self) -> bool:
+        return self.fields[-1].kind in SINGLE_WORDS
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        return {field.name: field.kind for field in self.fields if field.name}
+
+    def read(self, line: str) -> Fields | None:
+        """The line's typed fields, or None when it does not have this layout."""
+        parts = self.split(line)
+        fields = None if parts is None else typed(parts[0], self.kinds)
+        tail = read_tail(parts[1], self.kinds) if parts else None
+        return None if fields is None or tail is None else tail | fields
+
+    def split(self, line: str) -> tuple[dict[str, str], str] | None:
+        """The fields' texts and what stands behind the last one, or None when a delimiter is missing."""
+        if not line.startswith(self.start) or self.signature not in line:
+            return None
+        found: dict[str, str] = {}
+        here = len(self.start)
+        for field in self.fields[:-1]:
+            there = _end(line, here, field)
+            if there < 0:
+                return None
+            found[field.name] = line[here:there]
+            here = _after(line, there, field)
+        return self._last(line, here, found)
+
+    def _last(self, line: str, here: int, found: dict[str, str]) -> tuple[dict[str, str], str] | None:
+        last, tail = self.fields[-1], ""
+        there = _end(line, here, last) if last.until or last.inner else len(line)
+        if there < 0 or there + len(last.until) != len(line):
+            return None
+        if self.takes_pairs and not last.until:
+            blank = line.find(" ", here)
+            there, tail = (len(line), "") if blank < 0 else (blank, line[blank:])
+        found[last.name] = line[here:there]
+        found.pop("", None)
+        return found, tail
+
+
+def _end(line: str, here: int, field: Field) -> int:
+    """Where the field's closing delimiter stands, or -1."""
+    for literal in (*field.inner, field.until):
+        there = line.find(literal, here)
+        if there < 0:
+            return there
+        here = there + len(literal)
+    return there
+
+
+def _after(line: str, place: int, field: Field) -> int:
+    place += len(field.until)
+    while field.padded and line.startswith(field.until, place):
+        place += len(field.until)
+    return place
+
+
+def read_tail(text: str, declared: Mapping[str, str]) -> Fields | None:
+    """` a=1 b=2` behind the declared fields, which stand against it; None when it is not such pairs."""
+    if not _PAIRS.fullmatch(text):
+        return None
+    found: dict[str, str] = {}
+    for pair in text.split(" ")[1:]:
+        name, _, value = pair.partition("=")
+        if name not in declared and name != TIME:
+            found.setdefault(name, value)
+    return fold(typed(found, {}) or {})
+
+
+def typed(texts: Mapping[str, str], kinds: Mapping[str, str]) -> Fields | None:
+    """The texts as values of their declared kinds (None if one is wrong), else of the kind that their name has.
+
+    Only the store's own number columns become numbers; a kind declared for another field is checked, no more.
+    """
+    result: Fields = {}
+    for name, text in texts.items():
+        value = read_value(text, kinds.get(name) or KIND_OF.get(name, "text"))
+        if value is not None:
+            result[name] = value if name in KIND_OF else text
+        elif name in kinds:
+            return None
+    return result
+
+
+def fold(fields: Fields) -> Fields:
+    """Fields that the store has no column for, as `name=value` words of its column `extra`."""
+    words = [f"{name}={value}" for name, value in fields.items() if name not in COLUMNS]
+    if not words:
+        return fields
+    return {name: value for name, value in fields.items() if name in COLUMNS} | {"extra": " ".join(words)}
+
+
+def compile_dissect(pattern: str, units: Mapping[str, str] | None = None) -> Dissect:
+    """The pattern, compiled; PatternError says where it is wrong."""
+    start, parts = read_dissect(pattern)
+    kinds = (kind_of(part.name, part.kind, units or {}) for part in parts)
+    return Dissect(
+        start,
+        tuple(
+            Field(part.name, kind, part.until, part.padded, part.inner) for part, kind in zip(parts, kinds, strict=True)
+        ),
+    )

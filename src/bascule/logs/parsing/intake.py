@@ -1,0 +1,118 @@
+"""One source's way from lines to a batch: parsed, given their version, pseudonymised, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bascule.errors import UsageError
+from bascule.logs.parsing.columns import Chunk, Rows
+from bascule.logs.parsing.formats import Format, format_named
+from bascule.logs.parsing.parse import TRACE, Parser
+from bascule.logs.parsing.tally import Counting, LogTally
+from bascule.logs.parsing.versions import VersionFinder
+from bascule.spec import Spec
+from bascule.spec.model import LogSource
+
+COUNTED = frozenset({"service", "version", "endpoint", "upstream_addr", "algorithm", "partner"})  # what metrics need
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A chunk with its rows."""
+
+    chunk: Chunk
+    rows: list[Rows]
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self.rows)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is committed at once, and what it adds to the metrics: as a rule consecutive pieces of one stream."""
+
+    pieces: Sequence[Piece]
+    tally: LogTally
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """Several batches as one."""
+        if len(batches) == 1:
+            return batches[0]
+        tally = LogTally()
+        for batch in batches:
+            tally.add(batch.tally)
+        return cls([piece for batch in batches for piece in batch.pieces], tally)
+
+    @property
+    def stream(self) -> str:
+        return self.pieces[0].chunk.stream
+
+    @property
+    def start(self) -> int:
+        return self.pieces[0].chunk.start
+
+    @property
+    def end(self) -> int:
+        return self.pieces[-1].chunk.end
+
+    def __len__(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+
+@dataclass
+class Intake:
+    """Makes batches of a source's chunks."""
+
+    name: str
+    parser: Parser
+    versions: VersionFinder
+    counting: Counting = field(init=False)
+    change: Callable[[Rows], Rows] = lambda rows: rows  # what is done to rows before anything keeps them
+
+    def __post_init__(self) -> None:
+        self.counting = Counting(self.name)
+
+    def zero(self) -> LogTally:
+        return self.counting.start([*(form.name for form in self.parser.formats), TRACE])
+
+    def piece(self, chunk: Chunk) -> Piece:
+        rows = [self.change(self.versions.add(found)) for found in self.parser.parse(chunk.data)]
+        return Piece(chunk, rows)
+
+    def batch(self, pieces: Sequence[Piece]) -> Batch:
+        tally = self.counting.tally(rows for piece in pieces for rows in piece.rows)
+        return Batch(pieces, tally)
+
+    def batches(self, chunks: Iterator[Chunk], rows: int) -> Iterator[Batch]:
+        """Consecutive chunks of a stream together, until a batch has `rows` rows."""
+        pieces: list[Piece] = []
+        for chunk in chunks:
+            if pieces and (chunk.stream != pieces[-1].chunk.stream or chunk.start != pieces[-1].chunk.end):
+                yield self.batch(pieces)
+                pieces = []
+            pieces.append(self.piece(chunk))
+            if sum(map(len, pieces)) >= rows:
+                yield self.batch(pieces)
+                pieces = []
+        if pieces:
+            yield self.batch(pieces)
+
+
+def intakes(spec: Spec, wanted: Callable[[str], bool] = lambda name: True) -> list[tuple[LogSource, Intake]]:
+    """An intake for every source of the spec, under its name."""
+    return [(source, intake(spec, source, name, wanted)) for name, source in spec.logs.named.items()]
+
+
+def intake(spec: Spec, source: LogSource, name: str, wanted: Callable[[str], bool] = lambda name: True) -> Intake:
+    return Intake(name, Parser(formats_of(spec, source), wanted), VersionFinder.of(spec, source.version))
+
+
+def formats_of(spec: Spec, source: LogSource) -> tuple[Format, ...]:
+    if not source.formats:
+        raise UsageError(
+            f"logs: the source {source.name or source.usual_name} declares no formats",
+            "add formats: [api_call, match_result] or others to it",
+        )
+    return tuple(format_named(name, spec.logs.formats) for name in source.formats)

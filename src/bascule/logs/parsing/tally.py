@@ -1,0 +1,274 @@
+"""Counting rows into the metrics that Prometheus scrapes.
+
+A `LogTally` is plain data: it is added up, written down with the rows it counts, and read back, so that counters
+go on after a restart from exactly what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from bascule import conventions
+from bascule.conventions import OTHER, UNKNOWN
+from bascule.logs.parsing.columns import Coded, Rows
+from bascule.logs.parsing.parse import TRACE, UNPARSED
+
+Labels = tuple[str, ...]
+Key = tuple[str, Labels]
+MAX_VALUES = 500  # distinct endpoints a source may bring into the metrics; the rest count as `other`
+MAX_PARTNERS = 50
+_HOUR = 3_600_000_000  # microseconds
+
+
+@dataclass
+class Distribution:
+    """How many observations fell into each bucket (the last is beyond all bounds), and their sum."""
+
+    counts: NDArray[np.int64]
+    total: float = 0.0
+
+    def add(self, counts: NDArray[np.int64], total: float) -> None:
+        self.counts = self.counts + counts
+        self.total += total
+
+
+@dataclass
+class LogTally:
+    counters: dict[Key, int] = field(default_factory=dict)
+    distributions: dict[Key, Distribution] = field(default_factory=dict)
+
+    def count(self, metric: conventions.Metric, labels: Labels, number: int = 1) -> None:
+        key = (metric.name, labels)
+        self.counters[key] = self.counters.get(key, 0) + number
+
+    def observe(self, metric: conventions.Metric, labels: Labels, counts: NDArray[np.int64], total: float) -> None:
+        key = (metric.name, labels)
+        if key not in self.distributions:
+            self.distributions[key] = Distribution(np.zeros(len(metric.buckets) + 1, np.int64))
+        self.distributions[key].add(counts, total)
+
+    def add(self, other: LogTally) -> None:
+        for key, number in other.counters.items():
+            self.counters[key] = self.counters.get(key, 0) + number
+        for key, distribution in other.distributions.items():
+            if key in self.distributions:
+                self.distributions[key].add(distribution.counts, distribution.total)
+            else:
+                self.distributions[key] = Distribution(distribution.counts, distribution.total)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "counters": [[name, labels, number] for (name, labels), number in self.counters.items()],
+            "distributions": [
+                [name, labels, found.counts.tolist(), found.total]
+                for (name, labels), found in self.distributions.items()
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> LogTally:
+        return cls(
+            {(name, tuple(labels)): number for name, labels, number in document["counters"]},
+            {
+                (name, tuple(labels)): Distribution(np.array(counts, np.int64), total)
+                for name, labels, counts, total in document["distributions"]
+            },
+        )
+
+
+def families(tally: LogTally) -> Iterator[Metric]:
+    """The tally as metric families for prometheus_client."""
+    for metric in conventions.METRICS:
+        if metric.producer != "logs" or metric.kind == "gauge" or metric is conventions.LOG_SENT:
+            continue
+        if metric.kind == "counter":
+            counter = CounterMetricFamily(metric.name.removesuffix("_total"), metric.help, labels=metric.labels)
+            for (name, labels), number in tally.counters.items():
+                if name == metric.name:
+                    counter.add_metric(labels, number)
+            yield counter
+        else:
+            yield _histogram(metric, tally)
+
+
+def _histogram(metric: conventions.Metric, tally: LogTally) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    bounds = [*(str(float(bound)) for bound in metric.buckets), "+Inf"]
+    for (name, labels), found in tally.distributions.items():
+        if name == metric.name:
+            cumulated = np.cumsum(found.counts).tolist()
+            family.add_metric(labels, list(zip(bounds, cumulated, strict=True)), found.total)
+    return family
+
+
+# ---------------------------------------------------------------- counting rows
+
+
+@dataclass
+class Counting:
+    """Counts the rows of one source. Remembers which endpoints and partners it has let into the metrics."""
+
+    source: str
+    endpoints: set[str] = field(default_factory=set)
+    partners: set[str] = field(default_factory=set)
+
+    def start(self, formats: Iterable[str]) -> LogTally:
+        """The counters that exist at zero from the start, so that `rate()` sees the first line."""
+        tally = LogTally()
+        for name in formats:
+            tally.count(conventions.LOG_LINES, (self.source, name), 0)
+        tally.count(conventions.LOG_UNPARSED, (self.source,), 0)
+        return tally
+
+    def resume(self, tally: LogTally) -> None:
+        """Endpoints and partners that are in the metrics already stay there."""
+        places = {conventions.LOG_REQUESTS.name: self.endpoints, conventions.LOG_USAGE.name: self.partners}
+        for name, labels in tally.counters:
+            if name in places and labels[3] == self.source and labels[1] not in (OTHER, UNKNOWN):
+                places[name].add(labels[1])
+
+    def tally(self, parsed: Iterable[Rows]) -> LogTally:
+        tally = LogTally()
+        for rows in parsed:
+            if rows.format == UNPARSED:
+                tally.count(conventions.LOG_UNPARSED, (self.source,), len(rows))
+                continue
+            tally.count(conventions.LOG_LINES, (self.source, rows.format), _lines(rows))
+            if "status" in rows.columns:
+                self._requests(tally, rows)
+            if "accuracy" in rows.columns:
+                self._accuracy(tally, rows)
+        return tally
+
+    def _requests(self, tally: LogTally, rows: Rows) -> None:
+        columns = rows.columns
+        version, endpoint = _named(columns, "version", len(rows)), self._endpoint(columns, len(rows))
+        keys = [version, endpoint, _status(columns["status"]), _named(columns, "version_from", len(rows))]
+        for (name, path, status, how), number in _counts(keys):
+            tally.count(conventions.LOG_REQUESTS, (name, path, status, self.source, how), number)
+        for labels, number in _counts([version, self._partner(columns, len(rows)), _hour(rows.times)]):
+            tally.count(conventions.LOG_USAGE, (*labels, self.source), number)
+        if "response_time" in columns:
+            metric = conventions.LOG_RESPONSE_TIME
+            for (name, path), counts, total in _distributions([version, endpoint], columns["response_time"], metric):
+                tally.observe(metric, (name, path, self.source), counts, total)
+
+    def _accuracy(self, tally: LogTally, rows: Rows) -> None:
+        metric = conventions.LOG_ACCURACY
+        keys = [_named(rows.columns, "version", len(rows)), _named(rows.columns, "algorithm", len(rows))]
+        for labels, counts, total in _distributions(keys, rows.columns["accuracy"], metric):
+            tally.observe(metric, labels, counts, total)
+
+    def _endpoint(self, columns: dict[str, Coded], rows: int) -> Labelled:
+        """Endpoints without their query; new ones are let in up to the cap."""
+        if "endpoint" not in columns:
+            return Labelled(np.zeros(rows, np.int64), [UNKNOWN])
+        column = columns["endpoint"]
+        paths = (text.partition("?")[0] for text in column.texts())
+        return _merged(column.codes, [_let_in(path, self.endpoints, MAX_VALUES) for path in paths])
+
+    def _partner(self, columns: dict[str, Coded], rows: int) -> Labelled:
+        if "partner" not in columns:
+            return Labelled(np.zeros(rows, np.int64), [UNKNOWN])
+        column = columns["partner"]
+        return _merged(column.codes, [_let_in(name, self.partners, MAX_PARTNERS) for name in column.texts()])
+
+
+def _let_in(value: str, known: set[str], most: int) -> str:
+    if value not in known:
+        if len(known) >= most:
+            return OTHER
+        known.add(value)
+    return value
+
+
+def _hour(times: NDArray[np.int64]) -> Labelled:
+    """The hour of the day (UTC) of each row's time (microseconds; 0 is no time)."""
+    first, last = (int(times.min()) // _HOUR, int(times.max()) // _HOUR) if len(times) else (0, 0)
+    if first == last:  # so it is for almost every chunk
+        return Labelled(np.zeros(len(times), np.int64), [f"{first % 24:02d}" if times.any() else UNKNOWN])
+    hours = np.where(times == 0, 24, times // _HOUR % 24)
+    return Labelled(hours, [*(f"{hour:02d}" for hour in range(24)), UNKNOWN])
+
+
+def _lines(rows: Rows) -> int:
+    """A row is a line, but for stack traces."""
+    if rows.format != TRACE:
+        return len(rows)
+    message = rows.columns["message"]
+    heights = np.array([text.count("\n") + 1 for text in message.texts()] + [1])
+    return int(heights[message.codes].sum())
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A label's value per row: codes into texts that are all different."""
+
+    codes: NDArray[np.int64]
+    texts: list[str]
+
+
+def _merged(codes: NDArray[Any], texts: Sequence[str]) -> Labelled:
+    """Labels for a column's values where several values may share one; absent rows become `unknown`."""
+    distinct = list(dict.fromkeys([UNKNOWN, *texts]))
+    places = {text: place for place, text in enumerate(distinct)}
+    lookup = np.array([*(places[text] for text in texts), 0], np.int64)
+    return Labelled(lookup[codes], distinct)
+
+
+def _named(columns: dict[str, Coded], name: str, rows: int) -> Labelled:
+    if name not in columns:
+        return Labelled(np.zeros(rows, np.int64), [UNKNOWN])
+    return _merged(columns[name].codes, columns[name].texts())
+
+
+def _status(column: Coded) -> Labelled:
+    numbers = [str(int(number)) if 100 <= number <= 599 else OTHER for number in column.values.tolist()]
+    return _merged(column.codes, numbers)
+
+
+def _combined(keys: Sequence[Labelled]) -> NDArray[np.int64]:
+    """One number per row for its combination of labels."""
+    result = keys[0].codes
+    for key in keys[1:]:
+        result = result * len(key.texts) + key.codes
+    return result
+
+
+def _labels(number: int, keys: Sequence[Labelled]) -> Labels:
+    texts = []
+    for key in reversed(keys):
+        number, place = divmod(number, len(key.texts))
+        texts.append(key.texts[place])
+    return tuple(reversed(texts))
+
+
+def _counts(keys: Sequence[Labelled]) -> Iterator[tuple[Labels, int]]:
+    if len(keys[0].codes):
+        numbers = np.bincount(_combined(keys))
+        for number in np.flatnonzero(numbers).tolist():
+            yield _labels(number, keys), int(numbers[number])
+
+
+def _distributions(
+    keys: Sequence[Labelled], values: Coded, metric: conventions.Metric
+) -> Iterator[tuple[Labels, NDArray[np.int64], float]]:
+    """Per combination of labels: how many values fell into each bucket (le bounds), and their sum."""
+    present = values.codes >= 0
+    codes = values.codes[present]
+    buckets = np.searchsorted(metric.buckets, values.values)[codes]
+    width = len(metric.buckets) + 1
+    group = _combined([Labelled(key.codes[present], key.texts) for key in keys])
+    if not len(group):
+        return
+    size = int(group.max()) + 1
+    counts = np.bincount(group * width + buckets, minlength=size * width).reshape(size, width)
+    totals = np.bincount(group, values.values[codes], size)
+    for number in np.flatnonzero(counts.sum(axis=1)).tolist():
+        yield _labels(number, keys), counts[number], float(totals[number])

@@ -1,0 +1,405 @@
+"""Following log files through rotation, by polling `stat`: renamed, copied and truncated, compressed, deleted.
+
+Nothing is taken twice and nothing is left out as long as a rotated file stays on disk until it is read:
+
+1. A file found under its path is followed by its open handle, so a rename does not stop the reading.
+2. A file that got shorter, or whose first bytes changed, was truncated: the handle starts a new stream, and the
+   old one goes on in the copy that rotation made, found by its first bytes.
+3. Rotated siblings (app.log.1, app.log.2.gz) are looked at too: a known stream is read from where it stopped; an
+   unknown one is read if it was written to since the last look, so a rotation during a stop loses nothing.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import logging
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from bascule.logs.parsing.columns import Chunk
+from bascule.logs.reading.streams import PREFIX_LENGTH, LogStream, hash_of, is_rotation_of
+
+CHUNK_BYTES = 2 << 20
+KEPT_OF_LONG_LINES = 16 << 10  # of a line longer than a chunk this much is kept, as text
+SETTLING_SECONDS = 2.0  # a copy that rotation makes is left alone until it has not grown for this long
+CLOCK_SECONDS = 1.0  # file times may lag behind the clock by less than this
+TRACE_SECONDS = 1.0  # a stack trace that is being written is waited for this long
+GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
+
+log = logging.getLogger(__name__)
+Problem = Callable[[str], None]  # told a reason when something cannot be read
+
+
+@dataclass
+class Follow:
+    """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end.
+
+    `head` are the first bytes, up to `PREFIX_LENGTH`, of what is read: as long as the file begins with them it is
+    the same stream.
+    """
+
+    stream: LogStream
+    path: Path
+    file: BinaryIO
+    position: int = 0
+    scanned: int = 0
+    head: bytes = b""
+    live: bool = True
+    ended: bool = False  # read to its end, and nobody writes it any more
+    drained_at: float = field(default_factory=time.monotonic)
+    drained_size: int = 0
+    waits_until: float | None = None  # for the rest of a stack trace
+    told: bool = False  # that it was deleted
+
+    @property
+    def compressed(self) -> bool:
+        return isinstance(self.file, gzip.GzipFile)
+
+    def size(self) -> int:
+        return os.fstat(self.file.fileno()).st_size
+
+    def read(self, at: int, size: int) -> bytes:
+        if self.compressed:
+            self.file.seek(at)
+            return self.file.read(size)
+        return os.pread(self.file.fileno(), size, at)
+
+    def unread(self) -> int:
+        """Bytes not yet in the store; unknown (0) for a compressed file."""
+        return 0 if self.compressed else max(0, self.size() - self.stream.committed)
+
+    def is_deleted(self) -> bool:
+        return os.fstat(self.file.fileno()).st_nlink == 0
+
+    def was_replaced(self) -> bool:
+        """Whether the file no longer holds what was read from it."""
+        if self.compressed:
+            return False
+        return self.size() < self.position or self.read(0, len(self.head)) != self.head
+
+    def chunk(self, final: bool) -> Chunk | None:
+        """The next whole lines. `final`: a last line without a newline counts too.
+
+        Whether the file was truncated is looked at after the reading: it can be at any moment.
+        """
+        data = self.read(self.position, CHUNK_BYTES)
+        if not data or self.was_replaced():
+            return None
+        if self.position == len(self.head) == 0:
+            self.head = data[:PREFIX_LENGTH]
+        elif len(self.head) < min(PREFIX_LENGTH, self.position):
+            self._lengthen_head()
+        whole = data.rfind(b"\n") + 1
+        if whole:
+            whole = self._before_open_trace(data, whole, final)
+            return self._take(data[:whole], self.position + whole) if whole else None
+        if len(data) == CHUNK_BYTES:
+            return self._long_line(data[:KEPT_OF_LONG_LINES], final)
+        return self._take(data + b"\n", self.position + len(data)) if final else None
+
+    def _before_open_trace(self, data: bytes, whole: int, final: bool) -> int:
+        """Where to cut so that a stack trace at the end, which may go on, stays whole; for a second at most."""
+        start = data.rfind(b"\n", 0, whole - 1) + 1
+        if final or data[start : start + 1] not in (b" ", b"\t"):
+            return whole
+        if self.waits_until is None:
+            self.waits_until = time.monotonic() + TRACE_SECONDS
+        if time.monotonic() >= self.waits_until or whole > CHUNK_BYTES // 2:
+            self.waits_until = None
+            return whole
+        while start and data[start : start + 1] in (b" ", b"\t"):
+            start = data.rfind(b"\n", 0, start - 1) + 1
+        return start  # the trace's first line, such as "Traceback ..."
+
+    def _lengthen_head(self) -> None:
+        head = self.read(0, min(PREFIX_LENGTH, self.position))
+        if head.startswith(self.head):
+            self.head = head
+
+    def _take(self, data: bytes, end: int) -> Chunk:
+        chunk = Chunk(self.stream.source, self.stream.id, self.position, end, data)
+        self.position = self.scanned = end
+        return chunk
+
+    def _long_line(self, head: bytes, final: bool) -> Chunk | None:
+        """Look for the end of a line longer than a chunk, a chunk at a time; the search goes on at the next poll."""
+        here = max(self.scanned, self.position + CHUNK_BYTES)
+        while data := self.read(here, CHUNK_BYTES):
+            end = data.find(b"\n")
+            if end >= 0:
+                return self._take(head + b"\n", here + end + 1)
+            here += len(data)
+        self.scanned = here
+        return self._take(head + b"\n", here) if final else None
+
+
+@dataclass
+class FileSource:
+    """All files of one glob. `known`: every stream the store knows, by id; `since`: when they were last looked at."""
+
+    name: str
+    pattern: str
+    known: dict[str, LogStream] = field(default_factory=dict)
+    since: float = field(default_factory=time.time)
+    problem: Problem = lambda reason: None
+    to_the_end: bool = False  # take last lines without a newline, too: nobody writes these files any more
+    alone: bool = False  # look at the named files only, not at what rotation made of them
+    settling_seconds: float = SETTLING_SECONDS
+    follows: dict[str, Follow] = field(default_factory=dict)
+    _siblings_at: float = float("-inf")
+    _heads: dict[str, bytes] = field(default_factory=dict)  # of files let go of
+    _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
+    _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
+
+    def chunks(self, limit: int) -> Iterator[Chunk]:
+        """What was written since the last call, at most `limit` chunks of each file."""
+        self._look()
+        for follow in list(self.follows.values()):
+            try:
+                yield from self._of(follow, limit)
+            except (OSError, EOFError, zlib.error) as error:
+                self.problem("corrupt" if isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile)) else "unreadable")
+                self._drop(follow)
+
+    def _of(self, follow: Follow, limit: int) -> Iterator[Chunk]:
+        if follow.ended and follow.stream.committed >= follow.position:
+            self._drop(follow)  # not before the store holds it all
+            return
+        if follow.was_replaced():
+            self._truncated(follow)
+            return
+        size = follow.size()
+        for _ in range(limit):
+            chunk = follow.chunk(final=self.to_the_end or follow.compressed or self._is_over(follow))
+            if chunk is None:
+                break
+            yield chunk
+            follow.drained_at = time.monotonic()
+        else:
+            return
+        if size != follow.drained_size:
+            follow.drained_size, follow.drained_at = size, time.monotonic()
+        follow.ended = follow.compressed or self._is_over(follow)
+
+    def _is_over(self, follow: Follow) -> bool:
+        return not follow.live and time.monotonic() - follow.drained_at > GRACE_SECONDS
+
+    def rewind(self, stream: str) -> None:
+        """Read the stream again from what the store holds: what was read after it could not be stored."""
+        if follow := self.follows.get(stream):
+            follow.position = follow.scanned = follow.stream.committed
+            follow.ended = False
+        else:
+            known = self.known[stream]
+            self._settled.pop((known.device, known.inode), None)
+
+    def committed(self, stream: LogStream) -> None:
+        """The store holds the stream as far as this says."""
+        known = self.known[stream.id]
+        known.committed, known.prefix_length, known.prefix = stream.committed, stream.prefix_length, stream.prefix
+
+    def describe(self, stream: str, end: int) -> LogStream:
+        """The stream as it is to be written down with what is read up to `end`."""
+        found = self.known[stream]
+        follow = self.follows.get(stream)
+        head = (follow.head if follow else self._heads.get(stream, b""))[:end]
+        if len(head) <= found.prefix_length:
+            return replace(found, committed=end)
+        return replace(found, committed=end, prefix_length=len(head), prefix=hash_of(head))
+
+    def lag(self) -> tuple[int, float]:
+        """Bytes written but not in the store, and for how long the oldest of them has waited (seconds)."""
+        unread, waited = 0, 0.0
+        for follow in list(self.follows.values()):
+            try:
+                behind = follow.unread()
+            except (OSError, ValueError):  # closed meanwhile by the reading thread
+                continue
+            unread += behind
+            if behind and (follow.size() > follow.drained_size or follow.position > follow.stream.committed):
+                waited = max(waited, time.monotonic() - follow.drained_at)
+        return unread, waited
+
+    def close(self) -> None:
+        for follow in list(self.follows.values()):
+            self._drop(follow)
+
+    # ------------------------------------------------------------ finding files
+
+    def _look(self) -> None:
+        live = {Path(path) for path in glob.glob(self.pattern, recursive=True)}
+        for follow in self.follows.values():
+            follow.live = follow.path in live and _same_file(follow)
+            self._tell_deleted(follow)
+        followed = {(follow.stream.device, follow.stream.inode) for follow in self.follows.values()}
+        rotated = any(not follow.live for follow in self.follows.values())
+        siblings: set[Path] = set()
+        started = time.time()
+        due = not self.alone and (rotated or time.monotonic() - self._siblings_at >= self.settling_seconds)
+        if due:
+            siblings, self._siblings_at = self._siblings(live), time.monotonic()
+        for path in sorted(live | siblings):
+            self._consider(path, path in live, followed)
+        if due:
+            self.since = max(self.since, started - CLOCK_SECONDS)
+
+    def _siblings(self, live: set[Path]) -> set[Path]:
+        originals = {*map(str, live), *(stream.path for stream in self.known.values())}
+        if not any(character in self.pattern for character in "*?["):
+            originals.add(self.pattern)
+        found: set[Path] = set()
+        for folder in {os.path.dirname(original) or "." for original in originals}:
+            try:
+                names = [os.path.join(folder, name) if folder != "." else name for name in os.listdir(folder)]
+            except OSError:
+                continue
+            found |= {Path(n) for n in names if any(is_rotation_of(n, o) for o in originals if o != n)}
+        return found
+
+    def _consider(self, path: Path, live: bool, followed: set[tuple[int, int]]) -> None:
+        try:
+            status = path.stat()
+            key = (status.st_dev, status.st_ino)
+            if key in followed or not path.is_file() or self._settled.get(key) == (status.st_size, status.st_mtime):
+                return
+            if status.st_mtime > self.since:
+                self._awaited.add(key)
+            rotated = not live or any(is_rotation_of(str(path), s.path) for s in self.known.values())
+            if rotated and not self.alone and self._settles(status):
+                return
+            follow = self._open(path, status, wanted=live or key in self._awaited)
+        except FileNotFoundError:  # rotated away since it was listed
+            return
+        except (OSError, EOFError, zlib.error):
+            self.problem("unreadable")
+            return
+        if follow:
+            follow.live = live
+            self.follows[follow.stream.id] = follow
+            followed.add(key)
+            self._awaited.discard(key)
+
+    def _settles(self, status: os.stat_result) -> bool:
+        """Whether a rotated file may still be the copy of another one in the making; its first bytes take longest."""
+        patience = self.settling_seconds * (1 if status.st_size >= PREFIX_LENGTH else 5)
+        return time.time() - status.st_mtime < patience
+
+    def _open(self, path: Path, status: os.stat_result, wanted: bool) -> Follow | None:
+        """Follow the file if it is a known stream that no open file is, or if it is new and wanted."""
+        raw = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open while followed
+        file: BinaryIO = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        follow = Follow(LogStream.new(self.name, path, status), path, file)
+        known = self._recognise(follow, status)
+        unfinished = known is not None and not follow.compressed and status.st_size < known.committed
+        if (known and known.id in self.follows) or unfinished or not (known or wanted):
+            file.close()
+            if known is None:
+                self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
+            return None
+        if known:
+            known.device, known.inode = status.st_dev, status.st_ino
+            follow.stream, follow.position = known, known.committed
+        self.known[follow.stream.id] = follow.stream
+        return follow
+
+    def _recognise(self, follow: Follow, status: os.stat_result) -> LogStream | None:
+        """The known stream this file holds: by inode, else under a name that rotation gives; the longest match.
+
+        The very file that held the stream holds another one when it is shorter now, whatever it begins with; a
+        copy that is shorter is not finished.
+        """
+        path = str(follow.path)
+        likely = [stream for stream in self.known.values() if stream.committed and self._may_be(stream, path, status)]
+        head = follow.read(0, PREFIX_LENGTH) if likely else b""
+        same = [
+            stream
+            for stream in likely
+            if hash_of(head[: stream.prefix_length]) == stream.prefix
+            and not (stream.inode == status.st_ino and status.st_size < stream.committed and not follow.compressed)
+        ]
+        found = max(same, key=lambda stream: (stream.prefix_length, stream.committed), default=None)
+        follow.head = head[: found.prefix_length] if found else b""
+        return found
+
+    def _may_be(self, stream: LogStream, path: str, status: os.stat_result) -> bool:
+        same_inode = (stream.device, stream.inode) == (status.st_dev, status.st_ino)
+        return same_inode or path == stream.path or is_rotation_of(path, stream.path)
+
+    def _tell_deleted(self, follow: Follow) -> None:
+        """Once, where no copy was left: what is written to it goes on being read as long as its writer has it open."""
+        if follow.live or follow.told or self.alone or not follow.is_deleted():
+            return
+        follow.told = True
+        if not self._has_copy(follow):
+            log.error("%s: %s was deleted; it is read to its end all the same", self.name, follow.path)
+            self.problem("deleted")
+
+    def _has_copy(self, follow: Follow) -> bool:
+        """Whether rotation left the file's content under another name."""
+        return any(_begins_with(path, follow.head) for path in self._siblings({follow.path}))
+
+    def _truncated(self, follow: Follow) -> None:
+        """Let go of the old stream, which goes on in its copy if there is one; the file is found anew."""
+        if not self.alone and not self._has_copy(follow):
+            lost = f"what stood behind byte {follow.position} and was not read is lost"
+            log.error("%s: %s was truncated without a copy; %s", self.name, follow.path, lost)
+            self.problem("truncated")
+        self.follows.pop(follow.stream.id)
+        follow.file.close()
+        self._look()
+
+    def _drop(self, follow: Follow) -> None:
+        self.follows.pop(follow.stream.id, None)
+        self._heads[follow.stream.id] = follow.head
+        try:
+            status = os.fstat(follow.file.fileno())
+            self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
+        finally:
+            follow.file.close()
+
+
+def _begins_with(path: Path, head: bytes) -> bool:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(len(head)) == head
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _same_file(follow: Follow) -> bool:
+    try:
+        status = follow.path.stat()
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (follow.stream.device, follow.stream.inode)
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def lines_of(stream: Readable, source: str, identity: str) -> Iterator[Chunk]:
+    """The lines of something that can be read only once, such as standard input."""
+    start, rest = 0, b""
+    while data := _some(stream):
+        rest += data
+        whole = rest.rfind(b"\n") + 1
+        if whole:
+            yield Chunk(source, identity, start, start + whole, rest[:whole])
+            start, rest = start + whole, rest[whole:]
+        elif len(rest) > CHUNK_BYTES:
+            rest = rest[:KEPT_OF_LONG_LINES]
+    if rest:
+        yield Chunk(source, identity, start, start + len(rest), rest + b"\n")
+
+
+def _some(stream: Readable) -> bytes:
+    """What is there, without waiting for a whole chunk."""
+    return stream.read1(CHUNK_BYTES) if isinstance(stream, io.BufferedReader | io.BytesIO) else stream.read(CHUNK_BYTES)

@@ -1,0 +1,159 @@
+"""The lumberjack protocol, version 2, as Beats speak it: bytes in, events out. No I/O, so that it can be fuzzed.
+
+    window   '2' 'W' count            how many events follow before the client waits for an answer
+    event    '2' 'J' sequence length payload        a JSON document
+    packed   '2' 'C' length payload   zlib; holds further frames
+    answer   '2' 'A' sequence         all events up to this one are taken; 0 says only "still alive"
+
+Version 1 data frames ('1' or '2', 'D', sequence, pairs) are read as well.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+MAX_EVENT = 4 << 20
+MAX_PACKED = 4 << 20
+MAX_INFLATED = 16 << 20
+MAX_EVENTS = 1 << 16  # in one packed frame
+MAX_PAIRS = 1000
+_WORD = struct.Struct(">I")
+_TWO_WORDS = struct.Struct(">II")
+
+
+class ProtocolError(Exception):
+    """The client does not speak the protocol, or sends more than is taken."""
+
+
+class BeatsEvent(NamedTuple):
+    sequence: int
+    payload: bytes
+
+
+@dataclass
+class Decoder:
+    """Feed it bytes as they come. `window` is the count that the client announced last."""
+
+    window: int = 0
+    _rest: bytearray = field(default_factory=bytearray)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of a frame that is not complete."""
+        return len(self._rest)
+
+    def feed(self, data: bytes) -> list[BeatsEvent]:
+        """The events that are complete now."""
+        self._rest += data
+        events: list[BeatsEvent] = []
+        used = 0
+        for end, found in self._frames(self._rest, packed=False):
+            used = end
+            events += found
+        del self._rest[:used]
+        return events
+
+    def _frames(self, data: bytearray | bytes, packed: bool) -> Iterator[tuple[int, list[BeatsEvent]]]:
+        """Every complete frame: where it ends, and its events."""
+        place = 0
+        view = memoryview(data)
+        try:
+            while len(view) - place >= 6:
+                end, events = self._frame(view, place, packed)
+                if end > len(view):
+                    return
+                place = end
+                yield place, events
+        finally:
+            view.release()
+
+    def _frame(self, view: memoryview, place: int, packed: bool) -> tuple[int, list[BeatsEvent]]:
+        """Where the frame at `place` ends (beyond the data if it is not complete), and its events."""
+        version, kind = view[place], view[place + 1 : place + 2].tobytes()
+        if version not in b"12":
+            raise ProtocolError(f"version {bytes([version])!r} is not known")
+        if kind == b"J":
+            return _json(view, place)
+        if kind == b"W":
+            self.window = _WORD.unpack_from(view, place + 2)[0]
+            return place + 6, []
+        if kind == b"C":
+            if packed:
+                raise ProtocolError("a packed frame within a packed frame")
+            return self._packed(view, place)
+        if kind == b"D":
+            return _pairs(view, place)
+        raise ProtocolError(f"frame {kind!r} is not known")
+
+    def _packed(self, view: memoryview, place: int) -> tuple[int, list[BeatsEvent]]:
+        length = _WORD.unpack_from(view, place + 2)[0]
+        if length > MAX_PACKED:
+            raise ProtocolError(f"a packed frame of {length} bytes; {MAX_PACKED} are taken")
+        end = place + 6 + length
+        if end > len(view):
+            return end, []
+        inner = _inflated(view[place + 6 : end])
+        events: list[BeatsEvent] = []
+        used = 0
+        for inner_end, found in self._frames(inner, packed=True):
+            used = inner_end
+            events += found
+            if len(events) > MAX_EVENTS:
+                raise ProtocolError(f"a packed frame of more than {MAX_EVENTS} events")
+        if used != len(inner):
+            raise ProtocolError("a packed frame that ends within a frame")
+        return end, events
+
+
+def _inflated(data: memoryview) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        inner = inflater.decompress(data, MAX_INFLATED + 1)
+    except zlib.error as error:
+        raise ProtocolError(f"a packed frame that is not zlib: {error}") from error
+    if len(inner) > MAX_INFLATED:
+        raise ProtocolError(f"a packed frame that unpacks to more than {MAX_INFLATED} bytes")
+    if not inflater.eof:
+        raise ProtocolError("a packed frame that is cut short")
+    return inner
+
+
+def _json(view: memoryview, place: int) -> tuple[int, list[BeatsEvent]]:
+    if len(view) - place < 10:
+        return place + 10, []
+    sequence, length = _TWO_WORDS.unpack_from(view, place + 2)
+    if length > MAX_EVENT:
+        raise ProtocolError(f"an event of {length} bytes; {MAX_EVENT} are taken")
+    end = place + 10 + length
+    return end, [BeatsEvent(sequence, view[place + 10 : end].tobytes())] if end <= len(view) else []
+
+
+def _pairs(view: memoryview, place: int) -> tuple[int, list[BeatsEvent]]:
+    """Version 1: a count, then lengths and texts of names and values."""
+    if len(view) - place < 10:
+        return place + 10, []
+    sequence, count = _TWO_WORDS.unpack_from(view, place + 2)
+    if count > MAX_PAIRS:
+        raise ProtocolError(f"an event of {count} fields; {MAX_PAIRS} are taken")
+    here = place + 10
+    texts = []
+    for _ in range(2 * count):
+        if len(view) - here < 4:
+            return len(view) + 1, []
+        length = _WORD.unpack_from(view, here)[0]
+        here += 4 + length
+        if here - place > MAX_EVENT:
+            raise ProtocolError(f"an event of more than {MAX_EVENT} bytes")
+        texts.append(view[here - length : here].tobytes().decode(errors="replace"))
+    names = ("message" if name == "line" else name for name in texts[::2])
+    document = dict(zip(names, texts[1::2], strict=True))
+    return here, [BeatsEvent(sequence, json.dumps(document).encode())]
+
+
+def answer(sequence: int) -> bytes:
+    return b"2A" + _WORD.pack(sequence)

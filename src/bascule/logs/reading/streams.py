@@ -1,0 +1,55 @@
+"""Telling log files apart: a stream is what was written to one file from its creation on, wherever the file went.
+
+A file renamed by rotation is the same stream under the same inode. A file copied (copytruncate) or compressed
+has another inode but begins with the same bytes, so a stream remembers a hash of its first bytes (never the
+bytes themselves: they may hold ids). Offsets count uncompressed bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+PREFIX_LENGTH = 1024
+
+
+@dataclass
+class LogStream:
+    """One stream and how far the store holds it. `prefix` hashes its first `prefix_length` bytes."""
+
+    id: str
+    source: str
+    path: str
+    device: int = 0
+    inode: int = 0
+    committed: int = 0
+    prefix_length: int = 0
+    prefix: str = ""
+
+    @classmethod
+    def new(cls, source: str, path: Path, status: os.stat_result) -> LogStream:
+        return cls(secrets.token_hex(8), source, str(path), status.st_dev, status.st_ino)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def hash_of(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def is_rotation_of(path: str, original: str) -> bool:
+    """Whether `path` is a name that rotation gives `original`: app.log.1, app.log-20260131.gz, app-2026-01-31.log."""
+    folder, name = os.path.split(path)
+    original_folder, original_name = os.path.split(original)
+    if folder != original_folder:
+        return False
+    stem, extension = os.path.splitext(original_name)
+    mark = r"[.-][0-9][0-9_.T-]*"
+    pattern = rf"(?:{re.escape(original_name)}{mark}|{re.escape(stem)}{mark}{re.escape(extension)})(?:\.gz)?"
+    return name == f"{original_name}.gz" or bool(re.fullmatch(pattern, name))

@@ -1,0 +1,1 @@
+"""The logs role, and what the command line calls."""

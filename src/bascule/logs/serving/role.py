@@ -1,0 +1,238 @@
+"""The `logs` role: the pipeline on one thread, upkeep of the store on another, its HTTP pages on a third."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from bascule import conventions
+from bascule.api.models.logs import Forget, Forgotten, LogLine, LogStats, Search, UsageRow
+from bascule.api.server import application, serve
+from bascule.conventions import State
+from bascule.errors import StoreError
+from bascule.logs.parsing.intake import Intake, intakes
+from bascule.logs.reading.beats import REMEMBERED, BeatsReceiver
+from bascule.logs.reading.files import FileSource
+from bascule.logs.reading.stdin import StandardInput
+from bascule.logs.serving.pipeline import FileFeed, Pipeline
+from bascule.logs.storing import query
+from bascule.logs.storing.consumers import Consumers, RetentionFigure
+from bascule.logs.storing.engine import SearchClient, Sender
+from bascule.logs.storing.forget import forget_user
+from bascule.logs.storing.places import pseudonyms_of, root_of
+from bascule.logs.storing.segments import identities
+from bascule.logs.storing.store import LogStore, open_store
+from bascule.spec import Spec
+from bascule.spec.log_patterns import log_index
+
+UPKEEP_SECONDS = 15.0
+SAVE_SECONDS = 600.0
+SECONDS_OF_A_DAY = 86_400.0
+
+log = logging.getLogger(__name__)
+
+
+def run(spec: Spec, stop: threading.Event) -> None:
+    """Tail the spec's sources into the store until `stop` is set; serves /metrics, /health and /api/."""
+    store = open_store(root_of(spec))
+    try:
+        _run(spec, store, stop)
+    finally:
+        store.close()
+
+
+def _run(spec: Spec, store: LogStore, stop: threading.Event) -> None:
+    pipeline = build(spec, store)
+    settings = spec.logs.search_engine
+    sender = Sender.load(SearchClient(settings, log_index(spec)), store.root) if settings else None
+    consumers = Consumers.load(store.root / "consumers.parquet")
+    upkeep = Upkeep(pipeline, store, spec.logs.retention, consumers, sender)
+    work = [pipeline.run, upkeep.run, *(receiver.run for receiver in receivers(spec, pipeline, store))]
+    work += [given.run for given in standard_input(spec, pipeline, store)]
+    work += [sender.run] if sender else []
+    threads = [threading.Thread(target=run, args=(stop,), name="logs") for run in work]
+    for thread in threads:
+        thread.start()
+    try:
+        serve(stop, pages(spec, pipeline, upkeep), spec, "logs")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=30)
+
+
+def build(spec: Spec, store: LogStore) -> Pipeline:
+    feeds = []
+    for source, intake in intakes(spec):
+        if source.files:
+            files = FileSource(intake.name, source.files, store.streams(intake.name), store.since)
+            feeds.append(FileFeed(files, prepared(spec, intake, store)))
+    return Pipeline(store, feeds)
+
+
+def receivers(spec: Spec, pipeline: Pipeline, store: LogStore) -> list[BeatsReceiver]:
+    """A receiver for every Beats source."""
+    found = []
+    for source, intake in intakes(spec):
+        if source.beats:
+            receiver = BeatsReceiver(source.beats, prepared(spec, intake, store), pipeline.commit, source.tls)
+            receiver.problem = partial(pipeline.problem, intake.name)
+            receiver.duplicates = partial(pipeline.left_out, intake.name)
+            receiver.known.add(identities(store.folder, REMEMBERED))
+            pipeline.others.append(receiver)
+            found.append(receiver)
+    return found
+
+
+def standard_input(spec: Spec, pipeline: Pipeline, store: LogStore) -> list[StandardInput]:
+    """A reader where the spec declares standard input as a source."""
+    given = [prepared(spec, intake, store) for source, intake in intakes(spec) if source.stdin]
+    found = [StandardInput(intake, pipeline.commit, partial(pipeline.problem, intake.name)) for intake in given]
+    pipeline.others += found
+    return found
+
+
+def prepared(spec: Spec, intake: Intake, store: LogStore) -> Intake:
+    """The intake with pseudonyms, and with the endpoints that the metrics have already."""
+    intake.change = pseudonyms_of(spec).replace
+    intake.counting.resume(store.tally)
+    return intake
+
+
+@dataclass(eq=False)
+class Upkeep:
+    """What is done now and then: checkpoint, merging, retention, counting consumers."""
+
+    pipeline: Pipeline
+    store: LogStore
+    retention: float
+    consumers: Consumers
+    sender: Sender | None = None
+    counts: list[tuple[str, str, float]] = field(default_factory=list)
+    figures: list[RetentionFigure] = field(default_factory=list)
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def run(self, stop: threading.Event) -> None:
+        while True:
+            self.once()
+            if stop.wait(UPKEEP_SECONDS):
+                break
+        self._guarded(self.save)
+
+    def once(self) -> None:
+        self._guarded(self._once)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Whatever the store refuses is told, and tried again the next time."""
+        try:
+            work()
+        except StoreError as error:
+            log.error("%s", error)
+            self.pipeline.problem("upkeep", "store")
+
+    def _once(self) -> None:
+        self.count()
+        with self.pipeline.lock:
+            self.store.keep_up(self._kept(), delivered=self._delivered())
+            self._bound_the_spool()
+        if time.monotonic() - self.saved_at > SAVE_SECONDS:
+            self.save()
+
+    def _delivered(self) -> int:
+        """The last commit that everything which follows the store has taken in."""
+        return min([self.consumers.last] + ([self.sender.last] if self.sender else []))
+
+    def _bound_the_spool(self) -> None:
+        """Rows that wait for an engine for longer than is declared are dropped all the same."""
+        if self.sender:
+            longest = timedelta(seconds=self._kept() + self.sender.engine.settings.spool)
+            self.store.drop_before(datetime.now(UTC) - longest, self.store.checkpointed)
+
+    def _kept(self) -> float:
+        """For how long rows stay (seconds)."""
+        only_engine = self.sender is not None and self.sender.engine.settings.keep == "engine"
+        return SECONDS_OF_A_DAY if only_engine else self.retention
+
+    def count(self) -> None:
+        now = time.time()
+        self.consumers.follow(self.store.folder, now)
+        self.counts, self.figures = list(self.consumers.counts(now)), list(self.consumers.retention(now))
+
+    def save(self) -> None:
+        self.saved_at = time.monotonic()
+        self.consumers.save()
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by prometheus_client at each scrape."""
+        consumers = _gauge(conventions.LOG_CONSUMERS)
+        for version, window, number in self.counts:
+            consumers.add_metric((version, window), number)
+        ratio, state = _gauge(conventions.LOG_RETENTION), _gauge(conventions.LOG_RETENTION_STATE)
+        for figure in self.figures:
+            if figure.value is not None:
+                ratio.add_metric((figure.version, figure.window), figure.value)
+            for name in State:
+                state.add_metric((figure.version, figure.window, name), float(name == figure.state))
+        yield from (consumers, ratio, state)
+        if self.sender:
+            yield from _sending(self.sender)
+
+
+def _sending(sender: Sender) -> Iterator[Metric]:
+    documents = CounterMetricFamily("bascule_log_documents", conventions.LOG_SENT.help, labels=("result",))
+    for result, number in vars(sender.sent).items():
+        documents.add_metric((result,), number)
+    waiting = _gauge(conventions.LOG_SPOOLED)
+    waiting.add_metric((), len(sender.waiting()))
+    yield from (documents, waiting)
+
+
+def _gauge(metric: conventions.Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+
+
+def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep) -> FastAPI:
+    registry = CollectorRegistry()
+    registry.register(pipeline)
+    registry.register(upkeep)
+    app = application(spec, "logs", registry)
+    reader = query.LogReader(root_of(spec))
+
+    @app.get("/api/stats", response_model=LogStats)
+    def stats() -> dict[str, Any]:
+        consumers = [{"version": v, "window": w, "users": round(n)} for v, w, n in list(upkeep.counts)]
+        kept = [vars(figure) for figure in list(upkeep.figures)]
+        aside = [path.name for path in upkeep.store.set_aside]
+        return pipeline.stats() | {"consumers": consumers, "retention": kept, "set_aside": aside}
+
+    @app.get("/api/search", response_model=list[LogLine], response_model_exclude_unset=True)
+    def search(asked: Annotated[Search, Query()]) -> list[dict[str, Any]]:
+        """The latest lines that hold a text and meet every condition."""
+        return query.search(reader, asked.text, query.moment(asked.since), asked.where, asked.limit)
+
+    @app.get("/api/usage", response_model=list[UsageRow], response_model_exclude_unset=True)
+    def usage(since: Annotated[str, Query(max_length=100)] = "") -> list[dict[str, Any]]:
+        return query.usage(reader, query.moment(since))
+
+    @app.post("/api/forget")
+    def forget(asked: Forget) -> Forgotten:
+        return Forgotten(rows=forget_in(spec, upkeep, asked.user))
+
+    return app
+
+
+def forget_in(spec: Spec, upkeep: Upkeep, user: str) -> int:
+    with upkeep.pipeline.lock:
+        rows = forget_user(upkeep.store, upkeep.consumers, pseudonyms_of(spec), user, time.time())
+    upkeep.save()
+    return rows

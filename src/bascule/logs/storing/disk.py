@@ -1,0 +1,74 @@
+"""Files that survive a power cut: all of one or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from bascule.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Data on disk first, then the name, then the folder that holds the name. StoreError when it cannot."""
+
+    def create(self, path: Path, data: pa.Buffer | bytes) -> None:
+        """Write a new file, of which nothing is left where that fails: it must not be found after a restart."""
+        try:
+            self._put(path, data)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise _refused(path, error) from error
+
+    def replace(self, path: Path, data: pa.Buffer | bytes) -> None:
+        """Write a file anew; where that fails, the file is as it was."""
+        try:
+            self._put(path, data)
+        except OSError as error:
+            raise _refused(path, error) from error
+
+    def _put(self, path: Path, data: pa.Buffer | bytes) -> None:
+        temporary = path.with_suffix(".tmp")
+        try:
+            self.make_folder(path.parent)
+            self.write_synced(temporary, data)
+            os.rename(temporary, path)
+            self.sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def rename(self, path: Path, target: Path) -> None:
+        os.rename(path, target)
+        self.sync_folder(target.parent)
+
+    def make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            self.sync_folder(folder.parent)
+
+    def write_synced(self, path: Path, data: pa.Buffer | bytes) -> None:
+        with open(path, "wb", buffering=0) as file:
+            view = memoryview(data)
+            while len(view):
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+
+    def sync_folder(self, folder: Path) -> None:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+DISK = Disk()
+
+
+def _refused(path: Path, error: OSError) -> StoreError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    fix = "free some space, or lower logs.retention" if full else "make the folder writable"
+    return StoreError(f"{path} cannot be written: {error.strerror}", fix)

@@ -1,0 +1,214 @@
+"""Sending rows on to Elasticsearch or OpenSearch: a follower of the store, which so is the spool.
+
+Each committed segment is sent as bulk `create` requests whose `_id` comes from the stream and the offset: what is
+there already (409) counts as sent, so sending a segment again after a crash doubles nothing. What was sent is
+written down per segment; an engine that is away is tried again with growing pauses while segments wait on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bascule.errors import QueryRejected, StoreError, Unreachable
+from bascule.logformat import LogIndex
+from bascule.logs.storing import segments
+from bascule.logs.storing.disk import DISK, Disk
+from bascule.logs.storing.segments import IDENTITY, LogSegment
+from bascule.spec.model import SearchEngine
+from bascule.transport import is_local
+
+BULK_ROWS = 2_000
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+BUSY = (429, 502, 503, 504)
+POLL_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Sent:
+    """Documents by what became of them."""
+
+    created: int = 0
+    present: int = 0
+    refused: int = 0
+
+
+@dataclass(eq=False)
+class SearchClient:
+    """One engine: its templates, and bulk requests to it. `index` are the daily indices that rows go into."""
+
+    settings: SearchEngine
+    index: LogIndex
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        password = self.settings.password_file and self.settings.password_file.read_text().strip()
+        auth = (self.settings.username, password or "") if self.settings.username else None
+        verify: Any = str(self.settings.ca) if self.settings.ca else True
+        through_proxies = not is_local(self.settings.url)
+        self.client = httpx.Client(
+            base_url=self.settings.url, auth=auth, verify=verify, timeout=30, trust_env=through_proxies
+        )
+
+    def prepare(self) -> None:
+        """Put the policy that drops old indices (ILM or ISM) and the index template in place.
+
+        A policy that is there is left as it is, and so is a template of this version or a later one. Those that
+        `bascule generate` writes for the shippers are the same.
+        """
+        engine = self.settings.engine
+        if self._ask("GET", self.index.policy_path(engine)).status_code != 200:
+            self._put(self.index.policy_path(engine), self.index.policy(engine))
+        template = self.index.template(engine)
+        if self._version_there() < template["version"]:
+            self._put(self.index.template_path, template)
+
+    def _version_there(self) -> int:
+        """The version of the template in the engine; 0 where there is none, or one of before versions."""
+        answer = self._ask("GET", self.index.template_path)
+        found = answer.json().get("index_templates") if answer.status_code == 200 else None
+        return int(found[0]["index_template"].get("version") or 0) if found else 0
+
+    def _put(self, path: str, document: dict[str, Any]) -> None:
+        answer = self._ask("PUT", path, json.dumps(document).encode(), "application/json")
+        if answer.status_code >= 400:
+            log.warning("%s was refused by %s: %s", path, self.settings.url, answer.text[:300])
+
+    def send(self, lines: Sequence[tuple[str, str, str]]) -> tuple[Sent, list[tuple[str, str, str]]]:
+        """Documents as (index, id, JSON); what became of them, and those to send again because the engine is busy."""
+        body = "".join(_action(index, name) + document + "\n" for index, name, document in lines)
+        answer = self._ask("POST", "/_bulk", body.encode(), "application/x-ndjson")
+        if answer.status_code in BUSY:
+            return Sent(), list(lines)
+        if answer.status_code != 200:
+            raise QueryRejected(f"{self.settings.url} refused a bulk request: {answer.text[:300]}", "see its log")
+        sent, again = Sent(), []
+        for line, item in zip(lines, answer.json()["items"], strict=True):
+            status = item["create"]["status"]
+            if status in BUSY:
+                again.append(line)
+            elif status == 409:
+                sent.present += 1
+            elif status < 300:
+                sent.created += 1
+            else:
+                sent.refused += 1
+                log.error("a document was refused by %s: %s", self.settings.url, str(item)[:300])
+        return sent, again
+
+    def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> httpx.Response:
+        headers = {"Content-Type": kind} if kind else {}
+        try:
+            return self.client.request(method, path, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{self.settings.url} does not answer: {error}", "rows wait in the store") from error
+
+
+def _action(index: str, name: str) -> str:
+    return json.dumps({"create": {"_index": index, "_id": name}}) + "\n"
+
+
+# ---------------------------------------------------------------- following the store
+
+
+@dataclass(eq=False)
+class Sender:
+    """Sends what the store commits. `last` is the last commit that is sent, written down in `path`."""
+
+    engine: SearchClient
+    folder: Path
+    path: Path
+    last: int = 0
+    sent: Sent = field(default_factory=Sent)
+    prepared: bool = False
+    first_pause: float = FIRST_PAUSE  # seconds
+    poll_seconds: float = POLL_SECONDS
+    disk: Disk = DISK
+
+    @classmethod
+    def load(cls, engine: SearchClient, root: Path) -> Sender:
+        path = root / "sent.json"
+        last = json.loads(path.read_text())["last"] if path.exists() else 0
+        return cls(engine, root / "segments", path, last)
+
+    def run(self, stop: threading.Event) -> None:
+        pause = self.first_pause
+        while not stop.is_set():
+            try:
+                if self.send_next(stop):
+                    pause = self.first_pause
+                    continue
+                stop.wait(self.poll_seconds)
+            except (Unreachable, QueryRejected, StoreError) as error:
+                log.warning("%s", error)
+                stop.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def waiting(self) -> list[LogSegment]:
+        """Segments not yet sent, in the order of their commits."""
+        found = segments.listing(self.folder) if self.folder.is_dir() else []
+        return sorted((segment for segment in found if segment.last > self.last), key=lambda segment: segment.last)
+
+    def send_next(self, stop: threading.Event) -> bool:
+        """Send the next segment; whether there was one."""
+        waiting = self.waiting()
+        if not waiting:
+            return False
+        if not self.prepared:
+            self.engine.prepare()
+            self.prepared = True
+        for lines in _batches(waiting[0], self.engine.index.prefix):
+            if not self._send(lines, stop):
+                return False
+        self.last = waiting[0].last
+        self.disk.replace(self.path, json.dumps({"last": self.last}).encode())
+        return True
+
+    def _send(self, lines: list[tuple[str, str, str]], stop: threading.Event) -> bool:
+        """Send until the engine has taken all; False when told to stop."""
+        pause = self.first_pause
+        while lines:
+            sent, lines = self.engine.send(lines)
+            self.sent.created += sent.created
+            self.sent.present += sent.present
+            self.sent.refused += sent.refused
+            if lines and stop.wait(pause):
+                return False
+            pause = min(pause * 2, LONGEST_PAUSE)
+        return True
+
+
+def _batches(segment: LogSegment, prefix: str) -> Iterator[list[tuple[str, str, str]]]:
+    try:
+        file = pq.ParquetFile(segment.path)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"the segment {segment.path} cannot be sent on: {error}", "it is tried again") from error
+    for batch in file.iter_batches(BULK_ROWS):
+        yield [_document(row, prefix) for row in batch.to_pylist()]
+
+
+def _document(row: dict[str, Any], prefix: str) -> tuple[str, str, str]:
+    """A row's daily index, id and JSON."""
+    moment: datetime = row.pop("timestamp") or row["arrived"]
+    identity = row.pop(IDENTITY, None)
+    name = f"{row['stream']}-{row['offset']}" + (f"-{identity & (1 << 64) - 1:x}" if identity else "")
+    arrived = row.pop("arrived")
+    fields = {key: value for key, value in row.items() if value is not None}
+    fields |= {"@timestamp": _rfc3339(moment), "ingested": _rfc3339(arrived)}
+    return f"{prefix}-{moment:%Y.%m.%d}", name, json.dumps(fields, ensure_ascii=False)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,116 @@
+"""Ids replaced by keyed hashes before anything is stored, counted or sent on.
+
+The same id gives the same pseudonym under the same key, so users can still be counted; without the key none can
+be turned back, not even by trying all ids. Each distinct id of a chunk is hashed once, all of them at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from bascule.errors import StoreError
+from bascule.logformat import NUMBERS
+from bascule.logs.parsing.columns import Coded, Rows, may_hold
+from bascule.logs.storing.siphash import siphash
+
+# 60 bits: two of ten million users share one with a chance of 1 in 20,000. Twelve characters, because
+# DuckDB keeps strings of up to twelve bytes in place and so counts distinct ones in half the time.
+LENGTH = 12
+_ALPHABET = np.frombuffer(b"0123456789abcdefghijklmnopqrstuv", np.uint8)
+_LONGEST = 64  # bytes; longer ids are shortened first, so that none costs more than that
+
+
+@dataclass(frozen=True)
+class IdPseudonyms:
+    """Replaces the named columns' values, and the values that free text gives to these names."""
+
+    key: bytes
+    columns: Sequence[str]
+
+    def of(self, identity: str) -> str:
+        return str(self.of_all(pa.array([identity], pa.string()))[0].as_py())
+
+    def of_all(self, values: pa.Array) -> pa.Array:
+        """A pseudonym for each value: twelve digits in base 32."""
+        longest = pc.max(pc.binary_length(values)).as_py() or 0
+        if longest > _LONGEST:
+            values = pa.array([self._shortened(value) for value in values.to_pylist()], pa.string())
+        return _in_base_32(siphash(values, self._hash_key))
+
+    @cached_property
+    def _hash_key(self) -> bytes:
+        return blake2b(key=self.key, digest_size=16).digest()
+
+    def _shortened(self, value: str) -> str:
+        data = value.encode()
+        return value if len(data) <= _LONGEST else blake2b(data, key=self.key, digest_size=_LONGEST // 2).hexdigest()
+
+    def replace(self, rows: Rows) -> Rows:
+        changed = {name: self._column(name, column) for name, column in rows.columns.items()}
+        return replace(rows, columns=changed)
+
+    def _column(self, name: str, column: Coded) -> Coded:
+        if name in NUMBERS or not self.columns:
+            return column
+        if name in self.columns:
+            return Coded(column.codes, self.of_all(column.values))
+        if not any(may_hold(column.values, named) for named in self.columns):
+            return column
+        return Coded(column.codes, pa.array([self.scrub(text) for text in column.texts()], pa.string()))
+
+    def scrub(self, text: str) -> str:
+        """Free text with the values of `user_id=...`, `"user_id": "..."` and the like replaced."""
+        names = "|".join(map(re.escape, self.columns))
+        pattern = rf"\b({names})([\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;}}]+)"
+        return re.sub(pattern, lambda found: f"{found[1]}{found[2]}{self.of(found[3])}", text)
+
+
+def _in_base_32(hashes: NDArray[np.uint64]) -> pa.Array:
+    places = np.arange(LENGTH, dtype=np.uint64) * np.uint64(5)
+    digits = _ALPHABET[(hashes[:, None] >> places) & np.uint64(31)]
+    offsets = np.arange(len(hashes) + 1, dtype=np.int32) * LENGTH
+    return pa.Array.from_buffers(pa.string(), len(hashes), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file; a random one is written there the first time, readable by its owner alone."""
+    try:
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text().strip().encode()
+    except (OSError, UnicodeDecodeError) as error:
+        what = f"the key for pseudonyms {path} cannot be had: {error.strerror if isinstance(error, OSError) else error}"
+        raise StoreError(
+            what, "see that there is space and that it may be read, or name another as logs.key_file"
+        ) from error
+    if len(key) < 16:
+        raise StoreError(f"the key for pseudonyms {path} is too short", "put at least 16 characters into it")
+    return key if len(key) <= 64 else blake2b(key).digest()
+
+
+def _make_key(path: Path) -> None:
+    """All or nothing: half a key on a full disk would be refused ever after."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,221 @@
+"""Reading the store: its segments as one table in an in-memory DuckDB, beside whoever is writing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bascule.errors import UsageError
+from bascule.logformat import NUMBERS, TEXTS
+from bascule.logs.parsing.values import read_time
+from bascule.logs.storing import segments
+from bascule.logs.storing.segments import LogSegment
+from bascule.spec.quantities import parse_duration
+
+_CONDITION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|!=|=|>|<|~)\s*(.*?)\s*")
+_OPERATORS = {"=": "=", "!=": "is distinct from", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
+_NEVER_SHOWN = ("arrived", "stream", "identity")
+_TRIES = 5
+
+
+Record = dict[str, Any]
+
+
+class LogReader:
+    """Queries over a store's segments. `broken` are segments that could not be read; the rest is served."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "segments"
+        self.broken: list[Path] = []
+
+    def query(self, sql: str, parameters: Sequence[Any] = (), since: datetime | None = None) -> list[Record]:
+        """The rows that `sql` gives over the table `logs`, from segments that may hold rows from `since` on.
+
+        A merge may delete a segment between the listing and the reading: then the listing is taken anew.
+        """
+        for _ in range(_TRIES):
+            files = self._files(since)
+            try:
+                return self._answer(sql, parameters, files)
+            except duckdb.IOException:  # a file went away, or one is corrupt
+                self._leave_out_broken(files)
+            except (duckdb.InvalidInputException, duckdb.InternalException):
+                if not self._leave_out_broken(files):
+                    raise
+        raise UsageError("the log store changes faster than it can be read", "try again")
+
+    def _files(self, since: datetime | None) -> list[Path]:
+        listed = segments.listing(self.folder) if self.folder.is_dir() else []
+        return [s.path for s in listed if s.path not in self.broken and (since is None or _may_hold(s, since))]
+
+    def _answer(self, sql: str, parameters: Sequence[Any], files: list[Path]) -> list[Record]:
+        with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as connection:
+            connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+            if files:
+                connection.read_parquet(
+                    [str(path) for path in files], union_by_name=True, hive_partitioning=False
+                ).create_view("found")
+            else:
+                connection.register("found", _nothing())
+            present = {row[0] for row in connection.execute("describe found").fetchall()}
+            missing = [name for name in (*TEXTS, *NUMBERS) if name not in present]
+            nulls = "".join(f", null::{'double' if name in NUMBERS else 'varchar'} as {name}" for name in missing)
+            connection.execute(f"create view logs as select *{nulls} from found")
+            relation = connection.sql(sql, params=list(parameters))
+            rows: list[Record] = relation.to_arrow_table().to_pylist() if relation is not None else []
+            return rows
+
+    def _leave_out_broken(self, files: list[Path]) -> bool:
+        broken = [path for path in files if path.exists() and not _readable(path)]
+        self.broken += broken
+        return bool(broken)
+
+
+def _may_hold(segment: LogSegment, since: datetime) -> bool:
+    """Whether the segment may hold rows from `since` on: its day says what most rows are of, not the last."""
+    if segment.day >= since.astimezone(UTC).strftime("%Y-%m-%d"):
+        return True
+    try:
+        return segment.path.stat().st_mtime >= since.timestamp()
+    except FileNotFoundError:  # merged meanwhile: the query finds out
+        return True
+
+
+def _readable(path: Path) -> bool:
+    try:
+        pq.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError):
+        return not path.exists()
+    return True
+
+
+def _nothing() -> pa.Table:
+    stamp = pa.timestamp("us", "UTC")
+    texts = dict.fromkeys(("source", "stream", "format"), pa.string())
+    schema = {"timestamp": stamp, "arrived": stamp, "offset": pa.int64()} | texts
+    return pa.table({name: pa.array([], kind) for name, kind in schema.items()})
+
+
+def moment(text: str | None, now: datetime | None = None) -> datetime | None:
+    """`1h` and `now-1h` count back from now; anything else is an RFC 3339 time."""
+    if not text:
+        return None
+    now = now or datetime.now(UTC)
+    if text == "now":
+        return now
+    if (at := read_time(text)) is not None:
+        return datetime.fromtimestamp(at / 1e6, UTC)
+    try:
+        return now - timedelta(seconds=parse_duration(text.removeprefix("now-")))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a time", "write it like 1h, now-7d or 2026-01-31T12:00:00Z") from error
+
+
+# ---------------------------------------------------------------- search
+
+
+def search(
+    reader: LogReader, text: str = "", since: datetime | None = None, where: Sequence[str] = (), limit: int = 100
+) -> list[dict[str, Any]]:
+    """The latest rows that hold `text` (a regular expression when written `/.../`) and meet every condition.
+
+    A condition is a column, an operator (`=`, `!=`, `>`, `>=`, `<`, `<=`, `~` for a regular expression) and a value.
+    """
+    clauses = ["true"]
+    parameters: list[Any] = []
+    if text:
+        is_expression = len(text) > 2 and text[0] == text[-1] == "/"
+        clauses.append(f"regexp_matches({_LINE}, ?)" if is_expression else f"contains({_LINE}, ?)")
+        parameters.append(text[1:-1] if is_expression else text)
+    if since is not None:
+        clauses.append("coalesce(timestamp, arrived) >= ?")
+        parameters.append(since)
+    for condition in where:
+        clause, value = _clause(condition)
+        clauses.append(clause)
+        parameters.append(value)
+    sql = f"select * from logs where {' and '.join(clauses)} order by coalesce(timestamp, arrived) desc limit ?"
+    try:
+        found = reader.query(sql, [*parameters, limit], since)
+    except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
+        mend = f"columns are {', '.join((*TEXTS, *NUMBERS))}; a number is compared with a number"
+        raise UsageError(f"logs search: {str(error).splitlines()[0]}", mend) from error
+    return [_record(row) for row in found]
+
+
+_LINE = "concat_ws(' ', {})".format(
+    ", ".join(
+        ["level", "service", "format", "message"]
+        + [
+            f"'{name}=' || {name}"
+            for name in (*TEXTS, *NUMBERS)
+            if name not in ("level", "service", "message", "extra")
+        ]
+        + ["extra"]
+    )
+)
+
+
+def _clause(condition: str) -> tuple[str, Any]:
+    match = _CONDITION.fullmatch(condition)
+    if match is None:
+        raise UsageError(f"{condition!r} is not a condition", "write it like status>=500 or endpoint~match")
+    name, operator, value = match.groups()
+    column = f'"{name}"'
+    if operator == "~":
+        return f"regexp_matches({column}, ?)", value
+    if name in NUMBERS:
+        try:
+            return f"{column} {_OPERATORS[operator]} ?", float(value)
+        except ValueError:
+            raise UsageError(f"{condition!r}: {value!r} is not a number", f"{name} is a number") from None
+    return f"{column} {_OPERATORS[operator]} ?", value
+
+
+def _record(row: Record) -> Record:
+    """A row as it is shown: without absent values, times as RFC 3339."""
+    return {
+        name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+        for name, value in row.items()
+        if value is not None and name not in _NEVER_SHOWN
+    }
+
+
+# ---------------------------------------------------------------- figures
+
+
+def summary(reader: LogReader) -> dict[str, Any]:
+    """What is in the store: rows and span by source, format and version; segments and bytes by day."""
+    listed: list[LogSegment] = segments.listing(reader.folder) if reader.folder.is_dir() else []
+    groups = reader.query(
+        "select source, format, coalesce(version, 'unknown') as version, count(*) as rows,"
+        " min(timestamp) as first, max(timestamp) as last from logs group by all order by all"
+    )
+    days: dict[str, dict[str, int]] = {}
+    for segment in listed:
+        day = days.setdefault(segment.day, {"segments": 0, "bytes": 0})
+        day["segments"] += 1
+        day["bytes"] += segment.path.stat().st_size if segment.path.exists() else 0
+    return {
+        "groups": [_record(row) for row in groups],
+        "days": [{"day": day, **figures} for day, figures in sorted(days.items())],
+        "broken": [str(path) for path in reader.broken],
+    }
+
+
+def usage(reader: LogReader, since: datetime | None = None) -> list[dict[str, Any]]:
+    """API usage patterns: requests, errors and response times by version, endpoint, partner and hour of the day."""
+    sql = (
+        "select version, split_part(endpoint, '?', 1) as endpoint, partner, hour(timestamp) as hour,"
+        " count(*) as requests, count(*) filter (status >= 500) as errors,"
+        " quantile_cont(response_time, 0.95) as p95 from logs"
+        " where status is not null and (? is null or timestamp >= ?) group by all order by requests desc limit 1000"
+    )
+    return [_record(row) for row in reader.query(sql, [since, since], since)]
