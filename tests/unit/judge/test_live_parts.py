@@ -242,8 +242,9 @@ def test_instances_that_come_and_go_are_forgotten_after_an_hour(house, world):
             prometheus.add(prometheus.now, shop.text() + "up 1\n", **target)
         watch.advance(prometheus.now)
         known.append(len(watch.reader) / len(shop.counts))
-        prometheus.samples = {labels: points[-9:] for labels, points in prometheus.samples.items()
-                              if points[-1][0] > prometheus.now - 600}  # fmt: skip
+        prometheus.samples = {
+            labels: points[-9:] for labels, points in prometheus.samples.items() if points[-1][0] > prometheus.now - 600
+        }
     assert known[5] < known[11]
     assert max(known[15:]) <= max(known[12:15])
     assert watch.surroundings(prometheus.now).sights[0].up is not None

@@ -88,7 +88,7 @@ def _ratio_bounds(n1: Floats, x1: Floats, n2: Floats, x2: Floats, phi: Floats, l
 
 
 def normal_interval(estimate: Floats, variance: Floats, events: Floats | float, level: float = LEVEL) -> Interval:
-    """An estimate that is nearly normal (means, standardised differences): asymptotic confidence sequence.
+    """An estimate that is nearly normal (means, mix-adjusted differences): asymptotic confidence sequence.
 
     estimate +- sqrt(variance) * sqrt(2 (t+1)/t * ln(sqrt(t+1)/level)), t = events * r2; `variance`: the estimate's own,
     s1^2/n1 + s2^2/n2; `events`: n1 + n2 (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, Annals of Statistics 2024,
