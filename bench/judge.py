@@ -455,9 +455,13 @@ def _smaller(cell: Cell, fewer: int) -> Cell:
 
 
 QUICK_CELLS = {
-    "A/A 200 req/s 50/50 burst 2", "incident of both 200 req/s burst 1", "1 -> 5 %, 20+20 req/s, with the step",
-    "1 -> 5 %, 20+20 req/s, ten minutes later", "rivals A/A", "intervals 20+20 req/s burst 1 x1",
-}  # fmt: skip
+    "A/A 200 req/s 50/50 burst 2",
+    "incident of both 200 req/s burst 1",
+    "1 -> 5 %, 20+20 req/s, with the step",
+    "1 -> 5 %, 20+20 req/s, ten minutes later",
+    "rivals A/A",
+    "intervals 20+20 req/s burst 1 x1",
+}
 
 
 def _cells() -> list[Cell]:
@@ -495,8 +499,17 @@ def _incidents() -> list[Cell]:
 
 
 def _delays() -> list[Cell]:
-    table = [(20, 0.5, 1), (40, 0.5, 1), (40, 0.5, 2), (40, 0.5, 5), (40, 0.1, 1), (200, 0.5, 1), (200, 0.5, 2),
-             (200, 0.1, 1), (2000, 0.5, 1)]  # fmt: skip
+    table = [
+        (20, 0.5, 1),
+        (40, 0.5, 1),
+        (40, 0.5, 2),
+        (40, 0.5, 5),
+        (40, 0.1, 1),
+        (200, 0.5, 1),
+        (200, 0.5, 2),
+        (200, 0.1, 1),
+        (2000, 0.5, 1),
+    ]
     made = []
     for rps, share, burst in table:
         horizon = int(
@@ -543,8 +556,17 @@ def _rest() -> list[Cell]:
     return made
 
 
-NINE = ((40, 0.5, 1), (200, 0.5, 1), (2000, 0.5, 1), (40, 0.1, 1), (200, 0.1, 1), (40, 0.5, 5), (200, 0.5, 2),
-        (2000, 0.5, 5), (2000, 0.1, 2))  # fmt: skip
+NINE = (
+    (40, 0.5, 1),
+    (200, 0.5, 1),
+    (2000, 0.5, 1),
+    (40, 0.1, 1),
+    (200, 0.1, 1),
+    (40, 0.5, 5),
+    (200, 0.5, 2),
+    (2000, 0.5, 5),
+    (2000, 0.1, 2),
+)
 
 
 def _split(share: float) -> str:
@@ -631,8 +653,10 @@ def bars(raw: dict[str, Any]) -> list[Bar]:
 
 def _alarm_bars(raw: dict[str, Any]) -> list[Bar]:
     healthy = {name: cell for name, cell in raw.items() if name.startswith("A/A")}
-    made = [Bar(f"{name}: any false alarm in an hour", 100 * c["set"]["before"] / c["sets"], "%", 1)
-            for name, c in healthy.items()]  # fmt: skip
+    made = [
+        Bar(f"{name}: any false alarm in an hour", 100 * c["set"]["before"] / c["sets"], "%", 1)
+        for name, c in healthy.items()
+    ]
     if healthy:
         total = sum(c["set"]["before"] for c in healthy.values()) / sum(c["sets"] for c in healthy.values())
         made.append(Bar("A/A over all cells: any false alarm in an hour", 100 * total, "%", 0.5))

@@ -15,7 +15,7 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,10 +109,11 @@ def history(end: float) -> Iterator[Counter]:
         for segment, rate in RATES.items():
             requests = random.poisson(rate * STEP * share)
             labels = f'{target},version="{version}",user_segment="{segment}"'
-            yield from _served(random, labels, requests)
+            yield from served(random, labels, requests)
 
 
-def _served(random: np.random.Generator, labels: str, requests: Counts) -> Iterator[Counter]:
+def served(random: np.random.Generator, labels: str, requests: Counts) -> Iterator[Counter]:
+    """The built-in spec's series of one instance and segment, with so many requests at each scrape."""
     failed = random.binomial(requests, 0.002)
     yield Counter(names.HTTP_REQUESTS.name, f'{labels},status="500"', failed)
     yield Counter(names.HTTP_REQUESTS.name, f'{labels},status="200"', requests - failed)
@@ -149,7 +150,16 @@ def _log_normal(ratio: float) -> float:
 @contextmanager
 def prometheus(folder: Path, counters: list[Counter]) -> Iterator[Prometheus]:
     """One that holds the history."""
-    _write_blocks(folder, counters)
+    totals = [np.cumsum(counter.increments) for counter in counters]
+    for first in range(0, len(totals[0]), CHUNK_SCRAPES):
+        write_block(folder, _exposition(counters, totals, first))
+    with holding(folder) as client:
+        yield client
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[Prometheus]:
+    """A Prometheus on the blocks in a folder, which scrapes nothing."""
     (folder / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
     port = ports.free()
     argv = [
@@ -165,23 +175,15 @@ def prometheus(folder: Path, counters: list[Counter]) -> Iterator[Prometheus]:
         yield client
 
 
-def _write_blocks(folder: Path, counters: list[Counter]) -> None:
-    totals = [np.cumsum(counter.increments) for counter in counters]
-    for first in range(0, len(totals[0]), CHUNK_SCRAPES):
-        path = folder / "history.txt"
-        with path.open("w") as file:
-            file.writelines(_exposition(counters, totals, first))
-            file.write("# EOF\n")
-        argv = [
-            str(programs.find("promtool")),
-            "tsdb",
-            "create-blocks-from",
-            "openmetrics",
-            str(path),
-            str(folder / "data"),
-        ]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-        path.unlink()
+def write_block(folder: Path, exposition: Iterable[str]) -> None:
+    """Add samples, as lines of OpenMetrics without the end, to the blocks in a folder."""
+    path = folder / "history.txt"
+    with path.open("w") as file:
+        file.writelines(exposition)
+        file.write("# EOF\n")
+    made = ["tsdb", "create-blocks-from", "openmetrics", str(path), str(folder / "data")]
+    subprocess.run([str(programs.find("promtool")), *made], check=True, stdout=subprocess.DEVNULL)
+    path.unlink()
 
 
 def _exposition(counters: list[Counter], totals: list[Counts], first: int) -> Iterator[str]:

@@ -79,8 +79,9 @@ class PretendPrometheus:
 
     def label_values(self, label: str, selector: str | None = None) -> list[str]:
         wanted = Selector.parse(selector) if selector else None
-        return sorted({dict(k)[label] for k in self.samples
-                       if label in dict(k) and (wanted is None or _matches(wanted, dict(k)))})  # fmt: skip
+        return sorted(
+            {dict(k)[label] for k in self.samples if label in dict(k) and (wanted is None or _matches(wanted, dict(k)))}
+        )
 
 
 def _matches(selector: Selector, labels: Mapping[str, str]) -> bool:

@@ -132,8 +132,10 @@ gaps = st.lists(st.floats(0.3, 1.8), min_size=1, max_size=25)
 @given(st.lists(gaps, min_size=1, max_size=3), st.lists(gaps, min_size=1, max_size=3), st.data())
 def test_looks_do_not_depend_on_when_one_looked(baseline, candidate, data):
     """Replaying all samples at once gives the looks that reading them bit by bit gave: a restart changes nothing."""
-    times = [{f"{v}{i}": np.cumsum(g).round(3).tolist() for i, g in enumerate(side)}
-             for v, side in (("a", baseline), ("b", candidate))]  # fmt: skip
+    times = [
+        {f"{v}{i}": np.cumsum(g).round(3).tolist() for i, g in enumerate(side)}
+        for v, side in (("a", baseline), ("b", candidate))
+    ]
     end = max(max(t) for side in times for t in side.values()) + 1
     at_once = Cutting(*times).take(end)
     stops = sorted(data.draw(st.lists(st.floats(0, end), max_size=5)))

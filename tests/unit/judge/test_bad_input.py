@@ -109,11 +109,14 @@ BAD_INPUT = {
     "huge": ({"v2": Growing()}, "its counters grew by more than 1e+09 between two scrapes"),
     "a signal that nothing exports": (
         {"v1": without("matches_total"), "v2": without("matches_total")},
-        "api_partners: no data (no series of matches_total)"),
+        "api_partners: no data (no series of matches_total)",
+    ),
     "a signal of one version alone": (
-        {"v2": without("matches_total")}, "api_partners: no data (no series of matches_total of v2)"),
+        {"v2": without("matches_total")},
+        "api_partners: no data (no series of matches_total of v2)",
+    ),
     "histograms without a common bucket": ({"v2": other_buckets}, "no finite bucket of its histogram is in both"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)

@@ -411,7 +411,7 @@ def test_a_trigger_on_a_gain_rolls_back_after_its_time_and_says_since_when(gaini
     assert tripped.text in b.outcome().judgement.reasons
 
 
-def test_a_gain_is_standardised_so_that_another_mix_of_segments_is_no_loss(gaining):
+def test_a_gain_is_mix_adjusted_so_that_another_mix_of_segments_is_no_loss(gaining):
     """Freemium matches worse, and moves to the candidate: pooled, the gain would be lost."""
     b = gaining("accuracy.gain < -5pt")
     shares = {"enterprise": 0.0, "api_partners": 0.2, "freemium": 0.9, "all": 0.9}

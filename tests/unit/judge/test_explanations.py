@@ -114,8 +114,10 @@ def test_3_too_early_to_decide(bench):
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     left = 8 * (((high - x / n) / (0.02 - x / n)) ** 2 - 1)
     outcome = b.outcome(now=b.time)
-    gate = (f"Gate errors <2%: {percent(x / n)}, not yet decided, in about {span_text(left)} at this traffic "
-            f"({percent(low)} to {percent(high)}).")  # fmt: skip
+    gate = (
+        f"Gate errors <2%: {percent(x / n)}, not yet decided, in about {span_text(left)} at this traffic "
+        f"({percent(low)} to {percent(high)})."
+    )
     assert outcome.judgement.verdict is Verdict.HOLD
     assert outcome.judgement.reasons[0] == gate
     assert outcome.judgement.reasons[-1] == "The plan holds 50 % for 10 s; 2 s are left."
@@ -190,8 +192,9 @@ def test_8_after_the_last_step_beside_the_frozen_baseline(bench):
     b.history(300, errors=(0.01, 0.01))
     b.run(60, errors=(0.01, 0.01))
     before = [look.increments[BASELINE] for look in b.fed if look.time <= START]
-    n1, x1 = (float(sum(each[b.schema.column("errors", part, "freemium")] for each in before))
-              for part in ("events", "bad"))  # fmt: skip
+    n1, x1 = (
+        float(sum(each[b.schema.column("errors", part, "freemium")] for each in before)) for part in ("events", "bad")
+    )
     n2, x2 = (counted(b, "errors", part, CANDIDATE, ("freemium",)) for part in ("events", "bad"))
     assert counted(b, "errors", "events", BASELINE) == 0
     line = the(b.outcome().lines, "errors", "freemium")

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from bascule.conventions import State, Verdict
 from bascule.errors import Unreachable
-from bascule.judge import Alarm, AlarmPost, LiveJudge, PlanStep, VerdictBoard, build_app
+from bascule.judge import Alarm, AlarmPost, LiveJudge, PhaseWatch, PlanStep, VerdictBoard, build_app
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -226,3 +226,25 @@ def test_a_new_step_restarts_the_tests_and_keeps_the_history(house, world, tmp_p
     assert 7 <= judge.watch.engine.seconds <= 10
     assert judge.watch.engine.history.baseline_events.sum() > 20 * 30
     assert board.verdict()["phase"]["number"] == 2
+
+
+def test_instances_that_come_and_go_are_forgotten_after_an_hour(house, world):
+    """A new pod every five minutes; the judge keeps what an hour needs, however long the migration lasts."""
+    prometheus = world.PretendPrometheus(now=START, plan=PlanStep(2, START, HALF))
+    watch = PhaseWatch(house.shop_spec(), prometheus, prometheus.plan, reach=0.0)
+    known = []
+    for pod in range(36):
+        shop = house.Shop("v1" if pod % 2 else "v2", pod, dict(world.RATES))
+        for _ in range(5):
+            prometheus.now += 60
+            shop.serve(60.0)
+            target = {"job": f"shop-{shop.version}", "instance": f"pod-{pod}"}
+            prometheus.add(prometheus.now, shop.text() + "up 1\n", **target)
+        watch.advance(prometheus.now)
+        known.append(len(watch.reader) / len(shop.counts))
+        prometheus.samples = {
+            labels: points[-9:] for labels, points in prometheus.samples.items() if points[-1][0] > prometheus.now - 600
+        }
+    assert known[5] < known[11]
+    assert max(known[15:]) <= max(known[12:15])
+    assert watch.surroundings(prometheus.now).sights[0].up is not None

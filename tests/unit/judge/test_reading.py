@@ -54,8 +54,15 @@ class Source:
         return [labels[label] for labels, _ in self.series if label in labels]
 
 
-def series(points: list[tuple[float, float]], status: str = "200", version: str = "v1", segment: str = "a",
-           instance: str = "x:1", name: str = "requests_total", **more: str):  # fmt: skip
+def series(
+    points: list[tuple[float, float]],
+    status: str = "200",
+    version: str = "v1",
+    segment: str = "a",
+    instance: str = "x:1",
+    name: str = "requests_total",
+    **more: str,
+):
     labels = {"__name__": name, "version": version, "user_segment": segment, "job": "j", "instance": instance, **more}
     return (labels if name != "requests_total" else {**labels, "status": status}), points
 
@@ -151,12 +158,21 @@ def test_a_selector_that_matched_nothing_is_told():
 def test_bad_events_of_a_good_counter_and_of_bounds_are_the_rest():
     schema = Schema(parse(SPEC), {"latency": (0.1, 0.5)})
     increments = np.zeros((2, len(schema.columns)))
-    for name, part, amount in (("success", "events", 10), ("success", "good", 7), ("latency", "events", 10),
-                               ("latency", 0.1, 4), ("latency", 0.5, 9)):  # fmt: skip
+    for name, part, amount in (
+        ("success", "events", 10),
+        ("success", "good", 7),
+        ("latency", "events", 10),
+        ("latency", 0.1, 4),
+        ("latency", 0.5, 9),
+    ):
         increments[0, schema.column(name, part, "a")] = amount
     counts = schema.counts(increments)
-    bad = {(p.signal, p.bound): counts.baseline_bad[i] for i, p in enumerate(schema.pairs) if p.segment == "a"
-           for i in [int(np.searchsorted(schema.layout.pair_of, schema.pairs.index(p)))]}  # fmt: skip
+    bad = {
+        (p.signal, p.bound): counts.baseline_bad[i]
+        for i, p in enumerate(schema.pairs)
+        if p.segment == "a"
+        for i in [int(np.searchsorted(schema.layout.pair_of, schema.pairs.index(p)))]
+    }
     assert bad[("success", None)] == 3
     assert bad[("latency", 0.1)] == 6
     assert bad[("latency", 0.5)] == 1

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bascule.judge.layout import Floats
-from bascule.judge.sampling.table import Rows, in_order
+from bascule.judge.sampling.table import SeriesRows, in_order
 from bascule.prometheus import Matrix
 
 AVAILABILITY_SECONDS = 900.0  # of `up` kept
@@ -17,7 +17,7 @@ class Presence:
     """The last `up` of each of one version's targets."""
 
     def __init__(self) -> None:
-        self._rows = Rows(lambda labels, written: self._grown())
+        self._rows = SeriesRows(lambda labels, written: self._grown())
         self._times, self._values = np.empty(0), np.empty(0)
 
     def take(self, matrix: Matrix) -> tuple[Floats, Floats]:

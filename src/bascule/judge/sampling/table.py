@@ -54,7 +54,7 @@ class Instances:
         self._numbers = {name: number for number, name in enumerate(names)}
 
 
-class Rows:
+class SeriesRows:
     """Rows by the labels of series, however an answer writes them. `new`: the row of labels that are seen first."""
 
     def __init__(self, new: Callable[[Mapping[str, str], bytes], int]) -> None:
@@ -146,7 +146,7 @@ class SeriesTable:
 
     def __init__(self, schema: Schema, queries: Sequence[Query], instances: Instances) -> None:
         self._schema, self._queries, self._instances = schema, queries, instances
-        self._rows = [Rows(partial(self._new_row, number)) for number in range(len(queries))]
+        self._rows = [SeriesRows(partial(self._new_row, number)) for number in range(len(queries))]
         self._time, self._value = np.empty(0), np.empty(0)
         self._instance = np.empty(0, np.intp)
         self._columns = np.empty((0, max((len(query.feeds) for query in queries), default=0)), np.intp)

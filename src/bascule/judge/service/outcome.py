@@ -16,7 +16,7 @@ from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
-from bascule.judge.service.verdict import Facts, Gate, Judgement, SignalComparison, Trigger, judge
+from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
 from bascule.judge.texts import span_text
 
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
@@ -41,7 +41,7 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
-    facts = Facts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
+    facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
     return JudgeOutcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)
 
 

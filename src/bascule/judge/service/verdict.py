@@ -65,7 +65,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Facts:
+class VerdictFacts:
     """Everything a verdict rests on at one moment."""
 
     plan: PlanStep
@@ -77,7 +77,7 @@ class Facts:
     candidate_events: float  # of the signal with the most, since the phase began
 
 
-def judge(spec: Spec, facts: Facts) -> Judgement:
+def judge(spec: Spec, facts: VerdictFacts) -> Judgement:
     """The first of: roll back, no data, hold, promote; with every reason for it."""
     for verdict, reasons in (
         (Verdict.ROLL_BACK, _against(facts)),
@@ -89,17 +89,17 @@ def judge(spec: Spec, facts: Facts) -> Judgement:
     return Judgement(Verdict.PROMOTE, tuple(_in_favour(facts)))
 
 
-def _against(facts: Facts) -> list[str]:
+def _against(facts: VerdictFacts) -> list[str]:
     alarms = [line.alarm.text for line in facts.lines if line.alarm is not None]
     return alarms + [trigger.text for trigger in facts.triggers if trigger.state is State.BAD]
 
 
-def _unseen(facts: Facts) -> list[str]:
+def _unseen(facts: VerdictFacts) -> list[str]:
     silent = [line.text for line in facts.lines if line.state is State.NO_DATA and line.required]
     return [*facts.missing, *(silent if not facts.missing else [])]
 
 
-def _not_yet(spec: Spec, facts: Facts) -> list[str]:
+def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
     phase = facts.plan.phase(spec)
     if phase is None:
         return ["No phase has begun: the candidate has no planned share yet."]
@@ -115,7 +115,7 @@ def _not_yet(spec: Spec, facts: Facts) -> list[str]:
     return reasons
 
 
-def _in_favour(facts: Facts) -> list[str]:
+def _in_favour(facts: VerdictFacts) -> list[str]:
     passed = [f"Gate {gate.text}" for gate in facts.gates]
     weighed = sum(line.state is State.OK for line in facts.lines)
     return [*passed, f"No regression in any of {weighed} comparisons; the planned hold is over."]

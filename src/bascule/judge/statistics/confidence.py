@@ -42,17 +42,13 @@ def share_interval(bad: Floats, good: Floats, prior: Prior, level: float = LEVEL
     """
     a, b = (np.asarray(each, dtype=float) for each in prior)
     top = log_rising(a, bad) + log_rising(b, good) - log_rising(a + b, bad + good) + np.log(level)
-    mode = (bad + 1e-12) / (bad + good + 2e-12)
-
-    def edge(end: float) -> Floats:
-        outside, inside = np.full(np.shape(mode), end), np.array(mode, copy=True)
-        for _ in range(_BISECTIONS):
-            middle = (outside + inside) / 2
-            refused = top - bad * np.log(middle + 1e-300) - good * np.log1p(-np.minimum(middle, 1 - 1e-15)) >= 0
-            outside, inside = np.where(refused, middle, outside), np.where(refused, inside, middle)
-        return outside
-
-    return edge(0.0), edge(1.0)
+    mode = np.asarray((bad + 1e-12) / (bad + good + 2e-12))
+    outside, inside = np.stack([np.zeros_like(mode), np.ones_like(mode)]), np.stack([mode, mode])
+    for _ in range(_BISECTIONS):
+        middle = (outside + inside) / 2
+        refused = top - bad * np.log(middle + 1e-300) - good * np.log1p(-np.minimum(middle, 1 - 1e-15)) >= 0
+        outside, inside = np.where(refused, middle, outside), np.where(refused, inside, middle)
+    return outside[0], outside[1]
 
 
 def rate_interval(events: Floats, bad: Floats, phi: Floats, level: float = LEVEL) -> Interval:
@@ -88,7 +84,7 @@ def _ratio_bounds(n1: Floats, x1: Floats, n2: Floats, x2: Floats, phi: Floats, l
 
 
 def normal_interval(estimate: Floats, variance: Floats, events: Floats | float, level: float = LEVEL) -> Interval:
-    """An estimate that is nearly normal (means, standardised differences): asymptotic confidence sequence.
+    """An estimate that is nearly normal (means, mix-adjusted differences): asymptotic confidence sequence.
 
     estimate +- sqrt(variance) * sqrt(2 (t+1)/t * ln(sqrt(t+1)/level)), t = events * r2; `variance`: the estimate's own,
     s1^2/n1 + s2^2/n2; `events`: n1 + n2 (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, Annals of Statistics 2024,
