@@ -94,7 +94,7 @@ def feed(store, pattern: str):
 
     source = FileSource("app", pattern, store.streams("app"), store.since)
     return FileFeed(
-        source, Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
+        source, Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch")))
     )
 
 
@@ -103,7 +103,7 @@ def receiver(port: str, commit):
     from bascule.logs import BeatsReceiver, Intake, Parser, VersionFinder, built_in
     from bascule.spec import load
 
-    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
+    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch")))
     return BeatsReceiver(f"127.0.0.1:{port}", intake, commit)
 
 

@@ -107,6 +107,10 @@ def _logs(spec: Spec) -> Iterator[Finding]:
             if name not in known:
                 key = ("logs", "sources", index, "formats")
                 yield Finding(key, f"{name!r} is not a known log format", f"known are: {', '.join(sorted(known))}")
+        if source.version is not None and source.version not in spec.versions.both:
+            mend = f"declared versions are {' and '.join(spec.versions.both)}"
+            key = ("logs", "sources", index, "version")
+            yield Finding(key, f"{source.version!r} is not a declared version", mend)
     for name, form in spec.logs.formats.items():
         if wrong := log_patterns.check(form):
             key_of_pattern, error = wrong

@@ -158,7 +158,7 @@ class Task:
         files = FileSource(taken.name, glob.escape(path), known, to_the_end=True, alone=True, problem=_refuse(path))
         rows = 0
         for batch in taken.batches(_all_chunks(files), BATCH_ROWS):
-            stream = files.describe(batch.stream, batch.end)
+            stream = files.describe(batch.pieces[-1].chunk)
             commit(batch, [stream])
             files.committed(stream)
             rows += len(batch)
