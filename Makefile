@@ -10,7 +10,7 @@ UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench browser clean
+.PHONY: help setup demo test real lint bench browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: setup  ## Play a whole migration with a fault, and write demo-output/
 
 test: setup browser lint  ## Run every check and test
 	@$(RUN)/python -m pytest $(WORKERS) $(ARGS)
+
+real: setup  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
+	@$(RUN)/python -m pytest -m real -n 3 --dist loadgroup $(if $(NAME),tests/real/test_$(NAME).py,tests/real) $(ARGS)
 
 lint: setup  ## Run ruff, mypy and the import contract
 	@$(RUN)/ruff check .

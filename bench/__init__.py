@@ -1,1 +1,1 @@
-"""Slow proof: each module is a benchmark with a `run() -> Result`; `make bench NAME=module`."""
+"""Slow proof: each module is a benchmark with a `run() -> Result`; `make bench NAME=MODULE`."""

@@ -32,6 +32,7 @@ from typing import Any
 import yaml
 
 from bascule import conventions as names
+from bascule.api.models.journal import IncidentAnswer
 from bascule.errors import UsageError
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
@@ -162,12 +163,12 @@ def _quiet(profile: str, what: str) -> Callable[[Path, int], Result]:
             house.wait(60.0 * minutes)
             incidents = house.incidents()
             looks = house.prometheus.scalar(f"sum(changes({names.JUDGE_TICK.name}[{minutes}m]))")
-        alarms = [each for each in incidents if each["severity"] not in NO_ALARM]
+        alarms = [each for each in incidents if each.severity not in NO_ALARM]
         bars = [
             Bar(f"alarms in {minutes} minutes, {what}", len(alarms), "alarms", 0),
             Bar("looks of the judge in a minute", float(looks or 0) / minutes, "looks", 50, "at_least"),
         ]
-        return Result(bars, {"begun": begun, "delivered": incidents})
+        return Result(bars, {"begun": begun, "delivered": [each.model_dump(mode="json") for each in incidents]})
 
     return measure
 
@@ -214,14 +215,14 @@ def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[s
     fault = house.lab.fault(house.spec.versions.candidate, **changes)
     incident = house.wait_for("an alert for the fault", lambda: _delivered(house, fault, alerts), 60)
     house.lab.mend(house.spec.versions.candidate)
-    seconds = round(incident["received"] - fault, 3)
-    print(f"  {incident['alert']} after {seconds:.1f} s (scrape phase {phase:.2f} s)", flush=True)
+    seconds = round(incident.received.timestamp() - fault, 3)
+    print(f"  {incident.alert} after {seconds:.1f} s (scrape phase {phase:.2f} s)", flush=True)
     house.wait_for(f"the end of {' and '.join(alerts)}", lambda: not _open_alarms(house).intersection(alerts), 300)
-    return Run(round(phase, 3), incident["alert"], seconds, sorted(_open_alarms(house)))
+    return Run(round(phase, 3), incident.alert, seconds, sorted(_open_alarms(house)))
 
 
 def _open_alarms(house: House) -> set[str]:
-    return {each["alert"] for each in house.open_incidents() if each["severity"] not in NO_ALARM}
+    return {each.alert for each in house.open_incidents() if each.severity not in NO_ALARM}
 
 
 def _wait_for_phase(house: House, phase: float) -> None:
@@ -232,9 +233,9 @@ def _wait_for_phase(house: House, phase: float) -> None:
     house.wait((scrape + phase - time.time()) % interval)
 
 
-def _delivered(house: House, since: float, alerts: tuple[str, ...]) -> dict[str, Any] | None:
-    known = [i for i in house.incidents() if i["alert"] in alerts and i["received"] >= since]
-    return min(known, key=lambda incident: float(incident["received"]), default=None)
+def _delivered(house: House, since: float, alerts: tuple[str, ...]) -> IncidentAnswer | None:
+    known = [i for i in house.incidents() if i.alert in alerts and i.received.timestamp() >= since]
+    return min(known, key=lambda incident: incident.received, default=None)
 
 
 def _long_fault(house: House, second: Prometheus) -> list[dict[str, Any]]:

@@ -28,11 +28,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bascule.judge.confidence import difference_interval
-from bascule.judge.detectable import Setting, smallest_ratio
-from bascule.judge.evidence import Evidence, Look, decide, thresholds
-from bascule.judge.history import BLOCK_SECONDS, Counts, History
-from bascule.judge.layout import Layout
+from bascule.judge import (
+    BLOCK_SECONDS,
+    BaselineHistory,
+    EventCounts,
+    Evidence,
+    Look,
+    PairLayout,
+    Setting,
+    decide,
+    difference_interval,
+    smallest_ratio,
+    thresholds,
+)
 from bench.harness import OUTPUT, Bar, Result
 
 Array = NDArray[np.float64]
@@ -109,21 +117,21 @@ class Drawn:
         self.levels, self.mixes = levels, (mix, mix[::-1] if world.mixes else mix)
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> PairLayout:
         if not self.world.sets:
-            return Layout.plain(self.many)
+            return PairLayout.plain(self.many)
         pairs = np.arange(self.many * PAIRS).reshape(-1, SEGMENTS + 1)
         strata = np.concatenate([pairs[:, :SEGMENTS], np.repeat(pairs[:, SEGMENTS:], SEGMENTS, axis=1)], axis=1)
-        return Layout(strata.ravel(), np.repeat(np.arange(len(pairs)), SEGMENTS + 1))
+        return PairLayout(strata.ravel(), np.repeat(np.arange(len(pairs)), SEGMENTS + 1))
 
-    def past(self) -> Iterator[Counts]:
+    def past(self) -> Iterator[EventCounts]:
         """V1, alone or beside V2, in blocks."""
         world, zero = self.world, np.zeros(self.layout.strata)
         for start in range(0, world.history, 600):
             times = np.arange(start, start + 600) - world.history
             one = self._blocks(times, 0, world.rps * (1 - world.share if world.known else 1))
             two = self._blocks(times, 1, world.rps * world.share) if world.known else [(zero, zero)] * len(one)
-            yield from (Counts(*baseline, *candidate) for baseline, candidate in zip(one, two, strict=True))
+            yield from (EventCounts(*baseline, *candidate) for baseline, candidate in zip(one, two, strict=True))
 
     def _blocks(self, times: Array, version: int, rps: float) -> list[tuple[Array, Array]]:
         """Events and bad events of one version, block by block."""
@@ -132,7 +140,7 @@ class Drawn:
         n, x = (a.reshape(-1, per_block, a.shape[1]).sum(axis=1).astype(float) for a in (n, x))
         return list(zip(n, x, strict=True))
 
-    def looks(self) -> Iterator[Counts]:
+    def looks(self) -> Iterator[EventCounts]:
         """Both versions, look by look."""
         world = self.world
         held = np.zeros((4, self.layout.strata))
@@ -144,7 +152,7 @@ class Drawn:
                 row = np.stack([n1, x1, n2, x2]).astype(float)
                 if world.missing:
                     held, row = self._lost(held + row)
-                yield Counts(*row)
+                yield EventCounts(*row)
 
     def _lost(self, due: Array) -> tuple[Array, Array]:
         """Scrapes of one process miss together; what is missed comes with the next look that both have."""
@@ -205,7 +213,7 @@ class Judged:
 def judged(drawn: Drawn) -> Judged:
     """Run the judge. Single pairs are judged twice: alone, and as one of 40 pairs of which some have moved."""
     world, layout = drawn.world, drawn.layout
-    history = History(layout)
+    history = BaselineHistory(layout)
     for block in drawn.past():
         history.add_block(block)
     history.refresh()
@@ -224,13 +232,13 @@ def judged(drawn: Drawn) -> Judged:
 Rule = Callable[[Look, Array], NDArray[np.bool_]]
 
 
-def _set_rules(layout: Layout) -> dict[str, Rule]:
+def _set_rules(layout: PairLayout) -> dict[str, Rule]:
     weights = np.full(layout.pairs, 1 / PAIRS)
     sets = layout.pairs // PAIRS
     return {"set": lambda look, phi: decide(look, thresholds(phi, weights, BUDGET, HOUR / LOOK), sets) >= 0}
 
 
-def _pair_rules(layout: Layout, burst: float) -> dict[str, Rule]:
+def _pair_rules(layout: PairLayout, burst: float) -> dict[str, Rule]:
     """`moved`: how many of 40 pairs have moved by chance at any time (research: 1.6, with bursts 4)."""
 
     def rule(weight: float, moved: float, look: Look, phi: Array) -> NDArray[np.bool_]:
@@ -263,12 +271,12 @@ def alarms_of(world: World, many: int, seed: int) -> dict[str, Any]:
 def misses_of(world: World, many: int, seed: int) -> dict[str, Any]:
     """How many displayed intervals ever missed the truth within the world's time."""
     drawn = Drawn(world, many, seed)
-    history = History(drawn.layout)
+    history = BaselineHistory(drawn.layout)
     for block in drawn.past():
         history.add_block(block)
     history.refresh()
     truth = world.rate * (world.ratio - 1)
-    sums, missed = Counts.zeros(drawn.layout.strata), np.zeros(many, bool)
+    sums, missed = EventCounts.zeros(drawn.layout.strata), np.zeros(many, bool)
     for number, counts in enumerate(drawn.looks()):
         sums += counts
         history.collect(counts, LOOK)
@@ -283,7 +291,7 @@ def misses_of(world: World, many: int, seed: int) -> dict[str, Any]:
 def smallest_of(world: World, many: int, seed: int) -> dict[str, Any]:
     """The smallest ratio found in 30 s at the median: formula, and simulation by bisection."""
     drawn = Drawn(world, many, seed)
-    history = History(drawn.layout)
+    history = BaselineHistory(drawn.layout)
     for block in drawn.past():
         history.add_block(block)
     history.refresh()
@@ -307,16 +315,18 @@ def latency_of(rps: float, share: float, scale: float, many: int, seed: int) -> 
     """Log-normal times, median 100 ms, sigma .6, V2's `scale` times as long after 300 s; five bounds, a pair each."""
     bounds = np.array([0.1, 0.15, 0.2, 0.25, 0.35])
     random = np.random.default_rng(seed)
-    layout = Layout.plain(many * len(bounds))
-    history = History(layout)
+    layout = PairLayout.plain(many * len(bounds))
+    history = BaselineHistory(layout)
     for _ in range(360):
-        history.add_block(Counts(*_above(random, rps * BLOCK_SECONDS, 1.0, bounds, many), *np.zeros((2, layout.pairs))))
+        history.add_block(
+            EventCounts(*_above(random, rps * BLOCK_SECONDS, 1.0, bounds, many), *np.zeros((2, layout.pairs)))
+        )
     history.refresh()
     evidence, first = Evidence(history), np.full(many, np.inf)
     weights = np.full(layout.pairs, 1 / len(bounds))
     for number in range(300 + (240 if scale > 1 else 3300)):
         now = scale if number >= 300 else 1.0
-        counts = Counts(
+        counts = EventCounts(
             *_above(random, rps * (1 - share), 1.0, bounds, many), *_above(random, rps * share, now, bounds, many)
         )
         look = evidence.add(counts, LOOK)
@@ -728,13 +738,13 @@ def _rival_bars(name: str, cell: dict[str, Any]) -> Iterator[Bar]:
 def speed_of(pairs: int = 10_000, looks: int = 100) -> dict[str, float]:
     """Milliseconds of a look at so many pairs (rates 1 %, 20+20 req/s), one core."""
     random = np.random.default_rng(1)
-    history = History(Layout.plain(pairs))
+    history = BaselineHistory(PairLayout.plain(pairs))
     for _ in range(60):
-        history.add_block(Counts(*(random.poisson(mean, pairs).astype(float) for mean in (400, 4, 0, 0))))
+        history.add_block(EventCounts(*(random.poisson(mean, pairs).astype(float) for mean in (400, 4, 0, 0))))
     history.refresh()
     evidence, weights, taken = Evidence(history), np.full(pairs, 1 / pairs), []
     for _ in range(looks):
-        counts = Counts(*(random.poisson(mean, pairs).astype(float) for mean in (20, 0.2, 20, 0.2)))
+        counts = EventCounts(*(random.poisson(mean, pairs).astype(float) for mean in (20, 0.2, 20, 0.2)))
         begun = time.process_time()
         look = evidence.add(counts, LOOK)
         decide(look, thresholds(history.phi, weights, BUDGET, HOUR / LOOK))

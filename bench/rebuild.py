@@ -26,9 +26,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from bascule import conventions as names
-from bascule.judge.history import CANDIDATE
-from bascule.judge.live import Watch
-from bascule.judge.plan import Plan
+from bascule.judge import CANDIDATE, PhaseWatch, PlanStep
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
@@ -58,7 +56,7 @@ def run() -> Result:
     end = BEGIN + HOURS * 3600
     counters = list(history(end))
     with tempfile.TemporaryDirectory(prefix="bascule-rebuild-") as name, prometheus(Path(name), counters) as client:
-        plan = Plan(3, BEGIN + ALONE_SECONDS, dict.fromkeys((*RATES, names.TOTAL_SEGMENT), 0.5))
+        plan = PlanStep(3, BEGIN + ALONE_SECONDS, dict.fromkeys((*RATES, names.TOTAL_SEGMENT), 0.5))
         watch, wall, cpu = rebuilt(plan, client, end)
     lost = abs(_known(watch) - _written(counters))
     bars = [
@@ -71,10 +69,10 @@ def run() -> Result:
     return Result(bars, {"series": len(counters), "samples": len(counters) * HOURS * 3600 // STEP, "seed": SEED})
 
 
-def rebuilt(plan: Plan, client: Prometheus, end: float) -> tuple[Watch, float, float]:
+def rebuilt(plan: PlanStep, client: Prometheus, end: float) -> tuple[PhaseWatch, float, float]:
     """A watch that was started at the end of the history; seconds, and seconds of its own processor time."""
     wall, cpu = time.perf_counter(), time.process_time()
-    watch = Watch(spec(), client, plan)
+    watch = PhaseWatch(spec(), client, plan)
     watch.advance(end)
     return watch, time.perf_counter() - wall, time.process_time() - cpu
 
@@ -85,9 +83,9 @@ def spec() -> Spec:
     return built_in.model_copy(update={"stack": built_in.stack.model_copy(update={"scrape": scrape})})
 
 
-def _known(watch: Watch) -> float:
+def _known(watch: PhaseWatch) -> float:
     schema, sums = watch.engine.schema, watch.engine.sums
-    return float(sum(sums[CANDIDATE, schema.column("errors", "total", segment)] for segment in RATES))
+    return float(sum(sums[CANDIDATE, schema.column("errors", "events", segment)] for segment in RATES))
 
 
 def _written(counters: list[Counter]) -> float:

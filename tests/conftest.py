@@ -3,20 +3,25 @@
 eventually(condition, seconds=10)   asks until `condition()` is truthy and returns its value; fails the test otherwise.
                                     An AssertionError in the condition counts as "not yet" and is shown at the end.
 free_port()                         a port of 127.0.0.1 that is free now; never the same twice.
+machine                             a machine with no program but those that the test adds: machine.add("promtool").
 
 Those that start real programs are in tests/integration/conftest.py.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 
-from bascule.processes import ports
+from bascule.processes import ports, programs
 
 # A busy machine is slow, not wrong: no deadline per example. `print_blob` lets a failure be repeated elsewhere.
 settings.register_profile("bascule", deadline=None, print_blob=True)
@@ -24,6 +29,16 @@ settings.load_profile("bascule")
 
 T = TypeVar("T")
 LONGEST = "test_whole_house.py"
+
+# What a user or a machine may have set, and what would change what is printed, read or asked: no test depends on it.
+OF_THE_MACHINE = re.compile(
+    r"BASCULE_(?!PROGRAMS)\w+|\w+_PROXY|COLUMNS|LINES|NO_COLOR|(FORCE|CLI|PY)_?COLORS?\w*|LANG|LANGUAGE|LC_\w+|TZ"
+    r"|(OTEL|PROMETHEUS|FLASK|DJANGO|WERKZEUG|UVICORN|GUNICORN|REDIS)_\w+",
+    re.IGNORECASE,
+)
+for variable in filter(OF_THE_MACHINE.fullmatch, list(os.environ)):
+    del os.environ[variable]
+time.tzset()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,3 +69,32 @@ def eventually() -> Callable[..., T]:
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     return ports.free
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Its programs are in `binaries`, the only folder on PATH; `home` is also the current folder."""
+
+    home: Path
+    binaries: Path
+
+    def add(self, *names: str, script: str = "") -> None:
+        """Give it programs: shell scripts that do what `script` says."""
+        self.binaries.mkdir(exist_ok=True)
+        for name in names:
+            program = self.binaries / name
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Whatever is installed where the tests run, system-wide or by `make setup`, is not on it."""
+    made = Machine(tmp_path, tmp_path / "bin")
+    monkeypatch.setattr(programs, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(programs, "CLONE", tmp_path / "clone")
+    monkeypatch.setenv("PATH", str(made.binaries))
+    monkeypatch.setenv("HOME", str(made.home))
+    monkeypatch.delenv("BASCULE_PROGRAMS", raising=False)
+    monkeypatch.chdir(made.home)
+    return made

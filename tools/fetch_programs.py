@@ -57,13 +57,26 @@ SETS = {
         Set(
             "core",
             (
-                "prometheus", "promtool", "prometheus-alertmanager", "amtool", "prometheus-node-exporter",
-                "prometheus-redis-exporter", "prometheus-nginx-exporter", "prometheus-blackbox-exporter",
-                "redis-server", "nginx",
+                "prometheus",
+                "promtool",
+                "prometheus-alertmanager",
+                "amtool",
+                "prometheus-node-exporter",
+                "prometheus-redis-exporter",
+                "prometheus-nginx-exporter",
+                "prometheus-blackbox-exporter",
+                "redis-server",
+                "nginx",
             ),
             (
-                "prometheus", "prometheus-alertmanager", "prometheus-node-exporter", "prometheus-redis-exporter",
-                "prometheus-nginx-exporter", "prometheus-blackbox-exporter", "redis-server", "nginx-light",
+                "prometheus",
+                "prometheus-alertmanager",
+                "prometheus-node-exporter",
+                "prometheus-redis-exporter",
+                "prometheus-nginx-exporter",
+                "prometheus-blackbox-exporter",
+                "redis-server",
+                "nginx-light",
             ),
         ),
         Set("chromium", ("chromium",), ("chromium", "fonts-dejavu-core")),
@@ -79,7 +92,7 @@ SETS = {
             apart=("syslog-ng-core",),
         ),
     )
-}  # fmt: skip
+}
 
 FONT_SETTINGS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">

@@ -37,6 +37,7 @@ PRODUCERS = {
     "incidents": "Incidents",
     "logs": "Logs",
     "stack": "Supervisor",
+    "api": "Every role",
 }
 DECLARED = {
     "versions": ["v"],

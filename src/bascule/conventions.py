@@ -6,8 +6,10 @@ new rule names follow `level:metric:operations`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 # ---------------------------------------------------------------- states and verdicts
 
@@ -30,6 +32,54 @@ class Verdict(StrEnum):
 
 GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Verdict.NO_DATA: 4}
 
+# ---------------------------------------------------------------- severities
+
+
+class Severity(StrEnum):
+    """What an alert asks of people, the most severe first.
+
+    `levels`: how many levels of an escalation hear of it, None for all. `reminder_seconds`: how often the last of them
+    hears of it again until someone acknowledges.
+    """
+
+    levels: int | None
+    reminder_seconds: float
+
+    def __new__(cls, name: str, levels: int | None, reminder_seconds: float) -> Self:
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.levels, member.reminder_seconds = levels, reminder_seconds
+        return member
+
+    CRITICAL = "critical", None, 900.0
+    WARNING = "warning", 1, 1800.0
+    INFO = "info", 0, math.inf  # kept in the journal
+    GATE = "gate", 0, math.inf  # holds a promotion back
+    NONE = "none", 0, math.inf  # the dead man's switch, which always fires
+
+    @property
+    def pages(self) -> bool:
+        """Whether people are told of it at once."""
+        return self.levels != 0
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
+
+    @classmethod
+    def of(cls, text: str) -> Severity:
+        """The severity of that name; one that is not ours (of somebody else's rule) is told like a warning."""
+        return next((severity for severity in cls if severity == text), cls.WARNING)
+
+
+class AlertKind(StrEnum):
+    """Who is called for an alert; the names of the spec's escalations."""
+
+    TECHNICAL = "technical"
+    BUSINESS = "business"
+    CUSTOMER = "customer"
+
+
 # ---------------------------------------------------------------- labels
 
 VERSION = "version"
@@ -40,17 +90,37 @@ METHOD = "method"
 STATUS = "status"
 ALGORITHM = "algorithm"
 SUCCESS = "success"
-TOTAL_SEGMENT = "all"  # the segment label's value of figures standardised over all segments
+TOTAL_SEGMENT = "all"  # the segment label's value of mix-adjusted figures over all segments
 
 UNKNOWN = "unknown"  # a label value that was expected and did not come
 OTHER = "other"  # an undeclared label value beyond the cap
 NONE = "none"  # a label that does not apply, such as the partner of a freemium user
 
+
+def certificate_job(name: str) -> str:
+    """The `job` label of the look at an https probe's certificate, which verifies nothing."""
+    return f"certificate-{name}"
+
+
+def probe_job(name: str) -> str:
+    """The `job` label of the probe of that name."""
+    return f"probe-{name}"
+
+
+# ---------------------------------------------------------------- answers, the same in logs and instrumentation
+
+CLIENT_LEFT = "499"  # nginx' status: the client closed the connection before the answer's end; no error
+CLIENT_GAVE_UP = "599"  # it did so after `patience`: an error, matched by `status=~"5.."`
+PATIENCE_SECONDS = 10.0  # unless the spec has a p99 target: ten times that
+MONITORING_AGENTS = ("Prometheus/", "Blackbox Exporter/", "Bascule/")  # User-Agents of scrapes and probes: no traffic
+
 # ---------------------------------------------------------------- buckets (they hold every declared target)
 
+# tables: a row or two for each name
+# fmt: off
 LATENCY_BUCKETS_SECONDS = (
     0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0,
-)  # fmt: skip
+)
 SCORE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 RATING_BUCKETS = (1.0, 2.0, 3.0, 4.0, 5.0)  # whole stars, so that the sum of squares can be read off
 
@@ -79,76 +149,76 @@ def _service(name: str, kind: str, help: str, labels: tuple[str, ...], unit: str
 HTTP_REQUESTS = _service(
     "http_requests_total", "counter", "Requests answered.",
     (VERSION, ENDPOINT, METHOD, STATUS, SEGMENT, PARTNER), "requests",
-)  # fmt: skip
+)
 HTTP_DURATION = _service(
     "http_request_duration_seconds", "histogram", "Time to answer a request.",
     (VERSION, ENDPOINT, METHOD, SEGMENT), "seconds", buckets=LATENCY_BUCKETS_SECONDS,
-)  # fmt: skip
+)
 RESPONSE_TIME = _service(
     "supersmartmatch_response_time_seconds", "histogram", "Response time in seconds.",
     (VERSION, ENDPOINT, METHOD), "seconds", buckets=LATENCY_BUCKETS_SECONDS,
-)  # fmt: skip
+)
 MATCH_ACCURACY = _service(
     "supersmartmatch_accuracy_score", "histogram", "Matching accuracy score.",
     (VERSION, ALGORITHM, SEGMENT), "score 0 to 1", buckets=SCORE_BUCKETS,
-)  # fmt: skip
+)
 MATCHES_TOTAL = _service(
     "supersmartmatch_matches_total", "counter", "Matches made, by success ('True' or 'False').",
     (VERSION, ALGORITHM, SUCCESS, SEGMENT), "matches",
-)  # fmt: skip
+)
 MATCH_VALUE = _service(
     "supersmartmatch_match_value_total", "counter", "Value of successful matches, in the spec's currency.",
     (VERSION, SEGMENT), "currency",
-)  # fmt: skip
+)
 MATCH_VALUE_SQUARED = _service(
     "supersmartmatch_match_value_squared_total", "counter",
     "Sum of the squares of the values of successful matches, so that means can be tested.",
     (VERSION, SEGMENT), "currency squared",
-)  # fmt: skip
+)
 ACTIVE_USERS = _service(
     "supersmartmatch_active_users", "gauge", "Number of active users.",
     (VERSION, "user_type"), "users", multiprocess_mode="livesum",
-)  # fmt: skip
+)
 TRAFFIC_SPLIT = _service(
     "supersmartmatch_traffic_split_ratio", "gauge", "Ratio of traffic going to each version.",
     (VERSION,), "ratio", multiprocess_mode="livemostrecent",
-)  # fmt: skip
+)
 USER_RATING = _service(
     "supersmartmatch_user_rating", "histogram", "Ratings given by users, 1 to 5 stars.",
     (VERSION, SEGMENT), "stars", buckets=RATING_BUCKETS,
-)  # fmt: skip
+)
 FORMAT_CHECKS = _service(
     "supersmartmatch_format_checks_total", "counter", "Answers checked against a partner's format, by result.",
     (VERSION, PARTNER, "compatible"), "checks",
-)  # fmt: skip
+)
 FALLBACK_ANSWERS = _service(
     "supersmartmatch_fallback_answers_total", "counter", "Answers given by the emergency fallback.",
     (VERSION, ENDPOINT, SEGMENT), "answers",
-)  # fmt: skip
+)
 CACHE_REQUESTS = _service(
     "supersmartmatch_cache_requests_total", "counter", "Look-ups in the cache, by result (hit or miss).",
     (VERSION, "result"), "look-ups",
-)  # fmt: skip
+)
 RATE_LIMIT_REQUESTS = _service(
     "supersmartmatch_rate_limit_requests_total", "counter", "Requests counted against a quota, by decision.",
     (VERSION, SEGMENT, PARTNER, "decision"), "requests",
-)  # fmt: skip
+)
 BUILD_INFO = _service(
     "supersmartmatch_build_info", "gauge", "Always 1; the labels tell what is running.",
     (VERSION, "revision"), "1", multiprocess_mode="livemax",
-)  # fmt: skip
+)
 LABEL_VALUES_CAPPED = _service(
     "bascule_label_values_capped_total", "counter", "Label values counted as 'other' because of the cap.",
     ("metric", "label"), "observations",
-)  # fmt: skip
+)
 INSTRUMENT_PROBLEMS = _service(
     "bascule_instrument_problems_total", "counter", "Observations refused or recorded as 'unknown', by reason.",
     ("reason",), "observations",
-)  # fmt: skip
+)
 
 
 def _role(producer: str, name: str, kind: str, help: str, labels: tuple[str, ...], unit: str,
-          buckets: tuple[float, ...] = ()) -> Metric:  # fmt: skip
+          buckets: tuple[float, ...] = ()) -> Metric:
     return Metric(name, kind, help, labels, unit, producer, buckets)
 
 
@@ -156,23 +226,23 @@ LOG_LINES = _role("logs", "bascule_log_lines_total", "counter", "Lines read and 
 LOG_UNPARSED = _role(
     "logs", "bascule_log_unparsed_total", "counter", "Lines that match none of the source's formats.",
     ("source",), "lines",
-)  # fmt: skip
+)
 LOG_REQUESTS = _role(
     "logs", "bascule_log_requests_total", "counter", "Requests seen in logs; version_from: how it was known.",
     (VERSION, ENDPOINT, STATUS, "source", "version_from"), "requests",
-)  # fmt: skip
+)
 LOG_USAGE = _role(
     "logs", "bascule_log_usage_total", "counter", "Requests seen in logs, by partner and hour of the day (UTC).",
     (VERSION, PARTNER, "hour", "source"), "requests",
-)  # fmt: skip
+)
 LOG_RESPONSE_TIME = _role(
     "logs", "bascule_log_response_time_seconds", "histogram", "Response times seen in logs.",
     (VERSION, ENDPOINT, "source"), "seconds", LATENCY_BUCKETS_SECONDS,
-)  # fmt: skip
+)
 LOG_ACCURACY = _role(
     "logs", "bascule_log_accuracy_score", "histogram", "Accuracy scores seen in MATCH_RESULT lines.",
     (VERSION, ALGORITHM), "score 0 to 1", SCORE_BUCKETS,
-)  # fmt: skip
+)
 LOG_LAG_BYTES = _role("logs", "bascule_log_lag_bytes", "gauge", "Bytes written but not yet read.", ("source",), "bytes")
 LOG_LAG_SECONDS = _role(
     "logs", "bascule_log_lag_seconds", "gauge", "Age of the oldest byte not yet read.", ("source",), "seconds"
@@ -180,85 +250,89 @@ LOG_LAG_SECONDS = _role(
 LOG_PROBLEMS = _role(
     "logs", "bascule_log_problems_total", "counter", "Things that kept lines from being read or stored, by reason.",
     ("source", "reason"), "problems",
-)  # fmt: skip
+)
 LOG_MISREAD = _role(
     "logs", "bascule_log_misread_total", "counter",
     "Fields that could not be read as what they are, and lines that fit no format, by reason; the line is kept.",
     ("source", "format", "field", "reason"), "fields",
-)  # fmt: skip
+)
 LOG_TRIES = _role(
     "logs", "bascule_log_tries_total", "counter",
     "Servers that a balancer tried, with the status of each try; bascule_log_requests_total counts the answers.",
     (VERSION, ENDPOINT, STATUS, "source"), "tries",
-)  # fmt: skip
+)
 LOG_TRY_TIME = _role(
     "logs", "bascule_log_try_time_seconds", "histogram", "Time that each try of a balancer took.",
     (VERSION, ENDPOINT, "source"), "seconds", LATENCY_BUCKETS_SECONDS,
-)  # fmt: skip
+)
 LOG_INTERNAL = _role(
     "logs", "bascule_log_internal_total", "counter",
     "Requests of internal callers (scrapes, probes, other services), which are not in the traffic.",
     ("source",), "requests",
-)  # fmt: skip
+)
 LOG_EXPIRED = _role(
     "logs", "bascule_log_expired_rows_total", "counter", "Rows dropped because they were older than logs.retention.",
     ("source",), "rows",
-)  # fmt: skip
+)
 LOG_CONSUMERS = _role(
     "logs", "bascule_log_consumers", "gauge", "Distinct users seen in logs within the window (1h, 24h or 30d).",
     (VERSION, "window"), "users",
-)  # fmt: skip
+)
 LOG_RETENTION = _role(
     "logs", "bascule_log_retention_ratio", "gauge",
     "Share of the version's users of the window before the last that came back in the last, on any version.",
     (VERSION, "window"), "ratio",
-)  # fmt: skip
+)
 LOG_RETENTION_STATE = _role(
     "logs", "bascule_log_retention_state", "gauge", "1 for the state the retention figure is in, else 0.",
     (VERSION, "window", "state"), "1",
-)  # fmt: skip
+)
 LOG_EVENTS_DUPLICATE = _role(
     "logs", "bascule_log_duplicates_total", "counter", "Events sent again by a Beats client and left out.",
     ("source",), "events",
-)  # fmt: skip
+)
 LOG_SENT = _role(
     "logs", "bascule_log_documents_total", "counter", "Documents sent on to Elasticsearch or OpenSearch, by result.",
     ("result",), "documents",
-)  # fmt: skip
+)
 LOG_SPOOLED = _role(
     "logs", "bascule_log_spooled_segments", "gauge", "Segments not yet sent on to Elasticsearch or OpenSearch.", (),
     "segments",
-)  # fmt: skip
+)
 
 SIGNAL_LOG_EVIDENCE = _role(
     "judge", "bascule_signal_log_evidence", "gauge",
     "Evidence in nats that the candidate is worse than the baseline.", ("signal", SEGMENT), "nats",
-)  # fmt: skip
+)
 SIGNAL_THRESHOLD = _role(
     "judge", "bascule_signal_log_evidence_threshold", "gauge", "Evidence from which the signal alarms.",
     ("signal", SEGMENT), "nats",
-)  # fmt: skip
+)
 SIGNAL_ALARM = _role(
     "judge", "bascule_signal_alarm", "gauge", "1 while the signal's alarm stands, else 0.", ("signal", SEGMENT), "1"
+)
+SIGNAL_ALARM_INFO = _role(
+    "judge", "bascule_signal_alarm_info", "gauge", "1 for each alarm that stands; `text` is what it says.",
+    ("signal", SEGMENT, "text"), "1",
 )
 SIGNAL_STATE = _role(
     "judge", "bascule_signal_state", "gauge", "1 for the state the signal is in, else 0.",
     ("signal", SEGMENT, "state"), "1",
-)  # fmt: skip
+)
 SIGNAL_VALUE = _role(
     "judge", "bascule_signal_value", "gauge", "The signal's value since the phase began.",
     ("signal", SEGMENT, VERSION), "the signal's unit",
-)  # fmt: skip
+)
 SIGNAL_EFFECT = _role(
     "judge", "bascule_signal_effect", "gauge",
     "Candidate minus baseline since the phase began: estimate, and bounds valid at every look.",
     ("signal", SEGMENT, "bound"), "the signal's unit",
-)  # fmt: skip
+)
 DETECTABLE_EFFECT = _role(
     "judge", "bascule_signal_detectable_effect", "gauge",
     "Smallest candidate/baseline rate ratio found within 30 s at the median, at the present traffic.",
     ("signal", SEGMENT), "ratio",
-)  # fmt: skip
+)
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
 GATE_STATE = _role(
     "judge", "bascule_gate_state", "gauge", "1 for the state the gate is in, else 0.", ("gate", "state"), "1"
@@ -278,7 +352,7 @@ JUDGE_TICK_SECONDS = _role(
 PLANNED_SHARE = _role(
     "incidents", "bascule_planned_share_ratio", "gauge", "Share of the segment that the plan gives the candidate.",
     (SEGMENT,), "ratio",
-)  # fmt: skip
+)
 PHASE = _role(
     "incidents", "bascule_phase", "gauge", "Number of the present phase: 0 before the first, then 1, 2, ...", (), "1"
 )
@@ -291,15 +365,26 @@ INCIDENTS_OPEN = _role(
 NOTIFICATIONS_RECEIVED = _role(
     "incidents", "bascule_notifications_received_total", "counter", "Notifications received from Alertmanager.",
     ("status",), "notifications",
-)  # fmt: skip
+)
 ROLE_RESTARTS = _role(
     "stack", "bascule_process_restarts_total", "counter", "Times a started program was started again after a crash.",
     ("process",), "restarts",
-)  # fmt: skip
+)
 
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")
 
+REQUESTS_REFUSED = _role(
+    "api", "bascule_http_requests_refused_total", "counter", "Requests that a role refused, by status.",
+    (STATUS,), "requests",
+)
+# fmt: on
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+# What only `bascule.instrument` exports: other libraries have the two of HTTP as well.
+OWN_METRICS = frozenset(m.name for m in METRICS if m.producer == "instrument") - {
+    HTTP_REQUESTS.name,
+    HTTP_DURATION.name,
+}
 
 # ---------------------------------------------------------------- recording rules of the source document
 
@@ -350,11 +435,22 @@ class Recorded(StrEnum):
     PLANNED_BY_SEGMENT = "segment:planned_share:max"
     PLANNED_BY_VERSION = "version_segment:planned_share:ratio"
     SERVICE_UP = "bascule:service_up"
+    PROBE_FAILURE = "probe:failure:reason"  # with the label `reason`
+    CERTIFICATE_EXPIRY = "probe:certificate_expiry_timestamp_seconds:last"
     SERVICE_AVAILABILITY = "job:availability:avg5m"
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"
     SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
+
+
+def quantile_name(level: str, quantile: str) -> str:
+    """Where a quantile is recorded: `quantile_name("version_segment", "p95")`, by version and segment."""
+    return f"{level}:signal:{quantile}_rate5m"
+
+
+def mix_adjusted_quantile_name(quantile: str) -> str:
+    return f"version:signal:{quantile}_standardised_rate5m"
 
 
 SLA_GROWTH = "sla:{}_{}:growth1m"  # signal, side: exact growth of its counters in the last minute (spec/growth.py)
@@ -378,25 +474,27 @@ class RuleGroup(StrEnum):
 
 
 class Alert(StrEnum):
-    SERVICE_DOWN = "ServiceDown"
+    """The alerts that code names, in the order in which their rules stand in a group (others follow by name)."""
+
     RESPONSE_TIME_HIGH = "ResponseTimeHigh"
     ACCURACY_DEGRADED = "AccuracyDegraded"
-    MIGRATION_STALLED = "MigrationStalled"
     V2_ERROR_SPIKE = "V2ErrorSpike"
+    MIGRATION_STALLED = "MigrationStalled"
+    SERVICE_DOWN = "ServiceDown"
     CACHE_HIT_RATE_LOW = "CacheHitRateLow"
     CANDIDATE_WORSE = "CandidateWorse"  # the judge's own alarm
     SIGNAL_NO_DATA = "SignalNoData"
-    ROLLBACK_TRIGGERED = "RollbackTriggered"
-    # gates: they hold a promotion and are nobody's page
-    TARGET_UNMET = "TargetUnmet"
-    GATE_UNMET = "GateUnmet"
-    # promises to segments and partners
+    # objectives of segments and partners
     SEGMENT_ACCURACY_LOW = "SegmentAccuracyLow"
     SEGMENT_ERRORS_HIGH = "SegmentErrorsHigh"
     PARTNER_ERRORS_HIGH = "PartnerErrorsHigh"
-    PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
     PARTNER_FORMAT_BROKEN = "PartnerFormatBroken"
+    PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
+    # gates: they hold a promotion back and page nobody
+    TARGET_UNMET = "TargetUnmet"
+    GATE_UNMET = "GateUnmet"
+    ROLLBACK_TRIGGERED = "RollbackTriggered"
     # SLAs
     SLA_BREACHED = "SlaBreached"
     SLA_AT_RISK = "SlaAtRisk"
@@ -419,13 +517,14 @@ class Alert(StrEnum):
     # the monitoring itself
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
+    ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
     JUDGE_STUCK = "JudgeStuck"
+    LABEL_VALUES_CAPPED = "LabelValuesCapped"
     RULES_FAILING = "RulesFailing"
     NOTIFICATIONS_FAILING = "NotificationsFailing"
     CONFIG_RELOAD_FAILED = "ConfigReloadFailed"
     LOGS_BEHIND = "LogsBehind"
     LOGS_UNPARSED = "LogsUnparsed"
-    LABEL_VALUES_CAPPED = "LabelValuesCapped"
 
 
 def log_index_prefix(migration: str) -> str:

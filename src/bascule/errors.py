@@ -3,6 +3,8 @@
 BasculeError
 ├── SpecError             the spec is wrong; holds every problem with its line
 ├── UsageError            a command was called in a way that cannot work
+│   ├── NotAllowed        the token that a request needs is missing or wrong
+│   └── OtherMigration    a role serves another migration than the one that is meant
 ├── ProgramMissing        a program such as prometheus is not on this machine
 ├── PortBusy              a port is already taken
 ├── AlreadyRunning        another Bascule holds the same state folder
@@ -22,6 +24,8 @@ __all__ = [
     "AlreadyRunning",
     "BasculeError",
     "DeliveryFailed",
+    "NotAllowed",
+    "OtherMigration",
     "PortBusy",
     "Problem",
     "ProcessFailed",
@@ -55,6 +59,14 @@ class BasculeError(Exception):
 
 class UsageError(BasculeError):
     exit_code = 2
+
+
+class NotAllowed(UsageError):
+    pass
+
+
+class OtherMigration(UsageError):
+    pass
 
 
 @dataclass(frozen=True)

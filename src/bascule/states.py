@@ -85,7 +85,7 @@ MEANINGS: dict[Cause, Meaning] = {
     ),
     Cause.STALE: Meaning(
         "The newest sample is older than a few scrape intervals.",
-        "Compare stack.scrape.interval with the server's real interval: `bascule check --prometheus URL`.",
+        "Compare stack.scrape.interval with the server's real interval, which its page Targets shows.",
     ),
     Cause.NO_SERIES: Meaning(
         "Prometheus holds no series of the metric for this version.",
@@ -93,7 +93,7 @@ MEANINGS: dict[Cause, Meaning] = {
     ),
     Cause.UNPROVEN: Meaning(
         "The selector of the bad (or good) events names a label or value that this version's series do not have.",
-        "Compare the selector with the labels that exist: `bascule check --prometheus URL` lists them.",
+        "Compare the selector with the labels that exist: `bascule generate SPEC --verify URL` shows what has no data.",
     ),
     Cause.UNIT: Meaning(
         "The unit of a time is unknown, so that it cannot be held against a limit.",

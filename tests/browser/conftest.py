@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bascule.console.browser import Browser, Page
+from bascule.console import Browser, BrowserPage
 
 sys.path.insert(0, str(Path(__file__).parent))
 import pretend
@@ -41,11 +41,11 @@ def own_house(tmp_path: Path) -> Iterator[Pretended]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser) -> Iterator[Callable[..., BrowserPage]]:
     """Opens a page at an address and waits until it is live."""
-    opened: list[Page] = []
+    opened: list[BrowserPage] = []
 
-    def visit(url: str, width: int = 1440, height: int = 900, dark: bool = False) -> Page:
+    def visit(url: str, width: int = 1440, height: int = 900, dark: bool = False) -> BrowserPage:
         page = browser.page(width, height, dark=dark)
         opened.append(page)
         page.open(url)

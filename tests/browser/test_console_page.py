@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bascule.console import screenshots
-from bascule.console.browser import Browser, Page
+from bascule.console import Browser, BrowserPage, screenshots
 
 if TYPE_CHECKING:
     from pretend import Pretended
 
 pytestmark = pytest.mark.integration
 
-Visit = Callable[..., Page]
+Visit = Callable[..., BrowserPage]
 HOSTILE = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
 VERDICT = "document.querySelector('#verdict').dataset.verdict"
 CHART = "!!document.querySelector('.traffic canvas')"

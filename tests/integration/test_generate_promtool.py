@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from alert_specs import EVERYTHING
 
-from bascule.generate import generate, texts, write
-from bascule.generate.alerts_infrastructure import EXPIRY
+from bascule.alerts import catalogue, figures
+from bascule.generate import generate, write
 from bascule.processes import programs
-from bascule.spec import load, parse
+from bascule.spec import built_in_text, load, parse
 
 pytestmark = pytest.mark.integration
 
@@ -21,20 +22,28 @@ OURS = sorted((HERE / "promtool").glob("*.yml"))
 LITERAL = HERE / "fixtures" / "source-document"
 
 
+EXPIRY = catalogue()["CertificateExpires"].description.replace("[[duration]]", figures.DURATION)
+
+
 def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     path = programs.find(program)
     command = [str(path), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=programs.environment(program), check=False)
 
 
-# The built-in spec, one with names of its own, and the least there can be.
-SPECS = ["supersmartmatch", *sorted((HERE / "fixtures" / "golden").glob("*/spec.yaml"))]
+GOLDEN = HERE / "fixtures" / "golden"
+SPECS = {
+    "built in": built_in_text(),
+    "mapped": (GOLDEN / "mapped" / "spec.yaml").read_text("utf-8"),  # names of its own
+    "minimal": (GOLDEN / "minimal" / "spec.yaml").read_text("utf-8"),
+    "everything": EVERYTHING,  # every alert there is
+}
 
 
-@pytest.fixture(scope="module", params=SPECS, ids=["built in", "mapped", "minimal"])
+@pytest.fixture(scope="module", params=SPECS)
 def every(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("generated")
-    write(load(request.param), folder)
+    write(parse(SPECS[request.param]), folder)
     return folder
 
 
@@ -82,18 +91,18 @@ def test_amtool_accepts_the_alertmanager_configuration(every: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "value", "text"),
     [
-        (texts.PERCENT, 0.0213377, "2.134%"),
-        (texts.POINTS, 0.0213377, "2.1 points"),
-        (texts.POINTS, -0.72, "-72 points"),
-        (texts.POINTS, 1e-17, "0 points"),
-        (texts.DURATION, 0.0834567, "83.46ms"),
-        (texts.DURATION, 2.4375, "2.438s"),
-        (texts.COUNT, 17.0023, "17"),
-        (texts.value_in("ratio"), 0.98, "98%"),
-        (texts.value_in("EUR per match"), 11.23456, "11.23 EUR per match"),
-        (texts.difference_in("stars"), -0.0789, "-0.08 stars"),
-        (f"It {EXPIRY}.", -60, "It has expired."),
-        (f"It {EXPIRY}.", 90000, "It expires in 1d 1h 0m 0s."),
+        (figures.PERCENT, 0.0213377, "2.134%"),
+        (figures.POINTS, 0.0213377, "2.1 points"),
+        (figures.POINTS, -0.72, "-72 points"),
+        (figures.POINTS, 1e-17, "0 points"),
+        (figures.DURATION, 0.0834567, "83.46ms"),
+        (figures.DURATION, 2.4375, "2.438s"),
+        (figures.COUNT, 17.0023, "17"),
+        (figures.value_in("ratio"), 0.98, "98%"),
+        (figures.value_in("EUR per match"), 11.23456, "11.23 EUR per match"),
+        (figures.difference_in("stars"), -0.0789, "-0.08 stars"),
+        (EXPIRY, -60, "The certificate of  has expired."),
+        (EXPIRY, 90000, "The certificate of  expires in 1d 1h 0m 0s."),
     ],
 )
 def test_figures_read_well(template: str, value: float, text: str, tmp_path: Path) -> None:

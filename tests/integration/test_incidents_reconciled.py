@@ -11,10 +11,19 @@ import httpx
 import pytest
 
 from bascule import incidents
-from bascule.incidents import IncidentsClient
+from bascule.api import IncidentsClient, Tokens
 from bascule.spec import load
 from bascule.spec.model import EscalationStep, Notify, Ports, Receiver, Stack, Webhook
 
+ROUTE = """
+route: {{receiver: machine, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
+receivers:
+  - name: machine
+    webhook_configs:
+      - url: "http://127.0.0.1:{port}/api/webhook"
+        send_resolved: true
+        http_config: {{authorization: {{credentials: "{token}"}}}}
+"""
 pytestmark = pytest.mark.integration
 RULES = """
 groups:
@@ -34,7 +43,10 @@ def house(tmp_path, free_port, webhook, metrics_page, start_prometheus, start_al
     """A service, Prometheus, Alertmanager and the incidents role; people are a webhook."""
     port = free_port()
     service = metrics_page()
-    alertmanager = start_alertmanager(webhook=f"http://127.0.0.1:{port}/api/webhook")
+    state = tmp_path / "state"
+    tokens = Tokens(state)
+    tokens.ensure()
+    alertmanager = start_alertmanager(config=ROUTE.format(port=port, token=tokens.webhook))
     prometheus = start_prometheus(
         scrape={"shop": [service.target]}, rules={"services.yml": RULES}, alertmanager=alertmanager.url
     )
@@ -43,14 +55,14 @@ def house(tmp_path, free_port, webhook, metrics_page, start_prometheus, start_al
     steps = {"technical": [EscalationStep(after=0, to="on-call")]}
     spec = load("supersmartmatch").model_copy(
         update={
-            "stack": Stack(state=tmp_path / "state", ports=ports),
+            "stack": Stack(state=state, ports=ports),
             "notify": Notify(receivers={"on-call": people}, escalation=steps),
         }
     )
     stop = threading.Event()
     thread = threading.Thread(target=incidents.run, args=(spec, stop))
     thread.start()
-    client = IncidentsClient(spec.stack.url("incidents"))
+    client = IncidentsClient(spec)
     eventually(lambda: answers(spec.stack.url("incidents") + "/health"))
     yield service, prometheus, alertmanager, client, webhook
     client.close()
@@ -76,11 +88,11 @@ def test_a_stopped_prometheus_resolves_nothing_and_its_return_does(house, eventu
     service.up = False
     eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown"], 20)
     prometheus.kill()
-    eventually(lambda: client.incidents()[0]["status"] == "unknown", 40)
+    eventually(lambda: client.incidents()[0].status == "unknown", 40)
     assert subjects(webhook) == ["CRITICAL: ServiceDown"]
     service.up = True
     prometheus.start()
-    eventually(lambda: client.incidents()[0]["status"] == "resolved", 40)
+    eventually(lambda: client.incidents()[0].status == "resolved", 40)
     eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown", "RESOLVED: ServiceDown"])
 
 
@@ -94,7 +106,7 @@ def test_a_hung_alertmanager_keeps_nobody_from_being_told_within_twelve_seconds(
         assert time.monotonic() - failed < 12
     finally:
         os.kill(alertmanager.pid, signal.SIGCONT)
-    eventually(lambda: client.incidents()[0]["deliveries"] > 1, 20)
+    eventually(lambda: client.incidents()[0].deliveries > 1, 20)
     assert len(client.incidents()) == 1
 
 
@@ -103,10 +115,10 @@ def test_an_end_that_nobody_delivered_is_found_and_the_next_failure_is_a_new_inc
     service, _, alertmanager, client, webhook = house
     service.up = False
     eventually(lambda: subjects(webhook) == ["CRITICAL: ServiceDown"], 20)
-    client.acknowledge(client.incidents()[0]["id"], "ada")
+    client.acknowledge(client.incidents()[0].id, "ada")
     alertmanager.kill()
     service.up = True
-    eventually(lambda: client.incidents()[0]["status"] == "resolved", 20)
+    eventually(lambda: client.incidents()[0].status == "resolved", 20)
     service.up = False
     eventually(lambda: len(client.incidents()) == 2, 20)
     eventually(lambda: subjects(webhook).count("CRITICAL: ServiceDown") == 2, 20)

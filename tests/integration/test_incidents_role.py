@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from bascule import incidents
-from bascule.incidents import IncidentsClient
+from bascule.api import IncidentsClient, Tokens
+from bascule.api.tokens import WEBHOOK, write_private
+from bascule.generate.alerting.alertmanager_config import alertmanager_config
 from bascule.processes import programs
 from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import load
@@ -23,7 +25,7 @@ from bascule.spec.model import EscalationStep, Notify, Ports, Receiver, ShareHoo
 pytestmark = pytest.mark.integration
 ROUTE = """
 route: {{receiver: machine, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
-receivers: [{{name: machine, webhook_configs: [{{url: "{url}/api/webhook", send_resolved: true}}]}}]
+receivers: [{{name: machine, webhook_configs: [{webhook}]}}]
 """
 
 
@@ -81,7 +83,7 @@ def role(spec, eventually):
     stop = threading.Event()
     thread = threading.Thread(target=incidents.run, args=(spec, stop))
     thread.start()
-    client = IncidentsClient(spec.stack.url("incidents"))
+    client = IncidentsClient(spec)
     eventually(lambda: _answers(spec.stack.url("incidents") + "/health"))
     yield client
     client.close()
@@ -92,9 +94,12 @@ def role(spec, eventually):
 
 @pytest.fixture
 def alertmanager(spec, role, tmp_path, eventually):
-    (tmp_path / "alertmanager.yml").write_text(ROUTE.format(url=spec.stack.url("incidents")))
+    (webhook,) = alertmanager_config(spec)["receivers"][0]["webhook_configs"]  # as it is generated
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "alertmanager.yml").write_text(ROUTE.format(webhook=json.dumps(webhook)))
+    write_private(tmp_path / "secrets" / WEBHOOK, Tokens(spec.stack.state).webhook)
     command = [
-        str(programs.find("prometheus-alertmanager")), f"--config.file={tmp_path}/alertmanager.yml",
+        str(programs.find("prometheus-alertmanager")), f"--config.file={tmp_path}/config/alertmanager.yml",
         f"--storage.path={tmp_path}/alertmanager", f"--web.listen-address=127.0.0.1:{spec.stack.ports.alertmanager}",
         "--cluster.listen-address=", "--log.level=error",
     ]  # fmt: skip
@@ -125,11 +130,11 @@ def test_an_alert_reaches_people_and_climbs_and_ends_only_by_the_judges_own_word
 ):
     alertmanager.post([alert(60)])
     (incident,) = eventually(role.incidents)
-    assert time.time() - incident["received"] < 5
+    assert time.time() - incident.received.timestamp() < 5
     eventually(lambda: any("CRITICAL" in s for s in people.subjects()))
     eventually(lambda: sum("CRITICAL" in s for s in people.subjects()) == 2)
     alertmanager.post([alert(-0.5)])
-    eventually(lambda: role.incidents()[0]["status"] == "unknown")
+    eventually(lambda: role.incidents()[0].status == "unknown")
     assert not any("RESOLVED" in s for s in people.subjects())
     keys = [told["key"] for told in people.told]
     assert len(keys) == len(set(keys))
@@ -139,38 +144,38 @@ def test_an_acknowledgement_in_time_keeps_the_next_level_asleep(role, alertmanag
     alertmanager.post([alert(60)])
     (incident,) = eventually(role.incidents)
     eventually(lambda: len(people.told) == 1)
-    role.acknowledge(incident["id"], "ada")
+    role.acknowledge(incident.id, "ada")
     eventually(lambda: any("ACKNOWLEDGED by ada" in s for s in people.subjects()))
-    eventually(lambda: time.time() > incident["received"] + 3.5)
+    eventually(lambda: time.time() > incident.received.timestamp() + 3.5)
     assert sum("CRITICAL" in s for s in people.subjects()) == 1
 
 
 def test_maintenance_is_silent_in_alertmanager_and_its_end_is_loud_again(role, alertmanager, people, eventually):
     now = time.time()
     window = role.add_maintenance(now - 5, now + 3600, "database upgrade", "ada", ["redis"])
-    assert window["silence"]
+    assert window.silence
     alertmanager.post([alert(60, alertname="ServiceDown", job="redis")])
     eventually(lambda: alertmanager.alerts()[0]["status"]["state"] == "suppressed")
     assert role.incidents() == []
-    role.end_maintenance(window["id"], "ada")
+    role.end_maintenance(window.id, "ada")
     eventually(lambda: role.incidents(), 15)
     (kept,) = role.maintenance()
-    assert kept["ends"] < now + 60
+    assert kept.ends.timestamp() < now + 60
 
 
 def test_moving_the_share_runs_the_hook_and_writes_who_and_why(role, tmp_path):
     step = role.set_phase(2, "ada", "gates passed")
-    assert (step["number"], step["share"]) == (2, 0.25)
+    assert (step.number, step.share) == (2, 0.25)
     assert (tmp_path / "moved-25").exists()
-    assert role.timeline()[-1]["who"] == "ada"
+    assert role.timeline()[-1].who == "ada"
 
 
 def test_a_review_tells_the_whole_story_even_without_prometheus(role, alertmanager, people, eventually):
     alertmanager.post([alert(60)])
     (incident,) = eventually(role.incidents)
-    role.note(incident["id"], "rolled back by hand", "ada")
+    role.note(incident.id, "rolled back by hand", "ada")
     eventually(lambda: role.notices())
-    text = role.summary(incident["id"])
+    text = role.summary(incident.id)
     for part in ("CandidateWorse", "rolled back by hand", "on-call", "Prometheus could not be asked"):
         assert part in text
 

@@ -22,9 +22,18 @@ from typer.testing import CliRunner
 from bascule.cli import output
 from bascule.cli.commands import app
 from bascule.conventions import State, Verdict
-from bascule.judge import Board, Judge, Stretch, backtest, build_app, compare, gate, run
-from bascule.judge.live import Watch
-from bascule.judge.plan import read_plan
+from bascule.judge import (
+    LiveJudge,
+    PhaseWatch,
+    Stretch,
+    VerdictBoard,
+    backtest,
+    build_app,
+    compare,
+    gate,
+    read_plan,
+    run,
+)
 from bascule.processes import ports
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
@@ -47,8 +56,8 @@ class Shops:
     pages: dict[str, object]
     prometheus: object
     alertmanager: object
-    board: Board
-    judge: Judge
+    board: VerdictBoard
+    judge: LiveJudge
 
     def plan(self, number: int, shares: dict[str, float]) -> None:
         for segment, rate in TRAFFIC.items():
@@ -72,8 +81,8 @@ def shops(start_prometheus, start_alertmanager, webhook, metrics_page) -> Iterat
     one = house.Shop("v1", 1, {})
     two = house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)
     spec, board = house.shop_spec(house.SPEC.replace("recovery: 10s", "recovery: 4s")), None
-    board = Board(spec)
-    judge = Judge(spec, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
+    board = VerdictBoard(spec)
+    judge = LiveJudge(spec, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
     made = Shops(spec, one, two, pages, prometheus, alertmanager, board, judge)
     made.plan(0, NOWHERE)
 
@@ -85,7 +94,7 @@ def shops(start_prometheus, start_alertmanager, webhook, metrics_page) -> Iterat
 
 
 @contextmanager
-def looking(judge: Judge) -> Iterator[None]:
+def looking(judge: LiveJudge) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=judge.run, args=(stop,))
     thread.start()
@@ -147,7 +156,7 @@ def test_a_judge_that_starts_late_is_where_the_one_that_never_stopped_is(shops, 
     with_history = shops.judge.watch
     client = Prometheus(shops.prometheus.url)
     plan = read_plan(client, 0.0)
-    fresh = Watch(shops.spec, client, plan)
+    fresh = PhaseWatch(shops.spec, client, plan)
 
     def same() -> bool:
         fresh.advance(client.scalar("time()"))
@@ -166,7 +175,7 @@ def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
     eventually(lambda: shops.verdict == "hold", 20)
     shops.plan(2, HALF)
     eventually(lambda: shops.line("errors", "all").get("samples_candidate", 0) > 150, 20)
-    client = TestClient(build_app(shops.board))
+    client = TestClient(build_app(shops.board), base_url="http://127.0.0.1")
     verdict = client.get("/api/verdict").json()
     assert set(verdict) == {
         "migration", "verdict", "since", "phase", "reasons", "signals", "gates", "rollback", "tick",
@@ -181,7 +190,7 @@ def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
     body = {"name": "shop", "namespace": "prod", "phase": "Progressing", "checksum": "1", "metadata": {}}
     assert client.post("/api/flagger/rollout", json=body).status_code == 200
     assert client.post("/api/flagger/rollback", json=body).status_code == 412
-    assert client.post("/api/flagger/else", json=body).status_code == 404
+    assert client.post("/api/flagger/else", json=body).status_code == 400
 
 
 def test_without_prometheus_the_verdict_is_no_data_and_comes_back_with_it(shops, eventually):
@@ -307,7 +316,7 @@ def test_a_backtest_without_data_says_so_and_exits_4(prometheus_server, tmp_path
     asked = ["backtest", str(spec), "--from", "now-2m", "--prometheus", prometheus_server.url]
     done = bascule(*asked)
     assert done.exit_code == 4
-    assert "NO DATA: the judge could compare nothing. No series of v1 has been seen." in done.output
+    assert "NO DATA: the judge had nothing to compare. No series of v1 has been seen." in done.output
     told = json.loads(bascule(*asked, "--json").output)
     assert told["sources"][0] == {"by": "judge", "fired": None}
 
@@ -316,7 +325,7 @@ def test_a_rebuild_of_the_phase_is_quick(recorded):
     spec = scraped_every_two_seconds()
     plan = read_plan(recorded, 0.0, at=BEGIN + 1190)
     begun = time.monotonic()
-    watch = Watch(spec, recorded, plan)
+    watch = PhaseWatch(spec, recorded, plan)
     watch.advance(BEGIN + 1190.0)
     assert watch.engine.seconds > 800
     assert ("errors", "freemium") in watch.engine.standing

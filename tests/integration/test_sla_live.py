@@ -6,9 +6,7 @@ import time
 
 import pytest
 
-from bascule.sla import evaluate, render_html
-from bascule.sla.journal import Journal
-from bascule.sla.render import render_json
+from bascule.sla import JournalSpan, evaluate, render_html, render_json
 from bascule.spec import load
 
 pytestmark = pytest.mark.integration
@@ -35,7 +33,7 @@ def test_a_few_seconds_are_reported_with_what_they_cover_of_their_window(start_p
     page.text = exposition(3000, 60)
     eventually(lambda: server.client.scalar("http_requests_total{status='503'}") == 60)
     eventually(lambda: time.time() > started + 3)
-    report = evaluate(load("supersmartmatch"), server.client, started, time.time(), journal=Journal(True))
+    report = evaluate(load("supersmartmatch"), server.client, started, time.time(), journal=JournalSpan(True))
     by_name = {objective.name: objective for objective in report.objectives}
     errors = by_name["error_rate"].whole.current
     assert (errors.total, errors.bad) == (2000, 60)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bascule.sla import evaluate
-from bascule.sla.journal import Journal
+from bascule.sla import JournalSpan, evaluate
 from bascule.spec import parse
 
 pytestmark = pytest.mark.integration
@@ -45,7 +44,7 @@ def test_versions_are_told_apart_by_the_names_of_their_metrics(start_prometheus,
     page.text = exposition(600, 50)
     eventually(lambda: server.client.scalar('shop_v2_requests_total{status="500"}') == 50)
     ended = server.client.instant("time()")[0].value + 1
-    report = evaluate(parse(SPEC), server.client, started, ended, journal=Journal(True))
+    report = evaluate(parse(SPEC), server.client, started, ended, journal=JournalSpan(True))
     by_name = {objective.name: objective for objective in report.objectives}
     assert (by_name["error_rate"].whole.current.total, by_name["error_rate"].whole.current.bad) == (1000, 50)
     versions = {row.name: row.assessment.current for row in by_name["error_rate"].rows if row.dimension == "version"}

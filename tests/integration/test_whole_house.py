@@ -85,12 +85,12 @@ def test_a_killed_candidate_is_said_within_ten_seconds_and_silence_ends_no_alarm
         house.wait_for("the page to say that V2 is down", lambda: page_says_down(house), 10)
         assert time.time() - crash < 10
         house.wait(30)
-        assert {incident["status"] for incident in alarms(house, fault)} == {"open"}
-        assert house.verdict()["verdict"] in ("roll_back", "no_data")
+        assert {incident.status for incident in alarms(house, fault)} == {"open"}
+        assert house.verdict().verdict in ("roll_back", "no_data")
 
 
 def alarms(house, since):
-    return [i for i in house.incidents() if i["alert"] == "CandidateWorse" and i["received"] >= since]
+    return [i for i in house.incidents() if i.alert == "CandidateWorse" and i.received.timestamp() >= since]
 
 
 def page_says_down(house):
@@ -106,6 +106,6 @@ def test_identical_versions_with_different_mixes_of_segments_raise_no_alarm(tmp_
         house.set_phase(3, "half of the traffic")
         house.wait(75)
         assert house.incidents() == []
-        signals = {(s["signal"], s["segment"]): s["state"] for s in house.verdict()["signals"]}
+        signals = {(s.signal, s.segment): s.state for s in house.verdict().signals}
         assert signals["errors", "enterprise"] == "not_applicable"
         assert signals["errors", "freemium"] == "ok"

@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bascule.judge.engine import Engine
-from bascule.judge.outcome import outcome_of
-from bascule.judge.plan import Plan
-from bascule.judge.signals import JointLook, Schema
-from bascule.judge.surroundings import Sight, Surroundings
-from bascule.prometheus import NO_DATA, Sample, Series
+from bascule.judge import JointLook, PhaseEngine, PlanStep, Schema, Sight, Surroundings, outcome_of
+from bascule.prometheus import NO_DATA, Matrix, Sample, Series
 from bascule.spec import Selector, Spec
 
 SEGMENTS = ("enterprise", "api_partners", "freemium")
@@ -26,7 +22,7 @@ class PretendPrometheus:
 
     now: float = 0.0
     samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(default_factory=dict)
-    plan: Plan | None = None
+    plan: PlanStep | None = None
 
     def add(self, time: float, text: str, **labels: str) -> None:
         """One scrape: exposition text, as an instance with these target labels."""
@@ -46,6 +42,9 @@ class PretendPrometheus:
                 times, values = np.array(within).T
                 found.append(Series(dict(key), times, values))
         return found
+
+    def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
+        return Matrix.of((each.labels, each.times, each.values) for each in self.raw(selector, seconds, at))
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
         if expression.startswith("count("):
@@ -104,14 +103,14 @@ class Bench:
 
     spec: Spec
     bounds: Mapping[str, Sequence[float]]
-    plan: Plan
+    plan: PlanStep
     seed: int = 1
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
         self.schema = Schema(self.spec, self.bounds)
-        self.engine = Engine(self.schema, self.plan)
+        self.engine = PhaseEngine(self.schema, self.plan)
         self.time = self.plan.started
         self.up = (1.0, 1.0)
         self.seen = [self.time, self.time]
@@ -154,18 +153,18 @@ class Bench:
     ) -> None:
         n = int(self.random.poisson(traffic))
         bad = int(self.random.binomial(n, wrong))
-        self._add(into, "errors", "total", segment, n)
+        self._add(into, "errors", "events", segment, n)
         self._add(into, "errors", "bad", segment, bad)
-        self._add(into, "accuracy", "total", segment, n - bad)
+        self._add(into, "accuracy", "events", segment, n - bad)
         self._add(into, "accuracy", "good", segment, int(self.random.binomial(n - bad, right)))
         times = self.random.lognormal(np.log(latency), 0.3, n)
-        self._add(into, "latency", "count", segment, n)
+        self._add(into, "latency", "events", segment, n)
         for bound in self.bounds.get("latency", ()):
             self._add(into, "latency", bound, segment, int((times <= bound).sum()))
 
     def _rate(self, into: np.ndarray, segment: str, traffic: float, odds: Sequence[float]) -> None:
         given = self.random.choice([3, 4, 5], int(self.random.poisson(0.3 * traffic)), p=odds)
-        self._add(into, "satisfaction", "count", segment, len(given))
+        self._add(into, "satisfaction", "events", segment, len(given))
         self._add(into, "satisfaction", "sum", segment, int(given.sum()))
         for bound in self.bounds.get("satisfaction", ()):
             self._add(into, "satisfaction", bound, segment, int((given <= bound).sum()))
@@ -176,7 +175,8 @@ class Bench:
 
     def around(self, **more: object) -> Surroundings:
         sights = (Sight(self.seen[0], self.up[0]), Sight(self.seen[1], self.up[1]))
-        return Surroundings(**{"now": self.time, "sights": sights, "availability": self.course, **more})
+        course = np.array(self.course).reshape(-1, 2).T
+        return Surroundings(**{"now": self.time, "sights": sights, "availability": (course[0], course[1]), **more})
 
     def outcome(self, **more: object):
         return outcome_of(self.engine, self.around(**more))

@@ -618,8 +618,8 @@ def of(schema: Any, plan: Any) -> Judge:
             name,
             {"ratio": (None,), "histogram": schema.bounds.get(name, ())}.get(signal.kind, ()),
             getattr(signal, "harmful_increase", 0.0) if signal.kind == "ratio" else 0.0,
-            schema.segments(name),
-            schema.judged_segments(name),
+            schema.strata[name].leaves,
+            schema.strata[name].lines,
         )
         for name, signal in spec.signals.items()
         if signal.kind != "gauge"
@@ -637,7 +637,7 @@ def counts_of(schema: Any, increments: Any) -> dict[Stratum, Brought]:
         if signal.kind not in ("ratio", "histogram"):
             continue
         for bound in (None,) if signal.kind == "ratio" else schema.bounds[name]:
-            for segment in schema.segments(name):
+            for segment in schema.strata[name].leaves:
                 both = [_counted(schema, signal, name, bound, segment, increments[version]) for version in (0, 1)]
                 found[Stratum(name, bound, segment)] = Brought(*both[0], *both[1])
     return found
@@ -652,10 +652,10 @@ def _counted(
         return float(amounts[schema.column(name, part, segment)])
 
     if bound is not None:
-        return amount("count"), amount("count") - amount(bound)
+        return amount("events"), amount("events") - amount(bound)
     if signal.bad is not None:
-        return amount("total"), amount("bad")
-    return amount("total"), amount("total") - amount("good")
+        return amount("events"), amount("bad")
+    return amount("events"), amount("events") - amount("good")
 
 
 def follow(bench: Any) -> Judge:

@@ -17,8 +17,8 @@ import numpy as np
 
 from bascule.processes import programs
 from bascule.prometheus import Prometheus
-from bascule.sla.journal import Journal
-from bascule.sla.report import Assessment, Figure, Kind, Objective, Planned, Promise, Report, Row
+from bascule.sla import Assessment, JournalSpan, ObjectiveReport, PartReport, Planned, Report, WindowFigure
+from bascule.slo import Goal, SloKind
 from bascule.spec.growth import INTERVAL_SECONDS, growth_rules
 
 EXACT = 1e-9
@@ -48,9 +48,16 @@ def backfill_rules(client: Prometheus, spec, world, folder: Path, storage: Path)
     (folder / "rules.yml").write_text(json.dumps({"groups": [group]}))
     start, end = f"{world.times[0]:.0f}", f"{world.times[-1]:.0f}"
     promtool(
-        "tsdb", "create-blocks-from", "rules", f"--start={start}", f"--end={end}", f"--url={client.url}",
-        f"--output-dir={storage}", f"--eval-interval={INTERVAL_SECONDS:g}s", str(folder / "rules.yml"),
-    )  # fmt: skip
+        "tsdb",
+        "create-blocks-from",
+        "rules",
+        f"--start={start}",
+        f"--end={end}",
+        f"--url={client.url}",
+        f"--output-dir={storage}",
+        f"--eval-interval={INTERVAL_SECONDS:g}s",
+        str(folder / "rules.yml"),
+    )
 
 
 @contextmanager
@@ -59,9 +66,13 @@ def prometheus(storage: Path, folder: Path) -> Iterator[Prometheus]:
     (folder / "prometheus.yml").write_text("")
     port = free_port()
     command = [
-        str(programs.find("prometheus")), f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={storage}",
-        "--storage.tsdb.retention.time=100y", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
-    ]  # fmt: skip
+        str(programs.find("prometheus")),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={storage}",
+        "--storage.tsdb.retention.time=100y",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=error",
+    ]
     process = subprocess.Popen(command, env=_environment())
     client = Prometheus(f"http://127.0.0.1:{port}", timeout=60)
     try:
@@ -83,9 +94,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def journal_of(world) -> Journal:
+def journal_of(world) -> JournalSpan:
     start, end, service = world.maintenance
-    return Journal(True, maintenance=(Planned(start, end, "database upgrade", (service,)),))
+    return JournalSpan(True, maintenance=(Planned(start, end, "database upgrade", (service,)),))
 
 
 class Check:
@@ -117,7 +128,7 @@ def differences(report: Report, world) -> Check:
     return check
 
 
-def _objective(check: Check, report: Report, objective: Objective) -> None:
+def _objective(check: Check, report: Report, objective: ObjectiveReport) -> None:
     name = objective.name
     whole = Truth(check.world, objective.promise, {"version": "v2"} if objective.gain else {})
     _assessment(check, report, objective, name, whole, objective.whole, services=name == "availability")
@@ -139,18 +150,25 @@ def _objective(check: Check, report: Report, objective: Objective) -> None:
     _gain(check, objective)
 
 
-def where(row: Row) -> dict[str, str]:
+def where(row: PartReport) -> dict[str, str]:
     if row.dimension == "partner":
         return {"segment": "api_partners", "partner": row.name}
     return {row.dimension: row.name}
 
 
-def _assessment(check: Check, report: Report, objective: Objective, what: str, truth: Truth, ours: Assessment,
-                services: bool = False) -> None:  # fmt: skip
+def _assessment(
+    check: Check,
+    report: Report,
+    objective: ObjectiveReport,
+    what: str,
+    truth: Truth,
+    ours: Assessment,
+    services: bool = False,
+) -> None:
     current = truth.over(ours.current.start, ours.current.end)
     _figure(check, f"{what} current", ours.current, current)
     figures = [truth.over(*window) for window in _windows(report, objective)]
-    least = 0 if truth.promise.kind is Kind.AVAILABILITY else 100
+    least = 0 if truth.promise.kind is SloKind.AVAILABILITY else 100
     known = [f for f in figures if f.total >= least and f.spent is not None]
     check.equal(f"{what} windows", ours.windows, len(known))
     check.equal(f"{what} breaches", ours.breaches, sum(f.spent > 1 + EXACT for f in known))
@@ -163,12 +181,12 @@ def _assessment(check: Check, report: Report, objective: Objective, what: str, t
         check.equal(f"{what} outcome", ours.outcome == expected, True)
 
 
-def _figure(check: Check, what: str, ours: Figure, truth: Figure) -> None:
+def _figure(check: Check, what: str, ours: WindowFigure, truth: WindowFigure) -> None:
     for part in ("good", "total", "value", "spent"):
         check.equal(f"{what} {part}", getattr(ours, part), getattr(truth, part))
 
 
-def _windows(report: Report, objective: Objective) -> list[tuple[float, float]]:
+def _windows(report: Report, objective: ObjectiveReport) -> list[tuple[float, float]]:
     """The windows of an objective, worked out anew: days of Paris (UTC+1 in winter), or 24 hours ending every step."""
     start, end = report.start, report.end
     if objective.window_kind == "daily":
@@ -180,7 +198,7 @@ def _windows(report: Report, objective: Objective) -> list[tuple[float, float]]:
     return [(time - objective.window, time) for time in rolling_ends(report, objective)]
 
 
-def rolling_ends(report: Report, objective: Objective) -> list[float]:
+def rolling_ends(report: Report, objective: ObjectiveReport) -> list[float]:
     """The instants at which rolling windows are judged: every regular step that is a whole window after another."""
     step = _step(report)
     grid = np.arange(math.ceil(report.start / step) * step, report.end, step)
@@ -198,13 +216,13 @@ def _step(report: Report) -> float:
     return next(s for s in (60, 120, 300, 600, 900, 1800, 3600, 7200) if s >= shortest)
 
 
-def _track(check: Check, objective: Objective, truth: Truth) -> None:
+def _track(check: Check, objective: ObjectiveReport, truth: Truth) -> None:
     if objective.window_kind == "daily":
         for point in objective.track:
             check.equal(f"{objective.name} day {point.start}", point.value, truth.over(point.start, point.end).value)
 
 
-def _gain(check: Check, objective: Objective) -> None:
+def _gain(check: Check, objective: ObjectiveReport) -> None:
     gain = objective.gain
     if gain is None:
         return
@@ -238,47 +256,49 @@ def _comparison(check: Check, report: Report, comparison) -> None:
 class Truth:
     """One promise's figures, from events."""
 
-    def __init__(self, world, promise: Promise, where: dict[str, str]) -> None:
+    def __init__(self, world, promise: Goal, where: dict[str, str]) -> None:
         self.world, self.promise, self.where = world, promise, where
 
-    def over(self, start: float, end: float) -> Figure:
-        if self.promise.kind is Kind.AVAILABILITY:
+    def over(self, start: float, end: float) -> WindowFigure:
+        if self.promise.kind is SloKind.AVAILABILITY:
             return self._uptime(start, end)
-        if self.promise.kind is Kind.LATENCY:
+        if self.promise.kind is SloKind.LATENCY:
             return self._latency(start, end)
         good, total = self._ratio(start, end)
         bad = total - good
         if total <= 0:
-            return Figure(start, end, good, total, None, None)
-        value = bad / total if self.promise.kind is Kind.CEILING else good / total
-        return Figure(start, end, good, total, value, bad / total / self.promise.budget)
+            return WindowFigure(start, end, good, total, None, None)
+        value = bad / total if self.promise.kind is SloKind.CEILING else good / total
+        return WindowFigure(start, end, good, total, value, bad / total / self.promise.budget)
 
     def _ratio(self, start: float, end: float) -> tuple[float, float]:
-        accuracy = self.promise.kind is Kind.FLOOR and self.promise.share < 0.99
+        accuracy = self.promise.kind is SloKind.FLOOR and self.promise.share < 0.99
         if accuracy:
             return self._counted("successes", start, end), self._counted("matches", start, end)
         requests = self._counted("requests", start, end)
         return requests - self._counted("errors", start, end), requests
 
-    def _uptime(self, start: float, end: float) -> Figure:
+    def _uptime(self, start: float, end: float) -> WindowFigure:
+        """Each service counts the same: the mean of their shares, of the mean time that they were watched."""
         services = [self.where["service"]] if "service" in self.where else list(self.world.up)
         pairs = [self.world.uptime(service, start, end) for service in services]
-        up, watched = sum(p[0] for p in pairs), sum(p[1] for p in pairs)
-        if watched <= 0:
-            return Figure(start, end, up, watched, None, None)
-        return Figure(start, end, up, watched, up / watched, (watched - up) / watched / self.promise.budget)
+        known = [(up / watched, watched) for up, watched in pairs if watched > 0]
+        if not known:
+            return WindowFigure(start, end, 0.0, 0.0, None, None)
+        share, watched = (sum(column) / len(known) for column in zip(*known, strict=True))
+        return WindowFigure(start, end, share * watched, watched, share, (1 - share) / self.promise.budget)
 
-    def _latency(self, start: float, end: float) -> Figure:
+    def _latency(self, start: float, end: float) -> WindowFigure:
         from sla_world import BOUNDS
 
         counts = np.zeros(len(BOUNDS) + 1) + self.world.counted("buckets", start, end, **self.where)
         cumulative, total = counts.cumsum(), float(counts.sum())
         if total <= 0:
-            return Figure(start, end, 0.0, 0.0, None, None)
+            return WindowFigure(start, end, 0.0, 0.0, None, None)
         limit = self.promise.limit or 0.0
         good = float(cumulative[BOUNDS.index(limit)])
         value = _quantile(self.promise.quantile, BOUNDS, cumulative)
-        return Figure(start, end, good, total, value, (total - good) / total / self.promise.budget)
+        return WindowFigure(start, end, good, total, value, (total - good) / total / self.promise.budget)
 
     def _counted(self, what: str, start: float, end: float) -> float:
         return float(np.sum(self.world.counted(what, start, end, **self.where)))

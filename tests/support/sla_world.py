@@ -19,9 +19,15 @@ FAST = np.array([0.80, 0.175, 0.015, 0.006, 0.003, 0.001])
 FASTER = np.array([0.93, 0.055, 0.010, 0.003, 0.001, 0.001])
 SLOW = np.array([0.30, 0.40, 0.20, 0.06, 0.03, 0.01])
 SERVICES = {
-    "supersmartmatch-v1": "v1", "supersmartmatch-v2": "v2", "nexten-matcher": "", "profiles": "",
-    "search": "", "mailer": "", "billing": "", "documents": "",
-}  # fmt: skip
+    "supersmartmatch-v1": "v1",
+    "supersmartmatch-v2": "v2",
+    "nexten-matcher": "",
+    "profiles": "",
+    "search": "",
+    "mailer": "",
+    "billing": "",
+    "documents": "",
+}
 CELLS = (("enterprise", ""), ("api_partners", "acme"), ("api_partners", "globex"), ("freemium", ""), ("internal", ""))
 MATCHING = ("supersmartmatch-v1", "supersmartmatch-v2")
 
@@ -122,12 +128,29 @@ class World:
             inside &= ~((self.times > begin) & (self.times <= stop))
         return inside
 
-    def counted(self, what: str, start: float, end: float, service: str = "", version: str = "", segment: str = "",
-                partner: str = "") -> float | np.ndarray:  # fmt: skip
-        """The events of a window: `requests`, `errors`, `matches`, `successes` or `buckets` (not cumulative)."""
+    def counted(
+        self,
+        what: str,
+        start: float,
+        end: float,
+        service: str = "",
+        version: str = "",
+        segment: str = "",
+        partner: str = "",
+    ) -> float | np.ndarray:
+        """The events of a window: `requests`, `errors`, `matches`, `successes` or `buckets` (not cumulative).
+
+        Only those of the two versions: what other services answer is no part of the migration.
+        """
         total: float | np.ndarray = 0.0
         for job, group, who in self.cells:
-            asked = (service in ("", job), version in ("", SERVICES[job]), segment in ("", group), partner in ("", who))
+            asked = (
+                SERVICES[job],
+                service in ("", job),
+                version in ("", SERVICES[job]),
+                segment in ("", group),
+                partner in ("", who),
+            )
             if all(asked):
                 ticks = self.kept(job, start, end)
                 total = total + self.shown(what, (job, group, who))[ticks].sum(axis=0)

@@ -1,1 +1,10 @@
-"""The HTTP API of every role: request and response models, one client, one server factory."""
+"""The HTTP API of Bascule's roles: its models, its client, its secrets.
+
+Roles take the server from `bascule.api.server`, which needs FastAPI; the command line does without.
+"""
+
+from bascule.api.client import IncidentsClient, JudgeClient, LogsClient, RoleClient
+from bascule.api.identity import Identity
+from bascule.api.tokens import Tokens
+
+__all__ = ["Identity", "IncidentsClient", "JudgeClient", "LogsClient", "RoleClient", "Tokens"]

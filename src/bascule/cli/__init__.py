@@ -12,9 +12,9 @@ USAGE, NO_DATA, DEFECT = 2, 4, 70
 
 
 def main() -> None:
-    """Run a command; a user's mistake is told in plain words, never as a traceback.
+    """Run a command; a user's mistake is an error message, never a traceback.
 
-    Ctrl-C ends the process at once: a command that has something to put away catches it itself (`stopping`).
+    Ctrl-C ends the process at once: a command that has something to clean up catches it itself (`stopping`).
     A failure never exits 1 by accident: a pipeline reads 1 as `roll back` or `breached`.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # before the imports below, which take a moment
@@ -27,12 +27,12 @@ def main() -> None:
     except BasculeError as error:
         complain(str(error))
         sys.exit(NO_DATA if isinstance(error, QueryRejected) else error.exit_code)
-    except BrokenPipeError:  # its reader has gone, as in `bascule sla report … | head`
+    except BrokenPipeError:  # the pipe was closed, as in `bascule sla report … | head`
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         complain(f"{error.filename or 'a file'}: {error.strerror or error}")
         sys.exit(USAGE)
-    except Exception:  # noqa: BLE001 - whatever was not foreseen must not exit 1
+    except Exception:  # noqa: BLE001 - no unexpected error may exit 1
         traceback.print_exc()
-        complain("This is a defect of Bascule; please report it with the lines above.")
+        complain("This is an internal error of Bascule; please report it with the lines above.")
         sys.exit(DEFECT)

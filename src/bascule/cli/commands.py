@@ -13,7 +13,7 @@ from bascule.cli.output import app, say
 __all__ = ["app", "judging", "logs", "people", "reporting", "running", "specs"]
 
 
-def _tell_version(asked: bool) -> None:
+def _show_version(asked: bool) -> None:
     if asked:
         say(f"bascule {__version__}")
         raise typer.Exit
@@ -22,7 +22,7 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def bascule(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version.")
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
     ] = False,
 ) -> None:
-    """Weighs two versions of a service against each other while traffic moves from one to the other."""
+    """Compares two versions of a service while traffic moves from one to the other."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
     PrometheusUrl,
-    SpecPath,
     To,
     app,
     out,
@@ -29,27 +28,28 @@ from bascule.cli.output import (
     stopping,
 )
 from bascule.cli.running import with_external
+from bascule.cli.spec_option import takes_spec_first
 from bascule.conventions import GATE_EXIT_CODES, Verdict
 from bascule.errors import BasculeError, UsageError
 from bascule.prometheus import Prometheus
-from bascule.spec import Spec, load
+from bascule.spec import Spec
 
 if TYPE_CHECKING:
-    from bascule.judge import Backtest, Stretch
+    from bascule.judge import Backtest, Fired, Stretch
 
 
 @app.command()
+@takes_spec_first
 def gate(
-    spec: SpecPath,
-    wait: Annotated[str, typer.Option(help="Wait this long for promote or roll back.")] = "0s",
+    spec: Spec,
+    wait: Annotated[str, typer.Option(help="How long to wait for promote or roll back.")] = "0s",
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """The verdict for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
     from bascule import judge
 
-    seconds = parse_wait(wait)
-    answer = judge.gate(with_external(load(spec), prometheus=prometheus), wait=seconds)
+    answer = judge.gate(with_external(spec, prometheus=prometheus), wait=parse_wait(wait))
     if as_json:
         print_json(answer)
     else:
@@ -58,27 +58,31 @@ def gate(
 
 
 @app.command()
+@takes_spec_first
 def compare(
-    spec: SpecPath,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again each tick, until Ctrl-C.")] = False,
+    spec: Spec,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh at each tick of the judge, until Ctrl-C.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """V1 beside V2, signal by signal, with intervals and evidence."""
+    """Compare V1 and V2, signal by signal, with intervals and evidence."""
     from bascule import judge
 
-    loaded = with_external(load(spec), prometheus=prometheus)
-    client = Prometheus(loaded.stack.url("prometheus"))
+    spec = with_external(spec, prometheus=prometheus)
+    client = Prometheus(spec.stack.url("prometheus"))
+    answer = judge.compare(spec, client)
     if as_json:
-        print_json(judge.compare(loaded, client))
-        return
-    first = comparison(loaded, judge.compare(loaded, client))
-    if not watch:
-        out.print(first)
-        return
+        print_json(answer)
+    elif watch:
+        _watch(spec, client, comparison(spec, answer))
+    else:
+        out.print(comparison(spec, answer))
+
+
+def _watch(spec: Spec, client: Prometheus, first: Table) -> None:
     with stopping() as stop, Live(first, console=out, auto_refresh=False) as live:
-        while not stop.wait(loaded.judge.tick):
-            live.update(_look(loaded, client), refresh=True)
+        while not stop.wait(spec.judge.tick):
+            live.update(_evaluation(spec, client), refresh=True)
 
 
 Stretches = list[str] | None
@@ -86,24 +90,27 @@ JUDGE = "judge"
 
 
 @app.command()
+@takes_spec_first
 def backtest(
-    spec: SpecPath,
+    spec: Spec,
     start: From = "now-1h",
     end: To = "now",
-    healthy: Annotated[Stretches, typer.Option(metavar="FROM/TO", help="Nothing was wrong: alarms are false.")] = None,
-    incident: Annotated[Stretches, typer.Option(metavar="FROM/TO", help="V2 was worse: an alarm is due.")] = None,
-    suggest: Annotated[bool, typer.Option("--suggest", help="Propose settings, and what each would cost.")] = False,
+    healthy: Annotated[
+        Stretches, typer.Option(metavar="FROM/TO", help="Nothing was wrong: every alarm is false.")
+    ] = None,
+    incident: Annotated[Stretches, typer.Option(metavar="FROM/TO", help="V2 was worse: an alarm is expected.")] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Propose settings, with the cost of each.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """What the judge and every alert would have done on a stretch of history: exit 0, or 4 without data."""
+    """Replay history: when the judge and every alert would have fired. Exit 0, or 4 without data."""
     from bascule import judge
 
-    loaded = with_external(load(spec), prometheus=prometheus)
+    spec = with_external(spec, prometheus=prometheus)
     first, last = parse_span(start, end)
-    client = Prometheus(loaded.stack.url("prometheus"))
-    result = judge.backtest(loaded, client, first, last, rules=_every_rule(loaded, client),
-                            healthy=_stretches(healthy), incidents=_stretches(incident))  # fmt: skip
+    client = Prometheus(spec.stack.url("prometheus"))
+    known = {"healthy": _stretches(healthy), "incidents": _stretches(incident)}
+    result = judge.backtest(spec, client, first, last, rules=_every_rule(spec, client), **known)
     if as_json:
         print_json(_backtest_json(result))
     else:
@@ -119,15 +126,15 @@ def _stretches(texts: Stretches) -> list[Stretch]:
     for text in texts or ():
         start, slash, end = text.partition("/")
         if not slash:
-            raise UsageError(f"{text!r} is not a stretch of time", "write FROM/TO, like 2026-01-31T08:00:00Z/now-1h")
+            raise UsageError(f"{text!r} is not a span of time", "write FROM/TO, such as 2026-01-31T08:00:00Z/now-1h")
         found.append(Stretch(*parse_span(start, end), text))
     return found
 
 
 def _every_rule(spec: Spec, client: Prometheus) -> list[dict[str, Any]]:
     """The rules generated from the spec, and those of other names that this Prometheus runs."""
-    from bascule.generate.rule_groups import rule_files
-    from bascule.judge.rules import running_rules
+    from bascule.generate.prometheus.rule_groups import rule_files
+    from bascule.judge import running_rules
 
     groups = [group.as_yaml() for files in rule_files(spec).values() for group in files]
     generated = [rule for group in groups for rule in group["rules"] if "alert" in rule]
@@ -139,14 +146,14 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{_clock(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.rfc3339(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
-    say(f"{len(result.sources) - len(rows)} other alerts were replayed, and would not have fired.")
+    say(f"{len(result.sources) - len(rows)} other alerts were replayed and did not fire.")
     for suggestion in result.suggestions if suggest else ():
         say(f"{suggestion.setting}: {suggestion.value}  ({suggestion.why})")
     if result.unseen:
-        say(f"NO DATA: the judge could compare nothing. {' '.join(result.unseen)}")
+        say(f"NO DATA: the judge had nothing to compare. {' '.join(result.unseen)}")
     else:
         say(f"The judge compared {result.compared:,.0f} s of {result.end - result.start:,.0f} s.")
 
@@ -168,20 +175,20 @@ def _by_source(result: Backtest) -> list[dict[str, Any]]:
 
 def _backtest_json(result: Backtest) -> dict[str, Any]:
     return {
-        "from": _clock(result.start),
-        "to": _clock(result.end),
+        "from": times.rfc3339(result.start),
+        "to": times.rfc3339(result.end),
         "compared_seconds": result.compared,
         "no_data": list(result.unseen),
         "sources": _by_source(result),
-        "fired": [{"by": each.by, "labels": dict(each.labels), "fired": _clock(each.fired), "text": each.text,
-                   "ended": _clock(each.ended) if each.ended is not None else None} for each in result.fired],
+        "fired": [_fired_json(each) for each in result.fired],
         "not_replayed": list(result.problems),
         "suggestions": [asdict(each) for each in result.suggestions],
-    }  # fmt: skip
+    }
 
 
-def _clock(moment: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+def _fired_json(alarm: Fired) -> dict[str, Any]:
+    fired, ended = times.rfc3339(alarm.fired), None if alarm.ended is None else times.rfc3339(alarm.ended)
+    return {"by": alarm.by, "labels": dict(alarm.labels), "fired": fired, "text": alarm.text, "ended": ended}
 
 
 def print_verdict(answer: dict[str, Any]) -> None:
@@ -190,8 +197,8 @@ def print_verdict(answer: dict[str, Any]) -> None:
         say(f"  {reason}")
 
 
-def _look(spec: Spec, client: Prometheus) -> RenderableType:
-    """The comparison as it stands now; a Prometheus that is away for a while is said and waited for."""
+def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
+    """The comparison of now, or why there is none: `--watch` goes on when Prometheus is away for a while."""
     from bascule import judge
 
     try:
@@ -201,13 +208,13 @@ def _look(spec: Spec, client: Prometheus) -> RenderableType:
 
 
 def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
-    """A row per signal and segment that applies; the verdict and its first reasons as the title."""
+    """A row for each comparison that applies; the title is the verdict with its first reasons."""
     verdict = str(answer["verdict"]).replace("_", " ").upper()
     title = Text("\n  ".join([verdict, *answer["reasons"][:2]]))
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, collapse_padding=True)
     for column in ("signal", "segment"):
         table.add_column(column, overflow="fold")
-    for column in (*spec.versions.both, "difference (interval)", "evidence"):
+    for column in (*spec.versions.both, "difference (interval)", "evidence (threshold)"):
         table.add_column(column, justify="right", overflow="fold")
     table.add_column("state", overflow="fold")
     for row in answer["signals"]:
@@ -224,7 +231,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _figure(row["baseline"]),
         _figure(row["candidate"]),
         "-" if row["effect"] is None else f"{_figure(row['effect'])} ({low} to {high})",
-        "-" if row["evidence"] is None else f"{_figure(row['evidence'])} of {_figure(row['threshold'])}",
+        "-" if row["evidence"] is None else f"{_figure(row['evidence'])} ({_figure(row['threshold'])})",
         row["state"].replace("_", " "),
     )
 

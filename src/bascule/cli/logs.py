@@ -7,29 +7,32 @@ from typing import Annotated, Any
 import typer
 
 from bascule.cli.output import AsJson, app, print_json, print_rows, say
-from bascule.spec import load
+from bascule.cli.spec_option import takes_spec, takes_spec_first
+from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
-logs_app = typer.Typer(no_args_is_help=True, help="The log store: search, figures, reading files, forgetting a user.")
+logs_app = typer.Typer(
+    no_args_is_help=True, help="The log store: search, statistics, reading files, forgetting a user."
+)
 app.add_typer(logs_app, name="logs")
 
-SpecOption = Annotated[str, typer.Option("--spec", help="A spec file.")]
 Shown = ("timestamp", "source", "level", "format", "message")
 
 
 @logs_app.command("search")
+@takes_spec
 def search(
-    text: Annotated[str, typer.Argument(help="Words that a line holds, or /a regular expression/.")] = "",
+    spec: Spec,
+    text: Annotated[str, typer.Argument(help="Words in a line, or /a regular expression/.")] = "",
     since: Annotated[str | None, typer.Option(help="1h, now-1d, or RFC 3339.")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="A condition, such as status>=500; may stand again.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows at the most, the latest first.")] = 100,
-    spec: SpecOption = "supersmartmatch",
+    where: Annotated[list[str] | None, typer.Option(help="A condition, such as status>=500; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many rows, latest first.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """The latest lines that hold a text and meet every condition; exit 1 when there is none."""
+    """Find the latest lines that contain a text and meet every condition; exit 1 when there are none."""
     from bascule import logs
 
-    rows = logs.search(load(spec), text, since, tuple(where or ()), limit)
+    rows = logs.search(spec, text, since, tuple(where or ()), limit)
     if as_json:
         print_json(rows)
     else:
@@ -46,38 +49,37 @@ def _line(row: dict[str, Any]) -> str:
 
 
 @logs_app.command("stats")
-def stats(spec: SpecOption = "supersmartmatch") -> None:
+@takes_spec_first
+def stats(spec: Spec) -> None:
     """What the store holds, by source, format, version and day."""
     from bascule import logs
 
-    print_json(logs.stats(load(spec)))
+    print_json(logs.stats(spec))
 
 
 @logs_app.command("ingest")
+@takes_spec
 def ingest(
-    files: Annotated[list[str], typer.Argument(help="Files, globs, gzip'd files, or - for standard input.")],
-    source: Annotated[str | None, typer.Option(help="The spec's source whose formats the lines have.")] = None,
+    spec: Spec,
+    files: Annotated[list[str], typer.Argument(help="Files, globs, gzip files, or - for standard input.")],
+    source: Annotated[str | None, typer.Option(help="The source of the spec that the lines belong to.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read several files at once.")] = 1,
-    spec: SpecOption = "supersmartmatch",
 ) -> None:
     """Read files to their end into the store, each line exactly once."""
     from bascule import logs
 
-    loaded = load(spec)
-    taken = logs.ingest(loaded, files, source, workers)
+    taken = logs.ingest(spec, files, source, workers)
     say(f"{taken.rows} rows in {taken.seconds:.1f} s; {taken.unparsed} matched no format and were kept as text")
     if taken.expired:
-        kept = format_duration(loaded.logs.retention)
+        kept = format_duration(spec.logs.retention)
         say(f"{taken.expired} of the rows are older than logs.retention ({kept}) and were dropped again")
 
 
 @logs_app.command("forget")
-def forget(
-    user: Annotated[str, typer.Argument(help="The user's id, as the services write it.")],
-    spec: SpecOption = "supersmartmatch",
-) -> None:
-    """Take a user's id out of everything stored."""
+@takes_spec
+def forget(spec: Spec, user: Annotated[str, typer.Argument(help="The user's id, as the services write it.")]) -> None:
+    """Remove a user's id from everything stored."""
     from bascule import logs
 
-    rows = logs.forget(load(spec), user)
+    rows = logs.forget(spec, user)
     print_rows("forgotten rows", [{"user": user, "rows": rows}], False)

@@ -1,4 +1,4 @@
-"""What every command shares: the application, printing, times, and stopping in order."""
+"""What every command shares: the application, printing, times, and stopping cleanly."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bascule import times
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
@@ -27,22 +28,22 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 class Output(Console):
-    """Text as it is: `shop:x:rate5m` holds no emoji. A reader who has gone changes no exit code and ends nothing."""
+    """Text as it is: `shop:x:rate5m` holds no emoji. A closed pipe changes no exit code."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-PIPED_WIDTH = 200  # a file or a pipe has no width of its own, and a cut figure is of no use to anyone
+PIPED_WIDTH = 200  # a file or a pipe has no width of its own, and a figure cut short is useless
 out = Output(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
 err = Console(emoji=False, stderr=True)
 
-SpecPath = Annotated[str, typer.Argument(help="A spec file, or 'supersmartmatch' for the built-in one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, or now-7d.")]
@@ -60,12 +61,12 @@ def complain(text: str) -> None:
     err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def write_file(path: Path, content: str | bytes, mend: str) -> None:
-    """Write a file the user named. Raises UsageError when it cannot be written."""
+def write_file(path: Path, content: str | bytes, fix: str) -> None:
+    """Write a file that the user named. Raises UsageError when it cannot be written."""
     try:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}", mend) from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}", fix) from error
 
 
 def print_json(value: Any) -> None:
@@ -87,7 +88,7 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that everything is put away before the process ends."""
+    """An event that SIGINT and SIGTERM set, so that the command can clean up before the process ends."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -105,14 +106,13 @@ def parse_time(text: str, now: datetime | None = None) -> float:
     try:
         if text.startswith("now-"):
             return present - parse_duration(text[4:])
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return times.parse(text).timestamp()
     except ValueError as error:
         raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, or now-7d") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def checked_url(text: str) -> str:
-    """The URL of a server. Raises UsageError for what is none."""
+    """The URL of a server. Raises UsageError when the text is not a URL."""
     try:
         return check_url(text)
     except ValueError as error:

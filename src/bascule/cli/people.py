@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
-    SpecPath,
     app,
     parse_span,
     parse_time,
@@ -20,13 +19,19 @@ from bascule.cli.output import (
     say,
     write_file,
 )
+from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import SEGMENT
 from bascule.errors import UsageError
-from bascule.spec import Spec, load
+from bascule.spec import Spec
+
+if TYPE_CHECKING:
+    from bascule.api import IncidentsClient
+    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer, PhaseAnswer
+    from bascule.api.models.others import DeliveryAnswer
 
 incidents_app = typer.Typer(no_args_is_help=True, help="What Alertmanager delivered, and what people did about it.")
-maintenance_app = typer.Typer(no_args_is_help=True, help="Planned windows: silent, and left out of the SLAs.")
-phase_app = typer.Typer(no_args_is_help=True, help="The plan's present step: who moved it, and why.")
+maintenance_app = typer.Typer(no_args_is_help=True, help="Planned windows: silenced, and excluded from the SLAs.")
+phase_app = typer.Typer(no_args_is_help=True, help="The current step of the plan: who set it, and why.")
 notify_app = typer.Typer(no_args_is_help=True, help="Receivers of notifications.")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(maintenance_app, name="maintenance")
@@ -34,53 +39,102 @@ app.add_typer(phase_app, name="phase")
 app.add_typer(notify_app, name="notify")
 
 ABOUT = ("job", "instance", "signal", SEGMENT, "gate")
-SpecOption = Annotated[str, typer.Option("--spec", help="A spec file.")]
-Who = Annotated[str, typer.Option("--who", help="Who does it.")]
+Who = Annotated[str, typer.Option("--who", help="Who is doing this.")]
+Why = Annotated[str, typer.Option("--why", help="Why.")]
 Identity = Annotated[int, typer.Argument(help="The number in the list.")]
 
 
-def client(spec: str) -> Any:
-    from bascule.incidents import IncidentsClient
+def journal(spec: Spec) -> IncidentsClient:
+    """The client of the incidents role, which refuses another migration's."""
+    from bascule.api import IncidentsClient
 
-    return IncidentsClient(load(spec).stack.url("incidents"))
+    return IncidentsClient(spec)
 
 
 @incidents_app.command("list")
-def incidents_list(spec: SpecPath = "supersmartmatch", since: From = "now-7d", as_json: AsJson = False) -> None:
-    """Open and resolved incidents."""
-    known = client(spec).incidents(parse_time(since))
-    print_rows("incidents", known if as_json else [_incident(each) for each in known], as_json)
+@takes_spec_first
+def incidents_list(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> None:
+    """List open and resolved incidents."""
+    known = journal(spec).incidents(parse_time(since))
+    print_rows("incidents", [each.model_dump(mode="json") if as_json else _incident(each) for each in known], as_json)
 
 
-def _incident(known: dict[str, Any]) -> dict[str, Any]:
-    """What a reader needs to tell incidents apart, with what they are about."""
-    about = (known["labels"].get(name) for name in ABOUT)
-    shown = {name: known[name] for name in ("id", "status", "severity", "alert")}
-    return {**shown, "about": " ".join(value for value in about if value), "summary": known["summary"]}
+def _incident(known: IncidentAnswer) -> dict[str, Any]:
+    """What tells incidents apart, and what they are about."""
+    about = (known.labels.get(name) for name in ABOUT)
+    shown = {name: getattr(known, name) for name in ("id", "status", "severity", "alert")}
+    return {**shown, "about": " ".join(value for value in about if value), "summary": known.summary}
 
 
 @incidents_app.command("ack")
-def incidents_ack(number: Identity, who: Who, note: str = "", spec: SpecOption = "supersmartmatch") -> None:
-    """Take an incident on: the escalation stops."""
-    client(spec).acknowledge(number, who, note)
+@takes_spec
+def incidents_ack(spec: Spec, number: Identity, who: Who, note: str = "") -> None:
+    """Acknowledge an incident: the escalation stops."""
+    journal(spec).acknowledge(number, who, note)
     say(f"incident {number} is acknowledged by {who}")
 
 
 @incidents_app.command("note")
-def incidents_note(number: Identity, text: str, who: Who, spec: SpecOption = "supersmartmatch") -> None:
-    """Write a note to an incident."""
-    client(spec).note(number, text, who)
-    say(f"noted on incident {number}")
+@takes_spec
+def incidents_note(spec: Spec, number: Identity, text: str, who: Who) -> None:
+    """Add a note to an incident."""
+    journal(spec).note(number, text, who)
+    say(f"note added to incident {number}")
+
+
+@incidents_app.command("show")
+@takes_spec
+def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> None:
+    """Show an incident: its timeline, who was told, and who is still owed a notice."""
+    client = journal(spec)
+    incident = client.incident(number)
+    notices = [each for each in client.notices() if each.situation == incident.situation]
+    if as_json:
+        print_json(incident.model_dump(mode="json") | {"notices": [each.model_dump(mode="json") for each in notices]})
+        return
+    say(f"#{incident.id} {incident.alert} ({incident.severity}): {incident.status}")
+    say(incident.description or incident.summary)
+    entries = [{"at": f"{e.at:%H:%M:%S UTC}", "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
+    print_rows("timeline entries", entries, False)
+    print_rows("notices", [_notice(each) for each in notices], False)
+
+
+def _notice(notice: NoticeAnswer) -> dict[str, Any]:
+    outcome = "owed" if notice.outcome == "pending" else notice.outcome
+    return {
+        "at": f"{notice.at:%H:%M:%S UTC}",
+        "receiver": notice.receiver,
+        "notice": notice.kind,
+        "result": outcome,
+        "detail": notice.detail,
+    }
+
+
+@incidents_app.command("close")
+@takes_spec
+def incidents_close(spec: Spec, number: Identity, who: Who, why: Why) -> None:
+    """End an incident by hand: its alert calls nobody until it begins anew."""
+    closed = journal(spec).close_incident(number, who, why)
+    say(f"incident {closed.id} is closed")
+
+
+@incidents_app.command("reopen")
+@takes_spec
+def incidents_reopen(spec: Spec, number: Identity, who: Who, why: Why) -> None:
+    """Reopen an incident; everyone who was told of its end hears of it."""
+    reopened = journal(spec).reopen_incident(number, who, why)
+    say(f"incident {reopened.id} is open again")
 
 
 @incidents_app.command("export")
+@takes_spec
 def incidents_export(
+    spec: Spec,
     number: Identity,
     path: Annotated[Path | None, typer.Option("--out", help="The file to write; standard output without it.")] = None,
-    spec: SpecOption = "supersmartmatch",
 ) -> None:
-    """The post-incident summary, as Markdown."""
-    text = client(spec).summary(number)
+    """Write the post-incident summary, as Markdown."""
+    text = journal(spec).summary(number)
     if path is None:
         say(text)
         return
@@ -89,75 +143,101 @@ def incidents_export(
 
 
 @maintenance_app.command("list")
-def maintenance_list(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
-    """Planned windows, past and coming."""
-    print_rows("maintenance windows", client(spec).maintenance(), as_json)
+@takes_spec_first
+def maintenance_list(spec: Spec, as_json: AsJson = False) -> None:
+    """List planned windows, past and future."""
+    windows = [each.model_dump(mode="json") for each in journal(spec).maintenance()]
+    print_rows("maintenance windows", windows, as_json)
 
 
 @maintenance_app.command("add")
+@takes_spec
 def maintenance_add(
+    spec: Spec,
     reason: str,
     start: Annotated[str, typer.Option("--from", help="RFC 3339 or now.")],
     end: Annotated[str, typer.Option("--to", help="RFC 3339.")],
     who: Who,
-    service: Annotated[list[str] | None, typer.Option(help="Only this service; may stand again.")] = None,
-    spec: SpecOption = "supersmartmatch",
+    service: Annotated[list[str] | None, typer.Option(help="Only this service; repeatable.")] = None,
 ) -> None:
-    """Plan a window; Alertmanager is silenced for it."""
+    """Plan a window; Alertmanager is silenced during it."""
     first, last = parse_span(start, end)
-    print_json(client(spec).add_maintenance(first, last, reason, who, service))
+    print_json(journal(spec).add_maintenance(first, last, reason, who, service or ()).model_dump(mode="json"))
 
 
 @maintenance_app.command("end")
-def maintenance_end(number: Identity, who: Who, spec: SpecOption = "supersmartmatch") -> None:
-    """End a window now, or cancel a coming one."""
-    print_json(client(spec).end_maintenance(number, who))
+@takes_spec
+def maintenance_end(spec: Spec, number: Identity, who: Who) -> None:
+    """End a window now, or cancel a future one."""
+    print_json(journal(spec).end_maintenance(number, who).model_dump(mode="json"))
 
 
 @phase_app.command("show")
-def phase_show(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
-    """The present step of the plan."""
-    _print_phase(load(spec), client(spec).phase(), as_json)
+@takes_spec_first
+def phase_show(spec: Spec, as_json: AsJson = False) -> None:
+    """Show the current step of the plan."""
+    _print_phase(spec, journal(spec).phase(), as_json)
 
 
 @phase_app.command("set")
+@takes_spec
 def phase_set(
-    number: Annotated[int, typer.Argument(help="0 for none of the candidate, else the phase's number.")],
+    spec: Spec,
+    number: Annotated[int, typer.Argument(help="The phase's number; 0 sends all traffic to the baseline.")],
     who: Who,
-    why: Annotated[str, typer.Option(help="Why.")],
-    spec: SpecOption = "supersmartmatch",
+    why: Why,
     as_json: AsJson = False,
 ) -> None:
-    """Move to a step of the plan: recorded with who and why, and done by the spec's hook if it has one."""
-    loaded = load(spec)
-    if not 0 <= number <= len(loaded.phases):
-        raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(loaded.phases)}")
-    _print_phase(loaded, client(spec).set_phase(number, who, why), as_json)
+    """Move to a step of the plan: recorded with who and why, and applied by the spec's hook if it has one."""
+    if not 0 <= number <= len(spec.phases):
+        raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(spec.phases)}")
+    _print_phase(spec, journal(spec).set_phase(number, who, why), as_json)
 
 
-def _print_phase(spec: Spec, phase: dict[str, Any], as_json: bool) -> None:
+def _print_phase(spec: Spec, phase: PhaseAnswer, as_json: bool) -> None:
     if as_json:
-        print_json(phase)
+        print_json(phase.model_dump(mode="json"))
         return
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(phase["started"]))
-    step = f"phase {phase['number']} of {len(spec.phases)}" if phase["number"] else "before the first phase"
-    planned = f"{phase['share'] * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {since} ({phase['who']}: {phase['why']})")
+    step = f"phase {phase.number} of {len(spec.phases)}" if phase.number else "before the first phase"
+    planned = f"{phase.share * 100:.3g} % to {spec.versions.candidate}"
+    say(f"{step}: {planned}, since {times.rfc3339(phase.started.timestamp())} ({phase.who}: {phase.why})")
 
 
 @notify_app.command("test")
+@takes_spec_first
 def notify_test(
-    spec: SpecPath,
+    spec: Spec,
     who: Who,
     only: Annotated[str | None, typer.Option(help="Only this receiver.")] = None,
 ) -> None:
-    """Send a marked test through every receiver and tell what became of each; exit 1 if one failed."""
+    """Send a test message through every receiver and show the result of each; exit 1 if one failed."""
     from bascule.delivery import Result
     from bascule.incidents import try_receivers
 
-    deliveries = try_receivers(load(spec), who, only)
+    deliveries = try_receivers(spec, who, only)
     print_rows("deliveries", [_delivery(each) for each in deliveries], False)
     raise typer.Exit(0 if all(delivery.result is Result.DELIVERED for delivery in deliveries) else 1)
+
+
+@notify_app.command("owed")
+@takes_spec_first
+def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
+    """List what a channel of a receiver does not have yet, with the reason; exit 1 if something is owed."""
+    owed = [each for each in journal(spec).deliveries() if each.result == "owed"]
+    rows = [each.model_dump(mode="json") if as_json else _owed(each) for each in owed]
+    print_rows("owed notices", rows, as_json)
+    raise typer.Exit(1 if owed else 0)
+
+
+def _owed(delivery: DeliveryAnswer) -> dict[str, Any]:
+    return {
+        "receiver": delivery.receiver,
+        "channel": delivery.channel,
+        "subject": delivery.subject,
+        "since": f"{delivery.started:%H:%M:%S UTC}",
+        "attempts": delivery.attempts,
+        "detail": delivery.detail,
+    }
 
 
 def _delivery(done: Any) -> dict[str, Any]:

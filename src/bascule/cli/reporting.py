@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
     PrometheusUrl,
-    SpecPath,
     To,
     app,
     complain,
@@ -26,9 +26,10 @@ from bascule.cli.output import (
     write_file,
 )
 from bascule.cli.running import with_external
+from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import Unreachable, UsageError
 from bascule.prometheus import Prometheus
-from bascule.spec import Spec, load
+from bascule.spec import Spec
 
 if TYPE_CHECKING:
     from bascule.delivery import Delivery
@@ -37,72 +38,74 @@ if TYPE_CHECKING:
 sla_app = typer.Typer(no_args_is_help=True, help="SLA reports.")
 app.add_typer(sla_app, name="sla")
 
-TIMEOUT = 120.0  # seconds a query over a long past may take
-SpecOption = Annotated[str, typer.Option("--spec", help="A spec file.")]
+TIMEOUT = 120.0  # seconds that a query over a long span may take
 
 
 @sla_app.command("report")
+@takes_spec_first
 def sla_report(
-    spec: SpecPath,
+    spec: Spec,
     start: From = "now-30d",
     end: To = "now",
     form: Annotated[str, typer.Option("--format", help="html, pdf, markdown, csv or json.")] = "html",
     path: Annotated[Path | None, typer.Option("--out", help="The file to write; standard output without it.")] = None,
     language: Annotated[str, typer.Option(help="en or fr.")] = "en",
-    objective: Annotated[list[str] | None, typer.Option(help="Only this objective; may stand again.")] = None,
-    send: Annotated[list[str] | None, typer.Option(help="A receiver or mail address; may stand again.")] = None,
+    objective: Annotated[list[str] | None, typer.Option(help="Only this objective; repeatable.")] = None,
+    send: Annotated[list[str] | None, typer.Option(help="A receiver or mail address; repeatable.")] = None,
     prometheus: PrometheusUrl = None,
 ) -> None:
-    """The SLA report; exit 1 if an SLA is breached, 4 if one has no data or the report did not reach someone."""
+    """Write the SLA report; exit 1 if an SLA is breached, 4 if one has no data or a receiver did not get the report."""
     from bascule import sla
 
     if form not in sla.FORMATS:
         raise UsageError(f"{form!r} is not a format", f"formats are {', '.join(sla.FORMATS)}")
     if language not in ("en", "fr"):
-        raise UsageError(f"{language!r} is not a language of reports", "languages are en and fr")
-    loaded = with_external(load(spec), prometheus=prometheus)
-    asked = time.time()  # before `now` is read: what was promised differently until now changed within the span
+        raise UsageError(f"{language!r} is not a language of reports", "give en or fr")
+    spec = with_external(spec, prometheus=prometheus)
+    asked = time.time()  # before `now` is read, so that a change of the objectives until now lies within the span
     first, last = parse_span(start, end)
-    report = sla.report_of(loaded, _prometheus(loaded), first, last, asked, objective or ())
+    report = sla.report_of(spec, _prometheus(spec), first, last, asked, objective or ())
     _write(sla.render(report, form, language), path)
-    for gap in _gaps(loaded, report):
+    for gap in _gaps(spec, report):
         complain(gap)
     if send:
-        archive = _archive(loaded)
+        archive = _archive(spec)
         kept = archive.keep(report, [form], language, time.time())
-        _tell(sla.send_archived(loaded, archive, kept, send))
+        _show(sla.send_archived(spec, archive, kept, send))
     raise typer.Exit(report.exit_code)
 
 
 @sla_app.command("list")
-def sla_list(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
-    """Reports that were made on schedule or sent, the latest first."""
-    print_rows("reports", [_listed(entry) for entry in _archive(load(spec)).list()], as_json)
+@takes_spec_first
+def sla_list(spec: Spec, as_json: AsJson = False) -> None:
+    """List the reports that were made on schedule or sent, latest first."""
+    print_rows("reports", [_listed(entry) for entry in _archive(spec).list()], as_json)
 
 
 @sla_app.command("resend")
+@takes_spec
 def sla_resend(
+    spec: Spec,
     report: Annotated[str, typer.Argument(help="The report's id in the list.")],
-    to: Annotated[list[str], typer.Option(help="A receiver or mail address; may stand again.")],
-    spec: SpecOption = "supersmartmatch",
+    to: Annotated[list[str], typer.Option(help="A receiver or mail address; repeatable.")],
 ) -> None:
-    """Send a kept report again, as it was; exit 4 if it did not reach someone."""
+    """Send an archived report again, unchanged; exit 4 if a receiver did not get it."""
     from bascule import sla
 
-    loaded = load(spec)
-    archive = _archive(loaded)
+    archive = _archive(spec)
     again = datetime.now(UTC).isoformat()
-    _tell(sla.send_archived(loaded, archive, archive.get(report), to, again=again))
+    _show(sla.send_archived(spec, archive, archive.get(report), to, again=again))
 
 
 @sla_app.command("freeze")
-def sla_freeze(spec: SpecPath, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
-    """Keep what the old version did in a span, so that gains are measured against it once it is gone."""
+@takes_spec_first
+def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
+    """Keep the baseline's figures of a span, so that gains can be measured once it is gone."""
     from bascule import sla
 
-    loaded = with_external(load(spec), prometheus=prometheus)
-    frozen = sla.freeze_baseline(loaded, _prometheus(loaded), *parse_span(start, end))
-    frozen.write(loaded.stack.state / sla.BASELINE_FILE)
+    spec = with_external(spec, prometheus=prometheus)
+    frozen = sla.freeze_baseline(spec, _prometheus(spec), *parse_span(start, end))
+    frozen.write(spec.stack.state / sla.BASELINE_FILE)
     say(f"{frozen.version} is frozen: {_span(frozen.start, frozen.end)}")
 
 
@@ -120,7 +123,7 @@ def _listed(entry: Archived) -> dict[str, str]:
     return {
         "id": entry.id,
         "about": _span(entry.start, entry.end),
-        "made": _utc(entry.made),
+        "made": times.rfc3339(entry.made),
         "result": entry.outcome,
         "language": entry.language,
         "forms": " ".join(entry.files),
@@ -128,11 +131,7 @@ def _listed(entry: Archived) -> dict[str, str]:
 
 
 def _span(start: float, end: float) -> str:
-    return f"{_utc(start)} to {_utc(end)}"
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{times.rfc3339(start)} to {times.rfc3339(end)}"
 
 
 def _write(content: bytes, path: Path | None) -> None:
@@ -144,8 +143,8 @@ def _write(content: bytes, path: Path | None) -> None:
 
 
 def _gaps(spec: Spec, report: Report) -> Iterator[str]:
-    """What the report could not answer, by name."""
-    from bascule.sla import Outcome
+    """What the report has no answer for, by name."""
+    from bascule.sla import SlaOutcome
 
     declared = ", ".join(spec.slas.named)
     if not declared:
@@ -153,18 +152,18 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
         return
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
-        if objective.outcome is Outcome.NO_DATA:
+        if objective.outcome is SlaOutcome.NO_DATA:
             yield f"{objective.name}: no data, or too little, {_span(report.start, report.end)}"
 
 
-def _tell(deliveries: Sequence[Delivery]) -> None:
-    """What became of each delivery: not on standard output, where the report may stand.
+def _show(deliveries: Sequence[Delivery]) -> None:
+    """The result of each delivery, on standard error: the report may be on standard output.
 
-    Raises Unreachable when one did not arrive.
+    Raises Unreachable when one failed.
     """
     for each in deliveries:
         reason = f" ({each.detail})" if each.detail else ""
         err.print(f"{each.receiver}: {each.result}{reason}", markup=False, highlight=False, soft_wrap=True)
     lost = [each.receiver for each in deliveries if each.result != "delivered"]
     if lost:
-        raise Unreachable(f"the report did not reach {', '.join(lost)}", "mend that, then `bascule sla resend`")
+        raise Unreachable(f"the report did not reach {', '.join(lost)}", "fix that, then run `bascule sla resend`")

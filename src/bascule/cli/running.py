@@ -12,7 +12,6 @@ from bascule.cli.output import (
     AsJson,
     Folder,
     PrometheusUrl,
-    SpecPath,
     app,
     checked_url,
     out,
@@ -21,18 +20,20 @@ from bascule.cli.output import (
     say,
     stopping,
 )
+from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
-from bascule.spec import Spec, load
+from bascule.spec import Spec
 
 ROLES = ("judge", "logs", "incidents", "sla", "console")
 
 
 @app.command()
-def doctor(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
-    """Tell what is missing on this machine and how to get it; exit 1 if something needed is."""
+@takes_spec_first
+def doctor(spec: Spec, as_json: AsJson = False) -> None:
+    """Check this machine: what is missing and how to get it; exit 1 if something required is missing."""
     from bascule import stack
 
-    checks = stack.doctor(load(spec))
+    checks = stack.doctor(spec)
     if as_json:
         print_json([vars(check) | {"ok": check.ok} for check in checks])
     else:
@@ -42,51 +43,54 @@ def doctor(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
 
 
 @app.command()
-def up(spec: SpecPath) -> None:
-    """Start the whole stack beside your own services; Ctrl-C stops it."""
+@takes_spec_first
+def up(spec: Spec, spec_path: str) -> None:
+    """Start the whole stack next to your own services; Ctrl-C stops it."""
     from bascule import stack
 
     with stopping() as stop:
-        stack.up(load(spec), spec, say, stop)
+        stack.up(spec, spec_path, say, stop)
 
 
 @app.command()
-def status(spec: SpecPath = "supersmartmatch", as_json: AsJson = False) -> None:
-    """Tell what `bascule up` runs: process, pid, since when, restarts."""
+@takes_spec_first
+def status(spec: Spec, as_json: AsJson = False) -> None:
+    """Show what `bascule up` runs: process, pid, since when, restarts."""
     from bascule import stack
 
-    loaded = load(spec)
-    print_rows(f"processes of the state folder {loaded.stack.state.absolute()}", stack.status(loaded), as_json)
+    print_rows(f"processes of the state folder {spec.stack.state.absolute()}", stack.status(spec), as_json)
 
 
 @app.command()
-def down(spec: SpecPath = "supersmartmatch") -> None:
+@takes_spec_first
+def down(spec: Spec) -> None:
     """Stop what `bascule up` started."""
     from bascule import stack
 
-    say("stopped" if stack.down(load(spec)) else "nothing was running")
+    say("stopped" if stack.down(spec) else "nothing was running")
 
 
 @app.command()
+@takes_spec_first
 def serve(
-    spec: SpecPath,
+    spec: Spec,
     role: Annotated[str, typer.Option(help="judge, logs, incidents, sla or console.")],
     prometheus: PrometheusUrl = None,
     alertmanager: Annotated[str | None, typer.Option(help="URL of an Alertmanager that runs already.")] = None,
 ) -> None:
-    """Run one of Bascule's own roles until told to stop."""
-    loaded = with_external(load(spec), prometheus=prometheus, alertmanager=alertmanager)
+    """Run one of Bascule's own roles until it is stopped."""
+    spec = with_external(spec, prometheus=prometheus, alertmanager=alertmanager)
     run = _role(role)
     with stopping() as stop:
-        run(loaded, stop)
+        run(spec, stop)
 
 
 @app.command()
 def demo(
     out_dir: Folder = Path("demo-output"),
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end, until Ctrl-C.")] = False,
 ) -> None:
-    """Play a whole migration with a fault on this machine, and tell what was found."""
+    """Run a whole migration with a fault on this machine, and show what was found."""
     from bascule.scenarios import demo as scenario
 
     with stopping() as stop:
@@ -102,7 +106,7 @@ def _role(name: str) -> Any:
 
 
 def with_external(spec: Spec, **urls: str | None) -> Spec:
-    """The spec with parts that already run elsewhere, by URL. Raises UsageError for what is no URL."""
+    """The spec with parts that already run elsewhere, by URL. Raises UsageError for text that is not a URL."""
     given = {name: checked_url(url) for name, url in urls.items() if url is not None}
     stack = spec.stack.model_copy(update={"external": {**spec.stack.external, **given}})
     return spec.model_copy(update={"stack": stack})

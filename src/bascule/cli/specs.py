@@ -7,27 +7,49 @@ from typing import Annotated
 
 import typer
 
-from bascule.cli.output import Folder, SpecPath, app, checked_url, print_json, say, write_file
+from bascule.cli.output import Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
+from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
-from bascule.spec import Spec, load, starter_text
+from bascule.spec import Spec, starter_text
 from bascule.spec.quantities import format_duration
 
 
 @app.command()
-def check(spec: SpecPath) -> None:
-    """Tell every problem of a spec, with file, line and mend (exit 2); or that it is well, and how fast it alerts."""
-    from bascule.generate.delivery_times import routes
+@takes_spec_first
+def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
+    """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts.
 
-    loaded = load(spec)
-    parts = {"service": len(loaded.services), "signal": len(loaded.signals), "phase": len(loaded.phases)}
-    say(f"{spec}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
-    scrape, evaluation = (
-        format_duration(each) for each in (loaded.stack.scrape.interval, loaded.stack.scrape.evaluation)
-    )
-    say(f"from a fault to the message at worst (scrape {scrape} + evaluation {evaluation} + for + group wait):")
-    for route in routes(loaded):
+    With --prometheus, compare it with that server too: exit 1 if they differ.
+    """
+    parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
+    say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
+    for name, role in spec.signal_roles.items():
+        how = "inferred" if spec.signals[name].role is None else "declared"
+        say(f"  {name}: role {role} ({how})")
+    _show_delivery_times(spec)
+    if prometheus is not None:
+        raise typer.Exit(_compare(spec, checked_url(prometheus)))
+
+
+def _show_delivery_times(spec: Spec) -> None:
+    from bascule.generate.alerting.delivery_times import routes
+
+    scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
+    say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
+    for route in routes(spec):
         say(f"  {route}")
+
+
+def _compare(spec: Spec, url: str) -> int:
+    from bascule.discover import compare
+
+    compared = compare(spec, Prometheus(url))
+    say(f"{url}: {'agrees with the spec' if compared.agrees else 'differs from the spec'}")
+    unproven = [finding for finding in compared.signals if finding.state != "ok"]
+    for line in (*compared.differences, *unproven):
+        say(f"  {line}")
+    return 0 if compared.agrees else 1
 
 
 def _counted(number: int, name: str) -> str:
@@ -45,37 +67,40 @@ def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
 ) -> None:
-    """Write a starter spec: as short as one can be, or one proposed from what a running Prometheus holds."""
-    from bascule.generate.discover import discover
+    """Write a starter spec: a minimal one, or one proposed from what a running Prometheus has."""
+    from bascule.discover import propose
 
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = discover(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
-    write_file(path, text, "name a file in a folder that exists and may be written")
-    say(f"wrote {path}; edit it, then: bascule check {path}")
+    text = propose(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
+    write_file(path, text, "name a file in a folder that exists and is writable")
+    say(f"wrote {path}; edit it, then run: bascule check {path}")
 
 
 @app.command()
+@takes_spec_first
 def generate(
-    spec: SpecPath,
+    spec: Spec,
     out_dir: Folder = Path("generated"),
     check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 on drift.")] = False,
-    verify: Annotated[str | None, typer.Option(help="Write nothing; ask the Prometheus at this URL.")] = None,
+    verify: Annotated[
+        str | None, typer.Option(help="Write nothing; run every expression on the Prometheus at this URL.")
+    ] = None,
 ) -> None:
     """Write rules, alerts, their tests and all other configuration from a spec."""
-    loaded = load(spec)
     if verify is not None:
-        raise typer.Exit(_verify(loaded, verify))
+        raise typer.Exit(_verify(spec, verify))
     if check_only:
-        raise typer.Exit(_tell_drift(loaded, out_dir))
-    _write(loaded, out_dir)
+        raise typer.Exit(_show_drift(spec, out_dir))
+    _write(spec, out_dir)
 
 
 def _verify(spec: Spec, url: str) -> int:
-    """Every generated expression asked of a Prometheus; those without an answer are told, with why."""
-    from bascule.generate.verify import verify
+    """Run every generated expression on a Prometheus; shows those without data, with the reason."""
+    from bascule import generate as room
+    from bascule.discover import verify
 
-    findings = verify(spec, Prometheus(checked_url(url)))
+    findings = verify(spec, room.generate(spec), Prometheus(checked_url(url)))
     for finding in findings:
         if finding.state != "ok":
             say(str(finding))
@@ -84,7 +109,7 @@ def _verify(spec: Spec, url: str) -> int:
     return 1 if any(finding.state == "error" for finding in findings) else 0
 
 
-def _tell_drift(spec: Spec, folder: Path) -> int:
+def _show_drift(spec: Spec, folder: Path) -> int:
     from bascule import generate as room
 
     drift = room.check(spec, folder)
@@ -99,4 +124,4 @@ def _write(spec: Spec, folder: Path) -> None:
     written = room.write(spec, folder)
     say(f"wrote {len(written)} files below {folder}")
     for path in room.foreign(spec, folder):
-        say(f"left alone: {path} is not one of ours")
+        say(f"left alone: {path} was not generated by Bascule")

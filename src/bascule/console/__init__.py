@@ -4,13 +4,81 @@ from __future__ import annotations
 
 import threading
 
-from bascule.console.app import create_app
-from bascule.processes.serving import serve_until
+from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
+from bascule.api.models.logs import LogStats
+from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
+from bascule.api.server import serve
+from bascule.console import figures, queries, screenshots
+from bascule.console.answers import Incident
+from bascule.console.app import ROLE, create_app
+from bascule.console.browser import Browser, BrowserPage
+from bascule.console.parts import JournalReading, Kept, Parts, ServiceHealth, TrafficReading
+from bascule.console.render import FRAGMENTS, Renderer, has_charts
+from bascule.console.runbooks import Runbooks
+from bascule.console.sources import STALE_AFTER, Reading, Source, Watch
+from bascule.console.stream import Stream, TooManyViewers
+from bascule.console.views import build
+from bascule.console.views.events import open_alerts, resolved, timeline
+from bascule.console.views.logs import log_rows
+from bascule.console.views.plan import plan, share_rows
+from bascule.console.views.promises import promises
+from bascule.console.views.search import LONGEST, LogSearch, visible
+from bascule.console.views.services import own_rows, service_rows
+from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
+from bascule.console.views.verdict import notices, verdict_view
 from bascule.spec import Spec
 
-__all__ = ["create_app", "run"]
+__all__ = [
+    "FRAGMENTS",
+    "LONGEST",
+    "STALE_AFTER",
+    "THRESHOLD_AT",
+    "Browser",
+    "BrowserPage",
+    "ServiceHealth",
+    "Incident",
+    "JournalReading",
+    "Kept",
+    "LogSearch",
+    "LogStats",
+    "Parts",
+    "PhaseAnswer",
+    "Reading",
+    "Renderer",
+    "Runbooks",
+    "SignalAnswer",
+    "Source",
+    "Stream",
+    "TimelineAnswer",
+    "TooManyViewers",
+    "TrafficReading",
+    "VerdictAnswer",
+    "Watch",
+    "build",
+    "create_app",
+    "figures",
+    "gate_rows",
+    "has_charts",
+    "log_rows",
+    "notices",
+    "open_alerts",
+    "own_rows",
+    "plan",
+    "promises",
+    "queries",
+    "resolved",
+    "run",
+    "screenshots",
+    "service_rows",
+    "share_rows",
+    "signal_groups",
+    "timeline",
+    "trigger_rows",
+    "verdict_view",
+    "visible",
+]
 
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the page until `stop` is set."""
-    serve_until(stop, create_app(spec, stop), spec.stack.listen, spec.stack.ports.console)
+    serve(stop, create_app(spec, stop), spec, ROLE)

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Response
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.datastructures import MutableHeaders
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bascule.api.guard import COOKIE
+from bascule.api.rights import Right, needs
+from bascule.api.server import application
+from bascule.api.tokens import SESSION_SECONDS, Tokens
 from bascule.console import queries
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, known_signals
 from bascule.console.parts import Parts
@@ -25,15 +28,14 @@ from bascule.console.render import Renderer
 from bascule.console.sources import Watch
 from bascule.console.stream import Stream, TooManyViewers
 from bascule.console.views import build, history
-from bascule.console.views.search import Asked, Found, found
+from bascule.console.views.search import FoundLines, LogSearch, found
 from bascule.console.views.signals import signal_row
 from bascule.conventions import CONSOLE_VIEWERS
 from bascule.errors import BasculeError
-from bascule.processes.serving import add_metrics_page
 from bascule.spec import Spec
 
+ROLE = "console"
 FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
-LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -97,13 +99,13 @@ class Console:
         self._look()
         return self.renderer.incidents(history(self.parts.journal.reading, time.time()))
 
-    def logs(self, asked: Asked) -> str:
+    def logs(self, asked: LogSearch) -> str:
         return self.renderer.logs(asked, self._found(asked))
 
-    def found(self, asked: Asked) -> str:
+    def found(self, asked: LogSearch) -> str:
         return self.renderer.found(self._found(asked))
 
-    def _found(self, asked: Asked) -> Found:
+    def _found(self, asked: LogSearch) -> FoundLines:
         self._look()
         return found(self.parts, asked, time.time())
 
@@ -123,17 +125,27 @@ class Console:
 def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | None = None) -> FastAPI:
     """The console of a migration; its streams end when `stop` is set. `parts`: by default those of the spec."""
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
-    app = FastAPI(title="Bascule", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(console))
-    if spec.stack.listen in ("127.0.0.1", "localhost", "::1"):
-        # A page of another site must not read this one by pointing its own name at the loopback address.
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)
+    app = application(spec, ROLE, _registry(console), ready=console.watch.problems, lifespan=_lifespan(console))
     app.add_middleware(Guarded)
-    add_metrics_page(app, _registry(console))
+    _add_entrance(app, spec)
     app.mount("/static", StaticFiles(directory=_static()), name="static")
     _add_pages(app, console)
     _add_logs(app, console)
     _add_runbooks(app, console.renderer)
     return app
+
+
+def _add_entrance(app: FastAPI, spec: Spec) -> None:
+    tokens = Tokens(spec.stack.state)
+
+    @app.get("/enter", response_class=RedirectResponse, **needs(Right.OPEN))
+    def enter(token: Annotated[str, Query(max_length=200)]) -> RedirectResponse:
+        """The address that `up` prints: its token, good once, is exchanged for a cookie that may read."""
+        answer = RedirectResponse("/", 303)
+        if tokens.redeem(token):
+            age = int(SESSION_SECONDS)
+            answer.set_cookie(COOKIE, tokens.session(), max_age=age, httponly=True, samesite="strict")
+        return answer
 
 
 def _add_pages(app: FastAPI, console: Console) -> None:
@@ -170,11 +182,11 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 
 def _add_logs(app: FastAPI, console: Console) -> None:
     @app.get("/logs", response_class=HTMLResponse)
-    def logs(asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+    def logs(asked: Annotated[LogSearch, Depends()]) -> HTMLResponse:
         return HTMLResponse(console.logs(asked))
 
     @app.get("/logs/found", response_class=HTMLResponse)
-    def found(asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+    def found(asked: Annotated[LogSearch, Depends()]) -> HTMLResponse:
         return HTMLResponse(console.found(asked))
 
 

@@ -23,10 +23,20 @@ from bascule.errors import ProcessFailed
 from bascule.processes import programs
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--disable-extensions", "--no-proxy-server", "--remote-debugging-pipe",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--no-proxy-server",
+    "--remote-debugging-pipe",
+)
 ANSWER_WITHIN = 20.0  # seconds for one command of the protocol
 
 
@@ -49,9 +59,13 @@ class Browser:
         command = f'exec "$@" 3</dev/fd/{to_browser} 4>/dev/fd/{from_browser}'
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", command, "sh", str(self._chromium), *FLAGS, f"--user-data-dir={self._profile.name}"],
-            pass_fds=(to_browser, from_browser), env=programs.environment(self._chromium), start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            pass_fds=(to_browser, from_browser),
+            env=programs.environment(self._chromium),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_browser)
         os.close(from_browser)
         self._out: BinaryIO = os.fdopen(from_us, "wb")
@@ -72,11 +86,11 @@ class Browser:
         self._reader.join(timeout=5)
         self._profile.cleanup()
 
-    def page(self, width: int = 1440, height: int = 900, *, dark: bool = False, scale: float = 1.0) -> Page:
+    def page(self, width: int = 1440, height: int = 900, *, dark: bool = False, scale: float = 1.0) -> BrowserPage:
         """A new, empty page of this size in CSS pixels."""
         target = self.send("Target.createTarget", {"url": "about:blank"})["targetId"]
         session = self.send("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
-        page = Page(self, session)
+        page = BrowserPage(self, session)
         page.prepare(width, height, dark, scale)
         return page
 
@@ -122,7 +136,7 @@ class Browser:
             self._news.notify_all()
 
 
-class Page:
+class BrowserPage:
     """One tab."""
 
     def __init__(self, browser: Browser, session: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bascule.console import queries
 from bascule.console.answers import HOLDING
-from bascule.console.parts import Journal, Parts
+from bascule.console.parts import JournalReading, Parts
 from bascule.conventions import SEGMENT, TOTAL_SEGMENT
 from bascule.prometheus import Series
 
@@ -26,7 +26,7 @@ DEFAULT_WINDOW = "1h"
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """One line of a chart: a value for each time of the grid, None where there is no data."""
 
     label: str
@@ -36,7 +36,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChartMark:
     """A moment or a span of time worth seeing on the chart (Unix seconds)."""
 
     kind: str
@@ -48,10 +48,10 @@ class Mark:
 @dataclass(frozen=True)
 class Chart:
     times: list[float]
-    lines: list[Line]
+    lines: list[ChartLine]
     unit: str
     note: str = ""
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[ChartMark] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -136,46 +136,48 @@ class Charts:
         ]
         return Chart(grid.times, lines, "share", "", self._marks(grid, TOTAL_SEGMENT))
 
-    def _lines(self, query: str, grid: Grid, label: str, role: str) -> Iterable[Line]:
+    def _lines(self, query: str, grid: Grid, label: str, role: str) -> Iterable[ChartLine]:
         for series in self._range(query, grid):
-            yield Line(series.labels.get(label, "") or TOTAL_SEGMENT, role, grid.place(series), query)
+            yield ChartLine(series.labels.get(label, "") or TOTAL_SEGMENT, role, grid.place(series), query)
 
     def _signal(self, name: str, segment: str, grid: Grid) -> Chart:
         spec = self.parts.spec
         declared = spec.signals.get(name)
+        scale = declared.seconds_per_unit if declared else 1.0
         lines = [
-            self._version_line(queries.values(spec, name, segment, version, grid.step), grid, version, role)
+            self._version_line(queries.values(spec, name, segment, version, grid.step), grid, version, role, scale)
             for role, version in zip(("baseline", "candidate"), spec.versions.both, strict=True)
         ]
-        note = "standardised to one mix of segments, since the phase began" if segment == TOTAL_SEGMENT else ""
-        unit = declared.unit if declared else ""
+        note = "mix-adjusted over all segments, since the phase began" if segment == TOTAL_SEGMENT else ""
+        unit = "seconds" if declared and declared.is_time else declared.unit if declared else ""
         return Chart(grid.times, lines, unit, note or queries.statistic(declared), self._marks(grid, segment))
 
-    def _version_line(self, query: str, grid: Grid, version: str, role: str) -> Line:
+    def _version_line(self, query: str, grid: Grid, version: str, role: str, scale: float) -> ChartLine:
+        """`scale`: seconds in one of the signal's unit, where that is a time."""
         series = self._range(query, grid)
-        nothing: list[float | None] = [None] * len(grid.times)
-        return Line(version.upper(), role, grid.place(series[0]) if series else nothing, query)
+        values = grid.place(series[0]) if series else [None] * len(grid.times)
+        return ChartLine(version.upper(), role, [None if v is None else v * scale for v in values], query)
 
-    def _marks(self, grid: Grid, segment: str) -> list[Mark]:
+    def _marks(self, grid: Grid, segment: str) -> list[ChartMark]:
         """Phases, annotations and alerts that touch the grid; alerts of other segments are left out."""
-        journal = self.parts.journal.reading.value or Journal()
+        journal = self.parts.journal.reading.value or JournalReading()
         found = [*_moments(journal), *_alerts(journal, segment)]
         return [mark for mark in found if mark.start <= grid.end and (mark.end is None or mark.end >= grid.start)]
 
 
-def _moments(journal: Journal) -> Iterable[Mark]:
+def _moments(journal: JournalReading) -> Iterable[ChartMark]:
     for entry in journal.timeline:
         share = "" if entry.share is None else f"{entry.share:.0%}"
-        yield Mark(entry.kind, share or entry.text, entry.at.timestamp(), entry.at.timestamp())
+        yield ChartMark(entry.kind, share or entry.text, entry.at.timestamp(), entry.at.timestamp())
 
 
-def _alerts(journal: Journal, segment: str) -> Iterable[Mark]:
+def _alerts(journal: JournalReading, segment: str) -> Iterable[ChartMark]:
     for incident in journal.incidents:
         about = incident.labels.get(SEGMENT, TOTAL_SEGMENT)
         calls = incident.severity != HOLDING
         if calls and incident.starts is not None and (TOTAL_SEGMENT in (segment, about) or about == segment):
             end = incident.resolved.timestamp() if incident.resolved else None
-            yield Mark("alert", incident.alert, incident.starts.timestamp(), end)
+            yield ChartMark("alert", incident.alert, incident.starts.timestamp(), end)
 
 
 def known_signals(parts: Parts) -> Mapping[tuple[str, str], Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from bascule import times
+from bascule.spec.signals import TIME_UNITS
+
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -38,7 +41,7 @@ def between(low: float, high: float, unit: str) -> str:
 
 def unit_name(unit: str) -> str:
     """The unit as it stands beside a signal's name."""
-    return {"ratio": "share of events", "seconds": "time", "": ""}.get(unit, unit)
+    return "share of events" if unit == "ratio" else "time" if unit in TIME_UNITS else unit
 
 
 def multiple(value: float | None) -> str:
@@ -79,13 +82,7 @@ def span(seconds: float | None) -> str:
     """A length of time in its two largest units: `4 s`, `3 min 20 s`, `2 d 4 h`."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for size, name in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        whole, left = divmod(left, size)
-        if whole or parts:
-            parts.append(f"{whole}{THIN}{name}" if whole else "")
-    return " ".join(part for part in parts[:2] if part) or f"0{THIN}s"
+    return times.lasting(seconds, gap=THIN)
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:
@@ -97,8 +94,9 @@ def _scale(value: float, unit: str) -> tuple[float, str]:
     """What a value of this size is multiplied by to be read, and its short unit then."""
     if unit == "ratio":
         return 100.0, "%"
-    if unit == "seconds":
-        return (1.0, "s") if abs(value) >= 1 else (1000.0, "ms")
+    if unit in TIME_UNITS:
+        seconds = TIME_UNITS[unit]
+        return (seconds, "s") if abs(value * seconds) >= 1 else (1000 * seconds, "ms")
     return 1.0, unit.partition(" ")[0]
 
 

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import httpx
-from pydantic import TypeAdapter
 
+from bascule import slo, times
+from bascule.api import IncidentsClient, JudgeClient, LogsClient
+from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
+from bascule.api.models.logs import LogLine, LogStats, Search
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import queries
-from bascule.console.answers import HEARTBEAT, Incident, LogLine, LogStats, Opinion, PhaseAnswer, TimelineEntry
+from bascule.console.answers import HEARTBEAT, Incident
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
-from bascule.errors import QueryRejected, Unreachable
+from bascule.errors import QueryRejected
 from bascule.prometheus import ActiveAlert, Alertmanager, NoData, Prometheus, Sample, Target
 from bascule.spec import Spec
 
 TIMEOUT = 2.0  # seconds: a part that needs longer is as good as silent on a live page
 RECENT = 7 * 86400.0  # seconds of incidents that are read; open ones always are
 SEARCH_TIMEOUT = 10.0  # seconds: a search reads files
-LARGEST = 16 << 20  # bytes of a search's answer
 PAST = 35 * 86400.0  # seconds of the timeline that are read
-
-_incidents = TypeAdapter(list[Incident])
-_lines = TypeAdapter(list[LogLine])
-_timeline = TypeAdapter(list[TimelineEntry])
 
 
 @dataclass(frozen=True)
-class Traffic:
+class TrafficReading:
     """Who gets the requests, by segment; shares are of the candidate, rates in requests per second."""
 
     share: Mapping[str, float | None] = field(default_factory=dict)
@@ -44,7 +41,7 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Health:
+class ServiceHealth:
     """Whether the services answer: samples of `up` and its kin, and when they were taken."""
 
     samples: tuple[Sample, ...] = ()
@@ -55,12 +52,12 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Journal:
+class JournalReading:
     """What the incident journal holds."""
 
     incidents: tuple[Incident, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
-    phase: PhaseAnswer = field(default_factory=PhaseAnswer)
+    timeline: tuple[TimelineAnswer, ...] = ()
+    phase: PhaseAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +73,16 @@ class Parts:
 
     def __init__(self, spec: Spec, transport: httpx.BaseTransport | None = None) -> None:
         self.spec = spec
-        self._http = httpx.Client(timeout=TIMEOUT, trust_env=False, transport=transport)
+        self._judge = JudgeClient(spec, seconds=TIMEOUT, transport=transport)
+        self._incidents = IncidentsClient(spec, seconds=TIMEOUT, transport=transport)
+        self._reader = LogsClient(spec, seconds=TIMEOUT, transport=transport)
+        self._searcher = LogsClient(spec, seconds=SEARCH_TIMEOUT, transport=transport)
         self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT, transport=transport)
-        self.judge: Source[Opinion] = Source("judge", self._verdict, said_at=_ticked)
-        self.journal: Source[Journal] = Source("incidents", self._journal)
-        self.traffic: Source[Traffic] = Source("prometheus", self._traffic)
-        self.health: Source[Health] = Source("services", self._health)
-        self.logs: Source[LogStats] = Source("logs", self._logs, interval=2.0)
+        self.judge: Source[VerdictAnswer] = Source("judge", self._judge.verdict, said_at=_ticked)
+        self.journal: Source[JournalReading] = Source("incidents", self._journal)
+        self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
+        self.health: Source[ServiceHealth] = Source("services", self._health)
+        self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
         self.alertmanager = Alertmanager(spec.stack.url("alertmanager"), timeout=TIMEOUT, transport=transport)
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
@@ -98,57 +98,44 @@ class Parts:
         return (*self.sources, self.slas, self.alerting)
 
     def close(self) -> None:
-        self._http.close()
-        self.prometheus.close()
-        self.alertmanager.close()
+        clients = (self._judge, self._incidents, self._reader, self._searcher, self.prometheus, self.alertmanager)
+        for client in clients:
+            client.close()
 
-    def search(self, query: str) -> list[LogLine]:
+    def search(self, asked: Search) -> list[LogLine]:
         """Lines of the logs, the latest first. Raises UsageError when the logs role refuses the question."""
-        url = self.spec.stack.url("logs") + "/api/search"
-        try:
-            with self._http.stream("GET", f"{url}?{query}", timeout=SEARCH_TIMEOUT) as response:
-                return _lines.validate_python(json.loads(_body(response, url)))
-        except httpx.HTTPError as error:
-            raise Unreachable(f"{url} does not answer: {error or type(error).__name__}") from error
-        except ValueError as error:
-            raise QueryRejected(f"{url} answered something else than lines") from error
+        return self._searcher.search(asked)
 
     # ------------------------------------------------------------ one method a source
 
-    def _verdict(self) -> Opinion:
-        return Opinion.model_validate(self._get("judge", "/api/verdict"))
-
-    def _journal(self) -> Journal:
+    def _journal(self) -> JournalReading:
         now = round(time.time())
-        incidents = _incidents.validate_python(self._get("incidents", f"/api/incidents?since={now - RECENT:.0f}"))
-        timeline = _timeline.validate_python(self._get("incidents", f"/api/timeline?since={now - PAST:.0f}"))
-        return Journal(
+        incidents = self._incidents.rows("/api/incidents", Incident, since=now - RECENT)
+        timeline = self._incidents.timeline(now - PAST)
+        return JournalReading(
             tuple(incident for incident in incidents if incident.severity != HEARTBEAT),
             tuple(_with_one_start(timeline)),
-            PhaseAnswer.model_validate(self._get("incidents", "/api/phase")),
+            self._incidents.phase(),
         )
 
     def _beat(self) -> float:
         """When Alertmanager last heard the alert that always fires (Unix seconds)."""
         for alert in self.alertmanager.alerts():
             if alert["labels"].get("alertname") == self.heartbeat:
-                return datetime.fromisoformat(alert["updatedAt"].replace("Z", "+00:00")).timestamp()
+                return times.parse(alert["updatedAt"]).timestamp()
         raise QueryRejected(f"Alertmanager holds no {self.heartbeat}")
 
-    def _logs(self) -> LogStats:
-        return LogStats.model_validate(self._get("logs", "/api/stats"))
-
     def _slas(self) -> Kept:
-        asked = {name: queries.good_share(self.spec, name) for name in self.spec.slas.named}
-        answers = {name: self.prometheus.scalar(query) for name, query in asked.items() if query}
+        asked = {each.name: each.promql(queries.LOOK_BACK) for each in slo.all_of(self.spec)}
+        answers = {name: self.prometheus.scalar(query) for name, query in asked.items()}
         samples = self.prometheus.scalar(queries.COVERED)
         covered = 0.0 if isinstance(samples, NoData) else samples * self.spec.stack.scrape.interval
         return Kept({name: value for name, value in answers.items() if not isinstance(value, NoData)}, covered)
 
-    def _traffic(self) -> Traffic:
+    def _traffic(self) -> TrafficReading:
         spec, ask = self.spec, self.prometheus.instant
         total = ask(queries.share_total(spec))
-        return Traffic(
+        return TrafficReading(
             share=_by_label(ask(queries.share_by_segment(spec)), spec.segments.label),
             planned=_present(_by_label(ask(queries.planned_by_segment(spec)), SEGMENT)),
             baseline_rate=_present(self._rates(spec.versions.baseline)),
@@ -159,10 +146,10 @@ class Parts:
     def _rates(self, version: str) -> Mapping[str, float | None]:
         return _by_label(self.prometheus.instant(queries.rate_by_segment(self.spec, version)), self.spec.segments.label)
 
-    def _health(self) -> Health:
+    def _health(self) -> ServiceHealth:
         samples = self.prometheus.instant(queries.HEALTH)
         down = sorted({s.labels.get("job", "") for s in samples if s.labels.get("__name__") == "up" and s.value == 0})
-        return Health(
+        return ServiceHealth(
             samples=tuple(samples),
             times={_target(s): s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
             targets=tuple(self.prometheus.targets()),
@@ -175,20 +162,8 @@ class Parts:
             return {}
         return _present(_by_label(self.prometheus.instant(queries.down_seconds(self.spec, jobs)), "job"))
 
-    def _get(self, part: str, path: str) -> Any:
-        asked = self.spec.stack.url(part) + path
-        url = asked.partition("?")[0]  # the same words for the same failure, whatever the time asked for
-        try:
-            response = self._http.get(asked)
-            response.raise_for_status()
-            return response.json()
-        except httpx.HTTPStatusError as error:
-            raise QueryRejected(f"{url} answered {error.response.status_code}") from error
-        except httpx.HTTPError as error:
-            raise Unreachable(f"{url} does not answer: {error or type(error).__name__}") from error
 
-
-def _with_one_start(timeline: list[TimelineEntry]) -> list[TimelineEntry]:
+def _with_one_start(timeline: list[TimelineAnswer]) -> list[TimelineAnswer]:
     """Without the journal's own phase 0 where somebody then set phase 0, too: it is the same beginning."""
     entries = sorted(timeline, key=lambda entry: entry.at)
     phases = [entry for entry in entries if entry.kind == "phase"][:2]
@@ -196,31 +171,7 @@ def _with_one_start(timeline: list[TimelineEntry]) -> list[TimelineEntry]:
     return [entry for entry in entries if not (twice and entry is phases[0])]
 
 
-def _body(response: httpx.Response, url: str) -> bytes:
-    """The whole answer, unless it is too large to be a page or is a refusal."""
-    body = b""
-    for piece in response.iter_bytes():
-        body += piece
-        if len(body) > LARGEST:
-            raise QueryRejected(f"{url} answers with more than {LARGEST >> 20} MiB", "ask for less time, or less text")
-    if response.status_code == 404:
-        raise QueryRejected("These logs cannot be searched", "start the logs role of the same version")
-    if response.status_code != 200:
-        raise QueryRejected(_refusal(body) or f"{url} answered {response.status_code}")
-    return body
-
-
-def _refusal(body: bytes) -> str:
-    """The words in which a role refuses a question."""
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return ""
-    said = answer.get("detail") or answer.get("error") if isinstance(answer, dict) else ""
-    return " ".join(said.split()) if isinstance(said, str) else ""
-
-
-def _ticked(opinion: Opinion) -> float:
+def _ticked(opinion: VerdictAnswer) -> float:
     """When the judge last looked: an answer given now can be an old opinion."""
     now = time.time()
     return now if opinion.tick is None else min(now, opinion.tick.timestamp())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from bascule import promql
 from bascule.conventions import (
     PLANNED_SHARE,
     SEGMENT,
@@ -14,11 +15,9 @@ from bascule.conventions import (
     TOTAL_SEGMENT,
     VERSION,
 )
-from bascule.spec import Objective
-from bascule.spec.model import AVAILABILITY, Spec
+from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.quantities import format_duration
-from bascule.spec.selector import Matcher, Selector, bucket_under
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.signals import Signal
 
 HEALTH = '{__name__=~"up|probe_success|redis_up|nginx_up"}'
 HEALTH_TIMES = "timestamp(up)"
@@ -33,21 +32,9 @@ def window(spec: Spec, step: float = 0.0) -> str:
     return format_duration(window_seconds(spec, step))
 
 
-def traffic(spec: Spec) -> Selector:
-    """A counter of all requests: what the first signal that counts events counts."""
-    for signal in spec.signals.values():
-        if isinstance(signal, RatioSignal):
-            return signal.total
-        if isinstance(signal, HistogramSignal):
-            return signal.series("count")
-        if isinstance(signal, MeanSignal):
-            return signal.count
-    return Selector("http_requests_total")
-
-
 def rate_by_segment(spec: Spec, version: str, step: float = 0.0) -> str:
     """Requests per second of one version, by segment."""
-    selector = traffic(spec).where(*spec.versions.matchers(version))
+    selector = promql.traffic(spec).where(*spec.versions.matchers(version))
     return f"sum by ({spec.segments.label}) (rate({selector.over(window(spec, step))}))"
 
 
@@ -107,64 +94,18 @@ def values(spec: Spec, name: str, segment: str, version: str, step: float = 0.0)
     if signal is None or segment == TOTAL_SEGMENT:
         return str(_metric(SIGNAL_VALUE.name, {"signal": name, SEGMENT: segment, VERSION: version}))
     narrow = (*spec.versions.matchers(version), Matcher(spec.segments.label, "=", segment))
-    return _course(signal, narrow, window(spec, step))
+    return promql.value(signal, narrow, window(spec, step))
 
 
-def _course(signal: Signal, narrow: tuple[Matcher, ...], over: str) -> str:
-    def rate(selector: Selector) -> str:
-        return f"rate({selector.where(*narrow).over(over)})"
-
-    match signal:
-        case RatioSignal():
-            return f"(sum({rate(signal.events)}) or 0 * sum({rate(signal.total)})) / sum({rate(signal.total)})"
-        case HistogramSignal():
-            return f"histogram_quantile(0.95, sum by (le) ({rate(signal.series('bucket'))}))"
-        case MeanSignal():
-            return f"sum({rate(signal.sum)}) / sum({rate(signal.count)})"
-        case GaugeSignal():
-            return f"avg({signal.metric.where(*narrow)})"
-
-
-SIGNAL_OF_SLA = {"response_time": "latency", "error_rate": "errors"}
-LOOK_BACK = "1h"
-COVERED = f"max(count_over_time(up[{LOOK_BACK}]))"
-
-
-def good_share(spec: Spec, sla: str) -> str | None:
-    """The share of good events of an SLA in the last hour; None when no signal measures it.
-
-    An SLA that promises a gain is the candidate's: the baseline is what it improves on.
-    """
-    declared = spec.slas.named[sla]
-    if sla == AVAILABILITY and declared.signal is None:
-        jobs = "|".join(spec.services_of("application"))
-        return f'avg(avg_over_time(up{{job=~"{jobs}"}}[{LOOK_BACK}]))'
-    signal = spec.signals.get(declared.signal or SIGNAL_OF_SLA.get(sla, sla))
-    whose = spec.versions.matchers(spec.versions.candidate) if declared.gain else ()
-    match signal:
-        case RatioSignal():
-            share = _increase(signal.events.where(*whose)), _increase(signal.total.where(*whose))
-            return f"{share[0]} / {share[1]}" if signal.good else f"1 - ({share[0]} or 0 * {share[1]}) / {share[1]}"
-        case HistogramSignal():
-            return _share_under(signal, Objective.parse(declared.objective).bound, whose)
-        case _:
-            return None
-
-
-def _share_under(signal: HistogramSignal, bound: float | None, whose: Iterable[Matcher]) -> str | None:
-    if bound is None:
-        return None
-    under = signal.series("bucket").where(bucket_under(bound), *whose)
-    return f"{_increase(under)} / {_increase(signal.series('count').where(*whose))}"
-
-
-def _increase(selector: Selector) -> str:
-    return f"sum(increase({selector.over(LOOK_BACK)}))"
+LOOK_BACK = 3600.0  # seconds that the SLAs' figures are over
+COVERED = f"max(count_over_time(up[{format_duration(LOOK_BACK)}]))"
 
 
 def statistic(signal: Signal | None) -> str:
     """What a chart of the signal shows, in words."""
-    return "95th percentile" if isinstance(signal, HistogramSignal) else "mean" if signal else ""
+    if signal is None:
+        return ""
+    return "95th percentile" if signal.buckets is not None else "mean"
 
 
 def _metric(name: str, labels: Mapping[str, str]) -> Selector:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -10,20 +9,31 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from bascule import __version__
+from bascule import __version__, times
 from bascule.console import figures
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS
 from bascule.console.runbooks import Runbook, Runbooks
-from bascule.console.views import History, Page, search
-from bascule.console.views.search import Asked, Found
+from bascule.console.views import ConsolePage, IncidentHistory, search
+from bascule.console.views.search import FoundLines, LogSearch
 from bascule.console.views.signals import SignalRow
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
 FRAGMENTS = (
-    "say", "notices", "verdict", "plan", "alerts", "services", "shares", "gates", "triggers", "promises", "logs",
-    "timeline", "resolved",
-)  # fmt: skip
+    "say",
+    "notices",
+    "verdict",
+    "plan",
+    "alerts",
+    "services",
+    "shares",
+    "gates",
+    "triggers",
+    "promises",
+    "logs",
+    "timeline",
+    "resolved",
+)
 
 
 class Renderer:
@@ -55,16 +65,16 @@ class Renderer:
             "statuses": search.STATUSES,
         }
 
-    def page(self, page: Page) -> str:
+    def page(self, page: ConsolePage) -> str:
         return self._render("page.html", page=page, here="Overview")
 
-    def incidents(self, history: History) -> str:
+    def incidents(self, history: IncidentHistory) -> str:
         return self._render("incidents.html", history=history, here="Incidents")
 
-    def logs(self, asked: Asked, found: Found) -> str:
+    def logs(self, asked: LogSearch, found: FoundLines) -> str:
         return self._render("logs.html", asked=asked, found=found, here="Logs")
 
-    def found(self, found: Found) -> str:
+    def found(self, found: FoundLines) -> str:
         """The part of the page of logs that changes while it is followed."""
         return self._render("_found.html", found=found)
 
@@ -75,14 +85,14 @@ class Renderer:
     def runbook(self, book: Runbook) -> str:
         return self._render("runbook.html", book=book, here="Runbooks")
 
-    def fragments(self, page: Page) -> dict[str, str]:
+    def fragments(self, page: ConsolePage) -> dict[str, str]:
         """HTML by the id of the element it replaces."""
         found = {name: self._render(f"_{name}.html", page=page) for name in FRAGMENTS}
         for group in page.groups:
             found[f"signal-{group.name}"] = self._render("_signal.html", group=group)
         return found
 
-    def incident_fragments(self, history: History) -> dict[str, str]:
+    def incident_fragments(self, history: IncidentHistory) -> dict[str, str]:
         return {"incidents": self._render("_incidents.html", history=history)}
 
     def detail(self, row: SignalRow, chart_queries: dict[str, str]) -> str:
@@ -112,14 +122,6 @@ def _filters() -> dict[str, Any]:
         "span": figures.span,
         "multiple": figures.multiple,
         "duration": format_duration,
-        "utc": _utc,
-        "iso": _iso,
+        "utc": lambda moment: times.clock(moment.timestamp()),
+        "iso": lambda moment: times.rfc3339(moment.timestamp()),
     }
-
-
-def _utc(moment: datetime) -> str:
-    return moment.strftime("%H:%M:%S UTC")
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

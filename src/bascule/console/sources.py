@@ -103,6 +103,10 @@ class Watch:
         for thread in self._threads:
             thread.start()
 
+    def problems(self) -> list[str]:
+        """The threads that ended: what they read would stand still for ever."""
+        return [f"{thread.name} has ended" for thread in self._threads if not thread.is_alive()]
+
     def stop(self, seconds: float = 3.0) -> None:
         """End the threads; one that hangs in a read is left to end by itself."""
         self._stop.set()

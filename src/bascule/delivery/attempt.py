@@ -48,8 +48,13 @@ def attempt_once(send: Attempt, message: Message, policy: Policy) -> DeliveryFai
     return DeliveryFailed(f"internal error ({type(error).__name__})", "please report it", can_retry=True)
 
 
-def deliver_now(name: str, receiver: Receiver, message: Message, policy: Policy | None = None,
-                sleep: Callable[[float], None] = time.sleep) -> list[Delivery]:  # fmt: skip
+def deliver_now(
+    name: str,
+    receiver: Receiver,
+    message: Message,
+    policy: Policy | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Delivery]:
     """A few attempts through every channel of a receiver at once; each channel's result. Never raises for a failure."""
     channels = channels_of(receiver)
     if not channels:
@@ -72,8 +77,9 @@ def deliver_to_all(receivers: Iterable[tuple[str, Receiver]], message: Message, 
             yield from job.result()
 
 
-def _try(name: str, channel: str, send: Attempt, message: Message, policy: Policy,
-         sleep: Callable[[float], None]) -> Delivery:  # fmt: skip
+def _try(
+    name: str, channel: str, send: Attempt, message: Message, policy: Policy, sleep: Callable[[float], None]
+) -> Delivery:
     """An attempt that nobody confirmed is repeated with the same key; when none is confirmed the result is doubtful."""
     started, doubtful, detail, number = time.time(), False, "", 0
     for number, pause in enumerate((*policy.pauses, None), start=1):

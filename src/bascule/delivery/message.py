@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bascule.conventions import Severity
 from bascule.errors import DeliveryFailed
 
 DAY_SECONDS = 86400.0
@@ -29,7 +30,7 @@ class Message:
     subject: str
     text: str
     html: str = ""
-    severity: str = "info"
+    severity: str = Severity.INFO
     resolved: bool = False
     attachments: tuple[Attachment, ...] = field(default_factory=tuple)
     thread: str = ""

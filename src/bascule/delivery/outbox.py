@@ -218,9 +218,8 @@ class Outbox:
 
     def was_delivered(self, key: str, receiver: str) -> bool:
         """Whether any channel of the receiver has the message."""
-        return any(
-            each.key == key and each.receiver == receiver and each.result is Result.DELIVERED for each in self.all()
-        )
+        delivered = [each for each in self.all(key) if each.receiver == receiver and each.result is Result.DELIVERED]
+        return bool(delivered) or self._is_in_old_table((key, receiver, ""))
 
     def all(self, key: str | None = None) -> list[Delivery]:
         """What became of every message, or of those with one key; the newest first. Raises StoreError."""

@@ -6,13 +6,16 @@ from typing import Any
 
 import httpx
 
+from bascule.conventions import Severity
 from bascule.delivery.message import Doubtful, Message
 from bascule.delivery.secrets import read_secret
 from bascule.errors import DeliveryFailed
 from bascule.spec.model import PagerDuty, Slack, Webhook
+from bascule.transport import is_local
 
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 _SLACK_LIMIT = 3000  # characters of a message; Slack cuts longer ones anywhere
+_PAGERDUTY = {Severity.CRITICAL, Severity.WARNING, Severity.INFO}  # of ours, those it knows by the same name
 _LATER = (408, 425, 429)
 
 
@@ -45,7 +48,7 @@ def send_webhook(webhook: Webhook, message: Message, timeout: float) -> None:
 
 
 def send_pagerduty(pagerduty: PagerDuty, message: Message, timeout: float) -> None:
-    severity = message.severity if message.severity in ("critical", "warning", "info") else "error"
+    severity = message.severity if message.severity in _PAGERDUTY else "error"
     body = {
         "routing_key": read_secret(pagerduty.routing_key_file),
         "event_action": "resolve" if message.resolved else "acknowledge" if message.acknowledged else "trigger",
@@ -61,10 +64,13 @@ def send_pagerduty(pagerduty: PagerDuty, message: Message, timeout: float) -> No
 
 
 def _post(url: str, body: dict[str, Any], key: str, timeout: float, name: str) -> None:
-    """`name` stands for the address in errors: an address can be a secret."""
+    """`name` stands for the address in errors: an address can be a secret.
+
+    A proxy of the environment is asked only for addresses beyond this machine.
+    """
     headers = {"Idempotency-Key": key}
     try:
-        response = httpx.post(url, json=body, headers=headers, timeout=timeout, trust_env=False)
+        response = httpx.post(url, json=body, headers=headers, timeout=timeout, trust_env=not is_local(url))
     except (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError) as error:
         raise Doubtful(f"{name} took the message and did not answer ({type(error).__name__})") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bascule.generate.alertmanager_config import alertmanager_config
-from bascule.generate.dashboards import grafana_files
+from bascule.generate.alerting.alertmanager_config import alertmanager_config
+from bascule.generate.alerting.promtool_tests import test_files
+from bascule.generate.deploy.surroundings import surroundings
 from bascule.generate.files import drift, foreign_files, write_files
-from bascule.generate.instrument_config import instrument_config
-from bascule.generate.openslo import backfill_script, openslo_text
-from bascule.generate.prometheus_config import blackbox_config, prometheus_config
-from bascule.generate.promtool_tests import test_files
+from bascule.generate.grafana.dashboards import grafana_files
+from bascule.generate.prometheus.instrument_config import instrument_config
+from bascule.generate.prometheus.openslo import backfill_script, openslo_text
+from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
+from bascule.generate.prometheus.rule_groups import rule_files
 from bascule.generate.render import to_json, to_yaml
-from bascule.generate.rule_groups import rule_files
-from bascule.generate.surroundings import surroundings
 from bascule.spec import Spec
 
 __all__ = ["check", "foreign", "generate", "write"]

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
+from bascule.api.server import serve
 from bascule.delivery import FILE as OUTBOX_FILE
 from bascule.delivery import Courier, Outbox
 from bascule.incidents import phases
-from bascule.incidents.app import create
-from bascule.incidents.client import IncidentsClient
+from bascule.incidents.app import ROLE, create
 from bascule.incidents.escalator import Escalator
+from bascule.incidents.kinds import kind_of
 from bascule.incidents.reconcile import Reconciler, warm_up
 from bascule.incidents.sources import Sources
 from bascule.incidents.store import Store
 from bascule.incidents.trial import try_receivers
-from bascule.processes.serving import serve_until
 from bascule.processes.workers import Workers
 from bascule.spec import Spec
 
-__all__ = ["STORE_FILE", "IncidentsClient", "run", "try_receivers"]
+__all__ = ["STORE_FILE", "run", "try_receivers"]
 
 STORE_FILE = "incidents.sqlite"
 
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the role and tell people until `stop` is set; everything it knows is in the journal on disk."""
-    store = Store(spec.stack.state / STORE_FILE, time.time())
+    kinds = partial(kind_of, roles=spec.signal_roles, prefix=spec.alert_prefix)
+    store = Store(spec.stack.state / STORE_FILE, time.time(), kinds)
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(spec.notify.receivers, outbox)
     escalator = Escalator(spec, store, courier, time.time)
@@ -38,7 +40,12 @@ def run(spec: Spec, stop: threading.Event) -> None:
     workers.start("escalation", lambda: escalator.run(stop))
     workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
     try:
-        serve_until(stop, create(spec, store), spec.stack.listen, spec.stack.ports.incidents)
+        serve(
+            stop,
+            create(spec, store, outbox, dead=lambda: [*workers.problems(), *courier.workers.problems()]),
+            spec,
+            ROLE,
+        )
     finally:
         stop.set()
         workers.join(5)

@@ -5,204 +5,209 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import Body, FastAPI, Path, Query
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel, Field
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from bascule.errors import BasculeError, StoreError, Unreachable, UsageError
+from bascule.api.models.fields import LARGEST_ID, readable
+from bascule.api.models.journal import (
+    Acknowledgement,
+    Annotation,
+    IncidentAnswer,
+    IncidentDetail,
+    NewWindow,
+    NoticeAnswer,
+    PhaseAnswer,
+    PhaseChange,
+    Reason,
+    Received,
+    Signature,
+    TimelineAnswer,
+    WindowAnswer,
+)
+from bascule.api.models.others import DeliveryAnswer
+from bascule.api.rights import Right, needs
+from bascule.api.server import application
+from bascule.delivery import Outbox
+from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, phases, summary
-from bascule.incidents.hook import HookFailed
 from bascule.incidents.metrics import JournalCollector, received_counter
 from bascule.incidents.model import Entry, PhaseStep, Window
 from bascule.incidents.store import Store
-from bascule.processes.serving import add_metrics_page
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
+from bascule.transport import MIB
 
+ROLE = "incidents"
+LARGEST_WEBHOOK = 16 * MIB  # thousands of alerts at once, when a whole site fails
 Clock = Callable[[], float]
-_LOCAL = ("127.0.0.1", "localhost")
+Identity = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+Since = Annotated[float, Query(ge=0, allow_inf_nan=False)]
+Until = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
 
 
-class PhaseChange(BaseModel):
-    number: int
-    share: float | None = None
-    who: str = Field(max_length=200)
-    why: str = Field("", max_length=2000)
-
-
-class Annotation(BaseModel):
-    text: str = Field(min_length=1, max_length=2000)
-    kind: str = Field("note", pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    who: str = Field("", max_length=200)
-    at: float | None = None
-
-
-class Maintenance(BaseModel):
-    starts: float
-    ends: float
-    reason: str = Field(min_length=1, max_length=500)
-    who: str = Field("", max_length=200)
-    services: list[str] = []
-    silent: bool = True
-
-
-class Someone(BaseModel):
-    who: str = Field("", max_length=200)
-
-
-class Acknowledgement(BaseModel):
-    who: str = Field(min_length=1, max_length=200)
-    note: str = Field("", max_length=2000)
-
-
-def create(spec: Spec, store: Store, clock: Clock = time.time) -> FastAPI:
-    app = FastAPI(title="Bascule incidents", docs_url=None, redoc_url=None, openapi_url=None)
+def create(
+    spec: Spec, store: Store, outbox: Outbox, clock: Clock = time.time, dead: Callable[[], list[str]] = list
+) -> FastAPI:
+    """`dead`: what says which work of the role died lately."""
     registry = CollectorRegistry()
     registry.register(JournalCollector(spec, store))
-    _guard(app, spec)
-    add_metrics_page(app, registry)
+    app = application(spec, ROLE, registry, ready=lambda: [*_problems(store), *dead()])
     _add_webhook(app, store, registry, clock)
     _add_incidents(app, store, clock)
     _add_phases(app, spec, store, clock)
     _add_timeline(app, store, clock)
     _add_maintenance(app, spec, store, clock)
-    _add_review(app, spec, store, clock)
+    _add_review(app, spec, store, outbox, clock)
     return app
 
 
-def _guard(app: FastAPI, spec: Spec) -> None:
-    """A web page of another origin can neither read nor write here: names of this machine only, JSON only."""
-    if spec.stack.listen in _LOCAL:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_LOCAL))
-
-    @app.exception_handler(BasculeError)
-    def failed(request: Request, error: BasculeError) -> JSONResponse:
-        return JSONResponse({"error": error.what, "mend": error.mend}, _status_of(error))
-
-    @app.exception_handler(RequestValidationError)
-    def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        what = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
-        return JSONResponse({"error": what, "mend": "see docs/incidents.md"}, 400)
-
-
-def _status_of(error: BasculeError) -> int:
-    if isinstance(error, StoreError):
-        return 503  # Alertmanager tries again on 5xx
-    return 502 if isinstance(error, HookFailed | Unreachable) else 400
-
-
-def _json_only(request: Request) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise UsageError("the body must be JSON", "send Content-Type: application/json")
-
-
-_JSON = [Depends(_json_only)]
+def _problems(store: Store) -> list[str]:
+    try:
+        store.phase()
+    except BasculeError as error:
+        return [error.what]
+    return []
 
 
 def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
     counter = received_counter(registry)
 
-    @app.post("/api/webhook", dependencies=_JSON)
-    def webhook(payload: Annotated[Any, Body()]) -> dict[str, int]:
-        received = round(clock(), 3)
+    @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
+    def webhook(payload: Annotated[Any, Body()]) -> Received:
+        """Alertmanager's payload, version 4."""
         try:
-            notifications = intake.read(payload, received)
+            notifications, unreadable = intake.read(payload, round(clock(), 3))
         except UsageError:
             counter.labels("unreadable").inc()
             raise
         for notification in notifications:
             store.receive(notification)
             counter.labels("firing" if notification.firing else "resolved").inc()
-        return {"received": len(notifications)}
+        counter.labels("unreadable").inc(unreadable)
+        return Received(received=len(notifications), unreadable=unreadable)
 
 
 def _add_incidents(app: FastAPI, store: Store, clock: Clock) -> None:
     @app.get("/api/incidents")
-    def incidents(since: float = 0.0, until: float | None = None) -> list[dict[str, Any]]:
-        last = float("inf") if until is None else until
-        return [incident.as_json() for incident in store.incidents(since, last)]
+    def incidents(since: Since = 0.0, until: Until = None) -> list[IncidentAnswer]:
+        """Incidents that were open at some time from `since` to `until`, newest first."""
+        return readable(IncidentAnswer, store.incidents(since, _last(until)), "the journal's incidents")
 
     @app.get("/api/incidents/{identity}")
-    def one(identity: int) -> dict[str, Any]:
-        entries = [asdict(entry) for entry in store.entries(incident=identity)]
-        return store.incident(identity).as_json() | {"entries": entries}
+    def one(identity: Identity) -> IncidentDetail:
+        entries = readable(TimelineAnswer, store.entries(incident=identity), "the journal's entries")
+        known = IncidentAnswer.model_validate(store.incident(identity))
+        return IncidentDetail(**dict(known), entries=entries)
 
-    @app.post("/api/incidents/{identity}/acknowledge", dependencies=_JSON)
-    def acknowledge(identity: int, given: Acknowledgement) -> list[dict[str, Any]]:
-        return [i.as_json() for i in store.acknowledge(identity, given.who, clock(), given.note)]
+    @app.post("/api/incidents/{identity}/acknowledge")
+    def acknowledge(identity: Identity, given: Acknowledgement) -> list[IncidentAnswer]:
+        """Acknowledge the incident's whole situation."""
+        situation = store.acknowledge(identity, given.who, clock(), given.note)
+        return readable(IncidentAnswer, situation, "the journal's incidents")
 
-    @app.post("/api/incidents/{identity}/notes", dependencies=_JSON)
-    def note(identity: int, given: Annotation) -> dict[str, Any]:
-        return _added(store, Entry(given.at or clock(), given.kind, given.text, given.who, identity))
+    @app.post("/api/incidents/{identity}/close")
+    def close(identity: Identity, given: Reason) -> IncidentAnswer:
+        """End an incident by hand; the same alert calls nobody until it begins anew."""
+        return IncidentAnswer.model_validate(store.close_incident(identity, given.who, given.why, clock()))
+
+    @app.post("/api/incidents/{identity}/reopen")
+    def reopen(identity: Identity, given: Reason) -> IncidentAnswer:
+        """Begin an ended incident again; everyone who was told of its end hears of it."""
+        return IncidentAnswer.model_validate(store.reopen_incident(identity, given.who, given.why, clock()))
+
+    @app.post("/api/incidents/{identity}/notes")
+    def note(identity: Identity, given: Annotation) -> TimelineAnswer:
+        return _added(store, _entry(given, clock, identity))
+
+
+def _last(until: float | None) -> float:
+    return float("inf") if until is None else until
 
 
 def _add_phases(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
+    def shown(step: PhaseStep) -> PhaseAnswer:
+        known = {**asdict(step), "started": step.at, "migration": spec.metadata.name}
+        return PhaseAnswer.model_validate(known)
+
     @app.get("/api/phase")
-    def phase() -> dict[str, Any]:
-        return _phase(store.phase())
+    def phase() -> PhaseAnswer:
+        return shown(store.phase())
 
-    @app.post("/api/phase", dependencies=_JSON)
-    def set_phase(asked: PhaseChange) -> dict[str, Any]:
+    @app.post("/api/phase")
+    def set_phase(asked: PhaseChange) -> PhaseAnswer:
+        """Move the plan, by the spec's share hook where there is one."""
         step = phases.wanted(spec, round(clock(), 3), asked.number, asked.share, asked.who, asked.why)
-        return _phase(phases.change(spec, store, step))
-
-
-def _phase(step: PhaseStep) -> dict[str, Any]:
-    return asdict(step) | {"started": step.at}
+        return shown(phases.change(spec, store, step))
 
 
 def _add_timeline(app: FastAPI, store: Store, clock: Clock) -> None:
     @app.get("/api/timeline")
-    def timeline(since: float = 0.0, until: float | None = None) -> list[dict[str, Any]]:
-        last = float("inf") if until is None else until
-        steps = [_step_on_timeline(step) for step in store.phases() if since <= step.at <= last]
-        entries = [asdict(entry) for entry in store.entries(since, last)]
-        return sorted(steps + entries, key=lambda item: float(item["at"]))
+    def timeline(since: Since = 0.0, until: Until = None) -> list[TimelineAnswer]:
+        """Changes of phase and annotations, oldest first."""
+        last = _last(until)
+        steps = [_on_timeline(step) for step in store.phases() if since <= step.at <= last]
+        told = readable(TimelineAnswer, [*steps, *store.entries(since, last)], "the journal's timeline")
+        return sorted(told, key=lambda item: item.at)
 
-    @app.post("/api/annotations", dependencies=_JSON)
-    def annotate(given: Annotation) -> dict[str, Any]:
-        return _added(store, Entry(given.at or clock(), given.kind, given.text, given.who))
+    @app.post("/api/annotations")
+    def annotate(given: Annotation) -> TimelineAnswer:
+        return _added(store, _entry(given, clock))
 
 
-def _step_on_timeline(step: PhaseStep) -> dict[str, Any]:
+def _on_timeline(step: PhaseStep) -> dict[str, Any]:
     text = f"phase {step.number}: {step.share:.0%} to the candidate"
-    return asdict(step) | {"kind": "phase", "text": f"{text} ({step.why})" if step.why else text, "incident": None}
+    return asdict(step) | {"kind": "phase", "text": f"{text} ({step.why})" if step.why else text}
 
 
-def _added(store: Store, entry: Entry) -> dict[str, Any]:
+def _entry(given: Annotation, clock: Clock, incident: int | None = None) -> Entry:
+    return Entry(_unix(given.at) or clock(), given.kind, given.text, given.who, incident)
+
+
+def _added(store: Store, entry: Entry) -> TimelineAnswer:
     store.add(entry)
-    return asdict(entry)
+    return TimelineAnswer.model_validate(entry)
+
+
+def _unix(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
     @app.get("/api/maintenance")
-    def windows(since: float = 0.0, until: float | None = None, cancelled: bool = False) -> list[dict[str, Any]]:
-        last = float("inf") if until is None else until
+    def windows(since: Since = 0.0, until: Until = None, cancelled: bool = False) -> list[WindowAnswer]:
+        last = _last(until)
         kept = [w for w in store.windows() if w.starts < last and w.ends > since and (cancelled or not w.cancelled)]
-        return [asdict(window) for window in kept]
+        return readable(WindowAnswer, kept, "the journal's maintenance windows")
 
-    @app.post("/api/maintenance", dependencies=_JSON)
-    def plan(asked: Maintenance) -> dict[str, Any]:
-        window = Window(0, asked.starts, asked.ends, asked.reason, tuple(asked.services), asked.who)
-        return asdict(maintenance.add(spec, store, window, clock(), asked.silent))
+    @app.post("/api/maintenance")
+    def plan(asked: NewWindow) -> WindowAnswer:
+        starts, ends = asked.starts.timestamp(), asked.ends.timestamp()
+        window = Window(0, starts, ends, asked.reason, tuple(asked.services), asked.who)
+        return WindowAnswer.model_validate(maintenance.add(spec, store, window, clock(), asked.silent))
 
-    @app.post("/api/maintenance/{identity}/end", dependencies=_JSON)
-    def end(identity: int, given: Someone) -> dict[str, Any]:
-        return asdict(maintenance.end(spec, store, identity, given.who, clock()))
+    @app.post("/api/maintenance/{identity}/end")
+    def end(identity: Identity, given: Signature) -> WindowAnswer:
+        return WindowAnswer.model_validate(maintenance.end(spec, store, identity, given.who, clock()))
 
 
-def _add_review(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
+def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: Clock) -> None:
     @app.get("/api/notices")
-    def notices() -> list[dict[str, Any]]:
-        return [asdict(notice) for notice in store.notices()]
+    def notices() -> list[NoticeAnswer]:
+        """Who was told what, and what became of it."""
+        return readable(NoticeAnswer, store.notices(), "the journal's notices")
 
-    @app.get("/api/incidents/{identity}/summary")
-    def review(identity: int) -> PlainTextResponse:
+    @app.get("/api/deliveries")
+    def deliveries() -> list[DeliveryAnswer]:
+        """What is owed to each channel of each receiver, and what each has."""
+        return readable(DeliveryAnswer, outbox.all(), "the record of deliveries")
+
+    @app.get("/api/incidents/{identity}/summary", response_class=PlainTextResponse)
+    def review(identity: Identity) -> PlainTextResponse:
+        """The review as Markdown."""
         prometheus = Prometheus(spec.stack.url("prometheus"))
         try:
             text = summary.summary(spec, store, prometheus, identity, clock())

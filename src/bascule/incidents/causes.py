@@ -1,58 +1,29 @@
 """What an alert is about: incidents of one cause make one situation, so that a fault is told under its own name.
 
+- `monitoring`: the parts that watch; their trouble never gives its name to the migration's
+- `partner NAME`, `service NAME`: one partner, one service of the stack
 - `migration`: the candidate, the share, the gates, the SLAs
-- `monitoring`: the parts that watch; their trouble never stands before the migration's
-- `service NAME`: one service of the stack
-- `partner NAME`: one partner
+- `alert NAME`: somebody else's rule that names no service
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bascule.conventions import PARTNER, VERSION, Alert
+from bascule.alerts import entries_of
+from bascule.conventions import PARTNER, VERSION, RuleGroup
 
 MIGRATION, MONITORING = "migration", "monitoring"
-_OF_MONITORING = (
-    Alert.DEAD_MANS_SWITCH,
-    Alert.ROLE_DOWN,
-    Alert.JUDGE_STUCK,
-    Alert.RULES_FAILING,
-    Alert.NOTIFICATIONS_FAILING,
-    Alert.CONFIG_RELOAD_FAILED,
-    Alert.LOGS_BEHIND,
-    Alert.LOGS_UNPARSED,
-    Alert.LABEL_VALUES_CAPPED,
-)
-_OF_SERVICES = (
-    Alert.SERVICE_DOWN,
-    Alert.CACHE_HIT_RATE_LOW,
-    Alert.REDIS_MEMORY_HIGH,
-    Alert.REDIS_EVICTIONS,
-    Alert.REDIS_REPLICATION_BROKEN,
-    Alert.NGINX_CONNECTIONS_DROPPED,
-    Alert.HOST_CPU_HIGH,
-    Alert.HOST_MEMORY_LOW,
-    Alert.HOST_DISK_LOW,
-    Alert.HOST_DISK_FILLING,
-    Alert.CONTAINER_MEMORY_HIGH,
-    Alert.CONTAINER_THROTTLED,
-    Alert.CERTIFICATE_EXPIRES,
-    Alert.PROBE_SLOW,
-    Alert.PROBE_LOSS,
-    Alert.DNS_SLOW,
-)
 
 
-def cause_of(labels: Mapping[str, str]) -> str:
-    """The cause an alert belongs to; a user's own alerts are told by service, else by their name."""
+def cause_of(labels: Mapping[str, str], prefix: str = "") -> str:
+    """The cause an alert belongs to. `prefix` is what the spec puts before the names of its alerts."""
     name = labels.get("alertname", "")
-    if name.endswith(_OF_MONITORING):
+    entries = entries_of(name.removeprefix(prefix))
+    if any(entry.group is RuleGroup.MONITORING for entry in entries):
         return MONITORING
     if labels.get(PARTNER):
         return f"partner {labels[PARTNER]}"
-    if name.endswith(_OF_SERVICES):
-        return f"service {labels.get('job', '')}".strip()
-    if name.endswith(tuple(Alert)) or VERSION in labels or "signal" in labels:
-        return MIGRATION
-    return f"service {labels['job']}" if labels.get("job") else f"alert {name}"
+    if labels.get("job") and "signal" not in labels:
+        return f"service {labels['job']}"
+    return MIGRATION if entries or VERSION in labels or "signal" in labels else f"alert {name}"

@@ -2,8 +2,7 @@
 
 - a step of the escalation falls due `after` the situation's severity began, unless someone acknowledged it; a step
   whose receiver cannot be reached is followed by the next one at once
-- anything less than critical is told to the first step alone; an information or a gate calls nobody
-- whoever was told last is reminded while nobody acknowledges: critical every 15 min, warnings every 30 min
+- how many steps hear of a severity, and how often the last of them is reminded, its meaning says (conventions.py)
 - everyone who was told hears of new alerts of the same situation, of the acknowledgement, of the end, and of a new
   beginning
 """
@@ -13,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bascule.incidents.kinds import SEVERITIES, reminder_seconds
+from bascule.conventions import Severity
 from bascule.incidents.model import Incident, Notice
 from bascule.spec.model import EscalationStep
 
 _GROWTH_SECONDS = 60.0  # new alerts of a situation are told together, at most once a minute
 UNHEARD_SECONDS = 60.0  # after which a step that could not be told is followed by the next one
-SILENT = ("info", "gate", "none")  # severities that call nobody
 STEP, REMINDER, GREW, TAKEN, OVER, AGAIN = "step", "reminder", "grew", "acknowledged", "resolved", "reopened"
 _TELLING = (STEP, AGAIN)
 
@@ -46,7 +44,7 @@ class Situation:
         first = incidents[0]
         unresolved = [incident for incident in incidents if incident.resolved is None]
         acknowledged = [incident.acknowledged for incident in incidents if incident.acknowledged is not None]
-        severity = min((i.severity for i in unresolved or incidents), key=_rank)
+        severity = min((i.severity for i in unresolved or incidents), key=lambda text: Severity.of(text).rank)
         reopened = max((incident.reopened or 0.0 for incident in incidents), default=0.0)
         return cls(
             id=first.situation,
@@ -68,16 +66,14 @@ class Situation:
     @property
     def by_weight(self) -> list[Incident]:
         """What is told first: the open before the ended, the most severe before the others, the newest first."""
-        return sorted(self.incidents, key=lambda i: (i.resolved is not None, _rank(i.severity), -i.began, -i.id))
+        return sorted(
+            self.incidents, key=lambda i: (i.resolved is not None, Severity.of(i.severity).rank, -i.began, -i.id)
+        )
 
     @property
     def lead(self) -> Incident:
         """The incident that gives the situation its title."""
         return self.by_weight[0]
-
-
-def _rank(severity: str) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
 def due(
@@ -99,7 +95,7 @@ def due(
 
 
 def _at_once(situation: Situation, receivers: Sequence[str], now: float) -> Iterator[Notice]:
-    if situation.severity not in SILENT and situation.resolved is None:
+    if Severity.of(situation.severity).pages and situation.resolved is None:
         for to in receivers:
             yield _notice(situation, 0, STEP, f"{situation.severity}.at-once.{situation.began:.3f}", to, now)
 
@@ -123,8 +119,9 @@ def _wanted(
 def _steps(
     situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float, others: Sequence[str]
 ) -> Iterator[Notice]:
-    reach = 0 if situation.severity in SILENT else len(steps) if situation.severity == "critical" else 1
     ladder = [(step.after, step.to) for step in steps]
+    levels = Severity.of(situation.severity).levels
+    reach = len(ladder) if levels is None else min(levels, len(ladder))
     substitutes = [to for _, to in ladder[reach:]] + [to for to in others if to not in {to for _, to in ladder}]
     reached = ladder[:reach] + [(float("inf"), to) for to in dict.fromkeys(substitutes)] if reach else []
     for index, (after, to) in enumerate(reached):
@@ -150,7 +147,7 @@ def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iter
     if not reached:
         return
     last = max(reached, key=lambda notice: notice.step)
-    number = int((now - last.at) // reminder_seconds(situation.severity))
+    number = int((now - last.at) // Severity.of(situation.severity).reminder_seconds)
     if number >= 1:
         mark = f"{_mark(situation, last.step)}.{number}"
         yield _notice(situation, last.step, REMINDER, mark, last.receiver, now)
@@ -158,7 +155,7 @@ def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iter
 
 def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
     """What calls nobody by itself is told to nobody when it joins."""
-    newest = max((i for i in situation.incidents if i.severity not in SILENT), key=lambda i: i.id, default=None)
+    newest = max((i for i in situation.incidents if Severity.of(i.severity).pages), key=lambda i: i.id, default=None)
     latest = max((notice.at for notice in told), default=None)
     if newest is None or latest is None or newest.received <= latest or now - latest < _GROWTH_SECONDS:
         return

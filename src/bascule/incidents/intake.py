@@ -7,48 +7,48 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
+from bascule.api.models.fields import problems_of, readable
+from bascule.api.models.journal import Webhook, WebhookAlert
 from bascule.errors import UsageError
 from bascule.incidents.model import Notification
 
-_NO_TIME = "0001-01-01"  # Go's zero time: Alertmanager writes it where an alert has no end
+
+def read(payload: Any, received: float) -> tuple[list[Notification], int]:
+    """The alerts of one webhook call, and how many of them could not be read.
+
+    Raises UsageError, which says what is wrong, for a payload that is none, or in which nothing can be read.
+    """
+    try:
+        items = Webhook.model_validate(payload).alerts
+    except ValidationError as error:
+        raise _no_webhook(problems_of(error)) from error
+    alerts = readable(WebhookAlert, items, "Alertmanager's webhook")
+    if items and not alerts:
+        raise _no_webhook("not one of its alerts has a status, labels and annotations")
+    return [_notification(alert, received) for alert in alerts], len(items) - len(alerts)
 
 
-def read(payload: Any, received: float) -> list[Notification]:
-    """The alerts of one webhook call; UsageError says what is wrong with a payload that is none."""
-    if not isinstance(payload, Mapping) or not isinstance(payload.get("alerts"), list):
-        raise UsageError("not a webhook of Alertmanager: no list of alerts", "post its version 4 payload")
-    return [_notification(item, received) for item in payload["alerts"]]
+def _no_webhook(why: str) -> UsageError:
+    return UsageError(f"not a webhook of Alertmanager: {why}", "post its version 4 payload")
 
 
-def _notification(item: Any, received: float) -> Notification:
-    if not isinstance(item, Mapping) or item.get("status") not in ("firing", "resolved"):
-        raise UsageError("an alert's status must be firing or resolved")
-    labels = _texts(item.get("labels"), "labels")
-    firing = item["status"] == "firing"
+def _notification(alert: WebhookAlert, received: float) -> Notification:
+    firing = alert.status == "firing"
     return Notification(
-        fingerprint=str(item.get("fingerprint") or _fingerprint(labels)),
+        fingerprint=alert.fingerprint or _fingerprint(alert.labels),
         firing=firing,
-        labels=labels,
-        annotations=_texts(item.get("annotations") or {}, "annotations"),
-        starts=_time(item.get("startsAt")) or received,
-        ends=None if firing else _time(item.get("endsAt")),
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts=_time(alert.starts) or received,
+        ends=None if firing else _time(alert.ends),
         received=received,
     )
 
 
-def _texts(value: Any, what: str) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"an alert's {what} must be a mapping of texts")
-    return {str(key): str(text) for key, text in value.items()}
-
-
-def _time(text: Any) -> float | None:
-    if not text or str(text).startswith(_NO_TIME):
-        return None
-    try:
-        return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a time", "write RFC 3339") from error
+def _time(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _fingerprint(labels: Mapping[str, str]) -> str:

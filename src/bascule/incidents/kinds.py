@@ -1,28 +1,29 @@
-"""Which escalation an alert belongs to, and what each severity asks for."""
+"""Which escalation an alert belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bascule.conventions import PARTNER, Alert
-from bascule.incidents.model import Kind
+from bascule.alerts import entries_of
+from bascule.conventions import PARTNER, AlertKind
+from bascule.spec import Role
+from bascule.spec.roles import BUSINESS
 
-_BUSINESS_SIGNALS = {"accuracy", "satisfaction", "revenue", "retention"}
-SEVERITIES = ("critical", "warning", "info")
-REMINDER_SECONDS = {"critical": 15 * 60.0, "warning": 30 * 60.0}  # hourly for everything else
-OTHER_REMINDER_SECONDS = 3600.0
+_ROLES = {role.value: role for role in Role}
 
 
-def kind_of(labels: Mapping[str, str]) -> str:
-    """The alert's own `kind` label, else customer for one partner, business for business signals, else technical."""
+def kind_of(labels: Mapping[str, str], roles: Mapping[str, Role] = _ROLES, prefix: str = "") -> str:
+    """The alert's own `kind` label, else customer for one partner, business for business signals, else the catalogue's.
+
+    `roles`: what each signal stands for. `prefix` is what the spec puts before the names of its alerts. An alert that
+    is not in the catalogue (of somebody else's rule) is technical.
+    """
     if labels.get("kind"):
         return labels["kind"]
     if labels.get(PARTNER):
-        return Kind.CUSTOMER
-    if labels.get("signal") in _BUSINESS_SIGNALS or labels.get("alertname", "").endswith(Alert.ACCURACY_DEGRADED):
-        return Kind.BUSINESS
-    return Kind.TECHNICAL
-
-
-def reminder_seconds(severity: str) -> float:
-    return REMINDER_SECONDS.get(severity, OTHER_REMINDER_SECONDS)
+        return AlertKind.CUSTOMER
+    signal = labels.get("signal", "")
+    if roles.get(signal, _ROLES.get(signal)) in BUSINESS:
+        return AlertKind.BUSINESS
+    name = labels.get("alertname", "").removeprefix(prefix)
+    return next((entry.kind for entry in entries_of(name)), AlertKind.TECHNICAL)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from bascule import times
 from bascule.delivery import Message
 from bascule.incidents.causes import MIGRATION
 from bascule.incidents.escalation import AGAIN, GREW, OVER, REMINDER, STEP, TAKEN, Situation
 from bascule.incidents.model import Incident, Notice, Status
 from bascule.spec import Spec
-from bascule.spec.quantities import format_duration
 
 _SHOWN = 10  # incidents listed in one message
 _CALLS = (STEP, REMINDER, GREW, AGAIN)
@@ -70,8 +69,8 @@ class Composer:
             lines += self.verdict()
             lines += [f"roll back: {self.command}"] if self.command else []
         ended = situation.resolved if situation.resolved is not None else now
-        lasted = format_duration(max(0.0, round(ended - situation.opened)))
-        lines.append(f"{situation.kind} situation {situation.id}, since {_utc(situation.opened)} ({lasted})")
+        lasted = times.lasting(ended - situation.opened)
+        lines.append(f"{situation.kind} situation {situation.id}, since {times.dated(situation.opened)} UTC ({lasted})")
         if notice.kind in (STEP, REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])
             lines.append(f"level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
@@ -92,7 +91,3 @@ def _line(incident: Incident) -> str:
 def _one_line(text: str) -> str:
     """An alert's words must not look like lines of ours."""
     return " ".join(text.split())
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -10,8 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bascule import conventions
-from bascule.conventions import TOTAL_SEGMENT
-from bascule.incidents.kinds import SEVERITIES
+from bascule.conventions import TOTAL_SEGMENT, Severity
 from bascule.incidents.model import PhaseStep
 from bascule.incidents.store import Store
 from bascule.spec import Spec
@@ -45,7 +44,8 @@ class JournalCollector(Collector):
     def _open(self) -> Metric:
         family = _family(conventions.INCIDENTS_OPEN)
         tally = Tally(incident.severity for incident in self._store.open_incidents())
-        for severity in (*SEVERITIES, *sorted(set(tally) - set(SEVERITIES))):
+        told = [severity.value for severity in Severity if severity.pages or severity is Severity.INFO]
+        for severity in (*told, *sorted(set(tally) - set(told))):
             family.add_metric([severity], tally[severity])
         return family
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 class Status(StrEnum):
@@ -14,14 +13,6 @@ class Status(StrEnum):
     OPEN = "open"
     UNKNOWN = "unknown"
     RESOLVED = "resolved"
-
-
-class Kind(StrEnum):
-    """Who is called for an incident; the escalation's names in the spec."""
-
-    TECHNICAL = "technical"
-    BUSINESS = "business"
-    CUSTOMER = "customer"
 
 
 @dataclass(frozen=True)
@@ -80,9 +71,6 @@ class Incident:
         """When it was first told of, or began again."""
         return self.received if self.reopened is None else self.reopened
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"status": self.status.value, "labels": dict(self.labels)}
-
 
 @dataclass(frozen=True)
 class PhaseStep:
@@ -135,4 +123,4 @@ class Notice:
     attempts: int = 0
 
 
-__all__ = ["Entry", "Incident", "Kind", "Notice", "Notification", "PhaseStep", "Status", "Window"]
+__all__ = ["Entry", "Incident", "Notice", "Notification", "PhaseStep", "Status", "Window"]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from bascule.conventions import Alert
+from bascule.conventions import Alert, Severity
 from bascule.incidents.model import Incident, Notification, Window
 from bascule.incidents.sources import Firing, Labels, Snapshot, Sources, find
 from bascule.incidents.store import DIRECT, Store
@@ -121,7 +121,7 @@ class Reconciler:
 
 def _is_quiet(firing: Firing, windows: Iterable[Window]) -> bool:
     """Whether the alert tells nobody, or its service is in planned maintenance."""
-    if firing.labels.get("alertname", "").endswith(_NEVER_TOLD) or firing.labels.get("severity") == "none":
+    if firing.labels.get("alertname", "").endswith(_NEVER_TOLD) or firing.labels.get("severity") == Severity.NONE:
         return True
     return any(not w.cancelled and (not w.services or firing.labels.get("job") in w.services) for w in windows)
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-import httpx
-
-from bascule.conventions import SEGMENT, VERSION, Alert
+from bascule.alerts import posted
+from bascule.api import JudgeClient
+from bascule.api.models.verdict import SignalAnswer
+from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.incidents.store import same_alert
 from bascule.prometheus import Alertmanager, Prometheus
@@ -63,7 +64,7 @@ class Sources:
         self._clock = clock
         self._alertmanager = Alertmanager(spec.stack.url("alertmanager"), ASK_SECONDS)
         self._prometheus = Prometheus(spec.stack.url("prometheus"), ASK_SECONDS)
-        self._judge = httpx.Client(base_url=spec.stack.url("judge"), timeout=ASK_SECONDS, trust_env=False)
+        self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
         self._pool = ThreadPoolExecutor(6, "ask")
         self._running: dict[str, Future[Any]] = {}
 
@@ -118,24 +119,17 @@ class Sources:
 
     def _of_judge(self) -> list[Firing] | None:
         """The judge's standing alarms, with the labels of the alert that it posts; None when its word is old."""
-        answer = self._judge.get("/api/verdict").json()
-        if answer.get("migration") != self._spec.metadata.name or not answer.get("tick"):
+        answer = self._judge.verdict()
+        oldest = max(FRESH_SECONDS, 3 * self._spec.judge.tick)
+        if answer.tick is None or self._clock() - answer.tick.timestamp() > oldest:
             return None
-        if self._clock() - _seconds(answer["tick"]) > max(FRESH_SECONDS, 3 * self._spec.judge.tick):
-            return None
-        return [self._alarm(line) for line in answer["signals"] if line["alarm"]]
+        return [self._alarm(line) for line in answer.signals if line.alarm]
 
-    def _alarm(self, line: Mapping[str, Any]) -> Firing:
-        candidate = self._spec.versions.candidate
-        labels = {
-            "alertname": self._spec.alert_prefix + Alert.CANDIDATE_WORSE,
-            "signal": line["signal"],
-            SEGMENT: line["segment"],
-            "severity": "critical",
-            VERSION: candidate,
-        }
-        summary = f"{candidate} is worse: {line['signal']} ({line['segment']})"
-        return Firing(labels, _seconds(line["alarm_since"]), {"summary": summary, "description": line["text"]})
+    def _alarm(self, line: SignalAnswer) -> Firing:
+        cell = {"signal": line.signal, SEGMENT: line.segment}
+        labels, annotations = posted(self._spec, Alert.CANDIDATE_WORSE, cell, told=line.text)
+        since = line.alarm_since.timestamp() if line.alarm_since is not None else self._clock()
+        return Firing(labels, since, annotations)
 
 
 def _is_decided(rule: Mapping[str, Any], now: float) -> bool:
@@ -157,7 +151,7 @@ def _result(future: Future[T] | None) -> T | None:
     error = future.exception()
     if error is None:
         return future.result()
-    if isinstance(error, BasculeError | httpx.HTTPError | KeyError | TypeError | ValueError | AttributeError):
+    if isinstance(error, BasculeError | KeyError | TypeError | ValueError | AttributeError):
         return None
     raise error
 

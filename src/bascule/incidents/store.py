@@ -9,10 +9,9 @@ import json
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
 from bascule.incidents.model import Entry, Incident, Notice, Notification, PhaseStep, Window
+from bascule.times import clock
 
 _SCHEMA = """
 CREATE TABLE incidents (
@@ -65,10 +65,14 @@ _INCIDENT_COLUMNS = (
 
 
 class Store:
-    """The journal in one file. Raises StoreError when the file cannot be read or written."""
+    """The journal in one file. Raises StoreError when the file cannot be read or written.
 
-    def __init__(self, path: Path, now: float) -> None:
+    `kind_of`: from an alert's labels to the escalation that it belongs to.
+    """
+
+    def __init__(self, path: Path, now: float, kind_of: Callable[[Mapping[str, str]], str] = kind_of) -> None:
         self.path = path
+        self._kind_of = kind_of
         self._lock = threading.RLock()
         self._db = connect(path, _WHAT)
         self._db.row_factory = sqlite3.Row
@@ -154,12 +158,18 @@ class Store:
         return next((each for each in alike if same_alert(each.labels, told.labels)), found)
 
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
-        kind, cause = kind_of(new.labels), cause_of(new.labels)
+        kind, cause = self._kind_of(new.labels), cause_of(new.labels)
         values = (
-            new.fingerprint, new.labels.get("alertname", ""), json.dumps(dict(new.labels), sort_keys=True),
-            new.labels.get("severity", "unknown"), kind, new.annotations.get("summary", ""),
-            new.annotations.get("description", ""), new.starts, new.received,
-        )  # fmt: skip
+            new.fingerprint,
+            new.labels.get("alertname", ""),
+            json.dumps(dict(new.labels), sort_keys=True),
+            new.labels.get("severity", "unknown"),
+            kind,
+            new.annotations.get("summary", ""),
+            new.annotations.get("description", ""),
+            new.starts,
+            new.received,
+        )
         identity = db.execute(
             "INSERT INTO incidents (situation, fingerprint, alert, labels, severity, kind,"
             " summary, description, starts, received, cause, seen) VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -428,11 +438,7 @@ def _is_new_beginning(last: Incident, told: Notification) -> bool:
 
 def _unseen_text(incident: Incident, until: float) -> str:
     since = incident.seen if incident.seen is not None else incident.received
-    return f"ended unseen between {clock_time(since)} and {clock_time(until)}"
-
-
-def clock_time(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S UTC")
+    return f"ended unseen between {clock(since)} and {clock(until)}"
 
 
 def _window(row: sqlite3.Row) -> Window:

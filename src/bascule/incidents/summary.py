@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
+from bascule import promql
 from bascule.errors import BasculeError
 from bascule.incidents.escalation import Situation
 from bascule.incidents.model import Entry, Notice
@@ -13,7 +13,7 @@ from bascule.incidents.store import Store
 from bascule.prometheus import Prometheus, Series
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
-from bascule.spec.signals import HistogramSignal, RatioSignal
+from bascule.times import dated, lasting
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _POINTS = 24
@@ -46,7 +46,7 @@ def summary(spec: Spec, store: Store, prometheus: Prometheus, identity: int, now
 
 def _head(spec: Spec, situation: Situation, end: float) -> str:
     rows = [
-        ("Opened", _utc(situation.opened)),
+        ("Opened", dated(situation.opened)),
         ("Acknowledged", _after(situation.acknowledged, situation.opened, situation.acknowledged_by)),
         ("Resolved", _after(situation.resolved, situation.opened, "")),
         ("Severity", situation.severity),
@@ -59,15 +59,15 @@ def _head(spec: Spec, situation: Situation, end: float) -> str:
 def _after(time: float | None, opened: float, who: str) -> str:
     if time is None:
         return "not yet"
-    return f"{_utc(time)}, after {format_duration(max(0.0, round(time - opened)))}{f', by {who}' if who else ''}"
+    return f"{dated(time)}, after {lasting(time - opened)}{f', by {who}' if who else ''}"
 
 
 def _alerts(situation: Situation) -> str:
     lines = ["## Alerts", "", "| # | alert | where | from | to | |", "|---|---|---|---|---|---|"]
     for one in situation.incidents:
         where = ", ".join(f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in ("alertname", "severity"))
-        until = _utc(one.resolved) if one.resolved is not None else "still open"
-        cells = (one.id, one.alert, where, _utc(one.received), until, one.description or one.summary)
+        until = dated(one.resolved) if one.resolved is not None else "still open"
+        cells = (one.id, one.alert, where, dated(one.received), until, one.description or one.summary)
         lines.append(f"| {' | '.join(_cell(str(cell)) for cell in cells)} |")
     return "\n".join(lines)
 
@@ -76,14 +76,14 @@ def _timeline(situation: Situation, entries: Iterable[Entry]) -> str:
     events = [(entry.at, f"{entry.kind}: {entry.text}{f' ({entry.who})' if entry.who else ''}") for entry in entries]
     events += [(i.received, f"alert {i.alert} #{i.id}") for i in situation.incidents]
     events += [(i.resolved, f"resolved #{i.id}") for i in situation.incidents if i.resolved is not None]
-    return "## Timeline\n\n" + "\n".join(f"- {_utc(at)} {_cell(text)}" for at, text in sorted(events))
+    return "## Timeline\n\n" + "\n".join(f"- {dated(at)} {_cell(text)}" for at, text in sorted(events))
 
 
 def _told(notices: Sequence[Notice]) -> str:
     if not notices:
         return "## Who was told\n\nNobody: the spec declares no escalation for this kind."
     lines = [
-        f"- {_utc(n.at)} {n.receiver}: {n.kind}, {n.outcome}{f' ({_cell(n.detail)})' if n.detail else ''}"
+        f"- {dated(n.at)} {n.receiver}: {n.kind}, {n.outcome}{f' ({_cell(n.detail)})' if n.detail else ''}"
         for n in notices
     ]
     return "## Who was told\n\n" + "\n".join(lines)
@@ -93,32 +93,20 @@ def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str
     """Each signal by version, around the situation; a block's height is its value between lowest and highest."""
     lines = ["## Signals", "", "| signal | version | course | lowest | highest |", "|---|---|---|---|---|"]
     step = max(1.0, (end - start) / _POINTS)
+    window = format_duration(max(60.0, round(2 * step)))
     try:
-        for name, expression in _expressions(spec, max(60.0, 2 * step)):
-            for series in prometheus.range(expression, start, end, step):
-                lines.append(_course(name, series, spec))
+        for name, signal in spec.signals.items():
+            for version in spec.versions.both:
+                asked = promql.value(signal, spec.versions.matchers(version), window)
+                found = prometheus.range(asked, start, end, step)
+                lines.append(_course(name if signal.buckets is None else f"{name}.p95", version, found))
     except BasculeError as error:
         return f"## Signals\n\nPrometheus could not be asked: {error.what}"
     return "\n".join(lines)
 
 
-def _expressions(spec: Spec, window: float) -> Iterable[tuple[str, str]]:
-    by = spec.versions.label
-    if by is None:
-        return
-    span = f"{window:.0f}s"
-    for name, signal in spec.signals.items():
-        if isinstance(signal, RatioSignal):
-            events, total = (f"sum by ({by}) (rate({s.over(span)}))" for s in (signal.events, signal.total))
-            yield name, f"({events} or 0 * {total}) / ({total} > 0)"
-        elif isinstance(signal, HistogramSignal):
-            buckets = f"sum by ({by}, le) (rate({signal.series('bucket').over(span)}))"
-            yield f"{name}.p95", f"histogram_quantile(0.95, {buckets})"
-
-
-def _course(name: str, series: Series, spec: Spec) -> str:
-    values = [float(value) for value in series.values if math.isfinite(value)]
-    version = series.labels.get(spec.versions.label or "", "") or "-"
+def _course(name: str, version: str, found: Sequence[Series]) -> str:
+    values = [float(value) for series in found for value in series.values if math.isfinite(value)]
     if not values:
         return f"| {name} | {version} | no data | | |"
     low, high = min(values), max(values)
@@ -128,7 +116,3 @@ def _course(name: str, series: Series, spec: Spec) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S")

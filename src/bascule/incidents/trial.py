@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
+from bascule import times
 from bascule.delivery import Delivery, Message, Policy, deliver_to_all
 from bascule.errors import UsageError
 from bascule.spec import Spec
@@ -26,7 +27,7 @@ def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Deliver
 
 
 def _message(spec: Spec, who: str) -> Message:
-    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    when = f"{times.dated(time.time())} UTC"
     return Message(
         key=f"{spec.metadata.name}-test-{uuid.uuid4().hex[:12]}",
         subject=f"[{spec.title}] TEST: please ignore",

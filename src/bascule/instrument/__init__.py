@@ -20,6 +20,7 @@ from typing import Any
 from prometheus_client import REGISTRY
 
 from bascule import conventions
+from bascule.instrument.config import Config, load_config
 from bascule.instrument.core import core_of
 from bascule.instrument.service import Instrument
 
@@ -29,7 +30,9 @@ __all__ = [
     "MATCH_ACCURACY",
     "RESPONSE_TIME",
     "TRAFFIC_SPLIT",
+    "Config",
     "Instrument",
+    "load_config",
     "record_match_result",
     "update_traffic_split",
 ]

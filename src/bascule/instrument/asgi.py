@@ -1,18 +1,24 @@
-"""ASGI middleware: counts each request when its last byte is sent, websockets at their handshake; serves `/metrics`."""
+"""ASGI middleware: counts each request when its last byte is sent, websockets at their handshake; serves `/metrics`.
+
+A client has left once the server says so: by `http.disconnect` or `websocket.disconnect`, whoever receives it, or by an
+OSError of a message that is sent. Any other way for an answer to stop before its end is the application's failure. A
+server that cancels the application is asked for its reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, MutableMapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from time import perf_counter
+from traceback import walk_tb
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from bascule.conventions import UNKNOWN
-from bascule.instrument.describe import CLIENT_GONE, ENDPOINT_KEY, FAILED, Describe, Kind, Resolver, unchanged
+from bascule.instrument.describe import ROUTES_KEY, Headers, Interface, unchanged
 from bascule.instrument.exposition import render
-from bascule.instrument.requests import Requests
-from bascule.instrument.starlette import route_template
+from bascule.instrument.requests import FAILED, Requests
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,121 +26,198 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-WEBSOCKET = "WEBSOCKET"  # the method label of handshakes
-HANDSHAKES = {"websocket.accept": "101", "websocket.close": "403"}  # message that answers one -> its status
+BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})  # or a file as one
+ACCEPTED, REFUSED = "101", "403"
 
 
 class AsgiMiddleware:
+    """`metrics` answers `path`; User-Agents that begin with one of `uncounted` are served, and not counted."""
+
     def __init__(
-        self, app: AsgiApp, requests: Requests, describe: Describe, metrics: AsgiApp, path: str | None
+        self, app: AsgiApp, requests: Requests, metrics: AsgiApp, path: str | None, uncounted: Iterable[str]
     ) -> None:
         self._app = app
         self._requests = requests
-        self._describe = describe
         self._metrics = metrics
         self._path = path
+        self._uncounted = tuple(agent.encode("latin-1") for agent in uncounted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "http":
-            answer = self._metrics if scope["path"] == self._path else self._http
-        elif kind == "websocket":
-            answer = self._websocket
-        else:
-            answer = self._app
-        await answer(scope, receive, send)
+        exchange = _EXCHANGES.get(scope["type"])
+        if exchange is None:
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] == self._path and scope["type"] == "http":
+            await self._metrics(scope, receive, send)
+            return
+        headers = dict(scope.get("headers", ()))
+        if headers.get(b"user-agent", b"").startswith(self._uncounted):
+            await self._app(scope, receive, send)
+            return
+        await exchange(self._requests, scope, headers, receive, send).run(self._app)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = perf_counter()
-        status = ""
-        counted = False
-        outcome = FAILED
 
-        def count(status: str) -> None:
-            nonlocal counted
-            counted = True
-            key = self._describe.key(scope, scope["method"], status)
-            self._requests.record(key, perf_counter() - started, self._describe.trace(scope))
+class _Exchange:
+    """What server and application say to each other about one request. Made per request, so it is kept small."""
 
-        async def watch(message: Message) -> None:
-            nonlocal status, outcome
-            try:
-                await send(message)
-            except OSError:  # the server's word for a client that has left
-                outcome = CLIENT_GONE
-                raise
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            elif message["type"] == "http.response.body" and not message.get("more_body", False):
-                count(status)
+    __slots__ = (
+        "_counted",
+        "_headers",
+        "_left",
+        "_receive",
+        "_requests",
+        "_scope",
+        "_seconds",
+        "_send",
+        "_since",
+        "_started",
+        "_status",
+    )
 
+    DISCONNECT: str  # the message that says that the client has left
+    METHOD = ""  # the method label; "": the scope's
+
+    def __init__(self, requests: Requests, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        self._started = self._since = perf_counter()  # since: when the client last got something
+        self._requests = requests
+        self._scope = scope
+        self._headers = headers
+        self._receive = receive
+        self._send = send
+        self._status = FAILED  # unless an answer begins
+        self._left = 0.0  # when the client did, by perf_counter
+        self._counted = False
+        scope.setdefault(ROUTES_KEY, [])
+
+    async def run(self, app: AsgiApp) -> None:
         try:
-            await self._app(scope, receive, watch)
-            outcome = CLIENT_GONE if status else FAILED  # unless it was counted: an answer without its end
-        except Exception:
+            await app(self._scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            if not (self._counted or self._left):
+                await self._ask_why()
             raise
-        except BaseException:  # cancelled
-            outcome = CLIENT_GONE
+        except BaseException as error:
+            if self._counted and not self._left and self._is_a_failure(error):
+                self._record(FAILED, self._seconds)
             raise
         finally:
-            if not counted:
-                count(outcome)
+            if not self._counted:
+                self._count(FAILED, self._left)
 
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = perf_counter()
-        handshake: float | None = None
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == self.DISCONNECT:
+            self._leave()
+        return message
 
-        def count(status: str) -> None:
-            nonlocal handshake
-            if handshake is None:
-                handshake = perf_counter() - started
-            self._requests.record(self._describe.key(scope, WEBSOCKET, status), handshake, "")
+    async def send(self, message: Message) -> None:
+        raise NotImplementedError
 
-        async def watch(message: Message) -> None:
-            await send(message)
-            if handshake is None and (status := _handshake_status(message)):
-                count(status)
+    def _is_a_failure(self, error: BaseException) -> bool:
+        """Whether an error that came after the request was counted is one more failure."""
+        raise NotImplementedError
 
+    async def _ask_why(self) -> None:
+        """Receive what the server has to say at once, which the application did not ask for."""
+        asked = asyncio.ensure_future(self._receive_the_rest())
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({asked}, timeout=0)
+        asked.cancel()
+
+    async def _receive_the_rest(self) -> None:
+        """The rest of the request, and the message after it, which can only be that the client has left."""
+        while (await self.receive()).get("more_body", False):
+            pass
+        if not self._left:
+            await self.receive()
+
+    def _leave(self) -> None:
+        self._left = self._left or perf_counter()
+
+    def _count(self, status: str, left: float) -> None:
+        """Record the request; `left` is when the client left before the answer's end, if it did."""
+        self._counted = True
+        self._seconds = seconds = (left or perf_counter()) - self._started
+        self._record(self._requests.left(left - self._since) if left else status, seconds)
+
+    def _record(self, status: str, seconds: float) -> None:
+        scope, describe = self._scope, self._requests.describe
+        key = describe.key(scope, self._headers, self.METHOD or scope["method"], status)
+        self._requests.record(key, seconds, describe.trace(scope))
+
+
+class _HttpExchange(_Exchange):
+    """Of HTTP."""
+
+    __slots__ = ()
+
+    DISCONNECT = "http.disconnect"
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        left = self._left  # what is received while the last bytes are sent is the connection's own end
         try:
-            await self._app(scope, receive, watch)
-        except Exception:
-            count(FAILED)  # also after the handshake: a connection was accepted, and then served badly
+            await self._send(message)
+        except OSError:
+            self._leave()
             raise
+        if kind == "http.response.start":
+            self._status = str(message["status"])
+        elif kind in BODIES:
+            if message.get("more_body", False):
+                self._since = perf_counter()
+            elif not self._counted:
+                self._count(self._status, left)
+
+    def _is_a_failure(self, error: BaseException) -> bool:
+        """If it comes from a stream: Starlette's BaseHTTPMiddleware ended that answer as if it were whole.
+
+        A task that fails in the background comes after a whole answer.
+        """
+        return any("stream_response" in frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
+
+
+class _WebsocketExchange(_Exchange):
+    """Of a websocket. Its duration is the handshake's; what comes after is counted only if the application crashes."""
+
+    __slots__ = ()
+
+    DISCONNECT = "websocket.disconnect"
+    METHOD = "WEBSOCKET"
+
+    async def send(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            self._leave()
+            raise
+        if not self._counted and (status := _handshake_status(message)):
+            self._status = status
+            self._count(status, 0.0)
+
+    def _is_a_failure(self, error: BaseException) -> bool:
+        """If the connection was accepted: what it was accepted for has failed."""
+        return self._status == ACCEPTED
+
+
+_EXCHANGES: dict[str, type[_Exchange]] = {"http": _HttpExchange, "websocket": _WebsocketExchange}
 
 
 def _handshake_status(message: Message) -> str:
     if message["type"] == "websocket.http.response.start":
         return str(message["status"])
-    return HANDSHAKES.get(message["type"], "")
+    return {"websocket.accept": ACCEPTED, "websocket.close": REFUSED}.get(message["type"], "")
 
 
-def header(name: str, missing: str) -> Resolver:
-    key = name.lower().encode("latin-1")
-
-    def find(scope: Scope) -> str:
-        for header, value in scope["headers"]:
-            if header == key:
-                return value.decode("latin-1") or missing
-        return missing
-
-    return find
+def header(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
-def endpoint_of(declared: Container[str]) -> Resolver:
-    """A framework's own mark, or Starlette's route, or the path where it is a declared endpoint; never a raw path."""
-
-    def find(scope: Scope) -> str:
-        template = scope.get(ENDPOINT_KEY) or route_template(scope)
-        return scope["path"] if template == UNKNOWN and scope["path"] in declared else template
-
-    return find
-
-
-ASGI = Kind(header, unchanged)
+ASGI = Interface(header, unchanged)
 
 
 def metrics_page(registry: CollectorRegistry, prepare: Callable[[], None]) -> AsgiApp:
-    """An ASGI application that answers with the registry's metrics; `prepare` is called before each look."""
+    """An ASGI application that answers with the registry's metrics; `prepare` is called before each scrape."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         asked = {name: value.decode("latin-1") for name, value in scope["headers"]}

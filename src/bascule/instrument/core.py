@@ -20,7 +20,7 @@ from bascule.instrument.multiprocess import check_directory
 from bascule.instrument.problems import Problems
 
 CONFIG_VARIABLE = "BASCULE_INSTRUMENT"  # path of instrument.json, when the code names none
-ZERO_STATUSES = ("200", "500", "503")  # exist from the start, so that rate() sees the first error
+ZERO_STATUSES = ("200", "500", "503", c.CLIENT_GAVE_UP)  # exist from the start, so that rate() sees the first error
 STANDARD_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET")
 
 FIXED_VALUES = {

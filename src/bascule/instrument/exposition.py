@@ -19,12 +19,12 @@ from bascule.instrument.merge import begun, locked
 from bascule.instrument.multiprocess import directory, forget_dead_workers
 
 
-class Page(NamedTuple):
+class ScrapePage(NamedTuple):
     headers: list[tuple[str, str]]
     body: bytes
 
 
-def render(registry: CollectorRegistry, accept: str = "", accept_encoding: str = "") -> Page:
+def render(registry: CollectorRegistry, accept: str = "", accept_encoding: str = "") -> ScrapePage:
     """The page in the format that the scraper's headers ask for."""
     encode, content_type = choose_encoder(accept)
     body = encode(Exposed(registry))
@@ -32,7 +32,7 @@ def render(registry: CollectorRegistry, accept: str = "", accept_encoding: str =
     if gzip_accepted(accept_encoding):
         body = gzip.compress(body, compresslevel=1)
         headers.append(("Content-Encoding", "gzip"))
-    return Page([*headers, ("Content-Length", str(len(body)))], body)
+    return ScrapePage([*headers, ("Content-Length", str(len(body)))], body)
 
 
 class Exposed(Collector):

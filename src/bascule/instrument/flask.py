@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bascule.conventions import UNKNOWN
-from bascule.instrument.describe import Kind, Resolver
+from bascule.instrument.describe import Find, Interface
 from bascule.instrument.requests import IMPLIED_METHODS
 from bascule.instrument.wsgi import Environ, header
 
@@ -21,10 +21,10 @@ def _with_request(call: Callable[[Any], Any]) -> Callable[[Environ], Any]:
     return lambda environ: call(environ[_REQUEST])
 
 
-FLASK = Kind(header, _with_request)
+FLASK = Interface(header, _with_request)
 
 
-def matched_rule(app: Flask) -> Resolver:
+def matched_rule(app: Flask) -> Find:
     """The route's template, such as `/jobs/<int:job>`; `unknown` where no route matched."""
 
     def find(environ: Environ) -> str:

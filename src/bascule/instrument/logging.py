@@ -24,9 +24,10 @@ import json
 import logging
 import re
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
+
+from bascule.times import rfc3339
 
 __all__ = ["EventLog", "JsonFormatter", "LineFormatter", "Pseudonyms"]
 
@@ -106,7 +107,8 @@ class LineFormatter(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
-        return f"{_utc(record.created)} {record.levelname} {self._service} {' | '.join(text.splitlines())}"
+        at = rfc3339(record.created, "milliseconds")
+        return f"{at} {record.levelname} {self._service} {' | '.join(text.splitlines())}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -117,7 +119,8 @@ class JsonFormatter(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        document = {"timestamp": _utc(record.created), "level": record.levelname, "service": self._service}
+        at = rfc3339(record.created, "milliseconds")
+        document = {"timestamp": at, "level": record.levelname, "service": self._service}
         if hasattr(record, "fields"):
             document |= {"event": record.event, **record.fields}  # type: ignore[attr-defined]
         else:
@@ -125,8 +128,3 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False, default=str)
-
-
-def _utc(created: float) -> str:
-    seconds, milliseconds = divmod(round(created * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03d}Z"

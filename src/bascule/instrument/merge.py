@@ -7,7 +7,7 @@ A merge is all or nothing, also when the process that does it is killed:
     3. rename `counter_merged.new` to `counter_merged.db`   (from here on it is done)
     4. remove the `.old`
 
-What was left by a merge that was killed is mended before the next one: while the `.new` exists, the `.old` count.
+What a killed merge left behind is repaired before the next one: while the `.new` exists, the `.old` count.
 Scrapes hold the lock shared, merges hold it alone, so that no scrape sees a merge half done.
 """
 
@@ -40,12 +40,12 @@ def merge_dead(folder: Path) -> None:
         return
     with locked(folder, "alone"):
         for kind in KINDS:
-            mend(folder, kind)
+            repair(folder, kind)
             if dead := _dead(folder, kind):
                 _merge(folder, kind, dead)
 
 
-def mend(folder: Path, kind: str) -> None:
+def repair(folder: Path, kind: str) -> None:
     """Undo or finish a merge whose process was killed. Under the lock."""
     unfinished = folder / f"{kind}_merged.new"
     for old in folder.glob(f"{kind}_*.old"):

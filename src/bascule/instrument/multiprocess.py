@@ -48,10 +48,15 @@ def check_directory() -> None:
 
 
 def start_afresh() -> None:
-    """Forget the files of the last run, which would be added to this one's totals. Not while workers run."""
+    """Forget the files of the last run, which would be added to this one's totals. Not while workers run.
+
+    This process keeps its own: an application that was loaded before (gunicorn's `--preload`) has its label sets there.
+    A UsageError where the directory cannot be written.
+    """
     check_directory()
     if folder := directory():
-        for file in (file for suffix in ("db", "old", "new") for file in folder.glob(f"*.{suffix}")):
+        files = (file for suffix in ("db", "old", "new") for file in folder.glob(f"*.{suffix}"))
+        for file in (file for file in files if pid_of(file) != os.getpid()):
             file.unlink(missing_ok=True)
 
 

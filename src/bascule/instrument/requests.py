@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from bascule.conventions import ENDPOINT, HTTP_DURATION, HTTP_REQUESTS, METHOD, PARTNER, SEGMENT, STATUS, VERSION
+from bascule.conventions import (
+    CLIENT_GAVE_UP,
+    CLIENT_LEFT,
+    ENDPOINT,
+    HTTP_DURATION,
+    HTTP_REQUESTS,
+    METHOD,
+    PARTNER,
+    SEGMENT,
+    STATUS,
+    VERSION,
+)
 from bascule.instrument.core import ZERO_STATUSES, Core
+from bascule.instrument.describe import Describe, Key
+from bascule.instrument.multiprocess import directory
+from bascule.instrument.series import RequestSeries, WaitingSeries
 
-Key = tuple[str, str, str, str, str, str]  # version, endpoint, method, status, segment, partner
+FAILED = "500"
 IMPLIED_METHODS = frozenset({"HEAD", "OPTIONS"})  # frameworks add them to routes; they need not exist at zero
 
 AdmitEndpoint = Callable[[str], str]
@@ -17,34 +30,46 @@ AdmitEndpoint = Callable[[str], str]
 class Requests:
     """Records requests of one application. Keys hold raw values; what they are recorded as is decided once."""
 
-    def __init__(self, core: Core, admit_endpoint: AdmitEndpoint) -> None:
+    def __init__(self, core: Core, describe: Describe, admit_endpoint: AdmitEndpoint) -> None:
         self._core = core
+        self.describe = describe
         self._admit_endpoint = admit_endpoint
-        self._children: dict[Key, tuple[Any, Any]] = {}
+        self._patience = core.config.patience
+        self._series: dict[Key, RequestSeries] = {}
+        self._make_series = WaitingSeries if directory() is None else RequestSeries
+
+    def left(self, waited: float) -> str:
+        """The status of a request whose client left before the answer's end; it had got nothing for so many seconds."""
+        return CLIENT_LEFT if waited < self._patience else CLIENT_GAVE_UP
 
     def record(self, key: Key, seconds: float, trace_id: str = "") -> None:
         """Count one request. With a trace id, it is kept as the exemplar of the duration's bucket."""
         try:
-            requests, duration = self._children.get(key) or self._resolve(key)
-            requests.inc()
-            duration.observe(seconds, {"trace_id": trace_id} if trace_id else None)
+            series = self._series.get(key) or self._resolve(key)
+            if trace_id:
+                series.add_traced(seconds, trace_id)
+            else:
+                series.add(seconds)
         except Exception as error:  # noqa: BLE001 - counting must not fail a request; it is counted
             self._core.problems.note("request", error)
 
-    def _resolve(self, key: Key) -> tuple[Any, Any]:
-        admitted = self._admit(key)
+    def _resolve(self, key: Key) -> RequestSeries:
+        found = tuple(text.decode("latin-1") if isinstance(text, bytes) else text for text in key)
+        admitted = self._admit(*found)
         version, endpoint, method, _, segment, partner = admitted
-        requests = self._core.families[HTTP_REQUESTS]
+        requests, durations = self._core.families[HTTP_REQUESTS], self._core.families[HTTP_DURATION]
         for status in ZERO_STATUSES:  # a label set's first error is an increase from zero
             requests.labels(version, endpoint, method, status, segment, partner)
-        duration = self._core.families[HTTP_DURATION].labels(version, endpoint, method, segment)
-        children = requests.labels(*admitted), duration
-        if admitted == key:  # else the key is capped or unknown, and counted as such each time
-            self._children[key] = children
-        return children
+        children = requests.labels(*admitted), durations.labels(version, endpoint, method, segment)
+        if admitted != found:  # the key is capped or unknown, and counted as such each time
+            return RequestSeries(*children)
+        series = self._series[key] = self._make_series(*children)
+        requests.series.append(series)
+        return series
 
-    def _admit(self, key: Key) -> Key:
-        version, endpoint, method, status, segment, partner = key
+    def _admit(
+        self, version: str, endpoint: str, method: str, status: str, segment: str, partner: str
+    ) -> tuple[str, ...]:
         admit, metric = self._core.labels.admit, HTTP_REQUESTS.name
         return (
             admit(metric, VERSION, version),

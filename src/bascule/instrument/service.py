@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -11,16 +11,26 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from bascule.conventions import BUILD_INFO, ENDPOINT, NONE, PARTNER, SEGMENT, UNKNOWN, VERSION
+from bascule.conventions import BUILD_INFO, ENDPOINT, MONITORING_AGENTS, UNKNOWN, VERSION
 from bascule.instrument import asgi as asgi_side
 from bascule.instrument import wsgi as wsgi_side
 from bascule.instrument.asgi import AsgiApp, AsgiMiddleware
 from bascule.instrument.core import core_of
-from bascule.instrument.describe import Describe, Kind, Resolver, Source, TraceSource, safe, safe_trace
+from bascule.instrument.describe import (
+    Describe,
+    Find,
+    Interface,
+    Source,
+    TraceSource,
+    endpoint_of,
+    matched_again,
+    safe,
+    safe_trace,
+)
 from bascule.instrument.multiprocess import directory
 from bascule.instrument.recorder import Recorder
 from bascule.instrument.requests import AdmitEndpoint, Requests, guarded, trusting
-from bascule.instrument.starlette import declared_routes
+from bascule.instrument.starlette import StarletteRoutes
 from bascule.instrument.wsgi import WsgiApp, WsgiMiddleware
 
 if TYPE_CHECKING:
@@ -44,6 +54,7 @@ class Instrument(Recorder):
     `config` is the path of an `instrument.json`, by default that of the environment variable BASCULE_INSTRUMENT.
     `metrics_path` is where applications answer with their metrics; None: nowhere, see `metrics_app`.
     `trace_id` finds the trace of a request for exemplars, which prometheus_client has in single-process mode only.
+    `uncounted` are beginnings of User-Agents whose requests are not counted: scrapes and probes; (): count them, too.
 
     Of each application, `segment` and `partner` are the name of a header, or a callable. Callables are given the
     `flask.Request`, the WSGI environ or the ASGI scope; where one raises, the label is `unknown` and it is counted.
@@ -58,12 +69,14 @@ class Instrument(Recorder):
         revision: str = UNKNOWN,
         metrics_path: str | None = "/metrics",
         trace_id: TraceSource | None = None,
+        uncounted: Iterable[str] = MONITORING_AGENTS,
     ) -> None:
         self.registry = registry or REGISTRY
         super().__init__(core_of(self.registry, config))
         self.version: Source = version or os.environ.get(VERSION_VARIABLE) or UNKNOWN
         self._metrics_path = metrics_path
         self._trace_id = trace_id
+        self._uncounted = tuple(uncounted)
         self._start(revision)
 
     def _start(self, revision: str) -> None:
@@ -104,58 +117,56 @@ class Instrument(Recorder):
         """Count `app`'s requests by route, and serve `/metrics`."""
         from bascule.instrument.flask import FLASK, matched_rule, rules
 
-        describe = self._describe(FLASK, matched_rule(app), segment, partner)
-        routes = partial(rules, app)
-        app.wsgi_app = self._wsgi(app.wsgi_app, describe, trusting(self._core), routes)  # type: ignore[method-assign,assignment]
+        requests = self._requests(FLASK, matched_rule(app), trusting(self._core), segment, partner)
+        app.wsgi_app = self._wsgi(app.wsgi_app, requests, partial(rules, app))  # type: ignore[method-assign,assignment]
 
     def wsgi(
         self,
         app: WsgiApp,
-        endpoint: Resolver | None = None,
+        endpoint: Find | None = None,
         segment: Source = SEGMENT_HEADER,
         partner: Source = PARTNER_HEADER,
     ) -> WsgiApp:
         """`app` with its requests counted, and `/metrics`. `endpoint` gives a request's route template; by default
         it is what Django's route middleware found, or the path where that is a declared endpoint."""
-        find, admit = self._endpoint(endpoint, wsgi_side.endpoint_of(self._declared()))
-        return self._wsgi(app, self._describe(wsgi_side.WSGI, find, segment, partner), admit, no_routes)
+        find, admit = self._endpoint(endpoint, "PATH_INFO", lambda environ: "", matched_again)
+        return self._wsgi(app, self._requests(wsgi_side.WSGI, find, admit, segment, partner), no_routes)
 
     def asgi(
         self,
         app: AsgiApp,
-        endpoint: Resolver | None = None,
+        endpoint: Find | None = None,
         segment: Source = SEGMENT_HEADER,
         partner: Source = PARTNER_HEADER,
     ) -> AsgiApp:
         """As `wsgi`; the routes of Starlette and FastAPI are known without `endpoint`."""
-        find, admit = self._endpoint(endpoint, asgi_side.endpoint_of(self._declared()))
-        describe = self._describe(asgi_side.ASGI, find, segment, partner)
-        routes = partial(declared_routes, getattr(app, "routes", ()))
-        metrics = asgi_side.metrics_page(self.registry, self._start_routes(routes))
-        return AsgiMiddleware(app, Requests(self._core, admit), describe, metrics, self._metrics_path)
-
-    def _wsgi(self, app: WsgiApp, describe: Describe, admit: AdmitEndpoint, routes: Routes) -> WsgiApp:
-        metrics = wsgi_side.metrics_page(self.registry, self._start_routes(routes))
-        return WsgiMiddleware(app, Requests(self._core, admit), describe, metrics, self._metrics_path)
-
-    def _endpoint(self, chosen: Resolver | None, usual: Resolver) -> tuple[Resolver, AdmitEndpoint]:
-        """A service's own endpoints count against the cap; templates that its code declares are few by nature."""
-        if chosen is None:
-            return usual, trusting(self._core)
-        return safe(ENDPOINT, chosen, self._core.problems), guarded(self._core)
-
-    def _declared(self) -> frozenset[str]:
-        return frozenset(endpoint for endpoint, _ in self._core.config.routes())
-
-    def _describe(self, kind: Kind, endpoint: Resolver, segment: Source, partner: Source) -> Describe:
-        problems, version = self._core.problems, self.version
-        trace_id = self._trace_id if directory() is None else None
-        return Describe(
-            version=(lambda _: version)
-            if isinstance(version, str)
-            else kind.resolver(VERSION, version, UNKNOWN, problems),
-            endpoint=endpoint,
-            segment=kind.resolver(SEGMENT, segment, UNKNOWN, problems),
-            partner=kind.resolver(PARTNER, partner, NONE, problems),
-            trace_id=safe_trace(kind.call(trace_id), problems) if trace_id else None,
+        routes = StarletteRoutes(app)
+        find, admit = self._endpoint(
+            endpoint, "path", routes.template, lambda scope: routes.match_again(scope) or matched_again(scope)
         )
+        requests = self._requests(asgi_side.ASGI, find, admit, segment, partner)
+        metrics = asgi_side.metrics_page(self.registry, self._start_routes(routes.declared))
+        return AsgiMiddleware(app, requests, metrics, self._metrics_path, self._uncounted)
+
+    def _wsgi(self, app: WsgiApp, requests: Requests, routes: Routes) -> WsgiApp:
+        metrics = wsgi_side.metrics_page(self.registry, self._start_routes(routes))
+        return WsgiMiddleware(app, requests, metrics, self._metrics_path, self._uncounted)
+
+    def _endpoint(self, chosen: Find | None, path_key: str, told: Find, again: Find) -> tuple[Find, AdmitEndpoint]:
+        """A service's own endpoints count against the cap; templates that its code declares are few by nature."""
+        problems = self._core.problems
+        if chosen is not None:
+            return safe(ENDPOINT, chosen, problems), guarded(self._core)
+        declared = frozenset(endpoint for endpoint, _ in self._core.config.routes())
+        return endpoint_of(path_key, declared, told, safe(ENDPOINT, again, problems)), trusting(self._core)
+
+    def _requests(
+        self, interface: Interface, endpoint: Find, admit: AdmitEndpoint, segment: Source, partner: Source
+    ) -> Requests:
+        problems = self._core.problems
+        trace_id = self._trace_id if directory() is None else None
+        describe = Describe(
+            interface.key_of(self.version, endpoint, segment, partner, problems),
+            safe_trace(interface.call(trace_id), problems) if trace_id else None,
+        )
+        return Requests(self._core, describe, admit)

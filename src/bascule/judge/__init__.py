@@ -1,45 +1,136 @@
 """The judge: weighs candidate against baseline at every look, raises alarms, and says promote, hold or roll back.
 
-evidence.py, history.py, layout.py   pure statistics on numpy
-confidence.py, measures.py           values and intervals that are shown and gated
-signals.py, live.py                  raw samples from Prometheus, cut into joint looks of both versions
-engine.py, alarm.py, means.py        one phase: looks in, evidence and alarms out
-outcome.py, gates.py, verdict.py     lines, gates, triggers and the verdict of an engine at a moment
-loop.py, export.py, hooks.py         the live role
-ask.py                               a verdict for a pipeline
-backtest.py, rules.py, suggest.py    what would have fired on a stretch of history, and what to declare
+layout.py, texts.py   counts per segment, and numbers as people read them
+sampling/             raw samples from Prometheus, cut into joint looks of both versions; the plan
+statistics/           evidence, bursts and intervals, on counts alone
+evidence/             one phase: looks in, evidence, alarms, values and intervals out
+service/              lines, gates, triggers and the verdict at a moment; the live role
+backtest/             what would have fired on a stretch of history, and what to declare
 """
 
 from __future__ import annotations
 
-import threading
+from bascule.judge.backtest.replay import Backtest, Stretch, backtest
+from bascule.judge.backtest.rules import Fired, alerting, firings, metrics_of, running_rules
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
+from bascule.judge.sampling.alignment import Alignment, JointLook
+from bascule.judge.sampling.bounds import find_bounds
+from bascule.judge.sampling.plan import PlanStep, read_plan
+from bascule.judge.sampling.presence import Availability
+from bascule.judge.sampling.queries import up_selectors
+from bascule.judge.sampling.reading import SampleReader
+from bascule.judge.sampling.schema import Schema
+from bascule.judge.sampling.strata import Strata, find_strata
+from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.sampling.table import Growth, Instances, News
+from bascule.judge.service.ask import compare, gate
+from bascule.judge.service.export import VerdictBoard, body, build_app
+from bascule.judge.service.hooks import Hooks, read_audit
+from bascule.judge.service.loop import LiveJudge
+from bascule.judge.service.outcome import JudgeOutcome, outcome_of
+from bascule.judge.service.posting import AlarmPost
+from bascule.judge.service.role import run
+from bascule.judge.service.watch import PhaseWatch
+from bascule.judge.statistics.confidence import (
+    difference_interval,
+    mean_and_variance,
+    normal_evidence,
+    normal_interval,
+    rate_interval,
+)
+from bascule.judge.statistics.detectable import Setting, smallest_ratio
+from bascule.judge.statistics.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, BaselineHistory
+from bascule.judge.statistics.weighing import (
+    BLOCK_SECONDS,
+    CLIP,
+    CROWD,
+    CROWD_PAIRS,
+    EFFECTS,
+    G0,
+    Evidence,
+    Look,
+    against_history,
+    decide,
+    log_rising,
+    mean_of,
+    required_guard,
+    side_by_side,
+    thresholds,
+)
+from bascule.judge.texts import clock_text, span_text
 
-from bascule.judge.ask import compare, gate
-from bascule.judge.backtest import Backtest, Stretch, backtest
-from bascule.judge.export import Board, build_app
-from bascule.judge.loop import Judge
-from bascule.processes.serving import serve_until
-from bascule.prometheus import Alertmanager, Prometheus
-from bascule.spec import Spec
-
-__all__ = ["Backtest", "Board", "Judge", "Stretch", "backtest", "build_app", "compare", "gate", "run"]
-
-
-def run(spec: Spec, stop: threading.Event) -> None:
-    """The judge's role: look every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
-    board = Board(spec)
-    judge = Judge(
-        spec, Prometheus(spec.stack.url("prometheus")), Alertmanager(spec.stack.url("alertmanager")), board.publish
-    )
-    looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
-    looking.start()
-    serve_until(stop, build_app(board), spec.stack.listen, spec.stack.ports.judge)
-    looking.join(timeout=10)
-
-
-def _guarded(judge: Judge, stop: threading.Event) -> None:
-    """A judge that fails ends its process, so that its supervisor sees it; it must not go on serving old verdicts."""
-    try:
-        judge.run(stop)
-    finally:
-        stop.set()
+__all__ = [
+    "Alarm",
+    "AlarmPost",
+    "Alignment",
+    "Availability",
+    "BASELINE",
+    "BLOCK_SECONDS",
+    "Backtest",
+    "BaselineHistory",
+    "CANDIDATE",
+    "CLIP",
+    "CROWD",
+    "CROWD_PAIRS",
+    "EFFECTS",
+    "EventCounts",
+    "Evidence",
+    "Fired",
+    "G0",
+    "Growth",
+    "Hooks",
+    "Instances",
+    "JointLook",
+    "JudgeOutcome",
+    "LiveJudge",
+    "Look",
+    "News",
+    "PHI_FLOOR",
+    "PHI_PRIOR",
+    "PHI_SAFETY",
+    "PairLayout",
+    "PhaseEngine",
+    "PhaseWatch",
+    "PlanStep",
+    "SampleReader",
+    "Schema",
+    "Setting",
+    "Sight",
+    "Strata",
+    "Stretch",
+    "Surroundings",
+    "VerdictBoard",
+    "against_history",
+    "alerting",
+    "backtest",
+    "body",
+    "build_app",
+    "clock_text",
+    "compare",
+    "decide",
+    "difference_interval",
+    "find_bounds",
+    "find_strata",
+    "firings",
+    "gate",
+    "log_rising",
+    "mean_and_variance",
+    "mean_of",
+    "metrics_of",
+    "normal_evidence",
+    "normal_interval",
+    "outcome_of",
+    "rate_interval",
+    "read_audit",
+    "read_plan",
+    "required_guard",
+    "run",
+    "running_rules",
+    "side_by_side",
+    "smallest_ratio",
+    "span_text",
+    "thresholds",
+    "up_selectors",
+]

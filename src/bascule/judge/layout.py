@@ -18,26 +18,29 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]
+BASELINE, CANDIDATE = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class PairLayout:
     """`pair_of` (S,): the pair of each stratum, ascending from 0 to K - 1. `pool_of` (K,): the pool of each pair."""
 
     pair_of: Indices
     pool_of: Indices
 
     @classmethod
-    def plain(cls, pairs: int) -> Layout:
+    def plain(cls, pairs: int) -> PairLayout:
         """One stratum per pair, each pair a pool of its own."""
         return cls(np.arange(pairs), np.arange(pairs))
 
     @property
     def strata(self) -> int:
+        """S."""
         return len(self.pair_of)
 
     @property
     def pairs(self) -> int:
+        """K."""
         return len(self.pool_of)
 
     @cached_property
@@ -67,3 +70,32 @@ class Layout:
         flat = values.reshape(-1, self.pairs)
         sums = np.stack([np.bincount(self.pool_of, row, minlength=pools) for row in flat])
         return np.asarray(sums[:, self.pool_of].reshape(values.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class EventCounts:
+    """Events and bad events of both versions per stratum, each (S,): what one look, or one block, adds."""
+
+    baseline: Floats
+    baseline_bad: Floats
+    candidate: Floats
+    candidate_bad: Floats
+
+    @classmethod
+    def zeros(cls, strata: int) -> EventCounts:
+        """Of so many strata."""
+        return cls(*np.zeros((4, strata)))
+
+    def __add__(self, other: EventCounts) -> EventCounts:
+        return EventCounts(
+            self.baseline + other.baseline,
+            self.baseline_bad + other.baseline_bad,
+            self.candidate + other.candidate,
+            self.candidate_bad + other.candidate_bad,
+        )
+
+    def scaled(self, factor: float) -> EventCounts:
+        """Every count times a factor."""
+        return EventCounts(
+            factor * self.baseline, factor * self.baseline_bad, factor * self.candidate, factor * self.candidate_bad
+        )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 
+from bascule import times
 from bascule.conventions import TOTAL_SEGMENT
+
+span_text, clock_text = times.lasting, times.clock
 
 
 def share_text(share: float) -> str:
@@ -14,6 +16,7 @@ def share_text(share: float) -> str:
 
 
 def value_text(value: float, unit: str) -> str:
+    """`12 %`, `85 ms`, `4.25 stars`: in the signal's unit (`ratio`, `seconds`, any other as it is written)."""
     if math.isnan(value):
         return "no data"
     if unit == "ratio":
@@ -24,6 +27,7 @@ def value_text(value: float, unit: str) -> str:
 
 
 def difference_text(value: float, unit: str) -> str:
+    """`+2.5 pt`, `-12 ms`: a difference of two such values, with its sign."""
     if math.isnan(value):
         return "unknown"
     if unit == "ratio":
@@ -33,19 +37,6 @@ def difference_text(value: float, unit: str) -> str:
     return f"{value:+.3g} {unit}".strip()
 
 
-def span_text(seconds: float) -> str:
-    """`45 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, lower_size, lower in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // lower_size
-            return f"{whole // size} {unit}" + (f" {rest} {lower}" if rest else "")
-    return f"{whole} s"
-
-
-def clock_text(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S UTC")
-
-
 def where_text(segment: str) -> str:
-    return "over all segments, at one mix" if segment == TOTAL_SEGMENT else f"in {segment}"
+    """Of which comparison a sentence speaks."""
+    return "over all segments, mix-adjusted" if segment == TOTAL_SEGMENT else f"in {segment}"

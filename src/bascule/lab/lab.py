@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from bascule.errors import ProcessFailed, UsageError
 from bascule.lab import nginx
-from bascule.lab.parts import Parts
+from bascule.lab.parts import LabParts
 from bascule.lab.profiles import BehaviourFile, Profile, profile_named
 from bascule.lab.services import Cache
 from bascule.lab.site import address, only
@@ -54,7 +54,7 @@ class Lab:
         self.spec = spec
         self.folder = Path(folder).resolve()
         self._profile = profile_named(profile) if isinstance(profile, str) else profile
-        self._parts = Parts(spec, self.folder, seed)
+        self._parts = LabParts(spec, self.folder, seed)
         self._roles = self._parts.roles
         self._front = self._parts.front()
         self._behaviours = {name: BehaviourFile(self._parts.behaviour_path(name)) for name in self._roles}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bascule.errors import UsageError
-from bascule.generate.instrument_config import instrument_config
+from bascule.generate.prometheus.instrument_config import instrument_config
 from bascule.lab.files import replace_text
 from bascule.lab.nginx import GENERATION, Front
 from bascule.lab.services import FALLBACK, MATCH, RATE, Settings
@@ -26,7 +26,7 @@ ALGORITHMS: dict[Role, str] = {"baseline": "classic", "candidate": "nexten", "ba
 
 
 @dataclass(frozen=True)
-class Parts:
+class LabParts:
     """Programs for a spec whose addresses are the lab's own (`lab_spec`), with all files below `folder`."""
 
     spec: Spec

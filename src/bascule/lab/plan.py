@@ -17,9 +17,19 @@ API_PARTNERS: Final = "api_partners"
 MIX: Final = {"enterprise": 0.2, API_PARTNERS: 0.3, "freemium": 0.5}
 # Twelve of them: at 60 requests/s each stays near half of its 10,000 an hour.
 PARTNERS: Final = (
-    "acme", "borealis", "cobalt", "delphi", "ember", "fjord",
-    "globex", "hexa", "initech", "juniper", "kestrel", "lumen",
-)  # fmt: skip
+    "acme",
+    "borealis",
+    "cobalt",
+    "delphi",
+    "ember",
+    "fjord",
+    "globex",
+    "hexa",
+    "initech",
+    "juniper",
+    "kestrel",
+    "lumen",
+)
 USERS_PER_SEGMENT: Final = 20_000  # at 60 requests/s a freemium user comes 5 times an hour, well under 100
 MOST_PER_SECOND: Final = 400.0
 LONGEST_SECONDS: Final = 4 * 3600.0

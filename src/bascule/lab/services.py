@@ -68,10 +68,10 @@ class Settings:
 
 def create_app(settings_path: str) -> Flask:
     """The application of the service that a settings file describes."""
-    return Service(Settings.read(Path(settings_path))).application()
+    return SampleService(Settings.read(Path(settings_path))).application()
 
 
-class Service:
+class SampleService:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.instrument = Instrument(version=settings.version, config=settings.instrument)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
-class Answer(NamedTuple):
+class TalliedAnswer(NamedTuple):
     """The kind of one answer. `success` is "True" or "False" for a match, else empty."""
 
     endpoint: str
@@ -34,7 +34,7 @@ class Tally:
     sent: int = 0
     resent: int = 0
     skipped: int = 0
-    answers: Counter[Answer] = field(default_factory=Counter)
+    answers: Counter[TalliedAnswer] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     latency: dict[str, dict[str, float]] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)  # sum of match values by version
@@ -55,11 +55,13 @@ class Tally:
     @classmethod
     def from_json(cls, text: str) -> Tally:
         document = json.loads(text)
-        answers: Counter[Answer] = Counter({Answer(*row[:-1]): row[-1] for row in document.pop("answers")})
+        answers: Counter[TalliedAnswer] = Counter(
+            {TalliedAnswer(*row[:-1]): row[-1] for row in document.pop("answers")}
+        )
         return cls(answers=answers, lost=Counter(document.pop("lost")), **document)
 
 
-def _fits(answer: Answer, wanted: Mapping[str, str | int]) -> bool:
+def _fits(answer: TalliedAnswer, wanted: Mapping[str, str | int]) -> bool:
     return all(getattr(answer, name) == value for name, value in wanted.items())
 
 

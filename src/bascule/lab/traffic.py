@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from bascule.lab.plan import TrafficPlan, Visit, stars
-from bascule.lab.tally import Answer, Tally, quantiles
+from bascule.lab.tally import TalliedAnswer, Tally, quantiles
 
 MOST_OPEN = 500  # requests; nginx has 1024 connections, two for each
 TIMEOUT_SECONDS = 10.0
@@ -98,7 +98,7 @@ class Generator:
             answer = await response.json() if status == 200 else None
         self._seconds[version].append(clock() - began)
         success = str(answer["success"]) if answer and endpoint == MATCH else ""
-        self.tally.answers[Answer(endpoint, visit.segment, visit.partner, version, status, success)] += 1
+        self.tally.answers[TalliedAnswer(endpoint, visit.segment, visit.partner, version, status, success)] += 1
         return answer
 
 

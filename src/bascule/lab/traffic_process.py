@@ -28,8 +28,14 @@ class Traffic:
     rate: matches per second; see TrafficPlan for the rest. A process of its own, so that neither disturbs the other.
     """
 
-    def __init__(self, spec: Spec, rate: float = 40.0, seed: int = 1, seconds: float = 3600.0,
-                 mix: Mapping[str, float] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        spec: Spec,
+        rate: float = 40.0,
+        seed: int = 1,
+        seconds: float = 3600.0,
+        mix: Mapping[str, float] | None = None,
+    ) -> None:
         chosen: dict[str, Any] = {} if mix is None else {"mix": dict(mix)}
         self.plan = TrafficPlan(front_url(spec), rate=rate, seed=seed, seconds=seconds, **chosen)
         self.tally: Tally | None = None

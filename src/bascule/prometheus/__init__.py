@@ -10,15 +10,18 @@ from bascule.prometheus.client import (
     Series,
     Target,
 )
+from bascule.prometheus.matrix import Matrix, labels_of
 
 __all__ = [
     "NO_DATA",
     "ActiveAlert",
     "Alertmanager",
+    "Matrix",
     "NoData",
     "PostedAlert",
     "Prometheus",
     "Sample",
     "Series",
     "Target",
+    "labels_of",
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import httpx
 
+from bascule import times
 from bascule.errors import QueryRejected, Unreachable
+from bascule.transport import Answer, Http
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Alertmanager:
     """A client of the v2 API. Raises Unreachable when no answer came, QueryRejected when it was refused."""
 
     def __init__(self, url: str, timeout: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport, trust_env=False)
+        self._http = Http("Alertmanager", url, seconds=timeout, transport=transport)
+        self.url = self._http.url
 
     def close(self) -> None:
         self._http.close()
@@ -38,29 +40,39 @@ class Alertmanager:
 
     def alerts(self) -> list[dict[str, Any]]:
         """The alerts it holds, as the API gives them: with `labels` and `annotations`; a `startsAt` is a time."""
-        response = self._request("GET", "alerts")
+        answer = self._request("GET", "alerts")
         try:
-            return [_held(alert) for alert in response.json()]
+            return [_held(alert) for alert in answer.json()]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            what = f"{self.url} answered with what is not Alertmanager's"
-            raise QueryRejected(what, "check that this is the address of an Alertmanager") from error
+            raise self._strange() from error
 
-    def _request(self, method: str, endpoint: str, **arguments: Any) -> httpx.Response:
+    def silence(self, silence: Mapping[str, Any]) -> str:
+        """Set a silence, as the API takes it; its id."""
+        answer = self._request("POST", "silences", json=silence)
         try:
-            response = self._http.request(method, f"/api/v2/{endpoint}", **arguments)
-        except httpx.HTTPError as error:
-            what = f"Alertmanager at {self.url} does not answer: {error or type(error).__name__}"
-            raise Unreachable(what, "check that it runs and that the address is right") from error
-        if response.status_code >= 500:
-            raise Unreachable(f"Alertmanager answered {response.status_code}: {response.text}", "try again later")
-        if response.status_code >= 400:
-            raise QueryRejected(f"Alertmanager answered {response.status_code}: {response.text}")
-        return response
+            return str(answer.json()["silenceID"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._strange() from error
+
+    def expire(self, silence: str) -> None:
+        """End a silence; one that is gone already is as good."""
+        self._request("DELETE", f"silence/{silence}", fine=(404, 500))
+
+    def _request(self, method: str, endpoint: str, fine: Collection[int] = (), **content: Any) -> Answer:
+        answer = self._http.ask(method, f"/api/v2/{endpoint}", **content)
+        if answer.is_success or answer.status in fine:
+            return answer
+        what = f"Alertmanager answered {answer.status}: {answer.text.strip()[:300]}"
+        raise Unreachable(what, "try again later") if answer.status >= 500 else QueryRejected(what)
+
+    def _strange(self) -> QueryRejected:
+        what = f"{self.url} answered with what is not Alertmanager's"
+        return QueryRejected(what, "check that this is the address of an Alertmanager")
 
 
 def _held(alert: dict[str, Any]) -> dict[str, Any]:
     if "startsAt" in alert:
-        datetime.fromisoformat(alert["startsAt"].replace("Z", "+00:00"))
+        times.parse(alert["startsAt"])
     return {**alert, "labels": dict(alert["labels"]), "annotations": dict(alert.get("annotations") or {})}
 
 

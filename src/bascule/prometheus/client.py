@@ -13,7 +13,10 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.errors import QueryRejected, Unreachable
+from bascule import times
+from bascule.errors import BasculeError, QueryRejected, Unreachable
+from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
+from bascule.transport import MIB, Answer, Http
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -28,6 +31,7 @@ class NoData:
         return "NO_DATA"
 
 
+LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 MiB
 ADDRESS: Final = "check that this is the address of a Prometheus"
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
@@ -65,23 +69,28 @@ class ActiveAlert:
 
 @dataclass(frozen=True)
 class Target:
-    """A scrape target: `health` is up, down or unknown."""
+    """A scrape target: `health` is up, down or unknown. Times are written as Prometheus writes them, such as `1m30s`;
+    empty from a server that does not say them.
+    """
 
     job: str
     instance: str
     health: str
     last_error: str
+    scrape_interval: str = ""
+    scrape_timeout: str = ""
 
 
 class Prometheus:
-    """A client of the HTTP API. Times are Unix seconds; `timeout` in seconds.
+    """A client of the HTTP API. Times are Unix seconds; `timeout` in seconds, of a whole request.
 
-    Raises Unreachable when no answer came (a retry can help), QueryRejected when the server refused the query.
+    Raises Unreachable when no answer came (a retry can help), QueryRejected when the server refused the query or
+    answered what no Prometheus does.
     """
 
     def __init__(self, url: str, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport, trust_env=False)
+        self._http = Http("Prometheus", url, seconds=timeout, largest=LARGEST, transport=transport)
+        self.url = self._http.url
 
     def close(self) -> None:
         self._http.close()
@@ -92,9 +101,9 @@ class Prometheus:
         with self._understood("query"):
             if data["resultType"] == "scalar":
                 time, value = data["result"]
-                return [Sample({}, float(value), float(time))]
+                return [Sample({}, float(value), _finite(time))]
             return [
-                Sample(dict(item["metric"]), float(item["value"][1]), float(item["value"][0]))
+                Sample(dict(item["metric"]), float(item["value"][1]), _finite(item["value"][0]))
                 for item in data["result"]
             ]
 
@@ -107,9 +116,20 @@ class Prometheus:
 
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
         """The stored samples of the last `seconds` before `at`, at their own timestamps (no interpolation)."""
-        data = self._query("query", query=f"{selector}[{max(1, round(seconds * 1000))}ms]", time=at)
+        data = self._query("query", query=_window(selector, seconds), time=at)
         with self._understood("query"):
             return [_series(item) for item in data["result"]]
+
+    def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
+        """The same samples as arrays, for selectors of thousands of series."""
+        asked = _present(query=_window(selector, seconds), time=at)
+        answer = self._http.ask("POST", "/api/v1/query", data=asked)
+        fast = parse_matrix(answer.body) if answer.is_success else None
+        if fast is not None:
+            return fast
+        data = self._answer(answer)
+        with self._understood("query"):
+            return matrix_of(data["result"])
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
@@ -151,37 +171,28 @@ class Prometheus:
 
     def is_ready(self) -> bool:
         try:
-            return self._http.get("/-/ready").status_code == 200
-        except httpx.HTTPError:
+            return self._http.ask("GET", "/-/ready").status == 200
+        except BasculeError:
             return False
 
     def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
-        present = {key: value for key, value in params.items() if value is not None}
-        data = self._answer(self._send("POST", endpoint, data=present))
+        data = self._answer(self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**params)))
         if not isinstance(data, dict):
             raise self._strange(endpoint)
         return data
 
     def _get(self, endpoint: str, **params: str) -> Any:
-        return self._answer(self._send("GET", endpoint, params=params))
+        return self._answer(self._http.ask("GET", f"/api/v1/{endpoint}", params=params))
 
-    def _send(self, method: str, endpoint: str, **arguments: Any) -> httpx.Response:
+    def _answer(self, answer: Answer) -> Any:
         try:
-            return self._http.request(method, f"/api/v1/{endpoint}", **arguments)
-        except httpx.HTTPError as error:
-            what = f"Prometheus at {self.url} does not answer: {error or type(error).__name__}"
-            raise Unreachable(what, "check that it runs and that the address is right") from error
-
-    def _answer(self, response: httpx.Response) -> Any:
-        try:
-            body = response.json()
+            body = answer.json()
         except ValueError as error:
-            what = f"{self.url} answered {response.status_code} without JSON"
-            raise _refused(response.status_code, what, ADDRESS) from error
+            raise _refused(answer.status, f"{self.url} answered {answer.status} without JSON", ADDRESS) from error
         if not isinstance(body, dict) or body.get("status") not in ("success", "error"):
-            raise self._strange(f"a request ({response.status_code})")
+            raise self._strange(f"a request ({answer.status})")
         if body["status"] == "error":
-            raise _refusal(response.status_code, body)
+            raise _refusal(answer.status, body)
         return body.get("data")
 
     @contextmanager
@@ -189,11 +200,19 @@ class Prometheus:
         """Whatever else stands where a field of Prometheus' answer should be is an answer of something else."""
         try:
             yield
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise self._strange(asked) from error
 
     def _strange(self, asked: str) -> QueryRejected:
         return QueryRejected(f"{self.url} answered {asked} with JSON that is not Prometheus'", ADDRESS)
+
+
+def _window(selector: str, seconds: float) -> str:
+    return f"{selector}[{max(1, round(seconds * 1000))}ms]"
+
+
+def _present(**params: Any) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if value is not None}
 
 
 def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
@@ -217,7 +236,15 @@ def _series(item: Mapping[str, Any]) -> Series:
     points = item["values"]
     times = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([float(point[1]) for point in points], dtype=np.float64)
+    if not np.isfinite(times).all():
+        raise ValueError("a sample at no time")
     return Series(dict(item["metric"]), times, values)
+
+
+def _finite(time: Any) -> float:
+    if not math.isfinite(time):
+        raise ValueError(f"{time} is no time")
+    return float(time)
 
 
 def _joined(pieces: list[Series]) -> Series:
@@ -246,10 +273,11 @@ def _text(value: Any) -> str:
 
 def _target(item: Mapping[str, Any]) -> Target:
     labels = item["labels"]
-    return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"])
+    times_of = (_text(item.get(key, "")) for key in ("scrapeInterval", "scrapeTimeout"))
+    return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"], *times_of)
 
 
 def _alert(item: Mapping[str, Any]) -> ActiveAlert:
     labels = item["labels"]
-    since = datetime.fromisoformat(item["activeAt"].replace("Z", "+00:00")).astimezone(UTC)
+    since = times.parse(item["activeAt"]).astimezone(UTC)
     return ActiveAlert(labels["alertname"], item["state"], labels, item["annotations"], since, float(item["value"]))

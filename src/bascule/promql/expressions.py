@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bascule import conventions as names
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.signals import GaugeSignal, HistogramSignal, Signal
+from bascule.spec.signals import Signal
 
 WINDOW = "5m"  # the source document's
 WINDOW_SECONDS = 300
@@ -37,15 +37,21 @@ def _canonical_version(spec: Spec, selector: Selector, template: str) -> str:
         ]
         return " or ".join(each)
     label = versions.label or names.VERSION
-    inner = template.format(selector.where(Matcher(label, "=~", "|".join(versions.both))))
-    return inner if label == names.VERSION else f'label_replace({inner}, "version", "$1", "{label}", "(.+)")'
+    return relabelled(template.format(selector.where(Matcher(label, "=~", "|".join(versions.both)))), label, "version")
 
 
 def _canonical_segment(spec: Spec, inner: str) -> str:
-    label = spec.segments.label
-    if label == names.SEGMENT or not spec.segments.named:
-        return inner
-    return f'label_replace({inner}, "{names.SEGMENT}", "$1", "{label}", "(.+)")'
+    return relabelled(inner, spec.segments.label, names.SEGMENT) if spec.segments.named else inner
+
+
+def relabelled(inner: str, label: str, name: str) -> str:
+    """The same series, with the values of `label` under another name."""
+    return inner if label == name else f'label_replace({inner}, "{name}", "$1", "{label}", "(.+)")'
+
+
+def labelled(inner: str, label: str, value: str) -> str:
+    """The same series, each with this label."""
+    return f'label_replace({inner}, "{label}", "{value}", "", "")'
 
 
 def strata(spec: Spec, signal: Signal) -> tuple[str, ...]:
@@ -54,30 +60,11 @@ def strata(spec: Spec, signal: Signal) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for label in canonical if spec.segments.named or label != names.SEGMENT))
 
 
-def events(signal: Signal) -> Selector | None:
-    """The counter of everything the signal is a share or a mean of; a gauge has none."""
-    if isinstance(signal, HistogramSignal):
-        return signal.series("count")
-    if isinstance(signal, GaugeSignal):
-        return None
-    return signal.count if signal.kind == "mean" else signal.total
-
-
-def requests(spec: Spec) -> Selector:
-    """The counter that traffic shares are read from: the requests that errors are counted among."""
-    preferred = [spec.signals[name] for name in ("errors", "latency") if name in spec.signals]
-    for signal in [*preferred, *spec.signals.values()]:
-        counter = events(signal)
-        if counter is not None:
-            return counter
-    raise ValueError("no signal counts events")  # refused by lint
-
-
 def by_segment(spec: Spec, expr: str) -> str:
     """Sum over everything but the segment; a spec without segments has the one called `all`."""
     if spec.segments.named:
         return f"sum by ({names.SEGMENT}) ({expr})"
-    return f'label_replace(sum({expr}), "{names.SEGMENT}", "{names.TOTAL_SEGMENT}", "", "")'
+    return labelled(f"sum({expr})", names.SEGMENT, names.TOTAL_SEGMENT)
 
 
 def among(label: str, values: list[str]) -> str:

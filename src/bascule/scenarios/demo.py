@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import threading
 import time
@@ -19,18 +20,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bascule import sla
+from bascule import sla, stack, times
+from bascule.api.models.journal import IncidentAnswer
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import screenshots
 from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, Verdict
 from bascule.errors import AlreadyRunning, StoreError, UsageError
-from bascule.scenarios.house import House, NotSeen, standing
+from bascule.scenarios.house import SPEC, House, NotSeen, standing
+from bascule.spec import VARIABLE
 from bascule.stack import state
 
 BASELINE_SECONDS = 45.0
@@ -76,8 +79,8 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
     """Play the demo; writes `summary.json`, `sla-report.html` and pictures below `out`."""
     tell = Teller(console)
     summary = Summary()
-    with fresh(out) as folder, standing(folder, tell, stop) as house:
-        tell(f"console: {house.spec.stack.url('console')}")
+    with fresh(out.absolute()) as folder, standing(folder, tell, stop) as house:
+        tell(f"console: {stack.console_address(house.spec)}")
         started = time.time()
         try:
             _migrate(house, tell, summary, out)
@@ -88,9 +91,15 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
         (out / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
         console.print(table(summary))
         if keep:
-            tell(f"left running; console at {house.spec.stack.url('console')}; Ctrl-C ends it")
+            tell(f"left running; console at {stack.console_address(house.spec)}; Ctrl-C ends it")
+            console.print(for_commands(folder / SPEC), markup=False, highlight=False, soft_wrap=True)
             stop.wait()
     return summary
+
+
+def for_commands(spec: Path) -> str:
+    """What to type in another terminal, so that every command works on the demo."""
+    return f"In another terminal, for every command:\n  export {VARIABLE}={shlex.quote(str(spec))}"
 
 
 @contextmanager
@@ -130,7 +139,7 @@ def _migrate(house: House, tell: Teller, summary: Summary, out: Path) -> None:
     for number in range(1, FAULT_STEP + 1):
         _step(house, tell, number)
     _picture(house, out / "console-healthy.png")
-    summary.alerts_before_fault = [incident["alert"] for incident in house.incidents()]
+    summary.alerts_before_fault = [incident.alert for incident in house.incidents()]
     _break_and_catch(house, tell, summary)
     with ThreadPoolExecutor(1) as beside:  # the roll-back does not wait for the photographer
         picture = beside.submit(_picture, house, out / "console-alarm.png")
@@ -144,35 +153,34 @@ def _step(house: House, tell: Teller, number: int) -> None:
     tell(f"phase {number}: [bold]{share:.0%}[/] to V2")
     house.wait(STEP_SECONDS)
     answer = house.verdict()
-    tell(f"  verdict [bold]{answer['verdict']}[/]: {_first(answer)}")
+    tell(f"  verdict [bold]{answer.verdict}[/]: {_first(answer)}")
 
 
-def _first(answer: dict[str, Any]) -> str:
-    reasons: list[str] = answer["reasons"]
-    return reasons[0] if reasons else ""
+def _first(answer: VerdictAnswer) -> str:
+    return answer.reasons[0] if answer.reasons else ""
 
 
 def _break_and_catch(house: House, tell: Teller, summary: Summary) -> None:
-    summary.fault_at = house.lab.fault(house.spec.versions.candidate, error_rate=ERROR_RATE)
+    fault = summary.fault_at = house.lab.fault(house.spec.versions.candidate, error_rate=ERROR_RATE)
     house.annotate("fault", f"V2 error rate set to {ERROR_RATE:.0%}")
     tell(f"[red]fault[/]: V2's errors go from 0.02 % to {ERROR_RATE:.0%}")
-    incident = house.wait_for("an alert for the fault", lambda: _caught(house, summary.fault_at), 60)
-    summary.delivered_at = incident["received"]
-    summary.delivered_alert = incident["alert"]
-    summary.detection_seconds = round(incident["received"] - summary.fault_at, 3)
-    summary.first_evidence_at = _first_evidence(house, incident, summary.fault_at)
-    tell(f"[red]alert[/] {incident['alert']} delivered after [bold]{summary.detection_seconds:.1f} s[/]")
+    incident = house.wait_for("an alert for the fault", lambda: _caught(house, fault), 60)
+    summary.delivered_at = incident.received.timestamp()
+    summary.delivered_alert = incident.alert
+    summary.detection_seconds = round(summary.delivered_at - fault, 3)
+    summary.first_evidence_at = _first_evidence(house, incident, fault)
+    tell(f"[red]alert[/] {incident.alert} delivered after [bold]{summary.detection_seconds:.1f} s[/]")
 
 
-def _caught(house: House, since: float | None) -> dict[str, Any] | None:
+def _caught(house: House, since: float) -> IncidentAnswer | None:
     """The first incident of the fault that reached the receiver, if any yet."""
-    known = [i for i in house.incidents() if i["alert"] in DETECTING and i["received"] >= (since or 0)]
-    return min(known, key=lambda incident: float(incident["received"]), default=None)
+    known = [i for i in house.incidents() if i.alert in DETECTING and i.received.timestamp() >= since]
+    return min(known, key=lambda incident: incident.received, default=None)
 
 
-def _first_evidence(house: House, incident: dict[str, Any], fault: float) -> float | None:
+def _first_evidence(house: House, incident: IncidentAnswer, fault: float) -> float | None:
     """When the alarmed signal's evidence first rose above all it had been in the step before the fault."""
-    labels = incident["labels"]
+    labels = incident.labels
     if "signal" not in labels:
         return None
     selector = f'{SIGNAL_LOG_EVIDENCE.name}{{signal="{labels["signal"]}",{SEGMENT}="{labels.get(SEGMENT, "")}"}}'
@@ -187,18 +195,18 @@ def _first_evidence(house: House, incident: dict[str, Any], fault: float) -> flo
 
 def _roll_back(house: House, tell: Teller, summary: Summary) -> None:
     answer = house.wait_for("the verdict roll back", lambda: _says(house, Verdict.ROLL_BACK), 30)
-    summary.reasons = answer["reasons"]
+    summary.reasons = answer.reasons
     tell(f"  verdict [bold red]roll back[/]: {_first(answer)}")
     summary.rolled_back_at = house.set_phase(0, "verdict: roll back")
     tell("share returned to 0 %: all traffic on V1")
     house.wait_for("the alert's end", lambda: not house.open_incidents(), 120)
-    summary.resolved_at = max(i["resolved"] for i in house.incidents())
+    summary.resolved_at = max(i.resolved.timestamp() for i in house.incidents() if i.resolved)
     tell(f"[green]resolved[/] {summary.resolved_at - summary.rolled_back_at:.1f} s after the roll-back")
 
 
-def _says(house: House, verdict: Verdict) -> dict[str, Any] | None:
+def _says(house: House, verdict: Verdict) -> VerdictAnswer | None:
     answer = house.verdict()
-    return answer if answer["verdict"] == verdict else None
+    return answer if answer.verdict == verdict else None
 
 
 def _report(house: House, started: float, out: Path) -> Path:
@@ -234,8 +242,7 @@ def table(summary: Summary) -> Table:
 def _moment(moment: float | None, fault: float | None) -> tuple[str, str]:
     if moment is None or fault is None:
         return "not seen", ""
-    clock = time.strftime("%H:%M:%S", time.gmtime(moment))
-    return f"{clock}.{int(moment % 1 * 1000):03d}", f"{moment - fault:+.1f} s"
+    return f"{times.moment(moment):%H:%M:%S}.{int(moment % 1 * 1000):03d}", f"{moment - fault:+.1f} s"
 
 
 __all__ = ["NotSeen", "Summary", "fresh", "run", "table"]

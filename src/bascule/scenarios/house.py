@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from bascule import stack
+from bascule.api import IncidentsClient, JudgeClient
+from bascule.api.models.journal import IncidentAnswer
+from bascule.api.models.verdict import VerdictAnswer
+from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
 from bascule.lab import Lab, Traffic, lab_spec, write_spec
 from bascule.prometheus import Prometheus
@@ -20,6 +22,7 @@ from bascule.spec import Spec, load
 from bascule.spec.model import Phase
 
 Report = Callable[[str], None]
+SPEC = "spec.yaml"  # in the folder of a run
 
 
 class Stopped(BasculeError):
@@ -41,36 +44,31 @@ class House:
     traffic: Traffic
     stop: threading.Event
     prometheus: Prometheus
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5.0, trust_env=False))
+    journal: IncidentsClient = field(init=False)
+    judge: JudgeClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.journal, self.judge = IncidentsClient(self.spec, seconds=10.0), JudgeClient(self.spec, seconds=5.0)
 
     def set_phase(self, number: int, why: str) -> float:
         """Tell the journal the plan's next step and move the share; returns when the new share serves."""
         share = self.spec.phases[number - 1].share if number else 0.0
-        step = {"number": number, "share": share, "who": "demo", "why": why}
-        self.http.post(f"{self.spec.stack.url('incidents')}/api/phase", json=step).raise_for_status()
+        self.journal.set_phase(number, "demo", why, share)
         self.lab.set_share({name: s.share_at(share) for name, s in self.spec.segments.named.items()})
         return time.time()
 
     def annotate(self, kind: str, text: str) -> None:
-        body = {"kind": kind, "text": text}
-        self.http.post(f"{self.spec.stack.url('incidents')}/api/annotations", json=body).raise_for_status()
+        self.journal.annotate(text, "demo", kind)
 
-    def verdict(self) -> dict[str, Any]:
-        answer: dict[str, Any] = self._get("judge", "/api/verdict")
-        return answer
+    def verdict(self) -> VerdictAnswer:
+        return self.judge.verdict()
 
-    def incidents(self) -> list[dict[str, Any]]:
+    def incidents(self) -> list[IncidentAnswer]:
         """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
-        known: list[dict[str, Any]] = self._get("incidents", "/api/incidents")
-        return [incident for incident in known if incident["severity"] != "none"]
+        return [incident for incident in self.journal.incidents() if incident.severity != Severity.NONE]
 
-    def open_incidents(self) -> list[dict[str, Any]]:
-        return [incident for incident in self.incidents() if incident["status"] != "resolved"]
-
-    def _get(self, part: str, path: str) -> Any:
-        response = self.http.get(self.spec.stack.url(part) + path)
-        response.raise_for_status()
-        return response.json()
+    def open_incidents(self) -> list[IncidentAnswer]:
+        return [incident for incident in self.incidents() if incident.is_open]
 
     def wait(self, seconds: float) -> None:
         """Let the house run for a while; ends at once when the user asks to stop."""
@@ -96,11 +94,12 @@ def compressed(spec: Spec, hold: float = 20.0) -> Spec:
 
 
 @contextmanager
-def standing(folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1,
-             profile: str = "healthy") -> Iterator[House]:  # fmt: skip
+def standing(
+    folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1, profile: str = "healthy"
+) -> Iterator[House]:
     """A house whose every part answers; all of it is stopped at the end, whatever happened."""
     spec = compressed(lab_spec(load("supersmartmatch"), folder))
-    path = write_spec(spec, folder / "spec.yaml")
+    path = write_spec(spec, folder / SPEC)
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")
         lab = rooms.enter_context(Lab(spec, folder, profile=profile))

@@ -6,16 +6,67 @@ from typing import TYPE_CHECKING
 
 from bascule.sla.archive import FOLDER as ARCHIVE_FOLDER
 from bascule.sla.archive import Archive, Archived
+from bascule.sla.assess import (
+    Events,
+    Rules,
+    Together,
+    assess,
+    budget,
+    chart,
+    is_breached,
+    moments,
+    spending,
+    track,
+    under,
+    worst,
+)
 from bascule.sla.baseline import FILE as BASELINE_FILE
 from bascule.sla.baseline import Baseline
+from bascule.sla.compare import Cell, mean, standardised
 from bascule.sla.evaluate import evaluate, freeze_baseline
 from bascule.sla.history import FILE as HISTORY_FILE
 from bascule.sla.history import remember
 from bascule.sla.house import report_of
-from bascule.sla.render import FORMATS, render, render_csv, render_html, render_json, render_markdown, render_pdf
-from bascule.sla.report import Outcome, Report, Standing
+from bascule.sla.journal import JournalSpan
+from bascule.sla.pieces import Pieces, cut
+from bascule.sla.render import (
+    FORMATS,
+    render,
+    render_csv,
+    render_html,
+    render_json,
+    render_mail,
+    render_markdown,
+    render_pdf,
+)
+from bascule.sla.render.numbers import Numbers
+from bascule.sla.render.texts import ENGLISH, FRENCH
+from bascule.sla.report import (
+    Assessment,
+    Burn,
+    Change,
+    Comparison,
+    Episode,
+    ErrorBudget,
+    GainReport,
+    Moment,
+    Note,
+    ObjectiveReport,
+    PartReport,
+    Planned,
+    Point,
+    Report,
+    SlaOutcome,
+    Standing,
+    Stratum,
+    TimelineMark,
+    WindowFigure,
+)
 from bascule.sla.reporter import SlaDocument, SLAReporter
-from bascule.sla.send import send_archived
+from bascule.sla.schedule import due
+from bascule.sla.scheduler import Scheduler
+from bascule.sla.send import owe_archived, send_archived
+from bascule.sla.windows import Calendar, ending, judged
 
 if TYPE_CHECKING:
     import threading
@@ -25,28 +76,72 @@ if TYPE_CHECKING:
 __all__ = [
     "ARCHIVE_FOLDER",
     "BASELINE_FILE",
+    "ENGLISH",
     "FORMATS",
+    "FRENCH",
     "HISTORY_FILE",
     "Archive",
     "Archived",
+    "Assessment",
     "Baseline",
-    "Outcome",
+    "ErrorBudget",
+    "Burn",
+    "Calendar",
+    "Cell",
+    "Change",
+    "Comparison",
+    "Episode",
+    "Events",
+    "GainReport",
+    "JournalSpan",
+    "Moment",
+    "Note",
+    "Numbers",
+    "ObjectiveReport",
+    "PartReport",
+    "Pieces",
+    "Planned",
+    "Point",
     "Report",
+    "Rules",
     "SLAReporter",
+    "Scheduler",
     "SlaDocument",
+    "SlaOutcome",
     "Standing",
+    "Stratum",
+    "TimelineMark",
+    "Together",
+    "WindowFigure",
+    "assess",
+    "budget",
+    "chart",
+    "cut",
+    "due",
+    "ending",
     "evaluate",
     "freeze_baseline",
+    "is_breached",
+    "judged",
+    "mean",
+    "moments",
+    "owe_archived",
     "remember",
     "render",
     "render_csv",
     "render_html",
     "render_json",
+    "render_mail",
     "render_markdown",
     "render_pdf",
     "report_of",
     "run",
     "send_archived",
+    "spending",
+    "standardised",
+    "track",
+    "under",
+    "worst",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Holding a promise against its windows. Pure: events by piece in, outcome, standing and budget out."""
+"""Holding a goal against its windows. Pure: events by piece in, outcome, standing and budget out."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final
 
 import numpy as np
 
-from bascule.sla.counts import Counts, quantile
+from bascule.buckets import quantile
+from bascule.sla.counts import GrowthCounts
 from bascule.sla.pieces import Floats, Pieces
-from bascule.sla.report import Assessment, Budget, Burn, Figure, Kind, Moment, Outcome, Point, Promise, Standing
+from bascule.sla.report import Assessment, Burn, ErrorBudget, Moment, Point, SlaOutcome, Standing, WindowFigure
+from bascule.slo import BURN_SECONDS, EXACT, Goal
 
-BURN_SECONDS: Final = (3600.0, 6 * 3600.0, 86400.0, 3 * 86400.0)
-_EXACT: Final = 1e-9  # a share exactly at its target keeps the promise, whatever the rounding
 _WORST_MOMENTS: Final = 5
 WORST_FIRST: Final = (
     Standing.CRITICAL,
@@ -29,7 +29,7 @@ WORST_FIRST: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Good and all events (or seconds) by piece, (n,) each; `buckets` cumulative by bound, for a latency promise."""
+    """Good and all events (or seconds) by piece, (n,) each; `buckets` cumulative by bound, for a latency goal."""
 
     pieces: Pieces
     good: Floats
@@ -37,27 +37,68 @@ class Events:
     buckets: Mapping[float, Floats] = field(default_factory=dict)
 
     @classmethod
-    def of_ratio(cls, events: Counts, total: Counts, events_are_bad: bool) -> Events:
-        count, whole = events.total, total.total
-        return cls(events.pieces, whole - count if events_are_bad else count, whole)
+    def of_part(cls, part: GrowthCounts, whole: GrowthCounts, part_is_bad: bool) -> Events:
+        some, everything = part.total, whole.total
+        return cls(whole.pieces, everything - some if part_is_bad else some, everything)
 
     @classmethod
-    def of_histogram(cls, counts: Counts, limit: float) -> Events:
-        buckets = {bound: counts.at_bound(bound).total for bound in counts.bounds}
+    def of_buckets(cls, counts: GrowthCounts, limit: float, seconds_per_unit: float) -> Events:
+        """`limit` in seconds; the bounds of `counts` in a unit of their own."""
+        buckets = {_seconds(bound, seconds_per_unit): counts.at_bound(bound).total for bound in counts.bounds}
         total = buckets.get(math.inf, np.zeros(len(counts.pieces)))
         return cls(counts.pieces, under(buckets, limit, total), total, buckets)
 
-    def over(self, promise: Promise, start: float, end: float) -> Figure:
+    def over(self, goal: Goal, start: float, end: float) -> WindowFigure:
         window = self.pieces.within(start, end)
-        good, total = float(self.good[window].sum()), float(self.total[window].sum())
+        good, total = self._summed(window)
         if total <= 0:
-            return Figure(start, end, good, total, None, None)
-        return Figure(start, end, good, total, self._value(promise, good, total, window), _spent(promise, good, total))
+            return WindowFigure(start, end, good, total, None, None)
+        return WindowFigure(start, end, good, total, self._value(goal, good / total, window), _spent(goal, good, total))
 
-    def _value(self, promise: Promise, good: float, total: float, window: slice) -> float:
-        if promise.kind is Kind.LATENCY:
-            return quantile(promise.quantile, {bound: float(row[window].sum()) for bound, row in self.buckets.items()})
-        return (total - good) / total if promise.kind is Kind.CEILING else good / total
+    def _summed(self, window: slice) -> tuple[float, float]:
+        return float(self.good[window].sum()), float(self.total[window].sum())
+
+    def _value(self, goal: Goal, good: float, window: slice) -> float:
+        if self.buckets:
+            return quantile(goal.quantile, {bound: float(row[window].sum()) for bound, row in self.buckets.items()})
+        return goal.shown(good)
+
+
+def _seconds(bound: float, per_unit: float) -> float:
+    """Free of what the multiplication of decimal fractions leaves behind: 35 ms are 0.035 s."""
+    return bound if math.isinf(bound) else float(f"{bound * per_unit:.12g}")
+
+
+@dataclass(frozen=True, eq=False)
+class Together(Events):
+    """Several services, each counting the same: in every window the mean of those that were watched in it.
+
+    `goods`, `totals`: (services, n), as `good` and `total` of each.
+    """
+
+    goods: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    totals: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @classmethod
+    def of(cls, pieces: Pieces, parts: Sequence[Events]) -> Together:
+        goods, totals = (
+            np.array(rows, dtype=np.float64).reshape(len(parts), len(pieces))
+            for rows in ([part.good for part in parts], [part.total for part in parts])
+        )
+        return cls(pieces, *_mean_of(goods, totals), goods=goods, totals=totals)
+
+    def _summed(self, window: slice) -> tuple[float, float]:
+        good, total = _mean_of(self.goods[:, window].sum(axis=1), self.totals[:, window].sum(axis=1))
+        return float(good), float(total)
+
+
+def _mean_of(good: Floats, total: Floats) -> tuple[Floats, Floats]:
+    """Good and total of the mean service, from (services, ...): the mean of their shares, and of their totals."""
+    watched = total > 0
+    count = np.maximum(watched.sum(axis=0), 1)
+    share = np.where(watched, good / np.where(watched, total, 1.0), 0.0).sum(axis=0) / count
+    mean = total.sum(axis=0) / count
+    return share * mean, mean
 
 
 def under(buckets: Mapping[float, Floats], limit: float, total: Floats) -> Floats:
@@ -73,44 +114,49 @@ def under(buckets: Mapping[float, Floats], limit: float, total: Floats) -> Float
     return np.asarray(lower + (buckets[above] - lower) * (limit - below) / (above - below), dtype=np.float64)
 
 
-def _spent(promise: Promise, good: float, total: float) -> float:
+def _spent(goal: Goal, good: float, total: float) -> float:
     bad = (total - good) / total
-    if promise.budget <= 0:
+    if goal.budget <= 0:
         return 0.0 if bad <= 0 else math.inf
-    return bad / promise.budget
+    return bad / goal.budget
 
 
-def is_breached(figure: Figure) -> bool:
-    return figure.spent is not None and figure.spent > 1 + _EXACT
+def is_breached(figure: WindowFigure) -> bool:
+    return figure.spent is not None and figure.spent > 1 + EXACT
 
 
-def is_near(promise: Promise, figure: Figure, warning: float) -> bool:
+def is_near(goal: Goal, figure: WindowFigure, warning: float) -> bool:
     """90 % of the budget spent, or 90 % of the limit for a time (source-document's "warning", made meaningful)."""
     if figure.value is None or figure.spent is None:
         return False
-    if promise.kind is Kind.LATENCY and promise.limit is not None:
-        return figure.value >= warning * promise.limit
-    return figure.spent >= warning - _EXACT
+    if goal.is_time:
+        return figure.value >= warning * goal.bound
+    return figure.spent >= warning - EXACT
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How a promise is judged: from which share of the budget it warns, how long recovery takes, on how many events."""
+    """How a goal is judged: from which share of the budget it warns, how long recovery takes, on how many events."""
 
     warning: float
     recovery: float
     least_events: float
 
 
-def assess(promise: Promise, events: Events, windows: Iterable[tuple[float, float]],
-           endings: Sequence[tuple[float, float]], rules: Rules) -> Assessment:  # fmt: skip
+def assess(
+    goal: Goal,
+    events: Events,
+    windows: Iterable[tuple[float, float]],
+    endings: Sequence[tuple[float, float]],
+    rules: Rules,
+) -> Assessment:
     """`windows` decide the outcome; `endings` are the windows that end in the recovery time, the current one last."""
-    figures = [events.over(promise, *window) for window in windows]
+    figures = [events.over(goal, *window) for window in windows]
     known = [figure for figure in figures if figure.total >= rules.least_events and figure.spent is not None]
-    recent = [events.over(promise, *window) for window in endings]
+    recent = [events.over(goal, *window) for window in endings]
     return Assessment(
         outcome=_outcome(known),
-        standing=_standing(promise, recent, rules),
+        standing=_standing(goal, recent, rules),
         deciding=max(known, key=lambda figure: figure.spent or 0.0, default=None),
         current=recent[-1],
         breaches=sum(is_breached(figure) for figure in known),
@@ -118,13 +164,13 @@ def assess(promise: Promise, events: Events, windows: Iterable[tuple[float, floa
     )
 
 
-def _outcome(known: Sequence[Figure]) -> Outcome:
+def _outcome(known: Sequence[WindowFigure]) -> SlaOutcome:
     if not known:
-        return Outcome.NO_DATA
-    return Outcome.FAIL if any(is_breached(figure) for figure in known) else Outcome.PASS
+        return SlaOutcome.NO_DATA
+    return SlaOutcome.FAIL if any(is_breached(figure) for figure in known) else SlaOutcome.PASS
 
 
-def _standing(promise: Promise, recent: Sequence[Figure], rules: Rules) -> Standing:
+def _standing(goal: Goal, recent: Sequence[WindowFigure], rules: Rules) -> Standing:
     current = recent[-1]
     if current.total < max(rules.least_events, 1e-12) or current.value is None:
         return Standing.NO_DATA
@@ -132,15 +178,15 @@ def _standing(promise: Promise, recent: Sequence[Figure], rules: Rules) -> Stand
         return Standing.CRITICAL
     if any(is_breached(figure) for figure in recent if figure.total >= rules.least_events):
         return Standing.RECOVERING
-    return Standing.WARNING if is_near(promise, current, rules.warning) else Standing.OK
+    return Standing.WARNING if is_near(goal, current, rules.warning) else Standing.OK
 
 
-def budget(promise: Promise, events: Events, current: Figure, window: float) -> Budget:
+def budget(goal: Goal, events: Events, current: WindowFigure, window: float) -> ErrorBudget:
     """What is left of the current window's budget, and when it ends at the present rate."""
-    allowed = promise.budget * current.total
-    burns = tuple(_burn(promise, events, seconds) for seconds in _lookbacks(events.pieces))
+    allowed = goal.budget * current.total
+    burns = tuple(_burn(goal, events, seconds) for seconds in _lookbacks(events.pieces))
     left = None if current.spent is None else max(0.0, 1 - current.spent)
-    return Budget(allowed, current.bad, left, burns, _exhausted_in(left, burns, window))
+    return ErrorBudget(allowed, current.bad, left, burns, _exhausted_in(left, burns, window))
 
 
 def _lookbacks(pieces: Pieces) -> tuple[float, ...]:
@@ -148,9 +194,9 @@ def _lookbacks(pieces: Pieces) -> tuple[float, ...]:
     return tuple(seconds for seconds in BURN_SECONDS if seconds < span) or (span,)
 
 
-def _burn(promise: Promise, events: Events, seconds: float) -> Burn:
+def _burn(goal: Goal, events: Events, seconds: float) -> Burn:
     end = events.pieces.end
-    return Burn(seconds, events.over(promise, end - seconds, end).spent)
+    return Burn(seconds, events.over(goal, end - seconds, end).spent)
 
 
 def _exhausted_in(left: float | None, burns: Sequence[Burn], window: float) -> float | None:
@@ -160,33 +206,31 @@ def _exhausted_in(left: float | None, burns: Sequence[Burn], window: float) -> f
     return 0.0 if left <= 0 else left * window / rate
 
 
-def chart(promise: Promise, events: Events, points: int = 120) -> tuple[Point, ...]:
-    """The promise's value over equal stretches of the span."""
+def chart(goal: Goal, events: Events, points: int = 120) -> tuple[Point, ...]:
+    """The goal's value over equal stretches of the span."""
     bounds = _stretches(events.pieces, points)
-    figures = [events.over(promise, start, end) for start, end in pairwise(bounds)]
-    return tuple(Point(f.start, f.end, _finite(f.value, promise)) for f in figures)
+    figures = [events.over(goal, start, end) for start, end in pairwise(bounds)]
+    return tuple(Point(f.start, f.end, _finite(f.value, goal)) for f in figures)
 
 
-def track(
-    promise: Promise, events: Events, windows: Sequence[tuple[float, float]], points: int = 240
-) -> tuple[Point, ...]:
+def track(goal: Goal, events: Events, windows: Sequence[tuple[float, float]], points: int = 240) -> tuple[Point, ...]:
     """The value of each judged window; of rolling ones, at their ends, thinned to what a chart can show."""
     every = max(1, math.ceil(len(windows) / points))
     shown = [*windows[:-1:every], windows[-1]] if windows else []
-    figures = [events.over(promise, *window) for window in shown]
+    figures = [events.over(goal, *window) for window in shown]
     overlapping = len(shown) > 1 and shown[0][1] > shown[1][0]
     starts = [figure.end if overlapping else figure.start for figure in figures]
-    return tuple(Point(s, f.end, _finite(f.value, promise)) for s, f in zip(starts, figures, strict=True))
+    return tuple(Point(s, f.end, _finite(f.value, goal)) for s, f in zip(starts, figures, strict=True))
 
 
-def spending(promise: Promise, events: Events, start: float, points: int = 120) -> tuple[Point, ...]:
+def spending(goal: Goal, events: Events, start: float, points: int = 120) -> tuple[Point, ...]:
     """The share of the budget of the window that began at `start` used up so far, against all its events."""
-    whole = events.over(promise, start, events.pieces.end)
-    allowed = promise.budget * whole.total
+    whole = events.over(goal, start, events.pieces.end)
+    allowed = goal.budget * whole.total
     times = [time for time in _stretches(events.pieces, points) if time > start]
     if allowed <= 0:
         return ()
-    return tuple(Point(time, time, events.over(promise, start, time).bad / allowed) for time in times)
+    return tuple(Point(time, time, events.over(goal, start, time).bad / allowed) for time in times)
 
 
 def _stretches(pieces: Pieces, points: int) -> list[float]:
@@ -194,27 +238,27 @@ def _stretches(pieces: Pieces, points: int) -> list[float]:
     return [float(edge) for edge in (*pieces.edges[:-1:every], pieces.edges[-1])]
 
 
-def _finite(value: float | None, promise: Promise) -> float | None:
+def _finite(value: float | None, goal: Goal) -> float | None:
     """Beyond the last bucket there is no number; a chart shows it at its top edge."""
     if value is None or not math.isinf(value):
         return value
-    return (promise.limit or 1.0) * 10
+    return goal.bound * 10
 
 
-def moments(promise: Promise, events: Events) -> tuple[Moment, ...]:
-    """The stretches in which the promise was not kept, the most costly first."""
-    runs = [m for m in _runs(promise, events) if m.bad > 0]
+def moments(goal: Goal, events: Events) -> tuple[Moment, ...]:
+    """The stretches in which the goal was not kept, the most costly first."""
+    runs = [m for m in _runs(goal, events) if m.bad > 0]
     return tuple(sorted(runs, key=lambda moment: (-moment.bad, moment.start))[:_WORST_MOMENTS])
 
 
-def _runs(promise: Promise, events: Events) -> list[Moment]:
-    bad = np.flatnonzero((events.total - events.good) > (promise.budget + _EXACT) * events.total)
+def _runs(goal: Goal, events: Events) -> list[Moment]:
+    bad = np.flatnonzero((events.total - events.good) > (goal.budget + EXACT) * events.total)
     runs: list[Moment] = []
     for group in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1):
         if group.size:
             start, end = float(events.pieces.edges[group[0]]), float(events.pieces.edges[group[-1] + 1])
-            figure = events.over(promise, start, end)
-            runs.append(Moment(start, end, _finite(figure.value, promise), figure.bad))
+            figure = events.over(goal, start, end)
+            runs.append(Moment(start, end, _finite(figure.value, goal), figure.bad))
     return runs
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from bascule.errors import StoreError, UsageError
 from bascule.sla.compare import Cell, Cells, cells
 from bascule.sla.data import Data
-from bascule.spec.signals import MeanSignal, RatioSignal
 
 FILE = "sla/baseline.json"
 
@@ -55,7 +54,7 @@ def freeze(data: Data) -> Baseline:
     version = data.spec.versions.baseline
     signals: dict[str, dict[str, Cell]] = {}
     for name, signal in data.spec.signals.items():
-        if isinstance(signal, RatioSignal | MeanSignal):
+        if signal.numerator is not None:
             table: Cells = cells(data, signal, data.pieces.start, data.pieces.end)
             signals[name] = {segment: row[version] for segment, row in table.items() if version in row}
     if not any(signals.values()):

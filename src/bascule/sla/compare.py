@@ -7,13 +7,15 @@ served is shown, and left out of the difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bascule.sla.counts import Counts, quantile
+from bascule.buckets import quantile
+from bascule.sla.counts import GrowthCounts
 from bascule.sla.data import Data
 from bascule.sla.report import Comparison, Stratum
-from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
+from bascule.spec.counters import quantile_of as number_of
+from bascule.spec.signals import SignalPart
 
 Buckets = Mapping[float, float]
 
@@ -31,15 +33,12 @@ Cells = Mapping[str, Mapping[str, Cell]]  # segment -> version -> cell
 Statistic = Callable[[Iterable[tuple[Cell, float]]], float | None]
 
 
-def cells(data: Data, signal: RatioSignal | HistogramSignal | MeanSignal, start: float, end: float) -> Cells:
-    if isinstance(signal, HistogramSignal):
-        return _split(data, start, end, data.counts(signal.series("bucket")), None)
-    if isinstance(signal, MeanSignal):
-        return _split(data, start, end, data.counts(signal.count), data.counts(signal.sum))
-    return _split(data, start, end, data.counts(signal.total), data.counts(signal.events, signal.total))
+def cells(data: Data, signal: SignalPart, start: float, end: float) -> Cells:
+    amounts = data.counts(signal.numerator, signal.all_events) if signal.numerator else None
+    return _split(data, start, end, data.total(signal), amounts)
 
 
-def _split(data: Data, start: float, end: float, events: Counts, amounts: Counts | None) -> Cells:
+def _split(data: Data, start: float, end: float, events: GrowthCounts, amounts: GrowthCounts | None) -> Cells:
     window = data.pieces.within(start, end)
     result: dict[str, dict[str, Cell]] = {}
     for segment in events.values("segment") or [""]:
@@ -51,7 +50,7 @@ def _split(data: Data, start: float, end: float, events: Counts, amounts: Counts
     return result
 
 
-def _cell(events: Counts, amounts: Counts | None, window: slice) -> Cell:
+def _cell(events: GrowthCounts, amounts: GrowthCounts | None, window: slice) -> Cell:
     if amounts is not None:
         return Cell(float(amounts.total[window].sum()), float(events.total[window].sum()))
     buckets = events.buckets(window)
@@ -96,22 +95,33 @@ def events_of(table: Cells, version: str) -> float:
     return sum(row[version].events for row in table.values() if version in row)
 
 
-def comparisons(data: Data, name: str, signal: RatioSignal | HistogramSignal | MeanSignal) -> list[Comparison]:
-    table = cells(data, signal, data.pieces.start, data.pieces.end)
-    if isinstance(signal, HistogramSignal):
-        named = [(f"{name}.{q}", quantile_of(int(q[1:]) / 10 ** len(q[1:]))) for q in signal.targets or ("p95",)]
-        return [_comparison(data, measure, "seconds", signal.better, table, s) for measure, s in named]
-    return [_comparison(data, name, signal.unit, signal.better, table, mean)]
+def comparisons(data: Data) -> Iterator[Comparison]:
+    """V1 beside V2 on every signal that counts events."""
+    for name, signal in data.spec.signals.items():
+        if signal.all_events is None:
+            continue
+        table = cells(data, signal, data.pieces.start, data.pieces.end)
+        if signal.buckets is None:
+            yield _comparison(data, name, signal, table, mean)
+        else:
+            for quantile_name in signal.quantile_targets or ("p95",):
+                yield _comparison(data, f"{name}.{quantile_name}", signal, table, quantile_of(number_of(quantile_name)))
 
 
-def _comparison(data: Data, measure: str, unit: str, better: str, table: Cells, statistic: Statistic) -> Comparison:
+def _comparison(data: Data, measure: str, signal: SignalPart, table: Cells, of: Statistic) -> Comparison:
+    """Times in seconds, whatever the signal's unit is."""
     baseline, candidate = data.spec.versions.both
+
+    def statistic(weighted: Iterable[tuple[Cell, float]]) -> float | None:
+        value = of(weighted)
+        return None if value is None else value * signal.seconds_per_unit
+
     low, high = standardised(table, data.spec.versions.both, statistic)
     strata = tuple(_stratum(segment, row, baseline, candidate, statistic) for segment, row in sorted(table.items()))
     return Comparison(
         measure=measure,
-        unit=unit,
-        better=better,
+        unit="seconds" if signal.is_time else signal.unit,
+        better=signal.better,
         baseline=low if low is not None else crude(table, baseline, statistic),
         candidate=high if high is not None else crude(table, candidate, statistic),
         difference=high - low if low is not None and high is not None else None,

@@ -14,34 +14,34 @@ from bascule.spec import Matcher, Spec
 
 
 @dataclass(frozen=True)
-class Group:
+class EventGroup:
     """Whose events: `job` is the service; version, segment and partner are empty where the series says nothing."""
 
     job: str = ""
     version: str = ""
     segment: str = ""
     partner: str = ""
-    bound: float = math.inf  # a histogram bucket's upper bound in seconds
+    bound: float = math.inf  # a histogram bucket's upper bound, in the signal's unit
 
 
 @dataclass(frozen=True, eq=False)
-class Counts:
+class GrowthCounts:
     """Growth by group and piece: `table[group]` (n,)."""
 
     pieces: Pieces
-    table: Mapping[Group, Floats]
+    table: Mapping[EventGroup, Floats]
 
-    def where(self, **wanted: str) -> Counts:
+    def where(self, **wanted: str) -> GrowthCounts:
         """The groups whose fields have these values; an empty value means any."""
         asked = {name: value for name, value in wanted.items() if value}
         kept = {g: row for g, row in self.table.items() if all(getattr(g, n) == v for n, v in asked.items())}
-        return Counts(self.pieces, kept)
+        return GrowthCounts(self.pieces, kept)
 
-    def without(self, excluded: Mapping[str, Floats]) -> Counts:
+    def without(self, excluded: Mapping[str, Floats]) -> GrowthCounts:
         """The same with the pieces of each service's maintenance emptied; `excluded[job]` (n,) is 1 where planned."""
         everywhere = excluded.get("", np.zeros(len(self.pieces)))
         kept = {g: row * (1 - np.maximum(everywhere, excluded.get(g.job, everywhere))) for g, row in self.table.items()}
-        return Counts(self.pieces, kept)
+        return GrowthCounts(self.pieces, kept)
 
     @property
     def total(self) -> Floats:
@@ -54,8 +54,8 @@ class Counts:
         """The values of a field that occur, sorted, without the empty one."""
         return sorted({getattr(group, field) for group in self.table} - {""})
 
-    def at_bound(self, bound: float) -> Counts:
-        return Counts(self.pieces, {g: row for g, row in self.table.items() if g.bound == bound})
+    def at_bound(self, bound: float) -> GrowthCounts:
+        return GrowthCounts(self.pieces, {g: row for g, row in self.table.items() if g.bound == bound})
 
     @property
     def bounds(self) -> list[float]:
@@ -66,13 +66,14 @@ class Counts:
         return {bound: float(self.at_bound(bound).total[window].sum()) for bound in self.bounds}
 
 
-def grouped(spec: Spec, grown: Mapping[Key, Floats], pieces: Pieces) -> Counts:
-    """The growth of series, summed into groups."""
-    table: dict[Group, Floats] = {}
+def grouped(spec: Spec, grown: Mapping[Key, Floats], pieces: Pieces) -> GrowthCounts:
+    """The growth of both versions' series, summed into groups: what no version served is nobody's to judge."""
+    table: dict[EventGroup, Floats] = {}
     for key, row in sorted(grown.items(), key=lambda item: sorted(item[0])):
         group = group_of(spec, key)
-        table[group] = table[group] + row if group in table else row
-    return Counts(pieces, table)
+        if group.version in spec.versions.both:
+            table[group] = table[group] + row if group in table else row
+    return GrowthCounts(pieces, table)
 
 
 def fitting(grown: Mapping[Key, Floats], matchers: Iterable[Matcher]) -> dict[Key, Floats]:
@@ -80,9 +81,9 @@ def fitting(grown: Mapping[Key, Floats], matchers: Iterable[Matcher]) -> dict[Ke
     return {key: row for key, row in grown.items() if all(_fits(matcher, dict(key)) for matcher in matchers)}
 
 
-def group_of(spec: Spec, key: Key) -> Group:
+def group_of(spec: Spec, key: Key) -> EventGroup:
     labels = dict(key)
-    return Group(
+    return EventGroup(
         job=labels.get("job", ""),
         version=version_of(spec, labels),
         segment=labels.get(spec.segments.label, ""),
@@ -112,23 +113,4 @@ def _fits(matcher: Matcher, labels: Mapping[str, str]) -> bool:
     return bool(re.fullmatch(matcher.value, value)) == (matcher.operator == "=~")
 
 
-def quantile(q: float, buckets: Mapping[float, float]) -> float:
-    """The quantile of cumulative bucket counts, linear within a bucket as PromQL's histogram_quantile does.
-
-    NaN without observations; infinity when it lies beyond the last bound.
-    """
-    bounds = sorted(buckets)
-    if not bounds or buckets[bounds[-1]] <= 0:
-        return math.nan
-    rank = q * buckets[bounds[-1]]
-    lower, below = 0.0, 0.0
-    for bound in bounds:
-        if buckets[bound] >= rank and buckets[bound] > below:
-            return (
-                math.inf if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (buckets[bound] - below)
-            )
-        lower, below = bound, buckets[bound]
-    return math.inf
-
-
-__all__ = ["Counts", "Group", "fitting", "group_of", "grouped", "quantile", "version_of"]
+__all__ = ["GrowthCounts", "EventGroup", "fitting", "group_of", "grouped", "version_of"]

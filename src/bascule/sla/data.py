@@ -10,34 +10,38 @@ from typing import Final
 import numpy as np
 
 from bascule.prometheus import Prometheus
+from bascule.promql import traffic_signal
 from bascule.sla.counters import growth
-from bascule.sla.counts import Counts, fitting, grouped
+from bascule.sla.counts import GrowthCounts, fitting, grouped
 from bascule.sla.pieces import Floats, Key, Pieces
 from bascule.sla.report import Planned
 from bascule.sla.rules import read_growth
-from bascule.sla.uptime import Target, Uptime
+from bascule.sla.uptime import ServiceTime, Uptime
+from bascule.sla.windows import Calendar
 from bascule.spec import Selector, Spec
 from bascule.spec.growth import GrowthRule
+from bascule.spec.signals import SignalPart
 
 _AT_ONCE: Final = 3
 
 
 @dataclass
 class Data:
-    """A span's readings. Counts come with maintenance left out; each selector is read when first asked for."""
+    """A span's readings. GrowthCounts come with maintenance left out; each selector is read when first asked for."""
 
     prometheus: Prometheus
     spec: Spec
     pieces: Pieces
+    calendar: Calendar
     uptime: Uptime
     excluded: Mapping[str, Floats]
     interval: float  # seconds between scrapes
     rules: Mapping[str, GrowthRule] = field(default_factory=dict)
     _sources: dict[str, str] = field(default_factory=dict)
-    _counts: dict[str, Counts] = field(default_factory=dict)
+    _counts: dict[str, GrowthCounts] = field(default_factory=dict)
     _read: dict[str, dict[Key, Floats]] = field(default_factory=dict)
 
-    def counts(self, selector: Selector, within: Selector | None = None) -> Counts:
+    def counts(self, selector: Selector, within: Selector | None = None) -> GrowthCounts:
         """Events of a selector. `within`: the selector of all events, read instead where it holds these too.
 
         Bad events often have series of their own that come and go; only beside all the others of their process can
@@ -49,10 +53,10 @@ class Data:
             self._counts[name] = grouped(self.spec, grown, self.pieces).without(self.excluded)
         return self._counts[name]
 
-    def read_ahead(self, selectors: Iterable[Selector]) -> None:
-        """Read several selectors at once: Prometheus answers each query on one core."""
+    def read_ahead(self, signals: Iterable[SignalPart]) -> None:
+        """Read several signals at once: Prometheus answers each query on one core."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self.counts, selectors))
+            list(pool.map(self.total, signals))
 
     def source(self, selector: Selector, within: Selector | None = None) -> str:
         """Where a selector's events were read from: raw, rules or mixed."""
@@ -71,40 +75,35 @@ class Data:
             self._read[name] = growth(self.prometheus, wide, self.pieces, self.uptime)
         return fitting(self._read[name], selector.matchers)
 
+    def total(self, signal: SignalPart) -> GrowthCounts:
+        """All events of a signal; of a distribution its buckets."""
+        return self.counts(next(iter(signal.growing.values())))
+
+    @property
+    def traffic(self) -> GrowthCounts:
+        """All requests."""
+        return self.total(traffic_signal(self.spec))
+
     def keep(self, job: str) -> Floats:
         """1 where a service is not in planned maintenance, else 0; (n,)."""
         everywhere = self.excluded.get("", np.zeros(len(self.pieces)))
         return np.asarray(1 - np.maximum(everywhere, self.excluded.get(job, everywhere)), dtype=np.float64)
 
     def up(self, job: str) -> tuple[Floats, Floats]:
-        """Seconds up, and seconds watched, of a service's targets together; (n,) each, maintenance left out."""
-        return _summed(self.uptime.of(job), self.keep(job), len(self.pieces))
-
-    def jobs(self) -> list[str]:
-        """The services that are judged on being up."""
-        return list(dict.fromkeys(target.job for target in self.uptime.targets))
+        """Seconds up, and seconds watched, of a service; (n,) each, maintenance left out."""
+        nothing = np.zeros(len(self.pieces))
+        found = self.uptime.services.get(job, ServiceTime(nothing, nothing))
+        return found.up * self.keep(job), found.watched * self.keep(job)
 
     def coverage(self, job: str, start: float, end: float) -> float | None:
         """The share of a window, less maintenance, in which a service was watched; None when all was maintenance."""
         window = self.pieces.within(start, end)
-        targets = self.uptime.of(job)
         wanted = float((self.pieces.lengths * self.keep(job))[window].sum())
-        if wanted <= 0:
-            return None
-        seen = float((self.up(job)[1])[window].sum()) / max(1, len(targets))
-        return min(1.0, seen / wanted)
+        return min(1.0, float(self.up(job)[1][window].sum()) / wanted) if wanted > 0 else None
 
 
 def _holds(wide: Selector, narrow: Selector) -> bool:
     return wide.metric == narrow.metric and set(wide.matchers) <= set(narrow.matchers)
-
-
-def _summed(targets: Iterable[Target], keep: Floats, size: int) -> tuple[Floats, Floats]:
-    up, watched = np.zeros(size), np.zeros(size)
-    for target in targets:
-        up += target.up * keep
-        watched += target.watched * keep
-    return up, watched
 
 
 def excluded_pieces(pieces: Pieces, windows: Iterable[Planned]) -> dict[str, Floats]:

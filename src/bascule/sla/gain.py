@@ -1,4 +1,4 @@
-"""The promised gain over V1 ("+13 points"): standardised to one mix, against V1 now or, once it is gone, frozen."""
+"""The gain that is wanted over V1 ("+13 points"): mix-adjusted, against V1 now or, once it is gone, frozen."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from collections.abc import Mapping
 from bascule.sla.baseline import Baseline
 from bascule.sla.compare import Cell, cells, events_of, mean, standardised
 from bascule.sla.data import Data
-from bascule.sla.promises import Measured
-from bascule.sla.report import Gain, Standing
-from bascule.spec.quantities import Gain as Wanted
-from bascule.spec.signals import RatioSignal
+from bascule.sla.report import GainReport, Standing
+from bascule.slo import EXACT, EventSlo, Slo
+from bascule.spec.quantities import Gain
 
 
-def gain_of(data: Data, one: Measured, start: float, end: float, frozen: Baseline | None) -> Gain | None:
-    """None when the SLA promises no gain."""
-    wanted = one.sla.gain
-    if wanted is None or not isinstance(one.signal, RatioSignal):
+def gain_of(data: Data, slo: Slo, start: float, end: float, frozen: Baseline | None) -> GainReport | None:
+    """None when the objective wants no gain."""
+    wanted = slo.declared.gain
+    if wanted is None or not isinstance(slo, EventSlo) or not slo.signal.is_share:
         return None
     old, new = data.spec.versions.both
-    table = cells(data, one.signal, start, end)
+    table = cells(data, slo.signal, start, end)
     frozen_at = None
     if frozen is not None and not events_of(table, old):
-        table = _with_frozen(table, old, frozen.cells(one.signal_name))
+        table = _with_frozen(table, old, frozen.cells(slo.counted.name))
         frozen_at = frozen.end
     before, after = standardised(table, (old, new), mean)
     counted = events_of(table, old), events_of(table, new)
-    value = _value(wanted, before, after, one.signal)
+    value = _value(wanted, before, after, slo.signal.counts_bad)
     standing = _standing(data, wanted, value, counted, data.spec.judge.min_samples)
-    return Gain(_written(wanted), wanted.amount, wanted.relative, before, after, value, standing, *counted, frozen_at)
+    return GainReport(
+        _written(wanted), wanted.amount, wanted.relative, before, after, value, standing, *counted, frozen_at
+    )
 
 
 def _with_frozen(
@@ -41,22 +42,22 @@ def _with_frozen(
     return result
 
 
-def _value(wanted: Wanted, before: float | None, after: float | None, signal: RatioSignal) -> float | None:
+def _value(wanted: Gain, before: float | None, after: float | None, counts_bad: bool) -> float | None:
     if before is None or after is None:
         return None
-    difference = after - before if signal.good is not None else before - after
+    difference = before - after if counts_bad else after - before
     if not wanted.relative:
         return difference
     return difference / before if before > 0 else None
 
 
-def _standing(data: Data, wanted: Wanted, value: float | None, counted: tuple[float, float], least: int) -> Standing:
+def _standing(data: Data, wanted: Gain, value: float | None, counted: tuple[float, float], least: int) -> Standing:
     if counted[1] == 0:
         return Standing.NOT_APPLICABLE
     if value is None or min(counted) < least:
         return Standing.NO_DATA
-    return Standing.OK if value >= wanted.amount - 1e-9 else Standing.CRITICAL
+    return Standing.OK if value >= wanted.amount - EXACT else Standing.CRITICAL
 
 
-def _written(wanted: Wanted) -> str:
+def _written(wanted: Gain) -> str:
     return f"+{wanted.amount * 100:g}%" if wanted.relative else f"+{wanted.amount * 100:g}pt"

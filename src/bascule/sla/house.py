@@ -13,8 +13,9 @@ from bascule.sla.report import Report
 from bascule.spec import Spec
 
 
-def report_of(spec: Spec, prometheus: Prometheus, start: float, end: float, now: float,
-              only: Collection[str] = ()) -> Report:  # fmt: skip
+def report_of(
+    spec: Spec, prometheus: Prometheus, start: float, end: float, now: float, only: Collection[str] = ()
+) -> Report:
     """`evaluate`, with the spec's state folder; where there is none, nothing is remembered and none is made."""
     state = spec.stack.state
     changes = history.remember(spec, state / history.FILE, now) if state.is_dir() else ()

@@ -104,8 +104,9 @@ def read(
     return rows
 
 
-def _of_run(prometheus: Prometheus, expression: Callable[[str], str], pieces: Pieces, first: int, last: int,
-            margin: float) -> list[Series]:  # fmt: skip
+def _of_run(
+    prometheus: Prometheus, expression: Callable[[str], str], pieces: Pieces, first: int, last: int, margin: float
+) -> list[Series]:
     asked = expression(duration(float(pieces.lengths[first]) + margin))
     begin, end = float(pieces.edges[first + 1]), float(pieces.edges[last])
     if last - first > 1:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bascule.slo import Goal
 
-class Outcome(StrEnum):
+
+class SlaOutcome(StrEnum):
     """What the source document calls an SLA's status."""
 
     PASS = "PASS"
@@ -27,15 +29,6 @@ class Standing(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
-class Kind(StrEnum):
-    """What is promised: time up, requests under a time, a floor or a ceiling on a share of events."""
-
-    AVAILABILITY = "availability"
-    LATENCY = "latency"
-    FLOOR = "floor"
-    CEILING = "ceiling"
-
-
 @dataclass(frozen=True)
 class Note:
     """Something the reader must know; `key` names the sentence, `values` fill it."""
@@ -45,23 +38,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Promise:
-    """A target taken apart. `share` of events must be good; `limit` is the bound in seconds, or the ceiling."""
-
-    kind: Kind
-    share: float
-    written: str
-    limit: float | None = None
-    quantile: float = 0.95
-
-    @property
-    def budget(self) -> float:
-        """The share of events that may be bad."""
-        return self.limit if self.kind is Kind.CEILING and self.limit is not None else 1 - self.share
-
-
-@dataclass(frozen=True)
-class Figure:
+class WindowFigure:
     """One window's figures. `value` is what people compare with the target: a ratio, or seconds; None without data.
 
     `spent` is the share of the error budget used up (1 is all of it).
@@ -81,23 +58,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class Assessment:
-    """A promise held against its windows: `deciding` is the worst of them, `current` the last."""
+    """A goal held against its windows: `deciding` is the worst of them, `current` the last."""
 
-    outcome: Outcome
+    outcome: SlaOutcome
     standing: Standing
-    deciding: Figure | None
-    current: Figure
+    deciding: WindowFigure | None
+    current: WindowFigure
     breaches: int
     windows: int
 
 
 @dataclass(frozen=True)
-class Row:
-    """A part of an objective: a service, version, segment or partner. Without a promise of its own it only informs."""
+class PartReport:
+    """A part of an objective: a service, version, segment or partner. Without a goal of its own it only informs."""
 
     dimension: str
     name: str
-    promise: Promise
+    promise: Goal
     own_target: bool
     assessment: Assessment
     coverage: float | None = None
@@ -112,7 +89,7 @@ class Burn:
 
 
 @dataclass(frozen=True)
-class Budget:
+class ErrorBudget:
     """The error budget of the current window, in events (or seconds of down-time)."""
 
     allowed: float
@@ -123,7 +100,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Gain:
+class GainReport:
     """The candidate against the baseline, standardised to one mix of segments, and what was promised."""
 
     written: str
@@ -149,7 +126,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Moment:
-    """A stretch in which the promise was not kept, and how many events (or seconds) were bad in it."""
+    """A stretch in which the goal was not kept, and how many events (or seconds) were bad in it."""
 
     start: float
     end: float
@@ -158,16 +135,16 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Objective:
+class ObjectiveReport:
     name: str
-    promise: Promise
+    promise: Goal
     window: float
     window_kind: str  # rolling, daily, month or quarter
-    outcome: Outcome
+    outcome: SlaOutcome
     whole: Assessment
-    rows: tuple[Row, ...]
-    budget: Budget
-    gain: Gain | None
+    rows: tuple[PartReport, ...]
+    budget: ErrorBudget
+    gain: GainReport | None
     chart: tuple[Point, ...]
     track: tuple[Point, ...]  # the value of each judged window
     spending: tuple[Point, ...]  # the share of the current window's budget spent so far
@@ -233,7 +210,7 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class Mark:
+class TimelineMark:
     """A dated event: a step of the plan, a deployment, a fault."""
 
     at: float
@@ -265,27 +242,27 @@ class Report:
     start: float
     end: float
     interval: float
-    objectives: tuple[Objective, ...]
+    objectives: tuple[ObjectiveReport, ...]
     comparisons: tuple[Comparison, ...]
     maintenance: tuple[Planned, ...]
     incidents: tuple[Episode, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[TimelineMark, ...]
     changes: tuple[Change, ...] = ()
     notes: tuple[Note, ...] = ()
     missing: tuple[str, ...] = ()  # objectives that were asked for, and that nobody declared
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> SlaOutcome:
         """FAIL when any objective failed, else NO DATA when any has none or is missing, else PASS."""
         outcomes = {objective.outcome for objective in self.objectives}  # one that does not apply decides nothing
         if self.missing:
-            outcomes.add(Outcome.NO_DATA)
-        for worst in (Outcome.FAIL, Outcome.NO_DATA, Outcome.PASS):
+            outcomes.add(SlaOutcome.NO_DATA)
+        for worst in (SlaOutcome.FAIL, SlaOutcome.NO_DATA, SlaOutcome.PASS):
             if worst in outcomes:
                 return worst
-        return Outcome.NO_DATA
+        return SlaOutcome.NO_DATA
 
     @property
     def exit_code(self) -> int:
         """0 kept, 1 breached, 4 some objective has no data."""
-        return {Outcome.PASS: 0, Outcome.FAIL: 1}.get(self.outcome, 4)
+        return {SlaOutcome.PASS: 0, SlaOutcome.FAIL: 1}.get(self.outcome, 4)

@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bascule import times
 from bascule.delivery import Delivery
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.house import report_of
-from bascule.sla.report import Kind, Objective, Outcome, Report
+from bascule.sla.report import ObjectiveReport, Report, SlaOutcome
 from bascule.sla.send import send_archived
+from bascule.slo import SloKind
 from bascule.spec import BUILT_IN, Spec, load
+from bascule.times import rfc3339
 
 Moment = float | str | datetime
 _TIMEOUT = 120.0
@@ -26,7 +29,7 @@ class SlaDocument(dict[str, Any]):
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        period = f"{_utc(report.start)} to {_utc(report.end)}"
+        period = f"{rfc3339(report.start)} to {rfc3339(report.end)}"
         super().__init__(period=period, sla_metrics={o.name: _metric(o) for o in report.objectives})
 
 
@@ -52,17 +55,16 @@ class SLAReporter:
         return send_archived(self.spec, archive, entry, to)
 
 
-def _metric(objective: Objective) -> dict[str, Any]:
+def _metric(objective: ObjectiveReport) -> dict[str, Any]:
     """Availability in percent, everything else in its base unit, as the source document has it."""
     figure = objective.whole.deciding
-    scale = 100.0 if objective.promise.kind is Kind.AVAILABILITY else 1.0
-    target = objective.promise.limit if objective.promise.limit is not None else objective.promise.share * scale
+    scale = 100.0 if objective.promise.kind is SloKind.AVAILABILITY else 1.0
     value = figure.value * scale if figure is not None and figure.value is not None else None
     return {
-        "target": target,
+        "target": objective.promise.bound * scale,
         "actual": value,
         "status": objective.whole.outcome.value,
-        "parts_not_kept": [r.name for r in objective.rows if r.own_target and r.assessment.outcome is Outcome.FAIL],
+        "parts_not_kept": [r.name for r in objective.rows if r.own_target and r.assessment.outcome is SlaOutcome.FAIL],
         "state": objective.standing.value,
         "budget_left": objective.budget.left,
         "coverage": objective.covered / objective.wanted if objective.wanted else 0.0,
@@ -74,11 +76,7 @@ def _seconds(moment: Moment) -> float:
         return float(moment)
     if isinstance(moment, str):
         try:
-            moment = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+            moment = times.parse(moment)
         except ValueError as error:
             raise UsageError(f"{moment!r} is not a time", "write 2026-01-31T08:00:00Z") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -37,8 +37,9 @@ class Grown:
         return "rules" if self.from_rules >= 1 else "mixed"
 
 
-def read_growth(prometheus: Prometheus, rule: GrowthRule, wide: Selector, pieces: Pieces,
-                uptime: Uptime) -> Grown | None:  # fmt: skip
+def read_growth(
+    prometheus: Prometheus, rule: GrowthRule, wide: Selector, pieces: Pieces, uptime: Uptime
+) -> Grown | None:
     """The growth of a rule's series, completed from the raw ones; None where the rules cover nothing.
 
     `wide`: the selector that is read raw, and then narrowed to the rule's (see `Data.counts`).
@@ -101,8 +102,7 @@ def _slack(pieces: Pieces) -> float:
     return 0.2 if pieces.step < 600 else 0.02
 
 
-def _from_rule(prometheus: Prometheus, rule: GrowthRule, pieces: Pieces,
-               covered: dict[str, Mask]) -> dict[Key, Floats]:  # fmt: skip
+def _from_rule(prometheus: Prometheus, rule: GrowthRule, pieces: Pieces, covered: dict[str, Mask]) -> dict[Key, Floats]:
     sums = read(prometheus, lambda d: f"sum_over_time({rule.record}[{d}])", pieces)
     nothing = np.zeros(len(pieces), dtype=bool)
     return {key: np.nan_to_num(row) * covered.get(dict(key).get("job", ""), nothing) for key, row in sums.items()}

@@ -16,8 +16,9 @@ REPORT_SECONDS = 3 * 86400.0  # for which a report is tried to be sent
 OUTBOX_FILE = "report-deliveries.sqlite"
 
 
-def send_archived(spec: Spec, archive: Archive, entry: Archived, to: Iterable[str], *, again: str = "",
-                  policy: Policy | None = None) -> list[Delivery]:  # fmt: skip
+def send_archived(
+    spec: Spec, archive: Archive, entry: Archived, to: Iterable[str], *, again: str = "", policy: Policy | None = None
+) -> list[Delivery]:
     """Send a report now, to receivers of the spec or to mail addresses through the spec's first mail receiver.
 
     What was delivered to someone before is not sent to them again, unless `again` names the occasion.

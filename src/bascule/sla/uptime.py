@@ -1,8 +1,8 @@
-"""When targets were up, down, or not looked at: time, not a mean of ratios, and a gap is neither up nor down."""
+"""How long services were there, or not looked at: time, not a mean of ratios, and a gap is neither up nor down."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,39 +10,47 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from bascule.prometheus import Prometheus
+from bascule.promql import SAID_BY
 from bascule.sla.pieces import Floats, Key, Pieces, key_of, read
 from bascule.spec import Spec
+from bascule.spec.slas import SERVING_KINDS
 
 _PROBE_SECONDS: Final = 900.0
 _NEIGHBOURS: Final = 12  # pieces on each side from which the usual number of samples is learnt
-_OF_KIND: Final = {"redis": "redis_up", "nginx": "nginx_up"}  # through an exporter, `up` is the exporter's own
-_SERVING_KINDS: Final = ("application", "nginx", "redis")
+Readings = Mapping[Key, Floats]
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
-    """One target: the seconds it was `up` and `watched` in each piece, (n,) each."""
+class WatchedTarget:
+    """One target that is scraped: the `samples` in each piece, the seconds it was `watched`, and `up`; (n,) each."""
 
     job: str
     instance: str
+    samples: Floats
+    watched: Floats
+    up: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class ServiceTime:
+    """Seconds that a service was `up` and `watched` in each piece, (n,) each: those of its usual number of targets."""
+
     up: Floats
     watched: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Uptime:
-    """All targets of a span, and when each was first `scraped`.
+    """Everything scrapes tell of a span, and when each target was first `scraped`.
 
-    `fallback`: services judged by their exporter's `up` for want of better.
+    `answering`: every target by `up` alone, which tells whether its series could be read. `services`: those that serve
+    and were scraped. `silent`: those among them whose exporter says nothing of them.
     """
 
-    targets: tuple[Target, ...]
-    answering: tuple[Target, ...] = ()  # every scraped target, by `up` alone: whether its series could be read
-    fallback: tuple[str, ...] = ()
-    scraped: dict[tuple[str, str], float] = field(default_factory=dict)
-
-    def of(self, job: str) -> list[Target]:
-        return [target for target in self.targets if target.job == job]
+    services: Mapping[str, ServiceTime]
+    answering: tuple[WatchedTarget, ...] = ()
+    silent: tuple[str, ...] = ()
+    scraped: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def watched_before(self, job: str, instance: str, time: float) -> bool:
         """Whether a target was already being scraped before `time`."""
@@ -62,38 +70,46 @@ def interval_of(prometheus: Prometheus, start: float, end: float, otherwise: flo
 
 def read_uptime(prometheus: Prometheus, spec: Spec, pieces: Pieces) -> Uptime:
     """The up-time of every declared service that serves; hosts and other exporters are not services."""
-    scraped_up, scraped_count = _sums(prometheus, "up", pieces)
-    scraped = _first_seen(prometheus, scraped_count, pieces)
-    targets: list[Target] = []
-    fallback: list[str] = []
+    up = read(prometheus, lambda d: f"sum_over_time(up[{d}])", pieces)
+    count = read(prometheus, lambda d: f"count_over_time(up[{d}])", pieces)
+    answering = tuple(_target(key, up[key], row, pieces) for key, row in sorted(count.items(), key=_order))
+    said = {
+        name: _said(prometheus, name, SAID_BY[service.kind], pieces)
+        for name, service in spec.services.items()
+        if service.kind in SAID_BY
+    }
+    services: dict[str, ServiceTime] = {}
     for name, service in spec.services.items():
-        if service.kind not in _SERVING_KINDS:
-            continue
-        metric = _OF_KIND.get(service.kind)
-        own = _sums(prometheus, f'{metric}{{job="{name}"}}', pieces) if metric else ({}, {})
-        if metric and not own[1]:
-            fallback.append(name)
-        up, count = own if own[1] else (scraped_up, scraped_count)
-        targets += _targets(name, up, count, pieces)
-    answering = [
-        t for job in sorted({job for job, _ in scraped}) for t in _targets(job, scraped_up, scraped_count, pieces)
-    ]
-    return Uptime(tuple(targets), tuple(answering), tuple(fallback), scraped)
+        targets = [target for target in answering if target.job == name]
+        if targets and service.kind in SERVING_KINDS:
+            services[name] = _service_time(targets, said.get(name), pieces)
+    silent = tuple(name for name, row in said.items() if name in services and np.isnan(row).all())
+    return Uptime(services, answering, silent, _first_seen(prometheus, count, pieces))
 
 
-def _sums(prometheus: Prometheus, selector: str, pieces: Pieces) -> tuple[dict[Key, Floats], dict[Key, Floats]]:
-    up = read(prometheus, lambda d: f"sum_over_time({selector}[{d}])", pieces)
-    count = read(prometheus, lambda d: f"count_over_time({selector}[{d}])", pieces)
-    return up, count
+def _order(item: tuple[Key, Floats]) -> tuple[tuple[str, str], list[tuple[str, str]]]:
+    return _identity(item[0]), sorted(item[0])
 
 
-def _targets(job: str, up: dict[Key, Floats], count: dict[Key, Floats], pieces: Pieces) -> Iterable[Target]:
-    for key, row in sorted(count.items(), key=lambda item: sorted(item[0])):
-        if _identity(key)[0] != job:
-            continue
-        seen = np.nan_to_num(row)
-        interval = _intervals(seen, pieces)
-        yield Target(job, _identity(key)[1], np.nan_to_num(up[key]) * interval, seen * interval)
+def _target(key: Key, up: Floats, count: Floats, pieces: Pieces) -> WatchedTarget:
+    samples = np.nan_to_num(count)
+    interval = _intervals(samples, pieces)
+    return WatchedTarget(*_identity(key), samples, samples * interval, np.nan_to_num(up) * interval)
+
+
+def _said(prometheus: Prometheus, job: str, metric: str, pieces: Pieces) -> Floats:
+    """In how many scrapes of a piece a service's exporter said that it is there; NaN where it said nothing."""
+    rows = read(prometheus, lambda d: f'sum by (job) (sum_over_time({metric}{{job="{job}"}}[{d}]))', pieces)
+    return next(iter(rows.values()), np.full(len(pieces), np.nan))
+
+
+def _service_time(targets: Iterable[WatchedTarget], said: Floats | None, pieces: Pieces) -> ServiceTime:
+    """A service's targets together. `said`: the scrapes that found it there, where an exporter tells."""
+    samples, watched, up = np.sum([(target.samples, target.watched, target.up) for target in targets], axis=0)
+    if said is not None:
+        up = np.nan_to_num(said) * watched / np.maximum(samples, 1)
+    width = max(1, round(float(np.max(watched / pieces.lengths))))
+    return ServiceTime(up / width, watched / width)
 
 
 def _intervals(count: Floats, pieces: Pieces) -> Floats:
@@ -110,7 +126,7 @@ def _intervals(count: Floats, pieces: Pieces) -> Floats:
     return np.asarray(1.0 / usual, dtype=np.float64)
 
 
-def _first_seen(prometheus: Prometheus, count: dict[Key, Floats], pieces: Pieces) -> dict[tuple[str, str], float]:
+def _first_seen(prometheus: Prometheus, count: Readings, pieces: Pieces) -> dict[tuple[str, str], float]:
     """When each target was first scraped: to the sample, in the piece where it first appears."""
     first: dict[tuple[str, str], float] = {}
     for k in sorted({_first_piece(row) for row in count.values()}):

@@ -9,7 +9,6 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from bascule.sla.pieces import Pieces
-from bascule.spec.model import Sla
 
 Window = tuple[float, float]
 
@@ -54,24 +53,18 @@ def _next(kind: str, moment: datetime) -> datetime:
     return first if kind == "month" else first.replace(month=first.month - (first.month - 1) % 3)
 
 
-def kind_of(sla: Sla) -> str:
-    return "daily" if sla.aggregate == "daily" else sla.calendar or "rolling"
-
-
-def judged(sla: Sla, pieces: Pieces, calendar: Calendar) -> list[Window]:
+def judged(kind: str, window: float, pieces: Pieces, calendar: Calendar) -> list[Window]:
     """The windows that decide PASS or FAIL. A span shorter than the window is judged as one."""
-    kind = kind_of(sla)
     if kind != "rolling":
         return calendar.spans(kind, pieces.start, pieces.end)
-    if pieces.end - pieces.start <= sla.window:
+    if pieces.end - pieces.start <= window:
         return [(pieces.start, pieces.end)]
     known = {round(float(edge), 3) for edge in pieces.edges}
-    starts = [(float(edge) - sla.window, float(edge)) for edge in pieces.edges]
+    starts = [(float(edge) - window, float(edge)) for edge in pieces.edges]
     return [(start, end) for start, end in starts if round(start, 3) in known]
 
 
-def ending(sla: Sla, pieces: Pieces, calendar: Calendar, time: float) -> Window:
+def ending(kind: str, window: float, pieces: Pieces, calendar: Calendar, time: float) -> Window:
     """The window that ends at `time`, cut to the span."""
-    kind = kind_of(sla)
-    begin = time - sla.window if kind == "rolling" else calendar.begin(kind, time)
+    begin = time - window if kind == "rolling" else calendar.begin(kind, time)
     return max(pieces.start, begin), time

@@ -1,1 +1,21 @@
-"""What an SLA of the spec measures, its budget, burn rates and states."""
+"""What each SLA of a spec measures, and what it allows: asked by rules, reports, the page and gates alike."""
+
+from bascule.slo.burn import BURN_SECONDS, Tier
+from bascule.slo.goal import EXACT, Goal, SloKind
+from bascule.slo.resolve import all_of, resolve
+from bascule.slo.slo import AvailabilitySlo, EventSlo, OwnGoal, Slo, availability
+
+__all__ = [
+    "BURN_SECONDS",
+    "EXACT",
+    "AvailabilitySlo",
+    "EventSlo",
+    "Goal",
+    "OwnGoal",
+    "Slo",
+    "SloKind",
+    "Tier",
+    "all_of",
+    "availability",
+    "resolve",
+]

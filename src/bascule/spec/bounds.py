@@ -5,36 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from bascule.spec.lint import Finding
-from bascule.spec.model import AVAILABILITY, Spec
+from bascule.spec.lint import Finding, Key
+from bascule.spec.model import AVAILABILITY, Phase, Rollback, Segment, Spec
 from bascule.spec.objective import Objective
 from bascule.spec.quantities import Gain, Threshold, format_duration
+from bascule.spec.reading.unreadable import readable
 from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
+from bascule.spec.slas import SERVING_KINDS, counts_scrapes, signal_counted
 
-Key = tuple[str | int, ...]
 _SHARES = ("%", "pt")
 _TIMES = ("s", "m", "h", "d", "w")  # `ms` ends in one of them
-_MEANT_BY = {"response_time": "latency", "error_rate": "errors"}  # SLAs by the names of the source document
 
 
 def bounds(spec: Spec) -> Iterator[Finding]:
     """Every bound that makes no difference, or that nothing can be held to."""
-    for index, phase in enumerate(spec.phases):
-        for measure, threshold in phase.gates.items():
-            yield from _gate(spec, ("phases", index, "gates", measure), measure, threshold)
-    for index, trigger in enumerate(spec.rollback):
-        yield from _trigger(spec, ("rollback", index, "when"), trigger.when.measure, trigger.when.threshold)
+    yield from _decided_on(spec)
     yield from _thresholds(spec)
-    for name, signal in spec.signals.items():
-        yield from _signal(("signals", name), signal)
+    yield from _signals(spec)
     yield from _segments(spec)
-    for name in spec.slas.named:
-        yield from _sla(spec, name)
+    yield from _slas(spec)
 
 
 # ---------------------------------------------------------------- gates and triggers
 
 
+@readable
+def _decided_on(spec: Spec) -> Iterator[Finding]:
+    for index, phase in enumerate(spec.phases):
+        yield from _gates(spec, ("phases", index, "gates"), phase)
+    for index, trigger in enumerate(spec.rollback):
+        yield from _trigger(spec, ("rollback", index, "when"), trigger)
+
+
+@readable
+def _gates(spec: Spec, key: Key, phase: Phase) -> Iterator[Finding]:
+    for measure, threshold in phase.gates.items():
+        yield from _gate(spec, (*key, measure), measure, threshold)
+
+
+@readable
 def _gate(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
     better = _better(spec, measure)
     if better and (threshold.comparison[0] == "<") is not (better == "lower"):
@@ -44,10 +53,12 @@ def _gate(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[
         yield from _bound(spec, key, measure, threshold)
 
 
-def _trigger(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
+@readable
+def _trigger(spec: Spec, key: Key, trigger: Rollback) -> Iterator[Finding]:
+    measure, threshold = trigger.when.measure, trigger.when.threshold
     better = _better(spec, measure)
     if better and (threshold.comparison[0] == "<") is (better == "lower"):
-        what = f"{measure} {threshold} holds while all is well"
+        what = f"{measure} {threshold} holds while {measure} is good"
         yield Finding(key, what, f"write what calls for it: {'>' if better == 'lower' else '<'}{_amount(threshold)}")
     else:
         yield from _bound(spec, key, measure, threshold)
@@ -93,83 +104,168 @@ def _of_time(key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
         yield Finding(key, f"{measure} {threshold} {'always' if always else 'never'} holds", "write it like 100ms")
 
 
-# ---------------------------------------------------------------- thresholds, targets, promises
+# ---------------------------------------------------------------- thresholds, targets, segments
 
 
+@readable
 def _thresholds(spec: Spec) -> Iterator[Finding]:
-    given = spec.thresholds
-    for name in ("error_rate_increase", "cache_hit_ratio", "share_tolerance"):
-        value = getattr(given, name)
-        if not 0 < value < 1:
-            yield Finding(("thresholds", name), f"{value * 100:g}% is no share that can be passed", "write it like 5%")
-    if given.response_time_p95 <= 0:
-        yield Finding(("thresholds", "response_time_p95"), "no answer takes so little", "write it like 100ms")
-    if given.min_requests < 0:
-        yield Finding(("thresholds", "min_requests"), "there are never fewer requests than none", "write it like 100")
+    for name, value in spec.thresholds:
+        yield from _threshold(name, value)
 
 
-def _signal(key: Key, signal: Signal) -> Iterator[Finding]:
+@readable
+def _threshold(name: str, value: float) -> Iterator[Finding]:
+    key = ("thresholds", name)
+    if name == "min_requests":
+        if value < 0:
+            yield Finding(key, "must not be negative", "write it like 100")
+    elif name == "response_time_p95":
+        yield from _positive(key, value)
+    elif not 0 < value < 1:
+        yield Finding(key, f"{value * 100:g}%: must be between 0% and 100%", "write it like 5%")
+
+
+@readable
+def _positive(key: Key, seconds: float) -> Iterator[Finding]:
+    if seconds <= 0:
+        yield Finding(key, "must be greater than zero", "write it like 100ms")
+
+
+@readable
+def _signals(spec: Spec) -> Iterator[Finding]:
+    for name, signal in spec.signals.items():
+        yield from _targets(("signals", name, "targets"), signal)
+        yield from _shares(("signals", name), signal)
+
+
+@readable
+def _targets(key: Key, signal: Signal) -> Iterator[Finding]:
     if isinstance(signal, HistogramSignal):
-        yield from _rising((*key, "targets"), signal.targets)
+        yield from _rising(key, signal.targets)
+
+
+@readable
+def _shares(key: Key, signal: Signal) -> Iterator[Finding]:
     if isinstance(signal, RatioSignal):
-        if not 0 <= signal.harmful_increase < 1:
-            what = f"a share never rises by {signal.harmful_increase * 100:g} points"
-            yield Finding((*key, "harmful_increase"), what, "write it like 1pt")
+        yield from _margin((*key, "harmful_increase"), signal)
         for name in ("target_gain", "alert_below_gain"):
             yield from _gain((*key, name), getattr(signal, name))
 
 
+@readable
+def _margin(key: Key, signal: RatioSignal) -> Iterator[Finding]:
+    if not 0 <= signal.harmful_increase < 1:
+        yield Finding(key, f"a share never rises by {signal.harmful_increase * 100:g} points", "write it like 1pt")
+
+
+@readable
 def _gain(key: Key, gain: Gain | None) -> Iterator[Finding]:
     if gain is not None and not gain.relative and not -1 < gain.amount < 1:
         yield Finding(key, f"a share never gains {gain.amount * 100:g} points", "write it like 13pt, or 13% (relative)")
 
 
+@readable
 def _rising(key: Key, targets: Mapping[str, float]) -> Iterator[Finding]:
     """The quantiles of one distribution rise."""
-    ordered = sorted(targets.items(), key=lambda item: float(f"0.{item[0][1:]}"))
-    for name, limit in ordered:
-        if limit <= 0:
-            yield Finding((*key, name), "no answer takes so little", "write it like 50ms")
-    for (low, lower), (high, upper) in pairwise(ordered):
-        if 0 < upper < lower:
-            what = f"{high} is never below {low}, which may be {format_duration(lower)}"
-            yield Finding((*key, high), what, f"write at least {format_duration(lower)}, or lower {low}")
+    ordered = sorted(targets, key=lambda name: float(f"0.{name[1:]}"))
+    for name in ordered:
+        yield from _positive((*key, name), targets[name])
+    for low, high in pairwise(ordered):
+        yield from _not_below(key, low, high, targets)
 
 
+@readable
+def _not_below(key: Key, low: str, high: str, targets: Mapping[str, float]) -> Iterator[Finding]:
+    least = targets[low]
+    if 0 < targets[high] < least:
+        what = f"{high} is never below {low}, which may be {format_duration(least)}"
+        yield Finding((*key, high), what, f"write at least {format_duration(least)}, or lower {low}")
+
+
+@readable
 def _segments(spec: Spec) -> Iterator[Finding]:
     for name, segment in spec.segments.named.items():
-        key: Key = ("segments", name)
-        limits = {quantile: limit for quantile, limit in segment.latency if limit is not None}
-        yield from _rising((*key, "latency"), limits)
-        rates = {("rate_limit",): segment.rate_limit} | {("quotas", who): rate for who, rate in segment.quotas.items()}
-        for part, rate in rates.items():
-            if rate is not None and rate <= 0:
-                yield Finding((*key, *part), "nobody could ask anything", "write it like 100/h")
+        yield from _latency(("segments", name, "latency"), segment)
+        yield from _rates(("segments", name), segment)
+
+
+@readable
+def _latency(key: Key, segment: Segment) -> Iterator[Finding]:
+    yield from _rising(key, {quantile: limit for quantile, limit in segment.latency if limit is not None})
+
+
+@readable
+def _rates(key: Key, segment: Segment) -> Iterator[Finding]:
+    yield from _rate((*key, "rate_limit"), segment.rate_limit)
+    for who, rate in segment.quotas.items():
+        yield from _rate((*key, "quotas", who), rate)
+
+
+@readable
+def _rate(key: Key, rate: float | None) -> Iterator[Finding]:
+    if rate is not None and rate <= 0:
+        yield Finding(key, "must be greater than zero", "write it like 100/h")
 
 
 # ---------------------------------------------------------------- SLAs
 
 
-def _sla(spec: Spec, name: str) -> Iterator[Finding]:
-    sla, key = spec.slas.named[name], ("slas", name)
+@readable
+def _slas(spec: Spec) -> Iterator[Finding]:
+    for name in spec.slas.named:
+        yield from _objective(spec, name)
+        yield from _sla(spec, name)
+
+
+@readable
+def _objective(spec: Spec, name: str) -> Iterator[Finding]:
+    sla = spec.slas.named[name]
     objective = Objective.parse(sla.objective)
     if not 0 < objective.budget < 1 or (objective.bound is not None and objective.bound <= 0):
-        what = (
-            f"{sla.objective} leaves {'no room for a single bad event' if objective.budget <= 0 else 'nothing to keep'}"
-        )
-        yield Finding((*key, "objective"), what, "write it like 99.9%, < 1% or 95% < 100ms")
-    if sla.signal is None and name == AVAILABILITY:
-        return
-    counted = sla.signal or _MEANT_BY.get(name, name)
-    key_of_signal = (*key, "signal") if sla.signal else key
+        left = "no room for a single bad event" if objective.budget <= 0 else "nothing to keep"
+        what = f"{sla.objective} leaves {left}"
+        yield Finding(("slas", name, "objective"), what, "write it like 99.9%, < 1% or 95% < 100ms")
+
+
+@readable
+def _sla(spec: Spec, name: str) -> Iterator[Finding]:
+    if counts_scrapes(spec, name):
+        yield from _services(spec, ("slas", name))
+    else:
+        yield from _events(spec, name)
+
+
+@readable
+def _services(spec: Spec, key: Key) -> Iterator[Finding]:
+    """The services whose scrapes are availability."""
+    serving = [name for name, service in spec.services.items() if service.kind in SERVING_KINDS]
+    for name in spec.slas.named[AVAILABILITY].services:
+        if name in serving:
+            continue
+        known = spec.services.get(name)
+        what = f"a {known.kind} service, which availability does not count" if known else "not a declared service"
+        yield Finding((*key, "services"), f"{name!r} is {what}", f"name any of {', '.join(serving)}")
+
+
+@readable
+def _events(spec: Spec, name: str) -> Iterator[Finding]:
+    """The signal whose events are good or bad."""
+    sla, key = spec.slas.named[name], ("slas", name)
+    counted = signal_counted(spec, name)
     signal = spec.signals.get(counted)
+    key_of_signal = (*key, "signal") if sla.signal else key
+    if sla.services:
+        fix = "leave it out, and narrow the signal's selectors instead"
+        yield Finding((*key, "services"), "only availability is measured by services", fix)
     if signal is None:
-        mend = f"name one of them with `signal`: {', '.join(spec.signals)}"
-        yield Finding(key_of_signal, f"{counted!r} is not a declared signal", mend)
-    elif isinstance(signal, HistogramSignal) and objective.bound is None:
-        yield Finding(
-            (*key, "objective"), f"{counted} is a time: no bound says what is good", "write it like 95% < 100ms"
-        )
-    elif not isinstance(signal, HistogramSignal | RatioSignal):
-        mend = "name a ratio or histogram signal with `signal`"
-        yield Finding(key_of_signal, f"a {signal.kind} signal counts no bad events", mend)
+        fix = f"name one of them with `signal`: {', '.join(spec.signals)}"
+        yield Finding(key_of_signal, f"{counted!r} is not a declared signal", fix)
+    elif signal.buckets is None and not signal.is_share:
+        fix = "name a ratio or histogram signal with `signal`"
+        yield Finding(key_of_signal, f"a {signal.kind} signal counts no bad events", fix)
+    elif signal.buckets is not None and Objective.parse(sla.objective).bound is None:
+        what = f"{counted} is a time: no bound says what is good"
+        yield Finding((*key, "objective"), what, "write it like 95% < 100ms")
+    elif signal.is_share and Objective.parse(sla.objective).bound is not None:
+        what = f"{counted} counts good and bad events: they have no time"
+        yield Finding((*key, "objective"), what, "write it like 99.9% or < 1%")

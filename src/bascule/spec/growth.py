@@ -13,13 +13,11 @@ What happens while a target does not answer is not in these series; a reader tak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bascule.conventions import SLA_GROWTH
 from bascule.spec.model import Spec
 from bascule.spec.selector import Selector
-from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal
 
 INTERVAL_SECONDS = 60.0
 _WINDOW = "1m"
@@ -52,26 +50,15 @@ def growth_rules(spec: Spec) -> tuple[GrowthRule, ...]:
     Names that are a pattern have none: an expression drops the name, and with it the version.
     """
     rules: dict[str, GrowthRule] = {}
-    for name, side, selector, more in _selectors(spec):
-        if not selector.is_plain:
-            continue
-        heartbeat = "total" if side == "events" else "count" if side == "sum" else side
-        records = [SLA_GROWTH.format(_plain(name), part) for part in (side, heartbeat)]
-        rule = GrowthRule(records[0], records[1], selector, (*_labels(spec), *more))
-        rules.setdefault(str(selector), rule)
-    return tuple(rules.values())
-
-
-def _selectors(spec: Spec) -> Iterator[tuple[str, str, Selector, tuple[str, ...]]]:
     for name, signal in spec.signals.items():
-        if isinstance(signal, RatioSignal):
-            yield name, "total", signal.total, ()
-            yield name, "events", signal.events, ()
-        elif isinstance(signal, HistogramSignal):
-            yield name, "bucket", signal.series("bucket"), ("le",)
-        elif isinstance(signal, MeanSignal):
-            yield name, "count", signal.count, ()
-            yield name, "sum", signal.sum, ()
+        heartbeat = ""
+        for part, selector in signal.growing.items():
+            if selector.is_plain:
+                record = SLA_GROWTH.format(_plain(name), part)
+                labels = (*_labels(spec), *(("le",) if selector == signal.buckets else ()))
+                rule = rules.setdefault(str(selector), GrowthRule(record, heartbeat or record, selector, labels))
+                heartbeat = heartbeat or rule.record
+    return tuple(rules.values())
 
 
 def _labels(spec: Spec) -> tuple[str, ...]:

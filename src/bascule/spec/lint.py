@@ -1,4 +1,7 @@
-"""What a spec can get wrong although each of its values is well formed."""
+"""What a spec can get wrong although each of its values is well formed.
+
+A check is a generator of findings; one that meets a value that could not be read ends there (`readable`).
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,21 @@ from itertools import pairwise
 
 from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
-from bascule.spec.model import AVAILABILITY, Spec
+from bascule.spec.model import AVAILABILITY, EscalationStep, LogFormat, LogSource, Phase, Rollback, Service, Sla, Spec
+from bascule.spec.reading.unreadable import readable
 from bascule.spec.roles import kind_wanted
-from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal, Role
+from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal, Role, Signal
+
+Key = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Finding:
-    key: tuple[str | int, ...]
+    """A contradiction at a key of the spec, and its fix."""
+
+    key: Key
     what: str
-    mend: str
+    fix: str
 
 
 def lint(spec: Spec) -> Iterator[Finding]:
@@ -32,39 +40,60 @@ def lint(spec: Spec) -> Iterator[Finding]:
     yield from _receivers(spec)
 
 
+@readable
 def _phases(spec: Spec) -> Iterator[Finding]:
     for index, (before, after) in enumerate(pairwise(spec.phases), start=1):
-        if after.share <= before.share:
-            what = f"the share goes from {before.share:.0%} to {after.share:.0%}"
-            yield Finding(("phases", index, "share"), what, "each phase must give more than the one before")
+        yield from _step(index, before, after)
 
 
+@readable
+def _step(index: int, before: Phase, after: Phase) -> Iterator[Finding]:
+    if after.share <= before.share:
+        what = f"the share goes from {before.share:.0%} to {after.share:.0%}"
+        yield Finding(("phases", index, "share"), what, "each phase must give more than the one before")
+
+
+@readable
 def _roles(spec: Spec) -> Iterator[Finding]:
-    seen: dict[Role, str] = {}
+    holders: dict[Role, str] = {}
     for name, signal in spec.signals.items():
-        if signal.role is None or signal.role is Role.OTHER:
-            continue
-        kind = kind_wanted(signal.role)
-        key = ("signals", name, "role")
-        if kind is not None and not isinstance(signal, kind):
-            wanted = "ratio" if kind is RatioSignal else "histogram"
-            yield Finding(
-                key, f"the role {signal.role} needs a {wanted} signal", f"declare a {wanted}, or leave it out"
-            )
-        elif signal.role in seen:
-            yield Finding(key, f"{seen[signal.role]!r} already has the role {signal.role}", "give it to one of the two")
-        seen.setdefault(signal.role, name)
+        yield from _role(name, signal, holders)
 
 
+@readable
+def _role(name: str, signal: Signal, holders: dict[Role, str]) -> Iterator[Finding]:
+    role, key = signal.role, ("signals", name, "role")
+    if role is None or role is Role.OTHER:
+        return
+    kind = kind_wanted(role)
+    if kind is not None and not isinstance(signal, kind):
+        wanted = "ratio" if kind is RatioSignal else "histogram"
+        yield Finding(key, f"the role {role} needs a {wanted} signal", f"declare a {wanted}, or remove the role")
+    elif holders.setdefault(role, name) != name:
+        yield Finding(key, f"{holders[role]!r} already has the role {role}", "give it to one of the two")
+
+
+@readable
 def _measures(spec: Spec) -> Iterator[Finding]:
     for index, phase in enumerate(spec.phases):
-        for measure in phase.gates:
-            yield from _measure(spec, measure, ("phases", index, "gates", measure))
+        yield from _gates(spec, ("phases", index, "gates"), phase)
     for index, trigger in enumerate(spec.rollback):
-        yield from _measure(spec, trigger.when.measure, ("rollback", index, "when"))
+        yield from _trigger(spec, ("rollback", index, "when"), trigger)
 
 
-def _measure(spec: Spec, measure: str, key: tuple[str | int, ...]) -> Iterator[Finding]:
+@readable
+def _gates(spec: Spec, key: Key, phase: Phase) -> Iterator[Finding]:
+    for measure in phase.gates:
+        yield from _measure(spec, (*key, measure), measure)
+
+
+@readable
+def _trigger(spec: Spec, key: Key, trigger: Rollback) -> Iterator[Finding]:
+    yield from _measure(spec, key, trigger.when.measure)
+
+
+@readable
+def _measure(spec: Spec, key: Key, measure: str) -> Iterator[Finding]:
     name, _, statistic = measure.partition(".")
     signal = spec.signals.get(name)
     if signal is None and measure == AVAILABILITY:
@@ -73,27 +102,44 @@ def _measure(spec: Spec, measure: str, key: tuple[str | int, ...]) -> Iterator[F
         yield Finding(key, f"{measure!r} is not a declared signal", f"declared are: {', '.join(spec.signals)}")
     elif isinstance(signal, GaugeSignal):
         what = f"{name!r} is a gauge: it counts no events, so nothing can be decided on it"
-        yield Finding(key, what, "declare it as a ratio, a histogram or a mean, or leave it to its target's alert")
-    elif isinstance(signal, HistogramSignal) and not (statistic.startswith("p") and statistic[1:].isdigit()):
-        yield Finding(key, f"{measure!r} does not say which quantile", f"write {name}.p95")
-    elif not isinstance(signal, HistogramSignal) and statistic not in ("", "gain"):
-        yield Finding(key, f"a {signal.kind} signal has no {statistic!r}", f"write {name} or {name}.gain")
+        yield Finding(key, what, "declare it as a ratio, a histogram or a mean, or remove this line")
+    elif not signal.has_statistic(statistic):
+        yield _no_statistic(key, measure, name, signal)
 
 
+def _no_statistic(key: Key, measure: str, name: str, signal: Signal) -> Finding:
+    if isinstance(signal, HistogramSignal):
+        return Finding(key, f"{measure!r} does not say which quantile", f"write {name}.p95")
+    return Finding(key, f"a {signal.kind} signal has no {measure.partition('.')[2]!r}", f"write {name} or {name}.gain")
+
+
+@readable
 def _versions(spec: Spec) -> Iterator[Finding]:
     for name, service in spec.services.items():
-        if service.version is not None and service.version not in spec.versions.both:
-            mend = f"declared versions are {' and '.join(spec.versions.both)}"
-            yield Finding(("services", name, "version"), f"{service.version!r} is not a declared version", mend)
+        yield from _version(spec, ("services", name, "version"), service)
 
 
+@readable
+def _version(spec: Spec, key: Key, service: Service) -> Iterator[Finding]:
+    if service.version is not None and service.version not in spec.versions.both:
+        fix = f"declared versions are {' and '.join(spec.versions.both)}"
+        yield Finding(key, f"{service.version!r} is not a declared version", fix)
+
+
+@readable
 def _windows(spec: Spec) -> Iterator[Finding]:
     for name, sla in spec.slas.named.items():
-        if sla.window > spec.stack.scrape.retention:
-            what = "the window is longer than Prometheus keeps samples"
-            yield Finding(("slas", name, "window"), what, "raise stack.scrape.retention or shorten the window")
+        yield from _window(spec, ("slas", name, "window"), sla)
 
 
+@readable
+def _window(spec: Spec, key: Key, sla: Sla) -> Iterator[Finding]:
+    if sla.window > spec.stack.scrape.retention:
+        what = "the window is longer than Prometheus keeps samples"
+        yield Finding(key, what, "raise stack.scrape.retention or shorten the window")
+
+
+@readable
 def _scrape(spec: Spec) -> Iterator[Finding]:
     if spec.stack.scrape.timeout > spec.stack.scrape.interval:
         what = "the timeout is longer than the interval, which Prometheus refuses"
@@ -101,28 +147,66 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
 
 
 def _logs(spec: Spec) -> Iterator[Finding]:
+    yield from _sources(spec)
+    yield from _formats(spec)
+    yield from _inputs(spec)
+
+
+@readable
+def _sources(spec: Spec) -> Iterator[Finding]:
     known = {*spec.logs.formats, *BUILT_IN}
     for index, source in enumerate(spec.logs.sources):
-        for name in source.formats:
-            if name not in known:
-                key = ("logs", "sources", index, "formats")
-                yield Finding(key, f"{name!r} is not a known log format", f"known are: {', '.join(sorted(known))}")
-        if source.version is not None and source.version not in spec.versions.both:
-            mend = f"declared versions are {' and '.join(spec.versions.both)}"
-            key = ("logs", "sources", index, "version")
-            yield Finding(key, f"{source.version!r} is not a declared version", mend)
+        yield from _source(("logs", "sources", index, "formats"), source, known)
+        yield from _source_version(spec, ("logs", "sources", index, "version"), source)
+
+
+@readable
+def _source(key: Key, source: LogSource, known: set[str]) -> Iterator[Finding]:
+    for name in source.formats:
+        if name not in known:
+            yield Finding(key, f"{name!r} is not a known log format", f"known are: {', '.join(sorted(known))}")
+
+
+@readable
+def _source_version(spec: Spec, key: Key, source: LogSource) -> Iterator[Finding]:
+    if source.version is not None and source.version not in spec.versions.both:
+        fix = f"declared versions are {' and '.join(spec.versions.both)}"
+        yield Finding(key, f"{source.version!r} is not a declared version", fix)
+
+
+@readable
+def _formats(spec: Spec) -> Iterator[Finding]:
     for name, form in spec.logs.formats.items():
-        if wrong := log_patterns.check(form):
-            key_of_pattern, error = wrong
-            yield Finding(("logs", "formats", name, key_of_pattern), error.what, error.mend)
-    if len(inputs := [i for i, source in enumerate(spec.logs.sources) if source.stdin]) > 1:
-        yield Finding(("logs", "sources", inputs[1], "stdin"), "standard input is a source already", "keep one of them")
+        yield from _pattern(("logs", "formats", name), form)
 
 
+@readable
+def _pattern(key: Key, form: LogFormat) -> Iterator[Finding]:
+    if (form.dissect or form.grok) and (wrong := log_patterns.check(form)):
+        key_of_pattern, error = wrong
+        yield Finding((*key, key_of_pattern), error.what, error.mend)
+
+
+@readable
+def _inputs(spec: Spec) -> Iterator[Finding]:
+    for index in [index for index, source in enumerate(spec.logs.sources) if source.stdin][1:]:
+        yield Finding(("logs", "sources", index, "stdin"), "standard input is already a source", "keep one of them")
+
+
+@readable
 def _receivers(spec: Spec) -> Iterator[Finding]:
     for kind, steps in spec.notify.escalation.items():
-        for index, step in enumerate(steps):
-            if step.to not in spec.notify.receivers:
-                key = ("notify", "escalation", kind, index, "to")
-                mend = f"declared are: {', '.join(spec.notify.receivers) or 'none'}"
-                yield Finding(key, f"{step.to!r} is not a declared receiver", mend)
+        yield from _escalation(spec, ("notify", "escalation", kind), steps)
+
+
+@readable
+def _escalation(spec: Spec, key: Key, steps: list[EscalationStep]) -> Iterator[Finding]:
+    for index, step in enumerate(steps):
+        yield from _receiver(spec, (*key, index, "to"), step)
+
+
+@readable
+def _receiver(spec: Spec, key: Key, step: EscalationStep) -> Iterator[Finding]:
+    if step.to not in spec.notify.receivers:
+        fix = f"declared are: {', '.join(spec.notify.receivers) or 'none'}"
+        yield Finding(key, f"{step.to!r} is not a declared receiver", fix)

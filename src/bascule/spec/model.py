@@ -24,18 +24,20 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import SEGMENT
+from bascule.conventions import PATIENCE_SECONDS, SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
-from bascule.spec.part import Part
+from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
     ConditionField,
     Duration,
@@ -91,16 +93,16 @@ class Versions(Part):
     label: Label | None = None
     select: dict[Name, MatchersField] | None = None
 
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.baseline == self.candidate:
+            yield Contradiction("baseline and candidate must differ", "baseline", "candidate")
+        if self.select is not None and (missing := {self.baseline, self.candidate} - set(self.select)):
+            yield Contradiction(f"select needs matchers for {', '.join(sorted(missing))}", "select")
+
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
-        if self.baseline == self.candidate:
-            raise ValueError("baseline and candidate must differ")
         if self.select is None and self.label is None:
             object.__setattr__(self, "label", "version")
-        if self.select is not None:
-            missing = {self.baseline, self.candidate} - set(self.select)
-            if missing:
-                raise ValueError(f"select needs matchers for {', '.join(sorted(missing))}")
         return self
 
     def matchers(self, version: str) -> tuple[Matcher, ...]:
@@ -137,6 +139,18 @@ class Probe(Part):
     kind: Literal["http", "https", "tcp", "icmp", "dns"] = "http"
     url: str
     certificate_warning: Duration = 30 * 86400.0
+    ca_file: Path | None = None  # https only: of a private certificate authority
+
+    @model_validator(mode="after")
+    def _verified(self) -> Self:
+        if self.ca_file is not None and self.kind != "https":
+            raise ValueError("'ca_file' is for a probe of kind https")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host of an https probe's URL."""
+        return urlsplit(self.url).hostname or ""
 
 
 S = TypeVar("S", bound=SignalPart)
@@ -209,6 +223,7 @@ class Sla(Part):
     aggregate: Literal["window", "daily"] = "window"
     calendar: Literal["month", "quarter"] | None = None  # instead of a rolling window
     signal: str | None = None  # by default the signal of the same meaning
+    services: list[Name] = Field(default_factory=list)  # availability only: these, instead of all that serve
 
     @field_validator("objective")
     @classmethod
@@ -242,11 +257,9 @@ class Hook(Part):
     webhook: Url | None = None
     timeout: Span = 10.0
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if (self.command is None) == (self.webhook is None):
-            raise ValueError("a hook is either a 'command' or a 'webhook'")
-        return self
+            yield Contradiction("a hook is either a 'command' or a 'webhook'", "command", "webhook")
 
 
 class Judge(Part):
@@ -280,11 +293,9 @@ class LogSource(Part):
     version_from: list[VersionWay] | None = None  # by default that of all logs
     tls: Tls | None = None  # beats only
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
-            raise ValueError("a log source is one of 'files', 'beats' or 'stdin'")
-        return self
+            yield Contradiction("a log source is one of 'files', 'beats' or 'stdin'", "files", "beats", "stdin")
 
     @property
     def usual_name(self) -> str:
@@ -305,13 +316,11 @@ class LogFormat(Part):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
-            raise ValueError("a log format is one of 'dissect', 'grok' or 'json'")
+            yield Contradiction("a log format is one of 'dissect', 'grok' or 'json'", "dissect", "grok", "json_lines")
         if self.fields and not self.json_lines:
-            raise ValueError("'fields' names the values of JSON lines; a pattern names its fields itself")
-        return self
+            yield Contradiction("'fields' names values of JSON lines; a pattern names its fields itself", "fields")
 
 
 class Internal(Part):
@@ -458,12 +467,10 @@ class Maintenance(Part):
         parse_moment(text)
         return text
 
-    @model_validator(mode="after")
-    def _ends_later(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         length = parse_moment(self.end) - parse_moment(self.start)
         if not timedelta(0) < length <= timedelta(days=366):
-            raise ValueError("the end is not after the start, within a year")
-        return self
+            yield Contradiction("the end is not after the start, within a year", "start", "end")
 
 
 class ShareHook(Part):
@@ -484,7 +491,7 @@ class Thresholds(Part):
 
 
 class Scrape(Part):
-    """How often Prometheus looks; the defaults deliver a crash in about 6 s (docs/latency.md)."""
+    """How often Prometheus scrapes; with the defaults a crash is delivered within 7 s (see `bascule check`)."""
 
     interval: Span = 1.0
     timeout: Span = 0.5
@@ -587,6 +594,14 @@ class Spec(Part):
     def latency(self) -> Named[HistogramSignal] | None:
         """The signal with the role `latency`."""
         return self._with(Role.LATENCY, HistogramSignal)
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a client that leaves without its answer counts as an error: ten times the p99 target."""
+        latency = self.latency
+        if latency is None or latency.signal.unit != "seconds":
+            return PATIENCE_SECONDS
+        return 10 * latency.signal.targets.get("p99", PATIENCE_SECONDS / 10)
 
     @property
     def accuracy(self) -> Named[RatioSignal] | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
+
+from bascule import times
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 LONGEST_SECONDS = 100 * 365 * 86400.0  # what Prometheus, and dates, can still hold
@@ -47,10 +49,9 @@ def _seconds(text: Any) -> float | None:
 def parse_moment(text: str) -> datetime:
     """An RFC 3339 time, in UTC unless it says otherwise."""
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return times.parse(text.strip())
     except ValueError as error:
         raise ValueError(f"{text!r} is not a time; write it like 2026-01-31T08:00:00Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def format_duration(seconds: float) -> str:

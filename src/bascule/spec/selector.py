@@ -131,6 +131,6 @@ MatchersField = Annotated[
 
 
 def bucket_under(bound: float) -> Matcher:
-    """A histogram's bucket by its bound as clients write it: `1` in Go, `1.0` in Python."""
-    text = f"{bound:g}"
-    return Matcher("le", "=~", text.replace(".", "[.]") if "." in text else f"{text}([.]0)?")
+    """A histogram's bucket by its bound as clients write it: `1` in Go, `1.0` in Python, `1e+09` in both."""
+    text = f"{bound:g}".replace(".", "[.]").replace("+", "[+]")
+    return Matcher("le", "=~", text if "." in text else f"{text}([.]0)?")

@@ -5,15 +5,18 @@ Whoever works with signals asks these methods; nothing outside `spec` and `promq
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
-from bascule.spec.part import Part
-from bascule.spec.quantities import GainField, Quantity
+from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
+from bascule.spec.part import Contradiction
+from bascule.spec.quantities import Gain, GainField, Quantity
 from bascule.spec.selector import Selector, SelectorField
 
 Better = Literal["lower", "higher"]
@@ -32,13 +35,48 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-class SignalPart(Part):
-    """What all kinds share. `role`: what the signal stands for, inferred from its name and kind when absent."""
+class SignalPart(Counting):
+    """What all kinds share. `role`: what the signal stands for, inferred from its name and kind when absent.
+
+    The properties say what a signal means, whatever its kind: None or empty where it has no such thing.
+    """
 
     role: Role | None = None
     if TYPE_CHECKING:  # each kind declares it where it stands in the YAML
+        kind: str
         unit: str
+        better: Better
     strata: list[Label] = Field(default_factory=lambda: [SEGMENT])
+
+    # ------------------------------------------------------------ series
+
+    @property
+    def numerator(self) -> Selector | None:
+        """What is divided by `all_events`: the bad (or good) events of a ratio, the sum of a mean."""
+        return None
+
+    @property
+    def buckets(self) -> Selector | None:
+        """The cumulative buckets of a distribution."""
+        return None
+
+    @property
+    def level(self) -> Selector | None:
+        """The series of a signal that is read as it is."""
+        return None
+
+    @property
+    def growing(self) -> dict[str, Selector]:
+        """The counters whose growth is recorded, by their part there; the one that any event moves comes first."""
+        return {}
+
+    @property
+    def selectors(self) -> dict[str, Selector]:
+        """Every declared selector by its key in the spec, as Prometheus keeps its series."""
+        fields = ((key, getattr(self, key)) for key in type(self).model_fields)
+        return {key: value for key, value in fields if isinstance(value, Selector)}
+
+    # ------------------------------------------------------------ values
 
     @property
     def is_time(self) -> bool:
@@ -50,9 +88,45 @@ class SignalPart(Part):
         return TIME_UNITS.get(self.unit, 1.0)
 
     @property
+    def is_share(self) -> bool:
+        """Whether the value is a share of events, from 0 to 1: differences are points."""
+        return self.statistic is Statistic.SHARE
+
+    @property
+    def counts_bad(self) -> bool:
+        """Whether the numerator counts bad events, of which none may have happened yet."""
+        return False
+
+    @property
     def looks_like_errors(self) -> bool:
         """Whether it counts bad events of which fewer are better."""
-        return False
+        return self.counts_bad and self.better == "lower"
+
+    def has_statistic(self, name: str) -> bool:
+        """Whether `signal.name` is a measure that can be decided on: `p95`, `gain`, or nothing for the value itself."""
+        return name in ("", "gain")
+
+    # ------------------------------------------------------------ what is wanted
+
+    @property
+    def quantile_targets(self) -> Mapping[str, float]:
+        """The longest that each quantile may be, such as `p95`, in the signal's unit."""
+        return {}
+
+    @property
+    def level_target(self) -> float | None:
+        """The value that the candidate is to reach, in the signal's unit."""
+        return None
+
+    @property
+    def gain_target(self) -> Gain | None:
+        """The gain over the baseline that the candidate is to reach."""
+        return None
+
+    @property
+    def least_gain(self) -> Gain | None:
+        """The gain below which an alert fires."""
+        return None
 
 
 class RatioSignal(SignalPart):
@@ -68,11 +142,9 @@ class RatioSignal(SignalPart):
     target_gain: GainField | None = None
     alert_below_gain: GainField | None = None
 
-    @model_validator(mode="after")
-    def _one_side(self) -> Self:
+    def contradictions(self) -> Iterator[Contradiction]:
         if (self.bad is None) == (self.good is None):
-            raise ValueError("give either 'bad' or 'good', not both and not neither")
-        return self
+            yield Contradiction("give either 'bad' or 'good', and not both", "bad", "good")
 
     @property
     def events(self) -> Selector:
@@ -82,8 +154,55 @@ class RatioSignal(SignalPart):
         return side
 
     @property
-    def looks_like_errors(self) -> bool:
-        return self.bad is not None and self.better == "lower"
+    def all_events(self) -> Selector:
+        return self.total
+
+    @property
+    def numerator(self) -> Selector:
+        return self.events
+
+    @property
+    def growing(self) -> dict[str, Selector]:
+        return {"total": self.total, "events": self.events}
+
+    @property
+    def counts_bad(self) -> bool:
+        return self.bad is not None
+
+    @property
+    def gain_target(self) -> Gain | None:
+        return self.target_gain
+
+    @property
+    def least_gain(self) -> Gain | None:
+        return self.alert_below_gain
+
+    # ------------------------------------------------------------ what is counted
+
+    statistic: ClassVar[Statistic] = Statistic.SHARE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        return SignalCounter(self.total, EVENTS), SignalCounter(self.events, self.amount)
+
+    @property
+    def amount(self) -> CounterPart:
+        return "good" if self.counts_good else "bad"
+
+    @property
+    def counts_good(self) -> bool:
+        return self.good is not None
+
+    @property
+    def harm(self) -> float:
+        return self.harmful_increase
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, self.amount
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return (BadEvents(self.amount, others=self.counts_good),)
 
 
 class HistogramSignal(SignalPart):
@@ -98,6 +217,49 @@ class HistogramSignal(SignalPart):
     def series(self, suffix: Literal["bucket", "sum", "count"]) -> Selector:
         return self.metric.named(f"{self.metric.metric}_{suffix}")
 
+    @property
+    def all_events(self) -> Selector:
+        return self.series("count")
+
+    @property
+    def buckets(self) -> Selector:
+        return self.series("bucket")
+
+    @property
+    def growing(self) -> dict[str, Selector]:
+        return {"bucket": self.buckets}
+
+    @property
+    def selectors(self) -> dict[str, Selector]:
+        return {"metric": self.buckets}
+
+    def has_statistic(self, name: str) -> bool:
+        return re.fullmatch(r"p\d+", name) is not None
+
+    @property
+    def quantile_targets(self) -> Mapping[str, float]:
+        return self.targets
+
+    # ------------------------------------------------------------ what is counted
+
+    statistic: ClassVar[Statistic] = Statistic.QUANTILE
+    has_bad_events: ClassVar[bool] = True
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        return (SignalCounter(self.series("bucket"), EVENTS, buckets=True),)
+
+    @property
+    def shown(self) -> str:
+        """p95 where it is a target or none is, else the highest target."""
+        return "p95" if "p95" in self.targets else max(self.targets, key=quantile_of, default="p95")
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, *bounds
+
+    def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
+        return tuple(BadEvents(bound, others=True, bound=bound) for bound in bounds)
+
 
 class MeanSignal(SignalPart):
     """A mean per event, from counters of the sum and of the events."""
@@ -111,6 +273,47 @@ class MeanSignal(SignalPart):
     target: Quantity | None = None
     target_gain: GainField | None = None
 
+    @property
+    def all_events(self) -> Selector:
+        return self.count
+
+    @property
+    def numerator(self) -> Selector:
+        return self.sum
+
+    @property
+    def growing(self) -> dict[str, Selector]:
+        return {"count": self.count, "sum": self.sum}
+
+    @property
+    def level_target(self) -> float | None:
+        return self.target
+
+    @property
+    def gain_target(self) -> Gain | None:
+        return self.target_gain
+
+    # ------------------------------------------------------------ what is counted
+
+    statistic: ClassVar[Statistic] = Statistic.MEAN
+
+    @property
+    def counters(self) -> tuple[SignalCounter, ...]:
+        """Squares have a counter of their own, or are read off the buckets of the histogram that has the sum."""
+        both = SignalCounter(self.sum, "sum"), SignalCounter(self.count, EVENTS)
+        if self.sum_of_squares is not None:
+            return *both, SignalCounter(self.sum_of_squares, "squares")
+        name = self.sum.metric.removesuffix("_sum")
+        buckets = SignalCounter(self.sum.named(f"{name}_bucket"), None, buckets=True)
+        return both if name == self.sum.metric else (*both, buckets)
+
+    @property
+    def amount(self) -> CounterPart:
+        return "sum"
+
+    def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
+        return EVENTS, "sum", "squares", *bounds
+
 
 class GaugeSignal(SignalPart):
     """A level that is read as it is."""
@@ -121,6 +324,17 @@ class GaugeSignal(SignalPart):
     unit: str = ""
     target: Quantity | None = None
     strata: list[Label] = Field(default_factory=list)
+
+    @property
+    def level(self) -> Selector:
+        return self.metric
+
+    def has_statistic(self, name: str) -> bool:
+        return False
+
+    @property
+    def level_target(self) -> float | None:
+        return self.target
 
 
 Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]

@@ -14,13 +14,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule.errors import PortBusy, ProgramMissing, UsageError
+from bascule.api.tokens import FOLDER, WEBHOOK, read_token
+from bascule.discover import compare
+from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
 from bascule.processes import ports, programs
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
+from bascule.transport import Http
 
-__all__ = ["Check", "doctor", "told"]
+__all__ = ["DoctorCheck", "doctor", "told"]
 
 OLDEST_PYTHON = (3, 11)
 TESTED = {"prometheus": (2, 42), "prometheus-alertmanager": (0, 25)}  # older ones may lack a flag or a function
@@ -38,7 +42,7 @@ TIME_ERROR = 5  # what adjtimex returns when the clock is not synchronised
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """One thing looked at. `optional`: it is missing, and the stack runs without it. `program`: one is not there."""
 
     subject: str
@@ -59,20 +63,22 @@ class Check:
         return f"{self.state:8}  {self.subject}: {self.found}"
 
 
-def doctor(spec: Spec) -> list[Check]:
-    """Programs, versions, inputs, ports, disk and clock, each with what was found and the mend."""
+def doctor(spec: Spec) -> list[DoctorCheck]:
+    """Programs, versions, inputs, ports, the user's own Prometheus, disk and clock: what was found, and the fix."""
     return [
         _python(),
         *(_program(name) for name in _needed(spec)),
         *(_optional(_program(name)) for name in OPTIONAL),
         *_inputs(spec),
         *_ports(spec),
+        *_prometheus(spec),
+        *_delivery(spec),
         _disk(Layout(spec.stack.state).state),
         _clock(),
     ]
 
 
-def told(checks: Sequence[Check]) -> list[str]:
+def told(checks: Sequence[DoctorCheck]) -> list[str]:
     """A line per check for people; how to get what is missing stands once, for all programs together."""
     absent = [check.program for check in checks if check.program]
     lines = [check.finding if check.program else str(check) for check in checks]
@@ -84,26 +90,28 @@ def _needed(spec: Spec) -> list[str]:
     return [BINARIES[part] for part in [*stores, *exporters(spec)]]
 
 
-def _python() -> Check:
+def _python() -> DoctorCheck:
     is_recent = sys.version_info >= OLDEST_PYTHON
     mend = "" if is_recent else "install Python 3.11 or later, and run Bascule with it"
-    return Check("python", "ok" if is_recent else "missing", platform.python_version(), mend)
+    return DoctorCheck("python", "ok" if is_recent else "missing", platform.python_version(), mend)
 
 
-def _program(name: str) -> Check:
+def _program(name: str) -> DoctorCheck:
     try:
         path = programs.find(name)
     except ProgramMissing as error:
-        return Check(name, "missing", error.what, error.mend, program=name)
+        return DoctorCheck(name, "missing", error.what, error.mend, program=name)
     version = _version(path)
     tested = TESTED.get(name, (0,))
     if version and version < tested:
         wanted = ".".join(map(str, tested))
-        return Check(name, "optional", f"{_dotted(version)} at {path}", f"Bascule is tested with {wanted} or later")
-    return Check(name, "ok", f"{_dotted(version)} at {path}")
+        return DoctorCheck(
+            name, "optional", f"{_dotted(version)} at {path}", f"Bascule is tested with {wanted} or later"
+        )
+    return DoctorCheck(name, "ok", f"{_dotted(version)} at {path}")
 
 
-def _optional(check: Check) -> Check:
+def _optional(check: DoctorCheck) -> DoctorCheck:
     return check if check.ok else replace(check, state="optional")
 
 
@@ -126,41 +134,82 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version)) or "of unknown version"
 
 
-def _inputs(spec: Spec) -> Iterator[Check]:
+def _inputs(spec: Spec) -> Iterator[DoctorCheck]:
     try:
         check_inputs(spec)
     except UsageError as error:
-        yield Check("standard input", "missing", error.what, error.mend)
+        yield DoctorCheck("standard input", "missing", error.what, error.mend)
 
 
-def _ports(spec: Spec) -> Iterator[Check]:
+def _ports(spec: Spec) -> Iterator[DoctorCheck]:
     running = state.holder(Layout(spec.stack.state).state)
     if running is not None:
-        yield Check("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.since})")
+        yield DoctorCheck("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.since})")
         return
     for name, port in ports_of(spec).items():
         try:
             ports.check(spec.stack.listen, port, name)
-            yield Check(f"port {port}", "ok", f"free for {name}")
+            yield DoctorCheck(f"port {port}", "ok", f"free for {name}")
         except PortBusy as error:
-            yield Check(f"port {port}", "missing", error.what, error.mend)
+            yield DoctorCheck(f"port {port}", "missing", error.what, error.mend)
 
 
-def _disk(folder: Path) -> Check:
+def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
+    """Whether the user's own Prometheus does what the spec says."""
+    if "prometheus" not in spec.stack.external:
+        return
+    url = spec.stack.url("prometheus")
+    try:
+        differences = compare(spec, Prometheus(url)).differences
+    except BasculeError as error:
+        yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.mend)
+        return
+    yield from (DoctorCheck(each.key, "missing", each.what, each.fix) for each in differences)
+    if not differences:
+        yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
+
+
+def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
+    """Whether a running journal takes what Alertmanager sends: no alert, with the credential that it reads."""
+    layout = Layout(spec.stack.state)
+    if state.holder(layout.state) is None:
+        return
+    file, url = layout.config / FOLDER / WEBHOOK, spec.stack.url("incidents")
+    http = Http("the incidents role", url, seconds=5.0, fix="look at its log in the state folder")
+    try:
+        token = {"Authorization": f"Bearer {read_token(file)}"}
+        answer = http.ask("POST", "/api/webhook", json={"version": "4", "alerts": []}, headers=token)
+    except BasculeError as error:
+        yield DoctorCheck("alert delivery", "missing", error.what, error.mend)
+        return
+    finally:
+        http.close()
+    if answer.is_success:
+        yield DoctorCheck("alert delivery", "ok", f"{url} takes the credential that Alertmanager sends")
+    else:
+        what = f"{url} answered {answer.status} to the credential in {file}: no alert reaches the incident journal"
+        yield DoctorCheck(
+            "alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it anew"
+        )
+
+
+def _disk(folder: Path) -> DoctorCheck:
     place = next(parent for parent in [folder, *folder.parents] if parent.exists())
     free = shutil.disk_usage(place).free
     found = f"{free / (1 << 30):.1f} GiB free below {place}"
     if free >= NEEDED_BYTES:
-        return Check("disk", "ok", found)
-    return Check("disk", "missing", found, "free some space, or give stack.state in the spec a folder on another disk")
+        return DoctorCheck("disk", "ok", found)
+    return DoctorCheck(
+        "disk", "missing", found, "free some space, or give stack.state in the spec a folder on another disk"
+    )
 
 
-def _clock() -> Check:
+def _clock() -> DoctorCheck:
     """Whether the kernel's clock is kept by a time server (Linux only)."""
     if sys.platform != "linux":
-        return Check("clock", "ok", "not looked at on this system")
+        return DoctorCheck("clock", "ok", "not looked at on this system")
     nothing_to_set = ctypes.create_string_buffer(512)  # struct timex, all zero: only read
     if ctypes.CDLL(None).ntp_adjtime(nothing_to_set) != TIME_ERROR:
-        return Check("clock", "ok", "synchronised")
+        return DoctorCheck("clock", "ok", "synchronised")
     mend = "times of several hosts will not agree; on Debian: sudo apt-get install systemd-timesyncd"
-    return Check("clock", "optional", "not synchronised with a time server", mend)
+    return DoctorCheck("clock", "optional", "not synchronised with a time server", mend)

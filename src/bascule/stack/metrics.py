@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bascule.api.models.others import ProcessAnswer
+from bascule.api.server import application, serve
 from bascule.conventions import ROLE_RESTARTS
-from bascule.processes.serving import add_metrics_page, serve_until
-from bascule.processes.supervisor import Supervisor
+from bascule.processes.supervisor import ProcessState, Supervisor
 from bascule.spec import Spec
 
-__all__ = ["RestartsCollector", "metrics_served"]
+__all__ = ["RestartsCollector", "create", "metrics_served", "rows"]
+
+ROLE = "supervisor"
 
 
 class RestartsCollector(Collector):
@@ -32,17 +36,42 @@ class RestartsCollector(Collector):
         yield family
 
 
-@contextmanager
-def metrics_served(spec: Spec, supervisor: Supervisor) -> Iterator[None]:
-    """Serve `/metrics` and `/health` of the launcher at `stack.ports.supervisor`."""
+def create(spec: Spec, supervisor: Supervisor) -> FastAPI:
+    def problems() -> list[str]:
+        return [f"{each.name} is {each.state}" for each in supervisor.states() if each.state != "running"]
+
     registry = CollectorRegistry()
     registry.register(RestartsCollector(supervisor))
-    app = FastAPI(title="Bascule's launcher")
-    add_metrics_page(app, registry)
-    ended = threading.Event()
-    serving = threading.Thread(
-        target=serve_until, args=(ended, app, spec.stack.listen, spec.stack.ports.supervisor), name="supervisor-http"
+    app = application(spec, ROLE, registry, ready=problems)
+
+    @app.get("/api/status")
+    def status() -> list[ProcessAnswer]:
+        """The processes that are kept running, in the order of their start."""
+        return rows(spec, supervisor)
+
+    return app
+
+
+def rows(spec: Spec, supervisor: Supervisor) -> list[ProcessAnswer]:
+    return [_row(spec, process) for process in supervisor.states()]
+
+
+def _row(spec: Spec, process: ProcessState) -> ProcessAnswer:
+    return ProcessAnswer(
+        process=process.name,
+        state=process.state,
+        pid=process.pid,
+        since=datetime.fromtimestamp(process.since, UTC).isoformat(timespec="seconds"),
+        restarts=process.restarts,
+        address=spec.stack.url(process.name),
     )
+
+
+@contextmanager
+def metrics_served(spec: Spec, supervisor: Supervisor) -> Iterator[None]:
+    """Serve the launcher's metrics, readiness and status at `stack.ports.supervisor`."""
+    ended = threading.Event()
+    serving = threading.Thread(target=serve, args=(ended, create(spec, supervisor), spec, ROLE), name="supervisor-http")
     serving.start()
     try:
         yield

@@ -9,21 +9,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bascule import generate
+from bascule.api import Tokens
+from bascule.api.tokens import FOLDER, WEBHOOK, write_private
 from bascule.errors import PortBusy, ProcessFailed, StoreError, UsageError
 from bascule.processes import ports
 from bascule.processes.ready import answers, wait_until
-from bascule.processes.supervisor import ProcessState, Program, Supervisor
+from bascule.processes.supervisor import Program, Supervisor
 from bascule.spec import Spec
 from bascule.stack import state
-from bascule.stack.metrics import metrics_served
+from bascule.stack.metrics import metrics_served, rows
 from bascule.stack.plan import Layout, check_inputs, plan, ports_of
 
-__all__ = ["down", "status", "up"]
+__all__ = ["console_address", "down", "status", "up"]
 
 Report = Callable[[str], None]
 LOOK_SECONDS = 0.5
@@ -90,8 +91,8 @@ def down(spec: Spec) -> bool:
 def check_ports(spec: Spec) -> None:
     """Make sure that every part can listen. Raises PortBusy, also for a port that is given twice."""
     wanted = ports_of(spec)
-    for port, times in Counter(wanted.values()).items():
-        if times > 1:
+    for port, count in Counter(wanted.values()).items():
+        if count > 1:
             names = " and ".join(name for name, own in wanted.items() if own == port)
             raise PortBusy(f"port {port} is given to {names}", f"change one under stack.ports: {names}")
     for name, port in wanted.items():
@@ -99,10 +100,14 @@ def check_ports(spec: Spec) -> None:
 
 
 def _write_config(spec: Spec, layout: Layout) -> None:
+    """The generated files, and beside them the secret that Alertmanager's configuration names."""
+    tokens = Tokens(layout.state)
+    tokens.ensure()
     try:
         generate.write(spec, layout.config)
     except UsageError as error:  # it speaks to the user of `bascule generate --out`
         raise StoreError(error.what, "free some space, or give stack.state in the spec another folder") from error
+    write_private(layout.config / FOLDER / WEBHOOK, tokens.webhook)
 
 
 def _start_together(stage: list[Program], supervisor: Supervisor, stop: threading.Event) -> None:
@@ -135,13 +140,13 @@ def _status_kept(spec: Spec, layout: Layout, supervisor: Supervisor, report: Rep
         last: list[dict[str, Any]] = []
         problem = ""
         while not ended.wait(LOOK_SECONDS):
-            rows = [_row(spec, process) for process in supervisor.states()]
-            if rows == last:
+            present = [row.model_dump() for row in rows(spec, supervisor)]
+            if present == last:
                 continue
-            before, problem = problem, _problem_of_writing(layout.state, rows)
+            before, problem = problem, _problem_of_writing(layout.state, present)
             if problem and problem != before:
                 report(problem)
-            last = last if problem else rows
+            last = last if problem else present
 
     thread = threading.Thread(target=keep, name="status")
     thread.start()
@@ -161,18 +166,6 @@ def _problem_of_writing(folder: Path, rows: list[dict[str, Any]]) -> str:
     return ""
 
 
-def _row(spec: Spec, process: ProcessState) -> dict[str, Any]:
-    since = datetime.fromtimestamp(process.since, UTC).isoformat(timespec="seconds")
-    return {
-        "process": process.name,
-        "state": process.state,
-        "pid": process.pid,
-        "since": since,
-        "restarts": process.restarts,
-        "address": spec.stack.url(process.name),
-    }
-
-
 def _tell_external(spec: Spec, layout: Layout, report: Report) -> None:
     """A part that runs elsewhere does not get our configuration by itself, and may not be there at all."""
     for part, url in spec.stack.external.items():
@@ -182,6 +175,9 @@ def _tell_external(spec: Spec, layout: Layout, report: Report) -> None:
 
 
 def _tell_ready(spec: Spec, report: Report) -> None:
-    report(
-        f"everything is ready; the console is {spec.stack.url('console')}, Prometheus {spec.stack.url('prometheus')}"
-    )
+    report(f"everything is ready; the console is {console_address(spec)}, Prometheus {spec.stack.url('prometheus')}")
+
+
+def console_address(spec: Spec) -> str:
+    """The console's address with a token that opens it once; the address printed before no longer does."""
+    return f"{spec.stack.url('console')}/enter?token={Tokens(spec.stack.state).one_time()}"

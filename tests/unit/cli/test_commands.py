@@ -46,7 +46,7 @@ def run(*arguments):
         (["sla", "report", "supersmartmatch", "--from", "now", "--to", "now-1h"], 2, "not after"),
         (["sla", "report", "supersmartmatch", "--prometheus", "http://127.0.0.1:9"], 4, "does not answer"),
         (["gate", "supersmartmatch", "--prometheus", "http://127.0.0.1:9"], 4, ""),
-        (["phase", "set", "9", "--who", "a", "--why", "b"], 2, "phases are 0 to 5"),
+        (["phase", "set", "9", "--who", "a", "--why", "b", "--spec", "supersmartmatch"], 2, "phases are 0 to 5"),
         (["nonsense"], 2, "No such command"),
     ],
 )

@@ -36,9 +36,6 @@ def run(monkeypatch, capfd):
         told = capfd.readouterr()
         return code, told.out + told.err
 
-    # Consoles made at import hold the descriptors of that time.
-    monkeypatch.setattr(output.err, "file", None)
-    monkeypatch.setattr(output.out, "file", None)
     return call
 
 
@@ -131,7 +128,7 @@ def test_a_defect_is_shown_whole_and_does_not_exit_1(run, monkeypatch):
 
     monkeypatch.setattr(judge, "gate", broken)
     code, said = run("gate", "supersmartmatch")
-    assert (code, "KeyError" in said, "defect of Bascule" in said) == (70, True, True), said
+    assert (code, "KeyError" in said, "internal error" in said) == (70, True, True), said
 
 
 @pytest.mark.parametrize(
@@ -143,29 +140,6 @@ def test_another_server_on_the_incidents_port_is_told(run, answering, tmp_path, 
     spec.write_text(built_in_text() + f"\nstack: {{ports: {{incidents: {answering(status, body)}}}}}\n")
     code, said = run(*command, str(spec))
     assert (code, "is not the incidents role" in said) == (4, True), said
-
-
-def test_the_plans_step_is_told_in_words_and_as_json(run, answering, tmp_path):
-    step = {"number": 1, "share": 0.1, "who": "me", "why": "to begin", "started": 1769846400.0, "at": 1769846400.0}
-    spec = tmp_path / "spec.yaml"
-    spec.write_text(
-        built_in_text() + f"\nstack: {{ports: {{incidents: {answering(200, json.dumps(step).encode())}}}}}\n"
-    )
-    assert run("phase", "show", str(spec)) == (
-        0,
-        "phase 1 of 5: 10 % to v2, since 2026-01-31T08:00:00Z (me: to begin)\n",
-    )
-    code, said = run("phase", "show", str(spec), "--json")
-    assert (code, json.loads(said)) == (0, step)
-
-
-def test_an_incident_says_what_it_is_about(run, answering, tmp_path):
-    down = {"id": 1, "status": "open", "severity": "critical", "alert": "ServiceDown", "summary": "Service is down"}
-    body = json.dumps([down | {"labels": {"job": "shop-new"}}]).encode()
-    spec = tmp_path / "spec.yaml"
-    spec.write_text(built_in_text() + f"\nstack: {{ports: {{incidents: {answering(200, body)}}}}}\n")
-    code, said = run("incidents", "list", str(spec))
-    assert (code, "shop-new" in said) == (0, True), said
 
 
 def test_the_version_is_told(run):
@@ -180,8 +154,11 @@ def test_names_of_metrics_hold_no_emoji(run, capfd):
 def test_a_reader_who_goes_changes_no_exit_code():
     done = subprocess.run(
         ["bash", "-c", '"$0" -m bascule schema | true; echo "${PIPESTATUS[0]}"', sys.executable],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.stdout.strip(), done.stderr) == ("0", "")
 
 

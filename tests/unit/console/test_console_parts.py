@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from bascule.console.parts import Parts
-from bascule.console.views.search import LONGEST, Asked, visible
-from bascule.console.views.services import own_rows
+from bascule.console import LONGEST, LogSearch, Parts, own_rows, visible
 from bascule.conventions import State
 from bascule.spec import load
 
 SPEC = load("supersmartmatch")
+PHASE = {"number": 0, "share": 0.0, "started": 1_700_000_000}
 
 
 def parts(answers: dict[str, Any], spec: Any = SPEC) -> Parts:
@@ -26,7 +25,7 @@ def parts(answers: dict[str, Any], spec: Any = SPEC) -> Parts:
 
 
 def journal(timeline: list[dict[str, Any]] = [], incidents: list[dict[str, Any]] = []) -> Any:  # noqa: B006
-    house = parts({"/api/incidents": incidents, "/api/timeline": timeline, "/api/phase": {"number": 0}})
+    house = parts({"/api/incidents": incidents, "/api/timeline": timeline, "/api/phase": PHASE})
     house.journal.refresh()
     return house.journal.reading.value
 
@@ -37,8 +36,9 @@ def step(at: float, number: int, who: str = "amélie") -> dict[str, Any]:
 
 class TestJournal:
     def test_an_alert_that_always_fires_is_no_incident(self) -> None:
-        heartbeat = {"alert": "DeadMansSwitch", "severity": "none"}
-        found = journal(incidents=[heartbeat, {"alert": "ServiceDown", "severity": "critical"}])
+        since = {"id": 1, "starts": 1_700_000_000, "received": 1_700_000_001}
+        heartbeat = since | {"alert": "DeadMansSwitch", "severity": "none"}
+        found = journal(incidents=[heartbeat, since | {"alert": "ServiceDown", "severity": "critical"}])
         assert [incident.alert for incident in found.incidents] == ["ServiceDown"]
 
     def test_a_beginning_told_twice_is_told_once_by_who_set_it(self) -> None:
@@ -98,4 +98,4 @@ class TestSearch:
         assert visible("x" * (LONGEST + 1234)).endswith("1\u202f234 more characters")
 
     def test_an_unknown_filter_is_no_condition(self) -> None:
-        assert Asked(level="loud", status="1 or 1=1").conditions == []
+        assert LogSearch(level="loud", status="1 or 1=1").conditions == []

@@ -31,7 +31,7 @@ def expressions(spec: Spec) -> list[str]:
         for segment in (*spec.segments.named, "all"):
             found += [queries.values(spec, name, segment, version) for version in spec.versions.both]
             found += queries.judged(name, segment).values()
-    return found + [query for sla in spec.slas.named if (query := queries.good_share(spec, sla))]
+    return found
 
 
 @pytest.mark.parametrize("spec", [SPEC, parse(SELECTED)], ids=["label", "select"])
@@ -43,13 +43,22 @@ def test_every_query_is_promql(spec: Spec) -> None:
 def test_versions_told_apart_by_matchers_are_asked_for_by_them() -> None:
     spec = parse(SELECTED)
     assert 'job="shop-new"' in queries.values(spec, "errors", "gold", "new")
-    assert queries.traffic(spec).metric == "requests"
+    assert 'rate(requests{job="shop-new"}' in queries.rate_by_segment(spec, "new")
+
+
+def test_traffic_is_requests_although_accuracy_is_declared_first() -> None:
+    """The first counter of the spec would make it the share of matches."""
+    accuracy = "  accuracy: {kind: ratio, good: 'matches{ok=\"1\"}', total: matches, better: higher}\n"
+    spec = parse(SELECTED.replace("  heat:", accuracy + "  heat:"))
+    assert "rate(requests{" in queries.share_total(spec)
+    assert "matches" not in queries.share_total(spec) + queries.share_by_segment(spec)
 
 
 @given(st.text(min_size=1))
 def test_a_segment_of_any_name_stays_inside_its_quotes(segment: str) -> None:
     tree = promql_parser.parse(queries.values(SPEC, "latency", segment, "v2"))
-    assert isinstance(tree, promql_parser.Call)
+    assert isinstance(tree, promql_parser.BinaryExpr)
+    assert isinstance(tree.lhs, promql_parser.Call)
 
 
 def test_over_all_segments_a_course_is_the_judges_own_since_a_pooled_rate_would_mislead() -> None:
@@ -59,17 +68,6 @@ def test_over_all_segments_a_course_is_the_judges_own_since_a_pooled_rate_would_
 def test_a_window_holds_several_scrapes_and_never_less_than_a_charts_step() -> None:
     assert queries.window(SPEC) == "10s"
     assert queries.window(SPEC, step=600) == "10m"
-
-
-def test_each_sla_of_the_built_in_spec_can_be_measured_over_the_last_hour() -> None:
-    assert all(queries.good_share(SPEC, name) for name in SPEC.slas.named)
-    assert 'le=~"0[.]1"' in str(queries.good_share(SPEC, "response_time"))
-
-
-def test_a_promise_with_a_gain_is_asked_of_the_candidate_alone() -> None:
-    """As the report and the alerts have it: what V1 does is what V2 improves on."""
-    assert str(queries.good_share(SPEC, "accuracy")).count('version="v2"') == 2
-    assert "version" not in str(queries.good_share(SPEC, "error_rate"))
 
 
 def test_a_share_is_not_taken_for_zero_when_the_version_is_down() -> None:

@@ -11,8 +11,7 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
-from bascule.console.app import create_app
-from bascule.console.runbooks import Runbooks
+from bascule.console import Runbooks, create_app
 from bascule.generate import generate
 from bascule.spec import load
 

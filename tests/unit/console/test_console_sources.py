@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bascule.console.sources import STALE_AFTER, Reading, Source, Watch
+from bascule.console import STALE_AFTER, Reading, Source, Watch
 from bascule.errors import Unreachable
 
 
@@ -82,8 +82,13 @@ def test_reading_ends_when_nobody_has_looked_for_a_while(eventually: Callable[..
     eventually(lambda: reads)
     now[0] = 60.0
     # The thread that is in the middle of a read may finish it.
-    eventually(lambda: watch.sources[0].reads == len(reads) and not threading.Event().wait(0.05) and
-               watch.sources[0].reads == len(reads))  # fmt: skip
+    eventually(
+        lambda: (
+            watch.sources[0].reads == len(reads)
+            and not threading.Event().wait(0.05)
+            and watch.sources[0].reads == len(reads)
+        )
+    )
     seen = len(reads)
     assert watch.look()
     eventually(lambda: len(reads) > seen)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from bascule.console import Stream, TooManyViewers
 from bascule.console import stream as streams
-from bascule.console.stream import Stream, TooManyViewers
 
 
 def told(event: str) -> dict[str, Any]:

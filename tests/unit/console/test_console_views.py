@@ -8,16 +8,34 @@ from typing import Any
 
 import pytest
 
-from bascule.console.answers import Incident, LogStats, Opinion, PhaseAnswer, SignalOpinion, TimelineEntry
-from bascule.console.parts import Health, Journal, Kept, Traffic
-from bascule.console.sources import Reading, Source
-from bascule.console.views.events import open_alerts, resolved, timeline
-from bascule.console.views.logs import log_rows
-from bascule.console.views.plan import plan, share_rows
-from bascule.console.views.promises import promises
-from bascule.console.views.services import service_rows
-from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
-from bascule.console.views.verdict import notices, verdict_view
+from bascule.console import (
+    THRESHOLD_AT,
+    Incident,
+    JournalReading,
+    Kept,
+    LogStats,
+    PhaseAnswer,
+    Reading,
+    ServiceHealth,
+    SignalAnswer,
+    Source,
+    TimelineAnswer,
+    TrafficReading,
+    VerdictAnswer,
+    gate_rows,
+    log_rows,
+    notices,
+    open_alerts,
+    plan,
+    promises,
+    resolved,
+    service_rows,
+    share_rows,
+    signal_groups,
+    timeline,
+    trigger_rows,
+    verdict_view,
+)
 from bascule.conventions import State, Verdict
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
@@ -31,14 +49,24 @@ def said(value: Any, ago: float = 0.0, error: str = "", heard_ago: float | None 
     return Reading(value, NOW - ago, error, NOW - (ago if heard_ago is None else heard_ago))
 
 
-def opinion(**more: Any) -> Opinion:
-    return Opinion.model_validate({"verdict": "hold", "reasons": ["too few matches"]} | more)
+def opinion(**more: Any) -> VerdictAnswer:
+    return VerdictAnswer.model_validate({"verdict": "hold", "reasons": ["too few matches"]} | more)
 
 
 def signal(**more: Any) -> dict[str, Any]:
-    plain = {"signal": "errors", "segment": "freemium", "state": "ok", "unit": "ratio", "baseline": 0.001,
-             "candidate": 0.002, "effect": 0.001, "effect_low": -0.001, "effect_high": 0.003, "evidence": 2.0,
-             "threshold": 8.0}  # fmt: skip
+    plain = {
+        "signal": "errors",
+        "segment": "freemium",
+        "state": "ok",
+        "unit": "ratio",
+        "baseline": 0.001,
+        "candidate": 0.002,
+        "effect": 0.001,
+        "effect_low": -0.001,
+        "effect_high": 0.003,
+        "evidence": 2.0,
+        "threshold": 8.0,
+    }
     return plain | more
 
 
@@ -119,11 +147,11 @@ class TestNotices:
         assert [notice.key for notice in found] == ["down-supersmartmatch-v2", "logs"]
 
 
-def health(ups: Mapping[str, float], age: float = 0.0, **more: Any) -> Health:
+def health(ups: Mapping[str, float], age: float = 0.0, **more: Any) -> ServiceHealth:
     named = {name: ups.get(name, 1.0) for name in SPEC.services}
     samples = [up(name, value) for name, value in named.items()]
     times = {(name, "i"): NOW - age for name in named}
-    return Health(samples=(*samples, *more.pop("samples", ())), times=times, **more)
+    return ServiceHealth(samples=(*samples, *more.pop("samples", ())), times=times, **more)
 
 
 def up(job: str, value: float, name: str = "up") -> Sample:
@@ -131,7 +159,7 @@ def up(job: str, value: float, name: str = "up") -> Sample:
 
 
 class TestServices:
-    def states(self, reading: Reading[Health]) -> dict[str, State]:
+    def states(self, reading: Reading[ServiceHealth]) -> dict[str, State]:
         return {row.name: row.state for row in service_rows(SPEC, reading, NOW)}
 
     def test_the_worst_comes_first(self) -> None:
@@ -140,7 +168,7 @@ class TestServices:
         assert rows[0].state is State.BAD
 
     def test_a_service_without_samples_is_no_data_and_not_up(self) -> None:
-        assert self.states(said(Health()))["supersmartmatch-v2"] is State.NO_DATA
+        assert self.states(said(ServiceHealth()))["supersmartmatch-v2"] is State.NO_DATA
 
     def test_samples_that_stopped_coming_are_no_data_although_the_last_said_up(self) -> None:
         assert self.states(said(health({}, age=20.0)))["supersmartmatch-v1"] is State.NO_DATA
@@ -167,7 +195,7 @@ class TestServices:
 class TestShares:
     def row(self, planned: float, actual: float | None, rate: float = 400.0, held: float = 3600.0) -> Any:
         shares = {} if actual is None else {"freemium": actual}
-        traffic = Traffic(shares, {"freemium": planned}, {"freemium": rate}, {}, actual)
+        traffic = TrafficReading(shares, {"freemium": planned}, {"freemium": rate}, {}, actual)
         rows = share_rows(SPEC, said(traffic), held, NOW)
         return next(row for row in rows if row.segment == "freemium")
 
@@ -196,30 +224,30 @@ class TestShares:
     def test_what_the_plan_means_for_all_depends_on_the_mix(self) -> None:
         planned = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5}
         rates = {"enterprise": 20.0, "api_partners": 10.0, "freemium": 10.0}
-        rows = share_rows(SPEC, said(Traffic(planned, planned, rates, {}, 0.25)), 3600.0, NOW)
+        rows = share_rows(SPEC, said(TrafficReading(planned, planned, rates, {}, 0.25)), 3600.0, NOW)
         assert rows[-1].planned == pytest.approx(0.25)
 
     def test_without_segments_the_plan_is_for_all_of_the_traffic(self) -> None:
         spec = SPEC.model_copy(update={"segments": Segments()})
-        traffic = Traffic({"": 0.5}, {"all": 0.5}, {"": 20.0}, {"": 20.0}, 0.5)
+        traffic = TrafficReading({"": 0.5}, {"all": 0.5}, {"": 20.0}, {"": 20.0}, 0.5)
         rows = share_rows(spec, said(traffic), 3600.0, NOW)
         assert [(row.segment, row.planned, row.rate, row.word) for row in rows] == [("all", 0.5, 40.0, "on plan")]
 
     def test_segments_that_the_spec_does_not_name_are_shown_too(self) -> None:
-        rows = share_rows(SPEC, said(Traffic(baseline_rate={"beta": 1.0})), None, NOW)
+        rows = share_rows(SPEC, said(TrafficReading(baseline_rate={"beta": 1.0})), None, NOW)
         assert "beta" in [row.segment for row in rows]
 
 
 class TestPlan:
     def test_the_journal_tells_the_phase_and_the_steps_know_their_place(self) -> None:
-        journal = Journal(phase=PhaseAnswer(number=3, share=0.5, started=datetime.fromtimestamp(NOW - 60, UTC)))
+        journal = JournalReading(phase=PhaseAnswer(number=3, share=0.5, started=datetime.fromtimestamp(NOW - 60, UTC)))
         found = plan(SPEC, said(journal), Reading(), NOW)
         assert [step.place for step in found.steps] == ["done", "done", "now", "next", "next"]
         assert found.held == pytest.approx(60)
         assert found.hold == SPEC.phases[2].hold
 
     def test_the_judge_tells_it_when_the_journal_is_silent(self) -> None:
-        found = plan(SPEC, said(Journal(), ago=60), said(opinion(phase={"number": 2})), NOW)
+        found = plan(SPEC, said(JournalReading(), ago=60), said(opinion(phase={"number": 2})), NOW)
         assert found.number == 2
 
     def test_when_neither_speaks_the_phase_is_unknown_and_not_zero(self) -> None:
@@ -244,7 +272,7 @@ class TestSignals:
         assert row.baseline.startswith("0.1")
 
     def test_a_state_nobody_knows_is_no_data(self) -> None:
-        assert SignalOpinion.model_validate(signal(state="fine")).state is State.NO_DATA
+        assert SignalAnswer.model_validate(signal(state="fine")).state is State.NO_DATA
 
     def test_the_bar_reaches_the_line_when_the_evidence_reaches_the_threshold(self) -> None:
         bars = [self.rows(signal(evidence=e))[0].bar for e in (-3.0, 0.0, 8.0, 800.0)]
@@ -300,32 +328,33 @@ class TestSignals:
 
 class TestEvents:
     def incident(self, **more: Any) -> Incident:
-        plain = {"alert": "ServiceDown", "severity": "warning", "starts": NOW - 60, "labels": {"job": "redis"}}
+        plain = {"id": 1, "alert": "ServiceDown", "severity": "warning", "labels": {"job": "redis"}}
+        plain |= {"starts": NOW - 60, "received": NOW - 59}
         return Incident.model_validate(plain | more)
 
     def test_open_alerts_put_the_critical_first(self) -> None:
-        journal = Journal(incidents=(self.incident(), self.incident(severity="critical", starts=NOW - 5)))
+        journal = JournalReading(incidents=(self.incident(), self.incident(severity="critical", starts=NOW - 5)))
         found = open_alerts(said(journal), Reading(), NOW)
         assert [event.kind for event in found.incidents] == ["critical", "warning"]
 
     def test_no_alerts_from_a_silent_journal_is_not_good_news(self) -> None:
         assert open_alerts(Reading(), Reading(), NOW).doubt
-        assert open_alerts(said(Journal(), ago=9), Reading(), NOW).doubt
-        assert not open_alerts(said(Journal()), Reading(), NOW).doubt
+        assert open_alerts(said(JournalReading(), ago=9), Reading(), NOW).doubt
+        assert not open_alerts(said(JournalReading()), Reading(), NOW).doubt
 
     def test_pending_alerts_are_told_once_by_name_and_only_those_that_will_call(self) -> None:
         def waiting(name: str, severity: str) -> ActiveAlert:
             return ActiveAlert(name, "pending", {"severity": severity}, {}, datetime.fromtimestamp(NOW, UTC))
 
         seen = (waiting("B", "critical"), waiting("A", "warning"), waiting("A", "warning"), waiting("T", "gate"))
-        found = open_alerts(said(Journal()), said(Health(pending=seen)), NOW)
+        found = open_alerts(said(JournalReading()), said(ServiceHealth(pending=seen)), NOW)
         assert [event.title for event in found.pending] == ["A ×2", "B"]
 
     def test_no_alerts_through_an_alerting_that_stopped_is_not_good_news(self) -> None:
-        assert "heartbeat" in open_alerts(said(Journal()), Reading(), NOW, alerting_stopped=True).doubt
+        assert "heartbeat" in open_alerts(said(JournalReading()), Reading(), NOW, alerting_stopped=True).doubt
 
     def test_what_holds_a_promotion_stands_apart_from_what_calls_somebody(self) -> None:
-        journal = Journal(incidents=(self.incident(), self.incident(alert="GateUnmet", severity="gate")))
+        journal = JournalReading(incidents=(self.incident(), self.incident(alert="GateUnmet", severity="gate")))
         found = open_alerts(said(journal), Reading(), NOW)
         assert [event.name for event in found.incidents] == ["ServiceDown"]
         assert [event.name for event in found.holding] == ["GateUnmet"]
@@ -338,13 +367,13 @@ class TestEvents:
 
     def test_resolved_incidents_come_newest_first(self) -> None:
         ended = tuple(self.incident(alert=str(i), status="resolved", resolved=NOW - i) for i in range(30))
-        assert [event.title[0] for event in resolved(said(Journal(incidents=ended)))[:3]] == ["0", "1", "2"]
+        assert [event.title[0] for event in resolved(said(JournalReading(incidents=ended)))[:3]] == ["0", "1", "2"]
 
     def test_the_timeline_tells_who_moved_the_share_and_why(self) -> None:
-        step = TimelineEntry.model_validate(
+        step = TimelineAnswer.model_validate(
             {"at": NOW, "kind": "phase", "number": 2, "share": 0.25, "who": "a", "why": "b"}
         )
-        (event,) = timeline(said(Journal(timeline=(step,))))
+        (event,) = timeline(said(JournalReading(timeline=(step,))))
         assert (event.title, event.text) == ("Phase 2: 25%", "a: b")
 
 

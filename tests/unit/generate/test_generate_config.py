@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 
 from bascule import conventions as names
+from bascule.errors import SpecError
 from bascule.generate import generate
-from bascule.generate.alertmanager_config import MACHINE, SWITCH, alertmanager_config, told_at_once, told_by_escalation
-from bascule.generate.prometheus_config import blackbox_config, prometheus_config
-from bascule.instrument.config import load_config
+from bascule.generate.alerting.alertmanager_config import (
+    MACHINE,
+    SWITCH,
+    alertmanager_config,
+    told_at_once,
+    told_by_escalation,
+)
+from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
+from bascule.instrument import load_config
 from bascule.spec import Spec, load, parse
 
 MINIMAL = """
@@ -49,7 +56,7 @@ def test_scrapes_as_often_as_the_spec_says(spec: Spec) -> None:
 def test_every_service_probe_and_role_is_scraped_under_its_name(spec: Spec, jobs: dict[str, Any]) -> None:
     """A declared service that nobody looks at cannot be seen to fail."""
     roles = {f"bascule-{role}" for role in ("judge", "logs", "incidents", "console", "supervisor")}
-    probes = {f"probe-{name}" for name in spec.probes}
+    probes = {f"probe-{name}" for name in spec.probes} | {"certificate-front-door-tls"}
     assert set(jobs) == {*spec.services, *probes, *roles, "prometheus", "alertmanager"}
 
 
@@ -72,8 +79,22 @@ def test_redis_nodes_go_through_the_exporter_under_their_own_addresses(jobs: dic
 def test_each_probe_has_a_module_of_its_name(spec: Spec, jobs: dict[str, Any]) -> None:
     """A job that asks for a module that is not there fails every probe."""
     modules = blackbox_config(spec)["modules"]
-    assert {job["params"]["module"][0] for name, job in jobs.items() if name.startswith("probe-")} == set(modules)
+    assert {job["params"]["module"][0] for job in jobs.values() if "params" in job} == set(modules)
     assert modules["front-door-tls"]["http"]["fail_if_not_ssl"] is True
+
+
+def test_a_certificate_is_read_a_second_time_without_trusting_it() -> None:
+    """The exporter tells nothing of a certificate that it refuses; a private authority is trusted by its file."""
+    own = 'probes: {shop: {kind: https, url: "https://[::1]/health", ca_file: /etc/authority.pem}}\n'
+    spec = parse(MINIMAL + own)
+    modules = blackbox_config(spec)["modules"]
+    assert modules["shop"]["http"]["tls_config"] == {"ca_file": "/etc/authority.pem"}
+    job = next(j for j in prometheus_config(spec)["scrape_configs"] if j["job_name"] == "certificate-shop")
+    assert modules[job["params"]["module"][0]]["tcp"]["tls_config"] == {"insecure_skip_verify": True}
+    assert job["static_configs"] == [{"targets": ["https://[::1]/health"]}]
+    assert {"target_label": "__param_target", "replacement": "[::1]:443"} in job["relabel_configs"]
+    with pytest.raises(SpecError, match="'ca_file' is for a probe of kind https"):
+        parse(MINIMAL + own.replace("https", "http"))
 
 
 def test_a_dns_probe_asks_its_server_for_its_name() -> None:
@@ -111,9 +132,15 @@ def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
     assert machine["receiver"] == MACHINE
     assert machine["group_by"] == ["..."]
     assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "1s", True)
-    assert config["receivers"][0]["webhook_configs"] == [
-        {"url": "http://127.0.0.1:9463/api/webhook", "send_resolved": True}
-    ]
+    (webhook,) = config["receivers"][0]["webhook_configs"]
+    assert (webhook["url"], webhook["send_resolved"]) == ("http://127.0.0.1:9463/api/webhook", True)
+
+
+def test_the_journal_is_told_with_a_credential_of_alertmanagers_own(spec: Spec) -> None:
+    """A file beside the configuration's folder, so that the same text serves `up`, containers and a user's own."""
+    (webhook,) = alertmanager_config(spec)["receivers"][0]["webhook_configs"]
+    file = webhook["http_config"]["authorization"]["credentials_file"]
+    assert file == "../secrets/alertmanager-webhook-token"
 
 
 def test_the_dead_mans_switch_goes_to_whoever_counts_its_beats_and_never_to_the_journal(spec: Spec) -> None:
@@ -188,6 +215,11 @@ def test_instrument_json_is_what_the_library_reads(spec: Spec, tmp_path: Path) -
     assert config.segments == ("enterprise", "api_partners", "freemium")
     assert config.versions == ("v1", "v2")
     assert {0.03, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2} <= set(config.buckets["http_request_duration_seconds"])
+    assert config.patience == 1.0  # ten times the p99 target
+
+
+def test_without_a_p99_target_clients_are_expected_to_wait_ten_seconds() -> None:
+    assert json.loads(generate(parse(MINIMAL))["instrument.json"])["patience"] == 10.0
 
 
 def test_partners_with_quotas_are_declared() -> None:

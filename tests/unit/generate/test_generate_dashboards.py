@@ -11,9 +11,10 @@ from typing import Any
 import promql_parser
 import pytest
 
-from bascule.generate.dashboards import boards_of, grafana_files
-from bascule.generate.rule_groups import rule_groups
-from bascule.spec import Spec, load, parse
+from bascule.discover.verify import producer, selectors_of
+from bascule.generate.grafana.dashboards import boards_of, grafana_files
+from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.spec import Spec, built_in_text, load, parse
 
 SPEC = load("supersmartmatch")
 FILES = {name: text for name, text in grafana_files(SPEC).items() if name.endswith(".json")}
@@ -242,3 +243,15 @@ def test_links_between_dashboards_lead_somewhere() -> None:
         for panel in panels(board):
             for link in panel.get("links", []):
                 assert link["url"].split("/d/")[1].split("?")[0] in uids
+
+
+def test_every_series_of_a_board_is_made_by_something_known() -> None:
+    """A name misspelt in a board's file would be an empty panel for ever."""
+    text = built_in_text().replace("  hosts: ", '  boxes: {kind: container, targets: ["127.0.0.1:8080"]}\n  hosts: ')
+    spec = parse(text)
+    recorded = {rule.name for group in rule_groups(spec) for rule in group.recordings}
+    boards = [json.loads(text) for name, text in grafana_files(spec).items() if name.endswith(".json")]
+    read = {selector for board in boards for expr in expressions(board) for selector in selectors_of(filled_in(expr))}
+    names = {selector.partition("{")[0] for selector in read} - recorded - {"ALERTS"}
+    assert len(names) > 20
+    assert [name for name in names if producer(name) == "a service"] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bascule.conventions import Alert
-from bascule.generate.delivery_times import routes, worst_cases
+from bascule.generate.alerting.delivery_times import routes, worst_cases
 from bascule.spec import Spec, built_in_text, parse
 
 PEOPLE = """

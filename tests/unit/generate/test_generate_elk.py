@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     from pygrok import Grok
 
 from bascule.generate import elk, generate
-from bascule.generate.log_patterns import LinePattern, from_dissect, line_pattern
+from bascule.generate.elk.log_patterns import LinePattern, from_dissect, line_pattern
 from bascule.logformat import ALIASES, BUILT_IN, COLUMNS, DEFINITIONS, KIND_OF, NUMBERS, TIME
 from bascule.logs import compile_dissect, format_named, read_time, read_value
 from bascule.spec import load, parse

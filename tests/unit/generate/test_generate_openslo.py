@@ -6,9 +6,9 @@ import re
 
 import yaml
 
-from bascule.generate.openslo import BACKFILL_ORDER, backfill_script, openslo_text
-from bascule.generate.rule_groups import rule_files
-from bascule.generate.rules import Recording
+from bascule.generate.prometheus.openslo import BACKFILL_ORDER, backfill_script, openslo_text
+from bascule.generate.prometheus.rule_groups import rule_files
+from bascule.generate.prometheus.rules import Recording
 from bascule.spec import load
 
 SPEC = load("supersmartmatch")

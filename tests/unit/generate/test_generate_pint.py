@@ -11,9 +11,10 @@ from typing import Any
 import promql_parser
 import pytest
 
+from bascule.alerts import Alerting
 from bascule.conventions import SLA_GROWTH
-from bascule.generate.rule_groups import rule_groups
-from bascule.generate.rules import Alerting, Recording
+from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Spec, load
 from bascule.spec.quantities import parse_duration
 
@@ -28,7 +29,7 @@ RATES = ("rate", "irate", "increase", "delta")
 # Labels an alert may name: its own, or one that its expression keeps (checked by eye once, by name for ever).
 KNOWN_LABELS = {
     "job", "instance", "version", "user_segment", "partner", "signal", "gate", "source", "name", "mountpoint", "metric",
-    "label", "rule_group", "integration",
+    "label", "about", "rule_group", "integration",
 }  # fmt: skip
 
 
@@ -119,6 +120,6 @@ def test_alerts_for(spec: Spec) -> None:
 def test_promql_aggregate_keeps_no_instance_in_a_recorded_figure(spec: Spec) -> None:
     """A recorded signal is of a version, a segment or a service, never of a process."""
     for rule in rules(spec):
-        of_a_process = rule.name == "bascule:service_up" or rule.name.endswith(EXACT_GROWTH)
+        of_a_process = rule.name.startswith(("bascule:service_up", "probe:")) or rule.name.endswith(EXACT_GROWTH)
         if isinstance(rule, Recording) and not of_a_process:
             assert "instance" not in rule.expr, rule.name

@@ -149,6 +149,20 @@ def test_a_warning_reaches_the_first_level_alone_and_an_information_nobody(house
     assert {name for _, name, _ in house.told} == {"first"}
 
 
+@pytest.mark.parametrize("severity", ["gate", "none", "info"])
+def test_what_does_not_page_is_told_to_nobody(house, severity):
+    house.fire(severity=severity)
+    house.until(300)
+    assert house.told == []
+
+
+def test_an_alert_of_an_unknown_severity_is_told_like_a_warning(house):
+    house.fire(severity="page-me-now")
+    house.tick()
+    house.until(29)
+    assert {name for _, name, _ in house.told} == {"first"}
+
+
 def test_many_alerts_at_once_are_one_message(house):
     for number in range(50):
         house.fire(f"f{number}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from fastapi.testclient import TestClient
+from api_caller import operator, with_state
 
+from bascule.delivery import Outbox
 from bascule.incidents.app import create
 from bascule.incidents.store import Store
 from bascule.spec import load
@@ -33,7 +34,9 @@ def store(tmp_path):
 
 
 def client_of(spec, store, clock):
-    return TestClient(create(spec, store, clock), base_url="http://127.0.0.1")
+    spec = with_state(spec, store.path.parent)
+    outbox = Outbox(store.path.parent / "deliveries.sqlite")
+    return operator(create(spec, store, outbox, clock), spec)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def metric(client, name: str) -> str:
 
 
 def test_a_webhook_becomes_an_incident_with_the_millisecond_it_came(client):
-    assert client.post("/api/webhook", json=webhook(alert())).json() == {"received": 1}
+    assert client.post("/api/webhook", json=webhook(alert())).json() == {"received": 1, "unreadable": 0}
     (incident,) = client.get("/api/incidents").json()
     assert incident["alert"] == "V2ErrorSpike"
     assert incident["received"] == 1_700_000_000.123
@@ -148,7 +151,7 @@ def test_a_hook_that_fails_leaves_the_phase_as_it_was_and_says_so(store, clock):
 def test_the_timeline_holds_phases_and_annotations_in_order(client, clock):
     client.post("/api/phase", json={"number": 1, "who": "ada", "why": "start"})
     clock.now += 5
-    client.post("/api/annotations", json={"text": "V2 error rate set to 12 %", "kind": "fault"})
+    client.post("/api/annotations", json={"text": "V2 error rate set to 12 %", "kind": "fault", "who": "ada"})
     kinds = [item["kind"] for item in client.get("/api/timeline").json()]
     assert kinds == ["phase", "phase", "fault"]
 
@@ -163,7 +166,7 @@ def test_a_page_of_another_origin_cannot_write_here(client):
     """Browsers send foreign forms as text/plain, and rebound names with their own Host."""
     plain = client.post("/api/phase", content='{"number":1,"who":"x"}', headers={"content-type": "text/plain"})
     rebound = client.post("/api/phase", json={"number": 1, "who": "x"}, headers={"host": "evil.example"})
-    assert (plain.status_code, rebound.status_code) == (400, 400)
+    assert (plain.status_code, rebound.status_code) == (415, 400)
     assert client.get("/api/phase").json()["number"] == 0
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.samples import Sample
 
 from bascule.conventions import INSTRUMENT_PROBLEMS
 from bascule.instrument import Instrument
@@ -22,6 +23,12 @@ DECLARED = {
 }
 
 
+def page_of(instrument: Instrument, **environ: str) -> str:
+    """The metrics page, as a scraper gets it."""
+    asked = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", **environ}
+    return b"".join(instrument.metrics_app()(asked, lambda *arguments: None)).decode()
+
+
 class Reading:
     """Reads samples of a registry, as a scraper would see them."""
 
@@ -33,12 +40,17 @@ class Reading:
 
     def sum(self, name: str, **labels: str) -> float:
         """The sum of all samples of that name whose labels include these."""
-        return sum(
-            sample.value
-            for family in self._registry.collect()
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        return sum(sample.value for sample in self._samples(name, labels))
+
+    def all(self, name: str, label: str, **labels: str) -> list[tuple[str, float]]:
+        """The label's value, and the sample's, of all samples of that name whose labels include these."""
+        return [(sample.labels[label], sample.value) for sample in self._samples(name, labels)]
+
+    def _samples(self, name: str, labels: dict[str, str]) -> Iterator[Sample]:
+        for family in self._registry.restricted_registry([name]).collect():
+            yield from (
+                sample for sample in family.samples if sample.name == name and labels.items() <= sample.labels.items()
+            )
 
     def problems(self, reason: str) -> float:
         return self(INSTRUMENT_PROBLEMS.name, reason=reason) or 0.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -19,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bascule.instrument import Instrument
 
-from .conftest import Reading
+from .conftest import DECLARED, Reading
 
 
 async def _hello(request: Request) -> Response:
@@ -155,8 +159,38 @@ def _scope(kind: str = "http", **more: Any) -> dict[str, Any]:
     return {"type": kind, "path": "/api/v2/match", "method": "POST", "headers": [], "root_path": "", **more}
 
 
+LEFT = {"type": "http.disconnect"}
+BODY = {"type": "http.request", "body": b"", "more_body": False}
+CUT = {"type": "http.request", "body": b"{", "more_body": True}
+
+
+class Server:
+    """Says what it was told to say, then waits; keeps what it is sent."""
+
+    def __init__(self, *says: dict[str, Any]) -> None:
+        self._says = list(says)
+        self.sent: list[Any] = []
+
+    async def receive(self) -> Any:
+        if not self._says:
+            await asyncio.Event().wait()
+        return self._says.pop(0)
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    def ask(self, app: Any, scope: dict[str, Any]) -> None:
+        """What the application raises is the server's to swallow."""
+
+        async def run() -> None:
+            with contextlib.suppress(BaseExceptionGroup, Exception):
+                await app(scope, self.receive, self.send)
+
+        asyncio.run(run())
+
+
 async def _nothing() -> dict[str, Any]:
-    return {"type": "http.request"}
+    return BODY
 
 
 async def _drop(message: Any) -> None:
@@ -168,9 +202,11 @@ async def _start_only(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"a", "more_body": True})
 
 
-def test_an_answer_without_its_end_counts_as_a_client_that_left(instrument: Instrument, value: Reading) -> None:
+def test_an_answer_without_its_end_is_a_failure_while_its_client_is_there(
+    instrument: Instrument, value: Reading
+) -> None:
     asyncio.run(instrument.asgi(_start_only)(_scope(), _nothing, _drop))
-    assert value.sum("http_requests_total", status="499", endpoint="/api/v2/match") == 1
+    assert value.sum("http_requests_total", status="500", endpoint="/api/v2/match") == 1
 
 
 def test_a_server_that_refuses_to_send_to_who_left_counts_as_499(instrument: Instrument, value: Reading) -> None:
@@ -182,19 +218,179 @@ def test_a_server_that_refuses_to_send_to_who_left_counts_as_499(instrument: Ins
     assert value.sum("http_requests_total", status="499") == 1
 
 
-def test_a_cancelled_request_counts_as_a_client_that_left(instrument: Instrument, value: Reading) -> None:
+async def _endless(request: Request) -> Response:
+    async def chunks() -> Any:
+        while True:
+            yield b"a"
+            await asyncio.sleep(0)
+
+    return StreamingResponse(chunks())
+
+
+async def _upload(request: Request) -> Response:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+class Unchanged(BaseHTTPMiddleware):
+    async def dispatch(self, request: Request, call_next: Any) -> Response:
+        answer: Response = await call_next(request)
+        return answer
+
+
+ROUTES = [Route("/match/{a}", _hello), Route("/endless/{a}", _endless), Route("/upload/{a}", _upload, methods=["POST"])]
+
+
+@pytest.mark.parametrize("middleware", [[], [Middleware(Unchanged)]], ids=["plain", "below BaseHTTPMiddleware"])
+@pytest.mark.parametrize(
+    ("route", "method", "says"), [("/endless", "GET", [BODY, LEFT]), ("/upload", "POST", [CUT, LEFT])]
+)
+def test_starlettes_client_that_leaves_counts_as_499_with_its_route(
+    instrument: Instrument, value: Reading, middleware: Any, route: str, method: str, says: list[Any]
+) -> None:
+    app = instrument.asgi(Starlette(routes=ROUTES, middleware=middleware))
+    Server(*says).ask(app, _scope(path=f"{route}/1", method=method))
+    assert value.sum("http_requests_total", endpoint=f"{route}/{{a}}", status="499") == 1
+    assert value.sum("http_requests_total") == 1
+
+
+def test_fastapis_declared_body_that_is_cut_counts_as_499_with_its_route(
+    instrument: Instrument, value: Reading
+) -> None:
+    app, router = FastAPI(), APIRouter(prefix="/v2")
+
+    @router.post("/jobs/{job}")
+    async def create(job: int, body: dict[str, str]) -> int:
+        return job
+
+    app.include_router(router)
+    json_body = [(b"content-type", b"application/json"), (b"content-length", b"100")]
+    Server(CUT, LEFT).ask(instrument.asgi(app), _scope(path="/v2/jobs/1", headers=json_body))
+    assert value.sum("http_requests_total", endpoint="/v2/jobs/{job}", status="499") == 1
+    assert value.sum("http_requests_total") == 1
+
+
+def test_a_client_that_leaves_after_patience_is_an_error(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    instrument = make_instrument(declared=DECLARED | {"patience": 1e-9})
+    value = reading(instrument.registry)
+    Server(CUT, LEFT).ask(instrument.asgi(Starlette(routes=ROUTES)), _scope(path="/upload/1"))
+    assert value.sum("http_requests_total", endpoint="/upload/{a}", status="599") == 1
+    assert value.sum("http_requests_total", status="499") == 0
+
+
+def test_a_client_that_leaves_a_long_stream_is_no_error_while_chunks_come(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    patience = 0.1
+    instrument = make_instrument(declared=DECLARED | {"patience": patience})
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        streaming_until = time.monotonic() + 2 * patience
+        while time.monotonic() < streaming_until:
+            await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+
+    Server(LEFT).ask(instrument.asgi(app), _scope())
+    assert reading(instrument.registry).sum("http_requests_total", status="499") == 1
+
+
+def test_errors_of_clients_without_patience_exist_at_zero(instrument: Instrument, value: Reading) -> None:
+    assert [label for label, seen in value.all("http_requests_total", "status") if seen == 0].count("599") > 0
+
+
+def test_what_is_received_while_the_last_bytes_are_sent_is_no_client_that_left(
+    instrument: Instrument, value: Reading
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def listen() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        listening = asyncio.create_task(listen())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a"})
+        await listening
+
+    ended = asyncio.Event()
+
+    async def receive() -> Any:
+        await ended.wait()
+        return LEFT
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            ended.set()
+            await asyncio.sleep(0.01)  # the bytes are on their way
+
+    asyncio.run(instrument.asgi(app)(_scope(), receive, send))
+    assert value.sum("http_requests_total", status="200") == 1
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"type": "http.response.pathsend", "path": "/etc/hostname"},
+        {"type": "http.response.zerocopysend", "file": 3, "more_body": False},
+        {"type": "http.response.body"},
+    ],
+)
+def test_an_answer_may_end_with_a_file(instrument: Instrument, value: Reading, last: dict[str, Any]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 206, "headers": []})
+        if last["type"] != "http.response.pathsend":
+            await send({**last, "more_body": True})
+        assert value.sum("http_requests_total") == 0
+        await send(last)
+
+    asyncio.run(instrument.asgi(app)(_scope(), _nothing, _drop))
+    assert value.sum("http_requests_total", status="206") == 1
+    assert value.sum("http_requests_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "status"), [([BODY], "500"), ([], "500"), ([LEFT], "499"), ([CUT, BODY, LEFT], "499")]
+)
+def test_a_cancelled_request_is_a_failure_unless_the_server_says_that_its_client_left(
+    instrument: Instrument, value: Reading, says: list[Any], status: str
+) -> None:
     async def slow(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.Event().wait()
 
     async def cancel() -> None:
-        task = asyncio.create_task(instrument.asgi(slow)(_scope(), _nothing, _drop))  # type: ignore[arg-type]
+        server = Server(*says)
+        task = asyncio.create_task(instrument.asgi(slow)(_scope(), server.receive, server.send))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(cancel())
-    assert value.sum("http_requests_total", status="499") == 1
+    assert value.sum("http_requests_total", status=status) == 1
+    assert value.sum("http_requests_total") == 1
+
+
+class Stopped(BaseException):
+    """As `gevent.Timeout`: no Exception."""
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, Stopped])
+def test_a_stream_that_breaks_counts_as_500_also_where_a_middleware_ends_it(
+    instrument: Instrument, value: Reading, error: type[BaseException]
+) -> None:
+    async def breaking(request: Request) -> Response:
+        async def chunks() -> Any:
+            yield b"a"
+            raise error
+
+        return StreamingResponse(chunks())
+
+    for middleware in ([], [Middleware(Unchanged)]):
+        app = instrument.asgi(Starlette(routes=[Route("/breaking", breaking)], middleware=middleware))
+        with pytest.raises(error):
+            asyncio.run(app(_scope(path="/breaking", method="GET"), Server(BODY).receive, _drop))
+    assert value.sum("http_requests_total", endpoint="/breaking", status="500") == 2
 
 
 def test_an_app_that_never_answers_counts_as_500(instrument: Instrument, value: Reading) -> None:
@@ -203,6 +399,107 @@ def test_an_app_that_never_answers_counts_as_500(instrument: Instrument, value: 
 
     asyncio.run(instrument.asgi(silent)(_scope(), _nothing, _drop))
     assert value.sum("http_requests_total", status="500") == 1
+
+
+# ---------------------------------------------------------------- scopes that are copied
+
+
+class Copying:
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(dict(scope), receive, send)
+
+
+def _copying(app: Any) -> Any:
+    async def copied(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope}, receive, send)
+
+    return copied
+
+
+def _inside(app: Starlette) -> Starlette:
+    app.add_middleware(Copying)
+    return app
+
+
+@pytest.mark.parametrize("copy", [Copying, _copying, _inside, lambda app: _copying(Copying(_inside(app)))])
+@pytest.mark.parametrize("make", [Starlette, FastAPI])
+def test_a_middleware_that_copies_the_scope_costs_no_endpoint(
+    instrument: Instrument, value: Reading, copy: Callable[[Any], Any], make: type[Starlette]
+) -> None:
+    app = make(routes=[Mount("/tenants/{tenant}", routes=ROUTES), *ROUTES])
+    if isinstance(app, FastAPI):
+        router = APIRouter(prefix="/jobs")
+        router.add_api_route("/{job}", lambda job: job)
+        app.include_router(router, prefix="/v2")
+    counted = instrument.asgi(copy(app))
+    _get(counted, "/match/1", "/tenants/acme/match/2", "/v2/jobs/3", "/nowhere")
+    _get(counted, "/upload/1")
+    assert value.sum("http_requests_total", endpoint="/match/{a}", status="200") == 1
+    assert value.sum("http_requests_total", endpoint="/tenants/{tenant}/match/{a}", status="200") == 1
+    assert value.sum("http_requests_total", endpoint="/v2/jobs/{job}") == (1 if make is FastAPI else 0)
+    assert value.sum("http_requests_total", endpoint="/upload/{a}", status="405") == 1
+    assert value.sum("http_requests_total", endpoint="unknown", status="404") == (1 if make is FastAPI else 2)
+
+
+def test_the_routes_behind_a_middleware_exist_at_zero_from_the_first_scrape(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    instrument = make_instrument(declared={"segments": ["freemium"]})
+    _get(instrument.asgi(_copying(Starlette(routes=ROUTES))), "/metrics")
+    assert reading(instrument.registry).sum("http_requests_total", endpoint="/match/{a}", status="500") == 0
+    assert ("/match/{a}", 0.0) in reading(instrument.registry).all("http_requests_total", "endpoint")
+
+
+# ---------------------------------------------------------------- scrapes and probes
+
+
+@pytest.mark.parametrize("agent", ["Prometheus/2.42.0", "Blackbox Exporter/0.24.0", "Bascule/1.0"])
+def test_scrapes_and_probes_are_served_and_not_counted(instrument: Instrument, value: Reading, agent: str) -> None:
+    assert _get(instrument.asgi(Starlette(routes=ROUTES)), "/match/1", **{"User-Agent": agent})[0].text == "hello"
+    assert value.sum("http_requests_total") == 0
+
+
+def test_scrapes_and_probes_may_be_counted(make_instrument: Callable[..., Instrument], reading: type[Reading]) -> None:
+    instrument = make_instrument(uncounted=())
+    _get(instrument.asgi(Starlette(routes=ROUTES)), "/match/1", **{"User-Agent": "Prometheus/2.42.0"})
+    assert reading(instrument.registry).sum("http_requests_total", endpoint="/match/{a}") == 1
+
+
+# ---------------------------------------------------------------- websockets
+
+
+@pytest.mark.parametrize(
+    ("does", "counted"),
+    [
+        (["accept", "receive", "raise"], {"101": 1}),  # its client left, and it was not caught
+        (["accept", "raise"], {"101": 1, "500": 1}),
+        (["accept"], {"101": 1}),
+        (["close"], {"403": 1}),
+        (["close", "raise"], {"403": 1}),
+        (["receive", "raise"], {"499": 1}),  # its client left before the handshake
+        (["receive"], {"499": 1}),
+        (["raise"], {"500": 1}),
+        ([], {"500": 1}),
+    ],
+)
+def test_a_websocket_counts_by_its_handshake_and_by_what_its_application_breaks(
+    instrument: Instrument, value: Reading, does: list[str], counted: dict[str, float]
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for act in does:
+            if act == "raise":
+                raise ZeroDivisionError
+            if act == "receive":
+                assert (await receive())["type"] == "websocket.disconnect"
+            else:
+                await send({"type": f"websocket.{act}"})
+
+    Server({"type": "websocket.disconnect"}).ask(instrument.asgi(app), _scope("websocket"))
+    seen = value.all("http_requests_total", "status", method="WEBSOCKET")
+    assert {status: number for status, number in seen if number} == counted
 
 
 def test_websockets_count_at_their_handshake(instrument: Instrument, value: Reading) -> None:
@@ -286,10 +583,14 @@ def django() -> Iterator[None]:
     async def later(request: HttpRequest) -> HttpResponse:
         return HttpResponse("later")
 
-    urls = (path("jobs/<int:job>/", job), path("broken/", broken), path("stream/", stream), path("later/", later))
+    async def never(request: HttpRequest, job: int) -> HttpResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    views = {"jobs/<int:job>/": job, "broken/": broken, "stream/": stream, "later/": later, "never/<int:job>/": never}
     settings.configure(
         ALLOWED_HOSTS=["*"],
-        ROOT_URLCONF=urls,
+        ROOT_URLCONF=tuple(path(route, view) for route, view in views.items()),
         MIDDLEWARE=["bascule.instrument.django.route_middleware", "django.middleware.common.CommonMiddleware"],
         LOGGING_CONFIG=None,
     )
@@ -325,3 +626,35 @@ def test_djangos_routes_are_the_endpoints(django_app: Callable[[str], None], val
     assert value.sum("http_requests_total", endpoint="/later/", status="200") == 1
     assert value.sum("http_requests_total", endpoint="unknown", status="404") == 1
     assert value.sum("http_requests_total") == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "says", "route"),
+    [("/never/1/", [BODY, LEFT], "/never/<int:job>/"), ("/jobs/1/", [CUT, LEFT], "/jobs/<int:job>/")],
+    ids=["before the answer", "while it uploads"],
+)
+@pytest.mark.parametrize("copy", [lambda app: app, _copying])
+def test_djangos_client_that_leaves_counts_as_499_with_its_route(
+    django: None, instrument: Instrument, value: Reading, path: str, says: list[Any], route: str, copy: Any
+) -> None:
+    from django.core.asgi import get_asgi_application
+
+    Server(*says).ask(instrument.asgi(copy(get_asgi_application())), _scope(path=path))
+    assert value.sum("http_requests_total", endpoint=route, status="499") == 1
+    assert value.sum("http_requests_total") == 1
+
+
+def test_djangos_routes_are_known_behind_a_middleware_that_copies(
+    django: None, instrument: Instrument, value: Reading
+) -> None:
+    from channels.sessions import CookieMiddleware
+    from django.core.asgi import get_asgi_application
+    from django.core.wsgi import get_wsgi_application
+
+    _get(instrument.asgi(CookieMiddleware(get_asgi_application())), "/jobs/1/", "/nowhere/")
+    application = get_wsgi_application()
+    copied = instrument.wsgi(lambda environ, start_response: application({**environ}, start_response))
+    with httpx.Client(transport=httpx.WSGITransport(copied), base_url="http://shop") as client:
+        client.get("/jobs/2/")
+    assert value.sum("http_requests_total", endpoint="/jobs/<int:job>/", status="200") == 2
+    assert value.sum("http_requests_total", endpoint="unknown", status="404") == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bascule.errors import UsageError
-from bascule.instrument.config import Config, load_config
+from bascule.instrument import Config, load_config
 
 
 def test_every_key_is_optional(declare: Callable[..., Path]) -> None:
@@ -43,6 +43,11 @@ def test_a_segment_without_partners_has_the_partner_none(declare: Callable[..., 
         ({"buckets": {"http_request_duration_seconds": [float("nan")]}}, "buckets.http_request_duration_seconds"),
         ({"label_limit": -1}, "label_limit"),
         ({"label_limit": "100"}, "label_limit"),
+        ({"patience": 0}, "patience"),
+        ({"patience": -1.5}, "patience"),
+        ({"patience": "10s"}, "patience"),
+        ({"patience": True}, "patience"),
+        ({"patience": float("inf")}, "patience"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_and_key(

@@ -15,9 +15,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from bascule.errors import UsageError
-from bascule.instrument.exposition import render
-from bascule.instrument.merge import merge_dead
-from bascule.instrument.multiprocess import DIRECTORY_VARIABLE, check_directory, forget_dead_workers, start_afresh
+from bascule.instrument import Instrument
+from bascule.instrument.multiprocess import forget_dead_workers, start_afresh
+
+from .conftest import page_of
+
+DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 WORKER = """
 import sys, threading
@@ -74,7 +77,7 @@ def _start(folder: Path, script: str) -> subprocess.Popen[str]:
 
 def _samples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     monkeypatch.setenv(DIRECTORY_VARIABLE, str(folder))
-    return _read(render(CollectorRegistry()).body.decode())
+    return _read(page_of(Instrument(registry=CollectorRegistry())))
 
 
 def _read(page: str) -> dict[str, float]:
@@ -165,6 +168,7 @@ def test_dead_workers_files_become_one_and_scrapes_meanwhile_never_go_back(
 def test_a_merge_that_is_killed_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: int
 ) -> None:
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path))
     for _ in range(2):
         assert _start(tmp_path, SHORT_LIVED).wait() == 0
     steps = 0
@@ -182,7 +186,7 @@ def test_a_merge_that_is_killed_loses_and_doubles_nothing(
     with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
         patched.setattr(Path, "rename", step(Path.rename))
         patched.setattr(Path, "unlink", step(Path.unlink))
-        merge_dead(tmp_path)
+        forget_dead_workers()
     assert _start(tmp_path, SHORT_LIVED).wait() == 0
     assert _samples(tmp_path, monkeypatch)["supersmartmatch_cache_requests_total"] == 3 * 10
     assert _samples(tmp_path, monkeypatch)["supersmartmatch_user_rating_count"] == 3
@@ -195,7 +199,7 @@ def test_a_directory_that_cannot_be_written_is_an_error_at_start(
     absent = tmp_path / "absent"
     monkeypatch.setenv(DIRECTORY_VARIABLE, str(absent))
     with pytest.raises(UsageError, match=str(absent)):
-        check_directory()
+        Instrument(registry=CollectorRegistry())
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setenv(DIRECTORY_VARIABLE, str(file))
@@ -216,3 +220,34 @@ def test_a_new_start_forgets_the_last_run(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path))
     start_afresh()
     assert not list(tmp_path.iterdir())
+
+
+PRELOADED = """
+import json, os
+from pathlib import Path
+from bascule.instrument import Instrument
+from bascule.instrument.multiprocess import on_starting
+folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+(folder / "counter_1.db").touch()  # of the run before
+(folder / "instrument.json").write_text(json.dumps({"segments": ["freemium"], "endpoints": ["GET /match"]}))
+instrument = Instrument(version="v2", config=folder / "instrument.json")  # before the hook, as gunicorn --preload does
+on_starting(None)
+(pid := os.fork()) and os.waitpid(pid, 0)
+if pid:
+    environ = {"REQUEST_METHOD": "GET"}
+    print(b"".join(instrument.metrics_app()(environ, lambda *arguments: None)).decode())
+    print("# left:", sorted(file.name for file in folder.glob("counter_*")) == [f"counter_{os.getpid()}.db"])
+"""
+
+
+def test_declared_label_sets_of_a_preloaded_application_exist_at_zero_before_a_worker_counts(tmp_path: Path) -> None:
+    out, errors = _start(tmp_path, PRELOADED).communicate()
+    assert not errors
+    found = {
+        sample.labels["status"]: sample.value
+        for family in parse(out)
+        for sample in family.samples
+        if sample.name == "http_requests_total" and sample.labels["endpoint"] == "/match"
+    }
+    assert found == {"200": 0, "500": 0, "503": 0, "599": 0}
+    assert "# left: True" in out

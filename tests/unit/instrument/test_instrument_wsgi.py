@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
 from flask import Flask, Response, g, stream_with_context
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from werkzeug.exceptions import BadRequest
+from werkzeug.wsgi import LimitedStream
 
 from bascule.instrument import Instrument
 
@@ -67,6 +73,25 @@ def test_the_first_answer_of_a_label_set_makes_its_errors_exist_at_zero(
     assert value("http_requests_total", status="500", **where) == 0
 
 
+def test_requests_of_threads_that_are_scraped_meanwhile_are_all_counted_once(
+    instrument: Instrument, value: Reading
+) -> None:
+    app = instrument.wsgi(_plain("200 OK", b"x"))
+
+    def ask() -> None:
+        for _ in range(1_000):
+            _call(app, _environ(HTTP_X_USER_SEGMENT="freemium"))
+
+    with ThreadPoolExecutor(4) as pool:
+        asking, seen = [pool.submit(ask) for _ in range(4)], [0.0]
+        while not all(done.done() for done in asking):
+            seen.append(value.sum("http_requests_total", status="200"))
+    assert seen == sorted(seen)
+    assert value.sum("http_requests_total", status="200") == 4_000
+    assert value.sum("http_request_duration_seconds_count") == 4_000
+    assert value.sum("supersmartmatch_response_time_seconds_count") == 4_000
+
+
 def test_raw_paths_never_become_endpoints(instrument: Instrument, value: Reading) -> None:
     app = instrument.wsgi(_plain("200 OK"))
     for job in range(5):
@@ -100,18 +125,6 @@ def test_a_stream_counts_when_it_has_ended_and_lasts_until_then(instrument: Inst
     assert value.sum("http_request_duration_seconds_sum", endpoint=PATH) > 0.02
 
 
-def test_a_stream_that_breaks_counts_as_500(instrument: Instrument, value: Reading) -> None:
-    def stream(environ: Any, start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [])
-        yield b"a"
-        raise ValueError
-
-    with pytest.raises(ValueError):
-        _call(instrument.wsgi(stream), _environ())
-    assert value.sum("http_requests_total", status="500", endpoint=PATH) == 1
-    assert value.sum("http_requests_total", status="200", endpoint=PATH) == 0
-
-
 def test_a_client_that_leaves_midway_counts_as_499_and_the_app_is_closed(
     instrument: Instrument, value: Reading
 ) -> None:
@@ -130,6 +143,159 @@ def test_a_client_that_leaves_midway_counts_as_499_and_the_app_is_closed(
     body.close()
     assert closed == [True]
     assert value.sum("http_requests_total", status="499", endpoint=PATH) == 1
+
+
+class ClientDisconnected(Exception):
+    """As waitress says it."""
+
+
+class Timeout(BaseException):
+    """As `gevent.Timeout`: no Exception."""
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, Timeout, SystemExit, KeyboardInterrupt])
+def test_what_the_application_raises_in_a_stream_is_its_failure(
+    instrument: Instrument, value: Reading, error: type[BaseException]
+) -> None:
+    def stream(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"a"
+        raise error
+
+    with pytest.raises(error):
+        _call(instrument.wsgi(stream), _environ())
+    assert value.sum("http_requests_total", status="500", endpoint=PATH) == 1
+    assert value.sum("http_requests_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (BrokenPipeError, "499"),
+        (ConnectionResetError, "499"),
+        (ClientDisconnected, "499"),
+        (Timeout, "500"),  # while the server was sending
+        (SystemExit, "500"),
+        (TypeError, "500"),  # a chunk that is no bytes
+    ],
+)
+def test_an_answer_that_its_server_cannot_send_counts_by_the_reason(
+    instrument: Instrument, value: Reading, error: type[BaseException], status: str
+) -> None:
+    class Body(Iterator[bytes]):
+        def __next__(self) -> bytes:
+            return b"a"
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Body()
+
+    def serve() -> None:
+        body = instrument.wsgi(app)(_environ(), lambda *arguments: None)
+        try:
+            for _ in body:
+                raise error
+        finally:
+            body.close()
+
+    closed: list[bool] = []
+    with pytest.raises(error):
+        serve()
+    assert value.sum("http_requests_total", status=status, endpoint=PATH) == 1
+    assert value.sum("http_requests_total") == 1
+    assert closed == [True]
+
+
+def test_a_client_that_leaves_after_patience_is_an_error(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    instrument = make_instrument(declared=DECLARED | {"patience": 1e-9})
+    body = instrument.wsgi(_plain("200 OK", b"a", b"b"))(_environ(), lambda *arguments: None)
+    next(iter(body))
+    body.close()
+    assert reading(instrument.registry).sum("http_requests_total", status="599") == 1
+
+
+def test_a_client_that_leaves_a_long_stream_is_no_error_while_chunks_come(
+    make_instrument: Callable[..., Instrument], reading: type[Reading]
+) -> None:
+    patience = 0.1
+    instrument = make_instrument(declared=DECLARED | {"patience": patience})
+    body = instrument.wsgi(_plain("200 OK", *[b"a"] * 1_000_000))(_environ(), lambda *arguments: None)
+    streaming_until = time.monotonic() + 2 * patience
+    for _ in body:
+        if time.monotonic() > streaming_until:
+            break
+    body.close()
+    assert reading(instrument.registry).sum("http_requests_total", status="499") == 1
+
+
+def test_a_server_need_not_look_at_the_body_of_an_answer_to_head(instrument: Instrument, value: Reading) -> None:
+    instrument.wsgi(_plain("200 OK", b"a"))(_environ(method="HEAD"), lambda *arguments: None).close()
+    assert value.sum("http_requests_total", method="HEAD", status="200") == 1
+
+
+READ_BY: dict[str, Callable[[Any, int], object]] = {
+    "all": lambda file, size: file.read(),
+    "announced": lambda file, size: file.read(size),
+    "pieces": lambda file, size: list(iter(lambda: file.read(7), b"")),
+    "lines": lambda file, size: list(file),
+    "line by line": lambda file, size: list(iter(file.readline, b"")),
+    "readlines": lambda file, size: file.readlines(),
+    "as werkzeug does": lambda file, size: LimitedStream(file, size).read(),
+}
+
+
+@pytest.mark.parametrize("how", READ_BY)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(sent=st.binary(max_size=40), missing=st.integers(0, 40), fails=st.booleans())
+def test_an_upload_that_is_cut_counts_as_499_whatever_the_application_makes_of_it(
+    make_instrument: Callable[..., Instrument],
+    reading: type[Reading],
+    how: str,
+    sent: bytes,
+    missing: int,
+    fails: bool,
+) -> None:
+    size = len(sent) + missing
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        READ_BY[how](environ["wsgi.input"], size)
+        if fails:
+            raise ZeroDivisionError
+        start_response("201 Created", [])
+        return [b"ok"]
+
+    instrument = make_instrument()
+    environ = _environ(CONTENT_LENGTH=str(size)) | {"wsgi.input": io.BytesIO(sent)}
+    with contextlib.suppress(ZeroDivisionError, BadRequest):
+        _call(instrument.wsgi(app), environ)
+    expected = "499" if missing else "500" if fails else "201"
+    seen = reading(instrument.registry).all("http_requests_total", "status")
+    assert [status for status, number in seen if number] == [expected]
+
+
+def test_an_application_need_not_read_its_upload(instrument: Instrument, value: Reading) -> None:
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        environ["wsgi.input"].read(3)
+        start_response("413 Too Large", [])
+        return [b"no"]
+
+    _call(instrument.wsgi(app), _environ(CONTENT_LENGTH="10") | {"wsgi.input": io.BytesIO(b"0123456789")})
+    assert value.sum("http_requests_total", status="413") == 1
+
+
+@pytest.mark.parametrize("agent", ["Prometheus/2.42.0", "Blackbox Exporter/0.24.0", "Bascule/1.0"])
+def test_scrapes_and_probes_are_served_and_not_counted(
+    make_instrument: Callable[..., Instrument], reading: type[Reading], agent: str
+) -> None:
+    for options, counted in (({}, 0), ({"uncounted": ()}, 1)):
+        instrument = make_instrument(**options)
+        assert _call(instrument.wsgi(_plain("200 OK", b"x")), _environ(HTTP_USER_AGENT=agent)) == ("200 OK", b"x")
+        assert reading(instrument.registry).sum("http_requests_total") == counted
 
 
 def test_a_file_keeps_the_servers_own_wrapper(instrument: Instrument, value: Reading) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bascule.judge.backtest import Backtest, Stretch
-from bascule.judge.rules import Fired, alerting, firings, metrics_of
+from bascule.judge import Backtest, Fired, Stretch, alerting, firings, metrics_of
 from bascule.prometheus import Series
 
 

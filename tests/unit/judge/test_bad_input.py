@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from bascule import judge
 from bascule.cli import output
 from bascule.cli.commands import app
-from bascule.judge import ask
-from bascule.judge.plan import Plan
+from bascule.judge import PlanStep
 from bascule.processes import ports
 
 START = 1_000_000.0
@@ -28,7 +29,7 @@ def two_shops(house, world):
         def __init__(self) -> None:
             self.prometheus = world.PretendPrometheus(now=START)
             self.prometheus.close = lambda: None
-            self.prometheus.plan = Plan(2, START + 60, HALF)
+            self.prometheus.plan = PlanStep(2, START + 60, HALF)
             self.rewrite = {"v1": str, "v2": str}
             self.spec = house.SPEC
             self.late = {"v1": 0.0, "v2": 0.0}
@@ -56,7 +57,7 @@ def gate(tmp_path, monkeypatch):
     def call(shops) -> Result:
         path = tmp_path / "spec.yaml"
         path.write_text(shops.spec + f"stack: {{ports: {{judge: {ports.free()}}}}}\n")
-        monkeypatch.setattr(ask, "Prometheus", lambda url: shops.prometheus)
+        monkeypatch.setattr(sys.modules[judge.gate.__module__], "Prometheus", lambda url: shops.prometheus)
         output.out.file = None
         return CliRunner().invoke(app, ["gate", str(path), "--json"])
 
@@ -145,7 +146,7 @@ def test_a_version_whose_samples_are_a_minute_old_is_told(two_shops, gate):
 
 def test_a_plan_told_by_a_clock_that_is_ahead_is_told(two_shops, gate):
     two_shops.serve()
-    two_shops.prometheus.plan = Plan(2, two_shops.prometheus.now + 125, HALF)
+    two_shops.prometheus.plan = PlanStep(2, two_shops.prometheus.now + 125, HALF)
     result = gate(two_shops)
     assert result.exit_code == NO_DATA
     reasons = json.loads(result.output)["reasons"]

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.judge.confidence import (
-    difference_interval,
-    mean_and_variance,
-    normal_evidence,
-    normal_interval,
-    rate_interval,
-)
+from bascule.judge import difference_interval, mean_and_variance, normal_evidence, normal_interval, rate_interval
 
 counts = st.tuples(st.integers(1, 100_000), st.floats(0, 1)).map(
     lambda pair: (float(pair[0]), float(int(pair[0] * pair[1])))

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from bascule.conventions import State, Verdict
-from bascule.judge.alarm import Alarm
-from bascule.judge.engine import Engine
-from bascule.judge.plan import Plan
-from bascule.judge.signals import JointLook, Schema
+from bascule.judge import Alarm, JointLook, PhaseEngine, PlanStep, Schema
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -19,9 +16,11 @@ HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
 
 @pytest.fixture
 def bench(house, world):
-    def made(plan: Plan | None = None, seed: int = 1, rates: dict[str, float] | None = None):
+    def made(plan: PlanStep | None = None, seed: int = 1, rates: dict[str, float] | None = None):
         bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-        return world.Bench(house.shop_spec(), bounds, plan or Plan(2, START, HALF), seed, rates or dict(world.RATES))
+        return world.Bench(
+            house.shop_spec(), bounds, plan or PlanStep(2, START, HALF), seed, rates or dict(world.RATES)
+        )
 
     return made
 
@@ -62,7 +61,7 @@ def test_identical_versions_with_different_segment_mixes_raise_no_alarm(bench):
     own = {"enterprise": 0.002, "api_partners": 0.01, "freemium": 0.02}
     shares = {"enterprise": 0.0, "api_partners": 0.3, "freemium": 0.9, "all": 0.9}
     for seed in range(3):
-        b = bench(Plan(2, START, shares), seed=seed, rates=rates)
+        b = bench(PlanStep(2, START, shares), seed=seed, rates=rates)
         b.history(300, errors=(own, own))
         b.run(600, errors=(own, own), accuracy=(0.82, 0.82), latency=(0.02, 0.02))
         assert not b.engine.raised
@@ -144,10 +143,10 @@ def test_a_candidate_without_requests_does_not_recover(bench):
 def test_an_alarm_of_before_the_step_stands_until_its_segment_is_withdrawn(house):
     schema = Schema(house.shop_spec(), {"latency": house.BOUNDS})
     old = [Alarm("errors", segment, START - 50, 9.0, 7.0, "text") for segment in ("freemium", "enterprise")]
-    engine = Engine(schema, Plan(2, START, HALF), old)
+    engine = PhaseEngine(schema, PlanStep(2, START, HALF), old)
     assert set(engine.standing) == {("errors", "freemium")}
     assert engine.ended[0].end_reason == "the candidate was withdrawn from the segment"
-    withdrawn = Engine(schema, Plan(0, START, dict.fromkeys(HALF, 0.0)), old)
+    withdrawn = PhaseEngine(schema, PlanStep(0, START, dict.fromkeys(HALF, 0.0)), old)
     assert not withdrawn.standing
 
 
@@ -172,7 +171,7 @@ def test_a_segment_without_a_planned_share_is_not_applicable(bench):
 
 
 def test_before_the_first_phase_nothing_is_judged_and_the_verdict_is_hold(bench):
-    b = bench(Plan(0, START, dict.fromkeys(HALF, 0.0)))
+    b = bench(PlanStep(0, START, dict.fromkeys(HALF, 0.0)))
     b.history(60)
     outcome = b.outcome()
     assert {line.state for line in outcome.lines} == {State.NOT_APPLICABLE}
@@ -222,7 +221,7 @@ def test_a_segment_that_goes_quiet_is_no_data(bench):
 
 
 def test_at_100_percent_the_candidate_is_compared_with_the_frozen_baseline(bench):
-    b = bench(Plan(3, START, dict.fromkeys(HALF, 1.0)))
+    b = bench(PlanStep(3, START, dict.fromkeys(HALF, 1.0)))
     b.history(300, errors=(0.005, 0.005))
     b.run(60, errors=(0.005, 0.005))
     line = b.line("errors", "all")
@@ -246,7 +245,7 @@ def test_a_gate_that_is_not_decided_holds_and_says_so(bench):
 
 
 def test_a_gate_that_is_missed_holds_but_does_not_roll_back(bench):
-    b = bench(Plan(1, START, HALF))
+    b = bench(PlanStep(1, START, HALF))
     b.history(60)
     b.run(600, accuracy=(0.9, 0.88), latency=(0.02, 0.02), errors=(0.03, 0.03))
     gate = next(gate for gate in b.outcome().gates if gate.gate == "errors")
@@ -387,7 +386,7 @@ def with_triggers(house, *triggers: str, gates: str = '{errors: "<2%"}'):
 def gaining(house, world):
     def made(*triggers: str, **more):
         bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-        return world.Bench(with_triggers(house, *triggers, **more), bounds, Plan(2, START, HALF), 1)
+        return world.Bench(with_triggers(house, *triggers, **more), bounds, PlanStep(2, START, HALF), 1)
 
     return made
 
@@ -437,7 +436,7 @@ def test_a_relative_gain_is_written_in_percent(gaining):
 
 
 def test_without_a_baseline_there_is_nothing_to_gain_over(house, world):
-    plan = Plan(3, START, dict.fromkeys(HALF, 1.0))
+    plan = PlanStep(3, START, dict.fromkeys(HALF, 1.0))
     b = world.Bench(with_triggers(house, "accuracy.gain < 5pt"), {"latency": house.BOUNDS}, plan, 1)
     b.history(60)
     b.run(60)

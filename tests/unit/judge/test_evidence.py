@@ -9,14 +9,17 @@ from hypothesis import strategies as st
 from scipy.special import gammaln
 from scipy.stats import nbinom
 
-from bascule.judge.evidence import (
+from bascule.judge import (
     CLIP,
     CROWD,
     CROWD_PAIRS,
     EFFECTS,
     G0,
+    BaselineHistory,
+    EventCounts,
     Evidence,
     Look,
+    PairLayout,
     against_history,
     decide,
     log_rising,
@@ -25,25 +28,23 @@ from bascule.judge.evidence import (
     side_by_side,
     thresholds,
 )
-from bascule.judge.history import Counts, History
-from bascule.judge.layout import Layout
 
 positive = st.floats(1e-3, 1e5)
 phis = st.floats(1.05, 20)
 shares = st.floats(0.01, 0.99)
 
 
-def counts(n1: float, x1: float, n2: float, x2: float) -> Counts:
-    return Counts(*(np.array([float(value)]) for value in (n1, x1, n2, x2)))
+def counts(n1: float, x1: float, n2: float, x2: float) -> EventCounts:
+    return EventCounts(*(np.array([float(value)]) for value in (n1, x1, n2, x2)))
 
 
-def known_history(pairs: int, rate: float = 0.01, phi_blocks: int = 360, events: float = 400.0) -> History:
+def known_history(pairs: int, rate: float = 0.01, phi_blocks: int = 360, events: float = 400.0) -> BaselineHistory:
     random = np.random.default_rng(5)
-    history = History(Layout.plain(pairs))
+    history = BaselineHistory(PairLayout.plain(pairs))
     zero = np.zeros(pairs)
     for _ in range(phi_blocks):
         n = random.poisson(events, pairs).astype(float)
-        history.add_block(Counts(n, random.poisson(n * rate).astype(float), zero, zero))
+        history.add_block(EventCounts(n, random.poisson(n * rate).astype(float), zero, zero))
     history.refresh()
     return history
 
@@ -70,8 +71,8 @@ def test_a_burst_of_either_version_is_worth_one_in_expectation(rho, phi):
     mass = nbinom.logpmf(sizes - 1, 1, 2 / (phi + 1))  # geometric, mean (phi + 1) / 2
     n1, n2 = np.full(len(sizes), 1 - rho), np.full(len(sizes), rho)
     zero, bad = np.zeros(len(sizes)), sizes.astype(float)
-    on_v2 = side_by_side(Counts(n1, zero, n2, bad), np.full(len(sizes), phi))
-    on_v1 = side_by_side(Counts(n1, bad, n2, zero), np.full(len(sizes), phi))
+    on_v2 = side_by_side(EventCounts(n1, zero, n2, bad), np.full(len(sizes), phi))
+    on_v1 = side_by_side(EventCounts(n1, bad, n2, zero), np.full(len(sizes), phi))
     for two, one in zip(on_v2, on_v1, strict=True):
         worth = rho * np.exp(mass + two) + (1 - rho) * np.exp(mass + one)
         assert worth.sum() == pytest.approx(1.0, abs=1e-3)
@@ -105,10 +106,10 @@ def test_no_single_look_adds_more_than_the_clip_side_by_side():
 
 def test_strata_are_weighed_apart_and_then_added():
     """A total's evidence is the sum over its segments; pooling the counts would give another number."""
-    layout = Layout(np.array([0, 1, 2, 2]), np.zeros(3, np.intp))
-    history = History(layout)
+    layout = PairLayout(np.array([0, 1, 2, 2]), np.zeros(3, np.intp))
+    history = BaselineHistory(layout)
     parts = [(900.0, 2.0, 100.0, 3.0), (100.0, 20.0, 900.0, 160.0)]
-    look = Evidence(history).add(Counts(*np.array([*parts, *parts]).T.copy()), 1.0)
+    look = Evidence(history).add(EventCounts(*np.array([*parts, *parts]).T.copy()), 1.0)
     phi = history.phi[2:3]
     apart = sum(side_by_side(counts(*part), phi)[:, 0] for part in parts)
     pooled = side_by_side(counts(*np.sum(parts, axis=0)), phi)[:, 0]
@@ -130,13 +131,13 @@ def test_many_pairs_at_once_are_weighed_as_each_alone(seed):
         assert single.guard[:, 0] == pytest.approx(together.guard[:, pair])
 
 
-def _looks(history: History, table: np.ndarray) -> Look:
+def _looks(history: BaselineHistory, table: np.ndarray) -> Look:
     evidence = Evidence(history)
-    return [evidence.add(Counts(*row), 1.0) for row in table.transpose(1, 0, 2)][-1]
+    return [evidence.add(EventCounts(*row), 1.0) for row in table.transpose(1, 0, 2)][-1]
 
 
-def _restricted(history: History, pair: int) -> History:
-    alone = History(Layout.plain(1))
+def _restricted(history: BaselineHistory, pair: int) -> BaselineHistory:
+    alone = BaselineHistory(PairLayout.plain(1))
     alone.phi, alone.upper, alone.rate = history.phi[pair : pair + 1], history.upper[pair : pair + 1], history.rate
     return alone
 
@@ -148,9 +149,9 @@ def test_identical_versions_leave_the_evidence_low_and_a_regression_lifts_it():
     limits = thresholds(history.phi, np.full(50, 1 / 50), 0.01, 3600)
     same = random.poisson(np.array([20, 0.2, 20, 0.2])[:, None, None], (4, 120, 50)).astype(float)
     for row in same.transpose(1, 0, 2):
-        assert (decide(evidence.add(Counts(*row), 1.0), limits) < 0).all()
+        assert (decide(evidence.add(EventCounts(*row), 1.0), limits) < 0).all()
     worse = random.poisson(np.array([20, 0.2, 20, 2.0])[:, None, None], (4, 60, 50)).astype(float)
-    found = [decide(evidence.add(Counts(*row), 1.0), limits) >= 0 for row in worse.transpose(1, 0, 2)]
+    found = [decide(evidence.add(EventCounts(*row), 1.0), limits) >= 0 for row in worse.transpose(1, 0, 2)]
     assert np.any(found, axis=0).all()
     assert np.median(np.argmax(found, axis=0)) < 20
 
@@ -162,16 +163,16 @@ def test_an_incident_of_both_versions_is_not_blamed_on_the_candidate():
     limits = thresholds(history.phi, np.full(200, 1.0), 0.01, 3600)
     both = random.poisson(np.array([20, 2.0, 20, 2.0])[:, None, None], (4, 120, 200)).astype(float)
     for row in both.transpose(1, 0, 2):
-        blamed |= decide(evidence.add(Counts(*row), 1.0), limits, sets=200) >= 0
+        blamed |= decide(evidence.add(EventCounts(*row), 1.0), limits, sets=200) >= 0
     assert blamed.mean() <= 0.03
 
 
 def test_a_restart_forgets_one_pair_and_leaves_the_others():
     evidence = Evidence(known_history(2))
-    bad = Counts(*(np.full(2, value) for value in (20.0, 0.0, 20.0, 9.0)))
+    bad = EventCounts(*(np.full(2, value) for value in (20.0, 0.0, 20.0, 9.0)))
     before = [evidence.add(bad, 1.0) for _ in range(3)][-1]
     evidence.restart(np.array([True, False]))
-    after = evidence.add(Counts.zeros(2), 1.0)
+    after = evidence.add(EventCounts.zeros(2), 1.0)
     assert after.since_start[0] == pytest.approx(0)
     assert after.history[:, 0].max() <= 0
     assert after.since_start[1] == pytest.approx(before.since_start[1])
@@ -232,6 +233,6 @@ def test_evidence_stays_finite_on_absurd_counts(seed):
     for scale in (0, 1, 1e3, 1e8):
         n = random.integers(0, int(scale) + 1, (2, 3)).astype(float)
         x = np.floor(n * random.random((2, 3)))
-        look = evidence.add(Counts(n[0], x[0], n[1], x[1]), 1.0)
+        look = evidence.add(EventCounts(n[0], x[0], n[1], x[1]), 1.0)
         for values in (look.since_start, look.change, look.history, look.guard, look.baseline_moved):
             assert np.isfinite(values).all()

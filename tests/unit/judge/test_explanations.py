@@ -13,9 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import betaln
 
 from bascule.conventions import State, Verdict
-from bascule.judge.history import BASELINE, CANDIDATE
-from bascule.judge.plan import Plan
-from bascule.judge.texts import clock_text, span_text
+from bascule.judge import BASELINE, CANDIDATE, PlanStep, clock_text, span_text
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -26,9 +24,9 @@ BAD = {"freemium": 0.12, "api_partners": 0.12}
 def bench(house, world):
     """Makes a bench; `plain` of it is a plain judge that is fed the same looks, `fed` are these looks."""
 
-    def made(plan: Plan | None = None, seed: int = 3):
+    def made(plan: PlanStep | None = None, seed: int = 3):
         bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-        b = world.Bench(house.shop_spec(), bounds, plan or Plan(2, START, HALF), seed)
+        b = world.Bench(house.shop_spec(), bounds, plan or PlanStep(2, START, HALF), seed)
         b.plain, b.fed = plain_judge.follow(b), []
         feed = b.engine.feed
         b.engine.feed = lambda look: (b.fed.append(look), feed(look))
@@ -76,7 +74,7 @@ def test_1_healthy_and_promoted(bench):
     b.history(120)
     b.run(400)
     outcome = b.outcome()
-    n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
+    n, x = counted(b, "errors", "events", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
     phi = b.plain.history.phi["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     weighed = sum(line.state is State.OK for line in outcome.lines)
@@ -99,7 +97,7 @@ def test_2_more_errors_in_two_segments(bench):
     expected, rate = plain.of_late
     assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
     assert alarm.text == (
-        f"errors over all segments, at one mix: the rate of v2 is {percent(rate)} of late, {percent(expected)} by v1 "
+        f"errors over all segments, mix-adjusted: the rate of v2 is {percent(rate)} of late, {percent(expected)} by v1 "
         f"({points(rate - expected)}); evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
     )
     assert alarm.since == plain.since
@@ -111,7 +109,7 @@ def test_3_too_early_to_decide(bench):
     b = bench()
     b.history(120)
     b.run(8)
-    n, x = counted(b, "errors", "total", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
+    n, x = counted(b, "errors", "events", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
     phi = b.plain.history.phi["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     left = 8 * (((high - x / n) / (0.02 - x / n)) ** 2 - 1)
@@ -159,7 +157,7 @@ def test_6_slower_answers(bench):
     alarm, plain = b.engine.standing["latency", "all"], b.plain.alarms["latency", "all"]
     expected, rate = plain.of_late
     assert alarm.text == (
-        f"latency over all segments, at one mix: the share above {plain.pair.bound * 1000:.3g} ms of v2 is "
+        f"latency over all segments, mix-adjusted: the share above {plain.pair.bound * 1000:.3g} ms of v2 is "
         f"{percent(rate)} of late, {percent(expected)} by v1 ({points(rate - expected)}); "
         f"evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
     )
@@ -175,11 +173,11 @@ def test_7_a_rollback_trigger(bench):
     def of_late(part: str, until: float) -> float:
         return counted(b, "errors", part, CANDIDATE, seconds=30, until=until)
 
-    moments = [look.time for look in b.fed if look.time > START and of_late("total", look.time) >= 100]
-    beyond = [of_late("bad", time) / of_late("total", time) > 0.05 for time in moments]
+    moments = [look.time for look in b.fed if look.time > START and of_late("events", look.time) >= 100]
+    beyond = [of_late("bad", time) / of_late("events", time) > 0.05 for time in moments]
     lasted = moments[-1] - moments[len(beyond) - beyond[::-1].index(False)]
     trigger = next(t for t in b.outcome().triggers if t.when.startswith("errors"))
-    share = of_late("bad", b.time) / of_late("total", b.time)
+    share = of_late("bad", b.time) / of_late("events", b.time)
     assert trigger.state is State.BAD
     assert trigger.text == (
         f"Trigger errors >5%: {percent(share)} for {span_text(lasted)} of 20 s: immediate rollback."
@@ -188,14 +186,14 @@ def test_7_a_rollback_trigger(bench):
 
 
 def test_8_after_the_last_step_beside_the_frozen_baseline(bench):
-    b = bench(Plan(3, START, dict.fromkeys(HALF, 1.0)))
+    b = bench(PlanStep(3, START, dict.fromkeys(HALF, 1.0)))
     b.history(300, errors=(0.01, 0.01))
     b.run(60, errors=(0.01, 0.01))
     before = [look.increments[BASELINE] for look in b.fed if look.time <= START]
     n1, x1 = (float(sum(each[b.schema.column("errors", part, "freemium")] for each in before))
-              for part in ("total", "bad"))  # fmt: skip
-    n2, x2 = (counted(b, "errors", part, CANDIDATE, ("freemium",)) for part in ("total", "bad"))
-    assert counted(b, "errors", "total", BASELINE) == 0
+              for part in ("events", "bad"))  # fmt: skip
+    n2, x2 = (counted(b, "errors", part, CANDIDATE, ("freemium",)) for part in ("events", "bad"))
+    assert counted(b, "errors", "events", BASELINE) == 0
     line = the(b.outcome().lines, "errors", "freemium")
     assert line.state is State.OK
     shown = f"{percent(x1 / n1)} -> {percent(x2 / n2)}, {points(x2 / n2 - x1 / n1)}"

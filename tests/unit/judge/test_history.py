@@ -7,24 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.judge.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, Counts, History
-from bascule.judge.layout import Layout
+from bascule.judge import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, BaselineHistory, EventCounts, PairLayout
 
 PRIOR = 1 + PHI_SAFETY * (PHI_PRIOR - 1)
 
 
 def learnt(
-    size: float, blocks: int = 360, pairs: int = 200, rate: float = 0.01, layout: Layout | None = None
-) -> History:
+    size: float, blocks: int = 360, pairs: int = 200, rate: float = 0.01, layout: PairLayout | None = None
+) -> BaselineHistory:
     """A history of bad events in geometric bursts of mean `size`, each within a block."""
     random = np.random.default_rng(int(size * 10))
-    history = History(Layout.plain(pairs))
+    history = BaselineHistory(PairLayout.plain(pairs))
     zero = np.zeros(history.layout.strata)
     for _ in range(blocks):
         n = np.full(history.layout.strata, 400.0)
         bursts = random.poisson(n * rate / size)
         extra = np.where(bursts > 0, random.negative_binomial(np.maximum(bursts, 1), 1 / size), 0) if size > 1 else 0
-        history.add_block(Counts(n, bursts + extra, zero, zero))
+        history.add_block(EventCounts(n, bursts + extra, zero, zero))
     history.refresh()
     return history
 
@@ -44,14 +43,14 @@ def test_a_history_without_a_bad_event_assumes_the_prior_and_no_worse():
 def test_a_segment_without_bad_events_leans_on_the_bursts_of_its_signal():
     """Three segments of one signal; two are bursty, the third has not failed yet."""
     random = np.random.default_rng(4)
-    history = History(Layout(np.arange(3), np.zeros(3, np.intp)))
-    alone = History(Layout.plain(3))
+    history = BaselineHistory(PairLayout(np.arange(3), np.zeros(3, np.intp)))
+    alone = BaselineHistory(PairLayout.plain(3))
     zero = np.zeros(3)
     for _ in range(360):
         bursts = random.poisson([0.8, 0.8, 0.0])
         bad = bursts + np.where(bursts > 0, random.negative_binomial(np.maximum(bursts, 1), 1 / 5), 0)
         for each in (history, alone):
-            each.add_block(Counts(np.full(3, 400.0), bad.astype(float), zero, zero))
+            each.add_block(EventCounts(np.full(3, 400.0), bad.astype(float), zero, zero))
     history.refresh()
     alone.refresh()
     assert history.phi[2] > 7
@@ -71,15 +70,15 @@ def test_a_baseline_without_traffic_is_frozen():
     before = history.rate.copy()
     zero, some = np.zeros(200), np.full(200, 400.0)
     for _ in range(8640):
-        history.add_block(Counts(zero, zero, some, zero))
+        history.add_block(EventCounts(zero, zero, some, zero))
     history.refresh()
     assert history.rate == pytest.approx(before)
 
 
 def test_blocks_are_closed_every_ten_seconds_whatever_the_looks():
-    history = History(Layout.plain(1))
+    history = BaselineHistory(PairLayout.plain(1))
     one = np.ones(1)
-    closed = [history.collect(Counts(one, one * 0, one, one * 0), 3.0) for _ in range(8)]
+    closed = [history.collect(EventCounts(one, one * 0, one, one * 0), 3.0) for _ in range(8)]
     assert closed == [False, False, False, True, False, False, False, True]
 
 
@@ -91,7 +90,7 @@ def test_a_burstier_candidate_makes_the_judge_more_careful_but_not_at_once():
     courses = []
     for number in range(40):
         bad = 20.0 if number % 8 == 0 else 0.0
-        history.add_block(Counts(n, np.full(1, 4.0), n, np.full(1, bad)))
+        history.add_block(EventCounts(n, np.full(1, 4.0), n, np.full(1, bad)))
         history.refresh()
         courses.append(history.phi[0])
     assert courses[0] == pytest.approx(calm, rel=0.05)
@@ -101,10 +100,10 @@ def test_a_burstier_candidate_makes_the_judge_more_careful_but_not_at_once():
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 1)), min_size=1, max_size=30))
 def test_estimates_stay_sound_whatever_the_blocks(blocks):
-    history = History(Layout.plain(1))
+    history = BaselineHistory(PairLayout.plain(1))
     for events, share in blocks:
         n, x = np.full(1, float(events)), np.full(1, float(int(events * share)))
-        history.add_block(Counts(n, x, n, x))
+        history.add_block(EventCounts(n, x, n, x))
         history.refresh()
         assert 0 < history.rate[0] <= history.upper[0] <= 0.95
         assert np.isfinite(history.phi[0])

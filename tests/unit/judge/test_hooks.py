@@ -9,7 +9,7 @@ import pytest
 
 from bascule.conventions import Verdict
 from bascule.errors import SpecError
-from bascule.judge.hooks import Hooks, read_audit
+from bascule.judge import Hooks, read_audit
 from bascule.spec import parse
 
 KEEP = "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.read() + '\\n')"

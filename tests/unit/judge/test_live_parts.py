@@ -11,10 +11,7 @@ from fastapi.testclient import TestClient
 
 from bascule.conventions import State, Verdict
 from bascule.errors import Unreachable
-from bascule.judge import Board, Judge, build_app
-from bascule.judge.alarm import Alarm
-from bascule.judge.loop import AlarmPost
-from bascule.judge.plan import Plan
+from bascule.judge import Alarm, AlarmPost, LiveJudge, PlanStep, VerdictBoard, build_app
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -35,15 +32,6 @@ class PretendAlertmanager:
         return self.holds
 
 
-@dataclass
-class PretendWatch:
-    standing: dict
-
-    @property
-    def engine(self):
-        return self
-
-
 def alarm(segment: str = "freemium", since: float = START) -> Alarm:
     return Alarm("errors", segment, since, 9.0, 7.0, "text")
 
@@ -59,9 +47,9 @@ def post(house, alertmanager) -> AlarmPost:
 
 
 def test_a_new_alarm_is_posted_at_once_and_not_at_every_look(post, alertmanager):
-    watch = PretendWatch({("errors", "freemium"): alarm()})
-    post.send(watch)
-    post.send(watch)
+    standing = {("errors", "freemium"): alarm()}
+    post.send(standing)
+    post.send(standing)
     assert len(alertmanager.posted) == 1
     alert = alertmanager.posted[0][0]
     assert alert.labels["alertname"] == "CandidateWorse"
@@ -70,16 +58,14 @@ def test_a_new_alarm_is_posted_at_once_and_not_at_every_look(post, alertmanager)
 
 
 def test_an_ended_alarm_is_posted_as_ended_even_if_the_first_try_fails(post, alertmanager):
-    watch = PretendWatch({("errors", "freemium"): alarm()})
-    post.send(watch)
-    watch.standing = {}
+    post.send({("errors", "freemium"): alarm()})
     alertmanager.away = True
-    post.send(watch)
+    post.send({})
     alertmanager.away = False
-    post.send(watch)
+    post.send({})
     last = alertmanager.posted[-1]
     assert [(a.labels["user_segment"], a.ends > a.starts) for a in last] == [("freemium", True)]
-    post.send(watch)
+    post.send({})
     assert len(alertmanager.posted) == 2
 
 
@@ -90,7 +76,7 @@ def test_after_a_restart_the_alarms_that_alertmanager_holds_are_taken_over(post,
         {"labels": {"alertname": "ServiceDown"}, "annotations": {}, "startsAt": "2026-01-01T00:00:00Z"},
     ]
     assert [(each.signal, each.segment, each.text) for each in post.held()] == [("errors", "freemium", "why")]
-    post.send(PretendWatch({}))
+    post.send({})
     assert len(alertmanager.posted[0]) == 1
 
 
@@ -99,14 +85,14 @@ def test_after_a_restart_the_alarms_that_alertmanager_holds_are_taken_over(post,
 
 @pytest.fixture
 def outcome(house, world):
-    bench = world.Bench(house.shop_spec(), {"latency": house.BOUNDS, "satisfaction": ()}, Plan(2, START, HALF))
+    bench = world.Bench(house.shop_spec(), {"latency": house.BOUNDS, "satisfaction": ()}, PlanStep(2, START, HALF))
     bench.history(60)
     bench.run(30)
     return bench.outcome()
 
 
 def test_before_the_first_look_there_is_no_data(house):
-    board = Board(house.shop_spec())
+    board = VerdictBoard(house.shop_spec())
     body = board.verdict()
     assert body["verdict"] == Verdict.NO_DATA
     assert body["tick"] is None
@@ -114,22 +100,22 @@ def test_before_the_first_look_there_is_no_data(house):
 
 
 def test_numbers_that_are_missing_are_null_and_never_nan(house, outcome):
-    board = Board(house.shop_spec())
+    board = VerdictBoard(house.shop_spec())
     board.publish(outcome, "", 0.01)
     text = json.dumps(board.verdict(), allow_nan=False)
     body = json.loads(text)
     left_out = next(line for line in body["signals"] if line["segment"] == "enterprise")
     assert left_out["state"] == State.NOT_APPLICABLE
     assert left_out["candidate"] is None
-    page = TestClient(build_app(board)).get("/metrics").text
+    page = TestClient(build_app(board), base_url="http://127.0.0.1").get("/metrics").text
     assert "nan" not in page.lower()
 
 
 def test_gates_say_whether_they_are_decided_and_triggers_since_when_they_are_beyond(house, world):
-    bench = world.Bench(house.shop_spec(), {"latency": house.BOUNDS, "satisfaction": ()}, Plan(2, START, HALF))
+    bench = world.Bench(house.shop_spec(), {"latency": house.BOUNDS, "satisfaction": ()}, PlanStep(2, START, HALF))
     bench.history(60)
     bench.run(15)
-    board = Board(house.shop_spec())
+    board = VerdictBoard(house.shop_spec())
     board.publish(bench.outcome(), "", 0.01)
     before = board.verdict()
     bench.run(600)
@@ -148,9 +134,11 @@ def test_gates_say_whether_they_are_decided_and_triggers_since_when_they_are_bey
 
 def test_argo_rollouts_reads_the_verdict_as_its_web_metric_does(house, outcome):
     """A GET with Argo's headers, the jsonPath {$.verdict}, and the conditions of docs/method.md on the result."""
-    board = Board(house.shop_spec())
+    board = VerdictBoard(house.shop_spec())
     board.publish(outcome, "", 0.01)
-    answer = TestClient(build_app(board)).get("/api/verdict", headers={"User-Agent": "Argo Rollouts/v1.7"})
+    answer = TestClient(build_app(board), base_url="http://127.0.0.1").get(
+        "/api/verdict", headers={"User-Agent": "Argo Rollouts/v1.7"}
+    )
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/json")
     result = answer.json()["verdict"]
@@ -159,14 +147,14 @@ def test_argo_rollouts_reads_the_verdict_as_its_web_metric_does(house, outcome):
 
 
 def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, outcome):
-    board = Board(house.shop_spec())
+    board = VerdictBoard(house.shop_spec())
     board.publish(outcome, "", 0.01)
     board.publish(None, "Prometheus does not answer", 0.01)
     body = board.verdict()
     assert body["verdict"] == Verdict.NO_DATA
     assert body["reasons"] == ["Prometheus does not answer"]
     assert {line["state"] for line in body["signals"]} == {State.NO_DATA, State.NOT_APPLICABLE}
-    page = TestClient(build_app(board)).get("/metrics").text
+    page = TestClient(build_app(board), base_url="http://127.0.0.1").get("/metrics").text
     assert 'bascule_signal_state{signal="errors",state="ok",user_segment="freemium"} 0.0' in page
     assert "bascule_signal_log_evidence{" not in page
 
@@ -181,9 +169,9 @@ def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, o
     ],
 )
 def test_flaggers_webhooks_are_answered_by_the_verdict(house, verdict, yes):
-    board = Board(house.shop_spec())
+    board = VerdictBoard(house.shop_spec())
     board._since = (verdict, START)
-    client = TestClient(build_app(board))
+    client = TestClient(build_app(board), base_url="http://127.0.0.1")
     body = {"name": "shop", "namespace": "prod", "phase": "Progressing", "metadata": {}}
     kinds = ("confirm-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
     assert {kind for kind in kinds if client.post(f"/api/flagger/{kind}", json=body).status_code == 200} == yes
@@ -202,8 +190,8 @@ class Away:
 
 def test_a_look_that_fails_is_published_with_its_reason_and_ends_nothing(house, tmp_path):
     spec = house.shop_spec()
-    board = Board(spec)
-    judge = Judge(spec, Away(), None, board.publish)
+    board = VerdictBoard(spec)
+    judge = LiveJudge(spec, Away(), None, board.publish)
     assert judge.tick() is None
     assert "does not answer" in board.verdict()["reasons"][0]
 
@@ -223,15 +211,15 @@ def test_a_new_step_restarts_the_tests_and_keeps_the_history(house, world, tmp_p
                 prometheus.add(prometheus.now, "up 1", job=job, instance=job)
 
     prometheus.now = START
-    prometheus.plan = Plan(0, START, dict.fromkeys(HALF, 0.0))
-    board = Board(spec)
-    judge = Judge(spec, prometheus, None, board.publish)
+    prometheus.plan = PlanStep(0, START, dict.fromkeys(HALF, 0.0))
+    board = VerdictBoard(spec)
+    judge = LiveJudge(spec, prometheus, None, board.publish)
     serve(40)
     judge.tick()
     first = judge.watch
     for shop, part in zip(shops, (0.5, 0.5), strict=True):
         shop.rate = {name: part * rate for name, rate in world.RATES.items()}
-    prometheus.plan = Plan(2, prometheus.now, HALF)
+    prometheus.plan = PlanStep(2, prometheus.now, HALF)
     serve(10)
     judge.tick()
     assert judge.watch is not first

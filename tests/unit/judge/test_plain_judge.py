@@ -9,6 +9,7 @@ the rest agrees to less than a millionth of a nat.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -20,10 +21,7 @@ import plain_judge
 import pytest
 from scipy.special import gammaln
 
-from bascule.judge import evidence
-from bascule.judge.engine import Engine
-from bascule.judge.plan import Plan
-from bascule.judge.signals import JointLook
+from bascule.judge import JointLook, PhaseEngine, PlanStep, log_rising
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -47,15 +45,15 @@ class Bench(judge_world.Bench):
         self, into: np.ndarray, segment: str, traffic: float, wrong: float, right: float, latency: float
     ) -> None:
         super()._serve(into, segment, traffic, 0.0, right, latency)
-        mean, total = self.bursts[next(self._means)], into[self.schema.column("errors", "total", segment)]
+        mean, total = self.bursts[next(self._means)], into[self.schema.column("errors", "events", segment)]
         bad = self.random.geometric(1 / mean, self.random.poisson(total * wrong / mean)).sum()
         into[self.schema.column("errors", "bad", segment)] = min(float(bad), total)
 
 
-def beside(seed: int, plan: Plan | None = None, text: str = judge_house.SPEC, nats: float = NATS):
+def beside(seed: int, plan: PlanStep | None = None, text: str = judge_house.SPEC, nats: float = NATS):
     """A bench, the plain judge that is fed beside its engine, and their agreement, asserted after each look."""
     bounds = {"latency": FEW, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
-    b = Bench(judge_house.shop_spec(text), bounds, plan or Plan(2, START, HALF), seed)
+    b = Bench(judge_house.shop_spec(text), bounds, plan or PlanStep(2, START, HALF), seed)
     judge = plain_judge.follow(b)
     agreement, feed = Agreement(b.engine, judge, nats), b.engine.feed
 
@@ -71,7 +69,7 @@ def beside(seed: int, plan: Plan | None = None, text: str = judge_house.SPEC, na
 class Agreement:
     """Asserts at every look that the engine and the plain judge have the same numbers; `looks` so many times."""
 
-    engine: Engine
+    engine: PhaseEngine
     judge: plain_judge.Judge
     nats: float = NATS
     looks: int = 0
@@ -97,10 +95,10 @@ class Agreement:
             same(upper, theirs.upper(pair, stratum), ("upper", stratum, time))
 
     def _check_evidence(self, index: int, pair: plain_judge.Pair, time: float) -> None:
-        limits, needed = self.engine.limits, self.judge.thresholds(pair)
+        limits, needed = self.engine.budget.limits, self.judge.thresholds(pair)
         for name in ("since_start", "change", "history"):
             same(getattr(limits, name)[index], getattr(needed, name), (name, pair, time))
-        for rate, other in zip(self.engine.lately(), self.judge.of_late(pair), strict=True):
+        for rate, other in zip(self.engine.recent.ratios(), self.judge.of_late(pair), strict=True):
             same(rate[index], other, ("of late", pair, time))
         if any((a.signal, a.segment, a.ended) == (pair.signal, pair.line, time) for a in self.engine.ended):
             return  # its evidence starts anew with this look
@@ -210,7 +208,7 @@ def test_a_candidate_burstier_than_the_baseline():
 
 
 def test_the_candidate_alone_beside_a_frozen_history():
-    b, judge, agreement = beside(6, Plan(3, START, dict.fromkeys(HALF, 1.0)))
+    b, judge, agreement = beside(6, PlanStep(3, START, dict.fromkeys(HALF, 1.0)))
     b.history(130, errors=(0.01, 0.01))
     b.run(20, errors=(0.01, 0.01))
     b.run(30, errors=(0.01, 0.08))
@@ -254,7 +252,7 @@ def test_a_mended_regression_ends_its_alarms_and_its_evidence_starts_anew(seed):
 
 def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
     """What the phase has gathered is still above its threshold when the mend has been shown."""
-    b = judge_world.Bench(judge_house.shop_spec(), {"latency": FEW}, Plan(2, START, HALF), 1)
+    b = judge_world.Bench(judge_house.shop_spec(), {"latency": FEW}, PlanStep(2, START, HALF), 1)
     judge = plain_judge.follow(b)
     b.history(130)
     b.run(20, latency=(0.02, 0.02))
@@ -267,7 +265,9 @@ def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
 @pytest.mark.parametrize("seed", [1, 8])
 def test_with_the_exact_logarithm_of_gamma_less_than_a_millionth_is_left(monkeypatch, seed):
     """That is the 1e-9 which the judge adds to h, lest a look without events divide by nothing."""
-    monkeypatch.setattr(evidence, "log_rising", lambda start, steps: gammaln(start + steps) - gammaln(start))
+    monkeypatch.setattr(
+        sys.modules[log_rising.__module__], "log_rising", lambda start, steps: gammaln(start + steps) - gammaln(start)
+    )
     b, _, agreement = beside(seed, nats=1e-6)
     b.history(130)
     b.run(20, latency=(0.02, 0.02))
@@ -291,5 +291,5 @@ def test_a_burst_is_worth_one_in_expectation(phi, rho, r):
 
 def test_a_log_rising_of_the_judge_errs_by_less_than_two_millionths():
     start, steps = np.meshgrid(np.geomspace(1e-6, 1e5, 60), np.arange(0, 400, 7.0))
-    error = evidence.log_rising(start, steps) - (gammaln(start + steps) - gammaln(start))
+    error = log_rising(start, steps) - (gammaln(start + steps) - gammaln(start))
     assert np.abs(error).max() < 2e-6

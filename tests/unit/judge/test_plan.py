@@ -2,7 +2,7 @@
 
 import httpx
 
-from bascule.judge.plan import read_plan
+from bascule.judge import read_plan
 from bascule.prometheus import Prometheus
 
 

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from bascule.conventions import State, Verdict
-from bascule.judge.live import Watch
-from bascule.judge.outcome import Outcome, outcome_of
-from bascule.judge.plan import Plan
-from bascule.judge.strata import Strata, find_strata
+from bascule.judge import JudgeOutcome, PhaseWatch, PlanStep, Strata, find_strata, outcome_of
 from bascule.spec import parse
 
 START = 1_000_000.0
@@ -68,18 +65,18 @@ class Service:
     def add(self, version: str, series: str, amount: float) -> None:
         self.counts[version][series] = self.counts[version].get(series, 0.0) + float(amount)
 
-    def watch(self) -> Watch:
-        watch = Watch(parse(SPEC), self.prometheus, Plan(1, BEGUN, HALF))
+    def watch(self) -> PhaseWatch:
+        watch = PhaseWatch(parse(SPEC), self.prometheus, PlanStep(1, BEGUN, HALF))
         watch.advance(self.prometheus.now)
         return watch
 
 
-def judged(service: Service) -> Outcome:
+def judged(service: Service) -> JudgeOutcome:
     watch = service.watch()
     return outcome_of(watch.engine, watch.surroundings(service.prometheus.now))
 
 
-def line(outcome: Outcome, segment: str, signal: str = "errors"):
+def line(outcome: JudgeOutcome, segment: str, signal: str = "errors"):
     return next(each for each in outcome.lines if (each.signal, each.segment) == (signal, segment))
 
 
@@ -140,12 +137,14 @@ def test_a_partner_that_is_quiet_for_a_while_holds_nothing_up(service):
 
 def test_the_partners_of_a_segment_share_one_lines_budget(service):
     engine = service.watch().engine
-    assert sum(engine._shares.values()) == pytest.approx(1)
-    assert engine._shares["errors", "partners/acme"] == pytest.approx(engine._shares["errors", "partners"] / 2)
+    assert sum(engine.budget.shares.values()) == pytest.approx(1)
+    assert engine.budget.shares["errors", "partners/acme"] == pytest.approx(
+        engine.budget.shares["errors", "partners"] / 2
+    )
 
 
 def test_the_plan_gives_a_partner_what_it_gives_its_segment():
-    plan = Plan(1, BEGUN, {"partners": 0.0, "rest": 0.5, "all": 0.5})
+    plan = PlanStep(1, BEGUN, {"partners": 0.0, "rest": 0.5, "all": 0.5})
     assert not plan.gives("partners/acme")
     assert plan.gives("/a/route")
 
@@ -161,7 +160,7 @@ def test_a_thousand_partners_are_told_within_a_tick(world):
     service = Service(world)
     many = {("partners", f"p{number}"): 1.0 for number in range(1000)}
     service.run(10, traffic=many)
-    watch = Watch(parse(SPEC), service.prometheus, Plan(1, service.prometheus.now, HALF))
+    watch = PhaseWatch(parse(SPEC), service.prometheus, PlanStep(1, service.prometheus.now, HALF))
     service.run(5, 0.5, traffic=many)
     watch.advance(service.prometheus.now)
     begun = time.process_time()

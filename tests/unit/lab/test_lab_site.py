@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import sys
 from pathlib import Path
 
 import pytest
 
 import bascule.lab
 from bascule.errors import UsageError
-from bascule.lab.parts import Parts
+from bascule.lab.parts import LabParts
 from bascule.lab.plan import PARTNERS
 from bascule.lab.site import front_url, lab_spec, write_spec
 from bascule.spec import BUILT_IN, load
@@ -45,10 +44,9 @@ def test_every_port_is_unprivileged_and_its_own(spec):
     assert min(used) > 1023
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_port_can_be_taken_by_an_outgoing_connection(spec):
-    """A crashed service's port must be free when it is mended."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    """A crashed service's port must be free when it starts again."""
+    first = 32_768  # of the range that Linux takes for them, unless it is told otherwise
     assert all(getattr(spec.stack.ports, part) < first for part in Ports.model_fields)
 
 
@@ -89,14 +87,14 @@ def test_the_labs_partners_are_declared_with_the_default_quota(base, spec):
 
 
 def test_each_service_plays_its_part(spec, tmp_path):
-    roles = Parts(spec, tmp_path).roles
+    roles = LabParts(spec, tmp_path).roles
     assert roles == {"supersmartmatch-v1": "baseline", "supersmartmatch-v2": "candidate", "nexten-matcher": "backend"}
 
 
 def test_a_spec_the_lab_cannot_play_is_refused(spec, tmp_path):
     services = {name: service for name, service in spec.services.items() if name != "supersmartmatch-v2"}
     with pytest.raises(UsageError, match="each version"):
-        Parts(spec.model_copy(update={"services": services}), tmp_path).roles  # noqa: B018
+        LabParts(spec.model_copy(update={"services": services}), tmp_path).roles  # noqa: B018
 
 
 def test_every_public_name_is_there():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bascule.errors import UsageError
 from bascule.lab.plan import MIX, PARTNERS, TrafficPlan, stars
-from bascule.lab.tally import Answer, Tally, quantiles
+from bascule.lab.tally import TalliedAnswer, Tally, quantiles
 
 URL = "http://127.0.0.1:8081"
 
@@ -83,7 +83,7 @@ def test_stars_have_the_wanted_mean():
 
 
 ANSWERS = st.builds(
-    Answer,
+    TalliedAnswer,
     endpoint=st.sampled_from(["/api/match", "/api/rate"]),
     segment=st.sampled_from(list(MIX)),
     partner=st.sampled_from(PARTNERS),
@@ -104,9 +104,9 @@ def test_a_tally_survives_json_and_its_counts_add_up(answers):
 
 def test_a_share_is_of_the_wanted_answers():
     tally = Tally()
-    tally.answers[Answer("/api/match", "freemium", "none", "v1", 200, "True")] = 3
-    tally.answers[Answer("/api/match", "freemium", "none", "v2", 200, "True")] = 1
-    tally.answers[Answer("/api/match", "enterprise", "none", "v1", 200, "True")] = 9
+    tally.answers[TalliedAnswer("/api/match", "freemium", "none", "v1", 200, "True")] = 3
+    tally.answers[TalliedAnswer("/api/match", "freemium", "none", "v2", 200, "True")] = 1
+    tally.answers[TalliedAnswer("/api/match", "enterprise", "none", "v1", 200, "True")] = 9
     assert tally.share("v2", segment="freemium") == 0.25
 
 

@@ -21,48 +21,25 @@ def tool():
     return module
 
 
-@pytest.fixture
-def nothing(tool, monkeypatch, tmp_path):
-    """A machine without any of the programs and without apt."""
-    monkeypatch.setattr(tool.programs, "SYSTEM_FOLDERS", ())
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(tool.programs, "CLONE", tmp_path)
-    monkeypatch.delenv("BASCULE_PROGRAMS", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def test_without_apt_each_missing_program_is_told_with_other_ways_to_get_it(tool, nothing, tmp_path, capsys):
-    assert tool.main(["--into", str(tmp_path / "p"), "core"]) == 1
+def test_without_apt_each_missing_program_is_told_with_other_ways_to_get_it(tool, machine, capsys):
+    assert tool.main(["--into", str(machine.home / "p"), "core"]) == 1
     told = capsys.readouterr().err
     assert "this machine has no apt-get" in told
     assert "brew install" in told
 
 
-def test_where_apt_fails_the_exact_commands_are_told_and_how_to_keep_services_from_starting(
-    tool, nothing, tmp_path, monkeypatch, capsys
-):
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in ("apt-get", "apt-config", "dpkg-deb"):
-        (folder / name).write_text("#!/bin/sh\necho 'no network' >&2; exit 100\n")
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/bin")
-    assert tool.main(["--into", str(tmp_path / "p"), "chromium"]) == 1
+def test_where_apt_fails_the_exact_commands_are_told_and_how_to_keep_services_from_starting(tool, machine, capsys):
+    machine.add("apt-get", "apt-config", "dpkg-deb", script="echo 'no network' >&2; exit 100")
+    assert tool.main(["--into", str(machine.home / "p"), "chromium"]) == 1
     told = capsys.readouterr().err
     assert "no network" in told
     assert "sudo apt-get install --no-install-recommends chromium fonts-dejavu-core" in told
     assert "policy-rc.d" in told
 
 
-def test_programs_the_machine_has_are_not_fetched(tool, nothing, tmp_path, monkeypatch, capsys):
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in tool.SETS["core"].programs:
-        (folder / name).write_text("#!/bin/sh\n")
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder))
-    assert tool.main(["--into", str(tmp_path / "p")]) == 0
+def test_programs_the_machine_has_are_not_fetched(tool, machine, capsys):
+    machine.add(*tool.SETS["core"].programs)
+    assert tool.main(["--into", str(machine.home / "p")]) == 0
     assert "The core programs are here." in capsys.readouterr().out
 
 

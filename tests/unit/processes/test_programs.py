@@ -12,17 +12,14 @@ from bascule.processes import programs
 
 
 @pytest.fixture
-def private(tmp_path, monkeypatch) -> Path:
+def private(machine, monkeypatch) -> Path:
     """A private folder with a program and a library folder, as unpacked Debian packages have them."""
-    folder = tmp_path / "programs"
+    folder = machine.home / "programs"
     add(folder / "usr/bin/promtool")
     (folder / "usr/lib/x86_64-linux-gnu/nss").mkdir(parents=True)
     (folder / "usr/lib/x86_64-linux-gnu/nss/libnssckbi.so").touch()
     (folder / "usr/lib/x86_64-linux-gnu/perl").mkdir()
     monkeypatch.setenv("BASCULE_PROGRAMS", str(folder))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(programs, "CLONE", tmp_path / "clone")
-    monkeypatch.chdir(tmp_path)
     return folder
 
 
@@ -33,19 +30,21 @@ def add(program: Path) -> Path:
     return program
 
 
-def test_a_private_program_comes_before_the_machines_own(private):
-    own = add(private / "usr/bin/sh")
-    assert programs.find("sh") == own
+def test_a_private_program_comes_before_the_machines_own(private, machine):
+    machine.add("promtool")
+    assert programs.find("promtool") == private / "usr/bin/promtool"
 
 
-def test_the_machines_own_program_is_found_on_path(private):
-    assert programs.find("sh").samefile("/bin/sh")
-
-
-def test_a_file_that_may_not_be_executed_is_not_a_program(private, monkeypatch):
-    (private / "usr/bin/promtool").chmod(0o644)
+def test_the_machines_own_program_is_found_on_path_or_where_systems_keep_them(private, machine, monkeypatch):
+    machine.add("amtool")
+    assert programs.find("amtool") == machine.binaries / "amtool"
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(programs, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(programs, "SYSTEM_FOLDERS", (str(machine.binaries),))
+    assert programs.find("amtool") == machine.binaries / "amtool"
+
+
+def test_a_file_that_may_not_be_executed_is_not_a_program(private):
+    (private / "usr/bin/promtool").chmod(0o644)
     with pytest.raises(ProgramMissing):
         programs.find("promtool")
 
@@ -77,16 +76,12 @@ def test_chromiums_binary_comes_before_debians_script(private):
     assert programs.find("chromium") == binary
 
 
-def test_a_program_is_found_under_the_name_its_makers_give_it(private, monkeypatch, tmp_path):
-    brewed = add(tmp_path / "brew/alertmanager")
-    monkeypatch.setenv("PATH", str(brewed.parent))
-    monkeypatch.setattr(programs, "SYSTEM_FOLDERS", ())
-    assert programs.find("prometheus-alertmanager") == brewed
+def test_a_program_is_found_under_the_name_its_makers_give_it(machine):
+    machine.add("alertmanager")
+    assert programs.find("prometheus-alertmanager") == machine.binaries / "alertmanager"
 
 
-def test_a_missing_program_is_told_with_what_needs_it_and_how_to_get_it(private, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(programs, "SYSTEM_FOLDERS", ())
+def test_a_missing_program_is_told_with_what_needs_it_and_how_to_get_it(machine):
     with pytest.raises(ProgramMissing) as missing:
         programs.find("prometheus")
     assert "the program prometheus is not on this machine (needed for the stack" in missing.value.what

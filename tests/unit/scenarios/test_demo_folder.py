@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from bascule.errors import AlreadyRunning, UsageError
-from bascule.scenarios.demo import fresh
+from bascule.scenarios.demo import for_commands, fresh
 
 
 def test_a_demo_starts_without_the_last_ones_history(tmp_path):
@@ -36,3 +38,11 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     with pytest.raises(UsageError, match="cannot be used") as told, fresh(tmp_path / "file" / "out"):
         pass
     assert "--out" in told.value.mend
+
+
+def test_the_line_of_a_demo_that_is_kept_gives_its_spec_to_a_shell(tmp_path):
+    """Whatever characters the folder's name has."""
+    spec = tmp_path / "of the team's demo" / "spec.yaml"
+    line = for_commands(spec).splitlines()[-1]
+    shown = subprocess.run(["sh", "-c", f"{line}\necho $BASCULE_SPEC"], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"{spec}\n"

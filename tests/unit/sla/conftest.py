@@ -7,35 +7,41 @@ import math
 import numpy as np
 import pytest
 
-from bascule.sla.assess import Events, Rules, assess, budget, chart, moments, spending, track
-from bascule.sla.pieces import cut
-from bascule.sla.report import (
+from bascule.sla import (
     Comparison,
     Episode,
-    Gain,
-    Kind,
-    Mark,
+    Events,
+    GainReport,
     Note,
-    Objective,
+    ObjectiveReport,
+    PartReport,
     Planned,
-    Promise,
     Report,
-    Row,
+    Rules,
     Standing,
     Stratum,
+    TimelineMark,
+    assess,
+    budget,
+    chart,
+    cut,
+    moments,
+    spending,
+    track,
 )
+from bascule.slo import Goal, SloKind
 
 START = 1_767_222_000.0  # 2026-01-01T00:00 in Paris
 DAY = 86400.0
 PROMISES = {
-    "availability": Promise(Kind.AVAILABILITY, 0.999, "99.9%"),
-    "response_time": Promise(Kind.LATENCY, 0.95, "95% < 100ms", 0.1, 0.95),
-    "accuracy": Promise(Kind.FLOOR, 0.85, "85%"),
-    "error_rate": Promise(Kind.CEILING, 0.99, "< 1%", 0.01),
+    "availability": Goal(SloKind.AVAILABILITY, 0.999, "99.9%"),
+    "response_time": Goal(SloKind.LATENCY, 0.95, "95% < 100ms", 0.1, 0.95),
+    "accuracy": Goal(SloKind.FLOOR, 0.85, "85%"),
+    "error_rate": Goal(SloKind.CEILING, 0.99, "< 1%", 0.01),
 }
 
 
-def made_objective(name: str, bad_hours: dict[int, float], days: int = 30) -> Objective:
+def made_objective(name: str, bad_hours: dict[int, float], days: int = 30) -> ObjectiveReport:
     """An objective with a share of bad events in some hours of the span."""
     pieces = cut(START, START + days * DAY, 60)
     total = np.full(len(pieces), 3600.0)
@@ -43,12 +49,12 @@ def made_objective(name: str, bad_hours: dict[int, float], days: int = 30) -> Ob
     for hour, share in bad_hours.items():
         bad[hour] = 3600 * share
     promise = PROMISES[name]
-    buckets = {0.05: (total - bad) * 0.8, 0.1: total - bad, math.inf: total} if promise.kind is Kind.LATENCY else {}
+    buckets = {0.05: (total - bad) * 0.8, 0.1: total - bad, math.inf: total} if promise.kind is SloKind.LATENCY else {}
     events = Events(pieces, total - bad, total, buckets)
     window = (pieces.start, pieces.end)
     whole = assess(promise, events, [window], [window], Rules(0.9, 900, 100))
-    rows = (Row("service", "supersmartmatch-v2", promise, True, whole, 0.987),)
-    return Objective(
+    rows = (PartReport("service", "supersmartmatch-v2", promise, True, whole, 0.987),)
+    return ObjectiveReport(
         name=name,
         promise=promise,
         window=30 * DAY,
@@ -72,7 +78,7 @@ def made_objective(name: str, bad_hours: dict[int, float], days: int = 30) -> Ob
 @pytest.fixture
 def report() -> Report:
     """A month with one breach, a hostile name and everything a report can hold."""
-    gain = Gain("+13pt", 0.13, False, 0.82, 0.955, 0.135, Standing.OK, 10_000.0, 12_000.0)
+    gain = GainReport("+13pt", 0.13, False, 0.82, 0.955, 0.135, Standing.OK, 10_000.0, 12_000.0)
     accuracy = made_objective("accuracy", {5: 0.1})
     objectives = (
         made_objective("availability", {100: 0.05}),
@@ -97,6 +103,6 @@ def report() -> Report:
         incidents=(
             Episode(7, "CandidateWorse", "critical", "technical", "v2", START + 12.6 * DAY, START + 13 * DAY, "worse"),
         ),
-        marks=(Mark(START + 10 * DAY, "phase", "phase 3: 50% to the candidate (gates passed)", "ada"),),
+        marks=(TimelineMark(START + 10 * DAY, "phase", "phase 3: 50% to the candidate (gates passed)", "ada"),),
         notes=(Note("retention", {"time": str(START + 3600)}),),
     )

@@ -9,15 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.sla.assess import Events, Rules, assess, budget, is_breached, moments, under, worst
-from bascule.sla.counts import quantile
-from bascule.sla.pieces import cut
-from bascule.sla.report import Kind, Outcome, Promise, Standing
+from bascule.buckets import quantile
+from bascule.sla import (
+    Events,
+    Rules,
+    SlaOutcome,
+    Standing,
+    Together,
+    assess,
+    budget,
+    cut,
+    is_breached,
+    moments,
+    under,
+    worst,
+)
+from bascule.slo import Goal, SloKind
 
 RULES = Rules(warning=0.9, recovery=900, least_events=0)
-UP = Promise(Kind.AVAILABILITY, 0.999, "99.9%")
-ERRORS = Promise(Kind.CEILING, 0.99, "< 1%", 0.01)
-FAST = Promise(Kind.LATENCY, 0.95, "95% < 100ms", 0.1, 0.95)
+UP = Goal(SloKind.AVAILABILITY, 0.999, "99.9%")
+ERRORS = Goal(SloKind.CEILING, 0.99, "< 1%", 0.01)
+FAST = Goal(SloKind.LATENCY, 0.95, "95% < 100ms", 0.1, 0.95)
 PIECES = cut(0, 36000, 60)  # ten hours
 
 
@@ -43,11 +55,11 @@ def test_numerators_and_denominators_are_summed_never_ratios_averaged():
 @pytest.mark.parametrize(
     ("bad", "outcome", "standing"),
     [
-        (0, Outcome.PASS, Standing.OK),
-        (8.9, Outcome.PASS, Standing.OK),
-        (9, Outcome.PASS, Standing.WARNING),  # 0.9 %: 90 % of a ceiling
-        (10, Outcome.PASS, Standing.WARNING),  # exactly at it is kept
-        (10.1, Outcome.FAIL, Standing.CRITICAL),
+        (0, SlaOutcome.PASS, Standing.OK),
+        (8.9, SlaOutcome.PASS, Standing.OK),
+        (9, SlaOutcome.PASS, Standing.WARNING),  # 0.9 %: 90 % of a ceiling
+        (10, SlaOutcome.PASS, Standing.WARNING),  # exactly at it is kept
+        (10.1, SlaOutcome.FAIL, Standing.CRITICAL),
     ],
 )
 def test_a_ceiling_warns_at_90_percent_of_itself(bad, outcome, standing):
@@ -69,15 +81,28 @@ def test_a_response_time_warns_at_90_percent_of_its_limit(share, standing):
     assert of(FAST, Events(PIECES, buckets[0.1], total, buckets)).standing is standing
 
 
+def test_services_count_the_same_whatever_their_targets_and_however_long_they_were_watched():
+    """Down half of its time is half, of a service with ten targets, or of one that came in the last hour."""
+    half = events(500, 1000)
+    large = events(0, 10_000)
+    late = Events(PIECES, *(np.where(PIECES.edges[1:] > 32400, row, 0.0) for row in (half.good, half.total)))
+    never = events(0, 0)
+    together = Together.of(PIECES, [large, half, late, never])
+    assert together.over(UP, 0, 36000).value == pytest.approx((1 + 0.5 + 0.5) / 3)
+    assert together.over(UP, 0, 32400).value == pytest.approx((1 + 0.5) / 2)
+    assert together.over(UP, 0, 36000).spent == pytest.approx((1 / 3) / 0.001)
+    assert Together.of(PIECES, []).over(UP, 0, 36000).value is None
+
+
 def test_no_events_are_no_data_and_never_a_pass():
     found = of(ERRORS, events(0, total=0))
-    assert (found.outcome, found.standing, found.deciding) == (Outcome.NO_DATA, Standing.NO_DATA, None)
+    assert (found.outcome, found.standing, found.deciding) == (SlaOutcome.NO_DATA, Standing.NO_DATA, None)
 
 
 def test_too_few_events_decide_nothing():
     """One error in five requests is no breach of 1 %."""
     found = of(ERRORS, events(0.2, total=1), rules=Rules(0.9, 900, 10_000))
-    assert found.outcome is Outcome.NO_DATA
+    assert found.outcome is SlaOutcome.NO_DATA
 
 
 def test_a_breach_in_the_last_quarter_of_an_hour_is_recovering():
@@ -91,7 +116,7 @@ def test_the_worst_window_decides_and_is_shown():
     happened = events(np.where(PIECES.edges[1:] <= 3600, 50, 1))
     windows = [(start, start + 3600) for start in range(0, 36000, 3600)]
     found = of(ERRORS, happened, windows)
-    assert (found.outcome, found.breaches, found.windows) == (Outcome.FAIL, 1, 10)
+    assert (found.outcome, found.breaches, found.windows) == (SlaOutcome.FAIL, 1, 10)
     assert (found.deciding.start, found.deciding.value) == (0, pytest.approx(0.05))
 
 
@@ -129,8 +154,8 @@ def test_the_worst_of_states_puts_critical_first_and_no_data_before_health():
 
 
 def test_a_promise_of_100_percent_has_no_budget_and_breaks_at_the_first_failure():
-    perfect = Promise(Kind.FLOOR, 1.0, "100%")
-    assert of(perfect, events(0)).outcome is Outcome.PASS
+    perfect = Goal(SloKind.FLOOR, 1.0, "100%")
+    assert of(perfect, events(0)).outcome is SlaOutcome.PASS
     assert is_breached(events(0.001).over(perfect, 0, 36000))
 
 
@@ -154,5 +179,5 @@ def test_windows_side_by_side_add_up(bad, data):
     middle = float(data.draw(st.sampled_from(pieces.edges.tolist())))
     parts = [happened.over(ERRORS, 0, middle), happened.over(ERRORS, middle, 36000)]
     whole = happened.over(ERRORS, 0, 36000)
-    assert sum(part.bad for part in parts) == pytest.approx(whole.bad)
+    assert sum(part.bad for part in parts) == pytest.approx(whole.bad, abs=1e-6)
     assert sum(part.total for part in parts) == pytest.approx(whole.total)

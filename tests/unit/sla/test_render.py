@@ -13,10 +13,20 @@ import pypdf
 import pytest
 
 from bascule.errors import UsageError
-from bascule.sla.render import render, render_csv, render_html, render_json, render_mail, render_markdown, render_pdf
-from bascule.sla.render.numbers import Numbers
-from bascule.sla.render.texts import ENGLISH, FRENCH
-from bascule.sla.report import Kind, Outcome, Promise
+from bascule.sla import (
+    ENGLISH,
+    FRENCH,
+    Numbers,
+    SlaOutcome,
+    render,
+    render_csv,
+    render_html,
+    render_json,
+    render_mail,
+    render_markdown,
+    render_pdf,
+)
+from bascule.slo import Goal, SloKind
 
 
 def test_both_languages_say_everything_with_the_same_gaps():
@@ -48,7 +58,7 @@ def test_names_from_outside_cannot_become_markup(report):
 def test_the_first_page_says_what_is_not_kept_and_what_decides_it(report):
     page = render_html(report)
     assert "1 of 4 objectives not kept" in page
-    assert report.outcome is Outcome.FAIL
+    assert report.outcome is SlaOutcome.FAIL
     assert report.exit_code == 1
     assert "data for 29\u202fd 19\u202fh of 30\u202fd" in page
 
@@ -153,8 +163,8 @@ def test_percentages_show_a_breach_beside_a_near_miss(share, written):
 def test_targets_are_written_as_they_were_promised():
     numbers = Numbers("en", None)
     promises = [
-        Promise(Kind.AVAILABILITY, 0.999, ""),
-        Promise(Kind.CEILING, 0.999, "", 0.001),
-        Promise(Kind.LATENCY, 0.95, "", 0.1),
+        Goal(SloKind.AVAILABILITY, 0.999, ""),
+        Goal(SloKind.CEILING, 0.999, "", 0.001),
+        Goal(SloKind.LATENCY, 0.95, "", 0.1),
     ]
     assert [numbers.target(p).replace("\u202f", " ") for p in promises] == ["≥ 99.9%", "< 0.1%", "p95 < 100 ms"]

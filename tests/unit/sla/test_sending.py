@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -10,10 +11,7 @@ import pytest
 
 from bascule.delivery import Policy, Result
 from bascule.errors import StoreError, UsageError
-from bascule.sla import history, role, send
-from bascule.sla.archive import Archive
-from bascule.sla.baseline import Baseline
-from bascule.sla.compare import Cell, mean, standardised
+from bascule.sla import Archive, Baseline, Cell, Scheduler, mean, owe_archived, remember, send_archived, standardised
 from bascule.spec import load
 from bascule.spec.model import Email, Notify, Receiver, ScheduledReport, Sla, Slas, Stack, Webhook
 
@@ -61,7 +59,7 @@ def test_a_kept_report_can_be_listed_read_and_sent(spec, report, sent, tmp_path)
     entry = archive.keep(report, ["html", "json"], "fr", made=5.0)
     assert archive.list() == [entry]
     assert archive.content(archive.get(entry.id), "json").startswith(b"{")
-    results = send.send_archived(spec, archive, entry, ["board", "room"])
+    results = send_archived(spec, archive, entry, ["board", "room"])
     assert [r.result for r in results] == [Result.DELIVERED] * 2
     message = sent[0][1]
     assert [a.media_type for a in message.attachments] == ["text/html", "application/json"]
@@ -72,13 +70,13 @@ def test_the_same_report_is_not_sent_twice_unless_asked_for_again(spec, report, 
     archive = Archive(tmp_path / "reports")
     entry = archive.keep(report, ["csv"], "en", made=5.0)
     for again in ("", "", "on demand"):
-        send.send_archived(spec, archive, entry, ["board"], again=again)
+        send_archived(spec, archive, entry, ["board"], again=again)
     assert len(sent) == 2
 
 
 def test_an_address_is_served_through_the_mail_server_of_the_spec(spec, report, sent, tmp_path):
     archive = Archive(tmp_path / "reports")
-    send.send_archived(spec, archive, archive.keep(report, ["csv"], "en", 5.0), ["ceo@example.com"])
+    send_archived(spec, archive, archive.keep(report, ["csv"], "en", 5.0), ["ceo@example.com"])
     assert sent[0][0].email.to == ["ceo@example.com"]
 
 
@@ -87,7 +85,7 @@ def test_a_receiver_that_is_none_is_named(spec, report, tmp_path, to):
     archive = Archive(tmp_path / "reports")
     entry = archive.keep(report, ["csv"], "en", 5.0)
     with pytest.raises(UsageError, match="nobody"):
-        send.send_archived(spec, archive, entry, to, policy=Policy(()))
+        send_archived(spec, archive, entry, to, policy=Policy(()))
 
 
 @pytest.mark.parametrize("identity", ["missing", "../secrets", "", ".."])
@@ -103,11 +101,19 @@ def test_a_broken_entry_is_told(tmp_path):
         Archive(tmp_path).list()
 
 
-def test_a_scheduled_report_is_made_and_owed_once(spec, report, courier, tmp_path, monkeypatch):
-    monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
+def scheduler_of(spec, archive, report, courier, clock):
+    """A scheduler that makes this report, whatever the span."""
+
+    def owe(entry, to):
+        owe_archived(spec, archive, entry, to, courier)
+
+    return Scheduler(spec, archive, lambda start, end, now: report, owe, clock)
+
+
+def test_a_scheduled_report_is_made_and_owed_once(spec, report, courier, tmp_path):
     archive = Archive(tmp_path / "reports")
     archive.begun(report.end)
-    scheduler = role.Scheduler(spec, None, archive, courier, lambda: report.end + 10 * 3600)
+    scheduler = scheduler_of(spec, archive, report, courier, lambda: report.end + 10 * 3600)
     for _ in range(3):
         scheduler.look()
     assert [name for name, _ in courier] == ["board", "ceo@example.com"]
@@ -117,29 +123,25 @@ def test_a_scheduled_report_is_made_and_owed_once(spec, report, courier, tmp_pat
     assert message.lives == 3 * 86400
 
 
-def test_a_report_that_was_made_but_not_sent_is_sent_at_the_next_look(spec, report, courier, tmp_path, monkeypatch):
-    monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
+def test_a_report_that_was_made_but_not_sent_is_sent_at_the_next_look(spec, report, courier, tmp_path):
     archive = Archive(tmp_path / "reports")
     archive.begun(report.end)
-    scheduler = role.Scheduler(spec, None, archive, courier, lambda: report.end + 10 * 3600)
+    scheduler = scheduler_of(spec, archive, report, courier, lambda: report.end + 10 * 3600)
 
-    def crash(*arguments):
+    def crash(entry, to):
         raise StoreError("the disk is full")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(role, "owe_archived", crash)
-        scheduler.look()
+    replace(scheduler, owe=crash).look()
     assert not courier
     scheduler.look()
     assert len(courier) == 2
 
 
-def test_a_first_start_sends_nothing_that_fell_due_before_it(spec, report, courier, tmp_path, monkeypatch):
+def test_a_first_start_sends_nothing_that_fell_due_before_it(spec, report, courier, tmp_path):
     """Nobody wants last month's report about a house that did not stand."""
-    monkeypatch.setattr(role, "report_of", lambda *arguments, **more: report)
     clock = iter([report.end + 10 * 3600, report.end + 31 * 3600, report.end + 33 * 3600])
     archive = Archive(tmp_path / "reports")
-    scheduler = role.Scheduler(spec, None, archive, courier, lambda: next(clock, report.end + 34 * 3600))
+    scheduler = scheduler_of(spec, archive, report, courier, lambda: next(clock, report.end + 34 * 3600))
     counts = []
     for _ in range(3):
         scheduler.look()
@@ -169,16 +171,22 @@ class Shelf(Archive):
         return report
 
 
-def test_a_year_of_reports_by_the_clock_of_paris(spec, monkeypatch):
+def test_a_year_of_reports_by_the_clock_of_paris(spec):
     """Each day, week and month once, at its hour, none left out and none twice, over both changes of the clocks."""
-    reports = [ScheduledReport(sla=["html"], every=every, at=at, to=["board"])
-               for every, at in (("day", "08:00"), ("week", "09:00"), ("month", "07:30"))]  # fmt: skip
+    reports = [
+        ScheduledReport(sla=["html"], every=every, at=at, to=["board"])
+        for every, at in (("day", "08:00"), ("week", "09:00"), ("month", "07:30"))
+    ]
     timed = spec.model_copy(update={"notify": spec.notify.model_copy(update={"reports": reports})})
     now = datetime(2026, 1, 1, tzinfo=PARIS).timestamp()
-    monkeypatch.setattr(role, "report_of", lambda spec, prometheus, start, end, at: (start, end))
-    monkeypatch.setattr(role, "owe_archived", lambda spec, archive, span, to, courier: told.append((now, *span)))
     told: list[tuple[float, float, float]] = []
-    scheduler = role.Scheduler(timed, None, Shelf(), None, lambda: now)
+    scheduler = Scheduler(
+        timed,
+        Shelf(),
+        make=lambda start, end, now: (start, end),
+        owe=lambda span, to: told.append((now, *span)),
+        clock=lambda: now,
+    )
     scheduler.look()
     told.clear()  # what fell due in 2025
     while now < datetime(2027, 1, 1, tzinfo=PARIS).timestamp():
@@ -195,12 +203,12 @@ def test_a_year_of_reports_by_the_clock_of_paris(spec, monkeypatch):
 
 def test_an_objective_that_was_changed_is_remembered_with_its_day(spec, tmp_path):
     path = tmp_path / "objectives.jsonl"
-    assert history.remember(spec, path, 10.0) == ()
+    assert remember(spec, path, 10.0) == ()
     named = {**spec.slas.named, "availability": Sla(objective="99.5%", window="30d")}
     changed = spec.model_copy(update={"slas": Slas(named=named)})
-    (change,) = history.remember(changed, path, 20.0)
+    (change,) = remember(changed, path, 20.0)
     assert (change.at, change.objective, change.before, change.after) == (20.0, "availability", "99.9%", "99.5%")
-    assert history.remember(changed, path, 30.0) == (change,)
+    assert remember(changed, path, 30.0) == (change,)
 
 
 def test_a_frozen_baseline_is_read_back_as_it_was(tmp_path):

@@ -9,11 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.sla import windows
-from bascule.sla.pieces import cut
-from bascule.sla.schedule import due
-from bascule.sla.windows import Calendar
-from bascule.spec.model import ScheduledReport, Sla
+from bascule.sla import Calendar, cut, due, ending, judged
+from bascule.spec.model import ScheduledReport
 
 PARIS = ZoneInfo("Europe/Paris")
 HOUR = 3600.0
@@ -41,21 +38,20 @@ def test_months_and_quarters_begin_on_their_first_day():
 
 def test_a_span_shorter_than_the_window_is_judged_as_one():
     pieces = cut(1000, 1000 + HOUR, 15)
-    assert windows.judged(Sla(objective="99.9%", window="30d"), pieces, Calendar(PARIS)) == [(1000, 1000 + HOUR)]
+    assert judged("rolling", 30 * 24 * HOUR, pieces, Calendar(PARIS)) == [(1000, 1000 + HOUR)]
 
 
 def test_rolling_windows_are_whole_windows_inside_the_span():
     pieces = cut(0, 72 * HOUR, 60)
-    judged = windows.judged(Sla(objective="< 1%", window="24h"), pieces, Calendar(PARIS))
-    assert {end - start for start, end in judged} == {24 * HOUR}
-    assert (judged[0][0], judged[-1][1]) == (0, 72 * HOUR)
+    found = judged("rolling", 24 * HOUR, pieces, Calendar(PARIS))
+    assert {end - start for start, end in found} == {24 * HOUR}
+    assert (found[0][0], found[-1][1]) == (0, 72 * HOUR)
 
 
 def test_a_calendar_window_ends_with_what_there_is_of_it():
-    sla = Sla(objective="99.9%", window="30d", calendar="month")
     pieces = cut(at("2026-01-10T00:00"), at("2026-02-05T00:00"), 60, [at("2026-02-01T00:00")])
     now = at("2026-02-05T00:00")
-    assert windows.ending(sla, pieces, Calendar(PARIS), now) == (at("2026-02-01T00:00"), now)
+    assert ending("month", 30 * 24 * HOUR, pieces, Calendar(PARIS), now) == (at("2026-02-01T00:00"), now)
 
 
 @given(

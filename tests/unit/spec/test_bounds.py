@@ -37,21 +37,21 @@ GATES, ROLLBACK, SLAS = line_of("share: 10%"), line_of("errors > 5%"), line_of("
         ('latency.p95: "<100ms"', 'latency.p95: "<0ms"', GATES, "phases.0.gates.latency.p95", "never holds"),
         ('accuracy.gain: ">10pt"', 'accuracy.gain: ">130pt"', GATES, "phases.0.gates.accuracy.gain", "never holds"),
         ("errors > 5%", "errors > 500%", ROLLBACK, "rollback.0.when", "never holds"),
-        ("errors > 5%", "errors < 5%", ROLLBACK, "rollback.0.when", "holds while all is well"),
+        ("errors > 5%", "errors < 5%", ROLLBACK, "rollback.0.when", "holds while errors is good"),
         ("availability < 99%", "availability < 120%", ROLLBACK + 3, "rollback.3.when", "always holds"),
-        ("latency.p95 > 150ms", "errors > 5%", ROLLBACK + 1, "rollback.1.when", "is a trigger already"),
+        ("latency.p95 > 150ms", "errors > 5%", ROLLBACK + 1, "rollback.1.when", "is already a trigger"),
         ("99.9%, window", "100%, window", SLAS, "slas.availability.objective", "no room for a single bad event"),
         ('"< 1%"', '"< 100%"', SLAS + 3, "slas.error_rate.objective", "nothing to keep"),
         ("  error_rate: ", "  eror_rate: ", SLAS + 3, "slas.eror_rate", "not a declared signal"),
         ('"95% < 100ms"', "95%", SLAS + 1, "slas.response_time.objective", "no bound says what is good"),
         ("p50: 30ms", "p50: 80ms", line_of("p50: 30ms"), "signals.latency.targets.p95", "never below p50"),
         ("target_gain: 13pt", "target_gain: 130pt", line_of("13pt  "), "signals.accuracy.target_gain", "never gains"),
-        ("10000/h", "-1/h", line_of("10000/h"), "segments.api_partners.quotas.default", "nobody could ask"),
+        ("10000/h", "-1/h", line_of("10000/h"), "segments.api_partners.quotas.default", "must be greater than zero"),
         ("  redis: ", "  prometheus: ", line_of("  redis: "), "services.prometheus", "Bascule's own"),
         ("  redis: ", "  probe-front-door: ", line_of("  redis: "), "services.probe-front-door", "job of a probe"),
         ("  enterprise: ", "  all: ", line_of("  enterprise: "), "segments.all", "Bascule's own"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_meant_is_refused_with_its_line(old: str, new: str, line: int, key: str, what: str) -> None:
     """Such a bound would make a gate, a trigger or an SLA that says nothing."""
     problem = refused(old, new)
@@ -78,7 +78,7 @@ def test_impossible_thresholds_are_refused(threshold: str, key: str) -> None:
 
 def test_two_parts_of_the_stack_do_not_share_a_port() -> None:
     """Told before anything is started."""
-    with pytest.raises(SpecError, match="9090 is the port of prometheus already"):
+    with pytest.raises(SpecError, match="9090 is already the port of prometheus"):
         parse(f"{BUILT_IN}\nstack: {{ports: {{judge: 9090}}}}\n")
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
+from bascule import incidents
+from bascule.api import Tokens
+from bascule.api.tokens import WEBHOOK, write_private
 from bascule.errors import ProgramMissing
 from bascule.processes import programs
+from bascule.processes.ready import answers
 from bascule.spec import load
 from bascule.spec.model import LogSource
 from bascule.stack import doctor, told
@@ -99,7 +104,38 @@ def test_the_ports_of_a_running_stack_are_its_own(spec, machine):
     with held(spec.stack.state, "a.yaml"):
         checks = checks_of(spec)
     assert checks["ports"].ok
+    assert "does not answer" in checks["alert delivery"].found
     assert not any(subject.startswith("port ") for subject in checks)
+
+
+@pytest.fixture
+def journal(spec, eventually):
+    """The incidents role of a running stack."""
+    stop = threading.Event()
+    thread = threading.Thread(target=incidents.run, args=(spec, stop))
+    with held(spec.stack.state, "a.yaml"):
+        thread.start()
+        eventually(answers(spec.stack.url("incidents") + "/healthz"))
+        yield
+        stop.set()
+        thread.join(10)
+
+
+def test_alerts_that_would_not_be_taken_in_are_found(spec, machine, journal):
+    """The credential is the one that Alertmanager's configuration names."""
+    credential = spec.stack.state / "config" / "secrets" / WEBHOOK
+    write_private(credential, Tokens(spec.stack.state).webhook)
+    assert checks_of(spec)["alert delivery"].state == "ok"
+    write_private(credential, "another")
+    check = checks_of(spec)["alert delivery"]
+    assert not check.ok
+    assert "answered 401" in check.found
+    assert str(credential) in check.found
+    assert "alert delivery" not in checks_of(spec.model_copy(update={"stack": elsewhere(spec)}))
+
+
+def elsewhere(spec):
+    return spec.stack.model_copy(update={"state": spec.stack.state / "no-stack-here"})
 
 
 def test_how_to_get_what_is_missing_stands_once_for_all_programs(spec, machine):

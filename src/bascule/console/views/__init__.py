@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from bascule import times
 from bascule.console.parts import Parts
-from bascule.console.views.events import Event, History, OpenAlerts, history, open_alerts, resolved, timeline
+from bascule.console.views.events import (
+    IncidentHistory,
+    ListedEvent,
+    OpenAlerts,
+    history,
+    open_alerts,
+    resolved,
+    timeline,
+)
 from bascule.console.views.logs import LogRow, log_rows
-from bascule.console.views.plan import Plan, ShareRow, plan, share_rows
+from bascule.console.views.plan import ShareRow, ShownPlan, plan, share_rows
 from bascule.console.views.promises import Promises, promises
 from bascule.console.views.services import ServiceRow, beats, own_rows, service_rows
 from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, signal_groups, trigger_rows
-from bascule.console.views.verdict import Notice, VerdictView, notices, verdict_view
+from bascule.console.views.verdict import PageNotice, VerdictView, notices, verdict_view
 
-__all__ = ["History", "Page", "build", "history"]
+__all__ = ["IncidentHistory", "ConsolePage", "build", "history"]
 
 
 @dataclass(frozen=True)
-class Page:
+class ConsolePage:
     """One moment of the whole page."""
 
     now: datetime
-    notices: list[Notice]
+    notices: list[PageNotice]
     verdict: VerdictView
-    plan: Plan
+    plan: ShownPlan
     shares: list[ShareRow]
     groups: list[SignalGroup]
     gates: list[CheckRow]
     triggers: list[CheckRow]
     alerts: OpenAlerts
     journal_speaks: bool
-    resolved: list[Event]
-    timeline: list[Event]
+    resolved: list[ListedEvent]
+    timeline: list[ListedEvent]
     services: list[ServiceRow]
     own: list[ServiceRow]
     promises: Promises
     logs: list[LogRow]
 
 
-def build(parts: Parts, now: float) -> Page:
+def build(parts: Parts, now: float) -> ConsolePage:
     spec = parts.spec
     judge, journal = parts.judge.reading, parts.journal.reading
     traffic, health = parts.traffic.reading, parts.health.reading
@@ -47,8 +56,8 @@ def build(parts: Parts, now: float) -> Page:
     steps = plan(spec, journal, judge, now)
     beat = parts.alerting.reading
     has_stopped = beat.at is not None and not beats(spec, beat, now)
-    return Page(
-        now=datetime.fromtimestamp(now, UTC),
+    return ConsolePage(
+        now=times.moment(now),
         notices=notices(parts.sources, services, now),
         verdict=verdict_view(spec, judge, steps.number, now),
         plan=steps,

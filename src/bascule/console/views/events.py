@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bascule.console.answers import HEARTBEAT, HOLDING, Incident, TimelineEntry
-from bascule.console.parts import Health, Journal
+from bascule.api.models.journal import TimelineAnswer
+from bascule.console.answers import HEARTBEAT, HOLDING, Incident
+from bascule.console.parts import JournalReading, ServiceHealth
 from bascule.console.sources import Reading
-from bascule.conventions import PARTNER, SEGMENT
+from bascule.conventions import PARTNER, SEGMENT, Severity
 from bascule.prometheus import ActiveAlert
 
 SHOWN = 12  # entries of a list that grows for ever
-SEVERITIES = ("critical", "warning")
 TELLING = (
     "signal",
     "target",
@@ -30,7 +30,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Event:
+class ListedEvent:
     """One line of a list: when, what kind, what; `name` is the alert's own, where it is one."""
 
     at: datetime | None
@@ -50,14 +50,14 @@ class OpenAlerts:
     `holding` are those that hold the promotion and call nobody.
     """
 
-    incidents: list[Event]
-    holding: list[Event]
-    pending: list[Event]
+    incidents: list[ListedEvent]
+    holding: list[ListedEvent]
+    pending: list[ListedEvent]
     doubt: str = ""
 
 
 @dataclass(frozen=True)
-class History:
+class IncidentHistory:
     """Every incident that was read, the newest first."""
 
     incidents: list[Incident]
@@ -69,11 +69,11 @@ class History:
 
 
 def open_alerts(
-    reading: Reading[Journal], health: Reading[Health], now: float, alerting_stopped: bool = False
+    reading: Reading[JournalReading], health: Reading[ServiceHealth], now: float, alerting_stopped: bool = False
 ) -> OpenAlerts:
     journal, seen = reading.value, health.fresh(now)
     standing = [incident for incident in journal.incidents if incident.is_open] if journal else []
-    standing.sort(key=lambda each: (_gravity(each), each.starts or NEVER))
+    standing.sort(key=lambda each: (Severity.of(each.severity).rank, each.starts or NEVER))
     return OpenAlerts(
         incidents=[_incident(each) for each in standing if each.severity != HOLDING],
         holding=[_incident(each) for each in standing if each.severity == HOLDING],
@@ -88,32 +88,28 @@ def _doubt(journal_speaks: bool, alerting_stopped: bool) -> str:
     return "no heartbeat comes through the alerting" if alerting_stopped else ""
 
 
-def _gravity(incident: Incident) -> int:
-    return SEVERITIES.index(incident.severity) if incident.severity in SEVERITIES else len(SEVERITIES)
-
-
-def resolved(reading: Reading[Journal]) -> list[Event]:
+def resolved(reading: Reading[JournalReading]) -> list[ListedEvent]:
     journal = reading.value
     ended = [incident for incident in journal.incidents if not incident.is_open] if journal else []
     ended.sort(key=lambda each: each.resolved or each.starts or NEVER, reverse=True)
     return [_incident(each) for each in ended[:SHOWN]]
 
 
-def history(reading: Reading[Journal], now: float) -> History:
+def history(reading: Reading[JournalReading], now: float) -> IncidentHistory:
     incidents = reading.value.incidents if reading.value else ()
     newest_first = sorted(incidents, key=lambda each: each.starts or NEVER, reverse=True)
-    return History(newest_first, reading.is_fresh(now), reading.error)
+    return IncidentHistory(newest_first, reading.is_fresh(now), reading.error)
 
 
-def timeline(reading: Reading[Journal]) -> list[Event]:
+def timeline(reading: Reading[JournalReading]) -> list[ListedEvent]:
     """Changes of phase and annotations, the newest first."""
     journal = reading.value
     entries = sorted(journal.timeline, key=lambda entry: entry.at, reverse=True) if journal else []
     return [_entry(entry) for entry in entries[:SHOWN]]
 
 
-def _incident(incident: Incident) -> Event:
-    return Event(
+def _incident(incident: Incident) -> ListedEvent:
+    return ListedEvent(
         incident.starts,
         incident.severity,
         _title(incident),
@@ -134,7 +130,7 @@ def _text(incident: Incident) -> str:
     return incident.description or incident.summary
 
 
-def _pending(alerts: Sequence[ActiveAlert]) -> list[Event]:
+def _pending(alerts: Sequence[ActiveAlert]) -> list[ListedEvent]:
     """What will call somebody if it lasts: once by name, with how many there are."""
     calling = [alert for alert in alerts if alert.labels.get("severity") not in (HOLDING, HEARTBEAT)]
     many = Counter(alert.name for alert in calling)
@@ -142,14 +138,14 @@ def _pending(alerts: Sequence[ActiveAlert]) -> list[Event]:
     return [_waiting(first[name], f"{name} ×{count}" if count > 1 else name) for name, count in sorted(many.items())]
 
 
-def _waiting(alert: ActiveAlert, title: str) -> Event:
-    return Event(alert.active_at, "pending", title, alert.annotations.get("summary", ""), name=alert.name)
+def _waiting(alert: ActiveAlert, title: str) -> ListedEvent:
+    return ListedEvent(alert.active_at, "pending", title, alert.annotations.get("summary", ""), name=alert.name)
 
 
-def _entry(entry: TimelineEntry) -> Event:
+def _entry(entry: TimelineAnswer) -> ListedEvent:
     if entry.kind == "phase" and entry.number is not None:
         share = "" if entry.share is None else f": {entry.share:.0%}"
         said = ": ".join(filter(None, (entry.who, entry.why)))
         title = f"Phase {entry.number}{share}" if entry.number else f"Before the first phase{share}"
-        return Event(entry.at, "phase", title, said)
-    return Event(entry.at, entry.kind, entry.text, entry.who)
+        return ListedEvent(entry.at, "phase", title, said)
+    return ListedEvent(entry.at, entry.kind, entry.text, entry.who)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bascule.console.answers import LogStats
+from bascule.api.models.logs import LogStats, SourceStats
 from bascule.console.sources import Reading
 from bascule.conventions import State
 
@@ -28,13 +28,13 @@ def log_rows(reading: Reading[LogStats], now: float) -> list[LogRow]:
     return [_row(source, reading.is_fresh(now)) for source in stats.sources]
 
 
-def _row(source: LogStats.Source, is_fresh: bool) -> LogRow:
+def _row(source: SourceStats, is_fresh: bool) -> LogRow:
     state, word = _state(source, is_fresh)
     formats = ", ".join(f"{name} {count}" for name, count in sorted(source.formats.items()))
     return LogRow(source.source, sum(source.formats.values()), formats, source.unparsed, state, word)
 
 
-def _state(source: LogStats.Source, is_fresh: bool) -> tuple[State, str]:
+def _state(source: SourceStats, is_fresh: bool) -> tuple[State, str]:
     if not is_fresh:
         return State.NO_DATA, "no data now"
     if source.lag_seconds > LATE:

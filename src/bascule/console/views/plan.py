@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from bascule.api.models.journal import PhaseAnswer
+from bascule.api.models.verdict import JudgedPhase, VerdictAnswer
 from bascule.console import queries
-from bascule.console.answers import Opinion, PhaseAnswer
-from bascule.console.parts import Journal, Traffic
+from bascule.console.parts import JournalReading, TrafficReading
 from bascule.console.sources import Reading
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
@@ -26,7 +27,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ShownPlan:
     """`number` is None when neither the journal nor the judge tells it; 0 is before the first phase."""
 
     steps: list[Step]
@@ -59,18 +60,21 @@ class ShareRow:
     query: str
 
 
-def plan(spec: Spec, journal: Reading[Journal], judge: Reading[Opinion], now: float) -> Plan:
+def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float) -> ShownPlan:
     phase = _phase(journal, judge, now)
     number = phase.number if phase else None
     steps = [Step(i, each.share, each.hold, _place(i, number)) for i, each in enumerate(spec.phases, start=1)]
     if phase is None or number is None:
-        return Plan(steps, None, None, None, None, None)
+        return ShownPlan(steps, None, None, None, None, None)
     hold = spec.phases[number - 1].hold if 0 < number <= len(spec.phases) else None
     held = None if phase.started is None else now - phase.started.timestamp()
-    return Plan(steps, number, phase.share, phase.started, held, hold, phase.who, phase.why)
+    who, why = (phase.who, phase.why) if isinstance(phase, PhaseAnswer) else ("", "")
+    return ShownPlan(steps, number, phase.share, phase.started, held, hold, who, why)
 
 
-def _phase(journal: Reading[Journal], judge: Reading[Opinion], now: float) -> PhaseAnswer | None:
+def _phase(
+    journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float
+) -> PhaseAnswer | JudgedPhase | None:
     """The journal's word counts; the judge's when the journal is silent."""
     kept, opinion = journal.fresh(now), judge.fresh(now)
     if kept is not None:
@@ -84,9 +88,9 @@ def _place(step: int, number: int | None) -> str:
     return "now" if step == number else "done"
 
 
-def share_rows(spec: Spec, reading: Reading[Traffic], held: float | None, now: float) -> list[ShareRow]:
+def share_rows(spec: Spec, reading: Reading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
     """A row for each segment and one for all; `held` is how long the present phase lasts (seconds)."""
-    traffic = reading.fresh(now) or Traffic()
+    traffic = reading.fresh(now) or TrafficReading()
     settling = held is not None and held < queries.window_seconds(spec) + SETTLE
     seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)
     if not spec.segments.named and seen <= {""}:
@@ -96,20 +100,20 @@ def share_rows(spec: Spec, reading: Reading[Traffic], held: float | None, now: f
     return [*rows, _total_row(spec, traffic, rows)]
 
 
-def _share_row(spec: Spec, segment: str, traffic: Traffic, settling: bool) -> ShareRow:
+def _share_row(spec: Spec, segment: str, traffic: TrafficReading, settling: bool) -> ShareRow:
     planned, actual, rate = traffic.planned.get(segment), traffic.share.get(segment), _rate(traffic, segment)
     state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate), settling)
     return ShareRow(segment, planned, actual, rate, state, word, queries.share_by_segment(spec))
 
 
-def _only_row(spec: Spec, traffic: Traffic, settling: bool) -> ShareRow:
-    """Traffic without segments: the plan is for all of it."""
+def _only_row(spec: Spec, traffic: TrafficReading, settling: bool) -> ShareRow:
+    """TrafficReading without segments: the plan is for all of it."""
     planned, actual, rate = traffic.planned.get(TOTAL_SEGMENT), traffic.total_share, _rate(traffic, "")
     state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate), settling)
     return ShareRow(TOTAL_SEGMENT, planned, actual, rate, state, word, queries.share_total(spec))
 
 
-def _total_row(spec: Spec, traffic: Traffic, rows: list[ShareRow]) -> ShareRow:
+def _total_row(spec: Spec, traffic: TrafficReading, rows: list[ShareRow]) -> ShareRow:
     """All segments together: what the plan means for them depends on their mix at present."""
     known = [(row.planned, row.rate) for row in rows if row.planned is not None and row.rate is not None]
     rate = sum(rate for _, rate in known)
@@ -128,7 +132,7 @@ def _tolerance(spec: Spec, planned: float | None, rate: float | None) -> float:
     return spec.thresholds.share_tolerance + noise
 
 
-def _rate(traffic: Traffic, segment: str) -> float | None:
+def _rate(traffic: TrafficReading, segment: str) -> float | None:
     rates = [by[segment] for by in (traffic.baseline_rate, traffic.candidate_rate) if segment in by]
     return sum(rates) if rates else None
 

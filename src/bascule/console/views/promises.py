@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bascule import slo
 from bascule.console import figures, queries
 from bascule.console.parts import Kept
 from bascule.console.sources import Reading
 from bascule.conventions import State
-from bascule.spec import Objective, Spec
+from bascule.slo import EXACT, Slo
+from bascule.spec import Spec
 
-WORDS = {State.OK: "kept", State.BAD: "missed", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
+WORDS = {State.OK: "kept", State.BAD: "missed", State.NO_DATA: "no data"}
 FRESH = 45.0  # seconds: these are read every 15 s
 
 
@@ -39,24 +41,21 @@ class Promises:
 def promises(spec: Spec, reading: Reading[Kept], now: float) -> Promises:
     age = reading.age(now)
     kept = reading.value if age is not None and age <= FRESH else None
-    rows = [_row(spec, name, kept.good.get(name) if kept else None) for name in spec.slas.named]
-    return Promises(rows, min(3600.0, kept.covered) if kept else 0.0)
+    rows = [_row(each, kept.good.get(each.name) if kept else None) for each in slo.all_of(spec)]
+    return Promises(rows, min(queries.LOOK_BACK, kept.covered) if kept else 0.0)
 
 
-def _row(spec: Spec, name: str, good: float | None) -> PromiseRow:
-    sla = spec.slas.named[name]
-    objective = Objective.parse(sla.objective)
-    query = queries.good_share(spec, name)
-    state = State.NOT_APPLICABLE if query is None else _state(objective, good)
-    burn = None if good is None or objective.budget <= 0 else (1 - good) / objective.budget
-    shown = 1 - good if good is not None and objective.ceiling is not None else good
+def _row(each: Slo, good: float | None) -> PromiseRow:
+    shown = None if good is None else each.goal.shown(good)
+    state = State.NO_DATA if good is None else State.OK if good >= each.goal.share - EXACT else State.BAD
+    burn = None if good is None else (1 - good) / each.budget
     return PromiseRow(
-        name, objective.written, sla.window, figures.percent(shown), figures.multiple(burn), state, WORDS[state],
-        query or "no signal of the spec measures it",
-    )  # fmt: skip
-
-
-def _state(objective: Objective, good: float | None) -> State:
-    if good is None:
-        return State.NO_DATA
-    return State.OK if good >= objective.share else State.BAD
+        each.name,
+        each.goal.written,
+        each.window,
+        figures.percent(shown),
+        figures.multiple(burn),
+        state,
+        WORDS[state],
+        each.promql(queries.LOOK_BACK),
+    )

@@ -12,31 +12,49 @@ from urllib.parse import urlencode
 
 from fastapi import Query
 
+from bascule.api.models.logs import MOST_LINES, LogLine, Search
 from bascule.console import figures
-from bascule.console.answers import LogLine
 from bascule.console.views.logs import LogRow, log_rows
 from bascule.errors import BasculeError
 
 if TYPE_CHECKING:
     from bascule.console.parts import Parts
 
-MOST = 1000  # lines that one search may bring; the counts by source are over these
 SHOWN = 200  # of them, the latest
 LONGEST = 2000  # characters of one text that are shown
-SPANS = {"5m": "5 minutes", "15m": "15 minutes", "1h": "hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days",
-         "": "everything kept"}  # fmt: skip
+SPANS = {
+    "5m": "5 minutes",
+    "15m": "15 minutes",
+    "1h": "hour",
+    "6h": "6 hours",
+    "24h": "24 hours",
+    "7d": "7 days",
+    "": "everything kept",
+}
 LEVELS = {"": "any level", "warning": "warnings and worse", "error": "errors and worse"}
 STATUSES = {"": "any status", "400": "4xx and 5xx", "500": "5xx"}
 WARNINGS, ERRORS = "warn|warning", "err|error|crit|critical|fatal|severe|alert|emerg|panic"
 LEVEL_CONDITIONS = {"warning": f"level~(?i)^({WARNINGS}|{ERRORS})$", "error": f"level~(?i)^({ERRORS})$"}
-APART = ("timestamp", "offset", "source", "format", "level", "version", "version_from", "status", "message", "method",
-         "endpoint", "response_time")  # fmt: skip
+APART = (
+    "timestamp",
+    "offset",
+    "source",
+    "format",
+    "level",
+    "version",
+    "version_from",
+    "status",
+    "message",
+    "method",
+    "endpoint",
+    "response_time",
+)
 
 Short = Annotated[str, Query(max_length=500)]
 
 
 @dataclass(frozen=True)
-class Asked:
+class LogSearch:
     """The form's fields; `where` holds further conditions, joined by ` and `."""
 
     text: Short = ""
@@ -54,10 +72,9 @@ class Asked:
         return [each for each in [*told, *re.split(r"\s+and\s+", self.where.strip())] if each]
 
     @property
-    def query(self) -> str:
+    def search(self) -> Search:
         """As the logs role takes it."""
-        fields = [("text", self.text), ("limit", str(MOST)), *(("where", each) for each in self.conditions)]
-        return urlencode(fields + ([("since", self.since)] if self.since else []))
+        return Search(text=self.text, since=self.since, where=self.conditions, limit=MOST_LINES)
 
     def without_source(self) -> str:
         """The same question about every source, as this page takes it; the page adds the source."""
@@ -65,7 +82,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Line:
+class ShownLine:
     """One line as it is shown; `look` says how it should strike the eye: bad, warn or not at all."""
 
     at: datetime | None
@@ -80,11 +97,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Found:
-    """`problem` is why there are no lines to show, in the words of who refused; `total` is cut off at MOST."""
+class FoundLines:
+    """`problem` is why there are no lines to show, in the words of who refused; `total` is cut off at MOST_LINES."""
 
-    asked: Asked
-    lines: list[Line]
+    asked: LogSearch
+    lines: list[ShownLine]
     total: int
     by_source: dict[str, int]
     sources: list[LogRow]
@@ -92,7 +109,7 @@ class Found:
 
     @property
     def is_cut(self) -> bool:
-        return self.total >= MOST
+        return self.total >= MOST_LINES
 
     @property
     def options(self) -> list[str]:
@@ -101,19 +118,19 @@ class Found:
         return sorted(names)
 
 
-def found(parts: Parts, asked: Asked, now: float) -> Found:
+def found(parts: Parts, asked: LogSearch, now: float) -> FoundLines:
     """Ask the logs role; it answers whatever the form holds, or says why not."""
     sources = log_rows(parts.logs.reading, now)
     try:
-        lines = parts.search(asked.query)
+        lines = parts.search(asked.search)
     except BasculeError as error:
-        return Found(asked, [], 0, {}, sources, f"{error.what}. {error.mend}".rstrip(" ."))
+        return FoundLines(asked, [], 0, {}, sources, f"{error.what}. {error.mend}".rstrip(" ."))
     by_source = Counter(visible(line.source) for line in lines)
-    return Found(asked, [_line(each) for each in lines[:SHOWN]], len(lines), dict(by_source), sources)
+    return FoundLines(asked, [_line(each) for each in lines[:SHOWN]], len(lines), dict(by_source), sources)
 
 
-def _line(line: LogLine) -> Line:
-    return Line(
+def _line(line: LogLine) -> ShownLine:
+    return ShownLine(
         at=line.timestamp,
         source=visible(line.source),
         format=visible(line.format),

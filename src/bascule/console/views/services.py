@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bascule import times
 from bascule.console import figures
-from bascule.console.parts import Health
+from bascule.console.parts import ServiceHealth
 from bascule.console.sources import STALE_AFTER, Reading, Source
 from bascule.conventions import State
 from bascule.prometheus import Sample
@@ -34,14 +35,14 @@ class ServiceRow:
     since: datetime | None = None
 
 
-def service_rows(spec: Spec, reading: Reading[Health], now: float) -> list[ServiceRow]:
+def service_rows(spec: Spec, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
     health = reading.fresh(now)
     rows = [_row(spec, name, service.kind, health, now) for name, service in spec.services.items()]
     rows += [_probe(name, health) for name in spec.probes]
     return sorted(rows, key=lambda row: WORST_FIRST.index(row.state))
 
 
-def own_rows(parts: Parts, reading: Reading[Health], now: float) -> list[ServiceRow]:
+def own_rows(parts: Parts, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
     """The parts that watch: those the page reads itself by their answer, the rest by Prometheus."""
     asked: tuple[Source[Any], ...] = (parts.traffic, parts.judge, parts.journal, parts.logs)
     rows = [_asked(source, now) for source in asked]
@@ -51,7 +52,7 @@ def own_rows(parts: Parts, reading: Reading[Health], now: float) -> list[Service
 def _beating(parts: Parts, now: float) -> ServiceRow:
     """Whether an alert gets from Prometheus to Alertmanager: one that always fires has just done so."""
     reading = parts.alerting.reading
-    since = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
+    since = None if reading.at is None else times.moment(reading.at)
     if beats(parts.spec, reading, now):
         return ServiceRow("alerting", "alerts", State.OK, "works", "heartbeat", "", parts.heartbeat, since)
     return ServiceRow("alerting", "alerts", State.NO_DATA, "no data", "last heartbeat", "", parts.heartbeat, since)
@@ -75,7 +76,7 @@ def _asked(source: Source[Any], now: float) -> ServiceRow:
     return ServiceRow(source.name, "part", state, word, reading.error, age, "asked by this page itself")
 
 
-def _row(spec: Spec, name: str, kind: str, health: Health | None, now: float) -> ServiceRow:
+def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: float) -> ServiceRow:
     query = f'up{{job="{name}"}}'
     if health is None:
         return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus is silent", "", query)
@@ -90,7 +91,7 @@ def _row(spec: Spec, name: str, kind: str, health: Health | None, now: float) ->
 
 
 def _answering(
-    name: str, kind: str, samples: list[Sample], ups: list[Sample], health: Health, query: str
+    name: str, kind: str, samples: list[Sample], ups: list[Sample], health: ServiceHealth, query: str
 ) -> ServiceRow:
     down = [sample for sample in ups if sample.value == 0]
     behind = [s for s in samples if s.labels.get("__name__") in ("redis_up", "nginx_up") and s.value == 0]
@@ -102,7 +103,7 @@ def _answering(
     return ServiceRow(name, kind, State.BAD, "down", detail, age, query)
 
 
-def _probe(name: str, health: Health | None) -> ServiceRow:
+def _probe(name: str, health: ServiceHealth | None) -> ServiceRow:
     query = f'probe_success{{job="probe-{name}"}}'
     samples = _of_probe(name, health.samples if health else ())
     if not samples:
@@ -117,7 +118,7 @@ def _of_probe(name: str, samples: Iterable[Sample]) -> list[Sample]:
     return [s for s in samples if s.labels.get("job") == job and s.labels.get("__name__") == "probe_success"]
 
 
-def _error(job: str, health: Health) -> str:
+def _error(job: str, health: ServiceHealth) -> str:
     """Why the scrape fails, in the last words of Prometheus' message: `connection refused`."""
     error = next((t.last_error for t in health.targets if t.job == job and t.last_error), "")
     return error.rpartition(": ")[2] or "it does not answer"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from bascule.api.models.verdict import GateAnswer, SignalAnswer, TriggerAnswer, VerdictAnswer
 from bascule.console import figures, queries
-from bascule.console.answers import GateOpinion, Opinion, SignalOpinion, TriggerOpinion
 from bascule.console.sources import Reading
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
@@ -18,12 +18,18 @@ THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line stand
 REST = ""  # the group of signals that the spec does not declare
 UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them
 GATE_WORDS = {
-    State.OK: "holds", State.BAD: "not met", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
-}  # fmt: skip
+    State.OK: "holds",
+    State.BAD: "not met",
+    State.NO_DATA: "no data",
+    State.NOT_APPLICABLE: "not in this phase",
+}
 COUNTING = re.compile(r" for \S.* of \S")  # a trigger that is beyond its bound, but not yet for long enough
 TRIGGER_WORDS = {
-    State.OK: "clear", State.BAD: "triggered", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not in this phase",
-}  # fmt: skip
+    State.OK: "clear",
+    State.BAD: "triggered",
+    State.NO_DATA: "no data",
+    State.NOT_APPLICABLE: "not in this phase",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class SignalRow:
     evidence: str
     bar: float | None
     alarm_since: datetime | None
-    opinion: SignalOpinion
+    opinion: SignalAnswer
     queries: Mapping[str, str]
 
 
@@ -73,7 +79,7 @@ class CheckRow:
     text: str
 
 
-def signal_groups(spec: Spec, reading: Reading[Opinion], now: float) -> list[SignalGroup]:
+def signal_groups(spec: Spec, reading: Reading[VerdictAnswer], now: float) -> list[SignalGroup]:
     """A group for each declared signal, with rows once the judge has spoken; old rows are no data."""
     opinion = reading.value
     told = opinion.signals if opinion else []
@@ -100,7 +106,7 @@ def row_key(signal: str, segment: str) -> str:
     return sha256(f"{signal}\0{segment}".encode()).hexdigest()[:12]
 
 
-def signal_row(spec: Spec, told: SignalOpinion, is_fresh: bool) -> SignalRow:
+def signal_row(spec: Spec, told: SignalAnswer, is_fresh: bool) -> SignalRow:
     declared = spec.signals.get(told.signal)
     unit = told.unit or (declared.unit if declared else "")
     state = told.state if is_fresh else State.NO_DATA
@@ -124,7 +130,7 @@ def signal_row(spec: Spec, told: SignalOpinion, is_fresh: bool) -> SignalRow:
     )
 
 
-def _word(spec: Spec, state: State, told: SignalOpinion, is_fresh: bool) -> str:
+def _word(spec: Spec, state: State, told: SignalAnswer, is_fresh: bool) -> str:
     if not is_fresh:
         return "no data now"
     words = {
@@ -136,13 +142,13 @@ def _word(spec: Spec, state: State, told: SignalOpinion, is_fresh: bool) -> str:
     return words[state]
 
 
-def _interval(told: SignalOpinion, unit: str) -> str:
+def _interval(told: SignalAnswer, unit: str) -> str:
     if told.effect_low is None or told.effect_high is None:
         return ""
     return figures.between(told.effect_low, told.effect_high, unit)
 
 
-def _forest(told: SignalOpinion, better: str) -> Forest | None:
+def _forest(told: SignalAnswer, better: str) -> Forest | None:
     if told.effect is None or told.effect_low is None or told.effect_high is None:
         return None
     harm = 1 if better == "lower" else -1
@@ -151,36 +157,36 @@ def _forest(told: SignalOpinion, better: str) -> Forest | None:
     return Forest(*(50 + 46 * bound / reach for bound in (bounds[0], harm * told.effect, bounds[1])))
 
 
-def _evidence(told: SignalOpinion) -> str:
+def _evidence(told: SignalAnswer) -> str:
     if told.evidence is None or told.threshold is None:
         return figures.MISSING
     return f"{max(0.0, told.evidence):.1f} of {told.threshold:.1f}"
 
 
-def _bar(told: SignalOpinion) -> float | None:
+def _bar(told: SignalAnswer) -> float | None:
     """How far the evidence bar is filled, 0 to 100, the alarm line at THRESHOLD_AT."""
     if told.evidence is None or not told.threshold:
         return None
     return round(min(100.0, max(0.0, THRESHOLD_AT * told.evidence / told.threshold)), 1)
 
 
-def gate_rows(reading: Reading[Opinion], now: float) -> list[CheckRow]:
+def gate_rows(reading: Reading[VerdictAnswer], now: float) -> list[CheckRow]:
     told = reading.value.gates if reading.value else []
     return [_gate_row(gate, reading.is_fresh(now)) for gate in told]
 
 
-def trigger_rows(reading: Reading[Opinion], now: float) -> list[CheckRow]:
+def trigger_rows(reading: Reading[VerdictAnswer], now: float) -> list[CheckRow]:
     told = reading.value.rollback if reading.value else []
     return [_trigger_row(trigger, reading.is_fresh(now)) for trigger in told]
 
 
-def _gate_row(gate: GateOpinion, is_fresh: bool) -> CheckRow:
+def _gate_row(gate: GateAnswer, is_fresh: bool) -> CheckRow:
     """No data *enough* is something else than no data: there is a figure, and its interval is still on both sides."""
     undecided = gate.state is State.NO_DATA and gate.value is not None and "not yet decided" in gate.text
     return _check(gate.gate, gate.state, is_fresh, undecided, GATE_WORDS, gate.text)
 
 
-def _trigger_row(trigger: TriggerOpinion, is_fresh: bool) -> CheckRow:
+def _trigger_row(trigger: TriggerAnswer, is_fresh: bool) -> CheckRow:
     undecided = trigger.state is State.OK and COUNTING.search(trigger.text) is not None
     return _check(trigger.when, trigger.state, is_fresh, undecided, TRIGGER_WORDS, trigger.text)
 

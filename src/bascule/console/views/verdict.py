@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from bascule import times
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import figures
-from bascule.console.answers import Opinion
 from bascule.console.sources import Reading, Source
 from bascule.console.views.services import ServiceRow
 from bascule.conventions import State, Verdict
@@ -52,7 +53,7 @@ class VerdictView:
 
 
 @dataclass(frozen=True)
-class Notice:
+class PageNotice:
     """Something the reader must know before believing the rest. `key` stays the same while it lasts."""
 
     key: str
@@ -61,27 +62,32 @@ class Notice:
     age: str = ""
 
 
-def verdict_view(spec: Spec, reading: Reading[Opinion], phase: int | None, now: float) -> VerdictView:
+def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None, now: float) -> VerdictView:
     """`phase`: the plan's present step, None when it is not known."""
     opinion = reading.fresh(now)
     if opinion is None and reading.value and reading.answers(now) and reading.value.verdict is Verdict.NO_DATA:
         opinion = reading.value  # it cannot look, and says why
     if opinion is None:
         return _silent(reading, now)
-    said = None if reading.at is None else datetime.fromtimestamp(reading.at, UTC)
+    said = None if reading.at is None else times.moment(reading.at)
     return VerdictView(
-        opinion.verdict, WORDS[opinion.verdict], opinion.since, opinion.reasons,
-        advice=_advice(spec, opinion.verdict, phase), said=said, command=_command(spec, opinion.verdict, phase),
-    )  # fmt: skip
+        opinion.verdict,
+        WORDS[opinion.verdict],
+        opinion.since,
+        opinion.reasons,
+        advice=_advice(spec, opinion.verdict, phase),
+        said=said,
+        command=_command(spec, opinion.verdict, phase),
+    )
 
 
-def _silent(reading: Reading[Opinion], now: float) -> VerdictView:
+def _silent(reading: Reading[VerdictAnswer], now: float) -> VerdictView:
     """No fresh opinion is no verdict, whatever the last one was."""
     advice = "Promote nothing. See below which part is down, and start it again."
     if reading.value is None or reading.at is None:
         reason = reading.error or "The judge has not spoken yet."
         return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None)
-    since = datetime.fromtimestamp(reading.at, UTC)
+    since = times.moment(reading.at)
     silence = "The judge answers, but has not looked at the figures since."
     reasons = [silence if reading.answers(now) else "The judge is silent."] + [reading.error] * bool(reading.error)
     then = WORDS[reading.value.verdict]
@@ -123,23 +129,22 @@ def _command(spec: Spec, verdict: Verdict, phase: int | None) -> str:
             return ""
 
 
-def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now: float) -> list[Notice]:
+def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now: float) -> list[PageNotice]:
     """What is silent or down, the gravest first."""
     silent = [_notice(source, now) for source in sources if not source.reading.is_fresh(now)]
     prometheus_is_silent = any(notice.key == "prometheus" for notice in silent)
     if prometheus_is_silent:
         silent = [notice for notice in silent if notice.key != "services"]
-    down = [Notice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age) for row in services if _is_down(row)]
-    return down + silent
+    return [_down(row) for row in services if row.state is State.BAD] + silent
 
 
-def _is_down(row: ServiceRow) -> bool:
-    return row.state is State.BAD
+def _down(row: ServiceRow) -> PageNotice:
+    return PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
 
 
-def _notice(source: Source[Any], now: float) -> Notice:
+def _notice(source: Source[Any], now: float) -> PageNotice:
     reading = source.reading
     age = reading.age(now)
     title = f"No data from {TITLES[source.name]}"
     text = WITHOUT[source.name] + (f". {reading.error}" if reading.error else "")
-    return Notice(source.name, title, text, "" if age is None else f"for {figures.span(age)}")
+    return PageNotice(source.name, title, text, "" if age is None else f"for {figures.span(age)}")

@@ -14,9 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from bascule.errors import AlreadyRunning, Unreachable, UsageError
+from bascule.api import LogsClient
+from bascule.errors import AlreadyRunning, UsageError
 from bascule.logs.parsing.columns import Chunk
 from bascule.logs.parsing.intake import Batch, Intake, intake
 from bascule.logs.reading.files import FileSource, lines_of
@@ -93,13 +92,11 @@ def forget(spec: Spec, user: str) -> int:
 
 
 def _forget_there(spec: Spec, user: str) -> int:
-    url = spec.stack.url("logs")
+    client = LogsClient(spec)
     try:
-        answer = httpx.post(f"{url}/api/forget", json={"user": user}, timeout=600)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise Unreachable(f"the logs role at {url} has the store and does not answer: {error}", "stop it") from error
-    return int(answer.json()["rows"])
+        return client.forget(user)
+    finally:
+        client.close()
 
 
 # ---------------------------------------------------------------- ingesting

@@ -11,13 +11,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, Query
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bascule import conventions
+from bascule.api.models.logs import Forget, Forgotten, LogLine, LogStats, Search, UsageRow
+from bascule.api.server import application, serve
 from bascule.conventions import State
-from bascule.errors import StoreError, UsageError
+from bascule.errors import StoreError
 from bascule.logs.parsing.intake import Intake, intakes
 from bascule.logs.reading.beats import REMEMBERED, BeatsReceiver
 from bascule.logs.reading.files import FileSource
@@ -30,7 +32,6 @@ from bascule.logs.storing.forget import forget_user
 from bascule.logs.storing.places import pseudonyms_of, root_of
 from bascule.logs.storing.segments import identities
 from bascule.logs.storing.store import LogStore, open_store
-from bascule.processes.serving import add_metrics_page, serve_until
 from bascule.spec import Spec
 from bascule.spec.log_patterns import log_index
 
@@ -63,7 +64,7 @@ def _run(spec: Spec, store: LogStore, stop: threading.Event) -> None:
     for thread in threads:
         thread.start()
     try:
-        serve_until(stop, application(spec, pipeline, upkeep), spec.stack.listen, spec.stack.ports.logs)
+        serve(stop, pages(spec, pipeline, upkeep), spec, "logs")
     finally:
         stop.set()
         for thread in threads:
@@ -200,40 +201,32 @@ def _gauge(metric: conventions.Metric) -> GaugeMetricFamily:
     return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
 
 
-def application(spec: Spec, pipeline: Pipeline, upkeep: Upkeep) -> FastAPI:
-    app = FastAPI(title="Bascule logs", docs_url=None, redoc_url=None)
+def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep) -> FastAPI:
     registry = CollectorRegistry()
     registry.register(pipeline)
     registry.register(upkeep)
-    add_metrics_page(app, registry)
+    app = application(spec, "logs", registry)
     reader = query.LogReader(root_of(spec))
 
-    @app.get("/api/stats")
+    @app.get("/api/stats", response_model=LogStats)
     def stats() -> dict[str, Any]:
         consumers = [{"version": v, "window": w, "users": round(n)} for v, w, n in list(upkeep.counts)]
         kept = [vars(figure) for figure in list(upkeep.figures)]
         aside = [path.name for path in upkeep.store.set_aside]
         return pipeline.stats() | {"consumers": consumers, "retention": kept, "set_aside": aside}
 
-    @app.get("/api/search")
-    def search(
-        text: str = "", since: str | None = None, where: Annotated[list[str] | None, Query()] = None, limit: int = 100
-    ) -> list[dict[str, Any]]:
-        try:
-            return query.search(reader, text, query.moment(since), where or [], min(limit, 1000))
-        except UsageError as error:
-            raise HTTPException(400, str(error)) from error
+    @app.get("/api/search", response_model=list[LogLine], response_model_exclude_unset=True)
+    def search(asked: Annotated[Search, Query()]) -> list[dict[str, Any]]:
+        """The latest lines that hold a text and meet every condition."""
+        return query.search(reader, asked.text, query.moment(asked.since), asked.where, asked.limit)
 
-    @app.get("/api/usage")
-    def usage(since: str | None = None) -> list[dict[str, Any]]:
-        try:
-            return query.usage(reader, query.moment(since))
-        except UsageError as error:
-            raise HTTPException(400, str(error)) from error
+    @app.get("/api/usage", response_model=list[UsageRow], response_model_exclude_unset=True)
+    def usage(since: Annotated[str, Query(max_length=100)] = "") -> list[dict[str, Any]]:
+        return query.usage(reader, query.moment(since))
 
     @app.post("/api/forget")
-    def forget(request: dict[str, str]) -> dict[str, int]:
-        return {"rows": forget_in(spec, upkeep, request.get("user", ""))}
+    def forget(asked: Forget) -> Forgotten:
+        return Forgotten(rows=forget_in(spec, upkeep, asked.user))
 
     return app
 

@@ -26,6 +26,7 @@ from bascule.logs.storing import segments
 from bascule.logs.storing.disk import DISK, Disk
 from bascule.logs.storing.segments import IDENTITY, LogSegment
 from bascule.spec.model import SearchEngine
+from bascule.transport import is_local
 
 BULK_ROWS = 2_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
@@ -56,7 +57,10 @@ class SearchClient:
         password = self.settings.password_file and self.settings.password_file.read_text().strip()
         auth = (self.settings.username, password or "") if self.settings.username else None
         verify: Any = str(self.settings.ca) if self.settings.ca else True
-        self.client = httpx.Client(base_url=self.settings.url, auth=auth, verify=verify, timeout=30)
+        through_proxies = not is_local(self.settings.url)
+        self.client = httpx.Client(
+            base_url=self.settings.url, auth=auth, verify=verify, timeout=30, trust_env=through_proxies
+        )
 
     def prepare(self) -> None:
         """Put the policy that drops old indices (ILM or ISM) and the index template in place.

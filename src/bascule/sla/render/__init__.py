@@ -34,9 +34,12 @@ FORMATS: Final[Mapping[str, _Renderer]] = {
 }
 SUFFIXES: Final[Mapping[str, str]] = {"html": "html", "pdf": "pdf", "markdown": "md", "csv": "csv", "json": "json"}
 MEDIA_TYPES: Final[Mapping[str, str]] = {
-    "html": "text/html", "pdf": "application/pdf", "markdown": "text/markdown", "csv": "text/csv",
+    "html": "text/html",
+    "pdf": "application/pdf",
+    "markdown": "text/markdown",
+    "csv": "text/csv",
     "json": "application/json",
-}  # fmt: skip
+}
 
 
 def render(report: Report, form: str, language: str = "en") -> bytes:

@@ -11,16 +11,46 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from bascule.conventions import Severity
 from bascule.sla.render.numbers import Numbers
-from bascule.sla.report import Episode, Kind, Mark, Objective, Point, Promise, Report
+from bascule.sla.report import Episode, ObjectiveReport, Point, Report, TimelineMark
+from bascule.slo import Goal
 
 INK, MUTED, GRID, LINE, BAD, PLAN, PLANNED, GAP = (
-    "#1b2533", "#5b6878", "#e3e8ee", "#1f5fbf", "#c02f2a", "#6b4fa3", "#c9d2dd", "#f1f4f7",
-)  # fmt: skip
+    "#1b2533",
+    "#5b6878",
+    "#e3e8ee",
+    "#1f5fbf",
+    "#c02f2a",
+    "#6b4fa3",
+    "#c9d2dd",
+    "#f1f4f7",
+)
 _TICK_SECONDS: Final = (
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000,
-    604800, 1209600, 2592000,
-)  # fmt: skip
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10800,
+    21600,
+    43200,
+    86400,
+    172800,
+    432000,
+    604800,
+    1209600,
+    2592000,
+)
 _MOST_TICKS: Final = 8
 
 
@@ -52,7 +82,7 @@ class Frame:
         return self.height - self.bottom
 
 
-def value_chart(report: Report, objective: Objective, numbers: Numbers, label: str) -> Markup:
+def value_chart(report: Report, objective: ObjectiveReport, numbers: Numbers, label: str) -> Markup:
     """What was measured over the span, with the promise as a line and what happened behind it."""
     frame = _frame(report, objective.chart, objective.promise)
     parts = [
@@ -61,12 +91,12 @@ def value_chart(report: Report, objective: Objective, numbers: Numbers, label: s
         _levels(frame, lambda v: numbers.mark(objective.promise, v)),
         _curve(objective.chart, frame),
         _breaches(objective.chart, frame, objective.promise),
-        _promise_line(frame, objective.promise, numbers),
+        _goal_line(frame, objective.promise, numbers),
     ]
     return _picture(frame, label, parts)
 
 
-def track_chart(report: Report, objective: Objective, numbers: Numbers, label: str) -> Markup:
+def track_chart(report: Report, objective: ObjectiveReport, numbers: Numbers, label: str) -> Markup:
     """Window by window against the promise; those side by side, as days are, with a dot each."""
     frame = replace(_frame(report, objective.track, objective.promise), height=130.0)
     parts = [
@@ -75,12 +105,12 @@ def track_chart(report: Report, objective: Objective, numbers: Numbers, label: s
         _curve(objective.track, frame),
         Markup("").join(_windows(objective, frame, numbers)) if objective.window_kind != "rolling" else Markup(""),
         _breaches(objective.track, frame, objective.promise),
-        _promise_line(frame, objective.promise, numbers),
+        _goal_line(frame, objective.promise, numbers),
     ]
     return _picture(frame, label, parts)
 
 
-def budget_chart(report: Report, objective: Objective, numbers: Numbers, label: str) -> Markup:
+def budget_chart(report: Report, objective: ObjectiveReport, numbers: Numbers, label: str) -> Markup:
     """How much of the window's budget was left as the span went on."""
     frame = Frame(720, 130, 60, 14, 14, 26, report.start, report.end, 0.0, 1.0)
     left = [replace(p, value=None if p.value is None else max(0.0, 1 - p.value)) for p in objective.spending]
@@ -88,7 +118,7 @@ def budget_chart(report: Report, objective: Objective, numbers: Numbers, label: 
     return _picture(frame, label, parts)
 
 
-def spark(objective: Objective, label: str) -> Markup:
+def spark(objective: ObjectiveReport, label: str) -> Markup:
     """A small curve without axes, for the first page."""
     points = objective.chart
     if not points:
@@ -96,7 +126,7 @@ def spark(objective: Objective, label: str) -> Markup:
     whole = Frame(200, 32, 1, 1, 4, 4, points[0].start, points[-1].end)
     low, high = _range(points, objective.promise)
     frame = replace(whole, low=low, high=high)
-    y = frame.y(_limit(objective.promise))
+    y = frame.y(objective.promise.bound)
     target = _line(1, y, 199, y, BAD, 'stroke-dasharray="3 3" stroke-width="1" opacity=".7" class="bad-stroke"')
     return _picture(frame, label, [target, _curve(points, frame), _breaches(points, frame, objective.promise)])
 
@@ -112,8 +142,8 @@ def timeline(report: Report, numbers: Numbers, words: Callable[[str], str]) -> M
     for lane in rows:
         for episode in lane:
             x, end = frame.x(episode.start), frame.x(episode.end if episode.end is not None else report.end)
-            colour = BAD if episode.severity == "critical" else "#b26a00"
-            kind = "bad-fill" if episode.severity == "critical" else "warn-fill"
+            colour = BAD if episode.severity == Severity.CRITICAL else "#b26a00"
+            kind = "bad-fill" if episode.severity == Severity.CRITICAL else "warn-fill"
             title = f"{episode.alert} {episode.where}"
             parts.append(_rect(x, top, max(3.0, end - x), 10, colour, f'rx="2" class="{kind}"', title))
         top += 16
@@ -135,7 +165,7 @@ def _lanes(report: Report) -> list[list[Episode]]:
     return lanes
 
 
-def _flags(frame: Frame, marks: Iterable[Mark]) -> list[Markup]:
+def _flags(frame: Frame, marks: Iterable[TimelineMark]) -> list[Markup]:
     """A stroke for each mark, and its words where they do not run into the ones before."""
     result: list[Markup] = []
     free = 0.0
@@ -159,22 +189,16 @@ def _short(text: str) -> str:
 # ---------------------------------------------------------------- pieces of a picture
 
 
-def _frame(report: Report, points: Sequence[Point], promise: Promise) -> Frame:
-    low, high = _range(points, promise)
+def _frame(report: Report, points: Sequence[Point], goal: Goal) -> Frame:
+    low, high = _range(points, goal)
     return Frame(720, 172, 60, 14, 14, 26, report.start, report.end, low, high)
 
 
-def _limit(promise: Promise) -> float:
-    return (
-        promise.limit if promise.kind in (Kind.LATENCY, Kind.CEILING) and promise.limit is not None else promise.share
-    )
-
-
-def _range(points: Iterable[Point], promise: Promise) -> tuple[float, float]:
+def _range(points: Iterable[Point], goal: Goal) -> tuple[float, float]:
     """Both axes' ends: the promise is always on the picture, and a ceiling's axis begins at zero."""
-    values = [p.value for p in points if p.value is not None and math.isfinite(p.value)] + [_limit(promise)]
+    values = [p.value for p in points if p.value is not None and math.isfinite(p.value)] + [goal.bound]
     low, high = min(values), max(values)
-    if promise.kind in (Kind.LATENCY, Kind.CEILING):
+    if goal.is_upper:
         return 0.0, high * 1.15 or 1.0
     pad = (high - low) * 0.12 or 0.01
     return max(0.0, low - pad), min(1.0, high + pad)
@@ -284,29 +308,27 @@ def _runs(points: Sequence[Point]) -> list[list[Point]]:
     return [run for run in runs if run]
 
 
-def _breaches(points: Sequence[Point], frame: Frame, promise: Promise) -> Markup:
-    dots = [p for p in points if p.value is not None and _is_bad(promise, p.value)]
+def _breaches(points: Sequence[Point], frame: Frame, goal: Goal) -> Markup:
+    dots = [p for p in points if p.value is not None and not goal.keeps(p.value)]
     return Markup("").join(_dot(frame.x((p.start + p.end) / 2), frame.y(p.value or 0.0)) for p in dots)
 
 
-def _is_bad(promise: Promise, value: float) -> bool:
-    if promise.kind in (Kind.LATENCY, Kind.CEILING):
-        return value > _limit(promise) + 1e-9
-    return value < _limit(promise) - 1e-9
-
-
-def _promise_line(frame: Frame, promise: Promise, numbers: Numbers) -> Markup:
-    y = frame.y(_limit(promise))
+def _goal_line(frame: Frame, goal: Goal, numbers: Numbers) -> Markup:
+    y = frame.y(goal.bound)
     line = _line(
         frame.left, y, frame.width - frame.right, y, BAD, 'stroke-width="1.2" stroke-dasharray="5 4" class="bad-stroke"'
     )
     above = y - 4 if y > frame.top + 12 else y + 11
-    label = _text(frame.width - frame.right - 2, above, numbers.limit(promise),
-                  f'fill="{BAD}" font-size="10" font-weight="600" text-anchor="end" class="bad-fill"')  # fmt: skip
+    label = _text(
+        frame.width - frame.right - 2,
+        above,
+        numbers.limit(goal),
+        f'fill="{BAD}" font-size="10" font-weight="600" text-anchor="end" class="bad-fill"',
+    )
     return line + label
 
 
-def _windows(objective: Objective, frame: Frame, numbers: Numbers) -> Iterator[Markup]:
+def _windows(objective: ObjectiveReport, frame: Frame, numbers: Numbers) -> Iterator[Markup]:
     """A dot for each window, which tells its day and value."""
     for point in objective.track:
         if point.value is not None:

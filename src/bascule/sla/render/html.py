@@ -16,7 +16,17 @@ from bascule.errors import UsageError
 from bascule.sla.render import charts
 from bascule.sla.render.numbers import NONE, Numbers
 from bascule.sla.render.texts import LANGUAGES, text
-from bascule.sla.report import Assessment, Comparison, Kind, Note, Objective, Outcome, Promise, Report, Row, Standing
+from bascule.sla.report import (
+    Assessment,
+    Comparison,
+    Note,
+    ObjectiveReport,
+    PartReport,
+    Report,
+    SlaOutcome,
+    Standing,
+)
+from bascule.slo import Goal, SloKind
 
 _WEIGHTS = (400, 600, 700)
 _SAME = 1e-9
@@ -59,14 +69,14 @@ class View:
 
     @property
     def conclusion(self) -> str:
-        missing = [Outcome.NO_DATA for _ in self.report.missing]
+        missing = [SlaOutcome.NO_DATA for _ in self.report.missing]
         outcomes = [*(objective.outcome for objective in self.report.objectives), *missing]
         if not outcomes:
             return self.t("overall.none")
         return self.t(
             f"overall.{self.report.outcome.value}",
-            failed=outcomes.count(Outcome.FAIL),
-            missing=outcomes.count(Outcome.NO_DATA),
+            failed=outcomes.count(SlaOutcome.FAIL),
+            missing=outcomes.count(SlaOutcome.NO_DATA),
             all=len(outcomes),
         )
 
@@ -86,14 +96,14 @@ class View:
     def length(self) -> str:
         return self.numbers.lasting(self.report.end - self.report.start)
 
-    def name(self, objective: Objective) -> str:
+    def name(self, objective: ObjectiveReport) -> str:
         return self.t(f"name.{objective.name}")
 
-    def headline(self, objective: Objective) -> str:
+    def headline(self, objective: ObjectiveReport) -> str:
         figure = objective.whole.deciding
         return self.numbers.value(objective.promise, figure.value) if figure else NONE
 
-    def decides(self, objective: Objective) -> str:
+    def decides(self, objective: ObjectiveReport) -> str:
         """What the headline is the figure of."""
         figure = objective.whole.deciding
         if figure is None:
@@ -108,11 +118,11 @@ class View:
         """A window's length; a rolling day is 24 hours to everyone."""
         return "24\u202fh" if window == 86400 else self.numbers.lasting(window)
 
-    def covered(self, objective: Objective) -> str:
+    def covered(self, objective: ObjectiveReport) -> str:
         wanted = self.numbers.lasting(objective.wanted)
         return self.t("data_for", covered=self.numbers.lasting(objective.covered), wanted=wanted)
 
-    def trend(self, objective: Objective) -> str:
+    def trend(self, objective: ObjectiveReport) -> str:
         figure = objective.whole.deciding
         if objective.previous is None or figure is None or figure.value is None:
             return ""
@@ -120,12 +130,12 @@ class View:
         value = self.numbers.value(objective.promise, objective.previous)
         if value == self.numbers.value(objective.promise, figure.value):
             return self.t("same_as_before", span=span)
-        better = (figure.value > objective.previous) == (objective.promise.kind.value in ("availability", "floor"))
+        better = (figure.value > objective.previous) == (not objective.promise.is_upper)
         return self.t("better_than_before" if better else "worse_than_before", span=span, value=value)
 
-    def worst_part(self, objective: Objective) -> str:
+    def worst_part(self, objective: ObjectiveReport) -> str:
         """The part with a promise of its own that did worst, when it failed."""
-        failed = [r for r in objective.rows if r.own_target and r.assessment.outcome is Outcome.FAIL]
+        failed = [r for r in objective.rows if r.own_target and r.assessment.outcome is SlaOutcome.FAIL]
         figures = [(r.assessment.deciding.spent or 0.0, r) for r in failed if r.assessment.deciding]
         if not figures:
             return ""
@@ -134,16 +144,16 @@ class View:
         value = self.numbers.value(row.promise, row.assessment.deciding.value)
         return self.t("worst_part_is", name=row.name, value=value, target=self.numbers.target(row.promise))
 
-    def bad(self, objective: Objective, row: Row) -> str:
+    def bad(self, objective: ObjectiveReport, row: PartReport) -> str:
         """What was bad of a part: time, or events where the part is measured on events."""
         figure = row.assessment.deciding
         if figure is None:
             return NONE
         amount = self.numbers.amount(row.promise, figure.bad)
-        unlike = objective.promise.kind is Kind.AVAILABILITY and row.promise.kind is not Kind.AVAILABILITY
+        unlike = objective.promise.kind is SloKind.AVAILABILITY and row.promise.kind is not SloKind.AVAILABILITY
         return self.t("failed_of", bad=amount, all=self.numbers.number(figure.total)) if unlike else amount
 
-    def left(self, objective: Objective) -> str:
+    def left(self, objective: ObjectiveReport) -> str:
         left = objective.budget.left
         if left is None:
             return NONE
@@ -151,14 +161,18 @@ class View:
 
     # ---------------------------------------------------------------- parts of an objective
 
-    def tone(self, state: Outcome | Standing) -> str:
+    def tone(self, state: SlaOutcome | Standing) -> str:
         """The colour class of an outcome or state."""
         return {
-            Outcome.PASS: "ok", Outcome.FAIL: "bad", Standing.OK: "ok", Standing.CRITICAL: "bad",
-            Standing.WARNING: "warn", Standing.RECOVERING: "warn",
-        }.get(state, "none")  # fmt: skip
+            SlaOutcome.PASS: "ok",
+            SlaOutcome.FAIL: "bad",
+            Standing.OK: "ok",
+            Standing.CRITICAL: "bad",
+            Standing.WARNING: "warn",
+            Standing.RECOVERING: "warn",
+        }.get(state, "none")
 
-    def window(self, objective: Objective) -> str:
+    def window(self, objective: ObjectiveReport) -> str:
         return self.t(f"window.{objective.window_kind}", window=self._length(objective.window))
 
     def breaches(self, assessment: Assessment) -> str:
@@ -167,16 +181,16 @@ class View:
         count = self.numbers.number
         return self.t("breaches", breaches=count(assessment.breaches), windows=count(assessment.windows))
 
-    def figure(self, promise: Promise, assessment: Assessment) -> str:
+    def figure(self, promise: Goal, assessment: Assessment) -> str:
         return self.numbers.value(promise, assessment.deciding.value) if assessment.deciding else NONE
 
-    def exhausted(self, objective: Objective) -> str:
+    def exhausted(self, objective: ObjectiveReport) -> str:
         left, seconds = objective.budget.left, objective.budget.exhausted_in
         if left is not None and left <= 0:
             return self.t("already")
         return self.t("not_at_this_rate") if seconds is None else self.numbers.lasting(seconds)
 
-    def gain_text(self, objective: Objective) -> str:
+    def gain_text(self, objective: ObjectiveReport) -> str:
         gain = objective.gain
         assert gain is not None
         names = {"baseline": self.report.baseline, "candidate": self.report.candidate}
@@ -187,13 +201,15 @@ class View:
             return self.t(
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
             )
-        parts = [self.numbers.gain(gain.value, gain.relative, 2),
-                 self.t("gain_wanted", wanted=self.numbers.gain(gain.wanted, gain.relative))]  # fmt: skip
+        parts = [
+            self.numbers.gain(gain.value, gain.relative, 2),
+            self.t("gain_wanted", wanted=self.numbers.gain(gain.wanted, gain.relative)),
+        ]
         if gain.frozen_at is not None:
             parts.append(self.t("gain_frozen", day=self.numbers.date(gain.frozen_at), **names))
         return " · ".join(parts)
 
-    def method(self, objective: Objective) -> list[str]:
+    def method(self, objective: ObjectiveReport) -> list[str]:
         quantile = f"{objective.promise.quantile * 100:g}"
         return [
             self.t(f"method.{objective.promise.kind.value}", quantile=quantile),
@@ -244,10 +260,10 @@ class View:
 
     # ---------------------------------------------------------------- charts
 
-    def value_chart(self, objective: Objective) -> Markup:
+    def value_chart(self, objective: ObjectiveReport) -> Markup:
         return charts.value_chart(self.report, objective, self.numbers, self.t("chart.value"))
 
-    def second_chart(self, objective: Objective) -> tuple[str, Markup]:
+    def second_chart(self, objective: ObjectiveReport) -> tuple[str, Markup]:
         """Its caption and picture: windows one by one, or how the one window's budget went."""
         if objective.whole.windows > 1:
             caption = self.t("chart.track")
@@ -255,7 +271,7 @@ class View:
         caption = self.t("chart.left")
         return caption, charts.budget_chart(self.report, objective, self.numbers, caption)
 
-    def spark(self, objective: Objective) -> Markup:
+    def spark(self, objective: ObjectiveReport) -> Markup:
         return charts.spark(objective, self.t("chart.value"))
 
     def timeline(self) -> Markup:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bascule.sla.report import Kind, Promise
+from bascule import times
+from bascule.slo import Goal, SloKind
 
 _THIN = "\u202f"  # narrow no-break space: between a number and its unit, and French thousands
 _MINUS = "\u2212"
@@ -73,52 +74,35 @@ class Numbers:
         """How long: `2 d 3 h`, `12 min 30 s`; the two largest units."""
         if seconds is None:
             return NONE
-        left = round(seconds)
         if 0 < seconds < 1:
             return f"<{_THIN}1{_THIN}s"
-        parts: list[tuple[int, str]] = []
-        for size, unit in zip((86400, 3600, 60, 1), _UNITS[self.language], strict=True):
-            count, left = divmod(left, size)
-            if count or parts:
-                parts.append((count, unit))
-        shown = [f"{count}{_THIN}{unit}" for count, unit in parts[:2] if count]
-        return " ".join(shown) or f"0{_THIN}s"
+        return times.lasting(seconds, _UNITS[self.language], _THIN)
 
-    def value(self, promise: Promise, value: float | None) -> str:
+    def value(self, goal: Goal, value: float | None) -> str:
         """What an objective measures, in its unit."""
-        if promise.kind is Kind.LATENCY:
-            return self.time_taken(value)
-        return self.percent(value)
+        return self.time_taken(value) if goal.is_time else self.percent(value)
 
-    def amount(self, promise: Promise, amount: float) -> str:
+    def amount(self, goal: Goal, amount: float) -> str:
         """Bad or good: time for availability, events otherwise."""
-        if promise.kind is Kind.AVAILABILITY:
-            return self.lasting(amount)
-        return self.number(amount)
+        return self.lasting(amount) if goal.kind is SloKind.AVAILABILITY else self.number(amount)
 
-    def target(self, promise: Promise) -> str:
-        """What was promised: `≥ 99.9%`, `p95 < 100 ms`, `< 1%`."""
-        if promise.kind is Kind.LATENCY:
-            return f"p{promise.quantile * 100:g} <{_THIN}{self._short_time(promise.limit or 0.0)}"
-        if promise.kind is Kind.CEILING:
-            return f"<{_THIN}{self.percent(promise.limit, _written_places((promise.limit or 0) * 100))}"
-        return f"≥{_THIN}{self.percent(promise.share, _written_places(promise.share * 100))}"
+    def target(self, goal: Goal) -> str:
+        """The goal: `≥ 99.9%`, `p95 < 100 ms`, `< 1%`."""
+        sign = f"p{goal.quantile * 100:g} <" if goal.is_time else "<" if goal.is_upper else "≥"
+        return f"{sign}{_THIN}{self.limit(goal)}"
+
+    def limit(self, goal: Goal) -> str:
+        """The goal's number alone, as a chart's line is labelled."""
+        return self.mark(goal, goal.bound)
+
+    def mark(self, goal: Goal, value: float) -> str:
+        """A round number in what an objective is measured in."""
+        return self._short_time(value) if goal.is_time else self.percent(value, _written_places(value * 100))
 
     def _short_time(self, seconds: float) -> str:
         if seconds < 1:
             return f"{self.number(seconds * 1000, _written_places(seconds * 1000))}{_THIN}ms"
         return f"{self.number(seconds, _written_places(seconds))}{_THIN}s"
-
-    def limit(self, promise: Promise) -> str:
-        """The target's number alone, as a chart's line is labelled."""
-        is_limit = promise.kind in (Kind.LATENCY, Kind.CEILING)
-        return self.mark(promise, (promise.limit or 0.0) if is_limit else promise.share)
-
-    def mark(self, promise: Promise, value: float) -> str:
-        """A round number in what an objective is measured in."""
-        if promise.kind is Kind.LATENCY:
-            return self._short_time(value)
-        return self.percent(value, _written_places(value * 100))
 
     def at(self, time: float, seconds: bool = False) -> str:
         moment = datetime.fromtimestamp(time, self.zone)

@@ -7,12 +7,26 @@ import io
 from collections.abc import Iterable, Iterator
 
 from bascule.sla.render.html import View
-from bascule.sla.report import Assessment, Objective, Promise, Report
+from bascule.sla.report import Assessment, ObjectiveReport, Report
+from bascule.slo import Goal
 
 _COLUMNS = (
-    "objective", "dimension", "part", "target", "result", "state", "value", "good", "total", "budget_spent",
-    "window_start", "window_end", "windows_breached", "windows", "current_value",
-)  # fmt: skip
+    "objective",
+    "dimension",
+    "part",
+    "target",
+    "result",
+    "state",
+    "value",
+    "good",
+    "total",
+    "budget_spent",
+    "window_start",
+    "window_end",
+    "windows_breached",
+    "windows",
+    "current_value",
+)
 
 
 def render_csv(report: Report) -> str:
@@ -28,7 +42,7 @@ def render_csv(report: Report) -> str:
     return out.getvalue()
 
 
-def _row(name: str, dimension: str, part: str, promise: Promise, found: Assessment, result: str) -> list[object]:
+def _row(name: str, dimension: str, part: str, promise: Goal, found: Assessment, result: str) -> list[object]:
     figure = found.deciding
     shown = (figure.value, figure.good, figure.total, figure.spent, figure.start, figure.end) if figure else ("",) * 6
     cells = (name, dimension, part, promise.written, result, found.standing.value, *shown)
@@ -66,11 +80,15 @@ def _objectives(view: View) -> Iterator[str]:
     header = ("", view.t("result"), view.t("value"), view.t("target"), view.t("state_now"), view.t("budget_left"))
     rows = [
         (
-            view.name(o), view.t(f"outcome.{o.outcome.value}"), f"{view.headline(o)} ({view.decides(o)})",
-            view.numbers.target(o.promise), view.t(f"standing.{o.standing.value}"), view.left(o),
+            view.name(o),
+            view.t(f"outcome.{o.outcome.value}"),
+            f"{view.headline(o)} ({view.decides(o)})",
+            view.numbers.target(o.promise),
+            view.t(f"standing.{o.standing.value}"),
+            view.left(o),
         )
         for o in view.report.objectives
-    ]  # fmt: skip
+    ]
     yield from _table(header, rows) if rows else ()
 
 
@@ -94,7 +112,7 @@ def _compared(view: View) -> Iterator[str]:
     yield from _table(header, rows)
 
 
-def _objective(view: View, objective: Objective) -> Iterator[str]:
+def _objective(view: View, objective: ObjectiveReport) -> Iterator[str]:
     yield f"## {view.name(objective)}"
     yield ""
     yield f"{view.window(objective)} · {view.breaches(objective.whole)} · {view.covered(objective)}"
@@ -105,12 +123,14 @@ def _objective(view: View, objective: Objective) -> Iterator[str]:
     header = (view.t("part"), view.t("target"), view.t("value"), view.t("state_now"), view.t("result"))
     rows = [
         (
-            f"{view.t(f'dimension.{r.dimension}')} {r.name}", view.numbers.target(r.promise),
-            view.figure(r.promise, r.assessment), view.t(f"standing.{r.assessment.standing.value}"),
+            f"{view.t(f'dimension.{r.dimension}')} {r.name}",
+            view.numbers.target(r.promise),
+            view.figure(r.promise, r.assessment),
+            view.t(f"standing.{r.assessment.standing.value}"),
             view.t(f"outcome.{r.assessment.outcome.value}") if r.own_target else "",
         )
         for r in objective.rows
-    ]  # fmt: skip
+    ]
     yield from _table(header, rows)
     yield ""
     yield " ".join(view.method(objective))
@@ -125,11 +145,15 @@ def _incidents(view: View) -> Iterator[str]:
         return
     rows = [
         (
-            str(e.id), e.alert, e.severity, e.where, view.numbers.at(e.start, True),
+            str(e.id),
+            e.alert,
+            e.severity,
+            e.where,
+            view.numbers.at(e.start, True),
             view.t("still_open") if e.end is None else view.numbers.lasting(e.end - e.start),
         )
         for e in view.report.incidents
-    ]  # fmt: skip
+    ]
     header = ("#", view.t("alert"), view.t("severity"), view.t("where"), view.t("from"), view.t("lasted"))
     yield from _table(header, rows)
 

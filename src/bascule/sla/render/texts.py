@@ -118,7 +118,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "chart.track": "Window by window",
     "chart.left": "Error budget left",
     "method": "How it was measured",
-    "method.availability": "Time up over time watched, summed over the targets of all services; each service must keep the promise by itself. Time in which nobody looked is neither up nor down; it lowers the coverage. A segment's availability is the share of its requests that did not fail.",  # noqa: E501
+    "method.availability": "Time up over time watched, by the scrapes of each service, and their mean over the services: each counts the same, whatever its targets, and must keep the objective by itself. Time in which nobody looked is neither up nor down; it lowers the coverage. A segment's availability is the share of its requests that did not fail.",  # noqa: E501
     "method.latency": "The p{quantile} of all requests of a window together, from summed histogram buckets. Percentiles are never averaged.",  # noqa: E501
     "method.floor": "Successes over all events of a window, both summed first. Ratios are never averaged.",
     "method.ceiling": "Failures over all requests of a window, both summed first. Ratios are never averaged.",
@@ -135,7 +135,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "note.no_sla": "The spec declares no SLA: there is no promise to hold the figures against.",
     "note.not_declared": "Asked for and not declared: {objectives}. Declared are: {declared}.",
     "note.never_scraped": "No data at all about: {services}.",
-    "note.exporter_up": "{service} reports no state of its own; whether its exporter answered stands for it.",
+    "note.exporter_silent": "The exporter of {service} never says whether {service} is there: it counts as down.",
     "note.interpolated": "The histogram has no bound at the target ({limit}); the share of requests under it is interpolated.",  # noqa: E501
     "note.of_candidate": "A promise with a gain is the new version's: it is judged on {candidate} alone.",
     "note.retention": "Prometheus holds data from {day} on; what was before is missing, and is not counted.",
@@ -266,7 +266,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "chart.track": "Fenêtre par fenêtre",
     "chart.left": "Budget d’erreur restant",
     "method": "Comment c’est mesuré",
-    "method.availability": "Temps de service sur temps observé, sommés sur les cibles de tous les services ; chaque service doit tenir l’objectif à lui seul. Le temps sans observation n’est ni l’un ni l’autre : il réduit la couverture. La disponibilité d’un segment est la part de ses requêtes qui ont abouti.",  # noqa: E501
+    "method.availability": "Temps de service sur temps observé, selon les relevés de chaque service, puis moyenne sur les services : chacun compte autant, quel que soit le nombre de ses cibles, et doit tenir l’objectif à lui seul. Le temps sans observation n’est ni l’un ni l’autre : il réduit la couverture. La disponibilité d’un segment est la part de ses requêtes qui ont abouti.",  # noqa: E501
     "method.latency": "Le p{quantile} de toutes les requêtes d’une fenêtre ensemble, à partir des intervalles d’histogramme sommés. Jamais de moyenne de percentiles.",  # noqa: E501
     "method.floor": "Succès sur total des événements d’une fenêtre, sommés d’abord. Jamais de moyenne de ratios.",
     "method.ceiling": "Échecs sur total des requêtes d’une fenêtre, sommés d’abord. Jamais de moyenne de ratios.",
@@ -283,7 +283,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "note.no_sla": "La spécification ne déclare aucun SLA : il n’y a pas de promesse à laquelle comparer les chiffres.",
     "note.not_declared": "Demandé et non déclaré : {objectives}. Sont déclarés : {declared}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
-    "note.exporter_up": "{service} ne publie pas son propre état ; la réponse de son exportateur en tient lieu.",
+    "note.exporter_silent": "L’exportateur de {service} ne dit jamais si {service} répond : compté comme indisponible.",
     "note.interpolated": "L’histogramme n’a pas de borne à l’objectif ({limit}) ; la part de requêtes est interpolée.",
     "note.of_candidate": "Une promesse de gain est celle de la nouvelle version : elle se juge sur {candidate} seul.",
     "note.retention": "Prometheus conserve des données depuis le {day} ; ce qui précède manque et n’est pas compté.",

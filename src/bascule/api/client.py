@@ -1,0 +1,266 @@
+"""Asking Bascule's own roles: with the operator's token, models in and out, and errors that say what to do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from bascule.api.identity import HEADER, Identity
+from bascule.api.models.fields import problems_of, readable
+from bascule.api.models.journal import (
+    Acknowledgement,
+    Annotation,
+    IncidentAnswer,
+    IncidentDetail,
+    NewWindow,
+    NoticeAnswer,
+    PhaseAnswer,
+    PhaseChange,
+    Reason,
+    Signature,
+    TimelineAnswer,
+    WindowAnswer,
+)
+from bascule.api.models.logs import Forget, Forgotten, LogLine, LogStats, Search
+from bascule.api.models.others import DeliveryAnswer, Refusal
+from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
+from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
+from bascule.spec import Spec
+from bascule.transport import MIB, Answer, Http
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+HOOK_GRACE = 10.0  # seconds that a role gets beyond the time its share hook may take
+
+log = logging.getLogger(__name__)
+
+
+class RoleClient:
+    """A client of one role of a spec's stack; `seconds` bounds a whole request.
+
+    Raises Unreachable when the role does not answer, NotAllowed without the right token, OtherMigration when it
+    serves another migration, UsageError when it refuses what was asked, QueryRejected when it cannot do it now.
+    """
+
+    def __init__(
+        self, spec: Spec, role: str, *, seconds: float = 60.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.spec = spec
+        self.role = role
+        fix = f"start it: bascule up, or bascule serve --role {role}"
+        self._http = Http(
+            f"the {role} role", spec.stack.url(role), seconds=seconds, fix=fix, largest=16 * MIB, transport=transport
+        )
+        self.url = self._http.url
+        self._mine = Identity.of(spec)
+        self._warned = False
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, kind: type[M], **params: Any) -> M:
+        return self._one(self._ask("GET", path, params=params), kind)
+
+    def rows(self, path: str, kind: type[M], **params: Any) -> list[M]:
+        """A list, without the rows that cannot be read; those are logged."""
+        return self._rows(self._ask("GET", path, params=params), kind)
+
+    def text(self, path: str) -> str:
+        return self._ask("GET", path).text
+
+    def post(self, path: str, body: BaseModel, kind: type[M], seconds: float | None = None) -> M:
+        return self._one(self._send(path, body, seconds), kind)
+
+    def post_for_rows(self, path: str, body: BaseModel, kind: type[M]) -> list[M]:
+        return self._rows(self._send(path, body, None), kind)
+
+    def _send(self, path: str, body: BaseModel, seconds: float | None) -> Answer:
+        return self._ask("POST", path, json=body.model_dump(mode="json", exclude_unset=True), seconds=seconds)
+
+    def _ask(self, method: str, path: str, **content: Any) -> Answer:
+        headers = {HEADER: self._mine.header}
+        if token := token_for(self.spec.stack.state):
+            headers["Authorization"] = f"Bearer {token}"
+        answer = self._http.ask(method, path, headers=headers, **content)
+        if answer.is_success:
+            self._compare(answer)
+            return answer
+        raise self._refusal(answer) or self._stranger(answer)
+
+    def _one(self, answer: Answer, kind: type[M]) -> M:
+        try:
+            return kind.model_validate(self._json(answer, dict))
+        except ValidationError as error:
+            raise self._unexpected(problems_of(error)) from error
+
+    def _rows(self, answer: Answer, kind: type[M]) -> list[M]:
+        told = self._json(answer, list)
+        rows = readable(kind, told, self.url)
+        if told and not rows:
+            raise self._unexpected("not one row can be read")
+        return rows
+
+    def _json(self, answer: Answer, shape: type[T]) -> T:
+        try:
+            told = answer.json()
+        except ValueError as error:
+            raise self._stranger(answer) from error
+        if not isinstance(told, shape):
+            raise self._stranger(answer)
+        return told
+
+    def _unexpected(self, why: str) -> QueryRejected:
+        what = f"the {self.role} role at {self.url} answered what was not expected: {why}"
+        return QueryRejected(what, "restart it: it may be of another version")
+
+    def _stranger(self, answer: Answer) -> Unreachable:
+        what = f"what answers at {self.url} is not the {self.role} role (status {answer.status})"
+        return Unreachable(what, f"stop what holds its port, or change stack.ports.{self.role} in the spec")
+
+    def _compare(self, answer: Answer) -> None:
+        """Another state of the same spec is worth a warning, and no more: a roll-back must not fail for it."""
+        theirs = Identity.read(answer.headers.get(HEADER, ""))
+        if theirs is None or self._warned:
+            return
+        if not theirs.is_same_migration(self._mine):
+            raise other_migration(self.role, self.url, theirs, self._mine)
+        if theirs.digest != self._mine.digest:
+            self._warned = True
+            log.warning(
+                "the %s role at %s runs another state of this spec; restart it to apply changes", self.role, self.url
+            )
+
+    def _refusal(self, answer: Answer) -> BasculeError | None:
+        """What the role has against it; None when this is not how a role answers."""
+        try:
+            said = Refusal.model_validate(answer.json())
+        except ValueError:
+            return None
+        match answer.status:
+            case 401 | 403:
+                return NotAllowed(f"the {self.role} role at {self.url} refused: {said.error}", self._permission())
+            case 409:
+                return OtherMigration(said.error, said.fix)
+            case 408 | 429 | 503:
+                return Unreachable(said.error, said.fix)
+            case status if status < 500:
+                return UsageError(said.error, said.fix)
+            case _:
+                return QueryRejected(said.error, said.fix)
+
+    def _permission(self) -> str:
+        token = self.spec.stack.state.absolute() / FOLDER / OPERATOR
+        return f"run this as the user who runs it; the token is read from {token}, or from the file ${ELSEWHERE} names"
+
+
+def other_migration(role: str, url: str, theirs: Identity, mine: Identity) -> OtherMigration:
+    what = f"the {role} role at {url} serves {theirs}, not {mine}"
+    return OtherMigration(what, f"give the spec of that migration, or give each its own stack.ports.{role}")
+
+
+# ---------------------------------------------------------------- by role
+
+
+class IncidentsClient(RoleClient):
+    """The incident journal. Times are Unix seconds."""
+
+    def __init__(self, spec: Spec, *, seconds: float = 60.0, transport: httpx.BaseTransport | None = None) -> None:
+        super().__init__(spec, "incidents", seconds=seconds, transport=transport)
+
+    def incidents(self, since: float = 0.0, until: float | None = None) -> list[IncidentAnswer]:
+        return self.rows("/api/incidents", IncidentAnswer, **_span(since, until))
+
+    def acknowledge(self, identity: int, who: str, note: str = "") -> list[IncidentAnswer]:
+        body = _asked(Acknowledgement, who=who, note=note)
+        return self.post_for_rows(f"/api/incidents/{identity}/acknowledge", body, IncidentAnswer)
+
+    def incident(self, identity: int) -> IncidentDetail:
+        return self.get(f"/api/incidents/{identity}", IncidentDetail)
+
+    def close_incident(self, identity: int, who: str, why: str) -> IncidentAnswer:
+        return self.post(f"/api/incidents/{identity}/close", _asked(Reason, who=who, why=why), IncidentAnswer)
+
+    def reopen_incident(self, identity: int, who: str, why: str) -> IncidentAnswer:
+        return self.post(f"/api/incidents/{identity}/reopen", _asked(Reason, who=who, why=why), IncidentAnswer)
+
+    def deliveries(self) -> list[DeliveryAnswer]:
+        return self.rows("/api/deliveries", DeliveryAnswer)
+
+    def note(self, identity: int, text: str, who: str) -> TimelineAnswer:
+        return self.post(f"/api/incidents/{identity}/notes", _asked(Annotation, text=text, who=who), TimelineAnswer)
+
+    def summary(self, identity: int) -> str:
+        """The post-incident summary, Markdown."""
+        return self.text(f"/api/incidents/{identity}/summary")
+
+    def notices(self) -> list[NoticeAnswer]:
+        return self.rows("/api/notices", NoticeAnswer)
+
+    def timeline(self, since: float = 0.0, until: float | None = None) -> list[TimelineAnswer]:
+        return self.rows("/api/timeline", TimelineAnswer, **_span(since, until))
+
+    def annotate(self, text: str, who: str, kind: str = "note") -> TimelineAnswer:
+        return self.post("/api/annotations", _asked(Annotation, text=text, kind=kind, who=who), TimelineAnswer)
+
+    def phase(self) -> PhaseAnswer:
+        return self.get("/api/phase", PhaseAnswer)
+
+    def set_phase(self, number: int, who: str, why: str, share: float | None = None) -> PhaseAnswer:
+        """Waits for the spec's share hook, for as long as that may take."""
+        hook = self.spec.share_hook
+        seconds = self._http.seconds if hook is None else max(self._http.seconds, hook.timeout + HOOK_GRACE)
+        change = _asked(PhaseChange, number=number, who=who, why=why, share=share)
+        return self.post("/api/phase", change, PhaseAnswer, seconds)
+
+    def maintenance(self, since: float = 0.0, until: float | None = None, cancelled: bool = True) -> list[WindowAnswer]:
+        return self.rows("/api/maintenance", WindowAnswer, cancelled=cancelled, **_span(since, until))
+
+    def add_maintenance(
+        self, starts: float, ends: float, reason: str, who: str, services: Sequence[str] = (), silent: bool = True
+    ) -> WindowAnswer:
+        window = {"starts": starts, "ends": ends, "reason": reason, "who": who, "services": services, "silent": silent}
+        return self.post("/api/maintenance", _asked(NewWindow, **window), WindowAnswer)
+
+    def end_maintenance(self, identity: int, who: str) -> WindowAnswer:
+        return self.post(f"/api/maintenance/{identity}/end", _asked(Signature, who=who), WindowAnswer)
+
+
+class JudgeClient(RoleClient):
+    def __init__(self, spec: Spec, *, seconds: float = 3.0, transport: httpx.BaseTransport | None = None) -> None:
+        super().__init__(spec, "judge", seconds=seconds, transport=transport)
+
+    def verdict(self) -> VerdictAnswer:
+        return self.get("/api/verdict", VerdictAnswer)
+
+
+class LogsClient(RoleClient):
+    def __init__(self, spec: Spec, *, seconds: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
+        super().__init__(spec, "logs", seconds=seconds, transport=transport)
+
+    def stats(self) -> LogStats:
+        return self.get("/api/stats", LogStats)
+
+    def search(self, asked: Search) -> list[LogLine]:
+        """Lines of the logs, the latest first."""
+        return self.rows("/api/search", LogLine, **asked.model_dump(mode="json", exclude_unset=True))
+
+    def forget(self, user: str, seconds: float = 600.0) -> int:
+        """Take a user's id out of the store; how many rows named it."""
+        return self.post("/api/forget", _asked(Forget, user=user), Forgotten, seconds).rows
+
+
+def _span(since: float, until: float | None) -> dict[str, float]:
+    return {"since": max(0.0, since)} | ({} if until is None else {"until": until})
+
+
+def _asked(kind: type[M], /, **fields: Any) -> M:
+    """A request, checked before it is sent. Raises UsageError."""
+    try:
+        return kind.model_validate({name: value for name, value in fields.items() if value is not None})
+    except ValidationError as error:
+        raise UsageError(problems_of(error), "docs/api.md lists what each field may be") from error

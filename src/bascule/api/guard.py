@@ -1,0 +1,231 @@
+"""What every request passes before a route sees it.
+
+1. the Host: a name of this machine, so that no page of another site reaches us by pointing its own name here
+2. the Origin, where a browser tells one: our own
+3. the right that the route needs
+4. the migration that the client means, where it tells one
+5. the body: JSON, no larger than the route takes, and here in time
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Iterator
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bascule.api.client import other_migration
+from bascule.api.identity import HEADER, Identity
+from bascule.api.limits import Limits, Refusals
+from bascule.api.rights import READING, Need, Right, need_of
+from bascule.api.tokens import FOLDER, OPERATOR, Tokens
+from bascule.spec import Spec
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+COOKIE = "bascule-session"
+_OPERATOR = f"send `Authorization: Bearer TOKEN`; the operator's stands in {FOLDER}/{OPERATOR} of the state folder"
+_NO_REFUSAL = 412  # Flagger's no is an answer
+
+
+class Refused(Exception):
+    """`status`, what is wrong and what to do about it, as they are answered."""
+
+    def __init__(self, status: int, error: str, fix: str) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.fix = fix
+
+
+class Door:
+    """Who may come in, and what for."""
+
+    def __init__(self, spec: Spec, role: str) -> None:
+        self.role = role
+        self.identity = Identity.of(spec)
+        self.tokens = Tokens(spec.stack.state)
+        self._url = spec.stack.url(role)
+        self._names = LOOPBACK | {spec.stack.listen}
+        # Everywhere has many names: whoever uses another than ours needs a token, whatever is asked.
+        self._is_everywhere = _is_unspecified(spec.stack.listen)
+
+    def check(self, scope: Scope, headers: Headers, need: Need) -> None:
+        """Raises Refused."""
+        is_ours = _host(headers.get("host", "")) in self._names
+        if not is_ours and not self._is_everywhere:
+            names = ", ".join(sorted(self._names))
+            raise Refused(400, "the Host header is not a name of this machine", f"use one of {names}")
+        self._check_origin(headers)
+        is_free = is_ours and _is_loopback(scope)
+        if is_free:  # here everyone may know which migration this is, and needs its token only if it is the right one
+            self._check_migration(headers)
+        self._check_right(need.right, headers, is_free)
+        self._check_migration(headers)
+
+    def _check_origin(self, headers: Headers) -> None:
+        origin = headers.get("origin")
+        if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
+            raise Refused(403, "a page of another origin may not ask here", "open the page that this role serves")
+
+    def _check_right(self, right: Right, headers: Headers, is_free: bool) -> None:
+        if right is Right.OPEN or (right is Right.READ and is_free):
+            return
+        given = _bearer(headers)
+        if self.tokens.is_operator(given) or (right is Right.READ and self._has_session(headers)):
+            return
+        is_machine = self.tokens.is_webhook(given)
+        if right is Right.DELIVER and is_machine:
+            return
+        if is_machine:
+            raise Refused(403, "this token may deliver alerts, and nothing else", _OPERATOR)
+        raise Refused(401, "the token is not the right one" if given else "a token is needed", _OPERATOR)
+
+    def _has_session(self, headers: Headers) -> bool:
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return False
+        return cookie is not None and self.tokens.is_session(cookie.value)
+
+    def _check_migration(self, headers: Headers) -> None:
+        meant = Identity.read(headers.get(HEADER, "")) if HEADER in headers else None
+        if meant is not None and not meant.is_same_migration(self.identity):
+            error = other_migration(self.role, self._url, self.identity, meant)
+            raise Refused(409, error.what, error.mend)
+
+
+class Guard:
+    """Wraps a role's application."""
+
+    def __init__(self, app: ASGIApp, door: Door, limits: Limits, refusals: Refusals) -> None:
+        self._app = app
+        self._door = door
+        self._limits = limits
+        self._refusals = refusals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = self._counted(scope, send)
+        headers = Headers(scope=scope)
+        try:
+            need = need_of(scope["app"].routes, scope)
+            self._door.check(scope, headers, need)
+            body = await self._body(headers, need.largest, receive)
+        except Refused as refused:
+            await _refuse(refused, scope, receive, answer)
+            return
+        except _Gone:
+            return
+        await self._app(scope, _replayed(body, receive), answer)
+
+    def _counted(self, scope: Scope, send: Send) -> Send:
+        """Sends on, counts refusals, and says on every other answer which migration this is."""
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                if status < 400:
+                    headers[HEADER] = self._door.identity.header
+                elif status != _NO_REFUSAL:
+                    self._refusals.note(status, _source(scope), f"{scope['method']} {scope['path'][:200]!r}")
+            await send(message)
+
+        return counted
+
+    async def _body(self, headers: Headers, largest: int, receive: Receive) -> bytes:
+        """The whole body. Raises Refused; _Gone when the client went before its end."""
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > largest:
+            raise _too_large(largest)
+        try:
+            async with asyncio.timeout(self._limits.body):
+                body = await _read(receive, largest)
+        except TimeoutError as error:
+            raise Refused(408, f"the body did not arrive within {self._limits.body:g} s", "try again") from error
+        if body and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise Refused(415, "the body must be JSON", "send Content-Type: application/json")
+        return body
+
+
+class _Gone(Exception):
+    """The client closed its connection."""
+
+
+async def _read(receive: Receive, largest: int) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body += message.get("body", b"")
+        if len(body) > largest:
+            raise _too_large(largest)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large(largest: int) -> Refused:
+    return Refused(413, f"the body is larger than {largest} bytes", "send less at a time")
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read once, then whatever the connection says."""
+    waiting: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replayed() -> Message:
+        message = next(waiting, None)
+        return await receive() if message is None else message
+
+    return replayed
+
+
+async def _refuse(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+    if scope["method"] not in READING:
+        headers["Connection"] = "close"  # its body may be on the way still, and nobody will read it
+    content = {"error": refused.error, "fix": refused.fix}
+    await JSONResponse(content, refused.status, headers)(scope, receive, send)
+
+
+# ---------------------------------------------------------------- what a request tells about itself
+
+
+def _host(header: str) -> str:
+    """The name in a Host header, without port and brackets; empty for what is none."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _bearer(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_unspecified(listen: str) -> bool:
+    return listen != "localhost" and ipaddress.ip_address(listen).is_unspecified
+
+
+def _is_loopback(scope: Scope) -> bool:
+    """Whether the connection came in at a loopback address of ours, which nothing outside this machine can reach."""
+    address = (scope.get("server") or ("",))[0]
+    if address in LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _source(scope: Scope) -> str:
+    return str((scope.get("client") or ("unknown",))[0])

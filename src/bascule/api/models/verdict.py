@@ -1,0 +1,82 @@
+"""The judge's answer to `GET /api/verdict`. Fields that the judge adds pass through."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from bascule.api.models.fields import Answer, KnownState, KnownVerdict, Text, TextTime
+from bascule.conventions import TOTAL_SEGMENT, State, Verdict
+
+
+class OpenAnswer(Answer):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class JudgedPhase(OpenAnswer):
+    """The plan's step that the verdict is about; number 0 is before the first."""
+
+    number: int = 0
+    share: float | None = None
+    started: TextTime | None = None
+    hold_seconds: float | None = None
+
+
+class SignalAnswer(OpenAnswer):
+    """One signal in one segment; numbers in the signal's unit, evidence and its threshold in nats."""
+
+    signal: str
+    segment: str = TOTAL_SEGMENT
+    state: KnownState = State.NO_DATA
+    unit: Text = ""
+    baseline: float | None = None
+    candidate: float | None = None
+    effect: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    evidence: float | None = None
+    threshold: float | None = None
+    alarm: bool = False
+    alarm_since: TextTime | None = None
+    samples_baseline: int | float | None = None
+    samples_candidate: int | float | None = None
+    detectable_ratio: float | None = None
+    text: Text = ""
+
+
+class GateAnswer(OpenAnswer):
+    """A gate of the present phase; `decided`: its interval lies on one side of the bound."""
+
+    gate: str
+    state: KnownState = State.NO_DATA
+    decided: bool = True
+    value: float | None = None
+    text: Text = ""
+
+
+class TriggerAnswer(OpenAnswer):
+    """A trigger of a roll-back, and since when its value is beyond the bound."""
+
+    when: str
+    state: KnownState = State.NO_DATA
+    value: float | None = None
+    beyond_since: TextTime | None = None
+    text: Text = ""
+
+
+class VerdictAnswer(OpenAnswer):
+    """The verdict with its reasons; `tick` is the time of the last evaluation, which can be long before the answer."""
+
+    migration: Text = ""
+    verdict: KnownVerdict = Verdict.NO_DATA
+    since: TextTime | None = None
+    reasons: list[str] = Field(default_factory=list)
+    phase: JudgedPhase | None = None
+    signals: list[SignalAnswer] = Field(default_factory=list)
+    gates: list[GateAnswer] = Field(default_factory=list)
+    rollback: list[TriggerAnswer] = Field(default_factory=list)
+    tick: TextTime | None = None
+
+
+class FlaggerAnswer(Answer):
+    verdict: str
+    reasons: list[str]

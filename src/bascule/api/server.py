@@ -1,0 +1,93 @@
+"""One factory for the application of every role: guarded, bounded, with health, metrics and an OpenAPI document."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.exceptions import HTTPException
+
+from bascule.api.guard import Door, Guard
+from bascule.api.limits import Limits, Refusals
+from bascule.api.models.others import Health, Refusal
+from bascule.api.rights import Right, needs
+from bascule.api.serving import serve_until
+from bascule.errors import BasculeError, StoreError
+from bascule.spec import Spec
+
+Ready = Callable[[], Sequence[str]]
+
+
+def application(
+    spec: Spec,
+    role: str,
+    registry: CollectorRegistry,
+    ready: Ready = tuple,
+    limits: Limits | None = None,
+    **more: Any,
+) -> FastAPI:
+    """A role's application, without its own routes; `more` goes to FastAPI.
+
+    `ready`: what keeps the role from doing its work, in sentences; nothing when it can.
+    """
+    app = FastAPI(title=f"Bascule {role}", docs_url=None, redoc_url=None, responses={"4XX": {"model": Refusal}}, **more)
+    app.state.limits, app.state.refusals = limits or Limits(), Refusals(registry)
+    app.add_middleware(Guard, door=Door(spec, role), limits=app.state.limits, refusals=app.state.refusals)
+    _add_errors(app)
+    _add_pages(app, registry, ready)
+    return app
+
+
+def serve(stop: threading.Event, app: FastAPI, spec: Spec, role: str) -> None:
+    """Serve a role at its address until `stop` is set; its secrets are made where they are missing."""
+    Door(spec, role).tokens.ensure()
+    serve_until(stop, app, spec.stack.listen, getattr(spec.stack.ports, role))
+
+
+def _add_pages(app: FastAPI, registry: CollectorRegistry, ready: Ready) -> None:
+    @app.get("/metrics", **needs(Right.OPEN))
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/healthz", **needs(Right.OPEN))
+    @app.get("/health", include_in_schema=False, **needs(Right.OPEN))
+    async def health() -> Health:
+        """The process answers."""
+        return Health(status="ok")
+
+    @app.get("/readyz", responses={503: {"model": Health}}, **needs(Right.OPEN))
+    def readiness(response: Response) -> Health:
+        """The role does its work, or why it does not."""
+        problems = list(ready())
+        response.status_code = 503 if problems else 200
+        return Health(status="not ready" if problems else "ok", problems=problems)
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(BasculeError)
+    def failed(request: Request, error: BasculeError) -> JSONResponse:
+        return _refusal(_status_of(error), error.what, error.mend)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        told = (f"{'.'.join(map(str, each['loc'][1:])) or 'the body'}: {each['msg']}" for each in error.errors()[:5])
+        return _refusal(400, "; ".join(told), "docs/api.md and /openapi.json list what each field may be")
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return _refusal(error.status_code, str(error.detail), "", dict(error.headers or {}))
+
+
+def _refusal(status: int, error: str, fix: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": error, "fix": fix}, status, headers)
+
+
+def _status_of(error: BasculeError) -> int:
+    if isinstance(error, StoreError):
+        return 503  # Alertmanager tries again on 5xx
+    return 502 if error.can_retry else 400

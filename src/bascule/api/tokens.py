@@ -1,0 +1,155 @@
+"""The secrets of one stack, each a file (0600) in `secrets` of its state folder.
+
+`token`                       the operator's: whoever can read it may ask everything of every role
+`alertmanager-webhook-token`  Alertmanager's: it may deliver alerts and nothing else
+`console-url-token`           opens the console once (see `one_time`), then is gone
+
+They are read anew for each request: a file that is replaced counts at once, one that is removed lets nobody in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from bascule.errors import StoreError
+
+FOLDER = "secrets"
+OPERATOR = "token"
+WEBHOOK = "alertmanager-webhook-token"
+ONCE = "console-url-token"
+# Environment variables that name a file with the secret, where it is not in the state folder.
+ELSEWHERE = "BASCULE_TOKEN_FILE"
+WEBHOOK_ELSEWHERE = "BASCULE_WEBHOOK_TOKEN_FILE"
+SESSION_SECONDS = 7 * 86400.0
+
+
+class Tokens:
+    """Raises StoreError where a secret cannot be written."""
+
+    def __init__(self, state: Path) -> None:
+        self.folder = state / FOLDER
+
+    def ensure(self) -> None:
+        """Make what is missing; of several processes that do so at once, all end up with the same."""
+        for name in (OPERATOR, WEBHOOK):
+            if not self._read(name):
+                self._keep(name, secrets.token_urlsafe(32))
+
+    @property
+    def operator(self) -> str:
+        """Empty when there is none, or this user must not read it."""
+        return self._read(OPERATOR)
+
+    @property
+    def webhook(self) -> str:
+        elsewhere = os.environ.get(WEBHOOK_ELSEWHERE)
+        return read_token(Path(elsewhere)) if elsewhere else self._read(WEBHOOK)
+
+    def is_operator(self, given: str) -> bool:
+        return _equal(given, self.operator)
+
+    def is_webhook(self, given: str) -> bool:
+        return _equal(given, self.webhook)
+
+    # ------------------------------------------------------------ the console's address, and who came in by it
+
+    def one_time(self) -> str:
+        """A new token that opens the console once; an unused one from before no longer does."""
+        token = secrets.token_urlsafe(16)
+        write_private(self.folder / ONCE, token)
+        return token
+
+    def redeem(self, given: str) -> bool:
+        """Whether it is the token made last, not used before; it is used up by this."""
+        path = self.folder / ONCE
+        if not _equal(given, self._read(ONCE)):
+            return False
+        try:
+            path.unlink()
+        except OSError:  # another request was quicker, or it cannot be used up
+            return False
+        return True
+
+    def session(self, now: float | None = None) -> str:
+        """A cookie's value for a week of reading; it counts for as long as the operator's token does."""
+        ends = str(int((time.time() if now is None else now) + SESSION_SECONDS))
+        return f"{ends}.{self._signature(ends)}"
+
+    def is_session(self, given: str, now: float | None = None) -> bool:
+        ends, _, signature = given.partition(".")
+        if not (self.operator and ends.isascii() and ends.isdigit() and _equal(signature, self._signature(ends))):
+            return False
+        return int(ends) > (time.time() if now is None else now)
+
+    def _signature(self, ends: str) -> str:
+        return hmac.new(self.operator.encode(), f"console session until {ends}".encode(), hashlib.sha256).hexdigest()
+
+    # ------------------------------------------------------------ files
+
+    def _read(self, name: str) -> str:
+        return read_token(self.folder / name)
+
+    def _keep(self, name: str, text: str) -> None:
+        """Write a secret; one that another process has written meanwhile stays."""
+        fresh = _waiting(self.folder, text)
+        try:
+            os.link(fresh, self.folder / name)
+        except FileExistsError:
+            if not self._read(name):
+                os.replace(fresh, self.folder / name)  # an empty one is of no use
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def read_token(path: Path) -> str:
+    """The token in a file; empty when there is none that this user may read."""
+    with suppress(OSError, UnicodeError):
+        return path.read_text("utf-8").strip()
+    return ""
+
+
+def token_for(state: Path) -> str:
+    """The operator's token: from the file that the environment names, else of the state folder. Empty without one."""
+    elsewhere = os.environ.get(ELSEWHERE)
+    return read_token(Path(elsewhere)) if elsewhere else Tokens(state).operator
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read, in one step. Raises StoreError."""
+    fresh = _waiting(path.parent, text)
+    try:
+        os.replace(fresh, path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise _unusable(path.parent, error) from error
+
+
+def _waiting(folder: Path, text: str) -> Path:
+    """The text in a file of its own, ready to take its place in one step."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)  # only its owner can read it
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    return Path(name)
+
+
+def _unusable(folder: Path, error: OSError) -> StoreError:
+    what = f"the secrets in {folder} cannot be written: {error.strerror}"
+    return StoreError(what, "free some space, or give stack.state in the spec a folder that may be written")
+
+
+def _equal(given: str, right: str) -> bool:
+    """Compared in constant time; an empty secret equals nothing."""
+    return bool(right) and hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())

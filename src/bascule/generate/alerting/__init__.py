@@ -1,0 +1,1 @@
+"""Alerting rules from the catalogue, their promtool tests, their routes and delivery times."""

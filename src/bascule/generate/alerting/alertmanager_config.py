@@ -1,0 +1,210 @@
+"""Alertmanager's configuration: one fast route for the machine, grouped ones for people.
+
+The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal. People get
+alerts whose severity pages, grouped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bascule.api.tokens import FOLDER, WEBHOOK
+from bascule.conventions import Alert, Severity
+from bascule.generate.render import without_empty
+from bascule.spec import Spec
+from bascule.spec.model import Email, Maintenance, Receiver
+from bascule.spec.quantities import format_duration, parse_moment
+
+MACHINE = "bascule-incidents"
+SWITCH = "dead-mans-switch"
+PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
+GROUP_BY = ["alertname", "user_segment", "job"]
+_TITLE = "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
+_TEXT = (
+    "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
+    "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
+    "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
+)
+
+
+def alertmanager_config(spec: Spec) -> dict[str, Any]:
+    return without_empty(
+        {
+            "route": {
+                "receiver": MACHINE,
+                **_AT_ONCE,
+                "routes": [_switch_route(spec), _MACHINE_ROUTE, *_people_routes(spec)],
+            },
+            "inhibit_rules": [_repeats(spec)],
+            "receivers": [_machine(spec), *_receivers(spec)],
+            "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
+        }
+    )
+
+
+_AT_ONCE = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
+_MACHINE_ROUTE = {"receiver": MACHINE, **_AT_ONCE, "continue": True}
+
+
+def _repeats(spec: Spec) -> dict[str, Any]:
+    """The quick burn of a budget silences its slow twin. Of any other alert the labels are not known here, and labels
+    that are missing on both sides count as equal: one thing's alert would silence another's."""
+    name = f'alertname="{spec.alert_prefix}{Alert.SLA_BUDGET_BURN}"'
+    return {
+        "source_matchers": [name, f'severity="{Severity.CRITICAL}"'],
+        "target_matchers": [name, f'severity="{Severity.WARNING}"'],
+        "equal": ["sla"],
+    }
+
+
+def _machine(spec: Spec) -> dict[str, Any]:
+    """The file's path counts from the configuration's own folder, wherever that stands."""
+    url = spec.stack.url("incidents") + "/api/webhook"
+    credential = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
+    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True, "http_config": credential}]}
+
+
+def _switch_route(spec: Spec) -> dict[str, Any]:
+    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), never to the journal."""
+    return {
+        "receiver": SWITCH,
+        "matchers": [f'alertname="{spec.alert_prefix}{Alert.DEAD_MANS_SWITCH}"'],
+        "group_wait": "0s",
+        "group_interval": "1m",
+        "repeat_interval": "1m",
+    }
+
+
+def _receivers(spec: Spec) -> list[dict[str, Any]]:
+    by_journal = spec.notify.at_once_by_journal
+    declared = {name: _receiver(name, each) for name, each in spec.notify.receivers.items() if name not in by_journal}
+    return list(({SWITCH: {"name": SWITCH}} | declared).values())
+
+
+# ---------------------------------------------------------------- people
+
+
+def told_by_escalation(spec: Spec) -> list[str]:
+    """Whom the incident journal tells, step by step; Alertmanager telling them too would page twice."""
+    return spec.notify.in_steps
+
+
+def told_at_once(spec: Spec) -> list[str]:
+    """Whom Alertmanager tells of every critical and warning alert."""
+    by_journal = (SWITCH, *spec.notify.at_once_by_journal)
+    return [name for name in spec.notify.outside_steps if name not in by_journal]
+
+
+def _people_routes(spec: Spec) -> list[dict[str, Any]]:
+    pages = f'severity=~"{"|".join(severity for severity in Severity if severity.pages)}"'
+    watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
+    return [
+        *(_people_route(spec, name, pages) for name in told_at_once(spec)),
+        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec) if _is_reachable(spec, name)),
+    ]
+
+
+def _is_reachable(spec: Spec, name: str) -> bool:
+    """Whether Alertmanager has a channel to the receiver: it knows nothing of Apprise."""
+    return len(_receiver(name, spec.notify.receivers[name])) > 1
+
+
+# When the journal itself may be dead it can tell nobody: these reach its people without it.
+_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.ALERTS_UNHEARD, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
+
+
+def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
+    everywhere = [_interval_name(i) for i, window in enumerate(spec.maintenance) if not window.services]
+    return without_empty(
+        {
+            "receiver": receiver,
+            "matchers": [matcher],
+            "group_by": GROUP_BY,
+            "group_wait": format_duration(PEOPLE_WAIT_SECONDS),
+            "group_interval": "1m",
+            "repeat_interval": "4h",
+            "mute_time_intervals": everywhere,
+            "continue": True,
+            "routes": list(_muted_services(spec, everywhere)),
+        }
+    )
+
+
+def _muted_services(spec: Spec, everywhere: list[str]) -> Iterator[dict[str, Any]]:
+    """A route for each service that has maintenance windows of its own."""
+    for service in dict.fromkeys(name for window in spec.maintenance for name in window.services):
+        own = [_interval_name(i) for i, window in enumerate(spec.maintenance) if service in window.services]
+        yield {"matchers": [f'job="{service}"'], "mute_time_intervals": everywhere + own}
+
+
+# ---------------------------------------------------------------- receivers; a secret is always a file
+
+
+def _receiver(name: str, receiver: Receiver) -> dict[str, Any]:
+    return without_empty(
+        {
+            "name": name,
+            "slack_configs": [_slack(str(receiver.slack.url_file))] if receiver.slack else [],
+            "email_configs": _emails(receiver.email) if receiver.email else [],
+            "webhook_configs": [{"url": receiver.webhook.url, "send_resolved": True}] if receiver.webhook else [],
+            "pagerduty_configs": [_pagerduty(str(receiver.pagerduty.routing_key_file))] if receiver.pagerduty else [],
+        }
+    )
+
+
+def _slack(url_file: str) -> dict[str, Any]:
+    return {"api_url_file": url_file, "send_resolved": True, "title": _TITLE, "text": _TEXT}
+
+
+def _pagerduty(key_file: str) -> dict[str, Any]:
+    return {"routing_key_file": key_file, "send_resolved": True, "description": _TITLE}
+
+
+def _emails(email: Email) -> list[dict[str, Any]]:
+    shared = {
+        "from": email.sender,
+        "smarthost": email.smtp,
+        "auth_username": email.username,
+        "auth_password_file": str(email.password_file) if email.password_file else None,
+        "require_tls": False if email.tls != "starttls" else None,  # by default it does
+        "tls_config": {"ca_file": str(email.ca_file)} if email.ca_file else None,
+        "send_resolved": True,
+        "headers": {"Subject": _TITLE},
+    }
+    return [without_empty({"to": address, **shared}) for address in email.to]
+
+
+# ---------------------------------------------------------------- maintenance windows
+
+
+def _interval_name(index: int) -> str:
+    return f"maintenance-{index + 1}"
+
+
+def _interval(index: int, window: Maintenance) -> dict[str, Any]:
+    return {"name": _interval_name(index), "time_intervals": list(_days(window))}
+
+
+def _days(window: Maintenance) -> Iterator[dict[str, Any]]:
+    """Alertmanager knows times of a day, not spans: one entry for each UTC day the window touches.
+
+    Its finest step is a minute: a window is rounded outwards to whole minutes.
+    """
+    start = parse_moment(window.start).astimezone(UTC).replace(second=0, microsecond=0)
+    end = parse_moment(window.end).astimezone(UTC) + timedelta(seconds=59, microseconds=999_999)
+    day = start.replace(hour=0, minute=0)
+    while day < end.replace(second=0, microsecond=0):
+        following = day + timedelta(days=1)
+        yield _part_of_day(max(day, start), None if following <= end else end)
+        day = following
+
+
+def _part_of_day(begin: datetime, end: datetime | None) -> dict[str, Any]:
+    return {
+        "times": [{"start_time": f"{begin:%H:%M}", "end_time": "24:00" if end is None else f"{end:%H:%M}"}],
+        "years": [str(begin.year)],
+        "months": [str(begin.month)],
+        "days_of_month": [str(begin.day)],
+    }

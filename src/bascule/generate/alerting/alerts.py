@@ -1,0 +1,111 @@
+"""What the catalogue's alerts on signals, traffic and the judge are given: the values that only this room can find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bascule import conventions as names
+from bascule.alerts import Alerting, alerts_of
+from bascule.alerts.figures import PERCENT, POINTS, gain_written
+from bascule.conventions import Alert, Recorded, RuleGroup
+from bascule.conventions import Rule as Named
+from bascule.generate.alerting.alerts_targets import TARGETS, relative_gain
+from bascule.promql.expressions import WINDOW_SECONDS, by_segment
+from bascule.spec import Spec
+from bascule.spec.model import Named as NamedSignal
+from bascule.spec.quantities import format_duration
+from bascule.spec.signals import RatioSignal
+
+Values = Mapping[str, str | float]
+SERVES_NOW_SECONDS = 30.0
+
+
+def group_alerts(spec: Spec, group: RuleGroup) -> Iterator[Alerting]:
+    """The alerts of a rule group."""
+    return alerts_of(spec, group, GIVEN)
+
+
+# ---------------------------------------------------------------- signals
+
+
+def _slow_segments(spec: Spec) -> Iterator[Values]:
+    if spec.latency is not None:
+        for name, segment in spec.segments.named.items():
+            if segment.latency.p95 is not None:
+                yield {"latency": spec.latency.name, "segment": name, "limit": segment.latency.p95}
+
+
+def _accuracy_gain(spec: Spec) -> Iterator[Values]:
+    found = spec.accuracy
+    if found is None or found.signal.alert_below_gain is None:
+        return
+    wanted = found.signal.alert_below_gain
+    candidate = found.signal.total.where(*spec.versions.matchers(spec.versions.candidate))
+    yield {
+        "gain": relative_gain(spec, found.name) if wanted.relative else Named.ACCURACY_IMPROVEMENT,
+        "figure": PERCENT if wanted.relative else POINTS,
+        "amount": wanted.amount,
+        "wanted": gain_written(wanted, found.signal.unit),
+        "matches": f"sum(increase({candidate.over('1h')}))",
+        "enough": both_versions_with_events(spec, found),
+    }
+
+
+def _errors(spec: Spec) -> Iterator[Values]:
+    if spec.errors is not None:
+        yield {"enough": both_versions_with_events(spec, spec.errors)}
+
+
+def both_versions_with_events(spec: Spec, found: NamedSignal[RatioSignal]) -> str:
+    """The condition that each version has had enough events within the window, and the candidate still has some.
+
+    After a rollback its bad events stay in the window for minutes: no reason to page anybody then.
+    """
+    each = [
+        f'sum({Recorded.SIGNAL_EVENTS}{{signal="{found.name}",version="{version}"}}) * {WINDOW_SECONDS}'
+        f" >= {spec.thresholds.min_requests:g}"
+        for version in spec.versions.both
+    ]
+    candidate = found.signal.total.where(*spec.versions.matchers(spec.versions.candidate))
+    now = format_duration(max(SERVES_NOW_SECONDS, 4 * spec.stack.scrape.interval))
+    each.append(f"sum(increase({candidate.over(now)})) > 0")
+    return "\n".join(f"and on ()\n{condition}" for condition in each)
+
+
+# ---------------------------------------------------------------- traffic, judge
+
+
+def _traffic(spec: Spec) -> Iterator[Values]:
+    """The tolerance is widened by three standard errors of the share."""
+    plan = Recorded.PLANNED_BY_SEGMENT
+    seen = f"({by_segment(spec, Recorded.REQUESTS)} * {WINDOW_SECONDS})"
+    error = f"3 * sqrt({plan} * (1 - {plan}) / on (user_segment) ({seen} > 0))"
+    yield {"seen": seen, "error": error}
+
+
+def _services(spec: Spec) -> Iterator[Values]:
+    why = f"`{Recorded.PROBE_FAILURE}{{job=%q,instance=%q}}` $labels.job $labels.instance"
+    told = f"{{{{ with printf {why} | query }}}}: {{{{ . | first | label `reason` }}}}{{{{ end }}}}"
+    yield {"why": told if spec.probes else ""}
+
+
+def _judge(spec: Spec) -> Iterator[Values]:
+    """What the judge says of the alarm stands in a series beside it; without that, the bare fact."""
+    said = f"`{names.SIGNAL_ALARM_INFO.name}{{signal=%q,user_segment=%q}}` $labels.signal $labels.user_segment"
+    old, new = spec.versions.both
+    yield {
+        "told": f"{{{{ with printf {said} | query }}}}{{{{ . | first | label `text` }}}}{{{{ else }}}}"
+        f"{{{{ $labels.signal }}}} ({{{{ $labels.user_segment }}}}): worse on {new} than on {old}, "
+        "by evidence past its threshold.{{ end }}"
+    }
+
+
+GIVEN: Mapping[str, Callable[[Spec], Iterator[Values]]] = {
+    f"{Alert.RESPONSE_TIME_HIGH}.segment": _slow_segments,
+    Alert.ACCURACY_DEGRADED: _accuracy_gain,
+    Alert.V2_ERROR_SPIKE: _errors,
+    Alert.MIGRATION_STALLED: _traffic,
+    Alert.SERVICE_DOWN: _services,
+    Alert.CANDIDATE_WORSE: _judge,
+    **TARGETS,
+}

@@ -1,0 +1,226 @@
+"""What the alerts on objectives of segments and partners, on targets and on rollback triggers are given.
+
+A ratio is compared with its target only where it is clearly beyond it: three standard errors of a ratio that is exactly
+on target are allowed for, so that 97 good ones of 100 are no breach of 98 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bascule import conventions as names
+from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written, value_in, written
+from bascule.conventions import Alert, Recorded
+from bascule.conventions import Rule as Named
+from bascule.generate.prometheus.examples import PARTNER
+from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
+from bascule.slo import availability
+from bascule.spec import Spec
+from bascule.spec.model import AVAILABILITY, Rollback, Segment
+from bascule.spec.quantities import Gain, format_duration
+from bascule.spec.signals import Signal
+from bascule.spec.uses import partner_label, quotas, uses_instrument
+
+Values = Mapping[str, str | float]
+LEAST_FORMAT_CHECKS = 10
+
+
+def clearly(comparison: str, value: str, target: float, events_per_second: str, on: str) -> str:
+    """`value` beyond `target` by more than three standard errors, at this many events in the window."""
+    margin = f"3 * sqrt({target * (1 - target):.6g} / ({events_per_second} * {WINDOW_SECONDS}))"
+    sign = "+" if comparison == ">" else "-"
+    return f"{value}\n{comparison} on ({on})\n({target:g} {sign} {margin})"
+
+
+def enough(events_per_second: str, at_least: float, on: str) -> str:
+    return f"and on ({on})\n{events_per_second} * {WINDOW_SECONDS} >= {at_least:g}"
+
+
+# ---------------------------------------------------------------- segments
+
+
+def _segment_accuracy(spec: Spec) -> Iterator[Values]:
+    """The old version is not held to what the new one promises: only the candidate is looked at."""
+    for name, segment in spec.segments.named.items():
+        if segment.accuracy is not None and spec.accuracy is not None:
+            value = "1 - {}" if spec.accuracy.signal.counts_bad else "{}"
+            where = f',version="{spec.versions.candidate}"'
+            yield _segment(spec, name, spec.accuracy.name, value, "<", segment.accuracy, where)
+
+
+def _segment_errors(spec: Spec) -> Iterator[Values]:
+    for name, segment in spec.segments.named.items():
+        if segment.errors is not None and not segment.partner_label and spec.errors is not None:
+            value = "{}" if spec.errors.signal.counts_bad else "1 - {}"
+            yield _segment(spec, name, spec.errors.name, value, ">", segment.errors, "")
+
+
+def _segment(spec: Spec, segment: str, signal: str, value: str, comparison: str, target: float, version: str) -> Values:
+    where = f'signal="{signal}",user_segment="{segment}"{version}'
+    share = value.format(f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})")
+    events, on = f"sum by (version, user_segment) ({Recorded.SIGNAL_EVENTS}{{{where}}})", "version, user_segment"
+    beyond = clearly(comparison, share, target, events, on)
+    return {
+        "segment": segment,
+        "beyond": f"{beyond}\n{enough(events, spec.thresholds.min_requests, on)}",
+        "target": target,
+    }
+
+
+# ---------------------------------------------------------------- partners
+
+
+def _partner_segments(spec: Spec) -> list[Segment]:
+    return [segment for segment in spec.segments.named.values() if segment.partner_label]
+
+
+def _partner_errors(spec: Spec) -> Iterator[Values]:
+    events, on = str(Recorded.REQUESTS_BY_PARTNER), "version, partner"
+    for segment in _partner_segments(spec):
+        if segment.errors is not None and spec.errors is not None:
+            beyond = clearly(">", Recorded.ERRORS_BY_PARTNER, segment.errors, events, on)
+            yield {
+                "beyond": f"{beyond}\n{enough(events, spec.thresholds.min_requests, on)}",
+                "target": segment.errors,
+            }
+
+
+def _partner_format(spec: Spec) -> Iterator[Values]:
+    for segment in _partner_segments(spec):
+        if segment.format_compatibility is not None and uses_instrument(spec):
+            yield {
+                "target": segment.format_compatibility,
+                "least": min(LEAST_FORMAT_CHECKS, spec.thresholds.min_requests),
+            }
+
+
+def _partner_quota(spec: Spec) -> Iterator[Values]:
+    if partner_label(spec) and quotas(spec):
+        yield {"partner": PARTNER}
+
+
+def _refusals(spec: Spec) -> Iterator[Values]:
+    limited = [name for name, segment in spec.segments.named.items() if segment.rate_limit is not None]
+    if limited and uses_instrument(spec):
+        yield {"limited": among(names.SEGMENT, limited), "segment": limited[0]}
+
+
+# ---------------------------------------------------------------- targets of the candidate
+
+
+def _targets(spec: Spec) -> Iterator[Values]:
+    for name, signal in spec.signals.items():
+        yield from _quantile_targets(spec, name, signal)
+        if signal.level_target is not None:
+            yield _level_target(spec, name, signal, signal.level_target)
+        if signal.gain_target is not None:
+            yield _gain_target(spec, name, signal, signal.gain_target)
+    if spec.logs.sources:
+        yield _retention_target(spec)
+    if spec.latency is not None:
+        new, old = spec.versions.candidate, spec.versions.baseline
+        text = f"P95 of {new} is longer: {old}'s is only {NUMBER} times as long."
+        yield _unmet(spec.latency.name, "no slower", f"{Named.PERFORMANCE_RATIO} < 1", text)
+
+
+def _quantile_targets(spec: Spec, name: str, signal: Signal) -> Iterator[Values]:
+    for quantile, limit in signal.quantile_targets.items():
+        if quantile in QUANTILES:
+            value = _candidates(spec, value_series(signal, quantile), name)
+            text = f"{quantile} is {value_in(signal.unit)}; {written(limit, signal.unit)} is the target."
+            yield _unmet(name, quantile, f"{value} > {limit:g}", text)
+
+
+def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Values:
+    worse = "<" if signal.better == "higher" else ">"
+    text = f"{value_in(signal.unit)}; {written(target, signal.unit)} is the target."
+    return _unmet(name, "level", f"{_candidates(spec, value_series(signal), name)} {worse} {target:g}", text)
+
+
+def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
+    wanted = gain if signal.better == "higher" else Gain(-gain.amount, gain.relative)
+    worse = "<" if signal.better == "higher" else ">"
+    value = relative_gain(spec, name) if gain.relative else of_signal(Recorded.SIGNAL_DIFFERENCE, name)
+    figure = PERCENT if gain.relative else difference_in(signal.unit)
+    text = f"The gain over {spec.versions.baseline} is {figure}, within the same segments; "
+    text += f"{gain_written(wanted, signal.unit)} is the target."
+    return _unmet(name, "gain", f"{value} {worse} {wanted.amount:g}", text)
+
+
+def relative_gain(spec: Spec, name: str) -> str:
+    """How much higher the candidate's value is, mix-adjusted, as a share of the baseline's."""
+    return f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name)} - 1"
+
+
+def _retention_target(spec: Spec) -> Values:
+    """Of the source document: customers come back to the new version at least as often as to the old."""
+    old, new = (f'{Recorded.RETENTION}{{version="{version}"}}' for version in spec.versions.both)
+    text = f"{PERCENT} of its users of the month before came back in the last 30 days, fewer than those of "
+    return _unmet("retention", "no lower", f"{new}\n< ignoring (version)\n{old}", f"{text}{spec.versions.baseline}.")
+
+
+def _candidates(spec: Spec, series: str, signal: str) -> str:
+    return f'max without (signal) ({series}{{signal="{signal}",version="{spec.versions.candidate}"}})'
+
+
+def _unmet(signal: str, target: str, unmet: str, text: str) -> Values:
+    return {"signal": signal, "target": target, "unmet": unmet, "text": text}
+
+
+# ---------------------------------------------------------------- rollback triggers
+
+
+def _triggers(spec: Spec) -> Iterator[Values]:
+    for trigger in spec.rollback:
+        if met := _measure(spec, trigger):
+            yield {
+                "met": met,
+                "trigger": str(trigger.when),
+                "hold": format_duration(trigger.hold),
+                "move": trigger.action,
+                "figure": _figure(spec, trigger),
+            }
+
+
+def _figure(spec: Spec, trigger: Rollback) -> str:
+    """The template for what the trigger looks at, in its unit."""
+    name, _, statistic = trigger.when.measure.partition(".")
+    unit = spec.signals[name].unit if name in spec.signals else "ratio"
+    return difference_in(unit) if statistic == "gain" else value_in(unit)
+
+
+def _measure(spec: Spec, trigger: Rollback) -> str:
+    """What the new version's users meet now: not mix-adjusted, because it is compared with a bound, not with V1."""
+    name, _, statistic = trigger.when.measure.partition(".")
+    bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:g}"
+    signal = spec.signals.get(name)
+    if signal is None:
+        return _availability(spec, bound) if name == AVAILABILITY else ""
+    if signal.all_events is None:
+        return f"{_candidates(spec, value_series(signal), name)} {bound}"
+    events = f'sum by (version) ({Recorded.SIGNAL_EVENTS}{{signal="{name}",version="{spec.versions.candidate}"}})'
+    if statistic == "gain":
+        return f"{of_signal(Recorded.SIGNAL_DIFFERENCE, name)} {bound}"
+    if signal.buckets is not None and statistic not in QUANTILES:
+        return ""
+    least = enough(events, spec.thresholds.min_requests, "version")
+    return f"{_candidates(spec, value_series(signal, statistic), name)} {bound}\n{least}"
+
+
+def _availability(spec: Spec, bound: str) -> str:
+    """Over a quarter of a minute: with a minute, one missed scrape of sixty would be below 99 % for a whole minute."""
+    scrape = spec.stack.scrape
+    found = availability(spec, max(15.0, 4 * max(scrape.interval, scrape.evaluation)), spec.versions.candidate)
+    return f"{found} {bound}" if found else ""
+
+
+TARGETS: Mapping[str, Callable[[Spec], Iterator[Values]]] = {
+    Alert.SEGMENT_ACCURACY_LOW: _segment_accuracy,
+    Alert.SEGMENT_ERRORS_HIGH: _segment_errors,
+    Alert.PARTNER_ERRORS_HIGH: _partner_errors,
+    Alert.PARTNER_FORMAT_BROKEN: _partner_format,
+    Alert.PARTNER_QUOTA_NEARLY_USED: _partner_quota,
+    Alert.RATE_LIMIT_REFUSALS: _refusals,
+    Alert.TARGET_UNMET: _targets,
+    Alert.ROLLBACK_TRIGGERED: _triggers,
+}

@@ -1,0 +1,152 @@
+"""promtool tests that go with the rules: each alert firing, not firing and without data; each recorded series there.
+
+An alert is looked for in Prometheus' own `ALERTS` series: what counts is that it fires, not how its text reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from bascule.alerts import Alerting
+from bascule.conventions import Alert, Recorded, RuleGroup, probe_job
+from bascule.conventions import Rule as Named
+from bascule.generate.alerting.promtool_cases import Check, Test, all_down, firing, healthy, silent, tests_of
+from bascule.generate.prometheus.examples import Scene
+from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.generate.prometheus.rules import Group, Recording
+from bascule.spec import Spec
+
+
+def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
+    """File name (without folder and ending) to the mapping promtool reads."""
+    order = [str(group.name) for group in rule_groups(spec)]
+    files = {
+        "alerts": _file(alert_tests(spec), "1m", order),
+        "recording": _file(recording_tests(spec), "1m", order),
+        "sla": _file(sla_tests(spec), "1h", order),
+    }
+    return {name: file for name, file in files.items() if file["tests"]}
+
+
+def _file(tests: Iterable[Test], evaluation: str, order: list[str]) -> dict[str, Any]:
+    """Without an order promtool evaluates the groups of one instant in any: what one reads of another came or not."""
+    return {
+        "rule_files": ["../rules/*.yml"],
+        "evaluation_interval": evaluation,
+        "group_eval_order": order,
+        "tests": [test.as_yaml() for test in tests],
+    }
+
+
+# ---------------------------------------------------------------- alerts
+
+
+def alert_tests(spec: Spec) -> Iterator[Test]:
+    groups, scene = rule_groups(spec), healthy(spec)
+    every = list(dict.fromkeys(alert.name for group in groups for alert in group.alerts))
+    always, data = spec.alert_prefix + Alert.DEAD_MANS_SWITCH, spec.alert_prefix + Alert.SIGNAL_NO_DATA
+    quiet = tuple(silent(name) for name in every if name != always)
+    yield Test("healthy: nothing fires", scene.series(), quiet)
+    told = tuple(firing(name) if name in (always, data) else silent(name) for name in every)
+    yield Test("no data: silence is told, not taken for health", {}, told)
+    yield from _each_service(spec)
+    yield from _each_signal(spec, scene)
+    yield from tests_of(spec, _alerts(groups, is_sla=False))
+
+
+def sla_tests(spec: Spec) -> Iterator[Test]:
+    """On counts given by the minute: a month of samples would take an hour to test."""
+    yield from tests_of(spec, _alerts(rule_groups(spec), is_sla=True))
+
+
+def _alerts(groups: list[Group], is_sla: bool) -> Iterator[Alerting]:
+    yield from (alert for group in groups if (group.name == RuleGroup.SLA) is is_sla for alert in group.alerts)
+
+
+def _each_service(spec: Spec) -> Iterator[Test]:
+    alert, jobs = spec.alert_prefix + Alert.SERVICE_DOWN, (*spec.services, *map(probe_job, spec.probes))
+    everyone = tuple(firing(alert, job=job) for job in jobs)
+    yield Test(f"{Alert.SERVICE_DOWN} firing: all are down", all_down(spec).series(), everyone)
+
+
+def _each_signal(spec: Spec, scene: Scene) -> Iterator[Test]:
+    """Its metric vanishes, the others stay."""
+    for name, signal in spec.signals.items():
+        counter = signal.buckets or signal.numerator
+        if signal.has_bad_events and counter is not None:
+            gone = replace(scene, without=frozenset(counter.names)).series()
+            check = firing(spec.alert_prefix + Alert.SIGNAL_NO_DATA, signal=name)
+            yield Test(f"{Alert.SIGNAL_NO_DATA} firing: {name} vanishes", gone, (check,))
+
+
+# ---------------------------------------------------------------- recorded series
+
+
+def recording_tests(spec: Spec) -> Iterator[Test]:
+    scene, groups = healthy(spec), rule_groups(spec)
+    expected = [rule for rule in _recordings(groups) if rule.name != Recorded.PROBE_FAILURE]
+    there = tuple(Check(f"{_count(rule)} > bool 0", {"{}": 1}) for rule in expected)
+    yield Test("healthy: every recorded series is there", scene.series(), there)
+    idle = tuple(Check(_count(rule), {}) for rule in _recordings(groups) if not _always_there(rule))
+    yield Test("no data: no recorded series is made up", {}, idle)
+    yield Test("the source document's rules say what the traffic was", scene.series(), tuple(_values(spec, scene)))
+    yield Test("identical versions do not differ, whatever their mix", *_same_versions(spec, scene))
+
+
+def _recordings(groups: list[Group]) -> Iterator[Recording]:
+    yield from (rule for group in groups for rule in group.recordings)
+
+
+def _count(rule: Recording) -> str:
+    inside = ",".join(f'{label}="{value}"' for label, value in rule.labels.items())
+    return f"count({rule.name}{{{inside}}})" if inside else f"count({rule.name})"
+
+
+def _always_there(rule: Recording) -> bool:
+    return rule.expr == "vector(1)"
+
+
+def _values(spec: Spec, scene: Scene) -> Iterator[Check]:
+    old, new = spec.versions.both
+    yield _near(Named.TRAFFIC_SPLIT_V2, sum(scene.share_of(new, s) for s in scene.segments) / len(scene.segments))
+    segment = next(name for name in scene.segments if scene.planned(name) > 0)
+    for one, side, by_version, difference in (
+        (spec.errors, "bad", Named.ERROR_RATE, Named.ERROR_RATE_COMPARISON),
+        (spec.accuracy, "good", Named.ACCURACY_RATE, Named.ACCURACY_IMPROVEMENT),
+    ):
+        if one is not None:
+            levels = {version: scene.level(one.name, version, segment) for version in (old, new)}
+            if one.signal.amount != side:
+                levels = {version: 1 - level for version, level in levels.items()}
+            yield from (_near(by_version, level, version) for version, level in levels.items())
+            yield _near(difference, levels[new] - levels[old])
+    if spec.latency:
+        yield Check(f"{Named.PERFORMANCE_RATIO} > bool 1", {"{}": 1})
+
+
+def _same_versions(spec: Spec, scene: Scene) -> tuple[dict[str, str], tuple[Check, ...]]:
+    """Both versions the same within each segment, but segments that differ and are served in different shares."""
+    errors, accuracy, latency = spec.errors, spec.accuracy, spec.latency
+    for index, segment in enumerate(scene.segments):
+        for version in spec.versions.both:
+            if errors:
+                scene = scene.set(errors.name, min(0.002 * 10**index, 0.5), version, segment)
+            if accuracy:
+                scene = scene.set(accuracy.name, max(0.9 - index / 10, 0.1), version, segment)
+            if latency:
+                scene = scene.set(latency.name, 0.04 / latency.signal.seconds_per_unit, version)
+        scene = replace(scene, actual={**scene.actual, segment: 0.8 / (index + 1)})
+    wanted = (
+        (errors, Named.ERROR_RATE_COMPARISON, 0),
+        (accuracy, Named.ACCURACY_IMPROVEMENT, 0),
+        (latency, Named.PERFORMANCE_RATIO, 1),
+    )
+    return scene.series(), tuple(_near(name, value) for one, name, value in wanted if one is not None)
+
+
+def _near(name: str, value: float, version: str = "") -> Check:
+    """promtool compares floats exactly: ask for a difference that is next to none."""
+    where = f'{{version="{version}"}}' if version else ""
+    return Check(f"abs({name}{where} - {value:.10g}) < bool 1e-9", {where or "{}": 1})

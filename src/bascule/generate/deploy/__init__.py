@@ -1,0 +1,1 @@
+"""Where the roles run: Compose, Kubernetes, a push gateway for batch jobs."""

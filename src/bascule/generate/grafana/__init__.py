@@ -1,0 +1,1 @@
+"""Dashboards: boards as data, and the panels that Grafana reads."""

@@ -1,0 +1,50 @@
+"""`instrument.json`: what the instrumentation library may expect to see (its shape: `bascule.instrument.config`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bascule import conventions as names
+from bascule.conventions import Metric
+from bascule.generate.render import without_empty
+from bascule.spec import Objective, Spec
+
+
+def instrument_config(spec: Spec) -> dict[str, Any]:
+    """Declared label values, so that their series exist at zero, and buckets that hold every declared target."""
+    partners = {name: sorted(set(s.quotas) - {"default"}) for name, s in spec.segments.named.items()}
+    return without_empty(
+        {
+            "versions": list(spec.versions.both),
+            "segments": list(spec.segments.named),
+            "partners": without_empty(partners),
+            "endpoints": spec.instrument.endpoints,
+            "algorithms": spec.instrument.algorithms,
+            "label_limit": spec.instrument.label_limit,
+            "patience": spec.patience,
+            "buckets": {metric.name: _buckets(metric, latency_bounds(spec)) for metric in _LATENCIES},
+        }
+    )
+
+
+_LATENCIES = (names.HTTP_DURATION, names.RESPONSE_TIME)
+
+
+def latency_bounds(spec: Spec) -> set[float]:
+    """Every time that something of the spec is compared with."""
+    bounds = {spec.thresholds.response_time_p95}
+    times = {name: signal for name, signal in spec.signals.items() if signal.buckets and signal.unit == "seconds"}
+    for signal in times.values():
+        bounds |= set(signal.quantile_targets.values())
+    for segment in spec.segments.named.values():
+        bounds |= {time for _, time in segment.latency if time is not None}
+    for phase in spec.phases:
+        bounds |= {t.value for measure, t in phase.gates.items() if measure.partition(".")[0] in times}
+    bounds |= {r.when.threshold.value for r in spec.rollback if r.when.measure.partition(".")[0] in times}
+    bounds |= {bound for sla in spec.slas.named.values() if (bound := Objective.parse(sla.objective).bound)}
+    return bounds
+
+
+def _buckets(metric: Metric, wanted: Iterable[float]) -> list[float]:
+    return sorted({*metric.buckets, *wanted})

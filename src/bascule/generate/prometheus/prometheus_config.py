@@ -1,0 +1,213 @@
+"""What Prometheus scrapes and probes, and whom it alerts: `prometheus/prometheus.yml`, `blackbox/blackbox.yml`.
+
+No target carries a `version` label of its own: a version always comes from the service's own metrics, so that
+`honor_labels` stays off and no series is renamed to `exported_version`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from bascule.conventions import certificate_job, probe_job
+from bascule.generate.render import without_empty
+from bascule.spec import Spec
+from bascule.spec.addresses import bracketed
+from bascule.spec.model import Probe, Service
+from bascule.spec.quantities import format_duration
+
+# A probe opens a connection each time: looking at most every 5 s is kind to what is probed.
+PROBE_INTERVAL_SECONDS = 5.0
+PROBE_TIMEOUT_SECONDS = 2.0
+PROBE_GIVES_UP_SECONDS = PROBE_TIMEOUT_SECONDS - 0.5  # the exporter keeps half a second of the scrape's for its answer
+ANY_CERTIFICATE = "_any_certificate"  # a module's name that no probe can have
+HTTPS_PORT = 443
+
+
+def prometheus_config(spec: Spec) -> dict[str, Any]:
+    scrape = spec.stack.scrape
+    config = {
+        "global": {
+            "scrape_interval": format_duration(scrape.interval),
+            "scrape_timeout": format_duration(scrape.timeout),
+            "evaluation_interval": format_duration(scrape.evaluation),
+        },
+        "rule_files": ["rules/*.yml"],
+        "alerting": {"alertmanagers": [_alertmanager(spec)]},
+        "scrape_configs": scrape_configs(spec),
+        "remote_write": [{"url": url} for url in scrape.remote_write],
+    }
+    return without_empty(config)
+
+
+def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
+    services = [_service_job(spec, name, service) for name, service in spec.services.items()]
+    probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
+    probes += [_certificate_job(spec, name, probe) for name, probe in _https_probes(spec).items()]
+    roles = [_own_job(spec, f"bascule-{role}", role) for role in (*spec.roles, "supervisor")]
+    programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
+    own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
+    return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
+
+
+def _alertmanager(spec: Spec) -> dict[str, Any]:
+    url = urlsplit(spec.stack.url("alertmanager"))
+    return without_empty(
+        {
+            "scheme": url.scheme if url.scheme != "http" else None,
+            "path_prefix": url.path,
+            "static_configs": [{"targets": [url.netloc]}],
+        }
+    )
+
+
+def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
+    url = urlsplit(spec.stack.url(part))
+    return without_empty(
+        {
+            "job_name": job,
+            "scheme": url.scheme if url.scheme != "http" else None,
+            "metrics_path": f"{url.path}/metrics" if url.path else None,
+            "static_configs": [{"targets": [url.netloc]}],
+        }
+    )
+
+
+def _service_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
+    if service.kind == "redis":
+        return _redis_job(spec, name, service)
+    if service.kind == "nginx":
+        return _nginx_job(spec, name, service)
+    return without_empty(
+        {
+            "job_name": name,
+            "metrics_path": service.metrics_path if service.metrics_path != "/metrics" else None,
+            "static_configs": [{"targets": service.targets}],
+        }
+    )
+
+
+def _redis_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
+    """Every node of the cluster through the one exporter, each under its own address."""
+    return {
+        "job_name": name,
+        "metrics_path": "/scrape",
+        "static_configs": [{"targets": service.targets}],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "instance"},
+            {"source_labels": ["__address__"], "target_label": "__param_target", "replacement": "redis://$1"},
+            {"target_label": "__address__", "replacement": _exporter(spec, "redis_exporter")},
+        ],
+    }
+
+
+def _nginx_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
+    """The exporter reads one nginx; its series carry that nginx' address, not the exporter's."""
+    return {
+        "job_name": name,
+        "static_configs": [
+            {"targets": [_exporter(spec, "nginx_exporter")], "labels": {"instance": service.targets[0]}},
+        ],
+    }
+
+
+def _probe_job(spec: Spec, name: str, probe: Probe) -> dict[str, Any]:
+    scrape = spec.stack.scrape
+    return {
+        "job_name": probe_job(name),
+        "metrics_path": "/probe",
+        "scrape_interval": format_duration(max(scrape.interval, PROBE_INTERVAL_SECONDS)),
+        "scrape_timeout": format_duration(max(scrape.timeout, PROBE_TIMEOUT_SECONDS)),
+        "params": {"module": [name]},
+        "static_configs": [{"targets": [_probe_target(probe)]}],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {"target_label": "__address__", "replacement": _exporter(spec, "blackbox_exporter")},
+        ],
+    }
+
+
+def _certificate_job(spec: Spec, name: str, probe: Probe) -> dict[str, Any]:
+    """A second look that takes any certificate: the exporter tells nothing of one that it does not trust.
+
+    Its series carry the probe's own `instance`.
+    """
+    job = _probe_job(spec, name, probe)
+    address = f"{bracketed(probe.host)}:{urlsplit(probe.url).port or HTTPS_PORT}"
+    return job | {
+        "job_name": certificate_job(name),
+        "params": {"module": [ANY_CERTIFICATE]},
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "instance"},
+            {"target_label": "__param_target", "replacement": address},
+            job["relabel_configs"][-1],
+        ],
+        "metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "probe_ssl_.+", "action": "keep"}],
+    }
+
+
+def _https_probes(spec: Spec) -> dict[str, Probe]:
+    return {name: probe for name, probe in spec.probes.items() if probe.kind == "https"}
+
+
+def _exporter(spec: Spec, name: str) -> str:
+    return urlsplit(spec.stack.url(name)).netloc
+
+
+# ---------------------------------------------------------------- blackbox exporter
+
+
+def blackbox_config(spec: Spec) -> dict[str, Any]:
+    """One module per probe, under the probe's name; and one for certificates, whatever they are."""
+    modules = {name: _module(probe) for name, probe in spec.probes.items()}
+    if _https_probes(spec):
+        modules[ANY_CERTIFICATE] = _prober("tcp", {"tls": True, "tls_config": {"insecure_skip_verify": True}, **_IP})
+    return {"modules": modules}
+
+
+def _module(probe: Probe) -> dict[str, Any]:
+    return _prober(*_PROBERS[probe.kind](probe))
+
+
+def _prober(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"prober": name, "timeout": format_duration(PROBE_TIMEOUT_SECONDS), name: settings}
+
+
+def _http(_: Probe) -> tuple[str, dict[str, Any]]:
+    return "http", {"method": "GET", **_IP}
+
+
+def _https(probe: Probe) -> tuple[str, dict[str, Any]]:
+    trusted = {"tls_config": {"ca_file": str(probe.ca_file)}} if probe.ca_file else {}
+    return "http", {"method": "GET", "fail_if_not_ssl": True, **trusted, **_IP}
+
+
+def _tcp(_: Probe) -> tuple[str, dict[str, Any]]:
+    return "tcp", dict(_IP)
+
+
+def _icmp(_: Probe) -> tuple[str, dict[str, Any]]:
+    return "icmp", dict(_IP)
+
+
+def _dns(probe: Probe) -> tuple[str, dict[str, Any]]:
+    return "dns", {"query_name": _dns_parts(probe)[1], "query_type": "A", **_IP}
+
+
+_IP = {"preferred_ip_protocol": "ip4", "ip_protocol_fallback": True}
+_PROBERS = {"http": _http, "https": _https, "tcp": _tcp, "icmp": _icmp, "dns": _dns}
+
+
+def _probe_target(probe: Probe) -> str:
+    if probe.kind == "dns":
+        return _dns_parts(probe)[0]
+    if probe.kind in ("tcp", "icmp"):
+        return probe.url.rpartition("//")[2]
+    return probe.url
+
+
+def _dns_parts(probe: Probe) -> tuple[str, str]:
+    """The server and the name to ask it for, of `dns://server:53/name` (a server alone is asked for itself)."""
+    server, _, name = probe.url.rpartition("//")[2].partition("/")
+    return server, name or server.partition(":")[0]

@@ -1,0 +1,50 @@
+"""Every rule group of a spec, in the files it goes to. A chain of rules stands in one group, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bascule.conventions import RuleGroup
+from bascule.generate.alerting.alerts import group_alerts
+from bascule.generate.prometheus.no_data import no_data_rules
+from bascule.generate.prometheus.recording import cache_rules, probe_rules, service_rules, signal_rules, traffic_rules
+from bascule.generate.prometheus.rules import Group, Rule
+from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
+from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_rules
+from bascule.generate.prometheus.usage import usage_interval, usage_rules
+from bascule.spec import Spec
+from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
+
+
+def rule_files(spec: Spec) -> dict[str, list[Group]]:
+    """File name (without folder and ending) to its groups; groups without rules are left out.
+
+    A group reads what it and those before it record, never what comes later: tests evaluate them in this order.
+    """
+    files = {
+        "signals": [_group(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec))],
+        "migration": [_group(spec, RuleGroup.MIGRATION, traffic_rules(spec))],
+        "services": [
+            _group(spec, RuleGroup.CRITICAL_ALERTS, service_rules(spec)),
+            _group(spec, RuleGroup.REDIS, cache_rules(spec)),
+        ],
+        "judge": [_group(spec, RuleGroup.JUDGE_ALERTS)],
+        "usage": [_group(spec, RuleGroup.USAGE, usage_rules(spec), usage_interval(spec))],
+        "targets": [_group(spec, RuleGroup.TARGETS), _group(spec, RuleGroup.ROLLBACK)],
+        "sla": [_group(spec, RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],
+        "sla-growth": [_group(spec, RuleGroup.SLA_GROWTH, sla_growth(spec), GROWTH_INTERVAL_SECONDS)],
+        "infrastructure": [_group(spec, RuleGroup.INFRASTRUCTURE, probe_rules(spec))],
+        "monitoring": [_group(spec, RuleGroup.MONITORING)],
+        "no-data": [_group(spec, RuleGroup.NO_DATA_ALERTS, no_data_rules(spec))],
+    }
+    full = {name: [group for group in groups if group.rules] for name, groups in files.items()}
+    return {name: groups for name, groups in full.items() if groups}
+
+
+def _group(spec: Spec, name: RuleGroup, first: Iterable[Rule] = (), interval: float | None = None) -> Group:
+    """A group's recorded series, and the catalogue's alerts that read them."""
+    return Group(name, (*first, *group_alerts(spec, name)), interval)
+
+
+def rule_groups(spec: Spec) -> list[Group]:
+    return [group for groups in rule_files(spec).values() for group in groups]

@@ -1,0 +1,1 @@
+"""What would have fired on a stretch of history, and what to declare."""

@@ -1,0 +1,1 @@
+"""One phase weighed: its budget and evidence, its alarms, and the values and intervals that are shown."""

@@ -1,0 +1,226 @@
+"""The judge without its clock and its network: looks go in, evidence and alarms come out (outcome.py: a verdict).
+
+An engine lives for one phase. Everything in it follows from the looks it was fed, so replaying the looks of a phase
+(and those before it, for the history) gives an engine identical to one that never stopped. The live loop, a restart
+and a backtest use this same class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from bascule.conventions import TOTAL_SEGMENT
+from bascule.judge.evidence.alarm import Alarm, Recovery
+from bascule.judge.evidence.budget import Budget
+from bascule.judge.evidence.courses import Courses
+from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
+from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.evidence.means import Means
+from bascule.judge.evidence.measures import Measures
+from bascule.judge.evidence.recent import Recent
+from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags
+from bascule.judge.sampling.alignment import JointLook
+from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.schema import Cell, Schema
+from bascule.judge.statistics.detectable import Setting, smallest_ratio
+from bascule.judge.statistics.history import BaselineHistory
+from bascule.judge.statistics.weighing import Evidence, decide, decide_alone
+
+MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
+DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs more than a look
+
+
+class PhaseEngine:
+    """Weighs one phase. `carried`: alarms that stood when it began."""
+
+    def __init__(self, schema: Schema, plan: PlanStep, carried: Iterable[Alarm] = ()) -> None:
+        self.schema, self.plan = schema, plan
+        self.history = BaselineHistory(schema.layout)
+        self.evidence = Evidence(self.history)
+        self.budget = Budget(schema, plan, self.history)
+        self.recent = Recent(self.history)
+        self.margins = np.array([schema.spec.signals[pair.signal].harm for pair in schema.pairs])
+        self.recovery = Recovery(self.history, self.margins)
+        self.standing: dict[Cell, Alarm] = {alarm.cell: alarm for alarm in carried}
+        self.ended: list[Alarm] = []
+        self.raised: list[Alarm] = []
+        self.sums = np.zeros((2, len(schema.columns)))
+        self.frozen = np.zeros(len(schema.columns))  # what the baseline did before the phase
+        self.seconds = 0.0
+        self.compared = 0.0  # seconds in which the candidate answered
+        self.distance = np.full(schema.layout.pairs, -np.inf)
+        self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
+        self._detectable: dict[Cell, tuple[float, float | None]] = {}
+        self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
+        self.means = Means(schema)
+        self.courses = Courses(schema)
+        self._means_weighed = plan.started
+        self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]
+        self._withdraw(plan.started)
+
+    # ------------------------------------------------------------ looks
+
+    def feed(self, look: JointLook) -> None:
+        """One joint look: evidence, alarms and recoveries, then the history (which must not know this look before).
+
+        A look that rests on a sample from before the phase makes history only.
+        """
+        counts = self.schema.counts(look.increments)
+        weighed = look.since >= self.plan.started
+        if weighed:
+            self._weigh(look, counts)
+        elif look.time <= self.plan.started:
+            self.frozen += look.increments[BASELINE]
+        if self.history.collect(counts, look.seconds):
+            self.budget.refresh()
+        if weighed and look.time - self._means_weighed >= MEANS_SECONDS:
+            self._means_weighed = look.time
+            self._weigh_means(look.time)
+
+    def _weigh(self, look: JointLook, counts: EventCounts) -> None:
+        self.sums += look.increments
+        self.seconds += look.seconds
+        self.compared += look.seconds if counts.candidate.any() else 0.0
+        self.recent.add(counts, look.time, look.seconds)
+        self.courses.add(look, self.history.phi)
+        decision = decide_alone if self.alone else decide
+        self.distance = decision(self.evidence.add(counts, look.seconds), self.budget.limits)
+        self.nearest = np.maximum(self.nearest, self.distance)
+        if self.standing:
+            self.recovery.add(counts, look.seconds)
+            self._end_recovered(look.time, counts)
+        self._raise(look.time)
+        self.history.distrust(self._alarmed())
+
+    def _alarmed(self) -> Flags:
+        """The pairs (K,) of every signal that has an alarm standing in any segment."""
+        signals = {signal for signal, _ in self.standing}
+        return self._mask(index for index, pair in enumerate(self.schema.pairs) if pair.signal in signals)
+
+    def _weigh_means(self, time: float) -> None:
+        for cell in self._mean_cells:
+            reading = self.means.reading(cell, self.sums, self.history.phi)
+            if cell in self.standing:
+                self._end_mean(cell, reading, time)
+            elif self.means.is_worse(reading, self.budget.mean_threshold(cell)):
+                self._raise_mean(cell, reading, time)
+
+    def _raise_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
+        threshold = self.budget.mean_threshold(cell)
+        text = mean_alarm_text(self.schema.spec, cell, reading, threshold)
+        self.standing[cell] = Alarm(*cell, time, reading.nats, threshold, text)
+        self.raised.append(self.standing[cell])
+        self.means.restart(cell, self.sums)
+
+    def _end_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
+        waited = time - self.standing[cell].since >= self.schema.spec.judge.recovery
+        if waited and self.means.has_recovered(cell, reading):
+            self._end(cell, time, "no worse than tolerated on the data since the alarm")
+
+    @property
+    def alone(self) -> bool:
+        """At 100 % the baseline serves nothing: the candidate is compared with what it did before."""
+        return self.plan.share(TOTAL_SEGMENT) == 1.0
+
+    # ------------------------------------------------------------ alarms
+
+    def _raise(self, time: float) -> None:
+        over = (self.distance >= 0) & (self.recent.increase() >= self.margins)
+        if not over.any():
+            return
+        for cell, pairs in self._cell_pairs.items():
+            if cell not in self.standing and len(pairs) and over[pairs].any() and self.plan.gives(cell[1]):
+                pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
+                self.standing[cell] = self._alarm(pair, time)
+                self.raised.append(self.standing[cell])
+                self.recovery.restart(self._mask(pairs))
+
+    def _alarm(self, index: int, time: float) -> Alarm:
+        pair, threshold = self.schema.pairs[index], self.budget.threshold(index)
+        evidence = threshold + float(self.distance[index])
+        expected, rate = (float(each[index]) for each in self.recent.ratios())
+        text = alarm_text(self.schema.spec, pair, Increase(rate, expected, self.alone), evidence, threshold)
+        return Alarm(pair.signal, pair.segment, time, evidence, threshold, text, pair.bound)
+
+    def _end_recovered(self, time: float, counts: EventCounts) -> None:
+        shown = self.recovery.shown(self.schema.spec.judge.recovery)
+        served = self.schema.layout.to_pairs(counts.candidate) > 0
+        for cell in list(self.standing):
+            pairs = self._recovering(cell)
+            if len(pairs) and (shown & served)[pairs].all():
+                seconds = float(self.recovery.seconds[pairs].min())
+                self._end(cell, time, f"not inferior for {seconds:.0f} s of traffic since the mend")
+                self.evidence.restart(self._mask(self._cell_pairs[cell]))
+                self.distance[self._cell_pairs[cell]] = -np.inf  # what has been mended raises no second alarm
+
+    def _recovering(self, cell: Cell) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """The pairs that must recover: the one that raised the alarm (a bound), or the cell's only one."""
+        pairs, bound = self._cell_pairs[cell], self.standing[cell].bound
+        matching = [pair for pair in pairs if bound is None or self.schema.pairs[pair].bound == bound]
+        return np.array(matching, np.intp)
+
+    def _end(self, cell: Cell, time: float, reason: str) -> None:
+        self.ended.append(self.standing.pop(cell).end(time, reason))
+
+    def _withdraw(self, time: float) -> None:
+        """Where the plan takes the candidate away from a segment, its alarm has nothing left to alarm."""
+        for cell in list(self.standing):
+            if not self.plan.gives(cell[1]):
+                self._end(cell, time, "the candidate was withdrawn from the segment")
+
+    def _mask(self, pairs: Iterable[int]) -> Flags:
+        mask = np.zeros(self.schema.layout.pairs, bool)
+        mask[list(pairs)] = True
+        return mask
+
+    # ------------------------------------------------------------ what is read off
+
+    def measures(self) -> Measures:
+        """Readings since the phase began; at 100 % beside the frozen baseline."""
+        sums = np.stack([self.frozen, self.sums[CANDIDATE]]) if self.alone else self.sums
+        return Measures(self.schema, sums, self.history.phi)
+
+    def is_quiet(self, cell: Cell, now: float) -> bool:
+        """Whether the candidate has answered nothing of a line for a minute; means are never quiet."""
+        pairs = self._cell_pairs[cell]
+        return bool(len(pairs)) and self.recent.is_quiet(int(pairs[0]), now)
+
+    def evidence_of(self, cell: Cell) -> tuple[int | None, float | None, float | None]:
+        """The pair that speaks for a cell, its evidence and what it must reach, in nats."""
+        pairs = self._cell_pairs[cell]
+        weighed = pairs[self.budget.weights[pairs] > 0]
+        if len(weighed):
+            pair = int(weighed[np.argmax(self.distance[weighed])])
+            threshold = self.budget.threshold(pair)
+            return pair, max(0.0, threshold + float(self.distance[pair])), threshold
+        if cell in self._mean_cells:
+            nats = self.means.reading(cell, self.sums, self.history.phi).nats
+            return None, None if math.isnan(nats) else nats, self.budget.mean_threshold(cell)
+        return None, None, None
+
+    def detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
+        """The smallest ratio of error ratios found in time; worked out anew every DETECTABLE_SECONDS."""
+        if pair is None or self.seconds <= 0:
+            return None
+        known = self._detectable.get(cell)
+        if known is None or now - known[0] >= DETECTABLE_SECONDS:
+            known = self._detectable[cell] = (now, smallest_ratio(self.setting(pair)))
+        return known[1]
+
+    def setting(self, pair: int) -> Setting:
+        """The pair's traffic and rates now, for the smallest effect it can find."""
+        mine = self.schema.layout.strata_of(pair)
+        events = np.maximum(self.history.baseline_events[mine], 1e-9)
+        baseline, candidate = self.recent.per_second(pair)
+        return Setting(
+            rate=float((self.history.rate[mine] * events).sum() / events.sum()),
+            upper=float((self.history.upper[mine] * events).sum() / events.sum()),
+            baseline_per_second=baseline,
+            candidate_per_second=candidate,
+            phi=float(self.history.phi[pair]),
+            threshold=float(self.budget.limits.history[pair]),
+            look_seconds=self.schema.spec.judge.tick,
+        )

@@ -1,0 +1,57 @@
+"""What both versions do of late: error ratios, traffic, and who is served."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bascule.judge.layout import EventCounts, Floats
+from bascule.judge.statistics.history import BaselineHistory
+
+RECENT_SECONDS = 10.0  # half life of the counts of late
+HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
+QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
+
+
+class Recent:
+    """Counts of both versions with a half life of RECENT_SECONDS, per stratum (S,)."""
+
+    def __init__(self, history: BaselineHistory) -> None:
+        self._history = history
+        self._counts = EventCounts.zeros(history.layout.strata)
+        self._served = np.full(history.layout.strata, -np.inf)
+
+    def add(self, counts: EventCounts, time: float, seconds: float) -> None:
+        """Counts of a look at `time` (Unix seconds) that spans `seconds`."""
+        self._counts = self._counts.scaled(0.5 ** (seconds / RECENT_SECONDS)) + counts
+        self._served[counts.candidate > 0] = time
+
+    def ratios(self) -> tuple[Floats, Floats]:
+        """Error ratios at the candidate's mix, (K,): as the baseline would have it, and the candidate's own.
+
+        The baseline's is what it shows beside the candidate, blended with HISTORY_EVENTS of its history.
+        """
+        recent, pairs = self._counts, self._history.layout.to_pairs
+        known = recent.baseline_bad + HISTORY_EVENTS * self._history.rate
+        usual = known / (recent.baseline + HISTORY_EVENTS)
+        events = np.maximum(pairs(recent.candidate), 1e-9)
+        return pairs(recent.candidate * usual) / events, pairs(recent.candidate_bad) / events
+
+    def increase(self) -> Floats:
+        """How much worse the candidate's error ratio is, in ratio units, (K,)."""
+        expected, ratio = self.ratios()
+        return ratio - expected
+
+    def is_quiet(self, pair: int, now: float) -> bool:
+        """Whether the candidate has answered no request of the pair in the last QUIET_SECONDS."""
+        served = self._served[self._history.layout.strata_of(pair)].max(initial=-np.inf)
+        return bool(served < now - QUIET_SECONDS)
+
+    def per_second(self, pair: int) -> tuple[float, float]:
+        """Events per second of the pair, of the baseline and of the candidate."""
+        mine, scale = self._history.layout.strata_of(pair), math.log(2) / RECENT_SECONDS
+        return (
+            float(self._counts.baseline[mine].sum() * scale),
+            float(self._counts.candidate[mine].sum() * scale),
+        )

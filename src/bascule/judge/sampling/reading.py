@@ -1,0 +1,147 @@
+"""Raw samples of every signal of both versions, and of `up`, read from Prometheus and noted as news.
+
+Nothing is interpolated or averaged: samples are read raw, and an increment belongs to the scrape that brought it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bascule.judge.layout import BASELINE, CANDIDATE, Flags
+from bascule.judge.sampling.alignment import Alignment
+from bascule.judge.sampling.presence import Availability, Presence
+from bascule.judge.sampling.queries import Query, queries_of, up_selectors
+from bascule.judge.sampling.schema import CounterFeed, Schema
+from bascule.judge.sampling.table import HUGE, Instances, News, SeriesTable
+from bascule.prometheus import Matrix, Prometheus
+from bascule.spec.counters import EVENTS
+
+OVERLAP_SECONDS = 15.0  # read again at most, for scrapes may come late
+ASKED_AT_ONCE = 2
+JUST_BEFORE = 0.001  # Prometheus 3 leaves out the sample at which a range begins
+SHARED = "its selector matches the same series for both versions"
+ABSURD = "its series gave values that no counter can have (NaN, infinite or negative)"
+LEAP = f"its counters grew by more than {HUGE:.0e} between two scrapes"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with a signal's series, and when it was last so (Unix seconds; infinity: until it is fixed)."""
+
+    what: str
+    time: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The samples of each query, in the order of the queries, and of `up` by version (None: it cannot be asked)."""
+
+    counters: Sequence[Matrix]
+    presence: Sequence[Matrix | None]
+
+
+class SampleReader:
+    """Reads what is new, and keeps what it has seen of each series. Raises what Prometheus raises."""
+
+    def __init__(self, schema: Schema, prometheus: Prometheus) -> None:
+        self.instances = Instances()
+        self.presence = Presence(), Presence()
+        self.availability = Availability()  # the candidate's
+        self.problems: dict[str, Trouble] = {}  # signal -> what is wrong with its series
+        self._schema, self._prometheus = schema, prometheus
+        self._up_selectors = up_selectors(schema.spec)
+        self._queries = queries_of(schema)
+        self._pool = ThreadPoolExecutor(ASKED_AT_ONCE, "judge-reads")
+        self._table = SeriesTable(schema, self._queries, self.instances)
+
+    def __len__(self) -> int:
+        """How many series are known."""
+        return len(self._table)
+
+    def read(self, start: float, end: float) -> list[News]:
+        """Take in the samples in (start, end], Unix seconds."""
+        return self.take(self.fetch(start, end))
+
+    def fetch(self, start: float, end: float) -> Answers:
+        """What Prometheus holds of (start, end]; changes nothing here, so that it may run beside `take`."""
+        return self._with_counters(self._presence(start, end), start, end)
+
+    def fetch_on(self, start: float, end: float, alignment: Alignment) -> Answers:
+        """The same, as far as it can be new to who has read until `start`.
+
+        A scrape brings `up` together with all else, and `up` is asked first: of a target whose `up` was known, nothing
+        older is new. Series may carry times of their own: of an instance, nothing older than its newest scrape is new.
+        """
+        floor = start - OVERLAP_SECONDS
+        presence = self._presence(floor, end)
+        known = [self._covered(version, presence, alignment, end) for version in (BASELINE, CANDIDATE)]
+        begin = min(*known, alignment.oldest_known(end - OVERLAP_SECONDS), end)
+        return self._with_counters(presence, max(floor, begin - JUST_BEFORE), end)
+
+    def _covered(self, version: int, presence: Sequence[Matrix | None], alignment: Alignment, end: float) -> float:
+        """Until when a version's scrapes are known, by its `up`; -inf where that does not tell."""
+        told = presence[version]
+        if told is None or not any(matrix.labels for matrix in presence if matrix is not None):
+            return -math.inf
+        if not told.labels and alignment.newest(version) > end - OVERLAP_SECONDS:
+            return -math.inf  # it is scraped, and has no `up`
+        return self.presence[version].covered(told)
+
+    def take(self, answers: Answers) -> list[News]:
+        """Note what was fetched; samples already seen are passed over."""
+        for version, matrix in enumerate(answers.presence):
+            if matrix is not None:
+                self._take_up(version, matrix)
+        rows = [self._table.rows(number, matrix) for number, matrix in enumerate(answers.counters)]
+        news = [self._table.take(own, matrix) for own, matrix in zip(rows, answers.counters, strict=True)]
+        for number, each in enumerate(news):
+            self._note_troubles(number, each)
+        return news
+
+    def silent_feeds(self) -> list[CounterFeed]:
+        """The feeds whose selector has matched no series of either version so far."""
+        return [feed for feed in self._schema.feeds if not self._versions_seen(feed)]
+
+    def missing_feeds(self, version: int) -> list[CounterFeed]:
+        """Those that count a signal's events, and have shown series of the other version alone so far."""
+        other = {BASELINE, CANDIDATE} - {version}
+        counting = [feed for feed in self._schema.feeds if feed.counter.part == EVENTS]
+        return [feed for feed in counting if self._versions_seen(feed) == other]
+
+    def keep(self, kept: Flags, since: float) -> None:
+        """Forget the series of all instances but those kept (I,), and the targets whose `up` is from before `since`."""
+        self._table.keep(kept)
+        self.instances.keep(kept)
+        for presence in self.presence:
+            presence.forget(since)
+
+    def _presence(self, start: float, end: float) -> list[Matrix | None]:
+        return [self._prometheus.matrix(text, end - start, end) if text else None for text in self._up_selectors]
+
+    def _with_counters(self, presence: Sequence[Matrix | None], start: float, end: float) -> Answers:
+        def ask(query: Query) -> Matrix:
+            return self._prometheus.matrix(query.text, end - start, end)
+
+        return Answers(list(self._pool.map(ask, self._queries)), presence)
+
+    def _take_up(self, version: int, matrix: Matrix) -> None:
+        times, values = self.presence[version].take(matrix)
+        if version == CANDIDATE:
+            self.availability.add(times, values)
+
+    def _versions_seen(self, feed: CounterFeed) -> set[int]:
+        return {version for version in (BASELINE, CANDIDATE) if (feed, version) in self._table.seen}
+
+    def _note_troubles(self, number: int, news: News) -> None:
+        shared = math.inf if number in self._table.shared else -math.inf
+        for what, time in ((ABSURD, news.absurd), (LEAP, news.leap), (SHARED, shared)):
+            self._trouble(self._queries[number].feeds, Trouble(what, time))
+
+    def _trouble(self, feeds: Iterable[CounterFeed], trouble: Trouble) -> None:
+        for feed in feeds:
+            known = self.problems.get(feed.signal)
+            if trouble.time > -math.inf and (known is None or trouble.time >= known.time):
+                self.problems[feed.signal] = trouble

@@ -1,0 +1,35 @@
+"""What a verdict rests on besides looks: who is seen, and what is wrong with the series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bascule.judge.layout import Floats
+
+_NOTHING = (np.empty(0), np.empty(0))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is known of a version's presence at a moment: last scrape (Unix seconds), `up` (None: not exported)."""
+
+    newest: float
+    up: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What an engine is told besides looks. Times are Unix seconds.
+
+    `availability`: the candidate's mean `up` at its scrapes, times (n,) ascending and shares (n,). `problems`: what is
+    wrong with a signal's series. `stale`: after how many seconds without a sample an instance is gone.
+    """
+
+    now: float
+    sights: tuple[Sight, Sight]
+    availability: tuple[Floats, Floats] = _NOTHING
+    problems: Mapping[str, str] = field(default_factory=dict)
+    stale: float = 5.0

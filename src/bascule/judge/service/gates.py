@@ -1,0 +1,162 @@
+"""Gates to the next phase and rollback triggers.
+
+A gate is decided when the interval of its measure lies wholly on one side of the bound (the interval is valid at every
+look, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is a
+bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from bascule.conventions import State
+from bascule.judge.evidence.courses import is_gain
+from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.evidence.figures import Bounded
+from bascule.judge.evidence.measures import Measures, is_relative
+from bascule.judge.layout import CANDIDATE, Floats
+from bascule.judge.sampling.presence import AVAILABILITY_SECONDS
+from bascule.judge.sampling.surroundings import Surroundings
+from bascule.judge.service.verdict import Gate, Trigger
+from bascule.judge.texts import difference_text, share_text, span_text, value_text
+from bascule.spec.model import AVAILABILITY, Rollback, Spec
+from bascule.spec.quantities import Threshold
+
+LONGEST_FORECAST = 30 * 86400.0
+
+
+def gates_of(engine: PhaseEngine, measures: Measures, around: Surroundings, missing: bool) -> tuple[Gate, ...]:
+    """The present phase's gates."""
+    phase = engine.plan.phase(engine.schema.spec)
+    if phase is None:
+        return ()
+    return tuple(
+        _availability_gate(engine, around, threshold)
+        if _is_availability(engine.schema.spec, name)
+        else _gate(engine, measures, name, threshold, missing)
+        for name, threshold in phase.gates.items()
+    )
+
+
+def _is_availability(spec: Spec, measure: str) -> bool:
+    """Whether it is the candidate's `up` rather than a declared signal of that name."""
+    return measure == AVAILABILITY and measure not in spec.signals
+
+
+def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Threshold) -> Gate:
+    """The share of the candidate's scrapes that succeeded: every one is known, so it needs a span and no interval."""
+    times, shares = around.availability
+    values = shares[times >= engine.plan.started]
+    head = f"{AVAILABILITY} {threshold}"
+    if not len(values):
+        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.")
+    value, begun = float(np.mean(values)), around.now - engine.plan.started
+    shown = f"{head}: {share_text(value)} of scrapes in {span_text(min(AVAILABILITY_SECONDS, begun))}"
+    if begun < AVAILABILITY_SECONDS:
+        left = span_text(AVAILABILITY_SECONDS - begun)
+        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}, not yet decided, in {left}.")
+    state, word = _decided(Bounded(value, value, value, len(values)), threshold)
+    return Gate(AVAILABILITY, state, value, f"{shown}, {word}.")
+
+
+def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
+    name, _, statistic = gate.partition(".")
+    measured = _measured(measures, name, statistic, threshold)
+    if math.isnan(measured.value):
+        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet.")
+    written = partial(_written, engine.schema.spec, gate, threshold)
+    shown = written(measured.value)
+    if missing:
+        return Gate(gate, State.NO_DATA, measured.value, f"{gate} {threshold}: {shown} when last seen; no data now.")
+    state, word = _decided(measured, threshold)
+    if state is State.NO_DATA:
+        word += _until_decided(measured, threshold, engine.seconds)
+    interval = f"{written(measured.low)} to {written(measured.high)}"
+    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({interval}).")
+
+
+def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> str:
+    """How long until the interval has left the bound behind, all else equal: it shrinks as 1 / sqrt(time)."""
+    gap = abs(measured.value - threshold.value)
+    edge = measured.high if threshold.value > measured.value else measured.low
+    if gap <= 0 or not math.isfinite(edge) or elapsed <= 0:
+        return ""
+    left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
+    if left >= LONGEST_FORECAST:
+        return ", and not for weeks"
+    rough = round(left / 60) * 60 if left > 120 else left
+    return f", in about {span_text(rough)} at this traffic"
+
+
+def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
+    low, high = threshold.holds(measured.low), threshold.holds(measured.high)
+    if low and high:
+        return State.OK, "passed"
+    if not low and not high:
+        return State.BAD, "not passed"
+    return State.NO_DATA, "not yet decided"
+
+
+def _measured(measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
+    return measures.gain_for(name, threshold) if statistic == "gain" else measures.candidate(name, statistic)
+
+
+def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> str:
+    """A measure's value as its bound is written."""
+    name, _, statistic = measure.partition(".")
+    signal = spec.signals.get(name)
+    unit = signal.unit if signal is not None else "ratio"
+    if statistic != "gain" or signal is None:
+        return value_text(value, unit)
+    return f"{100 * value:+.3g} %" if is_relative(signal, threshold) else difference_text(value, unit)
+
+
+# ---------------------------------------------------------------- rollback triggers
+
+
+def triggers_of(engine: PhaseEngine, around: Surroundings) -> tuple[Trigger, ...]:
+    """Every rollback trigger of the spec, as it stands at `around.now`."""
+    return tuple(_trigger(engine, around, rollback) for rollback in engine.schema.spec.rollback)
+
+
+def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> Trigger:
+    when = str(rollback.when)
+    if engine.plan.known and not any(share > 0 for share in engine.plan.shares.values()):
+        return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
+    if engine.alone and is_gain(rollback):
+        return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the baseline has no traffic to gain over.")
+    times, values = _course(engine, around, rollback)
+    if not len(times) or around.now - times[-1] > around.stale + 2 or _is_gone(rollback, around):
+        return Trigger(when, State.NO_DATA, f"Trigger {when}: no data.")
+    value, bound = float(values[-1]), rollback.when.threshold
+    shown = f"Trigger {when}: {_written(engine.schema.spec, rollback.when.measure, bound, value)}"
+    beyond = np.array([bound.holds(each) for each in values])
+    if not beyond[-1]:
+        return Trigger(when, State.OK, f"{shown}.", value)
+    since = _since(times, beyond)
+    lasted = times[-1] - since
+    text = f"{shown} for {span_text(lasted)} of {span_text(rollback.hold)}"
+    if lasted >= rollback.hold:
+        return Trigger(when, State.BAD, f"{text}: {rollback.action} rollback.", value, since)
+    return Trigger(when, State.OK, f"{text}.", value, since)
+
+
+def _is_gone(rollback: Rollback, around: Surroundings) -> bool:
+    """A candidate that is not scraped has no figures now, whatever the window still holds; its absence is a figure."""
+    return rollback.when.measure != AVAILABILITY and around.now - around.sights[CANDIDATE].newest > around.stale
+
+
+def _since(times: Floats, beyond: Sequence[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+    within = np.nonzero(~np.asarray(beyond))[0]
+    return float(times[within[-1] + 1] if len(within) else times[0])
+
+
+def _course(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> tuple[Floats, Floats]:
+    """The trigger's measure over time: moments and values; moments with too little traffic are left out."""
+    if _is_availability(engine.schema.spec, rollback.when.measure):
+        return around.availability
+    return engine.courses.of(rollback)

@@ -1,0 +1,105 @@
+"""What is thought of an engine at a moment: lines, gates, triggers, and the verdict that follows from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bascule.conventions import TOTAL_SEGMENT, State
+from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.evidence.measures import Measures
+from bascule.judge.layout import BASELINE, CANDIDATE
+from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.schema import Cell
+from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.service.explain import comparison_text
+from bascule.judge.service.gates import gates_of, triggers_of
+from bascule.judge.service.verdict import Facts, Gate, Judgement, SignalComparison, Trigger, judge
+from bascule.judge.texts import span_text
+
+CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
+
+
+@dataclass(frozen=True)
+class JudgeOutcome:
+    """What the judge thinks at a moment."""
+
+    judgement: Judgement
+    lines: tuple[SignalComparison, ...]
+    gates: tuple[Gate, ...]
+    triggers: tuple[Trigger, ...]
+    plan: PlanStep
+    now: float
+
+
+def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
+    """Everything that is shown, and the verdict."""
+    measures = engine.measures()
+    missing = _missing(engine, around)
+    lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
+    gates = gates_of(engine, measures, around, bool(missing))
+    triggers = triggers_of(engine, around)
+    facts = Facts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
+    return JudgeOutcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)
+
+
+def _most_events(lines: Iterable[SignalComparison]) -> float:
+    return max((line.reading.events_candidate for line in lines if line.segment == TOTAL_SEGMENT), default=0.0)
+
+
+def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[str, ...]:
+    """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
+    if engine.plan.started > around.now + CLOCK_SECONDS:
+        ahead = span_text(engine.plan.started - around.now)
+        return (f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart.",)
+    share = engine.plan.share(TOTAL_SEGMENT)
+    wanted = (share is None or share < 1, share is None or share > 0)
+    both = engine.schema.spec.versions.both
+    return tuple(
+        text
+        for version in (BASELINE, CANDIDATE)
+        if wanted[version] and (text := unseen_text(both[version], around.sights[version], around))
+    )
+
+
+def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> SignalComparison:
+    name, segment = cell
+    signal, is_inner = engine.schema.spec.signals[name], engine.schema.strata[name].is_inner(segment)
+    reading = measures.reading(name, segment)
+    pair, evidence, threshold = engine.evidence_of(cell)
+    state = _state(engine, cell, reading, around, missing)
+    is_cheap = state is not State.NOT_APPLICABLE and not is_inner  # the smallest effect of thousands costs too much
+    line = SignalComparison(
+        signal=name,
+        segment=segment,
+        state=state,
+        unit=signal.unit,
+        reading=reading,
+        evidence=evidence,
+        threshold=threshold,
+        alarm=engine.standing.get(cell),
+        detectable_ratio=engine.detectable_ratio(cell, pair, around.now) if is_cheap else None,
+        required=signal.has_bad_events and not is_inner,
+    )
+    return replace(line, text=comparison_text(line, around.problems.get(name, "")))
+
+
+def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surroundings, missing: bool) -> State:
+    name, segment = cell
+    if not engine.plan.gives(segment) or (engine.plan.number == 0 and engine.plan.known):
+        return State.NOT_APPLICABLE
+    if missing or name in around.problems or math.isnan(reading.candidate) or engine.is_quiet(cell, around.now):
+        return State.NO_DATA
+    return State.BAD if cell in engine.standing else State.OK
+
+
+def unseen_text(version: str, sight: Sight, around: Surroundings) -> str:
+    """Why a version counts as not seen; empty when it is seen."""
+    if sight.up == 0:
+        return f"{version} is down: its scrapes fail."
+    if sight.newest == -math.inf:
+        return f"No series of {version} has been seen."
+    age = around.now - sight.newest
+    return f"No sample of {version} for {age:.0f} s." if age > around.stale else ""

@@ -1,0 +1,31 @@
+"""The judge's role: an evaluation every tick, and its pages."""
+
+from __future__ import annotations
+
+import threading
+
+from bascule.api.server import serve
+from bascule.judge.service.export import VerdictBoard, build_app
+from bascule.judge.service.loop import LiveJudge
+from bascule.prometheus import Alertmanager, Prometheus
+from bascule.spec import Spec
+
+
+def run(spec: Spec, stop: threading.Event) -> None:
+    """Evaluate every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
+    board = VerdictBoard(spec)
+    judge = LiveJudge(
+        spec, Prometheus(spec.stack.url("prometheus")), Alertmanager(spec.stack.url("alertmanager")), board.publish
+    )
+    looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
+    looking.start()
+    serve(stop, build_app(board), spec, "judge")
+    looking.join(timeout=10)
+
+
+def _guarded(judge: LiveJudge, stop: threading.Event) -> None:
+    """A judge that fails ends its process, so that its supervisor sees it; it must not go on serving old verdicts."""
+    try:
+        judge.run(stop)
+    finally:
+        stop.set()

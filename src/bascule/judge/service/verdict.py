@@ -1,0 +1,121 @@
+"""From readings to a verdict: promote, hold, roll back or no data, and the reasons. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bascule.conventions import State, Verdict
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.texts import share_text, span_text
+from bascule.spec import Spec
+
+
+@dataclass(frozen=True)
+class SignalComparison:
+    """One signal in one segment, as it is shown."""
+
+    signal: str
+    segment: str
+    state: State
+    unit: str
+    reading: SignalReading
+    evidence: float | None
+    threshold: float | None
+    alarm: Alarm | None
+    detectable_ratio: float | None
+    required: bool  # whether the verdict waits for it: rates and latencies of segments, no ratings, no partners
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate to the next phase; `value` in base units, None while there is none."""
+
+    gate: str
+    state: State
+    value: float | None
+    text: str
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval lies wholly on one side of the bound."""
+        return self.state in (State.OK, State.BAD)
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A rollback trigger; `value` in base units, `beyond_since` (Unix seconds) while it is beyond its bound."""
+
+    when: str
+    state: State
+    text: str
+    value: float | None = None
+    beyond_since: float | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict, and every reason for it, as sentences."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything a verdict rests on at one moment."""
+
+    plan: PlanStep
+    now: float
+    lines: Sequence[SignalComparison]
+    gates: Sequence[Gate]
+    triggers: Sequence[Trigger]
+    missing: Sequence[str]  # why there is no data, version by version; empty when both are seen
+    candidate_events: float  # of the signal with the most, since the phase began
+
+
+def judge(spec: Spec, facts: Facts) -> Judgement:
+    """The first of: roll back, no data, hold, promote; with every reason for it."""
+    for verdict, reasons in (
+        (Verdict.ROLL_BACK, _against(facts)),
+        (Verdict.NO_DATA, _unseen(facts)),
+        (Verdict.HOLD, _not_yet(spec, facts)),
+    ):
+        if reasons:
+            return Judgement(verdict, tuple(reasons))
+    return Judgement(Verdict.PROMOTE, tuple(_in_favour(facts)))
+
+
+def _against(facts: Facts) -> list[str]:
+    alarms = [line.alarm.text for line in facts.lines if line.alarm is not None]
+    return alarms + [trigger.text for trigger in facts.triggers if trigger.state is State.BAD]
+
+
+def _unseen(facts: Facts) -> list[str]:
+    silent = [line.text for line in facts.lines if line.state is State.NO_DATA and line.required]
+    return [*facts.missing, *(silent if not facts.missing else [])]
+
+
+def _not_yet(spec: Spec, facts: Facts) -> list[str]:
+    phase = facts.plan.phase(spec)
+    if phase is None:
+        return ["No phase has begun: the candidate has no planned share yet."]
+    reasons = [f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK]
+    if facts.candidate_events < spec.judge.min_samples:
+        seen = f"{facts.candidate_events:,.0f} of {spec.judge.min_samples:,} requests"
+        reasons.append(f"The candidate has answered {seen} that a decision needs in this phase.")
+    left = facts.plan.started + phase.hold - facts.now
+    if left > 0:
+        reasons.append(
+            f"The plan holds {share_text(phase.share)} for {span_text(phase.hold)}; {span_text(left)} are left."
+        )
+    return reasons
+
+
+def _in_favour(facts: Facts) -> list[str]:
+    passed = [f"Gate {gate.text}" for gate in facts.gates]
+    weighed = sum(line.state is State.OK for line in facts.lines)
+    return [*passed, f"No regression in any of {weighed} comparisons; the planned hold is over."]

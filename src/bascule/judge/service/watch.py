@@ -1,0 +1,160 @@
+"""From Prometheus to an engine: reading, cutting and feeding, for the live loop, a restart and a backtest alike."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from bascule.conventions import TOTAL_SEGMENT
+from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.layout import BASELINE, CANDIDATE
+from bascule.judge.sampling.alignment import Alignment, stale_seconds
+from bascule.judge.sampling.bounds import find_bounds
+from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.reading import OVERLAP_SECONDS, Answers, SampleReader
+from bascule.judge.sampling.schema import Schema
+from bascule.judge.sampling.strata import find_strata
+from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.statistics.history import LOOKBACK_SECONDS
+from bascule.prometheus import Prometheus
+from bascule.spec import Selector, Spec
+
+PIECE_SECONDS, FIRST_SECONDS = 600.0, 15.0  # of history asked for at once
+MOST_SAMPLES = 2e6  # in a piece
+FORGET_SECONDS = 3600.0  # an instance that has not been scraped for so long is forgotten
+FORGET_CHECK_SECONDS = 60.0
+SELECTOR_CHECK_SECONDS = 10.0
+TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
+REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
+
+
+class PhaseWatch:
+    """One phase being watched: an engine, and what feeds it.
+
+    The first `advance` reads the history before the phase and what there is of the phase (`reach`: how far back);
+    later ones read on. All take the same path, so a judge that starts late ends up where one that never stopped is.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        prometheus: Prometheus,
+        plan: PlanStep,
+        carried: Iterable[Alarm] = (),
+        reach: float = math.inf,
+    ) -> None:
+        self.spec, self.plan = spec, plan
+        self._prometheus = prometheus
+        self.bounds = find_bounds(spec, prometheus)
+        schema = Schema(spec, self.bounds, find_strata(spec, prometheus, plan.started))
+        self.engine = PhaseEngine(schema, plan, carried)
+        self.reader = SampleReader(schema, prometheus)
+        self._stale = stale_seconds(spec)
+        self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
+        self._read_until = -math.inf
+        self._reach = reach
+        self._selectors_checked = -math.inf
+        self._misnamed: dict[str, str] = {}
+        self._forgotten = -math.inf  # when it was last looked who is gone
+
+    def advance(self, now: float) -> None:
+        """Read everything up to `now` (Prometheus' clock, Unix seconds) and weigh what has settled.
+
+        Raises what Prometheus raises; what was read until then is not lost.
+        """
+        if math.isinf(self._read_until):
+            self._read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
+        for end, answers in self._answers(now):
+            for news in self.reader.take(answers):
+                self._alignment.add(news)
+            self._read_until = end
+            for look in self._alignment.take(end - self.settle_seconds):
+                self.engine.feed(look)
+            self._forget(end)
+        self._check_selectors(now)
+
+    def _answers(self, now: float) -> Iterator[tuple[float, Answers]]:
+        """What is still to be read, each with its end; of much, a piece is fetched while the one before is weighed."""
+        if now - self._read_until <= OVERLAP_SECONDS:
+            yield now, self.reader.fetch_on(self._read_until, now, self._alignment)
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            waiting: deque[tuple[float, Future[Answers]]] = deque()
+            for start, end in self._pieces(now):
+                waiting.append((end, ahead.submit(self.reader.fetch, start - OVERLAP_SECONDS, end)))
+                if len(waiting) > 1:
+                    end, fetched = waiting.popleft()
+                    yield end, fetched.result()
+            for end, fetched in waiting:
+                yield end, fetched.result()
+
+    def _pieces(self, now: float) -> Iterator[tuple[float, float]]:
+        start = self._read_until
+        while start < now:
+            end = min(now, start + self._piece_seconds())
+            yield start, end
+            start = end
+
+    def _piece_seconds(self) -> float:
+        """So long that a piece of history has about MOST_SAMPLES; nothing is known of the first."""
+        known = len(self.reader)
+        longest = MOST_SAMPLES * self.spec.stack.scrape.interval / known if known else FIRST_SECONDS
+        return min(PIECE_SECONDS, max(longest, OVERLAP_SECONDS))
+
+    def _forget(self, now: float) -> None:
+        """Instances come and go; one that comes back after so long is a new one, as it is to a judge that starts."""
+        if now - self._forgotten >= FORGET_CHECK_SECONDS:
+            self._forgotten = now
+            kept = self._alignment.newer(now - FORGET_SECONDS)
+            if not kept.all():
+                self._alignment.keep(kept)
+                self.reader.keep(kept, now - FORGET_SECONDS)
+
+    @property
+    def settle_seconds(self) -> float:
+        """A sample carries the time its scrape began, and arrives when it ended: nearly always within this."""
+        return self.spec.stack.scrape.timeout / 2
+
+    def newest(self, version: int) -> float:
+        """When a version was last scraped with success, Unix seconds; -inf if never."""
+        return self._alignment.newest(version)
+
+    def surroundings(self, now: float) -> Surroundings:
+        """What a verdict at `now` rests on besides looks."""
+        sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
+        return Surroundings(now, sights, self.reader.availability.course(now), self._problems(now), self._stale)
+
+    def _sight(self, version: int, now: float) -> Sight:
+        return Sight(self.newest(version), self.reader.presence[version].up(now - self._stale))
+
+    def _check_selectors(self, now: float) -> None:
+        """A selector that never matched anything is a misnamed metric, unless other series of the metric exist."""
+        if now - self._selectors_checked < SELECTOR_CHECK_SECONDS:
+            return
+        self._selectors_checked = now
+        self._misnamed = {
+            feed.signal: f"no series of {feed.counter.selector.metric}"
+            for feed in self.reader.silent_feeds()
+            if not self._is_exported(feed.counter.selector.metric, now)
+        }
+        for version, name in enumerate(self.spec.versions.both):
+            if self._is_expected(version):
+                for feed in self.reader.missing_feeds(version):
+                    self._misnamed[feed.signal] = f"no series of {feed.counter.selector} of {name}"
+
+    def _is_exported(self, metric: str, now: float) -> bool:
+        return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))
+
+    def _is_expected(self, version: int) -> bool:
+        share = self.plan.share(TOTAL_SEGMENT)
+        return share is None or (share > 0 if version == CANDIDATE else share < 1)
+
+    def _problems(self, now: float) -> dict[str, str]:
+        """By signal: misnamed metrics, histograms without buckets, and troubles of the last minute."""
+        what = "no finite bucket of its histogram is in both versions"
+        bucketless = {name: what for name, found in self.bounds.items() if not found}
+        recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
+        return {**self._misnamed, **bucketless, **recent}

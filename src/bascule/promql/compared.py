@@ -1,0 +1,112 @@
+"""Both versions side by side, from the recorded rates of all signals: by version, by segment, mix-adjusted.
+
+Segments move at different times, so that pooled figures differ by mix alone. *Mix-adjusted*: each version's figure is
+formed within each stratum that both serve, and weighed with one mix for both: all events of the stratum, n1 + n2. The
+judge and the reports weigh the same way.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
+from bascule.promql.expressions import indent
+from bascule.spec import Spec
+from bascule.spec.counters import quantile_of
+from bascule.spec.model import Named
+from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
+
+EVENTS, SUM, BUCKET, MIX = (
+    Recorded.SIGNAL_EVENTS,
+    Recorded.SIGNAL_SUM,
+    Recorded.SIGNAL_BUCKET,
+    Recorded.SIGNAL_MIX,
+)
+Side = Literal["bad", "good"]
+QUANTILES = ("p50", "p95", "p99")  # those that are recorded
+
+
+def value_by(by: str) -> str:
+    """The ratio or mean of every signal that has a numerator, by these labels."""
+    return f"sum by ({by}) ({SUM})\n/\n(sum by ({by}) ({EVENTS}) > 0)"
+
+
+def quantile_by(by: str, quantile: str) -> str:
+    """A quantile of every distribution, by these labels; guarded by `>= 0`, for one of no observations is NaN."""
+    return f"histogram_quantile({quantile_of(quantile)}, sum by ({by}, le) ({BUCKET})) >= 0"
+
+
+# ---------------------------------------------------------------- mix-adjusted
+
+
+def mix(spec: Spec) -> str:
+    """What each stratum weighs: the events of both versions, where both have some."""
+    old, new = (f'({EVENTS}{{version="{version}"}} > 0)' for version in spec.versions.both)
+    return f"{old}\n+ ignoring (version)\n{new}"
+
+
+def mix_adjusted() -> str:
+    """The ratio or mean of each version at the mix of both."""
+    weighed = f"sum by (signal, version) (\n  {SUM} / ({EVENTS} > 0)\n  * ignoring (version) group_left () {MIX}\n)"
+    return f"{weighed}\n/ on (signal) group_left ()\n(sum by (signal) ({MIX}) > 0)"
+
+
+def mix_adjusted_quantile(quantile: str) -> str:
+    """The quantile of each version at the mix of both."""
+    weighed = f"{BUCKET} / ignoring (le) group_left () ({EVENTS} > 0)\n* ignoring (version, le) group_left () {MIX}"
+    mixed = f"sum by (signal, version, le) (\n{indent(weighed)}\n)"
+    return f"histogram_quantile({quantile_of(quantile)}, {mixed}) >= 0"
+
+
+def difference(spec: Spec, series: str) -> str:
+    """Candidate minus baseline of a recorded series."""
+    old, new = (f'{series}{{version="{version}"}}' for version in spec.versions.both)
+    return f"{new}\n- ignoring (version)\n{old}"
+
+
+def ratio(spec: Spec, series: str, name: str) -> str:
+    """Candidate over baseline of a recorded series of one signal; absent where the baseline's is zero."""
+    old, new = (f'{series}{{signal="{name}",version="{version}"}}' for version in spec.versions.both)
+    return f"max without (signal) ({new} / ignoring (version) ({old} > 0))"
+
+
+# ---------------------------------------------------------------- one signal
+
+
+def value_series(signal: Signal, statistic: str = "p95", level: str = "version") -> str:
+    """The recorded series of the signal's value by version (or `version_segment`); of a distribution, that quantile."""
+    if signal.buckets is not None:
+        return quantile_name(level, statistic)
+    if signal.all_events is None:
+        return Recorded.SIGNAL_LEVEL
+    return Recorded.SIGNAL_BY_VERSION if level == "version" else Recorded.SIGNAL_BY_SEGMENT
+
+
+def of_signal(series: str, name: str) -> str:
+    """One signal of a recorded series, under its other labels alone."""
+    return f'max without (signal) ({series}{{signal="{name}"}})'
+
+
+def share_by_version(one: Named[RatioSignal], side: Side) -> str:
+    """The share of bad (or good) events, whichever of the two the signal counts."""
+    share = of_signal(Recorded.SIGNAL_BY_VERSION, one.name)
+    return share if one.signal.amount == side else f"1 - {share}"
+
+
+def share_difference(one: Named[RatioSignal], side: Side) -> str:
+    """How much more of the candidate's events are bad (or good), mix-adjusted."""
+    difference = of_signal(Recorded.SIGNAL_DIFFERENCE, one.name)
+    return difference if one.signal.amount == side else f"-{difference}"
+
+
+def p95_seconds(one: Named[HistogramSignal]) -> str:
+    """The 95th percentile by version, in seconds whatever the signal's unit is."""
+    value, scale = of_signal(quantile_name("version", "p95"), one.name), one.signal.seconds_per_unit
+    return value if scale == 1 else f"{scale:g} * {value}"
+
+
+def p95_ratio(spec: Spec, one: Named[HistogramSignal]) -> str:
+    """The baseline's mix-adjusted p95 over the candidate's: above 1 the candidate is quicker."""
+    series = mix_adjusted_quantile_name("p95")
+    old, new = (f'{series}{{signal="{one.name}",version="{version}"}}' for version in spec.versions.both)
+    return f"max without (signal) (\n  {old}\n  / ignoring (version)\n  ({new} > 0)\n)"

@@ -1,0 +1,66 @@
+"""How the service is used: by partner and its quota, and which requests it refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bascule import conventions as names
+from bascule.conventions import Recorded
+from bascule.promql.counts import Amount, rates, share_of
+from bascule.promql.expressions import among, not_among, relabelled
+from bascule.spec import Matcher, Selector, Spec
+from bascule.spec.uses import partner_label
+
+_NOBODY = f"|{names.NONE}|{names.UNKNOWN}"
+_LAST_HOUR = f"sum_over_time({Recorded.REQUESTS_BY_PARTNER}[1h])"
+
+
+def client_errors(spec: Spec) -> str | None:
+    """The share of 4xx, where errors are told by a status of 5xx.
+
+    A fast 404 on a path that the old version serves is no server error and flatters the p95.
+    """
+    errors = spec.errors
+    status = errors and next((m for m in errors.signal.events.matchers if m.value.startswith("5")), None)
+    if errors is None or status is None:
+        return None
+    matchers = (replace(m, value=f"4{m.value[1:]}") if m == status else m for m in errors.signal.events.matchers)
+    refused = replace(errors.signal.events, matchers=tuple(matchers))
+    return share_of(rates(spec), refused, errors.signal.total, names.VERSION)
+
+
+def partner_rates(spec: Spec) -> Amount:
+    """Rates of what partners asked, under the canonical label `partner`."""
+    label = partner_label(spec) or names.PARTNER
+
+    def rate(selector: Selector) -> str:
+        inner = rates(spec)(selector.where(Matcher(label, "!~", _NOBODY)))
+        return relabelled(inner, label, names.PARTNER)
+
+    return rate
+
+
+def consumers() -> str:
+    """How many partners asked each version within the last hour."""
+    return f"count by ({names.VERSION}) (sum by ({names.VERSION}, {names.PARTNER}) ({_LAST_HOUR}) > 0)"
+
+
+def partner_requests(interval: float) -> str:
+    """Each partner's requests of the last hour, from rates recorded every `interval` seconds."""
+    return f"sum by ({names.PARTNER}) ({_LAST_HOUR}) * {interval:g}"
+
+
+def quota_used(quotas: dict[str, float]) -> str:
+    """Each partner's share of its hourly quota, by partner's name or `default`.
+
+    One term for each size of quota: one for each partner would cost the square of their number.
+    """
+    own = {name: quota for name, quota in quotas.items() if name != "default"}
+    of_size: dict[float, list[str]] = {}
+    for name, quota in own.items():
+        of_size.setdefault(quota, []).append(name)
+    each = [f"{Recorded.PARTNER_REQUESTS}{{{among(names.PARTNER, who)}}} / {quota:g}" for quota, who in of_size.items()]
+    if "default" in quotas:
+        rest = "{" + not_among(names.PARTNER, list(own)) + "}" if own else ""
+        each.append(f"{Recorded.PARTNER_REQUESTS}{rest} / {quotas['default']:g}")
+    return "\nor\n".join(each)

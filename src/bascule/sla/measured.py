@@ -1,0 +1,191 @@
+"""An objective's events, as a whole and by part: time that services were there, or good and bad events of a signal."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bascule.sla.assess import Events, Together
+from bascule.sla.data import Data
+from bascule.sla.report import Note
+from bascule.slo import AvailabilitySlo, EventSlo, Goal, Slo
+from bascule.spec.signals import SignalPart
+
+
+@dataclass(frozen=True)
+class ObjectivePart:
+    """A part of an objective, and its events; without a goal of its own it only informs."""
+
+    dimension: str
+    name: str
+    goal: Goal
+    has_own_goal: bool
+    events: Events
+    least_events: float
+    applies: bool = True
+
+
+class Measured(ABC):
+    """An objective on the data of a span."""
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+
+    @property
+    @abstractmethod
+    def slo(self) -> Slo: ...
+
+    @abstractmethod
+    def whole(self) -> Events: ...
+
+    @abstractmethod
+    def parts(self) -> Iterator[ObjectivePart]: ...
+
+    @property
+    @abstractmethod
+    def jobs(self) -> list[str]:
+        """The services on whose scrapes the figures rest."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """Where the events were read from: raw, rules or mixed."""
+
+    @abstractmethod
+    def notes(self) -> Iterator[Note]: ...
+
+    @property
+    def applies(self) -> bool:
+        """A gain is the candidate's: one that has not served anyone yet cannot be judged."""
+        versions = self.data.spec.versions
+        return not (self.slo.declared.gain and never_served(self.data, versions.candidate))
+
+
+def measured(slo: Slo, data: Data) -> Measured:
+    if isinstance(slo, EventSlo):
+        return OnEvents(slo, data)
+    assert isinstance(slo, AvailabilitySlo)
+    return OnScrapes(slo, data)
+
+
+class OnScrapes(Measured):
+    """Time up over time watched; up-time is always read raw, for it is cheap."""
+
+    source = "raw"
+
+    def __init__(self, slo: AvailabilitySlo, data: Data) -> None:
+        super().__init__(data)
+        self._slo = slo
+
+    @property
+    def slo(self) -> AvailabilitySlo:
+        return self._slo
+
+    def whole(self) -> Events:
+        return Together.of(self.data.pieces, [self._of(name) for name in self.jobs])
+
+    def parts(self) -> Iterator[ObjectivePart]:
+        for name in self.slo.services:
+            yield ObjectivePart("service", name, self.slo.goal, True, self._of(name), self.slo.least_events)
+        errors = self.data.spec.errors
+        if errors is not None:
+            for own in self.slo.own_goals():
+                events = events_of(self.data, errors.signal, own.goal, segment=own.segment)
+                least = self.data.spec.thresholds.min_requests
+                yield ObjectivePart("segment", own.segment, own.goal, True, events, least)
+
+    def _of(self, name: str) -> Events:
+        return Events(self.data.pieces, *self.data.up(name))
+
+    @property
+    def jobs(self) -> list[str]:
+        return [name for name in self.slo.services if name in self.data.uptime.services]
+
+    def notes(self) -> Iterator[Note]:
+        for name in self.data.uptime.silent:
+            if name in self.jobs:
+                yield Note("exporter_silent", {"service": name})
+
+
+class OnEvents(Measured):
+    """Good events over all events."""
+
+    def __init__(self, slo: EventSlo, data: Data) -> None:
+        super().__init__(data)
+        self._slo = slo
+
+    @property
+    def slo(self) -> EventSlo:
+        return self._slo
+
+    def whole(self) -> Events:
+        return self._of(self.slo.goal, **self._whose)
+
+    def parts(self) -> Iterator[ObjectivePart]:
+        """Versions and segments, and partners where they were promised something."""
+        for version in self.data.spec.versions.both:
+            served = not never_served(self.data, version)
+            yield self._part("version", self.slo.goal, False, {"version": version}, served)
+        own = {each.segment: each for each in self.slo.own_goals()}
+        seen = self.data.total(self.slo.signal).values("segment")
+        for segment in dict.fromkeys((*self.data.spec.segments.named, *seen)):
+            mine = own.get(segment)
+            if mine is None or mine.each_partner:
+                yield self._part("segment", self.slo.goal, False, {"segment": segment} | self._whose)
+            else:
+                yield self._part("segment", mine.goal, True, {"segment": segment} | self._whose)
+            if mine is not None and mine.each_partner:
+                for partner in self.data.total(self.slo.signal).where(segment=segment).values("partner"):
+                    where = {"segment": segment, "partner": partner} | self._whose
+                    yield self._part("partner", mine.goal, True, where)
+
+    @property
+    def _whose(self) -> dict[str, str]:
+        return {"version": self.data.spec.versions.candidate} if self.slo.declared.gain else {}
+
+    def _part(
+        self, dimension: str, goal: Goal, own: bool, where: dict[str, str], applies: bool = True
+    ) -> ObjectivePart:
+        return ObjectivePart(
+            dimension, where[dimension], goal, own, self._of(goal, **where), self.slo.least_events, applies
+        )
+
+    def _of(self, goal: Goal, **where: str) -> Events:
+        return events_of(self.data, self.slo.signal, goal, **where)
+
+    @property
+    def jobs(self) -> list[str]:
+        exporting = self.data.total(self.slo.signal).values("job")
+        return [job for job in self.data.uptime.services if job in exporting]
+
+    @property
+    def source(self) -> str:
+        first, *others = self.slo.signal.growing.values()
+        sources = {self.data.source(first), *(self.data.source(each, first) for each in others)}
+        return sources.pop() if len(sources) == 1 else "mixed"
+
+    def notes(self) -> Iterator[Note]:
+        if self.slo.declared.gain:
+            yield Note("of_candidate", {"candidate": self.data.spec.versions.candidate})
+        bounds = self.data.total(self.slo.signal).bounds
+        if self.slo.bound is not None and bounds and self.slo.bound not in bounds:
+            yield Note("interpolated", {"limit": self.slo.goal.written})
+
+
+def events_of(data: Data, signal: SignalPart, goal: Goal, **where: str) -> Events:
+    """Good events and all events of some versions, segments or partners."""
+    total = data.total(signal).where(**where)
+    if signal.buckets is not None:
+        return Events.of_buckets(total, goal.bound, signal.seconds_per_unit)
+    assert signal.numerator is not None
+    part = data.counts(signal.numerator, signal.all_events).where(**where)
+    return Events.of_part(part, total, part_is_bad=signal.counts_bad)
+
+
+def never_served(data: Data, version: str) -> bool:
+    """The version has not served anyone, while the other has: there is nothing to judge."""
+    served = {each: bool(np.any(data.traffic.where(version=each).total > 0)) for each in data.spec.versions.both}
+    return not served[version] and any(served.values())

@@ -1,0 +1,209 @@
+"""An SLA of the spec resolved: what it measures, its goal, and the PromQL of its events.
+
+Rule, report, page, gate and check ask here. Figures of all of them are of both versions' events; those of an SLA that
+wants a gain over the baseline are the candidate's, for the baseline is what it improves on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from bascule.promql import availability_of, bad_events, canonical_rate, scraped
+from bascule.slo.burn import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, Tier
+from bascule.slo.goal import Goal, SloKind
+from bascule.spec import Matcher, Objective, Role, Selector, Spec
+from bascule.spec.model import Named, Segment, Sla
+from bascule.spec.quantities import format_duration
+from bascule.spec.signals import HistogramSignal, RatioSignal
+from bascule.spec.slas import services_counted
+
+
+@dataclass(frozen=True)
+class OwnGoal:
+    """What a segment, or each of its partners, is promised beyond what everyone is."""
+
+    segment: str
+    goal: Goal
+    each_partner: bool = False
+
+
+@dataclass(frozen=True)
+class Slo(ABC):
+    """One objective. Windows of its expressions are in seconds and end now."""
+
+    spec: Spec
+    name: str
+    goal: Goal
+
+    @property
+    def declared(self) -> Sla:
+        return self.spec.slas.named[self.name]
+
+    @property
+    def window(self) -> float:
+        """Seconds of the window that the budget is for."""
+        return self.declared.window
+
+    @property
+    def window_kind(self) -> str:
+        """`rolling`, `daily`, `month` or `quarter`."""
+        return "daily" if self.declared.aggregate == "daily" else self.declared.calendar or "rolling"
+
+    @property
+    def budget(self) -> float:
+        """The share of events that may be bad."""
+        return self.goal.budget
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The burn rates that are told, but for those that not even a total outage reaches."""
+        tiers = LONG_TIERS if self.window >= WEEK_SECONDS else SHORT_TIERS
+        return tuple(tier for tier in tiers if tier.rate * self.budget < 1)
+
+    @property
+    @abstractmethod
+    def least_events(self) -> float:
+        """Fewer events than this decide nothing; 0 where time is counted."""
+
+    @property
+    def counts_in(self) -> str:
+        return "events" if self.least_events else "seconds"
+
+    @abstractmethod
+    def total(self, window: float) -> str:
+        """All events of the window: in all, or seconds by service (`job`)."""
+
+    @abstractmethod
+    def bad(self, window: float) -> str:
+        """Bad events of the window, by the same labels; absent without data."""
+
+    @abstractmethod
+    def promql(self, window: float) -> str:
+        """The share of good events in the window: one sample, or none without data."""
+
+    def own_goals(self) -> Iterator[OwnGoal]:
+        """What segments and partners are promised for this objective beyond what everyone is."""
+        for name, segment in self.spec.segments.named.items():
+            own = self._own_objective(segment)
+            if own is not None:
+                each_partner = self.goal.kind is SloKind.CEILING and segment.partner_label is not None
+                yield OwnGoal(name, Goal.of(self._own_kind, Objective.parse(own)), each_partner)
+
+    @property
+    def _own_kind(self) -> SloKind:
+        return self.goal.kind
+
+    @abstractmethod
+    def _own_objective(self, segment: Segment) -> str | None:
+        """A segment's own target, written as an objective; None where it has none."""
+
+
+@dataclass(frozen=True)
+class AvailabilitySlo(Slo):
+    """Services being there, by their scrapes: each service counts the same, whatever its targets."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return services_counted(self.spec)
+
+    @property
+    def least_events(self) -> float:
+        return 0.0
+
+    def total(self, window: float) -> str:
+        return f"{window:g} * {scraped(self.services, format_duration(window))}"
+
+    def bad(self, window: float) -> str:
+        return f"{window:g} * (1 - ({self._by_service(window)}))"
+
+    def promql(self, window: float) -> str:
+        return f"avg({self._by_service(window)})"
+
+    def _by_service(self, window: float) -> str:
+        return by_service(self.spec, self.services, window)
+
+    @property
+    def _own_kind(self) -> SloKind:
+        """A segment has no scrapes of its own: its availability is the share of its requests that did not fail."""
+        return SloKind.FLOOR
+
+    def _own_objective(self, segment: Segment) -> str | None:
+        return _percent(segment.availability)
+
+
+@dataclass(frozen=True)
+class EventSlo(Slo):
+    """Events of a signal, good or bad."""
+
+    counted: Named[RatioSignal] | Named[HistogramSignal]
+
+    @property
+    def signal(self) -> RatioSignal | HistogramSignal:
+        return self.counted.signal
+
+    @cached_property
+    def bound(self) -> float | None:
+        """The limit of a time in the signal's own unit, as its buckets have it."""
+        if self.signal.buckets is None or self.goal.limit is None:
+            return None
+        return float(f"{self.goal.limit / self.signal.seconds_per_unit:.12g}")
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions whose events count."""
+        versions = self.spec.versions
+        return (versions.candidate,) if self.declared.gain else versions.both
+
+    @property
+    def least_events(self) -> float:
+        return self.spec.thresholds.min_requests
+
+    def total(self, window: float) -> str:
+        return self._growth(self.signal.all_events, window)
+
+    def bad(self, window: float) -> str:
+        return bad_events(lambda selector: self._growth(selector, window), self.signal, self.goal.limit)
+
+    def promql(self, window: float) -> str:
+        return f"1 - ({self.bad(window)}) / ({self.total(window)} > 0)"
+
+    def _growth(self, selector: Selector, window: float) -> str:
+        over = format_duration(window)
+        if self.declared.gain:
+            return f"sum(increase({selector.where(*self._candidate).over(over)}))"
+        return f"{window:g} * sum({canonical_rate(self.spec, selector, over)})"
+
+    @property
+    def _candidate(self) -> tuple[Matcher, ...]:
+        return self.spec.versions.matchers(self.spec.versions.candidate)
+
+    def _own_objective(self, segment: Segment) -> str | None:
+        match self.goal.kind, self.spec.signal_roles[self.counted.name]:
+            case SloKind.LATENCY, Role.LATENCY if segment.latency.p95 is not None:
+                return f"95% < {segment.latency.p95 * 1000:g}ms"
+            case SloKind.CEILING, Role.ERRORS if segment.errors is not None:
+                return f"< {_percent(segment.errors)}"
+            case SloKind.FLOOR, Role.ACCURACY:
+                return _percent(segment.accuracy)
+        return None
+
+
+def availability(spec: Spec, window: float, version: str) -> str:
+    """The availability of one version's services over the last `window` seconds, for its gate and its triggers.
+
+    Empty where no service is of that version.
+    """
+    services = services_counted(spec, version)
+    return f"avg({by_service(spec, services, window)})" if services else ""
+
+
+def by_service(spec: Spec, services: Iterable[str], window: float) -> str:
+    """The share of scrapes that found each of these services (`job`) there."""
+    return availability_of({name: spec.services[name].kind for name in services}, format_duration(window))
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{share * 100:g}%"

@@ -1,0 +1,48 @@
+"""Times and lengths of time as texts: Unix seconds inside, UTC outside. Needs the standard library alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+_SIZES = (86400, 3600, 60, 1)
+UNITS = ("d", "h", "min", "s")
+Precision = Literal["seconds", "milliseconds"]
+
+
+def moment(seconds: float) -> datetime:
+    """Unix seconds as a time of UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def parse(text: str) -> datetime:
+    """An RFC 3339 time; UTC where it names no zone. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def rfc3339(seconds: float, precision: Precision = "seconds") -> str:
+    """`2026-01-31T08:00:00Z`, with milliseconds where asked for."""
+    return moment(seconds).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def dated(seconds: float) -> str:
+    """`2026-01-31 08:00:00`, in UTC: for tables and sentences."""
+    return f"{moment(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def clock(seconds: float) -> str:
+    """`08:00:00 UTC`."""
+    return f"{moment(seconds):%H:%M:%S} UTC"
+
+
+def lasting(seconds: float, units: Sequence[str] = UNITS, gap: str = " ") -> str:
+    """`45 s`, `2 min 5 s`, `2 d 4 h`: the two largest units, none that is zero; `gap` stands before each unit."""
+    left, counts = max(0, round(seconds)), []
+    for size in _SIZES:
+        count, left = divmod(left, size)
+        counts.append(count)
+    first = next((place for place, count in enumerate(counts) if count), len(counts) - 1)
+    pairs = list(zip(counts, units, strict=True))[first : first + 2]
+    return " ".join(f"{count}{gap}{unit}" for count, unit in pairs if count or not any(counts))

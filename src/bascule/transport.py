@@ -1,0 +1,240 @@
+"""HTTP to other programs: one deadline for the whole exchange, an answer of bounded size and depth, never a proxy."""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+from pydantic_core import from_json
+
+from bascule.errors import QueryRejected, Unreachable
+
+__all__ = ["MIB", "Answer", "Http", "is_local", "parsed"]
+
+MIB = 1 << 20
+_SOON = 0.001  # seconds: a socket takes zero for "never wait"
+_SURROGATE = re.compile(rb"(?<!\\)((?:\\\\)*)\\(u[dD][89abABcdefCDEF][0-9a-fA-F]{2})")
+
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, read to its end."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Raises ValueError for what is no JSON, or is nested deeper than 200 levels."""
+        return parsed(self.body)
+
+
+class Http:
+    """A client of one server, safe to share between threads; `name` and `fix` go into errors.
+
+    `seconds` bounds an exchange from the look-up of the name to the last byte of the answer, `largest` (bytes) the
+    answer. Neither proxies nor passwords are taken from the environment, and no redirect is followed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        seconds: float,
+        fix: str = "check that it runs and that the address is right",
+        largest: int = 64 * MIB,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.name = name
+        self.url = url.rstrip("/")
+        self.seconds = seconds
+        self._fix = fix
+        self._largest = largest
+        self._client = httpx.Client(
+            base_url=self.url,
+            transport=transport or _Transport(),
+            trust_env=False,
+            headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": "bascule"},
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def ask(self, method: str, path: str, *, seconds: float | None = None, **content: Any) -> Answer:
+        """The answer, whatever its status; `content` as httpx takes it (`json`, `params`, `data`, `headers`).
+
+        Raises Unreachable when no whole answer came in time, QueryRejected when it is too large.
+        """
+        limit = self.seconds if seconds is None else seconds
+        before = _deadline.set(time.monotonic() + limit)
+        try:
+            with self._client.stream(method, path, timeout=limit, **content) as response:
+                return Answer(response.status_code, response.headers, self._body(response))
+        except httpx.TimeoutException as error:
+            raise self._away(f"no whole answer within {limit:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._away(_plain(error)) from error
+        finally:
+            _deadline.reset(before)
+
+    def _body(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) > self._largest:
+                what = f"{self.name} at {self.url} answered with more than {self._largest / MIB:g} MiB"
+                raise QueryRejected(what, "ask for less: a shorter time, or fewer series or lines")
+        return bytes(body)
+
+    def _away(self, why: str) -> Unreachable:
+        return Unreachable(f"{self.name} at {self.url} does not answer: {why}", self._fix)
+
+
+def parsed(body: bytes) -> Any:
+    """JSON as Python objects; half a surrogate pair becomes its escape, as text. Raises ValueError (see `Answer`)."""
+    try:
+        return from_json(body)
+    except ValueError:
+        if not _SURROGATE.search(body):
+            raise
+        return from_json(_SURROGATE.sub(rb"\1\\\\\2", body))
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL leads to this machine's loopback, where no proxy has anything to do."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _plain(error: Exception) -> str:
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+
+
+# ---------------------------------------------------------------- the deadline, on every wait of a socket
+
+
+class _Transport(httpx.HTTPTransport):
+    def __init__(self) -> None:
+        super().__init__(verify=_certificates(), trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=_certificates(),
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=_Backend(),
+        )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Who may vouch for a server; read once, since it takes longer than most requests."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+class _Backend(httpcore.SyncBackend):
+    """Connections whose every wait ends at the deadline of the exchange that waits."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        failure: Exception = httpcore.ConnectError(f"the name {host} has no address")
+        for address in _addresses(host, port):
+            try:
+                return _Stream(super().connect_tcp(address, port, _left(), local_address, socket_options))
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        sock: socket.socket = self._stream.get_extra_info("socket")
+        rest = memoryview(buffer)
+        try:
+            while rest:
+                sock.settimeout(_left())
+                rest = rest[sock.send(rest) :]
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left()))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left() -> float:
+    """Seconds until the deadline. Raises ReadTimeout when it has passed: a server that drips gets no more time."""
+    left = _deadline.get() - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the deadline has passed")
+    return max(_SOON, left)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """The host's addresses; the look-up of a name, which nothing can interrupt, is left behind at the deadline."""
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        found: queue.Queue[list[str] | Exception] = queue.Queue()
+        threading.Thread(target=_look_up, args=(host, port, found), name=f"look up {host}", daemon=True).start()
+    try:
+        answer = found.get(timeout=_left())
+    except queue.Empty as error:
+        raise httpcore.ConnectTimeout(f"the look-up of {host}") from error
+    if isinstance(answer, Exception):
+        raise httpcore.ConnectError(str(answer)) from answer
+    return answer
+
+
+def _look_up(host: str, port: int, found: queue.Queue[list[str] | Exception]) -> None:
+    try:
+        found.put([str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+    except (OSError, UnicodeError) as error:
+        found.put(error)

@@ -1,0 +1,74 @@
+"""Every generated expression on a real Prometheus, with the lab, its traffic and the whole stack behind it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from bascule.discover import CheckedExpression, propose, verify
+from bascule.generate import generate
+from bascule.scenarios.house import House, NotSeen, standing
+from bascule.spec import parse
+
+pytestmark = pytest.mark.integration
+
+READY_SECONDS = 90.0
+# What the lab has none of.
+NOT_IN_THE_LAB = (
+    "supersmartmatch_active_users", "rate_limit_refused", "redis_master_link_up", "probe_ssl_earliest_cert_expiry",
+    "bascule_label_values_capped_total", "is not evaluated yet", "container_",
+    "bascule_log_retention_ratio",  # of two months
+    "probe:failure:reason",  # no probe fails there
+    "process_open_fds",  # several workers answer for one service, and none of them tells
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    with standing(folder, lambda text: None, threading.Event(), rate=60.0) as house:
+        house.set_phase(2, "verify")
+        yield house
+
+
+def unexplained(findings: list[CheckedExpression]) -> list[CheckedExpression]:
+    empty = [finding for finding in findings if finding.state == "empty"]
+    return [f for f in empty if not any(part in f.why or part in f.where for part in NOT_IN_THE_LAB)]
+
+
+def test_no_expression_is_refused_and_what_has_a_producer_has_data(house: House) -> None:
+    """Each is answered without error; an empty one says which series is missing and who makes it."""
+    files = generate(house.spec)
+    with suppress(NotSeen):  # what has no data by then is told below
+        house.wait_for("data", lambda: not unexplained(verify(house.spec, files, house.prometheus)), READY_SECONDS)
+    findings = verify(house.spec, files, house.prometheus)
+    told = "\n".join(str(finding) for finding in findings if finding.state != "ok")
+    assert unexplained(findings) == [], told
+    assert [finding for finding in findings if finding.state == "error"] == [], told
+    states = Counter(finding.state for finding in findings)
+    assert states["ok"] > 200, told
+    assert states["not_applicable"] > 0, "the plan gives enterprise users no share in this phase"
+
+
+def test_versions_services_and_signals_of_the_lab_are_found_from_its_prometheus_alone(house: House) -> None:
+    """The proposal passes the check, names the same metrics, and its signals have data for both versions."""
+    text = propose(house.prometheus)
+    proposed = parse(text)
+    assert proposed.versions.both == ("v1", "v2")
+    assert proposed.versions.label == "version"
+    kinds = {name: service.kind for name, service in proposed.services.items()}
+    assert kinds == {name: service.kind for name, service in house.spec.services.items()}
+    assert proposed.services["supersmartmatch-v2"].version == "v2"
+    assert proposed.services["supersmartmatch-v2"].targets == house.spec.services["supersmartmatch-v2"].targets
+    for name in ("errors", "latency", "accuracy", "fallback", "satisfaction", "revenue"):
+        ours, theirs = house.spec.signals[name], proposed.signals[name]
+        for key in ("kind", "total", "bad", "good", "metric", "sum", "count", "sum_of_squares", "better"):
+            assert getattr(theirs, key, None) == getattr(ours, key, None), f"{name}.{key}\n{text}"
+    assert list(proposed.segments.named) == sorted(house.spec.segments.named)
+    signals = [f for f in verify(proposed, {}, house.prometheus) if f.where.startswith("spec:")]
+    assert {finding.state for finding in signals} == {"ok"}
+    assert generate(proposed)

@@ -1,0 +1,95 @@
+"""The secrets of a stack: private files, made once, good for what they are for."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bascule.api import Tokens
+from bascule.api.tokens import ELSEWHERE, SESSION_SECONDS, WEBHOOK_ELSEWHERE, token_for
+from bascule.errors import StoreError
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Tokens:
+    made = Tokens(tmp_path)
+    made.ensure()
+    return made
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_secrets_are_files_that_their_owner_alone_can_read(tokens: Tokens) -> None:
+    tokens.one_time()
+    assert mode(tokens.folder) == 0o700
+    assert {path.name: mode(path) for path in tokens.folder.iterdir()} == {
+        "token": 0o600,
+        "alertmanager-webhook-token": 0o600,
+        "console-url-token": 0o600,
+    }
+    assert len({tokens.operator, tokens.webhook}) == 2
+    assert min(len(tokens.operator), len(tokens.webhook)) >= 43
+
+
+def test_a_restart_keeps_them_and_an_empty_file_is_made_anew(tokens: Tokens, tmp_path: Path) -> None:
+    before = tokens.operator
+    Tokens(tmp_path).ensure()
+    assert Tokens(tmp_path).operator == before
+    (tokens.folder / "token").write_text("\n")
+    assert not tokens.is_operator("")
+    tokens.ensure()
+    assert tokens.operator not in ("", before)
+
+
+def test_roles_that_start_at_once_end_up_with_one_token(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: (Tokens(tmp_path).ensure(), Tokens(tmp_path).operator)[1], range(40)))
+    assert set(made) == {Tokens(tmp_path).operator}
+
+
+def test_without_a_token_nothing_is_the_operators(tmp_path: Path) -> None:
+    absent = Tokens(tmp_path)
+    assert not absent.is_operator("")
+    assert not absent.is_webhook("")
+    assert not absent.redeem("")
+    assert not absent.is_session(absent.session())
+
+
+def test_the_consoles_token_is_good_once_and_the_last_one_made(tokens: Tokens) -> None:
+    older, newer = tokens.one_time(), tokens.one_time()
+    assert not tokens.redeem(older)
+    assert tokens.redeem(newer)
+    assert not tokens.redeem(newer)
+
+
+def test_a_session_ends_in_a_week_with_the_operators_token_and_when_it_is_changed(tokens: Tokens) -> None:
+    cookie = tokens.session(now=1000.0)
+    assert tokens.is_session(cookie, now=1000.0 + SESSION_SECONDS - 1)
+    assert not tokens.is_session(cookie, now=1000.0 + SESSION_SECONDS + 1)
+    ends, _, signature = cookie.partition(".")
+    for forged in (f"{int(ends) + 1}.{signature}", f"{ends}.", f"{ends}.{'0' * 64}", "", ".", "x.y", f"²{ends}.x"):
+        assert not tokens.is_session(forged, now=1000.0), forged
+    (tokens.folder / "token").write_text("another")
+    assert not tokens.is_session(cookie, now=1000.0)
+
+
+def test_a_pipeline_names_its_token_file(tokens: Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert token_for(tmp_path) == tokens.operator
+    elsewhere = tmp_path / "ci-token"
+    elsewhere.write_text("of-the-pipeline\n")
+    monkeypatch.setenv(ELSEWHERE, str(elsewhere))
+    monkeypatch.setenv(WEBHOOK_ELSEWHERE, str(elsewhere))
+    assert token_for(tmp_path) == "of-the-pipeline"
+    assert tokens.is_webhook("of-the-pipeline")
+    assert not tokens.is_operator("of-the-pipeline")
+
+
+def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Tokens(tmp_path).ensure()

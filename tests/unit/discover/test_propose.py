@@ -1,0 +1,161 @@
+"""Whatever a Prometheus holds, the proposal is a spec that passes the check."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.discover import propose
+from bascule.discover.inventory import Family, Found, of_both, versions_of
+from bascule.prometheus import NO_DATA, NoData, Sample
+from bascule.spec import Spec, parse
+
+
+@dataclass
+class Pretended:
+    """Holds series as label sets, and answers what `propose` asks."""
+
+    series: list[dict[str, str]]
+    url: str = "http://127.0.0.1:9090"
+    p95: float | NoData = NO_DATA
+    asked: list[str] = field(default_factory=list)
+
+    def label_values(self, label: str) -> list[str]:
+        return sorted({each[label] for each in self.series if label in each})
+
+    def instant(self, expression: str) -> list[Sample]:
+        self.asked.append(expression)
+        name = expression.removeprefix("topk(2000, ").removesuffix(")")
+        if counted := re.fullmatch(r'count by \(job, (\w+)\) \(\{\1=~"(.+)"\}\)', expression):
+            return [
+                Sample(each, 1.0, 0.0) for each in self.series if re.fullmatch(counted[2], each.get(counted[1], ""))
+            ]
+        return [Sample(each, 1.0, 0.0) for each in self.series if each["__name__"] == name]
+
+    def scalar(self, expression: str) -> float | NoData:
+        self.asked.append(expression)
+        return self.p95
+
+
+def proposed(*series: dict[str, str], p95: float | NoData = NO_DATA) -> Spec:
+    return parse(propose(Pretended(list(series), p95=p95)))  # type: ignore[arg-type]
+
+
+def of(name: str, **labels: str) -> dict[str, str]:
+    return {"__name__": name, **labels}
+
+
+def family(name: str, **labels: list[str]) -> Family:
+    return Family(name, {label: frozenset(values) for label, values in labels.items()})
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (family("a_total", version=["v1", "v2"]), ("v1", "v2")),
+        (family("a_total", version=["v9", "v10", "v2"]), ("v9", "v10")),
+        (family("a_total", track=["canary", "stable"]), ("stable", "canary")),
+        (family("a_total", color=["green", "blue"]), ("blue", "green")),
+        (family("a_total", app_version=["1.2.0", "1.10.0"]), ("v1.2.0", "v1.10.0")),
+        (family("a_total", version=["2", "1"]), ("v1", "v2")),
+        (family("a_total", job=["shop-v1", "shop-v2"]), ("v1", "v2")),
+        (family("a_total", job=["shop-stable", "shop-canary"]), ("stable", "canary")),
+    ],
+)
+def test_two_versions_are_told_by_how_people_call_them(found: Family, expected: tuple[str, str]) -> None:
+    """The old one first: numbers by their order, words by their meaning."""
+    versions = versions_of([found])
+    assert versions is not None
+    assert (versions.baseline, versions.candidate) == expected
+    assert of_both([found], versions) == [found]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        family("a_total", status=["200", "500"]),
+        family("a_total", le=["0.1", "0.5"]),
+        family("a_total", version=["v1"]),
+        family("a_total", endpoint=["/v1/a", "/v2/a"]),
+        family("a_total", code=["1", "2"]),
+        family("a_total", shard=["1", "2"]),
+    ],
+)
+def test_what_only_looks_like_versions_is_not_taken_for_them(found: Family) -> None:
+    """Status codes, bucket bounds, shards; and one version alone."""
+    assert versions_of([found]) is None
+
+
+def test_a_label_goes_before_jobs_and_names() -> None:
+    """A metric that is named after an API's version is no reason to overlook the label."""
+    found = [
+        family("shop_v1_total", version=["v1", "v2"], job=["a-v1", "a-v2"]),
+        family("shop_v2_total", version=["v1", "v2"], job=["a-v1", "a-v2"]),
+    ]
+    assert versions_of(found) == Found("v1", "v2", "label version", label="version")
+
+
+def test_the_gate_for_latency_is_taken_from_what_the_old_version_does() -> None:
+    """One and a half times its p95, in whole milliseconds of two digits."""
+    names = ("http_requests_total", "http_request_duration_seconds_count")
+    series = [of(name, version=version, status="200", job="shop") for name in names for version in ("v1", "v2")]
+    gates = proposed(*series, p95=0.0321).phases[0].gates
+    assert gates["latency.p95"].written == "<49ms"
+    assert "latency.p95" not in proposed(*series).phases[0].gates
+
+
+NAMES = st.sampled_from(
+    ["up", "http_requests_total", "shop_v1_x_total", "shop_v2_x_total", "a_seconds_count", "a_seconds_sum",
+     "matches_total", "user_rating_count", "order_value_total", "fallback_total", "probe_success", "redis_up"]
+)  # fmt: skip
+LABELS = st.sampled_from(
+    ["job", "instance", "version", "status", "success", "user_segment", "partner", "track", "tier", "http_route"]
+)
+ODD = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=8)
+KNOWN = st.sampled_from(
+    ["v1", "v2", "200", "503", "True", "stable", "canary", "127.0.0.1:80", "[::1]:9", "a:0", "a:99999", "label", "yes"]
+)
+SERIES = st.builds(
+    lambda name, labels: {"__name__": name, **labels}, NAMES, st.dictionaries(LABELS, ODD | KNOWN, max_size=6)
+)
+
+
+@given(st.lists(SERIES, max_size=12), st.sampled_from([NO_DATA, 0.0, 0.0004, 3.21, float("nan")]))
+def test_any_series_give_a_spec_that_passes_the_check(series: list[dict[str, str]], p95: Any) -> None:
+    """Odd values of labels included: none breaks the YAML, none becomes a name that a spec refuses."""
+    assert proposed(*series, p95=p95).signals
+
+
+def test_recorded_and_monitoring_series_are_not_asked_about() -> None:
+    """Names with colons, and those of exporters and of Prometheus itself."""
+    pretended = Pretended(
+        [
+            of("a:b:sum_total"),
+            of("go_gc_count"),
+            of("prometheus_http_requests_total"),
+            of("x_total"),
+            of("node_x_total"),
+        ]
+    )
+    propose(pretended)  # type: ignore[arg-type]
+    asked = [match[1] for each in pretended.asked if (match := re.match(r"topk\(\d+, (\w+)\)", each))]
+    assert asked == ["x_total"]
+
+
+def test_names_that_are_bascules_own_are_not_proposed() -> None:
+    """A job or a segment of such a name would be refused by the check."""
+    spec = proposed(
+        *(of("up", job=job, instance="127.0.0.1:1") for job in ("shop", "prometheus", "discovered", "bascule-judge")),
+        *(
+            of("http_requests_total", job="shop", version=version, status="200", user_segment=segment)
+            for version in ("v1", "v2")
+            for segment in ("all", "gold", "silver")
+        ),
+    )
+    assert list(spec.services) == ["shop"]
+    assert list(spec.segments.named) == ["gold", "silver"]
