@@ -93,9 +93,7 @@ def feed(store, pattern: str):
     from bascule.spec import load
 
     source = FileSource("app", pattern, store.streams("app"), store.since)
-    return FileFeed(
-        source, Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch")))
-    )
+    return FileFeed(source, Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"))))
 
 
 def receiver(port: str, commit):
