@@ -173,6 +173,10 @@ class OwnFile(NamedTuple):
 
 
 @dataclass
+
+SKIPPED = "nuls"  # the one problem after which nothing is missing
+
+
 class FileSource:
     """All files of one glob. `known`: every stream the store knows, by id; `since`: when they were last looked at."""
 
@@ -225,7 +229,7 @@ class FileSource:
 
     def _tell_nuls(self, follow: Follow) -> None:
         log.warning("%s: %s begins with %d NUL bytes, which were skipped", self.name, follow.path, follow.nuls)
-        self.problem("nuls")
+        self.problem(SKIPPED)
         follow.nuls = 0
 
     def _is_over(self, follow: Follow) -> bool:
