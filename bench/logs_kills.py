@@ -93,9 +93,7 @@ def feed(store, pattern: str):
     from bascule.spec import load
 
     source = FileSource("app", pattern, store.streams("app"), store.since)
-    return FileFeed(
-        source, Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
-    )
+    return FileFeed(source, Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"))))
 
 
 def receiver(port: str, commit):
@@ -103,7 +101,7 @@ def receiver(port: str, commit):
     from bascule.logs import BeatsReceiver, Intake, Parser, VersionFinder, built_in
     from bascule.spec import load
 
-    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
+    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch")))
     return BeatsReceiver(f"127.0.0.1:{port}", intake, commit)
 
 

@@ -251,6 +251,25 @@ LOG_PROBLEMS = _role(
     "logs", "bascule_log_problems_total", "counter", "Things that kept lines from being read or stored, by reason.",
     ("source", "reason"), "problems",
 )
+LOG_MISREAD = _role(
+    "logs", "bascule_log_misread_total", "counter",
+    "Fields that could not be read as what they are, and lines that fit no format, by reason; the line is kept.",
+    ("source", "format", "field", "reason"), "fields",
+)
+LOG_TRIES = _role(
+    "logs", "bascule_log_tries_total", "counter",
+    "Servers that a balancer tried, with the status of each try; bascule_log_requests_total counts the answers.",
+    (VERSION, ENDPOINT, STATUS, "source"), "tries",
+)
+LOG_TRY_TIME = _role(
+    "logs", "bascule_log_try_time_seconds", "histogram", "Time that each try of a balancer took.",
+    (VERSION, ENDPOINT, "source"), "seconds", LATENCY_BUCKETS_SECONDS,
+)
+LOG_INTERNAL = _role(
+    "logs", "bascule_log_internal_total", "counter",
+    "Requests of internal callers (scrapes, probes, other services), which are not in the traffic.",
+    ("source",), "requests",
+)
 LOG_EXPIRED = _role(
     "logs", "bascule_log_expired_rows_total", "counter", "Rows dropped because they were older than logs.retention.",
     ("source",), "rows",

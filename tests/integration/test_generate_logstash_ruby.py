@@ -22,11 +22,15 @@ from bascule.spec.model import LogFormat, Logs, LogSource
 pytestmark = pytest.mark.integration
 
 TWIN = Path(__file__).parents[1] / "fixtures/logstash/twin.rb"
-FORMATS = ["api_call", "match_result", "checkout", "werkzeug", "uvicorn", "python"]
+FORMATS = [
+    "api_call", "match_result", "checkout", "nested", "werkzeug", "nginx_combined", "envoy", "haproxy", "granian",
+    "uvicorn", "python",
+]  # fmt: skip
 CHECKOUT = LogFormat(
     dissect="%{timestamp} %{level} %{service} PAID user_id=%{user_id} took=%{response_time}",
     units={"response_time": "ms"},
 )
+NESTED = LogFormat(json=True, fields={"endpoint": "q.u"}, units={"took": "ms", "response_time": "us"})
 LAYOUTS = [
     "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
     "%(asctime)s - %(levelname)s - %(message)s",
@@ -47,13 +51,37 @@ MESSAGES = [
     "API_CALL user_id=u1 endpoint=/x response_time=0.5 status=200 accuracy=none extra=kept version_from=here b=",
     "API_CALL user_id=u1 endpoint=/x response_time=0.5 status=200 message=spoken extra=gone c=d timestamp=never",
     "API_CALL user_id=u1 endpoint=/x response_time=fast status=200",
+    "API_CALL user_id=u1 endpoint=/x?a=1&b=2 response_time=-1 status=200 trace=\"a b\" ",
+    "API_CALL user_id=u1 endpoint=http://h/x?q response_time=0.011018991470336914 status=200.0 version=2.14",
+    "API_CALL user_id=u1 endpoint=/x response_time=.5 status=200 accuracy=nan",
     "API_CALL user_id=1:API_CALL user_id=2 endpoint=/x response_time=0.5 status=200",
     "MATCH_RESULT candidate_id=c1 job_id=j1 accuracy=0.93 algorithm=nexten",
     "MATCH_RESULT candidate_id=c1 job_id=j1 accuracy=1 algorithm=hybrid version=v1 response_time=0.2 status=soon",
     "PAID user_id=7 took=41.5",
     "it broke: cart=3",
 ]  # fmt: skip
+COMMON = "10.0.0.1 - - [31/Jan/2026:13:00:00 +0100]"
+HAPROXY = "10.0.0.1:3 [31/Jan/2026:12:00:00.123] front back/supersmartmatch-v2 1/0/2/3/6"
 OTHERS = [
+    f'{COMMON} "GET /api/v2/match?a=1 HTTP/1.1" 200 512 "-" "curl/7.88"',
+    f'{COMMON} "GET /a b HTTP/1.1" 200 5 "-" "curl" rt=0.25 urt="0.1, 0.2" us="502, 200" c=d',
+    f'{COMMON} "" 400 0 "-" "-" "10.9.9.9" up=x rt=-',
+    rf'{COMMON} "\x16\x03\x01\x02" 400 150 "-" "-"',
+    f'{COMMON} "GET /old" 502 150',
+    '127.0.0.1:5000 - - [31/Jan/2026:12:00:00 +0000] "GET /x 1.1" 200 5 "-" "curl"',
+    '{"ts": 1769860800.1234567, "request": {"method": "GET", "uri": "/x?a=1"}, "status": 200, "duration": 0.001}',
+    '{"time": 1769860800123, "level": 30, "req": {"url": "/y"}, "res": {"statusCode": 503}, "responseTime": 7}',
+    '{"@timestamp": "2026-01-31T12:00:00.123456Z", "http": {"response": {"status_code": "x"}}, "b": "c d"}',
+    '{"timestamp": "yesterday", "request": "GET /z HTTP/1.1", "status": "200", "request_time": -1}',
+    '{"event": {"duration": 5000000}, "list": [1, {"a": null}], "took": 1, "msg": "hello"}',
+    '{"took": 300, "q": {"u": "/q"}, "uri": "/other", "status_code": 200, "level": "-", "empty": {}, "n": null}',
+    '[2026-01-31T12:00:00.000Z] "GET /e HTTP/1.1" 200 - 0 5 12 11 "-" "curl" "id" "host" "127.0.0.1:5070"',
+    f'x haproxy[1]: {HAPROXY} 503 7 - - ---- 1/1/0/0/0 0/0 "GET /h HTTP/1.1"',
+    '[INFO] [2026-01-31 12:00:00 +0000] 127.0.0.1 - "GET /g HTTP/1.1" 200 1.234',
+    'INFO:      - "GET /u HTTP/1.1" 499 ',
+    "INFO:     Started server process [1]",
+    '2026-01-31 12:00:00,123 - uvicorn.access - INFO - 127.0.0.1:1 - "GET /u?x HTTP/1.1" 200 OK',
+    "[2026-01-31 12:00:00 +0000] [7] [INFO] Booting worker with pid: 7",
     "2026-01-31T12:00:00Z INFO shop PAID user_id=7 took=41.5 version=v2 tip=1",
     "2026-01-31 12:00:00.123456+01:00 INFO shop it broke",
     "2026-13-31 12:00:00,123 - shop - INFO - API_CALL user_id=u1 endpoint=/x response_time=0.023 status=200",
@@ -89,7 +117,9 @@ LINES = [
 def spec() -> Spec:
     """One source of every text format; ids as they are."""
     source = LogSource(name="shop", files="/var/log/shop.log", formats=FORMATS)
-    return load("supersmartmatch").model_copy(update={"logs": Logs(sources=[source], formats={"checkout": CHECKOUT})})
+    return load("supersmartmatch").model_copy(
+        update={"logs": Logs(sources=[source], formats={"checkout": CHECKOUT, "nested": NESTED})}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +148,10 @@ def ours(spec: Spec, line: str) -> dict[str, Any]:
     """The row of Bascule's own reader, its version included."""
     parser = Parser(tuple(format_named(name, spec.logs.formats) for name in FORMATS))
     [rows] = parser.parse(line.encode() + b"\n")
-    rows = VersionFinder.of(spec, None).add(rows)
+    rows = VersionFinder.of(spec).add(rows)
     found = {name: value for name in rows.columns if (value := cell(rows, name)) is not None}
     milliseconds = {"milliseconds": int(rows.times[0]) // 1000} if rows.times[0] else {}
-    return {"format": rows.format} | milliseconds | found
+    return {"format": rows.format} | milliseconds | {name: value for name, value in found.items() if name[0] != "_"}
 
 
 def cell(rows: Rows, name: str) -> Any:

@@ -77,7 +77,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     started: list[tuple[Served, threading.Thread]] = []
 
     def start(tls: Tls | None = None, formats: tuple[str, ...] = ("api_call",), **more: float) -> Served:
-        intake = Intake("beats", Parser(tuple(built_in(name) for name in formats)), VersionFinder.of(SPEC, None))
+        intake = Intake("beats", Parser(tuple(built_in(name) for name in formats)), VersionFinder.of(SPEC))
         store = open_store(tmp_path / "logs")
         served = Served(store, BeatsReceiver("127.0.0.1:0", intake, lambda batch: served.commit(batch), tls, **more))
         served.receiver.duplicates, served.receiver.problem = served.count, served.problems.append

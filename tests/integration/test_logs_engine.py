@@ -51,7 +51,7 @@ def stored(folder: Path, lines: int) -> Path:
     """A store with a segment for each of three polls; days 30 and 31."""
     log, root = folder / "app.log", folder / "logs"
     store = open_store(root)
-    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(SPEC, None))
+    intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(SPEC))
     pipe = Pipeline(store, [FileFeed(FileSource("app", str(log), store.streams("app")), intake)])
     for start in range(0, lines, lines // 3):
         with log.open("a") as file:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _ISO, _LEVEL = "%{ISO_TIME:timestamp}", "%{EVENT_LEVEL:level}"
-_REQUEST = r'"%{REQUEST_METHOD:method} %{REQUEST_TARGET:endpoint}(?: HTTP/[0-9.]+)?"'
+# What a client sent: nothing, or no HTTP at all (a TLS hello on a plain port), leaves method and endpoint absent.
+_REQUEST = '"(?:%{REQUEST_METHOD:method} %{REQUEST_TARGET:endpoint}(?: (?:HTTP/)?[0-9.]+)?|%{NO_REQUEST})"'
+_STATUS = "%{STATUS_CODE:status:int}"
 DOCUMENTED = "%{timestamp} %{level} %{service} "  # what stands before a message in the source document
 _PYTHON = (  # what stands before the message in common layouts of Python's logging
     rf"{_ISO} - %{{LOGGER_WORD:service}} - {_LEVEL} - ",
@@ -14,6 +16,7 @@ _PYTHON = (  # what stands before the message in common layouts of Python's logg
     rf"{_ISO} \[?{_LEVEL}\]? (?:- )?\[?%{{LOGGER:service}}\]?:? ",
     rf"\[{_ISO}\] {_LEVEL} in %{{LOGGER:service}}: ",  # Flask's
     rf"{_LEVEL}:%{{LOGGER_OR_NONE:service}}:",
+    rf"\[{_ISO}\] \[[0-9]+\] \[{_LEVEL}\] ",  # gunicorn's and hypercorn's
 )
 HEADS = (*_PYTHON, rf"(?:{_ISO} )?")  # what may stand before an event
 
@@ -50,30 +53,58 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
         ),
         BuiltInFormat(
             "nginx_combined",
-            '%{?address} - %{?user} [%{timestamp}] "%{method} %{endpoint} %{?protocol}" %{status:int} %{?bytes}'
-            ' "%{?referrer}" "%{?rest}',
+            '%{_client} - %{?user} [%{timestamp}] "%{method} %{endpoint} HTTP/%{?protocol}" %{status:int} %{?bytes}'
+            ' "%{?referrer}" "%{_agent}"',
+            (
+                # also Apache's common, combined and vhost_combined, gunicorn's and hypercorn's
+                rf"(?:%{{TOKEN}} )?%{{CLIENT:_client}} %{{TOKEN}} [^\[]*\[%{{EVENT_TIME:timestamp}}\] {_REQUEST}"
+                rf' {_STATUS} (?:-|[0-9]+)(?: %{{QUOTED}} "%{{NO_REQUEST:_agent}}")?%{{TAIL:pairs}}',
+            ),
         ),
         BuiltInFormat("nginx_json", json=True),
         BuiltInFormat("json", json=True),
         BuiltInFormat(
+            "envoy",
+            layouts=(
+                rf"\[{_ISO}\] {_REQUEST} (?:0|{_STATUS}) %{{TOKEN}} [0-9]+ [0-9]+ %{{TOKEN:response_time:ms}}"
+                r' %{TOKEN} "[^"]*" "%{NO_REQUEST:_agent}" "[^"]*" "[^"]*" "%{NO_REQUEST:upstream_addr}"',
+            ),
+        ),
+        BuiltInFormat(
+            "haproxy",  # `option httplog`
+            layouts=(
+                r"(?:.* )?%{CLIENT:_client}:[0-9]+ \[%{EVENT_TIME:timestamp}\] [^ ]+ (?<upstream_addr>[^ ]+)"
+                rf" (?:[0-9+-]+/){{4}}\+?%{{TOKEN:response_time:ms}} (?:-1|{_STATUS}) \+?[0-9]+"
+                rf" [^ ]+ [^ ]+ [^ ]+ [0-9/+]+ [0-9/]+ (?:\{{[^}}]*\}} )*{_REQUEST}",
+            ),
+        ),
+        BuiltInFormat(
             "werkzeug",
             layouts=(
-                rf'(?:[^"\[]*[ :])?%{{CLIENT}} - - \[%{{BRACKETED:timestamp}}\] {_REQUEST}'
-                r" %{STATUS_CODE:status:int} (?:-|[0-9]+)",
+                rf'(?:[^"\[]*[ :])?%{{CLIENT:_client}} - - \[%{{EVENT_TIME:timestamp}}\] {_REQUEST} {_STATUS}'
+                r" (?:-|[0-9]+)",
             ),
             coloured=True,
         ),
         BuiltInFormat(
+            "granian",
+            layouts=(rf"(?:\[{_LEVEL}\] )?\[{_ISO}\] [^ ]+ - {_REQUEST} {_STATUS} %{{TOKEN:response_time:ms}}",),
+        ),
+        BuiltInFormat(
             "uvicorn",
             layouts=(
-                rf"(?:{_ISO} )?{_LEVEL}: +%{{CLIENT}} - {_REQUEST} %{{STATUS_CODE:status:int}}(?: [A-Za-z' -]+)?",
+                rf"(?:{_ISO} )?{_LEVEL}: +(?:[^ ]+ )?- {_REQUEST} {_STATUS}(?: [A-Za-z' -]*)?",
+                *(rf"{head}(?:[^ ]+ )?- {_REQUEST} {_STATUS}(?: [A-Za-z' -]*)?" for head in _PYTHON),
             ),
             coloured=True,
         ),
         BuiltInFormat(
             "python",
             "%{timestamp} %{level:level} %{service} %{message}",
-            tuple(f"{layout}%{{GREEDYDATA:message}}" for layout in _PYTHON),
+            (
+                *(f"{layout}%{{GREEDYDATA:message}}" for layout in _PYTHON),
+                rf"{_LEVEL}: {{2,9}}%{{GREEDYDATA:message}}",  # uvicorn's own lines
+            ),
             coloured=True,
         ),
     )

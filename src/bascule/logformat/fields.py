@@ -16,46 +16,85 @@ class LogField:
     """One field of a row.
 
     `kind` is what its values are: `text`, `time` (microseconds since 1970, UTC), `int`, `float` or `s` (seconds).
-    `indexed` is its type in Elasticsearch and OpenSearch. `aliases` are names that loggers and proxies give to it.
+    `indexed` is its type in Elasticsearch and OpenSearch. `aliases` are names that loggers and proxies give to it, in
+    one string; nested ones as paths, times taken in another unit than seconds with it, as `responseTime:ms`.
     """
 
     name: str
     kind: str = "text"
     indexed: str = "keyword"
-    aliases: tuple[str, ...] = ()
+    aliases: str = ""
 
 
 FIELDS = (
-    LogField(TIME, "time", "date", ("time", "@timestamp", "time_iso8601", "time_local", "ts", "asctime", "msec")),
-    LogField("level", aliases=("levelname", "severity", "log.level")),
-    LogField("service", aliases=("name", "logger", "service.name")),
+    LogField(
+        TIME, "time", "date", "time @timestamp time_iso8601 time_local ts asctime msec datetime start_time StartUTC"
+    ),
+    LogField("level", aliases="levelname severity log.level lvl"),
+    LogField("service", aliases="name logger service.name logger_name log.logger"),
     LogField("version"),
-    LogField("version_from"),  # source, field, service, upstream, path or unknown
-    LogField("endpoint", aliases=("uri", "path", "request_uri", "url.path", "http.route")),
-    LogField("method", aliases=("request_method", "http.request.method")),
-    LogField("user_segment", aliases=("segment",)),
+    LogField("version_from"),  # source, upstream, field, service, path or unknown
+    LogField(
+        "endpoint",
+        aliases="uri path request_uri url.path http.route request.uri req.url url request.path request_path RequestPath"
+        " http.target",
+    ),
+    LogField(
+        "method",
+        aliases="request_method http.request.method request.method req.method http.method verb RequestMethod",
+    ),
+    LogField("user_segment", aliases="segment"),
     LogField("partner"),
-    LogField("user_id", aliases=("user.id",)),
+    LogField("user_id", aliases="user.id userId"),
     LogField("candidate_id"),
     LogField("job_id"),
     LogField("algorithm"),
-    LogField("upstream_addr"),
-    LogField("message", indexed="text", aliases=("msg",)),
+    LogField("upstream_addr", aliases="upstream_host ServiceAddr"),
+    LogField("upstream_status", aliases="us OriginStatus"),  # of each try, as nginx lists them
+    LogField("upstream_response_time", aliases="urt"),  # likewise, seconds
+    LogField("caller"),  # `internal` where the request is not a user's
+    LogField("message", indexed="text", aliases="msg event"),
     LogField("extra", indexed="text"),  # name=value words of fields that have no column
-    LogField("response_time", "s", "double", ("request_time", "duration", "http.response_time")),
+    LogField(
+        "response_time",
+        "s",
+        "double",
+        "request_time duration http.response_time rt duration_s duration_seconds responseTime:ms duration_ms:ms"
+        " latency_ms:ms elapsed_ms:ms response_time_ms:ms request_time_ms:ms took_ms:ms duration_us:us latency_us:us"
+        " response_time_us:us duration_ns:ns event.duration:ns Duration:ns",
+    ),
     LogField("accuracy", "float", "double"),
-    LogField("status", "int", "integer", ("status_code", "http.response.status_code")),
+    LogField(
+        "status",
+        "int",
+        "integer",
+        "status_code http.response.status_code res.statusCode statusCode response_code http.status_code response.status"
+        " DownstreamStatus",
+    ),
 )
 COLUMNS = frozenset(field.name for field in FIELDS)
 TEXTS = tuple(field.name for field in FIELDS if field.kind == "text")
 NUMBERS = tuple(field.name for field in FIELDS if field.kind in ("s", "float", "int"))
 KIND_OF = {field.name: field.kind for field in FIELDS if field.kind != "text"}
-ALIASES: Mapping[str, str] = {alias: field.name for field in FIELDS for alias in field.aliases}
+_WRITTEN = [(field.name, *alias.partition(":")[::2]) for field in FIELDS for alias in field.aliases.split()]
+ALIASES: Mapping[str, str] = {alias: column for column, alias, _ in _WRITTEN}
+ALIAS_UNITS: Mapping[str, str] = {alias: unit for _, alias, unit in _WRITTEN if unit}
+
+# Who called, by address and by program: looked at, and not stored under these names. What a line calls them stays.
+CLIENT, AGENT = "_client", "_agent"
+_CALLERS = {
+    CLIENT: "_client clientip client_addr remote_addr client_ip request.client_ip request.remote_ip client.ip source.ip"
+    " ClientHost",
+    AGENT: "_agent agent user_agent http_user_agent user_agent.original request.headers.User-Agent request_User-Agent",
+}
+CALLER_NAMES: Mapping[str, str] = {name: caller for caller, names in _CALLERS.items() for name in names.split()}
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL")
-UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6}  # of times taken, in seconds
-KINDS = ("text", "word", "level", "int", "float", *UNITS, "time")  # what a pattern may declare a field to be
-SINGLE_WORDS = ("word", "int", "float", *UNITS)  # kinds whose texts hold no blank
+UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # of times taken, in seconds
+FIGURES = ("int", "float", *UNITS)  # kinds that are numbers
+KINDS = ("text", "word", "level", *FIGURES, "time")  # what a pattern may declare a field to be
+SINGLE_WORDS = ("word", *FIGURES)  # kinds whose texts hold no blank
+PAIRS = "pairs"  # the field of a pattern that holds further name=value words; each becomes a field of its own
 
 # Names of common fields in Logstash's own grok patterns.
 GROK_NAMES: Mapping[str, str] = {

@@ -8,34 +8,38 @@ from __future__ import annotations
 from bascule.errors import BasculeError
 from bascule.logformat.fields import LEVELS
 
-DAY = "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+DAY = "[0-9]{4}[-/](?:0[1-9]|1[0-2])[-/](?:0[1-9]|[12][0-9]|3[01])"
 SECOND = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-ZONE = "[+-][0-9]{2}:?[0-9]{2}"
-COMMON_DAY = "[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}"  # as access logs write it
-EPOCH = r"[0-9]{9,10}(?:\.[0-9]{1,6})?"
-FRACTION = "(?:[.,][0-9]{1,9})?"
-WHOLE = "[0-9]{1,15}"
-DECIMAL = r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?"
-PAIRS = r"(?: [A-Za-z_][A-Za-z0-9_.]*=[^ ]*)*"
+FRACTION = "(?:[.,][0-9]+)?"
+ZONE = "(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
+MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+COMMON_DAY = f"[0-9]{{2}}/{MONTH}/[0-9]{{4}}"  # as access logs write it
+MAIL_DAY = f"(?:[A-Z][a-z]{{2}}, )?[0-9]{{1,2}} {MONTH} [0-9]{{4}}"  # as HTTP and mail write it
+C_DAY = f"[A-Z][a-z]{{2}} {MONTH} [ 0-9][0-9]"  # as C's asctime writes it, the year behind the second
+# Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their magnitude.
+EPOCH = r"[0-9]{9,20}(?:\.[0-9]*)?|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]{1,2}"
+DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+PAIR = r'([A-Za-z_][A-Za-z0-9_.]*)=("[^"]*"(?= |$)|[^ ]*)'  # a name and its value, in quotes where it has blanks
 
 # Grok patterns beyond Logstash's stock: its NUMBER knows no exponents, its TIMESTAMP_ISO8601 no epoch.
 DEFINITIONS = {
     "EVENT_TIME": (
-        f"{DAY}[T ]{SECOND}{FRACTION}(?: ?(?:Z|UTC|{ZONE}))?|{COMMON_DAY}[: ]{SECOND}(?: [+-][0-9]{{4}})?|{EPOCH}"
+        f"{DAY}[Tt ]{SECOND}{FRACTION}(?: ?{ZONE})?|{COMMON_DAY}[: ]{SECOND}{FRACTION}(?: [+-][0-9]{{4}})?"
+        f"|{MAIL_DAY} {SECOND} {ZONE}|{C_DAY} {SECOND}{FRACTION} [0-9]{{4}}|{EPOCH}"
     ),
-    "EVENT_TIME_WORD": f"{DAY}T{SECOND}{FRACTION}(?:Z|UTC|{ZONE})?|{COMMON_DAY}:{SECOND}|{EPOCH}",
-    "ISO_TIME": f"{DAY}[T ]{SECOND}{FRACTION}(?:Z|{ZONE})?",
+    "EVENT_TIME_WORD": f"{DAY}[Tt]{SECOND}{FRACTION}{ZONE}?|{COMMON_DAY}:{SECOND}{FRACTION}|{EPOCH}",
+    "ISO_TIME": f"{DAY}[Tt ]{SECOND}{FRACTION}(?: ?{ZONE})?",
     "EVENT_LEVEL": f"(?:{'|'.join(LEVELS)})",
-    "DECIMAL": DECIMAL,
-    "WHOLE": WHOLE,
     "TOKEN": "[^ ]*",
     "ANYTHING": ".*?",
-    "PAIRS": PAIRS,
-    "REQUEST_METHOD": "[A-Z]+",
-    "REQUEST_TARGET": '[^ "]+',
+    "PAIRS": r'(?> [A-Za-z_][A-Za-z0-9_.]*=(?:"[^"]*"(?= |\z)|[^ ]*))* *',
+    "TAIL": "(?: .*)?",
+    "REQUEST_METHOD": "[A-Z][A-Z-]*",
+    "REQUEST_TARGET": '[^"]+?',
+    "NO_REQUEST": r'(?:\\.|[^"\\])*',
     "STATUS_CODE": "[0-9]{3}",
-    "CLIENT": r"[0-9A-Fa-f.:\[\]]+",
-    "BRACKETED": r"[^\]]+",
+    "CLIENT": r"[0-9A-Za-z.:%_\[\]-]+",
+    "QUOTED": r'"(?:\\.|[^"\\])*"',
     "LOGGER": r"[\p{L}\p{N}_.-]+",  # Ruby's own \w knows ASCII only
     "LOGGER_WORD": "[^ ]+",
     "LOGGER_OR_NONE": "[^: ]*",

@@ -25,6 +25,18 @@ def log_index(spec: Spec) -> LogIndex:
     return LogIndex(spec.metadata.name, spec.title, spec.logs.retention, own)
 
 
+def upstreams_of(spec: Spec) -> dict[str, str]:
+    """What a balancer may call a server -> its version, "" for a service of the spec that has none.
+
+    Services go by their addresses, their names (with `_` for `-` too, as nginx groups are called) and `upstreams`.
+    """
+    return {
+        known: service.version or ""
+        for name, service in spec.services.items()
+        for known in (name, name.replace("-", "_"), *service.upstreams, *service.targets)
+    }
+
+
 def _fields_of(form: LogFormat) -> Iterator[str]:
     """The columns that a format's pattern fills; those of JSON lines are not known beforehand."""
     if form.dissect is not None:

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -121,6 +122,7 @@ class Service(Part):
     targets: list[str] = Field(min_length=1)
     kind: Literal["application", "nginx", "redis", "node", "container", "exporter"] = "application"
     version: Name | None = None
+    upstreams: list[str] = Field(default_factory=list)  # more names a balancer's log gives it: groups, other addresses
     metrics_path: str = "/metrics"
     status_path: str = "/nginx_status"  # nginx only: where stub_status answers
     access_log: Path | None = None  # nginx only
@@ -278,6 +280,9 @@ class Tls(Part):
     client_ca: Path | None = None
 
 
+VersionWay = Literal["source", "upstream", "field", "service", "path"]
+
+
 class LogSource(Part):
     name: Name | None = None  # the metrics' `source` label; by default from the path
     files: str | None = None
@@ -285,6 +290,7 @@ class LogSource(Part):
     stdin: bool = False  # what is written to the standard input of the logs role
     formats: list[Name] = Field(default_factory=list)
     version: Name | None = None
+    version_from: list[VersionWay] | None = None  # by default that of all logs
     tls: Tls | None = None  # beats only
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -305,13 +311,30 @@ class LogFormat(Part):
     dissect: str | None = None
     grok: str | None = None
     json_lines: bool = Field(False, alias="json")
-    units: dict[Name, Literal["s", "ms", "us"]] = Field(default_factory=dict)  # of the fields that are times taken
+    fields: dict[Name, str] = Field(default_factory=dict)  # json only: column -> path, such as request.uri
+    units: dict[str, Literal["s", "ms", "us", "ns"]] = Field(default_factory=dict)  # of times taken, by either name
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
             yield Contradiction("a log format is one of 'dissect', 'grok' or 'json'", "dissect", "grok", "json_lines")
+        if self.fields and not self.json_lines:
+            yield Contradiction("'fields' names values of JSON lines; a pattern names its fields itself", "fields")
+
+
+class Internal(Part):
+    """Requests that are no user's: by the caller's address or network, or by what its User-Agent begins with."""
+
+    clients: list[str] = Field(default_factory=list)
+    agents: list[str] = Field(default_factory=lambda: ["Prometheus/", "Blackbox Exporter/", "bascule"])
+
+    @field_validator("clients")
+    @classmethod
+    def _networks(cls, clients: list[str]) -> list[str]:
+        for client in clients:
+            ip_network(client, strict=False)
+        return clients
 
 
 class SearchEngine(Part):
@@ -329,6 +352,9 @@ class SearchEngine(Part):
 class Logs(Part):
     sources: list[LogSource] = Field(default_factory=list)
     formats: dict[Name, LogFormat] = Field(default_factory=dict)
+    # How a line's version is found: the first way that tells it counts.
+    version_from: list[VersionWay] = Field(default=["source", "upstream", "field", "service", "path"], min_length=1)
+    internal: Internal = Internal()
     pseudonymise: list[str] = Field(default_factory=list)
     key_file: Path | None = None
     retention: Duration = 30 * 86400.0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,8 +41,8 @@ def _values(column):
 def strictly(parser: Parser, lines: list[str]) -> dict[int, tuple[str, dict[str, object]]]:
     records = {}
     for number, line in enumerate(lines):
-        name, fields = parser.read(line)
-        said = {key: value for key, value in fields.items() if value not in ("", "-")}
+        name, reading = parser.read(line)
+        said = {key: value for key, value in reading.fields.items() if value not in ("", "-")}
         records[number] = (name, {TIME: 0} | said)
     return records
 
@@ -47,34 +50,90 @@ def strictly(parser: Parser, lines: list[str]) -> dict[int, tuple[str, dict[str,
 def test_the_two_lines_of_the_source_document_are_read_with_types():
     """Numbers are numbers, times are microseconds, trailing pairs are columns of their own."""
     line = API + "response_time=0.023 status=200 version=v2 trace_id=ab12"
-    name, fields = PARSER.read(line)
-    assert name == "api_call"
+    name, (fields, misread) = PARSER.read(line)
+    assert (name, misread) == ("api_call", ())
     assert fields["response_time"] == 0.023
     assert fields["status"] == 200
     assert fields["version"] == "v2"
     assert fields["extra"] == "trace_id=ab12"
     assert fields["timestamp"] == 1_769_860_800_123_000
-    assert PARSER.read(MATCH + "algorithm=hybrid")[1]["algorithm"] == "hybrid"
+    assert PARSER.read(MATCH + "algorithm=hybrid")[1].fields["algorithm"] == "hybrid"
 
 
-@pytest.mark.parametrize("tail", ["response_time=abc status=200", "response_time=0.1 status=20x", "status=200", ""])
-def test_a_line_whose_typed_field_is_wrong_or_missing_is_not_an_api_call(tail):
+@pytest.mark.parametrize("tail", ["status=200", "", "response_time=0.1 status=200 and more"])
+def test_a_line_without_an_events_words_is_not_an_api_call(tail):
     """It falls to the source document's general layout."""
     assert PARSER.read(API + tail)[0] == "python"
+
+
+@pytest.mark.parametrize(
+    ("tail", "field", "reason", "extra"),
+    [
+        ("response_time=abc status=200", "response_time", "not a number", "response_time=abc"),
+        ("response_time=None status=200", "response_time", "not a number", "response_time=None"),
+        ("response_time=nan status=200", "response_time", "not finite", "response_time=nan"),
+        ("response_time=1e999 status=200", "response_time", "not finite", "response_time=1e999"),
+        ("response_time=-1 status=200", "response_time", "negative", "response_time=-1"),
+        ("response_time=0.1 status=20x", "status", "not a number", "status=20x"),
+        ("response_time=0.1 status=20.5", "status", "not a whole number", "status=20.5"),
+        ("response_time=0.1 status=99999999999", "status", "out of range", "status=99999999999"),
+        ("response_time=0.1 status=200 accuracy=good x=1", "accuracy", "not a number", "x=1 accuracy=good"),
+    ],
+)
+def test_a_line_that_fits_an_events_words_but_not_its_numbers_is_counted_as_such(tail, field, reason, extra):
+    """By field and reason, never as another format; what it says is kept."""
+    name, (fields, misread) = PARSER.read(API + tail)
+    assert (name, fields["endpoint"], fields["extra"]) == ("api_call", "/api/v2/match", extra)
+    assert [(found.field, found.reason) for found in misread] == [(field, reason)]
+    (rows,) = PARSER.parse((API + tail + "\n").encode())
+    assert dict(rows.misread) == {(field, reason): 1}
+
+
+@pytest.mark.parametrize("blank", ["", "-"])
+def test_a_number_that_is_not_there_is_absent(blank):
+    """As proxies write it."""
+    name, (fields, misread) = PARSER.read(f"{API}response_time={blank} status=200")
+    assert (name, fields.get("response_time"), misread) == ("api_call", None, ())
+
+
+written = st.one_of(
+    st.floats(0, allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(0, 1, exclude_max=True).map(lambda a: repr(1 + a - 1)),
+    st.integers(0, 10**300).map(str),
+    st.decimals(0, 10**9, allow_nan=False).map(str),
+    st.floats(0, 1e12).map(json.dumps),
+    st.floats(0, 1e9).map("{:.20f}".format),
+    st.floats(0, 1e9).map("{:g}".format),
+    st.floats(0, 1e9).map("{:E}".format),
+)
+
+
+@given(st.lists(written, min_size=1, max_size=8))
+def test_any_number_that_json_or_python_prints_is_read(numbers):
+    """Exactly, at once and line by line."""
+    data = "".join(f"{API}response_time={number} status=200\n" for number in numbers).encode()
+    for parser in (PARSER, Parser(PARSER.formats)):
+        found = [rows for rows in parser.parse(data) if len(rows)]
+        assert {(rows.format, len(rows.misread)) for rows in found} == {("api_call", 0)}
+        read = {
+            n: v for rows in found for n, v in zip(rows.lines, rows.columns["response_time"].numbers(), strict=True)
+        }
+        assert [read[line] for line in range(len(numbers))] == [float(number) for number in numbers]
 
 
 def test_a_unit_turns_times_taken_into_seconds():
     """`ms` in the pattern or in the spec's units."""
     by_kind = compile_dissect("took=%{response_time:ms} %{message}")
     by_unit = compile_dissect("took=%{response_time} %{message}", {"response_time": "ms"})
-    assert by_kind.read("took=23 x") == by_unit.read("took=23 x") == {"response_time": 0.023, "message": "x"}
+    expected = {"response_time": 0.023, "message": "x"}
+    assert by_kind.read("took=23 x").fields == by_unit.read("took=23 x").fields == expected
 
 
 def test_fields_can_be_skipped_joined_and_padded():
     """Logstash's modifiers."""
     dissect = compile_dissect("%{timestamp} %{+timestamp} %{level->} %{?thread} %{message}")
-    fields = dissect.read("2026-01-31 12:00:00 WARN    main all is well")
-    assert fields == {"timestamp": 1_769_860_800_000_000, "level": "WARN", "message": "all is well"}
+    reading = dissect.read("2026-01-31 12:00:00 WARN    main all is well")
+    assert reading.fields == {"timestamp": 1_769_860_800_000_000, "level": "WARN", "message": "all is well"}
 
 
 @pytest.mark.parametrize(
@@ -135,6 +194,9 @@ def test_the_vectorised_pass_and_the_strict_reading_agree(parser, texts):
         n: expected[n] for n in found if found[n][0] != "trace"
     }
     assert sorted(found) == list(range(len(texts)))
+    if data and not any(name == "trace" for name, _ in found.values()):
+        misread = Counter((m.field, m.reason) for text in texts for m in parser.read(text)[1].misread)
+        assert sum((Counter(rows.misread) for rows in parser.parse(data)), Counter()) == misread
 
 
 @given(st.lists(st.binary(max_size=30), max_size=10))
@@ -162,11 +224,54 @@ def test_a_stack_trace_stays_together_as_one_row():
         "    raise ValueError('x')\n"
         "ValueError: x\n"
         "something else\n"
+        "12:00:01 of another log\n"
     )
     found = {rows.format: len(rows) for rows in PARSER.parse(text.encode())}
     assert found == {"python": 1, "trace": 1, "text": 1}
     (trace,) = (rows for rows in PARSER.parse(text.encode()) if rows.format == "trace")
-    assert trace.columns["message"].texts() == ["\n".join(text.splitlines()[1:5])]
+    assert trace.columns["message"].texts() == ["\n".join(text.splitlines()[1:6])]
+
+
+def formats_of(lines: list[str]) -> list[str]:
+    """What each line is counted as, in order."""
+    records = as_records(PARSER.parse("".join(line + "\n" for line in lines).encode()))
+    return [records[number][0] for number in range(len(lines))]
+
+
+def test_lines_that_a_message_goes_on_in_belong_to_it():
+    """Whether they are indented or not; each parser, at once and line by line, takes the message before it."""
+    message = "2026-01-31 12:00:00,123 ERROR shop: 2 validation errors for Order"
+    documented = "2026-01-31T12:00:00.123Z ERROR shop 2 validation errors"
+    for first in (message, documented):
+        assert formats_of([first, "quantity", "  must be positive", "price", first]) == [
+            "python",
+            *["trace"] * 3,
+            "python",
+        ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '127.0.0.1 - bob [31/Jan/2026 12:00:00] "GET / HTTP/1.1" 200 -',
+        '{"level": "info"}',
+        "INFO: started",
+        "at=info method=GET path=/x",
+        "API_CALL in a new layout",
+        "12:00:01 something",
+    ],
+)
+def test_a_record_of_a_format_that_is_not_declared_does_not_hide_in_the_message_before_it(line):
+    """It is counted as unparsed."""
+    parser = Parser(tuple(built_in(name) for name in ("api_call", "python")))
+    rows = parser.parse(f"2026-01-31 12:00:00,123 INFO shop: hello\n{line}\n".encode())
+    assert [found.format for found in rows] == ["python", "text"]
+
+
+def test_a_format_that_changes_does_not_hide_in_the_last_message():
+    """After twenty lines of no format the rest is counted as unparsed."""
+    lines = ["2026-01-31 12:00:00,123 INFO shop: hello", *(f"line {n} of a new format" for n in range(100))]
+    assert formats_of(lines).count("trace") == 20
 
 
 def test_a_chunk_of_a_million_columns_keeps_line_numbers():

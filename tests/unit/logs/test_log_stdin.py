@@ -21,7 +21,7 @@ class Given:
 
     def __init__(self) -> None:
         reading, self.writing = os.pipe()
-        intake = Intake("stdin", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch"), None))
+        intake = Intake("stdin", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch")))
         self.source = StandardInput(
             intake, self.commit, self.told, FileIO(reading), wait_seconds=0.02, gather_seconds=0.02, retry_seconds=0.02
         )

@@ -16,6 +16,7 @@ from bascule.logformat import (
     DOCUMENTED,
     GROK_NAMES,
     HEADS,
+    PAIRS,
     SINGLE_WORDS,
     UNITS,
     BuiltInFormat,
@@ -26,10 +27,8 @@ from bascule.logformat import (
 from bascule.spec.model import LogFormat
 
 _START = r"\A"
-PAIRS = "pairs"  # the field that holds trailing key=value words
-_FIGURES = dict.fromkeys(("float", *UNITS), "DECIMAL") | {"int": "WHOLE"}
-_SYNTAX = {"text": "ANYTHING", "word": "TOKEN", "level": "EVENT_LEVEL", "time": "EVENT_TIME"} | _FIGURES
-_TYPES = {kind: ":int" if kind == "int" else ":float" for kind in _FIGURES}
+# A number is read as text and looked at afterwards: a line has its format although a number in it is none.
+_SYNTAX = {"word": "TOKEN", "level": "EVENT_LEVEL", "time": "EVENT_TIME"}
 _CAPTURE = re.compile(r"(?:%\{\w+:|\(\?<)(\w+)")
 _SPECIAL = re.compile(r"([\\.^$*+?()\[\]{}|])")
 
@@ -39,6 +38,7 @@ class LinePattern:
     """How Logstash reads one format: by grok patterns tried in turn, or as JSON when there are none.
 
     `renamed`: fields whose names are other ones in the index. `factors`: what turns a field's figure into seconds.
+    `units` and `columns` are those of JSON lines, by path.
     """
 
     name: str
@@ -46,6 +46,8 @@ class LinePattern:
     coloured: bool = False  # may hold ANSI codes
     renamed: Mapping[str, str] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fields(self) -> list[str]:
@@ -64,6 +66,11 @@ class LinePattern:
     def takes_pairs(self) -> bool:
         return PAIRS in self.fields
 
+    @property
+    def takes_words(self) -> bool:
+        """Whether anything may stand behind the line's own fields, and pairs there go by any name that is known."""
+        return any(f"%{{TAIL:{PAIRS}}}" in pattern for pattern in self.patterns)
+
 
 def line_pattern(name: str, declared: Mapping[str, LogFormat]) -> LinePattern:
     """The spec's format of that name, else the built-in one (the spec's check has refused any other)."""
@@ -72,7 +79,7 @@ def line_pattern(name: str, declared: Mapping[str, LogFormat]) -> LinePattern:
 
 def _declared(name: str, form: LogFormat) -> LinePattern:
     if form.json_lines:
-        return LinePattern(name, factors=_factors(form.units))
+        return LinePattern(name, units=form.units, columns={path: column for column, path in form.fields.items()})
     if form.dissect is not None:
         pattern, kinds = from_dissect(form.dissect, form.units)
         return LinePattern(name, (pattern,), factors=_factors(kinds))
@@ -102,13 +109,13 @@ def _group(part: DissectPart, kind: str) -> str:
     if part.inner:
         inner = "".join(f".*?{escape(literal)}" for literal in part.inner)
         return f"(?>(?<{name}>{inner}.*?){escape(until)})"
-    syntax = "EVENT_TIME_WORD" if kind == "time" and until.startswith(" ") else _SYNTAX[kind]
-    reference = f"%{{{syntax}{':' + name + _TYPES.get(kind, '') if name else ''}}}"
+    field = f":{name}" if name else ""
     if until:
-        return f"(?>{reference}{_delimiter(until, part.padded)})"
+        syntax = "EVENT_TIME_WORD" if kind == "time" and until.startswith(" ") else _SYNTAX.get(kind, "ANYTHING")
+        return f"(?>%{{{syntax}{field}}}{_delimiter(until, part.padded)})"
     if kind in SINGLE_WORDS:
-        return f"{reference}%{{PAIRS:{PAIRS}}}"
-    return reference.replace("ANYTHING", "GREEDYDATA")
+        return f"%{{TOKEN{field}}}%{{PAIRS:{PAIRS}}}"
+    return f"%{{{_SYNTAX.get(kind, 'GREEDYDATA')}{field}}}"
 
 
 def _delimiter(until: str, padded: bool) -> str:
@@ -125,13 +132,13 @@ _REFERENCE = re.compile(r"%\{(\w+):([\w.@\[\]-]+)(?::(\w+))?\}")
 
 
 def from_grok(pattern: str, units: Mapping[str, str] | None = None) -> tuple[str, dict[str, str]]:
-    """The same pattern, anchored at both ends, with the types that Logstash knows; and each field's kind."""
+    """The same pattern, anchored at both ends, without types; and each field's kind."""
     kinds: dict[str, str] = {}
 
     def reference(mark: re.Match[str]) -> str:
         syntax, name, declared = mark[1], mark[2], mark[3]
         kinds[name] = kind_of(name, declared, units or {})
-        return f"%{{{syntax}:{name}{_TYPES.get(kinds[name], '')}}}"
+        return f"%{{{syntax}:{name}}}"
 
     return rf"\A(?:{_REFERENCE.sub(reference, pattern)})\Z", kinds
 
@@ -142,8 +149,9 @@ def from_grok(pattern: str, units: Mapping[str, str] | None = None) -> tuple[str
 def _built_in(form: BuiltInFormat) -> LinePattern:
     patterns = [from_dissect(form.dissect)[0]] if form.dissect else []
     patterns += _event(form.event) if form.event else ()
-    patterns += (rf"{_START}{layout}\Z" for layout in form.layouts)
-    return LinePattern(form.name, tuple(patterns), form.coloured)
+    layouts = [from_grok(layout) for layout in form.layouts]
+    factors = {name: factor for _, kinds in layouts for name, factor in _factors(kinds).items()}
+    return LinePattern(form.name, (*patterns, *(layout for layout, _ in layouts)), form.coloured, factors=factors)
 
 
 def _event(event: str) -> Iterator[str]:

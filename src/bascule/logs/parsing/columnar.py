@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bascule.logformat import LEVELS, NUMBERS, TIME
-from bascule.logs.parsing.columns import ABSENT, Coded, Rows
+from bascule.logs.parsing.columns import ABSENT, Coded, Rows, joined, may_hold, spread
 from bascule.logs.parsing.dissect import Dissect, read_tail
+from bascule.logs.parsing.readings import split_target
 from bascule.logs.parsing.values import Value, read_numbers, read_times
 
 Places = NDArray[np.int64]
@@ -119,6 +119,10 @@ class _Cursor:
         self.index = self.index + literal.count(literal[:1])  # the next place follows those inside the literal
         self._keep(good)
 
+    def keep_ended(self) -> None:
+        """Keep the lines that are read to their end."""
+        self._keep(self.here == self.line_ends)
+
     def next_place(self, byte: int) -> Places:
         """The first place of `byte` from `here` on, in each line."""
         if byte != self.byte:
@@ -153,7 +157,10 @@ def find(dissect: Dissect, text: Text, lines: Places) -> tuple[Places, Spans]:
 
 def _pass_last(cursor: _Cursor, dissect: Dissect) -> None:
     last = dissect.fields[-1]
-    if dissect.takes_pairs:
+    if last.until:
+        cursor.pass_field(last.name, last.until.encode())
+        cursor.keep_ended()
+    elif dissect.takes_pairs:
         stop = np.minimum(cursor.next_place(ord(" ")), cursor.line_ends)
         cursor.spans[last.name] = (cursor.here, stop)
         cursor.spans[PAIRS] = (stop, cursor.line_ends)
@@ -162,8 +169,8 @@ def _pass_last(cursor: _Cursor, dissect: Dissect) -> None:
 
 
 def can_vectorise(dissect: Dissect) -> bool:
-    """Padded fields, fields with inner delimiters and literals at the end are read line by line."""
-    return not dissect.fields[-1].until and not any(part.padded or part.inner for part in dissect.fields)
+    """Padded fields and fields with inner delimiters are read line by line."""
+    return not any(part.padded or part.inner for part in dissect.fields)
 
 
 Wanted = Callable[[str], bool]
@@ -186,6 +193,7 @@ def read_rows(name: str, dissect: Dissect, text: Text, lines: Places, wanted: Wa
         good &= right
     if pairs is not None:
         good &= _add_pairs(columns, dissect, text, *pairs)
+    _split_targets(columns)
     rows = Rows(name, found, text.starts[found], times, columns)
     return rows if good.all() else rows.select(np.flatnonzero(good))
 
@@ -215,16 +223,24 @@ def _add_pairs(
     tails = text.strings(starts, ends).dictionary_encode()
     codes = tails.indices.to_numpy()
     parsed = [read_tail(tail, dissect.kinds) for tail in tails.dictionary.to_pylist()]
-    for name in sorted({name for fields in parsed if fields for name in fields}):
-        values = [(fields or {}).get(name) for fields in parsed]
+    said = [reading.fields if reading and not reading.misread else None for reading in parsed]
+    for name in sorted({name for fields in said if fields for name in fields}):
+        values = [(fields or {}).get(name) for fields in said]
         columns[name] = spread(column_from(name, values), codes)
-    good: NDArray[np.bool_] = np.array([fields is not None for fields in parsed], bool)[codes]
+    good: NDArray[np.bool_] = np.array([fields is not None for fields in said], bool)[codes]
     return good
 
 
-def spread(column: Coded, codes: NDArray[Any]) -> Coded:
-    """A column over distinct things, as a column over rows that refer to them."""
-    return Coded(column.codes[codes], column.values)
+def _split_targets(columns: dict[str, Coded]) -> None:
+    """Leave the path alone as endpoint; the query becomes a word of `extra`."""
+    targets = columns.get("endpoint")
+    if targets is None or not may_hold(targets.values, "?", "://"):
+        return
+    split = [split_target(text) for text in targets.texts()]
+    columns["endpoint"] = spread(Coded.of(pa.array([path for path, _ in split], pa.string())), targets.codes)
+    words = Coded.of(pa.array([f"query={query}" if query else None for _, query in split], pa.string()))
+    said = spread(words, targets.codes)
+    columns["extra"] = joined(columns.get("extra"), said)
 
 
 def column_from(name: str, values: Sequence[Value | None]) -> Coded:

@@ -8,7 +8,7 @@ A text column is held as codes into its distinct values, so that everything done
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,10 +36,13 @@ class Chunk:
     identities: NDArray[np.int64] | None = None  # of events that may come twice; 0 where that cannot be told
 
 
-def may_hold(texts: pa.Array, literal: str) -> bool:
-    """Whether one of the texts may hold the literal: looks at all their bytes at once, across their ends too."""
+def may_hold(texts: pa.Array, *literals: str) -> bool:
+    """Whether a text may hold one of the literals, in either case: looks at all bytes at once, across texts' ends."""
     buffer = texts.buffers()[2]
-    return buffer is not None and literal.encode() in buffer.to_pybytes()
+    if buffer is None:
+        return False
+    data = buffer.to_pybytes().lower()
+    return any(literal.lower().encode() in data for literal in literals)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,19 @@ class Coded:
         return pa.DictionaryArray.from_arrays(indices, self.values)
 
 
+def spread(column: Coded, codes: NDArray[Any]) -> Coded:
+    """A column over distinct things, as a column over rows that refer to them (-1: to none)."""
+    return Coded(np.append(column.codes, np.int32(ABSENT))[codes], column.values)
+
+
+def joined(first: Coded | None, second: Coded) -> Coded:
+    """Two columns of words as one."""
+    if first is None:
+        return second
+    texts = (pc.cast(column.to_arrow(), pa.string()) for column in (first, second))
+    return Coded.of(pc.binary_join_element_wise(*texts, " ", null_handling="skip"))
+
+
 @dataclass(frozen=True)
 class Rows:
     """The lines of one chunk that have one format: their numbers in it, and the bytes where they start."""
@@ -104,10 +120,12 @@ class Rows:
     places: NDArray[np.int64]
     times: NDArray[np.int64]  # microseconds since 1970; 0 where the line has none
     columns: dict[str, Coded] = field(default_factory=dict)
+    misread: Mapping[tuple[str, str], int] = field(default_factory=dict)  # field and why -> rows
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def select(self, which: NDArray[Any]) -> Rows:
+        """Those rows alone; what was misread in them is not known any more."""
         columns = {name: column.select(which) for name, column in self.columns.items()}
         return Rows(self.format, self.lines[which], self.places[which], self.times[which], columns)

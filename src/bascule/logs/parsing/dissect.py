@@ -4,6 +4,7 @@
 
 `logformat` has the syntax. A field ends at the first place of the delimiter after it; there is no backtracking. When
 the last field is a single word or number, `key=value` pairs may follow it: they become columns of their own names.
+A line has the layout although a number in it is none; see `readings.typed`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bascule.logformat import COLUMNS, KIND_OF, SINGLE_WORDS, TIME, kind_of, patterns, read_dissect
-from bascule.logs.parsing.values import Value, read_value
+from bascule.logformat import ALIASES, SINGLE_WORDS, TIME, kind_of, patterns, read_dissect
+from bascule.logs.parsing.readings import LINE, Misread, Reading, fold, typed
 
-_PAIRS = re.compile(patterns.PAIRS)
-Fields = dict[str, Value]
+_PAIRS = re.compile(rf"(?> {patterns.PAIR})* *")  # atomic: a value in quotes reads in two ways
+_WORD = re.compile(rf' (?:{patterns.PAIR}|"[^"]*"(?= |$)|[^ ]*)')
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class Dissect:
     def kinds(self) -> dict[str, str]:
         return {field.name: field.kind for field in self.fields if field.name}
 
-    def read(self, line: str) -> Fields | None:
+    def read(self, line: str) -> Reading | None:
         """The line's typed fields, or None when it does not have this layout."""
         parts = self.split(line)
-        fields = None if parts is None else typed(parts[0], self.kinds)
+        reading = typed(parts[0], self.kinds) if parts else None
         tail = read_tail(parts[1], self.kinds) if parts else None
-        return None if fields is None or tail is None else tail | fields
+        return None if reading is None or tail is None else tail.behind(reading)
 
     def split(self, line: str) -> tuple[dict[str, str], str] | None:
         """The fields' texts and what stands behind the last one, or None when a delimiter is missing."""
@@ -102,39 +103,33 @@ def _after(line: str, place: int, field: Field) -> int:
     return place
 
 
-def read_tail(text: str, declared: Mapping[str, str]) -> Fields | None:
-    """` a=1 b=2` behind the declared fields, which stand against it; None when it is not such pairs."""
+def read_tail(text: str, declared: Mapping[str, str]) -> Reading | None:
+    """` a=1 b="2 3"` behind the declared fields, which it does not replace; None when it is not such pairs."""
     if not _PAIRS.fullmatch(text):
         return None
     found: dict[str, str] = {}
-    for pair in text.split(" ")[1:]:
-        name, _, value = pair.partition("=")
-        if name not in declared and name != TIME:
-            found.setdefault(name, value)
-    return fold(typed(found, {}) or {})
+    for word in _WORD.finditer(text):
+        if word[1] and word[1] not in declared and word[1] != TIME:
+            found.setdefault(word[1], unquoted(word[2]))
+    return fold(typed(found, {}) or Reading({}))
 
 
-def typed(texts: Mapping[str, str], kinds: Mapping[str, str]) -> Fields | None:
-    """The texts as values of their declared kinds (None if one is wrong), else of the kind that their name has.
+def read_words(text: str, declared: Mapping[str, str]) -> Reading:
+    """What stands behind an access log's own fields: pairs under any name that is known; other words are misread."""
+    found: dict[str, str] = {}
+    nameless: list[Misread] = []
+    for word in _WORD.finditer(text):
+        name = ALIASES.get(word[1], word[1]) if word[1] else ""
+        if name and name not in declared and name != TIME:
+            found.setdefault(name, unquoted(word[2]))
+        elif not name and word[0].strip(' "-'):
+            nameless.append(Misread(LINE, "a word without a name", word[0]))
+    reading = fold(typed(found, {}) or Reading({}))
+    return Reading(reading.fields, (*reading.misread, *nameless[:1]))
 
-    Only the store's own number columns become numbers; a kind declared for another field is checked, no more.
-    """
-    result: Fields = {}
-    for name, text in texts.items():
-        value = read_value(text, kinds.get(name) or KIND_OF.get(name, "text"))
-        if value is not None:
-            result[name] = value if name in KIND_OF else text
-        elif name in kinds:
-            return None
-    return result
 
-
-def fold(fields: Fields) -> Fields:
-    """Fields that the store has no column for, as `name=value` words of its column `extra`."""
-    words = [f"{name}={value}" for name, value in fields.items() if name not in COLUMNS]
-    if not words:
-        return fields
-    return {name: value for name, value in fields.items() if name in COLUMNS} | {"extra": " ".join(words)}
+def unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def compile_dissect(pattern: str, units: Mapping[str, str] | None = None) -> Dissect:

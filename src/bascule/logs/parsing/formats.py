@@ -5,12 +5,11 @@ A format reads one line into typed fields (`logformat.FIELDS`) or says None.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,39 +17,57 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bascule.errors import UsageError
-from bascule.logformat import (
-    ALIASES,
-    BUILT_IN,
-    COLUMNS,
-    DEFINITIONS,
-    DOCUMENTED,
-    HEADS,
-    BuiltInFormat,
-)
+from bascule.logformat import BUILT_IN, DEFINITIONS, DOCUMENTED, HEADS, TIME
 from bascule.logs.parsing.columnar import can_vectorise
 from bascule.logs.parsing.columns import Coded
-from bascule.logs.parsing.dissect import Dissect, Fields, compile_dissect, fold, typed
-from bascule.logs.parsing.grok import compile_grok
-from bascule.logs.parsing.values import read_times, read_value
+from bascule.logs.parsing.dissect import Dissect, compile_dissect
+from bascule.logs.parsing.grok import GrokReader, compile_grok
+from bascule.logs.parsing.json_lines import JsonReader
+from bascule.logs.parsing.readings import FITS_NONE, LINE, TOO_COSTLY, Misread, Reading, typed
+from bascule.logs.parsing.values import Fields, read_times
 from bascule.spec.model import LogFormat
 
 __all__ = ["Format", "built_in", "format_named", "read_text", "read_texts"]
 
-ReadLine = Callable[[str], Fields | None]
+
+class LineReader(Protocol):
+    """Reads lines strictly: a reading, or None where the line does not have the format."""
+
+    def read_many(self, lines: Sequence[str]) -> list[Reading | None]: ...
 
 
 @dataclass(frozen=True)
 class Format:
-    """`read` is the strict reading of one line; with a `dissect`, whole chunks are read at once too.
+    """`reader` reads lines strictly; with a `dissect`, whole chunks are read at once too.
 
-    `more`: the strict reading has lines, too, that hold no `signature`.
+    `more`: the strict reading has lines, too, that hold no `signature`. `kinds` are the fields of each of its layouts;
+    those of JSON are not known beforehand.
     """
 
     name: str
-    read: ReadLine
+    reader: LineReader
     dissect: Dissect | None = None
     more: bool = False
     literal: str = ""
+    kinds: Sequence[Mapping[str, str]] = ()
+
+    @property
+    def continued(self) -> bool:
+        """Whether a message may go on in the lines that follow."""
+        return any("message" in fields for fields in self.kinds)
+
+    @property
+    def is_of_requests(self) -> bool:
+        """Whether each of its lines is a request, also one whose status cannot be read."""
+        return bool(self.kinds) and all("status" in fields for fields in self.kinds)
+
+    def read(self, line: str) -> Reading | None:
+        """The strict reading of one line."""
+        return self.read_many([line])[0]
+
+    def read_many(self, lines: Sequence[str]) -> list[Reading | None]:
+        """The strict reading of lines that need not be neighbours."""
+        return [found and found.finished() for found in self.reader.read_many(lines)]
 
     @property
     def signature(self) -> str:
@@ -78,10 +95,11 @@ def format_named(name: str, declared: Mapping[str, LogFormat]) -> Format:
 def _declared(name: str, declared: LogFormat) -> Format:
     if declared.dissect is not None:
         dissect = compile_dissect(declared.dissect, declared.units)
-        return Format(name, dissect.read, dissect)
+        return Format(name, LayoutReader(dissect), dissect, kinds=[dissect.kinds])
     if declared.json_lines:
-        return Format(name, _json(declared.units))
-    return Format(name, compile_grok(declared.grok or "", declared.units))
+        return Format(name, JsonReader(declared.units, {path: column for column, path in declared.fields.items()}))
+    grok = compile_grok(declared.grok or "", declared.units)
+    return Format(name, grok, kinds=[grok.kinds])
 
 
 @cache
@@ -89,100 +107,64 @@ def built_in(name: str) -> Format:
     """A format of `logformat.BUILT_IN`; KeyError where there is none of that name."""
     form = BUILT_IN[name]
     if form.json:
-        return Format(name, _json({}))
+        return Format(name, JsonReader())
     if form.event:
-        return _event(form)
+        whole, alone = compile_dissect(DOCUMENTED + form.event), compile_dissect(form.event)
+        reader = EventReader(whole, alone, [compile_grok(head) for head in HEADS])
+        return Format(name, reader, whole, literal=alone.start, kinds=[alone.kinds])
     dissect = compile_dissect(form.dissect) if form.dissect else None
-    return Format(name, _text(form, dissect), dissect, more=bool(form.layouts))
-
-
-def _text(form: BuiltInFormat, dissect: Dissect | None) -> ReadLine:
-    """The dissect pattern, then the layouts in their order."""
     layouts = [compile_grok(layout) for layout in form.layouts]
-
-    def read(line: str) -> Fields | None:
-        if dissect is not None and (fields := dissect.read(line)) is not None:
-            return fields
-        plain = _ANSI.sub("", line) if form.coloured else line
-        return _first(layouts, plain)
-
-    return read
+    kinds = [layout.kinds for layout in layouts] + ([dissect.kinds] if dissect else [])
+    return Format(name, LayoutReader(dissect, layouts, form.coloured), dissect, bool(layouts), kinds=kinds)
 
 
-def _first(readings: list[ReadLine], line: str) -> Fields | None:
-    return next((fields for read in readings if (fields := read(line)) is not None), None)
+@dataclass(frozen=True)
+class LayoutReader:
+    """The dissect pattern, then the layouts in their order."""
+
+    dissect: Dissect | None = None
+    layouts: Sequence[GrokReader] = ()
+    coloured: bool = False
+
+    def read_many(self, lines: Sequence[str]) -> list[Reading | None]:
+        found = [self.dissect.read(line) if self.dissect else None for line in lines]
+        plain = [_ANSI.sub("", line) if self.coloured and "\x1b" in line else line for line in lines]
+        return _filled(found, self.layouts, plain)
 
 
-def _event(form: BuiltInFormat) -> Format:
-    """A message of `key=value` fields behind the source document's layout, or behind one of Python's logging."""
-    whole, alone = compile_dissect(DOCUMENTED + form.event), compile_dissect(form.event)
-    heads = [compile_grok(head) for head in HEADS]
-
-    def read(line: str) -> Fields | None:
-        if alone.start not in line:
-            return None
-        if (fields := whole.read(line)) is not None:
-            return fields
-        before, _, after = line.partition(alone.start)
-        stated = _first(heads, before)
-        fields = alone.read(alone.start + after) if stated is not None else None
-        if stated is None or fields is None:
-            return None
-        said = {name: value for name, value in stated.items() if value != ""}
-        return fields | said  # a pair behind the fields does not replace what stands before them
-
-    return Format(form.name, read, whole, literal=alone.start)
-
-
-# ---------------------------------------------------------------- JSON
-
-
-def _json(units: Mapping[str, str]) -> ReadLine:
-    def read(line: str) -> Fields | None:
-        if not line.startswith("{"):
-            return None
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
-        return _fields_of(document, units) if isinstance(document, dict) else None
-
-    return read
-
-
-def _fields_of(document: dict[str, Any], units: Mapping[str, str]) -> Fields:
-    """A JSON object's fields under the store's names; a name of the store takes precedence over its aliases."""
-    texts: dict[str, str] = {}
-    for name, value in _flat(document, ""):
-        own = name in COLUMNS
-        target = name if own else ALIASES.get(name, name)
-        if own or target not in texts:
-            texts[target] = value
-    if "endpoint" not in texts and "request" in texts:
-        texts |= _request_line(texts.pop("request"))
-    said = {name: text for name, text in texts.items() if text not in ("", "-")}
-    fields = typed(said, {}) or {}
-    for name in said.keys() & units.keys():
-        seconds = read_value(said[name], units[name])
-        if seconds is not None:
-            fields[name] = seconds
-    return fold(fields)
-
-
-def _flat(document: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
-    """Names and texts of a document's scalars; nested ones as `a.b`, one level deep, deeper ones as JSON."""
-    found: list[tuple[str, str]] = []
-    for name, value in document.items():
-        if isinstance(value, dict) and not prefix:
-            found += _flat(value, f"{name}.")
-        elif value is not None:
-            found.append((prefix + name, value if isinstance(value, str) else json.dumps(value)))
+def _filled(found: list[Reading | None], readers: Sequence[LineReader], lines: Sequence[str]) -> list[Reading | None]:
+    """The readings, with those that are missing by the first of the readers that has one."""
+    for reader in readers:
+        missing = [place for place, reading in enumerate(found) if reading is None or reading is TOO_COSTLY]
+        if not missing:
+            break
+        for place, reading in zip(missing, reader.read_many([lines[place] for place in missing]), strict=True):
+            found[place] = reading or found[place]
     return found
 
 
-def _request_line(text: str) -> dict[str, str]:
-    method, _, rest = text.partition(" ")
-    return {"method": method, "endpoint": rest.rsplit(" ", 1)[0]} if rest else {"endpoint": text}
+@dataclass(frozen=True)
+class EventReader:
+    """A message of `key=value` fields behind the source document's layout, or behind one of `logformat.HEADS`."""
+
+    whole: Dissect
+    alone: Dissect
+    heads: Sequence[GrokReader]
+
+    def read_many(self, lines: Sequence[str]) -> list[Reading | None]:
+        found = [self.whole.read(line) for line in lines]
+        left = [place for place, line in enumerate(lines) if found[place] is None and self.alone.start in line]
+        if left:
+            cut = [lines[place].partition(self.alone.start) for place in left]
+            heads = _filled([None] * len(left), self.heads, [before for before, _, _ in cut])
+            for place, head, (_, start, after) in zip(left, heads, cut, strict=True):
+                found[place] = self._behind(head, start + after)
+        return found
+
+    def _behind(self, head: Reading | None, event: str) -> Reading | None:
+        """Pairs behind the event's fields do not replace what stands before them."""
+        reading = self.alone.read(event) if head is not None else None
+        return reading.behind(head) if reading is not None and head is not None else None
 
 
 # ---------------------------------------------------------------- text
@@ -194,15 +176,15 @@ _TIME_SOMEWHERE, _LEVEL_SOMEWHERE = re.compile(_TIME), re.compile(_LEVEL)
 _LOOKED_AT = 256  # characters of a line that no format has in which a time and a level are looked for
 
 
-def read_text(line: str) -> Fields:
+def read_text(line: str, why: str = FITS_NONE) -> Reading:
     """A line that no format has: kept as text, with its time and level where they are found."""
     head = line[:_LOOKED_AT]
     fields: Fields = {"message": line}
-    if match := _TIME_SOMEWHERE.search(head):
-        fields |= typed({"timestamp": match[0]}, {}) or {}
+    if (match := _TIME_SOMEWHERE.search(head)) and (times := typed({TIME: match[0]}, {})):
+        fields |= times.fields
     if match := _LEVEL_SOMEWHERE.search(head):
         fields["level"] = match[0]
-    return fields
+    return Reading(fields, (Misread(LINE, why, ""),))
 
 
 def read_texts(lines: pa.Array) -> tuple[NDArray[np.int64], dict[str, Coded]]:

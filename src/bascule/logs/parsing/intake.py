@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bascule.errors import UsageError
+from bascule.logs.parsing.callers import Callers
 from bascule.logs.parsing.columns import Chunk, Rows
 from bascule.logs.parsing.formats import Format, format_named
 from bascule.logs.parsing.parse import TRACE, Parser
@@ -14,7 +15,9 @@ from bascule.logs.parsing.versions import VersionFinder
 from bascule.spec import Spec
 from bascule.spec.model import LogSource
 
-COUNTED = frozenset({"service", "version", "endpoint", "upstream_addr", "algorithm", "partner"})  # what metrics need
+_OF_UPSTREAM = ("upstream_addr", "upstream_status", "upstream_response_time")
+COUNTED = frozenset({"service", "version", "endpoint", "algorithm", "partner", *_OF_UPSTREAM})  # what metrics need
+_NOBODY = Callers()
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,19 @@ class Intake:
     name: str
     parser: Parser
     versions: VersionFinder
+    callers: Callers = _NOBODY
     counting: Counting = field(init=False)
     change: Callable[[Rows], Rows] = lambda rows: rows  # what is done to rows before anything keeps them
 
     def __post_init__(self) -> None:
-        self.counting = Counting(self.name)
+        requests = frozenset(form.name for form in self.parser.formats if form.is_of_requests)
+        self.counting = Counting(self.name, self.versions, requests)
 
     def zero(self) -> LogTally:
         return self.counting.start([*(form.name for form in self.parser.formats), TRACE])
 
     def piece(self, chunk: Chunk) -> Piece:
-        rows = [self.change(self.versions.add(found)) for found in self.parser.parse(chunk.data)]
+        rows = [self.change(self.callers.mark(self.versions.add(found))) for found in self.parser.parse(chunk.data)]
         return Piece(chunk, rows)
 
     def batch(self, pieces: Sequence[Piece]) -> Batch:
@@ -106,7 +111,9 @@ def intakes(spec: Spec, wanted: Callable[[str], bool] = lambda name: True) -> li
 
 
 def intake(spec: Spec, source: LogSource, name: str, wanted: Callable[[str], bool] = lambda name: True) -> Intake:
-    return Intake(name, Parser(formats_of(spec, source), wanted), VersionFinder.of(spec, source.version))
+    callers = Callers.of(spec)
+    parser = Parser(formats_of(spec, source), lambda column: wanted(column) or callers.wants(column))
+    return Intake(name, parser, VersionFinder.of(spec, source), callers)
 
 
 def formats_of(spec: Spec, source: LogSource) -> tuple[Format, ...]:

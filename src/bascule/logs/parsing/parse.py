@@ -8,6 +8,7 @@ reading.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,13 +17,19 @@ import numpy as np
 from bascule.logformat import TIME
 from bascule.logs.parsing.columnar import Places, Text, column_from, read_rows
 from bascule.logs.parsing.columns import ABSENT, Coded, Rows, may_hold
-from bascule.logs.parsing.dissect import Fields
 from bascule.logs.parsing.formats import Format, read_text, read_texts
+from bascule.logs.parsing.readings import COSTLY, FITS_NONE, LINE, TOO_COSTLY, Reading
+from bascule.logs.parsing.values import Fields
 
 UNPARSED, TRACE = "text", "trace"
+MOST_PLAIN = 20  # lines that a message may go on in, beside those that look like a stack trace
+_BYTE_ORDER_MARK = "\ufeff"
+_NO_LINES = np.empty(0, np.int64)
 FEW_LINES = 64  # up to here reading line by line costs less than setting up the vectorised pass
 _CONTINUES = re.compile(r"[ \t]|Traceback \(most recent call last\)|Caused by: |During handling of|The above exception")
 _TRACE_STARTS = np.frombuffer(b" \tTCD", np.uint8)  # the first bytes that `_CONTINUES` allows
+# What a record of a format that is not declared looks like: JSON, pairs, a request, a time.
+_RECORD = re.compile(r'^\{|^\S+=\S* \S+=|"[A-Z]+ \S+ HTTP/|[0-9]{2}:[0-9]{2}:[0-9]{2}')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b|[\w.]+: ")
 
 
@@ -40,7 +47,9 @@ class Parser:
         if len(text) < self.few_lines:
             return list(self._strict(text, np.arange(len(text))))
         rows, rest, unread = self._vectorised(text)
-        return [found for found in (*rows, *self._strict(text, rest), self._unread(text, unread)) if len(found)]
+        continued = {form.name for form in self.formats if form.continued}
+        told = np.concatenate([_NO_LINES, *(found.lines for found in rows if found.format in continued)])
+        return [found for found in (*rows, *self._strict(text, rest, told), self._unread(text, unread)) if len(found)]
 
     def _vectorised(self, text: Text) -> tuple[list[Rows], Places, Places]:
         """Rows read at once, lines left to the strict reading, and lines that no format can have."""
@@ -62,7 +71,7 @@ class Parser:
     @property
     def _all_literal(self) -> bool:
         """Whether a line without any format's literal has none of the formats."""
-        return all(form.dissect is not None and form.vectorised and not form.more for form in self.formats)
+        return all(form.vectorised and not form.more and not form.continued for form in self.formats)
 
     def _unread(self, text: Text, lines: Places) -> Rows:
         """Rows of lines that no format has: as `read_text` reads them, all at once."""
@@ -70,37 +79,96 @@ class Parser:
         if len(lines) and self.wanted("message"):
             messages = text.strings(text.starts[lines], text.ends[lines])
             times, columns = read_texts(messages)
-        return Rows(UNPARSED, lines, text.starts[lines], times, columns)
+        return Rows(UNPARSED, lines, text.starts[lines], times, columns, {(LINE, FITS_NONE): len(lines)})
 
-    def _strict(self, text: Text, lines: Places) -> list[Rows]:
-        found: dict[str, list[tuple[int, Fields]]] = {}
-        trace: Fields | None = None  # the stack trace that the previous line belongs to
-        previous = ABSENT
-        for number in lines.tolist():
-            line = text.line(number)
-            name, fields = self.read(line)
-            follows = trace if number == previous + 1 else None
-            trace, previous = None, number
-            if name == UNPARSED and _continues(line, follows is not None):
-                trace = follows
-                if trace is not None:
-                    trace["message"] = f"{trace['message']}\n{line}"
+    def _strict(self, text: Text, lines: Places, told: Places = _NO_LINES) -> list[Rows]:
+        """Rows of `lines`; `told` are lines read at once whose message may go on in the next line."""
+        numbers = lines.tolist()
+        read = self.read_many([text.line(number) for number in numbers])
+        found: dict[str, list[tuple[int, Reading]]] = {}
+        joining = _Joining(self.formats, set(told.tolist()))
+        for number, (name, reading) in zip(numbers, read, strict=True):
+            if name == UNPARSED:
+                name, joined = joining.join(number, reading)
+                if joined:
                     continue
-                name, trace = TRACE, fields
-            found.setdefault(name, []).append((number, fields))
+            else:
+                joining.note(number, name)
+            found.setdefault(name, []).append((number, reading))
         return [_rows(name, text, records) for name, records in found.items()]
 
-    def read(self, line: str) -> tuple[str, Fields]:
-        """The strict reading of one line: its format's name and fields."""
+    def read(self, line: str) -> tuple[str, Reading]:
+        """The strict reading of one line: its format's name and what it says."""
+        return self.read_many([line])[0]
+
+    def read_many(self, lines: Sequence[str]) -> list[tuple[str, Reading]]:
+        """The strict reading of lines, each by the first format that has it."""
+        texts = [line.removeprefix(_BYTE_ORDER_MARK) for line in lines]
+        found: list[tuple[str, Reading] | None] = [None] * len(texts)
+        costly: set[int] = set()
         for form in self.formats:
-            fields = form.read(line)
-            if fields is not None:
-                return form.name, fields
-        return UNPARSED, read_text(line)
+            left = [place for place, reading in enumerate(found) if reading is None]
+            for place, reading in zip(left, form.read_many([texts[place] for place in left]), strict=True):
+                if reading is TOO_COSTLY:
+                    costly.add(place)
+                elif reading is not None:
+                    found[place] = form.name, reading
+        return [
+            reading or (UNPARSED, read_text(texts[place], COSTLY if place in costly else FITS_NONE))
+            for place, reading in enumerate(found)
+        ]
 
 
-def _continues(line: str, tracing: bool) -> bool:
-    """Whether the line belongs to a stack trace; the exception's own line ends one."""
+@dataclass
+class _Joining:
+    """Puts lines of a stack trace, and those that a message goes on in, into one row.
+
+    `told`: lines already read whose message may go on.
+    """
+
+    formats: Sequence[Format]
+    told: set[int]
+    previous: int = ABSENT
+    row: Fields | None = None  # the row that the previous line was put into
+    plain: int = 0  # lines in a row that only follow: a format that is not declared must not hide in a message
+
+    def note(self, number: int, name: str) -> None:
+        """A line that a format has."""
+        if any(form.continued and form.name == name for form in self.formats):
+            self.told.add(number)
+        self.row = None
+
+    def join(self, number: int, reading: Reading) -> tuple[str, bool]:
+        """The format of a line that none has, and whether it is put into the row of the line before."""
+        row = self.row if number == self.previous + 1 else None
+        starts = number - 1 in self.told
+        line = str(reading.fields["message"])
+        if row is None:
+            self.plain = 0
+        belongs = _is_of_trace(line, row is not None)
+        if not belongs and (row is not None or (starts and line)):
+            belongs = self._goes_on(reading)
+        self.previous, self.row = number, row
+        if not belongs:
+            self.row = None
+            return UNPARSED, False
+        if row is not None:
+            row["message"] = f"{row['message']}\n{line}"
+            return TRACE, True
+        self.row = reading.fields
+        return TRACE, False
+
+    def _goes_on(self, reading: Reading) -> bool:
+        """Whether a line that is no record of any kind follows one that a message may go on in."""
+        self.plain += 1
+        line = str(reading.fields["message"])
+        if self.plain > MOST_PLAIN or reading.fields.keys() & {TIME, "level"} or _RECORD.search(line):
+            return False
+        return not any(form.literal.partition(" ")[0] in line for form in self.formats if form.literal)
+
+
+def _is_of_trace(line: str, tracing: bool) -> bool:
+    """Whether the line looks like one of a stack trace; the exception's own line ends one."""
     return bool(_CONTINUES.match(line)) or (tracing and (not line or bool(_EXCEPTION.match(line))))
 
 
@@ -116,7 +184,7 @@ def _without(rows: Rows, text: Text, missed: Sequence[tuple[bytes, int]]) -> Row
 def _none_left(text: Text, lines: Places, missed: Sequence[tuple[bytes, int]]) -> bool:
     """Whether none of the lines holds a format's literal."""
     held = text.strings(text.starts[lines], text.ends[lines])
-    return not any(may_hold(held, literal.decode()) for literal, _ in missed)
+    return not may_hold(held, *(literal.decode() for literal, _ in missed))
 
 
 def _may_trace(text: Text, lines: Places) -> bool:
@@ -139,11 +207,13 @@ def _ascii_lines(text: Text) -> Places:
     return _difference(np.arange(len(text)), touched, len(text))
 
 
-def _rows(name: str, text: Text, records: Iterable[tuple[int, Fields]]) -> Rows:
+def _rows(name: str, text: Text, records: Iterable[tuple[int, Reading]]) -> Rows:
     """Rows from strictly read lines."""
-    numbers, fields = zip(*records, strict=True)
+    numbers, readings = zip(*records, strict=True)
     lines = np.array(numbers, np.int64)
+    fields = [reading.fields for reading in readings]
     times = np.array([record.get(TIME, 0) for record in fields], np.int64)
     names = sorted({key for record in fields for key in record} - {TIME})
     columns = {key: column_from(key, [record.get(key) for record in fields]) for key in names}
-    return Rows(name, lines, text.starts[lines], times, columns)
+    misread = Counter((found.field, found.reason) for reading in readings for found in reading.misread)
+    return Rows(name, lines, text.starts[lines], times, columns, misread if name != TRACE else {})

@@ -16,13 +16,19 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from bascule import conventions
 from bascule.conventions import OTHER, UNKNOWN
+from bascule.logformat import TIME
+from bascule.logs.parsing.columnar import column_from
 from bascule.logs.parsing.columns import Coded, Rows
 from bascule.logs.parsing.parse import TRACE, UNPARSED
+from bascule.logs.parsing.tries import tries_of
+from bascule.logs.parsing.versions import VersionFinder
 
 Labels = tuple[str, ...]
 Key = tuple[str, Labels]
 MAX_VALUES = 500  # distinct endpoints a source may bring into the metrics; the rest count as `other`
 MAX_PARTNERS = 50
+ABSENT_REASON = "absent"
+_NO_ROWS = np.empty(0, np.int64)
 _HOUR = 3_600_000_000  # microseconds
 
 
@@ -115,6 +121,8 @@ class Counting:
     """Counts the rows of one source. Remembers which endpoints and partners it has let into the metrics."""
 
     source: str
+    versions: VersionFinder
+    requests: frozenset[str] = frozenset()  # formats of which each line is a request
     endpoints: set[str] = field(default_factory=set)
     partners: set[str] = field(default_factory=set)
 
@@ -136,20 +144,61 @@ class Counting:
     def tally(self, parsed: Iterable[Rows]) -> LogTally:
         tally = LogTally()
         for rows in parsed:
+            self._misread(tally, rows)
             if rows.format == UNPARSED:
                 tally.count(conventions.LOG_UNPARSED, (self.source,), len(rows))
                 continue
             tally.count(conventions.LOG_LINES, (self.source, rows.format), _lines(rows))
-            if "status" in rows.columns:
-                self._requests(tally, rows)
+            if len(asked := self._of_users(tally, self._asked(rows))):
+                self._requests(tally, asked)
+                self._tries(tally, asked)
             if "accuracy" in rows.columns:
                 self._accuracy(tally, rows)
         return tally
 
+    def _misread(self, tally: LogTally, rows: Rows) -> None:
+        """Fields that could not be read, by reason; times that are not there are among them."""
+        for (name, reason), number in rows.misread.items():
+            tally.count(conventions.LOG_MISREAD, (self.source, rows.format, name, reason), number)
+        wrong = sum(number for (name, _), number in rows.misread.items() if name == TIME)
+        absent = len(rows) - int(np.count_nonzero(rows.times)) - wrong
+        if absent:
+            tally.count(conventions.LOG_MISREAD, (self.source, rows.format, TIME, ABSENT_REASON), absent)
+
+    def _asked(self, rows: Rows) -> Rows:
+        """The rows that are requests."""
+        if rows.format in self.requests:
+            return rows
+        status = rows.columns.get("status")
+        return rows.select(np.flatnonzero(status.codes >= 0) if status else _NO_ROWS)
+
+    def _of_users(self, tally: LogTally, rows: Rows) -> Rows:
+        """Without the requests of internal callers, which are counted by themselves."""
+        caller = rows.columns.get("caller")
+        if caller is None:
+            return rows
+        users = np.flatnonzero(caller.codes < 0)
+        tally.count(conventions.LOG_INTERNAL, (self.source,), len(rows) - len(users))
+        return rows.select(users)
+
+    def _tries(self, tally: LogTally, rows: Rows) -> None:
+        """Each server that a balancer tried, with its own status and time, for the version that was tried."""
+        if "upstream_addr" in rows.columns:
+            tried = tries_of(rows)
+            version = _merged(np.arange(len(tried)), [self.versions.upstream(one.server) or UNKNOWN for one in tried])
+            endpoint = self._endpoint(rows.columns, len(rows))
+            path = Labelled(endpoint.codes[[one.row for one in tried]], endpoint.texts)
+            status = _merged(np.arange(len(tried)), [one.status for one in tried])
+            for labels, number in _counts([version, path, status]):
+                tally.count(conventions.LOG_TRIES, (*labels, self.source), number)
+            seconds = column_from("response_time", [one.seconds for one in tried])
+            for labels, counts, total in _distributions([version, path], seconds, conventions.LOG_TRY_TIME):
+                tally.observe(conventions.LOG_TRY_TIME, (*labels, self.source), counts, total)
+
     def _requests(self, tally: LogTally, rows: Rows) -> None:
         columns = rows.columns
         version, endpoint = _named(columns, "version", len(rows)), self._endpoint(columns, len(rows))
-        keys = [version, endpoint, _status(columns["status"]), _named(columns, "version_from", len(rows))]
+        keys = [version, endpoint, _status(columns, len(rows)), _named(columns, "version_from", len(rows))]
         for (name, path, status, how), number in _counts(keys):
             tally.count(conventions.LOG_REQUESTS, (name, path, status, self.source, how), number)
         for labels, number in _counts([version, self._partner(columns, len(rows)), _hour(rows.times)]):
@@ -166,12 +215,11 @@ class Counting:
             tally.observe(metric, labels, counts, total)
 
     def _endpoint(self, columns: dict[str, Coded], rows: int) -> Labelled:
-        """Endpoints without their query; new ones are let in up to the cap."""
+        """New ones are let in up to the cap."""
         if "endpoint" not in columns:
             return Labelled(np.zeros(rows, np.int64), [UNKNOWN])
         column = columns["endpoint"]
-        paths = (text.partition("?")[0] for text in column.texts())
-        return _merged(column.codes, [_let_in(path, self.endpoints, MAX_VALUES) for path in paths])
+        return _merged(column.codes, [_let_in(path, self.endpoints, MAX_VALUES) for path in column.texts()])
 
     def _partner(self, columns: dict[str, Coded], rows: int) -> Labelled:
         if "partner" not in columns:
@@ -228,7 +276,10 @@ def _named(columns: dict[str, Coded], name: str, rows: int) -> Labelled:
     return _merged(columns[name].codes, columns[name].texts())
 
 
-def _status(column: Coded) -> Labelled:
+def _status(columns: dict[str, Coded], rows: int) -> Labelled:
+    if "status" not in columns:
+        return Labelled(np.zeros(rows, np.int64), [UNKNOWN])
+    column = columns["status"]
     numbers = [str(int(number)) if 100 <= number <= 599 else OTHER for number in column.values.tolist()]
     return _merged(column.codes, numbers)
 

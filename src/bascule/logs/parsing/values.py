@@ -6,8 +6,10 @@ Times are whole microseconds since 1970 in UTC; a time without a zone is taken a
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -19,19 +21,34 @@ from numpy.typing import NDArray
 from bascule.logformat import LEVELS, UNITS, patterns
 
 Value = str | int | float
+Fields = dict[str, Value]
+Misread = tuple[str, str]  # a field, and why its text could not be read
 
-_INT_TEXT, _FLOAT_TEXT = re.compile(patterns.WHOLE), re.compile(patterns.DECIMAL)
-_ISO = re.compile(rf"({patterns.DAY})[T ]({patterns.SECOND})(?:[.,]([0-9]{{1,9}}))? ?(Z|UTC|{patterns.ZONE})?")
-_COMMON = re.compile(rf"({patterns.COMMON_DAY})[: ]({patterns.SECOND})(?: ([+-][0-9]{{4}}))?")
+NOT_A_NUMBER, NOT_WHOLE, NOT_FINITE = "not a number", "not a whole number", "not finite"
+NEGATIVE, OUT_OF_RANGE, NOT_A_TIME = "negative", "out of range", "not a time"
+BLANKS = ("", "-")  # how loggers and proxies write that there is no value
+
+_NUMBER = re.compile(patterns.DECIMAL)
+_BEYOND = 1 << 31  # whole numbers are stored in 32 bits
+_ISO = re.compile(rf"({patterns.DAY})[Tt ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ?({patterns.ZONE}))?")
+_COMMON = re.compile(rf"({patterns.COMMON_DAY})[: ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ([+-][0-9]{{4}}))?")
+_MAIL = re.compile(rf"(?:\w+, )?([0-9]{{1,2}}) (\w+) ([0-9]{{4}}) ({patterns.SECOND}) ({patterns.ZONE})")
+_C_TIME = re.compile(rf"\w+ (\w+) ([ 0-9][0-9]) ({patterns.SECOND})(?:[.,]([0-9]+))? ([0-9]{{4}})")
 _EPOCH = re.compile(patterns.EPOCH)
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: f"{number:02d}" for number, name in enumerate(_MONTH_NAMES, 1)}
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# From which number on an epoch counts what, and how many digits of it are below a microsecond (or -above).
+_EPOCH_UNITS = ((10**17, -3), (10**14, 0), (10**11, 3), (10**8, 6))
+_LAST_EPOCH = 10**20
 
 
 def read_value(text: str, kind: str) -> Value | None:
-    """The value that `text` writes, or None when it does not write one of that kind."""
+    """The value that `text` writes, or None when it does not write one of that kind.
+
+    Numbers of a time's unit are seconds; times are microseconds since 1970.
+    """
     if kind == "text":
         return text
     if kind == "word":
@@ -40,24 +57,65 @@ def read_value(text: str, kind: str) -> Value | None:
         return text if text in LEVELS else None
     if kind == "time":
         return read_time(text)
-    if kind == "int":
-        return int(text) if _INT_TEXT.fullmatch(text) else None
-    return float(text) * UNITS.get(kind, 1.0) if _FLOAT_TEXT.fullmatch(text) else None
+    return read_number(text, kind)[0]
+
+
+def read_number(text: str, kind: str) -> tuple[float | None, str]:
+    """The number that `text` writes, as JSON, Python and others print it; else None, and why not.
+
+    `kind` is one of `logformat.FIGURES`: times taken become seconds and are never negative, `int` is whole.
+    """
+    if not _NUMBER.fullmatch(text):
+        return None, NOT_FINITE if text.lstrip("+-").lower() in ("nan", "inf", "infinity") else NOT_A_NUMBER
+    number = float(text) * UNITS.get(kind, 1.0)
+    if not math.isfinite(number):
+        return None, NOT_FINITE
+    if kind in UNITS and number < 0:
+        return None, NEGATIVE
+    if kind != "int":
+        return number, ""
+    if not number.is_integer():
+        return None, NOT_WHOLE
+    return (int(number), "") if abs(number) < _BEYOND else (None, OUT_OF_RANGE)
 
 
 def read_time(text: str) -> int | None:
-    """Microseconds since 1970 of an ISO 8601, common-log or epoch time."""
+    """Microseconds since 1970 of an ISO 8601, common-log, mail, asctime or epoch time; finer digits are left out.
+
+    An epoch is seconds, milliseconds, microseconds or nanoseconds by its magnitude: from 1973 on, until 5138.
+    """
     if match := _ISO.fullmatch(text):
         day, second, fraction, zone = match.groups()
-        start = _second(day, second, zone)
-        return None if start is None else start + int((fraction or "0").ljust(6, "0")[:6])
+        return _moment(day.replace("/", "-"), second, fraction, zone)
     if match := _COMMON.fullmatch(text):
-        day, second, zone = match.groups()
-        return _second(f"{day[7:]}-{_MONTHS.get(day[3:6], '00')}-{day[:2]}", second, zone)
+        day, second, fraction, zone = match.groups()
+        return _moment(f"{day[7:]}-{_MONTHS[day[3:6]]}-{day[:2]}", second, fraction, zone)
     if _EPOCH.fullmatch(text):
-        whole, _, fraction = text.partition(".")
-        return int(whole) * 1_000_000 + int(fraction.ljust(6, "0"))
+        return _read_epoch(text)
+    if match := _MAIL.fullmatch(text):
+        number, month, year, second, zone = match.groups()
+        return _moment(f"{year}-{_MONTHS.get(month, '00')}-{int(number):02d}", second, None, zone)
+    if match := _C_TIME.fullmatch(text):
+        month, number, second, fraction, year = match.groups()
+        return _moment(f"{year}-{_MONTHS.get(month, '00')}-{number.replace(' ', '0')}", second, fraction, None)
     return None
+
+
+def _moment(day: str, second: str, fraction: str | None, zone: str | None) -> int | None:
+    start = _second(day, second, zone)
+    return None if start is None else start + int((fraction or "0")[:6].ljust(6, "0"))
+
+
+def _read_epoch(text: str) -> int | None:
+    plain = format(Decimal(text), "f") if "e" in text or "E" in text else text
+    whole, _, fraction = plain.partition(".")
+    number = int(whole)
+    digits = next((digits for least, digits in _EPOCH_UNITS if number >= least), None)
+    if digits is None or number >= _LAST_EPOCH:
+        return None
+    if digits < 0:
+        return int(number // 10**-digits)
+    return int(f"{number}{fraction[:digits].ljust(digits, '0')}")
 
 
 @lru_cache(4096)  # lines come many to a second
@@ -70,23 +128,31 @@ def _second(day: str, second: str, zone: str | None) -> int | None:
 
 
 def _zone(text: str | None) -> timezone:
-    if text is None or text in ("Z", "UTC"):
+    if text is None or text.isalpha():
         return UTC
     digits = text[1:].replace(":", "")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
     return timezone(-offset if text[0] == "-" else offset)
 
 
 # ---------------------------------------------------------------- whole columns
 
 
+# What Arrow reads as Python does, without an overflow; other numbers are left to the strict reading.
+_USUAL = r"^[+-]?[0-9]{1,40}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?$"
+
+
 def read_numbers(texts: pa.Array, kind: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Every text's number, and whether it writes one; the others are nan."""
-    pattern = f"^(?:{patterns.WHOLE if kind == 'int' else patterns.DECIMAL})$"
-    valid = pc.match_substring_regex(texts, pattern)
-    safe = pc.if_else(valid, texts, pa.scalar("nan", texts.type))
-    numbers = pc.cast(safe, pa.float64()).to_numpy(zero_copy_only=False)
-    return numbers * UNITS.get(kind, 1.0), valid.to_numpy(zero_copy_only=False)
+    """Every text's number, and whether it is read here; the others are left to `read_number`, and nan."""
+    usual = pc.match_substring_regex(texts, _USUAL)
+    safe = pc.if_else(usual, texts, pa.scalar("nan", texts.type))
+    numbers = pc.cast(safe, pa.float64()).to_numpy(zero_copy_only=False) * UNITS.get(kind, 1.0)
+    valid = usual.to_numpy(zero_copy_only=False)
+    if kind in UNITS:
+        valid = valid & (numbers >= 0)
+    if kind == "int":
+        valid = valid & (np.abs(numbers) < _BEYOND) & (numbers == np.trunc(numbers))
+    return numbers, valid
 
 
 def read_times(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -1,93 +1,138 @@
 """Which version a line speaks of, and how that is known.
 
-In this order: the version that the spec declares for the source, the line's own `version` field, the line's
-service where it is one of the spec's, the server that nginx sent the request to, the path. The source document
-goes by the path alone, and so counts what nginx sends to V2 under a V1 path as V1.
+The ways are tried in the order that the spec declares (`logs.version_from`); the first that tells one of the spec's two
+versions counts:
+
+    source    the version declared for the source
+    upstream  the server that the balancer sent the request to: an address, or a name, of one of the spec's services
+    field     the line's own `version`
+    service   the line's service
+    path      a step of the path; not where upstream or service say that it is a third party's
+
+The source document goes by the path alone, and so counts what nginx sends to V2 under a V1 path as V1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bascule.conventions import UNKNOWN
-from bascule.logs.parsing.columns import Coded, Rows
+from bascule.logs.parsing.columns import Coded, Rows, joined, spread
+from bascule.logs.parsing.values import BLANKS
 from bascule.spec import Spec
+from bascule.spec.log_patterns import upstreams_of
+from bascule.spec.model import LogSource
 
-SOURCE, FIELD, SERVICE, UPSTREAM, PATH = "source", "field", "service", "upstream", "path"
-# column that tells -> how `version_from` calls it, weakest first
-_WAYS = (("endpoint", PATH), ("upstream_addr", UPSTREAM), ("service", SERVICE), ("version", FIELD))
-_WAY_NAMES = [UNKNOWN, PATH, UPSTREAM, SERVICE, FIELD, SOURCE]
+SOURCE, UPSTREAM, FIELD, SERVICE, PATH = "source", "upstream", "field", "service", "path"
+_COLUMN = {UPSTREAM: "upstream_addr", FIELD: "version", SERVICE: "service", PATH: "endpoint"}
+_NOBODY = np.int32(-1)
+Codes = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class VersionFinder:
-    """The spec's knowledge of versions, for one source."""
+    """The spec's knowledge of versions, for one source.
+
+    `of_upstream`: what a balancer may call a server -> its version, "" for a service of the spec that has none.
+    `of_service`: likewise by the service's name.
+    """
 
     names: tuple[str, ...]
     of_service: Mapping[str, str]
-    of_target: Mapping[str, str]
+    of_upstream: Mapping[str, str]
     of_source: str | None = None
+    ways: Sequence[str] = (SOURCE, UPSTREAM, FIELD, SERVICE, PATH)
 
     @classmethod
-    def of(cls, spec: Spec, of_source: str | None) -> VersionFinder:
-        known = {name: service for name, service in spec.services.items() if service.version}
+    def of(cls, spec: Spec, source: LogSource | None = None) -> VersionFinder:
+        services = {name: service.version or "" for name, service in spec.services.items()}
+        declared = source.version_from if source and source.version_from else spec.logs.version_from
         return cls(
-            spec.versions.both,
-            {name: str(service.version) for name, service in known.items()},
-            {target: str(service.version) for service in known.values() for target in service.targets},
-            of_source,
+            spec.versions.both, services, upstreams_of(spec), source.version if source else None, tuple(declared)
         )
 
     def add(self, rows: Rows) -> Rows:
-        """The rows with `version` and `version_from` for every line."""
-        if self.of_source:
-            return _with(rows, Coded.constant(self.of_source, len(rows)), Coded.constant(SOURCE, len(rows)))
-        names, numbers = [UNKNOWN], np.zeros(len(rows), np.int32)
-        ways = np.zeros(len(rows), np.int32)
-        for number, (column, _) in enumerate(_WAYS, 1):
-            if column in rows.columns:
-                self._apply(rows.columns[column], self._reading(column), names, numbers, ways, number)
-        return _with(rows, Coded(numbers, pa.array(names, pa.string())), Coded(ways, pa.array(_WAY_NAMES, pa.string())))
+        """The rows with `version` and `version_from` for every line; another version stays as a word of `extra`."""
+        numbers, ways = np.full(len(rows), _NOBODY), np.zeros(len(rows), np.int32)
+        for number, way in enumerate(self.ways, 1):
+            told = self._told(way, rows)
+            if told is not None:
+                fresh = (numbers == _NOBODY) & (told != _NOBODY)
+                numbers[fresh], ways[fresh] = told[fresh], number
+        names = pa.array([*self.names, UNKNOWN], pa.string())
+        version = Coded(np.where(numbers == _NOBODY, np.int32(len(self.names)), numbers), names)
+        how = Coded(ways, pa.array([UNKNOWN, *self.ways], pa.string()))
+        columns = _with_other_versions(rows, self.names)
+        return replace(rows, columns=columns | {"version": version, "version_from": how})
 
-    def _reading(self, column: str) -> Callable[[str], str | None]:
+    def _told(self, way: str, rows: Rows) -> Codes | None:
+        """For each row the version that this way tells, as a number in `names`; None where it tells nothing."""
+        if way == SOURCE:
+            return np.full(len(rows), self._number(self.of_source)) if self.of_source else None
+        column = rows.columns.get(_COLUMN[way])
+        if column is None:
+            return None
+        told = looked_up(column, lambda text: self._number(self._reading(way)(text)))
+        if way == PATH:
+            told = np.where(self._is_third_party(rows), _NOBODY, told)
+        return told
+
+    def _reading(self, way: str) -> Callable[[str], str | None]:
         readings: dict[str, Callable[[str], str | None]] = {
-            "version": lambda text: text,
-            "service": self.of_service.get,
-            "upstream_addr": self._upstream,
-            "endpoint": self._path,
+            UPSTREAM: lambda text: self.upstream(tries_in(text)[-1]),
+            FIELD: lambda text: text,
+            SERVICE: self.of_service.get,
+            PATH: self._path,
         }
-        return readings[column]
+        return readings[way]
 
-    def _apply(
-        self,
-        column: Coded,
-        reading: Callable[[str], str | None],
-        names: list[str],
-        numbers: np.ndarray,
-        ways: np.ndarray,
-        way: int,
-    ) -> None:
-        """Set each row's version where this column tells it; every distinct value is looked at once."""
-        told = [reading(text) for text in column.texts()]
-        for name in dict.fromkeys(name for name in told if name and name not in names):
-            names.append(name)
-        lookup = np.array([names.index(name) if name else -1 for name in told] + [-1], np.int32)
-        found = lookup[column.codes]
-        known = found >= 0
-        numbers[known], ways[known] = found[known], way
+    def _number(self, name: str | None) -> int:
+        return self.names.index(name) if name in self.names else int(_NOBODY)
 
-    def _upstream(self, text: str) -> str | None:
-        """nginx lists every server it tried, as `a, b` or `a : b`; the last one answered."""
-        return self.of_target.get(text.replace(" : ", ", ").rsplit(", ", 1)[-1].strip())
+    def _is_third_party(self, rows: Rows) -> NDArray[np.bool_]:
+        """Rows that were sent to a server of neither version, or are of a service that has none."""
+        third = np.zeros(len(rows), bool)
+        if column := rows.columns.get("upstream_addr"):
+            third |= looked_up(column, lambda text: 0 if not self.upstream(tries_in(text)[-1]) else -1) >= 0
+        if column := rows.columns.get("service"):
+            third |= looked_up(column, lambda text: 0 if self.of_service.get(text) == "" else -1) >= 0
+        return third
+
+    def upstream(self, server: str) -> str:
+        """The version of a server, as a balancer calls it; "" where it is of neither. HAProxy writes backend/server."""
+        if server in self.of_upstream:
+            return self.of_upstream[server]
+        parts = server.removeprefix("tcp://").split("/") if not server.startswith("unix:") else []
+        return next((self.of_upstream[part] for part in reversed(parts) if self.of_upstream.get(part)), "")
 
     def _path(self, text: str) -> str | None:
         steps = text.partition("?")[0].split("/")
         return next((name for name in self.names if name in steps), None)
 
 
-def _with(rows: Rows, version: Coded, how: Coded) -> Rows:
-    return replace(rows, columns=rows.columns | {"version": version, "version_from": how})
+def looked_up(column: Coded, number: Callable[[str], int]) -> Codes:
+    """For each row what `number` gives for its text (-1 where it has none); every distinct value is looked at once."""
+    numbers: Codes = np.array([number(text) for text in column.texts()] + [-1], np.int32)[column.codes]
+    return numbers
+
+
+def tries_in(text: str) -> list[str]:
+    """nginx lists what it has for every server it tried, as `a, b`, and `a : b` behind an internal redirect."""
+    return [part.strip() for part in text.replace(" : ", ", ").split(", ")]
+
+
+def _with_other_versions(rows: Rows, names: Sequence[str]) -> dict[str, Coded]:
+    """The columns, what a line calls its version but is none of the spec's kept as a word of `extra`."""
+    columns = dict(rows.columns)
+    said = columns.get("version")
+    if said is None:
+        return columns
+    words = [f"version={text}" if text not in (*names, *BLANKS) else None for text in said.texts()]
+    if any(words):
+        columns["extra"] = joined(columns.get("extra"), spread(Coded.from_list(words), said.codes))
+    return columns

@@ -11,24 +11,27 @@ Nothing is taken twice and nothing is left out as long as a rotated file stays o
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import gzip
 import io
 import logging
 import os
+import stat
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from bascule.logs.parsing.columns import Chunk
-from bascule.logs.reading.streams import PREFIX_LENGTH, LogStream, hash_of, is_rotation_of
+from bascule.logs.reading.streams import PREFIX_LENGTH, TAIL_LENGTH, LogStream, hash_of, is_rotation_of
 
 CHUNK_BYTES = 2 << 20
 KEPT_OF_LONG_LINES = 16 << 10  # of a line longer than a chunk this much is kept, as text
 SETTLING_SECONDS = 2.0  # a copy that rotation makes is left alone until it has not grown for this long
+UNFINISHED_SECONDS = 30.0  # a file that begins like a known one and is shorter may be a copy in the making so long
 CLOCK_SECONDS = 1.0  # file times may lag behind the clock by less than this
 TRACE_SECONDS = 1.0  # a stack trace that is being written is waited for this long
 GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
@@ -41,8 +44,8 @@ Problem = Callable[[str], None]  # told a reason when something cannot be read
 class Follow:
     """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end.
 
-    `head` are the first bytes, up to `PREFIX_LENGTH`, of what is read: as long as the file begins with them it is
-    the same stream.
+    `head` are the first bytes, up to `PREFIX_LENGTH`, of what is read, and `tail` the last ones before `position`: as
+    long as the file has them there it is the same stream.
     """
 
     stream: LogStream
@@ -51,12 +54,14 @@ class Follow:
     position: int = 0
     scanned: int = 0
     head: bytes = b""
+    tail: bytes = b""
     live: bool = True
     ended: bool = False  # read to its end, and nobody writes it any more
     drained_at: float = field(default_factory=time.monotonic)
     drained_size: int = 0
     waits_until: float | None = None  # for the rest of a stack trace
     told: bool = False  # that it was deleted
+    nuls: int = 0  # how many the file begins with
 
     @property
     def compressed(self) -> bool:
@@ -82,7 +87,14 @@ class Follow:
         """Whether the file no longer holds what was read from it."""
         if self.compressed:
             return False
-        return self.size() < self.position or self.read(0, len(self.head)) != self.head
+        if self.size() < self.position or self.read(0, len(self.head)) != self.head:
+            return True
+        return self.read(self.position - len(self.tail), len(self.tail)) != self.tail
+
+    def go_back(self) -> None:
+        """Read again from what the store holds."""
+        self.position = self.scanned = self.stream.committed
+        self.tail, self.ended = b"", False
 
     def chunk(self, final: bool) -> Chunk | None:
         """The next whole lines. `final`: a last line without a newline counts too.
@@ -92,6 +104,8 @@ class Follow:
         data = self.read(self.position, CHUNK_BYTES)
         if not data or self.was_replaced():
             return None
+        if self.position == 0 and data[:1] == b"\0":
+            return self._behind_nuls(data, final)
         if self.position == len(self.head) == 0:
             self.head = data[:PREFIX_LENGTH]
         elif len(self.head) < min(PREFIX_LENGTH, self.position):
@@ -103,6 +117,16 @@ class Follow:
         if len(data) == CHUNK_BYTES:
             return self._long_line(data[:KEPT_OF_LONG_LINES], final)
         return self._take(data + b"\n", self.position + len(data)) if final else None
+
+    def _behind_nuls(self, data: bytes, final: bool) -> Chunk | None:
+        """What a writer without O_APPEND writes after a truncation stands behind as many NULs as the file had bytes."""
+        self.head = data[:PREFIX_LENGTH]
+        while data and not data.strip(b"\0"):
+            self.position += len(data)
+            data = self.read(self.position, CHUNK_BYTES)
+        self.position += len(data) - len(data.lstrip(b"\0"))
+        self.nuls, self.scanned = self.position, self.position
+        return self.chunk(final) if data else None
 
     def _before_open_trace(self, data: bytes, whole: int, final: bool) -> int:
         """Where to cut so that a stack trace at the end, which may go on, stays whole; for a second at most."""
@@ -126,6 +150,7 @@ class Follow:
     def _take(self, data: bytes, end: int) -> Chunk:
         chunk = Chunk(self.stream.source, self.stream.id, self.position, end, data)
         self.position = self.scanned = end
+        self.tail = tail_of(chunk)
         return chunk
 
     def _long_line(self, head: bytes, final: bool) -> Chunk | None:
@@ -140,7 +165,18 @@ class Follow:
         return self._take(head + b"\n", here) if final else None
 
 
+class OwnFile(NamedTuple):
+    """A file that holds a stream since the beginning: under its first name or not, and when it was written to."""
+
+    live: bool
+    written: float
+
+
 @dataclass
+
+SKIPPED = "nuls"  # the one problem after which nothing is missing
+
+
 class FileSource:
     """All files of one glob. `known`: every stream the store knows, by id; `since`: when they were last looked at."""
 
@@ -157,6 +193,7 @@ class FileSource:
     _heads: dict[str, bytes] = field(default_factory=dict)  # of files let go of
     _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
     _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
+    _found: dict[tuple[int, int], Path] = field(default_factory=dict)  # the files of the last look, by inode
 
     def chunks(self, limit: int) -> Iterator[Chunk]:
         """What was written since the last call, at most `limit` chunks of each file."""
@@ -180,6 +217,8 @@ class FileSource:
             chunk = follow.chunk(final=self.to_the_end or follow.compressed or self._is_over(follow))
             if chunk is None:
                 break
+            if follow.nuls:
+                self._tell_nuls(follow)
             yield chunk
             follow.drained_at = time.monotonic()
         else:
@@ -188,14 +227,18 @@ class FileSource:
             follow.drained_size, follow.drained_at = size, time.monotonic()
         follow.ended = follow.compressed or self._is_over(follow)
 
+    def _tell_nuls(self, follow: Follow) -> None:
+        log.warning("%s: %s begins with %d NUL bytes, which were skipped", self.name, follow.path, follow.nuls)
+        self.problem(SKIPPED)
+        follow.nuls = 0
+
     def _is_over(self, follow: Follow) -> bool:
         return not follow.live and time.monotonic() - follow.drained_at > GRACE_SECONDS
 
     def rewind(self, stream: str) -> None:
         """Read the stream again from what the store holds: what was read after it could not be stored."""
         if follow := self.follows.get(stream):
-            follow.position = follow.scanned = follow.stream.committed
-            follow.ended = False
+            follow.go_back()
         else:
             known = self.known[stream]
             self._settled.pop((known.device, known.inode), None)
@@ -204,15 +247,17 @@ class FileSource:
         """The store holds the stream as far as this says."""
         known = self.known[stream.id]
         known.committed, known.prefix_length, known.prefix = stream.committed, stream.prefix_length, stream.prefix
+        known.tail_length, known.tail = stream.tail_length, stream.tail
 
-    def describe(self, stream: str, end: int) -> LogStream:
-        """The stream as it is to be written down with what is read up to `end`."""
-        found = self.known[stream]
-        follow = self.follows.get(stream)
-        head = (follow.head if follow else self._heads.get(stream, b""))[:end]
+    def describe(self, last: Chunk) -> LogStream:
+        """The chunk's stream as it is to be written down with what is read up to the chunk's end."""
+        found, tail = self.known[last.stream], tail_of(last)
+        found = replace(found, committed=last.end, tail_length=len(tail), tail=hash_of(tail))
+        follow = self.follows.get(last.stream)
+        head = (follow.head if follow else self._heads.get(last.stream, b""))[: last.end]
         if len(head) <= found.prefix_length:
-            return replace(found, committed=end)
-        return replace(found, committed=end, prefix_length=len(head), prefix=hash_of(head))
+            return found
+        return replace(found, prefix_length=len(head), prefix=hash_of(head))
 
     def lag(self) -> tuple[int, float]:
         """Bytes written but not in the store, and for how long the oldest of them has waited (seconds)."""
@@ -234,20 +279,22 @@ class FileSource:
     # ------------------------------------------------------------ finding files
 
     def _look(self) -> None:
-        live = {Path(path) for path in glob.glob(self.pattern, recursive=True)}
+        live = _statuses(Path(path) for path in glob.glob(self.pattern, recursive=True))
         for follow in self.follows.values():
-            follow.live = follow.path in live and _same_file(follow)
+            follow.live = follow.path in live and _is_its_own(follow.stream, live[follow.path])
             self._tell_deleted(follow)
         followed = {(follow.stream.device, follow.stream.inode) for follow in self.follows.values()}
         rotated = any(not follow.live for follow in self.follows.values())
-        siblings: set[Path] = set()
-        started = time.time()
-        due = not self.alone and (rotated or time.monotonic() - self._siblings_at >= self.settling_seconds)
-        if due:
-            siblings, self._siblings_at = self._siblings(live), time.monotonic()
-        for path in sorted(live | siblings):
-            self._consider(path, path in live, followed)
-        if due:
+        fresh = any((status.st_dev, status.st_ino) not in followed for status in live.values())
+        started, found = time.time(), dict(live)
+        due = rotated or fresh or time.monotonic() - self._siblings_at >= self.settling_seconds
+        if due and not self.alone:
+            found |= _statuses(self._siblings(set(live)))
+            self._siblings_at = time.monotonic()
+        self._found = {(status.st_dev, status.st_ino): path for path, status in found.items()}
+        for path, status in sorted(found.items()):
+            self._consider(path, status, path in live, followed)
+        if due and not self.alone:
             self.since = max(self.since, started - CLOCK_SECONDS)
 
     def _siblings(self, live: set[Path]) -> set[Path]:
@@ -263,17 +310,16 @@ class FileSource:
             found |= {Path(n) for n in names if any(is_rotation_of(n, o) for o in originals if o != n)}
         return found
 
-    def _consider(self, path: Path, live: bool, followed: set[tuple[int, int]]) -> None:
+    def _consider(self, path: Path, status: os.stat_result, live: bool, followed: set[tuple[int, int]]) -> None:
+        key = (status.st_dev, status.st_ino)
+        if key in followed or not stat.S_ISREG(status.st_mode) or self._settled.get(key) == _state(status):
+            return
+        if status.st_mtime > self.since:
+            self._awaited.add(key)
+        rotated = not live or any(is_rotation_of(str(path), s.path) for s in self.known.values())
+        if rotated and not self.alone and self._settles(status):
+            return
         try:
-            status = path.stat()
-            key = (status.st_dev, status.st_ino)
-            if key in followed or not path.is_file() or self._settled.get(key) == (status.st_size, status.st_mtime):
-                return
-            if status.st_mtime > self.since:
-                self._awaited.add(key)
-            rotated = not live or any(is_rotation_of(str(path), s.path) for s in self.known.values())
-            if rotated and not self.alone and self._settles(status):
-                return
             follow = self._open(path, status, wanted=live or key in self._awaited)
         except FileNotFoundError:  # rotated away since it was listed
             return
@@ -293,15 +339,15 @@ class FileSource:
 
     def _open(self, path: Path, status: os.stat_result, wanted: bool) -> Follow | None:
         """Follow the file if it is a known stream that no open file is, or if it is new and wanted."""
-        raw = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open while followed
-        file: BinaryIO = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        file = _opened(path)
         follow = Follow(LogStream.new(self.name, path, status), path, file)
         known = self._recognise(follow, status)
-        unfinished = known is not None and not follow.compressed and status.st_size < known.committed
-        if (known and known.id in self.follows) or unfinished or not (known or wanted):
+        unfinished = known is None and not self.alone and self._may_be_unfinished(follow, status)
+        is_copy = known is not None and not _is_its_own(known, status) and self._own_file(known) is not None
+        if unfinished or is_copy or not (known or wanted):
             file.close()
-            if known is None:
-                self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
+            if known is None and not unfinished:
+                self._settled[(status.st_dev, status.st_ino)] = _state(status)
             return None
         if known:
             known.device, known.inode = status.st_dev, status.st_ino
@@ -310,27 +356,45 @@ class FileSource:
         return follow
 
     def _recognise(self, follow: Follow, status: os.stat_result) -> LogStream | None:
-        """The known stream this file holds: by inode, else under a name that rotation gives; the longest match.
-
-        The very file that held the stream holds another one when it is shorter now, whatever it begins with; a
-        copy that is shorter is not finished.
-        """
+        """The known stream this file holds: the one of its inode, else one that it is a copy of; the longest match."""
         path = str(follow.path)
         likely = [stream for stream in self.known.values() if stream.committed and self._may_be(stream, path, status)]
-        head = follow.read(0, PREFIX_LENGTH) if likely else b""
-        same = [
-            stream
-            for stream in likely
-            if hash_of(head[: stream.prefix_length]) == stream.prefix
-            and not (stream.inode == status.st_ino and status.st_size < stream.committed and not follow.compressed)
-        ]
+        same = [stream for stream in likely if _holds(follow, stream)]
         found = max(same, key=lambda stream: (stream.prefix_length, stream.committed), default=None)
-        follow.head = head[: found.prefix_length] if found else b""
+        follow.head = follow.read(0, found.prefix_length) if found else b""
         return found
 
     def _may_be(self, stream: LogStream, path: str, status: os.stat_result) -> bool:
-        same_inode = (stream.device, stream.inode) == (status.st_dev, status.st_ino)
-        return same_inode or path == stream.path or is_rotation_of(path, stream.path)
+        """By inode and name. A new file under the stream's own name is not it while the old one is there, however much
+        it begins like it. A file under a rotated name is a copy of one that was rotated, too, if it is not older.
+        """
+        if _is_its_own(stream, status):
+            return True
+        own = self._own_file(stream)
+        if path == stream.path:
+            return own is None
+        return is_rotation_of(path, stream.path) and (own is None or own.live or status.st_mtime >= own.written)
+
+    def _own_file(self, stream: LogStream) -> OwnFile | None:
+        """The file of the stream's inode, if it still holds the stream."""
+        if follow := self.follows.get(stream.id):
+            return OwnFile(follow.live, os.fstat(follow.file.fileno()).st_mtime)
+        path = self._found.get((stream.device, stream.inode))
+        if path is None or not _file_holds(path, stream):
+            return None
+        return OwnFile(str(path) == stream.path, path.stat().st_mtime)
+
+    def _may_be_unfinished(self, follow: Follow, status: os.stat_result) -> bool:
+        """Whether the file may be a copy of a known stream that is still being made, by a slow disk."""
+        if follow.compressed or time.time() - status.st_mtime > UNFINISHED_SECONDS:
+            return False
+        head = follow.read(0, PREFIX_LENGTH)
+        shorter = (stream for stream in self.known.values() if stream.committed > status.st_size)
+        return any(
+            is_rotation_of(str(follow.path), stream.path) and hash_of(head[: stream.prefix_length]) == stream.prefix
+            for stream in shorter
+            if not _is_its_own(stream, status)
+        )
 
     def _tell_deleted(self, follow: Follow) -> None:
         """Once, where no copy was left: what is written to it goes on being read as long as its writer has it open."""
@@ -360,7 +424,7 @@ class FileSource:
         self._heads[follow.stream.id] = follow.head
         try:
             status = os.fstat(follow.file.fileno())
-            self._settled[(status.st_dev, status.st_ino)] = (status.st_size, status.st_mtime)
+            self._settled[(status.st_dev, status.st_ino)] = _state(status)
         finally:
             follow.file.close()
 
@@ -373,12 +437,49 @@ def _begins_with(path: Path, head: bytes) -> bool:
         return False
 
 
-def _same_file(follow: Follow) -> bool:
+def _is_its_own(stream: LogStream, status: os.stat_result) -> bool:
+    return (stream.device, stream.inode) == (status.st_dev, status.st_ino)
+
+
+def _statuses(paths: Iterable[Path]) -> dict[Path, os.stat_result]:
+    found: dict[Path, os.stat_result] = {}
+    for path in paths:
+        with contextlib.suppress(OSError):  # rotated away since it was listed
+            found[path] = path.stat()
+    return found
+
+
+def _state(status: os.stat_result) -> tuple[int, float]:
+    return status.st_size, status.st_mtime
+
+
+def _opened(path: Path) -> BinaryIO:
+    raw = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open while followed
+    return gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[return-value]
+
+
+def _file_holds(path: Path, stream: LogStream) -> bool:
     try:
-        status = follow.path.stat()
-    except OSError:
+        with _opened(path) as file:
+            return _holds(Follow(stream, path, file), stream)
+    except (OSError, EOFError, zlib.error):
         return False
-    return (status.st_dev, status.st_ino) == (follow.stream.device, follow.stream.inode)
+
+
+def _holds(follow: Follow, stream: LogStream) -> bool:
+    """Whether the file has the stream's first bytes, and its last ones where the store's knowledge ends."""
+    if hash_of(follow.read(0, stream.prefix_length)) != stream.prefix:
+        return False
+    if not follow.compressed and follow.size() < stream.committed:
+        return False
+    tail = follow.read(stream.committed - stream.tail_length, stream.tail_length)
+    return hash_of(tail) == stream.tail or not stream.tail_length
+
+
+def tail_of(chunk: Chunk) -> bytes:
+    """The last bytes before the chunk's end, as they are in the file; none where the chunk does not hold them."""
+    is_as_it_was = chunk.end - chunk.start == len(chunk.data)
+    return chunk.data[-TAIL_LENGTH:] if is_as_it_was else b""
 
 
 class Readable(Protocol):

@@ -1,8 +1,8 @@
 """Telling log files apart: a stream is what was written to one file from its creation on, wherever the file went.
 
 A file renamed by rotation is the same stream under the same inode. A file copied (copytruncate) or compressed
-has another inode but begins with the same bytes, so a stream remembers a hash of its first bytes (never the
-bytes themselves: they may hold ids). Offsets count uncompressed bytes.
+has another inode but the same bytes, so a stream remembers a hash of its first bytes and of the last ones that are
+stored (never the bytes themselves: they may hold ids). Offsets count uncompressed bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 PREFIX_LENGTH = 1024
+TAIL_LENGTH = 256
 
 
 @dataclass
 class LogStream:
-    """One stream and how far the store holds it. `prefix` hashes its first `prefix_length` bytes."""
+    """One stream and how far the store holds it.
+
+    `prefix` hashes its first `prefix_length` bytes, `tail` the `tail_length` bytes before `committed` (0: unknown).
+    """
 
     id: str
     source: str
@@ -30,6 +34,8 @@ class LogStream:
     committed: int = 0
     prefix_length: int = 0
     prefix: str = ""
+    tail_length: int = 0
+    tail: str = ""
 
     @classmethod
     def new(cls, source: str, path: Path, status: os.stat_result) -> LogStream:

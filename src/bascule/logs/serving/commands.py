@@ -18,7 +18,7 @@ from bascule.api import LogsClient
 from bascule.errors import AlreadyRunning, UsageError
 from bascule.logs.parsing.columns import Chunk
 from bascule.logs.parsing.intake import Batch, Intake, intake
-from bascule.logs.reading.files import FileSource, lines_of
+from bascule.logs.reading.files import SKIPPED, FileSource, lines_of
 from bascule.logs.reading.streams import LogStream
 from bascule.logs.storing import query
 from bascule.logs.storing.consumers import Consumers
@@ -155,7 +155,7 @@ class Task:
         files = FileSource(taken.name, glob.escape(path), known, to_the_end=True, alone=True, problem=_refuse(path))
         rows = 0
         for batch in taken.batches(_all_chunks(files), BATCH_ROWS):
-            stream = files.describe(batch.stream, batch.end)
+            stream = files.describe(batch.pieces[-1].chunk)
             commit(batch, [stream])
             files.committed(stream)
             rows += len(batch)
@@ -169,7 +169,8 @@ def _all_chunks(files: FileSource) -> Iterator[Chunk]:
 
 def _refuse(path: str) -> Callable[[str], None]:
     def refuse(reason: str) -> None:
-        raise UsageError(f"{path} is {reason}", "what was read before it is in the store")
+        if reason != SKIPPED:
+            raise UsageError(f"{path} is {reason}", "what was read before it is in the store")
 
     return refuse
 

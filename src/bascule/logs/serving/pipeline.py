@@ -122,7 +122,7 @@ class Pipeline:
     def _read(self) -> Iterator[Read]:
         for feed in self.feeds:
             for batch in feed.intake.batches(feed.files.chunks(CHUNKS_A_POLL), BATCH_ROWS):
-                stream = feed.files.describe(batch.stream, batch.end)
+                stream = feed.files.describe(batch.pieces[-1].chunk)
                 yield Read(feed, batch, stream)
 
     def _keep(self, reads: Sequence[Read]) -> int:

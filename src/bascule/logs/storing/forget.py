@@ -55,15 +55,16 @@ def cleaned(table: pa.Table, name: str) -> pa.Table:
         plain = pc.cast(column, pa.string())
         if column_name.endswith("_id"):
             plain = pc.if_else(pc.equal(plain, name), None, plain)
-        else:
-            plain = pc.replace_substring_regex(plain, _whole(name), FORGOTTEN)
+        for _ in range(2):  # neighbours share the character between them
+            plain = pc.replace_substring_regex(plain, _whole(name), rf"\1{FORGOTTEN}\2")
         same = plain.dictionary_encode() if pa.types.is_dictionary(column.type) else plain
         table = table.set_column(number, column_name, same)
     return table
 
 
 def _whole(name: str) -> str:
-    return rf"\b{re.escape(name)}\b"
+    """The name where it is no part of a longer one."""
+    return rf"(^|[^\pL\pN_]){re.escape(name)}($|[^\pL\pN_])"
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:

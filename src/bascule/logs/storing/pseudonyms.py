@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -22,14 +21,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bascule.errors import StoreError
-from bascule.logformat import NUMBERS
+from bascule.logformat import ALIASES, NUMBERS
 from bascule.logs.parsing.columns import Coded, Rows, may_hold
+from bascule.logs.storing.scrub import Scrubber
 from bascule.logs.storing.siphash import siphash
 
 # 60 bits: two of ten million users share one with a chance of 1 in 20,000. Twelve characters, because
 # DuckDB keeps strings of up to twelve bytes in place and so counts distinct ones in half the time.
 LENGTH = 12
 _ALPHABET = np.frombuffer(b"0123456789abcdefghijklmnopqrstuv", np.uint8)
+_MARKS = ('"', "'", "`", "[", "(", "{")  # of a value in quotes, or of several in brackets
 _LONGEST = 64  # bytes; longer ids are shortened first, so that none costs more than that
 
 
@@ -66,16 +67,27 @@ class IdPseudonyms:
         if name in NUMBERS or not self.columns:
             return column
         if name in self.columns:
-            return Coded(column.codes, self.of_all(column.values))
-        if not any(may_hold(column.values, named) for named in self.columns):
-            return column
-        return Coded(column.codes, pa.array([self.scrub(text) for text in column.texts()], pa.string()))
+            if not may_hold(column.values, *_MARKS):
+                return Coded(column.codes, self.of_all(column.values))
+            return self._changed(column, self._scrubber.scrub_value)
+        return self._changed(column, self.scrub) if may_hold(column.values, *self._names) else column
+
+    def _changed(self, column: Coded, change: Callable[[str], str]) -> Coded:
+        return Coded(column.codes, pa.array([change(text) for text in column.texts()], pa.string()))
 
     def scrub(self, text: str) -> str:
         """Free text with the values of `user_id=...`, `"user_id": "..."` and the like replaced."""
-        names = "|".join(map(re.escape, self.columns))
-        pattern = rf"\b({names})([\"']?\s*[=:]\s*[\"']?)([^\s\"'&,;}}]+)"
-        return re.sub(pattern, lambda found: f"{found[1]}{found[2]}{self.of(found[3])}", text)
+        return self._scrubber.scrub(text)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """The columns' names, and those that loggers give to them."""
+        aliases = (alias for alias, column in ALIASES.items() if column in self.columns)
+        return (*self.columns, *aliases)
+
+    @cached_property
+    def _scrubber(self) -> Scrubber:
+        return Scrubber(self._names, self.of)
 
 
 def _in_base_32(hashes: NDArray[np.uint64]) -> pa.Array:

@@ -1,0 +1,76 @@
+"""A JSON object a line: its values by path, under the store's names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bascule.logformat import ALIAS_UNITS, ALIASES, CALLER_NAMES, COLUMNS
+from bascule.logs.parsing.readings import Reading, fold, typed
+from bascule.logs.parsing.values import BLANKS, Fields
+
+_DEEPEST = 20  # of nested objects; what is deeper stays JSON
+
+
+@dataclass(frozen=True)
+class JsonReader:
+    """`units`: of times taken, by path or by column. `columns`: path -> column, beside `logformat.ALIASES`."""
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def read_many(self, lines: Sequence[str]) -> list[Reading | None]:
+        return [self._read(line) for line in lines]
+
+    def _read(self, line: str) -> Reading | None:
+        if not line.startswith("{"):
+            return None
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        return self._reading(document) if isinstance(document, dict) else None
+
+    def _reading(self, document: dict[str, Any]) -> Reading:
+        """Of several names for a column its own counts most, then one that the spec declares, then the first."""
+        texts: dict[str, str] = {}
+        ranks: dict[str, int] = {}
+        kinds: dict[str, str] = {}
+        callers: Fields = {}
+        for path, text in _flat(document):
+            if path in CALLER_NAMES:
+                callers.setdefault(CALLER_NAMES[path], text)
+            column, rank = self._column(path)
+            if column not in ranks or rank < ranks[column]:
+                texts[column], ranks[column] = text, rank
+                if unit := self.units.get(path) or self.units.get(column) or ALIAS_UNITS.get(path):
+                    kinds[column] = unit
+        if "endpoint" not in texts and "request" in texts:
+            texts |= request_line(texts.pop("request"))
+        said = {name: text for name, text in texts.items() if text not in BLANKS}
+        reading = fold(typed(said, kinds) or Reading({}))
+        return Reading(reading.fields | callers, reading.misread)
+
+    def _column(self, path: str) -> tuple[str, int]:
+        if path in COLUMNS:
+            return path, 0
+        if path in self.columns:
+            return self.columns[path], 1
+        return ALIASES.get(path, path), 2
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:
+    """Paths and texts of a document's values: nested ones as `a.b`, lists as JSON."""
+    for name, value in document.items():
+        if isinstance(value, dict) and value and depth < _DEEPEST:
+            yield from _flat(value, f"{prefix}{name}.", depth + 1)
+        elif value is not None:
+            yield prefix + name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def request_line(text: str) -> dict[str, str]:
+    """Method and target of `GET /x HTTP/1.1`; what has no method is a target."""
+    method, _, rest = text.partition(" ")
+    return {"method": method, "endpoint": rest.rsplit(" ", 1)[0]} if rest else {"endpoint": text}

@@ -1,0 +1,90 @@
+"""Times out of text: whatever loggers and proxies write them as."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bascule.logs import Parser, built_in, read_time
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+moments = st.datetimes(datetime(1974, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+
+
+def micros(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
+
+
+@given(moments)
+def test_an_epoch_is_read_by_its_magnitude(moment):
+    """Whole seconds, milliseconds, microseconds and nanoseconds."""
+    whole = micros(moment)
+    assert read_time(str(whole // 1_000_000)) == whole // 1_000_000 * 1_000_000
+    assert read_time(str(whole // 1_000)) == whole // 1_000 * 1_000
+    assert read_time(str(whole)) == whole
+    assert read_time(str(whole * 1_000 + 999)) == whole
+
+
+@given(moments, st.sampled_from([1, 1e3, 1e6]))
+def test_an_epoch_as_a_float_is_read_as_json_and_python_print_it(moment, factor):
+    """However many decimals it has; to within the float's own precision."""
+    number = moment.timestamp() * factor
+    for text in (repr(number), json.dumps(number), f"{number:.9f}", f"{number:.17g}", f"{number:.16e}"):
+        assert read_time(text) == pytest.approx(micros(moment), abs=2), text
+
+
+zones = st.integers(-14 * 4, 14 * 4).map(lambda quarters: timezone(timedelta(minutes=15 * quarters)))
+
+
+@given(moments, zones, st.sampled_from(["T", " "]), st.sampled_from(["microseconds", "milliseconds", "seconds"]))
+def test_iso_times_are_read_in_any_zone(moment, zone, separator, precision):
+    """With a point or a comma before the fraction, and more digits than count."""
+    unit = {"microseconds": 1, "milliseconds": 1_000, "seconds": 1_000_000}[precision]
+    expected = micros(moment) // unit * unit
+    text = moment.astimezone(zone).isoformat(separator, precision)
+    assert read_time(text) == expected
+    assert read_time(text.replace(".", ",")) == expected
+    assert read_time(text[:10].replace("-", "/") + text[10:]) == expected
+    plain = moment.replace(tzinfo=None).isoformat(separator, precision)
+    assert read_time(plain) == read_time(plain + "Z") == read_time(plain + " UTC") == expected
+    if precision == "microseconds":
+        assert read_time(plain + "789Z") == expected
+
+
+@given(moments, zones)
+def test_the_times_of_access_logs_mail_and_c_are_read(moment, zone):
+    """nginx, Apache and HAProxy; `Date` headers; `asctime`."""
+    second = moment.replace(microsecond=0)
+    local = second.astimezone(zone)
+    assert read_time(local.strftime("%d/%b/%Y:%H:%M:%S %z")) == micros(second)
+    assert read_time(moment.strftime("%d/%b/%Y:%H:%M:%S.%f")) == micros(moment)
+    assert read_time(email.utils.format_datetime(second, usegmt=True)) == micros(second)
+    assert read_time(email.utils.format_datetime(local)) == micros(second)
+    assert read_time(time.asctime(second.timetuple())) == micros(second)
+    assert read_time(moment.strftime("%a %b %d %H:%M:%S.%f %Y")) == micros(moment)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-02-30T12:00:00Z", "31/Foo/2026:12:00:00 +0000", "0000-01-01T00:00:00Z", "yesterday", "12", "12345678", "-1",
+     "1e3", "9" * 21, "1769860800.5.5", "2026-01-31", "12:00:00", "1769860800s", "+1769860800"],
+)  # fmt: skip
+def test_what_is_no_time_is_none(text):
+    """A small number is none: it may be anything."""
+    assert read_time(text) is None
+
+
+def test_a_row_without_a_time_of_its_own_says_so():
+    """Absent where the line has none, misread where it has one that nobody understands."""
+    lines = ['{"msg": "a"}', '{"msg": "b", "ts": 1769860800.5}', '{"msg": "c", "ts": "soon"}', '{"msg": "d", "ts": 7}']
+    (rows,) = Parser((built_in("json"),)).parse("".join(line + "\n" for line in lines).encode())
+    assert rows.times.tolist() == [0, 1_769_860_800_500_000, 0, 0]
+    assert dict(rows.misread) == {("timestamp", "not a time"): 2}
+    assert rows.columns["extra"].to_arrow().to_pylist() == [None, None, "timestamp=soon", "timestamp=7"]
