@@ -172,11 +172,10 @@ class OwnFile(NamedTuple):
     written: float
 
 
-@dataclass
-
 SKIPPED = "nuls"  # the one problem after which nothing is missing
 
 
+@dataclass
 class FileSource:
     """All files of one glob. `known`: every stream the store knows, by id; `since`: when they were last looked at."""
 
