@@ -20,7 +20,8 @@ from bascule.generate.alerting.alertmanager_config import alertmanager_config
 from bascule.processes import programs
 from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import load
-from bascule.spec.model import EscalationStep, Notify, Ports, Receiver, ShareHook, Stack, Webhook
+from bascule.spec.model import EscalationStep, Notify, Ports, ShareHook, Stack
+from bascule.spec.receivers import Receiver, Webhook
 
 pytestmark = pytest.mark.integration
 ROUTE = """

@@ -48,6 +48,7 @@ from bascule.spec.quantities import (
     ThresholdField,
     parse_moment,
 )
+from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Role, Signal, SignalPart
@@ -373,43 +374,6 @@ class Logs(Part):
         return named
 
 
-class Slack(Part):
-    url_file: Path
-
-
-class Email(Part):
-    to: list[str]
-    smtp: str
-    sender: str = "bascule@localhost"
-    username: str | None = None
-    password_file: Path | None = None
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    ca_file: Path | None = None  # of a private certificate authority
-
-
-class Webhook(Part):
-    url: Url
-
-
-class PagerDuty(Part):
-    routing_key_file: Path
-    url: Url | None = None  # another address that takes its events
-
-
-class AppriseUrl(Part):
-    """Teams, ntfy, Telegram and more: an Apprise address, which holds secrets and so stands in a file."""
-
-    url_file: Path
-
-
-class Receiver(Part):
-    slack: Slack | None = None
-    email: Email | None = None
-    webhook: Webhook | None = None
-    pagerduty: PagerDuty | None = None
-    apprise: AppriseUrl | None = None
-
-
 class EscalationStep(Part):
     after: Duration
     to: str
@@ -449,8 +413,8 @@ class Notify(Part):
 
     @property
     def at_once_by_journal(self) -> list[str]:
-        """Those of them that Alertmanager cannot reach, for it knows nothing of Apprise."""
-        return [name for name in self.outside_steps if self.receivers[name].apprise is not None]
+        """Those of them with a channel that Alertmanager does not know, such as Apprise."""
+        return [name for name in self.outside_steps if not self.receivers[name].is_known_to_alertmanager]
 
 
 class Maintenance(Part):

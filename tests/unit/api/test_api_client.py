@@ -36,7 +36,8 @@ from bascule.logs.storing.store import open_store
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.sla.journal import read_journal
 from bascule.spec import Spec, load
-from bascule.spec.model import SearchEngine, Webhook
+from bascule.spec.model import SearchEngine
+from bascule.spec.receivers import Webhook
 
 SPEC = load("supersmartmatch")
 PHASE = {"number": 1, "share": 0.1, "started": 1_767_225_600.0}
