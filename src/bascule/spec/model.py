@@ -52,6 +52,7 @@ from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Role, Signal, SignalPart
+from bascule.units import Dimension, Unit, unit_of
 
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
@@ -563,9 +564,13 @@ class Spec(Part):
     def patience(self) -> float:
         """Seconds after which a client that leaves without its answer counts as an error: ten times the p99 target."""
         latency = self.latency
-        if latency is None or latency.signal.unit != "seconds":
-            return PATIENCE_SECONDS
-        return 10 * latency.signal.targets.get("p99", PATIENCE_SECONDS / 10)
+        longest = latency and latency.signal.quantile_targets.get("p99")
+        return 10 * latency.signal.measured_in.to_base(longest) if latency and longest else PATIENCE_SECONDS
+
+    def unit_of(self, measure: str) -> Unit:
+        """The unit of what a gate or a trigger looks at: `errors`, `latency.p95`, `availability`."""
+        signal = self.signals.get(measure.partition(".")[0])
+        return signal.measured_in if signal is not None else unit_of(Dimension.SHARE)
 
     @property
     def accuracy(self) -> Named[RatioSignal] | None:
