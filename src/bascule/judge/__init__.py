@@ -29,9 +29,12 @@ from bascule.judge.service.ask import compare, gate
 from bascule.judge.service.export import VerdictBoard, body, build_app
 from bascule.judge.service.hooks import Hooks, read_audit
 from bascule.judge.service.loop import LiveJudge
+from bascule.judge.service.opinion import Opinion, fresh_seconds
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
-from bascule.judge.service.posting import AlarmPost
+from bascule.judge.service.posting import AlarmPost, Poster
+from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
+from bascule.judge.service.verdict import Judgement
 from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.statistics.confidence import (
     difference_interval,
@@ -84,9 +87,11 @@ __all__ = [
     "Instances",
     "JointLook",
     "JudgeOutcome",
+    "Judgement",
     "LiveJudge",
     "Look",
     "News",
+    "Opinion",
     "PHI_FLOOR",
     "PHI_PRIOR",
     "PHI_SAFETY",
@@ -94,6 +99,8 @@ __all__ = [
     "PhaseEngine",
     "PhaseWatch",
     "PlanStep",
+    "Poster",
+    "PresentStep",
     "SampleReader",
     "Schema",
     "Setting",
@@ -114,6 +121,7 @@ __all__ = [
     "find_bounds",
     "find_strata",
     "firings",
+    "fresh_seconds",
     "gate",
     "log_rising",
     "mean_and_variance",
