@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -34,9 +34,11 @@ from bascule.api.server import application
 from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, phases, summary
-from bascule.incidents.metrics import JournalCollector, received_counter
+from bascule.incidents.kinds import SWITCH, is_no_incident
+from bascule.incidents.metrics import JournalCollector, received_counter, switch_gauge
 from bascule.incidents.model import Entry, PhaseStep, Window
 from bascule.incidents.store import Store
+from bascule.processes.workers import Workers
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.transport import MIB
@@ -49,13 +51,11 @@ Since = Annotated[float, Query(ge=0, allow_inf_nan=False)]
 Until = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
 
 
-def create(
-    spec: Spec, store: Store, outbox: Outbox, clock: Clock = time.time, dead: Callable[[], list[str]] = list
-) -> FastAPI:
-    """`dead`: what says which work of the role died lately."""
+def create(spec: Spec, store: Store, outbox: Outbox, clock: Clock = time.time, work: Sequence[Workers] = ()) -> FastAPI:
+    """`work`: what the role does in the background."""
     registry = CollectorRegistry()
     registry.register(JournalCollector(spec, store))
-    app = application(spec, ROLE, registry, ready=lambda: [*_problems(store), *dead()])
+    app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
     _add_webhook(app, store, registry, clock)
     _add_incidents(app, store, clock)
     _add_phases(app, spec, store, clock)
@@ -74,7 +74,7 @@ def _problems(store: Store) -> list[str]:
 
 
 def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
-    counter = received_counter(registry)
+    counter, switch = received_counter(registry), switch_gauge(registry)
 
     @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
     def webhook(payload: Annotated[Any, Body()]) -> Received:
@@ -85,7 +85,10 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
             counter.labels("unreadable").inc()
             raise
         for notification in notifications:
-            store.receive(notification)
+            if notification.labels.get("alertname", "").endswith(SWITCH):
+                switch.set(notification.received)
+            elif not is_no_incident(notification.labels):
+                store.receive(notification)
             counter.labels("firing" if notification.firing else "resolved").inc()
         counter.labels("unreadable").inc(unreadable)
         return Received(received=len(notifications), unreadable=unreadable)
