@@ -107,7 +107,7 @@ class Amount:
             case Dimension.TIME:
                 return f"{number:f}s"
             case Dimension.SHARE:
-                return f"{number * 100:f}pt"
+                return f"{(number * 100).normalize():f}pt"
             case Dimension.BYTES:
                 return f"{number:f}B"
         return f"{number:f}"
@@ -149,7 +149,7 @@ class Gain:
         return self if self.relative else Gain(self.written.within(unit))
 
     def __str__(self) -> str:
-        return f"{Decimal(repr(self.amount)) * 100:f}%" if self.relative else str(self.written)
+        return f"{(Decimal(repr(self.amount)) * 100).normalize():f}%" if self.relative else str(self.written)
 
 
 @dataclass(frozen=True)
