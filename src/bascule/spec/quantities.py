@@ -223,7 +223,11 @@ def format_rate(per_second: float) -> str:
 Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Share = Annotated[float, BeforeValidator(parse_share)]
 Quantity = Annotated[float, BeforeValidator(parse_quantity)]
-AmountField = Annotated[Amount, BeforeValidator(Amount.parse), PlainSerializer(str, return_type=str)]
+AmountField = Annotated[
+    Amount,
+    BeforeValidator(Amount.parse),
+    PlainSerializer(lambda amount: str(amount) if amount.dimension else amount.value),
+]
 Rate = Annotated[float, BeforeValidator(parse_rate), PlainSerializer(format_rate, return_type=str)]
 GainField = Annotated[Gain, BeforeValidator(Gain.parse), PlainSerializer(str, return_type=str)]
 ThresholdField = Annotated[Threshold, BeforeValidator(Threshold.parse), PlainSerializer(str, return_type=str)]
