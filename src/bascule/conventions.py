@@ -102,6 +102,11 @@ def certificate_job(name: str) -> str:
     return f"certificate-{name}"
 
 
+def health_job(name: str) -> str:
+    """The `job` label of the look at a service's health address, where the service has metrics too."""
+    return f"health-{name}"
+
+
 def probe_job(name: str) -> str:
     """The `job` label of the probe of that name."""
     return f"probe-{name}"

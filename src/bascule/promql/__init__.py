@@ -39,7 +39,7 @@ from bascule.promql.expressions import (
     strata,
 )
 from bascule.promql.probes import certificate_expiry, probe_failure
-from bascule.promql.scrapes import SAID_BY, availability_of, scraped
+from bascule.promql.scrapes import PROBED, UP, availability_of, said_by, scraped, watched
 from bascule.promql.services import (
     availability_by_service,
     cache_hit_ratio,
@@ -65,10 +65,11 @@ from bascule.promql.traffic import (
 from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
 
 __all__ = [
+    "PROBED",
+    "UP",
     "EventTarget",
     "QUANTILES",
     "QuantileTarget",
-    "SAID_BY",
     "WINDOW_SECONDS",
     "WindowedTarget",
     "among",
@@ -108,6 +109,7 @@ __all__ = [
     "rates",
     "ratio",
     "requests",
+    "said_by",
     "scraped",
     "seconds",
     "service_up",
@@ -122,5 +124,6 @@ __all__ = [
     "value",
     "value_by",
     "value_series",
+    "watched",
     "windowed_targets",
 ]

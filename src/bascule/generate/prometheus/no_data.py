@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bascule import conventions as names
 from bascule import promql
-from bascule.conventions import Recorded, probe_job
+from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Spec
@@ -50,7 +50,7 @@ def _in_all(expr: str) -> str:
 
 
 def _services(spec: Spec) -> Iterator[Recording]:
-    for job in (*spec.services, *map(probe_job, spec.probes)):
+    for job in promql.watched(spec):
         yield _expected("vector(1)", signal="service_up", job=job)
     yield _present(f"count by (job) ({Recorded.SERVICE_UP})", signal="service_up")
 

@@ -13,7 +13,7 @@ from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell
-from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.sampling.surroundings import Sight, Standing, Surroundings
 from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
@@ -113,8 +113,24 @@ def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surr
 def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
     """Why a version counts as not seen; None when it is seen."""
     if sight.up == 0:
-        return Missing(Cause.SCRAPE_FAILING, f"{version} is down: its scrapes fail.")
+        return Missing(Cause.SCRAPE_FAILING, f"{version} is down: {_whose('scrapes', sight.job)} fail.")
+    if sight.probe is not None and (missing := _not_probed(version, sight.probe, around)):
+        return missing
     if sight.newest == -math.inf:
         return Missing(Cause.NO_SERIES, f"No series of {version} has been seen.")
     age = around.now - sight.newest
     return Missing(Cause.STALE, f"No sample of {version} for {age:.0f} s.") if age > around.stale else None
+
+
+def _not_probed(version: str, probe: Standing, around: Surroundings) -> Missing | None:
+    if probe.value == 0:
+        return Missing(Cause.PROBE_FAILING, f"{version} does not answer: {_whose('probes', probe.job)} fail.")
+    if probe.value is not None:
+        return None
+    if probe.newest == -math.inf:
+        return Missing(Cause.NO_SERIES, f"No probe of {version} has been seen: does the blackbox exporter run?")
+    return Missing(Cause.STALE, f"No probe of {version} for {around.now - probe.newest:.0f} s.")
+
+
+def _whose(what: str, job: str) -> str:
+    return f"the {what} of {job}" if job else f"its {what}"

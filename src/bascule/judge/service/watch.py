@@ -14,6 +14,7 @@ from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.queries import unscraped_jobs
 from bascule.judge.sampling.reading import OVERLAP_SECONDS, Answers, SampleReader
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
@@ -29,6 +30,7 @@ FORGET_SECONDS = 3600.0  # an instance that has not been scraped for so long is 
 FORGET_CHECK_SECONDS = 60.0
 SELECTOR_CHECK_SECONDS = 10.0
 TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
+PROBES_LATE_SECONDS = 5.0  # that probes come at longer intervals than scrapes, and take longer
 REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 
 
@@ -129,7 +131,10 @@ class PhaseWatch:
         return Surroundings(now, sights, self.reader.availability.course(now), self._problems(now), self._stale)
 
     def _sight(self, version: int, now: float) -> Sight:
-        return Sight(self.newest(version), self.reader.presence[version].up(now - self._stale))
+        up = self.reader.presence[version].standing(now - self._stale)
+        probe = self.reader.probes[version].standing(now - self._stale - PROBES_LATE_SECONDS)
+        depends = bool(unscraped_jobs(self.spec, self.spec.versions.both[version])) or probe.value is not None
+        return Sight(self.newest(version), up.value, up.job, probe if depends else None)
 
     def _check_selectors(self, now: float) -> None:
         """A selector that never matched anything is a misnamed metric, unless other series of the metric exist."""
