@@ -62,7 +62,7 @@ from bascule.judge.statistics.weighing import (
     side_by_side,
     thresholds,
 )
-from bascule.judge.texts import clock_text, span_text
+from bascule.judge.texts import clock_text, difference_text, span_text, value_text
 
 __all__ = [
     "Alarm",
@@ -118,6 +118,7 @@ __all__ = [
     "compare",
     "decide",
     "difference_interval",
+    "difference_text",
     "find_bounds",
     "find_strata",
     "firings",
@@ -142,4 +143,5 @@ __all__ = [
     "span_text",
     "thresholds",
     "up_selectors",
+    "value_text",
 ]

@@ -12,7 +12,8 @@ from bascule.incidents.escalator import Escalator
 from bascule.incidents.model import Notification
 from bascule.incidents.store import Store
 from bascule.spec import load
-from bascule.spec.model import EscalationStep, Notify, Receiver, Webhook
+from bascule.spec.model import EscalationStep, Notify
+from bascule.spec.receivers import Receiver, Webhook
 
 MINUTE, HOUR = 60.0, 3600.0
 LEVELS = ("first", "second", "third", "management")

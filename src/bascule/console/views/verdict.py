@@ -29,7 +29,7 @@ TITLES = {
     "services": "Prometheus' targets",
     "logs": "the logs",
 }
-SET_PHASE = "bascule phase set {} --spec SPEC --who YOU --why REASON"
+MOVE = "bascule {} --spec SPEC --who YOU --why REASON"
 WITHOUT = {
     "judge": "there is no verdict and no evidence until it answers again",
     "incidents": "alerts, timeline and phase may have changed since",
@@ -124,9 +124,9 @@ def _command(spec: Spec, verdict: Verdict, phase: int | None) -> str:
     """What to type; what only the reader knows is in capitals."""
     match verdict:
         case Verdict.ROLL_BACK if phase != 0:
-            return SET_PHASE.format(0)
+            return MOVE.format("rollback")
         case Verdict.PROMOTE if phase is not None and phase < len(spec.phases):
-            return SET_PHASE.format(phase + 1)
+            return MOVE.format("promote" if phase else "start")
         case _:
             return ""
 
