@@ -39,6 +39,7 @@ from bascule.promql.expressions import (
     strata,
 )
 from bascule.promql.probes import certificate_expiry, probe_failure
+from bascule.promql.proof import Unproven, unproven
 from bascule.promql.scrapes import PROBED, UP, availability_of, said_by, scraped, watched
 from bascule.promql.services import (
     availability_by_service,
@@ -65,11 +66,12 @@ from bascule.promql.traffic import (
 from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
 
 __all__ = [
-    "PROBED",
-    "UP",
     "EventTarget",
+    "PROBED",
     "QUANTILES",
     "QuantileTarget",
+    "UP",
+    "Unproven",
     "WINDOW_SECONDS",
     "WindowedTarget",
     "among",
@@ -121,6 +123,7 @@ __all__ = [
     "target_counts",
     "traffic",
     "traffic_signal",
+    "unproven",
     "value",
     "value_by",
     "value_series",

@@ -59,6 +59,7 @@ class PhaseEngine:
         self.means = Means(schema)
         self.courses = Courses(schema)
         self.silence = Silence(schema, plan)
+        self.mistrusted: frozenset[str] = frozenset()  # signals whose selectors are unproven: they raise no alarm
         self._means_weighed = plan.started
         self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]
         self._withdraw(plan.started)
@@ -108,7 +109,7 @@ class PhaseEngine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif self.means.is_worse(reading, self.budget.mean_threshold(cell)):
+            elif cell[0] not in self.mistrusted and self.means.is_worse(reading, self.budget.mean_threshold(cell)):
                 self._raise_mean(cell, reading, time)
 
     def _raise_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
@@ -143,11 +144,20 @@ class PhaseEngine:
         if not over.any():
             return
         for cell, pairs in self._cell_pairs.items():
-            if cell not in self.standing and len(pairs) and over[pairs].any() and self.plan.gives(cell[1]):
+            if (
+                cell not in self.standing
+                and cell[0] not in self.mistrusted
+                and len(pairs)
+                and over[pairs].any()
+                and self.plan.gives(cell[1])
+            ):
                 pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
                 self.standing[cell] = self._alarm(pair, time)
                 self.raised.append(self.standing[cell])
                 self.recovery.restart(self._mask(pairs))
+
+    def _may_alarm(self, cell: Cell) -> bool:
+        return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
 
     def _alarm(self, index: int, time: float) -> Alarm:
         pair, threshold = self.schema.pairs[index], self.budget.threshold(index)

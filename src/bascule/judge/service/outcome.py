@@ -43,13 +43,26 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
-    unseen = missing or tuple(_unseen(line) for line in lines if line.state is State.NO_DATA and line.required)
+    unseen = missing or _of_lines(lines, around)
     facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, unseen, _most_events(lines))
     judgement = judge(engine.schema.spec, facts)
     return JudgeOutcome(judgement, lines, gates, triggers, engine.plan, around.now, most_telling(unseen))
 
 
-def _unseen(line: SignalComparison) -> Missing:
+def _of_lines(lines: Iterable[SignalComparison], around: Surroundings) -> tuple[Missing, ...]:
+    """Why the verdict has to wait for comparisons; what is wrong with a signal's series is said once."""
+    waiting = [line for line in lines if line.state is State.NO_DATA and _holds(line)]
+    return tuple(dict.fromkeys(_of_line(line, around.problems.get(line.signal)) for line in waiting))
+
+
+def _holds(line: SignalComparison) -> bool:
+    """Nobody knows what a selector counts that is unproven: then a signal holds the verdict that else may be absent."""
+    return line.required or line.cause is Cause.UNPROVEN
+
+
+def _of_line(line: SignalComparison, problem: Missing | None) -> Missing:
+    if problem is not None:
+        return replace(problem, text=f"{line.signal}: no data ({problem.text}).")
     return Missing(line.cause or Cause.NO_SERIES, line.text)
 
 

@@ -14,6 +14,7 @@ from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.proof import Proof
 from bascule.judge.sampling.queries import unscraped_jobs
 from bascule.judge.sampling.reading import OVERLAP_SECONDS, Answers, SampleReader
 from bascule.judge.sampling.schema import Schema
@@ -61,6 +62,7 @@ class PhaseWatch:
         self._reach = reach
         self._selectors_checked = -math.inf
         self._misnamed: dict[str, Missing] = {}
+        self._proof = Proof(spec, prometheus)
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -70,6 +72,7 @@ class PhaseWatch:
         """
         if math.isinf(self._read_until):
             self._read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
+        self._check_proof(now)
         for end, answers in self._answers(now):
             for news in self.reader.take(answers):
                 self._alignment.add(news)
@@ -152,6 +155,11 @@ class PhaseWatch:
                     what = f"no series of {feed.counter.selector} of {name}"
                     self._misnamed[feed.signal] = Missing(Cause.NO_SERIES, what)
 
+    def _check_proof(self, now: float) -> None:
+        if now - self._selectors_checked >= SELECTOR_CHECK_SECONDS:
+            self._proof.check(now, [name for v, name in enumerate(self.spec.versions.both) if self._is_expected(v)])
+            self.engine.mistrusted = frozenset(self._proof.problems)
+
     def _is_exported(self, metric: str, now: float) -> bool:
         return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))
 
@@ -164,4 +172,4 @@ class PhaseWatch:
         what = Missing(Cause.BUCKET, "no finite bucket of its histogram is in both versions")
         bucketless = {name: what for name, found in self.bounds.items() if not found}
         recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
-        return {**self._misnamed, **bucketless, **recent}
+        return {**self._misnamed, **bucketless, **self._proof.problems, **recent}
