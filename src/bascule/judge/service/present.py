@@ -6,15 +6,22 @@ what is answered was about the step that was present when it was asked.
 
 from __future__ import annotations
 
+import time
+
 from bascule.api import IncidentsClient
 from bascule.api.models.journal import PhaseAnswer
 from bascule.errors import BasculeError
+from bascule.judge.sampling.plan import PlanStep, begun
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.texts import clock_text
 from bascule.spec import Spec
 from bascule.states import Cause, Missing
 
 ASK_SECONDS = 2.0
+PLAN_SECONDS, PAUSE_SECONDS = (
+    0.5,
+    10.0,
+)  # how long an evaluation waits for the journal; how long not, after it did in vain
 SAME_SECONDS = 0.002  # both tell when a step began to the millisecond
 
 
@@ -22,10 +29,25 @@ class PresentStep:
     """Asks the journal. The client is shared: it may be used by several threads."""
 
     def __init__(self, spec: Spec, client: IncidentsClient | None = None) -> None:
+        self._spec = spec
         self._client = client or IncidentsClient(spec, seconds=ASK_SECONDS)
+        self._quick = client or IncidentsClient(spec, seconds=PLAN_SECONDS)
+        self._silent_until = 0.0
 
     def close(self) -> None:
         self._client.close()
+        self._quick.close()
+
+    def plan(self) -> PlanStep | None:
+        """The present step; None where the journal does not tell it at once."""
+        if time.monotonic() < self._silent_until:
+            return None
+        try:
+            present = self._quick.phase()
+        except BasculeError:
+            self._silent_until = time.monotonic() + PAUSE_SECONDS
+            return None
+        return PlanStep(present.number, begun(present.started.timestamp()), self._spec.planned_shares(present.share))
 
     def missing(self, number: int, started: float) -> Missing | None:
         """Why an evaluation of the step of this number, begun then (Unix seconds), is no verdict; None where it is."""
@@ -34,8 +56,8 @@ class PresentStep:
         except BasculeError as error:
             last = f"The last known step is {_step_text(number, started)}."
             return Missing(Cause.SERVER_AWAY, f"The plan's present step is not known: {error.what}. {last}")
-        begun = present.started.timestamp()
-        if present.number == number and abs(begun - started) < SAME_SECONDS:
+        since = present.started.timestamp()
+        if present.number == number and abs(since - started) < SAME_SECONDS:
             return None
         return Missing(Cause.OTHER_STEP, _other_text(present, number, started))
 
