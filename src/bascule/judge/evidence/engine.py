@@ -18,6 +18,7 @@ from bascule.judge.evidence.budget import Budget
 from bascule.judge.evidence.courses import Courses
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.evidence.harmful import Harmful
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import Recent
@@ -40,10 +41,10 @@ class PhaseEngine:
         self.schema, self.plan = schema, plan
         self.history = BaselineHistory(schema.layout)
         self.evidence = Evidence(self.history)
-        self.budget = Budget(schema, plan, self.history)
+        self.harmful = Harmful(schema)
+        self.budget = Budget(schema, plan, self.history, self.harmful.weighable)
         self.recent = Recent(self.history)
-        self.margins = np.array([schema.spec.signals[pair.signal].harm for pair in schema.pairs])
-        self.recovery = Recovery(self.history, self.margins)
+        self.recovery = Recovery(self.history, self.harmful.margins)
         self.standing: dict[Cell, Alarm] = {alarm.cell: alarm for alarm in carried}
         self.ended: list[Alarm] = []
         self.raised: list[Alarm] = []
@@ -53,6 +54,7 @@ class PhaseEngine:
         self.compared = 0.0  # seconds in which the candidate answered
         self.distance = np.full(schema.layout.pairs, -np.inf)
         self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
+        self._moved: dict[Cell, float] = {}  # when a quantile was last higher by what matters
         self._detectable: dict[Cell, tuple[float, float | None]] = {}
         self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
         self.means = Means(schema)
@@ -105,8 +107,12 @@ class PhaseEngine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif self.means.is_worse(reading, self.budget.mean_threshold(cell)):
+            elif self._is_worse(cell, reading):
                 self._raise_mean(cell, reading, time)
+
+    def _is_worse(self, cell: Cell, reading: SignalReading) -> bool:
+        evident = self.means.is_worse(reading, self.budget.mean_threshold(cell))
+        return evident and self.harmful.of_mean(cell, reading)
 
     def _raise_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
         threshold = self.budget.mean_threshold(cell)
@@ -117,8 +123,13 @@ class PhaseEngine:
 
     def _end_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
         waited = time - self.standing[cell].since >= self.schema.spec.judge.recovery
-        if waited and self.means.has_recovered(cell, reading):
+        if waited and (self.means.has_recovered(cell, reading) or self._is_tolerated(cell, reading)):
             self._end(cell, time, "no worse than tolerated on the data since the alarm")
+
+    def _is_tolerated(self, cell: Cell, reading: SignalReading) -> bool:
+        """Whether a mean is no longer worse by the increase that is declared to matter."""
+        declared = not self.schema.spec.signals[cell[0]].harmful.is_any
+        return declared and self.means.has_enough(reading) and not self.harmful.of_mean(cell, reading)
 
     @property
     def alone(self) -> bool:
@@ -128,11 +139,13 @@ class PhaseEngine:
     # ------------------------------------------------------------ alarms
 
     def _raise(self, time: float) -> None:
-        over = (self.distance >= 0) & (self.recent.increase() >= self.margins)
+        over = (self.distance >= 0) & self.harmful.pairs(self.recent)
         if not over.any():
             return
         for cell, pairs in self._cell_pairs.items():
-            if cell not in self.standing and len(pairs) and over[pairs].any() and self.plan.gives(cell[1]):
+            if cell in self.standing or not len(pairs) or not over[pairs].any() or not self.plan.gives(cell[1]):
+                continue
+            if self.harmful.has_moved(cell, pairs, self.recent):
                 pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
                 self.standing[cell] = self._alarm(pair, time)
                 self.raised.append(self.standing[cell])
@@ -150,11 +163,23 @@ class PhaseEngine:
         served = self.schema.layout.to_pairs(counts.candidate) > 0
         for cell in list(self.standing):
             pairs = self._recovering(cell)
-            if len(pairs) and (shown & served)[pairs].all():
-                seconds = float(self.recovery.seconds[pairs].min())
-                self._end(cell, time, f"not inferior for {seconds:.0f} s of traffic since the mend")
+            if not len(pairs) or not served[pairs].all():
+                continue
+            seconds = float(self.recovery.seconds[pairs].min())
+            tolerated = self._tolerated_seconds(cell, time)
+            if shown[pairs].all() or tolerated >= self.schema.spec.judge.recovery:
+                reason = f"not inferior for {max(seconds, tolerated):.0f} s of traffic since the mend"
+                self._end(cell, time, reason)
                 self.evidence.restart(self._mask(self._cell_pairs[cell]))
                 self.distance[self._cell_pairs[cell]] = -np.inf  # what has been mended raises no second alarm
+
+    def _tolerated_seconds(self, cell: Cell, time: float) -> float:
+        """For how long no quantile has been higher by the increase that is declared to matter."""
+        if not self.schema.spec.signals[cell[0]].harmful.is_amount:
+            return 0.0
+        if self.harmful.has_moved(cell, self._cell_pairs[cell], self.recent):
+            self._moved[cell] = time
+        return time - self._moved.setdefault(cell, time)
 
     def _recovering(self, cell: Cell) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         """The pairs that must recover: the one that raised the alarm (a bound), or the cell's only one."""
