@@ -29,6 +29,7 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
         harm = spec.signals[name].harm_text
         say(f"  {name}: role {role} ({how}){f'; an alarm when worse: {harm}' if harm else ''}")
     _show_delivery_times(spec)
+    _show_watcher(spec)
     _show_smallest_breaches(spec)
     if prometheus is not None:
         raise typer.Exit(_compare(spec, checked_url(prometheus)))
@@ -41,6 +42,13 @@ def _show_delivery_times(spec: Spec) -> None:
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+
+
+def _show_watcher(spec: Spec) -> None:
+    from bascule.generate.alerting.watcher import lacks_watcher
+
+    if why := lacks_watcher(spec):
+        say(f"warning: {why}")
 
 
 def _show_smallest_breaches(spec: Spec) -> None:
