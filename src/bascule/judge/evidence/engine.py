@@ -22,6 +22,7 @@ from bascule.judge.evidence.harmful import Harmful
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import Recent
+from bascule.judge.evidence.split import Splits
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags
 from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import PlanStep
@@ -59,6 +60,7 @@ class PhaseEngine:
         self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
         self.means = Means(schema)
         self.courses = Courses(schema)
+        self.splits = Splits(schema, plan.started)
         self._means_weighed = plan.started
         self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]
         self._withdraw(plan.started)
@@ -88,6 +90,7 @@ class PhaseEngine:
         self.compared += look.seconds if counts.candidate.any() else 0.0
         self.recent.add(counts, look.time, look.seconds)
         self.courses.add(look, self.history.phi)
+        self.splits.add(look)
         decision = decide_alone if self.alone else decide
         self.distance = decision(self.evidence.add(counts, look.seconds), self.budget.limits)
         self.nearest = np.maximum(self.nearest, self.distance)

@@ -50,8 +50,7 @@ def _formed_anew(spec: Spec) -> Opinion:
     prometheus = Prometheus(spec.stack.url("prometheus"), within=ANSWER_SECONDS)
     present = PresentStep(spec)
     try:
-        said = _evaluated(spec, prometheus)
-        return said.without_data(present.missing_of(said.outcome))
+        return present.told(_evaluated(spec, prometheus))
     except BasculeError as error:
         return _none(str(error))
     finally:

@@ -16,6 +16,7 @@ from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
+from bascule.judge.service.share import SegmentShare, shares_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
 from bascule.judge.texts import span_text
 from bascule.states import Cause, Missing
@@ -33,6 +34,7 @@ class JudgeOutcome:
     triggers: tuple[Trigger, ...]
     plan: PlanStep
     now: float
+    shares: tuple[SegmentShare, ...] = ()
 
 
 def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
@@ -43,8 +45,10 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
     unseen = missing or tuple(_unseen(line) for line in lines if line.state is State.NO_DATA and line.required)
-    facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, unseen, _most_events(lines))
-    return JudgeOutcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)
+    shares = shares_of(engine, around)
+    off_plan = tuple(each.text for each in shares if each.state is State.BAD)
+    facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, unseen, _most_events(lines), off_plan)
+    return JudgeOutcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now, shares)
 
 
 def _unseen(line: SignalComparison) -> Missing:

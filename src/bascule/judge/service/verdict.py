@@ -78,6 +78,7 @@ class VerdictFacts:
     triggers: Sequence[Trigger]
     missing: Sequence[Missing]  # why there is no data; empty when there is
     candidate_events: float  # of the signal with the most, since the phase began
+    off_plan: Sequence[str] = ()  # the segments whose real share is not the planned one
 
 
 def judge(spec: Spec, facts: VerdictFacts) -> Judgement:
@@ -102,7 +103,7 @@ def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
     phase = facts.plan.phase(spec)
     if phase is None:
         return ["No phase has begun: the candidate has no planned share yet."]
-    reasons = [f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK]
+    reasons = [*facts.off_plan, *(f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK)]
     if facts.candidate_events < spec.judge.min_samples:
         seen = f"{facts.candidate_events:,.0f} of {spec.judge.min_samples:,} requests"
         reasons.append(f"The candidate has answered {seen} that a decision needs in this phase.")
