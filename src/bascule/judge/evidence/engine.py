@@ -22,6 +22,7 @@ from bascule.judge.evidence.harmful import Harmful
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import Recent
+from bascule.judge.evidence.silence import Silence
 from bascule.judge.evidence.split import Splits
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags
 from bascule.judge.sampling.alignment import JointLook
@@ -61,6 +62,8 @@ class PhaseEngine:
         self.means = Means(schema)
         self.courses = Courses(schema)
         self.splits = Splits(schema, plan.started)
+        self.silence = Silence(schema, plan)
+        self.mistrusted: frozenset[str] = frozenset()  # signals whose selectors are unproven: they raise no alarm
         self._means_weighed = plan.started
         self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]
         self._withdraw(plan.started)
@@ -91,6 +94,7 @@ class PhaseEngine:
         self.recent.add(counts, look.time, look.seconds)
         self.courses.add(look, self.history.phi)
         self.splits.add(look)
+        self.silence.add(look)
         decision = decide_alone if self.alone else decide
         self.distance = decision(self.evidence.add(counts, look.seconds), self.budget.limits)
         self.nearest = np.maximum(self.nearest, self.distance)
@@ -110,7 +114,7 @@ class PhaseEngine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif self._is_worse(cell, reading):
+            elif cell[0] not in self.mistrusted and self._is_worse(cell, reading):
                 self._raise_mean(cell, reading, time)
 
     def _is_worse(self, cell: Cell, reading: SignalReading) -> bool:
@@ -154,13 +158,19 @@ class PhaseEngine:
         if not over.any():
             return
         for cell, pairs in self._cell_pairs.items():
-            if cell in self.standing or not len(pairs) or not over[pairs].any() or not self.plan.gives(cell[1]):
+            if not self._may_raise(cell) or not len(pairs) or not over[pairs].any():
                 continue
             if self.harmful.has_moved(cell, pairs, self.recent):
                 pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
                 self.standing[cell] = self._alarm(pair, time)
                 self.raised.append(self.standing[cell])
                 self.recovery.restart(self._mask(pairs))
+
+    def _may_alarm(self, cell: Cell) -> bool:
+        return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
+
+    def _may_raise(self, cell: Cell) -> bool:
+        return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
 
     def _alarm(self, index: int, time: float) -> Alarm:
         pair, threshold = self.schema.pairs[index], self.budget.threshold(index)
