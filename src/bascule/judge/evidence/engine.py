@@ -31,6 +31,7 @@ from bascule.judge.sampling.schema import Cell, Schema
 from bascule.judge.statistics.detectable import Setting, smallest_ratio
 from bascule.judge.statistics.history import BaselineHistory
 from bascule.judge.statistics.weighing import Evidence, decide, decide_alone
+from bascule.judge.texts import clock_text
 
 MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
 DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs more than a look
@@ -169,15 +170,42 @@ class PhaseEngine:
     def _may_alarm(self, cell: Cell) -> bool:
         return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
 
+    def alarm_now(self, cell: Cell) -> str:
+        """The sentence of a standing alarm in figures of now."""
+        alarm, pairs = self.standing[cell], self._recovering(cell)
+        since = f"Alarm since {clock_text(alarm.since)}."
+        if cell in self._mean_cells:
+            reading = self.means.reading(cell, self.sums, self.history.phi)
+            if math.isnan(reading.nats):
+                return alarm.text
+            told = mean_alarm_text(self.schema.spec, cell, reading, self.budget.mean_threshold(cell))
+            return f"{told} {since}"
+        if len(pairs) != 1 or not self.budget.weights[pairs[0]] > 0:
+            return alarm.text
+        told = self._text(int(pairs[0]), max(0.0, self._evidence(int(pairs[0]))))
+        return f"{told} {since}"
+
+    def ratios_of(self, cell: Cell) -> tuple[float, float] | None:
+        """Error ratios of late, the baseline's and the candidate's; None for what has none of its own, or too few."""
+        pairs = self._cell_pairs.get(cell)
+        return self.recent.observed(int(pairs[0])) if pairs is not None and len(pairs) == 1 else None
+
     def _may_raise(self, cell: Cell) -> bool:
         return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
 
     def _alarm(self, index: int, time: float) -> Alarm:
         pair, threshold = self.schema.pairs[index], self.budget.threshold(index)
-        evidence = threshold + float(self.distance[index])
-        expected, rate = (float(each[index]) for each in self.recent.ratios())
-        text = alarm_text(self.schema.spec, pair, Increase(rate, expected, self.alone), evidence, threshold)
+        evidence = self._evidence(index)
+        text = self._text(index, evidence)
         return Alarm(pair.signal, pair.segment, time, evidence, threshold, text, pair.bound)
+
+    def _evidence(self, index: int) -> float:
+        return self.budget.threshold(index) + float(self.distance[index])
+
+    def _text(self, index: int, evidence: float) -> str:
+        expected, rate = (float(each[index]) for each in self.recent.ratios())
+        increase = Increase(rate, expected, self.alone)
+        return alarm_text(self.schema.spec, self.schema.pairs[index], increase, evidence, self.budget.threshold(index))
 
     def _end_recovered(self, time: float, counts: EventCounts) -> None:
         shown = self.recovery.shown(self.schema.spec.judge.recovery)

@@ -8,7 +8,7 @@ from typing import Any
 from bascule.api import JudgeClient
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError, OtherMigration
-from bascule.judge.sampling.plan import read_plan
+from bascule.judge.sampling.plan import read_plan, server_time
 from bascule.judge.service.export import body
 from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import outcome_of
@@ -59,8 +59,7 @@ def _formed_anew(spec: Spec) -> Opinion:
 
 
 def _evaluated(spec: Spec, prometheus: Prometheus) -> Opinion:
-    asked = prometheus.scalar("time()")
-    now = asked if isinstance(asked, float) else time.time()
+    now = server_time(prometheus)
     watch = PhaseWatch(spec, prometheus, read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
     watch.advance(now)
     return Opinion.of(outcome_of(watch.engine, watch.surroundings(now)))

@@ -18,6 +18,7 @@ from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.proof import Proof
 from bascule.judge.sampling.queries import unscraped_jobs
 from bascule.judge.sampling.reading import OVERLAP_SECONDS, Answers, SampleReader
+from bascule.judge.sampling.rules import firing_against
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
@@ -59,6 +60,7 @@ class PhaseWatch:
         self.reader = SampleReader(schema, prometheus)
         self._stale = stale_seconds(spec)
         self._crowd = Crowd(spec, prometheus, plan)
+        self._firing: tuple[str, ...] = ()
         self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
         self._read_until = -math.inf
         self._reach = reach
@@ -84,6 +86,7 @@ class PhaseWatch:
             self._forget(end)
         self._check_selectors(now)
         self._crowd.look(now)
+        self._firing = firing_against(self.spec, self._prometheus, now)
 
     def _answers(self, now: float) -> Iterator[tuple[float, Answers]]:
         """What is still to be read, each with its end; of much, a piece is fetched while the one before is weighed."""
@@ -135,7 +138,8 @@ class PhaseWatch:
         """What a verdict at `now` rests on besides looks."""
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
         course, crowd = self.reader.availability.course(now), self._crowd
-        return Surroundings(now, sights, course, self._problems(now), self._stale, crowd.partners, crowd.users)
+        known = crowd.partners, crowd.users, self._firing
+        return Surroundings(now, sights, course, self._problems(now), self._stale, *known)
 
     def _sight(self, version: int, now: float) -> Sight:
         up = self.reader.presence[version].standing(now - self._stale)
