@@ -338,6 +338,15 @@ DETECTABLE_EFFECT = _role(
     "Smallest candidate/baseline rate ratio found within 30 s at the median, at the present traffic.",
     ("signal", SEGMENT), "ratio",
 )
+REAL_SHARE = _role(
+    "judge", "bascule_real_share_ratio", "gauge",
+    "The candidate's real share of the segment's requests of the last 5 minutes: estimate, and bounds of chance.",
+    (SEGMENT, "bound"), "ratio",
+)
+SHARE_OFF_PLAN = _role(
+    "judge", "bascule_share_off_plan", "gauge",
+    "1 where the bounds of the segment's real share lie beyond the plan and its tolerance, else 0.", (SEGMENT,), "1",
+)
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
 NO_DATA_CAUSE = _role(
     "judge", "bascule_no_data_cause", "gauge",

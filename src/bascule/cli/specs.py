@@ -30,7 +30,8 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
-        say(f"  {name}: role {role} ({how})")
+        harm = spec.signals[name].harm_text
+        say(f"  {name}: role {role} ({how}){f'; an alarm when worse: {harm}' if harm else ''}")
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)

@@ -12,8 +12,9 @@ import httpx
 
 from bascule import slo, times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient
-from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
+from bascule.api.models.journal import TimelineAnswer
 from bascule.api.models.logs import LogLine, LogStats, Search
+from bascule.api.models.moves import KeptComparison, PlanAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, Incident
@@ -57,7 +58,8 @@ class JournalReading:
 
     incidents: tuple[Incident, ...] = ()
     timeline: tuple[TimelineAnswer, ...] = ()
-    phase: PhaseAnswer | None = None
+    phase: PlanAnswer | None = None
+    compared: KeptComparison | None = None  # before the candidate's traffic was taken back
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,12 @@ class Parts:
         now = round(time.time())
         incidents = self._incidents.rows("/api/incidents", Incident, since=now - RECENT)
         timeline = self._incidents.timeline(now - PAST)
+        phase = self._incidents.phase()
         return JournalReading(
             tuple(incident for incident in incidents if incident.severity != HEARTBEAT),
             tuple(_with_one_start(timeline)),
-            self._incidents.phase(),
+            phase,
+            self._incidents.comparison() if phase.is_withdrawn else None,
         )
 
     def _beat(self) -> float:

@@ -502,7 +502,7 @@ class Thresholds(Part):
     response_time_p95: Quantity = 0.1
     error_rate_increase: Quantity = 0.02
     cache_hit_ratio: Quantity = 0.8
-    share_tolerance: Quantity = 0.05
+    share_tolerance: Quantity = 0.02  # of the candidate's real share around the planned one
     min_requests: int = 100  # a ratio alert is silent below this many requests in its window
 
 

@@ -61,7 +61,7 @@ def build(parts: Parts, now: float) -> ConsolePage:
         notices=notices(parts.sources, services, now),
         verdict=verdict_view(spec, judge, steps.number, now),
         plan=steps,
-        shares=share_rows(spec, traffic, steps.held, now),
+        shares=share_rows(spec, traffic, judge, steps.held, now),
         groups=signal_groups(spec, judge, now),
         gates=gate_rows(judge, now),
         triggers=trigger_rows(judge, now),

@@ -9,7 +9,7 @@ from typing import Any
 from bascule.api import JudgeClient
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError, OtherMigration
-from bascule.judge.sampling.plan import read_plan
+from bascule.judge.sampling.plan import read_plan, server_time
 from bascule.judge.service.export import body
 from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import outcome_of
@@ -52,15 +52,13 @@ def _formed_anew(spec: Spec) -> Opinion:
     prometheus = Prometheus(spec.stack.url("prometheus"), within=ANSWER_SECONDS)
     with closing(prometheus), closing(PresentStep(spec)) as present:
         try:
-            said = _evaluated(spec, prometheus, present)
+            return present.told(_evaluated(spec, prometheus, present))
         except BasculeError as error:
             return _none(str(error))
-        return said.without_data(present.missing_of(said.outcome))
 
 
 def _evaluated(spec: Spec, prometheus: Prometheus, present: PresentStep) -> Opinion:
-    asked = prometheus.scalar("time()")
-    now = asked if isinstance(asked, float) else time.time()
+    now = server_time(prometheus)
     watch = PhaseWatch(spec, prometheus, present.plan() or read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
     watch.advance(now)
     return Opinion.of(outcome_of(watch.engine, watch.surroundings(now)))

@@ -11,7 +11,7 @@ from functools import partial
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.sampling.bounds import find_bounds
-from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan
+from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
 from bascule.judge.service.posting import AlarmPost, Poster
@@ -76,15 +76,11 @@ class LiveJudge:
         return outcome
 
     def _look(self) -> JudgeOutcome:
-        now = self._now()
+        now = server_time(self._prometheus)
         watch = self._watch(now)
         watch.advance(now)
         self._take_over(watch)
         return outcome_of(watch.engine, watch.surroundings(now))
-
-    def _now(self) -> float:
-        now = self._prometheus.scalar("time()")
-        return now if isinstance(now, float) else time.time()
 
     def _watch(self, now: float) -> PhaseWatch:
         """The present watch, or a new one at a new step of the plan or when a histogram shows other bounds."""
