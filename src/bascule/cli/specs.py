@@ -35,12 +35,15 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
+    from bascule.generate.alerting.alertmanager_config import told_without_journal
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+    if stand_ins := told_without_journal(spec):
+        say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
 
 
 def _show_watcher(spec: Spec) -> None:

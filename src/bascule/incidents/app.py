@@ -70,7 +70,7 @@ def _problems(store: Store) -> list[str]:
         store.phase()
     except BasculeError as error:
         return [error.what]
-    return []
+    return [store.problem] if store.problem else []
 
 
 def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
@@ -84,11 +84,10 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
         except UsageError:
             counter.labels("unreadable").inc()
             raise
+        store.receive_all([each for each in notifications if not is_no_incident(each.labels)])
         for notification in notifications:
             if notification.labels.get("alertname", "").endswith(SWITCH):
                 switch.set(notification.received)
-            elif not is_no_incident(notification.labels):
-                store.receive(notification)
             counter.labels("firing" if notification.firing else "resolved").inc()
         counter.labels("unreadable").inc(unreadable)
         return Received(received=len(notifications), unreadable=unreadable)

@@ -36,7 +36,7 @@ class Guidance:
         answer = self.verdict()
         if answer is None:
             return "verdict: no data: the judge gives no fresh answer"
-        since = f", since {times.clock(answer.since.timestamp())} UTC" if answer.since is not None else ""
+        since = f", since {times.clock(answer.since.timestamp())}" if answer.since is not None else ""
         reasons = answer.reasons[:_REASONS]
         left = len(answer.reasons) - len(reasons)
         more = [f"and {left} more"] if left else []

@@ -100,6 +100,17 @@ def test_an_alert_of_a_prometheus_that_is_not_ours_ends_by_alertmanagers_word(st
     assert incident.status == "resolved"
 
 
+def test_an_alertmanager_that_has_just_started_ends_nothing(store):
+    """It keeps alerts in memory: what it does not hold may not have been repeated yet."""
+    foreign = {"alertname": "TheirAlert", "severity": "warning"}
+    opened(store, foreign)
+    empty = [Snapshot(at, [], rules(), alertmanager_started=105.0) for at in (110, 116, 150)]
+    (incident,) = see(store, *empty)
+    assert incident.status == "unknown"
+    (incident,) = see(store, *(Snapshot(at, [], rules(), alertmanager_started=105.0) for at in (200, 206)))
+    assert incident.status == "resolved"
+
+
 @pytest.mark.parametrize("alertmanager", [None, []])
 def test_what_alertmanager_does_not_deliver_is_opened_from_prometheus_and_the_judge(store, alertmanager):
     seen = see(store, *(Snapshot(at, alertmanager, rules(DOWN), [Firing(WORSE, 100)]) for at in (110, 112, 114, 116)))
