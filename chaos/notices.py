@@ -30,7 +30,7 @@ from bench.harness import Bar, Result
 from bascule.errors import BasculeError
 from bascule.prometheus import Alertmanager
 from chaos.people import MODES, SLOW_SECONDS, Told
-from chaos.truth import Condition, Switch, Verdict, Word, both, judge, without
+from chaos.truth import Condition, Switch, Verdict, Word, both, joined, judge, without
 from chaos.world import PROGRAMS, World
 
 UNITS = [f"unit-{number:02}" for number in range(9)]
@@ -115,7 +115,7 @@ class Run:
 
     def _lose(self, victims: tuple[str, ...], ways: tuple[str, ...], name: str) -> None:
         rng = random.Random(f"{self.seed} {name}")
-        while not self.stop.wait(rng.uniform(3, 10)):
+        while not self.stop.wait(rng.uniform(8, 25)):
             self.world.lose(rng.choice(victims), rng.choice(ways), rng.uniform(3, 15), self.stop)
 
     # ------------------------------------------------------------ situations
@@ -170,6 +170,7 @@ class Run:
             time.sleep(rng.uniform(8, 25))
             hold(first, 18, 30)
 
+        yield "lasts", lambda: hold(first, 65, 80)
         yield "fires", lambda: hold(first, 18, 35)
         yield "warns", lambda: hold(second, 18, 35)
         yield "short", lambda: hold(first, 1, 4)
@@ -299,8 +300,17 @@ class Run:
         posted = both(told, alive["alertmanager"])
         settled = both(posted, [(a + RESENT_SECONDS, b) for a, b in self.world.runs(end)])
         ends = dict.fromkeys(seen)
+        routes = joined([*alive["journal"], *alive["alertmanager"]])
+        late = without(both(alive["prometheus"], routes), self.suppressed[unit].spans(end))
         return [
-            Condition(alert, switch.spans(end), seen.get(alert, posted), HOLDS[alert], ends.get(alert, settled))
+            Condition(
+                alert,
+                switch.spans(end),
+                seen.get(alert, posted),
+                HOLDS[alert],
+                ends.get(alert, settled),
+                late if alert == "ServiceDown" else (),
+            )
             for (whose, alert), switch in self.conditions.items()
             if whose == unit
         ]

@@ -32,6 +32,7 @@ class Told:
     subject: str
     text: str
     direct: list[dict[str, Any]] = field(default_factory=list)  # the alerts, where Alertmanager told it itself
+    header: str = ""  # the idempotency key
 
 
 class Channel:
@@ -60,9 +61,9 @@ class Channel:
         """Seconds before it answers."""
         return HANG_SECONDS if self.mode == "stopped" else self._slow() if self.mode == "slowed" else 0.0
 
-    def keep(self, key: str, subject: str, text: str, direct: list[dict[str, Any]]) -> None:
+    def keep(self, key: str, subject: str, text: str, direct: list[dict[str, Any]], header: str = "") -> None:
         with self._lock:
-            self.told.append(Told(self.name, time.time(), key, subject, text, direct))
+            self.told.append(Told(self.name, time.time(), key, subject, text, direct, header))
 
 
 class Hook(Channel):
@@ -87,7 +88,7 @@ class Hook(Channel):
                 finally:
                     if status == 200:
                         told = [body.get(name, "") for name in ("key", "subject", "text")]
-                        hook.keep(*told, body.get("alerts", []))
+                        hook.keep(*told, body.get("alerts", []), self.headers.get("Idempotency-Key", ""))
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

@@ -127,6 +127,7 @@ class Poster:
     def __init__(self, url: str) -> None:
         self._alertmanager = Alertmanager(url, 2.0)
         self._standing: dict[str, PostedAlert] = {}
+        self._last: dict[str, PostedAlert] = {}
         self._ended: dict[str, tuple[PostedAlert, float]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._repeat, daemon=True).start()
@@ -137,9 +138,15 @@ class Poster:
             if on:
                 self._standing[key] = PostedAlert(labels, {"description": "posted"}, now, now + timedelta(hours=1))
             elif key in self._standing:
-                began = self._standing.pop(key)
+                began = self._last[key] = self._standing.pop(key)
                 ended = PostedAlert(labels, began.annotations, began.starts, now)
                 self._ended[key] = (ended, time.monotonic())
+
+    def again(self, labels: Mapping[str, str]) -> None:
+        """What ended goes on, with the start that it had."""
+        key = repr(sorted(labels.items()))
+        with self._lock:
+            self._standing[key] = self._last[key]
 
     def _repeat(self) -> None:
         while True:

@@ -1,7 +1,8 @@
 """What was true, and what people were told of it: pure, on recorded times (Unix seconds).
 
 A beginning is owed when its condition held for its alert's `for` + 10 s while a detector and the journal lived and it
-was neither silenced nor in maintenance. An end is owed when nothing of the unit held for a while and both could see
+was neither silenced nor in maintenance; also when a critical one held for a minute while Prometheus and either the
+journal or Alertmanager lived. An end is owed when nothing of the unit held for a while and both could see
 it. An end is false when the condition had held without a break for a while before it was told.
 """
 
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 Span = tuple[float, float]
 PATIENCE_SECONDS = 10.0  # beyond an alert's `for`, in which a beginning must be told
 MERGED_SECONDS = 15.0  # beginnings of one unit that are closer are one
-END_SECONDS = 30.0  # of a gap in which an end must be told
+STAND_IN_SECONDS = 62.0  # in which Alertmanager itself tells of what is critical
+END_SECONDS = 20.0  # of a gap in which an end must be told
 FALSE_SECONDS = 15.0  # for which the condition must have held to make an end false
 
 
@@ -73,6 +75,7 @@ class Condition:
     seen: Sequence[Span]
     hold: float
     end_seen: Sequence[Span] | None = None  # as its beginning, when None
+    stand_in: Sequence[Span] = ()  # when Prometheus and any route lived
 
     @property
     def ends(self) -> Sequence[Span]:
@@ -100,8 +103,13 @@ class Verdict:
 
 def windows(condition: Condition) -> list[Span]:
     """From when to when a beginning was owed: the time in which it could be seen, of conditions that held enough."""
-    needed = condition.hold + PATIENCE_SECONDS
-    return [span for span in both(condition.held, condition.seen) if span[1] - span[0] >= needed]
+    quick = _long(both(condition.held, condition.seen), condition.hold + PATIENCE_SECONDS)
+    slow = _long(both(condition.held, condition.stand_in), STAND_IN_SECONDS)
+    return quick + slow
+
+
+def _long(spans: Sequence[Span], seconds: float) -> list[Span]:
+    return [span for span in spans if span[1] - span[0] >= seconds]
 
 
 def judge(conditions: Sequence[Condition], words: Sequence[Word], end: float) -> Verdict:
@@ -114,9 +122,9 @@ def judge(conditions: Sequence[Condition], words: Sequence[Word], end: float) ->
         inside = [(a, b, hold) for a, b, hold in owed if start <= a < stop]
         if inside:
             found.owed += 1
-            a, _, hold = inside[0]
+            a = min(b for _, b, _ in inside)
             calls = any(start <= word.at <= stop + PATIENCE_SECONDS and not word.is_end for word in told)
-            if not (calls or _is_firing(told, a + hold + PATIENCE_SECONDS)):
+            if not (calls or _is_firing(told, a)):
                 found.unheard.append((start, stop))
     _ends(found, conditions, told, held, end)
     return found

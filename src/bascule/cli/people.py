@@ -223,7 +223,7 @@ def notify_test(
 @takes_spec_first
 def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
     """List what a channel of a receiver does not have yet, with the reason; exit 1 if something is owed."""
-    owed = [each for each in journal(spec).deliveries() if each.result == "owed"]
+    owed = journal(spec).owed()
     rows = [each.model_dump(mode="json") if as_json else _owed(each) for each in owed]
     print_rows("owed notices", rows, as_json)
     raise typer.Exit(1 if owed else 0)

@@ -14,6 +14,7 @@ from bascule import slo, times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient
 from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
 from bascule.api.models.logs import LogLine, LogStats, Search
+from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, Incident
@@ -58,6 +59,7 @@ class JournalReading:
     incidents: tuple[Incident, ...] = ()
     timeline: tuple[TimelineAnswer, ...] = ()
     phase: PhaseAnswer | None = None
+    owed: tuple[DeliveryAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Parts:
             tuple(incident for incident in incidents if incident.severity != HEARTBEAT),
             tuple(_with_one_start(timeline)),
             self._incidents.phase(),
+            tuple(self._incidents.owed()),
         )
 
     def _beat(self) -> float:

@@ -207,6 +207,11 @@ def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: C
         """What is owed to each channel of each receiver, and what each has."""
         return readable(DeliveryAnswer, outbox.all(), "the record of deliveries")
 
+    @app.get("/api/owed")
+    def owed() -> list[DeliveryAnswer]:
+        """What a channel of a receiver does not have yet, the oldest first."""
+        return readable(DeliveryAnswer, [each.delivery() for each in outbox.owed()], "the record of deliveries")
+
     @app.get("/api/incidents/{identity}/summary", response_class=PlainTextResponse)
     def review(identity: Identity) -> PlainTextResponse:
         """The review as Markdown."""

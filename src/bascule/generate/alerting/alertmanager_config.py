@@ -20,7 +20,10 @@ from bascule.spec.quantities import format_duration, parse_moment
 MACHINE = "bascule-incidents"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
 GROUP_BY = ["alertname", "user_segment", "job"]
-_TITLE = "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
+_TITLE = (
+    '{{ if eq .Status "resolved" }}RESOLVED {{ end }}'
+    "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
+)
 _TEXT = (
     "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
     "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
