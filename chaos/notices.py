@@ -308,8 +308,8 @@ class Run:
                 switch.spans(end),
                 seen.get(alert, posted),
                 HOLDS[alert],
-                ends.get(alert, settled),
-                late if alert == "ServiceDown" else (),
+                end_seen=ends.get(alert, settled),
+                stand_in=late if alert == "ServiceDown" else (),
             )
             for (whose, alert), switch in self.conditions.items()
             if whose == unit

@@ -42,8 +42,12 @@ def _show_delivery_times(spec: Spec) -> None:
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
-    if stand_ins := told_without_journal(spec):
+    stand_ins = told_without_journal(spec)
+    if stand_ins:
         say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
+    elif spec.notify.receivers:
+        fix = "give a first step mail, Slack, PagerDuty or a webhook"
+        say(f"warning: nobody is told while the incident journal is down: {fix}")
 
 
 def _show_watcher(spec: Spec) -> None:
