@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from chaos.people import Hook
+from chaos.standin import Page
 
 from bascule import incidents
 from bascule.api import IncidentsClient, Tokens
@@ -44,9 +46,15 @@ class Rooms:
 
     def __init__(self, folder: Path, shop, people, judge, hook: Path):
         ports = {name: free() for name in ("incidents", "prometheus", "alertmanager")}
-        ports["judge"] = int(judge.target.rpartition(":")[2])
+        ports["judge"] = judge.port
         state, listed = folder / "state", ", ".join(f"{name}: {port}" for name, port in ports.items())
-        given = {"shop": shop.target, "people": people.url, "state": state, "hook": hook, "ports": listed}
+        given = {
+            "shop": f"127.0.0.1:{shop.port}",
+            "people": f"http://127.0.0.1:{people.port}/",
+            "state": state,
+            "hook": hook,
+            "ports": listed,
+        }
         self.path = folder / "spec.yaml"
         self.path.write_text(SPEC.format(**given))
         self.spec = parse(self.path.read_text())
@@ -83,28 +91,45 @@ class Rooms:
 
 
 @pytest.fixture
-def rooms(tmp_path, metrics_page, webhook):
-    shop, judge = metrics_page(), metrics_page("bascule_judge_last_tick_timestamp_seconds 1e12\n")
-    with Rooms(tmp_path, shop, webhook, judge, tmp_path / "share") as rooms:
-        yield rooms, shop, judge, webhook
+def page():
+    pages = []
+
+    def make(text=""):
+        pages.append(Page(free()))
+        pages[-1].text = text
+        return pages[-1]
+
+    yield make
+    for each in pages:
+        each.close()
 
 
-def alerts(webhook):
-    """What Alertmanager itself told."""
-    return [alert["labels"] for post in webhook.posts for alert in post.get("alerts", [])]
+@pytest.fixture
+def people():
+    hook = Hook("people", free(), lambda: 0.0)
+    hook.start()
+    yield hook
+    hook.stop()
+
+
+@pytest.fixture
+def rooms(tmp_path, page, people):
+    shop, judge = page(), page("bascule_judge_last_tick_timestamp_seconds 1e12\n")
+    with Rooms(tmp_path, shop, people, judge, tmp_path / "share") as rooms:
+        yield rooms, shop, judge, people
 
 
 @pytest.mark.parametrize("fault", ["ServiceDown", "CandidateWorse"])
 def test_while_the_journal_is_dead_the_first_step_hears_within_a_minute(rooms, eventually, fault):
     """From Alertmanager; and of the end once it is one, not when the journal comes back."""
-    house, shop, judge, webhook = rooms
+    house, shop, judge, people = rooms
     eventually(lambda: httpx.get(f"{house.spec.stack.url('prometheus')}/api/v1/rules", trust_env=False).is_success)
     begun = time.monotonic()
     if fault == "ServiceDown":
         shop.up = False
     else:
         judge.text += 'bascule_signal_alarm{signal="errors",user_segment="all"} 1\n'
-    eventually(lambda: any(labels.get("about") == fault for labels in alerts(webhook)), 90)
+    eventually(lambda: any(fault in str(told.direct) for told in people.told), 90)
     print(f"{fault}: told after {time.monotonic() - begun:.1f} s")
     assert time.monotonic() - begun < 60
 
@@ -135,11 +160,11 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
-def test_on_a_full_disk_nothing_moves_and_everyone_is_told(small_disk, metrics_page, webhook, eventually, tmp_path):
+def test_on_a_full_disk_nothing_moves_and_everyone_is_told(small_disk, page, people, eventually, tmp_path):
     """A move is written down before the hook runs, so that share and journal never differ; a fault is told from memory
     and written down once there is room."""
-    shop, judge = metrics_page(), metrics_page()
-    spec = Rooms(small_disk, shop, webhook, judge, tmp_path / "share").spec
+    shop, judge = page(), page()
+    spec = Rooms(small_disk, shop, people, judge, tmp_path / "share").spec
     stop = threading.Event()
     thread = threading.Thread(target=incidents.run, args=(spec, stop))
     thread.start()
@@ -155,7 +180,7 @@ def test_on_a_full_disk_nothing_moves_and_everyone_is_told(small_disk, metrics_p
         assert (tmp_path / "share").read_text().strip() == "0.1"
         assert client.phase().share == 0.1
         deliver(spec)
-        eventually(lambda: any("ServiceDown" in post.get("subject", "") for post in webhook.posts), 20)
+        eventually(lambda: any("ServiceDown" in told.subject for told in people.told), 20)
         ballast.unlink()
         eventually(lambda: httpx.get(f"{spec.stack.url('incidents')}/readyz", trust_env=False).is_success, 20)
     finally:
