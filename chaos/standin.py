@@ -136,7 +136,9 @@ class Poster:
         now, key = datetime.now(UTC), repr(sorted(labels.items()))
         with self._lock:
             if on:
-                self._standing[key] = PostedAlert(labels, {"description": "posted"}, now, now + timedelta(hours=1))
+                self._standing[key] = PostedAlert(
+                    labels, {"description": f"posted: {key}"}, now, now + timedelta(hours=1)
+                )
             elif key in self._standing:
                 began = self._last[key] = self._standing.pop(key)
                 ended = PostedAlert(labels, began.annotations, began.starts, now)
