@@ -59,7 +59,6 @@ class JournalReading:
     incidents: tuple[Incident, ...] = ()
     timeline: tuple[TimelineAnswer, ...] = ()
     phase: PhaseAnswer | None = None
-    owed: tuple[DeliveryAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,7 @@ class Parts:
         self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT, transport=transport)
         self.judge: Source[VerdictAnswer] = Source("judge", self._judge.verdict, said_at=_ticked)
         self.journal: Source[JournalReading] = Source("incidents", self._journal)
+        self.owed: Source[list[DeliveryAnswer]] = Source("owed", self._incidents.owed, interval=2.0)
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
@@ -97,7 +97,7 @@ class Parts:
 
     @property
     def all_sources(self) -> tuple[Source[Any], ...]:
-        return (*self.sources, self.slas, self.alerting)
+        return (*self.sources, self.slas, self.alerting, self.owed)
 
     def close(self) -> None:
         clients = (self._judge, self._incidents, self._reader, self._searcher, self.prometheus, self.alertmanager)
@@ -118,7 +118,6 @@ class Parts:
             tuple(incident for incident in incidents if incident.severity != HEARTBEAT),
             tuple(_with_one_start(timeline)),
             self._incidents.phase(),
-            tuple(self._incidents.owed()),
         )
 
     def _beat(self) -> float:

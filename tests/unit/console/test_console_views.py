@@ -417,7 +417,6 @@ def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
         known = {"key": "k", "receiver": "ada", "subject": "s", "result": "owed", "attempts": 3, "detail": "refused"}
         return DeliveryAnswer(**known, channel=channel, started=at, ended=at)
 
-    reading = JournalReading(owed=(owed("slack", 130), owed("slack", 60), owed("webhook", 2)))
-    (notice,) = unheard(said(reading), NOW)
+    (notice,) = unheard(said([owed("slack", 130), owed("slack", 60), owed("webhook", 2)]), NOW)
     assert (notice.title, notice.text) == ("ada has not got 2 notices (slack)", "refused")
     assert notice.age.startswith("for 2")

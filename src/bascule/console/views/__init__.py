@@ -59,7 +59,7 @@ def build(parts: Parts, now: float) -> ConsolePage:
     has_stopped = beat.at is not None and not beats(spec, beat, now)
     return ConsolePage(
         now=times.moment(now),
-        notices=[*notices(parts.sources, services, now), *unheard(journal, now)],
+        notices=[*notices(parts.sources, services, now), *unheard(parts.owed.reading, now)],
         verdict=verdict_view(spec, judge, steps.number, now),
         plan=steps,
         shares=share_rows(spec, traffic, steps.held, now),

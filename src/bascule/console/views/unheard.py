@@ -6,19 +6,18 @@ from collections.abc import Sequence
 
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console import figures
-from bascule.console.parts import JournalReading
 from bascule.console.sources import Reading
 from bascule.console.views.verdict import PageNotice
 
 OWED_SECONDS = 15.0  # from which a notice that is owed is shown
 
 
-def unheard(journal: Reading[JournalReading], now: float) -> list[PageNotice]:
+def unheard(owed: Reading[list[DeliveryAnswer]], now: float) -> list[PageNotice]:
     late: dict[tuple[str, str], list[DeliveryAnswer]] = {}
-    for each in journal.value.owed if journal.value is not None else ():
+    for each in owed.value or ():
         if now - each.started.timestamp() >= OWED_SECONDS:
             late.setdefault((each.receiver, each.channel), []).append(each)
-    return [_notice(receiver, channel, owed, now) for (receiver, channel), owed in late.items()]
+    return [_notice(receiver, channel, waiting, now) for (receiver, channel), waiting in late.items()]
 
 
 def _notice(receiver: str, channel: str, owed: Sequence[DeliveryAnswer], now: float) -> PageNotice:
