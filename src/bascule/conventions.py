@@ -531,6 +531,7 @@ class Alert(StrEnum):
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
     ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
+    WORKER_FAILING = "WorkerFailing"
     JUDGE_STUCK = "JudgeStuck"
     LABEL_VALUES_CAPPED = "LabelValuesCapped"
     RULES_FAILING = "RulesFailing"

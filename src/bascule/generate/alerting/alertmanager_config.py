@@ -112,7 +112,13 @@ def is_reachable(spec: Spec, name: str) -> bool:
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
-_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.ALERTS_UNHEARD, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
+_JOURNAL_MAY_BE_DEAD = (
+    Alert.ROLE_DOWN,
+    Alert.WORKER_FAILING,
+    Alert.ALERTS_UNHEARD,
+    Alert.NOTIFICATIONS_FAILING,
+    Alert.RULES_FAILING,
+)
 
 
 def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
