@@ -334,6 +334,9 @@ DETECTABLE_EFFECT = _role(
     ("signal", SEGMENT), "ratio",
 )
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
+VERDICT_CAUSE = _role(
+    "judge", "bascule_verdict_cause", "gauge", "1 for the cause of the present lack of data, else 0.", ("cause",), "1"
+)
 GATE_STATE = _role(
     "judge", "bascule_gate_state", "gauge", "1 for the state the gate is in, else 0.", ("gate", "state"), "1"
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bascule.conventions import PLANNED_SHARE
 from bascule.discover import propose, verify
 from bascule.generate import generate
 from bascule.prometheus import Prometheus
@@ -153,3 +154,21 @@ def test_a_selector_that_matches_nothing_is_told_with_what_is_wrong(scraped: Cal
         "empty requests_total matches series, but none of v2: see versions in the spec",
         "ok",
     }
+
+
+OF_V2 = """
+groups:
+- name: g
+  rules:
+  - {record: "a:b:c", expr: 'requests_total{version="v2"}'}
+"""
+
+
+@pytest.mark.parametrize(("share", "state"), [(0, "not_applicable"), (0.1, "empty")])
+def test_what_the_plan_gives_no_traffic_is_not_applicable_and_lacks_nothing(
+    scraped: Callable[..., Prometheus], share: float, state: str
+) -> None:
+    client = scraped(shop=f'requests_total{{version="v1"}} 5\n{PLANNED_SHARE.name} {share}\n')
+    spec = parse(SELECTS.format(old='version="v1"', new='version="v2"', code="5.."))
+    found = verify(spec, {"prometheus/rules/r.yml": OF_V2}, client)
+    assert [f.state for f in found if f.where.endswith("record a:b:c")] == [state]

@@ -160,9 +160,9 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
-def test_on_a_full_disk_nothing_moves_and_everyone_is_told(small_disk, page, people, eventually, tmp_path):
-    """A move is written down before the hook runs, so that share and journal never differ; a fault is told from memory
-    and written down once there is room."""
+def test_on_a_full_disk_nothing_moves_forward_and_everyone_is_told(small_disk, page, people, eventually, tmp_path):
+    """A move forward is written down before the hook runs, so that share and journal never differ; the way back is never
+    refused; a fault is told from memory and written down once there is room."""
     shop, judge = page(), page()
     spec = Rooms(small_disk, shop, people, judge, tmp_path / "share").spec
     stop = threading.Event()
@@ -171,14 +171,16 @@ def test_on_a_full_disk_nothing_moves_and_everyone_is_told(small_disk, page, peo
     client = IncidentsClient(spec)
     try:
         eventually(answers(f"{spec.stack.url('incidents')}/health"), 20)
-        client.set_phase(1, "ada", "go", 0.1)
+        client.set_phase(1, "ada", "go", 0.1, force=True)
         ballast = fill(small_disk)
         with pytest.raises(BasculeError):
             note_until_refused(client)
         with pytest.raises(BasculeError):
-            client.set_phase(1, "ada", "more", 0.5)
+            client.set_phase(1, "ada", "more", 0.5, force=True)
         assert (tmp_path / "share").read_text().strip() == "0.1"
         assert client.phase().share == 0.1
+        client.set_phase(0, "ada", "back")
+        assert (tmp_path / "share").read_text().strip() == "0"
         deliver(spec)
         eventually(lambda: any("ServiceDown" in told.subject for told in people.told), 20)
         ballast.unlink()
@@ -189,6 +191,7 @@ def test_on_a_full_disk_nothing_moves_and_everyone_is_told(small_disk, page, peo
         thread.join(20)
     journal = Store(spec.stack.state / incidents.STORE_FILE, time.time())
     assert [each.alert for each in journal.incidents()] == ["ServiceDown"]
+    assert journal.phase().share == 0
     journal.close()
 
 

@@ -17,6 +17,7 @@ from bascule.prometheus import NO_DATA, Prometheus, Sample
 from bascule.spec import Matcher, Selector
 from bascule.spec.clashes import OWN_JOBS
 from bascule.spec.selector import parse_matchers
+from bascule.units import Dimension, unit_in_name, unit_of
 
 _STATUS = (
     "status",
@@ -207,7 +208,9 @@ def requests_of(there: list[Family]) -> Family | None:
 
 def latency_of(there: list[Family]) -> Family | None:
     """The histogram (by its `_count`) of times to answer."""
-    times = re.compile(r"(duration|latency|response_time|request_time|_seconds|_milliseconds)")
+    times = re.compile(
+        r"(duration|latency|response_time|request_time|_seconds|_milliseconds|_microseconds|_nanoseconds)"
+    )
     return _best(there, lambda name: name.endswith("_count") and bool(times.search(name)))
 
 
@@ -249,8 +252,7 @@ def _ratio(name: str, why: str, side: str, events: Selector, total: Family, bett
 
 def _latency(family: Family) -> Proposed:
     base = family.name.removesuffix("_count")
-    unit = "milliseconds" if re.search(r"(_milliseconds|_ms)$", base) else "seconds"
-    lines = ("kind: histogram", f"metric: {quoted(Selector(base))}", f"unit: {unit}", *_strata(family))
+    lines = ("kind: histogram", f"metric: {quoted(Selector(base))}", f"unit: {_unit(family)}", *_strata(family))
     return Proposed("latency", f"found: {family.name}", lines)
 
 
@@ -379,7 +381,11 @@ def _bound(prometheus: Prometheus, latency: Family, versions: Found) -> str | No
     found = prometheus.scalar(f"histogram_quantile(0.95, sum by (le) (rate({buckets}[5m])))")
     if found is NO_DATA or not isinstance(found, float) or not math.isfinite(found) or found <= 0:
         return None
-    if re.search(r"(_milliseconds|_ms)$", latency.name.removesuffix("_count")):
-        return f"{1.5 * found:.2g}"
-    step = 10 ** (math.floor(math.log10(found * 1500)) - 1)
-    return f"{math.ceil(found * 1500 / step) * step:g}ms"
+    milliseconds = 1500 * unit_of(_unit(latency)).to_base(found)
+    step = 10 ** (math.floor(math.log10(milliseconds)) - 1)
+    return f"{math.ceil(milliseconds / step) * step:.12g}ms"
+
+
+def _unit(latency: Family) -> str:
+    """Of its name; seconds, as Prometheus' own conventions have it, where the name tells none."""
+    return unit_in_name(latency.name.removesuffix("_count")) or Dimension.TIME

@@ -58,12 +58,12 @@ def _and_le(by: str) -> str:
 
 def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:
     """The same of a distribution of times, in seconds whatever the signal's unit is."""
-    value, scale = quantile(amount, signal.buckets, q, by), signal.seconds_per_unit
+    value, scale = quantile(amount, signal.buckets, q, by), signal.measured_in.scale
     return value if scale == 1 else f"{scale:g} * {value}"
 
 
 def bad_events(total: Amount, signal: Signal, bound: float | None = None) -> str:
-    """Bad events in all: those declared, those that are not good, or those that took longer than `bound` (seconds).
+    """Bad events in all: those declared, those that are not good, or those above `bound` (in base units).
 
     `total`: a counter's growth in all. Raises ValueError for a signal that has no such events.
     """
@@ -75,7 +75,7 @@ def bad_events(total: Amount, signal: Signal, bound: float | None = None) -> str
             bad = f"clamp_min({everything} - ({total(signal.events)} or 0 * {everything}), 0)"
             return f"{bad} or 0 * {everything}"
         case HistogramSignal() if bound is not None:
-            within = total(signal.buckets.where(bucket_under(bound / signal.seconds_per_unit)))
+            within = total(signal.buckets.where(bucket_under(signal.measured_in.of_base(bound))))
             return f"clamp_min({total(signal.all_events)} - {within}, 0)"
     raise ValueError(f"a {signal.kind} signal has no bad events without a bound")
 

@@ -15,6 +15,7 @@ from bascule.sla.counts import GrowthCounts
 from bascule.sla.pieces import Floats, Pieces
 from bascule.sla.report import Assessment, Burn, ErrorBudget, Moment, Point, SlaOutcome, Standing, WindowFigure
 from bascule.slo import BURN_SECONDS, EXACT, Goal
+from bascule.units import Unit
 
 _WORST_MOMENTS: Final = 5
 WORST_FIRST: Final = (
@@ -42,9 +43,9 @@ class Events:
         return cls(whole.pieces, everything - some if part_is_bad else some, everything)
 
     @classmethod
-    def of_buckets(cls, counts: GrowthCounts, limit: float, seconds_per_unit: float) -> Events:
-        """`limit` in seconds; the bounds of `counts` in a unit of their own."""
-        buckets = {_seconds(bound, seconds_per_unit): counts.at_bound(bound).total for bound in counts.bounds}
+    def of_buckets(cls, counts: GrowthCounts, limit: float, unit: Unit) -> Events:
+        """`limit` in base units; the bounds of `counts` in `unit`."""
+        buckets = {unit.to_base(bound): counts.at_bound(bound).total for bound in counts.bounds}
         total = buckets.get(math.inf, np.zeros(len(counts.pieces)))
         return cls(counts.pieces, under(buckets, limit, total), total, buckets)
 
@@ -62,11 +63,6 @@ class Events:
         if self.buckets:
             return quantile(goal.quantile, {bound: float(row[window].sum()) for bound, row in self.buckets.items()})
         return goal.shown(good)
-
-
-def _seconds(bound: float, per_unit: float) -> float:
-    """Free of what the multiplication of decimal fractions leaves behind: 35 ms are 0.035 s."""
-    return bound if math.isinf(bound) else float(f"{bound * per_unit:.12g}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,18 +109,18 @@ def comparisons(data: Data) -> Iterator[Comparison]:
 
 
 def _comparison(data: Data, measure: str, signal: SignalPart, table: Cells, of: Statistic) -> Comparison:
-    """Times in seconds, whatever the signal's unit is."""
+    """In base units, whatever the signal's unit is."""
     baseline, candidate = data.spec.versions.both
 
     def statistic(weighted: Iterable[tuple[Cell, float]]) -> float | None:
         value = of(weighted)
-        return None if value is None else value * signal.seconds_per_unit
+        return None if value is None else signal.measured_in.to_base(value)
 
     low, high = standardised(table, data.spec.versions.both, statistic)
     strata = tuple(_stratum(segment, row, baseline, candidate, statistic) for segment, row in sorted(table.items()))
     return Comparison(
         measure=measure,
-        unit="seconds" if signal.is_time else signal.unit,
+        unit=signal.measured_in.base,
         better=signal.better,
         baseline=low if low is not None else crude(table, baseline, statistic),
         candidate=high if high is not None else crude(table, candidate, statistic),

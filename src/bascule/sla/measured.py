@@ -179,7 +179,7 @@ def events_of(data: Data, signal: SignalPart, goal: Goal, **where: str) -> Event
     """Good events and all events of some versions, segments or partners."""
     total = data.total(signal).where(**where)
     if signal.buckets is not None:
-        return Events.of_buckets(total, goal.bound, signal.seconds_per_unit)
+        return Events.of_buckets(total, goal.bound, signal.measured_in)
     assert signal.numerator is not None
     part = data.counts(signal.numerator, signal.all_events).where(**where)
     return Events.of_part(part, total, part_is_bad=signal.counts_bad)

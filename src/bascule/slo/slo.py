@@ -146,10 +146,10 @@ class EventSlo(Slo):
 
     @cached_property
     def bound(self) -> float | None:
-        """The limit of a time in the signal's own unit, as its buckets have it."""
+        """The limit of a distribution in the signal's own unit, as its buckets have it."""
         if self.signal.buckets is None or self.goal.limit is None:
             return None
-        return float(f"{self.goal.limit / self.signal.seconds_per_unit:.12g}")
+        return self.signal.measured_in.of_base(self.goal.limit)
 
     @property
     def versions(self) -> tuple[str, ...]:

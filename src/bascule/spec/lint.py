@@ -69,6 +69,10 @@ def _role(name: str, signal: Signal, holders: dict[Role, str]) -> Iterator[Findi
     if kind is not None and not isinstance(signal, kind):
         wanted = "ratio" if kind is RatioSignal else "histogram"
         yield Finding(key, f"the role {role} needs a {wanted} signal", f"declare a {wanted}, or remove the role")
+    elif role is Role.LATENCY and not signal.is_time:
+        yield Finding(
+            key, f"the role latency needs a time, and {name} is in {signal.unit!r}", "write its unit: seconds"
+        )
     elif holders.setdefault(role, name) != name:
         yield Finding(key, f"{holders[role]!r} already has the role {role}", "give it to one of the two")
 

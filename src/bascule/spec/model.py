@@ -49,9 +49,11 @@ from bascule.spec.quantities import (
     ThresholdField,
     parse_moment,
 )
+from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Role, Signal, SignalPart
+from bascule.units import Dimension, Unit, unit_of
 
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
@@ -374,43 +376,6 @@ class Logs(Part):
         return named
 
 
-class Slack(Part):
-    url_file: Path
-
-
-class Email(Part):
-    to: list[str]
-    smtp: str
-    sender: str = "bascule@localhost"
-    username: str | None = None
-    password_file: Path | None = None
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    ca_file: Path | None = None  # of a private certificate authority
-
-
-class Webhook(Part):
-    url: Url
-
-
-class PagerDuty(Part):
-    routing_key_file: Path
-    url: Url | None = None  # another address that takes its events
-
-
-class AppriseUrl(Part):
-    """Teams, ntfy, Telegram and more: an Apprise address, which holds secrets and so stands in a file."""
-
-    url_file: Path
-
-
-class Receiver(Part):
-    slack: Slack | None = None
-    email: Email | None = None
-    webhook: Webhook | None = None
-    pagerduty: PagerDuty | None = None
-    apprise: AppriseUrl | None = None
-
-
 class EscalationStep(Part):
     after: Duration
     to: str
@@ -583,7 +548,7 @@ class Spec(Part):
     @property
     def rollback_command(self) -> str:
         """What a person types, in any folder, to send all traffic to the baseline."""
-        return f"bascule phase set 0 --spec {shlex.quote(self.source)} --who NAME --why REASON"
+        return f"bascule rollback --spec {shlex.quote(self.source)} --who NAME"
 
     @cached_property
     def signal_roles(self) -> dict[str, Role]:
@@ -610,9 +575,13 @@ class Spec(Part):
     def patience(self) -> float:
         """Seconds after which a client that leaves without its answer counts as an error: ten times the p99 target."""
         latency = self.latency
-        if latency is None or latency.signal.unit != "seconds":
-            return PATIENCE_SECONDS
-        return 10 * latency.signal.targets.get("p99", PATIENCE_SECONDS / 10)
+        longest = latency and latency.signal.quantile_targets.get("p99")
+        return 10 * latency.signal.measured_in.to_base(longest) if latency and longest else PATIENCE_SECONDS
+
+    def unit_of(self, measure: str) -> Unit:
+        """The unit of what a gate or a trigger looks at: `errors`, `latency.p95`, `availability`."""
+        signal = self.signals.get(measure.partition(".")[0])
+        return signal.measured_in if signal is not None else unit_of(Dimension.SHARE)
 
     @property
     def accuracy(self) -> Named[RatioSignal] | None:

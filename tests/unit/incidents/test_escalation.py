@@ -14,7 +14,8 @@ from bascule.incidents.guidance import Guidance
 from bascule.incidents.model import Notification, PhaseStep
 from bascule.incidents.store import Store
 from bascule.spec import built_in_text, load
-from bascule.spec.model import EscalationStep, Notify, Receiver, Webhook
+from bascule.spec.model import EscalationStep, Notify
+from bascule.spec.receivers import Receiver, Webhook
 
 MINUTE, HOUR = 60.0, 3600.0
 LEVELS = ("first", "second", "third", "management")
@@ -295,7 +296,7 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     house.fire("later", alertname="ServiceDown", job="redis")
     house.fire("own", alertname="RoleDown", job="bascule-judge")
     house.tick()
-    command = f"roll back: bascule phase set 0 --spec '{file}' --who NAME --why REASON"
+    command = f"roll back: bascule rollback --spec '{file}' --who NAME"
     alerts = (subject.rpartition(": ")[2] for subject in house.subjects)
     by_alert = dict(zip(alerts, map(str.splitlines, house.texts), strict=True))
     assert by_alert["ServiceDown"][:2] == [told, command]

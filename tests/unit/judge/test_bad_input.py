@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
+import pretended_journal
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 from bascule import judge
 from bascule.cli import output
 from bascule.cli.commands import app
-from bascule.judge import PlanStep
+from bascule.judge import PlanStep, PresentStep
 from bascule.processes import ports
 
 START = 1_000_000.0
@@ -57,7 +59,11 @@ def gate(tmp_path, monkeypatch):
     def call(shops) -> Result:
         path = tmp_path / "spec.yaml"
         path.write_text(shops.spec + f"stack: {{ports: {{judge: {ports.free()}}}}}\n")
-        monkeypatch.setattr(sys.modules[judge.gate.__module__], "Prometheus", lambda url: shops.prometheus)
+        asking = sys.modules[judge.gate.__module__]
+        monkeypatch.setattr(asking, "Prometheus", lambda url, within: shops.prometheus)
+        step = shops.prometheus.plan.number, shops.prometheus.plan.started
+        journal = partial(pretended_journal.client, step=step)
+        monkeypatch.setattr(asking, "PresentStep", lambda spec: PresentStep(spec, journal(spec)))
         output.out.file = None
         return CliRunner().invoke(app, ["gate", str(path), "--json"])
 

@@ -9,6 +9,7 @@ import pytest
 
 from bascule.conventions import State, Verdict
 from bascule.judge import Alarm, JointLook, PhaseEngine, PlanStep, Schema
+from bascule.states import Cause, Missing
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -204,7 +205,7 @@ def test_a_signal_with_a_problem_is_no_data_and_says_which(bench):
     b = bench()
     b.history(60)
     b.run(60)
-    outcome = b.outcome(problems={"errors": "no series of http_request_total"})
+    outcome = b.outcome(problems={"errors": Missing(Cause.NO_SERIES, "no series of http_request_total")})
     line = next(line for line in outcome.lines if line.signal == "errors" and line.segment == "all")
     assert line.state is State.NO_DATA
     assert "no series of http_request_total" in line.text

@@ -128,13 +128,13 @@ def test_reading_the_same_samples_again_adds_nothing():
 def test_values_no_counter_can_have_are_left_out_and_named(absurd):
     reader = Read(series([(1, 0), (2, absurd), (3, 7)]))
     assert reader.total() == 7
-    assert "no counter can have" in reader.problems["errors"].what
+    assert "no counter can have" in reader.problems["errors"].what.text
 
 
 def test_a_series_that_matches_both_versions_is_named():
     spec = parse(SPEC.replace("{label: version, baseline", "{select: {v1: 'job=\"j\"', v2: 'job=~\"j|k\"'}, baseline"))
     reader = Read(series([(1, 0), (2, 5)]), schema=Schema(spec, {"latency": ()}))
-    assert "both versions" in reader.problems["errors"].what
+    assert "both versions" in reader.problems["errors"].what.text
 
 
 def test_a_leap_no_service_can_make_is_left_out():

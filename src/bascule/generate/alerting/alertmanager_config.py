@@ -14,20 +14,23 @@ from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import Alert, Severity
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
-from bascule.spec.model import SWITCH, Email, Maintenance, Receiver
+from bascule.spec.model import SWITCH, Maintenance
 from bascule.spec.quantities import format_duration, parse_moment
+from bascule.spec.receivers import AlertTexts, Receiver
 
 MACHINE = "bascule-incidents"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
-GROUP_BY = ["alertname", "user_segment", "job"]
-_TITLE = (
-    '{{ if eq .Status "resolved" }}RESOLVED {{ end }}'
-    "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
-)
-_TEXT = (
-    "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
-    "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
-    "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
+GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal cannot tell
+_TEXTS = AlertTexts(
+    title=(
+        '{{ if eq .Status "resolved" }}RESOLVED {{ end }}'
+        "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
+    ),
+    text=(
+        "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
+        "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
+        "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
+    ),
 )
 
 
@@ -149,37 +152,10 @@ def _muted_services(spec: Spec, everywhere: list[str]) -> Iterator[dict[str, Any
 
 
 def _receiver(name: str, receiver: Receiver) -> dict[str, Any]:
-    return without_empty(
-        {
-            "name": name,
-            "slack_configs": [_slack(str(receiver.slack.url_file))] if receiver.slack else [],
-            "email_configs": _emails(receiver.email) if receiver.email else [],
-            "webhook_configs": [{"url": receiver.webhook.url, "send_resolved": True}] if receiver.webhook else [],
-            "pagerduty_configs": [_pagerduty(str(receiver.pagerduty.routing_key_file))] if receiver.pagerduty else [],
-        }
-    )
-
-
-def _slack(url_file: str) -> dict[str, Any]:
-    return {"api_url_file": url_file, "send_resolved": True, "title": _TITLE, "text": _TEXT}
-
-
-def _pagerduty(key_file: str) -> dict[str, Any]:
-    return {"routing_key_file": key_file, "send_resolved": True, "description": _TITLE}
-
-
-def _emails(email: Email) -> list[dict[str, Any]]:
-    shared = {
-        "from": email.sender,
-        "smarthost": email.smtp,
-        "auth_username": email.username,
-        "auth_password_file": str(email.password_file) if email.password_file else None,
-        "require_tls": False if email.tls != "starttls" else None,  # by default it does
-        "tls_config": {"ca_file": str(email.ca_file)} if email.ca_file else None,
-        "send_resolved": True,
-        "headers": {"Subject": _TITLE},
-    }
-    return [without_empty({"to": address, **shared}) for address in email.to]
+    found: dict[str, Any] = {"name": name}
+    for channel in receiver.channels.values():
+        found |= channel.alertmanager(_TEXTS)
+    return found
 
 
 # ---------------------------------------------------------------- maintenance windows

@@ -92,7 +92,7 @@ def _awful(spec: Spec, name: str) -> float:
     """A level that breaks every target and trigger of the signal."""
     signal = spec.signals[name]
     if signal.buckets is not None:
-        return _AWFUL_SECONDS / signal.seconds_per_unit
+        return signal.measured_in.of_base(_AWFUL_SECONDS)
     if signal.better == "higher":
         return 0.1
     return 0.9 if signal.is_share else 1e6

@@ -143,7 +143,7 @@ def _same_versions(spec: Spec, scene: Scene) -> tuple[dict[str, str], tuple[Chec
             if accuracy:
                 scene = scene.set(accuracy.name, max(0.9 - index / 10, 0.1), version, segment)
             if latency:
-                scene = scene.set(latency.name, 0.04 / latency.signal.seconds_per_unit, version)
+                scene = scene.set(latency.name, latency.signal.measured_in.of_base(0.04), version)
         scene = replace(scene, actual={**scene.actual, segment: 0.8 / (index + 1)})
     wanted = (
         (errors, Named.ERROR_RATE_COMPARISON, 0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bascule.generate.alerting.alertmanager_config import is_reachable
 from bascule.spec import Spec
 from bascule.spec.model import SWITCH
+from bascule.spec.receivers import Webhook
 from bascule.transport import is_local
 
 _ASKED = (
@@ -19,6 +20,6 @@ def lacks_watcher(spec: Spec) -> str:
         return f"nobody notices when this machine or its alerting stops: {_ASKED}"
     if not is_reachable(spec, SWITCH):
         return f"Alertmanager has no channel to {SWITCH}: {_ASKED}"
-    if receiver.webhook is not None and is_local(receiver.webhook.url):
+    if any(isinstance(each, Webhook) and is_local(each.url) for each in receiver.channels.values()):
         return f"{SWITCH} is on this machine and stops with it: {_ASKED}"
     return ""

@@ -161,10 +161,8 @@ def _alertmanager(spec: Spec) -> Service:
 
 def _secret_mounts(spec: Spec) -> list[str]:
     """The receivers' secret files, where the configuration names them."""
-    receivers = spec.notify.receivers.values()
-    found = [r.slack.url_file for r in receivers if r.slack]
-    found += [r.pagerduty.routing_key_file for r in receivers if r.pagerduty]
-    found += [r.email.password_file for r in receivers if r.email and r.email.password_file]
+    channels = [channel for each in spec.notify.receivers.values() for channel in each.channels.values()]
+    found = [file for channel in channels for file in channel.secret_files]
     return [f"{path}:{path}:ro" for path in dict.fromkeys(map(str, found))]
 
 

@@ -27,7 +27,24 @@ from bascule.spec.uses import partner_label, uses_instrument
 BOARDS = ("executive", "technical", "business", "sla", "infrastructure", "logs", "judge", "segments")
 EACH_SIGNAL = "each signal"  # in a row, instead of a panel's name
 _VERSION = 'version=~"$version"'
-_GRAFANA_UNITS = {"seconds": "s", "milliseconds": "ms", "microseconds": "µs", "nanoseconds": "ns"}
+_GRAFANA_UNITS = {
+    "seconds": "s",
+    "milliseconds": "ms",
+    "microseconds": "µs",
+    "nanoseconds": "ns",
+    "minutes": "m",
+    "hours": "h",
+    "days": "d",
+    "ratio": "percentunit",
+    "percent": "percent",
+    "bytes": "decbytes",
+    "kilobytes": "deckbytes",
+    "megabytes": "decmbytes",
+    "gigabytes": "decgbytes",
+    "kibibytes": "kbytes",
+    "mebibytes": "mbytes",
+    "gibibytes": "gbytes",
+}
 Values = Mapping[str, Any]
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
 from bascule.conventions import certificate_job, probe_job
-from bascule.generate.prometheus.instrument_config import latency_bounds
 from bascule.generate.prometheus.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import Signal
 from bascule.spec.uses import uses_instrument
+from bascule.spec.wanted_bounds import bounds_wanted
 
 STEP_SECONDS = 30  # two samples at least in a minute
 STEPS = 40  # twenty minutes
@@ -124,8 +124,8 @@ class Scene:
         events = self.requests_per_second * STEP_SECONDS * self.share_of(version, segment)
         found: dict[tuple[str, Labels], float] = {}
         told: set[str] = set()  # metrics of earlier signals: several may count the same requests
-        for name, signal in sorted(self.spec.signals.items(), key=lambda item: the_rest(item[1]) is None):
-            counters = list(self._events(signal, events, self.level(name, version, segment)))
+        for name in sorted(self.spec.signals, key=lambda each: the_rest(self.spec.signals[each]) is None):
+            counters = list(self._events(name, events, self.level(name, version, segment)))
             for selector, step in counters:
                 if selector.metric not in told:
                     found[self._series(selector, version, segment)] = step
@@ -135,10 +135,11 @@ class Scene:
             found.setdefault(self._series(selector, version, segment), events * share)
         return found
 
-    def _events(self, signal: Signal, events: float, level: float) -> Iterator[tuple[Selector, float]]:
+    def _events(self, name: str, events: float, level: float) -> Iterator[tuple[Selector, float]]:
         """The counters of one signal, each with its increase in a step."""
+        signal = self.spec.signals[name]
         if signal.buckets is not None:
-            yield from self._buckets(signal.buckets, events, level)
+            yield from self._buckets(name, signal.buckets, events, level)
         summed, rest = signal.numerator or _sum_of(signal), the_rest(signal)
         if rest is None and signal.all_events is not None:
             yield signal.all_events, events
@@ -147,10 +148,10 @@ class Scene:
         if rest is not None:
             yield rest, events * (1 - level)
 
-    def _buckets(self, buckets: Selector, events: float, time: float) -> Iterator[tuple[Selector, float]]:
+    def _buckets(self, name: str, buckets: Selector, events: float, time: float) -> Iterator[tuple[Selector, float]]:
         """Every observation in the bucket that ends at `time`."""
-        for bound in sorted({*latency_bounds(self.spec), time / 2, time}):
-            yield buckets.where(le=f"{bound:g}"), events if bound >= time else 0
+        for bound in sorted({*bounds_wanted(self.spec, name), time / 2, time}):
+            yield buckets.where(le=f"{bound:.12g}"), events if bound >= time else 0
         yield buckets.where(le="+Inf"), events
 
     def _series(self, selector: Selector, version: str, segment: str) -> tuple[str, Labels]:
@@ -231,7 +232,7 @@ def healthy(signal: Signal, candidate: bool) -> float:
     if signal.is_share:
         return 0.0002 if signal.better == "lower" else 0.955 if candidate else 0.82
     if signal.buckets is not None:
-        return (0.02 if candidate else 0.03) / signal.seconds_per_unit
+        return signal.measured_in.of_base(0.02 if candidate else 0.03)
     gain = 1.2 if signal.better == "higher" else 1 / 1.2
     return (signal.level_target or 100.0) * (gain if candidate else 1.0)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from bascule import slo
 from bascule.alerts import Alerting, alerting
+from bascule.alerts.figures import value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.generate.prometheus.rules import Recording
 from bascule.slo import AvailabilitySlo, EventSlo, Slo, Tier
@@ -104,10 +105,11 @@ def _near_its_limit(each: EventSlo, bound: float) -> Alerting:
         each.spec,
         f"{Alert.SLA_AT_RISK}.time",
         sla=each.name,
-        near=f"histogram_quantile({share:g}, {buckets}) > {states.warning * bound:g} <= {bound:g}\n"
+        near=f"histogram_quantile({share:g}, {buckets}) > {states.warning * bound:.12g} <= {bound:.12g}\n"
         f"and on ()\n{events} >= {10 * each.least_events:g}",
         share=share,
-        limit=format_duration(each.goal.bound),
+        limit=written(each.goal.bound, each.goal.unit),
+        figure=value_in(each.signal.unit),
         bound=bound,
         recovery=format_duration(states.recovery),
         where=f'signal="{signal}",version="{each.spec.versions.candidate}"',

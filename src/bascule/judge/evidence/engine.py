@@ -127,6 +127,14 @@ class PhaseEngine:
 
     # ------------------------------------------------------------ alarms
 
+    def adopt(self, alarms: Iterable[Alarm]) -> None:
+        """Alarms that stood before, as an earlier judge raised them; one of our own of the same comparison counts."""
+        known = set(self.schema.cells)
+        for alarm in alarms:
+            if alarm.cell in known:
+                self.standing.setdefault(alarm.cell, alarm)
+        self._withdraw(self.plan.started)
+
     def _raise(self, time: float) -> None:
         over = (self.distance >= 0) & (self.recent.increase() >= self.margins)
         if not over.any():

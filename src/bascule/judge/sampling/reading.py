@@ -18,20 +18,21 @@ from bascule.judge.sampling.schema import CounterFeed, Schema
 from bascule.judge.sampling.table import HUGE, Instances, News, SeriesTable
 from bascule.prometheus import Matrix, Prometheus
 from bascule.spec.counters import EVENTS
+from bascule.states import Cause, Missing
 
 OVERLAP_SECONDS = 15.0  # read again at most, for scrapes may come late
 ASKED_AT_ONCE = 2
 JUST_BEFORE = 0.001  # Prometheus 3 leaves out the sample at which a range begins
-SHARED = "its selector matches the same series for both versions"
-ABSURD = "its series gave values that no counter can have (NaN, infinite or negative)"
-LEAP = f"its counters grew by more than {HUGE:.0e} between two scrapes"
+SHARED = Missing(Cause.UNPROVEN, "its selector matches the same series for both versions")
+ABSURD = Missing(Cause.IMPOSSIBLE_VALUES, "its series gave values that no counter can have (NaN, infinite or negative)")
+LEAP = Missing(Cause.IMPOSSIBLE_VALUES, f"its counters grew by more than {HUGE:.0e} between two scrapes")
 
 
 @dataclass(frozen=True)
 class Trouble:
     """What is wrong with a signal's series, and when it was last so (Unix seconds; infinity: until it is fixed)."""
 
-    what: str
+    what: Missing
     time: float
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bascule.judge.layout import Floats
+from bascule.states import Missing
 
 _NOTHING = (np.empty(0), np.empty(0))
 
@@ -31,5 +32,5 @@ class Surroundings:
     now: float
     sights: tuple[Sight, Sight]
     availability: tuple[Floats, Floats] = _NOTHING
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, Missing] = field(default_factory=dict)
     stale: float = 5.0

@@ -18,6 +18,7 @@ from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
 from bascule.judge.texts import span_text
+from bascule.states import Cause, Missing
 
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
@@ -41,26 +42,32 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
-    facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
+    unseen = missing or tuple(_unseen(line) for line in lines if line.state is State.NO_DATA and line.required)
+    facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, unseen, _most_events(lines))
     return JudgeOutcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)
+
+
+def _unseen(line: SignalComparison) -> Missing:
+    return Missing(line.cause or Cause.NO_SERIES, line.text)
 
 
 def _most_events(lines: Iterable[SignalComparison]) -> float:
     return max((line.reading.events_candidate for line in lines if line.segment == TOTAL_SEGMENT), default=0.0)
 
 
-def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[str, ...]:
+def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
     """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
     if engine.plan.started > around.now + CLOCK_SECONDS:
         ahead = span_text(engine.plan.started - around.now)
-        return (f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart.",)
+        what = f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart."
+        return (Missing(Cause.CLOCK, what),)
     share = engine.plan.share(TOTAL_SEGMENT)
     wanted = (share is None or share < 1, share is None or share > 0)
     both = engine.schema.spec.versions.both
     return tuple(
-        text
+        missing
         for version in (BASELINE, CANDIDATE)
-        if wanted[version] and (text := unseen_text(both[version], around.sights[version], around))
+        if wanted[version] and (missing := unseen(both[version], around.sights[version], around))
     )
 
 
@@ -83,7 +90,15 @@ def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundi
         detectable_ratio=engine.detectable_ratio(cell, pair, around.now) if is_cheap else None,
         required=signal.has_bad_events and not is_inner,
     )
-    return replace(line, text=comparison_text(line, around.problems.get(name, "")))
+    problem = around.problems.get(name)
+    cause = _cause(engine, cell, problem, around) if state is State.NO_DATA else None
+    return replace(line, text=comparison_text(line, problem.text if problem else ""), cause=cause)
+
+
+def _cause(engine: PhaseEngine, cell: Cell, problem: Missing | None, around: Surroundings) -> Cause:
+    if problem is not None:
+        return problem.cause
+    return Cause.NO_TRAFFIC if engine.is_quiet(cell, around.now) else Cause.TOO_FEW
 
 
 def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surroundings, missing: bool) -> State:
@@ -95,11 +110,11 @@ def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surr
     return State.BAD if cell in engine.standing else State.OK
 
 
-def unseen_text(version: str, sight: Sight, around: Surroundings) -> str:
-    """Why a version counts as not seen; empty when it is seen."""
+def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
+    """Why a version counts as not seen; None when it is seen."""
     if sight.up == 0:
-        return f"{version} is down: its scrapes fail."
+        return Missing(Cause.SCRAPE_FAILING, f"{version} is down: its scrapes fail.")
     if sight.newest == -math.inf:
-        return f"No series of {version} has been seen."
+        return Missing(Cause.NO_SERIES, f"No series of {version} has been seen.")
     age = around.now - sight.newest
-    return f"No sample of {version} for {age:.0f} s." if age > around.stale else ""
+    return Missing(Cause.STALE, f"No sample of {version} for {age:.0f} s.") if age > around.stale else None

@@ -21,6 +21,7 @@ from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.statistics.history import LOOKBACK_SECONDS
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
+from bascule.states import Cause, Missing
 
 PIECE_SECONDS, FIRST_SECONDS = 600.0, 15.0  # of history asked for at once
 MOST_SAMPLES = 2e6  # in a piece
@@ -57,7 +58,7 @@ class PhaseWatch:
         self._read_until = -math.inf
         self._reach = reach
         self._selectors_checked = -math.inf
-        self._misnamed: dict[str, str] = {}
+        self._misnamed: dict[str, Missing] = {}
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -136,14 +137,15 @@ class PhaseWatch:
             return
         self._selectors_checked = now
         self._misnamed = {
-            feed.signal: f"no series of {feed.counter.selector.metric}"
+            feed.signal: Missing(Cause.NO_SERIES, f"no series of {feed.counter.selector.metric}")
             for feed in self.reader.silent_feeds()
             if not self._is_exported(feed.counter.selector.metric, now)
         }
         for version, name in enumerate(self.spec.versions.both):
             if self._is_expected(version):
                 for feed in self.reader.missing_feeds(version):
-                    self._misnamed[feed.signal] = f"no series of {feed.counter.selector} of {name}"
+                    what = f"no series of {feed.counter.selector} of {name}"
+                    self._misnamed[feed.signal] = Missing(Cause.NO_SERIES, what)
 
     def _is_exported(self, metric: str, now: float) -> bool:
         return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))
@@ -152,9 +154,9 @@ class PhaseWatch:
         share = self.plan.share(TOTAL_SEGMENT)
         return share is None or (share > 0 if version == CANDIDATE else share < 1)
 
-    def _problems(self, now: float) -> dict[str, str]:
+    def _problems(self, now: float) -> dict[str, Missing]:
         """By signal: misnamed metrics, histograms without buckets, and troubles of the last minute."""
-        what = "no finite bucket of its histogram is in both versions"
+        what = Missing(Cause.BUCKET, "no finite bucket of its histogram is in both versions")
         bucketless = {name: what for name, found in self.bounds.items() if not found}
         recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
         return {**self._misnamed, **bucketless, **recent}

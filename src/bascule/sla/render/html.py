@@ -234,9 +234,7 @@ class View:
         return f"{self.t(f'measure.{name}')} {statistic}".strip()
 
     def measured(self, comparison: Comparison, value: float | None) -> str:
-        if comparison.unit == "seconds":
-            return self.numbers.time_taken(value)
-        return self.numbers.percent(value) if comparison.unit == "ratio" else self.numbers.number(value, 2)
+        return self.numbers.measured(value, comparison.unit)
 
     def difference(self, comparison: Comparison) -> str:
         value = comparison.difference
