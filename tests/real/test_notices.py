@@ -161,8 +161,8 @@ def fill(folder: Path) -> Path:
 
 
 def test_on_a_full_disk_nothing_moves_forward_and_everyone_is_told(small_disk, page, people, eventually, tmp_path):
-    """A move forward is written down before the hook runs, so that share and journal never differ; the way back is never
-    refused; a fault is told from memory and written down once there is room."""
+    """A move forward is written down before the hook runs, so that share and journal never differ; the way back is
+    never refused; a fault is told from memory and written down once there is room."""
     shop, judge = page(), page()
     spec = Rooms(small_disk, shop, people, judge, tmp_path / "share").spec
     stop = threading.Event()
