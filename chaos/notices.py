@@ -1,6 +1,6 @@
 """A lossy world: alerts fire, end, flap, are silenced and inhibited while every part is lost at random moments.
 
-    make chaos NAME=notices                       300 situations, about 20 min
+    make chaos NAME=notices                       300 situations, about 15 min
     BASCULE_CHAOS=30 make chaos NAME=notices      30 situations, about 5 min; 30:7 with the seed 7
     BASCULE_CHAOS_PYTHON=…/python make chaos …    the same against another build
 
@@ -33,7 +33,7 @@ from chaos.people import MODES, SLOW_SECONDS, Told
 from chaos.truth import Condition, Switch, Verdict, Word, both, joined, judge, without
 from chaos.world import PROGRAMS, World
 
-UNITS = [f"unit-{number:02}" for number in range(9)]
+FEW, MANY = 9, 24  # units that have situations side by side, in a short run and in a long one
 MIGRATION = "migration"  # the judge's alarms and the posted ones: one situation in the journal
 POSTED_WARNING = "SlaBudgetBurn.warning"
 HOLDS = {
@@ -62,7 +62,8 @@ class Run:
         self.seed, self.size = seed, size
         self.rng = random.Random(seed)
         slow = random.Random(f"{seed} slow")
-        self.world = World(folder, UNITS, lambda: slow.uniform(*SLOW_SECONDS))
+        self.units = [f"unit-{number:02}" for number in range(FEW if size < 100 else MANY)]
+        self.world = World(folder, self.units, lambda: slow.uniform(*SLOW_SECONDS))
         self.conditions: dict[tuple[str, str], Switch] = defaultdict(Switch)
         self.suppressed: dict[str, Switch] = defaultdict(Switch)
         self.kinds: Counter[str] = Counter()
@@ -82,7 +83,7 @@ class Run:
     def _play(self) -> None:
         began = time.monotonic()
         time.sleep(10)
-        lanes = [threading.Thread(target=self._lane, args=(unit,), daemon=True) for unit in (*UNITS, MIGRATION)]
+        lanes = [threading.Thread(target=self._lane, args=(unit,), daemon=True) for unit in (*self.units, MIGRATION)]
         losing = [
             threading.Thread(target=self._lose, args=(victims, ways, name), daemon=True)
             for name, victims, ways in (
@@ -267,7 +268,7 @@ class Run:
         notices = self._notices()
         words = {name: self._words(channel.told, notices) for name, channel in self.world.channels.items()}
         verdicts: dict[str, Verdict] = {}
-        for unit in (*UNITS, MIGRATION):
+        for unit in (*self.units, MIGRATION):
             conditions = self._conditions(unit, end)
             for name in self.world.channels if conditions else ():
                 verdicts[f"{unit} {name}"] = judge(conditions, words[name][unit], end)
