@@ -14,7 +14,8 @@ from bascule.incidents.reconcile import Reconciler
 from bascule.incidents.sources import Snapshot
 from bascule.incidents.store import Store
 from bascule.spec import load
-from bascule.spec.model import Notify, Receiver, ShareHook, Webhook
+from bascule.spec.model import Notify, ShareHook
+from bascule.spec.receivers import Receiver, Webhook
 
 
 class Clock:
