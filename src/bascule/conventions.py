@@ -102,6 +102,11 @@ def certificate_job(name: str) -> str:
     return f"certificate-{name}"
 
 
+def health_job(name: str) -> str:
+    """The `job` label of the look at a service's health address, where the service has metrics too."""
+    return f"health-{name}"
+
+
 def probe_job(name: str) -> str:
     """The `job` label of the probe of that name."""
     return f"probe-{name}"
@@ -334,8 +339,10 @@ DETECTABLE_EFFECT = _role(
     ("signal", SEGMENT), "ratio",
 )
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
-VERDICT_CAUSE = _role(
-    "judge", "bascule_verdict_cause", "gauge", "1 for the cause of the present lack of data, else 0.", ("cause",), "1"
+NO_DATA_CAUSE = _role(
+    "judge", "bascule_no_data_cause", "gauge",
+    "1 for each cause for which there is no data now; of a version, or of both where `version` is empty.",
+    ("cause", VERSION), "1",
 )
 GATE_STATE = _role(
     "judge", "bascule_gate_state", "gauge", "1 for the state the gate is in, else 0.", ("gate", "state"), "1"

@@ -124,10 +124,11 @@ MEANINGS: dict[Cause, Meaning] = {
 
 @dataclass(frozen=True)
 class Missing:
-    """Why something has no data: the cause, and what was found, as a sentence."""
+    """Why something has no data: the cause, and what was found, as a sentence; `version`: where it is one's."""
 
     cause: Cause
     text: str
+    version: str = ""
 
 
 def most_telling(found: Iterable[Missing]) -> tuple[Missing, ...]:

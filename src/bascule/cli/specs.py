@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, starter_text
 from bascule.spec.quantities import format_duration
+
+if TYPE_CHECKING:
+    from bascule.discover import CheckedExpression
 
 
 @app.command()
@@ -126,12 +130,20 @@ def _verify(spec: Spec, url: str) -> int:
     from bascule.discover import verify
 
     findings = verify(spec, room.generate(spec), Prometheus(checked_url(url)))
-    for finding in findings:
-        if finding.state != "ok":
-            say(str(finding))
+    for line in _told_once(finding for finding in findings if finding.state != "ok"):
+        say(line)
     answered = sum(finding.state == "ok" for finding in findings)
     say(f"{answered} of {len(findings)} expressions have data")
     return 1 if any(finding.state == "error" for finding in findings) else 0
+
+
+def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:
+    """A line for each reason, with where it is met first; a missing series leaves many expressions empty."""
+    alike: dict[tuple[str, str], list[CheckedExpression]] = {}
+    for finding in findings:
+        alike.setdefault((finding.state, finding.why or finding.where), []).append(finding)
+    for first, *others in alike.values():
+        yield f"{first} (and {_counted(len(others), 'more expression')})" if others else str(first)
 
 
 def _show_drift(spec: Spec, folder: Path) -> int:

@@ -19,7 +19,7 @@ from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import PlanStep, read_plan
 from bascule.judge.sampling.presence import Availability
-from bascule.judge.sampling.queries import up_selectors
+from bascule.judge.sampling.queries import probe_selectors, up_selectors
 from bascule.judge.sampling.reading import SampleReader
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import Strata, find_strata
@@ -131,6 +131,7 @@ __all__ = [
     "normal_evidence",
     "normal_interval",
     "outcome_of",
+    "probe_selectors",
     "rate_interval",
     "read_audit",
     "read_plan",

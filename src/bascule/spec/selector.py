@@ -28,6 +28,15 @@ class Matcher:
     operator: str
     value: str
 
+    def accepts(self, value: str) -> bool:
+        """Whether a label's value passes; an expression that only Prometheus can read passes everything."""
+        if self.operator in ("=", "!="):
+            return (self.value == value) is (self.operator == "=")
+        try:
+            return (re.fullmatch(self.value, value) is not None) is (self.operator == "=~")
+        except re.error:
+            return True
+
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.label}{self.operator}"{escaped}"'

@@ -161,17 +161,19 @@ def _ports(spec: Spec) -> Iterator[DoctorCheck]:
 
 
 def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
-    """Whether the user's own Prometheus does what the spec says."""
-    if "prometheus" not in spec.stack.external:
+    """Whether a Prometheus that runs does what the spec says, and has what its signals count."""
+    if "prometheus" not in spec.stack.external and state.holder(Layout(spec.stack.state).state) is None:
         return
     url = spec.stack.url("prometheus")
     try:
-        differences = compare(spec, Prometheus(url)).differences
+        compared = compare(spec, Prometheus(url))
     except BasculeError as error:
         yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.mend)
         return
-    yield from (DoctorCheck(each.key, "missing", each.what, each.fix) for each in differences)
-    if not differences:
+    yield from (DoctorCheck(each.key, "missing", each.what, each.fix) for each in compared.differences)
+    for wrong in (finding for finding in compared.signals if finding.state == "error"):
+        yield DoctorCheck(wrong.where, "missing", wrong.why, "correct the selector; see docs/no-data.md")
+    if compared.agrees:
         yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
 
 

@@ -55,7 +55,7 @@ def exporters(spec: Spec) -> list[str]:
         "node_exporter": any(here in service.targets for service in spec.services_of("node").values()),
         "redis_exporter": bool(spec.services_of("redis")),
         "nginx_exporter": bool(spec.services_of("nginx")),
-        "blackbox_exporter": bool(spec.probes),
+        "blackbox_exporter": spec.is_probed,
     }
     return [name for name, is_needed in needed.items() if is_needed]
 

@@ -204,7 +204,7 @@ def test_an_evaluation_older_than_a_few_ticks_is_no_verdict_on_any_page(house, o
     assert client.post("/api/flagger/confirm-promotion", json={}).status_code == 412
     page = client.get("/metrics").text
     assert 'bascule_verdict{verdict="no_data"} 1.0' in page
-    assert 'bascule_verdict_cause{cause="server away"} 1.0' in page
+    assert 'bascule_no_data_cause{cause="server away",version=""} 1.0' in page
     assert "bascule_signal_value{" not in page
 
 

@@ -178,7 +178,7 @@ def _exporters(spec: Spec) -> dict[str, Service]:
         found["redis-exporter"] = _redis_exporter(spec)
     if spec.services_of("nginx"):
         found["nginx-exporter"] = _nginx_exporter(spec)
-    if spec.probes:
+    if spec.is_probed:
         found["blackbox-exporter"] = _blackbox_exporter(spec)
     return found
 

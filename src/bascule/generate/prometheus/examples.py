@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
-from bascule.conventions import certificate_job, probe_job
+from bascule import promql
+from bascule.conventions import certificate_job
 from bascule.generate.prometheus.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import Signal
@@ -45,7 +46,7 @@ def matching(matcher: Matcher) -> str:
     if matcher.operator == "=":
         return matcher.value
     candidates = [*_VALUES, *_alternatives(matcher.value)]
-    return next((value for value in candidates if accepts(matcher, value)), "x")
+    return next((value for value in candidates if matcher.accepts(value)), "x")
 
 
 def _alternatives(pattern: str) -> list[str]:
@@ -54,15 +55,9 @@ def _alternatives(pattern: str) -> list[str]:
     return [part for text in (plain, re.sub(r"\.\*", "", pattern)) for part in text.strip("()^$").split("|")]
 
 
-def accepts(matcher: Matcher, value: str) -> bool:
-    if matcher.operator in ("=", "!="):
-        return (matcher.value == value) is (matcher.operator == "=")
-    return bool(re.fullmatch(matcher.value, value)) is (matcher.operator == "=~")
-
-
 def other_than(matcher: Matcher) -> str:
     """A label value that the matcher refuses."""
-    return next(value for value in ("200", "False", "none", "x", "") if not accepts(matcher, value))
+    return next(value for value in ("200", "False", "none", "x", "") if not matcher.accepts(value))
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ class Scene:
         """The name and labels of a series that the selector matches, of this version and segment."""
         matchers = (*selector.matchers, *self.spec.versions.matchers(version))
         by_name = [matcher for matcher in matchers if matcher.label == "__name__"]
-        metric = next(name for name in selector.names if all(accepts(matcher, name) for matcher in by_name))
+        metric = next(name for name in selector.names if all(matcher.accepts(name) for matcher in by_name))
         labels = {matcher.label: matching(matcher) for matcher in matchers if matcher not in by_name}
         if self.spec.segments.named:
             labels.setdefault(self.spec.segments.label, segment)
@@ -182,17 +177,13 @@ class Scene:
         }
 
     def _services(self) -> dict[str, str]:
-        said_by = {"nginx": "nginx_up", "redis": "redis_up"}
         levels: dict[str, str] = {}
-        for name, service in self.spec.services.items():
-            levels[f'up{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down or service.kind in said_by)
-            if service.kind in said_by:
-                levels[f'{said_by[service.kind]}{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down)
-            if service.kind == "redis":
-                levels |= _redis(name)
-        for name in self.spec.probes:
-            levels[f'up{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(True)
-            levels[f'probe_success{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(name not in self.down)
+        for job, metric in promql.watched(self.spec).items():
+            where = f'{{job="{job}",instance="a:1"}}'
+            levels[promql.UP + where] = _flat(True)
+            levels[metric + where] = _flat(job not in self.down)
+            if job in self.spec.services_of("redis"):
+                levels |= _redis(job)
         for name, probe in self.spec.probes.items():
             if probe.kind == "https":
                 series = f'probe_ssl_earliest_cert_expiry{{job="{certificate_job(name)}",instance="a:1"}}'

@@ -69,9 +69,10 @@ class VerdictBoard(Collector):
 
     def collect(self) -> Iterable[Metric]:
         said = self.opinion()
-        cause = said.missing.cause if said.missing else said.outcome.judgement.cause if said.outcome else None
+        missing = (said.missing,) if said.missing else said.outcome.missing if said.outcome else ()
         yield from _verdict_metrics(said.verdict)
-        yield _gauge(names.VERDICT_CAUSE, [((each.value,), float(each is cause)) for each in Cause])
+        causes = dict.fromkeys((each.cause.value, each.version) for each in missing)
+        yield _gauge(names.NO_DATA_CAUSE, [(each, 1.0) for each in causes])
         yield _gauge(names.JUDGE_TICK_SECONDS, [((), self._seconds)])
         if said.outcome is not None:
             if self._missing is None:
