@@ -3,6 +3,7 @@
 - an open incident that a source holds goes on, whatever was claimed
 - one that no source holds ends, but only on fresh evidence: the judge's for its own alarms, else Prometheus' for the
   alerts that it has rules for, else Alertmanager's; without evidence it is unknown
+- one that a person reopened goes on until a source holds it and lets it go, or a person closes it
 - an alert that Prometheus or the judge holds and that reached the journal through nobody is opened from there, so that
   a dead Alertmanager keeps nobody from being told
 """
@@ -89,7 +90,7 @@ class Reconciler:
         self._ended = {number: at for number, at in self._ended.items() if words.get(number) is Word.ENDED}
         self.store.seen_firing(_these(settled, words, Word.FIRING), snapshot.at)
         self.store.lost_sight(_these(settled, words, Word.UNKNOWN), snapshot.at)
-        for incident in _these(settled, words, Word.ENDED):
+        for incident in (each for each in _these(settled, words, Word.ENDED) if not each.held_by):
             since = self._ended.setdefault(incident.id, snapshot.at)
             if incident.ends is not None or snapshot.at - since >= SETTLE_SECONDS:
                 self.store.confirm_end(incident.id, snapshot.at)

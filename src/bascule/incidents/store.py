@@ -47,7 +47,7 @@ CREATE TABLE notices (
   at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL);
 CREATE INDEX notices_of_situation ON notices (situation);
 """
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SECOND_SCHEMA = """
 ALTER TABLE incidents ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE incidents ADD COLUMN seen REAL;
@@ -64,6 +64,9 @@ ALTER TABLE phases ADD COLUMN move TEXT NOT NULL DEFAULT 'set';
 CREATE TABLE pauses (at REAL NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, ended REAL);
 CREATE TABLE comparisons (at REAL NOT NULL, verdict TEXT NOT NULL);
 """
+_FOURTH_SCHEMA = """
+ALTER TABLE incidents ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
+"""
 DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanager begins with
 SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
 WRITE_BACK_SECONDS = 2.0
@@ -73,7 +76,7 @@ _WHAT = "incident journal"
 _INCIDENT_COLUMNS = (
     "id, situation, fingerprint, alert, labels, severity, kind, summary, description,"
     " starts, received, ends, resolved, acknowledged, acknowledged_by, deliveries, cause, seen, unknown_since,"
-    " reopened, closed_by"
+    " reopened, closed_by, held_by"
 )
 
 
@@ -168,6 +171,8 @@ class Store:
                 db.execute("INSERT INTO journal VALUES (?)", (uuid.uuid4().hex[:8],))
             if version < 3:
                 _run_all(db, _THIRD_SCHEMA)
+            if version < 4:
+                _run_all(db, _FOURTH_SCHEMA)
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @property
@@ -287,9 +292,9 @@ class Store:
         """It calls people anew, also where its situation was acknowledged."""
         _add_entry(db, Entry(now, "reopened", text, who, last.id))
         db.execute(
-            "UPDATE incidents SET ends = NULL, resolved = NULL, unknown_since = NULL, reopened = ?, closed_by = ''"
-            " WHERE id = ?",
-            (now, last.id),
+            "UPDATE incidents SET ends = NULL, resolved = NULL, unknown_since = NULL, reopened = ?, closed_by = '',"
+            " held_by = ? WHERE id = ?",
+            (now, who, last.id),
         )
         db.execute(
             "UPDATE incidents SET acknowledged = NULL, acknowledged_by = '' WHERE situation = ?", (last.situation,)
@@ -306,11 +311,12 @@ class Store:
         return self.incident(last.id)
 
     def _end(self, db: sqlite3.Connection, incident: Incident, now: float, text: str = "", who: str = "") -> None:
-        db.execute(
-            "UPDATE incidents SET ends = coalesce(ends, ?), resolved = ?, unknown_since = NULL WHERE id = ?",
-            (now, now, incident.id),
+        query = (
+            "UPDATE incidents SET ends = coalesce(ends, ?), resolved = ?, unknown_since = NULL, held_by = ''"
+            " WHERE id = ? AND resolved IS NULL"
         )
-        if text:
+        has_ended = db.execute(query, (now, now, incident.id)).rowcount == 1
+        if text and has_ended:
             _add_entry(db, Entry(now, "ended", text, who, incident.id))
 
     # ---------------------------------------------------------------- what the reconciliation finds
@@ -318,8 +324,10 @@ class Store:
     @_even_in_memory
     def seen_firing(self, incidents: Sequence[Incident], now: float) -> None:
         """A source holds these alerts: whatever was claimed, they have not ended."""
-        fresh = [i.id for i in incidents if i.ends is not None or i.unknown_since is not None or _is_old(i, now)]
-        self._update_each("SET seen = ?, unknown_since = NULL, ends = NULL", now, fresh)
+        fresh = [
+            i.id for i in incidents if i.ends is not None or i.unknown_since is not None or i.held_by or _is_old(i, now)
+        ]
+        self._update_each("SET seen = ?, unknown_since = NULL, ends = NULL, held_by = ''", now, fresh)
 
     @_even_in_memory
     def lost_sight(self, incidents: Sequence[Incident], now: float) -> None:

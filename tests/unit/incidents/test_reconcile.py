@@ -125,6 +125,17 @@ def test_what_a_person_silenced_or_planned_is_not_opened_past_them(store):
     assert see(store, *(Snapshot(at, silenced, rules(other)) for at in (110, 116, 122))) == []
 
 
+def test_what_a_person_reopened_goes_on_until_it_was_seen_again_and_ended(store):
+    """No source holds it: that is what the person says is wrong."""
+    incident = opened(store, DOWN)
+    see(store, *(Snapshot(at, [], rules()) for at in (110, 116)))
+    store.reopen_incident(incident.id, "ada", "still slow", 120.0)
+    (known,) = see(store, *(Snapshot(at, [], rules()) for at in range(121, 160, 2)))
+    assert known.status == "open"
+    (known,) = see(store, Snapshot(170, [], rules(DOWN)), *(Snapshot(at, [], rules()) for at in (172, 178)))
+    assert known.status == "resolved"
+
+
 def test_the_dead_mans_switch_is_no_incident(store):
     switch = {"alertname": "DeadMansSwitch", "severity": "none"}
     assert see(store, *(Snapshot(at, None, rules(switch)) for at in (110, 116))) == []
