@@ -64,7 +64,7 @@ def create(
 ) -> FastAPI:
     """`work`: what the role does in the background; `witness`: what a move forward rests on."""
     registry = CollectorRegistry()
-    registry.register(JournalCollector(spec, store))
+    registry.register(JournalCollector(spec, store, outbox, clock))
     app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
     _add_webhook(app, store, registry, clock)
     _add_incidents(app, store, clock)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from api_caller import operator, with_state
 
-from bascule.delivery import Outbox
+from bascule.delivery import Message, Outbox
 from bascule.incidents.app import create
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.reconcile import Reconciler
@@ -237,3 +237,16 @@ class Recorded:
 
     def owe(self, name, message):
         self.subjects.append(message.subject)
+
+
+def test_a_channel_that_is_owed_a_notice_is_measured_by_its_kind(store, clock):
+    """An address is nobody's label; a channel that has everything stands there at zero."""
+    spec = load("supersmartmatch")
+    mail = {"smtp": "127.0.0.1:1", "sender": "b@example.com", "to": ["ada@example.com"]}
+    people = {"ada": Receiver.model_validate({"email": mail, "webhook": {"url": "http://ada.invalid/"}})}
+    spec = with_state(spec.model_copy(update={"notify": Notify(receivers=people)}), store.path.parent)
+    outbox = Outbox(store.path.parent / "deliveries.sqlite")
+    outbox.add(Message("k", "subject", "text"), "ada", ["email ada@example.com"], clock() - 90)
+    told = operator(create(spec, store, outbox, clock), spec).get("/metrics").text
+    assert 'bascule_notice_owed_seconds{channel="email",receiver="ada"} 90.0' in told
+    assert 'bascule_notice_owed_seconds{channel="webhook",receiver="ada"} 0.0' in told
