@@ -381,6 +381,11 @@ PHASE_STARTED = _role(
 INCIDENTS_OPEN = _role(
     "incidents", "bascule_incidents_open", "gauge", "Incidents that are not resolved.", ("severity",), "incidents"
 )
+NOTICE_OWED = _role(
+    "incidents", "bascule_notice_owed_seconds", "gauge",
+    "For how long the oldest notice is owed that a receiver's channel does not have; 0 when it has all.",
+    ("receiver", "channel"), "seconds",
+)
 NOTIFICATIONS_RECEIVED = _role(
     "incidents", "bascule_notifications_received_total", "counter", "Notifications received from Alertmanager.",
     ("status",), "notifications",
@@ -550,6 +555,8 @@ class Alert(StrEnum):
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
     ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
+    WORKER_FAILING = "WorkerFailing"
+    NOTICES_OWED = "NoticesOwed"
     JUDGE_STUCK = "JudgeStuck"
     LABEL_VALUES_CAPPED = "LabelValuesCapped"
     RULES_FAILING = "RulesFailing"

@@ -190,6 +190,10 @@ class IncidentsClient(RoleClient):
     def deliveries(self) -> list[DeliveryAnswer]:
         return self.rows("/api/deliveries", DeliveryAnswer)
 
+    def owed(self) -> list[DeliveryAnswer]:
+        """What a channel of a receiver does not have yet, the oldest first."""
+        return self.rows("/api/owed", DeliveryAnswer)
+
     def note(self, identity: int, text: str, who: str) -> TimelineAnswer:
         return self.post(f"/api/incidents/{identity}/notes", _asked(Annotation, text=text, who=who), TimelineAnswer)
 

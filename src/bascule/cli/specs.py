@@ -40,12 +40,19 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
+    from bascule.generate.alerting.alertmanager_config import told_without_journal
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+    stand_ins = told_without_journal(spec)
+    if stand_ins:
+        say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
+    elif spec.notify.receivers:
+        fix = "give a first step mail, Slack, PagerDuty or a webhook"
+        say(f"warning: nobody is told while the incident journal is down: {fix}")
 
 
 def _show_watcher(spec: Spec) -> None:
