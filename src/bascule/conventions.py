@@ -444,6 +444,8 @@ class Recorded(StrEnum):
     TARGET_MISSED = "target:missed:value"  # the bad share, or the p95, where an hour or a day tells
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"
+    SLA_UNSURE = "sla:unsure_events:increase1m"  # between the two buckets around a limit that is no bucket's
+    SLA_EXCESS = "sla:good_above_all:ratio1h"  # more good events than events, as a share of these
     SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bascule.slo import Goal
+from bascule.states import Cause
 
 
 class SlaOutcome(StrEnum):
@@ -41,7 +42,7 @@ class Note:
 class WindowFigure:
     """One window's figures. `value` is what people compare with the target: a ratio, or seconds; None without data.
 
-    `spent` is the share of the error budget used up (1 is all of it).
+    `spent` is the share of the error budget used up (1 is all of it). `cause`: why events do not tell either.
     """
 
     start: float
@@ -50,6 +51,7 @@ class WindowFigure:
     total: float
     value: float | None
     spent: float | None
+    cause: Cause | None = None
 
     @property
     def bad(self) -> float:

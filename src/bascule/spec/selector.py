@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import numpy as np
 import promql_parser
 from pydantic import BeforeValidator, PlainSerializer
 
@@ -129,18 +128,3 @@ MatchersField = Annotated[
     BeforeValidator(parse_matchers),
     PlainSerializer(lambda matchers: ",".join(map(str, matchers)), return_type=str),
 ]
-
-
-def bucket_under(bound: float) -> Matcher:
-    """A histogram's bucket by its bound as clients write it: `1` in Go, `1.0` in Python, `1e+09`, `1.0E9` in Java."""
-    plain = np.format_float_positional(bound, trim="-")
-    forms = [_exactly(plain) if "." in plain else f"{plain}([.]0)?"]
-    if not 1e-4 <= bound < 1e6:
-        mantissa, exponent = np.format_float_scientific(bound, trim="-", exp_digits=1).split("e")
-        sign, digits = exponent[0].replace("+", "[+]?"), exponent[1:]
-        forms.append(f"{_exactly(mantissa)}{'' if '.' in mantissa else '([.]0)?'}[eE]{sign}0?{digits}")
-    return Matcher("le", "=~", "|".join(forms))
-
-
-def _exactly(number: str) -> str:
-    return number.replace(".", "[.]")

@@ -107,7 +107,8 @@ def _count(rule: Recording) -> str:
 def _comes_later(rule: Recording) -> bool:
     """Whether the series is there only when something is wrong, or after an hour."""
     counted = rule.name in (Recorded.TARGET_EVENTS, Recorded.TARGET_BAD_EVENTS, Recorded.TARGET_BUCKETS)
-    wrong = rule.name in (Recorded.PROBE_FAILURE, Recorded.TARGET_MISSED)
+    wrong = rule.name in (Recorded.PROBE_FAILURE, Recorded.TARGET_MISSED, Recorded.SLA_EXCESS)
+    wrong = wrong or (rule.name == Recorded.SIGNAL_EXPECTED and rule.expr.startswith("group("))
     return wrong or (counted and rule.labels["window"] == "1d")
 
 

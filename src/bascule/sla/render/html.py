@@ -222,6 +222,9 @@ class View:
         values: dict[str, str] = dict(note.values)
         if "time" in values:
             values["day"] = self.numbers.at(float(values["time"]))
+        if "lasting" in values:
+            values["lasting"] = self.numbers.lasting(float(values["lasting"]))
+            values["share"] = self.numbers.percent(float(values["share"]))
         if "seconds" in values:
             values["window"] = self.numbers.lasting(float(values["seconds"]))
             values["recovery"] = self.numbers.lasting(float(values["recovery"]))
