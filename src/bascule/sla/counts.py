@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -109,7 +108,12 @@ def _but_bound(key: Key) -> Key:
 
 def fitting(grown: Mapping[Key, Floats], matchers: Iterable[Matcher]) -> dict[Key, Floats]:
     """The series that fit all the matchers."""
-    return {key: row for key, row in grown.items() if all(_fits(matcher, dict(key)) for matcher in matchers)}
+    wanted = tuple(matchers)
+    return {key: row for key, row in grown.items() if _fits(wanted, dict(key))}
+
+
+def _fits(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    return all(matcher.accepts(labels.get(matcher.label, "")) for matcher in matchers)
 
 
 def group_of(spec: Spec, key: Key) -> EventGroup:
@@ -126,7 +130,7 @@ def group_of(spec: Spec, key: Key) -> EventGroup:
 def version_of(spec: Spec, labels: Mapping[str, str]) -> str:
     """The version whose matchers fit, or what the version label says, or nothing."""
     for version in spec.versions.both:
-        if all(_fits(matcher, labels) for matcher in spec.versions.matchers(version)):
+        if _fits(spec.versions.matchers(version), labels):
             return version
     return labels.get(spec.versions.label or "", "")
 
@@ -135,13 +139,6 @@ def _partner(spec: Spec, labels: Mapping[str, str]) -> str:
     segment = spec.segments.named.get(labels.get(spec.segments.label, ""))
     label = segment.partner_label if segment and segment.partner_label else None
     return labels.get(label, "") if label else ""
-
-
-def _fits(matcher: Matcher, labels: Mapping[str, str]) -> bool:
-    value = labels.get(matcher.label, "")
-    if matcher.operator in ("=", "!="):
-        return (value == matcher.value) == (matcher.operator == "=")
-    return bool(re.fullmatch(matcher.value, value)) == (matcher.operator == "=~")
 
 
 __all__ = ["GrowthCounts", "EventGroup", "fitting", "group_of", "grouped", "version_of"]

@@ -45,7 +45,7 @@ def matching(matcher: Matcher) -> str:
     if matcher.operator == "=":
         return matcher.value
     candidates = [*_VALUES, *_alternatives(matcher.value)]
-    return next((value for value in candidates if accepts(matcher, value)), "x")
+    return next((value for value in candidates if matcher.accepts(value)), "x")
 
 
 def _alternatives(pattern: str) -> list[str]:
@@ -54,15 +54,9 @@ def _alternatives(pattern: str) -> list[str]:
     return [part for text in (plain, re.sub(r"\.\*", "", pattern)) for part in text.strip("()^$").split("|")]
 
 
-def accepts(matcher: Matcher, value: str) -> bool:
-    if matcher.operator in ("=", "!="):
-        return (matcher.value == value) is (matcher.operator == "=")
-    return bool(re.fullmatch(matcher.value, value)) is (matcher.operator == "=~")
-
-
 def other_than(matcher: Matcher) -> str:
     """A label value that the matcher refuses."""
-    return next(value for value in ("200", "False", "none", "x", "") if not accepts(matcher, value))
+    return next(value for value in ("200", "False", "none", "x", "") if not matcher.accepts(value))
 
 
 @dataclass(frozen=True)
@@ -158,7 +152,7 @@ class Scene:
         """The name and labels of a series that the selector matches, of this version and segment."""
         matchers = (*selector.matchers, *self.spec.versions.matchers(version))
         by_name = [matcher for matcher in matchers if matcher.label == "__name__"]
-        metric = next(name for name in selector.names if all(accepts(matcher, name) for matcher in by_name))
+        metric = next(name for name in selector.names if all(matcher.accepts(name) for matcher in by_name))
         labels = {matcher.label: matching(matcher) for matcher in matchers if matcher not in by_name}
         if self.spec.segments.named:
             labels.setdefault(self.spec.segments.label, segment)
