@@ -12,6 +12,7 @@ from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, starter_text
+from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.quantities import format_duration
 
 
@@ -40,6 +41,8 @@ def _show_delivery_times(spec: Spec) -> None:
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+    if spec.stack.scrape.interval > SLOW_SCRAPE:
+        say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
 
 
 def _show_smallest_breaches(spec: Spec) -> None:

@@ -53,7 +53,8 @@ def of_versions(spec: Spec, selector: Selector, each: Callable[[Selector], str],
     if spec.versions.select is not None:
         return " or ".join(f"({each(selector.where(*spec.versions.matchers(version)))})" for version in versions)
     label = spec.versions.label or names.VERSION
-    own = Matcher(label, "=", versions[0]) if len(versions) == 1 else Matcher(label, "=~", "|".join(versions))
+    pattern = "|".join(version.replace(".", "[.]") for version in versions)
+    own = Matcher(label, "=", versions[0]) if len(versions) == 1 else Matcher(label, "=~", pattern)
     return each(selector.where(own))
 
 

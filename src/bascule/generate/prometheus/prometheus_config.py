@@ -82,6 +82,7 @@ def _service_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
         {
             "job_name": name,
             "metrics_path": service.metrics_path if service.metrics_path != "/metrics" else None,
+            "honor_timestamps": False,  # of its own that are old, everything would be stale
             "static_configs": [{"targets": service.targets}],
         }
     )
