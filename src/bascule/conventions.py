@@ -497,6 +497,7 @@ class Alert(StrEnum):
     PARTNER_ERRORS_HIGH = "PartnerErrorsHigh"
     PARTNER_FORMAT_BROKEN = "PartnerFormatBroken"
     PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
+    RATE_LIMIT_NOT_KEPT = "RateLimitNotKept"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     # gates: they hold a promotion back and page nobody
     TARGET_UNMET = "TargetUnmet"
