@@ -102,6 +102,11 @@ def certificate_job(name: str) -> str:
     return f"certificate-{name}"
 
 
+def health_job(name: str) -> str:
+    """The `job` label of the look at a service's health address, where the service has metrics too."""
+    return f"health-{name}"
+
+
 def probe_job(name: str) -> str:
     """The `job` label of the probe of that name."""
     return f"probe-{name}"
@@ -334,6 +339,11 @@ DETECTABLE_EFFECT = _role(
     ("signal", SEGMENT), "ratio",
 )
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
+NO_DATA_CAUSE = _role(
+    "judge", "bascule_no_data_cause", "gauge",
+    "1 for each cause for which there is no data now; of a version, or of both where `version` is empty.",
+    ("cause", VERSION), "1",
+)
 GATE_STATE = _role(
     "judge", "bascule_gate_state", "gauge", "1 for the state the gate is in, else 0.", ("gate", "state"), "1"
 )
@@ -366,9 +376,17 @@ NOTIFICATIONS_RECEIVED = _role(
     "incidents", "bascule_notifications_received_total", "counter", "Notifications received from Alertmanager.",
     ("status",), "notifications",
 )
+SWITCH_ARRIVED = _role(
+    "incidents", "bascule_dead_mans_switch_arrived_timestamp_seconds", "gauge",
+    "When the alert that always fires last came from Alertmanager.", (), "seconds",
+)
 ROLE_RESTARTS = _role(
     "stack", "bascule_process_restarts_total", "counter", "Times a started program was started again after a crash.",
     ("process",), "restarts",
+)
+WORKER_DEATHS = _role(
+    "api", "bascule_worker_deaths_total", "counter", "Times a role's background work died and was started again.",
+    ("worker",), "deaths",
 )
 
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")

@@ -47,12 +47,22 @@ class PretendPrometheus:
         return Matrix.of((each.labels, each.times, each.values) for each in self.raw(selector, seconds, at))
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
-        if expression.startswith("count("):
+        if expression.startswith("count(last_over_time("):
             metric = expression.split("(")[-1].split("[")[0]
             return [Sample({}, 1.0, self.now)] if any(dict(k)["__name__"] == metric for k in self.samples) else []
+        if found := re.fullmatch(r"(?:group by \((.*?)\) |group |topk\(1, |count)\(?(.*?)\)", expression):
+            return self._series_now(found[1], found[2])
         if expression.startswith("sum by ("):
             return self._increases(expression, self.now if at is None else at)
         return self._plan_samples(expression)
+
+    def _series_now(self, by: str | None, selector: str) -> list[Sample]:
+        """The series that a selector matches of late, with these labels alone, or with all."""
+        wanted = by.split(", ") if by else None
+        labels = [each.labels for each in self.raw(selector, 300)]
+        return [
+            Sample({k: v for k, v in own.items() if wanted is None or k in wanted}, 1.0, self.now) for own in labels
+        ]
 
     def _increases(self, expression: str, at: float) -> list[Sample]:
         """`sum by (labels) (increase(selector[1h]))`."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bascule import slo
 from bascule.errors import SpecError
 from bascule.generate.prometheus.rule_groups import rule_groups
-from bascule.judge.texts import difference_text, value_text
+from bascule.judge import difference_text, value_text
 from bascule.spec import Spec, parse
 from bascule.spec.bucket_bounds import from_up, up_to
 from bascule.spec.wanted_bounds import bounds_wanted

@@ -1,4 +1,4 @@
-"""Commands about incidents, maintenance, the plan's steps and telling people."""
+"""Commands about incidents, maintenance and telling people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -21,21 +20,18 @@ from bascule.cli.output import (
 )
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import SEGMENT
-from bascule.errors import UsageError
 from bascule.spec import Spec
 
 if TYPE_CHECKING:
     from bascule.api import IncidentsClient
-    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer, PhaseAnswer
+    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer
     from bascule.api.models.others import DeliveryAnswer
 
 incidents_app = typer.Typer(no_args_is_help=True, help="What Alertmanager delivered, and what people did about it.")
 maintenance_app = typer.Typer(no_args_is_help=True, help="Planned windows: silenced, and excluded from the SLAs.")
-phase_app = typer.Typer(no_args_is_help=True, help="The current step of the plan: who set it, and why.")
 notify_app = typer.Typer(no_args_is_help=True, help="Receivers of notifications.")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(maintenance_app, name="maintenance")
-app.add_typer(phase_app, name="phase")
 app.add_typer(notify_app, name="notify")
 
 ABOUT = ("job", "instance", "signal", SEGMENT, "gate")
@@ -170,37 +166,6 @@ def maintenance_add(
 def maintenance_end(spec: Spec, number: Identity, who: Who) -> None:
     """End a window now, or cancel a future one."""
     print_json(journal(spec).end_maintenance(number, who).model_dump(mode="json"))
-
-
-@phase_app.command("show")
-@takes_spec_first
-def phase_show(spec: Spec, as_json: AsJson = False) -> None:
-    """Show the current step of the plan."""
-    _print_phase(spec, journal(spec).phase(), as_json)
-
-
-@phase_app.command("set")
-@takes_spec
-def phase_set(
-    spec: Spec,
-    number: Annotated[int, typer.Argument(help="The phase's number; 0 sends all traffic to the baseline.")],
-    who: Who,
-    why: Why,
-    as_json: AsJson = False,
-) -> None:
-    """Move to a step of the plan: recorded with who and why, and applied by the spec's hook if it has one."""
-    if not 0 <= number <= len(spec.phases):
-        raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(spec.phases)}")
-    _print_phase(spec, journal(spec).set_phase(number, who, why), as_json)
-
-
-def _print_phase(spec: Spec, phase: PhaseAnswer, as_json: bool) -> None:
-    if as_json:
-        print_json(phase.model_dump(mode="json"))
-        return
-    step = f"phase {phase.number} of {len(spec.phases)}" if phase.number else "before the first phase"
-    planned = f"{phase.share * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {times.rfc3339(phase.started.timestamp())} ({phase.who}: {phase.why})")
 
 
 @notify_app.command("test")

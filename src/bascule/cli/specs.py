@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from bascule.prometheus import Prometheus
 from bascule.spec import Spec, starter_text
 from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.quantities import format_duration
+
+if TYPE_CHECKING:
+    from bascule.discover import CheckedExpression
 
 
 @app.command()
@@ -29,6 +33,7 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
         how = "inferred" if spec.signals[name].role is None else "declared"
         say(f"  {name}: role {role} ({how})")
     _show_delivery_times(spec)
+    _show_watcher(spec)
     _show_smallest_breaches(spec)
     if prometheus is not None:
         raise typer.Exit(_compare(spec, checked_url(prometheus)))
@@ -43,6 +48,13 @@ def _show_delivery_times(spec: Spec) -> None:
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
         say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
+
+
+def _show_watcher(spec: Spec) -> None:
+    from bascule.generate.alerting.watcher import lacks_watcher
+
+    if why := lacks_watcher(spec):
+        say(f"warning: {why}")
 
 
 def _show_smallest_breaches(spec: Spec) -> None:
@@ -79,13 +91,19 @@ def schema() -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
+    jobs: Annotated[
+        list[str] | None, typer.Option("--job", help="Look at this scrape job alone; may be repeated.")
+    ] = None,
 ) -> None:
     """Write a starter spec: a minimal one, or one proposed from what a running Prometheus has."""
     from bascule.discover import propose
 
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = propose(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
+    if from_prometheus is None:
+        text = starter_text()
+    else:
+        text = propose(Prometheus(checked_url(from_prometheus)), jobs or ())
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
 
@@ -114,12 +132,20 @@ def _verify(spec: Spec, url: str) -> int:
     from bascule.discover import verify
 
     findings = verify(spec, room.generate(spec), Prometheus(checked_url(url)))
-    for finding in findings:
-        if finding.state != "ok":
-            say(str(finding))
+    for line in _told_once(finding for finding in findings if finding.state != "ok"):
+        say(line)
     answered = sum(finding.state == "ok" for finding in findings)
     say(f"{answered} of {len(findings)} expressions have data")
     return 1 if any(finding.state == "error" for finding in findings) else 0
+
+
+def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:
+    """A line for each reason, with where it is met first; a missing series leaves many expressions empty."""
+    alike: dict[tuple[str, str], list[CheckedExpression]] = {}
+    for finding in findings:
+        alike.setdefault((finding.state, finding.why or finding.where), []).append(finding)
+    for first, *others in alike.values():
+        yield f"{first} (and {_counted(len(others), 'more expression')})" if others else str(first)
 
 
 def _show_drift(spec: Spec, folder: Path) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bascule import promql
 from bascule.alerts.figures import written
 from bascule.discover.verify import CheckedExpression, signals
 from bascule.prometheus import Prometheus, Target
@@ -80,18 +81,20 @@ def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
 def _services(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:
     """Services that are not scraped, and targets whose scrapes fail."""
     scraped = {target.job for target in targets}
-    for name in (name for name in spec.services if name not in scraped):
+    wanted = [job for job in promql.watched(spec) if job in spec.services]
+    for name in (name for name in wanted if name not in scraped):
         fix = "add a job of this name; `bascule generate` writes it into prometheus/prometheus.yml"
         yield Difference(f"services.{name}", f"no scrape job {name!r}", fix)
     for target in targets:
         if target.health == "down":
             what = f"scraping {target.instance} fails: {target.last_error}"
-            yield Difference(f"services.{target.job}", what, "check that the service runs and what its metrics_path is")
+            yield Difference(f"services.{target.job}", what, "check that the service runs and where its metrics are")
 
 
 def _times(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:
     """Where this Prometheus scrapes at other times than the spec says."""
     scrape = spec.stack.scrape
+    targets = [target for target in targets if spec.services[target.job].page is not None]
     yield from _time("interval", scrape.interval, {target.job: target.scrape_interval for target in targets})
     yield from _time("timeout", scrape.timeout, {target.job: target.scrape_timeout for target in targets})
 

@@ -74,11 +74,24 @@ class Incident:
 
 @dataclass(frozen=True)
 class PhaseStep:
-    """One entry of the phase journal: from `at` on, phase `number` gives the candidate `share`."""
+    """One entry of the phase journal: from `at` on, phase `number` gives the candidate `share`.
+
+    `move`: the move of the plan that led to it; `set` for a step that was set by its number.
+    """
 
     at: float
     number: int
     share: float
+    who: str
+    why: str
+    move: str = "set"
+
+
+@dataclass(frozen=True)
+class Pause:
+    """From `at` on, nobody moves the plan forward."""
+
+    at: float
     who: str
     why: str
 
@@ -123,4 +136,4 @@ class Notice:
     attempts: int = 0
 
 
-__all__ = ["Entry", "Incident", "Notice", "Notification", "PhaseStep", "Status", "Window"]
+__all__ = ["Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Status", "Window"]

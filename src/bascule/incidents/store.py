@@ -19,7 +19,7 @@ from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
-from bascule.incidents.model import Entry, Incident, Notice, Notification, PhaseStep, Window
+from bascule.incidents.model import Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
 from bascule.times import clock
 
 _SCHEMA = """
@@ -42,7 +42,7 @@ CREATE TABLE notices (
   at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL);
 CREATE INDEX notices_of_situation ON notices (situation);
 """
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SECOND_SCHEMA = """
 ALTER TABLE incidents ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE incidents ADD COLUMN seen REAL;
@@ -53,6 +53,11 @@ CREATE TABLE moves (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, number INTEGER NOT NULL, share REAL NOT NULL, who TEXT NOT NULL,
   why TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE TABLE journal (identity TEXT NOT NULL);
+"""
+_THIRD_SCHEMA = """
+ALTER TABLE phases ADD COLUMN move TEXT NOT NULL DEFAULT 'set';
+CREATE TABLE pauses (at REAL NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, ended REAL);
+CREATE TABLE comparisons (at REAL NOT NULL, verdict TEXT NOT NULL);
 """
 DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanager begins with
 SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
@@ -96,6 +101,8 @@ class Store:
             if version < 2:
                 _run_all(db, _SECOND_SCHEMA)
                 db.execute("INSERT INTO journal VALUES (?)", (uuid.uuid4().hex[:8],))
+            if version < 3:
+                _run_all(db, _THIRD_SCHEMA)
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @property
@@ -337,12 +344,13 @@ class Store:
             query = (
                 "INSERT INTO moves (at, number, share, who, why, state, detail) VALUES (?, ?, ?, ?, ?, 'moving', '')"
             )
-            return int(db.execute(query, tuple(asdict(step).values())).lastrowid or 0)
+            values = (step.at, step.number, step.share, step.who, step.why)
+            return int(db.execute(query, values).lastrowid or 0)
 
     def finish_move(self, move: int, step: PhaseStep) -> None:
         """The share was moved: the step is the present one."""
         with self._transaction() as db:
-            db.execute("INSERT INTO phases VALUES (?, ?, ?, ?, ?)", tuple(asdict(step).values()))
+            db.execute("INSERT INTO phases VALUES (?, ?, ?, ?, ?, ?)", tuple(asdict(step).values()))
             db.execute("UPDATE moves SET state = 'done' WHERE id = ?", (move,))
 
     def abandon_move(self, move: int, state: str, detail: str) -> None:
@@ -361,6 +369,37 @@ class Store:
 
     def phase(self) -> PhaseStep:
         return PhaseStep(**dict(self._rows("SELECT * FROM phases ORDER BY rowid DESC LIMIT 1")[0]))
+
+    def pause(self, pause: Pause) -> None:
+        """Pause the plan; a pause that is on already is ended for the new one."""
+        with self._transaction() as db:
+            db.execute("UPDATE pauses SET ended = ? WHERE ended IS NULL", (pause.at,))
+            db.execute("INSERT INTO pauses VALUES (?, ?, ?, NULL)", (pause.at, pause.who, pause.why))
+            _add_entry(db, Entry(pause.at, "pause", f"paused{_because(pause.why)}", pause.who))
+
+    def resume(self, now: float, who: str, why: str) -> None:
+        """End the pause that is on."""
+        with self._transaction() as db:
+            db.execute("UPDATE pauses SET ended = ? WHERE ended IS NULL", (now,))
+            _add_entry(db, Entry(now, "resume", f"resumed{_because(why)}", who))
+
+    def paused(self) -> Pause | None:
+        rows = self._rows("SELECT at, who, why FROM pauses WHERE ended IS NULL ORDER BY rowid DESC LIMIT 1")
+        return Pause(**dict(rows[0])) if rows else None
+
+    def keep_comparison(self, at: float, verdict: str) -> None:
+        """Keep the judge's last answer before the step that begins `at`, as JSON."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO comparisons VALUES (?, ?)", (at, verdict))
+
+    def comparison(self) -> tuple[float, str] | None:
+        """What was kept last, and when, since the candidate last had traffic."""
+        query = (
+            "SELECT at, verdict FROM comparisons"
+            " WHERE at > (SELECT coalesce(max(at), 0) FROM phases WHERE share > 0) ORDER BY rowid DESC LIMIT 1"
+        )
+        rows = self._rows(query)
+        return (float(rows[0][0]), str(rows[0][1])) if rows else None
 
     # ---------------------------------------------------------------- maintenance
 
@@ -439,6 +478,10 @@ def _is_new_beginning(last: Incident, told: Notification) -> bool:
 def _unseen_text(incident: Incident, until: float) -> str:
     since = incident.seen if incident.seen is not None else incident.received
     return f"ended unseen between {clock(since)} and {clock(until)}"
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 def _window(row: sqlite3.Row) -> Window:

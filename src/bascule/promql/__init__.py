@@ -44,7 +44,8 @@ from bascule.promql.expressions import (
     strata,
 )
 from bascule.promql.probes import certificate_expiry, probe_failure
-from bascule.promql.scrapes import SAID_BY, availability_of, scraped
+from bascule.promql.proof import Unproven, unproven
+from bascule.promql.scrapes import PROBED, UP, availability_of, said_by, scraped, watched
 from bascule.promql.services import (
     availability_by_service,
     cache_hit_ratio,
@@ -74,9 +75,11 @@ __all__ = [
     "EXCESS_EVENTS",
     "EventCounts",
     "EventTarget",
+    "PROBED",
     "QUANTILES",
     "QuantileTarget",
-    "SAID_BY",
+    "UP",
+    "Unproven",
     "WINDOW_SECONDS",
     "WindowedTarget",
     "among",
@@ -118,6 +121,7 @@ __all__ = [
     "rates",
     "ratio",
     "requests",
+    "said_by",
     "scraped",
     "seconds",
     "service_up",
@@ -129,8 +133,10 @@ __all__ = [
     "target_counts",
     "traffic",
     "traffic_signal",
+    "unproven",
     "value",
     "value_by",
     "value_series",
+    "watched",
     "windowed_targets",
 ]

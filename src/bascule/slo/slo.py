@@ -200,7 +200,7 @@ def availability(spec: Spec, window: float, version: str) -> str:
 
 def by_service(spec: Spec, services: Iterable[str], window: float) -> str:
     """The share of scrapes that found each of these services (`job`) there."""
-    return availability_of({name: spec.services[name].kind for name in services}, format_duration(window))
+    return availability_of(spec, services, format_duration(window))
 
 
 def _percent(share: float | None) -> str | None:

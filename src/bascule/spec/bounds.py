@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from bascule.spec.lint import Finding, Key
-from bascule.spec.model import AVAILABILITY, Phase, Rollback, Segment, Spec
+from bascule.spec.model import AVAILABILITY, Phase, Rollback, Segment, Service, Spec
 from bascule.spec.objective import Objective
 from bascule.spec.quantities import Amount, Gain, Threshold, format_duration
 from bascule.spec.reading.unreadable import readable
 from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
-from bascule.spec.slas import SERVING_KINDS, counts_scrapes, signal_counted
+from bascule.spec.slas import SERVING_KINDS, counts_scrapes, serving_services, signal_counted
 from bascule.units import Dimension, Unit, unit_in_name
 
 
@@ -271,13 +271,19 @@ def _sla(spec: Spec, name: str) -> Iterator[Finding]:
 @readable
 def _services(spec: Spec, key: Key) -> Iterator[Finding]:
     """The services whose scrapes are availability."""
-    serving = [name for name, service in spec.services.items() if service.kind in SERVING_KINDS]
+    serving = serving_services(spec)
     for name in spec.slas.named[AVAILABILITY].services:
         if name in serving:
             continue
         known = spec.services.get(name)
-        what = f"a {known.kind} service, which availability does not count" if known else "not a declared service"
+        what = _not_counted(known) if known else "not a declared service"
         yield Finding((*key, "services"), f"{name!r} is {what}", f"name any of {', '.join(serving)}")
+
+
+def _not_counted(service: Service) -> str:
+    if service.kind in SERVING_KINDS:
+        return "without metrics and health, so that nothing tells whether it is there"
+    return f"a {service.kind} service, which availability does not count"
 
 
 @readable

@@ -11,7 +11,18 @@ from itertools import pairwise
 
 from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
-from bascule.spec.model import AVAILABILITY, EscalationStep, LogFormat, LogSource, Phase, Rollback, Service, Sla, Spec
+from bascule.spec.model import (
+    AVAILABILITY,
+    EscalationStep,
+    LogFormat,
+    LogSource,
+    Phase,
+    Probe,
+    Rollback,
+    Service,
+    Sla,
+    Spec,
+)
 from bascule.spec.quantities import format_duration
 from bascule.spec.reading.unreadable import readable
 from bascule.spec.roles import kind_wanted
@@ -123,13 +134,15 @@ def _no_statistic(key: Key, measure: str, name: str, signal: Signal) -> Finding:
 def _versions(spec: Spec) -> Iterator[Finding]:
     for name, service in spec.services.items():
         yield from _version(spec, ("services", name, "version"), service)
+    for name, probe in spec.probes.items():
+        yield from _version(spec, ("probes", name, "version"), probe)
 
 
 @readable
-def _version(spec: Spec, key: Key, service: Service) -> Iterator[Finding]:
-    if service.version is not None and service.version not in spec.versions.both:
+def _version(spec: Spec, key: Key, watched: Service | Probe) -> Iterator[Finding]:
+    if watched.version is not None and watched.version not in spec.versions.both:
         fix = f"declared versions are {' and '.join(spec.versions.both)}"
-        yield Finding(key, f"{service.version!r} is not a declared version", fix)
+        yield Finding(key, f"{watched.version!r} is not a declared version", fix)
 
 
 @readable

@@ -114,9 +114,9 @@ class TestVerdict:
         def command(verdict: str, number: int | None) -> str:
             return verdict_view(SPEC, said(opinion(verdict=verdict)), number, NOW).command
 
-        assert command("roll_back", 3).startswith("bascule phase set 0 ")
-        assert command("roll_back", None).startswith("bascule phase set 0 ")
-        assert command("promote", 3).startswith("bascule phase set 4 ")
+        assert command("roll_back", 3).startswith("bascule rollback ")
+        assert command("roll_back", None).startswith("bascule rollback ")
+        assert command("promote", 3).startswith("bascule promote ")
         assert {command("roll_back", 0), command("promote", 5), command("promote", None), command("hold", 3)} == {""}
 
 

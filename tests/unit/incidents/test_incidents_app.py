@@ -33,10 +33,23 @@ def store(tmp_path):
     journal.close()
 
 
+class Agreeing:
+    """A judge and a Prometheus that have nothing against any move."""
+
+    def against_promotion(self, present) -> str:
+        return ""
+
+    def against_start(self) -> str:
+        return ""
+
+    def comparison(self, present) -> None:
+        return None
+
+
 def client_of(spec, store, clock):
     spec = with_state(spec, store.path.parent)
     outbox = Outbox(store.path.parent / "deliveries.sqlite")
-    return operator(create(spec, store, outbox, clock), spec)
+    return operator(create(spec, store, outbox, clock, witness=Agreeing()), spec)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from bascule import conventions as names
+from bascule import promql
 from bascule.alerts import AlertCase, Alerting
 from bascule.generate.prometheus.examples import PARTNER, STEP_SECONDS, STEPS, Scene, retention
 from bascule.spec import Spec
@@ -142,7 +143,7 @@ def off_a_new_plan(spec: Spec) -> Scene:
 
 
 def all_down(spec: Spec) -> Scene:
-    return replace(healthy(spec), down=frozenset((*spec.services, *spec.probes)))
+    return replace(healthy(spec), down=frozenset(promql.watched(spec)))
 
 
 SCENES: Mapping[str, Callable[[Spec], Mapping[str, str]]] = {

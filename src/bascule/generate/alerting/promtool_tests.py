@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from bascule import promql
 from bascule.alerts import Alerting
-from bascule.conventions import Alert, Recorded, RuleGroup, probe_job
+from bascule.conventions import Alert, Recorded, RuleGroup
 from bascule.conventions import Rule as Named
 from bascule.generate.alerting.promtool_cases import Check, Test, all_down, firing, healthy, silent, tests_of
 from bascule.generate.prometheus.examples import Scene
@@ -73,7 +74,7 @@ def _alerts(groups: list[Group], is_sla: bool) -> Iterator[Alerting]:
 
 
 def _each_service(spec: Spec) -> Iterator[Test]:
-    alert, jobs = spec.alert_prefix + Alert.SERVICE_DOWN, (*spec.services, *map(probe_job, spec.probes))
+    alert, jobs = spec.alert_prefix + Alert.SERVICE_DOWN, promql.watched(spec)
     everyone = tuple(firing(alert, job=job) for job in jobs)
     yield Test(f"{Alert.SERVICE_DOWN} firing: all are down", all_down(spec).series(), everyone)
 

@@ -74,7 +74,7 @@ def _parts(spec: Spec) -> dict[str, Any]:
         "no segments": not spec.segments.named,
         "partners": partner_label(spec),
         "instrument": uses_instrument(spec),
-        "probes": spec.probes,
+        "probes": spec.is_probed,
         "https probes": [probe for probe in spec.probes.values() if probe.kind == "https"],
         **{kind: spec.services_of(kind) for kind in kinds},
         **_by_role(spec),

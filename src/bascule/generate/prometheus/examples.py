@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
-from bascule.conventions import certificate_job, probe_job
+from bascule import promql
+from bascule.conventions import certificate_job
 from bascule.generate.prometheus.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import Signal
@@ -176,17 +177,13 @@ class Scene:
         }
 
     def _services(self) -> dict[str, str]:
-        said_by = {"nginx": "nginx_up", "redis": "redis_up"}
         levels: dict[str, str] = {}
-        for name, service in self.spec.services.items():
-            levels[f'up{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down or service.kind in said_by)
-            if service.kind in said_by:
-                levels[f'{said_by[service.kind]}{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down)
-            if service.kind == "redis":
-                levels |= _redis(name)
-        for name in self.spec.probes:
-            levels[f'up{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(True)
-            levels[f'probe_success{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(name not in self.down)
+        for job, metric in promql.watched(self.spec).items():
+            where = f'{{job="{job}",instance="a:1"}}'
+            levels[promql.UP + where] = _flat(True)
+            levels[metric + where] = _flat(job not in self.down)
+            if job in self.spec.services_of("redis"):
+                levels |= _redis(job)
         for name, probe in self.spec.probes.items():
             if probe.kind == "https":
                 series = f'probe_ssl_earliest_cert_expiry{{job="{certificate_job(name)}",instance="a:1"}}'

@@ -21,6 +21,7 @@ from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import Recent
+from bascule.judge.evidence.silence import Silence
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags
 from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import PlanStep
@@ -57,6 +58,8 @@ class PhaseEngine:
         self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
         self.means = Means(schema)
         self.courses = Courses(schema)
+        self.silence = Silence(schema, plan)
+        self.mistrusted: frozenset[str] = frozenset()  # signals whose selectors are unproven: they raise no alarm
         self._means_weighed = plan.started
         self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]
         self._withdraw(plan.started)
@@ -86,6 +89,7 @@ class PhaseEngine:
         self.compared += look.seconds if counts.candidate.any() else 0.0
         self.recent.add(counts, look.time, look.seconds)
         self.courses.add(look, self.history.phi)
+        self.silence.add(look)
         decision = decide_alone if self.alone else decide
         self.distance = decision(self.evidence.add(counts, look.seconds), self.budget.limits)
         self.nearest = np.maximum(self.nearest, self.distance)
@@ -105,7 +109,7 @@ class PhaseEngine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif self.means.is_worse(reading, self.budget.mean_threshold(cell)):
+            elif cell[0] not in self.mistrusted and self.means.is_worse(reading, self.budget.mean_threshold(cell)):
                 self._raise_mean(cell, reading, time)
 
     def _raise_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
@@ -127,16 +131,33 @@ class PhaseEngine:
 
     # ------------------------------------------------------------ alarms
 
+    def adopt(self, alarms: Iterable[Alarm]) -> None:
+        """Alarms that stood before, as an earlier judge raised them; one of our own of the same comparison counts."""
+        known = set(self.schema.cells)
+        for alarm in alarms:
+            if alarm.cell in known:
+                self.standing.setdefault(alarm.cell, alarm)
+        self._withdraw(self.plan.started)
+
     def _raise(self, time: float) -> None:
         over = (self.distance >= 0) & (self.recent.increase() >= self.margins)
         if not over.any():
             return
         for cell, pairs in self._cell_pairs.items():
-            if cell not in self.standing and len(pairs) and over[pairs].any() and self.plan.gives(cell[1]):
+            if (
+                cell not in self.standing
+                and cell[0] not in self.mistrusted
+                and len(pairs)
+                and over[pairs].any()
+                and self.plan.gives(cell[1])
+            ):
                 pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
                 self.standing[cell] = self._alarm(pair, time)
                 self.raised.append(self.standing[cell])
                 self.recovery.restart(self._mask(pairs))
+
+    def _may_alarm(self, cell: Cell) -> bool:
+        return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
 
     def _alarm(self, index: int, time: float) -> Alarm:
         pair, threshold = self.schema.pairs[index], self.budget.threshold(index)

@@ -12,7 +12,7 @@ from bascule.prometheus import Prometheus, Sample
 from bascule.spec import Spec
 from bascule.spec.model import Phase
 
-MEMORY = "1h"
+MEMORY, LONG_MEMORY = "1h", "30d"
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,16 @@ class PlanStep:
         return (self.number, self.started, dict(self.shares)) == (other.number, other.started, dict(other.shares))
 
 
-def read_plan(prometheus: Prometheus, otherwise_started: float, at: float | None = None) -> PlanStep:
+def read_plan(
+    prometheus: Prometheus, otherwise_started: float, at: float | None = None, memory: str = MEMORY
+) -> PlanStep:
     """The plan as the incidents role last exported it; without one, phase 0 since `otherwise_started`.
 
     The last value counts although its exporter may be away: a plan does not end because nobody repeats it.
     """
 
     def last(name: str) -> list[Sample]:
-        samples = prometheus.instant(f"last_over_time({name}[{MEMORY}])", at)
+        samples = prometheus.instant(f"last_over_time({name}[{memory}])", at)
         return [sample for sample in samples if math.isfinite(sample.value)]
 
     started = max(last(names.PHASE_STARTED.name), key=lambda sample: sample.value, default=None)

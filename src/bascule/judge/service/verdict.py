@@ -11,6 +11,7 @@ from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.texts import share_text, span_text
 from bascule.spec import Spec
+from bascule.states import Cause, Missing, most_telling
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class SignalComparison:
     detectable_ratio: float | None
     required: bool  # whether the verdict waits for it: rates and latencies of segments, no ratings, no partners
     text: str = ""
+    cause: Cause | None = None  # of no data
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict, and every reason for it, as sentences."""
+    """The verdict, and every reason for it, as sentences; `cause`: of no data, the most telling."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -73,30 +76,26 @@ class VerdictFacts:
     lines: Sequence[SignalComparison]
     gates: Sequence[Gate]
     triggers: Sequence[Trigger]
-    missing: Sequence[str]  # why there is no data, version by version; empty when both are seen
+    missing: Sequence[Missing]  # why there is no data; empty when there is
     candidate_events: float  # of the signal with the most, since the phase began
 
 
 def judge(spec: Spec, facts: VerdictFacts) -> Judgement:
     """The first of: roll back, no data, hold, promote; with every reason for it."""
+    missing = most_telling(facts.missing)
     for verdict, reasons in (
         (Verdict.ROLL_BACK, _against(facts)),
-        (Verdict.NO_DATA, _unseen(facts)),
+        (Verdict.NO_DATA, [each.text for each in missing]),
         (Verdict.HOLD, _not_yet(spec, facts)),
     ):
         if reasons:
-            return Judgement(verdict, tuple(reasons))
+            return Judgement(verdict, tuple(reasons), missing[0].cause if verdict is Verdict.NO_DATA else None)
     return Judgement(Verdict.PROMOTE, tuple(_in_favour(facts)))
 
 
 def _against(facts: VerdictFacts) -> list[str]:
     alarms = [line.alarm.text for line in facts.lines if line.alarm is not None]
     return alarms + [trigger.text for trigger in facts.triggers if trigger.state is State.BAD]
-
-
-def _unseen(facts: VerdictFacts) -> list[str]:
-    silent = [line.text for line in facts.lines if line.state is State.NO_DATA and line.required]
-    return [*facts.missing, *(silent if not facts.missing else [])]
 
 
 def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
