@@ -86,7 +86,7 @@ def test_identical_habits_give_identical_retention_or_none(tmp_path: Path):
     consumers = Consumers(tmp_path / "c")
     for version, age in (("v1", 60), ("v2", 32)):
         for day in range(age):
-            habit = [f"{version}{n:x}" for n in range(600) if n % 3 == 0 or (n * 7 + day) % 25 == 0]
+            habit = [f"{version}{n:x}" for n in range(600) if n % 3 == 0 or (n * 7 + day) % 45 == 0]
             consumers.add(users(version, habit, day), NOW)
     kept = {figure.version: figure for figure in consumers.retention(NOW) if figure.window == "30d"}
     assert (kept["v1"].state, kept["v2"].state) == (State.OK, State.NOT_APPLICABLE)
