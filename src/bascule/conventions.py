@@ -476,6 +476,8 @@ class Recorded(StrEnum):
     TARGET_MISSED = "target:missed:value"  # the bad share, or the p95, where an hour or a day tells
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"
+    SLA_UNSURE = "sla:unsure_events:increase1m"  # between the two buckets around a limit that is no bucket's
+    SLA_EXCESS = "sla:good_above_all:ratio1h"  # more good events than events, as a share of these
     SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
 
@@ -527,6 +529,7 @@ class Alert(StrEnum):
     PARTNER_ERRORS_HIGH = "PartnerErrorsHigh"
     PARTNER_FORMAT_BROKEN = "PartnerFormatBroken"
     PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
+    RATE_LIMIT_NOT_KEPT = "RateLimitNotKept"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     # gates: they hold a promotion back and page nobody
     TARGET_UNMET = "TargetUnmet"

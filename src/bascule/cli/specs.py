@@ -13,6 +13,7 @@ from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, starter_text
+from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.quantities import format_duration
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def _show_delivery_times(spec: Spec) -> None:
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+    if spec.stack.scrape.interval > SLOW_SCRAPE:
+        say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
     stand_ins = told_without_journal(spec)
     if stand_ins:
         say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")

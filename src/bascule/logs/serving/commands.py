@@ -57,10 +57,18 @@ def ingest(spec: Spec, files: Sequence[str], source: str | None = None, workers:
     try:
         before = _unparsed(store)
         rows = _ingest_all(spec, store, paths, source, max(1, min(workers, len(paths))))
+        _count_users(store)
         store.keep_up(spec.logs.retention)
         return Ingested(rows, _unparsed(store) - before, time.monotonic() - started, store.late_rows)
     finally:
         store.close()
+
+
+def _count_users(store: LogStore) -> None:
+    """Before old rows are dropped: users are counted for longer than rows are kept."""
+    consumers = Consumers.load(store.root / "consumers.parquet")
+    consumers.follow(store.folder, time.time())
+    consumers.save()
 
 
 def search(
