@@ -97,6 +97,7 @@ LEFT_NAMES = ("response_flags",)
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL")
 UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # of times taken, in seconds
+SPAN_UNITS: Mapping[str, float] = {**UNITS, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "m": 60.0, "h": 3600.0}
 FIGURES = ("int", "float", *UNITS)  # kinds that are numbers
 KINDS = ("text", "word", "level", *FIGURES, "time")  # what a pattern may declare a field to be
 SINGLE_WORDS = ("word", *FIGURES)  # kinds whose texts hold no blank

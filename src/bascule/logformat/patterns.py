@@ -19,6 +19,9 @@ C_DAY = f"[A-Z][a-z]{{2}} {MONTH} [ 0-9][0-9]"  # as C's asctime writes it, the 
 # Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their magnitude.
 EPOCH = r"[0-9]{9,20}(?:\.[0-9]*)?|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]{1,2}"
 DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+# A time taken with its units, as Go prints it.
+SPAN_PART = r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|\u00b5s|\u03bcs|ns)"
+SPAN = rf"(?:{SPAN_PART})+"
 PAIR = r'([A-Za-z_][A-Za-z0-9_.]*)=("[^"]*"(?= |$)|[^ ]*)'  # a name and its value, in quotes where it has blanks
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 # A pair of logfmt, whose value may stand in either quotes.

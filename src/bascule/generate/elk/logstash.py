@@ -25,6 +25,7 @@ from bascule.logformat import (
     LEFT_NAMES,
     NUMBERS,
     PAIRS,
+    SPAN_UNITS,
     TIME,
     UNITS,
     patterns,
@@ -190,6 +191,9 @@ def _json_format(form: LinePattern) -> list[str]:
     )
     ruby = _ruby_filter(init, _JSON_CODE)
     found = f'mutate {{ add_field => {{ "format" => "{form.name}" }} remove_field => ["message"] }}\n{ruby}'
+    if form.logfmt:
+        pairs = _ruby_filter(f"@logfmt = lambda do |line|\n{indent(_LOGFMT)}\nend", _LOGFMT_CODE)
+        return [pairs, f"if [json] {{\n{indent(found)}\n}}"]
     return [
         r"if [message] =~ /\A\{/ {",
         '  json { source => "message" target => "json" skip_on_invalid_json => true }',
@@ -227,6 +231,25 @@ _FLAT = """@flat = lambda do |object, prefix, depth, found|
   end
   found
 end"""
+_LOGFMT_PAIR, _CONSOLE = (
+    text.replace("?P<", "?<").replace('"', r"\x22").replace("/", r"\/")
+    for text in (patterns.LOGFMT_PAIR, patterns.LOGFMT_CONSOLE)
+)
+_LOGFMT = rf"""pairs = lambda do |text|
+  text.to_s.scan(/{_LOGFMT_PAIR}/).to_h do |name, value|
+    quoted = value.length > 1 && [34.chr, 39.chr].include?(value[0]) && value[0] == value[-1]
+    value = value[1..-2].gsub(/\\([\x22'\\])/) {{ $1 }} if quoted
+    [name, value]
+  end
+end
+next pairs.call(line) if line.match?(/\A(?>(?:{_LOGFMT_PAIR})(?: +|\z))+\z/)
+if (found = line.match(/\A{_CONSOLE}\z/))
+  said = {{ 'timestamp' => found[:time], 'level' => found[:level], 'logger' => found[:logger] }}
+  said['message'] = found[:message]
+  said.compact.merge(pairs.call(found[:pairs]))
+end"""
+_LOGFMT_CODE = r"""said = @logfmt.call(event.get('message').to_s.gsub(/\e\[[0-9;]*m/, ''))
+event.set('json', said) if said"""
 # Of several names for a column its own counts most, then a declared one, then the first; others are words of `extra`.
 _JSON_CODE = """\
 ranks = {}
@@ -308,7 +331,8 @@ if [timestamp] {
 
 def _typed() -> str:
     """Times, numbers and the request's path; what is none of these stays as a word of `extra`."""
-    init = f"@kinds = {_ruby_map({name: KIND_OF[name] for name in NUMBERS})}\n{_TIMES}"
+    spans = ", ".join(f"'{unit}' => {factor:g}" for unit, factor in SPAN_UNITS.items())
+    init = f"@kinds = {_ruby_map({name: KIND_OF[name] for name in NUMBERS})}\n@spans = {{ {spans} }}\n{_TIMES}"
     return "# Times become ISO 8601 or milliseconds, texts of numbers numbers.\n" + _ruby_filter(init, _TYPED_CODE)
 
 
@@ -345,6 +369,9 @@ end
   next if (text = event.get(name)).nil?
   text = text.to_s
   figure = text.match?(/\A{patterns.DECIMAL}\z/) ? text.to_f : nil
+  if kind == 's' && text.match?(/\A{patterns.SPAN}\z/)
+    figure = text.scan(/{patterns.SPAN_PART}/).sum {{ |number, unit| number.to_f * @spans[unit] }}
+  end
   right = figure && figure.finite? && (kind != 's' || figure >= 0)
   right &&= figure % 1 == 0 && figure.abs < 2**31 if kind == 'int'
   right ? event.set(name, kind == 'int' ? figure.to_i : figure) : (event.remove(name); extra << name + '=' + text)

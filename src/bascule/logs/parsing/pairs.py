@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from bascule.logs.parsing.readings import Reading
 _PAIR = re.compile(LOGFMT_PAIR)
 _ALONE = re.compile(rf"(?>(?:{LOGFMT_PAIR})(?: +|$))+")
 _CONSOLE = re.compile(LOGFMT_CONSOLE)
+_ESCAPED = re.compile(r"""\\(["'\\])""")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SAID = {"time": TIME, "level": "level", "message": "message", "logger": "logger"}
 
@@ -43,13 +43,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _value(written: str) -> str:
-    """Without its quotes; what stands behind backslashes as JSON and Python write it."""
+    """Without its quotes, and without backslashes before quotes and backslashes."""
     if len(written) < 2 or written[0] not in "\"'" or written[-1] != written[0]:
         return written
-    inner = written[1:-1]
-    if written[0] == "'":
-        return inner.replace("\\'", "'").replace("\\\\", "\\")
-    try:
-        return str(json.loads(written))
-    except ValueError:
-        return inner
+    return _ESCAPED.sub(r"\1", written[1:-1])

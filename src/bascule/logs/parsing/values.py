@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from bascule.logformat import LEVELS, UNITS, patterns
+from bascule.logformat import LEVELS, SPAN_UNITS, UNITS, patterns
 
 Value = str | int | float
 Fields = dict[str, Value]
@@ -29,10 +29,7 @@ NEGATIVE, OUT_OF_RANGE, NOT_A_TIME = "negative", "out of range", "not a time"
 BLANKS = ("", "-")  # how loggers and proxies write that there is no value
 
 _NUMBER = re.compile(patterns.DECIMAL)
-# A time taken with its units, as Go prints it.
-_SPAN_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|µs|μs|ns)")
-_SPAN = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|m|s|us|µs|μs|ns))+")
-_SPAN_UNITS = {**UNITS, "µs": 1e-6, "μs": 1e-6, "m": 60.0, "h": 3600.0}
+_SPAN_PART, _SPAN = re.compile(patterns.SPAN_PART), re.compile(patterns.SPAN)
 _BEYOND = 1 << 31  # whole numbers are stored in 32 bits
 _ISO = re.compile(rf"({patterns.DAY})[Tt ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ?({patterns.ZONE}))?")
 _COMMON = re.compile(rf"({patterns.COMMON_DAY})[: ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ([+-][0-9]{{4}}))?")
@@ -71,7 +68,7 @@ def read_number(text: str, kind: str) -> tuple[float | None, str]:
     taken may be written with its own units, as `1.5ms` or `1m2s`.
     """
     if kind in UNITS and _SPAN.fullmatch(text):
-        return sum(float(number) * _SPAN_UNITS[unit] for number, unit in _SPAN_PART.findall(text)), ""
+        return sum(float(number) * SPAN_UNITS[unit] for number, unit in _SPAN_PART.findall(text)), ""
     if not _NUMBER.fullmatch(text):
         return None, NOT_FINITE if text.lstrip("+-").lower() in ("nan", "inf", "infinity") else NOT_A_NUMBER
     number = float(text) * UNITS.get(kind, 1.0)
