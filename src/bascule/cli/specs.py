@@ -76,15 +76,28 @@ def schema() -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
+    from_logs: Annotated[list[Path] | None, typer.Option(help="A log file to propose a spec from; repeatable.")] = None,
 ) -> None:
-    """Write a starter spec: a minimal one, or one proposed from what a running Prometheus has."""
-    from bascule.discover import propose
-
+    """Write a starter spec: a minimal one, or one proposed from a running Prometheus or from log files."""
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = propose(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
+    text = _proposed(from_prometheus, from_logs or [])
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
+
+
+def _proposed(url: str | None, files: list[Path]) -> str:
+    if url is not None and files:
+        raise UsageError("--from-prometheus and --from-logs are two ways to begin", "give one of them")
+    if url is not None:
+        from bascule.discover import propose
+
+        return propose(Prometheus(checked_url(url)))
+    if files:
+        from bascule.logs import propose_from
+
+        return propose_from(files)
+    return starter_text()
 
 
 @app.command()

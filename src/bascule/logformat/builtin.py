@@ -125,6 +125,8 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
             (
                 *(f"{layout}%{{GREEDYDATA:message}}" for layout in _PYTHON),
                 rf"{_LEVEL}: {{2,9}}%{{GREEDYDATA:message}}",  # uvicorn's own lines
+                rf"{_WHEN}{_BETWEEN}{_HOW_BAD}[ |:,/-]+%{{GREEDYDATA:message}}",  # what stands behind is the message's
+                rf"{_HOW_BAD}{_BETWEEN}{_WHEN}[ |:,/-]+%{{GREEDYDATA:message}}",
             ),
             coloured=True,
         ),

@@ -56,7 +56,7 @@ DEFINITIONS = {
     "LEFT_FLAGS": LEFT_FLAGS,  # Envoy's
     "LEFT_STATE": "C[^ ]+",  # HAProxy's: the client aborted
     "QUOTED": r'"(?:\\.|[^"\\])*"',
-    "LOGGER": r"[\p{L}\p{N}_.-]+",  # Ruby's own \w knows ASCII only
+    "LOGGER": r"[\p{L}\p{Nd}_.-]+",  # Ruby's own \w knows ASCII only
     "LOGGER_WORD": "[^ ]+",
     "LOGGER_OR_NONE": "[^: ]*",
 }

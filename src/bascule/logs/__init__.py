@@ -29,7 +29,9 @@ from bascule.logs.reading.frames import (
 from bascule.logs.reading.stdin import StandardInput
 from bascule.logs.serving.commands import Ingested, forget, ingest, search, stats
 from bascule.logs.serving.pipeline import Counted, FileFeed, Pipeline
+from bascule.logs.serving.proposal import propose_from
 from bascule.logs.serving.role import run
+from bascule.logs.serving.trial import Trial, attempt
 from bascule.logs.storing.consumers import Consumers
 from bascule.logs.storing.disk import Disk
 from bascule.logs.storing.engine import SearchClient, Sender
@@ -78,8 +80,10 @@ __all__ = [
     "Sender",
     "StandardInput",
     "TooCostly",
+    "Trial",
     "VersionFinder",
     "answer",
+    "attempt",
     "built_in",
     "compile_dissect",
     "compile_grok",
@@ -92,6 +96,7 @@ __all__ = [
     "line_of",
     "listing",
     "open_store",
+    "propose_from",
     "read_key",
     "read_time",
     "read_value",
