@@ -122,7 +122,7 @@ def _told(trial: Trial) -> Iterator[str]:
     if trial.not_understood:
         yield "not understood:"
     for wrong in trial.not_understood:
-        yield f"  {wrong.field}: {wrong.reason} ({wrong.lines})"
+        yield f"  {wrong.name}: {wrong.reason} ({wrong.lines})"
         yield from (f"    {example}" for example in wrong.examples)
     if trial.ignored:
         yield f"names without a column, kept as words of `extra`: {', '.join(trial.ignored)}"
