@@ -76,6 +76,8 @@ def ingest(
     from bascule import logs
 
     taken = logs.ingest(spec, files, source, workers)
+    for path, name in taken.sources.items():
+        say(f"{path}: read as source {name}")
     say(f"{taken.rows} rows in {taken.seconds:.1f} s; {taken.unparsed} matched no format and were kept as text")
     if taken.expired:
         kept = format_duration(spec.logs.retention)

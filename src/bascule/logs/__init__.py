@@ -27,7 +27,8 @@ from bascule.logs.reading.frames import (
     answer,
 )
 from bascule.logs.reading.stdin import StandardInput
-from bascule.logs.serving.commands import Ingested, forget, ingest, search, stats
+from bascule.logs.serving.commands import forget, ingest, search, stats
+from bascule.logs.serving.ingest import Ingested
 from bascule.logs.serving.pipeline import Counted, FileFeed, Pipeline
 from bascule.logs.serving.proposal import propose_from
 from bascule.logs.serving.role import run
