@@ -29,6 +29,7 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
         say(f"  {name}: role {role} ({how})")
     _show_delivery_times(spec)
     _show_smallest_breaches(spec)
+    _show_sources(spec)
     if prometheus is not None:
         raise typer.Exit(_compare(spec, checked_url(prometheus)))
 
@@ -40,6 +41,25 @@ def _show_delivery_times(spec: Spec) -> None:
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+
+
+def _show_sources(spec: Spec) -> None:
+    """What is odd about the log files that are here; the services may run elsewhere, so it is no fault of the spec."""
+    if spec.logs.sources:
+        from bascule.logs import look_at_sources
+
+        for ways, names in _ways(spec).items():
+            say(f"version of a line of {', '.join(names)}: by the first that tells it of {', '.join(ways)}")
+        for finding in look_at_sources(spec):
+            say(f"note: {finding}")
+
+
+def _ways(spec: Spec) -> dict[tuple[str, ...], list[str]]:
+    """The ways to a line's version, in their order, with the sources that have them."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, source in spec.logs.named.items():
+        found.setdefault(tuple(source.version_from or spec.logs.version_from), []).append(name)
+    return found
 
 
 def _show_smallest_breaches(spec: Spec) -> None:

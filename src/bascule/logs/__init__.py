@@ -32,6 +32,7 @@ from bascule.logs.serving.ingest import Ingested
 from bascule.logs.serving.pipeline import Counted, FileFeed, Pipeline
 from bascule.logs.serving.proposal import propose_from
 from bascule.logs.serving.role import run
+from bascule.logs.serving.sources import SourceFinding, look_at_sources
 from bascule.logs.serving.trial import Trial, attempt
 from bascule.logs.storing.consumers import Consumers
 from bascule.logs.storing.disk import Disk
@@ -79,6 +80,7 @@ __all__ = [
     "Rows",
     "SearchClient",
     "Sender",
+    "SourceFinding",
     "StandardInput",
     "TooCostly",
     "Trial",
@@ -96,6 +98,7 @@ __all__ = [
     "intake",
     "line_of",
     "listing",
+    "look_at_sources",
     "open_store",
     "propose_from",
     "read_key",

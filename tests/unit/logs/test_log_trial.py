@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bascule.errors import UsageError
-from bascule.logs import attempt, propose_from
+from bascule.logs import attempt, look_at_sources, propose_from
 from bascule.spec import load, parse
+from bascule.spec.model import Logs, LogSource
 
 CALL = "2026-01-31 12:00:00,123 - {service} - INFO - API_CALL user_id=u endpoint=/x response_time={seconds} status=200"
 SPEC = load("supersmartmatch")
@@ -102,3 +103,24 @@ def test_of_a_file_that_names_no_versions_they_are_guessed(tmp_path):
     text = propose_from([written(tmp_path, 'INFO:     127.0.0.1:1 - "GET /x HTTP/1.1" 200 OK')])
     assert "guessed: no line names two of them" in text
     assert parse(text).logs.sources[0].formats == ["uvicorn"]
+
+
+@pytest.mark.parametrize(
+    ("content", "formats", "expected"),
+    [
+        (None, ["api_call"], "no file matches"),
+        ("", ["api_call"], "has no line"),
+        (call() + "\n", ["api_call", "uvicorn"], "format uvicorn reads none of 1 lines"),
+        ("gibberish\n" * 3 + call() + "\n", ["api_call"], "3 of 4 lines fit none of its formats"),
+        (call() + "\n", ["api_call"], None),
+    ],
+)
+def test_a_source_that_reads_nothing_is_told(tmp_path, content, formats, expected):
+    """A file that is not there, one without a line, a format that never matches."""
+    file = tmp_path / "app.log"
+    if content is not None:
+        file.write_text(content)
+    logs = Logs(sources=[LogSource(name="app", files=str(file), formats=formats)])
+    found = [str(each) for each in look_at_sources(SPEC.model_copy(update={"logs": logs}))]
+    assert bool(found) == bool(expected)
+    assert all(expected in each for each in found)
