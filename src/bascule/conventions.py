@@ -117,6 +117,7 @@ def probe_job(name: str) -> str:
 CLIENT_LEFT = "499"  # nginx' status: the client closed the connection before the answer's end; no error
 CLIENT_GAVE_UP = "599"  # it did so after `patience`: an error, matched by `status=~"5.."`
 PATIENCE_SECONDS = 10.0  # unless the spec has a p99 target: ten times that
+OWN_AGENT = "Bascule/1"  # the User-Agent of every request that Bascule makes
 MONITORING_AGENTS = ("Prometheus/", "Blackbox Exporter/", "Bascule/")  # User-Agents of scrapes and probes: no traffic
 
 # ---------------------------------------------------------------- buckets (they hold every declared target)

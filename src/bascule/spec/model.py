@@ -36,7 +36,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
+from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
@@ -380,7 +380,7 @@ class Internal(Part):
     """Requests that are no user's: by the caller's address or network, or by what its User-Agent begins with."""
 
     clients: list[str] = Field(default_factory=list)
-    agents: list[str] = Field(default_factory=lambda: ["Prometheus/", "Blackbox Exporter/", "bascule"])
+    agents: list[str] = Field(default_factory=lambda: list(MONITORING_AGENTS))
 
     @field_validator("clients")
     @classmethod
