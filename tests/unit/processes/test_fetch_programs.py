@@ -47,7 +47,7 @@ def test_an_unknown_set_is_a_usage_error(tool, capsys):
     with pytest.raises(SystemExit) as exit:
         tool.main(["cores"])
     assert exit.value.code == 2
-    assert "no such set: cores; there are core, chromium, peers, bench" in capsys.readouterr().err
+    assert "no such set: cores; there are core, chromium, peers, lines, bench" in capsys.readouterr().err
 
 
 def test_a_program_reads_its_data_from_the_folder_it_was_unpacked_into(tool, tmp_path):
