@@ -12,7 +12,7 @@ UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test real lint bench browser clean
+.PHONY: help setup demo test real lint bench chaos browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,8 @@ bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=de
 	@$(PYTHON) tools/fetch_programs.py bench
 	@$(RUN)/python -m bench $(NAME) $(ARGS)
 
+chaos: setup  ## Lose parts of the monitoring at random: make chaos NAME=notices (without NAME: all)
+	@$(RUN)/python -m chaos $(NAME) $(ARGS)
 $(LINES_DONE): pyproject.toml constraints.txt Makefile | $(SETUP_DONE)
 	@echo "Installing the servers and loggers whose lines are tested."
 	@$(PYTHON) tools/fetch_programs.py lines

@@ -102,6 +102,11 @@ def certificate_job(name: str) -> str:
     return f"certificate-{name}"
 
 
+def health_job(name: str) -> str:
+    """The `job` label of the look at a service's health address, where the service has metrics too."""
+    return f"health-{name}"
+
+
 def probe_job(name: str) -> str:
     """The `job` label of the probe of that name."""
     return f"probe-{name}"
@@ -334,7 +339,21 @@ DETECTABLE_EFFECT = _role(
     "Smallest candidate/baseline rate ratio found within 30 s at the median, at the present traffic.",
     ("signal", SEGMENT), "ratio",
 )
+REAL_SHARE = _role(
+    "judge", "bascule_real_share_ratio", "gauge",
+    "The candidate's real share of the segment's requests of the last 5 minutes: estimate, and bounds of chance.",
+    (SEGMENT, "bound"), "ratio",
+)
+SHARE_OFF_PLAN = _role(
+    "judge", "bascule_share_off_plan", "gauge",
+    "1 where the bounds of the segment's real share lie beyond the plan and its tolerance, else 0.", (SEGMENT,), "1",
+)
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
+NO_DATA_CAUSE = _role(
+    "judge", "bascule_no_data_cause", "gauge",
+    "1 for each cause for which there is no data now; of a version, or of both where `version` is empty.",
+    ("cause", VERSION), "1",
+)
 GATE_STATE = _role(
     "judge", "bascule_gate_state", "gauge", "1 for the state the gate is in, else 0.", ("gate", "state"), "1"
 )
@@ -363,13 +382,26 @@ PHASE_STARTED = _role(
 INCIDENTS_OPEN = _role(
     "incidents", "bascule_incidents_open", "gauge", "Incidents that are not resolved.", ("severity",), "incidents"
 )
+NOTICE_OWED = _role(
+    "incidents", "bascule_notice_owed_seconds", "gauge",
+    "For how long the oldest notice is owed that a receiver's channel does not have; 0 when it has all.",
+    ("receiver", "channel"), "seconds",
+)
 NOTIFICATIONS_RECEIVED = _role(
     "incidents", "bascule_notifications_received_total", "counter", "Notifications received from Alertmanager.",
     ("status",), "notifications",
 )
+SWITCH_ARRIVED = _role(
+    "incidents", "bascule_dead_mans_switch_arrived_timestamp_seconds", "gauge",
+    "When the alert that always fires last came from Alertmanager.", (), "seconds",
+)
 ROLE_RESTARTS = _role(
     "stack", "bascule_process_restarts_total", "counter", "Times a started program was started again after a crash.",
     ("process",), "restarts",
+)
+WORKER_DEATHS = _role(
+    "api", "bascule_worker_deaths_total", "counter", "Times a role's background work died and was started again.",
+    ("worker",), "deaths",
 )
 
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")
@@ -445,6 +477,8 @@ class Recorded(StrEnum):
     TARGET_MISSED = "target:missed:value"  # the bad share, or the p95, where an hour or a day tells
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"
+    SLA_UNSURE = "sla:unsure_events:increase1m"  # between the two buckets around a limit that is no bucket's
+    SLA_EXCESS = "sla:good_above_all:ratio1h"  # more good events than events, as a share of these
     SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
 
@@ -496,6 +530,7 @@ class Alert(StrEnum):
     PARTNER_ERRORS_HIGH = "PartnerErrorsHigh"
     PARTNER_FORMAT_BROKEN = "PartnerFormatBroken"
     PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
+    RATE_LIMIT_NOT_KEPT = "RateLimitNotKept"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     # gates: they hold a promotion back and page nobody
     TARGET_UNMET = "TargetUnmet"
@@ -524,6 +559,8 @@ class Alert(StrEnum):
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
     ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
+    WORKER_FAILING = "WorkerFailing"
+    NOTICES_OWED = "NoticesOwed"
     JUDGE_STUCK = "JudgeStuck"
     LABEL_VALUES_CAPPED = "LabelValuesCapped"
     RULES_FAILING = "RulesFailing"

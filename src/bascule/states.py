@@ -66,7 +66,7 @@ MEANINGS: dict[Cause, Meaning] = {
     ),
     Cause.OTHER_STEP: Meaning(
         "The last evaluation is about another step of the plan than the journal's present one.",
-        "Wait for the next evaluation; it comes within a few scrapes.",
+        "Wait for the next evaluation; if none comes, check that Prometheus scrapes the journal (bascule-incidents).",
     ),
     Cause.SCRAPE_FAILING: Meaning(
         "Prometheus reaches the version's targets and its scrapes fail (`up` is 0).",
@@ -120,6 +120,21 @@ MEANINGS: dict[Cause, Meaning] = {
         "Wait, or give the candidate more traffic.",
     ),
 }
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why something has no data: the cause, and what was found, as a sentence; `version`: where it is one's."""
+
+    cause: Cause
+    text: str
+    version: str = ""
+
+
+def most_telling(found: Iterable[Missing]) -> tuple[Missing, ...]:
+    """Each once, the most telling cause first; within a cause as they were found."""
+    rank = {cause: place for place, cause in enumerate(Cause)}
+    return tuple(sorted(dict.fromkeys(found), key=lambda missing: rank[missing.cause]))
 
 
 def first_of(causes: Iterable[Cause]) -> Cause | None:

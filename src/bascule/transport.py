@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import queue
 import re
 import socket
@@ -56,8 +57,9 @@ class Answer:
 class Http:
     """A client of one server, safe to share between threads; `name` and `fix` go into errors.
 
-    `seconds` bounds an exchange from the look-up of the name to the last byte of the answer, `largest` (bytes) the
-    answer. Neither proxies nor passwords are taken from the environment, and no redirect is followed.
+    `seconds` bounds an exchange from the look-up of the name to the last byte of the answer, `within` (seconds from
+    now) all exchanges together, `largest` (bytes) the answer. Neither proxies nor passwords are taken from the
+    environment, and no redirect is followed.
     """
 
     def __init__(
@@ -68,11 +70,13 @@ class Http:
         seconds: float,
         fix: str = "check that it runs and that the address is right",
         largest: int = 64 * MIB,
+        within: float = math.inf,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.name = name
         self.url = url.rstrip("/")
         self.seconds = seconds
+        self._until = time.monotonic() + within
         self._fix = fix
         self._largest = largest
         self._client = httpx.Client(
@@ -90,7 +94,7 @@ class Http:
 
         Raises Unreachable when no whole answer came in time, QueryRejected when it is too large.
         """
-        limit = self.seconds if seconds is None else seconds
+        limit = min(self.seconds if seconds is None else seconds, max(_SOON, self._until - time.monotonic()))
         before = _deadline.set(time.monotonic() + limit)
         try:
             with self._client.stream(method, path, timeout=limit, **content) as response:

@@ -13,7 +13,8 @@ import pytest
 from bascule import incidents
 from bascule.api import IncidentsClient, Tokens
 from bascule.spec import load
-from bascule.spec.model import EscalationStep, Notify, Ports, Receiver, Stack, Webhook
+from bascule.spec.model import EscalationStep, Notify, Ports, Stack
+from bascule.spec.receivers import Receiver, Webhook
 
 ROUTE = """
 route: {{receiver: machine, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}

@@ -20,7 +20,8 @@ from bascule.generate.alerting.alertmanager_config import alertmanager_config
 from bascule.processes import programs
 from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import load
-from bascule.spec.model import EscalationStep, Notify, Ports, Receiver, ShareHook, Stack, Webhook
+from bascule.spec.model import EscalationStep, Notify, Ports, ShareHook, Stack
+from bascule.spec.receivers import Receiver, Webhook
 
 pytestmark = pytest.mark.integration
 ROUTE = """
@@ -164,7 +165,7 @@ def test_maintenance_is_silent_in_alertmanager_and_its_end_is_loud_again(role, a
 
 
 def test_moving_the_share_runs_the_hook_and_writes_who_and_why(role, tmp_path):
-    step = role.set_phase(2, "ada", "gates passed")
+    step = role.set_phase(2, "ada", "gates passed", force=True)
     assert (step.number, step.share) == (2, 0.25)
     assert (tmp_path / "moved-25").exists()
     assert role.timeline()[-1].who == "ada"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ from bascule.judge import (
     backtest,
     build_app,
     compare,
+    fresh_seconds,
     gate,
     read_plan,
     run,
@@ -178,7 +181,8 @@ def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
     client = TestClient(build_app(shops.board), base_url="http://127.0.0.1")
     verdict = client.get("/api/verdict").json()
     assert set(verdict) == {
-        "migration", "verdict", "since", "phase", "reasons", "signals", "gates", "rollback", "tick",
+        "migration", "verdict", "since", "phase", "reasons", "cause", "age_seconds", "signals", "gates", "rollback",
+        "tick",
     }  # fmt: skip
     families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
     ones = [sample.labels["verdict"] for sample in families["bascule_verdict"].samples if sample.value == 1]
@@ -200,6 +204,39 @@ def test_without_prometheus_the_verdict_is_no_data_and_comes_back_with_it(shops,
     assert "does not answer" in shops.board.verdict()["reasons"][0]
     shops.prometheus.start()
     eventually(lambda: shops.verdict == "hold", 30)
+
+
+def test_a_prometheus_that_hangs_is_no_data_within_a_few_ticks(shops, eventually):
+    """Its answer may come after ten seconds: until then nothing is known."""
+    eventually(lambda: shops.verdict == "hold", 20)
+    with stopped(shops.prometheus):
+        eventually(lambda: shops.verdict == "no_data", fresh_seconds(shops.spec) + 2)
+        assert shops.board.verdict()["cause"] == "server away"
+    eventually(lambda: shops.verdict == "hold", 30)
+
+
+def test_an_alertmanager_that_hangs_delays_neither_the_verdict_nor_the_next_evaluation(shops, webhook, eventually):
+    eventually(lambda: shops.verdict == "hold", 20)
+    shops.plan(2, HALF)
+    eventually(lambda: shops.line("errors", "freemium").get("samples_candidate", 0) > 150, 20)
+    with stopped(shops.alertmanager):
+        shops.two.errors = {"freemium": 0.3, "api_partners": 0.3}
+        eventually(lambda: shops.verdict == "roll_back", 10)
+        ages = []
+        eventually(lambda: ages.append(shops.board.verdict()["age_seconds"]) or len(ages) > 60, 20)
+        assert max(ages) < fresh_seconds(shops.spec)
+        assert shops.verdict == "roll_back"
+    eventually(lambda: statuses(webhook), 20)
+
+
+@contextmanager
+def stopped(program) -> Iterator[None]:
+    """A program that hangs: it holds its connections, and answers nothing."""
+    os.kill(program.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(program.pid, signal.SIGCONT)
 
 
 # ---------------------------------------------------------------- history

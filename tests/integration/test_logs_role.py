@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -146,6 +147,43 @@ def test_nothing_is_lost_or_doubled_when_a_file_is_renamed_or_truncated(role: st
     wait_until(lambda: counted() == number)
     write(path, 1)
     wait_until(lambda: counted() == number)
+
+
+def test_a_port_that_is_taken_is_tried_again_until_it_is_free(spec: Spec) -> None:
+    """Meanwhile the role says that it is not ready, and counts."""
+    address = spec.logs.sources[2].beats
+    assert address is not None
+    stop = threading.Event()
+    thread = threading.Thread(target=logs.run, args=(spec, stop))
+    url = spec.stack.url("logs")
+
+    def get(path: str) -> httpx.Response | None:
+        try:
+            return httpx.get(f"{url}{path}", trust_env=False)
+        except httpx.HTTPError:
+            return None
+
+    def says(path: str, text: str) -> bool:
+        answer = get(path)
+        return answer is not None and text in answer.text
+
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        thread.start()
+        wait_until(lambda: says("/readyz", f"beats {address} died"))
+        assert says("/metrics", "bascule_worker_deaths_total")
+    try:
+        wait_until(lambda: _accepts(address))
+    finally:
+        stop.set()
+        thread.join(15)
+
+
+def _accepts(address: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_running_role_takes_in_files_itself_and_no_line_twice(role, spec, tmp_path):

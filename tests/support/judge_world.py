@@ -11,6 +11,7 @@ import numpy as np
 from bascule.judge import JointLook, PhaseEngine, PlanStep, Schema, Sight, Surroundings, outcome_of
 from bascule.prometheus import NO_DATA, Matrix, Sample, Series
 from bascule.spec import Selector, Spec
+from bascule.spec.quantities import parse_duration
 
 SEGMENTS = ("enterprise", "api_partners", "freemium")
 RATES = {"enterprise": 8.0, "api_partners": 12.0, "freemium": 20.0}  # requests per second of both versions together
@@ -47,19 +48,29 @@ class PretendPrometheus:
         return Matrix.of((each.labels, each.times, each.values) for each in self.raw(selector, seconds, at))
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
-        if expression.startswith("count("):
+        if expression.startswith("count(last_over_time("):
             metric = expression.split("(")[-1].split("[")[0]
             return [Sample({}, 1.0, self.now)] if any(dict(k)["__name__"] == metric for k in self.samples) else []
+        if found := re.fullmatch(r"(?:group by \((.*?)\) |group |topk\(1, |count)\(?(.*?)\)", expression):
+            return self._series_now(found[1], found[2])
         if expression.startswith("sum by ("):
             return self._increases(expression, self.now if at is None else at)
         return self._plan_samples(expression)
 
+    def _series_now(self, by: str | None, selector: str) -> list[Sample]:
+        """The series that a selector matches of late, with these labels alone, or with all."""
+        wanted = by.split(", ") if by else None
+        labels = [each.labels for each in self.raw(selector, 300)]
+        return [
+            Sample({k: v for k, v in own.items() if wanted is None or k in wanted}, 1.0, self.now) for own in labels
+        ]
+
     def _increases(self, expression: str, at: float) -> list[Sample]:
-        """`sum by (labels) (increase(selector[1h]))`."""
-        found = re.fullmatch(r"sum by \((.*?)\) \(increase\((.*)\[1h\]\)\)", expression)
+        """`sum by (labels) (increase(selector[1h]))`, or over another time."""
+        found = re.fullmatch(r"sum by \((.*?)\) \(increase\((.*)\[(\w+)\]\)\)", expression)
         assert found is not None
         sums: dict[tuple[tuple[str, str], ...], float] = {}
-        for series in self.raw(found[2], 3600, at):
+        for series in self.raw(found[2], parse_duration(found[3]), at):
             key = tuple((name, series.labels.get(name, "")) for name in found[1].split(", "))
             sums[key] = sums.get(key, 0.0) + float(series.values[-1] - series.values[0])
         return [Sample(dict(key), value, at) for key, value in sums.items()]

@@ -18,14 +18,13 @@ from bascule.api.models.journal import (
     IncidentDetail,
     NewWindow,
     NoticeAnswer,
-    PhaseAnswer,
-    PhaseChange,
     Reason,
     Signature,
     TimelineAnswer,
     WindowAnswer,
 )
 from bascule.api.models.logs import Forget, Forgotten, Ingest, LogLine, LogStats, Search, Taken
+from bascule.api.models.moves import KeptComparison, MoveRequest, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer, Refusal
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
@@ -191,6 +190,10 @@ class IncidentsClient(RoleClient):
     def deliveries(self) -> list[DeliveryAnswer]:
         return self.rows("/api/deliveries", DeliveryAnswer)
 
+    def owed(self) -> list[DeliveryAnswer]:
+        """What a channel of a receiver does not have yet, the oldest first."""
+        return self.rows("/api/owed", DeliveryAnswer)
+
     def note(self, identity: int, text: str, who: str) -> TimelineAnswer:
         return self.post(f"/api/incidents/{identity}/notes", _asked(Annotation, text=text, who=who), TimelineAnswer)
 
@@ -207,15 +210,29 @@ class IncidentsClient(RoleClient):
     def annotate(self, text: str, who: str, kind: str = "note") -> TimelineAnswer:
         return self.post("/api/annotations", _asked(Annotation, text=text, kind=kind, who=who), TimelineAnswer)
 
-    def phase(self) -> PhaseAnswer:
-        return self.get("/api/phase", PhaseAnswer)
+    def phase(self) -> PlanAnswer:
+        return self.get("/api/phase", PlanAnswer)
 
-    def set_phase(self, number: int, who: str, why: str, share: float | None = None) -> PhaseAnswer:
-        """Waits for the spec's share hook, for as long as that may take."""
+    def set_phase(
+        self, number: int, who: str, why: str, share: float | None = None, force: bool | None = None
+    ) -> PlanAnswer:
+        """Waits for the spec's share hook, for as long as that may take; `force`: forward against the verdict."""
+        change = _asked(PhaseChange, number=number, who=who, why=why, share=share, force=force)
+        return self.post("/api/phase", change, PlanAnswer, self._hook_seconds)
+
+    def move(self, move: PlanMove, who: str, why: str = "", force: bool | None = None) -> PlanAnswer:
+        """A move of the plan; it waits for the share hook, too."""
+        asked = _asked(MoveRequest, who=who, why=why, force=force)
+        return self.post(f"/api/plan/{move}", asked, PlanAnswer, self._hook_seconds)
+
+    def comparison(self) -> KeptComparison:
+        """What was compared last before the present step took the candidate's traffic back."""
+        return self.get("/api/plan/comparison", KeptComparison)
+
+    @property
+    def _hook_seconds(self) -> float:
         hook = self.spec.share_hook
-        seconds = self._http.seconds if hook is None else max(self._http.seconds, hook.timeout + HOOK_GRACE)
-        change = _asked(PhaseChange, number=number, who=who, why=why, share=share)
-        return self.post("/api/phase", change, PhaseAnswer, seconds)
+        return self._http.seconds if hook is None else max(self._http.seconds, hook.timeout + HOOK_GRACE)
 
     def maintenance(self, since: float = 0.0, until: float | None = None, cancelled: bool = True) -> list[WindowAnswer]:
         return self.rows("/api/maintenance", WindowAnswer, cancelled=cancelled, **_span(since, until))

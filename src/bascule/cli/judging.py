@@ -33,6 +33,7 @@ from bascule.conventions import GATE_EXIT_CODES, Verdict
 from bascule.errors import BasculeError, UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
+from bascule.states import MEANINGS, Cause
 
 if TYPE_CHECKING:
     from bascule.judge import Backtest, Fired, Stretch
@@ -192,9 +193,17 @@ def _fired_json(alarm: Fired) -> dict[str, Any]:
 
 
 def print_verdict(answer: dict[str, Any]) -> None:
-    out.print(str(answer["verdict"]).replace("_", " ").upper(), style="bold")
+    out.print(_headline(answer), style="bold")
     for reason in answer["reasons"]:
         say(f"  {reason}")
+    if cause := answer.get("cause"):
+        say(f"  {MEANINGS[Cause(cause)].fix}")
+
+
+def _headline(answer: dict[str, Any]) -> str:
+    """`ROLL BACK`, `NO DATA (silent)`."""
+    verdict, cause = str(answer["verdict"]).replace("_", " ").upper(), answer.get("cause")
+    return f"{verdict} ({cause})" if cause else verdict
 
 
 def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
@@ -209,8 +218,7 @@ def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
 
 def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
     """A row for each comparison that applies; the title is the verdict with its first reasons."""
-    verdict = str(answer["verdict"]).replace("_", " ").upper()
-    title = Text("\n  ".join([verdict, *answer["reasons"][:2]]))
+    title = Text("\n  ".join([_headline(answer), *answer["reasons"][:2]]))
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, collapse_padding=True)
     for column in ("signal", "segment"):
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""Commands about incidents, maintenance, the plan's steps and telling people."""
+"""Commands about incidents, maintenance and telling people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -21,21 +20,18 @@ from bascule.cli.output import (
 )
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import SEGMENT
-from bascule.errors import UsageError
 from bascule.spec import Spec
 
 if TYPE_CHECKING:
     from bascule.api import IncidentsClient
-    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer, PhaseAnswer
+    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer
     from bascule.api.models.others import DeliveryAnswer
 
 incidents_app = typer.Typer(no_args_is_help=True, help="What Alertmanager delivered, and what people did about it.")
 maintenance_app = typer.Typer(no_args_is_help=True, help="Planned windows: silenced, and excluded from the SLAs.")
-phase_app = typer.Typer(no_args_is_help=True, help="The current step of the plan: who set it, and why.")
 notify_app = typer.Typer(no_args_is_help=True, help="Receivers of notifications.")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(maintenance_app, name="maintenance")
-app.add_typer(phase_app, name="phase")
 app.add_typer(notify_app, name="notify")
 
 ABOUT = ("job", "instance", "signal", SEGMENT, "gate")
@@ -89,14 +85,19 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
     client = journal(spec)
     incident = client.incident(number)
     notices = [each for each in client.notices() if each.situation == incident.situation]
+    keys = tuple(f"-{notice.key}" for notice in notices)
+    deliveries = [each for each in client.deliveries() if each.key.endswith(keys)]
     if as_json:
-        print_json(incident.model_dump(mode="json") | {"notices": [each.model_dump(mode="json") for each in notices]})
+        known = incident.model_dump(mode="json")
+        known |= {"notices": [each.model_dump(mode="json") for each in notices]}
+        print_json(known | {"deliveries": [each.model_dump(mode="json") for each in deliveries]})
         return
     say(f"#{incident.id} {incident.alert} ({incident.severity}): {incident.status}")
     say(incident.description or incident.summary)
     entries = [{"at": f"{e.at:%H:%M:%S UTC}", "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
     print_rows("timeline entries", entries, False)
     print_rows("notices", [_notice(each) for each in notices], False)
+    print_rows("deliveries", [_to_channel(each) for each in reversed(deliveries)], False)
 
 
 def _notice(notice: NoticeAnswer) -> dict[str, Any]:
@@ -172,37 +173,6 @@ def maintenance_end(spec: Spec, number: Identity, who: Who) -> None:
     print_json(journal(spec).end_maintenance(number, who).model_dump(mode="json"))
 
 
-@phase_app.command("show")
-@takes_spec_first
-def phase_show(spec: Spec, as_json: AsJson = False) -> None:
-    """Show the current step of the plan."""
-    _print_phase(spec, journal(spec).phase(), as_json)
-
-
-@phase_app.command("set")
-@takes_spec
-def phase_set(
-    spec: Spec,
-    number: Annotated[int, typer.Argument(help="The phase's number; 0 sends all traffic to the baseline.")],
-    who: Who,
-    why: Why,
-    as_json: AsJson = False,
-) -> None:
-    """Move to a step of the plan: recorded with who and why, and applied by the spec's hook if it has one."""
-    if not 0 <= number <= len(spec.phases):
-        raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(spec.phases)}")
-    _print_phase(spec, journal(spec).set_phase(number, who, why), as_json)
-
-
-def _print_phase(spec: Spec, phase: PhaseAnswer, as_json: bool) -> None:
-    if as_json:
-        print_json(phase.model_dump(mode="json"))
-        return
-    step = f"phase {phase.number} of {len(spec.phases)}" if phase.number else "before the first phase"
-    planned = f"{phase.share * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {times.rfc3339(phase.started.timestamp())} ({phase.who}: {phase.why})")
-
-
 @notify_app.command("test")
 @takes_spec_first
 def notify_test(
@@ -223,10 +193,22 @@ def notify_test(
 @takes_spec_first
 def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
     """List what a channel of a receiver does not have yet, with the reason; exit 1 if something is owed."""
-    owed = [each for each in journal(spec).deliveries() if each.result == "owed"]
+    owed = journal(spec).owed()
     rows = [each.model_dump(mode="json") if as_json else _owed(each) for each in owed]
     print_rows("owed notices", rows, as_json)
     raise typer.Exit(1 if owed else 0)
+
+
+def _to_channel(delivery: DeliveryAnswer) -> dict[str, Any]:
+    return {
+        "since": f"{delivery.started:%H:%M:%S UTC}",
+        "receiver": delivery.receiver,
+        "channel": delivery.channel,
+        "subject": delivery.subject,
+        "result": delivery.result,
+        "attempts": delivery.attempts,
+        "detail": delivery.detail,
+    }
 
 
 def _owed(delivery: DeliveryAnswer) -> dict[str, Any]:

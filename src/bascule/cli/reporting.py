@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 sla_app = typer.Typer(no_args_is_help=True, help="SLA reports.")
 app.add_typer(sla_app, name="sla")
 
-TIMEOUT = 120.0  # seconds that a query over a long span may take
+ANSWER_SECONDS = 5.0  # that Prometheus may take to say that it is there
+TIMEOUT, ALL_SECONDS = 120.0, 900.0  # that a query over a long span may take, and all of them together
 
 
 @sla_app.command("report")
@@ -110,7 +111,17 @@ def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus:
 
 
 def _prometheus(spec: Spec) -> Prometheus:
-    return Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT)
+    """The server that a report is made of. Raises Unreachable within ANSWER_SECONDS when it does not answer at all."""
+    url = spec.stack.url("prometheus")
+    greeting = Prometheus(url, ANSWER_SECONDS)
+    try:
+        greeting.scalar("time()")
+    except Unreachable as error:
+        missing = f"no data for {', '.join(spec.slas.named) or 'any SLA'}"
+        raise Unreachable(f"{missing}: {error.what}", error.mend) from error
+    finally:
+        greeting.close()
+    return Prometheus(url, TIMEOUT, within=ALL_SECONDS)
 
 
 def _archive(spec: Spec) -> Archive:
@@ -153,7 +164,9 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
         if objective.outcome is SlaOutcome.NO_DATA:
-            yield f"{objective.name}: no data, or too little, {_span(report.start, report.end)}"
+            cause = next((f.cause for f in (objective.whole.current, objective.whole.deciding) if f and f.cause), None)
+            why = f"no data: {cause}" if cause else "no data, or too little,"
+            yield f"{objective.name}: {why} {_span(report.start, report.end)}"
 
 
 def _show(deliveries: Sequence[Delivery]) -> None:

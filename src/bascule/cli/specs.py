@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +13,11 @@ from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, starter_text
+from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.quantities import format_duration
+
+if TYPE_CHECKING:
+    from bascule.discover import CheckedExpression
 
 
 @app.command()
@@ -26,8 +31,10 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
-        say(f"  {name}: role {role} ({how})")
+        harm = spec.signals[name].harm_text
+        say(f"  {name}: role {role} ({how}){f'; an alarm when worse: {harm}' if harm else ''}")
     _show_delivery_times(spec)
+    _show_watcher(spec)
     _show_smallest_breaches(spec)
     _show_sources(spec)
     if prometheus is not None:
@@ -35,12 +42,28 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
+    from bascule.generate.alerting.alertmanager_config import told_without_journal
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+    if spec.stack.scrape.interval > SLOW_SCRAPE:
+        say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
+    stand_ins = told_without_journal(spec)
+    if stand_ins:
+        say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
+    elif spec.notify.receivers:
+        fix = "give a first step mail, Slack, PagerDuty or a webhook"
+        say(f"warning: nobody is told while the incident journal is down: {fix}")
+
+
+def _show_watcher(spec: Spec) -> None:
+    from bascule.generate.alerting.watcher import lacks_watcher
+
+    if why := lacks_watcher(spec):
+        say(f"warning: {why}")
 
 
 def _show_sources(spec: Spec) -> None:
@@ -96,23 +119,26 @@ def schema() -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
+    jobs: Annotated[
+        list[str] | None, typer.Option("--job", help="Look at this scrape job alone; may be repeated.")
+    ] = None,
     from_logs: Annotated[list[Path] | None, typer.Option(help="A log file to propose a spec from; repeatable.")] = None,
 ) -> None:
     """Write a starter spec: a minimal one, or one proposed from a running Prometheus or from log files."""
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = _proposed(from_prometheus, from_logs or [])
+    text = _proposed(from_prometheus, jobs or [], from_logs or [])
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
 
 
-def _proposed(url: str | None, files: list[Path]) -> str:
+def _proposed(url: str | None, jobs: list[str], files: list[Path]) -> str:
     if url is not None and files:
         raise UsageError("--from-prometheus and --from-logs are two ways to begin", "give one of them")
     if url is not None:
         from bascule.discover import propose
 
-        return propose(Prometheus(checked_url(url)))
+        return propose(Prometheus(checked_url(url)), jobs)
     if files:
         from bascule.logs import propose_from
 
@@ -144,12 +170,20 @@ def _verify(spec: Spec, url: str) -> int:
     from bascule.discover import verify
 
     findings = verify(spec, room.generate(spec), Prometheus(checked_url(url)))
-    for finding in findings:
-        if finding.state != "ok":
-            say(str(finding))
+    for line in _told_once(finding for finding in findings if finding.state != "ok"):
+        say(line)
     answered = sum(finding.state == "ok" for finding in findings)
     say(f"{answered} of {len(findings)} expressions have data")
     return 1 if any(finding.state == "error" for finding in findings) else 0
+
+
+def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:
+    """A line for each reason, with where it is met first; a missing series leaves many expressions empty."""
+    alike: dict[tuple[str, str], list[CheckedExpression]] = {}
+    for finding in findings:
+        alike.setdefault((finding.state, finding.why or finding.where), []).append(finding)
+    for first, *others in alike.values():
+        yield f"{first} (and {_counted(len(others), 'more expression')})" if others else str(first)
 
 
 def _show_drift(spec: Spec, folder: Path) -> int:

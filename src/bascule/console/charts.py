@@ -143,17 +143,17 @@ class Charts:
     def _signal(self, name: str, segment: str, grid: Grid) -> Chart:
         spec = self.parts.spec
         declared = spec.signals.get(name)
-        scale = declared.seconds_per_unit if declared else 1.0
+        scale = declared.measured_in.scale if declared else 1.0
         lines = [
             self._version_line(queries.values(spec, name, segment, version, grid.step), grid, version, role, scale)
             for role, version in zip(("baseline", "candidate"), spec.versions.both, strict=True)
         ]
         note = "mix-adjusted over all segments, since the phase began" if segment == TOTAL_SEGMENT else ""
-        unit = "seconds" if declared and declared.is_time else declared.unit if declared else ""
+        unit = declared.measured_in.base if declared else ""
         return Chart(grid.times, lines, unit, note or queries.statistic(declared), self._marks(grid, segment))
 
     def _version_line(self, query: str, grid: Grid, version: str, role: str, scale: float) -> ChartLine:
-        """`scale`: seconds in one of the signal's unit, where that is a time."""
+        """`scale`: base units in one of the signal's own."""
         series = self._range(query, grid)
         values = grid.place(series[0]) if series else [None] * len(grid.times)
         return ChartLine(version.upper(), role, [None if v is None else v * scale for v in values], query)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from bascule import times
-from bascule.spec.signals import TIME_UNITS
+from bascule.units import Dimension, unit_of
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -25,7 +26,7 @@ def difference(value: float | None, unit: str) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     number, short = _scaled(value, unit)
-    short = "pt" if unit == "ratio" else short
+    short = "pt" if unit_of(unit).dimension is Dimension.SHARE else short
     sign = "" if number.startswith(MINUS) else "+" if number.strip("0.") else "±"
     return f"{sign}{number}{THIN}{short}" if short else f"{sign}{number}"
 
@@ -33,7 +34,7 @@ def difference(value: float | None, unit: str) -> str:
 def between(low: float, high: float, unit: str) -> str:
     """An interval of differences with one unit and one number of decimals: `−0.33 … +0.29 pt`."""
     factor, short = _scale(max(abs(low), abs(high)), unit)
-    short = "pt" if unit == "ratio" else short
+    short = "pt" if unit_of(unit).dimension is Dimension.SHARE else short
     decimals = _decimals(max(abs(low), abs(high)) * factor, 3)
     text = " … ".join(f"{bound * factor:+.{decimals}f}".replace("-", MINUS) for bound in (low, high))
     return f"{text}{THIN}{short}" if short else text
@@ -41,7 +42,12 @@ def between(low: float, high: float, unit: str) -> str:
 
 def unit_name(unit: str) -> str:
     """The unit as it stands beside a signal's name."""
-    return "share of events" if unit == "ratio" else "time" if unit in TIME_UNITS else unit
+    match unit_of(unit).dimension:
+        case Dimension.SHARE:
+            return "share of events"
+        case Dimension.TIME:
+            return "time"
+    return unit
 
 
 def multiple(value: float | None) -> str:
@@ -92,12 +98,25 @@ def _scaled(value: float, unit: str) -> tuple[str, str]:
 
 def _scale(value: float, unit: str) -> tuple[float, str]:
     """What a value of this size is multiplied by to be read, and its short unit then."""
-    if unit == "ratio":
-        return 100.0, "%"
-    if unit in TIME_UNITS:
-        seconds = TIME_UNITS[unit]
-        return (seconds, "s") if abs(value * seconds) >= 1 else (1000 * seconds, "ms")
+    own = unit_of(unit)
+    match own.dimension:
+        case Dimension.SHARE:
+            return 100.0 * own.scale, "%"
+        case Dimension.TIME:
+            return _largest(_TIMES, abs(value * own.scale), own.scale)
+        case Dimension.BYTES:
+            return _largest(_SIZES, abs(value * own.scale), own.scale)
     return 1.0, unit.partition(" ")[0]
+
+
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+
+
+def _largest(units: Sequence[tuple[float, str]], value: float, scale: float) -> tuple[float, str]:
+    """The largest unit of which there is one; milliseconds for nothing at all, and below a thousandth of them."""
+    found = next(((size, short) for size, short in units if value >= size), units[1 if value == 0 else -1])
+    return scale / found[0], found[1]
 
 
 def _digits(value: float, significant: int) -> str:

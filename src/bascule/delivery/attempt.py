@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bascule.delivery.channels import Attempt, channels_of
 from bascule.delivery.message import Delivery, Doubtful, Message, Result
 from bascule.errors import DeliveryFailed
-from bascule.spec.model import Receiver
+from bascule.spec.receivers import Receiver
 
 log = logging.getLogger(__name__)
 

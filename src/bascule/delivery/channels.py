@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from bascule.delivery.mail import send_mail
 from bascule.delivery.message import Message
 from bascule.delivery.secrets import read_secret
-from bascule.delivery.web import send_pagerduty, send_slack, send_webhook
+from bascule.delivery.web import send
 from bascule.errors import DeliveryFailed
-from bascule.spec.model import AppriseUrl, Receiver
+from bascule.spec.receivers import AppriseUrl, Channel, Email, HttpChannel, Receiver
 
 Attempt = Callable[[Message, float], None]  # message, seconds the other side may be silent; raises DeliveryFailed
 
@@ -19,19 +19,18 @@ Attempt = Callable[[Message, float], None]  # message, seconds the other side ma
 def channels_of(receiver: Receiver) -> dict[str, Attempt]:
     """By name, how to make one attempt: each mail address is a channel of its own, so that one bad address delays
     and doubles nothing for the others."""
-    found: dict[str, Attempt] = {}
-    if receiver.email is not None:
-        for address in dict.fromkeys(receiver.email.to):
-            found[f"email {address}"] = partial(send_mail, receiver.email, address)
-    if receiver.slack is not None:
-        found["slack"] = partial(send_slack, receiver.slack)
-    if receiver.pagerduty is not None:
-        found["pagerduty"] = partial(send_pagerduty, receiver.pagerduty)
-    if receiver.webhook is not None:
-        found["webhook"] = partial(send_webhook, receiver.webhook)
-    if receiver.apprise is not None:
-        found["apprise"] = partial(_send_apprise, receiver.apprise)
-    return found
+    return dict(attempt for channel in receiver.channels.values() for attempt in _attempts(channel))
+
+
+def _attempts(channel: Channel) -> Iterator[tuple[str, Attempt]]:
+    match channel:
+        case HttpChannel():
+            yield channel.key, partial(send, channel)
+        case Email():
+            for address in dict.fromkeys(channel.to):
+                yield f"email {address}", partial(send_mail, channel, address)
+        case AppriseUrl():
+            yield channel.key, partial(_send_apprise, channel)
 
 
 def _send_apprise(target: AppriseUrl, message: Message, timeout: float) -> None:

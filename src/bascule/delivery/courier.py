@@ -21,7 +21,7 @@ from bascule.delivery.message import Delivery, Message, Result
 from bascule.delivery.outbox import Outbox, Owed
 from bascule.errors import UsageError
 from bascule.processes.workers import Workers
-from bascule.spec.model import Receiver
+from bascule.spec.receivers import Receiver
 
 log = logging.getLogger(__name__)
 PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0)  # seconds; the last one for as long as it takes

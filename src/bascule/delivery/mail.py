@@ -13,7 +13,7 @@ from email.utils import formatdate, parseaddr
 from bascule.delivery.message import Doubtful, Message
 from bascule.delivery.secrets import read_secret
 from bascule.errors import DeliveryFailed
-from bascule.spec.model import Email
+from bascule.spec.receivers import Email
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _ASK_LATER = range(400, 500)  # SMTP answers that a retry may change

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bascule import promql
+from bascule.alerts.figures import written
 from bascule.discover.verify import CheckedExpression, signals
 from bascule.prometheus import Prometheus, Target
 from bascule.spec import Spec
+from bascule.spec.counters import bound_of
 from bascule.spec.quantities import format_duration, parse_duration
+from bascule.spec.wanted_bounds import bounds_wanted
 
 
 @dataclass(frozen=True)
@@ -38,25 +43,58 @@ class Compared:
 def compare(spec: Spec, prometheus: Prometheus) -> Compared:
     """Raises Unreachable when Prometheus does not answer, QueryRejected when something else does."""
     targets = [target for target in prometheus.targets() if target.job in spec.services]
-    differences = (*_services(spec, targets), *_times(spec, targets))
+    differences = (
+        *_services(spec, targets),
+        *_times(spec, targets),
+        *_buckets(spec, prometheus),
+        *_timestamps(spec, prometheus),
+    )
     return Compared(differences, tuple(signals(spec, prometheus)))
+
+
+def _buckets(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+    """Bounds that something of the spec is compared with, and that a version's histogram does not have."""
+    for name, signal in spec.signals.items():
+        for version in spec.versions.both if signal.buckets is not None else ():
+            assert signal.buckets is not None
+            series = signal.buckets.where(*spec.versions.matchers(version))
+            there = {bound_of(sample.labels.get("le")) for sample in prometheus.instant(f"count by (le) ({series})")}
+            for bound in sorted(bounds_wanted(spec, name) - there if there else ()):
+                known = ", ".join(written(each, signal.unit) for each in sorted(there) if math.isfinite(each))
+                what = f"{version} has no bucket at {written(bound, signal.unit)}, only at {known}"
+                fix = "add that bound to the histogram, or move the limit to one that exists"
+                yield Difference(f"signals.{name}", what, fix)
+
+
+def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+    """Services whose samples are older than their scrapes, because they tell times of their own."""
+    tolerated = 2 * spec.stack.scrape.interval
+    for name, signal in spec.signals.items():
+        for selector in list(signal.selectors.values())[:1]:
+            age = f"timestamp(up) - on (job, instance) group_right () timestamp({selector})"
+            for sample in prometheus.instant(f"max by (job) ({age}) > {tolerated:g}"):
+                what = f"{sample.labels.get('job', '')} gives its samples times of its own, {sample.value:.0f} s old"
+                fix = "write `honor_timestamps: false` into its scrape job, as `bascule generate` does"
+                yield Difference(f"signals.{name}", what, fix)
 
 
 def _services(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:
     """Services that are not scraped, and targets whose scrapes fail."""
     scraped = {target.job for target in targets}
-    for name in (name for name in spec.services if name not in scraped):
+    wanted = [job for job in promql.watched(spec) if job in spec.services]
+    for name in (name for name in wanted if name not in scraped):
         fix = "add a job of this name; `bascule generate` writes it into prometheus/prometheus.yml"
         yield Difference(f"services.{name}", f"no scrape job {name!r}", fix)
     for target in targets:
         if target.health == "down":
             what = f"scraping {target.instance} fails: {target.last_error}"
-            yield Difference(f"services.{target.job}", what, "check that the service runs and what its metrics_path is")
+            yield Difference(f"services.{target.job}", what, "check that the service runs and where its metrics are")
 
 
 def _times(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:
     """Where this Prometheus scrapes at other times than the spec says."""
     scrape = spec.stack.scrape
+    targets = [target for target in targets if spec.services[target.job].page is not None]
     yield from _time("interval", scrape.interval, {target.job: target.scrape_interval for target in targets})
     yield from _time("timeout", scrape.timeout, {target.job: target.scrape_timeout for target in targets})
 

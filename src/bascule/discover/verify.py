@@ -19,6 +19,7 @@ import yaml
 from bascule import conventions
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Sample
+from bascule.promql import unproven
 from bascule.spec import Selector, Spec
 
 FindingState = Literal["ok", "empty", "not_applicable", "error"]
@@ -215,8 +216,12 @@ def _has_values(samples: list[Sample]) -> bool:
 def selectors_of(expression: str) -> list[str]:
     """The vector selectors of an expression, each once, without offsets."""
     found = _walk(promql_parser.parse(expression))
-    texts = (str(selector) for selector in found)
-    return list(dict.fromkeys(text[: text.rindex("}") + 1] if "}" in text else text.split()[0] for text in texts))
+    texts = (selector.prettify() for selector in found)  # str() loses escapes
+    return list(dict.fromkeys(map(_at_present, texts)))
+
+
+def _at_present(selector: str) -> str:
+    return selector[: selector.rindex("}") + 1] if "}" in selector else f"{selector.split()[0]}{{}}"
 
 
 def _walk(node: Any) -> Iterator[promql_parser.VectorSelector]:
@@ -292,22 +297,27 @@ def _told_apart(spec: Spec, where: str, selector: Selector, series: _Series) -> 
     shared = series.count(str(selector.where(*old, *new)))
     for version in spec.versions.both:
         narrowed = str(selector.where(*spec.versions.matchers(version)))
-        state, why = _of_version(selector, narrowed, version, series)
+        state, why = _of_version(spec, where, selector, version, series)
         if shared:
             state, why = "error", f"{shared:g} series are counted for both versions: fix versions.select"
         yield CheckedExpression(state, f"{where} of {version}", narrowed, why)
 
 
-def _of_version(selector: Selector, narrowed: str, version: str, series: _Series) -> tuple[FindingState, str]:
+def _of_version(spec: Spec, where: str, selector: Selector, version: str, series: _Series) -> tuple[FindingState, str]:
+    _, signal, key = where.split(".", 2)
+    for found in unproven(spec, signal, version, series.prometheus):
+        if found.key == key:
+            return "error", found.why
+    narrowed = str(selector.where(*spec.versions.matchers(version)))
     if series.count(narrowed):
         return "ok", ""
     bare = Selector(selector.metric)
     if not series.count(str(bare)):
         return "empty", f"no series of {selector.metric} (made by {producer(selector.metric)})"
-    if not series.count(str(selector)):
-        there = "; ".join(_values(selector, series))
-        return "empty", f"{bare} has series, but {selector} matches none: no such event yet, or a wrong label ({there})"
-    return "empty", f"{selector} matches series, but none of {version}: see versions in the spec"
+    if not series.count(str(bare.where(*spec.versions.matchers(version)))):
+        return "empty", f"{selector} matches series, but none of {version}: see versions in the spec"
+    there = "; ".join(_values(selector, series))
+    return "ok", f"no such event yet ({there})"
 
 
 MOST_VALUES = 10

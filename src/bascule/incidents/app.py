@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from fastapi import Body, FastAPI, Path, Query
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 
+from bascule import times
 from bascule.api.models.fields import LARGEST_ID, readable
 from bascule.api.models.journal import (
     Acknowledgement,
@@ -20,23 +21,27 @@ from bascule.api.models.journal import (
     IncidentDetail,
     NewWindow,
     NoticeAnswer,
-    PhaseAnswer,
-    PhaseChange,
     Reason,
     Received,
     Signature,
     TimelineAnswer,
     WindowAnswer,
 )
+from bascule.api.models.moves import KeptComparison, MoveRequest, PauseAnswer, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.rights import Right, needs
 from bascule.api.server import application
 from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
-from bascule.incidents import intake, maintenance, phases, summary
-from bascule.incidents.metrics import JournalCollector, received_counter
+from bascule.incidents import intake, maintenance, summary
+from bascule.incidents.kinds import SWITCH, is_no_incident
+from bascule.incidents.metrics import JournalCollector, received_counter, switch_gauge
 from bascule.incidents.model import Entry, PhaseStep, Window
+from bascule.incidents.moves import Plan, Wish
 from bascule.incidents.store import Store
+from bascule.incidents.witness import HouseWitness, Witness
+from bascule.processes.workers import Workers
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.transport import MIB
@@ -50,15 +55,20 @@ Until = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
 
 
 def create(
-    spec: Spec, store: Store, outbox: Outbox, clock: Clock = time.time, dead: Callable[[], list[str]] = list
+    spec: Spec,
+    store: Store,
+    outbox: Outbox,
+    clock: Clock = time.time,
+    work: Sequence[Workers] = (),
+    witness: Witness | None = None,
 ) -> FastAPI:
-    """`dead`: what says which work of the role died lately."""
+    """`work`: what the role does in the background; `witness`: what a move forward rests on."""
     registry = CollectorRegistry()
-    registry.register(JournalCollector(spec, store))
-    app = application(spec, ROLE, registry, ready=lambda: [*_problems(store), *dead()])
+    registry.register(JournalCollector(spec, store, outbox, clock))
+    app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
     _add_webhook(app, store, registry, clock)
     _add_incidents(app, store, clock)
-    _add_phases(app, spec, store, clock)
+    _add_plan(app, spec, store, Plan(spec, store, witness or HouseWitness(spec, clock), clock))
     _add_timeline(app, store, clock)
     _add_maintenance(app, spec, store, clock)
     _add_review(app, spec, store, outbox, clock)
@@ -70,11 +80,11 @@ def _problems(store: Store) -> list[str]:
         store.phase()
     except BasculeError as error:
         return [error.what]
-    return []
+    return [store.problem] if store.problem else []
 
 
 def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
-    counter = received_counter(registry)
+    counter, switch = received_counter(registry), switch_gauge(registry)
 
     @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
     def webhook(payload: Annotated[Any, Body()]) -> Received:
@@ -84,8 +94,10 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
         except UsageError:
             counter.labels("unreadable").inc()
             raise
+        store.receive_all([each for each in notifications if not is_no_incident(each.labels)])
         for notification in notifications:
-            store.receive(notification)
+            if notification.labels.get("alertname", "").endswith(SWITCH):
+                switch.set(notification.received)
             counter.labels("firing" if notification.firing else "resolved").inc()
         counter.labels("unreadable").inc(unreadable)
         return Received(received=len(notifications), unreadable=unreadable)
@@ -128,20 +140,35 @@ def _last(until: float | None) -> float:
     return float("inf") if until is None else until
 
 
-def _add_phases(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
-    def shown(step: PhaseStep) -> PhaseAnswer:
-        known = {**asdict(step), "started": step.at, "migration": spec.metadata.name}
-        return PhaseAnswer.model_validate(known)
+def _add_plan(app: FastAPI, spec: Spec, store: Store, plan: Plan) -> None:
+    def shown() -> PlanAnswer:
+        step, paused = store.phase(), store.paused()
+        known = {**asdict(step), "started": step.at, "migration": spec.metadata.name, "closed": plan.is_closed}
+        return PlanAnswer(**known, paused=PauseAnswer.model_validate(paused) if paused else None)
 
     @app.get("/api/phase")
-    def phase() -> PhaseAnswer:
-        return shown(store.phase())
+    def phase() -> PlanAnswer:
+        return shown()
 
     @app.post("/api/phase")
-    def set_phase(asked: PhaseChange) -> PhaseAnswer:
-        """Move the plan, by the spec's share hook where there is one."""
-        step = phases.wanted(spec, round(clock(), 3), asked.number, asked.share, asked.who, asked.why)
-        return shown(phases.change(spec, store, step))
+    def set_phase(asked: PhaseChange) -> PlanAnswer:
+        """Go to a step by its number, by the spec's share hook where there is one; forward as `promote` does."""
+        plan.set(asked.number, asked.share, Wish(asked.who, asked.why, asked.force))
+        return shown()
+
+    @app.post("/api/plan/{move}")
+    def make(move: PlanMove, asked: MoveRequest) -> PlanAnswer:
+        """A move of the plan."""
+        plan.move(move, Wish(asked.who, asked.why, asked.force))
+        return shown()
+
+    @app.get("/api/plan/comparison")
+    def comparison() -> KeptComparison:
+        """What the judge said last before the present step took the candidate's traffic back."""
+        kept = store.comparison()
+        if kept is None:
+            return KeptComparison()
+        return KeptComparison(at=times.moment(kept[0]), verdict=VerdictAnswer.model_validate_json(kept[1]))
 
 
 def _add_timeline(app: FastAPI, store: Store, clock: Clock) -> None:
@@ -159,7 +186,7 @@ def _add_timeline(app: FastAPI, store: Store, clock: Clock) -> None:
 
 
 def _on_timeline(step: PhaseStep) -> dict[str, Any]:
-    text = f"phase {step.number}: {step.share:.0%} to the candidate"
+    text = f"{'' if step.move == 'set' else f'{step.move}, '}phase {step.number}: {step.share:.0%} to the candidate"
     return asdict(step) | {"kind": "phase", "text": f"{text} ({step.why})" if step.why else text}
 
 
@@ -204,6 +231,11 @@ def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: C
     def deliveries() -> list[DeliveryAnswer]:
         """What is owed to each channel of each receiver, and what each has."""
         return readable(DeliveryAnswer, outbox.all(), "the record of deliveries")
+
+    @app.get("/api/owed")
+    def owed() -> list[DeliveryAnswer]:
+        """What a channel of a receiver does not have yet, the oldest first."""
+        return readable(DeliveryAnswer, [each.delivery() for each in outbox.owed()], "the record of deliveries")
 
     @app.get("/api/incidents/{identity}/summary", response_class=PlainTextResponse)
     def review(identity: Identity) -> PlainTextResponse:

@@ -35,7 +35,7 @@ class Incident:
     `situation` is the id of the incident that opened the situation it belongs to: incidents of one kind and cause
     that are open together are one situation, escalated once and acknowledged together. `seen`: when a source last held
     the alert; `unknown_since`: since when none is known to; `reopened`: when it last began
-    again after its end; `closed_by`: who ended it by hand.
+    again after its end; `closed_by`: who ended it by hand; `held_by`: who says that it goes on, while no source does.
     """
 
     id: int
@@ -59,6 +59,7 @@ class Incident:
     unknown_since: float | None = None
     reopened: float | None = None
     closed_by: str = ""
+    held_by: str = ""
 
     @property
     def status(self) -> Status:
@@ -74,11 +75,24 @@ class Incident:
 
 @dataclass(frozen=True)
 class PhaseStep:
-    """One entry of the phase journal: from `at` on, phase `number` gives the candidate `share`."""
+    """One entry of the phase journal: from `at` on, phase `number` gives the candidate `share`.
+
+    `move`: the move of the plan that led to it; `set` for a step that was set by its number.
+    """
 
     at: float
     number: int
     share: float
+    who: str
+    why: str
+    move: str = "set"
+
+
+@dataclass(frozen=True)
+class Pause:
+    """From `at` on, nobody moves the plan forward."""
+
+    at: float
     who: str
     why: str
 
@@ -123,4 +137,4 @@ class Notice:
     attempts: int = 0
 
 
-__all__ = ["Entry", "Incident", "Notice", "Notification", "PhaseStep", "Status", "Window"]
+__all__ = ["Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Status", "Window"]

@@ -29,12 +29,15 @@ def wanted(spec: Spec, at: float, number: int, share: float | None, who: str, wh
     return PhaseStep(at, number, share, who, why)
 
 
-def change(spec: Spec, store: Store, step: PhaseStep) -> PhaseStep:
+def change(spec: Spec, store: Store, step: PhaseStep, expected: PhaseStep | None = None) -> PhaseStep:
     """Move the share by the spec's hook, and write down what became of it; one change at a time.
 
-    Raises StoreError before anything was moved when the journal cannot be written, HookFailed when the hook failed.
+    `expected`: the step that the change rests on. Raises UsageError when that is no longer the present one, StoreError
+    before anything was moved when the journal cannot be written, HookFailed when the hook failed.
     """
     with _one_at_a_time:
+        if expected is not None and store.phase() != expected:
+            raise UsageError("the plan was moved meanwhile", "look where it stands (`bascule phase show`), then decide")
         move = store.intend(step)
         if spec.share_hook is not None:
             _move(spec.share_hook.run, spec.share_hook.timeout, store, step, move)

@@ -19,7 +19,7 @@ from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import PlanStep, read_plan
 from bascule.judge.sampling.presence import Availability
-from bascule.judge.sampling.queries import up_selectors
+from bascule.judge.sampling.queries import probe_selectors, up_selectors
 from bascule.judge.sampling.reading import SampleReader
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import Strata, find_strata
@@ -29,9 +29,12 @@ from bascule.judge.service.ask import compare, gate
 from bascule.judge.service.export import VerdictBoard, body, build_app
 from bascule.judge.service.hooks import Hooks, read_audit
 from bascule.judge.service.loop import LiveJudge
+from bascule.judge.service.opinion import Opinion, fresh_seconds
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
-from bascule.judge.service.posting import AlarmPost
+from bascule.judge.service.posting import AlarmPost, Poster
+from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
+from bascule.judge.service.verdict import Judgement
 from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.statistics.confidence import (
     difference_interval,
@@ -59,7 +62,7 @@ from bascule.judge.statistics.weighing import (
     side_by_side,
     thresholds,
 )
-from bascule.judge.texts import clock_text, span_text
+from bascule.judge.texts import clock_text, difference_text, span_text, value_text
 
 __all__ = [
     "Alarm",
@@ -84,9 +87,11 @@ __all__ = [
     "Instances",
     "JointLook",
     "JudgeOutcome",
+    "Judgement",
     "LiveJudge",
     "Look",
     "News",
+    "Opinion",
     "PHI_FLOOR",
     "PHI_PRIOR",
     "PHI_SAFETY",
@@ -94,6 +99,8 @@ __all__ = [
     "PhaseEngine",
     "PhaseWatch",
     "PlanStep",
+    "Poster",
+    "PresentStep",
     "SampleReader",
     "Schema",
     "Setting",
@@ -111,9 +118,11 @@ __all__ = [
     "compare",
     "decide",
     "difference_interval",
+    "difference_text",
     "find_bounds",
     "find_strata",
     "firings",
+    "fresh_seconds",
     "gate",
     "log_rising",
     "mean_and_variance",
@@ -122,6 +131,7 @@ __all__ = [
     "normal_evidence",
     "normal_interval",
     "outcome_of",
+    "probe_selectors",
     "rate_interval",
     "read_audit",
     "read_plan",
@@ -133,4 +143,5 @@ __all__ = [
     "span_text",
     "thresholds",
     "up_selectors",
+    "value_text",
 ]

@@ -6,6 +6,7 @@ import math
 
 from bascule import times
 from bascule.conventions import TOTAL_SEGMENT
+from bascule.units import Dimension, bytes_text, time_text, unit_of
 
 span_text, clock_text = times.lasting, times.clock
 
@@ -16,13 +17,17 @@ def share_text(share: float) -> str:
 
 
 def value_text(value: float, unit: str) -> str:
-    """`12 %`, `85 ms`, `4.25 stars`: in the signal's unit (`ratio`, `seconds`, any other as it is written)."""
+    """`12 %`, `85 ms`, `4.25 stars`: of the signal's unit in the one that reads best; stars stay stars."""
     if math.isnan(value):
         return "no data"
-    if unit == "ratio":
-        return share_text(value)
-    if unit == "seconds":
-        return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+    own = unit_of(unit)
+    match own.dimension:
+        case Dimension.SHARE:
+            return share_text(own.to_base(value))
+        case Dimension.TIME:
+            return time_text(own.to_base(value))
+        case Dimension.BYTES:
+            return bytes_text(own.to_base(value))
     return f"{value:.4g} {unit}".strip()
 
 
@@ -30,11 +35,13 @@ def difference_text(value: float, unit: str) -> str:
     """`+2.5 pt`, `-12 ms`: a difference of two such values, with its sign."""
     if math.isnan(value):
         return "unknown"
-    if unit == "ratio":
-        return f"{value * 100:+.3g} pt"
-    if unit == "seconds":
-        return f"{value * 1000:+.3g} ms"
-    return f"{value:+.3g} {unit}".strip()
+    own = unit_of(unit)
+    if own.dimension is Dimension.SHARE:
+        return f"{own.to_base(value) * 100:+.3g} pt"
+    if own.dimension is None:
+        return f"{value:+.3g} {unit}".strip()
+    sign = "-" if value < 0 else "+"
+    return f"{sign}{value_text(abs(value), unit)}"
 
 
 def where_text(segment: str) -> str:

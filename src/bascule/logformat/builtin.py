@@ -81,6 +81,14 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
                 rf"{_HEAD}%{{ADDRESS:_client}} {_COMBINED}",  # behind another head: hypercorn's, aiohttp's, syslog's
             ),
         ),
+        BuiltInFormat(
+            "traefik",  # its access log in the common format
+            layouts=(
+                rf"%{{CLIENT:_client}} - %{{TOKEN}} \[%{{EVENT_TIME:timestamp}}\] {_REQUEST} (?:-|{_STATUS})"
+                r' (?:-|[0-9]+) %{QUOTED} "%{NO_REQUEST:_agent}" [0-9-]+ %{QUOTED} "(?:[a-z0-9]+://)?(?<upstream_addr>[^"]*)"'
+                r" (?:-|%{TOKEN:response_time:ms})ms",
+            ),
+        ),
         BuiltInFormat("nginx_json", json=True),
         BuiltInFormat("json", json=True),
         BuiltInFormat("logfmt", logfmt=True),  # also structlog's console

@@ -82,14 +82,20 @@ class Target:
 
 
 class Prometheus:
-    """A client of the HTTP API. Times are Unix seconds; `timeout` in seconds, of a whole request.
+    """A client of the HTTP API. Times are Unix seconds; `timeout` in seconds, of a whole request; `within`: of all.
 
     Raises Unreachable when no answer came (a retry can help), QueryRejected when the server refused the query or
     answered what no Prometheus does.
     """
 
-    def __init__(self, url: str, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = Http("Prometheus", url, seconds=timeout, largest=LARGEST, transport=transport)
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 10.0,
+        transport: httpx.BaseTransport | None = None,
+        within: float = math.inf,
+    ) -> None:
+        self._http = Http("Prometheus", url, seconds=timeout, largest=LARGEST, within=within, transport=transport)
         self.url = self._http.url
 
     def close(self) -> None:

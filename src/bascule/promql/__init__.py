@@ -17,9 +17,12 @@ from bascule.promql.compared import (
     value_series,
 )
 from bascule.promql.counts import (
-    bad_events,
+    EXCESS,
+    EXCESS_EVENTS,
+    EventCounts,
     bad_share,
     counted,
+    event_counts,
     mean_of,
     quantile,
     rates,
@@ -34,12 +37,15 @@ from bascule.promql.expressions import (
     by_segment,
     canonical_level,
     canonical_rate,
+    increase,
     indent,
     labelled,
+    of_versions,
     strata,
 )
 from bascule.promql.probes import certificate_expiry, probe_failure
-from bascule.promql.scrapes import SAID_BY, availability_of, scraped
+from bascule.promql.proof import Unproven, unproven
+from bascule.promql.scrapes import PROBED, UP, availability_of, said_by, scraped, watched
 from bascule.promql.services import (
     availability_by_service,
     cache_hit_ratio,
@@ -65,16 +71,20 @@ from bascule.promql.traffic import (
 from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
 
 __all__ = [
+    "EXCESS",
+    "EXCESS_EVENTS",
+    "EventCounts",
     "EventTarget",
+    "PROBED",
     "QUANTILES",
     "QuantileTarget",
-    "SAID_BY",
+    "UP",
+    "Unproven",
     "WINDOW_SECONDS",
     "WindowedTarget",
     "among",
     "availability_by_service",
     "availability_of",
-    "bad_events",
     "bad_share",
     "by_segment",
     "cache_hit_ratio",
@@ -87,7 +97,10 @@ __all__ = [
     "consumers",
     "counted",
     "difference",
+    "event_counts",
+    "increase",
     "indent",
+    "of_versions",
     "labelled",
     "longer_breach",
     "mean_of",
@@ -108,6 +121,7 @@ __all__ = [
     "rates",
     "ratio",
     "requests",
+    "said_by",
     "scraped",
     "seconds",
     "service_up",
@@ -119,8 +133,10 @@ __all__ = [
     "target_counts",
     "traffic",
     "traffic_signal",
+    "unproven",
     "value",
     "value_by",
     "value_series",
+    "watched",
     "windowed_targets",
 ]

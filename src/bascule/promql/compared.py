@@ -101,7 +101,7 @@ def share_difference(one: Named[RatioSignal], side: Side) -> str:
 
 def p95_seconds(one: Named[HistogramSignal]) -> str:
     """The 95th percentile by version, in seconds whatever the signal's unit is."""
-    value, scale = of_signal(quantile_name("version", "p95"), one.name), one.signal.seconds_per_unit
+    value, scale = of_signal(quantile_name("version", "p95"), one.name), one.signal.measured_in.scale
     return value if scale == 1 else f"{scale:g} * {value}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bascule.conventions import Recorded, certificate_job, probe_job
 from bascule.promql.expressions import among, labelled
+from bascule.promql.scrapes import PROBED, watched
 from bascule.spec import Spec
 
 _BY = "max by (job, instance)"
@@ -93,4 +94,10 @@ def _https(spec: Spec) -> list[str]:
 def _jobs(spec: Spec, *kinds: str) -> str:
     """The matcher for the probes of these kinds, of all without any; empty where there are none."""
     jobs = [probe_job(name) for name, probe in spec.probes.items() if not kinds or probe.kind in kinds]
+    if not kinds or "http" in kinds:
+        jobs += [job for job, metric in watched(spec).items() if metric == PROBED and job not in _own_jobs(spec)]
     return among("job", jobs) if jobs else ""
+
+
+def _own_jobs(spec: Spec) -> set[str]:
+    return {probe_job(name) for name in spec.probes}

@@ -1,25 +1,43 @@
-"""Availability: the share of a service's scrapes that found it there.
+"""Availability: the share of the looks at a service that found it there.
 
-For a Redis or nginx its exporter speaks: a scrape that fails, or in which the exporter does not say that it is there,
-did not find it.
+For a Redis or nginx its exporter speaks, for a service without metrics the probe of its health address: a scrape that
+fails, or in which these do not say that it is there, did not find it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from bascule.conventions import health_job, probe_job
 from bascule.promql.expressions import among
+from bascule.spec import Spec
+from bascule.spec.model import Service
 
-UP = "up"
-SAID_BY: Mapping[str, str] = {"redis": "redis_up", "nginx": "nginx_up"}  # by kind of service, else `up` itself
+UP, PROBED = "up", "probe_success"
+_EXPORTERS: Mapping[str, str] = {"redis": "redis_up", "nginx": "nginx_up"}
 
 
-def availability_of(kinds: Mapping[str, str], window: str) -> str:
-    """The share of the window's scrapes that found each service (`job`) there; absent where it was not scraped.
+def said_by(service: Service) -> str:
+    """The metric that tells whether a service is there; empty where nothing does."""
+    if service.page is not None:
+        return _EXPORTERS.get(service.kind, UP)
+    return PROBED if service.health else ""
 
-    `kinds`: the services' kinds by name.
-    """
-    return " or ".join(_shares(kinds, window))
+
+def watched(spec: Spec) -> dict[str, str]:
+    """What tells of each `job`: the services, their health addresses, and the probes."""
+    services = {name: metric for name, service in spec.services.items() if (metric := said_by(service))}
+    return services | dict.fromkeys((*health_jobs(spec), *map(probe_job, spec.probes)), PROBED)
+
+
+def health_jobs(spec: Spec) -> list[str]:
+    """The looks at health addresses of services that have metrics too."""
+    return [health_job(name) for name, service in spec.services.items() if service.page is not None and service.health]
+
+
+def availability_of(spec: Spec, services: Iterable[str], window: str) -> str:
+    """The share of the window's looks that found each service (`job`) there; absent where it was not looked at."""
+    return " or ".join(_shares({name: said_by(spec.services[name]) for name in services}, window))
 
 
 def scraped(jobs: Sequence[str], window: str) -> str:
@@ -27,11 +45,10 @@ def scraped(jobs: Sequence[str], window: str) -> str:
     return f"group by (job) (count_over_time({UP}{{{among('job', list(jobs))}}}[{window}]))"
 
 
-def _shares(kinds: Mapping[str, str], window: str) -> Iterator[str]:
+def _shares(told: Mapping[str, str], window: str) -> Iterator[str]:
     """One expression for all the services that are told of by the same metric."""
-    said_by = {job: SAID_BY.get(kind, UP) for job, kind in kinds.items()}
-    for metric in dict.fromkeys(said_by.values()):
-        where = among("job", [job for job, each in said_by.items() if each == metric])
+    for metric in dict.fromkeys(told.values()):
+        where = among("job", [job for job, each in told.items() if each == metric])
         scrapes = f"sum by (job) (count_over_time({UP}{{{where}}}[{window}]))"
         found = f"sum by (job) (sum_over_time({metric}{{{where}}}[{window}]))"
         yield f"{found} / {scrapes}" if metric == UP else f"({found} or 0 * {scrapes}) / {scrapes}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bascule.conventions import Recorded, probe_job
+from bascule.conventions import Recorded
 from bascule.promql.expressions import WINDOW, among
-from bascule.promql.scrapes import SAID_BY
+from bascule.promql.scrapes import PROBED, UP, watched
 from bascule.spec import Spec
 
-UP = Recorded.SERVICE_UP
+SERVICE_UP = Recorded.SERVICE_UP
 
 
 def service_up(spec: Spec) -> dict[str, str]:
@@ -15,21 +15,22 @@ def service_up(spec: Spec) -> dict[str, str]:
 
     An exporter answers for a dead nginx or Redis, and a dead exporter leaves `up` alone: both are 0, never absent.
     """
-    kinds = dict.fromkeys(service.kind for service in spec.services.values())
-    found = {kind: _up(list(spec.services_of(kind)), SAID_BY.get(kind, "")) for kind in kinds}
-    probes = [probe_job(name) for name in spec.probes]
-    return found | ({"probe": _up(probes, "probe_success")} if probes else {})
+    kinds: dict[str, list[str]] = {}
+    for job, metric in watched(spec).items():
+        kind = "probe" if metric == PROBED else spec.services[job].kind
+        kinds.setdefault(kind, []).append(job)
+    return {kind: _up(jobs, watched(spec)[jobs[0]]) for kind, jobs in kinds.items()}
 
 
-def _up(jobs: list[str], said_by: str) -> str:
+def _up(jobs: list[str], metric: str) -> str:
     where = "{" + among("job", jobs) + "}"
     up = f"max by (job, instance) (up{where})"
-    return f"max by (job, instance) ({said_by}{where})\nor\n0 * {up}" if said_by else up
+    return up if metric == UP else f"max by (job, instance) ({metric}{where})\nor\n0 * {up}"
 
 
 def availability_by_service() -> str:
     """Of every service and probe, over the window of recorded rates."""
-    return f"avg by (job) (avg_over_time({UP}[{WINDOW}]))"
+    return f"avg by (job) (avg_over_time({SERVICE_UP}[{WINDOW}]))"
 
 
 def cache_counts(jobs: list[str]) -> tuple[str, str]:

@@ -140,11 +140,11 @@ class QuantileTarget(WindowedTarget):
         return "{}" if self.scale == 1 else f"{self.scale:g} * {{}}"
 
     def missed(self, window: str) -> str:
-        return f"{self._p95(window)} > {self.limit:g}"
+        return f"{self._p95(window)} > {self.limit:.12g}"
 
     def kept(self, window: str) -> str:
         enough = f"{self.within(Recorded.TARGET_EVENTS, window)} >= {self.least}"
-        return f"{self._p95(window)} <= {self.limit:g} and {enough}"
+        return f"{self._p95(window)} <= {self.limit:.12g} and {enough}"
 
     def smallest(self, events: float, window: float) -> str:
         return f"p95 above {format_duration(self.limit * self.scale)}" if events >= self.least else ""
@@ -210,11 +210,13 @@ def _sides(where: str, counts_bad: bool) -> tuple[str, str]:
 def _times(spec: Spec) -> Iterator[QuantileTarget]:
     for name, segment in spec.segments.named.items():
         if segment.latency.p95 is not None and spec.latency is not None:
-            where, scale = f'signal="{spec.latency.name}",user_segment="{name}"', spec.latency.signal.seconds_per_unit
+            where, unit = f'signal="{spec.latency.name}",user_segment="{name}"', spec.latency.signal.measured_in
             named = (f"{Alert.RESPONSE_TIME_HIGH}.segment", name, f"latency of {name}")
             events, least = _by_segment(Recorded.SIGNAL_EVENTS, where), spec.thresholds.min_requests
             buckets = _by_segment(Recorded.SIGNAL_BUCKET, where, ", le")
-            yield QuantileTarget(*named, BY_SEGMENT, events, least, buckets, segment.latency.p95 / scale, scale)
+            yield QuantileTarget(
+                *named, BY_SEGMENT, events, least, buckets, unit.of_base(segment.latency.p95), unit.scale
+            )
 
 
 def _by_segment(series: str, where: str, more: str = "") -> str:

@@ -149,7 +149,7 @@ def _migrate(house: House, tell: Teller, summary: Summary, out: Path) -> None:
 
 def _step(house: House, tell: Teller, number: int) -> None:
     share = house.spec.phases[number - 1].share
-    house.set_phase(number, "the plan's next step")
+    house.promote("the demo's clock is too short for every gate")
     tell(f"phase {number}: [bold]{share:.0%}[/] to V2")
     house.wait(STEP_SECONDS)
     answer = house.verdict()
@@ -197,7 +197,7 @@ def _roll_back(house: House, tell: Teller, summary: Summary) -> None:
     answer = house.wait_for("the verdict roll back", lambda: _says(house, Verdict.ROLL_BACK), 30)
     summary.reasons = answer.reasons
     tell(f"  verdict [bold red]roll back[/]: {_first(answer)}")
-    summary.rolled_back_at = house.set_phase(0, "verdict: roll back")
+    summary.rolled_back_at = house.roll_back(f"verdict: {_first(answer)}")
     tell("share returned to 0 %: all traffic on V1")
     house.wait_for("the alert's end", lambda: not house.open_incidents(), 120)
     summary.resolved_at = max(i.resolved.timestamp() for i in house.incidents() if i.resolved)

@@ -13,6 +13,7 @@ from typing import Any
 from bascule import stack
 from bascule.api import IncidentsClient, JudgeClient
 from bascule.api.models.journal import IncidentAnswer
+from bascule.api.models.moves import PlanAnswer, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
@@ -51,10 +52,18 @@ class House:
         self.journal, self.judge = IncidentsClient(self.spec, seconds=10.0), JudgeClient(self.spec, seconds=5.0)
 
     def set_phase(self, number: int, why: str) -> float:
-        """Tell the journal the plan's next step and move the share; returns when the new share serves."""
-        share = self.spec.phases[number - 1].share if number else 0.0
-        self.journal.set_phase(number, "demo", why, share)
-        self.lab.set_share({name: s.share_at(share) for name, s in self.spec.segments.named.items()})
+        """Tell the journal a step of the plan and move the share; returns when the new share serves."""
+        return self._serve(self.journal.set_phase(number, "demo", why))
+
+    def promote(self, hurry: str) -> float:
+        """One step forward; `hurry`: the reason where the verdict cannot say so yet, on so short a clock."""
+        return self._serve(self.journal.move(PlanMove.PROMOTE, "demo", hurry, force=True))
+
+    def roll_back(self, why: str) -> float:
+        return self._serve(self.journal.move(PlanMove.ROLLBACK, "demo", why))
+
+    def _serve(self, plan: PlanAnswer) -> float:
+        self.lab.set_share({name: s.share_at(plan.share) for name, s in self.spec.segments.named.items()})
         return time.time()
 
     def annotate(self, kind: str, text: str) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bascule.buckets import quantile
+from bascule.buckets import pooled, quantile
 from bascule.sla.counts import GrowthCounts
 from bascule.sla.data import Data
 from bascule.sla.report import Comparison, Stratum
@@ -68,14 +68,15 @@ def quantile_of(q: float) -> Statistic:
     """A quantile of cells merged, each weighing what it is given."""
 
     def statistic(weighted: Iterable[tuple[Cell, float]]) -> float | None:
-        together: dict[float, float] = {}
-        for cell, weight in weighted:
-            for bound, count in (cell.buckets or {}).items():
-                together[bound] = together.get(bound, 0.0) + count / cell.events * weight
-        value = quantile(q, together)
+        each = (_weighed(cell.buckets or {}, weight / cell.events) for cell, weight in weighted)
+        value = quantile(q, pooled(each))
         return value if math.isfinite(value) else None
 
     return statistic
+
+
+def _weighed(buckets: Buckets, weight: float) -> Buckets:
+    return {bound: count * weight for bound, count in buckets.items()}
 
 
 def standardised(table: Cells, versions: Sequence[str], statistic: Statistic) -> tuple[float | None, float | None]:
@@ -109,18 +110,18 @@ def comparisons(data: Data) -> Iterator[Comparison]:
 
 
 def _comparison(data: Data, measure: str, signal: SignalPart, table: Cells, of: Statistic) -> Comparison:
-    """Times in seconds, whatever the signal's unit is."""
+    """In base units, whatever the signal's unit is."""
     baseline, candidate = data.spec.versions.both
 
     def statistic(weighted: Iterable[tuple[Cell, float]]) -> float | None:
         value = of(weighted)
-        return None if value is None else value * signal.seconds_per_unit
+        return None if value is None else signal.measured_in.to_base(value)
 
     low, high = standardised(table, data.spec.versions.both, statistic)
     strata = tuple(_stratum(segment, row, baseline, candidate, statistic) for segment, row in sorted(table.items()))
     return Comparison(
         measure=measure,
-        unit="seconds" if signal.is_time else signal.unit,
+        unit=signal.measured_in.base,
         better=signal.better,
         baseline=low if low is not None else crude(table, baseline, statistic),
         candidate=high if high is not None else crude(table, candidate, statistic),

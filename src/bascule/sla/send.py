@@ -10,7 +10,7 @@ from bascule.errors import UsageError
 from bascule.sla.archive import Archive, Archived
 from bascule.sla.render import MEDIA_TYPES, SUFFIXES
 from bascule.spec import Spec
-from bascule.spec.model import Email, Receiver
+from bascule.spec.receivers import Email, Receiver
 
 REPORT_SECONDS = 3 * 86400.0  # for which a report is tried to be sent
 OUTBOX_FILE = "report-deliveries.sqlite"
@@ -61,8 +61,8 @@ def receiver_of(spec: Spec, name: str) -> Receiver:
 
 def _account(spec: Spec, address: str) -> Email:
     for receiver in spec.notify.receivers.values():
-        if receiver.email is not None:
-            return receiver.email
+        if isinstance(email := receiver.channels.get(Email.key), Email):
+            return email
     what = f"the spec says nothing about a mail server, so nothing can be sent to {address}"
     raise UsageError(what, "declare a receiver with 'email' under notify.receivers")
 

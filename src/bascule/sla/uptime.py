@@ -10,10 +10,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from bascule.prometheus import Prometheus
-from bascule.promql import SAID_BY
+from bascule.promql import UP, said_by
 from bascule.sla.pieces import Floats, Key, Pieces, key_of, read
 from bascule.spec import Spec
-from bascule.spec.slas import SERVING_KINDS
+from bascule.spec.slas import serving_services
 
 _PROBE_SECONDS: Final = 900.0
 _NEIGHBOURS: Final = 12  # pieces on each side from which the usual number of samples is learnt
@@ -74,14 +74,14 @@ def read_uptime(prometheus: Prometheus, spec: Spec, pieces: Pieces) -> Uptime:
     count = read(prometheus, lambda d: f"count_over_time(up[{d}])", pieces)
     answering = tuple(_target(key, up[key], row, pieces) for key, row in sorted(count.items(), key=_order))
     said = {
-        name: _said(prometheus, name, SAID_BY[service.kind], pieces)
+        name: _said(prometheus, name, metric, pieces)
         for name, service in spec.services.items()
-        if service.kind in SAID_BY
+        if (metric := said_by(service)) not in ("", UP)
     }
     services: dict[str, ServiceTime] = {}
-    for name, service in spec.services.items():
+    for name in serving_services(spec):
         targets = [target for target in answering if target.job == name]
-        if targets and service.kind in SERVING_KINDS:
+        if targets:
             services[name] = _service_time(targets, said.get(name), pieces)
     silent = tuple(name for name, row in said.items() if name in services and np.isnan(row).all())
     return Uptime(services, answering, silent, _first_seen(prometheus, count, pieces))

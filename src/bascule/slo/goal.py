@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from bascule.spec import Objective
+from bascule.units import Dimension, Unit, unit_of
 
 EXACT: Final = 1e-9  # a figure exactly at its target keeps it, whatever the rounding
 
@@ -22,19 +23,27 @@ class SloKind(StrEnum):
 
 @dataclass(frozen=True)
 class Goal:
-    """`share` of events must be good; `limit` is the longest time in seconds, or the highest share of bad events."""
+    """`share` of events must be good; `limit` is the longest time in seconds, or the highest share of bad events.
+
+    `unit`: the base unit of figures, which is bytes or a unit of the user's own for distributions of such.
+    """
 
     kind: SloKind
     share: float
     written: str
     limit: float | None = None
     quantile: float = 0.95
+    unit: str = Dimension.TIME
 
     @classmethod
-    def of(cls, kind: SloKind, objective: Objective) -> Goal:
+    def of(cls, kind: SloKind, objective: Objective, unit: Unit | None = None) -> Goal:
+        """`unit`: that of the signal, for a bound on its values; seconds by default."""
         match kind:
             case SloKind.LATENCY:
-                return cls(kind, objective.share, objective.written, objective.bound, objective.share)
+                assert objective.bound is not None
+                unit = unit or unit_of(Dimension.TIME)
+                limit = unit.to_base(objective.bound.within(unit))
+                return cls(kind, objective.share, objective.written, limit, objective.share, unit.base)
             case SloKind.CEILING:
                 return cls(kind, objective.share, objective.written, objective.ceiling)
         return cls(kind, objective.share, objective.written)
@@ -46,7 +55,7 @@ class Goal:
 
     @property
     def is_time(self) -> bool:
-        """Whether figures are seconds of a request, rather than shares."""
+        """Whether figures are values of a distribution (seconds of a request, mostly), rather than shares."""
         return self.kind is SloKind.LATENCY
 
     @property

@@ -24,7 +24,9 @@ def resolve(spec: Spec, name: str) -> Slo:
     if counts_scrapes(spec, name):
         return AvailabilitySlo(spec, name, Goal.of(SloKind.AVAILABILITY, objective))
     counted = _counted(spec, name)
-    return EventSlo(spec, name, Goal.of(_kind(counted.signal, objective), objective), counted)
+    return EventSlo(
+        spec, name, Goal.of(_kind(counted.signal, objective), objective, counted.signal.measured_in), counted
+    )
 
 
 def _counted(spec: Spec, name: str) -> Named[RatioSignal] | Named[HistogramSignal]:

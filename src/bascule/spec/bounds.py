@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from bascule.spec.lint import Finding, Key
-from bascule.spec.model import AVAILABILITY, Phase, Rollback, Segment, Spec
+from bascule.spec.model import AVAILABILITY, Phase, Rollback, Segment, Service, Spec
 from bascule.spec.objective import Objective
-from bascule.spec.quantities import Gain, Threshold, format_duration
+from bascule.spec.quantities import Amount, Gain, Threshold, format_duration
 from bascule.spec.reading.unreadable import readable
 from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
-from bascule.spec.slas import SERVING_KINDS, counts_scrapes, signal_counted
-
-_SHARES = ("%", "pt")
-_TIMES = ("s", "m", "h", "d", "w")  # `ms` ends in one of them
+from bascule.spec.slas import SERVING_KINDS, counts_scrapes, serving_services, signal_counted
+from bascule.units import Dimension, Unit, unit_in_name
 
 
 def bounds(spec: Spec) -> Iterator[Finding]:
@@ -78,30 +76,35 @@ def _better(spec: Spec, measure: str) -> str:
 
 
 def _bound(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
-    name, _, statistic = measure.partition(".")
-    unit = spec.signals[name].unit if name in spec.signals else "ratio" if measure == AVAILABILITY else ""
+    statistic, unit = measure.partition(".")[2], spec.unit_of(measure)
     if statistic == "gain" and threshold.written.endswith("%"):
         return  # relative: twice as good is 100%
-    if unit == "ratio":
-        yield from _of_ratio(key, measure, threshold, least=-1.0 if statistic == "gain" else 0.0)
-    elif unit == "seconds":
-        yield from _of_time(key, measure, threshold)
+    if not threshold.amount.fits(unit):
+        yield _misfit(key, measure, threshold.amount, unit)
+    elif unit.dimension is Dimension.SHARE:
+        yield from _of_ratio(key, measure, threshold.within(unit), unit, least=-1.0 if statistic == "gain" else 0.0)
+    elif unit.dimension is Dimension.TIME and threshold.value <= 0:
+        always = threshold.holds(1.0)
+        yield Finding(key, f"{measure} {threshold} {'always' if always else 'never'} holds", "write it like 100ms")
 
 
-def _of_ratio(key: Key, measure: str, threshold: Threshold, least: float) -> Iterator[Finding]:
-    if threshold.written.endswith(_TIMES):
-        yield Finding(key, f"{measure} is a share, and {_amount(threshold)} a time", "write it like 1%")
-    elif (answers := {threshold.holds(least), threshold.holds(1.0)}) != {True, False}:
+def _of_ratio(key: Key, measure: str, threshold: Threshold, unit: Unit, least: float) -> Iterator[Finding]:
+    if (answers := {threshold.holds(unit.of_base(least)), threshold.holds(unit.of_base(1.0))}) != {True, False}:
         what = f"{measure} {threshold} {'always' if answers == {True} else 'never'} holds: it is a share"
         yield Finding(key, what, f"write a bound between {least:.0%} and 100%")
 
 
-def _of_time(key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
-    if threshold.written.endswith(_SHARES):
-        yield Finding(key, f"{measure} is a time, and {_amount(threshold)} a share", "write it like 100ms")
-    elif threshold.value <= 0:
-        always = threshold.holds(1.0)
-        yield Finding(key, f"{measure} {threshold} {'always' if always else 'never'} holds", "write it like 100ms")
+def _misfit(key: Key, measure: str, amount: Amount, unit: Unit) -> Finding:
+    """A bound in another dimension than what it is compared with."""
+    kinds = {Dimension.TIME: "a time", Dimension.SHARE: "a share", Dimension.BYTES: "a size"}
+    assert amount.dimension is not None
+    bound = kinds[amount.dimension]
+    if unit.dimension is not None:
+        example = {Dimension.TIME: "100ms", Dimension.SHARE: "1%", Dimension.BYTES: "64MiB"}[unit.dimension]
+        return Finding(key, f"{measure} is {kinds[unit.dimension]}, and this bound {bound}", f"write it like {example}")
+    unknown = f"its unit is {unit.name!r}" if unit.name else "it has no unit"
+    fix = f"declare the signal's unit, such as {amount.dimension}, or write the bound as a bare number"
+    return Finding(key, f"{measure}: {unknown}, and this bound is {bound}", fix)
 
 
 # ---------------------------------------------------------------- thresholds, targets, segments
@@ -134,14 +137,46 @@ def _positive(key: Key, seconds: float) -> Iterator[Finding]:
 @readable
 def _signals(spec: Spec) -> Iterator[Finding]:
     for name, signal in spec.signals.items():
+        yield from _units(("signals", name), name, signal)
         yield from _targets(("signals", name, "targets"), signal)
         yield from _shares(("signals", name), signal)
 
 
 @readable
-def _targets(key: Key, signal: Signal) -> Iterator[Finding]:
+def _units(key: Key, name: str, signal: Signal) -> Iterator[Finding]:
+    """What is declared for a signal in another dimension than its own, and a unit that its metric's name denies."""
+    unit = signal.measured_in
+    for where, amount in _declared(signal):
+        if not amount.fits(unit):
+            yield _misfit((*key, *where), ".".join((name, *where[1:])), amount, unit)
+    for part, selector in signal.selectors.items():
+        told = unit_in_name(selector.metric)
+        is_odd = told != unit.name and (unit.dimension is not None or told != Dimension.TIME)
+        if told and is_odd and part in ("metric", "sum"):
+            what = f"{selector.metric} is in {told} by its name, and the signal in {unit.name or 'no unit'}"
+            yield Finding((*key, "unit") if "unit" in signal.model_fields_set else key, what, f"write unit: {told}")
+
+
+def _declared(signal: Signal) -> Iterator[tuple[tuple[str, ...], Amount]]:
+    if signal.harmful.least is not None:
+        yield ("harmful_increase",), signal.harmful.least
     if isinstance(signal, HistogramSignal):
-        yield from _rising(key, signal.targets)
+        yield from ((("targets", quantile), amount) for quantile, amount in signal.targets.items())
+    else:
+        found = {key: getattr(signal, key, None) for key in ("target", "target_gain", "alert_below_gain")}
+        for key, value in found.items():
+            if isinstance(value, Gain) and not value.relative:
+                yield (key,), value.written
+            elif isinstance(value, Amount):
+                yield (key,), value
+
+
+@readable
+def _targets(key: Key, signal: Signal) -> Iterator[Finding]:
+    """In base units, as times are written."""
+    if isinstance(signal, HistogramSignal):
+        unit = signal.measured_in
+        yield from _rising(key, {name: unit.to_base(limit) for name, limit in signal.quantile_targets.items()})
 
 
 @readable
@@ -221,7 +256,7 @@ def _slas(spec: Spec) -> Iterator[Finding]:
 def _objective(spec: Spec, name: str) -> Iterator[Finding]:
     sla = spec.slas.named[name]
     objective = Objective.parse(sla.objective)
-    if not 0 < objective.budget < 1 or (objective.bound is not None and objective.bound <= 0):
+    if not 0 < objective.budget < 1 or (objective.bound is not None and objective.bound.value <= 0):
         left = "no room for a single bad event" if objective.budget <= 0 else "nothing to keep"
         what = f"{sla.objective} leaves {left}"
         yield Finding(("slas", name, "objective"), what, "write it like 99.9%, < 1% or 95% < 100ms")
@@ -238,13 +273,19 @@ def _sla(spec: Spec, name: str) -> Iterator[Finding]:
 @readable
 def _services(spec: Spec, key: Key) -> Iterator[Finding]:
     """The services whose scrapes are availability."""
-    serving = [name for name, service in spec.services.items() if service.kind in SERVING_KINDS]
+    serving = serving_services(spec)
     for name in spec.slas.named[AVAILABILITY].services:
         if name in serving:
             continue
         known = spec.services.get(name)
-        what = f"a {known.kind} service, which availability does not count" if known else "not a declared service"
+        what = _not_counted(known) if known else "not a declared service"
         yield Finding((*key, "services"), f"{name!r} is {what}", f"name any of {', '.join(serving)}")
+
+
+def _not_counted(service: Service) -> str:
+    if service.kind in SERVING_KINDS:
+        return "without metrics and health, so that nothing tells whether it is there"
+    return f"a {service.kind} service, which availability does not count"
 
 
 @readable
@@ -266,6 +307,9 @@ def _events(spec: Spec, name: str) -> Iterator[Finding]:
     elif signal.buckets is not None and Objective.parse(sla.objective).bound is None:
         what = f"{counted} is a time: no bound says what is good"
         yield Finding((*key, "objective"), what, "write it like 95% < 100ms")
+    elif signal.buckets is not None and (bound := Objective.parse(sla.objective).bound):
+        if not bound.fits(signal.measured_in):
+            yield _misfit((*key, "objective"), counted, bound, signal.measured_in)
     elif signal.is_share and Objective.parse(sla.objective).bound is not None:
         what = f"{counted} counts good and bad events: they have no time"
         yield Finding((*key, "objective"), what, "write it like 99.9% or < 1%")

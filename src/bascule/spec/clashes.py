@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from bascule.conventions import TOTAL_SEGMENT, certificate_job, probe_job
+from bascule.conventions import TOTAL_SEGMENT, certificate_job, health_job, probe_job
 from bascule.spec.lint import Finding, Key
 from bascule.spec.model import Rollback, Spec
 from bascule.spec.reading.unreadable import readable
@@ -28,6 +28,7 @@ def clashes(spec: Spec) -> Iterator[Finding]:
 def _jobs(spec: Spec) -> Iterator[Finding]:
     """A scrape job for each service, probe and part of Bascule: Prometheus refuses two of one name."""
     probes = {job for name in spec.probes for job in (probe_job(name), certificate_job(name))}
+    probes |= {health_job(name) for name in spec.services}
     for name in spec.services:
         if name in OWN_JOBS or name.startswith("bascule-"):
             yield Finding(("services", name), f"{name!r} is a job of Bascule's own", "give it another name")

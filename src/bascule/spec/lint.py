@@ -11,11 +11,24 @@ from itertools import pairwise
 
 from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
-from bascule.spec.model import AVAILABILITY, EscalationStep, LogFormat, LogSource, Phase, Rollback, Service, Sla, Spec
+from bascule.spec.model import (
+    AVAILABILITY,
+    EscalationStep,
+    LogFormat,
+    LogSource,
+    Phase,
+    Probe,
+    Rollback,
+    Service,
+    Sla,
+    Spec,
+)
+from bascule.spec.quantities import format_duration
 from bascule.spec.reading.unreadable import readable
 from bascule.spec.roles import kind_wanted
 from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal, Role, Signal
 
+LONGEST_SCRAPE, SLOW_SCRAPE = 120.0, 60.0  # seconds; between them `check` warns
 Key = tuple[str | int, ...]
 
 
@@ -69,6 +82,10 @@ def _role(name: str, signal: Signal, holders: dict[Role, str]) -> Iterator[Findi
     if kind is not None and not isinstance(signal, kind):
         wanted = "ratio" if kind is RatioSignal else "histogram"
         yield Finding(key, f"the role {role} needs a {wanted} signal", f"declare a {wanted}, or remove the role")
+    elif role is Role.LATENCY and not signal.is_time:
+        yield Finding(
+            key, f"the role latency needs a time, and {name} is in {signal.unit!r}", "write its unit: seconds"
+        )
     elif holders.setdefault(role, name) != name:
         yield Finding(key, f"{holders[role]!r} already has the role {role}", "give it to one of the two")
 
@@ -117,13 +134,15 @@ def _no_statistic(key: Key, measure: str, name: str, signal: Signal) -> Finding:
 def _versions(spec: Spec) -> Iterator[Finding]:
     for name, service in spec.services.items():
         yield from _version(spec, ("services", name, "version"), service)
+    for name, probe in spec.probes.items():
+        yield from _version(spec, ("probes", name, "version"), probe)
 
 
 @readable
-def _version(spec: Spec, key: Key, service: Service) -> Iterator[Finding]:
-    if service.version is not None and service.version not in spec.versions.both:
+def _version(spec: Spec, key: Key, watched: Service | Probe) -> Iterator[Finding]:
+    if watched.version is not None and watched.version not in spec.versions.both:
         fix = f"declared versions are {' and '.join(spec.versions.both)}"
-        yield Finding(key, f"{service.version!r} is not a declared version", fix)
+        yield Finding(key, f"{watched.version!r} is not a declared version", fix)
 
 
 @readable
@@ -144,6 +163,9 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
     if spec.stack.scrape.timeout > spec.stack.scrape.interval:
         what = "the timeout is longer than the interval, which Prometheus refuses"
         yield Finding(("stack", "scrape", "timeout"), what, "give at most stack.scrape.interval")
+    if spec.stack.scrape.interval > LONGEST_SCRAPE:
+        what = "a rate over five minutes would hold fewer than three samples, and a series be stale before the next"
+        yield Finding(("stack", "scrape", "interval"), what, f"give at most {format_duration(LONGEST_SCRAPE)}")
 
 
 def _logs(spec: Spec) -> Iterator[Finding]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -11,12 +13,16 @@ from bascule.errors import Problem, SpecError
 from bascule.spec.bounds import bounds
 from bascule.spec.clashes import clashes
 from bascule.spec.lint import lint
-from bascule.spec.model import Spec
+from bascule.spec.model import Phase, Spec
+from bascule.spec.part import Part
+from bascule.spec.quantities import Condition, Threshold
 from bascule.spec.reading.document import Document
 from bascule.spec.reading.keys import correct_keys
 from bascule.spec.reading.partial import read_part
 from bascule.spec.reading.values import report_values
+from bascule.units import Dimension
 
+P = TypeVar("P", bound=Part)
 BUILT_IN = "supersmartmatch"
 VARIABLE = "BASCULE_SPEC"  # of the environment: the spec of every command that is given none
 
@@ -34,8 +40,13 @@ def starter_text() -> str:
 def load(path: Path | str) -> Spec:
     """The spec in a file, or the built-in one for `supersmartmatch`. Raises SpecError with every problem."""
     if str(path) == BUILT_IN:
-        return parse(built_in_text(), f"{BUILT_IN}.yaml (built in)")
-    return parse(_text(path), path)
+        return _sourced(parse(built_in_text(), f"{BUILT_IN}.yaml (built in)"), BUILT_IN)
+    return _sourced(parse(_text(path), path), str(Path(path).absolute()))
+
+
+def _sourced(spec: Spec, source: str) -> Spec:
+    vars(spec)["source"] = source
+    return spec
 
 
 def _text(path: Path | str) -> str:
@@ -63,7 +74,32 @@ def parse(text: str, path: Path | str = "spec.yaml") -> Spec:
         document.report(finding.key, finding.what, finding.fix)
     if document.problems:
         raise SpecError(path, document.problems)
-    return spec
+    return _in_own_units(spec)
+
+
+def _in_own_units(spec: Spec) -> Spec:
+    """The spec with every gate and trigger in the unit of what it looks at."""
+    phases = [_with(phase, gates=_gates(spec, phase)) for phase in spec.phases]
+    triggers = [_with(trigger, when=_condition(spec, trigger.when)) for trigger in spec.rollback]
+    return _with(spec, phases=phases, rollback=triggers)
+
+
+def _with(part: P, **changed: Any) -> P:
+    """A copy in which keys that were not given still are not."""
+    return part.model_copy(update={key: value for key, value in changed.items() if value})
+
+
+def _gates(spec: Spec, phase: Phase) -> dict[str, Threshold]:
+    return {measure: _condition(spec, Condition(measure, bound)).threshold for measure, bound in phase.gates.items()}
+
+
+def _condition(spec: Spec, condition: Condition) -> Condition:
+    """A gain that is written in percent is relative, and has no unit."""
+    relative = condition.measure.endswith(".gain") and condition.threshold.written.endswith("%")
+    unit = spec.unit_of(condition.measure)
+    if relative and unit.dimension is not Dimension.SHARE:
+        return condition
+    return replace(condition, threshold=condition.threshold.within(unit))
 
 
 def _spec(document: Document) -> Spec:

@@ -24,6 +24,7 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,9 +34,9 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT
+from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
@@ -48,9 +49,11 @@ from bascule.spec.quantities import (
     ThresholdField,
     parse_moment,
 )
+from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
 from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Role, Signal, SignalPart
+from bascule.units import Dimension, Unit, unit_of
 
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
@@ -116,16 +119,65 @@ class Versions(Part):
         return self.baseline, self.candidate
 
 
+NO_METRICS = "none"
+
+
+def _metrics(value: Any) -> str:
+    """`none`, a path, or `{path: ...}`. Raises ValueError for anything else."""
+    path = value["path"] if isinstance(value, dict) and list(value) == ["path"] else value
+    if path == NO_METRICS or (isinstance(path, str) and path.startswith("/")):
+        return str(path)
+    raise ValueError(f"{value!r} is not where metrics are; write a path such as /metrics, or none")
+
+
+def _health(value: Any) -> str:
+    """A path, or a whole URL. Raises ValueError for anything else."""
+    if isinstance(value, str) and value.startswith(("/", "http://", "https://")):
+        return value
+    raise ValueError(f"{value!r} is not a health address; write a path such as /health, or a URL")
+
+
 class Service(Part):
-    """Something that is scraped or probed. Its name becomes the `job` label."""
+    """Something that is scraped or probed. Its name becomes the `job` label.
+
+    One with `metrics: none` is there when its `health` address answers; without that, nobody knows.
+    """
 
     targets: list[str] = Field(min_length=1)
     kind: Literal["application", "nginx", "redis", "node", "container", "exporter"] = "application"
     version: Name | None = None
     upstreams: list[str] = Field(default_factory=list)  # more names a balancer's log gives it: groups, other addresses
-    metrics_path: str = "/metrics"
+    metrics: Annotated[str, BeforeValidator(_metrics)] | None = None  # its path, or `none`
+    metrics_path: str | None = None  # the path alone
+    health: Annotated[str, BeforeValidator(_health)] | None = None  # a path of every target, or one URL
     status_path: str = "/nginx_status"  # nginx only: where stub_status answers
     access_log: Path | None = None  # nginx only
+
+    @property
+    def page(self) -> str | None:
+        """The path of its metrics; None for a service without."""
+        path = self.metrics or self.metrics_path or "/metrics"
+        return None if path == NO_METRICS else path
+
+    @property
+    def health_urls(self) -> dict[str, str]:
+        """The addresses that tell whether it is there, by `instance`."""
+        if self.health is None:
+            return {}
+        if self.health.startswith("/"):
+            return {target: f"http://{target}{self.health}" for target in self.targets}
+        return {self.health: self.health}
+
+    @property
+    def health_path(self) -> str | None:
+        """The path that probes ask for."""
+        return urlsplit(self.health).path if self.health is not None else None
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.metrics is not None and self.metrics_path is not None:
+            yield Contradiction("give either 'metrics' or 'metrics_path'", "metrics", "metrics_path")
+        if self.metrics == NO_METRICS and self.kind not in ("application", "nginx", "redis"):
+            yield Contradiction(f"a service of kind {self.kind} is nothing but its metrics", "metrics")
 
     @field_validator("targets")
     @classmethod
@@ -138,6 +190,7 @@ class Probe(Part):
 
     kind: Literal["http", "https", "tcp", "icmp", "dns"] = "http"
     url: str
+    version: Name | None = None  # whose health it tells
     certificate_warning: Duration = 30 * 86400.0
     ca_file: Path | None = None  # https only: of a private certificate authority
 
@@ -373,43 +426,6 @@ class Logs(Part):
         return named
 
 
-class Slack(Part):
-    url_file: Path
-
-
-class Email(Part):
-    to: list[str]
-    smtp: str
-    sender: str = "bascule@localhost"
-    username: str | None = None
-    password_file: Path | None = None
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    ca_file: Path | None = None  # of a private certificate authority
-
-
-class Webhook(Part):
-    url: Url
-
-
-class PagerDuty(Part):
-    routing_key_file: Path
-    url: Url | None = None  # another address that takes its events
-
-
-class AppriseUrl(Part):
-    """Teams, ntfy, Telegram and more: an Apprise address, which holds secrets and so stands in a file."""
-
-    url_file: Path
-
-
-class Receiver(Part):
-    slack: Slack | None = None
-    email: Email | None = None
-    webhook: Webhook | None = None
-    pagerduty: PagerDuty | None = None
-    apprise: AppriseUrl | None = None
-
-
 class EscalationStep(Part):
     after: Duration
     to: str
@@ -431,6 +447,9 @@ class ScheduledReport(Part):
         return text
 
 
+SWITCH = "dead-mans-switch"  # the receiver that counts the beats of the alert that always fires
+
+
 class Notify(Part):
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     escalation: dict[Name, list[EscalationStep]] = Field(default_factory=dict)
@@ -443,14 +462,9 @@ class Notify(Part):
         return [name for name in self.receivers if name in named]
 
     @property
-    def outside_steps(self) -> list[str]:
-        """Receivers that are told of every critical and warning alert at once, by Alertmanager where it can."""
-        return [name for name in self.receivers if name not in self.in_steps]
-
-    @property
-    def at_once_by_journal(self) -> list[str]:
-        """Those of them that Alertmanager cannot reach, for it knows nothing of Apprise."""
-        return [name for name in self.outside_steps if self.receivers[name].apprise is not None]
+    def at_once(self) -> list[str]:
+        """Receivers outside every escalation: the journal tells them of every critical and warning alert at once."""
+        return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
 
 
 class Maintenance(Part):
@@ -486,7 +500,7 @@ class Thresholds(Part):
     response_time_p95: Quantity = 0.1
     error_rate_increase: Quantity = 0.02
     cache_hit_ratio: Quantity = 0.8
-    share_tolerance: Quantity = 0.05
+    share_tolerance: Quantity = 0.02  # of the candidate's real share around the planned one
     min_requests: int = 100  # a ratio alert is silent below this many requests in its window
 
 
@@ -534,6 +548,7 @@ class Stack(Part):
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
+    hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
 
     def url(self, part: str) -> str:
@@ -575,6 +590,21 @@ class Spec(Part):
         return self.metadata.title or self.metadata.name
 
     @cached_property
+    def source(self) -> str:
+        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is no
+        part of what specs are compared by."""
+        return "SPEC"
+
+    @property
+    def rollback_command(self) -> str:
+        """What a person types, in any folder, to send all traffic to the baseline."""
+        return f"bascule rollback --spec {shlex.quote(self.source)} --who NAME"
+
+    def planned_shares(self, share: float) -> dict[str, float]:
+        """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
+        return {TOTAL_SEGMENT: share} | {name: each.share_at(share) for name, each in self.segments.named.items()}
+
+    @cached_property
     def signal_roles(self) -> dict[str, Role]:
         """What each signal stands for: as declared, else inferred (roles.py)."""
         return roles_of(self.signals)
@@ -599,9 +629,13 @@ class Spec(Part):
     def patience(self) -> float:
         """Seconds after which a client that leaves without its answer counts as an error: ten times the p99 target."""
         latency = self.latency
-        if latency is None or latency.signal.unit != "seconds":
-            return PATIENCE_SECONDS
-        return 10 * latency.signal.targets.get("p99", PATIENCE_SECONDS / 10)
+        longest = latency and latency.signal.quantile_targets.get("p99")
+        return 10 * latency.signal.measured_in.to_base(longest) if latency and longest else PATIENCE_SECONDS
+
+    def unit_of(self, measure: str) -> Unit:
+        """The unit of what a gate or a trigger looks at: `errors`, `latency.p95`, `availability`."""
+        signal = self.signals.get(measure.partition(".")[0])
+        return signal.measured_in if signal is not None else unit_of(Dimension.SHARE)
 
     @property
     def accuracy(self) -> Named[RatioSignal] | None:
@@ -620,4 +654,10 @@ class Spec(Part):
         return (*always, "sla") if self.notify.reports else always
 
     def services_of(self, kind: str) -> dict[str, Service]:
-        return {name: service for name, service in self.services.items() if service.kind == kind}
+        """Those of a kind that have metrics."""
+        return {n: service for n, service in self.services.items() if service.kind == kind and service.page is not None}
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether the blackbox exporter has anything to look at."""
+        return bool(self.probes) or any(service.health is not None for service in self.services.values())

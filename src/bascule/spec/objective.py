@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bascule.spec.quantities import Comparison, Threshold, parse_share
+from bascule.spec.quantities import Amount, Comparison, Threshold, parse_share
 
 _SHARE_UNDER = re.compile(r"^([\d.]+%)\s*(<.*)$")
 
@@ -18,7 +18,7 @@ class Objective:
     """
 
     share: float
-    bound: float | None = None
+    bound: Amount | None = None
     ceiling: float | None = None
     written: str = ""
 
@@ -29,7 +29,7 @@ class Objective:
             return cls._of_threshold(Threshold.parse(text))
         match = _SHARE_UNDER.match(text)
         if match:
-            return cls(parse_share(match[1]), bound=Threshold.parse(match[2]).value, written=text)
+            return cls(parse_share(match[1]), bound=Threshold.parse(match[2]).amount, written=text)
         return cls(parse_share(text), written=text)
 
     @classmethod

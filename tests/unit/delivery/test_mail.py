@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from bascule.delivery import Attachment, Doubtful, Message
 from bascule.delivery.mail import send_mail
 from bascule.errors import DeliveryFailed
-from bascule.spec.model import Email
+from bascule.spec.receivers import Email
 
 PASSWORD = "correct horse"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
+import pretended_journal
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 from bascule import judge
 from bascule.cli import output
 from bascule.cli.commands import app
-from bascule.judge import PlanStep
+from bascule.judge import PlanStep, PresentStep
 from bascule.processes import ports
 
 START = 1_000_000.0
@@ -57,7 +59,11 @@ def gate(tmp_path, monkeypatch):
     def call(shops) -> Result:
         path = tmp_path / "spec.yaml"
         path.write_text(shops.spec + f"stack: {{ports: {{judge: {ports.free()}}}}}\n")
-        monkeypatch.setattr(sys.modules[judge.gate.__module__], "Prometheus", lambda url: shops.prometheus)
+        asking = sys.modules[judge.gate.__module__]
+        monkeypatch.setattr(asking, "Prometheus", lambda url, within: shops.prometheus)
+        step = shops.prometheus.plan.number, shops.prometheus.plan.started
+        journal = partial(pretended_journal.client, step=step)
+        monkeypatch.setattr(asking, "PresentStep", lambda spec: PresentStep(spec, journal(spec)))
         output.out.file = None
         return CliRunner().invoke(app, ["gate", str(path), "--json"])
 
@@ -109,11 +115,23 @@ BAD_INPUT = {
     "huge": ({"v2": Growing()}, "its counters grew by more than 1e+09 between two scrapes"),
     "a signal that nothing exports": (
         {"v1": without("matches_total"), "v2": without("matches_total")},
-        "api_partners: no data (no series of matches_total)",
+        "accuracy: no data (no series of matches_total)",
     ),
     "a signal of one version alone": (
         {"v2": without("matches_total")},
-        "api_partners: no data (no series of matches_total of v2)",
+        "accuracy: no data (no series of matches_total of v2)",
+    ),
+    "a label that is called otherwise": (
+        {"v2": lambda text: text.replace("status=", "status_code=")},
+        "signals.errors.bad of v2: its series have no label 'status'; they have",
+    ),
+    "a value that the label cannot have": (
+        {
+            "v2": lambda text: text.replace('success="True"', 'success="true"').replace(
+                'success="False"', 'success="false"'
+            )
+        },
+        "signals.accuracy.good of v2: success=\"True\" accepts no value that 'success' can have; it is false, true",
     ),
     "histograms without a common bucket": ({"v2": other_buckets}, "no finite bucket of its histogram is in both"),
 }
@@ -129,6 +147,19 @@ def test_bad_series_are_no_data_with_a_reason(two_shops, gate, case):
     answer = json.loads(result.output)
     assert answer["verdict"] == "no_data"
     assert any(reason in each for each in answer["reasons"]), answer["reasons"]
+
+
+def test_good_events_alone_are_a_proven_zero(two_shops, gate):
+    """A third-party service that never returned a 5xx has no such series."""
+    for version in ("v1", "v2"):
+        two_shops.rewrite[version] = lambda text: "".join(
+            f"{line}\n" for line in text.splitlines() if f"status={FAILED}" not in line
+        )
+    two_shops.serve()
+    result = gate(two_shops)
+    assert result.exit_code in (0, 3), result.output
+    errors = [line for line in json.loads(result.output)["signals"] if line["signal"] == "errors"]
+    assert {line["state"] for line in errors} == {"ok", "not_applicable"}
 
 
 def test_a_selector_that_matches_both_versions_is_told(two_shops, gate):

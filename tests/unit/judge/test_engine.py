@@ -9,6 +9,7 @@ import pytest
 
 from bascule.conventions import State, Verdict
 from bascule.judge import Alarm, JointLook, PhaseEngine, PlanStep, Schema
+from bascule.states import Cause, Missing
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -204,7 +205,7 @@ def test_a_signal_with_a_problem_is_no_data_and_says_which(bench):
     b = bench()
     b.history(60)
     b.run(60)
-    outcome = b.outcome(problems={"errors": "no series of http_request_total"})
+    outcome = b.outcome(problems={"errors": Missing(Cause.NO_SERIES, "no series of http_request_total")})
     line = next(line for line in outcome.lines if line.signal == "errors" and line.segment == "all")
     assert line.state is State.NO_DATA
     assert "no series of http_request_total" in line.text
@@ -449,3 +450,64 @@ def test_too_little_traffic_gives_a_gain_no_value(gaining):
     b.history(60)
     b.run(60, accuracy=(0.9, 0.5))
     assert trigger_of(b, "accuracy.gain").state is State.NO_DATA
+
+
+# ---------------------------------------------------------------- silence
+
+
+def test_a_candidate_that_counts_nothing_while_the_baseline_is_served_is_silent_within_seconds(bench):
+    """At 10 % of 40 requests/s some 30 are expected in eight seconds: `up` and old figures do not help."""
+    tenth = {"enterprise": 0.0, "api_partners": 0.1, "freemium": 0.1, "all": 0.1}
+    b = bench(PlanStep(1, START, tenth))
+    b.history(60)
+    b.run(60)
+    assert b.outcome().judgement.verdict is not Verdict.NO_DATA
+    b.run(8, shares={"api_partners": 0.0, "freemium": 0.0})
+    outcome = b.outcome()
+    assert (outcome.judgement.verdict, outcome.judgement.cause) == (Verdict.NO_DATA, Cause.SILENT)
+    assert outcome.missing[0].version == "v2"
+    assert outcome.judgement.reasons[0].startswith("v2 has counted no request since ")
+    b.run(1)
+    assert b.outcome().judgement.cause is not Cause.SILENT
+
+
+def test_a_baseline_that_counts_nothing_while_the_candidate_is_served_is_silent(bench):
+    b = bench()
+    b.history(60)
+    b.run(30)
+    for _ in range(6):
+        b.run(1, shares={"enterprise": 1.0, "api_partners": 1.0, "freemium": 1.0})
+    assert [missing.version for missing in b.outcome().missing] == ["v1"]
+
+
+def test_neither_is_asked_anything_is_no_traffic_once_and_not_silence(bench):
+    b = bench()
+    b.history(60)
+    b.run(60)
+    b.rates = dict.fromkeys(b.rates, 0.0)
+    b.run(70)
+    outcome = b.outcome()
+    assert (outcome.judgement.verdict, outcome.judgement.cause) == (Verdict.NO_DATA, Cause.NO_TRAFFIC)
+    assert len(outcome.judgement.reasons) == 1
+    assert "neither v1 nor v2 has counted a request since" in outcome.judgement.reasons[0]
+
+
+def test_users_who_stick_to_a_version_and_send_in_batches_are_no_silence(bench):
+    """A candidate that gets a tenth of its plan, in a burst every 20 seconds, has usual gaps."""
+    b = bench()
+    b.history(60)
+    silent = []
+    for _ in range(30):
+        b.run(19, shares={"api_partners": 0.001, "freemium": 0.001})
+        silent.append(b.outcome().judgement.cause is Cause.SILENT)
+        b.run(1, shares={"api_partners": 0.5, "freemium": 0.5})
+    assert not any(silent[3:])
+
+
+def test_healthy_traffic_of_one_request_a_second_is_never_silent(bench):
+    """An hour at 10 %: the candidate is asked once in ten seconds, with pauses of a minute by chance."""
+    tenth = dict.fromkeys(("enterprise", "api_partners", "freemium", "all"), 0.1)
+    b = bench(PlanStep(1, START, tenth), rates={"freemium": 1.0})
+    for _ in range(720):
+        b.run(5)
+        assert b.engine.silence.gap(1) is None

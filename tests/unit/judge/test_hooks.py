@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
+import pretended_journal
 import pytest
 
 from bascule.conventions import Verdict
 from bascule.errors import SpecError
-from bascule.judge import Hooks, read_audit
+from bascule.judge import Hooks, Judgement, JudgeOutcome, PlanStep, PresentStep, read_audit
 from bascule.spec import parse
 
 KEEP = "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.read() + '\\n')"
@@ -37,7 +38,8 @@ def command(kept) -> dict[str, object]:
 
 def see(hooks: Hooks, *verdicts: Verdict) -> None:
     for verdict in verdicts:
-        for thread in hooks.see(verdict, ("because",)):
+        judged = Judgement(verdict, ("because",))
+        for thread in hooks.see(JudgeOutcome(judged, (), (), (), PlanStep(1, 1_000_000.0), 1_000_100.0)):
             thread.join(20)
 
 
@@ -64,6 +66,19 @@ def test_what_ran_is_written_down_before_and_after(spec_with, kept):
     see(hooks, Verdict.HOLD, Verdict.ROLL_BACK)
     entries = [entry for entry in read_audit(hooks.path) if "hook" in entry]
     assert [entry.get("begun", entry.get("result")) for entry in entries] == [True, "exit 0"]
+
+
+@pytest.mark.parametrize(
+    ("present", "result"),
+    [((1, 1_000_000.0), "exit 0"), ((2, 1_000_050.0), "not run: "), (None, "not run: ")],
+    ids=["the same step", "another step", "no journal"],
+)
+def test_what_moves_forward_runs_only_for_the_journals_present_step(spec_with, kept, present, result):
+    spec = spec_with(command(kept) | {"on": ["promote"]})
+    hooks = Hooks(spec, PresentStep(spec, pretended_journal.client(spec, present)))
+    see(hooks, Verdict.HOLD, Verdict.PROMOTE)
+    assert read_audit(hooks.path)[-1]["result"].startswith(result)
+    assert kept.exists() is (result == "exit 0")
 
 
 def test_a_command_that_is_not_there_is_written_down_and_harms_nobody(spec_with):

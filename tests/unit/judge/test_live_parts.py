@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import pretended_journal
 import pytest
 from fastapi.testclient import TestClient
 
 from bascule.conventions import State, Verdict
 from bascule.errors import Unreachable
-from bascule.judge import Alarm, AlarmPost, LiveJudge, PhaseWatch, PlanStep, VerdictBoard, build_app
+from bascule.judge import (
+    Alarm,
+    AlarmPost,
+    Judgement,
+    LiveJudge,
+    PhaseWatch,
+    PlanStep,
+    PresentStep,
+    VerdictBoard,
+    build_app,
+    fresh_seconds,
+)
+from bascule.states import Cause, Missing
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -101,7 +114,7 @@ def test_before_the_first_look_there_is_no_data(house):
 
 def test_numbers_that_are_missing_are_null_and_never_nan(house, outcome):
     board = VerdictBoard(house.shop_spec())
-    board.publish(outcome, "", 0.01)
+    board.publish(outcome, None, 0.01)
     text = json.dumps(board.verdict(), allow_nan=False)
     body = json.loads(text)
     left_out = next(line for line in body["signals"] if line["segment"] == "enterprise")
@@ -116,14 +129,14 @@ def test_gates_say_whether_they_are_decided_and_triggers_since_when_they_are_bey
     bench.history(60)
     bench.run(15)
     board = VerdictBoard(house.shop_spec())
-    board.publish(bench.outcome(), "", 0.01)
+    board.publish(bench.outcome(), None, 0.01)
     before = board.verdict()
     bench.run(600)
-    board.publish(bench.outcome(), "", 0.01)
+    board.publish(bench.outcome(), None, 0.01)
     later = board.verdict()
     assert [gate["decided"] for gate in before["gates"] + later["gates"]] == [False, True]
     bench.run(40, errors=(0.0002, 0.4))
-    board.publish(bench.outcome(), "", 0.01)
+    board.publish(bench.outcome(), None, 0.01)
     after = board.verdict()
     assert [each["beyond_since"] for each in before["rollback"]] == [None, None]
     beyond = next(each for each in after["rollback"] if each["when"].startswith("errors"))
@@ -135,7 +148,7 @@ def test_gates_say_whether_they_are_decided_and_triggers_since_when_they_are_bey
 def test_argo_rollouts_reads_the_verdict_as_its_web_metric_does(house, outcome):
     """A GET with Argo's headers, the jsonPath {$.verdict}, and the conditions of docs/method.md on the result."""
     board = VerdictBoard(house.shop_spec())
-    board.publish(outcome, "", 0.01)
+    board.publish(outcome, None, 0.01)
     answer = TestClient(build_app(board), base_url="http://127.0.0.1").get(
         "/api/verdict", headers={"User-Agent": "Argo Rollouts/v1.7"}
     )
@@ -148,8 +161,8 @@ def test_argo_rollouts_reads_the_verdict_as_its_web_metric_does(house, outcome):
 
 def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, outcome):
     board = VerdictBoard(house.shop_spec())
-    board.publish(outcome, "", 0.01)
-    board.publish(None, "Prometheus does not answer", 0.01)
+    board.publish(outcome, None, 0.01)
+    board.publish(None, Missing(Cause.SERVER_AWAY, "Prometheus does not answer"), 0.01)
     body = board.verdict()
     assert body["verdict"] == Verdict.NO_DATA
     assert body["reasons"] == ["Prometheus does not answer"]
@@ -168,13 +181,78 @@ def test_when_prometheus_is_away_the_last_readings_are_shown_as_no_data(house, o
         (Verdict.NO_DATA, set()),
     ],
 )
-def test_flaggers_webhooks_are_answered_by_the_verdict(house, verdict, yes):
+def test_flaggers_webhooks_are_answered_by_the_verdict(house, outcome, verdict, yes):
     board = VerdictBoard(house.shop_spec())
-    board._since = (verdict, START)
+    board.publish(replace(outcome, judgement=Judgement(verdict, ("because",))), None, 0.01)
     client = TestClient(build_app(board), base_url="http://127.0.0.1")
     body = {"name": "shop", "namespace": "prod", "phase": "Progressing", "metadata": {}}
     kinds = ("confirm-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
     assert {kind for kind in kinds if client.post(f"/api/flagger/{kind}", json=body).status_code == 200} == yes
+
+
+def test_an_evaluation_older_than_a_few_ticks_is_no_verdict_on_any_page(house, outcome, monkeypatch):
+    """Whatever keeps the loop from going on, what it said last is not repeated as the present."""
+    board = VerdictBoard(house.shop_spec())
+    promote = replace(outcome, judgement=Judgement(Verdict.PROMOTE, ("because",)))
+    board.publish(promote, None, 0.01)
+    assert board.verdict()["verdict"] == Verdict.PROMOTE
+    board.publish(promote, None, fresh_seconds(board.spec) + 0.1)
+    body = board.verdict()
+    assert (body["verdict"], body["cause"]) == (Verdict.NO_DATA, Cause.SERVER_AWAY)
+    assert {each["state"] for each in (*body["signals"], *body["gates"])} == {State.NO_DATA, State.NOT_APPLICABLE}
+    client = TestClient(build_app(board), base_url="http://127.0.0.1")
+    assert client.post("/api/flagger/confirm-promotion", json={}).status_code == 412
+    page = client.get("/metrics").text
+    assert 'bascule_verdict{verdict="no_data"} 1.0' in page
+    assert 'bascule_no_data_cause{cause="server away",version=""} 1.0' in page
+    assert "bascule_signal_value{" not in page
+
+
+@pytest.mark.parametrize(
+    ("step", "cause"),
+    [((2, START), None), ((2, START + 1), Cause.OTHER_STEP), ((3, START), Cause.OTHER_STEP), (None, Cause.SERVER_AWAY)],
+    ids=["the same step", "begun anew", "another number", "no journal"],
+)
+def test_a_verdict_is_about_the_journals_present_step_or_there_is_none(house, outcome, step, cause):
+    board = VerdictBoard(spec := house.shop_spec())
+    board.publish(replace(outcome, judgement=Judgement(Verdict.PROMOTE, ("because",))), None, 0.01)
+    app = build_app(board, PresentStep(spec, pretended_journal.client(spec, step)))
+    body = TestClient(app, base_url="http://127.0.0.1").get("/api/verdict").json()
+    assert body["cause"] == cause
+    assert body["verdict"] == (Verdict.PROMOTE if cause is None else Verdict.NO_DATA)
+    assert body["phase"]["number"] == 2
+
+
+def told(house, outcome, verdict, compared=None, **plan):
+    board = VerdictBoard(spec := house.shop_spec())
+    board.publish(replace(outcome, judgement=Judgement(verdict, ("because",))), None, 0.01)
+    present = PresentStep(spec, pretended_journal.client(spec, (2, START), compared, **plan))
+    body = TestClient(build_app(board, present), base_url="http://127.0.0.1").get("/api/verdict").json()
+    return body["verdict"], body["reasons"]
+
+
+def test_after_a_rollback_the_verdict_says_by_whom_and_why_and_what_was_compared_last(house, outcome):
+    compared = {"verdict": "roll_back", "reasons": ["errors 12 %", "latency"], "tick": START - 1}
+    rolled = {"who": "lead", "why": "errors 12 %", "move": "rollback"}
+    verdict, reasons = told(house, outcome, Verdict.HOLD, compared, **rolled)
+    assert verdict == Verdict.HOLD
+    assert reasons == [
+        "Rolled back at 13:46:40 UTC by lead: errors 12 %.",
+        "At 13:46:39 UTC the verdict was roll back: errors 12 %",
+        "At 13:46:39 UTC the verdict was roll back: latency",
+    ]
+    assert told(house, outcome, Verdict.HOLD, **rolled)[1][1].startswith("No comparison was kept")
+    aborted = told(house, outcome, Verdict.HOLD, who="lead", move="abort", closed=True)[1]
+    assert aborted[0] == "Aborted at 13:46:40 UTC by lead."
+    assert told(house, outcome, Verdict.NO_DATA, compared, **rolled) == (Verdict.NO_DATA, ["because"])
+
+
+def test_a_paused_plan_is_held_whatever_speaks_for_a_promotion_and_alarms_go_on(house, outcome):
+    paused = {"paused": {"at": START - 5, "who": "ada", "why": "holidays"}}
+    verdict, reasons = told(house, outcome, Verdict.PROMOTE, **paused)
+    assert verdict == Verdict.HOLD
+    assert reasons[0] == "Paused since 13:46:35 UTC by ada: holidays. `bascule resume` ends the pause."
+    assert told(house, outcome, Verdict.ROLL_BACK, **paused) == (Verdict.ROLL_BACK, ["because"])
 
 
 # ---------------------------------------------------------------- the loop

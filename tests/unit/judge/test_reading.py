@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from judge_arrivals import BEGIN, steady
 
-from bascule.judge import CANDIDATE, Alignment, Growth, News, SampleReader, Schema, find_bounds, up_selectors
+from bascule.judge import (
+    CANDIDATE,
+    Alignment,
+    Growth,
+    News,
+    SampleReader,
+    Schema,
+    find_bounds,
+    probe_selectors,
+    up_selectors,
+)
 from bascule.prometheus import Matrix
 from bascule.spec import parse
 
@@ -128,13 +138,13 @@ def test_reading_the_same_samples_again_adds_nothing():
 def test_values_no_counter_can_have_are_left_out_and_named(absurd):
     reader = Read(series([(1, 0), (2, absurd), (3, 7)]))
     assert reader.total() == 7
-    assert "no counter can have" in reader.problems["errors"].what
+    assert "no counter can have" in reader.problems["errors"].what.text
 
 
 def test_a_series_that_matches_both_versions_is_named():
     spec = parse(SPEC.replace("{label: version, baseline", "{select: {v1: 'job=\"j\"', v2: 'job=~\"j|k\"'}, baseline"))
     reader = Read(series([(1, 0), (2, 5)]), schema=Schema(spec, {"latency": ()}))
-    assert "both versions" in reader.problems["errors"].what
+    assert "both versions" in reader.problems["errors"].what.text
 
 
 def test_a_leap_no_service_can_make_is_left_out():
@@ -185,6 +195,22 @@ def test_bounds_are_those_the_histogram_has():
 
 def test_up_is_asked_of_the_services_of_each_version():
     assert up_selectors(parse(SPEC)) == ('up{job=~"one"}', 'up{job=~"two"}')
+
+
+HEALTHY = """
+  one: {targets: ["127.0.0.1:8001"], version: v1, metrics: none, health: /health}
+  two: {targets: ["127.0.0.1:8002"], version: v2, health: /health}
+probes:
+  door: {url: "http://127.0.0.1:8000/", version: v2}
+"""
+
+
+def test_probes_are_asked_of_health_addresses_and_of_probes_that_name_a_version():
+    """A service without metrics has no `up` of its own: that of its job is the exporter's."""
+    begin, end = SPEC.index("  one:"), SPEC.index("signals:")
+    spec = parse(SPEC[:begin] + HEALTHY.strip("\n") + "\n" + SPEC[end:])
+    assert up_selectors(spec) == ("", 'up{job=~"two"}')
+    assert probe_selectors(spec) == ('probe_success{job=~"one"}', 'probe_success{job=~"health-two|probe-door"}')
 
 
 def test_a_series_in_pieces_or_twice_and_with_labels_in_another_order_is_one():

@@ -103,6 +103,11 @@ def test_an_endpoint_is_the_path_and_its_query_is_kept():
         ("haproxy", "10.0.1.2:33317 [31/Jan/2026:12:00:00.655] http-in http-in/<NOSRV> -1/-1/-1/-1/+5 400 187"
          ' - - PR-- 1/1/0/0/0 0/0 "<BADREQ>"',
          {"status": 400, "response_time": 0.005, "upstream_addr": "http-in/<NOSRV>"}),
+        ("traefik", f'10.1.2.3 - - {AT} "GET /x?q=1 HTTP/2.0" 200 19 "-" "curl/8" 5 "shop@file"'
+         ' "http://127.0.0.1:5070" 12ms',
+         GET | {"response_time": 0.012, "upstream_addr": "127.0.0.1:5070", "extra": "query=q=1"}),
+        ("traefik", f'10.1.2.3 - ann {AT} "GET /x HTTP/1.1" 404 19 "-" "-" 6 "-" "-" 0ms',  # no router knows the path
+         GET | {"status": 404, "response_time": 0.0, "upstream_addr": "-"}),
         ("granian", '[2026-01-31 12:00:00 +0000] 127.0.0.1 - "GET /x HTTP/1.1" 200 1.5',
          GET | {"response_time": 0.0015}),
     ],

@@ -13,7 +13,8 @@ from bascule.delivery import Policy, Result
 from bascule.errors import StoreError, UsageError
 from bascule.sla import Archive, Baseline, Cell, Scheduler, mean, owe_archived, remember, send_archived, standardised
 from bascule.spec import load
-from bascule.spec.model import Email, Notify, Receiver, ScheduledReport, Sla, Slas, Stack, Webhook
+from bascule.spec.model import Notify, ScheduledReport, Sla, Slas, Stack
+from bascule.spec.receivers import Email, Receiver, Webhook
 
 PARIS = ZoneInfo("Europe/Paris")
 

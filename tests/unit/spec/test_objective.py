@@ -9,7 +9,7 @@ def test_a_floor_a_ceiling_and_a_share_under_a_time():
     assert Objective.parse("99.9%").budget == pytest.approx(0.001)
     assert Objective.parse("< 1%").ceiling == pytest.approx(0.01)
     under = Objective.parse("95% < 100ms")
-    assert (under.share, under.bound) == (pytest.approx(0.95), pytest.approx(0.1))
+    assert (under.share, under.bound.value) == (pytest.approx(0.95), pytest.approx(0.1))
 
 
 @pytest.mark.parametrize("text", ["often", "120%", "95% < soon", "<"])

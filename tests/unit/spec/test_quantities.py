@@ -14,6 +14,7 @@ from bascule.spec.quantities import (
     parse_rate,
     parse_share,
 )
+from bascule.units import Dimension
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_quantity_is_read_in_base_units(text, value):
 
 
 def test_points_are_absolute_and_percent_is_relative_in_a_gain():
-    assert Gain.parse("13pt") == Gain(0.13, relative=False)
+    assert Gain.parse("13pt") == Gain(0.13, dimension=Dimension.SHARE)
     assert Gain.parse("13%") == Gain(0.13, relative=True)
     assert Gain.parse("0.1") == Gain(0.1, relative=False)
 

@@ -60,7 +60,7 @@ def test_every_heartbeat_of_growth_is_recorded() -> None:
 def test_units_have_a_scale_to_seconds(unit: str, seconds: float) -> None:
     """What is no time has none."""
     signal = spec(f"  waits: {{kind: histogram, metric: wait, unit: {unit}}}\n").signals["waits"]
-    assert signal.seconds_per_unit == seconds
+    assert signal.measured_in.to_base(1.0) == seconds
     assert signal.is_time is (unit != "stars")
 
 

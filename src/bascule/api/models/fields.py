@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from bascule.conventions import State, Verdict
+from bascule.states import Cause
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=3653)  # how far from now a planned time may be: ten years
@@ -132,5 +133,11 @@ def _verdict(value: Any) -> Any:
     return text if text in [*Verdict] else Verdict.NO_DATA
 
 
+def _cause(value: Any) -> Any:
+    """A newer role may know others."""
+    return value if value in [*Cause] else None
+
+
+KnownCause = Annotated[Cause | None, BeforeValidator(_cause)]
 KnownState = Annotated[State, BeforeValidator(_state)]
 KnownVerdict = Annotated[Verdict, BeforeValidator(_verdict)]

@@ -49,15 +49,6 @@ class Webhook(BaseModel):
     alerts: list[Any] = Field(max_length=100_000)
 
 
-class PhaseChange(Request):
-    """A step of the plan, 0 for before the first; the share is the phase's own when left out."""
-
-    number: int = Field(ge=0, le=1000)
-    share: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
-    who: Who
-    why: Prose = ""
-
-
 class Annotation(Request):
     text: Prose = Field(min_length=1)
     kind: str = Field("note", pattern=r"^[a-z][a-z0-9_]{0,39}$")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from bascule.api.models.fields import Answer, KnownState, KnownVerdict, Text, TextTime
+from bascule.api.models.fields import Answer, KnownCause, KnownState, KnownVerdict, Text, TextTime
 from bascule.conventions import TOTAL_SEGMENT, State, Verdict
 
 
@@ -37,6 +37,7 @@ class SignalAnswer(OpenAnswer):
     threshold: float | None = None
     alarm: bool = False
     alarm_since: TextTime | None = None
+    cause: KnownCause = None
     samples_baseline: int | float | None = None
     samples_candidate: int | float | None = None
     detectable_ratio: float | None = None
@@ -63,16 +64,35 @@ class TriggerAnswer(OpenAnswer):
     text: Text = ""
 
 
+class ShareAnswer(OpenAnswer):
+    """The candidate's planned and real share of a segment's requests of late, with the bounds of chance."""
+
+    segment: str
+    planned: float | None = None
+    actual: float | None = None
+    low: float | None = None
+    high: float | None = None
+    events: int | float = 0
+    state: KnownState = State.NO_DATA
+    text: Text = ""
+
+
 class VerdictAnswer(OpenAnswer):
-    """The verdict with its reasons; `tick` is the time of the last evaluation, which can be long before the answer."""
+    """The verdict with its reasons; `tick` is when the last evaluation began, `age_seconds` how long ago that was.
+
+    `cause`: why there is no data. `phase` is the step that the evaluation is about.
+    """
 
     migration: Text = ""
     verdict: KnownVerdict = Verdict.NO_DATA
     since: TextTime | None = None
     reasons: list[str] = Field(default_factory=list)
+    cause: KnownCause = None
+    age_seconds: float | None = None
     phase: JudgedPhase | None = None
     signals: list[SignalAnswer] = Field(default_factory=list)
     gates: list[GateAnswer] = Field(default_factory=list)
+    shares: list[ShareAnswer] = Field(default_factory=list)
     rollback: list[TriggerAnswer] = Field(default_factory=list)
     tick: TextTime | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bascule import times
+from bascule import promql, times
 from bascule.console import figures
 from bascule.console.parts import ServiceHealth
 from bascule.console.sources import STALE_AFTER, Reading, Source
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bascule.console.parts import Parts
 
 WORST_FIRST = (State.BAD, State.NO_DATA, State.OK, State.NOT_APPLICABLE)
+SAID_BY = ("redis_up", "nginx_up", "probe_success")
 WORDS = {State.OK: "up", State.BAD: "down", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
 FOREIGN_RESEND = 60.0  # seconds: the default of a Prometheus that is not ours
 
@@ -78,6 +79,8 @@ def _asked(source: Source[Any], now: float) -> ServiceRow:
 
 def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: float) -> ServiceRow:
     query = f'up{{job="{name}"}}'
+    if name in spec.services and not promql.said_by(spec.services[name]):
+        return ServiceRow(name, kind, State.NOT_APPLICABLE, "not watched", "it has no metrics and no health", "", query)
     if health is None:
         return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus is silent", "", query)
     samples = [sample for sample in health.samples if sample.labels.get("job") == name]
@@ -94,13 +97,21 @@ def _answering(
     name: str, kind: str, samples: list[Sample], ups: list[Sample], health: ServiceHealth, query: str
 ) -> ServiceRow:
     down = [sample for sample in ups if sample.value == 0]
-    behind = [s for s in samples if s.labels.get("__name__") in ("redis_up", "nginx_up") and s.value == 0]
+    behind = [
+        s for s in samples if s.labels.get("__name__") in ("redis_up", "nginx_up", "probe_success") and s.value == 0
+    ]
     if not down and not behind:
         return ServiceRow(name, kind, State.OK, "up", _of(len(ups), len(ups)), "", query)
     age = figures.span(health.down_for[name]) if name in health.down_for else ""
-    why = _error(name, health) if down else f"its exporter answers, but {name} does not"
+    why = _error(name, health) if down else _of_exporter(name, behind)
     detail = why if len(ups) == 1 else f"{_of(len(ups) - len(down), len(ups))}; {why}"
     return ServiceRow(name, kind, State.BAD, "down", detail, age, query)
+
+
+def _of_exporter(name: str, behind: list[Sample]) -> str:
+    if any(sample.labels.get("__name__") == "probe_success" for sample in behind):
+        return "its health address does not answer as it should"
+    return f"its exporter answers, but {name} does not"
 
 
 def _probe(name: str, health: ServiceHealth | None) -> ServiceRow:

@@ -14,6 +14,7 @@ from bascule.console.sources import Reading, Source
 from bascule.console.views.services import ServiceRow
 from bascule.conventions import State, Verdict
 from bascule.spec import Spec
+from bascule.states import MEANINGS
 
 WORDS = {
     Verdict.PROMOTE: "Promote",
@@ -28,7 +29,7 @@ TITLES = {
     "services": "Prometheus' targets",
     "logs": "the logs",
 }
-SET_PHASE = "bascule phase set {} --spec SPEC --who YOU --why REASON"
+MOVE = "bascule {} --spec SPEC --who YOU --why REASON"
 WITHOUT = {
     "judge": "there is no verdict and no evidence until it answers again",
     "incidents": "alerts, timeline and phase may have changed since",
@@ -75,7 +76,7 @@ def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None,
         WORDS[opinion.verdict],
         opinion.since,
         opinion.reasons,
-        advice=_advice(spec, opinion.verdict, phase),
+        advice=_advice(spec, opinion, phase),
         said=said,
         command=_command(spec, opinion.verdict, phase),
     )
@@ -94,10 +95,10 @@ def _silent(reading: Reading[VerdictAnswer], now: float) -> VerdictView:
     return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then)
 
 
-def _advice(spec: Spec, verdict: Verdict, phase: int | None) -> str:
+def _advice(spec: Spec, opinion: VerdictAnswer, phase: int | None) -> str:
     """What the person on call does next."""
     baseline, candidate = (name.upper() for name in spec.versions.both)
-    match verdict:
+    match opinion.verdict:
         case Verdict.ROLL_BACK if phase == 0:
             return f"All traffic is planned on {baseline}. Check below that it is, then mend {candidate}."
         case Verdict.ROLL_BACK:
@@ -110,7 +111,8 @@ def _advice(spec: Spec, verdict: Verdict, phase: int | None) -> str:
         case Verdict.HOLD:
             return "Leave the share as it is. Nothing to do unless it turns."
         case _:
-            return "Promote nothing. See below what is silent."
+            fix = MEANINGS[opinion.cause].fix if opinion.cause else "See below what has no data."
+            return f"Promote nothing. {fix}"
 
 
 def _by_hand(spec: Spec) -> str:
@@ -122,9 +124,9 @@ def _command(spec: Spec, verdict: Verdict, phase: int | None) -> str:
     """What to type; what only the reader knows is in capitals."""
     match verdict:
         case Verdict.ROLL_BACK if phase != 0:
-            return SET_PHASE.format(0)
+            return MOVE.format("rollback")
         case Verdict.PROMOTE if phase is not None and phase < len(spec.phases):
-            return SET_PHASE.format(phase + 1)
+            return MOVE.format("promote" if phase else "start")
         case _:
             return ""
 

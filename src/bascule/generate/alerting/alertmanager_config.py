@@ -1,7 +1,7 @@
 """Alertmanager's configuration: one fast route for the machine, grouped ones for people.
 
-The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal. People get
-alerts whose severity pages, grouped.
+The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal, which tells people.
+People's own routes are its stand-in: alerts that say that the journal, or what it stands on, is down.
 """
 
 from __future__ import annotations
@@ -14,18 +14,23 @@ from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import Alert, Severity
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
-from bascule.spec.model import Email, Maintenance, Receiver
+from bascule.spec.model import SWITCH, Maintenance
 from bascule.spec.quantities import format_duration, parse_moment
+from bascule.spec.receivers import AlertTexts, Receiver
 
 MACHINE = "bascule-incidents"
-SWITCH = "dead-mans-switch"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
-GROUP_BY = ["alertname", "user_segment", "job"]
-_TITLE = "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
-_TEXT = (
-    "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
-    "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
-    "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
+GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal cannot tell
+_TEXTS = AlertTexts(
+    title=(
+        '{{ if eq .Status "resolved" }}RESOLVED {{ end }}'
+        "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
+    ),
+    text=(
+        "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
+        "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
+        "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
+    ),
 )
 
 
@@ -35,7 +40,7 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
             "route": {
                 "receiver": MACHINE,
                 **_AT_ONCE,
-                "routes": [_switch_route(spec), _MACHINE_ROUTE, *_people_routes(spec)],
+                "routes": [*_switch_routes(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
             "inhibit_rules": [_repeats(spec)],
             "receivers": [_machine(spec), *_receivers(spec)],
@@ -66,53 +71,57 @@ def _machine(spec: Spec) -> dict[str, Any]:
     return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True, "http_config": credential}]}
 
 
-def _switch_route(spec: Spec) -> dict[str, Any]:
-    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), never to the journal."""
-    return {
-        "receiver": SWITCH,
+def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
+    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), and to the journal, which
+    notes when it last came and tells nobody."""
+    beats = {
         "matchers": [f'alertname="{spec.alert_prefix}{Alert.DEAD_MANS_SWITCH}"'],
         "group_wait": "0s",
         "group_interval": "1m",
         "repeat_interval": "1m",
     }
+    return [{"receiver": MACHINE, **beats, "continue": True}, {"receiver": SWITCH, **beats}]
 
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
-    by_journal = spec.notify.at_once_by_journal
-    declared = {name: _receiver(name, each) for name, each in spec.notify.receivers.items() if name not in by_journal}
-    return list(({SWITCH: {"name": SWITCH}} | declared).values())
+    """Those that Alertmanager tells itself; the switch's always, so that its route leads somewhere."""
+    told = {name: _receiver(name, spec.notify.receivers[name]) for name in told_without_journal(spec)}
+    switch = spec.notify.receivers.get(SWITCH)
+    return [_receiver(SWITCH, switch) if switch is not None else {"name": SWITCH}, *told.values()]
 
 
 # ---------------------------------------------------------------- people
 
 
-def told_by_escalation(spec: Spec) -> list[str]:
-    """Whom the incident journal tells, step by step; Alertmanager telling them too would page twice."""
-    return spec.notify.in_steps
-
-
-def told_at_once(spec: Spec) -> list[str]:
-    """Whom Alertmanager tells of every critical and warning alert."""
-    by_journal = (SWITCH, *spec.notify.at_once_by_journal)
-    return [name for name in spec.notify.outside_steps if name not in by_journal]
+def told_without_journal(spec: Spec) -> list[str]:
+    """Whom Alertmanager tells itself while the journal is down: everyone outside the escalations, and of each of these
+    the first step, as far as it has a channel to them. In all other times the journal tells, and no one hears twice."""
+    firsts = [
+        next((step.to for step in steps if is_reachable(spec, step.to)), None)
+        for steps in spec.notify.escalation.values()
+    ]
+    others = [name for name in spec.notify.at_once if is_reachable(spec, name)]
+    return list(dict.fromkeys(name for name in (*firsts, *others) if name is not None))
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
-    pages = f'severity=~"{"|".join(severity for severity in Severity if severity.pages)}"'
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
-    return [
-        *(_people_route(spec, name, pages) for name in told_at_once(spec)),
-        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec) if _is_reachable(spec, name)),
-    ]
+    return [_people_route(spec, name, watchers) for name in told_without_journal(spec)]
 
 
-def _is_reachable(spec: Spec, name: str) -> bool:
+def is_reachable(spec: Spec, name: str) -> bool:
     """Whether Alertmanager has a channel to the receiver: it knows nothing of Apprise."""
     return len(_receiver(name, spec.notify.receivers[name])) > 1
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
-_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.ALERTS_UNHEARD, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
+_JOURNAL_MAY_BE_DEAD = (
+    Alert.ROLE_DOWN,
+    Alert.WORKER_FAILING,
+    Alert.ALERTS_UNHEARD,
+    Alert.NOTIFICATIONS_FAILING,
+    Alert.RULES_FAILING,
+)
 
 
 def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
@@ -143,37 +152,10 @@ def _muted_services(spec: Spec, everywhere: list[str]) -> Iterator[dict[str, Any
 
 
 def _receiver(name: str, receiver: Receiver) -> dict[str, Any]:
-    return without_empty(
-        {
-            "name": name,
-            "slack_configs": [_slack(str(receiver.slack.url_file))] if receiver.slack else [],
-            "email_configs": _emails(receiver.email) if receiver.email else [],
-            "webhook_configs": [{"url": receiver.webhook.url, "send_resolved": True}] if receiver.webhook else [],
-            "pagerduty_configs": [_pagerduty(str(receiver.pagerduty.routing_key_file))] if receiver.pagerduty else [],
-        }
-    )
-
-
-def _slack(url_file: str) -> dict[str, Any]:
-    return {"api_url_file": url_file, "send_resolved": True, "title": _TITLE, "text": _TEXT}
-
-
-def _pagerduty(key_file: str) -> dict[str, Any]:
-    return {"routing_key_file": key_file, "send_resolved": True, "description": _TITLE}
-
-
-def _emails(email: Email) -> list[dict[str, Any]]:
-    shared = {
-        "from": email.sender,
-        "smarthost": email.smtp,
-        "auth_username": email.username,
-        "auth_password_file": str(email.password_file) if email.password_file else None,
-        "require_tls": False if email.tls != "starttls" else None,  # by default it does
-        "tls_config": {"ca_file": str(email.ca_file)} if email.ca_file else None,
-        "send_resolved": True,
-        "headers": {"Subject": _TITLE},
-    }
-    return [without_empty({"to": address, **shared}) for address in email.to]
+    found: dict[str, Any] = {"name": name}
+    for channel in receiver.channels.values():
+        found |= channel.alertmanager(_TEXTS)
+    return found
 
 
 # ---------------------------------------------------------------- maintenance windows

@@ -92,7 +92,7 @@ def _traffic(spec: Spec) -> Iterator[Values]:
 def _services(spec: Spec) -> Iterator[Values]:
     why = f"`{Recorded.PROBE_FAILURE}{{job=%q,instance=%q}}` $labels.job $labels.instance"
     told = f"{{{{ with printf {why} | query }}}}: {{{{ . | first | label `reason` }}}}{{{{ end }}}}"
-    yield {"why": told if spec.probes else ""}
+    yield {"why": told if spec.is_probed else ""}
 
 
 def _judge(spec: Spec) -> Iterator[Values]:

@@ -98,6 +98,13 @@ def _refusals(spec: Spec) -> Iterator[Values]:
         yield {"limited": among(names.SEGMENT, limited), "segment": limited[0]}
 
 
+def _limits(spec: Spec) -> Iterator[Values]:
+    """How many users there are is known of logs alone."""
+    for name, segment in spec.segments.named.items() if spec.logs.sources else ():
+        if segment.rate_limit is not None:
+            yield {"segment": name, "allowed": round(segment.rate_limit * 3600, 6)}
+
+
 # ---------------------------------------------------------------- targets of the candidate
 
 
@@ -121,13 +128,13 @@ def _quantile_targets(spec: Spec, name: str, signal: Signal) -> Iterator[Values]
         if quantile in QUANTILES:
             value = _candidates(spec, value_series(signal, quantile), name)
             text = f"{quantile} is {value_in(signal.unit)}; {written(limit, signal.unit)} is the target."
-            yield _unmet(name, quantile, f"{value} > {limit:g}", text)
+            yield _unmet(name, quantile, f"{value} > {limit:.12g}", text)
 
 
 def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Values:
     worse = "<" if signal.better == "higher" else ">"
     text = f"{value_in(signal.unit)}; {written(target, signal.unit)} is the target."
-    return _unmet(name, "level", f"{_candidates(spec, value_series(signal), name)} {worse} {target:g}", text)
+    return _unmet(name, "level", f"{_candidates(spec, value_series(signal), name)} {worse} {target:.12g}", text)
 
 
 def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
@@ -177,15 +184,15 @@ def _triggers(spec: Spec) -> Iterator[Values]:
 
 def _figure(spec: Spec, trigger: Rollback) -> str:
     """The template for what the trigger looks at, in its unit."""
-    name, _, statistic = trigger.when.measure.partition(".")
-    unit = spec.signals[name].unit if name in spec.signals else "ratio"
+    _, _, statistic = trigger.when.measure.partition(".")
+    unit = spec.unit_of(trigger.when.measure).name
     return difference_in(unit) if statistic == "gain" else value_in(unit)
 
 
 def _measure(spec: Spec, trigger: Rollback) -> str:
     """What the new version's users meet now: not mix-adjusted, because it is compared with a bound, not with V1."""
     name, _, statistic = trigger.when.measure.partition(".")
-    bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:g}"
+    bound = f"{trigger.when.threshold.comparison} {trigger.when.threshold.value:.12g}"
     signal = spec.signals.get(name)
     if signal is None:
         return _availability(spec, bound) if name == AVAILABILITY else ""
@@ -213,6 +220,7 @@ TARGETS: Mapping[str, Callable[[Spec], Iterator[Values]]] = {
     Alert.PARTNER_ERRORS_HIGH: _partner_errors,
     Alert.PARTNER_FORMAT_BROKEN: _partner_format,
     Alert.PARTNER_QUOTA_NEARLY_USED: _partner_quota,
+    Alert.RATE_LIMIT_NOT_KEPT: _limits,
     Alert.RATE_LIMIT_REFUSALS: _refusals,
     Alert.TARGET_UNMET: _targets,
     Alert.ROLLBACK_TRIGGERED: _triggers,

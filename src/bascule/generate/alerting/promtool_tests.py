@@ -5,39 +5,47 @@ An alert is looked for in Prometheus' own `ALERTS` series: what counts is that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from bascule import promql
 from bascule.alerts import Alerting
-from bascule.conventions import Alert, Recorded, RuleGroup, probe_job
+from bascule.conventions import Alert, Recorded, RuleGroup
 from bascule.conventions import Rule as Named
 from bascule.generate.alerting.promtool_cases import Check, Test, all_down, firing, healthy, silent, tests_of
 from bascule.generate.prometheus.examples import Scene
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Group, Recording
 from bascule.spec import Spec
+from bascule.spec.quantities import parse_duration
 
 
 def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
     """File name (without folder and ending) to the mapping promtool reads."""
     order = [str(group.name) for group in rule_groups(spec)]
     files = {
-        "alerts": _file(alert_tests(spec), "1m", order),
-        "recording": _file(recording_tests(spec), "1m", order),
-        "sla": _file(sla_tests(spec), "1h", order),
+        "alerts": _file(spec, alert_tests(spec), "1m", order),
+        "recording": _file(spec, recording_tests(spec), "1m", order),
+        "sla": _file(spec, sla_tests(spec), "1h", order),
     }
     return {name: file for name, file in files.items() if file["tests"]}
 
 
-def _file(tests: Iterable[Test], evaluation: str, order: list[str]) -> dict[str, Any]:
+def _file(spec: Spec, tests: Iterable[Test], evaluation: str, order: list[str]) -> dict[str, Any]:
     """Without an order promtool evaluates the groups of one instant in any: what one reads of another came or not."""
     return {
         "rule_files": ["../rules/*.yml"],
         "evaluation_interval": evaluation,
         "group_eval_order": order,
-        "tests": [test.as_yaml() for test in tests],
+        "tests": [replace(test, each=_each(spec, test)).as_yaml() for test in tests],
     }
+
+
+def _each(spec: Spec, test: Test) -> int:
+    """Which of a test's samples there are: those that are scraped."""
+    return math.ceil(spec.stack.scrape.interval / parse_duration(test.interval))
 
 
 # ---------------------------------------------------------------- alerts
@@ -66,7 +74,7 @@ def _alerts(groups: list[Group], is_sla: bool) -> Iterator[Alerting]:
 
 
 def _each_service(spec: Spec) -> Iterator[Test]:
-    alert, jobs = spec.alert_prefix + Alert.SERVICE_DOWN, (*spec.services, *map(probe_job, spec.probes))
+    alert, jobs = spec.alert_prefix + Alert.SERVICE_DOWN, promql.watched(spec)
     everyone = tuple(firing(alert, job=job) for job in jobs)
     yield Test(f"{Alert.SERVICE_DOWN} firing: all are down", all_down(spec).series(), everyone)
 
@@ -107,7 +115,8 @@ def _count(rule: Recording) -> str:
 def _comes_later(rule: Recording) -> bool:
     """Whether the series is there only when something is wrong, or after an hour."""
     counted = rule.name in (Recorded.TARGET_EVENTS, Recorded.TARGET_BAD_EVENTS, Recorded.TARGET_BUCKETS)
-    wrong = rule.name in (Recorded.PROBE_FAILURE, Recorded.TARGET_MISSED)
+    wrong = rule.name in (Recorded.PROBE_FAILURE, Recorded.TARGET_MISSED, Recorded.SLA_EXCESS)
+    wrong = wrong or (rule.name == Recorded.SIGNAL_EXPECTED and rule.expr.startswith("group("))
     return wrong or (counted and rule.labels["window"] == "1d")
 
 
@@ -143,7 +152,7 @@ def _same_versions(spec: Spec, scene: Scene) -> tuple[dict[str, str], tuple[Chec
             if accuracy:
                 scene = scene.set(accuracy.name, max(0.9 - index / 10, 0.1), version, segment)
             if latency:
-                scene = scene.set(latency.name, 0.04 / latency.signal.seconds_per_unit, version)
+                scene = scene.set(latency.name, latency.signal.measured_in.of_base(0.04), version)
         scene = replace(scene, actual={**scene.actual, segment: 0.8 / (index + 1)})
     wanted = (
         (errors, Named.ERROR_RATE_COMPARISON, 0),

@@ -161,10 +161,8 @@ def _alertmanager(spec: Spec) -> Service:
 
 def _secret_mounts(spec: Spec) -> list[str]:
     """The receivers' secret files, where the configuration names them."""
-    receivers = spec.notify.receivers.values()
-    found = [r.slack.url_file for r in receivers if r.slack]
-    found += [r.pagerduty.routing_key_file for r in receivers if r.pagerduty]
-    found += [r.email.password_file for r in receivers if r.email and r.email.password_file]
+    channels = [channel for each in spec.notify.receivers.values() for channel in each.channels.values()]
+    found = [file for channel in channels for file in channel.secret_files]
     return [f"{path}:{path}:ro" for path in dict.fromkeys(map(str, found))]
 
 
@@ -180,7 +178,7 @@ def _exporters(spec: Spec) -> dict[str, Service]:
         found["redis-exporter"] = _redis_exporter(spec)
     if spec.services_of("nginx"):
         found["nginx-exporter"] = _nginx_exporter(spec)
-    if spec.probes:
+    if spec.is_probed:
         found["blackbox-exporter"] = _blackbox_exporter(spec)
     return found
 

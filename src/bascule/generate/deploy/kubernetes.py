@@ -95,7 +95,7 @@ def _service_monitors(spec: Spec) -> Iterator[tuple[str, Manifest]]:
     """For each application whose Kubernetes Service carries its name in `app.kubernetes.io/name`."""
     for name, service in spec.services_of("application").items():
         ports = sorted({int(target.rpartition(":")[2]) for target in service.targets})
-        endpoints = [_endpoint(spec, {"targetPort": port}, name, service.metrics_path) for port in ports]
+        endpoints = [_endpoint(spec, {"targetPort": port}, name, service.page or "") for port in ports]
         body = {
             "spec": {
                 "namespaceSelector": {"any": True},

@@ -27,7 +27,24 @@ from bascule.spec.uses import partner_label, uses_instrument
 BOARDS = ("executive", "technical", "business", "sla", "infrastructure", "logs", "judge", "segments")
 EACH_SIGNAL = "each signal"  # in a row, instead of a panel's name
 _VERSION = 'version=~"$version"'
-_GRAFANA_UNITS = {"seconds": "s", "milliseconds": "ms", "microseconds": "µs", "nanoseconds": "ns"}
+_GRAFANA_UNITS = {
+    "seconds": "s",
+    "milliseconds": "ms",
+    "microseconds": "µs",
+    "nanoseconds": "ns",
+    "minutes": "m",
+    "hours": "h",
+    "days": "d",
+    "ratio": "percentunit",
+    "percent": "percent",
+    "bytes": "decbytes",
+    "kilobytes": "deckbytes",
+    "megabytes": "decmbytes",
+    "gigabytes": "decgbytes",
+    "kibibytes": "kbytes",
+    "mebibytes": "mbytes",
+    "gibibytes": "gbytes",
+}
 Values = Mapping[str, Any]
 
 
@@ -57,7 +74,7 @@ def _parts(spec: Spec) -> dict[str, Any]:
         "no segments": not spec.segments.named,
         "partners": partner_label(spec),
         "instrument": uses_instrument(spec),
-        "probes": spec.probes,
+        "probes": spec.is_probed,
         "https probes": [probe for probe in spec.probes.values() if probe.kind == "https"],
         **{kind: spec.services_of(kind) for kind in kinds},
         **_by_role(spec),

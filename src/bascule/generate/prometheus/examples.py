@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bascule import conventions as names
-from bascule.conventions import certificate_job, probe_job
-from bascule.generate.prometheus.instrument_config import latency_bounds
+from bascule import promql
+from bascule.conventions import certificate_job
 from bascule.generate.prometheus.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.signals import Signal
 from bascule.spec.uses import uses_instrument
+from bascule.spec.wanted_bounds import bounds_wanted
 
 STEP_SECONDS = 30  # two samples at least in a minute
 STEPS = 40  # twenty minutes
@@ -45,7 +46,7 @@ def matching(matcher: Matcher) -> str:
     if matcher.operator == "=":
         return matcher.value
     candidates = [*_VALUES, *_alternatives(matcher.value)]
-    return next((value for value in candidates if accepts(matcher, value)), "x")
+    return next((value for value in candidates if matcher.accepts(value)), "x")
 
 
 def _alternatives(pattern: str) -> list[str]:
@@ -54,15 +55,9 @@ def _alternatives(pattern: str) -> list[str]:
     return [part for text in (plain, re.sub(r"\.\*", "", pattern)) for part in text.strip("()^$").split("|")]
 
 
-def accepts(matcher: Matcher, value: str) -> bool:
-    if matcher.operator in ("=", "!="):
-        return (matcher.value == value) is (matcher.operator == "=")
-    return bool(re.fullmatch(matcher.value, value)) is (matcher.operator == "=~")
-
-
 def other_than(matcher: Matcher) -> str:
     """A label value that the matcher refuses."""
-    return next(value for value in ("200", "False", "none", "x", "") if not accepts(matcher, value))
+    return next(value for value in ("200", "False", "none", "x", "") if not matcher.accepts(value))
 
 
 @dataclass(frozen=True)
@@ -124,8 +119,8 @@ class Scene:
         events = self.requests_per_second * STEP_SECONDS * self.share_of(version, segment)
         found: dict[tuple[str, Labels], float] = {}
         told: set[str] = set()  # metrics of earlier signals: several may count the same requests
-        for name, signal in sorted(self.spec.signals.items(), key=lambda item: the_rest(item[1]) is None):
-            counters = list(self._events(signal, events, self.level(name, version, segment)))
+        for name in sorted(self.spec.signals, key=lambda each: the_rest(self.spec.signals[each]) is None):
+            counters = list(self._events(name, events, self.level(name, version, segment)))
             for selector, step in counters:
                 if selector.metric not in told:
                     found[self._series(selector, version, segment)] = step
@@ -135,10 +130,11 @@ class Scene:
             found.setdefault(self._series(selector, version, segment), events * share)
         return found
 
-    def _events(self, signal: Signal, events: float, level: float) -> Iterator[tuple[Selector, float]]:
+    def _events(self, name: str, events: float, level: float) -> Iterator[tuple[Selector, float]]:
         """The counters of one signal, each with its increase in a step."""
+        signal = self.spec.signals[name]
         if signal.buckets is not None:
-            yield from self._buckets(signal.buckets, events, level)
+            yield from self._buckets(name, signal.buckets, events, level)
         summed, rest = signal.numerator or _sum_of(signal), the_rest(signal)
         if rest is None and signal.all_events is not None:
             yield signal.all_events, events
@@ -147,17 +143,17 @@ class Scene:
         if rest is not None:
             yield rest, events * (1 - level)
 
-    def _buckets(self, buckets: Selector, events: float, time: float) -> Iterator[tuple[Selector, float]]:
+    def _buckets(self, name: str, buckets: Selector, events: float, time: float) -> Iterator[tuple[Selector, float]]:
         """Every observation in the bucket that ends at `time`."""
-        for bound in sorted({*latency_bounds(self.spec), time / 2, time}):
-            yield buckets.where(le=f"{bound:g}"), events if bound >= time else 0
+        for bound in sorted({*bounds_wanted(self.spec, name), time / 2, time}):
+            yield buckets.where(le=f"{bound:.12g}"), events if bound >= time else 0
         yield buckets.where(le="+Inf"), events
 
     def _series(self, selector: Selector, version: str, segment: str) -> tuple[str, Labels]:
         """The name and labels of a series that the selector matches, of this version and segment."""
         matchers = (*selector.matchers, *self.spec.versions.matchers(version))
         by_name = [matcher for matcher in matchers if matcher.label == "__name__"]
-        metric = next(name for name in selector.names if all(accepts(matcher, name) for matcher in by_name))
+        metric = next(name for name in selector.names if all(matcher.accepts(name) for matcher in by_name))
         labels = {matcher.label: matching(matcher) for matcher in matchers if matcher not in by_name}
         if self.spec.segments.named:
             labels.setdefault(self.spec.segments.label, segment)
@@ -181,17 +177,13 @@ class Scene:
         }
 
     def _services(self) -> dict[str, str]:
-        said_by = {"nginx": "nginx_up", "redis": "redis_up"}
         levels: dict[str, str] = {}
-        for name, service in self.spec.services.items():
-            levels[f'up{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down or service.kind in said_by)
-            if service.kind in said_by:
-                levels[f'{said_by[service.kind]}{{job="{name}",instance="a:1"}}'] = _flat(name not in self.down)
-            if service.kind == "redis":
-                levels |= _redis(name)
-        for name in self.spec.probes:
-            levels[f'up{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(True)
-            levels[f'probe_success{{job="{probe_job(name)}",instance="a:1"}}'] = _flat(name not in self.down)
+        for job, metric in promql.watched(self.spec).items():
+            where = f'{{job="{job}",instance="a:1"}}'
+            levels[promql.UP + where] = _flat(True)
+            levels[metric + where] = _flat(job not in self.down)
+            if job in self.spec.services_of("redis"):
+                levels |= _redis(job)
         for name, probe in self.spec.probes.items():
             if probe.kind == "https":
                 series = f'probe_ssl_earliest_cert_expiry{{job="{certificate_job(name)}",instance="a:1"}}'
@@ -231,7 +223,7 @@ def healthy(signal: Signal, candidate: bool) -> float:
     if signal.is_share:
         return 0.0002 if signal.better == "lower" else 0.955 if candidate else 0.82
     if signal.buckets is not None:
-        return (0.02 if candidate else 0.03) / signal.seconds_per_unit
+        return signal.measured_in.of_base(0.02 if candidate else 0.03)
     gain = 1.2 if signal.better == "higher" else 1 / 1.2
     return (signal.level_target or 100.0) * (gain if candidate else 1.0)
 

@@ -8,7 +8,8 @@ from typing import Any
 from bascule import conventions as names
 from bascule.conventions import Metric
 from bascule.generate.render import without_empty
-from bascule.spec import Objective, Spec
+from bascule.spec import Spec
+from bascule.spec.wanted_bounds import bounds_wanted
 
 
 def instrument_config(spec: Spec) -> dict[str, Any]:
@@ -32,18 +33,10 @@ _LATENCIES = (names.HTTP_DURATION, names.RESPONSE_TIME)
 
 
 def latency_bounds(spec: Spec) -> set[float]:
-    """Every time that something of the spec is compared with."""
-    bounds = {spec.thresholds.response_time_p95}
-    times = {name: signal for name, signal in spec.signals.items() if signal.buckets and signal.unit == "seconds"}
-    for signal in times.values():
-        bounds |= set(signal.quantile_targets.values())
-    for segment in spec.segments.named.values():
-        bounds |= {time for _, time in segment.latency if time is not None}
-    for phase in spec.phases:
-        bounds |= {t.value for measure, t in phase.gates.items() if measure.partition(".")[0] in times}
-    bounds |= {r.when.threshold.value for r in spec.rollback if r.when.measure.partition(".")[0] in times}
-    bounds |= {bound for sla in spec.slas.named.values() if (bound := Objective.parse(sla.objective).bound)}
-    return bounds
+    """Every time that something of the spec is compared with, in seconds: of its own signals, and the usual."""
+    times = {name: signal.measured_in for name, signal in spec.signals.items() if signal.buckets and signal.is_time}
+    found = {unit.to_base(bound) for name, unit in times.items() for bound in bounds_wanted(spec, name)}
+    return found | {spec.thresholds.response_time_p95}
 
 
 def _buckets(metric: Metric, wanted: Iterable[float]) -> list[float]:

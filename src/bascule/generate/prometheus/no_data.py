@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bascule import conventions as names
 from bascule import promql
-from bascule.conventions import Recorded, probe_job
+from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Spec
@@ -33,15 +33,18 @@ def no_data_rules(spec: Spec) -> Iterator[Recording]:
 def _signal(spec: Spec, name: str, signal: Signal) -> Iterator[Recording]:
     """Read where it is recorded: absent without traffic, and without its own counter.
 
-    A mean has few events (not every match is rated): it is looked for in all segments together.
+    Where neither version is asked anything (nights, the end of a batch), nothing is expected. A mean has few events
+    (not every match is rated): it is looked for in all segments together.
     """
     if signal.has_bad_events and names.SEGMENT in promql.strata(spec, signal):
         series = promql.value_series(signal, level="version_segment")
-        yield _expected(f"{PLANNED} > bool 0", signal=name)
+        asked = f"sum by ({names.SEGMENT}) ({Recorded.REQUESTS}) == 0"
+        yield _expected(f"({PLANNED} > bool 0) unless on ({names.SEGMENT}) ({asked})", signal=name)
         yield _present(f'count by (version, user_segment) ({series}{{signal="{name}"}})', signal=name)
         return
     series = promql.value_series(signal)
-    yield _expected(_in_all(f"max by (version) ({PLANNED} > bool 0)"), signal=name)
+    planned = _in_all(f"max by (version) ({PLANNED} > bool 0)")
+    yield _expected(f"({planned}) unless on () (sum({Recorded.REQUESTS}) == 0)", signal=name)
     yield _present(_in_all(f'count by (version) ({series}{{signal="{name}"}})'), signal=name)
 
 
@@ -50,7 +53,7 @@ def _in_all(expr: str) -> str:
 
 
 def _services(spec: Spec) -> Iterator[Recording]:
-    for job in (*spec.services, *map(probe_job, spec.probes)):
+    for job in promql.watched(spec):
         yield _expected("vector(1)", signal="service_up", job=job)
     yield _present(f"count by (job) ({Recorded.SERVICE_UP})", signal="service_up")
 

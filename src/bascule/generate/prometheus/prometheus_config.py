@@ -6,10 +6,11 @@ No target carries a `version` label of its own: a version always comes from the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from bascule.conventions import certificate_job, probe_job
+from bascule.conventions import certificate_job, health_job, probe_job
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
@@ -18,9 +19,11 @@ from bascule.spec.quantities import format_duration
 
 # A probe opens a connection each time: looking at most every 5 s is kind to what is probed.
 PROBE_INTERVAL_SECONDS = 5.0
+HEALTH_INTERVAL_SECONDS = 2.0  # one's own service is looked at as often as a probe may take
 PROBE_TIMEOUT_SECONDS = 2.0
 PROBE_GIVES_UP_SECONDS = PROBE_TIMEOUT_SECONDS - 0.5  # the exporter keeps half a second of the scrape's for its answer
 ANY_CERTIFICATE = "_any_certificate"  # a module's name that no probe can have
+HEALTH = "_health"  # likewise
 HTTPS_PORT = 443
 
 
@@ -41,7 +44,7 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
 
 
 def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
-    services = [_service_job(spec, name, service) for name, service in spec.services.items()]
+    services = [job for name, service in spec.services.items() for job in _service_jobs(spec, name, service)]
     probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
     probes += [_certificate_job(spec, name, probe) for name, probe in _https_probes(spec).items()]
     roles = [_own_job(spec, f"bascule-{role}", role) for role in (*spec.roles, "supervisor")]
@@ -73,6 +76,31 @@ def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
     )
 
 
+def _service_jobs(spec: Spec, name: str, service: Service) -> Iterator[dict[str, Any]]:
+    """A service without metrics is its health address; one with both has a second job for it."""
+    if service.page is not None:
+        yield _service_job(spec, name, service)
+    if service.health is not None:
+        yield _health_job(spec, name if service.page is None else health_job(name), service)
+
+
+def _health_job(spec: Spec, job: str, service: Service) -> dict[str, Any]:
+    scrape = spec.stack.scrape
+    targets = [{"targets": [url], "labels": {"instance": instance}} for instance, url in service.health_urls.items()]
+    return {
+        "job_name": job,
+        "metrics_path": "/probe",
+        "scrape_interval": format_duration(max(scrape.interval, HEALTH_INTERVAL_SECONDS)),
+        "scrape_timeout": format_duration(max(scrape.timeout, PROBE_TIMEOUT_SECONDS)),
+        "params": {"module": [HEALTH]},
+        "static_configs": targets,
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"target_label": "__address__", "replacement": _exporter(spec, "blackbox_exporter")},
+        ],
+    }
+
+
 def _service_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
     if service.kind == "redis":
         return _redis_job(spec, name, service)
@@ -81,7 +109,8 @@ def _service_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
     return without_empty(
         {
             "job_name": name,
-            "metrics_path": service.metrics_path if service.metrics_path != "/metrics" else None,
+            "metrics_path": service.page if service.page != "/metrics" else None,
+            "honor_timestamps": False,  # of its own that are old, everything would be stale
             "static_configs": [{"targets": service.targets}],
         }
     )
@@ -161,6 +190,8 @@ def _exporter(spec: Spec, name: str) -> str:
 def blackbox_config(spec: Spec) -> dict[str, Any]:
     """One module per probe, under the probe's name; and one for certificates, whatever they are."""
     modules = {name: _module(probe) for name, probe in spec.probes.items()}
+    if any(service.health is not None for service in spec.services.values()):
+        modules[HEALTH] = _prober("http", {"method": "GET", **_IP})
     if _https_probes(spec):
         modules[ANY_CERTIFICATE] = _prober("tcp", {"tls": True, "tls_config": {"insecure_skip_verify": True}, **_IP})
     return {"modules": modules}

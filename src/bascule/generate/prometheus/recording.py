@@ -85,7 +85,7 @@ def service_rules(spec: Spec) -> Iterator[Recording]:
 def probe_rules(spec: Spec) -> Iterator[Recording]:
     if any(probe.kind == "https" for probe in spec.probes.values()):
         yield Recording(Recorded.CERTIFICATE_EXPIRY, promql.certificate_expiry(spec))
-    if spec.probes:
+    if spec.is_probed:
         yield Recording(Recorded.PROBE_FAILURE, promql.probe_failure(spec, PROBE_GIVES_UP_SECONDS))
 
 

@@ -1,12 +1,14 @@
-"""`up` of both versions: who is there now, and the candidate's availability of the last 15 minutes."""
+"""`up` and probes of both versions: who is there now, and the candidate's availability of the last 15 minutes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
 from bascule.judge.layout import Floats
+from bascule.judge.sampling.surroundings import Standing
 from bascule.judge.sampling.table import SeriesRows, in_order
 from bascule.prometheus import Matrix
 
@@ -14,38 +16,46 @@ AVAILABILITY_SECONDS = 900.0  # of `up` kept
 
 
 class Presence:
-    """The last `up` of each of one version's targets."""
+    """The last `up` (or probe) of each of one version's targets."""
 
     def __init__(self) -> None:
-        self._rows = SeriesRows(lambda labels, written: self._grown())
+        self._rows = SeriesRows(lambda labels, written: self._grown(labels.get("job", "")))
         self._times, self._values = np.empty(0), np.empty(0)
+        self._jobs = np.empty(0, np.object_)
 
-    def take(self, matrix: Matrix) -> tuple[Floats, Floats]:
-        """Times and values (n,) of the samples that were not known; those that were are passed over."""
+    def take(self, matrix: Matrix, jobs: Collection[str] | None = None) -> tuple[Floats, Floats]:
+        """Times and values (n,) of the samples that were not known, of these jobs alone."""
         each, times, values = in_order(self._rows.of(matrix.labels), matrix)
         fresh = times > self._times[each]
         each, times, values = each[fresh], times[fresh], values[fresh]
         last = np.diff(each, append=-1) != 0
         self._times[each[last]], self._values[each[last]] = times[last], values[last]
-        return times, values
+        wanted = np.ones(len(each), bool) if jobs is None else np.isin(self._jobs[each], list(jobs))
+        return times[wanted], values[wanted]
 
     def covered(self, matrix: Matrix) -> float:
         """Until when the scrapes of all the targets in an answer are known; -inf where one is new, else infinity."""
         rows = self._rows.known(matrix.labels)
         return float(self._times[rows].min(initial=math.inf)) if rows is not None else -math.inf
 
-    def up(self, since: float) -> float | None:
-        """The best `up` of the targets scraped since then; 0 where there is none, None where there never was one."""
-        return float(self._values[self._times >= since].max(initial=0.0)) if len(self._times) else None
+    def standing(self, since: float) -> Standing:
+        """Of the jobs with a target looked at since then, the one that stands worst: by the best of its targets."""
+        newest, fresh = float(self._times.max(initial=-math.inf)), self._times >= since
+        best: dict[str, float] = {}
+        for job, value in zip(self._jobs[fresh].tolist(), self._values[fresh].tolist(), strict=True):
+            best[job] = max(best.get(job, 0.0), value)
+        worst = min(best, key=lambda job: best[job], default="")
+        return Standing(best.get(worst), worst, newest)
 
     def forget(self, before: float) -> None:
         """The targets that have not been scraped since then; the newest stays."""
         kept = (self._times >= before) | (self._times == self._times.max(initial=-math.inf))
         self._rows.keep(kept)
-        self._times, self._values = self._times[kept], self._values[kept]
+        self._times, self._values, self._jobs = self._times[kept], self._values[kept], self._jobs[kept]
 
-    def _grown(self) -> int:
+    def _grown(self, job: str) -> int:
         self._times, self._values = np.append(self._times, -math.inf), np.append(self._values, 0.0)
+        self._jobs = np.append(self._jobs, job)
         return len(self._times) - 1
 
 

@@ -10,37 +10,39 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bascule.judge.layout import BASELINE, CANDIDATE, Flags
+from bascule.judge.layout import BASELINE, CANDIDATE, Flags, Floats
 from bascule.judge.sampling.alignment import Alignment
 from bascule.judge.sampling.presence import Availability, Presence
-from bascule.judge.sampling.queries import Query, queries_of, up_selectors
+from bascule.judge.sampling.queries import Query, probe_selectors, queries_of, unscraped_jobs, up_selectors
 from bascule.judge.sampling.schema import CounterFeed, Schema
 from bascule.judge.sampling.table import HUGE, Instances, News, SeriesTable
 from bascule.prometheus import Matrix, Prometheus
 from bascule.spec.counters import EVENTS
+from bascule.states import Cause, Missing
 
 OVERLAP_SECONDS = 15.0  # read again at most, for scrapes may come late
 ASKED_AT_ONCE = 2
 JUST_BEFORE = 0.001  # Prometheus 3 leaves out the sample at which a range begins
-SHARED = "its selector matches the same series for both versions"
-ABSURD = "its series gave values that no counter can have (NaN, infinite or negative)"
-LEAP = f"its counters grew by more than {HUGE:.0e} between two scrapes"
+SHARED = Missing(Cause.UNPROVEN, "its selector matches the same series for both versions")
+ABSURD = Missing(Cause.IMPOSSIBLE_VALUES, "its series gave values that no counter can have (NaN, infinite or negative)")
+LEAP = Missing(Cause.IMPOSSIBLE_VALUES, f"its counters grew by more than {HUGE:.0e} between two scrapes")
 
 
 @dataclass(frozen=True)
 class Trouble:
     """What is wrong with a signal's series, and when it was last so (Unix seconds; infinity: until it is fixed)."""
 
-    what: str
+    what: Missing
     time: float
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The samples of each query, in the order of the queries, and of `up` by version (None: it cannot be asked)."""
+    """The samples of each query, in the order of the queries; of `up` and of probes by version (None: not asked)."""
 
     counters: Sequence[Matrix]
     presence: Sequence[Matrix | None]
+    probes: Sequence[Matrix | None] = ()
 
 
 class SampleReader:
@@ -49,10 +51,12 @@ class SampleReader:
     def __init__(self, schema: Schema, prometheus: Prometheus) -> None:
         self.instances = Instances()
         self.presence = Presence(), Presence()
+        self.probes = Presence(), Presence()
         self.availability = Availability()  # the candidate's
         self.problems: dict[str, Trouble] = {}  # signal -> what is wrong with its series
         self._schema, self._prometheus = schema, prometheus
-        self._up_selectors = up_selectors(schema.spec)
+        self._up_selectors, self._probe_selectors = up_selectors(schema.spec), probe_selectors(schema.spec)
+        self._unscraped = unscraped_jobs(schema.spec, schema.spec.versions.candidate)
         self._queries = queries_of(schema)
         self._pool = ThreadPoolExecutor(ASKED_AT_ONCE, "judge-reads")
         self._table = SeriesTable(schema, self._queries, self.instances)
@@ -94,7 +98,10 @@ class SampleReader:
         """Note what was fetched; samples already seen are passed over."""
         for version, matrix in enumerate(answers.presence):
             if matrix is not None:
-                self._take_up(version, matrix)
+                self._note_available(version, *self.presence[version].take(matrix))
+        for version, matrix in enumerate(answers.probes):
+            if matrix is not None:
+                self._note_available(version, *self.probes[version].take(matrix, self._unscraped))
         rows = [self._table.rows(number, matrix) for number, matrix in enumerate(answers.counters)]
         news = [self._table.take(own, matrix) for own, matrix in zip(rows, answers.counters, strict=True)]
         for number, each in enumerate(news):
@@ -115,20 +122,23 @@ class SampleReader:
         """Forget the series of all instances but those kept (I,), and the targets whose `up` is from before `since`."""
         self._table.keep(kept)
         self.instances.keep(kept)
-        for presence in self.presence:
+        for presence in (*self.presence, *self.probes):
             presence.forget(since)
 
     def _presence(self, start: float, end: float) -> list[Matrix | None]:
-        return [self._prometheus.matrix(text, end - start, end) if text else None for text in self._up_selectors]
+        return self._each(self._up_selectors, start, end)
+
+    def _each(self, selectors: Iterable[str], start: float, end: float) -> list[Matrix | None]:
+        return [self._prometheus.matrix(text, end - start, end) if text else None for text in selectors]
 
     def _with_counters(self, presence: Sequence[Matrix | None], start: float, end: float) -> Answers:
         def ask(query: Query) -> Matrix:
             return self._prometheus.matrix(query.text, end - start, end)
 
-        return Answers(list(self._pool.map(ask, self._queries)), presence)
+        probes = self._each(self._probe_selectors, min(start, end - OVERLAP_SECONDS), end)
+        return Answers(list(self._pool.map(ask, self._queries)), presence, probes)
 
-    def _take_up(self, version: int, matrix: Matrix) -> None:
-        times, values = self.presence[version].take(matrix)
+    def _note_available(self, version: int, times: Floats, values: Floats) -> None:
         if version == CANDIDATE:
             self.availability.add(times, values)
 

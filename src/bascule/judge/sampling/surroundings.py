@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bascule.judge.layout import Floats
+from bascule.states import Missing
 
 _NOTHING = (np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
+class Standing:
+    """The worst of a version's jobs: 1 or 0 of the best of its targets, None where none was looked at of late.
+
+    `newest`: when any was looked at last, Unix seconds; -inf if never.
+    """
+
+    value: float | None
+    job: str = ""
+    newest: float = -math.inf
+
+
+@dataclass(frozen=True)
 class Sight:
-    """What is known of a version's presence at a moment: last scrape (Unix seconds), `up` (None: not exported)."""
+    """What is known of a version's presence at a moment.
+
+    `newest`: its last scrape, Unix seconds. `up`: of the worst of its jobs, `job`; None where it is not exported, or
+    not of late. `probe`: of its health addresses; None where nothing depends on them.
+    """
 
     newest: float
     up: float | None
+    job: str = ""
+    probe: Standing | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +46,16 @@ class Surroundings:
 
     `availability`: the candidate's mean `up` at its scrapes, times (n,) ascending and shares (n,). `problems`: what is
     wrong with a signal's series. `stale`: after how many seconds without a sample an instance is gone.
+    `partners`: by segment, each partner's requests of late by version, (2, n), where a label tells them; `users`: how
+    many users the logs saw in the last hour, where they know them. `firing`: alerts against the candidate that
+    Prometheus holds, in words.
     """
 
     now: float
     sights: tuple[Sight, Sight]
     availability: tuple[Floats, Floats] = _NOTHING
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, Missing] = field(default_factory=dict)
     stale: float = 5.0
+    partners: Mapping[str, Floats] = field(default_factory=dict)
+    users: float | None = None
+    firing: Sequence[str] = ()

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any
 
 from bascule.api import JudgeClient
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError, OtherMigration
-from bascule.judge.sampling.plan import read_plan
+from bascule.judge.sampling.plan import read_plan, server_time
 from bascule.judge.service.export import body
+from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import outcome_of
+from bascule.judge.service.present import PresentStep
 from bascule.judge.service.watch import PhaseWatch
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.spec.quantities import parse_duration
+from bascule.states import Cause, Missing
 
 DECIDED = {Verdict.PROMOTE.value, Verdict.ROLL_BACK.value}
 WITHOUT_PLAN_SECONDS = 900.0  # compared when nobody tells when the phase began
 POLL_SECONDS = 1.0
+ANSWER_SECONDS = 20.0  # for everything that an evaluation of our own asks of Prometheus
 
 
 def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
     """One look of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`."""
-    asked = prometheus.scalar("time()")
-    now = asked if isinstance(asked, float) else time.time()
-    watch = PhaseWatch(spec, prometheus, read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
-    watch.advance(now)
-    outcome = outcome_of(watch.engine, watch.surroundings(now))
-    return body(spec, outcome, outcome.judgement.verdict, now)
+    with closing(PresentStep(spec)) as present:
+        return body(spec, _evaluated(spec, prometheus, present))
 
 
 def gate(spec: Spec, wait: str | float = 0.0) -> dict[str, Any]:
-    """The verdict for a pipeline, waiting up to `wait` for promote or roll back; without Prometheus it is no data."""
+    """The verdict for a pipeline, waiting up to `wait` for promote or roll back; what cannot be known is no data."""
     deadline = time.monotonic() + parse_duration(wait)
     while True:
         answer = _verdict(spec)
@@ -44,15 +45,27 @@ def gate(spec: Spec, wait: str | float = 0.0) -> dict[str, Any]:
 
 def _verdict(spec: Spec) -> dict[str, Any]:
     running = _ask_judge(spec)
-    if running is not None:
-        return running
-    prometheus = Prometheus(spec.stack.url("prometheus"))
-    try:
-        return compare(spec, prometheus)
-    except BasculeError as error:
-        return body(spec, None, Verdict.NO_DATA, time.time(), str(error))
-    finally:
-        prometheus.close()
+    return running if running is not None else body(spec, _formed_anew(spec))
+
+
+def _formed_anew(spec: Spec) -> Opinion:
+    prometheus = Prometheus(spec.stack.url("prometheus"), within=ANSWER_SECONDS)
+    with closing(prometheus), closing(PresentStep(spec)) as present:
+        try:
+            return present.told(_evaluated(spec, prometheus, present))
+        except BasculeError as error:
+            return _none(str(error))
+
+
+def _evaluated(spec: Spec, prometheus: Prometheus, present: PresentStep) -> Opinion:
+    now = server_time(prometheus)
+    watch = PhaseWatch(spec, prometheus, present.plan() or read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
+    watch.advance(now)
+    return Opinion.of(outcome_of(watch.engine, watch.surroundings(now)))
+
+
+def _none(what: str) -> Opinion:
+    return Opinion.none(Missing(Cause.SERVER_AWAY, what))
 
 
 def _ask_judge(spec: Spec) -> dict[str, Any] | None:
@@ -61,7 +74,7 @@ def _ask_judge(spec: Spec) -> dict[str, Any] | None:
     try:
         answer = client.verdict()
     except OtherMigration as error:
-        return body(spec, None, Verdict.NO_DATA, time.time(), str(error))
+        return body(spec, _none(str(error)))
     except BasculeError:
         return None
     finally:
@@ -73,4 +86,4 @@ def _ask_judge(spec: Spec) -> dict[str, Any] | None:
 def _of_another(spec: Spec, migration: str) -> dict[str, Any]:
     """Another migration's verdict must move nothing here."""
     problem = f"The judge at {spec.stack.url('judge')} judges {migration!r}, not {spec.metadata.name!r}."
-    return body(spec, None, Verdict.NO_DATA, time.time(), f"{problem} Give each its own stack.ports.judge.")
+    return body(spec, _none(f"{problem} Give each its own stack.ports.judge."))

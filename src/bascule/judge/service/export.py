@@ -17,12 +17,17 @@ from bascule import conventions as names
 from bascule import times
 from bascule.api.models.verdict import FlaggerAnswer, VerdictAnswer
 from bascule.api.rights import Right, needs
-from bascule.api.server import application
+from bascule.api.server import Ready, application
 from bascule.conventions import State, Verdict
 from bascule.errors import UsageError
+from bascule.judge.service.opinion import Opinion, fresh_seconds
 from bascule.judge.service.outcome import JudgeOutcome
+from bascule.judge.service.present import PresentStep
+from bascule.judge.service.share import SegmentShare
 from bascule.judge.service.verdict import Gate, SignalComparison, Trigger
+from bascule.judge.texts import span_text
 from bascule.spec import Spec
+from bascule.states import Cause, Missing
 
 SILENT_TICKS = 30  # ticks without an evaluation from which the judge is not ready
 
@@ -34,57 +39,82 @@ class VerdictBoard(Collector):
         self.spec = spec
         self._lock = threading.Lock()
         self._outcome: JudgeOutcome | None = None
-        self._problem = "The judge has not looked yet."
+        self._missing: Missing | None = Missing(Cause.SERVER_AWAY, "The judge has not evaluated yet.")
         self._seconds = 0.0
-        self._published = time.monotonic()
+        self._published = self._evaluated = time.monotonic()  # `_evaluated`: when the last evaluation began
         self._since: tuple[Verdict, float] = (Verdict.NO_DATA, time.time())
 
-    def publish(self, outcome: JudgeOutcome | None, problem: str, seconds: float) -> None:
+    def publish(self, outcome: JudgeOutcome | None, missing: Missing | None, seconds: float) -> None:
         """Show an outcome, or why there is none (the last readings stay, the verdict becomes no data)."""
         with self._lock:
             self._outcome = outcome or self._outcome
-            self._problem, self._seconds, self._published = problem, seconds, time.monotonic()
+            self._missing, self._seconds, self._published = missing, seconds, time.monotonic()
+            if outcome is not None:
+                self._evaluated = self._published - seconds
             verdict = outcome.judgement.verdict if outcome else Verdict.NO_DATA
             if verdict is not self._since[0]:
                 self._since = (verdict, time.time())
 
-    def collect(self) -> Iterable[Metric]:
+    def opinion(self) -> Opinion:
+        """What may be said now; an evaluation that is too old is none."""
         with self._lock:
-            outcome, problem, seconds = self._outcome, self._problem, self._seconds
-            verdict = self._since[0]
-        yield from _verdict_metrics(verdict)
-        yield _gauge(names.JUDGE_TICK_SECONDS, [((), seconds)])
-        if outcome is not None:
-            if not problem:
-                yield _gauge(names.JUDGE_TICK, [((), outcome.now)])
-            yield from _line_metrics(outcome, self.spec.versions.both, bool(problem))
-            yield from _gate_metrics(outcome)
+            outcome, missing, (verdict, since) = self._outcome, self._missing, self._since
+            age = time.monotonic() - self._evaluated
+        if outcome is None:
+            return Opinion.none(missing) if missing else Opinion(verdict, since)
+        return Opinion(verdict, since, outcome, age).without_data(missing or self._too_old(age))
+
+    def verdict(self) -> dict[str, Any]:
+        """The body of `/api/verdict`, whatever the journal's present step is."""
+        return body(self.spec, self.opinion())
+
+    def collect(self) -> Iterable[Metric]:
+        said = self.opinion()
+        missing = (said.missing,) if said.missing else said.outcome.missing if said.outcome else ()
+        yield from _verdict_metrics(said.verdict)
+        causes = dict.fromkeys((each.cause.value, each.version) for each in missing)
+        yield _gauge(names.NO_DATA_CAUSE, [(each, 1.0) for each in causes])
+        yield _gauge(names.JUDGE_TICK_SECONDS, [((), self._seconds)])
+        if said.outcome is not None:
+            if self._missing is None:
+                yield _gauge(names.JUDGE_TICK, [((), said.outcome.now)])
+            yield from _line_metrics(said.outcome)
+            if said.missing is None:
+                yield from _value_metrics(said.outcome, self.spec.versions.both)
+            yield from _gate_metrics(said.outcome)
+            if said.missing is None:
+                yield from _share_metrics(said.outcome)
 
     def problems(self) -> list[str]:
         """What keeps the judge from judging, for readiness; silence of its loop is one."""
         with self._lock:
-            age, problem = time.monotonic() - self._published, self._problem
+            age, missing = time.monotonic() - self._published, self._missing
         silent = age > SILENT_TICKS * self.spec.judge.tick
-        return ([problem] if problem else []) + ([f"no evaluation for {age:.0f} s"] if silent else [])
+        return ([missing.text] if missing else []) + ([f"no evaluation for {age:.0f} s"] if silent else [])
 
-    def verdict(self) -> dict[str, Any]:
-        """The body of GET /api/verdict."""
-        with self._lock:
-            outcome, problem, (verdict, since) = self._outcome, self._problem, self._since
-        return body(self.spec, outcome, verdict, since, problem)
+    def _too_old(self, age: float) -> Missing | None:
+        if age <= fresh_seconds(self.spec):
+            return None
+        what = f"The last evaluation is {span_text(age)} old: Prometheus or the judge does not answer."
+        return Missing(Cause.SERVER_AWAY, what)
 
 
-def body(spec: Spec, outcome: JudgeOutcome | None, verdict: Verdict, since: float, problem: str = "") -> dict[str, Any]:
-    """A verdict as JSON; `problem`: why the last look failed, so that what is shown is old."""
-    reasons = [problem] if problem or outcome is None else list(outcome.judgement.reasons)
-    head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": verdict.value}
-    head |= {"since": times.rfc3339(since, "milliseconds"), "reasons": reasons}
+def body(spec: Spec, said: Opinion) -> dict[str, Any]:
+    """A verdict as JSON."""
+    outcome, missing = said.outcome, said.missing
+    judged = outcome.judgement if outcome is not None else None
+    cause = missing.cause if missing else judged.cause if judged else None
+    head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": said.verdict.value}
+    head |= {"since": times.rfc3339(said.since, "milliseconds")}
+    head |= {"reasons": [missing.text] if missing else list(judged.reasons) if judged else []}
+    head |= {"cause": cause.value if cause else None, "age_seconds": _number(said.age)}
     if outcome is None:
         return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
     return head | {
         "phase": _phase(spec, outcome),
-        "signals": [_line(line, bool(problem)) for line in outcome.lines],
+        "signals": [_line(line) for line in outcome.lines],
         "gates": [_gate(gate) for gate in outcome.gates],
+        "shares": [_share(share, said.missing is not None) for share in outcome.shares],
         "rollback": [_trigger(trigger) for trigger in outcome.triggers],
         "tick": times.rfc3339(outcome.now, "milliseconds"),
     }
@@ -100,25 +130,30 @@ FLAGGER_YES = {
 }
 
 
-def build_app(board: VerdictBoard) -> FastAPI:
+def build_app(board: VerdictBoard, present: PresentStep | None = None, ready: Ready = tuple) -> FastAPI:
     """The role's pages: the verdict, its Flagger form, metrics and health.
 
-    Argo Rollouts' web metric reads `/api/verdict` with jsonPath `{$.verdict}`.
+    `present`: asked at each answer whether the evaluation is about the journal's present step; `ready`: what else
+    keeps the role from its work. Argo Rollouts' web metric reads `/api/verdict` with jsonPath `{$.verdict}`.
     """
     registry = CollectorRegistry()
     registry.register(board)
-    app = application(board.spec, "judge", registry, ready=board.problems)
+    app = application(board.spec, "judge", registry, ready=lambda: [*board.problems(), *ready()])
+
+    def said() -> dict[str, Any]:
+        opinion = board.opinion()
+        return body(board.spec, present.told(opinion) if present else opinion)
 
     @app.get("/api/verdict", response_model=VerdictAnswer, response_model_exclude_unset=True)
     def verdict() -> dict[str, Any]:
-        return board.verdict()
+        return said()
 
     @app.post("/api/flagger/{kind}", responses={412: {"model": FlaggerAnswer}}, **needs(Right.READ))
     def flagger(kind: str, response: Response) -> FlaggerAnswer:
         """Flagger's webhooks: 200 is yes, 412 no."""
         if kind not in FLAGGER_YES:
             raise UsageError(f"{kind[:50]!r} is not a webhook that is served", f"there are {', '.join(FLAGGER_YES)}")
-        answer = board.verdict()
+        answer = said()
         response.status_code = 200 if Verdict(answer["verdict"]) in FLAGGER_YES[kind] else 412
         return FlaggerAnswer(verdict=answer["verdict"], reasons=answer["reasons"])
 
@@ -138,12 +173,13 @@ def _phase(spec: Spec, outcome: JudgeOutcome) -> dict[str, Any]:
     }
 
 
-def _line(line: SignalComparison, stale: bool) -> dict[str, Any]:
+def _line(line: SignalComparison) -> dict[str, Any]:
     reading, alarm = line.reading, line.alarm
     return {
         "signal": line.signal,
         "segment": line.segment,
-        "state": State.NO_DATA.value if stale and line.state is not State.NOT_APPLICABLE else line.state.value,
+        "state": line.state.value,
+        "cause": line.cause.value if line.cause else None,
         "unit": line.unit,
         "baseline": _number(reading.baseline),
         "candidate": _number(reading.candidate),
@@ -169,6 +205,13 @@ def _gate(gate: Gate) -> dict[str, Any]:
         "value": _number(gate.value),
         "text": gate.text,
     }
+
+
+def _share(share: SegmentShare, unseen: bool) -> dict[str, Any]:
+    numbers = {name: _number(getattr(share, name)) for name in ("planned", "actual", "low", "high")}
+    state = State.NO_DATA if unseen and share.state is not State.NOT_APPLICABLE else share.state
+    rest = {"events": round(share.events), "state": state.value, "text": share.text}
+    return {"segment": share.segment, **numbers, **rest}
 
 
 def _trigger(trigger: Trigger) -> dict[str, Any]:
@@ -204,14 +247,18 @@ def _verdict_metrics(verdict: Verdict) -> Iterable[Metric]:
     yield _gauge(names.VERDICT, [((each.value,), float(each is verdict)) for each in Verdict])
 
 
-def _line_metrics(outcome: JudgeOutcome, versions: tuple[str, str], stale: bool) -> Iterable[Metric]:
+def _line_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:
+    """What stays however old the evaluation is: alarms, and that a comparison has no data."""
     lines = [((line.signal, line.segment), line) for line in outcome.lines]
     yield _gauge(names.SIGNAL_ALARM, [(key, float(line.alarm is not None)) for key, line in lines])
     told = [((*key, line.alarm.text), line.alarm.since) for key, line in lines if line.alarm is not None]
     yield _gauge(names.SIGNAL_ALARM_INFO, told)  # the text never changes while the alarm is on: one series for each
-    yield _gauge(names.SIGNAL_STATE, _states([(key, _shown_state(line.state, stale)) for key, line in lines]))
-    if stale:
-        return
+    yield _gauge(names.SIGNAL_STATE, _states([(key, line.state) for key, line in lines]))
+
+
+def _value_metrics(outcome: JudgeOutcome, versions: tuple[str, str]) -> Iterable[Metric]:
+    """Figures of now."""
+    lines = [((line.signal, line.segment), line) for line in outcome.lines]
     yield _gauge(names.SIGNAL_LOG_EVIDENCE, [(key, line.evidence) for key, line in lines])
     yield _gauge(names.SIGNAL_THRESHOLD, [(key, line.threshold) for key, line in lines])
     yield _gauge(names.DETECTABLE_EFFECT, [(key, line.detectable_ratio) for key, line in lines])
@@ -226,12 +273,17 @@ def _values(lines: Iterable[tuple[tuple[str, str], SignalComparison]], fields: M
             yield (*key, label), getattr(line.reading, field)
 
 
+def _share_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:
+    """The bounds, and whether they are off the plan: what `MigrationStalled` asks before it fires."""
+    bounds = {"estimate": "actual", "low": "low", "high": "high"}
+    values = [((s.segment, label), getattr(s, name)) for s in outcome.shares for label, name in bounds.items()]
+    yield _gauge(names.REAL_SHARE, values)
+    judged = [s for s in outcome.shares if s.state in (State.OK, State.BAD)]
+    yield _gauge(names.SHARE_OFF_PLAN, [((s.segment,), float(s.state is State.BAD)) for s in judged])
+
+
 def _gate_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:
     yield _gauge(names.GATE_STATE, _states([((gate.gate,), gate.state) for gate in outcome.gates]))
-
-
-def _shown_state(state: State, stale: bool) -> State:
-    return State.NO_DATA if stale and state is not State.NOT_APPLICABLE else state
 
 
 def _states(of: Iterable[tuple[tuple[str, ...], State]]) -> Values:

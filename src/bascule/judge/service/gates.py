@@ -109,7 +109,7 @@ def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> st
     """A measure's value as its bound is written."""
     name, _, statistic = measure.partition(".")
     signal = spec.signals.get(name)
-    unit = signal.unit if signal is not None else "ratio"
+    unit = spec.unit_of(measure).name
     if statistic != "gain" or signal is None:
         return value_text(value, unit)
     return f"{100 * value:+.3g} %" if is_relative(signal, threshold) else difference_text(value, unit)

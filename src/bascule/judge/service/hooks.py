@@ -14,11 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from bascule.conventions import Verdict
+from bascule.errors import BasculeError
+from bascule.judge.service.outcome import JudgeOutcome
+from bascule.judge.service.present import PresentStep
 from bascule.spec import Spec
 from bascule.spec.model import Hook
+from bascule.states import Missing
+from bascule.transport import Http
 
 LOG = logging.getLogger("bascule.judge")
 
@@ -26,36 +29,49 @@ LOG = logging.getLogger("bascule.judge")
 class Hooks:
     """Runs the spec's hooks, each on a thread of its own, so that none delays a look."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, present: PresentStep | None = None) -> None:
         self._hooks = spec.judge.hooks
+        self._present = present
         self._name = spec.metadata.name
         self.path = spec.stack.state / "judge" / "hooks.jsonl"
         self._lock = threading.Lock()
         self._last = self._last_verdict()
 
-    def see(self, verdict: Verdict, reasons: tuple[str, ...]) -> list[threading.Thread]:
+    def see(self, outcome: JudgeOutcome) -> list[threading.Thread]:
         """Tell a verdict; on a change the hooks that wait for it run. The very first verdict is no change."""
+        verdict, reasons = outcome.judgement.verdict, outcome.judgement.reasons
         if not self._hooks or verdict.value == self._last:
             return []
         first, self._last = self._last is None, verdict.value
         self._write({"verdict": verdict.value, "reasons": list(reasons)})
         waiting = [(number, hook) for number, hook in enumerate(self._hooks) if verdict.value in hook.on and not first]
-        return [self._start(number, hook, verdict, reasons) for number, hook in waiting]
+        return [self._start(number, hook, outcome) for number, hook in waiting]
 
-    def _start(self, number: int, hook: Hook, verdict: Verdict, reasons: tuple[str, ...]) -> threading.Thread:
-        self._write({"hook": number, "verdict": verdict.value, "begun": True})
-        thread = threading.Thread(target=self._run, args=(number, hook, verdict, reasons), daemon=True)
+    def _start(self, number: int, hook: Hook, outcome: JudgeOutcome) -> threading.Thread:
+        self._write({"hook": number, "verdict": outcome.judgement.verdict.value, "begun": True})
+        thread = threading.Thread(target=self._run, args=(number, hook, outcome), daemon=True)
         thread.start()
         return thread
 
-    def _run(self, number: int, hook: Hook, verdict: Verdict, reasons: tuple[str, ...]) -> None:
-        body = {"migration": self._name, "verdict": verdict.value, "reasons": list(reasons)}
-        try:
-            result = run_command(hook, body) if hook.command else post(hook, body)
-        except (OSError, subprocess.TimeoutExpired, httpx.HTTPError) as error:
-            result = f"failed: {error}"
+    def _run(self, number: int, hook: Hook, outcome: JudgeOutcome) -> None:
+        verdict = outcome.judgement.verdict
+        refused = self._refused(outcome)
+        result = f"not run: {refused.text}" if refused is not None else self._result(hook, outcome)
         LOG.info("hook %d on %s: %s", number, verdict.value, result)
         self._write({"hook": number, "verdict": verdict.value, "result": result})
+
+    def _refused(self, outcome: JudgeOutcome) -> Missing | None:
+        """What moves the traffic forward must be about the step that is present now."""
+        is_forward = outcome.judgement.verdict is Verdict.PROMOTE
+        return self._present.missing_of(outcome) if is_forward and self._present is not None else None
+
+    def _result(self, hook: Hook, outcome: JudgeOutcome) -> str:
+        judged = outcome.judgement
+        body = {"migration": self._name, "verdict": judged.verdict.value, "reasons": list(judged.reasons)}
+        try:
+            return run_command(hook, body) if hook.command else post(hook, body)
+        except (OSError, subprocess.TimeoutExpired, BasculeError) as error:
+            return f"failed: {error}"
 
     def _write(self, entry: dict[str, Any]) -> None:
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry})
@@ -92,6 +108,10 @@ def run_command(hook: Hook, body: dict[str, Any]) -> str:
 
 
 def post(hook: Hook, body: dict[str, Any]) -> str:
-    """Send the verdict as JSON. Raises httpx.HTTPError where no answer comes."""
+    """Send the verdict as JSON. Raises Unreachable where no whole answer comes in time."""
     assert hook.webhook is not None
-    return f"answered {httpx.post(hook.webhook, json=body, timeout=hook.timeout, trust_env=False).status_code}"
+    http = Http("the hook", hook.webhook, seconds=hook.timeout)
+    try:
+        return f"answered {http.ask('POST', hook.webhook, json=body).status}"
+    finally:
+        http.close()

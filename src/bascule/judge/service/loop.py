@@ -6,21 +6,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.sampling.bounds import find_bounds
-from bascule.judge.sampling.plan import PlanStep, read_plan
+from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
-from bascule.judge.service.posting import AlarmPost
+from bascule.judge.service.posting import AlarmPost, Poster
+from bascule.judge.service.present import PresentStep
 from bascule.judge.service.watch import REACH_SECONDS, PhaseWatch
+from bascule.processes.workers import Workers
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
+from bascule.states import Cause, Missing
 
 LOG = logging.getLogger("bascule.judge")
 BOUNDS_CHECK_SECONDS = 15.0
-Publish = Callable[[JudgeOutcome | None, str, float], None]  # outcome, why there is none, seconds that it took
+Publish = Callable[[JudgeOutcome | None, Missing | None, float], None]  # also why there is none, and its seconds
 
 
 class LiveJudge:
@@ -30,49 +34,58 @@ class LiveJudge:
     2. at a new step of the plan, begin anew: the history is read again, the tests start from nothing, alarms stay
     3. read the samples since the last look, cut them into joint looks, and weigh each
     4. form the outcome: readings, gates, triggers, verdict
-    5. post the alarms to Alertmanager: new and ended ones at once, standing ones again and again
-    6. publish the outcome, and run the hooks that wait for a change of verdict
+    5. publish the outcome
+    6. hand the alarms to who posts them to Alertmanager, and run the hooks that wait for a change of verdict
+
+    Steps 5 and 6 wait for nobody.
     """
 
-    def __init__(self, spec: Spec, prometheus: Prometheus, alertmanager: Alertmanager | None, publish: Publish) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        prometheus: Prometheus,
+        alertmanager: Alertmanager | None,
+        publish: Publish,
+        present: PresentStep | None = None,
+    ) -> None:
         self.spec = spec
         self.watch: PhaseWatch | None = None
         self._prometheus = prometheus
         self._publish = publish
-        self._post = AlarmPost(spec, alertmanager) if alertmanager is not None else None
-        self._hooks = Hooks(spec)
+        self._poster = Poster(AlarmPost(spec, alertmanager)) if alertmanager is not None else None
+        self._present = present
+        self._hooks = Hooks(spec, present)
+        self._workers: Workers | None = None
         self._began: float | None = None
+        self._asked_long_ago = False  # whether an older plan was looked for
         self._bounds_checked = 0.0
 
     def tick(self) -> JudgeOutcome | None:
         """One look; None, and the reason published, when Prometheus cannot be read."""
         begun = time.perf_counter()
         try:
-            outcome, problem = self._look(), ""
+            outcome, missing = self._look(), None
         except BasculeError as error:
-            outcome, problem = None, str(error)
+            outcome, missing = None, Missing(Cause.SERVER_AWAY, str(error))
             LOG.warning("no look: %s", error.what)
-        if self._post is not None and self.watch is not None:
-            self._post.send(self.watch.engine.standing)
-        self._publish(outcome, problem, time.perf_counter() - begun)
+        self._publish(outcome, missing, time.perf_counter() - begun)
+        if self._poster is not None and self.watch is not None:
+            self._poster.offer(self.watch.engine.standing)
         if outcome is not None:
-            self._hooks.see(outcome.judgement.verdict, outcome.judgement.reasons)
+            self._hooks.see(outcome)
         return outcome
 
     def _look(self) -> JudgeOutcome:
-        now = self._now()
+        now = server_time(self._prometheus)
         watch = self._watch(now)
         watch.advance(now)
+        self._take_over(watch)
         return outcome_of(watch.engine, watch.surroundings(now))
-
-    def _now(self) -> float:
-        now = self._prometheus.scalar("time()")
-        return now if isinstance(now, float) else time.time()
 
     def _watch(self, now: float) -> PhaseWatch:
         """The present watch, or a new one at a new step of the plan or when a histogram shows other bounds."""
         self._began = now if self._began is None else self._began
-        plan = read_plan(self._prometheus, self._began)
+        plan = self._plan(self._began)
         if self.watch is None or not plan.same_step(self.watch.plan) or self._bounds_changed(self.watch, now):
             self.watch = PhaseWatch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
         return self.watch
@@ -83,16 +96,37 @@ class LiveJudge:
         self._bounds_checked = now
         return find_bounds(self.spec, self._prometheus) != watch.bounds
 
+    def _plan(self, began: float) -> PlanStep:
+        """The plan as the journal tells it, else as Prometheus last heard of it, however long ago: a plan does not end
+        because nobody repeats it."""
+        told = self._present.plan() if self._present is not None else None
+        if told is not None:
+            return told
+        plan = read_plan(self._prometheus, began)
+        if plan.known or self._asked_long_ago:
+            return plan if plan.known or self.watch is None else self.watch.plan
+        self._asked_long_ago = True
+        return read_plan(self._prometheus, began, memory=LONG_MEMORY)
+
     def _carried(self, plan: PlanStep) -> list[Alarm]:
-        """Alarms from before the step: our own, or after a restart those that Alertmanager still holds."""
-        if self.watch is not None:
-            standing = list(self.watch.engine.standing.values())
-        else:
-            standing = self._post.held() if self._post is not None else []
+        """Our own alarms from before the step."""
+        standing = self.watch.engine.standing.values() if self.watch is not None else ()
         return [alarm for alarm in standing if alarm.since < plan.started]
+
+    def _take_over(self, watch: PhaseWatch) -> None:
+        """After a restart, the alarms from before the step that Alertmanager still holds."""
+        held = self._poster.taken_over() if self._poster is not None else []
+        watch.engine.adopt(alarm for alarm in held if alarm.since < watch.plan.started)
+
+    def problems(self) -> list[str]:
+        """What died within the last minute, and was started again."""
+        return self._workers.problems() if self._workers is not None else []
 
     def run(self, stop: threading.Event) -> None:
         """Look every tick until told to stop; a look that takes longer than a tick delays the next one."""
+        self._workers = Workers(stop)
+        if self._poster is not None:
+            self._workers.start("judge-posts", partial(self._poster.run, stop))
         due = time.monotonic()
         while not stop.is_set():
             self.tick()

@@ -13,12 +13,15 @@ from bascule.judge.evidence.measures import Measures
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell
-from bascule.judge.sampling.surroundings import Sight, Surroundings
+from bascule.judge.sampling.surroundings import Sight, Standing, Surroundings
 from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
+from bascule.judge.service.share import SegmentShare, shares_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
-from bascule.judge.texts import span_text
+from bascule.judge.texts import clock_text, share_text, span_text
+from bascule.states import Cause, Missing, most_telling
 
+WORSE_REFUGE = 0.02  # by so much more must the baseline fail before it is no place to go back to
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
 
@@ -32,6 +35,8 @@ class JudgeOutcome:
     triggers: tuple[Trigger, ...]
     plan: PlanStep
     now: float
+    shares: tuple[SegmentShare, ...] = ()
+    missing: tuple[Missing, ...] = ()  # whatever the verdict is
 
 
 def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
@@ -41,27 +46,113 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
-    facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, missing, _most_events(lines))
-    return JudgeOutcome(judge(engine.schema.spec, facts), lines, gates, triggers, engine.plan, around.now)
+    unseen = missing or _of_lines(lines, around)
+    shares = shares_of(engine, around)
+    off_plan = tuple(each.text for each in shares if each.state is State.BAD)
+    facts = VerdictFacts(
+        engine.plan,
+        around.now,
+        lines,
+        gates,
+        triggers,
+        unseen,
+        _most_events(lines),
+        off_plan,
+        _against(engine, triggers),
+        _no_refuge(engine, around),
+        _worse_refuge(engine),
+        around.firing,
+    )
+    judgement = judge(engine.schema.spec, facts)
+    return JudgeOutcome(judgement, lines, gates, triggers, engine.plan, around.now, shares, most_telling(unseen))
+
+
+def _against(engine: PhaseEngine, triggers: Iterable[Trigger]) -> tuple[str, ...]:
+    """What calls for a rollback, in figures of now: those of the moment at which an alarm rose are history."""
+    alarms = (engine.alarm_now(cell) for cell in engine.schema.cells if cell in engine.standing)
+    return (*alarms, *(trigger.text for trigger in triggers if trigger.state is State.BAD))
+
+
+def _no_refuge(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
+    """Why the baseline cannot take the traffic back, whether the plan gives it any or not."""
+    name = engine.schema.spec.versions.baseline
+    found = unseen(name, around.sights[BASELINE], around)
+    if found is None and not engine.alone:
+        found = _silent(engine, BASELINE)
+    return (found,) if found else ()
+
+
+def _worse_refuge(engine: PhaseEngine) -> str:
+    """How much more the baseline fails of late than the candidate; nothing where it does not."""
+    errors, versions = engine.schema.spec.errors, engine.schema.spec.versions
+    ratios = engine.ratios_of((errors.name, TOTAL_SEGMENT)) if errors is not None and not engine.alone else None
+    if errors is None or ratios is None:
+        return ""
+    baseline, candidate = ratios
+    if baseline - candidate < max(errors.signal.harm, WORSE_REFUGE):
+        return ""
+    both = f"{share_text(baseline)} of {versions.baseline}, {share_text(candidate)} of {versions.candidate}"
+    return f"{errors.name} of late: {both}."
+
+
+def _of_lines(lines: Iterable[SignalComparison], around: Surroundings) -> tuple[Missing, ...]:
+    """Why the verdict has to wait for comparisons; what is wrong with a signal's series is said once."""
+    waiting = [line for line in lines if line.state is State.NO_DATA and _holds(line)]
+    return tuple(dict.fromkeys(_of_line(line, around.problems.get(line.signal)) for line in waiting))
+
+
+def _holds(line: SignalComparison) -> bool:
+    """Nobody knows what a selector counts that is unproven: then a signal holds the verdict that else may be absent."""
+    return line.required or line.cause is Cause.UNPROVEN
+
+
+def _of_line(line: SignalComparison, problem: Missing | None) -> Missing:
+    if problem is not None:
+        return replace(problem, text=f"{line.signal}: no data ({problem.text}).")
+    return Missing(line.cause or Cause.NO_SERIES, line.text)
 
 
 def _most_events(lines: Iterable[SignalComparison]) -> float:
     return max((line.reading.events_candidate for line in lines if line.segment == TOTAL_SEGMENT), default=0.0)
 
 
-def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[str, ...]:
+def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
     """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
     if engine.plan.started > around.now + CLOCK_SECONDS:
         ahead = span_text(engine.plan.started - around.now)
-        return (f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart.",)
+        what = f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart."
+        return (Missing(Cause.CLOCK, what),)
     share = engine.plan.share(TOTAL_SEGMENT)
     wanted = (share is None or share < 1, share is None or share > 0)
     both = engine.schema.spec.versions.both
-    return tuple(
-        text
-        for version in (BASELINE, CANDIDATE)
-        if wanted[version] and (text := unseen_text(both[version], around.sights[version], around))
+    versions = [version for version in (BASELINE, CANDIDATE) if wanted[version]]
+    found = [unseen(both[version], around.sights[version], around) for version in versions]
+    if not any(found):
+        found = [_silent(engine, version) for version in versions]
+    if not any(found):
+        found = [_without_traffic(engine, around)]
+    return tuple(missing for missing in found if missing is not None)
+
+
+def _silent(engine: PhaseEngine, version: int) -> Missing | None:
+    """A version that counts nothing while the other is served."""
+    gap, both = engine.silence.gap(version), engine.schema.spec.versions.both
+    if gap is None:
+        return None
+    name, other = both[version], both[1 - version]
+    what = (
+        f"{name} has counted no request since {clock_text(gap.since)}, while {other} counted {gap.other:,.0f}: by the "
+        f"plan about {gap.expected:,.0f} were to be expected."
     )
+    return Missing(Cause.SILENT, what, name)
+
+
+def _without_traffic(engine: PhaseEngine, around: Surroundings) -> Missing | None:
+    since = engine.silence.no_traffic_since(around.now)
+    if since is None:
+        return None
+    both = " nor ".join(engine.schema.spec.versions.both)
+    return Missing(Cause.NO_TRAFFIC, f"No traffic: neither {both} has counted a request since {clock_text(since)}.")
 
 
 def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> SignalComparison:
@@ -83,7 +174,15 @@ def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundi
         detectable_ratio=engine.detectable_ratio(cell, pair, around.now) if is_cheap else None,
         required=signal.has_bad_events and not is_inner,
     )
-    return replace(line, text=comparison_text(line, around.problems.get(name, "")))
+    problem = around.problems.get(name)
+    cause = _cause(engine, cell, problem, around) if state is State.NO_DATA else None
+    return replace(line, text=comparison_text(line, problem.text if problem else ""), cause=cause)
+
+
+def _cause(engine: PhaseEngine, cell: Cell, problem: Missing | None, around: Surroundings) -> Cause:
+    if problem is not None:
+        return problem.cause
+    return Cause.NO_TRAFFIC if engine.is_quiet(cell, around.now) else Cause.TOO_FEW
 
 
 def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surroundings, missing: bool) -> State:
@@ -95,11 +194,28 @@ def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surr
     return State.BAD if cell in engine.standing else State.OK
 
 
-def unseen_text(version: str, sight: Sight, around: Surroundings) -> str:
-    """Why a version counts as not seen; empty when it is seen."""
+def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
+    """Why a version counts as not seen; None when it is seen."""
     if sight.up == 0:
-        return f"{version} is down: its scrapes fail."
+        return Missing(Cause.SCRAPE_FAILING, f"{version} is down: {_whose('scrapes', sight.job)} fail.", version)
+    if sight.probe is not None and (missing := _not_probed(version, sight.probe, around)):
+        return missing
     if sight.newest == -math.inf:
-        return f"No series of {version} has been seen."
+        return Missing(Cause.NO_SERIES, f"No series of {version} has been seen.", version)
     age = around.now - sight.newest
-    return f"No sample of {version} for {age:.0f} s." if age > around.stale else ""
+    return Missing(Cause.STALE, f"No sample of {version} for {age:.0f} s.", version) if age > around.stale else None
+
+
+def _not_probed(version: str, probe: Standing, around: Surroundings) -> Missing | None:
+    if probe.value == 0:
+        return Missing(Cause.PROBE_FAILING, f"{version} does not answer: {_whose('probes', probe.job)} fail.", version)
+    if probe.value is not None:
+        return None
+    if probe.newest == -math.inf:
+        what = f"No probe of {version} has been seen: does the blackbox exporter run?"
+        return Missing(Cause.NO_SERIES, what, version)
+    return Missing(Cause.STALE, f"No probe of {version} for {around.now - probe.newest:.0f} s.", version)
+
+
+def _whose(what: str, job: str) -> str:
+    return f"the {what} of {job}" if job else f"its {what}"

@@ -1,8 +1,13 @@
-"""The judge's alarms in Alertmanager: posted, kept alive, ended, and taken over after a restart."""
+"""The judge's alarms in Alertmanager: posted, kept alive, ended, and taken over after a restart.
+
+All of it runs on a thread of its own: an Alertmanager that hangs delays no evaluation, and no verdict.
+"""
 
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +23,7 @@ from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import Spec
 
 LOG = logging.getLogger("bascule.judge")
+RETRY_SECONDS = 1.0
 ENDS_AFTER = timedelta(hours=1)  # an alarm must not "resolve" because the judge is away for a while
 
 
@@ -30,13 +36,13 @@ class AlarmPost:
         self._open: dict[Cell, Alarm] = {}  # posted, and not yet posted as ended
         self._sent = 0.0
 
-    def held(self) -> list[Alarm]:
-        """The judge's alarms that Alertmanager holds; they are taken over."""
+    def held(self) -> list[Alarm] | None:
+        """The judge's alarms that Alertmanager holds; they are taken over. None while it does not answer."""
         try:
             alerts = self._alertmanager.alerts()
         except BasculeError as error:
             LOG.warning("standing alarms are unknown: %s", error.what)
-            return []
+            return None
         mine = [alert for alert in alerts if alert["labels"].get("alertname") == self._name]
         alarms = [_alarm_of(alert) for alert in mine if "signal" in alert["labels"]]
         self._open.update({alarm.cell: alarm for alarm in alarms})
@@ -78,3 +84,38 @@ def _alarm_of(alert: dict[str, object]) -> Alarm:
     since = times.parse(str(alert["startsAt"])).timestamp()
     text = str(annotations.get("description", ""))
     return Alarm(labels["signal"], labels.get(SEGMENT, ""), since, 0.0, 0.0, text)
+
+
+class Poster:
+    """Posts the latest alarms that it is given, until told to stop; whoever gives them never waits."""
+
+    def __init__(self, post: AlarmPost, pause: float = RETRY_SECONDS) -> None:
+        self._post, self._pause = post, pause
+        self._changed = threading.Event()
+        self._standing: Mapping[Cell, Alarm] | None = None
+        self._found: queue.SimpleQueue[list[Alarm]] = queue.SimpleQueue()
+
+    def offer(self, standing: Mapping[Cell, Alarm]) -> None:
+        """What stands now; what was offered before and is not yet posted is forgotten."""
+        self._standing = dict(standing)
+        self._changed.set()
+
+    def taken_over(self) -> list[Alarm]:
+        """The alarms that Alertmanager held when this began, once they are known; each time only what is new."""
+        return self._found.get_nowait() if not self._found.empty() else []
+
+    def run(self, stop: threading.Event) -> None:
+        """First learn what Alertmanager holds, for what is unknown cannot be ended; then post."""
+        while not stop.is_set() and (held := self._post.held()) is None:
+            stop.wait(self._pause)
+        if not stop.is_set():
+            self._found.put(held or [])
+        while not stop.is_set():
+            if self._changed.wait(self._pause):
+                self._changed.clear()
+                self._send()
+
+    def _send(self) -> None:
+        standing = self._standing
+        if standing is not None:
+            self._post.send(standing)

@@ -7,19 +7,19 @@ import threading
 from bascule.api.server import serve
 from bascule.judge.service.export import VerdictBoard, build_app
 from bascule.judge.service.loop import LiveJudge
+from bascule.judge.service.present import PresentStep
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Evaluate every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
-    board = VerdictBoard(spec)
-    judge = LiveJudge(
-        spec, Prometheus(spec.stack.url("prometheus")), Alertmanager(spec.stack.url("alertmanager")), board.publish
-    )
+    board, present = VerdictBoard(spec), PresentStep(spec)
+    prometheus, alertmanager = Prometheus(spec.stack.url("prometheus")), Alertmanager(spec.stack.url("alertmanager"))
+    judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present)
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()
-    serve(stop, build_app(board), spec, "judge")
+    serve(stop, build_app(board, present, judge.problems), spec, "judge")
     looking.join(timeout=10)
 
 

@@ -13,14 +13,19 @@ from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
+from bascule.judge.sampling.crowd import Crowd
 from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.proof import Proof
+from bascule.judge.sampling.queries import unscraped_jobs
 from bascule.judge.sampling.reading import OVERLAP_SECONDS, Answers, SampleReader
+from bascule.judge.sampling.rules import firing_against
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.statistics.history import LOOKBACK_SECONDS
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec
+from bascule.states import Cause, Missing
 
 PIECE_SECONDS, FIRST_SECONDS = 600.0, 15.0  # of history asked for at once
 MOST_SAMPLES = 2e6  # in a piece
@@ -28,6 +33,7 @@ FORGET_SECONDS = 3600.0  # an instance that has not been scraped for so long is 
 FORGET_CHECK_SECONDS = 60.0
 SELECTOR_CHECK_SECONDS = 10.0
 TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
+PROBES_LATE_SECONDS = 5.0  # that probes come at longer intervals than scrapes, and take longer
 REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 
 
@@ -53,11 +59,14 @@ class PhaseWatch:
         self.engine = PhaseEngine(schema, plan, carried)
         self.reader = SampleReader(schema, prometheus)
         self._stale = stale_seconds(spec)
+        self._crowd = Crowd(spec, prometheus, plan)
+        self._firing: tuple[str, ...] = ()
         self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
         self._read_until = -math.inf
         self._reach = reach
         self._selectors_checked = -math.inf
-        self._misnamed: dict[str, str] = {}
+        self._misnamed: dict[str, Missing] = {}
+        self._proof = Proof(spec, prometheus)
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -67,6 +76,7 @@ class PhaseWatch:
         """
         if math.isinf(self._read_until):
             self._read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
+        self._check_proof(now)
         for end, answers in self._answers(now):
             for news in self.reader.take(answers):
                 self._alignment.add(news)
@@ -75,6 +85,8 @@ class PhaseWatch:
                 self.engine.feed(look)
             self._forget(end)
         self._check_selectors(now)
+        self._crowd.look(now)
+        self._firing = firing_against(self.spec, self._prometheus, now)
 
     def _answers(self, now: float) -> Iterator[tuple[float, Answers]]:
         """What is still to be read, each with its end; of much, a piece is fetched while the one before is weighed."""
@@ -125,10 +137,15 @@ class PhaseWatch:
     def surroundings(self, now: float) -> Surroundings:
         """What a verdict at `now` rests on besides looks."""
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
-        return Surroundings(now, sights, self.reader.availability.course(now), self._problems(now), self._stale)
+        course, crowd = self.reader.availability.course(now), self._crowd
+        known = crowd.partners, crowd.users, self._firing
+        return Surroundings(now, sights, course, self._problems(now), self._stale, *known)
 
     def _sight(self, version: int, now: float) -> Sight:
-        return Sight(self.newest(version), self.reader.presence[version].up(now - self._stale))
+        up = self.reader.presence[version].standing(now - self._stale)
+        probe = self.reader.probes[version].standing(now - self._stale - PROBES_LATE_SECONDS)
+        depends = bool(unscraped_jobs(self.spec, self.spec.versions.both[version])) or probe.value is not None
+        return Sight(self.newest(version), up.value, up.job, probe if depends else None)
 
     def _check_selectors(self, now: float) -> None:
         """A selector that never matched anything is a misnamed metric, unless other series of the metric exist."""
@@ -136,14 +153,20 @@ class PhaseWatch:
             return
         self._selectors_checked = now
         self._misnamed = {
-            feed.signal: f"no series of {feed.counter.selector.metric}"
+            feed.signal: Missing(Cause.NO_SERIES, f"no series of {feed.counter.selector.metric}")
             for feed in self.reader.silent_feeds()
             if not self._is_exported(feed.counter.selector.metric, now)
         }
         for version, name in enumerate(self.spec.versions.both):
             if self._is_expected(version):
                 for feed in self.reader.missing_feeds(version):
-                    self._misnamed[feed.signal] = f"no series of {feed.counter.selector} of {name}"
+                    what = f"no series of {feed.counter.selector} of {name}"
+                    self._misnamed[feed.signal] = Missing(Cause.NO_SERIES, what)
+
+    def _check_proof(self, now: float) -> None:
+        if now - self._selectors_checked >= SELECTOR_CHECK_SECONDS:
+            self._proof.check(now, [name for v, name in enumerate(self.spec.versions.both) if self._is_expected(v)])
+            self.engine.mistrusted = frozenset(self._proof.problems)
 
     def _is_exported(self, metric: str, now: float) -> bool:
         return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))
@@ -152,9 +175,9 @@ class PhaseWatch:
         share = self.plan.share(TOTAL_SEGMENT)
         return share is None or (share > 0 if version == CANDIDATE else share < 1)
 
-    def _problems(self, now: float) -> dict[str, str]:
+    def _problems(self, now: float) -> dict[str, Missing]:
         """By signal: misnamed metrics, histograms without buckets, and troubles of the last minute."""
-        what = "no finite bucket of its histogram is in both versions"
+        what = Missing(Cause.BUCKET, "no finite bucket of its histogram is in both versions")
         bucketless = {name: what for name, found in self.bounds.items() if not found}
         recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
-        return {**self._misnamed, **bucketless, **recent}
+        return {**self._misnamed, **bucketless, **self._proof.problems, **recent}

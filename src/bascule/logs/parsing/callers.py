@@ -29,9 +29,10 @@ class Callers:
     def of(cls, spec: Spec) -> Callers:
         """As `logs.internal` says; the pages that the spec has scraped are internal too."""
         internal, services = spec.logs.internal, spec.services.values()
-        pages = (found.status_path if found.kind == "nginx" else found.metrics_path for found in services)
+        pages = (found.status_path if found.kind == "nginx" else found.page for found in services)
+        own = [page for page in (*pages, *(found.health_path for found in services)) if page]
         networks = tuple(ip_network(client, strict=False) for client in internal.clients)
-        return cls(networks, tuple(internal.agents), frozenset(pages))
+        return cls(networks, tuple(internal.agents), frozenset(own))
 
     def wants(self, column: str) -> bool:
         """Whether a column is looked at."""

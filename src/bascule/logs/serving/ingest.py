@@ -18,6 +18,7 @@ from bascule.logs.parsing.intake import Batch, Intake, intake
 from bascule.logs.reading.files import SKIPPED, FileSource, lines_of
 from bascule.logs.reading.streams import LogStream, is_rotation_of
 from bascule.logs.serving.pipeline import Pipeline
+from bascule.logs.storing.consumers import Consumers
 from bascule.logs.storing.places import pseudonyms_of
 from bascule.logs.storing.store import LogStore, Writer
 from bascule.spec import Spec
@@ -88,8 +89,16 @@ def ingest_into(store: LogStore, spec: Spec, sources: Mapping[str, str], workers
     """Read the files into a store that nobody else writes. More workers read several files at once."""
     started, before = time.monotonic(), _unparsed(store)
     rows = _ingest_all(store, spec, sources, max(1, min(workers, len(sources))))
+    _count_users(store)
     store.keep_up(spec.logs.retention)
     return Ingested(rows, _unparsed(store) - before, time.monotonic() - started, store.late_rows, sources)
+
+
+def _count_users(store: LogStore) -> None:
+    """Before old rows are dropped: users are counted for longer than rows are kept."""
+    consumers = Consumers.load(store.root / "consumers.parquet")
+    consumers.follow(store.folder, time.time())
+    consumers.save()
 
 
 def ingest_beside(

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bascule import times
 from bascule.slo import Goal, SloKind
+from bascule.units import Dimension, bytes_text
 
 _THIN = "\u202f"  # narrow no-break space: between a number and its unit, and French thousands
 _MINUS = "\u2212"
@@ -80,7 +81,23 @@ class Numbers:
 
     def value(self, goal: Goal, value: float | None) -> str:
         """What an objective measures, in its unit."""
-        return self.time_taken(value) if goal.is_time else self.percent(value)
+        return self.measured(value, goal.unit) if goal.is_time else self.percent(value)
+
+    def measured(self, value: float | None, unit: str) -> str:
+        """A value in a base unit (`bascule.units`), or in a unit of the user's own."""
+        if unit == Dimension.TIME:
+            return self.time_taken(value)
+        if unit == Dimension.SHARE:
+            return self.percent(value)
+        if value is None or not math.isfinite(value):
+            return self.number(value)
+        if unit == Dimension.BYTES:
+            number, short = bytes_text(value).split()
+            return f"{self._decimal(number)}{_THIN}{short}"
+        return f"{self.number(value, 2)}{_THIN}{unit}".rstrip(_THIN)
+
+    def _decimal(self, number: str) -> str:
+        return number.replace(".", ",") if self.language == "fr" else number
 
     def amount(self, goal: Goal, amount: float) -> str:
         """Bad or good: time for availability, events otherwise."""
@@ -97,7 +114,9 @@ class Numbers:
 
     def mark(self, goal: Goal, value: float) -> str:
         """A round number in what an objective is measured in."""
-        return self._short_time(value) if goal.is_time else self.percent(value, _written_places(value * 100))
+        if not goal.is_time:
+            return self.percent(value, _written_places(value * 100))
+        return self._short_time(value) if goal.unit == Dimension.TIME else self.measured(value, goal.unit)
 
     def _short_time(self, seconds: float) -> str:
         if seconds < 1:

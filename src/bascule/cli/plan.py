@@ -1,0 +1,108 @@
+"""Commands that move the plan: a command per move, and the step that is set by its number underneath."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bascule import times
+from bascule.cli.output import AsJson, app, print_json, say
+from bascule.cli.people import Who, Why, journal
+from bascule.cli.spec_option import takes_spec, takes_spec_first
+from bascule.errors import UsageError
+from bascule.spec import Spec
+
+if TYPE_CHECKING:
+    from bascule.api.models.moves import PlanAnswer
+
+phase_app = typer.Typer(no_args_is_help=True, help="The current step of the plan: who set it, and why.")
+app.add_typer(phase_app, name="phase")
+
+Reason = Annotated[str, typer.Option("--why", help="Why; required with --force.")]
+Force = Annotated[bool, typer.Option("--force", help="Move although the verdict is against it; needs --why.")]
+
+
+@app.command()
+@takes_spec_first
+def start(spec: Spec, who: Who, why: Reason = "", force: Force = False, as_json: AsJson = False) -> None:
+    """Start the plan: its first step. Needs data of V1."""
+    _move(spec, "start", who, why, as_json, force)
+
+
+@app.command()
+@takes_spec_first
+def promote(spec: Spec, who: Who, why: Reason = "", force: Force = False, as_json: AsJson = False) -> None:
+    """Go one step forward. Needs the verdict promote of the current step."""
+    _move(spec, "promote", who, why, as_json, force)
+
+
+@app.command()
+@takes_spec_first
+def rollback(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
+    """Send all traffic back to V1; the plan restarts at its first step. Never refused."""
+    _move(spec, "rollback", who, why, as_json)
+
+
+@app.command()
+@takes_spec_first
+def pause(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
+    """Keep the current share: no step forward until resume. Alerts go on."""
+    _move(spec, "pause", who, why, as_json)
+
+
+@app.command()
+@takes_spec_first
+def resume(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
+    """End a pause."""
+    _move(spec, "resume", who, why, as_json)
+
+
+@app.command()
+@takes_spec_first
+def abort(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
+    """Roll back and close the plan: only start opens it again. Never refused."""
+    _move(spec, "abort", who, why, as_json)
+
+
+def _move(spec: Spec, name: str, who: str, why: str, as_json: bool, force: bool | None = None) -> None:
+    from bascule.api.models.moves import PlanMove
+
+    _print_plan(spec, journal(spec).move(PlanMove(name), who, why, force), as_json)
+
+
+@phase_app.command("show")
+@takes_spec_first
+def phase_show(spec: Spec, as_json: AsJson = False) -> None:
+    """Show the current step of the plan."""
+    _print_plan(spec, journal(spec).phase(), as_json)
+
+
+@phase_app.command("set")
+@takes_spec
+def phase_set(
+    spec: Spec,
+    number: Annotated[int, typer.Argument(help="The phase's number; 0 sends all traffic to the baseline.")],
+    who: Who,
+    why: Why,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set a step of the plan by its number; forward it needs what promote and start need."""
+    if not 0 <= number <= len(spec.phases):
+        raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(spec.phases)}")
+    _print_plan(spec, journal(spec).set_phase(number, who, why, force=force), as_json)
+
+
+def _print_plan(spec: Spec, plan: PlanAnswer, as_json: bool) -> None:
+    if as_json:
+        print_json(plan.model_dump(mode="json"))
+        return
+    step = f"phase {plan.number} of {len(spec.phases)}" if plan.number else "before the first phase"
+    planned = f"{plan.share * 100:.3g} % to {spec.versions.candidate}"
+    say(f"{step}: {planned}, since {times.rfc3339(plan.started.timestamp())} ({plan.who}: {plan.why})")
+    if plan.paused is not None:
+        since = times.rfc3339(plan.paused.at.timestamp())
+        say(f"paused since {since} ({plan.paused.who}: {plan.paused.why}); `bascule resume` ends it")
+    if plan.closed:
+        say("the plan was aborted; `bascule start` begins it anew")

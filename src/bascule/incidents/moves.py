@@ -1,0 +1,169 @@
+"""The moves of the plan, and what each needs. Forward needs a reason to believe; back never needs anything.
+
+| move | needs |
+|---|---|
+| start, the first step | fresh data of the baseline |
+| promote, one step forward | the verdict *promote* of the present step |
+| rollback, abort | nothing |
+| pause, resume | nothing |
+
+`force` with a reason stands for what is needed. It ends neither a pause nor an abort: those are a person's word.
+A step that is set by its number is a move like any other: it is held to the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from bascule import times
+from bascule.api.models.moves import WITHDRAWING, PlanMove
+from bascule.errors import StoreError, UsageError
+from bascule.incidents import phases
+from bascule.incidents.model import Pause, PhaseStep
+from bascule.incidents.store import Store
+from bascule.incidents.witness import Witness
+from bascule.spec import Spec
+
+KEEP_SECONDS = 1.0  # that the judge may take to say what it saw last; nobody who rolls back waits longer for it
+FORCE = "or force it with a reason: --force --why REASON"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Who wants to move, why, and whether against the verdict."""
+
+    who: str
+    why: str
+    force: bool = False
+
+
+class Plan:
+    """The plan as it stands in the journal, and every way to move it. Raises UsageError for a move that is refused.
+
+    `clock`: Unix seconds.
+    """
+
+    def __init__(self, spec: Spec, store: Store, witness: Witness, clock: Callable[[], float]) -> None:
+        self._spec, self._store, self._witness, self._clock = spec, store, witness, clock
+        self._asking = ThreadPoolExecutor(2, "comparison")
+
+    # ---------------------------------------------------------------- the plan as it stands
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was aborted, and not started again."""
+        return self._store.phase().move == PlanMove.ABORT
+
+    def move(self, move: PlanMove, wish: Wish) -> None:
+        """Make a move."""
+        match move:
+            case PlanMove.PAUSE:
+                self._store.pause(Pause(self._now(), wish.who, wish.why))
+            case PlanMove.RESUME:
+                self._resume(wish)
+            case PlanMove.ROLLBACK | PlanMove.ABORT:
+                self._withdraw(self._step(0, None, wish, move))
+            case PlanMove.START | PlanMove.PROMOTE:
+                self._advance(self._next(move, wish), wish)
+
+    def set(self, number: int, share: float | None, wish: Wish) -> None:
+        """Go to a step by its number."""
+        wanted, present = self._step(number, share, wish), self._store.phase()
+        if wanted.share == 0 < present.share:
+            self._withdraw(wanted)
+        elif wanted.share > present.share or (wanted.share > 0 and wanted.number > present.number):
+            self._advance(wanted, wish)
+        else:
+            phases.change(self._spec, self._store, replace(wanted, move=self._kept_move(wanted, present)))
+
+    def _now(self) -> float:
+        return round(self._clock(), 3)
+
+    def _step(self, number: int, share: float | None, wish: Wish, move: str = "set") -> PhaseStep:
+        return replace(phases.wanted(self._spec, self._now(), number, share, wish.who, wish.why), move=move)
+
+    def _kept_move(self, wanted: PhaseStep, present: PhaseStep) -> str:
+        """A plan that was closed is not opened by setting its step once more."""
+        return present.move if wanted.share == present.share == 0 else wanted.move
+
+    # ---------------------------------------------------------------- forward
+
+    def _next(self, move: PlanMove, wish: Wish) -> PhaseStep:
+        present, last = self._store.phase().number, len(self._spec.phases)
+        if move is PlanMove.START and present > 0:
+            raise UsageError(f"the plan has started: it is at step {present} of {last}", "`bascule promote` goes on")
+        if present >= last:
+            raise UsageError(f"step {present} is the last one of the plan", "there is no further step")
+        return self._step(present + 1, None, wish, move)
+
+    def _advance(self, wanted: PhaseStep, wish: Wish) -> None:
+        present = self._store.phase()
+        self._must_be_open(wanted)
+        objection = self._objection(present, wanted)
+        if objection and not wish.force:
+            raise UsageError(f"not moved to step {wanted.number}: {objection}", f"wait, {FORCE}")
+        if objection:
+            wanted = replace(wanted, why=f"forced although {objection}: {wish.why}")
+        phases.change(self._spec, self._store, wanted, expected=present)
+
+    def _must_be_open(self, wanted: PhaseStep) -> None:
+        paused = self._store.paused()
+        if paused is not None:
+            raise UsageError(_said("the plan is paused", paused), "`bascule resume` ends the pause")
+        present = self._store.phase()
+        if self.is_closed and wanted.move != PlanMove.START:
+            raise UsageError(_said("the plan was aborted", present), "`bascule start` begins it anew")
+
+    def _objection(self, present: PhaseStep, wanted: PhaseStep) -> str:
+        """What speaks against going forward; nothing when all that is needed is there."""
+        if present.share > 0:
+            skipped = "one step at a time" if wanted.number > present.number + 1 else ""
+            return skipped or self._witness.against_promotion(present)
+        restarts = present.move in WITHDRAWING and wanted.number > 1
+        skipped = "the plan begins again at its first step" if restarts else ""
+        return skipped or self._witness.against_start()
+
+    # ---------------------------------------------------------------- back
+
+    def _withdraw(self, wanted: PhaseStep) -> None:
+        """Take all traffic from the candidate. What the judge sees is kept; once moved, it sees another step."""
+        present = self._store.phase()
+        if wanted.move == "set":
+            wanted = replace(wanted, move=PlanMove.ROLLBACK)
+        elif wanted.move == PlanMove.ROLLBACK and self.is_closed:
+            wanted = replace(wanted, move=PlanMove.ABORT)  # only a new start opens it
+        seen = self._seen(present) if present.share > 0 else None
+        phases.change(self._spec, self._store, wanted)
+        if seen is not None:
+            self._keep(wanted, seen)
+
+    def _seen(self, present: PhaseStep) -> str | None:
+        """What the judge says, unless it takes too long: nobody who rolls back waits for it."""
+        try:
+            return self._asking.submit(self._witness.comparison, present).result(KEEP_SECONDS)
+        except TimeoutError:
+            log.warning("the last comparison before the rollback is not known: the judge does not answer")
+            return None
+
+    def _keep(self, step: PhaseStep, seen: str) -> None:
+        """Whatever fails here, the traffic is back already."""
+        try:
+            self._store.keep_comparison(step.at, seen)
+        except StoreError as error:
+            log.warning("the last comparison before the rollback was not kept: %s", error.what)
+
+    # ---------------------------------------------------------------- pause
+
+    def _resume(self, wish: Wish) -> None:
+        if self._store.paused() is None:
+            raise UsageError("the plan is not paused", "nothing to do")
+        self._store.resume(self._now(), wish.who, wish.why)
+
+
+def _said(what: str, done: Pause | PhaseStep) -> str:
+    why = f": {done.why}" if done.why else ""
+    return f"{what} since {times.dated(done.at)} UTC by {done.who}{why}"

@@ -1,0 +1,71 @@
+"""Receivers of notices: each file of this folder is one kind of channel, found by its being here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from pydantic import create_model
+
+from bascule.spec.part import Part
+from bascule.spec.receivers.apprise import AppriseUrl
+from bascule.spec.receivers.channel import AlertTexts, Channel, HttpChannel, Notice, Post, ReadSecret
+from bascule.spec.receivers.email import Email
+from bascule.spec.receivers.pagerduty import PagerDuty
+from bascule.spec.receivers.slack import Slack
+from bascule.spec.receivers.webhook import Webhook
+
+__all__ = [
+    "AlertTexts",
+    "AppriseUrl",
+    "Channel",
+    "Email",
+    "HttpChannel",
+    "Notice",
+    "PagerDuty",
+    "Post",
+    "ReadSecret",
+    "Receiver",
+    "Slack",
+    "Webhook",
+    "kinds",
+]
+
+
+def kinds() -> dict[str, type[Channel]]:
+    """Every kind of channel by its key in the spec."""
+    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+    return {kind.key: kind for module in modules for kind in _kinds_in(module)}
+
+
+def _kinds_in(module: object) -> Iterator[type[Channel]]:
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Channel) and "key" in vars(value):
+            yield value
+
+
+class _Receiver(Part):
+    """One name that people are told under: any number of channels, at most one of each kind."""
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """By key, those that are declared."""
+        declared = {key: getattr(self, key) for key in type(self).model_fields}
+        return {key: channel for key, channel in declared.items() if channel is not None}
+
+    @property
+    def is_known_to_alertmanager(self) -> bool:
+        """Whether Alertmanager can reach every channel."""
+        return all(channel.is_known_to_alertmanager for channel in self.channels.values())
+
+
+if TYPE_CHECKING:
+
+    class Receiver(_Receiver):
+        def __init__(self, **channels: Channel | None) -> None: ...
+
+else:
+    _FIELDS: dict[str, Any] = {key: (kind | None, None) for key, kind in kinds().items()}
+    Receiver = create_model("Receiver", __base__=_Receiver, __module__=__name__, **_FIELDS)

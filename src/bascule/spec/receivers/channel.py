@@ -1,0 +1,81 @@
+"""What every way to reach people is: it knows its own secrets, its request and its entry for Alertmanager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from bascule.spec.part import Part
+
+ReadSecret = Callable[[Path], str]
+
+
+class Notice(Protocol):
+    """What is told. `thread`: what the notice belongs to; empty where it stands alone."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def resolved(self) -> bool: ...
+    @property
+    def acknowledged(self) -> bool: ...
+    @property
+    def thread(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Post:
+    """A request that carries one notice."""
+
+    url: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AlertTexts:
+    """Alertmanager's own templates of a notice's title and text."""
+
+    title: str
+    text: str
+
+
+class Channel(Part):
+    """One file of this folder holds one kind; `key` names it in the spec, and people read `title`."""
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """The files that Alertmanager reads too."""
+        return ()
+
+    def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
+        """Its part of an Alertmanager receiver; empty where Alertmanager does not know the kind."""
+        return {}
+
+    @property
+    def is_known_to_alertmanager(self) -> bool:
+        return bool(self.alertmanager(AlertTexts("", "")))
+
+
+class HttpChannel(Channel):
+    """A kind whose notices are one POST of JSON each."""
+
+    @property
+    def shown(self) -> str:
+        """Stands for the address in messages: an address can be a secret."""
+        return self.title
+
+    def post(self, notice: Notice, secret: ReadSecret) -> Post:
+        """The request that carries the notice."""
+        raise NotImplementedError
