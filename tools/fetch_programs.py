@@ -85,7 +85,7 @@ SETS = {
             ("mtail", "prometheus-pushgateway", "ruby"),
             ("mtail", "prometheus-pushgateway", "ruby"),
         ),
-        Set("lines", ("haproxy", "apache2"), ("haproxy", "apache2-bin")),  # that `make real NAME=lines` makes log
+        Set("lines", ("haproxy", "apache2", "logrotate"), ("haproxy", "apache2-bin", "logrotate")),  # of `make real`
         Set(
             "bench",
             ("mtail", "rsyslogd", "syslog-ng", "victoria-metrics"),

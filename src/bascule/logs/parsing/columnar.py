@@ -70,8 +70,10 @@ class Text:
         same = np.ones(len(places), bool)
         for start in range(1, len(literal), 8):
             piece = literal[start : start + 8]
-            mask = np.uint64(int.from_bytes(b"\xff" * len(piece), "little"))
-            same &= (self.words[places + start] & mask) == np.uint64(int.from_bytes(piece, "little"))
+            there = self.words[places + start]
+            if len(piece) < 8:
+                there &= np.uint64(int.from_bytes(b"\xff" * len(piece), "little"))
+            same &= there == np.uint64(int.from_bytes(piece, "little"))
         return same
 
     def strings(self, starts: Places, ends: Places) -> pa.Array:
@@ -95,25 +97,26 @@ Spans = dict[str, tuple[Places, Places]]
 
 @dataclass
 class _Cursor:
-    """The pass's state: the lines still in it, how far each is read, and where the fields found so far stand."""
+    """The pass's state: the lines still in it with their ends, how far each is read, where the fields found stand."""
 
     text: Text
     lines: Places
     here: Places
+    ends: Places
     spans: Spans
     byte: int = -1  # whose places `index` counts
     index: Places = field(default_factory=lambda: np.empty(0, np.int64))
 
     def pass_start(self, literal: bytes) -> None:
         good = (self.text.bytes[self.here] == literal[0]) & self.text.holds(literal, self.here)
-        good &= self.here + len(literal) <= self.line_ends
+        good &= self.here + len(literal) <= self.ends
         self.here = self.here + len(literal)
         self._keep(good)
 
     def pass_field(self, name: str, literal: bytes) -> None:
         """Read a field up to the literal, which must stand where its first byte next does."""
         end = self.next_place(literal[0])
-        good = (end + len(literal) <= self.line_ends) & self.text.holds(literal, end)
+        good = (end + len(literal) <= self.ends) & self.text.holds(literal, end)
         self.spans[name] = (self.here, end)
         self.here = end + len(literal)
         self.index = self.index + literal.count(literal[:1])  # the next place follows those inside the literal
@@ -121,7 +124,7 @@ class _Cursor:
 
     def keep_ended(self) -> None:
         """Keep the lines that are read to their end."""
-        self._keep(self.here == self.line_ends)
+        self._keep(self.here == self.ends)
 
     def next_place(self, byte: int) -> Places:
         """The first place of `byte` from `here` on, in each line."""
@@ -130,22 +133,18 @@ class _Cursor:
         places: Places = self.text.places(byte)[self.index]
         return places
 
-    @property
-    def line_ends(self) -> Places:
-        ends: Places = self.text.ends[self.lines]
-        return ends
-
     def _keep(self, good: NDArray[np.bool_]) -> None:
         if good.all():
             return
-        self.lines, self.here = self.lines[good], self.here[good]
-        self.index = self.index[good] if len(self.index) else self.index
-        self.spans = {name: (starts[good], ends[good]) for name, (starts, ends) in self.spans.items()}
+        left = np.flatnonzero(good)
+        self.lines, self.here, self.ends = self.lines.take(left), self.here.take(left), self.ends.take(left)
+        self.index = self.index.take(left) if len(self.index) else self.index
+        self.spans = {name: (starts.take(left), ends.take(left)) for name, (starts, ends) in self.spans.items()}
 
 
 def find(dissect: Dissect, text: Text, lines: Places) -> tuple[Places, Spans]:
     """The lines that have the pattern's layout, and where their fields stand; trailing pairs as `PAIRS`."""
-    cursor = _Cursor(text, lines, text.starts[lines], {})
+    cursor = _Cursor(text, lines, text.starts[lines], text.ends[lines], {})
     if dissect.start:
         cursor.pass_start(dissect.start.encode())
     for part in dissect.fields[:-1]:
@@ -161,11 +160,11 @@ def _pass_last(cursor: _Cursor, dissect: Dissect) -> None:
         cursor.pass_field(last.name, last.until.encode())
         cursor.keep_ended()
     elif dissect.takes_pairs:
-        stop = np.minimum(cursor.next_place(ord(" ")), cursor.line_ends)
+        stop = np.minimum(cursor.next_place(ord(" ")), cursor.ends)
         cursor.spans[last.name] = (cursor.here, stop)
-        cursor.spans[PAIRS] = (stop, cursor.line_ends)
+        cursor.spans[PAIRS] = (stop, cursor.ends)
     else:
-        cursor.spans[last.name] = (cursor.here, cursor.line_ends)
+        cursor.spans[last.name] = (cursor.here, cursor.ends)
 
 
 def can_vectorise(dissect: Dissect) -> bool:

@@ -343,11 +343,15 @@ class FileSource:
 
     def _open(self, path: Path, status: os.stat_result, wanted: bool) -> Follow | None:
         """Follow the file if it is a known stream that no open file is, or if it is new and wanted."""
-        file = _opened(path)
+        file = _opened(path, (status.st_dev, status.st_ino))
         follow = Follow(LogStream.new(self.name, path, status), path, file)
-        known = self._recognise(follow, status)
-        unfinished = known is None and not self.alone and self._may_be_unfinished(follow, status)
-        is_copy = known is not None and not _is_its_own(known, status) and self._own_file(known) is not None
+        try:
+            known = self._recognise(follow, status)
+            unfinished = known is None and not self.alone and self._may_be_unfinished(follow, status)
+            is_copy = known is not None and not _is_its_own(known, status) and self._own_file(known) is not None
+        except (OSError, EOFError, zlib.error):
+            file.close()
+            raise
         if unfinished or is_copy or not (known or wanted):
             file.close()
             if known is None and not unfinished:
@@ -363,7 +367,7 @@ class FileSource:
         """The known stream this file holds: the one of its inode, else one that it is a copy of; the longest match."""
         path = str(follow.path)
         likely = [stream for stream in self.known.values() if stream.committed and self._may_be(stream, path, status)]
-        same = [stream for stream in likely if _holds(follow, stream)]
+        same = [stream for stream in likely if _holds(follow, stream) and self._is_no_other(follow, stream, status)]
         found = max(same, key=lambda stream: (stream.prefix_length, stream.committed), default=None)
         follow.head = follow.read(0, found.prefix_length) if found else b""
         return found
@@ -378,6 +382,21 @@ class FileSource:
         if path == stream.path:
             return own is None
         return is_rotation_of(path, stream.path) and (own is None or own.live or status.st_mtime >= own.written)
+
+    def _is_no_other(self, follow: Follow, stream: LogStream, status: os.stat_result) -> bool:
+        """Whether the file is the stream's own, or a copy of it: a copy holds nothing that the own file has not.
+
+        Files may begin alike for longer than the stream is read: as long as its own file is there, that tells.
+        """
+        if _is_its_own(stream, status):
+            return True
+        if own := self.follows.get(stream.id):
+            return own.was_replaced() or _ends_within(follow, own)  # a truncated one goes on in its copy
+        path = self._found.get((stream.device, stream.inode))
+        if path is None or not _file_holds(path, stream):
+            return True
+        with _opened(path, (stream.device, stream.inode)) as file:
+            return _ends_within(follow, Follow(stream, path, file))
 
     def _own_file(self, stream: LogStream) -> OwnFile | None:
         """The file of the stream's inode, if it still holds the stream."""
@@ -457,15 +476,23 @@ def _state(status: os.stat_result) -> tuple[int, float]:
     return status.st_size, status.st_mtime
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path, inode: tuple[int, int]) -> BinaryIO:
+    """The file of that device and inode; FileNotFoundError where another has the path by now."""
     raw = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open while followed
+    status = os.fstat(raw.fileno())
+    if (status.st_dev, status.st_ino) != inode:
+        raw.close()
+        raise FileNotFoundError(f"{path} was renamed since it was listed")
     return gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[return-value]
 
 
 def _file_holds(path: Path, stream: LogStream) -> bool:
+    """Whether the stream's own file, which was found under that path, holds it still; FileNotFoundError: it moved."""
     try:
-        with _opened(path) as file:
+        with _opened(path, (stream.device, stream.inode)) as file:
             return _holds(Follow(stream, path, file), stream)
+    except FileNotFoundError:
+        raise
     except (OSError, EOFError, zlib.error):
         return False
 
@@ -478,6 +505,13 @@ def _holds(follow: Follow, stream: LogStream) -> bool:
         return False
     tail = follow.read(stream.committed - stream.tail_length, stream.tail_length)
     return hash_of(tail) == stream.tail or not stream.tail_length
+
+
+def _ends_within(follow: Follow, own: Follow) -> bool:
+    """Whether the file's last bytes stand at the same place in the other one."""
+    end = follow.file.seek(0, os.SEEK_END)
+    start = max(0, end - TAIL_LENGTH)
+    return follow.read(start, end - start) == own.read(start, end - start)
 
 
 def tail_of(chunk: Chunk) -> bytes:

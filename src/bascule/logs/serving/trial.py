@@ -31,10 +31,9 @@ SHOWN = 3  # examples of each thing that was not understood
 SHOWN_WIDTH = 300
 IMPLAUSIBLE_SECONDS = 60.0  # a median above this is told: milliseconds, as a rule
 _TELLING = ("version", "service", "upstream_addr", "endpoint")
-_LEAST_PARTICULAR = ("nginx_combined", "logfmt", "python")  # they read lines of others too
-_SAME = ("nginx_json",)  # as json
-# Of formats that read the same lines the first is proposed.
-CANDIDATES = (*(name for name in BUILT_IN if name not in (*_LEAST_PARTICULAR, *_SAME)), *_LEAST_PARTICULAR)
+# Of formats that read the same lines the more particular one is proposed; nginx_json reads what json reads.
+_GENERAL = ("nginx_json", "nginx_combined", "logfmt", "python")
+CANDIDATES = (*(name for name in BUILT_IN if name not in _GENERAL), *_GENERAL[1:])
 
 
 @dataclass(frozen=True)
