@@ -117,6 +117,7 @@ def probe_job(name: str) -> str:
 CLIENT_LEFT = "499"  # nginx' status: the client closed the connection before the answer's end; no error
 CLIENT_GAVE_UP = "599"  # it did so after `patience`: an error, matched by `status=~"5.."`
 PATIENCE_SECONDS = 10.0  # unless the spec has a p99 target: ten times that
+OWN_AGENT = "Bascule/1"  # the User-Agent of every request that Bascule makes
 MONITORING_AGENTS = ("Prometheus/", "Blackbox Exporter/", "Bascule/")  # User-Agents of scrapes and probes: no traffic
 
 # ---------------------------------------------------------------- buckets (they hold every declared target)
@@ -338,6 +339,15 @@ DETECTABLE_EFFECT = _role(
     "Smallest candidate/baseline rate ratio found within 30 s at the median, at the present traffic.",
     ("signal", SEGMENT), "ratio",
 )
+REAL_SHARE = _role(
+    "judge", "bascule_real_share_ratio", "gauge",
+    "The candidate's real share of the segment's requests of the last 5 minutes: estimate, and bounds of chance.",
+    (SEGMENT, "bound"), "ratio",
+)
+SHARE_OFF_PLAN = _role(
+    "judge", "bascule_share_off_plan", "gauge",
+    "1 where the bounds of the segment's real share lie beyond the plan and its tolerance, else 0.", (SEGMENT,), "1",
+)
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
 NO_DATA_CAUSE = _role(
     "judge", "bascule_no_data_cause", "gauge",
@@ -371,6 +381,11 @@ PHASE_STARTED = _role(
 )
 INCIDENTS_OPEN = _role(
     "incidents", "bascule_incidents_open", "gauge", "Incidents that are not resolved.", ("severity",), "incidents"
+)
+NOTICE_OWED = _role(
+    "incidents", "bascule_notice_owed_seconds", "gauge",
+    "For how long the oldest notice is owed that a receiver's channel does not have; 0 when it has all.",
+    ("receiver", "channel"), "seconds",
 )
 NOTIFICATIONS_RECEIVED = _role(
     "incidents", "bascule_notifications_received_total", "counter", "Notifications received from Alertmanager.",
@@ -544,6 +559,8 @@ class Alert(StrEnum):
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
     ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
+    WORKER_FAILING = "WorkerFailing"
+    NOTICES_OWED = "NoticesOwed"
     JUDGE_STUCK = "JudgeStuck"
     LABEL_VALUES_CAPPED = "LabelValuesCapped"
     RULES_FAILING = "RulesFailing"

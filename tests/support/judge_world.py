@@ -11,6 +11,7 @@ import numpy as np
 from bascule.judge import JointLook, PhaseEngine, PlanStep, Schema, Sight, Surroundings, outcome_of
 from bascule.prometheus import NO_DATA, Matrix, Sample, Series
 from bascule.spec import Selector, Spec
+from bascule.spec.quantities import parse_duration
 
 SEGMENTS = ("enterprise", "api_partners", "freemium")
 RATES = {"enterprise": 8.0, "api_partners": 12.0, "freemium": 20.0}  # requests per second of both versions together
@@ -65,11 +66,11 @@ class PretendPrometheus:
         ]
 
     def _increases(self, expression: str, at: float) -> list[Sample]:
-        """`sum by (labels) (increase(selector[1h]))`."""
-        found = re.fullmatch(r"sum by \((.*?)\) \(increase\((.*)\[1h\]\)\)", expression)
+        """`sum by (labels) (increase(selector[1h]))`, or over another time."""
+        found = re.fullmatch(r"sum by \((.*?)\) \(increase\((.*)\[(\w+)\]\)\)", expression)
         assert found is not None
         sums: dict[tuple[tuple[str, str], ...], float] = {}
-        for series in self.raw(found[2], 3600, at):
+        for series in self.raw(found[2], parse_duration(found[3]), at):
             key = tuple((name, series.labels.get(name, "")) for name in found[1].split(", "))
             sums[key] = sums.get(key, 0.0) + float(series.values[-1] - series.values[0])
         return [Sample(dict(key), value, at) for key, value in sums.items()]

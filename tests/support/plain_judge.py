@@ -58,6 +58,7 @@ class Signal:
     name: str
     bounds: tuple[float | None, ...]
     harmful: float = 0.0
+    limits: Mapping[str, Mapping[float, float]] = field(default_factory=dict)  # by line: quantile -> longest time
     segments: tuple[str, ...] = (TOTAL,)
     lines: tuple[str, ...] = (TOTAL,)
 
@@ -545,13 +546,15 @@ class Judge:
         return [pair for pair in self.history.pairs if (pair.signal, pair.line) == line]
 
     def _harmful(self, pair: Pair) -> float:
-        return self.migration.signal(pair.signal).harmful
+        floor = floor_of(self.migration.signal(pair.signal), pair)
+        return floor / 2 if 0 < floor < math.inf else self.migration.signal(pair.signal).harmful
 
     def _is_over(self, pair: Pair) -> bool:
         if self.distance[pair] < 0:
             return False
         expected, rate = self.of_late(pair)
-        return rate - expected >= self._harmful(pair)
+        signal = self.migration.signal(pair.signal)
+        return rate - expected >= signal.harmful and rate >= floor_of(signal, pair)
 
     def _raise(self, time: float, but: set[Line]) -> None:
         for line in {(pair.signal, pair.line): None for pair in self.history.pairs}:
@@ -592,9 +595,22 @@ def weights_of(migration: Migration, history: History) -> dict[Pair, float]:
     lines = [(signal, line) for signal in migration.signals for line in signal.lines if line in migration.given]
     weights = dict.fromkeys(history.pairs, 0.0)
     for signal, line in lines:
-        pairs = telling(history, [Pair(signal.name, bound, line) for bound in signal.bounds])
+        every = [Pair(signal.name, bound, line) for bound in signal.bounds]
+        pairs = telling(history, [pair for pair in every if floor_of(signal, pair) < math.inf])
         weights.update(dict.fromkeys(pairs, 1 / len(lines) / max(len(pairs), 1)))
     return weights
+
+
+def floor_of(signal: Signal, pair: Pair) -> float:
+    """The share of times above a bound from which it matters: none above p95's target, never below every target."""
+    limits = signal.limits.get(pair.line, {})
+    if pair.bound is None or not limits:
+        return 0.0
+    if pair.bound >= limits.get(0.95, limits[max(limits)]):
+        return 0.0
+    if pair.bound < min(limits.values()):
+        return 0.0 if pair.bound == signal.bounds[-1] else math.inf
+    return 1 - max(quantile for quantile, limit in limits.items() if limit <= pair.bound)
 
 
 def telling(history: History, pairs: list[Pair]) -> list[Pair]:
@@ -618,6 +634,7 @@ def of(schema: Any, plan: Any) -> Judge:
             name,
             {"ratio": (None,), "histogram": schema.bounds.get(name, ())}.get(signal.kind, ()),
             getattr(signal, "harmful_increase", 0.0) if signal.kind == "ratio" else 0.0,
+            _limits(spec, name, schema.strata[name].lines) if signal.kind == "histogram" else {},
             schema.strata[name].leaves,
             schema.strata[name].lines,
         )
@@ -668,3 +685,14 @@ def follow(bench: Any) -> Judge:
 
     bench.engine.feed = both
     return judge
+
+
+def _limits(spec: Any, name: str, lines: tuple[str, ...]) -> dict[str, dict[float, float]]:
+    """Of each line: its segment's own targets where it has any, else the signal's."""
+
+    def read(targets: Any) -> dict[float, float]:
+        return {float(f"0.{quantile[1:]}"): limit for quantile, limit in targets if limit is not None}
+
+    usual = read(spec.signals[name].quantile_targets.items())
+    own = {segment: read(each.latency) for segment, each in spec.segments.named.items()}
+    return {line: own.get(line.split("/")[0]) or usual for line in lines}

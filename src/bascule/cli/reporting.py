@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 sla_app = typer.Typer(no_args_is_help=True, help="SLA reports.")
 app.add_typer(sla_app, name="sla")
 
-TIMEOUT = 120.0  # seconds that a query over a long span may take
+ANSWER_SECONDS = 5.0  # that Prometheus may take to say that it is there
+TIMEOUT, ALL_SECONDS = 120.0, 900.0  # that a query over a long span may take, and all of them together
 
 
 @sla_app.command("report")
@@ -110,7 +111,17 @@ def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus:
 
 
 def _prometheus(spec: Spec) -> Prometheus:
-    return Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT)
+    """The server that a report is made of. Raises Unreachable within ANSWER_SECONDS when it does not answer at all."""
+    url = spec.stack.url("prometheus")
+    greeting = Prometheus(url, ANSWER_SECONDS)
+    try:
+        greeting.scalar("time()")
+    except Unreachable as error:
+        missing = f"no data for {', '.join(spec.slas.named) or 'any SLA'}"
+        raise Unreachable(f"{missing}: {error.what}", error.mend) from error
+    finally:
+        greeting.close()
+    return Prometheus(url, TIMEOUT, within=ALL_SECONDS)
 
 
 def _archive(spec: Spec) -> Archive:

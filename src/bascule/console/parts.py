@@ -12,8 +12,10 @@ import httpx
 
 from bascule import slo, times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient
-from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
+from bascule.api.models.journal import TimelineAnswer
 from bascule.api.models.logs import LogLine, LogStats, Search
+from bascule.api.models.moves import KeptComparison, PlanAnswer
+from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, Incident
@@ -57,7 +59,8 @@ class JournalReading:
 
     incidents: tuple[Incident, ...] = ()
     timeline: tuple[TimelineAnswer, ...] = ()
-    phase: PhaseAnswer | None = None
+    phase: PlanAnswer | None = None
+    compared: KeptComparison | None = None  # before the candidate's traffic was taken back
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Parts:
         self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT, transport=transport)
         self.judge: Source[VerdictAnswer] = Source("judge", self._judge.verdict, said_at=_ticked)
         self.journal: Source[JournalReading] = Source("incidents", self._journal)
+        self.owed: Source[list[DeliveryAnswer]] = Source("owed", self._incidents.owed, interval=2.0)
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
@@ -95,7 +99,7 @@ class Parts:
 
     @property
     def all_sources(self) -> tuple[Source[Any], ...]:
-        return (*self.sources, self.slas, self.alerting)
+        return (*self.sources, self.slas, self.alerting, self.owed)
 
     def close(self) -> None:
         clients = (self._judge, self._incidents, self._reader, self._searcher, self.prometheus, self.alertmanager)
@@ -112,10 +116,12 @@ class Parts:
         now = round(time.time())
         incidents = self._incidents.rows("/api/incidents", Incident, since=now - RECENT)
         timeline = self._incidents.timeline(now - PAST)
+        phase = self._incidents.phase()
         return JournalReading(
             tuple(incident for incident in incidents if incident.severity != HEARTBEAT),
             tuple(_with_one_start(timeline)),
-            self._incidents.phase(),
+            phase,
+            self._incidents.comparison() if phase.is_withdrawn else None,
         )
 
     def _beat(self) -> float:

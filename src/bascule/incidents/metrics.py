@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bascule import conventions
-from bascule.conventions import TOTAL_SEGMENT, Severity
+from bascule.conventions import Severity
+from bascule.delivery import Outbox, channels_of
 from bascule.incidents.model import PhaseStep
 from bascule.incidents.store import Store
 from bascule.spec import Spec
@@ -19,14 +20,16 @@ from bascule.spec import Spec
 class JournalCollector(Collector):
     """Nothing is kept in memory, so a restart never shows a wrong phase."""
 
-    def __init__(self, spec: Spec, store: Store) -> None:
+    def __init__(self, spec: Spec, store: Store, outbox: Outbox, clock: Callable[[], float]) -> None:
         self._spec = spec
         self._store = store
+        self._outbox = outbox
+        self._clock = clock
 
     def describe(self) -> Iterable[Metric]:
         """The names alone: without this the registry would read the journal to learn them."""
         known = (conventions.PHASE, conventions.PHASE_STARTED, conventions.PLANNED_SHARE, conventions.INCIDENTS_OPEN)
-        return [_family(metric) for metric in known]
+        return [_family(metric) for metric in (*known, conventions.NOTICE_OWED)]
 
     def collect(self) -> Iterator[Metric]:
         step = self._store.phase()
@@ -34,10 +37,11 @@ class JournalCollector(Collector):
         yield _single(conventions.PHASE_STARTED, step.at)
         yield self._shares(step)
         yield self._open()
+        yield self._owed()
 
     def _shares(self, step: PhaseStep) -> Metric:
         family = _family(conventions.PLANNED_SHARE)
-        for name, share in planned_shares(self._spec, step.share).items():
+        for name, share in self._spec.planned_shares(step.share).items():
             family.add_metric([name], share)
         return family
 
@@ -49,11 +53,24 @@ class JournalCollector(Collector):
             family.add_metric([severity], tally[severity])
         return family
 
+    def _owed(self) -> Metric:
+        """A channel by its kind: an address is nobody's label."""
+        ages = {
+            (name, _kind(channel)): 0.0
+            for name, receiver in self._spec.notify.receivers.items()
+            for channel in channels_of(receiver)
+        }
+        for owed in self._outbox.owed():
+            lane = owed.receiver, _kind(owed.channel)
+            ages[lane] = max(ages.get(lane, 0.0), self._clock() - owed.created)
+        family = _family(conventions.NOTICE_OWED)
+        for lane, seconds in ages.items():
+            family.add_metric(lane, seconds)
+        return family
 
-def planned_shares(spec: Spec, share: float) -> dict[str, float]:
-    """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
-    shares = {name: segment.share_at(share) for name, segment in spec.segments.named.items()}
-    return {TOTAL_SEGMENT: share} | shares
+
+def _kind(channel: str) -> str:
+    return channel.partition(" ")[0]
 
 
 def received_counter(registry: CollectorRegistry) -> Counter:

@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from bascule import times
 from bascule.api.models.moves import WITHDRAWING, PlanMove
-from bascule.errors import BasculeError, UsageError
+from bascule.errors import StoreError, UsageError
 from bascule.incidents import phases
 from bascule.incidents.model import Pause, PhaseStep
 from bascule.incidents.store import Store
 from bascule.incidents.witness import Witness
 from bascule.spec import Spec
 
-KEEP_SECONDS = 2.0  # that the judge may take to say what it saw last; nobody who rolls back waits longer for it
+KEEP_SECONDS = 1.0  # that the judge may take to say what it saw last; nobody who rolls back waits longer for it
 FORCE = "or force it with a reason: --force --why REASON"
 log = logging.getLogger(__name__)
 
@@ -130,24 +130,31 @@ class Plan:
     # ---------------------------------------------------------------- back
 
     def _withdraw(self, wanted: PhaseStep) -> None:
-        """Take all traffic from the candidate; what the judge saw last is asked for meanwhile, and kept."""
+        """Take all traffic from the candidate. What the judge sees is kept; once moved, it sees another step."""
         present = self._store.phase()
         if wanted.move == "set":
             wanted = replace(wanted, move=PlanMove.ROLLBACK)
         elif wanted.move == PlanMove.ROLLBACK and self.is_closed:
             wanted = replace(wanted, move=PlanMove.ABORT)  # only a new start opens it
-        seen = self._asking.submit(self._witness.comparison, present) if present.share > 0 else None
+        seen = self._seen(present) if present.share > 0 else None
         phases.change(self._spec, self._store, wanted)
-        self._keep(wanted, seen)
+        if seen is not None:
+            self._keep(wanted, seen)
 
-    def _keep(self, step: PhaseStep, seen: Future[str | None] | None) -> None:
+    def _seen(self, present: PhaseStep) -> str | None:
+        """What the judge says, unless it takes too long: nobody who rolls back waits for it."""
+        try:
+            return self._asking.submit(self._witness.comparison, present).result(KEEP_SECONDS)
+        except TimeoutError:
+            log.warning("the last comparison before the rollback is not known: the judge does not answer")
+            return None
+
+    def _keep(self, step: PhaseStep, seen: str) -> None:
         """Whatever fails here, the traffic is back already."""
         try:
-            verdict = seen.result(KEEP_SECONDS) if seen is not None else None
-            if verdict is not None:
-                self._store.keep_comparison(step.at, verdict)
-        except (TimeoutError, BasculeError):
-            log.warning("the last comparison before the rollback was not kept")
+            self._store.keep_comparison(step.at, seen)
+        except StoreError as error:
+            log.warning("the last comparison before the rollback was not kept: %s", error.what)
 
     # ---------------------------------------------------------------- pause
 

@@ -158,6 +158,8 @@ def _units(key: Key, name: str, signal: Signal) -> Iterator[Finding]:
 
 
 def _declared(signal: Signal) -> Iterator[tuple[tuple[str, ...], Amount]]:
+    if signal.harmful.least is not None:
+        yield ("harmful_increase",), signal.harmful.least
     if isinstance(signal, HistogramSignal):
         yield from ((("targets", quantile), amount) for quantile, amount in signal.targets.items())
     else:

@@ -36,7 +36,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import PATIENCE_SECONDS, SEGMENT
+from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
@@ -380,7 +380,7 @@ class Internal(Part):
     """Requests that are no user's: by the caller's address or network, or by what its User-Agent begins with."""
 
     clients: list[str] = Field(default_factory=list)
-    agents: list[str] = Field(default_factory=lambda: ["Prometheus/", "Blackbox Exporter/", "bascule"])
+    agents: list[str] = Field(default_factory=lambda: list(MONITORING_AGENTS))
 
     @field_validator("clients")
     @classmethod
@@ -447,6 +447,9 @@ class ScheduledReport(Part):
         return text
 
 
+SWITCH = "dead-mans-switch"  # the receiver that counts the beats of the alert that always fires
+
+
 class Notify(Part):
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     escalation: dict[Name, list[EscalationStep]] = Field(default_factory=dict)
@@ -459,14 +462,9 @@ class Notify(Part):
         return [name for name in self.receivers if name in named]
 
     @property
-    def outside_steps(self) -> list[str]:
-        """Receivers that are told of every critical and warning alert at once, by Alertmanager where it can."""
-        return [name for name in self.receivers if name not in self.in_steps]
-
-    @property
-    def at_once_by_journal(self) -> list[str]:
-        """Those of them with a channel that Alertmanager does not know, such as Apprise."""
-        return [name for name in self.outside_steps if not self.receivers[name].is_known_to_alertmanager]
+    def at_once(self) -> list[str]:
+        """Receivers outside every escalation: the journal tells them of every critical and warning alert at once."""
+        return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
 
 
 class Maintenance(Part):
@@ -502,7 +500,7 @@ class Thresholds(Part):
     response_time_p95: Quantity = 0.1
     error_rate_increase: Quantity = 0.02
     cache_hit_ratio: Quantity = 0.8
-    share_tolerance: Quantity = 0.05
+    share_tolerance: Quantity = 0.02  # of the candidate's real share around the planned one
     min_requests: int = 100  # a ratio alert is silent below this many requests in its window
 
 
@@ -601,6 +599,10 @@ class Spec(Part):
     def rollback_command(self) -> str:
         """What a person types, in any folder, to send all traffic to the baseline."""
         return f"bascule rollback --spec {shlex.quote(self.source)} --who NAME"
+
+    def planned_shares(self, share: float) -> dict[str, float]:
+        """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
+        return {TOTAL_SEGMENT: share} | {name: each.share_at(share) for name, each in self.segments.named.items()}
 
     @cached_property
     def signal_roles(self) -> dict[str, Role]:

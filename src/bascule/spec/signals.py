@@ -15,8 +15,9 @@ from pydantic import BeforeValidator, Field
 from bascule.conventions import SEGMENT
 from bascule.spec.addresses import Label
 from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, SignalCounter, Statistic, quantile_of
+from bascule.spec.harm import Harm, HarmField, harm_text
 from bascule.spec.part import Contradiction
-from bascule.spec.quantities import AmountField, Gain, GainField, Quantity
+from bascule.spec.quantities import Amount, AmountField, Gain, GainField, Quantity
 from bascule.spec.selector import Selector, SelectorField
 from bascule.units import Dimension, Unit, canonical, unit_of
 
@@ -110,6 +111,17 @@ class SignalPart(Counting):
     # ------------------------------------------------------------ what is wanted
 
     @property
+    def harmful(self) -> Harm:
+        """The worsening that is anybody's concern: as declared, else what is beyond a declared target, else any."""
+        return Harm()
+
+    @property
+    def harm_text(self) -> str:
+        """Which worsening is an alarm, in words; empty for what is not compared."""
+        limits = self.quantile_targets or ({} if self.level_target is None else {"target": self.level_target})
+        return harm_text(self.harmful, self.measured_in, limits) if self.counters else ""
+
+    @property
     def quantile_targets(self) -> Mapping[str, float]:
         """The longest that each quantile may be, such as `p95`, in the signal's unit."""
         return {}
@@ -201,6 +213,10 @@ class RatioSignal(SignalPart):
     def harm(self) -> float:
         return self.harmful_increase
 
+    @property
+    def harmful(self) -> Harm:
+        return Harm(least=Amount(self.harmful_increase, Dimension.SHARE))
+
     def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
         return EVENTS, self.amount
 
@@ -216,6 +232,14 @@ class HistogramSignal(SignalPart):
     better: Better = "lower"
     unit: UnitName = "seconds"
     targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], AmountField] = Field(default_factory=dict)
+    harmful_increase: HarmField | None = None
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from _needs_target(self.harmful_increase, bool(self.targets))
+
+    @property
+    def harmful(self) -> Harm:
+        return self.harmful_increase or Harm(above_target=bool(self.targets))
 
     def series(self, suffix: Literal["bucket", "sum", "count"]) -> Selector:
         return self.metric.named(f"{self.metric.metric}_{suffix}")
@@ -275,6 +299,14 @@ class MeanSignal(SignalPart):
     unit: UnitName = ""
     target: AmountField | None = None
     target_gain: GainField | None = None
+    harmful_increase: HarmField | None = None  # a decrease, where higher is better
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from _needs_target(self.harmful_increase, self.target is not None)
+
+    @property
+    def harmful(self) -> Harm:
+        return self.harmful_increase or Harm(above_target=self.target is not None)
 
     @property
     def all_events(self) -> Selector:
@@ -338,6 +370,11 @@ class GaugeSignal(SignalPart):
     @property
     def level_target(self) -> float | None:
         return None if self.target is None else self.target.within(self.measured_in)
+
+
+def _needs_target(harm: Harm | None, has_target: bool) -> Iterator[Contradiction]:
+    if harm is not None and harm.above_target and not has_target:
+        yield Contradiction(f"{harm.written!r} needs a declared target", "harmful_increase")
 
 
 Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]

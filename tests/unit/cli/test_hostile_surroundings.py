@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -182,3 +183,14 @@ def test_a_comparison_without_data_shows_no_figures_and_fits_a_narrow_terminal(c
     assert "api_partners" in told
     assert "…" not in told
     assert "to -" not in told
+
+
+def test_a_report_from_a_prometheus_that_hangs_ends_soon_and_names_what_is_missing(run, monkeypatch):
+    """It takes connections and never answers, as a stopped process does."""
+    monkeypatch.setattr("bascule.cli.reporting.ANSWER_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        code, told = run(
+            "sla", "report", "supersmartmatch", "--prometheus", f"http://127.0.0.1:{hung.getsockname()[1]}"
+        )
+    assert code == 4
+    assert told.startswith("no data for availability, response_time, accuracy, error_rate")

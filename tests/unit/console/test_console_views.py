@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bascule.api.models.others import DeliveryAnswer
 from bascule.console import (
     THRESHOLD_AT,
     Incident,
@@ -36,6 +37,7 @@ from bascule.console import (
     trigger_rows,
     verdict_view,
 )
+from bascule.console.views.unheard import unheard
 from bascule.conventions import State, Verdict
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
@@ -192,11 +194,14 @@ class TestServices:
         assert self.states(said(health({})))["front-door"] is State.NO_DATA
 
 
+SILENT: Reading[VerdictAnswer] = Reading()
+
+
 class TestShares:
     def row(self, planned: float, actual: float | None, rate: float = 400.0, held: float = 3600.0) -> Any:
         shares = {} if actual is None else {"freemium": actual}
         traffic = TrafficReading(shares, {"freemium": planned}, {"freemium": rate}, {}, actual)
-        rows = share_rows(SPEC, said(traffic), held, NOW)
+        rows = share_rows(SPEC, said(traffic), SILENT, held, NOW)
         return next(row for row in rows if row.segment == "freemium")
 
     def test_a_share_near_the_plan_is_on_it(self) -> None:
@@ -224,17 +229,25 @@ class TestShares:
     def test_what_the_plan_means_for_all_depends_on_the_mix(self) -> None:
         planned = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5}
         rates = {"enterprise": 20.0, "api_partners": 10.0, "freemium": 10.0}
-        rows = share_rows(SPEC, said(TrafficReading(planned, planned, rates, {}, 0.25)), 3600.0, NOW)
+        rows = share_rows(SPEC, said(TrafficReading(planned, planned, rates, {}, 0.25)), SILENT, 3600.0, NOW)
         assert rows[-1].planned == pytest.approx(0.25)
 
     def test_without_segments_the_plan_is_for_all_of_the_traffic(self) -> None:
         spec = SPEC.model_copy(update={"segments": Segments()})
         traffic = TrafficReading({"": 0.5}, {"all": 0.5}, {"": 20.0}, {"": 20.0}, 0.5)
-        rows = share_rows(spec, said(traffic), 3600.0, NOW)
+        rows = share_rows(spec, said(traffic), SILENT, 3600.0, NOW)
         assert [(row.segment, row.planned, row.rate, row.word) for row in rows] == [("all", 0.5, 40.0, "on plan")]
 
+    def test_the_judge_says_whether_a_share_is_the_planned_one_and_within_which_bounds(self) -> None:
+        traffic = TrafficReading({"freemium": 0.14}, {"freemium": 0.1}, {"freemium": 40.0}, {}, 0.14)
+        share = {"segment": "freemium", "planned": 0.1, "actual": 0.14, "low": 0.125, "high": 0.155, "state": "bad"}
+        for state, word in (("bad", "4 pt above plan"), ("ok", "on plan")):
+            judged = said(opinion(shares=[share | {"state": state}]))
+            row = next(r for r in share_rows(SPEC, said(traffic), judged, 3600.0, NOW) if r.segment == "freemium")
+            assert (row.state.value, row.word, row.low, row.high) == (state, word, 0.125, 0.155)
+
     def test_segments_that_the_spec_does_not_name_are_shown_too(self) -> None:
-        rows = share_rows(SPEC, said(TrafficReading(baseline_rate={"beta": 1.0})), None, NOW)
+        rows = share_rows(SPEC, said(TrafficReading(baseline_rate={"beta": 1.0})), SILENT, None, NOW)
         assert "beta" in [row.segment for row in rows]
 
 
@@ -405,3 +418,16 @@ class TestPromisesAndLogs:
     def test_a_log_source_is_read_late_or_without_lines(self, source: dict[str, Any], state: State) -> None:
         (row,) = log_rows(said(LogStats.model_validate({"sources": [source]})), NOW)
         assert row.state is state
+
+
+def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
+    """One that was owed just now is about to have it."""
+
+    def owed(channel, ago):
+        at = datetime.fromtimestamp(NOW - ago, UTC)
+        known = {"key": "k", "receiver": "ada", "subject": "s", "result": "owed", "attempts": 3, "detail": "refused"}
+        return DeliveryAnswer(**known, channel=channel, started=at, ended=at)
+
+    (notice,) = unheard(said([owed("slack", 130), owed("slack", 60), owed("webhook", 2)]), NOW)
+    assert (notice.title, notice.text) == ("ada has not got 2 notices (slack)", "refused")
+    assert notice.age.startswith("for 2")

@@ -223,6 +223,38 @@ def test_a_verdict_is_about_the_journals_present_step_or_there_is_none(house, ou
     assert body["phase"]["number"] == 2
 
 
+def told(house, outcome, verdict, compared=None, **plan):
+    board = VerdictBoard(spec := house.shop_spec())
+    board.publish(replace(outcome, judgement=Judgement(verdict, ("because",))), None, 0.01)
+    present = PresentStep(spec, pretended_journal.client(spec, (2, START), compared, **plan))
+    body = TestClient(build_app(board, present), base_url="http://127.0.0.1").get("/api/verdict").json()
+    return body["verdict"], body["reasons"]
+
+
+def test_after_a_rollback_the_verdict_says_by_whom_and_why_and_what_was_compared_last(house, outcome):
+    compared = {"verdict": "roll_back", "reasons": ["errors 12 %", "latency"], "tick": START - 1}
+    rolled = {"who": "lead", "why": "errors 12 %", "move": "rollback"}
+    verdict, reasons = told(house, outcome, Verdict.HOLD, compared, **rolled)
+    assert verdict == Verdict.HOLD
+    assert reasons == [
+        "Rolled back at 13:46:40 UTC by lead: errors 12 %.",
+        "At 13:46:39 UTC the verdict was roll back: errors 12 %",
+        "At 13:46:39 UTC the verdict was roll back: latency",
+    ]
+    assert told(house, outcome, Verdict.HOLD, **rolled)[1][1].startswith("No comparison was kept")
+    aborted = told(house, outcome, Verdict.HOLD, who="lead", move="abort", closed=True)[1]
+    assert aborted[0] == "Aborted at 13:46:40 UTC by lead."
+    assert told(house, outcome, Verdict.NO_DATA, compared, **rolled) == (Verdict.NO_DATA, ["because"])
+
+
+def test_a_paused_plan_is_held_whatever_speaks_for_a_promotion_and_alarms_go_on(house, outcome):
+    paused = {"paused": {"at": START - 5, "who": "ada", "why": "holidays"}}
+    verdict, reasons = told(house, outcome, Verdict.PROMOTE, **paused)
+    assert verdict == Verdict.HOLD
+    assert reasons[0] == "Paused since 13:46:35 UTC by ada: holidays. `bascule resume` ends the pause."
+    assert told(house, outcome, Verdict.ROLL_BACK, **paused) == (Verdict.ROLL_BACK, ["because"])
+
+
 # ---------------------------------------------------------------- the loop
 
 

@@ -1,8 +1,10 @@
 """The judge reads the plan's present step from whoever knows the latest one."""
 
 import httpx
+import pytest
 
-from bascule.judge import read_plan
+from bascule.errors import QueryRejected
+from bascule.judge import LiveJudge, VerdictBoard, read_plan
 from bascule.prometheus import Prometheus
 
 
@@ -40,3 +42,27 @@ def test_an_exporter_that_moved_is_not_taken_for_the_present_one():
 def test_without_a_plan_there_is_none():
     plan = read_plan(prometheus_with({}), otherwise_started=7.0)
     assert (plan.number, plan.started, plan.known) == (0, 7.0, False)
+
+
+@pytest.mark.parametrize("value", ["+Inf", "-Inf", "NaN", "1e300", "-1", "9223372036854775808"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_values_that_no_plan_has_are_an_error_that_names_them(place, value):
+    told = [1, 100.0, 0.5]
+    told[place] = value
+    with pytest.raises(QueryRejected, match="holds no plan: bascule_"):
+        read_plan(prometheus_with(exporter("a:1", *told)), otherwise_started=0.0)
+
+
+@pytest.mark.parametrize("value", ["+Inf", "-Inf", "1e300", "-1"])
+def test_a_clock_that_shows_no_time_makes_the_verdict_no_data_and_ends_nothing(house, value):
+    board = VerdictBoard(spec := house.shop_spec())
+
+    def answer(request):
+        told = {"resultType": "scalar", "result": [0, value]}
+        return httpx.Response(200, json={"status": "success", "data": told})
+
+    judge = LiveJudge(spec, Prometheus("http://prometheus", transport=httpx.MockTransport(answer)), None, board.publish)
+    assert judge.tick() is None
+    body = board.verdict()
+    assert body["verdict"] == "no_data"
+    assert "when asked for the time" in body["reasons"][0]

@@ -33,7 +33,7 @@ MISTAKES = {  # the key that is reported: what is in the built-in spec, and the 
     "signals.accuracy.better": ("better: higher\n    target_gain: 13pt", "better: more\n    target_gain: 13pt"),
     "signals.accuracy.alert_below_gain": ("alert_below_gain: 10pt", "alert_below_gain: 1000pt"),
     "signals.fallback": ("    bad: supersmartmatch_fallback_answers_total\n", ""),
-    "signals.satisfaction.harmful_increase": ("unit: stars", "unit: stars\n    harmful_increase: 1"),
+    "signals.satisfaction.harmful_increase": ("unit: stars", "unit: stars\n    harmful_increase: -1"),
     "signals.revenue.target_gain": ("target_gain: 10%", "target_gain: much"),
     "segments.enterprise.joins_at": ("joins_at: 75%", "joins_at: 175%"),
     "segments.api_partners.quotas.default": ("10000/h", "-1/h"),

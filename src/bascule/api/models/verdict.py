@@ -64,6 +64,19 @@ class TriggerAnswer(OpenAnswer):
     text: Text = ""
 
 
+class ShareAnswer(OpenAnswer):
+    """The candidate's planned and real share of a segment's requests of late, with the bounds of chance."""
+
+    segment: str
+    planned: float | None = None
+    actual: float | None = None
+    low: float | None = None
+    high: float | None = None
+    events: int | float = 0
+    state: KnownState = State.NO_DATA
+    text: Text = ""
+
+
 class VerdictAnswer(OpenAnswer):
     """The verdict with its reasons; `tick` is when the last evaluation began, `age_seconds` how long ago that was.
 
@@ -79,6 +92,7 @@ class VerdictAnswer(OpenAnswer):
     phase: JudgedPhase | None = None
     signals: list[SignalAnswer] = Field(default_factory=list)
     gates: list[GateAnswer] = Field(default_factory=list)
+    shares: list[ShareAnswer] = Field(default_factory=list)
     rollback: list[TriggerAnswer] = Field(default_factory=list)
     tick: TextTime | None = None
 

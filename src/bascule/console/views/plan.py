@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bascule.api.models.journal import PhaseAnswer
-from bascule.api.models.verdict import JudgedPhase, VerdictAnswer
+from bascule.api.models.moves import KeptComparison, PauseAnswer, PlanAnswer
+from bascule.api.models.verdict import JudgedPhase, ShareAnswer, VerdictAnswer
 from bascule.console import queries
 from bascule.console.parts import JournalReading, TrafficReading
 from bascule.console.sources import Reading
@@ -27,6 +27,15 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """What was compared last before the candidate's traffic was taken back."""
+
+    at: datetime
+    verdict: str
+    lines: list[str]
+
+
+@dataclass(frozen=True)
 class ShownPlan:
     """`number` is None when neither the journal nor the judge tells it; 0 is before the first phase."""
 
@@ -38,6 +47,10 @@ class ShownPlan:
     hold: float | None
     who: str = ""
     why: str = ""
+    move: str = ""
+    paused: PauseAnswer | None = None
+    closed: bool = False
+    compared: Compared | None = None
 
     @property
     def progress(self) -> float:
@@ -58,6 +71,8 @@ class ShareRow:
     state: State
     word: str
     query: str
+    low: float | None = None
+    high: float | None = None
 
 
 def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float) -> ShownPlan:
@@ -68,13 +83,35 @@ def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAns
         return ShownPlan(steps, None, None, None, None, None)
     hold = spec.phases[number - 1].hold if 0 < number <= len(spec.phases) else None
     held = None if phase.started is None else now - phase.started.timestamp()
-    who, why = (phase.who, phase.why) if isinstance(phase, PhaseAnswer) else ("", "")
-    return ShownPlan(steps, number, phase.share, phase.started, held, hold, who, why)
+    shown = ShownPlan(steps, number, phase.share, phase.started, held, hold)
+    if not isinstance(phase, PlanAnswer):
+        return shown
+    compared = _compared(spec, journal.value.compared) if journal.value and journal.value.compared else None
+    return replace(
+        shown,
+        who=phase.who,
+        why=phase.why,
+        move=phase.move if phase.is_withdrawn else "",
+        paused=phase.paused,
+        closed=phase.closed,
+        compared=compared,
+    )
+
+
+def _compared(spec: Spec, kept: KeptComparison) -> Compared | None:
+    """The segments' comparisons and the gates, as they were told then."""
+    verdict = kept.verdict
+    at = (verdict.tick if verdict else None) or kept.at
+    if verdict is None or at is None:
+        return None
+    named = {TOTAL_SEGMENT, *spec.segments.named}
+    lines = [s.text for s in verdict.signals if s.segment in named and s.state is not State.NOT_APPLICABLE]
+    return Compared(at, verdict.verdict.value.replace("_", " "), [*verdict.reasons, *lines])
 
 
 def _phase(
     journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float
-) -> PhaseAnswer | JudgedPhase | None:
+) -> PlanAnswer | JudgedPhase | None:
     """The journal's word counts; the judge's when the journal is silent."""
     kept, opinion = journal.fresh(now), judge.fresh(now)
     if kept is not None:
@@ -88,8 +125,32 @@ def _place(step: int, number: int | None) -> str:
     return "now" if step == number else "done"
 
 
-def share_rows(spec: Spec, reading: Reading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
-    """A row for each segment and one for all; `held` is how long the present phase lasts (seconds)."""
+def share_rows(
+    spec: Spec, reading: Reading[TrafficReading], judge: Reading[VerdictAnswer], held: float | None, now: float
+) -> list[ShareRow]:
+    """A row for each segment and one for all; `held` is how long the present phase lasts (seconds).
+
+    Whether a share is the planned one the judge says, with bounds, as soon as it can.
+    """
+    opinion = judge.fresh(now)
+    judged = {share.segment: share for share in opinion.shares} if opinion else {}
+    return [_with_bounds(row, judged.get(row.segment)) for row in _rows(spec, reading, held, now)]
+
+
+def _with_bounds(row: ShareRow, judged: ShareAnswer | None) -> ShareRow:
+    if judged is None or judged.low is None or judged.high is None or judged.state is State.NO_DATA:
+        return row
+    planned = row.planned if row.planned is not None else judged.planned
+    word = "on plan"
+    if judged.state is State.BAD and judged.actual is not None and judged.planned is not None:
+        off = judged.actual - judged.planned
+        word = f"{abs(off) * 100:.0f} pt {'above' if off > 0 else 'below'} plan"
+    elif not planned:
+        return replace(row, low=judged.low, high=judged.high)
+    return replace(row, planned=planned, state=judged.state, word=word, low=judged.low, high=judged.high)
+
+
+def _rows(spec: Spec, reading: Reading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
     traffic = reading.fresh(now) or TrafficReading()
     settling = held is not None and held < queries.window_seconds(spec) + SETTLE
     seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bascule.judge.layout import Floats, Indices
+from bascule.judge.layout import Flags, Floats, Indices
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell, Schema
 from bascule.judge.statistics.history import BaselineHistory
@@ -17,10 +17,13 @@ RARE, COMMON = 0.003, 0.6  # a histogram bound is weighed if so much of the base
 
 
 class Budget:
-    """Shares the spec's budget equally over the lines that the plan lets the candidate serve."""
+    """Shares the spec's budget equally over the lines that the plan lets the candidate serve.
 
-    def __init__(self, schema: Schema, plan: PlanStep, history: BaselineHistory) -> None:
-        self._schema, self._plan, self._history = schema, plan, history
+    `weighable` (K,): the pairs whose worsening can matter at all.
+    """
+
+    def __init__(self, schema: Schema, plan: PlanStep, history: BaselineHistory, weighable: Flags) -> None:
+        self._schema, self._plan, self._history, self._weighable = schema, plan, history, weighable
         self._limits: EvidenceThresholds | None = None
         self.weights = np.zeros(schema.layout.pairs)  # of each pair; 0: not weighed, as none is before the first look
 
@@ -60,7 +63,8 @@ class Budget:
         """A line's part equally over the bounds that tell; the history of the first look decides, for all the phase."""
         weights = np.zeros(self._schema.layout.pairs)
         for cell, share in self.shares.items():
-            telling = self._telling(np.array(self._schema.pairs_of(cell), np.intp))
+            pairs = np.array(self._schema.pairs_of(cell), np.intp)
+            telling = self._telling(pairs[self._weighable[pairs]])
             weights[telling] = share / max(len(telling), 1)
         return weights
 

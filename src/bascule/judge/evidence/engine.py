@@ -18,10 +18,12 @@ from bascule.judge.evidence.budget import Budget
 from bascule.judge.evidence.courses import Courses
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.evidence.harmful import Harmful
 from bascule.judge.evidence.means import Means
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import Recent
 from bascule.judge.evidence.silence import Silence
+from bascule.judge.evidence.split import Splits
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags
 from bascule.judge.sampling.alignment import JointLook
 from bascule.judge.sampling.plan import PlanStep
@@ -29,6 +31,7 @@ from bascule.judge.sampling.schema import Cell, Schema
 from bascule.judge.statistics.detectable import Setting, smallest_ratio
 from bascule.judge.statistics.history import BaselineHistory
 from bascule.judge.statistics.weighing import Evidence, decide, decide_alone
+from bascule.judge.texts import clock_text
 
 MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
 DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs more than a look
@@ -41,10 +44,10 @@ class PhaseEngine:
         self.schema, self.plan = schema, plan
         self.history = BaselineHistory(schema.layout)
         self.evidence = Evidence(self.history)
-        self.budget = Budget(schema, plan, self.history)
+        self.harmful = Harmful(schema)
+        self.budget = Budget(schema, plan, self.history, self.harmful.weighable)
         self.recent = Recent(self.history)
-        self.margins = np.array([schema.spec.signals[pair.signal].harm for pair in schema.pairs])
-        self.recovery = Recovery(self.history, self.margins)
+        self.recovery = Recovery(self.history, self.harmful.margins)
         self.standing: dict[Cell, Alarm] = {alarm.cell: alarm for alarm in carried}
         self.ended: list[Alarm] = []
         self.raised: list[Alarm] = []
@@ -54,10 +57,12 @@ class PhaseEngine:
         self.compared = 0.0  # seconds in which the candidate answered
         self.distance = np.full(schema.layout.pairs, -np.inf)
         self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
+        self._moved: dict[Cell, float] = {}  # when a quantile was last higher by what matters
         self._detectable: dict[Cell, tuple[float, float | None]] = {}
         self._cell_pairs = {cell: np.array(schema.pairs_of(cell), np.intp) for cell in schema.cells}
         self.means = Means(schema)
         self.courses = Courses(schema)
+        self.splits = Splits(schema, plan.started)
         self.silence = Silence(schema, plan)
         self.mistrusted: frozenset[str] = frozenset()  # signals whose selectors are unproven: they raise no alarm
         self._means_weighed = plan.started
@@ -89,6 +94,7 @@ class PhaseEngine:
         self.compared += look.seconds if counts.candidate.any() else 0.0
         self.recent.add(counts, look.time, look.seconds)
         self.courses.add(look, self.history.phi)
+        self.splits.add(look)
         self.silence.add(look)
         decision = decide_alone if self.alone else decide
         self.distance = decision(self.evidence.add(counts, look.seconds), self.budget.limits)
@@ -109,8 +115,12 @@ class PhaseEngine:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
-            elif cell[0] not in self.mistrusted and self.means.is_worse(reading, self.budget.mean_threshold(cell)):
+            elif cell[0] not in self.mistrusted and self._is_worse(cell, reading):
                 self._raise_mean(cell, reading, time)
+
+    def _is_worse(self, cell: Cell, reading: SignalReading) -> bool:
+        evident = self.means.is_worse(reading, self.budget.mean_threshold(cell))
+        return evident and self.harmful.of_mean(cell, reading)
 
     def _raise_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
         threshold = self.budget.mean_threshold(cell)
@@ -121,8 +131,13 @@ class PhaseEngine:
 
     def _end_mean(self, cell: Cell, reading: SignalReading, time: float) -> None:
         waited = time - self.standing[cell].since >= self.schema.spec.judge.recovery
-        if waited and self.means.has_recovered(cell, reading):
+        if waited and (self.means.has_recovered(cell, reading) or self._is_tolerated(cell, reading)):
             self._end(cell, time, "no worse than tolerated on the data since the alarm")
+
+    def _is_tolerated(self, cell: Cell, reading: SignalReading) -> bool:
+        """Whether a mean is no longer worse by the increase that is declared to matter."""
+        declared = not self.schema.spec.signals[cell[0]].harmful.is_any
+        return declared and self.means.has_enough(reading) and not self.harmful.of_mean(cell, reading)
 
     @property
     def alone(self) -> bool:
@@ -140,17 +155,13 @@ class PhaseEngine:
         self._withdraw(self.plan.started)
 
     def _raise(self, time: float) -> None:
-        over = (self.distance >= 0) & (self.recent.increase() >= self.margins)
+        over = (self.distance >= 0) & self.harmful.pairs(self.recent)
         if not over.any():
             return
         for cell, pairs in self._cell_pairs.items():
-            if (
-                cell not in self.standing
-                and cell[0] not in self.mistrusted
-                and len(pairs)
-                and over[pairs].any()
-                and self.plan.gives(cell[1])
-            ):
+            if not self._may_raise(cell) or not len(pairs) or not over[pairs].any():
+                continue
+            if self.harmful.has_moved(cell, pairs, self.recent):
                 pair = int(pairs[np.argmax(np.where(over[pairs], self.distance[pairs], -np.inf))])
                 self.standing[cell] = self._alarm(pair, time)
                 self.raised.append(self.standing[cell])
@@ -159,23 +170,65 @@ class PhaseEngine:
     def _may_alarm(self, cell: Cell) -> bool:
         return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
 
+    def alarm_now(self, cell: Cell) -> str:
+        """The sentence of a standing alarm in figures of now."""
+        alarm, pairs = self.standing[cell], self._recovering(cell)
+        since = f"Alarm since {clock_text(alarm.since)}."
+        if cell in self._mean_cells:
+            reading = self.means.reading(cell, self.sums, self.history.phi)
+            if math.isnan(reading.nats):
+                return alarm.text
+            told = mean_alarm_text(self.schema.spec, cell, reading, self.budget.mean_threshold(cell))
+            return f"{told} {since}"
+        if len(pairs) != 1 or not self.budget.weights[pairs[0]] > 0:
+            return alarm.text
+        told = self._text(int(pairs[0]), max(0.0, self._evidence(int(pairs[0]))))
+        return f"{told} {since}"
+
+    def ratios_of(self, cell: Cell) -> tuple[float, float] | None:
+        """Error ratios of late, the baseline's and the candidate's; None for what has none of its own, or too few."""
+        pairs = self._cell_pairs.get(cell)
+        return self.recent.observed(int(pairs[0])) if pairs is not None and len(pairs) == 1 else None
+
+    def _may_raise(self, cell: Cell) -> bool:
+        return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
+
     def _alarm(self, index: int, time: float) -> Alarm:
         pair, threshold = self.schema.pairs[index], self.budget.threshold(index)
-        evidence = threshold + float(self.distance[index])
-        expected, rate = (float(each[index]) for each in self.recent.ratios())
-        text = alarm_text(self.schema.spec, pair, Increase(rate, expected, self.alone), evidence, threshold)
+        evidence = self._evidence(index)
+        text = self._text(index, evidence)
         return Alarm(pair.signal, pair.segment, time, evidence, threshold, text, pair.bound)
+
+    def _evidence(self, index: int) -> float:
+        return self.budget.threshold(index) + float(self.distance[index])
+
+    def _text(self, index: int, evidence: float) -> str:
+        expected, rate = (float(each[index]) for each in self.recent.ratios())
+        increase = Increase(rate, expected, self.alone)
+        return alarm_text(self.schema.spec, self.schema.pairs[index], increase, evidence, self.budget.threshold(index))
 
     def _end_recovered(self, time: float, counts: EventCounts) -> None:
         shown = self.recovery.shown(self.schema.spec.judge.recovery)
         served = self.schema.layout.to_pairs(counts.candidate) > 0
         for cell in list(self.standing):
             pairs = self._recovering(cell)
-            if len(pairs) and (shown & served)[pairs].all():
-                seconds = float(self.recovery.seconds[pairs].min())
-                self._end(cell, time, f"not inferior for {seconds:.0f} s of traffic since the mend")
+            if not len(pairs) or not served[pairs].all():
+                continue
+            seconds = float(self.recovery.seconds[pairs].min())
+            tolerated = self._tolerated_seconds(cell, time)
+            if shown[pairs].all() or tolerated >= self.schema.spec.judge.recovery:
+                reason = f"not inferior for {max(seconds, tolerated):.0f} s of traffic since the mend"
+                self._end(cell, time, reason)
                 self.evidence.restart(self._mask(self._cell_pairs[cell]))
                 self.distance[self._cell_pairs[cell]] = -np.inf  # what has been mended raises no second alarm
+
+    def _tolerated_seconds(self, cell: Cell, time: float) -> float:
+        """For how long no quantile has been higher by the increase that is declared to matter."""
+        if not self.schema.spec.signals[cell[0]].harmful.is_amount:
+            return 0.0
+        if self.harmful.has_moved(cell, self._cell_pairs[cell], self.recent):
+            self._moved[cell] = time
+        return time - self._moved.setdefault(cell, time)
 
     def _recovering(self, cell: Cell) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
         """The pairs that must recover: the one that raised the alarm (a bound), or the cell's only one."""

@@ -33,12 +33,14 @@ class Means:
 
     def is_worse(self, reading: SignalReading, threshold: float) -> bool:
         """Whether the evidence is enough, on enough events."""
-        enough = min(reading.events_baseline, reading.events_candidate) >= LEAST_EVENTS
-        return enough and reading.nats >= threshold
+        return self.has_enough(reading) and reading.nats >= threshold
+
+    def has_enough(self, reading: SignalReading) -> bool:
+        """Whether there are enough events of both versions to say anything."""
+        return min(reading.events_baseline, reading.events_candidate) >= LEAST_EVENTS
 
     def has_recovered(self, cell: Cell, reading: SignalReading) -> bool:
         """Whether the interval since the alarm leaves no room for a worsening beyond what is tolerated."""
         higher = self._schema.spec.signals[cell[0]].better == "higher"
         worst = reading.low if higher else -reading.high
-        enough = min(reading.events_baseline, reading.events_candidate) >= LEAST_EVENTS
-        return enough and worst >= -TOLERATED * abs(reading.baseline)
+        return self.has_enough(reading) and worst >= -TOLERATED * abs(reading.baseline)

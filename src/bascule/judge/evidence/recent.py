@@ -11,6 +11,7 @@ from bascule.judge.statistics.history import BaselineHistory
 
 RECENT_SECONDS = 10.0  # half life of the counts of late
 HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
+LEAST_OBSERVED = 50.0  # events of late, before a ratio of their own says anything
 QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
 
 
@@ -38,10 +39,13 @@ class Recent:
         events = np.maximum(pairs(recent.candidate), 1e-9)
         return pairs(recent.candidate * usual) / events, pairs(recent.candidate_bad) / events
 
-    def increase(self) -> Floats:
-        """How much worse the candidate's error ratio is, in ratio units, (K,)."""
-        expected, ratio = self.ratios()
-        return ratio - expected
+    def observed(self, pair: int) -> tuple[float, float] | None:
+        """Both versions' own error ratios of a pair; None where either has answered too little of late."""
+        mine, counts = self._history.layout.strata_of(pair), self._counts
+        events = float(counts.baseline[mine].sum()), float(counts.candidate[mine].sum())
+        if min(events) < LEAST_OBSERVED:
+            return None
+        return float(counts.baseline_bad[mine].sum()) / events[0], float(counts.candidate_bad[mine].sum()) / events[1]
 
     def is_quiet(self, pair: int, now: float) -> bool:
         """Whether the candidate has answered no request of the pair in the last QUIET_SECONDS."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bascule import conventions as names
 from bascule.conventions import TOTAL_SEGMENT
+from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Sample
 from bascule.spec import Spec
 from bascule.spec.model import Phase
 
 MEMORY, LONG_MEMORY = "1h", "30d"
+LATEST = 7_258_118_400.0  # the year 2200: what lies beyond is no time
+MOST_PHASES = 1000.0
+ADDRESS = "check that stack.external names a Prometheus"
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,41 @@ def read_plan(
 ) -> PlanStep:
     """The plan as the incidents role last exported it; without one, phase 0 since `otherwise_started`.
 
-    The last value counts although its exporter may be away: a plan does not end because nobody repeats it.
+    The last value counts although its exporter may be away: a plan does not end because nobody repeats it. Raises
+    QueryRejected where the values are no plan's.
     """
 
-    def last(name: str) -> list[Sample]:
+    def last(name: str, most: float) -> list[Sample]:
         samples = prometheus.instant(f"last_over_time({name}[{memory}])", at)
-        return [sample for sample in samples if math.isfinite(sample.value)]
+        return [_possible(sample, name, most) for sample in samples]
 
-    started = max(last(names.PHASE_STARTED.name), key=lambda sample: sample.value, default=None)
-    shares = {s.labels.get(names.SEGMENT, ""): s.value for s in _of_exporter(started, last(names.PLANNED_SHARE.name))}
-    number = _of_exporter(started, last(names.PHASE.name))
+    started = max(last(names.PHASE_STARTED.name, LATEST), key=lambda sample: sample.value, default=None)
+    planned = last(names.PLANNED_SHARE.name, 1.0)
+    shares = {sample.labels.get(names.SEGMENT, ""): sample.value for sample in _of_exporter(started, planned)}
+    number = _of_exporter(started, last(names.PHASE.name, MOST_PHASES))
     if not number or started is None:
         return PlanStep(0, otherwise_started, shares)
-    return PlanStep(int(number[0].value), started.value, shares)
+    return PlanStep(int(number[0].value), begun(started.value), shares)
+
+
+def begun(seconds: float) -> float:
+    """When a step began, to the millisecond: what tells of it tells no more."""
+    return round(seconds, 3)
+
+
+def server_time(prometheus: Prometheus) -> float:
+    """Prometheus' own clock, Unix seconds; ours where it tells none. Raises QueryRejected for what is no time."""
+    asked = prometheus.scalar("time()")
+    now = asked if isinstance(asked, float) else time.time()
+    if not 0 <= now <= LATEST:
+        raise QueryRejected(f"Prometheus answered {now:g} when asked for the time", ADDRESS)
+    return now
+
+
+def _possible(sample: Sample, name: str, most: float) -> Sample:
+    if not 0 <= sample.value <= most:
+        raise QueryRejected(f"Prometheus holds no plan: {name} is {sample.value:g}", "check what exports it")
+    return sample
 
 
 def _of_exporter(started: Sample | None, samples: list[Sample]) -> list[Sample]:

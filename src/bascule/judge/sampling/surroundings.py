@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +46,9 @@ class Surroundings:
 
     `availability`: the candidate's mean `up` at its scrapes, times (n,) ascending and shares (n,). `problems`: what is
     wrong with a signal's series. `stale`: after how many seconds without a sample an instance is gone.
+    `partners`: by segment, each partner's requests of late by version, (2, n), where a label tells them; `users`: how
+    many users the logs saw in the last hour, where they know them. `firing`: alerts against the candidate that
+    Prometheus holds, in words.
     """
 
     now: float
@@ -53,3 +56,6 @@ class Surroundings:
     availability: tuple[Floats, Floats] = _NOTHING
     problems: Mapping[str, Missing] = field(default_factory=dict)
     stale: float = 5.0
+    partners: Mapping[str, Floats] = field(default_factory=dict)
+    users: float | None = None
+    firing: Sequence[str] = ()

@@ -23,6 +23,7 @@ from bascule.errors import UsageError
 from bascule.judge.service.opinion import Opinion, fresh_seconds
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.present import PresentStep
+from bascule.judge.service.share import SegmentShare
 from bascule.judge.service.verdict import Gate, SignalComparison, Trigger
 from bascule.judge.texts import span_text
 from bascule.spec import Spec
@@ -81,6 +82,8 @@ class VerdictBoard(Collector):
             if said.missing is None:
                 yield from _value_metrics(said.outcome, self.spec.versions.both)
             yield from _gate_metrics(said.outcome)
+            if said.missing is None:
+                yield from _share_metrics(said.outcome)
 
     def problems(self) -> list[str]:
         """What keeps the judge from judging, for readiness; silence of its loop is one."""
@@ -111,6 +114,7 @@ def body(spec: Spec, said: Opinion) -> dict[str, Any]:
         "phase": _phase(spec, outcome),
         "signals": [_line(line) for line in outcome.lines],
         "gates": [_gate(gate) for gate in outcome.gates],
+        "shares": [_share(share, said.missing is not None) for share in outcome.shares],
         "rollback": [_trigger(trigger) for trigger in outcome.triggers],
         "tick": times.rfc3339(outcome.now, "milliseconds"),
     }
@@ -138,7 +142,7 @@ def build_app(board: VerdictBoard, present: PresentStep | None = None, ready: Re
 
     def said() -> dict[str, Any]:
         opinion = board.opinion()
-        return body(board.spec, opinion.without_data(present.missing_of(opinion.outcome) if present else None))
+        return body(board.spec, present.told(opinion) if present else opinion)
 
     @app.get("/api/verdict", response_model=VerdictAnswer, response_model_exclude_unset=True)
     def verdict() -> dict[str, Any]:
@@ -203,6 +207,13 @@ def _gate(gate: Gate) -> dict[str, Any]:
     }
 
 
+def _share(share: SegmentShare, unseen: bool) -> dict[str, Any]:
+    numbers = {name: _number(getattr(share, name)) for name in ("planned", "actual", "low", "high")}
+    state = State.NO_DATA if unseen and share.state is not State.NOT_APPLICABLE else share.state
+    rest = {"events": round(share.events), "state": state.value, "text": share.text}
+    return {"segment": share.segment, **numbers, **rest}
+
+
 def _trigger(trigger: Trigger) -> dict[str, Any]:
     since = trigger.beyond_since
     return {
@@ -260,6 +271,15 @@ def _values(lines: Iterable[tuple[tuple[str, str], SignalComparison]], fields: M
     for key, line in lines:
         for label, field in fields.items():
             yield (*key, label), getattr(line.reading, field)
+
+
+def _share_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:
+    """The bounds, and whether they are off the plan: what `MigrationStalled` asks before it fires."""
+    bounds = {"estimate": "actual", "low": "low", "high": "high"}
+    values = [((s.segment, label), getattr(s, name)) for s in outcome.shares for label, name in bounds.items()]
+    yield _gauge(names.REAL_SHARE, values)
+    judged = [s for s in outcome.shares if s.state in (State.OK, State.BAD)]
+    yield _gauge(names.SHARE_OFF_PLAN, [((s.segment,), float(s.state is State.BAD)) for s in judged])
 
 
 def _gate_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:

@@ -11,7 +11,7 @@ from functools import partial
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.sampling.bounds import find_bounds
-from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan
+from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
 from bascule.judge.service.posting import AlarmPost, Poster
@@ -53,6 +53,7 @@ class LiveJudge:
         self._prometheus = prometheus
         self._publish = publish
         self._poster = Poster(AlarmPost(spec, alertmanager)) if alertmanager is not None else None
+        self._present = present
         self._hooks = Hooks(spec, present)
         self._workers: Workers | None = None
         self._began: float | None = None
@@ -75,15 +76,11 @@ class LiveJudge:
         return outcome
 
     def _look(self) -> JudgeOutcome:
-        now = self._now()
+        now = server_time(self._prometheus)
         watch = self._watch(now)
         watch.advance(now)
         self._take_over(watch)
         return outcome_of(watch.engine, watch.surroundings(now))
-
-    def _now(self) -> float:
-        now = self._prometheus.scalar("time()")
-        return now if isinstance(now, float) else time.time()
 
     def _watch(self, now: float) -> PhaseWatch:
         """The present watch, or a new one at a new step of the plan or when a histogram shows other bounds."""
@@ -100,7 +97,11 @@ class LiveJudge:
         return find_bounds(self.spec, self._prometheus) != watch.bounds
 
     def _plan(self, began: float) -> PlanStep:
-        """The plan as the journal last told it, however long ago: a plan does not end because nobody repeats it."""
+        """The plan as the journal tells it, else as Prometheus last heard of it, however long ago: a plan does not end
+        because nobody repeats it."""
+        told = self._present.plan() if self._present is not None else None
+        if told is not None:
+            return told
         plan = read_plan(self._prometheus, began)
         if plan.known or self._asked_long_ago:
             return plan if plan.known or self.watch is None else self.watch.plan

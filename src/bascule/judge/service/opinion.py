@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bascule.conventions import State, Verdict
 from bascule.judge.service.outcome import JudgeOutcome
-from bascule.judge.service.verdict import Gate, SignalComparison, Trigger
+from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger
 from bascule.spec import Spec
 from bascule.states import Missing
 
@@ -41,6 +42,14 @@ class Opinion:
     def none(cls, missing: Missing) -> Opinion:
         """Where nothing could be evaluated."""
         return cls(Verdict.NO_DATA, time.time(), missing=missing)
+
+    def saying(self, verdict: Verdict, reasons: Sequence[str]) -> Opinion:
+        """The same evaluation with another verdict, for these reasons."""
+        if self.outcome is None:
+            return self
+        since = self.since if self.verdict is verdict else time.time()
+        outcome = replace(self.outcome, judgement=Judgement(verdict, tuple(reasons)))
+        return replace(self, verdict=verdict, since=since, outcome=outcome)
 
     def without_data(self, missing: Missing | None) -> Opinion:
         """No verdict, for this reason; the same where there is none."""

@@ -16,10 +16,12 @@ from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Standing, Surroundings
 from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
+from bascule.judge.service.share import SegmentShare, shares_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
-from bascule.judge.texts import clock_text, span_text
+from bascule.judge.texts import clock_text, share_text, span_text
 from bascule.states import Cause, Missing, most_telling
 
+WORSE_REFUGE = 0.02  # by so much more must the baseline fail before it is no place to go back to
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
 
@@ -33,6 +35,7 @@ class JudgeOutcome:
     triggers: tuple[Trigger, ...]
     plan: PlanStep
     now: float
+    shares: tuple[SegmentShare, ...] = ()
     missing: tuple[Missing, ...] = ()  # whatever the verdict is
 
 
@@ -44,9 +47,52 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     gates = gates_of(engine, measures, around, bool(missing))
     triggers = triggers_of(engine, around)
     unseen = missing or _of_lines(lines, around)
-    facts = VerdictFacts(engine.plan, around.now, lines, gates, triggers, unseen, _most_events(lines))
+    shares = shares_of(engine, around)
+    off_plan = tuple(each.text for each in shares if each.state is State.BAD)
+    facts = VerdictFacts(
+        engine.plan,
+        around.now,
+        lines,
+        gates,
+        triggers,
+        unseen,
+        _most_events(lines),
+        off_plan,
+        _against(engine, triggers),
+        _no_refuge(engine, around),
+        _worse_refuge(engine),
+        around.firing,
+    )
     judgement = judge(engine.schema.spec, facts)
-    return JudgeOutcome(judgement, lines, gates, triggers, engine.plan, around.now, most_telling(unseen))
+    return JudgeOutcome(judgement, lines, gates, triggers, engine.plan, around.now, shares, most_telling(unseen))
+
+
+def _against(engine: PhaseEngine, triggers: Iterable[Trigger]) -> tuple[str, ...]:
+    """What calls for a rollback, in figures of now: those of the moment at which an alarm rose are history."""
+    alarms = (engine.alarm_now(cell) for cell in engine.schema.cells if cell in engine.standing)
+    return (*alarms, *(trigger.text for trigger in triggers if trigger.state is State.BAD))
+
+
+def _no_refuge(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
+    """Why the baseline cannot take the traffic back, whether the plan gives it any or not."""
+    name = engine.schema.spec.versions.baseline
+    found = unseen(name, around.sights[BASELINE], around)
+    if found is None and not engine.alone:
+        found = _silent(engine, BASELINE)
+    return (found,) if found else ()
+
+
+def _worse_refuge(engine: PhaseEngine) -> str:
+    """How much more the baseline fails of late than the candidate; nothing where it does not."""
+    errors, versions = engine.schema.spec.errors, engine.schema.spec.versions
+    ratios = engine.ratios_of((errors.name, TOTAL_SEGMENT)) if errors is not None and not engine.alone else None
+    if errors is None or ratios is None:
+        return ""
+    baseline, candidate = ratios
+    if baseline - candidate < max(errors.signal.harm, WORSE_REFUGE):
+        return ""
+    both = f"{share_text(baseline)} of {versions.baseline}, {share_text(candidate)} of {versions.candidate}"
+    return f"{errors.name} of late: {both}."
 
 
 def _of_lines(lines: Iterable[SignalComparison], around: Surroundings) -> tuple[Missing, ...]:

@@ -78,13 +78,20 @@ class VerdictFacts:
     triggers: Sequence[Trigger]
     missing: Sequence[Missing]  # why there is no data; empty when there is
     candidate_events: float  # of the signal with the most, since the phase began
+    off_plan: Sequence[str] = ()  # the segments whose real share is not the planned one
+    against: Sequence[str] = ()  # what calls for a rollback, in figures of now
+    no_refuge: Sequence[Missing] = ()  # why the baseline cannot take the traffic back
+    worse_refuge: str = ""  # how the baseline fails more than the candidate
+    firing: Sequence[str] = ()  # alerts of the same causes that Prometheus still holds
 
 
 def judge(spec: Spec, facts: VerdictFacts) -> Judgement:
     """The first of: roll back, no data, hold, promote; with every reason for it."""
     missing = most_telling(facts.missing)
+    if facts.against and (facts.no_refuge or facts.worse_refuge):
+        return _nowhere_to_go(spec, facts)
     for verdict, reasons in (
-        (Verdict.ROLL_BACK, _against(facts)),
+        (Verdict.ROLL_BACK, facts.against),
         (Verdict.NO_DATA, [each.text for each in missing]),
         (Verdict.HOLD, _not_yet(spec, facts)),
     ):
@@ -93,19 +100,27 @@ def judge(spec: Spec, facts: VerdictFacts) -> Judgement:
     return Judgement(Verdict.PROMOTE, tuple(_in_favour(facts)))
 
 
-def _against(facts: VerdictFacts) -> list[str]:
-    alarms = [line.alarm.text for line in facts.lines if line.alarm is not None]
-    return alarms + [trigger.text for trigger in facts.triggers if trigger.state is State.BAD]
+def _nowhere_to_go(spec: Spec, facts: VerdictFacts) -> Judgement:
+    """The candidate calls for a rollback, and the baseline would serve the traffic worse, or not at all."""
+    baseline, candidate = spec.versions.both
+    against = [f"Against {candidate}: {reason}" for reason in facts.against]
+    if not facts.no_refuge:
+        text = f"Rolling back would send the traffic to {baseline}, which fails more: {facts.worse_refuge}"
+        return Judgement(Verdict.HOLD, (text, *against))
+    causes = " ".join(missing.text for missing in facts.no_refuge)
+    text = f"Rolling back would send all traffic to {baseline}, which cannot take it. {causes}"
+    return Judgement(Verdict.NO_DATA, (text, *against), facts.no_refuge[0].cause)
 
 
 def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
     phase = facts.plan.phase(spec)
     if phase is None:
         return ["No phase has begun: the candidate has no planned share yet."]
-    reasons = [f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK]
+    reasons = [*facts.off_plan, *(f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK)]
     if facts.candidate_events < spec.judge.min_samples:
         seen = f"{facts.candidate_events:,.0f} of {spec.judge.min_samples:,} requests"
         reasons.append(f"The candidate has answered {seen} that a decision needs in this phase.")
+    reasons += [f"{alert} is still firing: the window of its rule reaches back." for alert in facts.firing]
     left = facts.plan.started + phase.hold - facts.now
     if left > 0:
         reasons.append(

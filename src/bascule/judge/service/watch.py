@@ -13,10 +13,12 @@ from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
+from bascule.judge.sampling.crowd import Crowd
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.proof import Proof
 from bascule.judge.sampling.queries import unscraped_jobs
 from bascule.judge.sampling.reading import OVERLAP_SECONDS, Answers, SampleReader
+from bascule.judge.sampling.rules import firing_against
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
@@ -57,6 +59,8 @@ class PhaseWatch:
         self.engine = PhaseEngine(schema, plan, carried)
         self.reader = SampleReader(schema, prometheus)
         self._stale = stale_seconds(spec)
+        self._crowd = Crowd(spec, prometheus, plan)
+        self._firing: tuple[str, ...] = ()
         self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
         self._read_until = -math.inf
         self._reach = reach
@@ -81,6 +85,8 @@ class PhaseWatch:
                 self.engine.feed(look)
             self._forget(end)
         self._check_selectors(now)
+        self._crowd.look(now)
+        self._firing = firing_against(self.spec, self._prometheus, now)
 
     def _answers(self, now: float) -> Iterator[tuple[float, Answers]]:
         """What is still to be read, each with its end; of much, a piece is fetched while the one before is weighed."""
@@ -131,7 +137,9 @@ class PhaseWatch:
     def surroundings(self, now: float) -> Surroundings:
         """What a verdict at `now` rests on besides looks."""
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
-        return Surroundings(now, sights, self.reader.availability.course(now), self._problems(now), self._stale)
+        course, crowd = self.reader.availability.course(now), self._crowd
+        known = crowd.partners, crowd.users, self._firing
+        return Surroundings(now, sights, course, self._problems(now), self._stale, *known)
 
     def _sight(self, version: int, now: float) -> Sight:
         up = self.reader.presence[version].standing(now - self._stale)
