@@ -25,8 +25,9 @@ def client(request: pytest.FixtureRequest, end: int, tmp_path_factory: pytest.Te
     folder, blocks = tmp_path_factory.mktemp("matrix"), Blocks(end)
     blocks.plan()
     for item in request.session.items:
-        if isinstance(item, pytest.Function) and "cell" in item.callspec.params:
-            blocks.add(item.callspec.params["cell"])
+        cell = getattr(item, "callspec", None) and item.callspec.params.get("cell")
+        if isinstance(cell, Cell):
+            blocks.add(cell)
     blocks.write(folder / "in.txt")
     sla_truth.write_blocks(folder / "in.txt", folder / "data")
     with sla_truth.prometheus(folder / "data", folder) as client:

@@ -33,8 +33,8 @@ IMPLAUSIBLE_SECONDS = 60.0  # a median above this is told: milliseconds, as a ru
 _TELLING = ("version", "service", "upstream_addr", "endpoint")
 # The least particular last: of formats that read the same lines the first is proposed.
 CANDIDATES = (
-    "api_call", "match_result", "json", "envoy", "haproxy", "granian", "uvicorn", "werkzeug", "nginx_combined",
-    "logfmt", "python",
+    "api_call", "match_result", "json", "envoy", "haproxy", "traefik", "granian", "uvicorn", "werkzeug",
+    "nginx_combined", "logfmt", "python",
 )  # fmt: skip
 assert {*CANDIDATES, "nginx_json"} == {*BUILT_IN}  # nginx_json reads what json reads
 
