@@ -38,6 +38,7 @@ class Sight:
     up: float | None
     job: str = ""
     probe: Standing | None = None
+    interval: float = 0.0  # between its last two scrapes, in seconds; 0 where it is not known
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +54,4 @@ class Surroundings:
     availability: tuple[Floats, Floats] = _NOTHING
     problems: Mapping[str, Missing] = field(default_factory=dict)
     stale: float = 5.0
+    stored: float | None = None  # when Prometheus last stored an `up` of anything; None where it was not asked
