@@ -19,6 +19,7 @@ from bascule.conventions import OTHER, UNKNOWN
 from bascule.logformat import TIME
 from bascule.logs.parsing.columnar import column_from
 from bascule.logs.parsing.columns import Coded, Rows
+from bascule.logs.parsing.leaving import parted
 from bascule.logs.parsing.parse import TRACE, UNPARSED
 from bascule.logs.parsing.tries import tries_of
 from bascule.logs.parsing.versions import VersionFinder
@@ -123,6 +124,7 @@ class Counting:
     source: str
     versions: VersionFinder
     requests: frozenset[str] = frozenset()  # formats of which each line is a request
+    patience: float = conventions.PATIENCE_SECONDS  # after which a client that leaves counts as an error
     endpoints: set[str] = field(default_factory=set)
     partners: set[str] = field(default_factory=set)
 
@@ -149,7 +151,11 @@ class Counting:
                 tally.count(conventions.LOG_UNPARSED, (self.source,), len(rows))
                 continue
             tally.count(conventions.LOG_LINES, (self.source, rows.format), _lines(rows))
-            if len(asked := self._of_users(tally, self._asked(rows))):
+            asked, left = parted(self._of_users(tally, self._asked(rows)), self.patience)
+            if len(left):
+                self._left(tally, left)
+                self._tries(tally, left)
+            if len(asked):
                 self._requests(tally, asked)
                 self._tries(tally, asked)
             if "accuracy" in rows.columns:
@@ -194,6 +200,12 @@ class Counting:
             seconds = column_from("response_time", [one.seconds for one in tried])
             for labels, counts, total in _distributions([version, path], seconds, conventions.LOG_TRY_TIME):
                 tally.observe(conventions.LOG_TRY_TIME, (*labels, self.source), counts, total)
+
+    def _left(self, tally: LogTally, rows: Rows) -> None:
+        """Requests whose clients left early, for the version that was asked last."""
+        version, endpoint = _named(rows.columns, "version", len(rows)), self._endpoint(rows.columns, len(rows))
+        for labels, number in _counts([version, endpoint]):
+            tally.count(conventions.LOG_LEFT, (*labels, self.source), number)
 
     def _requests(self, tally: LogTally, rows: Rows) -> None:
         columns = rows.columns
