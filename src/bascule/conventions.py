@@ -381,9 +381,17 @@ NOTIFICATIONS_RECEIVED = _role(
     "incidents", "bascule_notifications_received_total", "counter", "Notifications received from Alertmanager.",
     ("status",), "notifications",
 )
+SWITCH_ARRIVED = _role(
+    "incidents", "bascule_dead_mans_switch_arrived_timestamp_seconds", "gauge",
+    "When the alert that always fires last came from Alertmanager.", (), "seconds",
+)
 ROLE_RESTARTS = _role(
     "stack", "bascule_process_restarts_total", "counter", "Times a started program was started again after a crash.",
     ("process",), "restarts",
+)
+WORKER_DEATHS = _role(
+    "api", "bascule_worker_deaths_total", "counter", "Times a role's background work died and was started again.",
+    ("worker",), "deaths",
 )
 
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")

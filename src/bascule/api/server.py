@@ -17,7 +17,9 @@ from bascule.api.limits import Limits, Refusals
 from bascule.api.models.others import Health, Refusal
 from bascule.api.rights import Right, needs
 from bascule.api.serving import serve_until
+from bascule.api.work import WorkTold
 from bascule.errors import BasculeError, StoreError
+from bascule.processes.workers import Workers
 from bascule.spec import Spec
 
 Ready = Callable[[], Sequence[str]]
@@ -29,17 +31,21 @@ def application(
     registry: CollectorRegistry,
     ready: Ready = tuple,
     limits: Limits | None = None,
+    work: Sequence[Workers] = (),
     **more: Any,
 ) -> FastAPI:
     """A role's application, without its own routes; `more` goes to FastAPI.
 
-    `ready`: what keeps the role from doing its work, in sentences; nothing when it can.
+    `ready`: what keeps the role from doing its work, in sentences; nothing when it can. `work`: what it does in the
+    background, whose deaths are counted and told.
     """
+    told = WorkTold(work)
+    registry.register(told)
     app = FastAPI(title=f"Bascule {role}", docs_url=None, redoc_url=None, responses={"4XX": {"model": Refusal}}, **more)
     app.state.limits, app.state.refusals = limits or Limits(), Refusals(registry)
     app.add_middleware(Guard, door=Door(spec, role), limits=app.state.limits, refusals=app.state.refusals)
     _add_errors(app)
-    _add_pages(app, registry, ready)
+    _add_pages(app, registry, lambda: [*ready(), *told.problems()])
     return app
 
 

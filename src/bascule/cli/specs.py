@@ -32,6 +32,7 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
         how = "inferred" if spec.signals[name].role is None else "declared"
         say(f"  {name}: role {role} ({how})")
     _show_delivery_times(spec)
+    _show_watcher(spec)
     _show_smallest_breaches(spec)
     if prometheus is not None:
         raise typer.Exit(_compare(spec, checked_url(prometheus)))
@@ -44,6 +45,13 @@ def _show_delivery_times(spec: Spec) -> None:
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+
+
+def _show_watcher(spec: Spec) -> None:
+    from bascule.generate.alerting.watcher import lacks_watcher
+
+    if why := lacks_watcher(spec):
+        say(f"warning: {why}")
 
 
 def _show_smallest_breaches(spec: Spec) -> None:
@@ -80,13 +88,19 @@ def schema() -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
+    jobs: Annotated[
+        list[str] | None, typer.Option("--job", help="Look at this scrape job alone; may be repeated.")
+    ] = None,
 ) -> None:
     """Write a starter spec: a minimal one, or one proposed from what a running Prometheus has."""
     from bascule.discover import propose
 
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = propose(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
+    if from_prometheus is None:
+        text = starter_text()
+    else:
+        text = propose(Prometheus(checked_url(from_prometheus)), jobs or ())
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
 

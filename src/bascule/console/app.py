@@ -125,7 +125,7 @@ class Console:
 def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | None = None) -> FastAPI:
     """The console of a migration; its streams end when `stop` is set. `parts`: by default those of the spec."""
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
-    app = application(spec, ROLE, _registry(console), ready=console.watch.problems, lifespan=_lifespan(console))
+    app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=_lifespan(console))
     app.add_middleware(Guarded)
     _add_entrance(app, spec)
     app.mount("/static", StaticFiles(directory=_static()), name="static")

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from bascule.errors import BasculeError
+from bascule.processes.workers import Workers
 
 STALE_AFTER = 5.0  # seconds without news from which a figure is no longer shown as the present one
 AWAKE_FOR = 10.0  # seconds that reading goes on after the last look at the page
@@ -94,26 +96,18 @@ class Watch:
         self._stop = threading.Event()
         self._awake = threading.Condition()
         self._awake_until = 0.0
-        self._threads = [
-            threading.Thread(target=self._follow, args=(source,), name=f"read:{source.name}", daemon=True)
-            for source in self.sources
-        ]
+        self.workers = Workers(self._stop)
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def problems(self) -> list[str]:
-        """The threads that ended: what they read would stand still for ever."""
-        return [f"{thread.name} has ended" for thread in self._threads if not thread.is_alive()]
+        for source in self.sources:
+            self.workers.start(f"reading {source.name}", partial(self._follow, source))
 
     def stop(self, seconds: float = 3.0) -> None:
         """End the threads; one that hangs in a read is left to end by itself."""
         self._stop.set()
         with self._awake:
             self._awake.notify_all()
-        for thread in self._threads:
-            thread.join(timeout=seconds)
+        self.workers.join(seconds)
 
     def look(self) -> bool:
         """Somebody looks; True when the threads were asleep, so that what is known may be old."""

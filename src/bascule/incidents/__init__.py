@@ -12,6 +12,7 @@ from bascule.delivery import Courier, Outbox
 from bascule.incidents import phases
 from bascule.incidents.app import ROLE, create
 from bascule.incidents.escalator import Escalator
+from bascule.incidents.guidance import Guidance
 from bascule.incidents.kinds import kind_of
 from bascule.incidents.reconcile import Reconciler, warm_up
 from bascule.incidents.sources import Sources
@@ -31,21 +32,16 @@ def run(spec: Spec, stop: threading.Event) -> None:
     store = Store(spec.stack.state / STORE_FILE, time.time(), kinds)
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(spec.notify.receivers, outbox)
-    escalator = Escalator(spec, store, courier, time.time)
-    courier.heard = escalator.heard
     sources = Sources(spec)
+    escalator = Escalator(spec, store, courier, time.time, Guidance(spec, store, sources.verdict).lines)
+    courier.heard = escalator.heard
     workers = Workers(stop)
     phases.recover(store, time.time())
     courier.start()
     workers.start("escalation", lambda: escalator.run(stop))
     workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
     try:
-        serve(
-            stop,
-            create(spec, store, outbox, dead=lambda: [*workers.problems(), *courier.workers.problems()]),
-            spec,
-            ROLE,
-        )
+        serve(stop, create(spec, store, outbox, work=(workers, courier.workers)), spec, ROLE)
     finally:
         stop.set()
         workers.join(5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -35,11 +35,13 @@ from bascule.api.server import application
 from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, summary
-from bascule.incidents.metrics import JournalCollector, received_counter
+from bascule.incidents.kinds import SWITCH, is_no_incident
+from bascule.incidents.metrics import JournalCollector, received_counter, switch_gauge
 from bascule.incidents.model import Entry, PhaseStep, Window
 from bascule.incidents.moves import Plan, Wish
 from bascule.incidents.store import Store
 from bascule.incidents.witness import HouseWitness, Witness
+from bascule.processes.workers import Workers
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.transport import MIB
@@ -57,13 +59,13 @@ def create(
     store: Store,
     outbox: Outbox,
     clock: Clock = time.time,
-    dead: Callable[[], list[str]] = list,
+    work: Sequence[Workers] = (),
     witness: Witness | None = None,
 ) -> FastAPI:
-    """`dead`: what says which work of the role died lately; `witness`: what a move forward rests on."""
+    """`work`: what the role does in the background; `witness`: what a move forward rests on."""
     registry = CollectorRegistry()
     registry.register(JournalCollector(spec, store))
-    app = application(spec, ROLE, registry, ready=lambda: [*_problems(store), *dead()])
+    app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
     _add_webhook(app, store, registry, clock)
     _add_incidents(app, store, clock)
     _add_plan(app, spec, store, Plan(spec, store, witness or HouseWitness(spec, clock), clock))
@@ -82,7 +84,7 @@ def _problems(store: Store) -> list[str]:
 
 
 def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
-    counter = received_counter(registry)
+    counter, switch = received_counter(registry), switch_gauge(registry)
 
     @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
     def webhook(payload: Annotated[Any, Body()]) -> Received:
@@ -93,7 +95,10 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
             counter.labels("unreadable").inc()
             raise
         for notification in notifications:
-            store.receive(notification)
+            if notification.labels.get("alertname", "").endswith(SWITCH):
+                switch.set(notification.received)
+            elif not is_no_incident(notification.labels):
+                store.receive(notification)
             counter.labels("firing" if notification.firing else "resolved").inc()
         counter.labels("unreadable").inc(unreadable)
         return Received(received=len(notifications), unreadable=unreadable)

@@ -28,16 +28,21 @@ log = logging.getLogger(__name__)
 
 
 class Escalator:
-    """Tells people of situations; `clock` gives Unix seconds."""
+    """Tells people of situations; `clock` gives Unix seconds, `guidance` the first lines of what is about a fault."""
 
     def __init__(
-        self, spec: Spec, store: Store, courier: Courier, clock: Callable[[], float], composer: Composer | None = None
+        self,
+        spec: Spec,
+        store: Store,
+        courier: Courier,
+        clock: Callable[[], float],
+        guidance: Callable[[], list[str]] = list,
     ) -> None:
         self._spec = spec
         self._store = store
         self._courier = courier
         self._clock = clock
-        self._composer = composer or Composer(spec, store.identity)
+        self._composer = Composer(spec, store.identity, guidance)
         self._unwritten: dict[str, Notice] = {}  # told although the journal could not be written
 
     def run(self, stop: threading.Event, pause: float = 1.0) -> None:

@@ -1,15 +1,21 @@
-"""Which escalation an alert belongs to."""
+"""Which escalation an alert belongs to, and which alerts are no incidents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from bascule.alerts import entries_of
-from bascule.conventions import PARTNER, AlertKind
+from bascule.conventions import PARTNER, Alert, AlertKind
 from bascule.spec import Role
 from bascule.spec.roles import BUSINESS
 
+SWITCH = Alert.DEAD_MANS_SWITCH  # it always fires: the journal notes when it last came
+_STAND_IN = Alert.ALERTS_UNHEARD  # Alertmanager tells it because the journal cannot; the journal has what it is about
 _ROLES = {role.value: role for role in Role}
+
+
+def is_no_incident(labels: Mapping[str, str]) -> bool:
+    return labels.get("alertname", "").endswith((SWITCH, _STAND_IN))
 
 
 def kind_of(labels: Mapping[str, str], roles: Mapping[str, Role] = _ROLES, prefix: str = "") -> str:

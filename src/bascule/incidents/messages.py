@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bascule import times
 from bascule.delivery import Message
-from bascule.incidents.causes import MIGRATION
+from bascule.incidents.causes import MONITORING
 from bascule.incidents.escalation import AGAIN, GREW, OVER, REMINDER, STEP, TAKEN, Situation
 from bascule.incidents.model import Incident, Notice, Status
 from bascule.spec import Spec
@@ -21,13 +21,12 @@ _STATUS = {Status.OPEN: "firing", Status.UNKNOWN: "firing, unknown whether it ha
 class Composer:
     """Writes notices. `journal`: its identity, so that numbers of another journal are never taken for these.
 
-    `verdict`: what the judge says now, as lines to print; `command`: the command that rolls back.
+    `guidance`: the verdict and the way back, as lines to print.
     """
 
     spec: Spec
     journal: str
-    verdict: Callable[[], list[str]] = list
-    command: str = ""
+    guidance: Callable[[], list[str]] = list
 
     @property
     def _prefix(self) -> str:
@@ -65,9 +64,8 @@ class Composer:
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
         calls = notice.kind in _CALLS
         lines = [_one_line(situation.lead.description or situation.lead.summary)]
-        if calls and situation.lead.cause == MIGRATION:
-            lines += self.verdict()
-            lines += [f"roll back: {self.command}"] if self.command else []
+        if calls and situation.lead.cause != MONITORING:
+            lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
         lasted = times.lasting(ended - situation.opened)
         lines.append(f"{situation.kind} situation {situation.id}, since {times.dated(situation.opened)} UTC ({lasted})")

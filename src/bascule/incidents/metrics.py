@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -62,6 +62,12 @@ def received_counter(registry: CollectorRegistry) -> Counter:
     for status in ("firing", "resolved", "unreadable"):
         counter.labels(status)
     return counter
+
+
+def switch_gauge(registry: CollectorRegistry) -> Gauge:
+    """0 until the switch came for the first time since the role's start."""
+    metric = conventions.SWITCH_ARRIVED
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry)
 
 
 def _family(metric: conventions.Metric) -> GaugeMetricFamily:

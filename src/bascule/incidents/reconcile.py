@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bascule.conventions import Alert, Severity
+from bascule.incidents.kinds import is_no_incident
 from bascule.incidents.model import Incident, Notification, Window
 from bascule.incidents.sources import Firing, Labels, Snapshot, Sources, find
 from bascule.incidents.store import DIRECT, Store
@@ -24,7 +25,6 @@ from bascule.spec import Spec
 PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 4.0  # what was told or found just now has not reached every source yet
 WARM_UP_SECONDS = 45.0  # a Prometheus that has just started has not decided its alerts yet
-_NEVER_TOLD = (Alert.DEAD_MANS_SWITCH,)
 
 
 class Word(Enum):
@@ -121,7 +121,7 @@ class Reconciler:
 
 def _is_quiet(firing: Firing, windows: Iterable[Window]) -> bool:
     """Whether the alert tells nobody, or its service is in planned maintenance."""
-    if firing.labels.get("alertname", "").endswith(_NEVER_TOLD) or firing.labels.get("severity") == Severity.NONE:
+    if is_no_incident(firing.labels) or firing.labels.get("severity") == Severity.NONE:
         return True
     return any(not w.cancelled and (not w.services or firing.labels.get("job") in w.services) for w in windows)
 

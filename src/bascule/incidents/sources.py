@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from bascule.alerts import posted
 from bascule.api import JudgeClient
-from bascule.api.models.verdict import SignalAnswer
+from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.incidents.store import same_alert
@@ -67,6 +67,7 @@ class Sources:
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
         self._pool = ThreadPoolExecutor(6, "ask")
         self._running: dict[str, Future[Any]] = {}
+        self._verdict: VerdictAnswer | None = None
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -119,11 +120,16 @@ class Sources:
 
     def _of_judge(self) -> list[Firing] | None:
         """The judge's standing alarms, with the labels of the alert that it posts; None when its word is old."""
-        answer = self._judge.verdict()
+        self._verdict = answer = self._judge.verdict()
+        return [self._alarm(line) for line in answer.signals if line.alarm] if self._is_fresh(answer) else None
+
+    def verdict(self) -> VerdictAnswer | None:
+        """The judge's last answer, as it was read for the last snapshots; None when it is old."""
+        return self._verdict if self._verdict is not None and self._is_fresh(self._verdict) else None
+
+    def _is_fresh(self, answer: VerdictAnswer) -> bool:
         oldest = max(FRESH_SECONDS, 3 * self._spec.judge.tick)
-        if answer.tick is None or self._clock() - answer.tick.timestamp() > oldest:
-            return None
-        return [self._alarm(line) for line in answer.signals if line.alarm]
+        return answer.tick is not None and self._clock() - answer.tick.timestamp() <= oldest
 
     def _alarm(self, line: SignalAnswer) -> Firing:
         cell = {"signal": line.signal, SEGMENT: line.segment}

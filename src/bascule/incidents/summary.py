@@ -53,7 +53,7 @@ def _head(spec: Spec, situation: Situation, end: float) -> str:
         ("Kind", situation.kind),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return f"# {spec.title}: situation {situation.id}, {situation.incidents[0].alert}\n\n| | |\n|---|---|\n{table}"
+    return f"# {spec.title}: situation {situation.id}, {situation.lead.alert}\n\n| | |\n|---|---|\n{table}"
 
 
 def _after(time: float | None, opened: float, who: str) -> str:

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-__all__ = ["answers", "listens", "wait_until"]
+__all__ = ["answers", "listens", "responds", "wait_until"]
 
 # Never through a proxy: these are processes of our own, on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -26,6 +26,21 @@ def answers(url: str, timeout: float = 1.0) -> Callable[[], bool]:
             return False
 
     return is_ready
+
+
+def responds(url: str, timeout: float = 3.0) -> Callable[[], bool]:
+    """A condition: the URL answers, whatever it says; a program that is busy starting is not hung."""
+
+    def is_alive() -> bool:
+        try:
+            with _opener.open(url, timeout=timeout):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except (urllib.error.URLError, http.client.HTTPException, OSError):
+            return False
+
+    return is_alive
 
 
 def listens(host: str, port: int, timeout: float = 1.0) -> Callable[[], bool]:

@@ -29,6 +29,7 @@ from typing import IO, Literal, Self
 
 from bascule.errors import ProcessFailed
 from bascule.processes import guardian, programs
+from bascule.processes.workers import Workers
 
 __all__ = ["ProcessState", "Program", "Supervisor", "backoff"]
 
@@ -39,6 +40,9 @@ GROUP_GRACE = 2.0  # seconds that workers get to follow their master
 PR_SET_PDEATHSIG = 1
 LOG_BYTES = 16 << 20  # a longer log is moved to <log>.1, in place of the one before
 LOG_LOOK_SECONDS = 30.0
+ASK_SECONDS = 1.0  # between two questions whether the children are alive
+LONGEST_SILENCE = 10.0  # that one unanswered question stands for: this process may have been suspended itself
+JOIN_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +54,8 @@ class Program:
     env: its variables; by default those of this process, with the private libraries if it comes from a private folder.
     log: the file its output is added to; by default it is thrown away.
     ready: asked until it says yes, for at most `ready_timeout` seconds; by default it is ready once it is started.
+    alive: asked now and then; when it says no for `hung_after` seconds the program is killed and started again. By
+        default nobody asks.
     """
 
     name: str
@@ -59,6 +65,8 @@ class Program:
     log: Path | None = None
     ready: Callable[[], bool] | None = None
     ready_timeout: float = 20.0
+    alive: Callable[[], bool] | None = None
+    hung_after: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,13 @@ class _Child:
     watched: bool = False  # restarted when it ends by itself
     crashes: int = 0
     restart_at: float | None = None
+    silent: float = 0.0  # seconds in which it did not answer, up to now
+    has_answered: bool = False  # since this start
+
+    @property
+    def is_hung(self) -> bool:
+        """Until its first answer it gets the time that a start may take as well."""
+        return self.silent >= self.program.hung_after + (0.0 if self.has_answered else self.program.ready_timeout)
 
 
 class Supervisor:
@@ -114,11 +129,13 @@ class Supervisor:
         self._ended = threading.Event()
         # A parent-death signal comes when the *thread* that started the child ends: one thread starts them all.
         self._spawner = ThreadPoolExecutor(1, thread_name_prefix="spawner")
-        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self.workers = Workers(self._ended)
         self._guardian = _Guardian()
 
     def __enter__(self) -> Self:
-        self._watcher.start()
+        self.workers.start("watching", self._watch)
+        self.workers.start("asking", self._ask)
+        self.workers.start("shortening logs", self._keep_logs_short)
         return self
 
     def __exit__(
@@ -132,8 +149,7 @@ class Supervisor:
         May be called from another thread while `start` waits: that start then fails.
         """
         self._ended.set()
-        if self._watcher.is_alive() and threading.current_thread() is not self._watcher:
-            self._watcher.join()
+        self.workers.join(JOIN_SECONDS)
         with self._lock:
             children = list(reversed(self._children.values()))
             self._children.clear()
@@ -155,7 +171,7 @@ class Supervisor:
         except BaseException:
             self._remove(program.name, child)
             raise
-        child.watched = True
+        child.watched = child.has_answered = True
 
     def stop(self, name: str) -> None:
         """SIGTERM, then SIGKILL after the grace time; returns when nothing of the program is left."""
@@ -221,19 +237,59 @@ class Supervisor:
     # ------------------------------------------------------------ watching
 
     def _watch(self) -> None:
-        logs_looked_at = self._clock()
         while not self._ended.wait(self._poll):
             self.look()
-            if self._clock() - logs_looked_at >= LOG_LOOK_SECONDS:
-                self.shorten_logs()
-                logs_looked_at = self._clock()
+
+    def _keep_logs_short(self) -> None:
+        while not self._ended.wait(LOG_LOOK_SECONDS):
+            self.shorten_logs()
 
     def shorten_logs(self) -> None:
         """Set aside the logs that have grown long; a program that repeats itself must not fill the disk."""
         with self._lock:
             logs = {child.program.log for child in self._children.values() if child.program.log}
         for log in logs:
-            _shorten(log)
+            try:
+                _shorten(log)
+            except OSError as error:
+                self._tell(f"{log} cannot be shortened: {error.strerror}")
+
+    def _ask(self) -> None:
+        before = self._clock()
+        while not self._ended.wait(ASK_SECONDS):
+            now = self._clock()
+            self.ask(min(now - before, LONGEST_SILENCE))
+            before = now
+
+    def ask(self, elapsed: float) -> None:
+        """Ask every child, side by side, whether it is alive; `elapsed`: seconds since the last time.
+
+        One that has been silent for too long is killed, so that it is seen as crashed and started again.
+        """
+        with self._lock:
+            asked = [c for c in self._children.values() if c.watched and c.restart_at is None and c.program.alive]
+        if not asked:
+            return
+        with ThreadPoolExecutor(len(asked), thread_name_prefix="ask") as pool:
+            for child, is_alive in zip(asked, pool.map(_is_alive, asked), strict=True):
+                child.silent = 0.0 if is_alive else child.silent + elapsed
+                child.has_answered |= is_alive
+        for child in asked:
+            if child.is_hung:
+                self._end_hung(child)
+
+    def _end_hung(self, child: _Child) -> None:
+        with self._lock:
+            if self._children.get(child.program.name) is child and child.process.poll() is None:
+                self._tell(f"{child.program.name} has not answered for {child.silent:.0f} s and is ended")
+                _signal(child.process.pid, signal.SIGKILL)
+
+    def _tell(self, what: str) -> None:
+        """Whoever is told may be unable to hear (a full disk, a closed terminal): the children are kept running."""
+        try:
+            self._report(what)
+        except OSError:
+            logger.warning(what)
 
     def look(self) -> None:
         """One look at every child: note those that crashed, start those whose pause is over."""
@@ -251,7 +307,7 @@ class Supervisor:
         child.crashes = 1 if now - child.started >= STEADY_SECONDS else child.crashes + 1
         pause = backoff(child.crashes)
         child.restart_at = now + pause
-        self._report(f"{child.program.name} {_ending(child.process.returncode)}; starting it again in {pause:g} s")
+        self._tell(f"{child.program.name} {_ending(child.process.returncode)}; starting it again in {pause:g} s")
 
     def _restart_if_due(self, child: _Child) -> None:
         if child.restart_at is None or self._clock() < child.restart_at:
@@ -259,15 +315,15 @@ class Supervisor:
         name = child.program.name
         try:
             fresh = self._spawn(child.program)
-        except ProcessFailed as error:
+        except (ProcessFailed, OSError) as error:
             child.crashes += 1
             child.restart_at = self._clock() + backoff(child.crashes)
-            self._report(f"{error.what}; trying again in {backoff(child.crashes):g} s")
+            self._tell(f"{error}; trying again in {backoff(child.crashes):g} s")
             return
         fresh.crashes, fresh.watched = child.crashes, True
         self._children[name] = fresh
         self.restarts[name] += 1
-        self._report(f"{name} was started again (restart {self.restarts[name]})")
+        self._tell(f"{name} was started again (restart {self.restarts[name]})")
 
     # ------------------------------------------------------------ stopping
 
@@ -329,6 +385,10 @@ class _Guardian:
             self.process.stdin.flush()
 
 
+def _is_alive(child: _Child) -> bool:
+    return child.program.alive is None or child.program.alive()
+
+
 def _state(child: _Child, restarts: int) -> ProcessState:
     if child.process.poll() is not None:
         return ProcessState(child.program.name, None, "restarting", child.since, restarts)
@@ -358,13 +418,22 @@ def _started(program: Program) -> subprocess.Popen[bytes]:
 def _opened(log: Path | None) -> IO[bytes]:
     if log is None:
         return open(os.devnull, "ab")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return log.open("ab")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError as error:  # a full disk keeps nothing from running
+        logger.warning("%s cannot be written: %s", log, error.strerror)
+        return open(os.devnull, "ab")
 
 
 def _shorten(log: Path) -> None:
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+    if not log.exists() or log.stat().st_size <= LOG_BYTES:
+        return
+    aside = log.with_name(f"{log.name}.1")
+    aside.unlink(missing_ok=True)  # it makes room for the next one
+    try:
+        shutil.copyfile(log, aside)
+    finally:  # also where there is no room: a log that fills the disk is worth less than the disk
         os.truncate(log, 0)  # its program goes on adding at the end, wherever that is
 
 

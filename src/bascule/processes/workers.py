@@ -26,6 +26,7 @@ class Workers:
     def start(self, name: str, work: Callable[[], None]) -> None:
         """Run `work` on a thread of its own until `stop` is set."""
         thread = threading.Thread(target=self._keep_running, args=(name, work), name=name, daemon=True)
+        self.deaths[name] += 0
         self._threads.append(thread)
         thread.start()
 
@@ -51,7 +52,8 @@ class Workers:
         return [f"{name} died {self.deaths[name]} times and was started again" for name in recent]
 
     def join(self, seconds: float) -> None:
-        """Wait for all work to end, `seconds` at most in total."""
+        """Wait for all work to end, `seconds` at most in total; a piece of it may ask for its own end."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))

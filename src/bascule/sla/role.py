@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -26,8 +26,8 @@ from bascule.spec import Spec
 _TIMEOUT = 120.0
 
 
-def create(spec: Spec, archive: Archive, outbox: Outbox, problems: Callable[[], list[str]] = list) -> FastAPI:
-    app = application(spec, "sla", CollectorRegistry(), ready=problems)
+def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers] = ()) -> FastAPI:
+    app = application(spec, "sla", CollectorRegistry(), work=work)
 
     @app.get("/api/reports")
     def reports() -> list[ReportAnswer]:
@@ -69,7 +69,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     )
     workers.start("reports", lambda: scheduler.run(stop))
     try:
-        serve(stop, create(spec, archive, outbox, workers.problems), spec, "sla")
+        serve(stop, create(spec, archive, outbox, (workers, courier.workers)), spec, "sla")
     finally:
         stop.set()
         workers.join(5)

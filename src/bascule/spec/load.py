@@ -40,8 +40,13 @@ def starter_text() -> str:
 def load(path: Path | str) -> Spec:
     """The spec in a file, or the built-in one for `supersmartmatch`. Raises SpecError with every problem."""
     if str(path) == BUILT_IN:
-        return parse(built_in_text(), f"{BUILT_IN}.yaml (built in)")
-    return parse(_text(path), path)
+        return _sourced(parse(built_in_text(), f"{BUILT_IN}.yaml (built in)"), BUILT_IN)
+    return _sourced(parse(_text(path), path), str(Path(path).absolute()))
+
+
+def _sourced(spec: Spec, source: str) -> Spec:
+    vars(spec)["source"] = source
+    return spec
 
 
 def _text(path: Path | str) -> str:

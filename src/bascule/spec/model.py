@@ -24,6 +24,7 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -549,6 +550,7 @@ class Stack(Part):
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
+    hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
 
     def url(self, part: str) -> str:
@@ -588,6 +590,17 @@ class Spec(Part):
     @property
     def title(self) -> str:
         return self.metadata.title or self.metadata.name
+
+    @cached_property
+    def source(self) -> str:
+        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is no
+        part of what specs are compared by."""
+        return "SPEC"
+
+    @property
+    def rollback_command(self) -> str:
+        """What a person types, in any folder, to send all traffic to the baseline."""
+        return f"bascule rollback --spec {shlex.quote(self.source)} --who NAME"
 
     @cached_property
     def signal_roles(self) -> dict[str, Role]:

@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -99,6 +100,18 @@ class Amount:
         """Whether it can be compared with values of this unit."""
         return self.dimension in (None, unit.dimension)
 
+    def __str__(self) -> str:
+        """As it reads back to the same."""
+        number = Decimal(repr(self.value))
+        match self.dimension:
+            case Dimension.TIME:
+                return f"{number:f}s"
+            case Dimension.SHARE:
+                return f"{(number * 100).normalize():f}pt"
+            case Dimension.BYTES:
+                return f"{number:f}B"
+        return f"{number:f}"
+
 
 def parse_quantity(text: Any) -> float:
     """A ratio (`25%`, `13pt`), a time (`100ms`), bytes (`64MiB`) or a bare number, in base units."""
@@ -136,7 +149,7 @@ class Gain:
         return self if self.relative else Gain(self.written.within(unit))
 
     def __str__(self) -> str:
-        return f"{self.amount * 100:g}%" if self.relative else f"{self.amount:g}"
+        return f"{(Decimal(repr(self.amount)) * 100).normalize():f}%" if self.relative else str(self.written)
 
 
 @dataclass(frozen=True)
@@ -211,7 +224,9 @@ Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(for
 Share = Annotated[float, BeforeValidator(parse_share)]
 Quantity = Annotated[float, BeforeValidator(parse_quantity)]
 AmountField = Annotated[
-    Amount, BeforeValidator(Amount.parse), PlainSerializer(lambda amount: amount.value, return_type=float)
+    Amount,
+    BeforeValidator(Amount.parse),
+    PlainSerializer(lambda amount: str(amount) if amount.dimension else amount.value),
 ]
 Rate = Annotated[float, BeforeValidator(parse_rate), PlainSerializer(format_rate, return_type=str)]
 GainField = Annotated[Gain, BeforeValidator(Gain.parse), PlainSerializer(str, return_type=str)]

@@ -9,14 +9,18 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from bascule import times
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
+from bascule.conventions import SWITCH_ARRIVED
 from bascule.discover import compare
 from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
+from bascule.generate.alerting.watcher import lacks_watcher
 from bascule.processes import ports, programs
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
@@ -29,6 +33,7 @@ __all__ = ["DoctorCheck", "doctor", "told"]
 OLDEST_PYTHON = (3, 11)
 TESTED = {"prometheus": (2, 42), "prometheus-alertmanager": (0, 25)}  # older ones may lack a flag or a function
 NEEDED_BYTES = 1 << 30
+SWITCH_SECONDS = 150.0  # in which the switch, repeated each minute, has come again
 BINARIES = {
     "prometheus": "prometheus",
     "alertmanager": "prometheus-alertmanager",
@@ -73,6 +78,7 @@ def doctor(spec: Spec) -> list[DoctorCheck]:
         *_ports(spec),
         *_prometheus(spec),
         *_delivery(spec),
+        *_watcher(spec),
         _disk(Layout(spec.stack.state).state),
         _clock(),
     ]
@@ -193,6 +199,29 @@ def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
         yield DoctorCheck(
             "alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it anew"
         )
+
+
+def _watcher(spec: Spec) -> Iterator[DoctorCheck]:
+    """Whether somebody off this machine counts the dead man's switch, and when it last came through Alertmanager."""
+    if why := lacks_watcher(spec):
+        yield DoctorCheck("dead man's switch", "optional", why)
+    running = state.holder(Layout(spec.stack.state).state)
+    if running is None:
+        return
+    try:
+        arrived = Prometheus(spec.stack.url("prometheus")).scalar(f"max({SWITCH_ARRIVED.name})")
+    except BasculeError as error:
+        yield DoctorCheck("dead man's switch", "missing", error.what, error.mend)
+        return
+    came = arrived if isinstance(arrived, float) else 0.0
+    has_come = came > 0
+    age = time.time() - (came if has_come else times.parse(running.since).timestamp())
+    found = f"last came through Alertmanager {times.lasting(age)} ago" if has_come else "has not come yet"
+    if age <= SWITCH_SECONDS:
+        yield DoctorCheck("dead man's switch", "ok", found)
+        return
+    mend = "it comes each minute: look at Prometheus' /alerts, Alertmanager's log and the log of the incidents role"
+    yield DoctorCheck("dead man's switch", "missing", found, mend)
 
 
 def _disk(folder: Path) -> DoctorCheck:

@@ -16,11 +16,13 @@ from bascule.api.models.others import ProcessAnswer
 from bascule.api.server import application, serve
 from bascule.conventions import ROLE_RESTARTS
 from bascule.processes.supervisor import ProcessState, Supervisor
+from bascule.processes.workers import Workers
 from bascule.spec import Spec
 
 __all__ = ["RestartsCollector", "create", "metrics_served", "rows"]
 
 ROLE = "supervisor"
+JOIN_SECONDS = 10.0
 
 
 class RestartsCollector(Collector):
@@ -42,7 +44,7 @@ def create(spec: Spec, supervisor: Supervisor) -> FastAPI:
 
     registry = CollectorRegistry()
     registry.register(RestartsCollector(supervisor))
-    app = application(spec, ROLE, registry, ready=problems)
+    app = application(spec, ROLE, registry, ready=problems, work=(supervisor.workers,))
 
     @app.get("/api/status")
     def status() -> list[ProcessAnswer]:
@@ -71,10 +73,10 @@ def _row(spec: Spec, process: ProcessState) -> ProcessAnswer:
 def metrics_served(spec: Spec, supervisor: Supervisor) -> Iterator[None]:
     """Serve the launcher's metrics, readiness and status at `stack.ports.supervisor`."""
     ended = threading.Event()
-    serving = threading.Thread(target=serve, args=(ended, create(spec, supervisor), spec, ROLE), name="supervisor-http")
-    serving.start()
+    workers = Workers(ended)
+    workers.start("serving", lambda: serve(ended, create(spec, supervisor), spec, ROLE))
     try:
         yield
     finally:
         ended.set()
-        serving.join()
+        workers.join(JOIN_SECONDS)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bascule.errors import UsageError
 from bascule.processes import programs
-from bascule.processes.ready import answers
+from bascule.processes.ready import answers, responds
 from bascule.processes.supervisor import Program
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
@@ -43,7 +44,8 @@ def plan(spec: Spec, spec_path: Path | str) -> list[list[Program]]:
         receivers.insert(0, _alertmanager(spec, layout))
     store = [] if "prometheus" in external else [_prometheus(spec, layout)]
     readers = [_role(spec, spec_path, role, layout) for role in spec.roles if role != "incidents"]
-    return [stage for stage in (receivers, store, readers) if stage]
+    patience = spec.stack.hung_after
+    return [[replace(each, hung_after=patience) for each in stage] for stage in (receivers, store, readers) if stage]
 
 
 def exporters(spec: Spec) -> list[str]:
@@ -155,13 +157,19 @@ def _blackbox_exporter(spec: Spec, layout: Layout) -> Program:
 
 def _role(spec: Spec, spec_path: Path | str, role: str, layout: Layout) -> Program:
     argv = [sys.executable, "-m", "bascule", "serve", str(spec_path), "--role", role]
-    ready = answers(f"{spec.stack.url(role)}/health")
-    return Program(role, argv, log=layout.log(role), ready=ready, ready_timeout=ROLE_READY_SECONDS)
+    program = Program(role, argv, log=layout.log(role), ready_timeout=ROLE_READY_SECONDS)
+    return _asked(program, f"{spec.stack.url(role)}/health")
 
 
 def _program(name: str, binary: str, flags: Mapping[str, object], layout: Layout, ready_url: str | None) -> Program:
     argv = [str(programs.find(binary)), *(f"--{flag}={value}" for flag, value in flags.items())]
-    return Program(name, argv, log=layout.log(name), ready=answers(ready_url) if ready_url else None)
+    program = Program(name, argv, log=layout.log(name))
+    return _asked(program, ready_url) if ready_url else program
+
+
+def _asked(program: Program, url: str) -> Program:
+    """Ready once the URL says so, and hung when it no longer answers at all."""
+    return replace(program, ready=answers(url), alive=responds(url))
 
 
 def _address(spec: Spec, part: str) -> str:

@@ -19,6 +19,7 @@ from bascule.errors import PortBusy, ProcessFailed, StoreError, UsageError
 from bascule.processes import ports
 from bascule.processes.ready import answers, wait_until
 from bascule.processes.supervisor import Program, Supervisor
+from bascule.processes.workers import Workers
 from bascule.spec import Spec
 from bascule.stack import state
 from bascule.stack.metrics import metrics_served, rows
@@ -29,6 +30,7 @@ __all__ = ["console_address", "down", "status", "up"]
 Report = Callable[[str], None]
 LOOK_SECONDS = 0.5
 DOWN_SECONDS = 40.0
+JOIN_SECONDS = 10.0
 
 
 def up(
@@ -148,13 +150,13 @@ def _status_kept(spec: Spec, layout: Layout, supervisor: Supervisor, report: Rep
                 report(problem)
             last = last if problem else present
 
-    thread = threading.Thread(target=keep, name="status")
-    thread.start()
+    workers = Workers(ended)
+    workers.start("status", keep)
     try:
         yield
     finally:
         ended.set()
-        thread.join()
+        workers.join(JOIN_SECONDS)
 
 
 def _problem_of_writing(folder: Path, rows: list[dict[str, Any]]) -> str:

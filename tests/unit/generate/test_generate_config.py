@@ -17,7 +17,9 @@ from bascule.generate.alerting.alertmanager_config import (
     alertmanager_config,
     told_at_once,
     told_by_escalation,
+    told_without_journal,
 )
+from bascule.generate.alerting.watcher import lacks_watcher
 from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
 from bascule.instrument import load_config
 from bascule.spec import Spec, load, parse
@@ -128,7 +130,7 @@ def test_a_users_own_targets_and_a_distributed_engine_are_taken_in() -> None:
 def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
     """No grouping and no wait to the journal; the routes of people come after."""
     config = alertmanager_config(spec)
-    machine = config["route"]["routes"][1]
+    machine = config["route"]["routes"][2]
     assert machine["receiver"] == MACHINE
     assert machine["group_by"] == ["..."]
     assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "1s", True)
@@ -143,12 +145,30 @@ def test_the_journal_is_told_with_a_credential_of_alertmanagers_own(spec: Spec) 
     assert file == "../secrets/alertmanager-webhook-token"
 
 
-def test_the_dead_mans_switch_goes_to_whoever_counts_its_beats_and_never_to_the_journal(spec: Spec) -> None:
-    """It always fires: as an incident it would stand open for ever."""
-    first = alertmanager_config(spec)["route"]["routes"][0]
-    assert first["matchers"] == ['alertname="DeadMansSwitch"']
-    assert first["receiver"] == SWITCH
-    assert "continue" not in first
+def test_the_dead_mans_switch_goes_to_whoever_counts_its_beats_and_to_the_journal_and_no_further(spec: Spec) -> None:
+    """The journal notes when it came; people's routes never see it."""
+    to_journal, to_counter = alertmanager_config(spec)["route"]["routes"][:2]
+    assert to_journal["matchers"] == to_counter["matchers"] == ['alertname="DeadMansSwitch"']
+    assert (to_journal["receiver"], to_counter["receiver"]) == (MACHINE, SWITCH)
+    assert to_journal["continue"]
+    assert "continue" not in to_counter
+
+
+def test_a_switch_that_ends_with_the_machine_is_told() -> None:
+    """Whoever counts its beats must be elsewhere, and must be somebody that Alertmanager can tell."""
+    declared = MINIMAL + "notify: {receivers: {dead-mans-switch: {webhook: {url: 'http://HOST/'}}}}\n"
+    assert "declare notify.receivers.dead-mans-switch" in lacks_watcher(parse(MINIMAL))
+    assert "is on this machine" in lacks_watcher(parse(declared.replace("HOST", "127.0.0.1:8080")))
+    assert lacks_watcher(parse(declared.replace("HOST", "beats.example.com"))) == ""
+
+
+def test_while_the_journal_is_down_alertmanager_tells_the_first_step_it_can_reach_and_no_later_one() -> None:
+    """Nobody who is called after an hour is called at once because a part of the monitoring is down."""
+    chat = "chat: {apprise: {url_file: /etc/bascule/chat}}"
+    steps = "escalation: {technical: [{after: 0m, to: chat}, {after: 5m, to: lead}, {after: 1h, to: boss}]}"
+    people = f"receivers: {{{chat}, lead: {{webhook: {{url: 'http://a/'}}}}, boss: {{webhook: {{url: 'http://b/'}}}}}}"
+    spec = parse(f"{MINIMAL}\nnotify: {{{people}, {steps}}}\n")
+    assert told_without_journal(spec) == ["lead"]
 
 
 PEOPLE = """

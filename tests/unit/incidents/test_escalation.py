@@ -6,12 +6,14 @@ import threading
 
 import pytest
 
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.delivery import Delivery, Result
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.escalator import Escalator
-from bascule.incidents.model import Notification
+from bascule.incidents.guidance import Guidance
+from bascule.incidents.model import Notification, PhaseStep
 from bascule.incidents.store import Store
-from bascule.spec import load
+from bascule.spec import built_in_text, load
 from bascule.spec.model import EscalationStep, Notify
 from bascule.spec.receivers import Receiver, Webhook
 
@@ -275,6 +277,34 @@ def test_a_new_beginning_is_told_at_once_to_everyone_who_was_told_of_the_end(hou
     assert sorted(again) == [(20, "first"), (20, "second")]
     house.until(51)
     assert (50, "third") in house.steps()
+
+
+def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fault(house, tmp_path):
+    """The monitoring's own trouble says neither; nor does anything say how to go back when nothing went forward."""
+    file = tmp_path / "my spec.yaml"
+    file.write_text(built_in_text())
+    verdict = VerdictAnswer(verdict="roll_back", since=HOUR, reasons=["V2 fails.", "It is slow.", "It is late."])
+    guidance = Guidance(load(file), house.store, lambda: verdict)
+    house.escalator = Escalator(house.spec, house.store, house, lambda: house.now, guidance.lines)
+    told = "verdict: roll back, since 01:00:00 UTC: V2 fails. It is slow. and 1 more"
+    house.fire("early")
+    house.tick()
+    assert house.texts[0].splitlines()[0] == told
+    assert "roll back: " not in house.texts[0]
+    step = PhaseStep(house.now, 1, 0.1, "ada", "")
+    house.store.finish_move(house.store.intend(step), step)
+    house.fire("later", alertname="ServiceDown", job="redis")
+    house.fire("own", alertname="RoleDown", job="bascule-judge")
+    house.tick()
+    command = f"roll back: bascule rollback --spec '{file}' --who NAME"
+    alerts = (subject.rpartition(": ")[2] for subject in house.subjects)
+    by_alert = dict(zip(alerts, map(str.splitlines, house.texts), strict=True))
+    assert by_alert["ServiceDown"][:2] == [told, command]
+    assert not {told, command} & set(by_alert["RoleDown"])
+
+
+def test_a_judge_that_gives_no_answer_is_no_verdict(house):
+    assert "no data" in Guidance(house.spec, house.store, lambda: None).lines()[0]
 
 
 def test_a_notice_for_a_receiver_no_longer_in_the_spec_is_written_down_as_failed(house):

@@ -12,8 +12,18 @@ from bascule.errors import UsageError
 from bascule.lab.parts import LabParts
 from bascule.lab.plan import PARTNERS
 from bascule.lab.site import front_url, lab_spec, write_spec
-from bascule.spec import BUILT_IN, load
+from bascule.spec import BUILT_IN, load, parse
 from bascule.spec.model import Ports
+
+MINIMAL = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {name: shop}
+versions: {label: version, baseline: v1, candidate: v2}
+services: {shop: {targets: ["127.0.0.1:8001"]}}
+signals: SIGNALS
+phases: [{share: 10%, hold: 1h}]
+"""
 
 
 @pytest.fixture
@@ -32,6 +42,14 @@ def test_the_built_in_spec_round_trips(base, tmp_path):
 
 def test_the_labs_spec_round_trips(spec, tmp_path):
     assert load(write_spec(spec, tmp_path / "deep" / "spec.yaml")) == spec
+
+
+def test_an_amount_of_another_unit_than_the_signals_round_trips(tmp_path):
+    """50ms is 50 of a signal in milliseconds, and stays it."""
+    took = "{kind: histogram, metric: took, unit: milliseconds, targets: {p95: 50ms}}"
+    gain = "{kind: ratio, good: ok_total, total: all_total, better: higher, target_gain: 13pt, alert_below_gain: 13%}"
+    spec = parse(MINIMAL.replace("SIGNALS", f"{{took: {took}, success: {gain}}}"))
+    assert load(write_spec(spec, tmp_path / "spec.yaml")) == spec
 
 
 def test_every_port_is_unprivileged_and_its_own(spec):

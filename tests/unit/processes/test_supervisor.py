@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,76 @@ def test_the_watcher_restarts_without_being_asked(eventually):
         os.kill(first, signal.SIGKILL)
         eventually(lambda: supervisor.restarts["fragile"] == 1)
         assert supervisor.pid("fragile") != first
+
+
+def test_a_program_that_hangs_is_ended_and_started_again(tmp_path, eventually):
+    """A process that is stopped lives, and does nothing: only asking it tells."""
+    told, log = [], tmp_path / "log"
+    beats = "import time\nwhile True: print('beat', flush=True); time.sleep(0.05)"
+
+    def is_beating() -> bool:
+        before = log.stat().st_size
+        time.sleep(0.3)
+        return log.stat().st_size > before
+
+    with Supervisor(told.append, poll=0.01) as supervisor:
+        supervisor.start(python("worker", beats, log, alive=is_beating, hung_after=1.0))
+        first = supervisor.pid("worker")
+        os.kill(first, signal.SIGSTOP)
+        eventually(lambda: supervisor.restarts["worker"] == 1, 30)
+        assert supervisor.pid("worker") != first
+    assert "worker has not answered for" in told[0]
+
+
+def test_a_program_that_is_slow_to_start_again_is_not_taken_for_hung():
+    """Until its first answer it gets the time that a start may take, and then as much as any other."""
+    clock = Clock()
+    supervisor = Supervisor(lambda _: None, clock=clock)
+    answers = iter([True])
+    program = python("slow", SLEEP, alive=lambda: next(answers, False), ready_timeout=60.0, hung_after=30.0)
+    supervisor.start(program)
+    first = supervisor.pid("slow")
+    for seconds in (1.0, 10.0, 10.0, 10.0):
+        supervisor.ask(seconds)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    supervisor.look()
+    clock.now += 1
+    supervisor.look()
+    second = supervisor.pid("slow")
+    for _ in range(8):
+        supervisor.ask(10.0)
+    assert second != first
+    assert is_alive(second)
+    supervisor.ask(10.0)
+    os.waitid(os.P_PID, second, os.WEXITED | os.WNOWAIT)
+    supervisor.close()
+
+
+def test_nothing_that_goes_wrong_while_watching_ends_the_watching(tmp_path, eventually, monkeypatch):
+    """Neither a log that cannot be set aside, nor a report that cannot be written, nor an error nobody thought of."""
+
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bascule.processes.supervisor.LOG_BYTES", 10)
+    monkeypatch.setattr("bascule.processes.supervisor.LOG_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("bascule.processes.supervisor.shutil.copyfile", no_space)
+    log = tmp_path / "log"
+    with Supervisor(no_space, poll=0.01) as supervisor:
+        supervisor.start(python("loud", f"print('x' * 100, flush=True); {SLEEP}", log))
+        eventually(lambda: log.exists() and log.stat().st_size == 0)
+        look, failures = supervisor.look, iter([ValueError("unheard of")])
+
+        def failing_once():
+            for failure in failures:
+                raise failure
+            look()
+
+        monkeypatch.setattr(supervisor, "look", failing_once)
+        eventually(lambda: supervisor.workers.deaths["watching"] == 1)
+        assert supervisor.workers.problems() == ["watching died 1 times and was started again"]
+        os.kill(supervisor.pid("loud"), signal.SIGKILL)
+        eventually(lambda: supervisor.restarts["loud"] == 1)
 
 
 def test_the_workers_of_a_crashed_program_are_killed_before_it_is_restarted(tmp_path, eventually):

@@ -115,7 +115,7 @@ def test_every_expression_is_promql() -> None:
 )
 @pytest.mark.parametrize("milliseconds", [35, 100, 250, 1500])
 def test_a_limit_is_asked_for_in_the_unit_of_the_buckets(unit: str, scale: float, milliseconds: int) -> None:
-    text = SPEC.replace("took_seconds}", f"took_seconds, unit: {unit}}}")
+    text = SPEC.replace("took_seconds}", f"took, unit: {unit}}}")
     sla = f"response_time: {{objective: '95% < {milliseconds}ms', window: 1d}}"
     found = slo.resolve(parse(text.replace("SLA", sla)), "response_time")
     assert isinstance(found, EventSlo)

@@ -38,7 +38,7 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
             "route": {
                 "receiver": MACHINE,
                 **_AT_ONCE,
-                "routes": [_switch_route(spec), _MACHINE_ROUTE, *_people_routes(spec)],
+                "routes": [*_switch_routes(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
             "inhibit_rules": [_repeats(spec)],
             "receivers": [_machine(spec), *_receivers(spec)],
@@ -69,15 +69,16 @@ def _machine(spec: Spec) -> dict[str, Any]:
     return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True, "http_config": credential}]}
 
 
-def _switch_route(spec: Spec) -> dict[str, Any]:
-    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), never to the journal."""
-    return {
-        "receiver": SWITCH,
+def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
+    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), and to the journal, which
+    notes when it last came and tells nobody."""
+    beats = {
         "matchers": [f'alertname="{spec.alert_prefix}{Alert.DEAD_MANS_SWITCH}"'],
         "group_wait": "0s",
         "group_interval": "1m",
         "repeat_interval": "1m",
     }
+    return [{"receiver": MACHINE, **beats, "continue": True}, {"receiver": SWITCH, **beats}]
 
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
@@ -100,16 +101,25 @@ def told_at_once(spec: Spec) -> list[str]:
     return [name for name in spec.notify.outside_steps if name not in by_journal]
 
 
+def told_without_journal(spec: Spec) -> list[str]:
+    """Whom Alertmanager tells itself while the journal is down: of each kind the first step that it can reach."""
+    firsts = (
+        next((step.to for step in steps if is_reachable(spec, step.to)), None)
+        for steps in spec.notify.escalation.values()
+    )
+    return list(dict.fromkeys(name for name in firsts if name is not None))
+
+
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
     pages = f'severity=~"{"|".join(severity for severity in Severity if severity.pages)}"'
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
     return [
         *(_people_route(spec, name, pages) for name in told_at_once(spec)),
-        *(_people_route(spec, name, watchers) for name in told_by_escalation(spec) if _is_reachable(spec, name)),
+        *(_people_route(spec, name, watchers) for name in told_without_journal(spec)),
     ]
 
 
-def _is_reachable(spec: Spec, name: str) -> bool:
+def is_reachable(spec: Spec, name: str) -> bool:
     """Whether Alertmanager has a channel to the receiver: it knows nothing of Apprise."""
     return len(_receiver(name, spec.notify.receivers[name])) > 1
 

@@ -37,7 +37,7 @@ class Route:
 
 
 def routes(spec: Spec) -> list[Route]:
-    """Every route that Alertmanager sends by, the machine's first."""
+    """Every route that Alertmanager sends everything by, the machine's first."""
     alerts = list(worst_cases(spec))
     people = [_route(name, PEOPLE_WAIT_SECONDS, PAGES, alerts) for name in told_at_once(spec)]
     return [_route(MACHINE, 0.0, (*PAGES, Severity.GATE), alerts), *people]

@@ -130,6 +130,7 @@ SCENES: Mapping[str, Callable[[Spec], Mapping[str, str]]] = {
     "awful for everybody": lambda spec: everywhere(awful(spec)).series(),
     "share off the plan": lambda spec: off_the_plan(spec).series(),
     "share off a new plan": lambda spec: off_a_new_plan(spec).series(),
+    "a night without traffic": lambda spec: replace(healthy(spec), requests_per_second=0.0).series(),
     "services down": lambda spec: all_down(spec).series(),
     "all traffic on the old version": lambda spec: replace(healthy(spec), share=0.0).series(),
 }

@@ -168,7 +168,7 @@ class BeatsReceiver:
     port: int = 0  # the one that is served, once it is
     connections: set[Connection] = field(default_factory=set)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # to unpack and commit
-    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "beats"))
+    worker: ThreadPoolExecutor | None = None  # while it serves
 
     @property
     def held(self) -> int:
@@ -185,7 +185,7 @@ class BeatsReceiver:
         asyncio.run(self._run(stop, ready or threading.Event()))
 
     async def _run(self, stop: threading.Event, ready: threading.Event) -> None:
-        with self.worker:
+        with ThreadPoolExecutor(1, "beats") as self.worker:
             await self._listen(stop, ready)
 
     async def _listen(self, stop: threading.Event, ready: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +32,7 @@ from bascule.logs.storing.forget import forget_user
 from bascule.logs.storing.places import pseudonyms_of, root_of
 from bascule.logs.storing.segments import identities
 from bascule.logs.storing.store import LogStore, open_store
+from bascule.processes.workers import Workers
 from bascule.spec import Spec
 from bascule.spec.log_patterns import log_index
 
@@ -57,18 +58,26 @@ def _run(spec: Spec, store: LogStore, stop: threading.Event) -> None:
     sender = Sender.load(SearchClient(settings, log_index(spec)), store.root) if settings else None
     consumers = Consumers.load(store.root / "consumers.parquet")
     upkeep = Upkeep(pipeline, store, spec.logs.retention, consumers, sender)
-    work = [pipeline.run, upkeep.run, *(receiver.run for receiver in receivers(spec, pipeline, store))]
-    work += [given.run for given in standard_input(spec, pipeline, store)]
-    work += [sender.run] if sender else []
-    threads = [threading.Thread(target=run, args=(stop,), name="logs") for run in work]
-    for thread in threads:
-        thread.start()
+    workers = Workers(stop)
+    workers.start("reading", partial(pipeline.run, stop))
+    workers.start("upkeep", partial(upkeep.run, stop))
+    for receiver in receivers(spec, pipeline, store):
+        workers.start(f"beats {receiver.address}", partial(receiver.run, stop))
+    for given in standard_input(spec, pipeline, store):
+        workers.start("standard input", partial(_to_the_end, given, stop))
+    if sender:
+        workers.start("sending", partial(sender.run, stop))
     try:
-        serve(stop, pages(spec, pipeline, upkeep), spec, "logs")
+        serve(stop, pages(spec, pipeline, upkeep, (workers,)), spec, "logs")
     finally:
         stop.set()
-        for thread in threads:
-            thread.join(timeout=30)
+        workers.join(30)
+
+
+def _to_the_end(given: StandardInput, stop: threading.Event) -> None:
+    """Standard input may end before the role does; it does not begin again."""
+    given.run(stop)
+    stop.wait()
 
 
 def build(spec: Spec, store: LogStore) -> Pipeline:
@@ -201,11 +210,11 @@ def _gauge(metric: conventions.Metric) -> GaugeMetricFamily:
     return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
 
 
-def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep) -> FastAPI:
+def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep, work: Sequence[Workers] = ()) -> FastAPI:
     registry = CollectorRegistry()
     registry.register(pipeline)
     registry.register(upkeep)
-    app = application(spec, "logs", registry)
+    app = application(spec, "logs", registry, work=work)
     reader = query.LogReader(root_of(spec))
 
     @app.get("/api/stats", response_model=LogStats)

@@ -1,0 +1,51 @@
+"""What a message about a fault says before everything else: the verdict with its reasons, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bascule import times
+from bascule.api.models.verdict import VerdictAnswer
+from bascule.conventions import Verdict
+from bascule.errors import StoreError
+from bascule.incidents.store import Store
+from bascule.spec import Spec
+
+_REASONS = 2  # of a verdict, in one message
+_TITLES = {
+    Verdict.ROLL_BACK: "roll back",
+    Verdict.NO_DATA: "no data",
+    Verdict.HOLD: "hold",
+    Verdict.PROMOTE: "promote",
+}
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """`verdict`: the judge's fresh answer, None while it has none."""
+
+    spec: Spec
+    store: Store
+    verdict: Callable[[], VerdictAnswer | None]
+
+    def lines(self) -> list[str]:
+        return [self._verdict(), *self._way_back()]
+
+    def _verdict(self) -> str:
+        answer = self.verdict()
+        if answer is None:
+            return "verdict: no data: the judge gives no fresh answer"
+        since = f", since {times.clock(answer.since.timestamp())}" if answer.since is not None else ""
+        reasons = answer.reasons[:_REASONS]
+        left = len(answer.reasons) - len(reasons)
+        more = [f"and {left} more"] if left else []
+        return f"verdict: {_TITLES[Verdict(answer.verdict)]}{since}: {' '.join([*reasons, *more])}"
+
+    def _way_back(self) -> list[str]:
+        """Nothing, where all traffic is on the baseline already."""
+        try:
+            is_back = self.store.phase().share == 0
+        except StoreError:
+            is_back = False
+        return [] if is_back else [f"roll back: {self.spec.rollback_command}"]
