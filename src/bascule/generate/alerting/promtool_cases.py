@@ -169,13 +169,17 @@ def _test(alert: str, prefix: str, case: AlertCase, scene: Mapping[str, str]) ->
 
 
 def _fits(test: Test, batch: list[Test]) -> bool:
-    """A test that is about nothing being there stays alone."""
+    """A test that is about nothing being there stays alone; one's series must not be read by another's alert."""
     if not test.series:
         return False
     return all(
-        test.interval == other.interval and (test.series == other.series or not set(test.series) & set(other.series))
+        test.interval == other.interval and (test.series == other.series or not _metrics(test) & _metrics(other))
         for other in batch
     )
+
+
+def _metrics(test: Test) -> set[str]:
+    return {series.partition("{")[0] for series in test.series}
 
 
 def _together(batch: list[Test]) -> Test:
