@@ -271,6 +271,11 @@ LOG_TRY_TIME = _role(
     "logs", "bascule_log_try_time_seconds", "histogram", "Time that each try of a balancer took.",
     (VERSION, ENDPOINT, "source"), "seconds", LATENCY_BUCKETS_SECONDS,
 )
+LOG_LEFT = _role(
+    "logs", "bascule_log_left_total", "counter",
+    "Requests whose clients left before `patience` (status 499): in no other counter of requests.",
+    (VERSION, ENDPOINT, "source"), "requests",
+)
 LOG_INTERNAL = _role(
     "logs", "bascule_log_internal_total", "counter",
     "Requests of internal callers (scrapes, probes, other services), which are not in the traffic.",

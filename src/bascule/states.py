@@ -20,6 +20,7 @@ class Cause(StrEnum):
     """Why there is no data, the most telling first: of several causes at once, the first is the one that is said."""
 
     SERVER_AWAY = "server away"
+    NOT_STORED = "not stored"
     CLOCK = "clock"
     OTHER_STEP = "other phase"
     SCRAPE_FAILING = "scrape failing"
@@ -58,6 +59,11 @@ MEANINGS: dict[Cause, Meaning] = {
     Cause.SERVER_AWAY: Meaning(
         "A server that is asked (Prometheus, the judge, the journal) does not answer, or not in time.",
         "Start it, or correct its address under stack.external; `bascule status` shows what runs.",
+        pages=True,
+    ),
+    Cause.NOT_STORED: Meaning(
+        "Prometheus answers, and stores no new sample of any target.",
+        "Check its disk (is it full?) and its log.",
         pages=True,
     ),
     Cause.CLOCK: Meaning(

@@ -21,6 +21,8 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from bascule import incidents
+from bascule.api import IncidentsClient
 from bascule.cli import output
 from bascule.cli.commands import app
 from bascule.conventions import State, Verdict
@@ -391,6 +393,47 @@ def test_the_role_serves_until_it_is_told_to_stop(start_prometheus, start_alertm
         thread.join(15)
     assert not thread.is_alive()
     assert compare(spec, Prometheus(prometheus.url))["verdict"] == Verdict.NO_DATA
+
+
+def test_a_gate_asked_right_after_a_change_of_phase_is_about_the_new_one_or_no_data(
+    start_prometheus, start_alertmanager, metrics_page, tmp_path, eventually
+):
+    """Scrapes of a second: the judge learns of the step later than who asks. The journal says which one is present."""
+    spec, chosen = house.shop_spec(), {name: ports.free() for name in ("judge", "incidents")}
+    stack = spec.stack.model_copy(
+        update={"ports": spec.stack.ports.model_copy(update=chosen), "state": tmp_path / "state"}
+    )
+    pages = {name: metrics_page("") for name in ("shop-v1", "shop-v2")}
+    scrape = {name: [page.target] for name, page in pages.items()}
+    prometheus = start_prometheus(scrape=scrape | {"bascule-incidents": [f"127.0.0.1:{chosen['incidents']}"]})
+    external = {"prometheus": prometheus.url, "alertmanager": start_alertmanager().url}
+    spec = spec.model_copy(update={"stack": stack.model_copy(update={"external": external})})
+    shops = [house.Shop(version, seed, dict(TRAFFIC)) for seed, version in enumerate(("v1", "v2"))]
+    stop = threading.Event()
+    roles = [threading.Thread(target=work, args=(spec, stop)) for work in (incidents.run, run)]
+    journal = IncidentsClient(spec)
+    with house.Running(shops, lambda shop, text: setattr(pages[f"shop-{shop.version}"], "text", text)):
+        for role in roles:
+            role.start()
+        try:
+            eventually(lambda: gate(spec)["cause"] is None, 30)
+            answers: list[dict[str, object]] = []
+            for number in (1, 0, 1):
+                journal.set_phase(number, "ada", "test")
+                told = gate(spec)
+                assert (told["verdict"], told["cause"]) == ("no_data", "other phase"), told["reasons"]
+                answers.clear()
+                eventually(
+                    lambda answers=answers: answers.append(gate(spec)) or answers[-1]["verdict"] != "no_data", 30
+                )
+                assert answers[-1]["phase"]["number"] == number
+        finally:
+            stop.set()
+            for role in roles:
+                role.join(15)
+    answer = gate(spec)
+    assert (answer["verdict"], answer["cause"]) == ("no_data", "server away")
+    assert "The plan's present step is not known" in answer["reasons"][0]
 
 
 def _status(url: str) -> int:

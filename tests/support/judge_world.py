@@ -86,6 +86,8 @@ class PretendPrometheus:
         return [Sample({}, float(plan.number), self.now)] if "bascule_phase" in expression else []
 
     def scalar(self, expression: str, at: float | None = None) -> object:
+        if expression == "max(timestamp(up))":
+            return max(points[-1][0] for key, points in self.samples.items() if dict(key)["__name__"] == "up")
         return self.now if expression == "time()" else NO_DATA
 
     def label_values(self, label: str, selector: str | None = None) -> list[str]:

@@ -35,6 +35,7 @@ def two_shops(house, world):
             self.rewrite = {"v1": str, "v2": str}
             self.spec = house.SPEC
             self.late = {"v1": 0.0, "v2": 0.0}
+            self.every = 1  # second is a scrape
 
         def serve(self) -> None:
             shops = {"v1": house.Shop("v1", 1, {}), "v2": house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)}
@@ -46,6 +47,8 @@ def two_shops(house, world):
                     shop.serve(1.0)
                     labels = {"job": f"shop-{version}", "instance": version}
                     now = self.prometheus.now
+                    if second % self.every:
+                        continue
                     self.prometheus.add(now - self.late[version], text(shop.text()), **labels)
                     self.prometheus.add(now, "up 1", **labels)
 
@@ -193,3 +196,23 @@ def test_the_same_shops_unharmed_have_a_verdict(two_shops, gate):
     two_shops.serve()
     result = gate(two_shops)
     assert result.exit_code in (0, 3), result.output
+
+
+def test_a_prometheus_that_stores_nothing_is_the_cause_and_not_the_versions(two_shops, gate):
+    """On a full disk it answers, and every sample is old; `up` of the last scrape still says 1."""
+    two_shops.serve()
+    two_shops.prometheus.now += 30
+    answer = json.loads(gate(two_shops).output)
+    assert (answer["verdict"], answer["cause"]) == ("no_data", "not stored")
+    assert answer["reasons"] == ["Prometheus has stored no sample of any target for 30 s."]
+
+
+def test_scrapes_that_are_rarer_than_the_spec_says_are_told_as_that(two_shops, gate):
+    """Not as a version that is down, while its `up` is 1."""
+    two_shops.every = 15
+    two_shops.serve()
+    two_shops.prometheus.add(two_shops.prometheus.now, "up 1", job="other", instance="other")
+    answer = json.loads(gate(two_shops).output)
+    assert (answer["verdict"], answer["cause"]) == ("no_data", "stale")
+    told = "No sample of v1 for 14 s: Prometheus scrapes it every 15 s, and the spec's interval is shorter."
+    assert answer["reasons"][0] == told

@@ -511,3 +511,38 @@ def test_healthy_traffic_of_one_request_a_second_is_never_silent(bench):
     for _ in range(720):
         b.run(5)
         assert b.engine.silence.gap(1) is None
+
+
+# ---------------------------------------------------------------- contradictions
+
+
+def test_more_good_events_than_events_is_named_and_is_neither_a_pass_nor_a_fault(bench):
+    """Not clipped: 44 good of 40 is no accuracy, at the gate or anywhere."""
+    b = bench(PlanStep(1, START, dict.fromkeys(("enterprise", "api_partners", "freemium", "all"), 0.5)))
+    b.history(60)
+    for _ in range(90):
+        b.run(1, accuracy=(1.0, 1.0))
+        segment = b.schema.column("accuracy", "good", "freemium")
+        increments = np.zeros((2, len(b.schema.columns)))
+        increments[1, segment] = 4
+        b.engine.feed(JointLook(b.time, 0.0, increments, b.time - 1.0))
+    outcome = b.outcome()
+    assert outcome.judgement.cause is Cause.CONTRADICTION
+    assert re.search(
+        r"accuracy: no data \(more good events than events of v2: [\d.]+ % over", outcome.judgement.reasons[0]
+    )
+    gate = next(gate for gate in outcome.gates if gate.gate == "accuracy.gain")
+    assert (gate.state, gate.value) == (State.NO_DATA, None)
+
+
+def test_counters_that_are_read_a_little_apart_are_no_contradiction(bench):
+    """A scrape may come between two counters: one or two good events ahead, at a share of one."""
+    b = bench()
+    b.history(60)
+    segment = b.schema.column("accuracy", "good", "freemium")
+    for second in range(180):
+        b.run(1, accuracy=(1.0, 1.0))
+        increments = np.zeros((2, len(b.schema.columns)))
+        increments[1, segment] = 2 if second % 2 else -2
+        b.engine.feed(JointLook(b.time, 0.0, increments, b.time - 1.0))
+        assert b.engine.contradictions.problems == {}

@@ -192,6 +192,23 @@ def test_a_single_try_of_which_nothing_is_said_is_as_the_answer():
     assert [each.total for (name, _), each in found.distributions.items() if "try" in name] == [0.5]
 
 
+LEFT = "bascule_log_left_total"
+
+
+def test_a_client_that_leaves_counts_as_an_error_after_patience_and_not_at_all_before():
+    """The spec's p99 target is 100 ms: a client that waited a second gave up. A hung version gets no good answers."""
+    found = tally(
+        access(upstream_addr=V2, upstream_status="499", status=499, request_time=1.5),
+        access(upstream_addr=V2, upstream_status="-", status=499, request_time=1.0),
+        access(upstream_addr=V2, upstream_status="499", status=499, request_time=0.9),
+        access(upstream_addr=f"{V2}, {V1}", upstream_status="502, 499", status=499, request_time=0.5),
+        access(upstream_addr=V1, upstream_status="200", status=200, request_time=0.02),
+    )
+    assert counted(found, ANSWERS, 0, 2) == {("v2", "599"): 2, ("v1", "200"): 1}
+    assert counted(found, TRIES, 0, 2) == {("v2", "599"): 2, ("v2", "502"): 1, ("v1", "200"): 1}
+    assert counted(found, LEFT, 0) == {("v2",): 1, ("v1",): 1}
+
+
 def test_tries_whose_status_is_not_said_are_unknown():
     """Lists that do not match say nothing of either try."""
     found = tally(access(upstream_addr=f"{V2}, {V1}", upstream_status="200", status=200))

@@ -136,7 +136,7 @@ def _word(spec: Spec, state: State, told: SignalAnswer, is_fresh: bool) -> str:
     words = {
         State.OK: "ok",
         State.BAD: f"{spec.versions.candidate.upper()} worse",
-        State.NO_DATA: "no data",
+        State.NO_DATA: f"no data: {told.cause}" if told.cause else "no data",
         State.NOT_APPLICABLE: "not in this phase",
     }
     return words[state]

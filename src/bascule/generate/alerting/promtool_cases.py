@@ -155,6 +155,7 @@ SCENES: Mapping[str, Callable[[Spec], Mapping[str, str]]] = {
     "awful for everybody": lambda spec: everywhere(awful(spec)).series(),
     "share off the plan": lambda spec: off_the_plan(spec).series(),
     "share off a new plan": lambda spec: off_a_new_plan(spec).series(),
+    "a night without traffic": lambda spec: replace(healthy(spec), requests_per_second=0.0).series(),
     "services down": lambda spec: all_down(spec).series(),
     "all traffic on the old version": lambda spec: replace(healthy(spec), share=0.0).series(),
 }
@@ -193,13 +194,17 @@ def _test(alert: str, prefix: str, case: AlertCase, scene: Mapping[str, str]) ->
 
 
 def _fits(test: Test, batch: list[Test]) -> bool:
-    """A test that is about nothing being there stays alone."""
+    """A test that is about nothing being there stays alone; one's series must not be read by another's alert."""
     if not test.series:
         return False
     return all(
-        test.interval == other.interval and (test.series == other.series or not set(test.series) & set(other.series))
+        test.interval == other.interval and (test.series == other.series or not _metrics(test) & _metrics(other))
         for other in batch
     )
+
+
+def _metrics(test: Test) -> set[str]:
+    return {series.partition("{")[0] for series in test.series}
 
 
 def _together(batch: list[Test]) -> Test:

@@ -15,6 +15,7 @@ import numpy as np
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm, Recovery
 from bascule.judge.evidence.budget import Budget
+from bascule.judge.evidence.contradiction import Contradictions
 from bascule.judge.evidence.courses import Courses
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.figures import SignalReading
@@ -64,6 +65,7 @@ class PhaseEngine:
         self.courses = Courses(schema)
         self.splits = Splits(schema, plan.started)
         self.silence = Silence(schema, plan)
+        self.contradictions = Contradictions(schema)
         self.mistrusted: frozenset[str] = frozenset()  # signals whose selectors are unproven: they raise no alarm
         self._means_weighed = plan.started
         self._mean_cells = [cell for cell in self.budget.shares if not schema.spec.signals[cell[0]].has_bad_events]
@@ -96,6 +98,7 @@ class PhaseEngine:
         self.courses.add(look, self.history.phi)
         self.splits.add(look)
         self.silence.add(look)
+        self.contradictions.add(look)
         decision = decide_alone if self.alone else decide
         self.distance = decision(self.evidence.add(counts, look.seconds), self.budget.limits)
         self.nearest = np.maximum(self.nearest, self.distance)

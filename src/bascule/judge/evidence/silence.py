@@ -22,6 +22,7 @@ SILENT_NATS = 16.0  # at a look a second, a false one in some hundred days
 USUAL_NATS = 2 * SILENT_NATS  # the longest gap that counts as usual
 LEAST_SECONDS = 3.0  # a pause of a garbage collector is none
 NEVER_SERVED_SECONDS = 30.0  # until a balancer follows the plan
+NEVER_ASKED_SECONDS = 5.0  # within which the first request of a step comes, where there is traffic
 QUIET_SECONDS = 60.0  # without any request of both versions, there is no traffic
 
 
@@ -75,7 +76,8 @@ class Silence:
         if not len(self._columns):
             return None
         since = float(self._since.max())
-        return since if now - since > QUIET_SECONDS else None
+        least = QUIET_SECONDS if self._served.any() else NEVER_ASKED_SECONDS
+        return since if now - since > least else None
 
     def _share_of_plan(self) -> Floats:
         """What share each got of what its plan implied, until it fell silent; one at most."""

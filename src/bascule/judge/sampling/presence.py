@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from bascule.judge.layout import Floats
+from bascule.judge.layout import Floats, Indices
 from bascule.judge.sampling.surroundings import Standing
 from bascule.judge.sampling.table import SeriesRows, in_order
 from bascule.prometheus import Matrix
@@ -22,16 +22,24 @@ class Presence:
         self._rows = SeriesRows(lambda labels, written: self._grown(labels.get("job", "")))
         self._times, self._values = np.empty(0), np.empty(0)
         self._jobs = np.empty(0, np.object_)
+        self.interval = 0.0  # the usual one of late between two samples of one target, in seconds
 
     def take(self, matrix: Matrix, jobs: Collection[str] | None = None) -> tuple[Floats, Floats]:
         """Times and values (n,) of the samples that were not known, of these jobs alone."""
         each, times, values = in_order(self._rows.of(matrix.labels), matrix)
         fresh = times > self._times[each]
         each, times, values = each[fresh], times[fresh], values[fresh]
+        self._measure(each, times)
         last = np.diff(each, append=-1) != 0
         self._times[each[last]], self._values[each[last]] = times[last], values[last]
         wanted = np.ones(len(each), bool) if jobs is None else np.isin(self._jobs[each], list(jobs))
         return times[wanted], values[wanted]
+
+    def _measure(self, each: Indices, times: Floats) -> None:
+        before = np.where(np.diff(each, prepend=-1) == 0, np.roll(times, 1), self._times[each])
+        steps = (times - before)[np.isfinite(before)]
+        if len(steps):
+            self.interval = float(np.median(steps))
 
     def covered(self, matrix: Matrix) -> float:
         """Until when the scrapes of all the targets in an answer are known; -inf where one is new, else infinity."""

@@ -38,6 +38,7 @@ class Sight:
     up: float | None
     job: str = ""
     probe: Standing | None = None
+    interval: float = 0.0  # between its last two scrapes, in seconds; 0 where it is not known
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +60,4 @@ class Surroundings:
     partners: Mapping[str, Floats] = field(default_factory=dict)
     users: float | None = None
     firing: Sequence[str] = ()
+    stored: float | None = None  # when Prometheus last stored an `up` of anything; None where it was not asked

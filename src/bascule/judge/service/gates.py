@@ -25,6 +25,7 @@ from bascule.judge.service.verdict import Gate, Trigger
 from bascule.judge.texts import difference_text, share_text, span_text, value_text
 from bascule.spec.model import AVAILABILITY, Rollback, Spec
 from bascule.spec.quantities import Threshold
+from bascule.states import Cause, Missing
 
 LONGEST_FORECAST = 30 * 86400.0
 
@@ -34,12 +35,17 @@ def gates_of(engine: PhaseEngine, measures: Measures, around: Surroundings, miss
     phase = engine.plan.phase(engine.schema.spec)
     if phase is None:
         return ()
-    return tuple(
-        _availability_gate(engine, around, threshold)
-        if _is_availability(engine.schema.spec, name)
-        else _gate(engine, measures, name, threshold, missing)
-        for name, threshold in phase.gates.items()
-    )
+    return tuple(_declared_gate(engine, measures, around, missing, name, bound) for name, bound in phase.gates.items())
+
+
+def _declared_gate(
+    engine: PhaseEngine, measures: Measures, around: Surroundings, missing: bool, name: str, threshold: Threshold
+) -> Gate:
+    if _is_availability(engine.schema.spec, name):
+        return _availability_gate(engine, around, threshold)
+    if wrong := around.problems.get(name.partition(".")[0]):
+        return Gate(name, State.NO_DATA, None, f"{name} {threshold}: no data ({wrong.text}).")
+    return _gate(engine, measures, name, threshold, missing)
 
 
 def _is_availability(spec: Spec, measure: str) -> bool:
@@ -129,6 +135,8 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> T
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
     if engine.alone and is_gain(rollback):
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the baseline has no traffic to gain over.")
+    if wrong := _cannot_count(around, rollback):
+        return Trigger(when, State.NO_DATA, f"Trigger {when}: no data ({wrong.text}).")
     times, values = _course(engine, around, rollback)
     if not len(times) or around.now - times[-1] > around.stale + 2 or _is_gone(rollback, around):
         return Trigger(when, State.NO_DATA, f"Trigger {when}: no data.")
@@ -143,6 +151,12 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> T
     if lasted >= rollback.hold:
         return Trigger(when, State.BAD, f"{text}: {rollback.action} rollback.", value, since)
     return Trigger(when, State.OK, f"{text}.", value, since)
+
+
+def _cannot_count(around: Surroundings, rollback: Rollback) -> Missing | None:
+    """Why the signal's counters do not count what it names."""
+    wrong = around.problems.get(rollback.when.measure.partition(".")[0])
+    return wrong if wrong is not None and wrong.cause in (Cause.UNPROVEN, Cause.CONTRADICTION) else None
 
 
 def _is_gone(rollback: Rollback, around: Surroundings) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bascule.conventions import TOTAL_SEGMENT, State
@@ -18,7 +18,7 @@ from bascule.judge.service.explain import comparison_text
 from bascule.judge.service.gates import gates_of, triggers_of
 from bascule.judge.service.share import SegmentShare, shares_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
-from bascule.judge.texts import clock_text, share_text, span_text
+from bascule.judge.texts import clock_text, share_text, span_text, where_text
 from bascule.states import Cause, Missing, most_telling
 
 WORSE_REFUGE = 0.02  # by so much more must the baseline fail before it is no place to go back to
@@ -42,6 +42,7 @@ class JudgeOutcome:
 def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     """Everything that is shown, and the verdict."""
     measures = engine.measures()
+    around = replace(around, problems={**around.problems, **engine.contradictions.problems})
     missing = _missing(engine, around)
     lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
     gates = gates_of(engine, measures, around, bool(missing))
@@ -96,9 +97,11 @@ def _worse_refuge(engine: PhaseEngine) -> str:
 
 
 def _of_lines(lines: Iterable[SignalComparison], around: Surroundings) -> tuple[Missing, ...]:
-    """Why the verdict has to wait for comparisons; what is wrong with a signal's series is said once."""
+    """Why the verdict has to wait for comparisons: what is wrong with a signal's series once, the rest by segment."""
     waiting = [line for line in lines if line.state is State.NO_DATA and _holds(line)]
-    return tuple(dict.fromkeys(_of_line(line, around.problems.get(line.signal)) for line in waiting))
+    names = dict.fromkeys(line.signal for line in waiting if line.signal in around.problems)
+    wrong = [replace(found := around.problems[name], text=f"{name}: no data ({found.text}).") for name in names]
+    return (*wrong, *_by_segment(line for line in waiting if line.signal not in names))
 
 
 def _holds(line: SignalComparison) -> bool:
@@ -106,10 +109,13 @@ def _holds(line: SignalComparison) -> bool:
     return line.required or line.cause is Cause.UNPROVEN
 
 
-def _of_line(line: SignalComparison, problem: Missing | None) -> Missing:
-    if problem is not None:
-        return replace(problem, text=f"{line.signal}: no data ({problem.text}).")
-    return Missing(line.cause or Cause.NO_SERIES, line.text)
+def _by_segment(lines: Iterable[SignalComparison]) -> Iterator[Missing]:
+    alike: dict[tuple[Cause, str], list[str]] = {}
+    for line in lines:
+        alike.setdefault((line.cause or Cause.NO_SERIES, line.segment), []).append(line.signal)
+    for (cause, segment), signals in alike.items():
+        why = "no request for a minute" if cause is Cause.NO_TRAFFIC else "no event to compare yet"
+        yield Missing(cause, f"{', '.join(signals)} {where_text(segment)}: no data ({why}).")
 
 
 def _most_events(lines: Iterable[SignalComparison]) -> float:
@@ -122,6 +128,9 @@ def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
         ahead = span_text(engine.plan.started - around.now)
         what = f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart."
         return (Missing(Cause.CLOCK, what),)
+    if around.stored is not None and around.now - around.stored > around.stale:
+        age = span_text(around.now - around.stored)
+        return (Missing(Cause.NOT_STORED, f"Prometheus has stored no sample of any target for {age}."),)
     share = engine.plan.share(TOTAL_SEGMENT)
     wanted = (share is None or share < 1, share is None or share > 0)
     both = engine.schema.spec.versions.both
@@ -203,7 +212,12 @@ def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
     if sight.newest == -math.inf:
         return Missing(Cause.NO_SERIES, f"No series of {version} has been seen.", version)
     age = around.now - sight.newest
-    return Missing(Cause.STALE, f"No sample of {version} for {age:.0f} s.", version) if age > around.stale else None
+    if age <= around.stale:
+        return None
+    told = f"No sample of {version} for {age:.0f} s"
+    if sight.interval > around.stale / 2:
+        told += f": Prometheus scrapes it every {span_text(sight.interval)}, and the spec's interval is shorter"
+    return Missing(Cause.STALE, f"{told}.", version)
 
 
 def _not_probed(version: str, probe: Standing, around: Surroundings) -> Missing | None:

@@ -67,6 +67,7 @@ class PhaseWatch:
         self._selectors_checked = -math.inf
         self._misnamed: dict[str, Missing] = {}
         self._proof = Proof(spec, prometheus)
+        self._stored: float | None = None
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -87,6 +88,7 @@ class PhaseWatch:
         self._check_selectors(now)
         self._crowd.look(now)
         self._firing = firing_against(self.spec, self._prometheus, now)
+        self._check_store(now)
 
     def _answers(self, now: float) -> Iterator[tuple[float, Answers]]:
         """What is still to be read, each with its end; of much, a piece is fetched while the one before is weighed."""
@@ -137,15 +139,16 @@ class PhaseWatch:
     def surroundings(self, now: float) -> Surroundings:
         """What a verdict at `now` rests on besides looks."""
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
-        course, crowd = self.reader.availability.course(now), self._crowd
+        course, problems, crowd = self.reader.availability.course(now), self._problems(now), self._crowd
         known = crowd.partners, crowd.users, self._firing
-        return Surroundings(now, sights, course, self._problems(now), self._stale, *known)
+        return Surroundings(now, sights, course, problems, self._stale, *known, self._stored)
 
     def _sight(self, version: int, now: float) -> Sight:
         up = self.reader.presence[version].standing(now - self._stale)
         probe = self.reader.probes[version].standing(now - self._stale - PROBES_LATE_SECONDS)
         depends = bool(unscraped_jobs(self.spec, self.spec.versions.both[version])) or probe.value is not None
-        return Sight(self.newest(version), up.value, up.job, probe if depends else None)
+        interval = self.reader.presence[version].interval
+        return Sight(self.newest(version), up.value, up.job, probe if depends else None, interval)
 
     def _check_selectors(self, now: float) -> None:
         """A selector that never matched anything is a misnamed metric, unless other series of the metric exist."""
@@ -167,6 +170,13 @@ class PhaseWatch:
         if now - self._selectors_checked >= SELECTOR_CHECK_SECONDS:
             self._proof.check(now, [name for v, name in enumerate(self.spec.versions.both) if self._is_expected(v)])
             self.engine.mistrusted = frozenset(self._proof.problems)
+
+    def _check_store(self, now: float) -> None:
+        """Where a version is stale, whether everything is: then it is not the version's fault."""
+        self._stored = None
+        if min(self.newest(BASELINE), self.newest(CANDIDATE)) < now - self._stale:
+            newest = self._prometheus.scalar("max(timestamp(up))", now)
+            self._stored = newest if isinstance(newest, float) else None
 
     def _is_exported(self, metric: str, now: float) -> bool:
         return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from bascule.conventions import PATIENCE_SECONDS
 from bascule.errors import UsageError
 from bascule.logs.parsing.callers import Callers
 from bascule.logs.parsing.columns import Chunk, Rows
@@ -73,7 +73,7 @@ class Intake:
     parser: Parser
     versions: VersionFinder
     callers: Callers = _NOBODY
-    patience: float = math.inf  # see `Counting`
+    patience: float = PATIENCE_SECONDS  # seconds after which a client that leaves counts as an error
     counting: Counting = field(init=False)
     change: Callable[[Rows], Rows] = lambda rows: rows  # what is done to rows before anything keeps them
 

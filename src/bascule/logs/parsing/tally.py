@@ -6,7 +6,6 @@ go on after a restart from exactly what is stored.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from bascule.conventions import CLIENT_GAVE_UP, CLIENT_LEFT, OTHER, UNKNOWN
 from bascule.logformat import TIME
 from bascule.logs.parsing.columnar import column_from
 from bascule.logs.parsing.columns import Coded, Rows
+from bascule.logs.parsing.leaving import parted
 from bascule.logs.parsing.parse import TRACE, UNPARSED
 from bascule.logs.parsing.tries import Try, tries_of
 from bascule.logs.parsing.versions import VersionFinder
@@ -124,7 +124,7 @@ class Counting:
     source: str
     versions: VersionFinder
     requests: frozenset[str] = frozenset()  # formats of which each line is a request
-    patience: float = math.inf  # seconds after which a client that leaves has waited too long
+    patience: float = conventions.PATIENCE_SECONDS  # after which a client that leaves counts as an error
     endpoints: set[str] = field(default_factory=set)
     partners: set[str] = field(default_factory=set)
 
@@ -151,7 +151,11 @@ class Counting:
                 tally.count(conventions.LOG_UNPARSED, (self.source,), len(rows))
                 continue
             tally.count(conventions.LOG_LINES, (self.source, rows.format), _lines(rows))
-            if len(asked := self._of_users(tally, self._asked(rows))):
+            asked, left = parted(self._of_users(tally, self._asked(rows)), self.patience)
+            if len(left):
+                self._left(tally, left)
+                self._tries(tally, left)
+            if len(asked):
                 self._requests(tally, asked)
                 self._tries(tally, asked)
             if "accuracy" in rows.columns:
@@ -197,10 +201,16 @@ class Counting:
             for labels, counts, total in _distributions([version, path], seconds, conventions.LOG_TRY_TIME):
                 tally.observe(conventions.LOG_TRY_TIME, (*labels, self.source), counts, total)
 
+    def _left(self, tally: LogTally, rows: Rows) -> None:
+        """Requests whose clients left early, for the version that was asked last."""
+        version, endpoint = _named(rows.columns, "version", len(rows)), self._endpoint(rows.columns, len(rows))
+        for labels, number in _counts([version, endpoint]):
+            tally.count(conventions.LOG_LEFT, (*labels, self.source), number)
+
     def _requests(self, tally: LogTally, rows: Rows) -> None:
         columns = rows.columns
         version, endpoint = _named(columns, "version", len(rows)), self._endpoint(columns, len(rows))
-        keys = [version, endpoint, self._status(columns, len(rows)), _named(columns, "version_from", len(rows))]
+        keys = [version, endpoint, _status(columns, len(rows)), _named(columns, "version_from", len(rows))]
         for (name, path, status, how), number in _counts(keys):
             tally.count(conventions.LOG_REQUESTS, (name, path, status, self.source, how), number)
         for labels, number in _counts([version, self._partner(columns, len(rows)), _hour(rows.times)]):
@@ -219,17 +229,6 @@ class Counting:
     def _status_of(self, one: Try) -> str:
         gave_up = one.status == CLIENT_LEFT and (one.seconds or 0.0) >= self.patience
         return CLIENT_GAVE_UP if gave_up else one.status
-
-    def _status(self, columns: dict[str, Coded], rows: int) -> Labelled:
-        """A client that left after `patience` got nothing in time: an error."""
-        status = _status(columns, rows)
-        if CLIENT_LEFT in status.texts and "response_time" in columns:
-            left = status.codes == status.texts.index(CLIENT_LEFT)
-            late = left & (columns["response_time"].numbers() >= self.patience)
-            if late.any():
-                texts = [*status.texts, CLIENT_GAVE_UP]
-                return _merged(np.where(late, len(status.texts), status.codes), texts)
-        return status
 
     def _endpoint(self, columns: dict[str, Coded], rows: int) -> Labelled:
         """New ones are let in up to the cap."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bascule.conventions import OTHER, UNKNOWN
+from bascule.conventions import CLIENT_GAVE_UP, CLIENT_LEFT, OTHER, UNKNOWN
 from bascule.logs.parsing.columns import Rows
 from bascule.logs.parsing.values import BLANKS, read_number
 from bascule.logs.parsing.versions import tries_in
@@ -31,7 +31,11 @@ def tries_of(rows: Rows) -> list[Try]:
         tried = tries_in(listed)
         status = _for_each(statuses[row], answers[row], len(tried))
         taken = _for_each(times[row], seconds[row], len(tried))
-        found += [Try(row, *one) for one in zip(tried, map(_status, status), map(_seconds, taken), strict=True)]
+        answer = _status(answers[row] or "")
+        if answer == CLIENT_GAVE_UP:
+            status = [*status[:-1], CLIENT_GAVE_UP]  # whatever the balancer says of the try that was given up
+        own = [Try(row, *one) for one in zip(tried, map(_status, status), map(_seconds, taken), strict=True)]
+        found += own[:-1] if answer == CLIENT_LEFT else own  # the last try ended with its client, who left early
     return found
 
 
