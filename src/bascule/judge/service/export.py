@@ -275,7 +275,7 @@ def _values(lines: Iterable[tuple[tuple[str, str], SignalComparison]], fields: M
 
 def _share_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:
     """The bounds, and whether they are off the plan: what `MigrationStalled` asks before it fires."""
-    bounds = {"estimate": "actual", "low": "low", "high": "high"}
+    bounds = {"planned": "planned", "estimate": "actual", "low": "low", "high": "high"}
     values = [((s.segment, label), getattr(s, name)) for s in outcome.shares for label, name in bounds.items()]
     yield _gauge(names.REAL_SHARE, values)
     judged = [s for s in outcome.shares if s.state in (State.OK, State.BAD)]
