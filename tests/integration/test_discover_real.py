@@ -113,14 +113,41 @@ def test_numbers_of_releases_are_put_in_their_order_and_named(scraped: Callable[
     assert states(text, client) == {"ok"}
 
 
-def test_an_empty_prometheus_gives_a_spec_that_says_it_guessed(scraped: Callable[..., Prometheus]) -> None:
-    """It passes the check all the same, and `verify` tells what has no series."""
+def test_an_empty_prometheus_gives_a_spec_that_says_what_is_missing(scraped: Callable[..., Prometheus]) -> None:
+    """It passes the check all the same, and proposes no signal that nothing measures."""
     client = scraped(shop="nothing_of_interest 1\n")
     text = propose(client)
     assert "guessed: no label, job or metric name tells two versions apart" in text
-    assert states(text, client) == {
-        "empty no series of http_requests_total (made by the services, through bascule.instrument)"
-    }
+    assert "# No counter of requests by their status was found" in text
+    assert parse(text).signals == {}
+
+
+NO_PROMETHEUS_TEXT = '{"status": "ok"}'
+
+
+def test_one_of_several_services_can_be_named_and_only_its_series_count(scraped: Callable[..., Prometheus]) -> None:
+    """What the other service writes for a status is nothing to this one."""
+    shop = '# TYPE http_requests_total counter\nhttp_requests_total{version="%s",status="%s"} 9\n'
+    other = '# TYPE http_requests_total counter\nhttp_requests_total{version="%s",status="5xx"} 90\n'
+    client = scraped(
+        shop=shop % ("v1", "200") + (shop % ("v2", "500")).partition("\n")[2],
+        other=other % "v7" + (other % "v8").partition("\n")[2],
+    )
+    assert parse(propose(client)).versions.both == ("v1", "v2")  # four are too many
+    spec = parse(propose(client, ["shop"]))
+    assert spec.versions.both == ("v1", "v2")
+    assert str(spec.signals["errors"].numerator) == 'http_requests_total{status=~"5.."}'
+
+
+def test_how_often_it_scrapes_and_what_it_cannot_scrape_are_found(
+    start_prometheus: Callable[..., Any], metrics_page: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    pages = {"shop": metrics_page(NUMBERED).target, "json": metrics_page(NO_PROMETHEUS_TEXT).target}
+    client: Prometheus = start_prometheus(scrape={job: [target] for job, target in pages.items()}).client
+    eventually(lambda: client.scalar("count(up)") == 2 and {t.health for t in client.targets()} == {"up", "down"})
+    text = propose(client)
+    assert parse(text).stack.scrape.interval == 1.0
+    assert f"# not scraped: json {pages['json']}: " in text
 
 
 SELECTS = """
@@ -149,8 +176,8 @@ def test_a_selector_that_matches_nothing_is_told_with_what_is_wrong(scraped: Cal
     client = scraped(shop=NUMBERED)
     text = SELECTS.format(old='app_version="1.9.0"', new='app_version="2.0.0"', code="5..")
     assert states(text, client) == {
-        'empty requests_total has series, but requests_total{code="5.."} matches none: no such event yet,'
-        " or a wrong label (code is 2xx, 5xx)",
+        "error code=\"5..\" accepts no value that 'code' can have; it is 2xx, 5xx",
+        'empty requests_total{code="5.."} matches series, but none of v2: see versions in the spec',
         "empty requests_total matches series, but none of v2: see versions in the spec",
         "ok",
     }

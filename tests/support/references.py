@@ -19,6 +19,7 @@ import yaml
 
 from bascule import conventions
 from bascule.cli.commands import app
+from bascule.discover.presets import presets
 from bascule.generate import generate
 from bascule.spec import BUILT_IN, Spec, load
 from bascule.spec.reading.shape import inside, keys_of
@@ -136,6 +137,9 @@ def alerts() -> set[str]:
     return {rule["alert"] for rule in rules() if "alert" in rule} | set(conventions.Alert)
 
 
+EXPOSITIONS = Path(__file__).parents[1] / "fixtures" / "expositions"
+
+
 @cache
 def metrics() -> set[str]:
     """The names of series: those of the canonical table, those recorded, and those that generated rules read."""
@@ -143,7 +147,15 @@ def metrics() -> set[str]:
     own = {each.name + suffix for each in conventions.METRICS for suffix in suffixes[each.kind]}
     recorded = {rule["record"] for rule in rules() if "record" in rule} | set(conventions.Recorded)
     read = {name for rule in rules() for name in series_of(promql_parser.parse(rule["expr"]))}
-    return own | recorded | read | {name.removesuffix("_bucket") for name in read} | OF_EXPORTERS
+    return own | recorded | read | {name.removesuffix("_bucket") for name in read} | OF_EXPORTERS | of_others()
+
+
+def of_others() -> set[str]:
+    """The names of series of other libraries and proxies: those on recorded pages, and those that presets tell of."""
+    pages = "\n".join(page.read_text("utf-8") for page in EXPOSITIONS.glob("*.txt"))
+    told = " ".join(" ".join(map(str, preset.model_dump().values())) for preset in presets())
+    names = set(re.findall(r"^[a-z_]+", pages, re.MULTILINE)) | set(re.findall(r"[a-z]+_[a-z_]+", told))
+    return names | {name.removesuffix("_bucket") for name in names}
 
 
 def series_of(node: Any) -> Iterator[str]:

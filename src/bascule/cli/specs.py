@@ -89,13 +89,19 @@ def schema() -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
+    jobs: Annotated[
+        list[str] | None, typer.Option("--job", help="Look at this scrape job alone; may be repeated.")
+    ] = None,
 ) -> None:
     """Write a starter spec: a minimal one, or one proposed from what a running Prometheus has."""
     from bascule.discover import propose
 
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = propose(Prometheus(checked_url(from_prometheus))) if from_prometheus is not None else starter_text()
+    if from_prometheus is None:
+        text = starter_text()
+    else:
+        text = propose(Prometheus(checked_url(from_prometheus)), jobs or ())
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
 

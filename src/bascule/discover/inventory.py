@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from bascule.discover.presets import Preset, preset_of, presets
 from bascule.prometheus import Prometheus
+from bascule.spec import Matcher, Selector
+from bascule.spec.selector import parse_matchers
 
 SERIES_LOOKED_AT = 2000  # of one metric: enough to see its labels, little enough for any server
 METRICS_LOOKED_AT = 400
@@ -15,6 +19,7 @@ _NOT_OF_SERVICES = re.compile(
     r"(go|process|python|prometheus|alertmanager|bascule|node|redis|nginx|probe|container|kube|machine|promhttp|scrape"
     r"|net_conntrack|blackbox|pushgateway|otel|target)_.*|up|ALERTS.*|.*:.*"
 )
+_PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _VERSION_WORD = re.compile(r"v\d+(?:[._-]\d+)*")
 _VERSION_NUMBER = re.compile(r"v?\d+(?:\.\d+)+(?:[-+][\w.]+)?")
 _IN_A_NAME = re.compile(r"(?:^|(?<=[-_.]))(v\d+|canary|stable|blue|green)(?=$|[-_.])")
@@ -27,6 +32,7 @@ _WORDS = (
     ("control", "experiment"),
     ("primary", "canary"),
 )
+_NAMES_OF_SERVICES = ("job", "app", "service", "service_name", "deployment", "container", "proxy")
 VERSION_LABELS = (
     "version",
     "app_version",
@@ -38,36 +44,38 @@ VERSION_LABELS = (
     "variant",
     "color",
 )
-_NEVER_VERSIONS = {
-    "le",
-    "quantile",
-    "instance",
-    "job",
-    "status",
-    "status_code",
-    "code",
-    "method",
-    "port",
-    "user_id",
-    "endpoint",
-    "handler",
-    "route",
-    "path",
-    "http_route",
-    "http_response_status_code",
-    "network_protocol_version",
-    "revision",
-    "otel_scope_version",
-    "http_status_code",
-}
+# Labels whose values look like versions and are others': of a protocol, a library, a place, a request.
+_NEVER_VERSIONS = re.compile(
+    r"le|quantile|instance|job|status|status_code|code|method|port|user_id|endpoint|handler|route|path|view|revision"
+    r"|.*(http|flavou?r|protocol|tls|ssl|scope|schema|sdk|runtime|library|zone|region|host|server|scheme|url|python|node).*"
+)
 
 
 @dataclass(frozen=True)
 class Family:
-    """Series of one name; `name` is a pattern where the version stands in it. `labels`: every value seen."""
+    """Series of one name; `name` is a pattern where the version stands in it. `labels`: every value seen.
+
+    `counts`: events by label and value, as far as they were looked at.
+    """
 
     name: str
     labels: dict[str, frozenset[str]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    total: float = 0.0
+
+    @classmethod
+    def of(cls, prometheus: Prometheus, selector: Selector) -> Family:
+        """What the server holds of a selector now."""
+        counts: dict[str, dict[str, float]] = {}
+        total = 0.0
+        for sample in prometheus.instant(f"topk({SERIES_LOOKED_AT}, {selector})"):
+            total += sample.value
+            for label, value in sample.labels.items():
+                if label != "__name__":
+                    of_label = counts.setdefault(label, {})
+                    of_label[value] = of_label.get(value, 0.0) + sample.value
+        labels = {label: frozenset(values) for label, values in counts.items()}
+        return cls(selector.metric, labels, counts, total)
 
     def has(self, label: str, values: Iterable[str]) -> bool:
         return set(values) <= self.labels.get(label, frozenset())
@@ -82,65 +90,122 @@ class Found:
     how: str
     label: str | None = None
     select: dict[str, str] | None = None
-    others: tuple[str, ...] = ()
 
 
-def families(prometheus: Prometheus) -> list[Family]:
-    """The families of the services' counters and histograms."""
-    names = [name for name in prometheus.label_values("__name__") if not _NOT_OF_SERVICES.fullmatch(name)]
-    counted = [name for name in names if name.endswith(("_total", "_count", "_sum"))]
-    return [_family(prometheus, name) for name in counted[:METRICS_LOOKED_AT]]
+@dataclass(frozen=True)
+class Metrics:
+    """What a Prometheus holds of the services; `histograms`: names, without suffix, that have buckets."""
+
+    families: list[Family]
+    histograms: frozenset[str]
+    preset: Preset | None
 
 
-def _family(prometheus: Prometheus, name: str) -> Family:
-    samples = prometheus.instant(f"topk({SERIES_LOOKED_AT}, {name})")
-    labels: dict[str, set[str]] = {}
-    for sample in samples:
-        for label, value in sample.labels.items():
-            if label != "__name__":
-                labels.setdefault(label, set()).add(value)
-    return Family(name, {label: frozenset(values) for label, values in labels.items()})
+def metrics(prometheus: Prometheus, where: Sequence[Matcher] = ()) -> Metrics:
+    """The services' counters and histograms; `where`: of these series alone."""
+    names = list(filter(_PLAIN.fullmatch, prometheus.label_values("__name__")))
+    known = {name for preset in presets() for name in (preset.requests, preset.total, f"{preset.latency}_count")}
+    counted = [name for name in names if name in known or _is_counted(name)]
+    found = [Family.of(prometheus, Selector(name).where(*where)) for name in counted[:METRICS_LOOKED_AT]]
+    there = [each for each in found if each.labels or not where]
+    histograms = frozenset(name.removesuffix("_bucket") for name in names if name.endswith("_bucket"))
+    return Metrics(there, histograms, preset_of(each.name for each in there if each.labels))
 
 
-def versions_of(found: list[Family]) -> Found | None:
-    """The two versions, looked for in labels, then in job names, then in metric names."""
-    return _by_label(found) or _by_job(found) or _by_name(found)
+def _is_counted(name: str) -> bool:
+    return name.endswith(("_total", "_count", "_sum")) and not _NOT_OF_SERVICES.fullmatch(name)
+
+
+def versions_of(found: list[Family], named: str = "") -> Found | None:
+    """The two versions, looked for in labels, then in names of jobs and services, then in metric names.
+
+    `named`: the label in which what serves them, such as a proxy, names them.
+    """
+    return (_by_given(found, named) if named else None) or _by_label(found) or _by_stems(found) or _by_name(found)
+
+
+def candidates(found: list[Family]) -> list[str]:
+    """Labels that look like versions and have too many of them, with their values."""
+    seen = _values(found)
+    return [
+        f"label {label}: {', '.join(sorted(values, key=_order)[:8])}"
+        for label, values in sorted(seen.items(), key=lambda item: (_place(item[0]), item[0]))
+        if len(values) > 2
+    ]
 
 
 def of_both(found: list[Family], versions: Found) -> list[Family]:
     """The families that have series of both versions; names that differ by the version alone become one."""
     if versions.label is not None:
         return [each for each in found if each.has(versions.label, (versions.baseline, versions.candidate))]
-    jobs = [re.fullmatch(r'job="(.*)"', text) for text in (versions.select or {}).values()]
-    if all(jobs):
-        return [each for each in found if each.has("job", (match[1] for match in jobs if match))]
-    if versions.how.startswith("label"):
-        return [each for each in found if each.has(versions.how.split()[1], _raw(versions))]
+    picked = _picked(versions)
+    if picked:
+        return [each for each in found if all(each.has(matcher.label, [matcher.value]) for matcher in picked)]
     return _joined(found, (versions.baseline, versions.candidate))
 
 
-def _raw(versions: Found) -> list[str]:
-    return [text.partition('="')[2].rstrip('"') for text in (versions.select or {}).values()]
+def series_of(versions: Found) -> tuple[Matcher, ...]:
+    """What picks the series of both versions alone; nothing where the version stands in the metrics' names."""
+    if versions.label is not None:
+        return (_either(versions.label, (versions.baseline, versions.candidate)),)
+    picked = _picked(versions)
+    return (_either(picked[0].label, [matcher.value for matcher in picked]),) if picked else ()
+
+
+def _picked(versions: Found) -> list[Matcher]:
+    """The equality that picks each version; empty where it is no equality of one label."""
+    found = [matcher for text in (versions.select or {}).values() for matcher in parse_matchers(text)]
+    return found if all(matcher.operator == "=" for matcher in found) else []
+
+
+def _either(label: str, values: Iterable[str]) -> Matcher:
+    return Matcher(label, "=~", "|".join(map(re.escape, values)))
 
 
 # ---------------------------------------------------------------- where versions stand
 
 
+def _by_given(found: list[Family], label: str) -> Found | None:
+    """Two values with traffic, whatever they are called."""
+    counts: dict[str, float] = {}
+    for each in found:
+        for value, count in each.counts.get(label, {}).items():
+            counts[value] = counts.get(value, 0.0) + count
+    busy = [value for value, count in counts.items() if count > 0]
+    return _of_label(label, *sorted(busy, key=_age)) if len(busy) == 2 else None
+
+
+def _age(value: str) -> tuple[int, list[int], str]:
+    """The old one first: words by their meaning, then numbers by their order."""
+    place = next((pair.index(word) for pair in _WORDS for word in pair if word in re.split(r"[-_.]", value)), 0)
+    return place, *_order(value)
+
+
 def _by_label(found: list[Family]) -> Found | None:
-    seen: dict[str, set[str]] = {}
+    told = {label: pair for label, values in _values(found).items() if (pair := _pair(values))}
+    for label in sorted(told, key=lambda label: (label not in VERSION_LABELS, _place(label), label)):
+        return _of_label(label, *told[label])
+    return None
+
+
+def _values(found: list[Family]) -> dict[str, set[str]]:
+    """By label, the values that look like versions: those with traffic, where that leaves two."""
+    counts: dict[str, dict[str, float]] = {}
     for each in found:
         for label, values in each.labels.items():
-            if label not in _NEVER_VERSIONS:
-                seen.setdefault(label, set()).update(value for value in values if _is_version(label, value))
-    told = {label: values for label, values in seen.items() if _pair(values)}
-    for label in sorted(told, key=lambda label: (label not in VERSION_LABELS, _place(label), label)):
-        old, new = _pair(told[label]) or ("", "")
-        others = tuple(sorted(told[label] - {old, new}))
-        how = f"label {label}"
-        if re.fullmatch(r"[A-Za-z][\w.-]*", old) and re.fullmatch(r"[A-Za-z][\w.-]*", new):
-            return Found(old, new, how, label=label, others=others)
-        return Found(f"v{old}", f"v{new}", how, select={f"v{each}": f'{label}="{each}"' for each in (old, new)})
-    return None
+            if not _NEVER_VERSIONS.fullmatch(label):
+                of_label = counts.setdefault(label, {})
+                for value in filter(partial(_is_version, label), values):
+                    of_label[value] = of_label.get(value, 0.0) + each.counts.get(label, {}).get(value, 0.0)
+    busy = {label: {value for value, count in found.items() if count > 0} for label, found in counts.items()}
+    return {label: busy[label] if len(busy[label]) > 1 else set(counts[label]) for label in counts}
+
+
+def _of_label(label: str, old: str, new: str) -> Found:
+    how = f"label {label}"
+    if re.fullmatch(r"[A-Za-z][\w.-]*", old) and re.fullmatch(r"[A-Za-z][\w.-]*", new):
+        return Found(old, new, how, label=label)
+    return Found(f"v{old}", f"v{new}", how, select={f"v{each}": str(Matcher(label, "=", each)) for each in (old, new)})
 
 
 def _is_version(label: str, value: str) -> bool:
@@ -150,12 +215,12 @@ def _is_version(label: str, value: str) -> bool:
 
 
 def _pair(values: set[str]) -> tuple[str, str] | None:
-    """Which two of the values: a known pair of words, else the two highest numbers."""
+    """The old and the new one: a known pair of words, else two numbers, of which there may be no third."""
     for pair in _WORDS:
         if set(pair) <= values:
             return pair
     numbered = sorted((value for value in values if re.search(r"\d", value)), key=_order)
-    return (numbered[-2], numbered[-1]) if len(numbered) > 1 else None
+    return (numbered[0], numbered[1]) if len(numbered) == 2 else None
 
 
 def _order(version: str) -> tuple[list[int], str]:
@@ -166,13 +231,15 @@ def _place(label: str) -> int:
     return VERSION_LABELS.index(label) if label in VERSION_LABELS else len(VERSION_LABELS)
 
 
-def _by_job(found: list[Family]) -> Found | None:
-    jobs = {job for each in found for job in each.labels.get("job", ())}
-    for stem, named in sorted(_by_stem(jobs).items()):
-        pair = _pair(set(named))
-        if pair:
-            select = {version: f'job="{named[version]}"' for version in pair}
-            return Found(*pair, how=f"the jobs {' and '.join(named[v] for v in pair)} ({stem})", select=select)
+def _by_stems(found: list[Family]) -> Found | None:
+    """Names of jobs or services that are alike but for a version."""
+    for label in _NAMES_OF_SERVICES:
+        names = {name for each in found for name in each.labels.get(label, ())}
+        for stem, named in sorted(_by_stem(names).items()):
+            if pair := _pair(set(named)):
+                select = {version: str(Matcher(label, "=", named[version])) for version in pair}
+                what = "jobs" if label == "job" else f"values of {label}"
+                return Found(*pair, how=f"the {what} {' and '.join(named[v] for v in pair)} ({stem})", select=select)
     return None
 
 

@@ -1,36 +1,31 @@
 """A spec proposed from what a running Prometheus holds, saying what was found there and what is guessed.
 
-Versions are looked for in labels, job names and metric names; signals in counters with a status, histograms of time,
-counters of success, ratings and values. What cannot be known (phases, targets, margins) is given a usual value.
+Versions are looked for in labels, names of jobs and services, and metric names; signals by what well-known libraries
+and proxies expose (presets/), else in counters with a status, histograms of time, counters of success, ratings and
+values. Each proposed signal is tried, and the server's answer stands beside it. What cannot be known (phases, targets,
+margins) is given a usual value.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.discover.inventory import Family, Found, families, of_both, versions_of
-from bascule.prometheus import NO_DATA, Prometheus, Sample
+from bascule.discover.inventory import Family, Found, candidates, metrics, of_both, series_of, versions_of
+from bascule.discover.presets import Preset
+from bascule.discover.requests import ROUTES, RequestCounter, TimeHistogram, requests_of, times_of
+from bascule.prometheus import NO_DATA, Prometheus, Sample, Target
 from bascule.spec import Matcher, Selector
 from bascule.spec.clashes import OWN_JOBS
+from bascule.spec.quantities import parse_duration
 from bascule.spec.selector import parse_matchers
-from bascule.units import Dimension, unit_in_name, unit_of
+from bascule.units import unit_of
 
-_STATUS = (
-    "status",
-    "status_code",
-    "code",
-    "http_status",
-    "http_status_code",
-    "http_response_status_code",
-    "response_code",
-)
 _SEGMENTS = ("user_segment", "segment", "customer_segment", "tier", "plan", "customer_tier", "user_type", "group")
 _PARTNERS = ("partner", "customer", "tenant", "client", "api_client", "organization")
-_ROUTES = ("http_route", "route", "endpoint", "handler")
 _SUCCESS = ("True", "true", "success", "ok", "succeeded")
 _NOT_A_VALUE = {"", "unknown", "none", "other"}
 MOST_SEGMENTS = 12
@@ -45,20 +40,49 @@ _KINDS = {
 Lines = Iterator[str]
 
 
-def propose(prometheus: Prometheus) -> str:
-    """The YAML of a spec that `bascule check` accepts. Raises Unreachable when Prometheus does not answer."""
-    found = families(prometheus)
-    versions = versions_of(found)
-    there = of_both(found, versions) if versions else found
+@dataclass(frozen=True)
+class Seen:
+    """What was found: the versions, the families that both have, and what serves the requests, where it is known."""
+
+    prometheus: Prometheus
+    targets: Sequence[Target]
+    versions: Found | None
+    families: list[Family]
+    histograms: frozenset[str]
+    preset: Preset | None
+    others: Sequence[str]  # labels that have more than two versions
+
+    @property
+    def requests(self) -> RequestCounter | None:
+        return requests_of(self.families, self.preset)
+
+
+def propose(prometheus: Prometheus, jobs: Sequence[str] = ()) -> str:
+    """The YAML of a spec that `bascule check` accepts, from series of these jobs alone where any are named.
+
+    Raises Unreachable when Prometheus does not answer.
+    """
+    seen = _seen(prometheus, (Matcher("job", "=~", "|".join(map(re.escape, jobs))),) if jobs else ())
+    proposed = list(_proposed(seen))
     parts = (
-        _head(prometheus, versions),
-        _versions(versions),
-        _services(prometheus, versions),
-        _signals(prometheus, there, versions),
-        _segments(there),
-        _plan(prometheus, there, versions),
+        _head(seen),
+        _versions(seen),
+        _services(seen),
+        _signals(seen, proposed),
+        _segments(seen),
+        _plan(seen, proposed),
     )
     return "\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _seen(prometheus: Prometheus, where: tuple[Matcher, ...]) -> Seen:
+    found = metrics(prometheus, where)
+    up = Family.of(prometheus, Selector("up").where(*where))
+    versions = versions_of([*found.families, up], found.preset.version if found.preset is not None else "")
+    there = metrics(prometheus, (*where, *series_of(versions))) if versions else found
+    families = of_both(there.families, versions) if versions else there.families
+    others = [] if versions else candidates([*found.families, up])
+    return Seen(prometheus, prometheus.targets(), versions, families, there.histograms, there.preset, others)
 
 
 def quoted(text: object) -> str:
@@ -70,22 +94,40 @@ def _key(name: str) -> str:
     return quoted(name) if name.lower() in ("true", "false", "yes", "no", "on", "off", "null", "y", "n") else name
 
 
-def _head(prometheus: Prometheus, versions: Found | None) -> Lines:
-    yield f"# Proposed by `bascule init --from-prometheus {prometheus.url}`."
+def _head(seen: Seen) -> Lines:
+    url = seen.prometheus.url
+    yield f"# Proposed by `bascule init --from-prometheus {url}`."
     yield "# 'found' was seen there; 'guessed' is a usual value: correct each guess. Then: bascule check"
     yield "apiVersion: bascule/v1"
     yield "kind: Migration"
     yield "metadata: {name: migration}  # guessed"
-    yield f"stack: {{external: {{prometheus: {quoted(prometheus.url)}}}}}"
+    yield "stack:"
+    yield f"  external: {{prometheus: {quoted(url)}}}"
+    if times := _scrape_times(seen.targets):
+        yield f"  scrape: {{interval: {times[0]}, timeout: {times[1]}}}  # found: how this Prometheus scrapes them"
     yield ""
 
 
-def _versions(versions: Found | None) -> Lines:
+def _scrape_times(targets: Sequence[Target]) -> tuple[str, str] | None:
+    """The slowest interval of the services, and its timeout."""
+    told = [(each.scrape_interval, each.scrape_timeout) for each in targets if _is_service(each.job)]
+    known = [times for times in told if all(times)]
+    return max(known, key=lambda times: parse_duration(times[0]), default=None)
+
+
+def _is_service(job: str) -> bool:
+    return job not in (*OWN_JOBS, "") and not job.startswith("bascule-")
+
+
+def _versions(seen: Seen) -> Lines:
+    versions = seen.versions
     if versions is None:
         yield "# guessed: no label, job or metric name tells two versions apart"
+        for candidate in seen.others:
+            yield f"# found, but with more than two versions: {candidate}"
         yield "versions: {label: version, baseline: v1, candidate: v2}"
     else:
-        yield f"# found: {versions.how}" + (f"; also {', '.join(versions.others)}" if versions.others else "")
+        yield f"# found: {versions.how}"
         yield "# guessed: which of the two is the new one"
         yield "versions:"
         yield f"  baseline: {quoted(versions.baseline)}"
@@ -102,24 +144,31 @@ def _versions(versions: Found | None) -> Lines:
 # ---------------------------------------------------------------- services
 
 
-def _services(prometheus: Prometheus, versions: Found | None) -> Lines:
+def _services(seen: Seen) -> Lines:
+    prometheus = seen.prometheus
     jobs: dict[str, list[str]] = {}
     for sample in prometheus.instant("up"):
         jobs.setdefault(sample.labels.get("job", ""), []).append(sample.labels.get("instance", ""))
     kinds = {job: kind for metric, kind in _KINDS.items() for job in _jobs_of(prometheus.instant(metric))}
     probes = _jobs_of(prometheus.instant('{__name__=~"probe_success|probe_ssl_earliest_cert_expiry"}'))
-    of_version = _versions_of_jobs(prometheus, versions)
-    own = {*probes, *OWN_JOBS, ""}
+    of_version = _versions_of_jobs(prometheus, seen.versions)
     lines = [
         _service(job, sorted(instances), kinds.get(job, "application"), of_version.get(job))
         for job, instances in sorted(jobs.items())
-        if job not in own and not job.startswith("bascule-")
+        if job not in probes and _is_service(job)
     ]
     yield "# found: what is scraped; guessed: its kind"
+    for target in seen.targets:
+        if target.health == "down":
+            yield f"# not scraped: {_one_line(f'{target.job} {target.instance}: {target.last_error}')}"
     yield "services:" if any(not line.startswith("  #") for line in lines) else "services: {}"
     yield from lines
     yield ""
     yield from _probes(prometheus)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _service(job: str, instances: list[str], kind: str, version: str | None) -> str:
@@ -140,8 +189,8 @@ def _versions_of_jobs(prometheus: Prometheus, versions: Found | None) -> dict[st
     if versions is None:
         return {}
     if versions.label is None:
-        selected = {text: version for version, text in (versions.select or {}).items()}
-        return {text[5:-1]: version for text, version in selected.items() if text.startswith('job="')}
+        picked = {version: parse_matchers(text) for version, text in (versions.select or {}).items()}
+        return {m.value: version for version, matchers in picked.items() for m in matchers if m.label == "job"}
     told: dict[str, set[str]] = {}
     both = f'{{{versions.label}=~"{versions.baseline}|{versions.candidate}"}}'
     for sample in prometheus.instant(f"count by (job, {versions.label}) ({both})"):
@@ -169,104 +218,108 @@ class Proposed:
     name: str
     why: str
     lines: tuple[str, ...]
+    some: Selector | None = None
+    all: Selector | None = None
 
 
-def _signals(prometheus: Prometheus, there: list[Family], versions: Found | None) -> Lines:
-    proposed = _proposed(there)
-    yield "signals:"
-    if not proposed:
-        yield "  # guessed: no counter with a status and no histogram was found for both versions"
-        proposed = [_errors(Family("http_requests_total", {"status": frozenset()}))]
+def _signals(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
+    if seen.preset is not None:
+        yield f"# found: {seen.preset.title}"
+        yield from (f"# note: {caveat}" for caveat in seen.preset.caveats)
+    if seen.requests is None:
+        yield "# No counter of requests by their status was found for both versions. Three ways to have one:"
+        yield "# bascule.instrument in the services, their access log, or a probe (docs/no-metrics.md)."
+    yield "signals:" if proposed else "signals: {}"
     for signal in proposed:
-        yield f"  {signal.name}:  # {signal.why}"
+        yield f"  {signal.name}:  # {signal.why}{_tried(seen, signal)}"
         yield from (f"    {line}" for line in signal.lines)
     yield ""
 
 
-def _proposed(there: list[Family]) -> list[Proposed]:
-    requests, matches = requests_of(there), _successes_of(there)
-    found: list[Proposed] = []
-    if requests:
-        found.append(_errors(requests))
-    if latency := latency_of(there):
-        found.append(_latency(latency))
+def _tried(seen: Seen, signal: Proposed) -> str:
+    """What the server answers to the signal's own selectors."""
+    if signal.some is None or signal.all is None:
+        return ""
+    some, everything = (_events(seen, selector) for selector in (signal.some, signal.all))
+    return f"; matches {some:,.0f} of {everything:,.0f} events in the last hour" if everything else ""
+
+
+def _events(seen: Seen, selector: Selector) -> float:
+    """Growth over the last hour; what was counted so far by series that are younger."""
+    narrowed = selector.where(*(series_of(seen.versions) if seen.versions else ()))
+    grown = seen.prometheus.scalar(f"sum(increase({narrowed}[1h]))")
+    return grown if isinstance(grown, float) and math.isfinite(grown) else 0.0
+
+
+def _proposed(seen: Seen) -> Iterator[Proposed]:
+    """At most one of each name; the first stands."""
+    names: set[str] = set()
+    for signal in _found(seen):
+        if signal.name not in names:
+            names.add(signal.name)
+            yield signal
+
+
+def _found(seen: Seen) -> Iterator[Proposed]:
+    there, requests = seen.families, seen.requests
+    matches = _successes_of(there)
+    if requests is not None:
+        yield _errors(requests)
+    if latency := times_of(seen.prometheus, there, seen.histograms, seen.preset):
+        yield _latency(latency)
     if matches:
-        found.append(_success(matches))
+        yield _success(matches)
     if requests and (fallback := _best(there, lambda name: "fallback" in name and name.endswith("_total"))):
-        found.append(_fallback(fallback, requests))
-    found += [_mean(each) for each in _rated(there)]
+        yield _fallback(fallback, requests)
+    yield from (_mean(each) for each in _rated(there))
     value = _best(there, lambda name: bool(re.search(r"(value|revenue|amount)_total$", name)))
     if value and matches:
-        found.append(_revenue(value, matches, there))
-    return list({signal.name: signal for signal in reversed(found)}.values())[::-1]
-
-
-def requests_of(there: list[Family]) -> Family | None:
-    """The counter of requests: one with a status in a label."""
-    return _best([each for each in there if _status_of(each)], lambda name: name.endswith(("_total", "_count")))
-
-
-def latency_of(there: list[Family]) -> Family | None:
-    """The histogram (by its `_count`) of times to answer."""
-    times = re.compile(
-        r"(duration|latency|response_time|request_time|_seconds|_milliseconds|_microseconds|_nanoseconds)"
-    )
-    return _best(there, lambda name: name.endswith("_count") and bool(times.search(name)))
+        yield _revenue(value, matches, there)
 
 
 def _best(there: list[Family], fits: Callable[[str], bool]) -> Family | None:
-    fitting = [each for each in there if fits(each.name)]
-    return min(fitting, key=lambda each: _rank(each.name), default=None)
+    return min((each for each in there if fits(each.name)), key=lambda each: (len(each.name), each.name), default=None)
 
 
-def _rank(name: str) -> tuple[bool, bool, bool, int, str]:
-    """HTTP requests before others, what is served before what is asked of others, short names before long ones."""
-    return "client" in name, "http" not in name, "request" not in name, len(name), name
+def _errors(requests: RequestCounter) -> Proposed:
+    why = f"found: {requests.family.name} by {requests.bad.label}"
+    return _ratio("errors", why, "bad", requests.failed, requests.all_requests, "lower", requests.family)
 
 
-def _status_of(family: Family) -> str | None:
-    def is_status(value: str) -> bool:
-        return re.fullmatch(r"[1-5](\d\d|xx)", value) is not None
-
-    return next((each for each in _STATUS if any(map(is_status, family.labels.get(each, ())))), None)
-
-
-def _errors(family: Family) -> Proposed:
-    label = _status_of(family) or "status"
-    five = Matcher(label, "=", "5xx") if any(v.endswith("xx") for v in family.labels.get(label, ())) else None
-    bad = Selector(family.name).where(five or Matcher(label, "=~", "5.."))
-    return _ratio("errors", f"found: {family.name} by {label}", "bad", bad, family, "lower")
-
-
-def _ratio(name: str, why: str, side: str, events: Selector, total: Family, better: str) -> Proposed:
+def _ratio(name: str, why: str, side: str, events: Selector, total: Selector, better: str, family: Family) -> Proposed:
     lines = (
         "kind: ratio",
         f"{side}: {quoted(events)}",
-        f"total: {quoted(Selector(total.name))}",
+        f"total: {quoted(total)}",
         f"better: {better}",
         "harmful_increase: 1pt  # guessed",
-        *_strata(total),
+        *_strata(family),
     )
-    return Proposed(name, why, lines)
+    return Proposed(name, why, lines, events, total)
 
 
-def _latency(family: Family) -> Proposed:
-    base = family.name.removesuffix("_count")
-    lines = ("kind: histogram", f"metric: {quoted(Selector(base))}", f"unit: {_unit(family)}", *_strata(family))
-    return Proposed("latency", f"found: {family.name}", lines)
+def _latency(latency: TimeHistogram) -> Proposed:
+    lines = (
+        "kind: histogram",
+        f"metric: {quoted(latency.metric)}",
+        f"unit: {latency.unit}",
+        *_strata(latency.family),
+    )
+    why = f"found: {latency.family.name}" + (f"; {latency.doubt}" if latency.doubt else "")
+    return Proposed("latency", why, lines)
 
 
 def _strata(family: Family) -> Iterator[str]:
     """Within what the versions are compared, where no segment is known: the route, if there are few."""
-    if segment_label([family]):
+    if _segment_label(family):
         return
-    route = next((each for each in _ROUTES if 1 < len(family.labels.get(each, ())) <= MOST_SEGMENTS), None)
+    route = next((each for each in ROUTES if 1 < len(family.labels.get(each, ())) <= MOST_SEGMENTS), None)
     yield f"strata: [{route}]  # found: within each route" if route else "strata: []"
 
 
 def _successes_of(there: list[Family]) -> Family | None:
     told = [each for each in there if each.name.endswith("_total") and _success_of(each)]
-    return min(told, key=lambda each: ("match" not in each.name, _rank(each.name)), default=None)
+    return min(told, key=lambda each: ("match" not in each.name, len(each.name), each.name), default=None)
 
 
 def _success_of(family: Family) -> Matcher | None:
@@ -281,11 +334,13 @@ def _success(family: Family) -> Proposed:
     matcher = _success_of(family)
     good = Selector(family.name).where(*([matcher] if matcher else []))
     name = "accuracy" if "match" in family.name else "success"
-    return _ratio(name, f"found: {family.name} by {good.matchers[0].label}", "good", good, family, "higher")
+    why = f"found: {family.name} by {good.matchers[0].label}"
+    return _ratio(name, why, "good", good, Selector(family.name), "higher", family)
 
 
-def _fallback(family: Family, requests: Family) -> Proposed:
-    return _ratio("fallback", f"found: {family.name}", "bad", Selector(family.name), requests, "lower")
+def _fallback(family: Family, requests: RequestCounter) -> Proposed:
+    bad, total = Selector(family.name), requests.all_requests
+    return _ratio("fallback", f"found: {family.name}", "bad", bad, total, "lower", requests.family)
 
 
 def _rated(there: list[Family]) -> list[Family]:
@@ -321,19 +376,17 @@ def _revenue(family: Family, matches: Family, there: list[Family]) -> Proposed:
 # ---------------------------------------------------------------- segments and the plan
 
 
-def segment_label(there: list[Family]) -> str | None:
-    requests = requests_of(there) or next(iter(there), None)
-    if requests is None:
-        return None
-    return next((label for label in _SEGMENTS if 1 < len(_values(requests, label)) <= MOST_SEGMENTS), None)
+def _segment_label(family: Family) -> str | None:
+    return next((label for label in _SEGMENTS if 1 < len(_values(family, label)) <= MOST_SEGMENTS), None)
 
 
 def _values(family: Family, label: str) -> list[str]:
     return sorted(value for value in family.labels.get(label, ()) if value not in _NOT_A_VALUE)
 
 
-def _segments(there: list[Family]) -> Lines:
-    requests, label = requests_of(there), segment_label(there)
+def _segments(seen: Seen) -> Lines:
+    requests = seen.requests.family if seen.requests is not None else None
+    label = _segment_label(requests) if requests is not None else None
     if requests is None or label is None:
         return
     yield f"segments:  # found: the values of {label}; guessed: that each follows the global share"
@@ -348,10 +401,11 @@ def _segments(there: list[Family]) -> Lines:
     yield ""
 
 
-def _plan(prometheus: Prometheus, there: list[Family], versions: Found | None) -> Lines:
-    gates = ['errors: "<1%"'] if requests_of(there) or not _proposed(there) else []
-    latency = latency_of(there)
-    bound = _bound(prometheus, latency, versions) if latency and versions else None
+def _plan(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
+    names = {signal.name for signal in proposed}
+    gates = ['errors: "<1%"'] if "errors" in names else []
+    latency = times_of(seen.prometheus, seen.families, seen.histograms, seen.preset)
+    bound = _bound(seen.prometheus, latency, seen.versions) if latency and seen.versions else None
     if bound:
         gates.append(f'latency.p95: "<{bound}"')
     yield "# guessed: the steps, how long each is held, and the gates"
@@ -361,7 +415,7 @@ def _plan(prometheus: Prometheus, there: list[Family], versions: Found | None) -
     for share in (10, 25, 50, 75, 100):
         yield f"  - {{share: {share}%, hold: 24h, gates: {{{', '.join(gates)}}}}}"
     yield ""
-    if gates and gates[0].startswith("errors"):
+    if "errors" in names:
         yield "# guessed"
         yield "rollback:"
         yield '  - {when: "errors > 5%", for: 2m, action: immediate}'
@@ -370,22 +424,17 @@ def _plan(prometheus: Prometheus, there: list[Family], versions: Found | None) -
         yield '  error_rate: {objective: "< 1%", window: 24h}'
 
 
-def _bound(prometheus: Prometheus, latency: Family, versions: Found) -> str | None:
+def _bound(prometheus: Prometheus, latency: TimeHistogram, versions: Found) -> str | None:
     """One and a half times the old version's p95 of the last five minutes, in whole milliseconds of two digits."""
     matchers: tuple[Matcher, ...] = ()
     if versions.select:
         matchers = parse_matchers(versions.select[versions.baseline])
     elif versions.label:
         matchers = (Matcher(versions.label, "=", versions.baseline),)
-    buckets = Selector(latency.name.removesuffix("_count") + "_bucket").where(*matchers)
+    buckets = latency.metric.named(f"{latency.metric.metric}_bucket").where(*matchers)
     found = prometheus.scalar(f"histogram_quantile(0.95, sum by (le) (rate({buckets}[5m])))")
     if found is NO_DATA or not isinstance(found, float) or not math.isfinite(found) or found <= 0:
         return None
-    milliseconds = 1500 * unit_of(_unit(latency)).to_base(found)
+    milliseconds = 1500 * unit_of(latency.unit).to_base(found)
     step = 10 ** (math.floor(math.log10(milliseconds)) - 1)
     return f"{math.ceil(milliseconds / step) * step:.12g}ms"
-
-
-def _unit(latency: Family) -> str:
-    """Of its name; seconds, as Prometheus' own conventions have it, where the name tells none."""
-    return unit_in_name(latency.name.removesuffix("_count")) or Dimension.TIME

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bascule import conventions
-from bascule.conventions import TOTAL_SEGMENT, Severity
+from bascule.conventions import Severity
 from bascule.incidents.model import PhaseStep
 from bascule.incidents.store import Store
 from bascule.spec import Spec
@@ -37,7 +37,7 @@ class JournalCollector(Collector):
 
     def _shares(self, step: PhaseStep) -> Metric:
         family = _family(conventions.PLANNED_SHARE)
-        for name, share in planned_shares(self._spec, step.share).items():
+        for name, share in self._spec.planned_shares(step.share).items():
             family.add_metric([name], share)
         return family
 
@@ -48,12 +48,6 @@ class JournalCollector(Collector):
         for severity in (*told, *sorted(set(tally) - set(told))):
             family.add_metric([severity], tally[severity])
         return family
-
-
-def planned_shares(spec: Spec, share: float) -> dict[str, float]:
-    """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
-    shares = {name: segment.share_at(share) for name, segment in spec.segments.named.items()}
-    return {TOTAL_SEGMENT: share} | shares
 
 
 def received_counter(registry: CollectorRegistry) -> Counter:

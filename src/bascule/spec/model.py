@@ -36,7 +36,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import PATIENCE_SECONDS, SEGMENT
+from bascule.conventions import PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
@@ -601,6 +601,10 @@ class Spec(Part):
     def rollback_command(self) -> str:
         """What a person types, in any folder, to send all traffic to the baseline."""
         return f"bascule rollback --spec {shlex.quote(self.source)} --who NAME"
+
+    def planned_shares(self, share: float) -> dict[str, float]:
+        """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
+        return {TOTAL_SEGMENT: share} | {name: each.share_at(share) for name, each in self.segments.named.items()}
 
     @cached_property
     def signal_roles(self) -> dict[str, Role]:

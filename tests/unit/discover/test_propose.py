@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bascule.discover import propose
 from bascule.discover.inventory import Family, Found, of_both, versions_of
-from bascule.prometheus import NO_DATA, NoData, Sample
+from bascule.prometheus import NO_DATA, NoData, Sample, Target
 from bascule.spec import Spec, parse
 
 
@@ -25,12 +25,15 @@ class Pretended:
     p95: float | NoData = NO_DATA
     asked: list[str] = field(default_factory=list)
 
-    def label_values(self, label: str) -> list[str]:
+    def label_values(self, label: str, selector: str | None = None) -> list[str]:
         return sorted({each[label] for each in self.series if label in each})
+
+    def targets(self) -> list[Target]:
+        return []
 
     def instant(self, expression: str) -> list[Sample]:
         self.asked.append(expression)
-        name = expression.removeprefix("topk(2000, ").removesuffix(")")
+        name = re.sub(r"\{.*", "", expression.removeprefix("topk(2000, ").removesuffix(")"))
         if counted := re.fullmatch(r'count by \(job, (\w+)\) \(\{\1=~"(.+)"\}\)', expression):
             return [
                 Sample(each, 1.0, 0.0) for each in self.series if re.fullmatch(counted[2], each.get(counted[1], ""))
@@ -58,7 +61,7 @@ def family(name: str, **labels: list[str]) -> Family:
     ("found", "expected"),
     [
         (family("a_total", version=["v1", "v2"]), ("v1", "v2")),
-        (family("a_total", version=["v9", "v10", "v2"]), ("v9", "v10")),
+        (family("a_total", version=["v10", "v9"]), ("v9", "v10")),
         (family("a_total", track=["canary", "stable"]), ("stable", "canary")),
         (family("a_total", color=["green", "blue"]), ("blue", "green")),
         (family("a_total", app_version=["1.2.0", "1.10.0"]), ("v1.2.0", "v1.10.0")),
@@ -84,10 +87,14 @@ def test_two_versions_are_told_by_how_people_call_them(found: Family, expected: 
         family("a_total", endpoint=["/v1/a", "/v2/a"]),
         family("a_total", code=["1", "2"]),
         family("a_total", shard=["1", "2"]),
+        family("a_total", http_flavor=["1.0", "1.1"]),
+        family("a_total", tls_version=["1.2", "1.3"]),
+        family("a_total", availability_zone=["v1", "v2"]),
+        family("a_total", version=["v9", "v10", "v2"]),
     ],
 )
 def test_what_only_looks_like_versions_is_not_taken_for_them(found: Family) -> None:
-    """Status codes, bucket bounds, shards; and one version alone."""
+    """Status codes, bucket bounds, shards, protocols, places; one version alone, and three of which none is chosen."""
     assert versions_of([found]) is None
 
 
@@ -102,7 +109,7 @@ def test_a_label_goes_before_jobs_and_names() -> None:
 
 def test_the_gate_for_latency_is_taken_from_what_the_old_version_does() -> None:
     """One and a half times its p95, in whole milliseconds of two digits."""
-    names = ("http_requests_total", "http_request_duration_seconds_count")
+    names = ("http_requests_total", *(f"http_request_duration_seconds_{part}" for part in ("count", "bucket")))
     series = [of(name, version=version, status="200", job="shop") for name in names for version in ("v1", "v2")]
     gates = proposed(*series, p95=0.0321).phases[0].gates
     assert gates["latency.p95"].written == "<49ms"
@@ -128,7 +135,7 @@ SERIES = st.builds(
 @given(st.lists(SERIES, max_size=12), st.sampled_from([NO_DATA, 0.0, 0.0004, 3.21, float("nan")]))
 def test_any_series_give_a_spec_that_passes_the_check(series: list[dict[str, str]], p95: Any) -> None:
     """Odd values of labels included: none breaks the YAML, none becomes a name that a spec refuses."""
-    assert proposed(*series, p95=p95).signals
+    proposed(*series, p95=p95)
 
 
 def test_recorded_and_monitoring_series_are_not_asked_about() -> None:
@@ -143,8 +150,8 @@ def test_recorded_and_monitoring_series_are_not_asked_about() -> None:
         ]
     )
     propose(pretended)  # type: ignore[arg-type]
-    asked = [match[1] for each in pretended.asked if (match := re.match(r"topk\(\d+, (\w+)\)", each))]
-    assert asked == ["x_total"]
+    asked = {match[1] for each in pretended.asked if (match := re.match(r"topk\(\d+, (\w+)\)", each))}
+    assert asked == {"x_total", "up"}
 
 
 def test_names_that_are_bascules_own_are_not_proposed() -> None:
@@ -159,3 +166,38 @@ def test_names_that_are_bascules_own_are_not_proposed() -> None:
     )
     assert list(spec.services) == ["shop"]
     assert list(spec.segments.named) == ["gold", "silver"]
+
+
+def test_with_too_many_versions_the_candidates_are_listed_and_none_is_chosen() -> None:
+    series = [of("http_requests_total", job="shop", status="200", version=version) for version in ("v1", "v2", "v3")]
+    text = propose(Pretended(series))  # type: ignore[arg-type]
+    assert "# found, but with more than two versions: label version: v1, v2, v3" in text
+    assert parse(text).versions.both == ("v1", "v2")
+
+
+def test_both_forms_of_a_status_are_failures() -> None:
+    series = [
+        of("http_requests_total", job="shop", version=version, status=status)
+        for version, status in (("v1", "200"), ("v1", "500"), ("v2", "2xx"), ("v2", "5xx"))
+    ]
+    assert str(proposed(*series).signals["errors"].numerator) == 'http_requests_total{status=~"5..|5xx"}'
+
+
+def test_what_counts_no_request_of_a_user_is_never_proposed() -> None:
+    """Garbage collections, sizes, scrapes of an admin page, calls of others: with these alone there is no signal."""
+    names = (
+        "nodejs_gc_duration_seconds",
+        "http_request_body_size_bytes",
+        "caddy_admin_http_requests",
+        "http_client_request_duration_seconds",
+        "http_request_summary_seconds",
+    )
+    series = [
+        of(f"{name}_{part}", job="shop", version=version, status="200", code="200")
+        for name in names
+        for version in ("v1", "v2")
+        for part in ("count", "bucket", "total")
+    ]
+    spec = proposed(*series)
+    assert spec.signals == {}
+    assert "Three ways to have one" in propose(Pretended(series))  # type: ignore[arg-type]

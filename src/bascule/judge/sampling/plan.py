@@ -75,7 +75,12 @@ def read_plan(
     number = _of_exporter(started, last(names.PHASE.name, MOST_PHASES))
     if not number or started is None:
         return PlanStep(0, otherwise_started, shares)
-    return PlanStep(int(number[0].value), started.value, shares)
+    return PlanStep(int(number[0].value), begun(started.value), shares)
+
+
+def begun(seconds: float) -> float:
+    """When a step began, to the millisecond: what tells of it tells no more."""
+    return round(seconds, 3)
 
 
 def server_time(prometheus: Prometheus) -> float:

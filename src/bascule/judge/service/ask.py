@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any
 
 from bascule.api import JudgeClient
@@ -27,7 +28,8 @@ ANSWER_SECONDS = 20.0  # for everything that an evaluation of our own asks of Pr
 
 def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
     """One look of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`."""
-    return body(spec, _evaluated(spec, prometheus))
+    with closing(PresentStep(spec)) as present:
+        return body(spec, _evaluated(spec, prometheus, present))
 
 
 def gate(spec: Spec, wait: str | float = 0.0) -> dict[str, Any]:
@@ -48,19 +50,16 @@ def _verdict(spec: Spec) -> dict[str, Any]:
 
 def _formed_anew(spec: Spec) -> Opinion:
     prometheus = Prometheus(spec.stack.url("prometheus"), within=ANSWER_SECONDS)
-    present = PresentStep(spec)
-    try:
-        return present.told(_evaluated(spec, prometheus))
-    except BasculeError as error:
-        return _none(str(error))
-    finally:
-        prometheus.close()
-        present.close()
+    with closing(prometheus), closing(PresentStep(spec)) as present:
+        try:
+            return present.told(_evaluated(spec, prometheus, present))
+        except BasculeError as error:
+            return _none(str(error))
 
 
-def _evaluated(spec: Spec, prometheus: Prometheus) -> Opinion:
+def _evaluated(spec: Spec, prometheus: Prometheus, present: PresentStep) -> Opinion:
     now = server_time(prometheus)
-    watch = PhaseWatch(spec, prometheus, read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
+    watch = PhaseWatch(spec, prometheus, present.plan() or read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
     watch.advance(now)
     return Opinion.of(outcome_of(watch.engine, watch.surroundings(now)))
 

@@ -53,6 +53,7 @@ class LiveJudge:
         self._prometheus = prometheus
         self._publish = publish
         self._poster = Poster(AlarmPost(spec, alertmanager)) if alertmanager is not None else None
+        self._present = present
         self._hooks = Hooks(spec, present)
         self._workers: Workers | None = None
         self._began: float | None = None
@@ -96,7 +97,11 @@ class LiveJudge:
         return find_bounds(self.spec, self._prometheus) != watch.bounds
 
     def _plan(self, began: float) -> PlanStep:
-        """The plan as the journal last told it, however long ago: a plan does not end because nobody repeats it."""
+        """The plan as the journal tells it, else as Prometheus last heard of it, however long ago: a plan does not end
+        because nobody repeats it."""
+        told = self._present.plan() if self._present is not None else None
+        if told is not None:
+            return told
         plan = read_plan(self._prometheus, began)
         if plan.known or self._asked_long_ago:
             return plan if plan.known or self.watch is None else self.watch.plan

@@ -6,10 +6,13 @@ what is answered was about the step that was present when it was asked.
 
 from __future__ import annotations
 
+import time
+
 from bascule.api import IncidentsClient
 from bascule.api.models.moves import PlanAnswer
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
+from bascule.judge.sampling.plan import PlanStep, begun
 from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.texts import clock_text
@@ -17,6 +20,8 @@ from bascule.spec import Spec
 from bascule.states import Cause, Missing
 
 ASK_SECONDS = 2.0
+PLAN_SECONDS = 0.5  # how long an evaluation waits for the journal
+PAUSE_SECONDS = 10.0  # for which it is not asked again, after that was in vain
 MOST_REASONS = 5
 SAME_SECONDS = 0.002  # both tell when a step began to the millisecond
 
@@ -25,10 +30,25 @@ class PresentStep:
     """Asks the journal. The client is shared: it may be used by several threads."""
 
     def __init__(self, spec: Spec, client: IncidentsClient | None = None) -> None:
+        self._spec = spec
         self._client = client or IncidentsClient(spec, seconds=ASK_SECONDS)
+        self._quick = client or IncidentsClient(spec, seconds=PLAN_SECONDS)
+        self._silent_until = 0.0
 
     def close(self) -> None:
         self._client.close()
+        self._quick.close()
+
+    def plan(self) -> PlanStep | None:
+        """The present step; None where the journal does not tell it at once."""
+        if time.monotonic() < self._silent_until:
+            return None
+        try:
+            present = self._quick.phase()
+        except BasculeError:
+            self._silent_until = time.monotonic() + PAUSE_SECONDS
+            return None
+        return PlanStep(present.number, begun(present.started.timestamp()), self._spec.planned_shares(present.share))
 
     def told(self, opinion: Opinion) -> Opinion:
         """What may be said: no data of any other step; what a rollback, an abort or a pause means for the verdict."""

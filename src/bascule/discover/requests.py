@@ -1,0 +1,193 @@
+"""Which family counts the users' requests, and which histogram holds their times."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from bascule.discover.inventory import Family
+from bascule.discover.presets import Preset
+from bascule.prometheus import Prometheus
+from bascule.spec import Matcher, Selector
+from bascule.units import Dimension, unit_in_name
+
+_STATUS = (
+    "status",
+    "status_code",
+    "code",
+    "http_status",
+    "http_status_code",
+    "http_response_status_code",
+    "response_code",
+)
+ROUTES = ("http_route", "route", "endpoint", "handler", "path", "view", "http_target")
+# Counters and histograms of something else than requests of users.
+_OTHERS = re.compile(
+    r".*(size|bytes|body|admin|exception|in_progress|in_flight|active|refused|limit|created|summary"
+    r"|(^|_)(client|db|sql|gc|cache|queue|eventloop|connections?)(_|$)).*"
+)
+_TIMES = re.compile(
+    r".*(duration|latency|response_time|request_time|rq_time|_seconds|_milliseconds|_microseconds|_nanoseconds).*"
+)
+_OF_REQUESTS = re.compile(r".*(http|request|response|rq|rpc|api|handler|match|call|latency).*")
+_NO_USERS = re.compile(r"/?(.*[/-])?(health[a-z]*|live(ness|z)?|ready(z|ness)?|ping|metrics|django-metrics)/?")
+COVERS = 0.9  # of the events of the busiest candidate: one that counts fewer counts only some requests
+_CLASSES = ((r"\d\d\d", "5.."), (r"\dxx", "5xx"), (r"\d", "5"))
+MILLISECONDS_FROM = 1000.0  # a top bound that is no number of seconds anybody waits
+
+
+@dataclass(frozen=True)
+class RequestCounter:
+    """`bad` picks the failed requests among `family`'s; `total`, where another family counts all of them."""
+
+    family: Family
+    bad: Matcher
+    total: str
+    route: str
+    without: tuple[Matcher, ...]
+    preset: Preset | None = None
+
+    @property
+    def all_requests(self) -> Selector:
+        return Selector(self.total).where(*self.without)
+
+    @property
+    def failed(self) -> Selector:
+        return Selector(self.family.name).where(self.bad, *self.without)
+
+
+@dataclass(frozen=True)
+class TimeHistogram:
+    """`family`: of its `_count`. `doubt`: why its buckets cannot tell; empty where they can."""
+
+    family: Family
+    unit: str
+    route: str
+    without: tuple[Matcher, ...]
+    doubt: str = ""
+
+    @property
+    def metric(self) -> Selector:
+        return Selector(self.family.name.removesuffix("_count")).where(*self.without)
+
+
+# ---------------------------------------------------------------- requests
+
+
+def requests_of(there: Sequence[Family], preset: Preset | None = None) -> RequestCounter | None:
+    """The counter of the users' requests by their status; the preset's own where there is one."""
+    by_name = {each.name: each for each in there}
+    if preset is not None and preset.requests in by_name:
+        return _counter(by_name[preset.requests], preset.status, preset)
+    candidates = [each for each in there if _status_of(each) and not _OTHERS.fullmatch(each.name)]
+    candidates = [each for each in candidates if each.name.endswith(("_total", "_count"))]
+    busiest = max((each.total for each in candidates), default=0.0)
+    covering = [each for each in candidates if each.total >= COVERS * busiest]
+    best = min(covering, key=_rank, default=None)
+    return _counter(best, _status_of(best) or "status", None) if best else None
+
+
+def _counter(family: Family, status: str, preset: Preset | None) -> RequestCounter:
+    route = _route(family, preset)
+    total = preset.total if preset is not None and preset.total else family.name
+    without = _without(family, route) if total == family.name else ()
+    return RequestCounter(family, _bad(family, status, preset), total, route, without, preset)
+
+
+def _bad(family: Family, status: str, preset: Preset | None) -> Matcher:
+    """Every form in which this family writes a status: 500, 5xx or 5."""
+    values = family.labels.get(status, frozenset())
+    seen = [bad for form, bad in _CLASSES if any(re.fullmatch(form, value) for value in values)]
+    pattern = "|".join(seen) or (preset.bad if preset is not None else "5..")
+    return Matcher(status, "=~" if re.search(r"[.|]", pattern) else "=", pattern)
+
+
+def _status_of(family: Family) -> str | None:
+    def is_status(value: str) -> bool:
+        return re.fullmatch(r"[1-5](\d\d|xx)", value) is not None
+
+    return next((each for each in _STATUS if any(map(is_status, family.labels.get(each, ())))), None)
+
+
+def _rank(family: Family) -> tuple[bool, bool, bool, int, str]:
+    """HTTP requests before others, counters before parts of a histogram, short names before long ones."""
+    name = family.name
+    return "http" not in name, "request" not in name, not name.endswith("_total"), len(name), name
+
+
+def _route(family: Family, preset: Preset | None) -> str:
+    wanted = (preset.route,) if preset is not None and preset.route else ROUTES
+    return next((each for each in wanted if len(family.labels.get(each, ())) > 1), "")
+
+
+def _without(family: Family, route: str) -> tuple[Matcher, ...]:
+    """Leaves out health checks and scrapes, which no user asks for, where any were seen."""
+    seen = sorted(value for value in family.labels.get(route, ()) if value and _NO_USERS.fullmatch(value))
+    return (Matcher(route, "!~", "|".join(map(re.escape, seen))),) if seen else ()
+
+
+# ---------------------------------------------------------------- times
+
+
+def times_of(
+    prometheus: Prometheus, there: Sequence[Family], histograms: Collection[str], preset: Preset | None = None
+) -> TimeHistogram | None:
+    """The histogram of the times to answer. `histograms`: the names, without suffix, that have buckets."""
+    by_base = {each.name.removesuffix("_count"): each for each in there if each.name.endswith("_count")}
+    bases = {base: family for base, family in by_base.items() if _has_buckets(base, histograms)}
+    if preset is not None and preset.latency in bases:
+        return _histogram(bases[preset.latency], preset.unit, preset)
+    fitting = [
+        family
+        for base, family in bases.items()
+        if _TIMES.fullmatch(base) and _OF_REQUESTS.fullmatch(base) and not _OTHERS.fullmatch(base)
+    ]
+    found = [_looked_at(prometheus, family) for family in sorted(fitting, key=_rank)]
+    return min(found, key=lambda each: bool(each.doubt), default=None)
+
+
+def _has_buckets(base: str, histograms: Collection[str]) -> bool:
+    """`base` is a pattern where the version stands in the name."""
+    return base in histograms or ("(" in base and any(re.fullmatch(base, name) for name in histograms))
+
+
+def _looked_at(prometheus: Prometheus, family: Family) -> TimeHistogram:
+    base = family.name.removesuffix("_count")
+    buckets = Selector(f"{base}_bucket")
+    bounds = sorted(_numbers(prometheus.label_values("le", str(buckets))))
+    unit = unit_in_name(base) or (
+        "milliseconds" if bounds and bounds[-1] >= MILLISECONDS_FROM else str(Dimension.TIME.value)
+    )
+    made = _histogram(family, unit, None)
+    return TimeHistogram(family, unit, made.route, made.without, _doubt(prometheus, buckets, bounds))
+
+
+def _histogram(family: Family, unit: str, preset: Preset | None) -> TimeHistogram:
+    route = _route(family, preset)
+    return TimeHistogram(family, unit, route, _without(family, route))
+
+
+def _numbers(texts: Sequence[str]) -> Iterator[float]:
+    for text in texts:
+        try:
+            bound = float(text)
+        except ValueError:
+            continue
+        if math.isfinite(bound):
+            yield bound
+
+
+def _doubt(prometheus: Prometheus, buckets: Selector, bounds: Sequence[float]) -> str:
+    """Whether its buckets stand around what it measured in the last hour."""
+    if not bounds:
+        return "it has no buckets"
+    middle, high = (
+        prometheus.scalar(f"histogram_quantile({q}, sum by (le) (increase({buckets}[1h])))") for q in (0.5, 0.95)
+    )
+    if isinstance(middle, float) and middle < bounds[0]:
+        return f"half of the requests are below its first bucket, {bounds[0]:g}: what happens there is not seen"
+    if isinstance(high, float) and high >= bounds[-1]:
+        return f"one request in twenty is above its last bucket, {bounds[-1]:g}: what happens there is not seen"
+    return ""
