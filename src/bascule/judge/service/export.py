@@ -106,7 +106,7 @@ def body(spec: Spec, said: Opinion) -> dict[str, Any]:
     cause = missing.cause if missing else judged.cause if judged else None
     head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": said.verdict.value}
     head |= {"since": times.rfc3339(said.since, "milliseconds")}
-    head |= {"reasons": [missing.text] if missing else list(judged.reasons) if judged else []}
+    head |= {"reasons": list(said.reasons)}
     head |= {"cause": cause.value if cause else None, "age_seconds": _number(said.age)}
     if outcome is None:
         return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
