@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.bascule-setup
+LINES_DONE := $(VENV)/.bascule-lines
+NODE_LOGGERS := pino@10.4.0 pino-http@11.0.0 winston@3.19.0 morgan@1.12.1
 PEERS_DONE := $(VENV)/.bascule-peers
 # Tests with real programs wait more than they work: three at once on two cores. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
@@ -10,7 +12,7 @@ UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test real lint bench browser clean
+.PHONY: help setup demo test real lint bench chaos browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +27,7 @@ demo: setup  ## Play a whole migration with a fault, and write demo-output/
 test: setup browser lint  ## Run every check and test
 	@$(RUN)/python -m pytest $(WORKERS) $(ARGS)
 
-real: setup  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
+real: setup $(LINES_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
 	@$(RUN)/python -m pytest -m real -n 3 --dist loadgroup $(if $(NAME),tests/real/test_$(NAME).py,tests/real) $(ARGS)
 
 lint: setup  ## Run ruff, mypy and the import contract
@@ -37,6 +39,15 @@ lint: setup  ## Run ruff, mypy and the import contract
 bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=detection (without NAME: all)
 	@$(PYTHON) tools/fetch_programs.py bench
 	@$(RUN)/python -m bench $(NAME) $(ARGS)
+
+chaos: setup  ## Lose parts of the monitoring at random: make chaos NAME=notices (without NAME: all)
+	@$(RUN)/python -m chaos $(NAME) $(ARGS)
+$(LINES_DONE): pyproject.toml constraints.txt Makefile | $(SETUP_DONE)
+	@echo "Installing the servers and loggers whose lines are tested."
+	@$(PYTHON) tools/fetch_programs.py lines
+	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[lines]'
+	@npm install --silent --no-audit --no-fund --prefix .bascule/node $(NODE_LOGGERS)
+	@touch $@
 
 $(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)
 	@echo "Installing the benchmarks' peers into $(VENV)."

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fetch the programs that Bascule uses into a private folder, from Debian's packages.
 
-    python3 tools/fetch_programs.py [--into .bascule/programs] [core] [chromium] [peers] [bench]
+    python3 tools/fetch_programs.py [--into .bascule/programs] [core] [chromium] [peers] [lines] [bench]
 
 Needs Python 3.11 and apt, but no root and no Python package: apt works on a state of its own inside the folder, asks
 the machine's own package sources, and the packages are only unpacked. No maintainer script runs, so no service is
@@ -85,6 +85,7 @@ SETS = {
             ("mtail", "prometheus-pushgateway", "ruby"),
             ("mtail", "prometheus-pushgateway", "ruby"),
         ),
+        Set("lines", ("haproxy", "apache2"), ("haproxy", "apache2-bin")),  # that `make real NAME=lines` makes log
         Set(
             "bench",
             ("mtail", "rsyslogd", "syslog-ng", "victoria-metrics"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 def quantile(q: float, cumulative: Mapping[float, float]) -> float:
@@ -20,3 +20,26 @@ def quantile(q: float, cumulative: Mapping[float, float]) -> float:
             return bound if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (count - below)
         lower, below = bound, count
     return math.inf
+
+
+def pooled(layouts: Iterable[Mapping[float, float]]) -> dict[float, float]:
+    """Cumulative counts of histograms whose bounds differ, added: each is linear between two of its own bounds.
+
+    Beyond its last finite bound a histogram tells nothing: up to infinity no more is counted of it.
+    """
+    known = [sorted(layout.items()) for layout in layouts if layout]
+    bounds = sorted({bound for layout in known for bound, _ in layout})
+    return {bound: sum(_at(bound, layout) for layout in known) for bound in bounds}
+
+
+def _at(bound: float, layout: list[tuple[float, float]]) -> float:
+    lower, below = 0.0, 0.0
+    for upper, count in layout:
+        if bound == upper:
+            return count
+        if bound < upper:
+            return (
+                below if math.isinf(upper) or bound < 0 else below + (count - below) * (bound - lower) / (upper - lower)
+            )
+        lower, below = upper, count
+    return below

@@ -117,6 +117,7 @@ def probe_job(name: str) -> str:
 CLIENT_LEFT = "499"  # nginx' status: the client closed the connection before the answer's end; no error
 CLIENT_GAVE_UP = "599"  # it did so after `patience`: an error, matched by `status=~"5.."`
 PATIENCE_SECONDS = 10.0  # unless the spec has a p99 target: ten times that
+OWN_AGENT = "Bascule/1"  # the User-Agent of every request that Bascule makes
 MONITORING_AGENTS = ("Prometheus/", "Blackbox Exporter/", "Bascule/")  # User-Agents of scrapes and probes: no traffic
 
 # ---------------------------------------------------------------- buckets (they hold every declared target)
@@ -381,6 +382,11 @@ PHASE_STARTED = _role(
 INCIDENTS_OPEN = _role(
     "incidents", "bascule_incidents_open", "gauge", "Incidents that are not resolved.", ("severity",), "incidents"
 )
+NOTICE_OWED = _role(
+    "incidents", "bascule_notice_owed_seconds", "gauge",
+    "For how long the oldest notice is owed that a receiver's channel does not have; 0 when it has all.",
+    ("receiver", "channel"), "seconds",
+)
 NOTIFICATIONS_RECEIVED = _role(
     "incidents", "bascule_notifications_received_total", "counter", "Notifications received from Alertmanager.",
     ("status",), "notifications",
@@ -471,6 +477,8 @@ class Recorded(StrEnum):
     TARGET_MISSED = "target:missed:value"  # the bad share, or the p95, where an hour or a day tells
     SLA_BAD = "sla:bad_events:increase1m"
     SLA_ALL = "sla:all_events:increase1m"
+    SLA_UNSURE = "sla:unsure_events:increase1m"  # between the two buckets around a limit that is no bucket's
+    SLA_EXCESS = "sla:good_above_all:ratio1h"  # more good events than events, as a share of these
     SLA_BAD_RATIO = "sla:bad_events:ratio"  # with the label `window`
     SLA_BUDGET_SPENT = "sla:budget_spent:ratio"  # over the SLA's own window
 
@@ -522,6 +530,7 @@ class Alert(StrEnum):
     PARTNER_ERRORS_HIGH = "PartnerErrorsHigh"
     PARTNER_FORMAT_BROKEN = "PartnerFormatBroken"
     PARTNER_QUOTA_NEARLY_USED = "PartnerQuotaNearlyUsed"
+    RATE_LIMIT_NOT_KEPT = "RateLimitNotKept"
     RATE_LIMIT_REFUSALS = "RateLimitRefusals"
     # gates: they hold a promotion back and page nobody
     TARGET_UNMET = "TargetUnmet"
@@ -550,6 +559,8 @@ class Alert(StrEnum):
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
     ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
+    WORKER_FAILING = "WorkerFailing"
+    NOTICES_OWED = "NoticesOwed"
     JUDGE_STUCK = "JudgeStuck"
     LABEL_VALUES_CAPPED = "LabelValuesCapped"
     RULES_FAILING = "RulesFailing"

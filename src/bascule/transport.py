@@ -21,6 +21,7 @@ import httpcore
 import httpx
 from pydantic_core import from_json
 
+from bascule.conventions import OWN_AGENT
 from bascule.errors import QueryRejected, Unreachable
 
 __all__ = ["MIB", "Answer", "Http", "is_local", "parsed"]
@@ -82,7 +83,7 @@ class Http:
             base_url=self.url,
             transport=transport or _Transport(),
             trust_env=False,
-            headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": "bascule"},
+            headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": OWN_AGENT},
         )
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 TWIN = Path(__file__).parents[1] / "fixtures/logstash/twin.rb"
 FORMATS = [
     "api_call", "match_result", "checkout", "nested", "werkzeug", "nginx_combined", "envoy", "haproxy", "granian",
-    "uvicorn", "python",
+    "uvicorn", "python", "logfmt",
 ]  # fmt: skip
 CHECKOUT = LogFormat(
     dissect="%{timestamp} %{level} %{service} PAID user_id=%{user_id} took=%{response_time}",
@@ -90,6 +90,17 @@ OTHERS = [
     "1769860800.5 INFO shop API_CALL user_id=u1 endpoint=/x response_time=0.023 status=200",
     "INFO::API_CALL user_id=u1 endpoint=/x response_time=0.023 status=200 service=shop",
     "ERROR: could not open: no such file",
+    "2026-01-31T12:00:00.123Z | INFO     | shop:main:12 - API_CALL user_id=u1 endpoint=/x response_time=1 status=200",
+    "[2026-01-31 12:00:00,123: INFO/Main] API_CALL user_id=u1 endpoint=/x response_time=0.023 status=200",
+    "INFO 2026-01-31 12:00:00,123 shop 12 14 API_CALL user_id=u1 endpoint=/x response_time=0.023 status=200",
+    "2026-01-31 12:00:00,123 [Main] INFO shop - API_CALL user_id=u1 endpoint=/x response_time=1.5ms status=200",
+    "duration=1m2.5s level=info path=\"/a b?c=\\\"d\" status=200 time=2026-01-31T12:00:00Z version=v2 event='it\\'s'",
+    "2026-01-31 12:00:00 [info     ] request handled   [shop] duration=0.25 path='/x?a=1' status=503",
+    '[2026-01-31T12:00:00.000Z] "GET /e HTTP/1.1" 0 DC 0 0 12 - "-" "a "b" c" "id" "host" "127.0.0.1:5070"',
+    f'x haproxy[1]: {HAPROXY} 400 7 - - CH-- 1/1/0/0/0 0/0 "GET /h HTTP/1.1"',
+    '{"response_code": 0, "response_flags": "DC", "path": "/x", "took": 5}',
+    f'[2026-01-31 12:00:00 +0000] [7] [INFO] {COMMON} "GET /q"x 1.1" 200 7 "-" "a "b" [c]"',
+    f'INFO:aiohttp.access:{COMMON} "GET /x HTTP/1.1" 200 7 "-" "curl" duration_us=1500',
     "he said API_CALL user_id=u1 endpoint=/x response_time=0.023 status=200",
     '127.0.0.1 - - [31/Jan/2026 12:00:00] "GET /api/v1/match?x=1 HTTP/1.1" 404 -',
     'INFO:werkzeug:127.0.0.1 - - [31/Jan/2026 12:00:00] "\x1b[33mGET /api/v1/match?x=1 HTTP/1.1\x1b[0m" 404 -',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bascule import logs
+from bascule.errors import UsageError
 from bascule.processes import ports
 from bascule.spec import load
 from bascule.spec.model import Logs, LogSource, Spec
 
 pytestmark = pytest.mark.integration
+
+FOR_EVER = 36500 * 86400.0
 
 CALL = (
     "2026-01-31T12:00:00.{:03d}Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/api/v2/match"
@@ -53,7 +57,7 @@ def spec(tmp_path: Path) -> Spec:
             "ports": base.stack.ports.model_copy(update={"logs": ports.free()}),
         }
     )
-    return base.model_copy(update={"logs": Logs(sources=sources), "stack": stack})
+    return base.model_copy(update={"logs": Logs(sources=sources, retention=FOR_EVER), "stack": stack})
 
 
 @pytest.fixture
@@ -143,3 +147,71 @@ def test_nothing_is_lost_or_doubled_when_a_file_is_renamed_or_truncated(role: st
     wait_until(lambda: counted() == number)
     write(path, 1)
     wait_until(lambda: counted() == number)
+
+
+def test_a_port_that_is_taken_is_tried_again_until_it_is_free(spec: Spec) -> None:
+    """Meanwhile the role says that it is not ready, and counts."""
+    address = spec.logs.sources[2].beats
+    assert address is not None
+    stop = threading.Event()
+    thread = threading.Thread(target=logs.run, args=(spec, stop))
+    url = spec.stack.url("logs")
+
+    def get(path: str) -> httpx.Response | None:
+        try:
+            return httpx.get(f"{url}{path}", trust_env=False)
+        except httpx.HTTPError:
+            return None
+
+    def says(path: str, text: str) -> bool:
+        answer = get(path)
+        return answer is not None and text in answer.text
+
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        thread.start()
+        wait_until(lambda: says("/readyz", f"beats {address} died"))
+        assert says("/metrics", "bascule_worker_deaths_total")
+    try:
+        wait_until(lambda: _accepts(address))
+    finally:
+        stop.set()
+        thread.join(15)
+
+
+def _accepts(address: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_running_role_takes_in_files_itself_and_no_line_twice(role, spec, tmp_path):
+    """Also those of its own sources, by whatever path, and old ones that it does not follow."""
+    app = tmp_path / "app.log"
+    app.write_text("".join(CALL.format(n, n) for n in range(50)))
+    wait_until(lambda: total(role, "bascule_log_lines_total", format="api_call") == 50)
+    (tmp_path / "link.log").symlink_to(app)
+    old = tmp_path / "old.txt"
+    old.write_text("".join(CALL.format(n, f"old{n}") for n in range(30)))
+    with app.open("a") as file:
+        file.write(CALL.format(50, 50))
+    again = logs.ingest(spec, [str(tmp_path / "link.log")])
+    assert again.sources == {str(tmp_path / "link.log"): "app"}
+    assert again.rows <= 1
+    done = logs.ingest(spec, [str(old)], "app")
+    assert (done.rows, logs.ingest(spec, [str(old)], "app").rows) == (30, 0)
+    with app.open("a") as file:
+        file.write(CALL.format(51, 51))
+    wait_until(lambda: total(role, "bascule_log_lines_total", format="api_call") == 82)
+    users = [row["user_id"] for row in logs.search(spec, limit=1000)]
+    assert len(users) == len(set(users)) == 82
+
+
+def test_a_running_role_refuses_what_it_cannot_read(role, spec, tmp_path):
+    """Standard input is another process'; a file of no source needs one named."""
+    with pytest.raises(UsageError, match="standard input"):
+        logs.ingest(spec, ["-"], "app")
+    (tmp_path / "other.txt").write_text("x\n")
+    with pytest.raises(UsageError, match=r"other.txt is of none of the spec's log sources"):
+        logs.ingest(spec, [str(tmp_path / "other.txt")])

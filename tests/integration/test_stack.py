@@ -22,6 +22,7 @@ from bascule.stack import down, status
 pytestmark = pytest.mark.integration
 
 READY = "everything is ready"
+HUNG_AFTER = 10.0  # seconds
 
 
 @dataclass
@@ -85,6 +86,8 @@ def launch(tmp_path_factory) -> Iterator:
 def written(folder: Path) -> tuple[Spec, Path]:
     """The built-in spec on free ports; its services do not run here, which the stack must bear."""
     spec = lab_spec(load("supersmartmatch"), folder)
+    stack = spec.stack.model_copy(update={"hung_after": HUNG_AFTER})
+    spec = spec.model_copy(update={"stack": stack})
     return spec, write_spec(spec, folder / "spec.yaml")
 
 
@@ -120,6 +123,15 @@ def test_a_crashed_prometheus_is_restarted_and_the_restart_is_reported(running, 
     told = httpx.get(f"{running.spec.stack.url('supervisor')}/metrics", trust_env=False).text
     assert 'bascule_process_restarts_total{process="prometheus"} 1.0' in told
     assert 'bascule_process_restarts_total{process="judge"} 0.0' in told
+
+
+def test_a_part_that_hangs_is_ended_and_started_again(running, eventually):
+    """It lives and answers nothing, which no crash tells."""
+    pid = running.row("alertmanager")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: running.row("alertmanager").get("restarts") == 1 and running.row("alertmanager")["pid"], 60)
+    assert running.row("alertmanager")["pid"] != pid
+    assert "alertmanager has not answered for" in running.said()
 
 
 def test_ctrl_c_leaves_no_process_behind(running):

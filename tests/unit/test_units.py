@@ -14,7 +14,7 @@ from bascule.errors import SpecError
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.judge import difference_text, value_text
 from bascule.spec import Spec, parse
-from bascule.spec.selector import bucket_under
+from bascule.spec.bucket_bounds import from_up, up_to
 from bascule.spec.wanted_bounds import bounds_wanted
 from bascule.units import Dimension, unit_of
 
@@ -123,18 +123,26 @@ def number(text: str) -> float:
     return float(value) * unit_of(unit).scale
 
 
-@given(st.integers(1, 999_999_999), st.integers(-6, 3))
-def test_a_bucket_is_found_however_a_client_writes_its_bound(digits: int, power: int) -> None:
-    """Python, Go and Java: with and without `.0`, with an exponent that is signed, padded or neither."""
-    bound = float(f"{digits}e{power}")
-    pattern = bucket_under(bound).value
+bounds = st.builds(lambda digits, power: float(f"{digits}e{power}"), st.integers(1, 99_999), st.integers(-9, 6))
+
+
+def forms(bound: float) -> set[str]:
+    """As Python, Go and Java write it: with and without `.0`, with an exponent that is signed, padded or neither."""
+    plain = f"{Decimal(repr(bound)).normalize():f}"
     mantissa, _, exponent = f"{bound:.9e}".partition("e")
     short, power = mantissa.rstrip("0").rstrip("."), int(exponent)
-    forms = {f"{Decimal(repr(bound)).normalize():f}"}
-    if not 1e-4 <= bound < 1e6:
-        forms |= {f"{short}e{power:+03d}", f"{short if '.' in short else short + '.0'}E{power}"}
-    for form in forms:
-        assert re.fullmatch(pattern, form), (pattern, form)
+    scientific = {f"{short}e{power:+03d}", f"{short if '.' in short else short + '.0'}E{power}"}
+    return {plain, plain if "." in plain else f"{plain}.0"} | (set() if 1e-3 <= bound < 1e6 else scientific)
+
+
+@given(bounds, bounds)
+def test_buckets_are_found_on_their_side_of_a_bound_however_it_is_written(limit: float, bound: float) -> None:
+    """PromQL compares labels as text: the pattern does what `<=` would."""
+    for form in forms(bound):
+        assert bool(re.fullmatch(up_to(limit).value, form)) is (bound <= limit)
+        assert re.fullmatch(from_up(limit).value, form) is not (bound >= limit)
+    assert not re.fullmatch(up_to(limit).value, "+Inf")
+    assert not re.fullmatch(from_up(limit).value, "+Inf")
 
 
 def test_units_have_one_name_whatever_they_are_called() -> None:

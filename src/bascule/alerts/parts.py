@@ -59,7 +59,9 @@ def _certificates(spec: Spec) -> Iterator[Mapping[str, str | float]]:
 
 PARTS: Mapping[str, PartOfSpec] = {
     "migration": PartOfSpec((), lambda spec: [{}]),
-    "judge": PartOfSpec(("too_long",), lambda spec: [{"too_long": max(30.0, 10 * spec.judge.tick)}]),
+    "judge": PartOfSpec(
+        ("too_long",), lambda spec: [{"too_long": max(30.0, 10 * spec.judge.tick, 3 * spec.stack.scrape.interval)}]
+    ),
     **{kind: _services(kind) for kind in ("application", "nginx", "redis", "node", "container", "exporter")},
     "probes": _probes("http", "https", "tcp", "icmp", "dns"),
     "dns probes": _probes("dns"),

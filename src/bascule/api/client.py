@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -23,7 +23,7 @@ from bascule.api.models.journal import (
     TimelineAnswer,
     WindowAnswer,
 )
-from bascule.api.models.logs import Forget, Forgotten, LogLine, LogStats, Search
+from bascule.api.models.logs import Forget, Forgotten, Ingest, LogLine, LogStats, Search, Taken
 from bascule.api.models.moves import KeptComparison, MoveRequest, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer, Refusal
 from bascule.api.models.verdict import VerdictAnswer
@@ -190,6 +190,10 @@ class IncidentsClient(RoleClient):
     def deliveries(self) -> list[DeliveryAnswer]:
         return self.rows("/api/deliveries", DeliveryAnswer)
 
+    def owed(self) -> list[DeliveryAnswer]:
+        """What a channel of a receiver does not have yet, the oldest first."""
+        return self.rows("/api/owed", DeliveryAnswer)
+
     def note(self, identity: int, text: str, who: str) -> TimelineAnswer:
         return self.post(f"/api/incidents/{identity}/notes", _asked(Annotation, text=text, who=who), TimelineAnswer)
 
@@ -261,6 +265,10 @@ class LogsClient(RoleClient):
     def search(self, asked: Search) -> list[LogLine]:
         """Lines of the logs, the latest first."""
         return self.rows("/api/search", LogLine, **asked.model_dump(mode="json", exclude_unset=True))
+
+    def ingest(self, sources: Mapping[str, str], seconds: float = 3600.0) -> Taken:
+        """Read files to their end: path -> the source that each is read as."""
+        return self.post("/api/ingest", _asked(Ingest, sources=dict(sources)), Taken, seconds)
 
     def forget(self, user: str, seconds: float = 600.0) -> int:
         """Take a user's id out of the store; how many rows named it."""

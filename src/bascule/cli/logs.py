@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bascule.cli.output import AsJson, app, print_json, print_rows, say
-from bascule.cli.spec_option import takes_spec, takes_spec_first
+from bascule.cli.spec_option import may_take_spec, takes_spec, takes_spec_first
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
+
+if TYPE_CHECKING:
+    from bascule.logs import Trial
 
 logs_app = typer.Typer(
     no_args_is_help=True, help="The log store: search, statistics, reading files, forgetting a user."
@@ -69,10 +76,61 @@ def ingest(
     from bascule import logs
 
     taken = logs.ingest(spec, files, source, workers)
+    for path, name in taken.sources.items():
+        say(f"{path}: read as source {name}")
     say(f"{taken.rows} rows in {taken.seconds:.1f} s; {taken.unparsed} matched no format and were kept as text")
     if taken.expired:
         kept = format_duration(spec.logs.retention)
         say(f"{taken.expired} of the rows are older than logs.retention ({kept}) and were dropped again")
+
+
+@logs_app.command("try")
+@may_take_spec
+def try_file(
+    spec: Spec | None,
+    file: Annotated[Path, typer.Argument(help="A log file; .gz too. Nothing of it is stored.")],
+    form: Annotated[list[str] | None, typer.Option("--format", help="A format to read it by; repeatable.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is read from a sample of a file's lines, and why; propose a source. Exit 1 when no line is read."""
+    from bascule import logs
+
+    trial = logs.attempt(spec, file, form or ())
+    if as_json:
+        print_json(_as_json(trial))
+    else:
+        for line in _told(trial):
+            say(line)
+    raise typer.Exit(0 if any(number for name, number in trial.formats.items() if name != logs.UNPARSED) else 1)
+
+
+def _as_json(trial: Trial) -> dict[str, Any]:
+    versions = [{"version": v, "version_from": how, "rows": rows} for (v, how), rows in trial.versions.items()]
+    return {name: value for name, value in asdict(trial).items() if name != "values"} | {"versions": versions}
+
+
+def _told(trial: Trial) -> Iterator[str]:
+    yield f"{trial.file}: {trial.lines} lines looked at"
+    for name, number in trial.formats.items():
+        yield f"  {name}: {number} {'line' if number == 1 else 'lines'}"
+        for found in trial.fields.get(name, []):
+            median = "" if found.median is None else f", median {found.median:.3g}"
+            unit = f"{found.unit}, " if found.unit else ""
+            yield f"    {found.name} ({found.lines}): {unit}such as {found.example!r}{median}"
+    if trial.versions:
+        yield "versions of requests, and how they are known:"
+    for (version, how), number in sorted(trial.versions.items()):
+        yield f"  {version} by {how}: {number}"
+    if trial.not_understood:
+        yield "not understood:"
+    for wrong in trial.not_understood:
+        yield f"  {wrong.name}: {wrong.reason} ({wrong.lines})"
+        yield from (f"    {example}" for example in wrong.examples)
+    if trial.ignored:
+        yield f"names without a column, kept as words of `extra`: {', '.join(trial.ignored)}"
+    yield from (f"note: {hint}" for hint in trial.hints)
+    yield "a source for logs.sources:"
+    yield f"  - {json.dumps(trial.source)}"
 
 
 @logs_app.command("forget")

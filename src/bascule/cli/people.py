@@ -85,14 +85,19 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
     client = journal(spec)
     incident = client.incident(number)
     notices = [each for each in client.notices() if each.situation == incident.situation]
+    keys = tuple(f"-{notice.key}" for notice in notices)
+    deliveries = [each for each in client.deliveries() if each.key.endswith(keys)]
     if as_json:
-        print_json(incident.model_dump(mode="json") | {"notices": [each.model_dump(mode="json") for each in notices]})
+        known = incident.model_dump(mode="json")
+        known |= {"notices": [each.model_dump(mode="json") for each in notices]}
+        print_json(known | {"deliveries": [each.model_dump(mode="json") for each in deliveries]})
         return
     say(f"#{incident.id} {incident.alert} ({incident.severity}): {incident.status}")
     say(incident.description or incident.summary)
     entries = [{"at": f"{e.at:%H:%M:%S UTC}", "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
     print_rows("timeline entries", entries, False)
     print_rows("notices", [_notice(each) for each in notices], False)
+    print_rows("deliveries", [_to_channel(each) for each in reversed(deliveries)], False)
 
 
 def _notice(notice: NoticeAnswer) -> dict[str, Any]:
@@ -188,10 +193,22 @@ def notify_test(
 @takes_spec_first
 def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
     """List what a channel of a receiver does not have yet, with the reason; exit 1 if something is owed."""
-    owed = [each for each in journal(spec).deliveries() if each.result == "owed"]
+    owed = journal(spec).owed()
     rows = [each.model_dump(mode="json") if as_json else _owed(each) for each in owed]
     print_rows("owed notices", rows, as_json)
     raise typer.Exit(1 if owed else 0)
+
+
+def _to_channel(delivery: DeliveryAnswer) -> dict[str, Any]:
+    return {
+        "since": f"{delivery.started:%H:%M:%S UTC}",
+        "receiver": delivery.receiver,
+        "channel": delivery.channel,
+        "subject": delivery.subject,
+        "result": delivery.result,
+        "attempts": delivery.attempts,
+        "detail": delivery.detail,
+    }
 
 
 def _owed(delivery: DeliveryAnswer) -> dict[str, Any]:

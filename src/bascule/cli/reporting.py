@@ -164,7 +164,9 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
         if objective.outcome is SlaOutcome.NO_DATA:
-            yield f"{objective.name}: no data, or too little, {_span(report.start, report.end)}"
+            cause = next((f.cause for f in (objective.whole.current, objective.whole.deciding) if f and f.cause), None)
+            why = f"no data: {cause}" if cause else "no data, or too little,"
+            yield f"{objective.name}: {why} {_span(report.start, report.end)}"
 
 
 def _show(deliveries: Sequence[Delivery]) -> None:

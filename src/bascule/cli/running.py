@@ -21,7 +21,7 @@ from bascule.cli.output import (
     stopping,
 )
 from bascule.cli.spec_option import takes_spec_first
-from bascule.errors import UsageError
+from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
 
 ROLES = ("judge", "logs", "incidents", "sla", "console")
@@ -58,7 +58,22 @@ def status(spec: Spec, as_json: AsJson = False) -> None:
     """Show what `bascule up` runs: process, pid, since when, restarts."""
     from bascule import stack
 
-    print_rows(f"processes of the state folder {spec.stack.state.absolute()}", stack.status(spec), as_json)
+    rows = stack.status(spec)
+    print_rows(f"processes of the state folder {spec.stack.state.absolute()}", rows, as_json)
+    if rows and not as_json:
+        _say_what_is_owed(spec)
+
+
+def _say_what_is_owed(spec: Spec) -> None:
+    from bascule.api import IncidentsClient
+
+    try:
+        owed = IncidentsClient(spec).owed()
+    except BasculeError as error:
+        say(f"whether notices are owed is unknown: {error.what}")
+        return
+    if owed:
+        say(f"{len(owed)} notices are owed; `bascule notify owed` shows to whom, and why")
 
 
 @app.command()

@@ -14,7 +14,7 @@ import typer
 from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, VARIABLE, load
 
-__all__ = ["takes_spec", "takes_spec_first"]
+__all__ = ["may_take_spec", "takes_spec", "takes_spec_first"]
 
 USUAL = "bascule.yaml"
 HELP = f"A spec file, or '{BUILT_IN}' for the built-in one."
@@ -29,6 +29,16 @@ def takes_spec(command: Command) -> Command:
 
     def run(*, spec: str | None, **others: Any) -> None:
         command(**_wanted(command, _found(spec)), **others)
+
+    return _declared(run, command, spec=Option)
+
+
+def may_take_spec(command: Command) -> Command:
+    """The same, for a command that also does without: `spec` is then None."""
+
+    def run(*, spec: str | None, **others: Any) -> None:
+        named = spec or os.environ.get(VARIABLE) or (USUAL if Path(USUAL).exists() else None)
+        command(**(_wanted(command, named) if named else {"spec": None}), **others)
 
     return _declared(run, command, spec=Option)
 

@@ -13,6 +13,7 @@ from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, starter_text
+from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.quantities import format_duration
 
 if TYPE_CHECKING:
@@ -35,17 +36,27 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)
+    _show_sources(spec)
     if prometheus is not None:
         raise typer.Exit(_compare(spec, checked_url(prometheus)))
 
 
 def _show_delivery_times(spec: Spec) -> None:
+    from bascule.generate.alerting.alertmanager_config import told_without_journal
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
     for route in routes(spec):
         say(f"  {route}")
+    if spec.stack.scrape.interval > SLOW_SCRAPE:
+        say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
+    stand_ins = told_without_journal(spec)
+    if stand_ins:
+        say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
+    elif spec.notify.receivers:
+        fix = "give a first step mail, Slack, PagerDuty or a webhook"
+        say(f"warning: nobody is told while the incident journal is down: {fix}")
 
 
 def _show_watcher(spec: Spec) -> None:
@@ -53,6 +64,25 @@ def _show_watcher(spec: Spec) -> None:
 
     if why := lacks_watcher(spec):
         say(f"warning: {why}")
+
+
+def _show_sources(spec: Spec) -> None:
+    """What is odd about the log files that are here; the services may run elsewhere, so it is no fault of the spec."""
+    if spec.logs.sources:
+        from bascule.logs import look_at_sources
+
+        for ways, names in _ways(spec).items():
+            say(f"version of a line of {', '.join(names)}: by the first that tells it of {', '.join(ways)}")
+        for finding in look_at_sources(spec):
+            say(f"note: {finding}")
+
+
+def _ways(spec: Spec) -> dict[tuple[str, ...], list[str]]:
+    """The ways to a line's version, in their order, with the sources that have them."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, source in spec.logs.named.items():
+        found.setdefault(tuple(source.version_from or spec.logs.version_from), []).append(name)
+    return found
 
 
 def _show_smallest_breaches(spec: Spec) -> None:
@@ -92,18 +122,28 @@ def init(
     jobs: Annotated[
         list[str] | None, typer.Option("--job", help="Look at this scrape job alone; may be repeated.")
     ] = None,
+    from_logs: Annotated[list[Path] | None, typer.Option(help="A log file to propose a spec from; repeatable.")] = None,
 ) -> None:
-    """Write a starter spec: a minimal one, or one proposed from what a running Prometheus has."""
-    from bascule.discover import propose
-
+    """Write a starter spec: a minimal one, or one proposed from a running Prometheus or from log files."""
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    if from_prometheus is None:
-        text = starter_text()
-    else:
-        text = propose(Prometheus(checked_url(from_prometheus)), jobs or ())
+    text = _proposed(from_prometheus, jobs or [], from_logs or [])
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
+
+
+def _proposed(url: str | None, jobs: list[str], files: list[Path]) -> str:
+    if url is not None and files:
+        raise UsageError("--from-prometheus and --from-logs are two ways to begin", "give one of them")
+    if url is not None:
+        from bascule.discover import propose
+
+        return propose(Prometheus(checked_url(url)), jobs)
+    if files:
+        from bascule.logs import propose_from
+
+        return propose_from(files)
+    return starter_text()
 
 
 @app.command()

@@ -15,6 +15,7 @@ from bascule.api import IncidentsClient, JudgeClient, LogsClient
 from bascule.api.models.journal import TimelineAnswer
 from bascule.api.models.logs import LogLine, LogStats, Search
 from bascule.api.models.moves import KeptComparison, PlanAnswer
+from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, Incident
@@ -82,6 +83,7 @@ class Parts:
         self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT, transport=transport)
         self.judge: Source[VerdictAnswer] = Source("judge", self._judge.verdict, said_at=_ticked)
         self.journal: Source[JournalReading] = Source("incidents", self._journal)
+        self.owed: Source[list[DeliveryAnswer]] = Source("owed", self._incidents.owed, interval=2.0)
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
@@ -97,7 +99,7 @@ class Parts:
 
     @property
     def all_sources(self) -> tuple[Source[Any], ...]:
-        return (*self.sources, self.slas, self.alerting)
+        return (*self.sources, self.slas, self.alerting, self.owed)
 
     def close(self) -> None:
         clients = (self._judge, self._incidents, self._reader, self._searcher, self.prometheus, self.alertmanager)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bascule import promql
+from bascule.alerts.figures import written
 from bascule.discover.verify import CheckedExpression, signals
 from bascule.prometheus import Prometheus, Target
 from bascule.spec import Spec
+from bascule.spec.counters import bound_of
 from bascule.spec.quantities import format_duration, parse_duration
+from bascule.spec.wanted_bounds import bounds_wanted
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,39 @@ class Compared:
 def compare(spec: Spec, prometheus: Prometheus) -> Compared:
     """Raises Unreachable when Prometheus does not answer, QueryRejected when something else does."""
     targets = [target for target in prometheus.targets() if target.job in spec.services]
-    differences = (*_services(spec, targets), *_times(spec, targets))
+    differences = (
+        *_services(spec, targets),
+        *_times(spec, targets),
+        *_buckets(spec, prometheus),
+        *_timestamps(spec, prometheus),
+    )
     return Compared(differences, tuple(signals(spec, prometheus)))
+
+
+def _buckets(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+    """Bounds that something of the spec is compared with, and that a version's histogram does not have."""
+    for name, signal in spec.signals.items():
+        for version in spec.versions.both if signal.buckets is not None else ():
+            assert signal.buckets is not None
+            series = signal.buckets.where(*spec.versions.matchers(version))
+            there = {bound_of(sample.labels.get("le")) for sample in prometheus.instant(f"count by (le) ({series})")}
+            for bound in sorted(bounds_wanted(spec, name) - there if there else ()):
+                known = ", ".join(written(each, signal.unit) for each in sorted(there) if math.isfinite(each))
+                what = f"{version} has no bucket at {written(bound, signal.unit)}, only at {known}"
+                fix = "add that bound to the histogram, or move the limit to one that exists"
+                yield Difference(f"signals.{name}", what, fix)
+
+
+def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+    """Services whose samples are older than their scrapes, because they tell times of their own."""
+    tolerated = 2 * spec.stack.scrape.interval
+    for name, signal in spec.signals.items():
+        for selector in list(signal.selectors.values())[:1]:
+            age = f"timestamp(up) - on (job, instance) group_right () timestamp({selector})"
+            for sample in prometheus.instant(f"max by (job) ({age}) > {tolerated:g}"):
+                what = f"{sample.labels.get('job', '')} gives its samples times of its own, {sample.value:.0f} s old"
+                fix = "write `honor_timestamps: false` into its scrape job, as `bascule generate` does"
+                yield Difference(f"signals.{name}", what, fix)
 
 
 def _services(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:

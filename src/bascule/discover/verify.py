@@ -216,8 +216,12 @@ def _has_values(samples: list[Sample]) -> bool:
 def selectors_of(expression: str) -> list[str]:
     """The vector selectors of an expression, each once, without offsets."""
     found = _walk(promql_parser.parse(expression))
-    texts = (str(selector) for selector in found)
-    return list(dict.fromkeys(text[: text.rindex("}") + 1] if "}" in text else text.split()[0] for text in texts))
+    texts = (selector.prettify() for selector in found)  # str() loses escapes
+    return list(dict.fromkeys(map(_at_present, texts)))
+
+
+def _at_present(selector: str) -> str:
+    return selector[: selector.rindex("}") + 1] if "}" in selector else f"{selector.split()[0]}{{}}"
 
 
 def _walk(node: Any) -> Iterator[promql_parser.VectorSelector]:

@@ -38,6 +38,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     workers = Workers(stop)
     phases.recover(store, time.time())
     courier.start()
+    workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
     workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
     try:

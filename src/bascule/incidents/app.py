@@ -64,7 +64,7 @@ def create(
 ) -> FastAPI:
     """`work`: what the role does in the background; `witness`: what a move forward rests on."""
     registry = CollectorRegistry()
-    registry.register(JournalCollector(spec, store))
+    registry.register(JournalCollector(spec, store, outbox, clock))
     app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
     _add_webhook(app, store, registry, clock)
     _add_incidents(app, store, clock)
@@ -80,7 +80,7 @@ def _problems(store: Store) -> list[str]:
         store.phase()
     except BasculeError as error:
         return [error.what]
-    return []
+    return [store.problem] if store.problem else []
 
 
 def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
@@ -94,11 +94,10 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
         except UsageError:
             counter.labels("unreadable").inc()
             raise
+        store.receive_all([each for each in notifications if not is_no_incident(each.labels)])
         for notification in notifications:
             if notification.labels.get("alertname", "").endswith(SWITCH):
                 switch.set(notification.received)
-            elif not is_no_incident(notification.labels):
-                store.receive(notification)
             counter.labels("firing" if notification.firing else "resolved").inc()
         counter.labels("unreadable").inc(unreadable)
         return Received(received=len(notifications), unreadable=unreadable)
@@ -232,6 +231,11 @@ def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: C
     def deliveries() -> list[DeliveryAnswer]:
         """What is owed to each channel of each receiver, and what each has."""
         return readable(DeliveryAnswer, outbox.all(), "the record of deliveries")
+
+    @app.get("/api/owed")
+    def owed() -> list[DeliveryAnswer]:
+        """What a channel of a receiver does not have yet, the oldest first."""
+        return readable(DeliveryAnswer, [each.delivery() for each in outbox.owed()], "the record of deliveries")
 
     @app.get("/api/incidents/{identity}/summary", response_class=PlainTextResponse)
     def review(identity: Identity) -> PlainTextResponse:

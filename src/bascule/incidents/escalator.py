@@ -21,7 +21,7 @@ from bascule.incidents.messages import Composer
 from bascule.incidents.model import Notice
 from bascule.incidents.store import Store
 from bascule.spec import Spec
-from bascule.spec.model import EscalationStep
+from bascule.spec.model import SWITCH, EscalationStep
 
 _LATELY = 86400.0  # seconds after its end in which a situation's last notices are still looked for
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Escalator:
         self._clock = clock
         self._composer = Composer(spec, store.identity, guidance)
         self._unwritten: dict[str, Notice] = {}  # told although the journal could not be written
+        self._over: dict[int, float] = {}  # situations of whose end everyone was told, and when they ended
 
     def run(self, stop: threading.Event, pause: float = 1.0) -> None:
         """Resume and tick until told to stop; what the journal or a spec refuses is logged and tried again."""
@@ -58,24 +59,35 @@ class Escalator:
     def resume(self) -> None:
         """Owe what a process that ended left behind; what it owed already is not owed twice."""
         for notice in self._store.notices():
-            if notice.outcome == "pending":
-                self._owe(Situation.of(self._store.situation(notice.situation)), notice)
+            incidents = self._store.situation(notice.situation) if notice.outcome == "pending" else []
+            if incidents:
+                self._owe(Situation.of(incidents), notice)
 
     def tick(self) -> list[Notice]:
         """Owe everything that fell due by now."""
         now = self._clock()
         owed: list[Notice] = []
-        for identity in self._store.situations_since(now - _LATELY):
-            situation = Situation.of(self._store.situation(identity))
-            told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
-            notify = self._spec.notify
-            for notice in due(
-                situation, self._steps(situation), told, now, notify.at_once_by_journal, list(notify.receivers)
-            ):
-                if self._claim(notice):
-                    self._owe(situation, notice)
-                    owed.append(notice)
+        for identity, ended in self._store.situations_since(now - _LATELY).items():
+            if ended is None or self._over.get(identity) != ended:
+                owed += self._tell(identity, now)
+            if ended is not None:
+                self._over[identity] = ended
         return owed
+
+    def _tell(self, identity: int, now: float) -> list[Notice]:
+        """Owe what one situation asks for."""
+        incidents = self._store.situation(identity)
+        if not incidents:  # not one of its rows can be read
+            return []
+        situation = Situation.of(incidents)
+        told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
+        notify = self._spec.notify
+        others = [name for name in notify.receivers if name != SWITCH]
+        wanted = due(situation, self._steps(situation), told, now, notify.at_once, others)
+        new = [notice for notice in wanted if self._claim(notice)]
+        for notice in new:
+            self._owe(situation, notice)
+        return new
 
     def _claim(self, notice: Notice) -> bool:
         """A journal that cannot be written keeps nobody from being told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from bascule import conventions
 from bascule.conventions import Severity
+from bascule.delivery import Outbox, channels_of
 from bascule.incidents.model import PhaseStep
 from bascule.incidents.store import Store
 from bascule.spec import Spec
@@ -19,14 +20,16 @@ from bascule.spec import Spec
 class JournalCollector(Collector):
     """Nothing is kept in memory, so a restart never shows a wrong phase."""
 
-    def __init__(self, spec: Spec, store: Store) -> None:
+    def __init__(self, spec: Spec, store: Store, outbox: Outbox, clock: Callable[[], float]) -> None:
         self._spec = spec
         self._store = store
+        self._outbox = outbox
+        self._clock = clock
 
     def describe(self) -> Iterable[Metric]:
         """The names alone: without this the registry would read the journal to learn them."""
         known = (conventions.PHASE, conventions.PHASE_STARTED, conventions.PLANNED_SHARE, conventions.INCIDENTS_OPEN)
-        return [_family(metric) for metric in known]
+        return [_family(metric) for metric in (*known, conventions.NOTICE_OWED)]
 
     def collect(self) -> Iterator[Metric]:
         step = self._store.phase()
@@ -34,6 +37,7 @@ class JournalCollector(Collector):
         yield _single(conventions.PHASE_STARTED, step.at)
         yield self._shares(step)
         yield self._open()
+        yield self._owed()
 
     def _shares(self, step: PhaseStep) -> Metric:
         family = _family(conventions.PLANNED_SHARE)
@@ -48,6 +52,25 @@ class JournalCollector(Collector):
         for severity in (*told, *sorted(set(tally) - set(told))):
             family.add_metric([severity], tally[severity])
         return family
+
+    def _owed(self) -> Metric:
+        """A channel by its kind: an address is nobody's label."""
+        ages = {
+            (name, _kind(channel)): 0.0
+            for name, receiver in self._spec.notify.receivers.items()
+            for channel in channels_of(receiver)
+        }
+        for owed in self._outbox.owed():
+            lane = owed.receiver, _kind(owed.channel)
+            ages[lane] = max(ages.get(lane, 0.0), self._clock() - owed.created)
+        family = _family(conventions.NOTICE_OWED)
+        for lane, seconds in ages.items():
+            family.add_metric(lane, seconds)
+        return family
+
+
+def _kind(channel: str) -> str:
+    return channel.partition(" ")[0]
 
 
 def received_counter(registry: CollectorRegistry) -> Counter:

@@ -35,7 +35,7 @@ class Incident:
     `situation` is the id of the incident that opened the situation it belongs to: incidents of one kind and cause
     that are open together are one situation, escalated once and acknowledged together. `seen`: when a source last held
     the alert; `unknown_since`: since when none is known to; `reopened`: when it last began
-    again after its end; `closed_by`: who ended it by hand.
+    again after its end; `closed_by`: who ended it by hand; `held_by`: who says that it goes on, while no source does.
     """
 
     id: int
@@ -59,6 +59,7 @@ class Incident:
     unknown_since: float | None = None
     reopened: float | None = None
     closed_by: str = ""
+    held_by: str = ""
 
     @property
     def status(self) -> Status:

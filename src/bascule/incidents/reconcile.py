@@ -3,6 +3,7 @@
 - an open incident that a source holds goes on, whatever was claimed
 - one that no source holds ends, but only on fresh evidence: the judge's for its own alarms, else Prometheus' for the
   alerts that it has rules for, else Alertmanager's; without evidence it is unknown
+- one that a person reopened goes on until a source holds it and lets it go, or a person closes it
 - an alert that Prometheus or the judge holds and that reached the journal through nobody is opened from there, so that
   a dead Alertmanager keeps nobody from being told
 """
@@ -11,19 +12,21 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from bascule.conventions import Alert, Severity
 from bascule.incidents.kinds import is_no_incident
+from bascule.incidents.lookup import Lookup
 from bascule.incidents.model import Incident, Notification, Window
-from bascule.incidents.sources import Firing, Labels, Snapshot, Sources, find
+from bascule.incidents.sources import Firing, Labels, Snapshot, Sources
 from bascule.incidents.store import DIRECT, Store
 from bascule.spec import Spec
 
 PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 4.0  # what was told or found just now has not reached every source yet
+RESENT_SECONDS = 90.0  # in which a sender repeats its alerts; Prometheus' own default is a minute
 WARM_UP_SECONDS = 45.0  # a Prometheus that has just started has not decided its alerts yet
 
 
@@ -46,16 +49,24 @@ def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SEC
     if incident.alert.endswith(Alert.CANDIDATE_WORSE):
         if judge is None:
             return Word.UNKNOWN
-        return Word.FIRING if find(incident.labels, judge) else Word.ENDED
-    if prometheus is not None and find(incident.labels, (*prometheus.firing, *prometheus.pending)):
+        return Word.FIRING if snapshot.by_judge.find(incident.labels) else Word.ENDED
+    if prometheus is not None and snapshot.by_prometheus.find(incident.labels):
         return Word.FIRING
     if prometheus is not None and incident.alert in prometheus.known:
         is_warm = snapshot.at - prometheus.started >= warm_up
         return Word.ENDED if is_warm and incident.alert in prometheus.decided else Word.UNKNOWN
-    if alertmanager is not None and find(incident.labels, alertmanager):
+    if alertmanager is not None and snapshot.by_alertmanager.find(incident.labels):
         return Word.FIRING
-    is_foreign = prometheus is not None and alertmanager is not None
-    return Word.ENDED if is_foreign else Word.UNKNOWN
+    if prometheus is None or alertmanager is None:
+        return Word.UNKNOWN
+    is_told = incident.ends is not None
+    return Word.ENDED if is_told or _has_heard_all(snapshot) else Word.UNKNOWN
+
+
+def _has_heard_all(snapshot: Snapshot) -> bool:
+    """Whether every sender has repeated what it holds since Alertmanager started."""
+    started = snapshot.alertmanager_started
+    return started is not None and snapshot.at - started >= RESENT_SECONDS
 
 
 @dataclass
@@ -66,7 +77,7 @@ class Reconciler:
     warm_up: float = WARM_UP_SECONDS
     _ended: dict[int, float] = field(default_factory=dict)
     _missed: dict[str, float] = field(default_factory=dict)
-    _held: Sequence[Firing] = ()  # what Alertmanager last said, for silences while it is away
+    _held: Snapshot | None = None  # the last one in which Alertmanager spoke, for silences while it is away
 
     def run(self, stop: threading.Event, sources: Sources) -> None:
         while not stop.wait(PAUSE_SECONDS):
@@ -74,49 +85,45 @@ class Reconciler:
 
     def see(self, snapshot: Snapshot) -> None:
         """Hold the journal against one snapshot."""
-        for incident in self.store.open_incidents():
-            if snapshot.at - incident.began >= SETTLE_SECONDS:
-                self._judge(incident, snapshot)
+        settled = [each for each in self.store.open_incidents() if snapshot.at - each.began >= SETTLE_SECONDS]
+        words = {incident.id: word_on(incident, snapshot, self.warm_up) for incident in settled}
+        self._ended = {number: at for number, at in self._ended.items() if words.get(number) is Word.ENDED}
+        self.store.seen_firing(_these(settled, words, Word.FIRING), snapshot.at)
+        self.store.lost_sight(_these(settled, words, Word.UNKNOWN), snapshot.at)
+        for incident in (each for each in _these(settled, words, Word.ENDED) if not each.held_by):
+            since = self._ended.setdefault(incident.id, snapshot.at)
+            if incident.ends is not None or snapshot.at - since >= SETTLE_SECONDS:
+                self.store.confirm_end(incident.id, snapshot.at)
         self._open_missed(snapshot)
 
-    def _judge(self, incident: Incident, snapshot: Snapshot) -> None:
-        word = word_on(incident, snapshot, self.warm_up)
-        if word is not Word.ENDED:
-            self._ended.pop(incident.id, None)
-        if word is Word.FIRING:
-            self.store.still_firing(incident.id, snapshot.at)
-        elif word is Word.UNKNOWN:
-            self.store.lost_sight(incident.id, snapshot.at)
-        elif (
-            incident.ends is not None
-            or snapshot.at - self._ended.setdefault(incident.id, snapshot.at) >= SETTLE_SECONDS
-        ):
-            self._ended.pop(incident.id, None)
-            self.store.confirm_end(incident.id, snapshot.at)
-
     def _open_missed(self, snapshot: Snapshot) -> None:
-        self._held = snapshot.alertmanager if snapshot.alertmanager is not None else self._held
+        self._held = snapshot if snapshot.alertmanager is not None else self._held
         missing = {_key(firing.labels): firing for firing in self._not_in_journal(snapshot)}
         self._missed = {key: self._missed.get(key, snapshot.at) for key in missing}
         patience = SETTLE_SECONDS if snapshot.alertmanager is not None else 0.0
-        for key, firing in missing.items():
-            if snapshot.at - self._missed[key] >= patience:
-                self.store.receive(_notification(firing, snapshot.at))
+        due = [firing for key, firing in missing.items() if snapshot.at - self._missed[key] >= patience]
+        self.store.receive_all([_notification(firing, snapshot.at) for firing in due])
 
     def _not_in_journal(self, snapshot: Snapshot) -> Iterator[Firing]:
         """What Prometheus or the judge holds, no person silenced, and the journal does not have as open."""
-        opened = self.store.open_incidents()
+        opened = Lookup(self.store.open_incidents(), lambda incident: incident.labels)
         windows = [window for window in self.store.windows() if window.starts <= snapshot.at < window.ends]
         for firing in (*(snapshot.prometheus.firing if snapshot.prometheus else ()), *(snapshot.judge or ())):
-            held = find(firing.labels, self._held)
-            told = any(find(incident.labels, [firing]) for incident in opened)
             if not (
-                told
-                or self.store.was_closed(firing.labels, firing.since)
+                opened.find(firing.labels)
                 or _is_quiet(firing, windows)
-                or (held is not None and held.suppressed)
+                or self._is_suppressed(firing)
+                or self.store.was_closed(firing.labels, firing.since)
             ):
                 yield firing
+
+    def _is_suppressed(self, firing: Firing) -> bool:
+        held = self._held.by_alertmanager.find(firing.labels) if self._held is not None else None
+        return held is not None and held.suppressed
+
+
+def _these(incidents: Iterable[Incident], words: Mapping[int, Word], word: Word) -> list[Incident]:
+    return [incident for incident in incidents if words[incident.id] is word]
 
 
 def _is_quiet(firing: Firing, windows: Iterable[Window]) -> bool:

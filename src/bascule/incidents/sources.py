@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from bascule.alerts import posted
@@ -14,7 +15,7 @@ from bascule.api import JudgeClient
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
-from bascule.incidents.store import same_alert
+from bascule.incidents.lookup import Lookup
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
@@ -54,6 +55,20 @@ class Snapshot:
     alertmanager: Sequence[Firing] | None = None
     prometheus: RuleWord | None = None
     judge: Sequence[Firing] | None = None
+    alertmanager_started: float | None = 0.0
+
+    @cached_property
+    def by_alertmanager(self) -> Lookup[Firing]:
+        return _lookup(self.alertmanager or ())
+
+    @cached_property
+    def by_prometheus(self) -> Lookup[Firing]:
+        """What fires or waits to."""
+        return _lookup([] if self.prometheus is None else [*self.prometheus.firing, *self.prometheus.pending])
+
+    @cached_property
+    def by_judge(self) -> Lookup[Firing]:
+        return _lookup(self.judge or ())
 
 
 class Sources:
@@ -77,6 +92,7 @@ class Sources:
             "alertmanager": self._ask("alertmanager", self._of_alertmanager),
             "prometheus": self._ask("prometheus", self._of_prometheus),
             "judge": self._ask("judge", self._of_judge),
+            "alertmanager_started": self._ask("alertmanager_started", self._alertmanager.started),
         }
         wait([future for future in asked.values() if future is not None], WAIT_SECONDS)
         return Snapshot(self._clock(), **{name: _result(future) for name, future in asked.items()})
@@ -162,6 +178,5 @@ def _result(future: Future[T] | None) -> T | None:
     raise error
 
 
-def find(labels: Labels, among: Iterable[Firing]) -> Firing | None:
-    """The alert with these labels, if it is among them."""
-    return next((firing for firing in among if same_alert(labels, firing.labels)), None)
+def _lookup(held: Iterable[Firing]) -> Lookup[Firing]:
+    return Lookup(held, lambda firing: firing.labels)

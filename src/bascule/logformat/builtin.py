@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bascule.logformat.fields import LEFT
+
 _ISO, _LEVEL = "%{ISO_TIME:timestamp}", "%{EVENT_LEVEL:level}"
 # What a client sent: nothing, or no HTTP at all (a TLS hello on a plain port), leaves method and endpoint absent.
 _REQUEST = '"(?:%{REQUEST_METHOD:method} %{REQUEST_TARGET:endpoint}(?: (?:HTTP/)?[0-9.]+)?|%{NO_REQUEST})"'
 _STATUS = "%{STATUS_CODE:status:int}"
+_FLAGS = f"(?:%{{LEFT_FLAGS:{LEFT}}}|%{{TOKEN}})"  # Envoy's, of how the answer ended
+_HEAD = r'(?:[^"]*?[ :])?'  # whatever a logger writes before a server's own line
+_COMBINED = (
+    rf"(?:%{{TOKEN}} [^\[]*)?\[%{{EVENT_TIME:timestamp}}\] {_REQUEST} {_STATUS} (?:-|[0-9]+)"
+    r'(?: %{QUOTED} "%{AGENT:_agent}")?%{TAIL:pairs}'
+)
 DOCUMENTED = "%{timestamp} %{level} %{service} "  # what stands before a message in the source document
 _PYTHON = (  # what stands before the message in common layouts of Python's logging
     rf"{_ISO} - %{{LOGGER_WORD:service}} - {_LEVEL} - ",
@@ -18,7 +26,18 @@ _PYTHON = (  # what stands before the message in common layouts of Python's logg
     rf"{_LEVEL}:%{{LOGGER_OR_NONE:service}}:",
     rf"\[{_ISO}\] \[[0-9]+\] \[{_LEVEL}\] ",  # gunicorn's and hypercorn's
 )
-HEADS = (*_PYTHON, rf"(?:{_ISO} )?")  # what may stand before an event
+# Layouts of one's own: a time, a level and a logger's name, in this order or another, with numbers, brackets and marks
+# between them. Words of a sentence are none of these, so an event that a message only quotes is not read as one.
+_BETWEEN = r"(?:[ |:,/()<>0-9-]|\[[^\[\]]*\])*"
+_WHEN, _HOW_BAD = rf"\[?{_ISO}\]?", rf"\[?{_LEVEL} *\]?"
+_WHO = rf"(?:%{{LOGGER:service}}(?::[^ :]*)*(?: [^ :]+:)?\]?{_BETWEEN})?"
+_OWN = (
+    rf"{_WHEN}{_BETWEEN}{_HOW_BAD}{_BETWEEN}{_WHO}",
+    rf"{_WHEN}{_BETWEEN}%{{LOGGER:service}}{_BETWEEN}{_HOW_BAD}{_BETWEEN}",
+    rf"{_HOW_BAD}{_BETWEEN}{_WHEN}{_BETWEEN}{_WHO}",
+    rf"{_HOW_BAD}{_BETWEEN}{_WHO}",
+)
+HEADS = (*_PYTHON, rf"(?:{_ISO} )?", *_OWN)  # what may stand before an event
 
 
 @dataclass(frozen=True)
@@ -27,7 +46,7 @@ class BuiltInFormat:
 
     `dissect` (a dissect pattern) is tried first, then `layouts` (grok patterns of the whole line), in their order.
     `event` is a dissect pattern of key=value words that may stand behind any of `HEADS`, or behind `DOCUMENTED`.
-    `json`: an object a line. `coloured`: the lines may hold ANSI codes.
+    `json`: an object a line. `logfmt`: `name=value` pairs. `coloured`: the lines may hold ANSI codes.
     """
 
     name: str
@@ -35,6 +54,7 @@ class BuiltInFormat:
     layouts: tuple[str, ...] = ()
     event: str = ""
     json: bool = False
+    logfmt: bool = False
     coloured: bool = False
 
 
@@ -56,9 +76,9 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
             '%{_client} - %{?user} [%{timestamp}] "%{method} %{endpoint} HTTP/%{?protocol}" %{status:int} %{?bytes}'
             ' "%{?referrer}" "%{_agent}"',
             (
-                # also Apache's common, combined and vhost_combined, gunicorn's and hypercorn's
-                rf"(?:%{{TOKEN}} )?%{{CLIENT:_client}} %{{TOKEN}} [^\[]*\[%{{EVENT_TIME:timestamp}}\] {_REQUEST}"
-                rf' {_STATUS} (?:-|[0-9]+)(?: %{{QUOTED}} "%{{NO_REQUEST:_agent}}")?%{{TAIL:pairs}}',
+                # also Apache's common, combined and vhost_combined, gunicorn's, daphne's
+                rf"(?:%{{TOKEN}} )?%{{CLIENT:_client}} {_COMBINED}",
+                rf"{_HEAD}%{{ADDRESS:_client}} {_COMBINED}",  # behind another head: hypercorn's, aiohttp's, syslog's
             ),
         ),
         BuiltInFormat(
@@ -71,11 +91,12 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
         ),
         BuiltInFormat("nginx_json", json=True),
         BuiltInFormat("json", json=True),
+        BuiltInFormat("logfmt", logfmt=True),  # also structlog's console
         BuiltInFormat(
             "envoy",
             layouts=(
-                rf"\[{_ISO}\] {_REQUEST} (?:0|{_STATUS}) %{{TOKEN}} [0-9]+ [0-9]+ %{{TOKEN:response_time:ms}}"
-                r' %{TOKEN} "[^"]*" "%{NO_REQUEST:_agent}" "[^"]*" "[^"]*" "%{NO_REQUEST:upstream_addr}"',
+                rf"\[{_ISO}\] {_REQUEST} (?:0|{_STATUS}) {_FLAGS} [0-9]+ [0-9]+ %{{TOKEN:response_time:ms}}"
+                r' %{TOKEN} "[^"]*" "%{AGENT:_agent}" "[^"]*" "[^"]*" "%{NO_REQUEST:upstream_addr}"',
             ),
         ),
         BuiltInFormat(
@@ -83,14 +104,14 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
             layouts=(
                 r"(?:.* )?%{CLIENT:_client}:[0-9]+ \[%{EVENT_TIME:timestamp}\] [^ ]+ (?<upstream_addr>[^ ]+)"
                 rf" (?:[0-9+-]+/){{4}}\+?%{{TOKEN:response_time:ms}} (?:-1|{_STATUS}) \+?[0-9]+"
-                rf" [^ ]+ [^ ]+ [^ ]+ [0-9/+]+ [0-9/]+ (?:\{{[^}}]*\}} )*{_REQUEST}",
+                rf" [^ ]+ [^ ]+ (?:%{{LEFT_STATE:{LEFT}}}|[^ ]+) [0-9/+]+ [0-9/]+ (?:\{{[^}}]*\}} )*{_REQUEST}",
             ),
         ),
         BuiltInFormat(
             "werkzeug",
             layouts=(
-                rf'(?:[^"\[]*[ :])?%{{CLIENT:_client}} - - \[%{{EVENT_TIME:timestamp}}\] {_REQUEST} {_STATUS}'
-                r" (?:-|[0-9]+)",
+                rf"(?:{_HEAD}%{{ADDRESS:_client}}|%{{CLIENT:_client}}) - - \[%{{EVENT_TIME:timestamp}}\] {_REQUEST}"
+                rf" {_STATUS} (?:-|[0-9]+)",
             ),
             coloured=True,
         ),
@@ -112,6 +133,8 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
             (
                 *(f"{layout}%{{GREEDYDATA:message}}" for layout in _PYTHON),
                 rf"{_LEVEL}: {{2,9}}%{{GREEDYDATA:message}}",  # uvicorn's own lines
+                rf"{_WHEN}{_BETWEEN}{_HOW_BAD}[ |:,/-]+%{{GREEDYDATA:message}}",  # what stands behind is the message's
+                rf"{_HOW_BAD}{_BETWEEN}{_WHEN}[ |:,/-]+%{{GREEDYDATA:message}}",
             ),
             coloured=True,
         ),

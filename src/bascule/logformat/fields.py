@@ -89,8 +89,15 @@ _CALLERS = {
 }
 CALLER_NAMES: Mapping[str, str] = {name: caller for caller, names in _CALLERS.items() for name in names.split()}
 
+# A group of a pattern that holds something where the client ended the request: its status is then `CLIENT_LEFT`,
+# whatever the proxy wrote. JSON lines tell it by Envoy's flags.
+LEFT = "_left"
+LEFT_FLAGS = r"(?:[A-Za-z]+,)*D[CR](?:,[A-Za-z]+)*"
+LEFT_NAMES = ("response_flags",)
+
 LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL")
 UNITS: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # of times taken, in seconds
+SPAN_UNITS: Mapping[str, float] = {**UNITS, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "m": 60.0, "h": 3600.0}
 FIGURES = ("int", "float", *UNITS)  # kinds that are numbers
 KINDS = ("text", "word", "level", *FIGURES, "time")  # what a pattern may declare a field to be
 SINGLE_WORDS = ("word", *FIGURES)  # kinds whose texts hold no blank

@@ -50,7 +50,7 @@ def known_patterns() -> Mapping[str, str]:
     """Name -> expression: Logstash's stock patterns, and our own `DEFINITIONS`."""
     text = resources.files("bascule.logformat").joinpath("grok-patterns.txt").read_text("utf-8")
     lines = (line.split(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
-    ours = {name: expression.replace(r"\p{L}\p{N}_", r"\w") for name, expression in DEFINITIONS.items()}
+    ours = {name: expression.replace(r"\p{L}\p{Nd}_", r"\w") for name, expression in DEFINITIONS.items()}
     return {name: expression for name, expression in lines} | ours  # noqa: C416 - mypy wants pairs
 
 

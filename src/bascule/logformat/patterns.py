@@ -6,7 +6,7 @@ Grok patterns here are of the dialect that Logstash (Ruby) and RE2 share.
 from __future__ import annotations
 
 from bascule.errors import BasculeError
-from bascule.logformat.fields import LEVELS
+from bascule.logformat.fields import LEFT_FLAGS, LEVELS
 
 DAY = "[0-9]{4}[-/](?:0[1-9]|1[0-2])[-/](?:0[1-9]|[12][0-9]|3[01])"
 SECOND = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -19,7 +19,19 @@ C_DAY = f"[A-Z][a-z]{{2}} {MONTH} [ 0-9][0-9]"  # as C's asctime writes it, the 
 # Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their magnitude.
 EPOCH = r"[0-9]{9,20}(?:\.[0-9]*)?|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]{1,2}"
 DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+# A time taken with its units, as Go prints it.
+SPAN_PART = r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|\u00b5s|\u03bcs|ns)"
+SPAN = rf"(?:{SPAN_PART})+"
 PAIR = r'([A-Za-z_][A-Za-z0-9_.]*)=("[^"]*"(?= |$)|[^ ]*)'  # a name and its value, in quotes where it has blanks
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# A pair of logfmt, whose value may stand in either quotes.
+LOGFMT_PAIR = rf"(?P<name>[A-Za-z_@][\w.@-]*)=(?P<value>{_QUOTED}(?= |$)|'(?:[^'\\]|\\.)*'(?= |$)|[^ ]*)"
+# structlog's console: `2026-01-31 12:00:00 [info     ] message     [logger] name=value ...`
+_ANY_PAIR = LOGFMT_PAIR.replace("?P<name>", "?:").replace("?P<value>", "?:")
+LOGFMT_CONSOLE = (
+    rf"(?P<time>{DAY}[Tt ]{SECOND}{FRACTION}{ZONE}?)? *\[(?P<level>[a-z]+) *\] (?P<message>.*?)"
+    rf"(?: +\[(?P<logger>[^\] ]+)\])?(?P<pairs>(?> +{_ANY_PAIR})*) *"
+)
 
 # Grok patterns beyond Logstash's stock: its NUMBER knows no exponents, its TIMESTAMP_ISO8601 no epoch.
 DEFINITIONS = {
@@ -35,12 +47,16 @@ DEFINITIONS = {
     "PAIRS": r'(?> [A-Za-z_][A-Za-z0-9_.]*=(?:"[^"]*"(?= |\z)|[^ ]*))* *',
     "TAIL": "(?: .*)?",
     "REQUEST_METHOD": "[A-Z][A-Z-]*",
-    "REQUEST_TARGET": '[^"]+?',
+    "REQUEST_TARGET": ".+?",  # with quotes: not every server escapes them
     "NO_REQUEST": r'(?:\\.|[^"\\])*',
     "STATUS_CODE": "[0-9]{3}",
     "CLIENT": r"[0-9A-Za-z.:%_\[\]-]+",
+    "ADDRESS": r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]?)(?::[0-9]+)?",
+    "AGENT": r'(?:\\.|[^"\\])*|.*?',  # the quotes in it are not escaped by every server
+    "LEFT_FLAGS": LEFT_FLAGS,  # Envoy's
+    "LEFT_STATE": "C[^ ]+",  # HAProxy's: the client aborted
     "QUOTED": r'"(?:\\.|[^"\\])*"',
-    "LOGGER": r"[\p{L}\p{N}_.-]+",  # Ruby's own \w knows ASCII only
+    "LOGGER": r"[\p{L}\p{Nd}_.-]+",  # Ruby's own \w knows ASCII only
     "LOGGER_WORD": "[^ ]+",
     "LOGGER_OR_NONE": "[^: ]*",
 }

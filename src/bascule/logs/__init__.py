@@ -27,9 +27,13 @@ from bascule.logs.reading.frames import (
     answer,
 )
 from bascule.logs.reading.stdin import StandardInput
-from bascule.logs.serving.commands import Ingested, forget, ingest, search, stats
+from bascule.logs.serving.commands import forget, ingest, search, stats
+from bascule.logs.serving.ingest import Ingested
 from bascule.logs.serving.pipeline import Counted, FileFeed, Pipeline
+from bascule.logs.serving.proposal import propose_from
 from bascule.logs.serving.role import run
+from bascule.logs.serving.sources import SourceFinding, look_at_sources
+from bascule.logs.serving.trial import Trial, attempt
 from bascule.logs.storing.consumers import Consumers
 from bascule.logs.storing.disk import Disk
 from bascule.logs.storing.engine import SearchClient, Sender
@@ -76,10 +80,13 @@ __all__ = [
     "Rows",
     "SearchClient",
     "Sender",
+    "SourceFinding",
     "StandardInput",
     "TooCostly",
+    "Trial",
     "VersionFinder",
     "answer",
+    "attempt",
     "built_in",
     "compile_dissect",
     "compile_grok",
@@ -91,7 +98,9 @@ __all__ = [
     "intake",
     "line_of",
     "listing",
+    "look_at_sources",
     "open_store",
+    "propose_from",
     "read_key",
     "read_time",
     "read_value",

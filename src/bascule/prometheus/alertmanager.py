@@ -46,6 +46,14 @@ class Alertmanager:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
 
+    def started(self) -> float:
+        """Since when it runs (Unix seconds): it keeps alerts in memory, so it knows none from before."""
+        answer = self._request("GET", "status")
+        try:
+            return times.parse(answer.json()["uptime"]).timestamp()
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._strange() from error
+
     def silence(self, silence: Mapping[str, Any]) -> str:
         """Set a silence, as the API takes it; its id."""
         answer = self._request("POST", "silences", json=silence)

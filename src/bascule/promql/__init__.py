@@ -17,9 +17,12 @@ from bascule.promql.compared import (
     value_series,
 )
 from bascule.promql.counts import (
-    bad_events,
+    EXCESS,
+    EXCESS_EVENTS,
+    EventCounts,
     bad_share,
     counted,
+    event_counts,
     mean_of,
     quantile,
     rates,
@@ -34,8 +37,10 @@ from bascule.promql.expressions import (
     by_segment,
     canonical_level,
     canonical_rate,
+    increase,
     indent,
     labelled,
+    of_versions,
     strata,
 )
 from bascule.promql.probes import certificate_expiry, probe_failure
@@ -66,6 +71,9 @@ from bascule.promql.traffic import (
 from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
 
 __all__ = [
+    "EXCESS",
+    "EXCESS_EVENTS",
+    "EventCounts",
     "EventTarget",
     "PROBED",
     "QUANTILES",
@@ -77,7 +85,6 @@ __all__ = [
     "among",
     "availability_by_service",
     "availability_of",
-    "bad_events",
     "bad_share",
     "by_segment",
     "cache_hit_ratio",
@@ -90,7 +97,10 @@ __all__ = [
     "consumers",
     "counted",
     "difference",
+    "event_counts",
+    "increase",
     "indent",
+    "of_versions",
     "labelled",
     "longer_breach",
     "mean_of",

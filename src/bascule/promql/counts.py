@@ -8,13 +8,15 @@ counter is of the same metric or exists for that version.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from bascule.conventions import VERSION, Recorded
-from bascule.promql.expressions import canonical_rate, strata
+from bascule.promql.expressions import WINDOW_SECONDS, canonical_level, canonical_rate, strata
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.selector import bucket_under
+from bascule.spec.bucket_bounds import from_up, up_to
 from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
 
+EXCESS, EXCESS_EVENTS = 0.01, 2  # more good events than events: by so much that no order of counting explains it
 Amount = Callable[[Selector], str]  # a counter's rate or growth, as an expression
 
 
@@ -62,22 +64,48 @@ def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:
     return value if scale == 1 else f"{scale:g} * {value}"
 
 
-def bad_events(total: Amount, signal: Signal, bound: float | None = None) -> str:
-    """Bad events in all: those declared, those that are not good, or those above `bound` (in base units).
+@dataclass(frozen=True)
+class EventCounts:
+    """Expressions of one sample each: all events, those that are bad for certain, and those that nothing tells.
 
-    `total`: a counter's growth in all. Raises ValueError for a signal that has no such events.
+    `unsure`: events between the two buckets around a bound that is no bucket's; empty where that cannot be. Fewer bad
+    events than none mean that more events are counted as good than there are.
+    """
+
+    total: str
+    bad: str
+    unsure: str = ""
+
+
+def event_counts(grown: Amount, signal: Signal, bound: float | None = None) -> EventCounts:
+    """What a signal counts. `grown`: how much each series grew; `bound`: the limit of a distribution, in its unit.
+
+    Raises ValueError for a signal that has no such events.
     """
     match signal:
         case RatioSignal(bad=Selector()):
-            return f"{total(signal.events)} or 0 * {total(signal.total)}"
+            everything, bad = f"sum({grown(signal.total)})", f"sum({grown(signal.events)})"
+            return EventCounts(at_least(everything, bad), f"{bad} or 0 * {everything}")
         case RatioSignal():
-            everything = total(signal.total)
-            bad = f"clamp_min({everything} - ({total(signal.events)} or 0 * {everything}), 0)"
-            return f"{bad} or 0 * {everything}"
+            everything, good = f"sum({grown(signal.total)})", f"sum({grown(signal.events)})"
+            return EventCounts(everything, f"{everything} - ({good} or 0 * {everything})")
         case HistogramSignal() if bound is not None:
-            within = total(signal.buckets.where(bucket_under(signal.measured_in.of_base(bound))))
-            return f"clamp_min({total(signal.all_events)} - {within}, 0)"
+            return _under(grown, signal.buckets, bound)
     raise ValueError(f"a {signal.kind} signal has no bad events without a bound")
+
+
+def at_least(everything: str, some: str) -> str:
+    """All events, of which none is missing that is counted as bad: a refused connection may be no request."""
+    return f"({some} > {everything}) or {everything} or {some}"
+
+
+def _under(grown: Amount, buckets: Selector, bound: float) -> EventCounts:
+    """Series by series, for the bounds of one may differ from another's: the buckets next to the bound, then added."""
+    total = f"sum({grown(buckets.where(le='+Inf'))})"
+    least = f"sum(max without (le) ({grown(buckets.where(up_to(bound)))}))"
+    most = f"sum(min without (le) ({grown(buckets.where(from_up(bound)))}))"
+    bad = f"clamp_min({total} - {most}, 0)"
+    return EventCounts(total, bad, f"clamp_min({most} - ({least} or 0 * {most}), 0)")
 
 
 def value(signal: Signal, where: Iterable[Matcher], window: str, by: str = "", q: float = 0.95) -> str:
@@ -112,17 +140,23 @@ def counted(spec: Spec, signal: Signal) -> dict[Recorded, str]:
     if signal.all_events is None:
         return {}
     rate, by = rates(spec), ", ".join((VERSION, *strata(spec, signal)))
-    found = {Recorded.SIGNAL_EVENTS: summed(rate, signal.all_events, by)}
+    everything = summed(rate, signal.all_events, by)
     if signal.buckets is not None:
-        found[Recorded.SIGNAL_BUCKET] = summed(rate, signal.buckets, f"{by}, le")
-    if signal.numerator is not None:
-        found[Recorded.SIGNAL_SUM] = _or_zero(rate, signal.numerator, signal.all_events, by)
-    return found
+        return {Recorded.SIGNAL_EVENTS: everything, Recorded.SIGNAL_BUCKET: summed(rate, signal.buckets, f"{by}, le")}
+    if signal.numerator is None:
+        return {Recorded.SIGNAL_EVENTS: everything}
+    counted = _or_zero(spec, signal.numerator, signal.all_events, by)
+    if signal.counts_bad and signal.numerator.metric != signal.all_events.metric:
+        everything = at_least(everything, summed(rate, signal.numerator, by))
+    if signal.counts_good:
+        counted = f"({counted})\n<= ({1 + EXCESS:g} * {everything} + {EXCESS_EVENTS / WINDOW_SECONDS:g})"
+    return {Recorded.SIGNAL_EVENTS: everything, Recorded.SIGNAL_SUM: counted}
 
 
-def _or_zero(rate: Amount, part: Selector, whole: Selector, by: str) -> str:
+def _or_zero(spec: Spec, part: Selector, whole: Selector, by: str) -> str:
+    rate = rates(spec)
     zero = f"0 * {summed(rate, whole, by)}"
     if part.metric != whole.metric:
         # A metric that a version does not export at all is no data, not zero.
-        zero = f"({zero} and on (version) count by (version) ({rate(part)}))"
+        zero = f"({zero} and on (version) count by (version) ({canonical_level(spec, part)}))"
     return f"{summed(rate, part, by)}\nor\n{zero}"

@@ -6,8 +6,12 @@ However a spec tells its versions apart (a label of any name, or matchers of the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bascule import conventions as names
 from bascule.spec import Matcher, Selector, Spec
+from bascule.spec.growth import born
+from bascule.spec.quantities import parse_duration
 from bascule.spec.signals import Signal
 
 WINDOW = "5m"  # the source document's
@@ -20,24 +24,46 @@ def indent(text: str, by: int = 2) -> str:
 
 def canonical_rate(spec: Spec, selector: Selector, window: str = WINDOW) -> str:
     """The per-second rate of a counter, for both versions, under the canonical labels."""
-    return _canonical_segment(spec, _canonical_version(spec, selector, f"rate({{}}[{window}])"))
+    return _canonical_segment(spec, _canonical_version(spec, selector, lambda each: rate(each, window)))
+
+
+def rate(selector: Selector, window: str) -> str:
+    """The per-second rate of each series, with what those counted before their first scrape that are new in the window.
+
+    Of a new histogram only the bounds differ from one bucket to the next: the few events are not worth the look.
+    """
+    plain = f"rate({selector.over(window)})"
+    if selector.metric.endswith("_bucket"):
+        return plain
+    return f"({born(selector, window)}) / {parse_duration(window):g} or {plain}"
+
+
+def increase(selector: Selector, window: str) -> str:
+    """How much each series grew, with what those counted before their first scrape that are new in the window."""
+    return f"({born(selector, window)}) or increase({selector.over(window)})"
 
 
 def canonical_level(spec: Spec, selector: Selector) -> str:
     """A gauge as it is, for both versions, under the canonical labels."""
-    return _canonical_segment(spec, _canonical_version(spec, selector, "{}"))
+    return _canonical_segment(spec, _canonical_version(spec, selector, str))
 
 
-def _canonical_version(spec: Spec, selector: Selector, template: str) -> str:
+def of_versions(spec: Spec, selector: Selector, each: Callable[[Selector], str], *versions: str) -> str:
+    """What `each` makes of the selector, for some of the versions together."""
+    if spec.versions.select is not None:
+        return " or ".join(f"({each(selector.where(*spec.versions.matchers(version)))})" for version in versions)
+    label = spec.versions.label or names.VERSION
+    pattern = "|".join(version.replace(".", "[.]") for version in versions)
+    own = Matcher(label, "=", versions[0]) if len(versions) == 1 else Matcher(label, "=~", pattern)
+    return each(selector.where(own))
+
+
+def _canonical_version(spec: Spec, selector: Selector, each: Callable[[Selector], str]) -> str:
     versions = spec.versions
     if versions.select is not None:
-        each = [
-            f'label_replace({template.format(selector.where(*versions.matchers(v)))}, "version", "{v}", "", "")'
-            for v in versions.both
-        ]
-        return " or ".join(each)
-    label = versions.label or names.VERSION
-    return relabelled(template.format(selector.where(Matcher(label, "=~", "|".join(versions.both)))), label, "version")
+        parts = (labelled(each(selector.where(*versions.matchers(v))), names.VERSION, v) for v in versions.both)
+        return " or ".join(parts)
+    return relabelled(of_versions(spec, selector, each, *versions.both), versions.label or names.VERSION, names.VERSION)
 
 
 def _canonical_segment(spec: Spec, inner: str) -> str:

@@ -23,6 +23,7 @@ from bascule.sla.assess import (
 from bascule.sla.baseline import FILE as BASELINE_FILE
 from bascule.sla.baseline import Baseline
 from bascule.sla.compare import Cell, mean, standardised
+from bascule.sla.counts import EventGroup, GrowthCounts
 from bascule.sla.evaluate import evaluate, freeze_baseline
 from bascule.sla.history import FILE as HISTORY_FILE
 from bascule.sla.history import remember
@@ -85,6 +86,8 @@ __all__ = [
     "Assessment",
     "Baseline",
     "ErrorBudget",
+    "EventGroup",
+    "GrowthCounts",
     "Burn",
     "Calendar",
     "Cell",

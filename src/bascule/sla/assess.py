@@ -10,14 +10,17 @@ from typing import Final
 
 import numpy as np
 
-from bascule.buckets import quantile
+from bascule.buckets import pooled, quantile
+from bascule.promql import EXCESS, EXCESS_EVENTS
 from bascule.sla.counts import GrowthCounts
 from bascule.sla.pieces import Floats, Pieces
 from bascule.sla.report import Assessment, Burn, ErrorBudget, Moment, Point, SlaOutcome, Standing, WindowFigure
 from bascule.slo import BURN_SECONDS, EXACT, Goal
+from bascule.states import Cause
 from bascule.units import Unit
 
 _WORST_MOMENTS: Final = 5
+HOUR_SECONDS: Final = 3600.0
 WORST_FIRST: Final = (
     Standing.CRITICAL,
     Standing.NO_DATA,
@@ -30,39 +33,80 @@ WORST_FIRST: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Good and all events (or seconds) by piece, (n,) each; `buckets` cumulative by bound, for a latency goal."""
+    """Good and all events (or seconds) by piece, (n,) each.
+
+    `layouts`: of a distribution, the cumulative counts by bound of each layout of buckets. `unsure`: events beyond the
+    good ones that may be good, for they lie between two bounds around the goal's. `excess`: how many more events were
+    counted as good than there were, in the pieces where no order of counting explains it.
+    """
 
     pieces: Pieces
     good: Floats
     total: Floats
-    buckets: Mapping[float, Floats] = field(default_factory=dict)
+    layouts: tuple[Mapping[float, Floats], ...] = ()
+    unsure: Floats | None = None
+    excess: Floats | None = None
 
     @classmethod
     def of_part(cls, part: GrowthCounts, whole: GrowthCounts, part_is_bad: bool) -> Events:
         some, everything = part.total, whole.total
-        return cls(whole.pieces, everything - some if part_is_bad else some, everything)
+        if part_is_bad:
+            everything = np.maximum(everything, some)
+            return cls(whole.pieces, everything - some, everything)
+        excess = _excess(whole.pieces, some, everything)
+        return cls(whole.pieces, some - excess, everything, excess=excess)
 
     @classmethod
     def of_buckets(cls, counts: GrowthCounts, limit: float, unit: Unit) -> Events:
         """`limit` in base units; the bounds of `counts` in `unit`."""
-        buckets = {unit.to_base(bound): counts.at_bound(bound).total for bound in counts.bounds}
-        total = buckets.get(math.inf, np.zeros(len(counts.pieces)))
-        return cls(counts.pieces, under(buckets, limit, total), total, buckets)
+        layouts = tuple(
+            {unit.to_base(bound): each.at_bound(bound).total for bound in each.bounds} for each in counts.layouts
+        )
+        nothing = np.zeros(len(counts.pieces))
+        total = sum((layout.get(math.inf, nothing) for layout in layouts), nothing)
+        least, most = (
+            (sum(rows, nothing) for rows in zip(*(under(one, limit) for one in layouts), strict=True))
+            if layouts
+            else (nothing, nothing)
+        )
+        return cls(counts.pieces, least, total, layouts, most - least)
 
     def over(self, goal: Goal, start: float, end: float) -> WindowFigure:
         window = self.pieces.within(start, end)
         good, total = self._summed(window)
         if total <= 0:
             return WindowFigure(start, end, good, total, None, None)
-        return WindowFigure(start, end, good, total, self._value(goal, good / total, window), _spent(goal, good, total))
+        unsure = float(self.unsure[window].sum()) if self.unsure is not None else 0.0
+        if _spent(goal, good, total) > 1 + EXACT and unsure > 0:
+            good += unsure
+            if _spent(goal, good, total) <= 1 + EXACT:
+                return WindowFigure(start, end, good, total, None, None, Cause.BUCKET)
+        spent = _spent(goal, good, total)
+        if spent <= 1 + EXACT and self._contradicts(window, good, total):
+            return WindowFigure(start, end, good, total, None, None, Cause.CONTRADICTION)
+        return WindowFigure(start, end, good, total, self._value(goal, min(good / total, 1.0), window), max(spent, 0.0))
+
+    def _contradicts(self, window: slice, good: float, total: float) -> bool:
+        return self.excess is not None and (
+            bool(np.any(self.excess[window])) or good > total * (1 + EXCESS) + EXCESS_EVENTS
+        )
 
     def _summed(self, window: slice) -> tuple[float, float]:
         return float(self.good[window].sum()), float(self.total[window].sum())
 
     def _value(self, goal: Goal, good: float, window: slice) -> float:
-        if self.buckets:
-            return quantile(goal.quantile, {bound: float(row[window].sum()) for bound, row in self.buckets.items()})
+        if self.layouts:
+            together = ({bound: float(row[window].sum()) for bound, row in layout.items()} for layout in self.layouts)
+            return quantile(goal.quantile, pooled(together))
         return goal.shown(good)
+
+
+def _excess(pieces: Pieces, good: Floats, total: Floats) -> Floats:
+    """By how much more events are good than there are, in the hours in which it is more than a matter of order."""
+    _, hour = np.unique(pieces.edges[1:] // HOUR_SECONDS, return_inverse=True)
+    goods, totals = np.bincount(hour, good), np.bincount(hour, total)
+    odd = goods > totals * (1 + EXCESS) + EXCESS_EVENTS
+    return np.asarray(np.where(odd[hour], np.maximum(good - total, 0.0), 0.0), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,17 +141,16 @@ def _mean_of(good: Floats, total: Floats) -> tuple[Floats, Floats]:
     return share * mean, mean
 
 
-def under(buckets: Mapping[float, Floats], limit: float, total: Floats) -> Floats:
-    """Requests under a time, by piece; between two bounds the count is interpolated as quantiles are."""
-    finite = sorted(bound for bound in buckets if not math.isinf(bound))
-    if limit in buckets:
-        return buckets[limit]
-    above = next((bound for bound in finite if bound > limit), None)
-    below = max((bound for bound in finite if bound < limit), default=0.0)
-    lower = buckets.get(below, np.zeros_like(total))
-    if above is None:
-        return lower
-    return np.asarray(lower + (buckets[above] - lower) * (limit - below) / (above - below), dtype=np.float64)
+def under(buckets: Mapping[float, Floats], limit: float) -> tuple[Floats, Floats]:
+    """How many requests at least, and at most, are under a time, by piece: those of the buckets next to it.
+
+    A bucket in which fewer are counted than in a smaller one was not there in that piece.
+    """
+    below = [row for bound, row in buckets.items() if bound <= limit]
+    least: Floats = np.max(below, axis=0) if below else np.zeros_like(next(iter(buckets.values())))
+    above = [np.where(row >= least, row, np.inf) for bound, row in buckets.items() if bound >= limit]
+    most = np.min(above, axis=0) if above else least
+    return least, np.where(np.isfinite(most), most, least)
 
 
 def _spent(goal: Goal, good: float, total: float) -> float:
@@ -148,10 +191,11 @@ def assess(
 ) -> Assessment:
     """`windows` decide the outcome; `endings` are the windows that end in the recovery time, the current one last."""
     figures = [events.over(goal, *window) for window in windows]
-    known = [figure for figure in figures if figure.total >= rules.least_events and figure.spent is not None]
+    enough = [figure for figure in figures if figure.total >= rules.least_events]
+    known = [figure for figure in enough if figure.spent is not None]
     recent = [events.over(goal, *window) for window in endings]
     return Assessment(
-        outcome=_outcome(known),
+        outcome=_outcome(known, enough),
         standing=_standing(goal, recent, rules),
         deciding=max(known, key=lambda figure: figure.spent or 0.0, default=None),
         current=recent[-1],
@@ -160,10 +204,12 @@ def assess(
     )
 
 
-def _outcome(known: Sequence[WindowFigure]) -> SlaOutcome:
-    if not known:
-        return SlaOutcome.NO_DATA
-    return SlaOutcome.FAIL if any(is_breached(figure) for figure in known) else SlaOutcome.PASS
+def _outcome(known: Sequence[WindowFigure], enough: Sequence[WindowFigure]) -> SlaOutcome:
+    """A window that its events do not tell may have failed: nothing passes with it."""
+    if any(is_breached(figure) for figure in known):
+        return SlaOutcome.FAIL
+    untold = any(figure.cause is not None for figure in enough)
+    return SlaOutcome.PASS if known and not untold else SlaOutcome.NO_DATA
 
 
 def _standing(goal: Goal, recent: Sequence[WindowFigure], rules: Rules) -> Standing:
@@ -248,7 +294,8 @@ def moments(goal: Goal, events: Events) -> tuple[Moment, ...]:
 
 
 def _runs(goal: Goal, events: Events) -> list[Moment]:
-    bad = np.flatnonzero((events.total - events.good) > (goal.budget + EXACT) * events.total)
+    good = events.good if events.unsure is None else events.good + events.unsure
+    bad = np.flatnonzero((events.total - good) > (goal.budget + EXACT) * events.total)
     runs: list[Moment] = []
     for group in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1):
         if group.size:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bascule.buckets import quantile
+from bascule.buckets import pooled, quantile
 from bascule.sla.counts import GrowthCounts
 from bascule.sla.data import Data
 from bascule.sla.report import Comparison, Stratum
@@ -68,14 +68,15 @@ def quantile_of(q: float) -> Statistic:
     """A quantile of cells merged, each weighing what it is given."""
 
     def statistic(weighted: Iterable[tuple[Cell, float]]) -> float | None:
-        together: dict[float, float] = {}
-        for cell, weight in weighted:
-            for bound, count in (cell.buckets or {}).items():
-                together[bound] = together.get(bound, 0.0) + count / cell.events * weight
-        value = quantile(q, together)
+        each = (_weighed(cell.buckets or {}, weight / cell.events) for cell, weight in weighted)
+        value = quantile(q, pooled(each))
         return value if math.isfinite(value) else None
 
     return statistic
+
+
+def _weighed(buckets: Buckets, weight: float) -> Buckets:
+    return {bound: count * weight for bound, count in buckets.items()}
 
 
 def standardised(table: Cells, versions: Sequence[str], statistic: Statistic) -> tuple[float | None, float | None]:

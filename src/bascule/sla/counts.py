@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bascule.buckets import pooled
 from bascule.sla.pieces import Floats, Key, Pieces
 from bascule.spec import Matcher, Spec
+from bascule.spec.counters import bound_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class EventGroup:
     segment: str = ""
     partner: str = ""
     bound: float = math.inf  # a histogram bucket's upper bound, in the signal's unit
+    layout: tuple[
+        float, ...
+    ] = ()  # every bound of that histogram: only counts of one layout can be added bucket by bucket
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,24 +66,54 @@ class GrowthCounts:
     def bounds(self) -> list[float]:
         return sorted({group.bound for group in self.table})
 
+    @property
+    def layouts(self) -> list[GrowthCounts]:
+        """The histograms of each layout of bounds."""
+        tables: dict[tuple[float, ...], dict[EventGroup, Floats]] = {}
+        for group, row in self.table.items():
+            tables.setdefault(group.layout, {})[group] = row
+        return [GrowthCounts(self.pieces, table) for _, table in sorted(tables.items())]
+
     def buckets(self, window: slice) -> dict[float, float]:
-        """Cumulative bucket counts of a window."""
+        """Cumulative bucket counts of a window, of all layouts together."""
+        return pooled(each._buckets(window) for each in self.layouts)
+
+    def _buckets(self, window: slice) -> dict[float, float]:
         return {bound: float(self.at_bound(bound).total[window].sum()) for bound in self.bounds}
 
 
 def grouped(spec: Spec, grown: Mapping[Key, Floats], pieces: Pieces) -> GrowthCounts:
     """The growth of both versions' series, summed into groups: what no version served is nobody's to judge."""
     table: dict[EventGroup, Floats] = {}
+    layouts = _layouts(grown)
     for key, row in sorted(grown.items(), key=lambda item: sorted(item[0])):
-        group = group_of(spec, key)
+        group = replace(group_of(spec, key), layout=layouts.get(_but_bound(key), ()))
         if group.version in spec.versions.both:
             table[group] = table[group] + row if group in table else row
     return GrowthCounts(pieces, table)
 
 
+def _layouts(keys: Iterable[Key]) -> dict[Key, tuple[float, ...]]:
+    """The bounds of each histogram, by its labels but for `le`."""
+    bounds: dict[Key, list[float]] = defaultdict(list)
+    for key in keys:
+        if (le := dict(key).get("le")) is not None:
+            bounds[_but_bound(key)].append(bound_of(le))
+    return {key: tuple(sorted(found)) for key, found in bounds.items()}
+
+
+def _but_bound(key: Key) -> Key:
+    return frozenset(label for label in key if label[0] != "le")
+
+
 def fitting(grown: Mapping[Key, Floats], matchers: Iterable[Matcher]) -> dict[Key, Floats]:
     """The series that fit all the matchers."""
-    return {key: row for key, row in grown.items() if all(_fits(matcher, dict(key)) for matcher in matchers)}
+    wanted = tuple(matchers)
+    return {key: row for key, row in grown.items() if _fits(wanted, dict(key))}
+
+
+def _fits(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    return all(matcher.accepts(labels.get(matcher.label, "")) for matcher in matchers)
 
 
 def group_of(spec: Spec, key: Key) -> EventGroup:
@@ -95,7 +130,7 @@ def group_of(spec: Spec, key: Key) -> EventGroup:
 def version_of(spec: Spec, labels: Mapping[str, str]) -> str:
     """The version whose matchers fit, or what the version label says, or nothing."""
     for version in spec.versions.both:
-        if all(_fits(matcher, labels) for matcher in spec.versions.matchers(version)):
+        if _fits(spec.versions.matchers(version), labels):
             return version
     return labels.get(spec.versions.label or "", "")
 
@@ -104,13 +139,6 @@ def _partner(spec: Spec, labels: Mapping[str, str]) -> str:
     segment = spec.segments.named.get(labels.get(spec.segments.label, ""))
     label = segment.partner_label if segment and segment.partner_label else None
     return labels.get(label, "") if label else ""
-
-
-def _fits(matcher: Matcher, labels: Mapping[str, str]) -> bool:
-    value = labels.get(matcher.label, "")
-    if matcher.operator in ("=", "!="):
-        return (value == matcher.value) == (matcher.operator == "=")
-    return bool(re.fullmatch(matcher.value, value)) == (matcher.operator == "=~")
 
 
 __all__ = ["GrowthCounts", "EventGroup", "fitting", "group_of", "grouped", "version_of"]

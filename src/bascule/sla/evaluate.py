@@ -242,11 +242,20 @@ def _coverage(one: Measured, events: Events, whole: Assessment) -> tuple[float, 
     shares = [share for job in one.jobs if (share := data.coverage(job, start, end)) is not None]
     window = data.pieces.within(start, end)
     kept = float((data.pieces.lengths * data.keep(""))[window].sum())
-    full = max(end - start, one.slo.window if one.slo.window_kind == "rolling" else 0.0)
+    full = max(end - start, _full(one))
     if not shares:
         seen = float(data.pieces.lengths[window][events.total[window] > 0].sum())
         return min(seen, kept), full - (end - start - kept)
     return kept * float(np.mean(shares)), full - (end - start - kept)
+
+
+def _full(one: Measured) -> float:
+    """The length of one whole window; nothing where the span holds a whole day, month or quarter already."""
+    pieces, kind = one.data.pieces, one.slo.window_kind
+    if kind == "rolling":
+        return one.slo.window
+    length = one.data.calendar.length(kind, pieces.end)
+    return length if pieces.end - pieces.start < length else 0.0
 
 
 def _recovers_slowly(slo: Slo) -> Iterator[Note]:

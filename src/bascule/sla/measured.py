@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bascule.alerts.figures import written
 from bascule.sla.assess import Events, Together
 from bascule.sla.data import Data
 from bascule.sla.report import Note
@@ -170,9 +172,35 @@ class OnEvents(Measured):
     def notes(self) -> Iterator[Note]:
         if self.slo.declared.gain:
             yield Note("of_candidate", {"candidate": self.data.spec.versions.candidate})
-        bounds = self.data.total(self.slo.signal).bounds
-        if self.slo.bound is not None and bounds and self.slo.bound not in bounds:
-            yield Note("interpolated", {"limit": self.slo.goal.written})
+        yield from self._around_the_limit()
+        yield from self._contradiction()
+
+    def _around_the_limit(self) -> Iterator[Note]:
+        """Which versions have no bucket at the limit, and the buckets on its two sides."""
+        limit = self.slo.bound
+        if limit is None:
+            return
+        for version in self.slo.versions:
+            for each in self.data.total(self.slo.signal).where(version=version).layouts:
+                if each.bounds and limit not in each.bounds:
+                    below, above = (self._written(bound) for bound in _neighbours(each.bounds, limit))
+                    values = {"limit": self.slo.goal.written, "version": version, "below": below, "above": above}
+                    yield Note("no_bucket", values)
+
+    def _written(self, bound: float) -> str:
+        return "+Inf" if math.isinf(bound) else written(bound, self.slo.signal.unit)
+
+    def _contradiction(self) -> Iterator[Note]:
+        events = self.whole()
+        if events.excess is None or not (odd := events.excess > 0).any():
+            return
+        share = float(events.excess[odd].sum() / max(events.total[odd].sum(), 1.0))
+        yield Note("contradiction", {"share": f"{share:.6g}", "lasting": f"{events.pieces.lengths[odd].sum():g}"})
+
+
+def _neighbours(bounds: Sequence[float], limit: float) -> tuple[float, float]:
+    below = max((bound for bound in bounds if bound < limit), default=0.0)
+    return below, min(bound for bound in (*bounds, math.inf) if bound > limit)
 
 
 def events_of(data: Data, signal: SignalPart, goal: Goal, **where: str) -> Events:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bascule.slo import Goal
+from bascule.states import Cause
+
+ENOUGH = 0.9  # of a window must be known before its outcome is the last word
 
 
 class SlaOutcome(StrEnum):
@@ -41,7 +45,7 @@ class Note:
 class WindowFigure:
     """One window's figures. `value` is what people compare with the target: a ratio, or seconds; None without data.
 
-    `spent` is the share of the error budget used up (1 is all of it).
+    `spent` is the share of the error budget used up (1 is all of it). `cause`: why events do not tell either.
     """
 
     start: float
@@ -50,6 +54,7 @@ class WindowFigure:
     total: float
     value: float | None
     spent: float | None
+    cause: Cause | None = None
 
     @property
     def bad(self) -> float:
@@ -159,6 +164,18 @@ class ObjectiveReport:
     def standing(self) -> Standing:
         return self.whole.standing
 
+    @property
+    def is_so_far(self) -> bool:
+        """Whether too little of the window is known for the outcome to be the last word.
+
+        A budget that would be spent even if nothing else went wrong in the whole window is.
+        """
+        if self.outcome not in (SlaOutcome.PASS, SlaOutcome.FAIL) or self.covered >= ENOUGH * self.wanted:
+            return False
+        figure = self.whole.deciding
+        whole = figure.total * self.wanted / self.covered if figure is not None and self.covered > 0 else math.inf
+        return self.outcome is SlaOutcome.PASS or figure is None or figure.bad <= self.promise.budget * whole
+
 
 @dataclass(frozen=True)
 class Stratum:
@@ -261,6 +278,14 @@ class Report:
             if worst in outcomes:
                 return worst
         return SlaOutcome.NO_DATA
+
+    @property
+    def so_far(self) -> ObjectiveReport | None:
+        """The least known of the objectives that decide the outcome, where none of them is the last word."""
+        deciding = [each for each in self.objectives if each.outcome is self.outcome]
+        early = [each for each in deciding if each.is_so_far]
+        final = len(early) < len(deciding) and self.outcome is SlaOutcome.FAIL
+        return None if final or not early else min(early, key=lambda each: each.covered / each.wanted)
 
     @property
     def exit_code(self) -> int:

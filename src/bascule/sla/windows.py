@@ -30,6 +30,11 @@ class Calendar:
             moment = moment.replace(month=moment.month - (moment.month - 1) % 3)
         return moment.timestamp()
 
+    def length(self, kind: str, time: float) -> float:
+        """Seconds of the whole day, month or quarter that `time` is in."""
+        begin = self.begin(kind, time)
+        return _next(kind, datetime.fromtimestamp(begin, self.zone)).timestamp() - begin
+
     def edges(self, kind: str, start: float, end: float) -> Iterator[float]:
         """Every beginning of a day, month or quarter strictly inside a span."""
         moment = datetime.fromtimestamp(self.begin(kind, start + 0.002), self.zone)

@@ -7,18 +7,21 @@ wants a gain over the baseline are the candidate's, for the baseline is what it 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from bascule.promql import availability_of, bad_events, canonical_rate, scraped
+from bascule.promql import EXCESS, EventCounts, availability_of, event_counts, increase, of_versions, scraped
 from bascule.slo.burn import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, Tier
 from bascule.slo.goal import Goal, SloKind
-from bascule.spec import Matcher, Objective, Role, Selector, Spec
+from bascule.spec import Objective, Role, Selector, Spec
+from bascule.spec.growth import grown
 from bascule.spec.model import Named, Segment, Sla
 from bascule.spec.quantities import format_duration
 from bascule.spec.signals import HistogramSignal, RatioSignal
 from bascule.spec.slas import services_counted
+
+MINUTE = 60.0
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,12 @@ class Slo(ABC):
         return "events" if self.least_events else "seconds"
 
     @abstractmethod
-    def total(self, window: float) -> str:
-        """All events of the window: in all, or seconds by service (`job`)."""
-
-    @abstractmethod
-    def bad(self, window: float) -> str:
-        """Bad events of the window, by the same labels; absent without data."""
+    def minute(self) -> EventCounts:
+        """Events of the last minute: in all, or seconds by service (`job`); absent without data."""
 
     @abstractmethod
     def promql(self, window: float) -> str:
-        """The share of good events in the window: one sample, or none without data."""
+        """The share of good events in the window: one sample, or none without data or where nothing tells it."""
 
     def own_goals(self) -> Iterator[OwnGoal]:
         """What segments and partners are promised for this objective beyond what everyone is."""
@@ -113,11 +112,11 @@ class AvailabilitySlo(Slo):
     def least_events(self) -> float:
         return 0.0
 
-    def total(self, window: float) -> str:
-        return f"{window:g} * {scraped(self.services, format_duration(window))}"
-
-    def bad(self, window: float) -> str:
-        return f"{window:g} * (1 - ({self._by_service(window)}))"
+    def minute(self) -> EventCounts:
+        """Of the scrapes of two intervals at least: a minute may hold none."""
+        window = max(MINUTE, 2 * self.spec.stack.scrape.interval)
+        watched = f"{MINUTE:g} * {scraped(self.services, format_duration(window))}"
+        return EventCounts(watched, f"{MINUTE:g} * (1 - ({self._by_service(window)}))")
 
     def promql(self, window: float) -> str:
         return f"avg({self._by_service(window)})"
@@ -161,24 +160,23 @@ class EventSlo(Slo):
     def least_events(self) -> float:
         return self.spec.thresholds.min_requests
 
-    def total(self, window: float) -> str:
-        return self._growth(self.signal.all_events, window)
-
-    def bad(self, window: float) -> str:
-        return bad_events(lambda selector: self._growth(selector, window), self.signal, self.goal.limit)
+    def minute(self) -> EventCounts:
+        return event_counts(lambda selector: self._of_versions(selector, grown), self.signal, self.bound)
 
     def promql(self, window: float) -> str:
-        return f"1 - ({self.bad(window)}) / ({self.total(window)} > 0)"
-
-    def _growth(self, selector: Selector, window: float) -> str:
         over = format_duration(window)
-        if self.declared.gain:
-            return f"sum(increase({selector.where(*self._candidate).over(over)}))"
-        return f"{window:g} * sum({canonical_rate(self.spec, selector, over)})"
+        found = event_counts(
+            lambda selector: self._of_versions(selector, lambda s: increase(s, over)), self.signal, self.bound
+        )
+        total = f"(({found.total}) > 0)"
+        bad = f"({found.bad}) / {total}"
+        if not found.unsure:
+            return f"1 - (({bad}) >= {-EXCESS:g})"
+        worst = f"({found.bad} + {found.unsure}) / {total}"
+        return f"1 - (({worst}) <= {self.budget:.6g} or ({bad}) > {self.budget:.6g})"
 
-    @property
-    def _candidate(self) -> tuple[Matcher, ...]:
-        return self.spec.versions.matchers(self.spec.versions.candidate)
+    def _of_versions(self, selector: Selector, each: Callable[[Selector], str]) -> str:
+        return of_versions(self.spec, selector, each, *self.versions)
 
     def _own_objective(self, segment: Segment) -> str | None:
         match self.goal.kind, self.spec.signal_roles[self.counted.name]:

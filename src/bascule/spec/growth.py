@@ -37,11 +37,21 @@ class GrowthRule:
 
     @property
     def expr(self) -> str:
-        now, before = str(self.selector), f"{self.selector} offset {_WINDOW}"
-        grew = f"({now} - {before} >= 0)"
-        fell = f"({now} < {before})"
-        born = f"(({now} unless {before}) and on (job, instance) (up offset {_WINDOW} == 1))"
-        return f"sum by ({', '.join(self.labels)}) ({grew} or {fell} or {born})"
+        return f"sum by ({', '.join(self.labels)}) ({grown(self.selector)})"
+
+
+def grown(selector: Selector) -> str:
+    """The growth of each series in the last minute, however rarely it is scraped."""
+    now, before = str(selector), f"{selector} offset {_WINDOW}"
+    return f"({now} - {before} >= 0) or ({now} < {before}) or ({born(selector, _WINDOW)})"
+
+
+def born(selector: Selector, window: str) -> str:
+    """The series that are new within the window, while their target already answered before it: all was counted in it.
+
+    `rate` and `increase` see nothing of what a series counted before it was first scraped.
+    """
+    return f"({selector} unless {selector} offset {window}) and on (job, instance) (up offset {window} == 1)"
 
 
 def growth_rules(spec: Spec) -> tuple[GrowthRule, ...]:

@@ -23,10 +23,12 @@ from bascule.spec.model import (
     Sla,
     Spec,
 )
+from bascule.spec.quantities import format_duration
 from bascule.spec.reading.unreadable import readable
 from bascule.spec.roles import kind_wanted
 from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal, Role, Signal
 
+LONGEST_SCRAPE, SLOW_SCRAPE = 120.0, 60.0  # seconds; between them `check` warns
 Key = tuple[str | int, ...]
 
 
@@ -161,6 +163,9 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
     if spec.stack.scrape.timeout > spec.stack.scrape.interval:
         what = "the timeout is longer than the interval, which Prometheus refuses"
         yield Finding(("stack", "scrape", "timeout"), what, "give at most stack.scrape.interval")
+    if spec.stack.scrape.interval > LONGEST_SCRAPE:
+        what = "a rate over five minutes would hold fewer than three samples, and a series be stale before the next"
+        yield Finding(("stack", "scrape", "interval"), what, f"give at most {format_duration(LONGEST_SCRAPE)}")
 
 
 def _logs(spec: Spec) -> Iterator[Finding]:

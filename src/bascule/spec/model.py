@@ -36,7 +36,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
+from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
@@ -380,7 +380,7 @@ class Internal(Part):
     """Requests that are no user's: by the caller's address or network, or by what its User-Agent begins with."""
 
     clients: list[str] = Field(default_factory=list)
-    agents: list[str] = Field(default_factory=lambda: ["Prometheus/", "Blackbox Exporter/", "bascule"])
+    agents: list[str] = Field(default_factory=lambda: list(MONITORING_AGENTS))
 
     @field_validator("clients")
     @classmethod
@@ -447,6 +447,9 @@ class ScheduledReport(Part):
         return text
 
 
+SWITCH = "dead-mans-switch"  # the receiver that counts the beats of the alert that always fires
+
+
 class Notify(Part):
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
     escalation: dict[Name, list[EscalationStep]] = Field(default_factory=dict)
@@ -459,14 +462,9 @@ class Notify(Part):
         return [name for name in self.receivers if name in named]
 
     @property
-    def outside_steps(self) -> list[str]:
-        """Receivers that are told of every critical and warning alert at once, by Alertmanager where it can."""
-        return [name for name in self.receivers if name not in self.in_steps]
-
-    @property
-    def at_once_by_journal(self) -> list[str]:
-        """Those of them with a channel that Alertmanager does not know, such as Apprise."""
-        return [name for name in self.outside_steps if not self.receivers[name].is_known_to_alertmanager]
+    def at_once(self) -> list[str]:
+        """Receivers outside every escalation: the journal tells them of every critical and warning alert at once."""
+        return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
 
 
 class Maintenance(Part):

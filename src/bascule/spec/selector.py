@@ -7,13 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import numpy as np
 import promql_parser
 from pydantic import BeforeValidator, PlainSerializer
 
+from bascule.spec.re2 import refusal
+
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+# Names that are words of PromQL where they stand alone: in braces they are names.
+_NO_NAMES = {"on", "ignoring", "group_left", "group_right", "bool", "inf", "nan", "and", "or", "unless", "atan2"}
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
+_BYTE = re.compile(r"(?:[^\\]|^)(?:\\\\)*(\\(?:x[89a-fA-F][0-9a-fA-F]|[23][0-7]{2}))")
+_STRING = re.compile(r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|#[^\n]*""", re.DOTALL)
 _CHOICE = re.compile(r"\(([^()]*)\)|\[([^\]^-]*)\]")
 _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return {"\n": "\\n", '"': '\\"', "\\": "\\\\"}.get(found[0]) or f"\\x{ord(found[0]):02x}"
 
 
 class NotSelector(ValueError):
@@ -29,17 +40,13 @@ class Matcher:
     value: str
 
     def accepts(self, value: str) -> bool:
-        """Whether a label's value passes; an expression that only Prometheus can read passes everything."""
+        """Whether a label of this value, or an absent one (empty), is wanted."""
         if self.operator in ("=", "!="):
-            return (self.value == value) is (self.operator == "=")
-        try:
-            return (re.fullmatch(self.value, value) is not None) is (self.operator == "=~")
-        except re.error:
-            return True
+            return (value == self.value) is (self.operator == "=")
+        return bool(re.fullmatch(self.value, value, re.ASCII)) is (self.operator == "=~")
 
     def __str__(self) -> str:
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'{self.label}{self.operator}"{escaped}"'
+        return f'{self.label}{self.operator}"{_SPECIAL.sub(_escaped, self.value)}"'
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,9 @@ class Selector:
             tree = promql_parser.parse(text)
         except ValueError as error:
             raise NotSelector(f"{text!r} is not PromQL: {error}") from error
-        if not isinstance(tree, promql_parser.VectorSelector) or tree.offset or tree.at:
+        if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:
             raise NotSelector(f'{text!r} is not a plain selector; write it like name{{label="value"}}')
+        _refuse_strings(text)
         return cls(*_parts(tree))
 
     def where(self, *matchers: Matcher, **labels: str) -> Selector:
@@ -89,8 +97,9 @@ class Selector:
         return list(_spelled(self.metric))
 
     def __str__(self) -> str:
-        if not self.is_plain:
-            return "{" + ",".join(map(str, (Matcher("__name__", "=~", self.metric), *self.matchers))) + "}"
+        if not self.is_plain or self.metric.lower() in _NO_NAMES:
+            operator = "=" if self.is_plain else "=~"
+            return "{" + ",".join(map(str, (Matcher("__name__", operator, self.metric), *self.matchers))) + "}"
         inside = ",".join(map(str, self.matchers))
         return f"{self.metric}{{{inside}}}" if inside else self.metric
 
@@ -112,11 +121,33 @@ def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]
     named = next((m for m in matchers if m.label == "__name__" and m.operator in ("=", "=~")), None)
     if named is None or not named.value:
         raise NotSelector("a selector needs a metric name")
+    if named.operator == "=" and not _NAME.fullmatch(named.value):
+        raise NotSelector(f"{named.value!r} is no name of a metric: letters, digits, _ and : are")
     return named.value, tuple(m for m in matchers if m is not named)
 
 
 def _matchers(tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
-    return tuple(Matcher(m.name, _OPERATORS[str(m.op).rsplit(".", 1)[-1]], m.value) for m in tree.matchers.matchers)
+    """Every matcher. Raises NotSelector for what the parser takes, and Prometheus does not or takes otherwise."""
+    if tree.matchers.or_matchers:
+        raise NotSelector("'or' between matchers is not PromQL; write one pattern, such as status=~\"5..|429\"")
+    return tuple(_matcher(m.name, _OPERATORS[str(m.op).rsplit(".", 1)[-1]], m.value) for m in tree.matchers.matchers)
+
+
+def _matcher(label: str, operator: str, value: str) -> Matcher:
+    if not _LABEL.fullmatch(label):
+        raise NotSelector(f"{label!r} is no name of a label: letters, digits and _ are")
+    if operator in ("=~", "!~") and (why := refusal(value)):
+        raise NotSelector(f"{label}{operator}{value!r}: {why}")
+    return Matcher(label, operator, value)
+
+
+def _refuse_strings(text: str) -> None:
+    """Strings that the parser takes and Prometheus 2 does not, or not as the same letters."""
+    for found in _STRING.finditer(text):
+        if found["string"] and text[: found.start()].rstrip()[-1:] not in ("=", "~"):
+            raise NotSelector(f"{found[0]} is quoted where a name stands; write it without quotes")
+        if found["string"] and (byte := _BYTE.search(found[0])):
+            raise NotSelector(f"{byte[1]!r} is half of a letter; write the letter itself")
 
 
 def parse_matchers(text: Any) -> tuple[Matcher, ...]:
@@ -124,11 +155,12 @@ def parse_matchers(text: Any) -> tuple[Matcher, ...]:
     if isinstance(text, tuple):
         return text
     try:
-        tree = promql_parser.parse(f"{{{text}}}")
+        tree = promql_parser.parse(f"{{{text}\n}}")  # on a line of its own, so that no comment hides the end
     except ValueError as error:
         raise NotSelector(f'{text!r} are not label matchers: {error}; write them like job="shop-v2"') from error
-    if not isinstance(tree, promql_parser.VectorSelector):
+    if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:
         raise NotSelector(f'{text!r} are not label matchers; write them like job="shop-v2"')
+    _refuse_strings(str(text))
     return _matchers(tree)
 
 
@@ -138,18 +170,3 @@ MatchersField = Annotated[
     BeforeValidator(parse_matchers),
     PlainSerializer(lambda matchers: ",".join(map(str, matchers)), return_type=str),
 ]
-
-
-def bucket_under(bound: float) -> Matcher:
-    """A histogram's bucket by its bound as clients write it: `1` in Go, `1.0` in Python, `1e+09`, `1.0E9` in Java."""
-    plain = np.format_float_positional(bound, trim="-")
-    forms = [_exactly(plain) if "." in plain else f"{plain}([.]0)?"]
-    if not 1e-4 <= bound < 1e6:
-        mantissa, exponent = np.format_float_scientific(bound, trim="-", exp_digits=1).split("e")
-        sign, digits = exponent[0].replace("+", "[+]?"), exponent[1:]
-        forms.append(f"{_exactly(mantissa)}{'' if '.' in mantissa else '([.]0)?'}[eE]{sign}0?{digits}")
-    return Matcher("le", "=~", "|".join(forms))
-
-
-def _exactly(number: str) -> str:
-    return number.replace(".", "[.]")

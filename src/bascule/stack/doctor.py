@@ -75,6 +75,7 @@ def doctor(spec: Spec) -> list[DoctorCheck]:
         *(_program(name) for name in _needed(spec)),
         *(_optional(_program(name)) for name in OPTIONAL),
         *_inputs(spec),
+        *_sources(spec),
         *_ports(spec),
         *_prometheus(spec),
         *_delivery(spec),
@@ -145,6 +146,15 @@ def _inputs(spec: Spec) -> Iterator[DoctorCheck]:
         check_inputs(spec)
     except UsageError as error:
         yield DoctorCheck("standard input", "missing", error.what, error.mend)
+
+
+def _sources(spec: Spec) -> Iterator[DoctorCheck]:
+    """Missing and empty log files, and formats that read none of their lines."""
+    if spec.logs.sources:
+        from bascule.logs import look_at_sources  # Arrow takes a moment to load
+
+        for finding in look_at_sources(spec):
+            yield DoctorCheck(f"log source {finding.source}", "optional", finding.what, finding.fix)
 
 
 def _ports(spec: Spec) -> Iterator[DoctorCheck]:

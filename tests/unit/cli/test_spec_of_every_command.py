@@ -15,7 +15,7 @@ from bascule.cli.commands import app
 from bascule.errors import SpecError, UsageError
 from bascule.spec import VARIABLE
 
-WITHOUT_SPEC = {"schema", "init", "demo"}
+WITHOUT_SPEC = {"schema", "init", "demo", "logs try"}
 FILES = ("bascule.yaml", "variable.yaml", "option.yaml", "argument.yaml")
 
 

@@ -98,6 +98,10 @@ class House:
             "/api/incidents": [incident, incident | {"status": "resolved", "resolved": 1_700_000_060}],
             "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
             "/api/phase": {"number": 3, "share": 0.5, "started": time.time() - 60, "who": HOSTILE, "why": HOSTILE},
+            "/api/owed": [
+                {"key": HOSTILE, "receiver": HOSTILE, "channel": HOSTILE, "subject": HOSTILE, "result": "owed"}
+                | {"attempts": 3, "detail": HOSTILE, "started": 1_700_000_000, "ended": 1_700_000_000}
+            ],
             "/api/v2/alerts": [{"labels": {"alertname": "DeadMansSwitch"}, "updatedAt": "2026-01-31T08:00:00.000Z"}],
             "/api/search": [
                 {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bascule.api.models.others import DeliveryAnswer
 from bascule.console import (
     THRESHOLD_AT,
     Incident,
@@ -36,6 +37,7 @@ from bascule.console import (
     trigger_rows,
     verdict_view,
 )
+from bascule.console.views.unheard import unheard
 from bascule.conventions import State, Verdict
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
@@ -416,3 +418,16 @@ class TestPromisesAndLogs:
     def test_a_log_source_is_read_late_or_without_lines(self, source: dict[str, Any], state: State) -> None:
         (row,) = log_rows(said(LogStats.model_validate({"sources": [source]})), NOW)
         assert row.state is state
+
+
+def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
+    """One that was owed just now is about to have it."""
+
+    def owed(channel, ago):
+        at = datetime.fromtimestamp(NOW - ago, UTC)
+        known = {"key": "k", "receiver": "ada", "subject": "s", "result": "owed", "attempts": 3, "detail": "refused"}
+        return DeliveryAnswer(**known, channel=channel, started=at, ended=at)
+
+    (notice,) = unheard(said([owed("slack", 130), owed("slack", 60), owed("webhook", 2)]), NOW)
+    assert (notice.title, notice.text) == ("ada has not got 2 notices (slack)", "refused")
+    assert notice.age.startswith("for 2")

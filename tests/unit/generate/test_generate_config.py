@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 
 from bascule import conventions as names
+from bascule.delivery import channels_of
 from bascule.errors import SpecError
 from bascule.generate import generate
 from bascule.generate.alerting.alertmanager_config import (
     MACHINE,
-    SWITCH,
     alertmanager_config,
-    told_at_once,
-    told_by_escalation,
     told_without_journal,
 )
+from bascule.generate.alerting.delivery_times import routes, told_at_once
 from bascule.generate.alerting.watcher import lacks_watcher
 from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
 from bascule.instrument import load_config
 from bascule.spec import Spec, load, parse
+from bascule.spec.model import SWITCH
 
 MINIMAL = """
 apiVersion: bascule/v1
@@ -182,13 +182,29 @@ notify:
 
 
 def test_nobody_is_told_twice_and_nobody_is_left_without_a_word() -> None:
-    """The journal's escalation tells its own; of the journal's own death they hear from Alertmanager."""
+    """The journal tells everyone; of the journal's own death they hear from Alertmanager, a later step does not."""
     spec = parse(MINIMAL + PEOPLE)
-    assert told_at_once(spec) == ["alone"]
-    assert told_by_escalation(spec) == ["war-room", "lead"]
-    routes = {route["receiver"]: route.get("matchers", []) for route in alertmanager_config(spec)["route"]["routes"]}
-    assert routes["alone"] == ['severity=~"critical|warning"']
-    assert "RoleDown" in routes["war-room"][0]
+    assert told_at_once(spec) == ["war-room", "alone"]
+    told = {route["receiver"]: route.get("matchers", []) for route in alertmanager_config(spec)["route"]["routes"]}
+    assert set(told) == {SWITCH, MACHINE, "war-room", "alone"}
+    assert told["war-room"] == told["alone"]
+    assert all(alert in told["alone"][0] for alert in ("RoleDown", "AlertsUnheard"))
+
+
+def test_every_receiver_that_check_accepts_is_reached_by_every_route_that_it_prints() -> None:
+    """Whatever its channel, inside an escalation and outside: a bare name in Alertmanager's configuration is nobody."""
+    channels = ["slack: {url_file: /a}", "pagerduty: {routing_key_file: /a}", "webhook: {url: 'http://a/'}"]
+    channels += ["apprise: {url_file: /a}", "email: {smtp: 'a:25', sender: a@a.example, to: [b@a.example]}"]
+    named = {f"r{number}": channel for number, channel in enumerate(channels * 2)}
+    declared = ", ".join(f"{name}: {{{channel}}}" for name, channel in named.items())
+    steps = ", ".join(f"{{after: 0m, to: r{number}}}" for number in range(len(channels)))
+    spec = parse(f"{MINIMAL}\nnotify: {{receivers: {{{declared}}}, escalation: {{technical: [{steps}]}}}}\n")
+    config = alertmanager_config(spec)
+    configured = {each["name"]: each for each in config["receivers"] if len(each) > 1}
+    assert {route.receiver for route in routes(spec)} == {MACHINE, *spec.notify.receivers}
+    assert all(channels_of(receiver) for receiver in spec.notify.receivers.values())
+    assert {*told_without_journal(spec), MACHINE} == {r["receiver"] for r in config["route"]["routes"]} - {SWITCH}
+    assert {*told_without_journal(spec), MACHINE} == set(configured)
 
 
 def test_what_alertmanager_cannot_reach_is_the_journals_and_no_receiver_is_an_empty_name() -> None:
@@ -199,7 +215,7 @@ def test_what_alertmanager_cannot_reach_is_the_journals_and_no_receiver_is_an_em
     )
     spec = parse(MINIMAL + more)
     config = alertmanager_config(spec)
-    assert spec.notify.at_once_by_journal == ["teams"]
+    assert "teams" in spec.notify.at_once
     routed = {route["receiver"] for route in config["route"]["routes"]} - {SWITCH}
     configured = {receiver["name"] for receiver in config["receivers"] if len(receiver) > 1}
     assert routed <= configured

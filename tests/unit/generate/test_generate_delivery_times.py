@@ -30,11 +30,11 @@ def test_each_group_of_a_chain_is_waited_for() -> None:
     assert seconds(spec, Alert.PARTNER_QUOTA_NEARLY_USED) == 1 + 15 + 1 + 60
 
 
-def test_people_wait_for_their_group_too() -> None:
+def test_the_journals_own_time_is_added_to_peoples_routes() -> None:
     """The machine's route waits for nothing; slower settings are told."""
     machine, pager = routes(parse(built_in_text() + PEOPLE))
     assert (machine.receiver, machine.service_down) == ("bascule-incidents", 10 + 30 + 5)
-    assert (pager.receiver, pager.service_down) == ("pager", 10 + 30 + 5 + 5)
+    assert (pager.receiver, pager.service_down) == ("pager", 10 + 30 + 5 + 2)
     assert "gate" in machine.slowest
     assert "gate" not in pager.slowest
-    assert str(pager).startswith("pager: ServiceDown 50s; critical up to 11m15s (RollbackTriggered), warning up to ")
+    assert str(pager).startswith("pager: ServiceDown 47s; critical up to 11m12s (RollbackTriggered), warning up to ")

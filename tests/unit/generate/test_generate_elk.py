@@ -108,7 +108,7 @@ def after_filters(found: dict[str, Any] | None, form: LinePattern) -> dict[str, 
         if number is None:
             extra.append(f"{name}={text}")
         else:
-            fields[name] = number * form.factors.get(name, 1)
+            fields[name] = number * (1 if text[-1:].isalpha() else form.factors.get(name, 1))
     path, _, query = fields.get("endpoint", "").partition("?")
     if query:
         fields["endpoint"] = path

@@ -7,11 +7,15 @@ import sys
 import pytest
 from api_caller import operator, with_state
 
-from bascule.delivery import Outbox
+from bascule.delivery import Message, Outbox
 from bascule.incidents.app import create
+from bascule.incidents.escalator import Escalator
+from bascule.incidents.reconcile import Reconciler
+from bascule.incidents.sources import Snapshot
 from bascule.incidents.store import Store
 from bascule.spec import load
-from bascule.spec.model import ShareHook
+from bascule.spec.model import Notify, ShareHook
+from bascule.spec.receivers import Receiver, Webhook
 
 
 class Clock:
@@ -189,3 +193,60 @@ def test_an_acknowledgement_names_who_and_when(client, clock):
     (incident,) = client.post("/api/incidents/1/acknowledge", json={"who": "ada"}).json()
     assert (incident["acknowledged_by"], incident["acknowledged"]) == ("ada", clock.now)
     assert client.post("/api/incidents/9/acknowledge", json={"who": "ada"}).status_code == 400
+
+
+POISON = """
+INSERT INTO incidents (situation, fingerprint, alert, labels, severity, kind, summary, description, starts, received)
+  VALUES (1, 'p', 'Poison', '{"alertname": 1', 'critical', 'technical', '', '', 9e999, 9e999),
+         (1, 'q', 'Poison', '[]', 'critical', 'technical', '', '', 1e300, 1e15),
+         (1, 'r', 'Poison', '{}', 'critical', 'technical', '', '', 'soon', 'now');
+INSERT INTO entries VALUES (9e999, 'note', 'poison', 'eve', NULL), (1.7e12, 'note', 'poison', 'eve', NULL),
+  ('soon', 'note', 'poison', 'eve', NULL);
+INSERT INTO windows (starts, ends, reason, services, who, silence)
+  VALUES (0, 9e999, 'poison', '[]', '', ''), (0, 2e9, 'poison', '{', '', ''), (0, 2e9, 'poison', 'null', '', '');
+INSERT INTO notices VALUES ('k', 1, 0, 'step', 'nobody', 9e999, 'delivered', '', 1),
+  ('l', 1, 0, 'step', 'n', 'x', 'y', '', 1);
+"""
+
+
+def test_rows_that_nobody_would_write_are_left_out_and_everything_else_goes_on(client, store, clock):
+    """What another build, or a hand, has written: readers skip it, the loops of the role do not end at it."""
+    for statement in POISON.strip().split(";\n"):
+        store._db.execute(statement)
+    client.post("/api/webhook", json=webhook(alert()))
+    client.post("/api/annotations", json={"text": "true", "who": "ada"})
+    paths = ("incidents", "timeline", "maintenance", "notices", "phase")
+    answers = {path: client.get(f"/api/{path}") for path in paths}
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
+    assert "V2ErrorSpike" in {each["alert"] for each in answers["incidents"].json()}
+    assert "true" in {each["text"] for each in answers["timeline"].json()}
+    assert client.get("/metrics").status_code == 200
+    Reconciler(store).see(Snapshot(clock(), [], None, []))
+    told = Recorded()
+    spec = load("supersmartmatch")
+    people = Notify(receivers={"ada": Receiver(webhook=Webhook(url="http://ada.invalid/"))})
+    Escalator(spec.model_copy(update={"notify": people}), store, told, clock).tick()
+    assert any("V2ErrorSpike" in subject for subject in told.subjects)
+
+
+class Recorded:
+    """The courier's place."""
+
+    def __init__(self):
+        self.subjects = []
+
+    def owe(self, name, message):
+        self.subjects.append(message.subject)
+
+
+def test_a_channel_that_is_owed_a_notice_is_measured_by_its_kind(store, clock):
+    """An address is nobody's label; a channel that has everything stands there at zero."""
+    spec = load("supersmartmatch")
+    mail = {"smtp": "127.0.0.1:1", "sender": "b@example.com", "to": ["ada@example.com"]}
+    people = {"ada": Receiver.model_validate({"email": mail, "webhook": {"url": "http://ada.invalid/"}})}
+    spec = with_state(spec.model_copy(update={"notify": Notify(receivers=people)}), store.path.parent)
+    outbox = Outbox(store.path.parent / "deliveries.sqlite")
+    outbox.add(Message("k", "subject", "text"), "ada", ["email ada@example.com"], clock() - 90)
+    told = operator(create(spec, store, outbox, clock), spec).get("/metrics").text
+    assert 'bascule_notice_owed_seconds{channel="email",receiver="ada"} 90.0' in told
+    assert 'bascule_notice_owed_seconds{channel="webhook",receiver="ada"} 0.0' in told

@@ -59,7 +59,7 @@ def test_a_resolved_notice_is_a_claim_until_evidence_confirms_it(store):
 def test_a_claimed_end_that_was_false_leaves_the_incident_as_it_was(store):
     first = store.receive(notification(at=1))
     store.receive(notification(at=5, firing=False))
-    store.still_firing(first.id, 6)
+    store.seen_firing([first], 6)
     assert store.incident(first.id).status == "open"
 
 
@@ -235,3 +235,30 @@ def test_each_alert_has_at_most_one_open_incident_whatever_the_order(tmp_path_fa
     last = dict(events)
     assert set(still) == {name for name, firing in last.items() if firing}
     store.close()
+
+
+def test_a_disk_that_takes_nothing_keeps_nobody_from_hearing_and_gets_it_all_later(tmp_path):
+    """The file is made too small for another page, which is what a full disk is to SQLite."""
+    store = Store(tmp_path / "incidents.sqlite", now=0.0)
+    store.receive(notification(at=1, fingerprint="before"))
+    half = PhaseStep(1, 1, 0.5, "ada", "go")
+    store.finish_move(store.intend(half), half)
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    for number in range(200):
+        store.receive(notification(at=2, fingerprint=f"f{number}"))
+    assert len(store.open_incidents()) == 201
+    assert "kept in memory" in store.problem
+    with pytest.raises(StoreError, match="kept in memory"):
+        store.intend(PhaseStep(3, 1, 0.6, "ada", "go"))
+    back = PhaseStep(4, 0, 0.0, "ada", "back")
+    store.finish_move(store.intend(back), back)
+    store.write_back()
+    assert store.problem
+    store._file.execute("PRAGMA max_page_count = 1000000")
+    store.write_back()
+    assert not store.problem
+    store.close()
+    again = Store(tmp_path / "incidents.sqlite", now=9.0)
+    assert (len(again.open_incidents()), again.phase()) == (201, back)
+    again.close()

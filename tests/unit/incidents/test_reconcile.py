@@ -100,6 +100,17 @@ def test_an_alert_of_a_prometheus_that_is_not_ours_ends_by_alertmanagers_word(st
     assert incident.status == "resolved"
 
 
+def test_an_alertmanager_that_has_just_started_ends_nothing(store):
+    """It keeps alerts in memory: what it does not hold may not have been repeated yet."""
+    foreign = {"alertname": "TheirAlert", "severity": "warning"}
+    opened(store, foreign)
+    empty = [Snapshot(at, [], rules(), alertmanager_started=105.0) for at in (110, 116, 150)]
+    (incident,) = see(store, *empty)
+    assert incident.status == "unknown"
+    (incident,) = see(store, *(Snapshot(at, [], rules(), alertmanager_started=105.0) for at in (200, 206)))
+    assert incident.status == "resolved"
+
+
 @pytest.mark.parametrize("alertmanager", [None, []])
 def test_what_alertmanager_does_not_deliver_is_opened_from_prometheus_and_the_judge(store, alertmanager):
     seen = see(store, *(Snapshot(at, alertmanager, rules(DOWN), [Firing(WORSE, 100)]) for at in (110, 112, 114, 116)))
@@ -112,6 +123,17 @@ def test_what_a_person_silenced_or_planned_is_not_opened_past_them(store):
     other = DOWN | {"job": "nginx"}
     silenced = [Firing(other, 100, suppressed=True)]
     assert see(store, *(Snapshot(at, silenced, rules(other)) for at in (110, 116, 122))) == []
+
+
+def test_what_a_person_reopened_goes_on_until_it_was_seen_again_and_ended(store):
+    """No source holds it: that is what the person says is wrong."""
+    incident = opened(store, DOWN)
+    see(store, *(Snapshot(at, [], rules()) for at in (110, 116)))
+    store.reopen_incident(incident.id, "ada", "still slow", 120.0)
+    (known,) = see(store, *(Snapshot(at, [], rules()) for at in range(121, 160, 2)))
+    assert known.status == "open"
+    (known,) = see(store, Snapshot(170, [], rules(DOWN)), *(Snapshot(at, [], rules()) for at in (172, 178)))
+    assert known.status == "resolved"
 
 
 def test_the_dead_mans_switch_is_no_incident(store):

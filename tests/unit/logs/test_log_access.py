@@ -96,7 +96,7 @@ def test_an_endpoint_is_the_path_and_its_query_is_kept():
          ' "127.0.0.1:5070"',
          GET | {"response_time": 0.226, "upstream_addr": "127.0.0.1:5070"}),
         ("envoy", '[2026-01-31T12:00:00.123Z] "GET /x HTTP/1.1" 0 DC 0 0 5 - "-" "-" "-" "shop" "-"',
-         {"method": "GET", "endpoint": "/x", "response_time": 0.005, "upstream_addr": "-"}),
+         {"method": "GET", "endpoint": "/x", "status": 499, "response_time": 0.005, "upstream_addr": "-"}),
         ("haproxy", "haproxy[1]: 10.0.1.2:33317 [31/Jan/2026:12:00:00.655] http-in be_v2/srv1 10/0/30/69/109 200"
          ' 2750 - - ---- 1/1/1/1/0 0/0 {1wt.eu} {} "GET /x HTTP/1.1"',
          GET | {"response_time": 0.109, "upstream_addr": "be_v2/srv1"}),

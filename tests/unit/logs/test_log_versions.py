@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from bascule.conventions import OWN_AGENT
 from bascule.errors import SpecError
 from bascule.logs import Chunk, Intake, LogTally, Parser, VersionFinder, built_in, intake
 from bascule.spec import load, parse
@@ -207,7 +208,7 @@ def internal(**what: list[str]) -> Spec:
 COMBINED = '{} - - [31/Jan/2026:12:00:00 +0000] "GET {} HTTP/1.1" 200 5 "-" "{}"'
 
 
-@pytest.mark.parametrize("agent", ["Prometheus/2.42.0", "Blackbox Exporter/0.23.0"])
+@pytest.mark.parametrize("agent", ["Prometheus/2.42.0", "Blackbox Exporter/0.23.0", OWN_AGENT])
 def test_scrapes_and_probes_are_not_in_the_traffic(agent):
     """By default, in each kind of access log; they are counted by themselves."""
     combined = tally(COMBINED.format("10.0.0.1", "/health", agent), name="nginx_combined")

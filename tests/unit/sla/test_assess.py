@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from bascule.buckets import quantile
 from bascule.sla import (
+    EventGroup,
     Events,
+    GrowthCounts,
     Rules,
     SlaOutcome,
     Standing,
@@ -25,10 +28,13 @@ from bascule.sla import (
     worst,
 )
 from bascule.slo import Goal, SloKind
+from bascule.states import Cause
+from bascule.units import unit_of
 
 RULES = Rules(warning=0.9, recovery=900, least_events=0)
 UP = Goal(SloKind.AVAILABILITY, 0.999, "99.9%")
 ERRORS = Goal(SloKind.CEILING, 0.99, "< 1%", 0.01)
+FAST_ENOUGH = Goal(SloKind.LATENCY, 0.95, "95% < 250ms", 0.25, 0.95)
 FAST = Goal(SloKind.LATENCY, 0.95, "95% < 100ms", 0.1, 0.95)
 PIECES = cut(0, 36000, 60)  # ten hours
 
@@ -78,7 +84,7 @@ def test_availability_warns_at_90_percent_of_its_budget_not_at_89_percent_of_its
 def test_a_response_time_warns_at_90_percent_of_its_limit(share, standing):
     total = np.full(len(PIECES), 1000.0)
     buckets = {0.05: total * 0.94, 0.1: total * share, 1.0: total, math.inf: total}
-    assert of(FAST, Events(PIECES, buckets[0.1], total, buckets)).standing is standing
+    assert of(FAST, Events(PIECES, buckets[0.1], total, (buckets,))).standing is standing
 
 
 def test_services_count_the_same_whatever_their_targets_and_however_long_they_were_watched():
@@ -141,10 +147,77 @@ def test_worst_moments_are_stretches_the_most_costly_first():
     assert (second.end - second.start, second.bad) == (10 * PIECES.step, 1000)
 
 
-def test_a_limit_between_two_bounds_is_interpolated_like_a_quantile():
+def test_a_limit_between_two_bounds_lies_between_their_counts():
     total = np.full(len(PIECES), 100.0)
-    counts = {0.05: total * 0.5, 0.15: total, math.inf: total}
-    assert under(counts, 0.1, total) == pytest.approx(total * 0.75)
+    counts = {0.05: total * 0.5, 0.15: total * 0.9, math.inf: total}
+    assert under(counts, 0.1) == (pytest.approx(total * 0.5), pytest.approx(total * 0.9))
+    assert under(counts, 0.15) == (pytest.approx(total * 0.9), pytest.approx(total * 0.9))
+    assert under(counts, 1.0) == (pytest.approx(total * 0.9), pytest.approx(total))
+
+
+def layout(*bounds, at):
+    """Counts of a histogram of these bounds, 1000 requests a piece that all took `at` seconds."""
+    every = np.full(len(PIECES), 1000.0)
+    counts = {EventGroup(bound=bound, layout=bounds): every * (bound >= at) for bound in (*bounds, math.inf)}
+    return {replace(group, layout=(*bounds, math.inf)): row for group, row in counts.items()}
+
+
+OLD, NEW = (0.05, 0.1, 0.25, 1.0), (0.05, 0.2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "old", "new", "outcome", "cause"),
+    [
+        (0.1, 0.04, 0.04, SlaOutcome.PASS, None),  # both have a bucket below the limit that holds everything
+        (0.25, 0.15, 0.15, SlaOutcome.PASS, None),
+        (0.1, 0.04, 0.15, SlaOutcome.NO_DATA, Cause.BUCKET),  # between 50 and 200 ms nothing is known of the new one
+        (0.1, 0.15, 0.3, SlaOutcome.FAIL, None),
+        (0.25, 0.04, 0.5, SlaOutcome.NO_DATA, Cause.BUCKET),
+        (0.15, 0.04, 0.5, SlaOutcome.FAIL, None),
+    ],
+)
+def test_histograms_of_unlike_bounds_are_each_held_against_the_limit(limit, old, new, outcome, cause):
+    """Adding unlike buckets bound by bound gave a p95 that no version had."""
+    both = layout(*OLD, at=old) | {replace(g, version="v2"): row for g, row in layout(*NEW, at=new).items()}
+    goal = Goal(SloKind.LATENCY, 0.95, "95%", limit, 0.95)
+    found = of(goal, Events.of_buckets(GrowthCounts(PIECES, both), limit, unit_of("seconds")))
+    assert (found.outcome, found.current.cause) == (outcome, cause)
+    if found.current.value is not None:
+        assert goal.keeps(found.current.value) is (outcome is SlaOutcome.PASS)
+
+
+def test_a_quantile_of_unlike_histograms_lies_between_theirs():
+    """150 ms on both: 242 and 192 ms by their own buckets, never 925."""
+    both = layout(*OLD, at=0.15) | {replace(g, version="v2"): row for g, row in layout(*NEW, at=0.15).items()}
+    value = Events.of_buckets(GrowthCounts(PIECES, both), 0.25, unit_of("seconds")).over(FAST_ENOUGH, 0, 36000).value
+    assert 0.192 <= value <= 0.2425
+
+
+@pytest.mark.parametrize(
+    ("good", "outcome", "cause"),
+    [
+        ([1100] * 12 + [950] * 12, SlaOutcome.NO_DATA, Cause.CONTRADICTION),  # 10 % too many, then 5 % failures
+        ([1001] * 24, SlaOutcome.PASS, None),  # one event that was counted a little earlier
+        ([1100] * 2 + [300] * 22, SlaOutcome.FAIL, None),  # whatever the odd hours hold
+    ],
+)
+def test_more_good_events_than_events_are_a_problem_and_no_pass(good, outcome, cause):
+    pieces = cut(0, 86400, 720)
+    assert pieces.step == 3600
+    total = GrowthCounts(pieces, {EventGroup(): np.full(24, 1000.0)})
+    some = GrowthCounts(pieces, {EventGroup(): np.asarray(good, float)})
+    goal = Goal(SloKind.FLOOR, 0.9, "90%")
+    found = of(goal, Events.of_part(some, total, part_is_bad=False), ((0, 86400),), ((0, 86400),))
+    assert (found.outcome, found.current.cause) == (outcome, cause)
+    assert found.current.spent is None or found.current.spent >= 0
+
+
+def test_bad_events_without_a_total_are_all_the_events_there_are():
+    """A refused connection is a failure to some proxies, and no request."""
+    total = GrowthCounts(PIECES, {EventGroup(): np.zeros(len(PIECES))})
+    bad = GrowthCounts(PIECES, {EventGroup(): np.full(len(PIECES), 10.0)})
+    found = of(ERRORS, Events.of_part(bad, total, part_is_bad=True))
+    assert (found.outcome, found.current.value) == (SlaOutcome.FAIL, 1.0)
 
 
 def test_the_worst_of_states_puts_critical_first_and_no_data_before_health():

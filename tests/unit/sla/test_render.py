@@ -18,6 +18,7 @@ from bascule.sla import (
     FRENCH,
     Numbers,
     SlaOutcome,
+    WindowFigure,
     render,
     render_csv,
     render_html,
@@ -168,3 +169,25 @@ def test_targets_are_written_as_they_were_promised():
         Goal(SloKind.LATENCY, 0.95, "", 0.1),
     ]
     assert [numbers.target(p).replace("\u202f", " ") for p in promises] == ["≥ 99.9%", "< 0.1%", "p95 < 100 ms"]
+
+
+@pytest.mark.parametrize(
+    ("covered", "bad", "said", "exit_code"),
+    [
+        (17 * 60, 0.0, "PASS so far (17 min of 30 d)", 0),
+        (26 * 86400, 0.0, "PASS so far (26 d of 30 d)", 0),
+        (28 * 86400, 0.0, "PASS", 0),
+        (3 * 86400, 0.2, "FAIL", 1),  # more is spent than 30 d allow
+        (3 * 86400, 0.02, "FAIL so far (3 d of 30 d)", 1),
+    ],
+)
+def test_an_outcome_of_a_part_of_the_window_says_of_how_much(report, covered, bad, said, exit_code):
+    """A month's promise is not kept because its first quarter of an hour went well."""
+    kept = next(each for each in report.objectives if each.name == "error_rate")
+    figure = WindowFigure(0, covered, covered * (1 - bad), covered, bad, bad / kept.promise.budget)
+    outcome = SlaOutcome.FAIL if bad > kept.promise.budget else SlaOutcome.PASS
+    whole = dataclasses.replace(kept.whole, deciding=figure, outcome=outcome)
+    early = dataclasses.replace(kept, whole=whole, outcome=outcome, covered=covered, wanted=30 * 86400.0)
+    found = dataclasses.replace(report, objectives=(early,))
+    assert f"**{said}**" in render_markdown(found).replace("\u202f", " ")
+    assert (found.exit_code, json.loads(render_json(found))["so_far"]) == (exit_code, "so far" in said)

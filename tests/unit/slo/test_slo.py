@@ -78,7 +78,7 @@ def test_the_services_of_availability_can_be_named() -> None:
     found = resolved("availability: {objective: 99.9%, window: 30d, services: [cache, shop-v2]}")
     assert isinstance(found, AvailabilitySlo)
     assert found.services == ("shop-v2", "cache")
-    assert "edge" not in found.promql(60) + found.bad(60) + found.total(60)
+    assert "edge" not in found.promql(60) + found.minute().bad + found.minute().total
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_sla_that_is_not_declared_is_named_with_those_that_are() -> None:
 
 def test_every_expression_is_promql() -> None:
     for each in slo.all_of(load("supersmartmatch")):
-        for text in (each.promql(3600), each.total(60), each.bad(60)):
+        for text in (each.promql(3600), each.minute().total, each.minute().bad):
             promql_parser.parse(text)
 
 
@@ -121,8 +121,12 @@ def test_a_limit_is_asked_for_in_the_unit_of_the_buckets(unit: str, scale: float
     assert isinstance(found, EventSlo)
     assert found.goal.bound == pytest.approx(milliseconds / 1000)
     assert found.bound == pytest.approx(milliseconds / 1000 * scale, rel=1e-12)
-    (pattern,) = re.findall(r'le=~"([^"]+)"', found.bad(60))
-    assert re.fullmatch(pattern, f"{milliseconds / 1000 * scale:g}")
+    up_to = set(re.findall(r'le=~"([^"]+)"', found.minute().unsure))
+    from_up = set(re.findall(r'le!~"([^"]+)"', found.minute().bad))
+    (at_most,), (less,) = up_to, from_up
+    bound = f"{milliseconds / 1000 * scale:g}"
+    assert re.fullmatch(at_most, bound)
+    assert not re.fullmatch(less, bound)
 
 
 def test_segments_and_partners_have_goals_of_their_own_where_the_signal_has_that_role() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bascule.discover.verify import selectors_of
 from bascule.spec import Matcher, Selector
 from bascule.spec.selector import parse_matchers
 
@@ -45,3 +46,37 @@ def test_a_pattern_of_names_is_kept_narrowed_and_given_a_suffix():
 def test_what_is_no_label_matcher_is_refused(text):
     with pytest.raises(ValueError):
         parse_matchers(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('m{a="x" or b="y"}', "'or' between matchers"),
+        ('m{"a"="x"}', "quoted where a name stands"),
+        ('{"m"}', "quoted where a name stands"),
+        ('{__name__="a.b"}', "name of a metric"),
+        ('m{a=~"x**"}', "not PromQL|repeats"),
+        ('m{a=~"[a&&b]"}', "RE2"),
+        ('m{a=~"(?x) a"}', "RE2|repeats"),
+        ('m{a=~"[[:alpha:]]+"}', "RE2"),
+        ('m{a="\\xff"}', "half of a letter"),
+    ],
+)
+def test_what_prometheus_does_not_take_as_it_is_written_is_refused(text, why):
+    """The parser takes all of these, and drops or changes a part of some."""
+    with pytest.raises(ValueError, match=why):
+        Selector.parse(text)
+
+
+@pytest.mark.parametrize("text", ['job="a" or env="b"', 'job="a"} #', 'job="a"} offset 5m #', 'job=~"[a&&b]"'])
+def test_matchers_that_would_be_lost_are_refused(text):
+    with pytest.raises(ValueError):
+        parse_matchers(text)
+
+
+def test_escapes_survive():
+    selector = Selector.parse(r'm{path=~"/api/\\w+",tab="a\tb"}')
+    assert [matcher.value for matcher in selector.matchers] == [r"/api/\w+", "a\tb"]
+    assert Selector.parse(str(selector)) == selector
+    (printed,) = selectors_of(f"rate({selector}[5m] offset 1m)")
+    assert Selector.parse(printed) == selector

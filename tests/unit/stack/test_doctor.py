@@ -92,6 +92,14 @@ def test_a_log_source_that_no_part_of_the_stack_could_read_fails(spec, machine):
     assert "'pipe'" in check.found
 
 
+def test_a_log_file_that_is_not_there_is_told_and_passes(spec, machine):
+    """It comes with its service."""
+    source = LogSource(name="app", files="/nowhere/app.log", formats=["api_call"])
+    logs = spec.logs.model_copy(update={"sources": [source]})
+    check = checks_of(spec.model_copy(update={"logs": logs}))["log source app"]
+    assert (check.state, check.found) == ("optional", "no file matches /nowhere/app.log")
+
+
 def test_a_busy_port_fails_with_its_holder(spec, machine):
     port = spec.stack.ports.judge
     with socket.create_server(("127.0.0.1", port)):

@@ -36,6 +36,26 @@ class Forgotten(Answer):
     rows: int
 
 
+class Ingest(Request):
+    """Files that the role is to read to their end, each with the source that it is read as."""
+
+    model_config = _AS_IT_IS
+
+    sources: dict[Annotated[str, Field(max_length=4096)], Annotated[str, Field(max_length=200)]] = Field(
+        min_length=1, max_length=10_000
+    )
+
+
+class Taken(Answer):
+    """What was taken in: rows, those that matched no format, those past the retention; in how many seconds."""
+
+    rows: int
+    unparsed: int
+    seconds: float
+    expired: int = 0
+    sources: dict[str, str] = Field(default_factory=dict)
+
+
 class SourceStats(Answer):
     """What was read of one source, and how far behind it is."""
 

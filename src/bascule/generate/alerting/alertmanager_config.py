@@ -1,7 +1,7 @@
 """Alertmanager's configuration: one fast route for the machine, grouped ones for people.
 
-The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal. People get
-alerts whose severity pages, grouped.
+The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal, which tells people.
+People's own routes are its stand-in: alerts that say that the journal, or what it stands on, is down.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import Alert, Severity
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
-from bascule.spec.model import Maintenance
+from bascule.spec.model import SWITCH, Maintenance
 from bascule.spec.quantities import format_duration, parse_moment
 from bascule.spec.receivers import AlertTexts, Receiver
 
 MACHINE = "bascule-incidents"
-SWITCH = "dead-mans-switch"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
-GROUP_BY = ["alertname", "user_segment", "job"]
+GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal cannot tell
 _TEXTS = AlertTexts(
-    title="{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}",
+    title=(
+        '{{ if eq .Status "resolved" }}RESOLVED {{ end }}'
+        "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
+    ),
     text=(
         "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
         "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
@@ -82,41 +84,29 @@ def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
 
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
-    by_journal = spec.notify.at_once_by_journal
-    declared = {name: _receiver(name, each) for name, each in spec.notify.receivers.items() if name not in by_journal}
-    return list(({SWITCH: {"name": SWITCH}} | declared).values())
+    """Those that Alertmanager tells itself; the switch's always, so that its route leads somewhere."""
+    told = {name: _receiver(name, spec.notify.receivers[name]) for name in told_without_journal(spec)}
+    switch = spec.notify.receivers.get(SWITCH)
+    return [_receiver(SWITCH, switch) if switch is not None else {"name": SWITCH}, *told.values()]
 
 
 # ---------------------------------------------------------------- people
 
 
-def told_by_escalation(spec: Spec) -> list[str]:
-    """Whom the incident journal tells, step by step; Alertmanager telling them too would page twice."""
-    return spec.notify.in_steps
-
-
-def told_at_once(spec: Spec) -> list[str]:
-    """Whom Alertmanager tells of every critical and warning alert."""
-    by_journal = (SWITCH, *spec.notify.at_once_by_journal)
-    return [name for name in spec.notify.outside_steps if name not in by_journal]
-
-
 def told_without_journal(spec: Spec) -> list[str]:
-    """Whom Alertmanager tells itself while the journal is down: of each kind the first step that it can reach."""
-    firsts = (
+    """Whom Alertmanager tells itself while the journal is down: everyone outside the escalations, and of each of these
+    the first step, as far as it has a channel to them. In all other times the journal tells, and no one hears twice."""
+    firsts = [
         next((step.to for step in steps if is_reachable(spec, step.to)), None)
         for steps in spec.notify.escalation.values()
-    )
-    return list(dict.fromkeys(name for name in firsts if name is not None))
+    ]
+    others = [name for name in spec.notify.at_once if is_reachable(spec, name)]
+    return list(dict.fromkeys(name for name in (*firsts, *others) if name is not None))
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
-    pages = f'severity=~"{"|".join(severity for severity in Severity if severity.pages)}"'
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
-    return [
-        *(_people_route(spec, name, pages) for name in told_at_once(spec)),
-        *(_people_route(spec, name, watchers) for name in told_without_journal(spec)),
-    ]
+    return [_people_route(spec, name, watchers) for name in told_without_journal(spec)]
 
 
 def is_reachable(spec: Spec, name: str) -> bool:
@@ -125,7 +115,13 @@ def is_reachable(spec: Spec, name: str) -> bool:
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
-_JOURNAL_MAY_BE_DEAD = (Alert.ROLE_DOWN, Alert.ALERTS_UNHEARD, Alert.NOTIFICATIONS_FAILING, Alert.RULES_FAILING)
+_JOURNAL_MAY_BE_DEAD = (
+    Alert.ROLE_DOWN,
+    Alert.WORKER_FAILING,
+    Alert.ALERTS_UNHEARD,
+    Alert.NOTIFICATIONS_FAILING,
+    Alert.RULES_FAILING,
+)
 
 
 def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:

@@ -98,6 +98,13 @@ def _refusals(spec: Spec) -> Iterator[Values]:
         yield {"limited": among(names.SEGMENT, limited), "segment": limited[0]}
 
 
+def _limits(spec: Spec) -> Iterator[Values]:
+    """How many users there are is known of logs alone."""
+    for name, segment in spec.segments.named.items() if spec.logs.sources else ():
+        if segment.rate_limit is not None:
+            yield {"segment": name, "allowed": round(segment.rate_limit * 3600, 6)}
+
+
 # ---------------------------------------------------------------- targets of the candidate
 
 
@@ -213,6 +220,7 @@ TARGETS: Mapping[str, Callable[[Spec], Iterator[Values]]] = {
     Alert.PARTNER_ERRORS_HIGH: _partner_errors,
     Alert.PARTNER_FORMAT_BROKEN: _partner_format,
     Alert.PARTNER_QUOTA_NEARLY_USED: _partner_quota,
+    Alert.RATE_LIMIT_NOT_KEPT: _limits,
     Alert.RATE_LIMIT_REFUSALS: _refusals,
     Alert.TARGET_UNMET: _targets,
     Alert.ROLLBACK_TRIGGERED: _triggers,

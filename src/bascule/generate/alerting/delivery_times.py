@@ -13,19 +13,20 @@ from operator import itemgetter
 
 from bascule.alerts import Alerting
 from bascule.conventions import Alert, Severity
-from bascule.generate.alerting.alertmanager_config import MACHINE, PEOPLE_WAIT_SECONDS, told_at_once
+from bascule.generate.alerting.alertmanager_config import MACHINE
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Group
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
+JOURNAL_SECONDS = 2.0  # from what it is told of to its first attempt
 PAGES = tuple(severity for severity in Severity if severity.pages)
 _RECORDED = re.compile(r"[a-zA-Z_]\w*:[\w:]+")
 
 
 @dataclass(frozen=True)
 class Route:
-    """One way out of Alertmanager: its seconds for a service that is down, and its slowest alert of each severity."""
+    """One way to a receiver: its seconds for a service that is down, and its slowest alert of each severity."""
 
     receiver: str
     service_down: float
@@ -37,10 +38,16 @@ class Route:
 
 
 def routes(spec: Spec) -> list[Route]:
-    """Every route that Alertmanager sends everything by, the machine's first."""
+    """The machine's route to the journal, and the journal's to everyone that it tells at once."""
     alerts = list(worst_cases(spec))
-    people = [_route(name, PEOPLE_WAIT_SECONDS, PAGES, alerts) for name in told_at_once(spec)]
+    people = [_route(name, JOURNAL_SECONDS, PAGES, alerts) for name in told_at_once(spec)]
     return [_route(MACHINE, 0.0, (*PAGES, Severity.GATE), alerts), *people]
+
+
+def told_at_once(spec: Spec) -> list[str]:
+    """The escalations' steps that wait for nothing, and everyone outside the escalations."""
+    firsts = [step.to for steps in spec.notify.escalation.values() for step in steps if step.after == 0]
+    return list(dict.fromkeys([*firsts, *spec.notify.at_once]))
 
 
 def _route(receiver: str, wait: float, severities: tuple[Severity, ...], alerts: list[tuple[Alerting, float]]) -> Route:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -34,20 +35,44 @@ class Check:
 
 @dataclass(frozen=True)
 class Test:
-    """Series, and what the rules make of them."""
+    """Series, and what the rules make of them; of scrapes that are further apart than `interval`, every `each`-th."""
 
     name: str
     series: Mapping[str, str]
     checks: tuple[Check, ...]
     interval: str = f"{STEP_SECONDS}s"
+    each: int = 1
 
     def as_yaml(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "interval": self.interval,
-            "input_series": [{"series": series, "values": values} for series, values in self.series.items()],
+            "input_series": [{"series": name, "values": thinned(v, self.each)} for name, v in self.series.items()],
             "promql_expr_test": [check.as_yaml() for check in self.checks],
         }
+
+
+def thinned(values: str, each: int) -> str:
+    """promtool's notation of a series with every `each`-th of its samples alone."""
+    if each == 1:
+        return values
+    samples = [sample for part in values.split() for sample in _expanded(part)]
+    return " ".join(sample if at % each == 0 else "_" for at, sample in enumerate(samples))
+
+
+def _expanded(part: str) -> list[str]:
+    """The samples of `3`, `_x5`, `2x10` or `0+30x40`."""
+    found = _NOTATION.fullmatch(part)
+    if found is None:
+        return [part]
+    start, step, times = found["start"], float(found["step"] or 0), int(found["times"])
+    if start == "_":
+        return ["_"] * times
+    return [f"{float(start) + step * at:.12g}" for at in range(times + 1)]
+
+
+_NUMBER = r"\d[\d.]*(?:e[+-]?\d+)?"
+_NOTATION = re.compile(rf"(?P<start>_|-?{_NUMBER})(?P<step>[+-]{_NUMBER})?x(?P<times>\d+)")
 
 
 def firing(alert: str, at: str = LOOK_AT, **labels: str) -> Check:

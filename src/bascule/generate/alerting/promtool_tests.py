@@ -5,6 +5,7 @@ An alert is looked for in Prometheus' own `ALERTS` series: what counts is that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,27 +19,33 @@ from bascule.generate.prometheus.examples import Scene
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Group, Recording
 from bascule.spec import Spec
+from bascule.spec.quantities import parse_duration
 
 
 def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
     """File name (without folder and ending) to the mapping promtool reads."""
     order = [str(group.name) for group in rule_groups(spec)]
     files = {
-        "alerts": _file(alert_tests(spec), "1m", order),
-        "recording": _file(recording_tests(spec), "1m", order),
-        "sla": _file(sla_tests(spec), "1h", order),
+        "alerts": _file(spec, alert_tests(spec), "1m", order),
+        "recording": _file(spec, recording_tests(spec), "1m", order),
+        "sla": _file(spec, sla_tests(spec), "1h", order),
     }
     return {name: file for name, file in files.items() if file["tests"]}
 
 
-def _file(tests: Iterable[Test], evaluation: str, order: list[str]) -> dict[str, Any]:
+def _file(spec: Spec, tests: Iterable[Test], evaluation: str, order: list[str]) -> dict[str, Any]:
     """Without an order promtool evaluates the groups of one instant in any: what one reads of another came or not."""
     return {
         "rule_files": ["../rules/*.yml"],
         "evaluation_interval": evaluation,
         "group_eval_order": order,
-        "tests": [test.as_yaml() for test in tests],
+        "tests": [replace(test, each=_each(spec, test)).as_yaml() for test in tests],
     }
+
+
+def _each(spec: Spec, test: Test) -> int:
+    """Which of a test's samples there are: those that are scraped."""
+    return math.ceil(spec.stack.scrape.interval / parse_duration(test.interval))
 
 
 # ---------------------------------------------------------------- alerts
@@ -108,7 +115,8 @@ def _count(rule: Recording) -> str:
 def _comes_later(rule: Recording) -> bool:
     """Whether the series is there only when something is wrong, or after an hour."""
     counted = rule.name in (Recorded.TARGET_EVENTS, Recorded.TARGET_BAD_EVENTS, Recorded.TARGET_BUCKETS)
-    wrong = rule.name in (Recorded.PROBE_FAILURE, Recorded.TARGET_MISSED)
+    wrong = rule.name in (Recorded.PROBE_FAILURE, Recorded.TARGET_MISSED, Recorded.SLA_EXCESS)
+    wrong = wrong or (rule.name == Recorded.SIGNAL_EXPECTED and rule.expr.startswith("group("))
     return wrong or (counted and rule.labels["window"] == "1d")
 
 

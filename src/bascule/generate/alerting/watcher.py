@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bascule.generate.alerting.alertmanager_config import SWITCH, is_reachable
+from bascule.generate.alerting.alertmanager_config import is_reachable
 from bascule.spec import Spec
+from bascule.spec.model import SWITCH
 from bascule.spec.receivers import Webhook
 from bascule.transport import is_local
 

@@ -35,7 +35,7 @@ _SPECIAL = re.compile(r"([\\.^$*+?()\[\]{}|])")
 
 @dataclass(frozen=True)
 class LinePattern:
-    """How Logstash reads one format: by grok patterns tried in turn, or as JSON when there are none.
+    """How Logstash reads one format: by grok patterns tried in turn, or as JSON (or logfmt) when there are none.
 
     `renamed`: fields whose names are other ones in the index. `factors`: what turns a field's figure into seconds.
     `units` and `columns` are those of JSON lines, by path.
@@ -48,6 +48,7 @@ class LinePattern:
     factors: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    logfmt: bool = False
 
     @property
     def fields(self) -> list[str]:
@@ -151,7 +152,8 @@ def _built_in(form: BuiltInFormat) -> LinePattern:
     patterns += _event(form.event) if form.event else ()
     layouts = [from_grok(layout) for layout in form.layouts]
     factors = {name: factor for _, kinds in layouts for name, factor in _factors(kinds).items()}
-    return LinePattern(form.name, (*patterns, *(layout for layout, _ in layouts)), form.coloured, factors=factors)
+    found = (*patterns, *(layout for layout, _ in layouts))
+    return LinePattern(form.name, found, form.coloured, factors=factors, logfmt=form.logfmt)
 
 
 def _event(event: str) -> Iterator[str]:

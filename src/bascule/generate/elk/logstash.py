@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from bascule.conventions import log_index_prefix
+from bascule.conventions import CLIENT_LEFT, log_index_prefix
 from bascule.generate.elk.log_patterns import LinePattern, escape, line_pattern
 from bascule.logformat import (
     AGENT,
@@ -20,8 +20,12 @@ from bascule.logformat import (
     DEFINITIONS,
     FIELDS,
     KIND_OF,
+    LEFT,
+    LEFT_FLAGS,
+    LEFT_NAMES,
     NUMBERS,
     PAIRS,
+    SPAN_UNITS,
     TIME,
     UNITS,
     patterns,
@@ -117,6 +121,9 @@ def _after_grok(form: LinePattern) -> Iterator[str]:
     renamed = [f'"{old}" => "{new}"' for old, new in form.renamed.items() if _captures(form, old)]
     if renamed:
         yield f"mutate {{ rename => {{ {' '.join(renamed)} }} }}"
+    if LEFT in form.fields:
+        changes = f'replace => {{ "status" => "{CLIENT_LEFT}" }} remove_field => ["{LEFT}"]'
+        yield f"if [{LEFT}] {{\n  mutate {{ {changes} }}\n}}"
     if "message" not in form.fields:
         yield 'mutate { remove_field => ["message"] }  # every part of it has a field'
     if form.takes_pairs:
@@ -137,7 +144,8 @@ def _pairs(form: LinePattern) -> str:
     init = (
         f"@declared = {_ruby([*declared, TIME, 'version_from'])}\n"
         f"@columns = {_ruby(_COLUMNS)}\n"
-        f"@aliases = {_ruby_map(ALIASES if form.takes_words else {})}"
+        f"@aliases = {_ruby_map(ALIASES if form.takes_words else {})}\n"
+        f"@factors = {_ruby_factors(ALIAS_UNITS if form.takes_words else {})}"
     )
     return _ruby_filter(init, _PAIRS_CODE)
 
@@ -150,12 +158,15 @@ _PAIRS_CODE = f"""\
 pairs = {{}}
 event.remove('{PAIRS}').to_s.scan(/ (?:(\\w[\\w.]*)=({_QUOTED_WORD}|[^ ]*)|{_QUOTED_WORD}|[^ ]*)/) do |name, value|
   next if name.nil?
+  factor = @factors[name]
   name = @aliases.fetch(name, name)
   value = value[1..-2] if value.length > 1 && value.start_with?(34.chr) && value.end_with?(34.chr)
+  value = value.to_f * factor if factor && value.match?(/\\A[0-9.eE+-]+\\z/)
   pairs[name] = value unless @declared.include?(name) || pairs.key?(name) || event.include?(name)
 end
 pairs.each {{ |name, value| event.set(name, value) if @columns.include?(name) }}
-others = pairs.reject {{ |name, _| @columns.include?(name) }}.map {{ |name, value| name + '=' + @word.call(value) }}
+others = pairs.reject {{ |name, _| @columns.include?(name) }}
+others = others.map {{ |name, value| name + '=' + @word.call(value.to_s) }}
 event.set('extra', [event.get('extra'), *others].compact.join(' ')) unless others.empty?"""
 
 
@@ -175,10 +186,14 @@ def _json_format(form: LinePattern) -> list[str]:
         f"@aliases = {_ruby_map(ALIASES)}\n"
         f"@units = {_ruby_map(form.units)}\n@alias_units = {_ruby_map(ALIAS_UNITS)}\n"
         f"@factors = {{ {', '.join(f'{unit!r} => {factor:g}' for unit, factor in UNITS.items())} }}\n"
+        f"@left, @flags, @flag = '{CLIENT_LEFT}', {_ruby(LEFT_NAMES)}, /\\A{LEFT_FLAGS}\\z/\n"
         f"{_FLAT}"
     )
     ruby = _ruby_filter(init, _JSON_CODE)
     found = f'mutate {{ add_field => {{ "format" => "{form.name}" }} remove_field => ["message"] }}\n{ruby}'
+    if form.logfmt:
+        pairs = _ruby_filter(f"@logfmt = lambda do |line|\n{indent(_LOGFMT)}\nend", _LOGFMT_CODE)
+        return [pairs, f"if [json] {{\n{indent(found)}\n}}"]
     return [
         r"if [message] =~ /\A\{/ {",
         '  json { source => "message" target => "json" skip_on_invalid_json => true }',
@@ -197,6 +212,11 @@ def _ruby(words: Iterable[str]) -> str:
     return "[" + ", ".join(f"'{word}'" for word in words) + "]"
 
 
+def _ruby_factors(units: Mapping[str, str]) -> str:
+    """What makes seconds of a value of these names."""
+    return "{ " + ", ".join(f"'{name}' => {UNITS[unit]:g}" for name, unit in units.items()) + " }"
+
+
 def _ruby_map(pairs: Mapping[str, str]) -> str:
     return "{ " + ", ".join(f"'{name}' => '{value}'" for name, value in pairs.items()) + " }"
 
@@ -211,12 +231,32 @@ _FLAT = """@flat = lambda do |object, prefix, depth, found|
   end
   found
 end"""
+_LOGFMT_PAIR, _CONSOLE = (
+    text.replace("?P<", "?<").replace('"', r"\x22").replace("/", r"\/")
+    for text in (patterns.LOGFMT_PAIR, patterns.LOGFMT_CONSOLE)
+)
+_LOGFMT = rf"""pairs = lambda do |text|
+  text.to_s.scan(/{_LOGFMT_PAIR}/).to_h do |name, value|
+    quoted = value.length > 1 && [34.chr, 39.chr].include?(value[0]) && value[0] == value[-1]
+    value = value[1..-2].gsub(/\\([\x22'\\])/) {{ $1 }} if quoted
+    [name, value]
+  end
+end
+next pairs.call(line) if line.match?(/\A(?>(?:{_LOGFMT_PAIR})(?: +|\z))+\z/)
+if (found = line.match(/\A{_CONSOLE}\z/))
+  said = {{ 'timestamp' => found[:time], 'level' => found[:level], 'logger' => found[:logger] }}
+  said['message'] = found[:message]
+  said.compact.merge(pairs.call(found[:pairs]))
+end"""
+_LOGFMT_CODE = r"""said = @logfmt.call(event.get('message').to_s.gsub(/\e\[[0-9;]*m/, ''))
+event.set('json', said) if said"""
 # Of several names for a column its own counts most, then a declared one, then the first; others are words of `extra`.
 _JSON_CODE = """\
 ranks = {}
 texts = {}
 factors = {}
 @flat.call(event.remove('json'), '', 1, {}).each do |path, value|
+  texts['status'], ranks['status'] = @left, -1 if @flags.include?(path) && value.to_s.match?(@flag)
   column, rank = @aliases.fetch(path, path), 2
   column, rank = @declared[path], 1 if @declared.key?(path)
   column, rank = path, 0 if @columns.include?(path)
@@ -291,7 +331,8 @@ if [timestamp] {
 
 def _typed() -> str:
     """Times, numbers and the request's path; what is none of these stays as a word of `extra`."""
-    init = f"@kinds = {_ruby_map({name: KIND_OF[name] for name in NUMBERS})}\n{_TIMES}"
+    spans = ", ".join(f"'{unit}' => {factor:g}" for unit, factor in SPAN_UNITS.items())
+    init = f"@kinds = {_ruby_map({name: KIND_OF[name] for name in NUMBERS})}\n@spans = {{ {spans} }}\n{_TIMES}"
     return "# Times become ISO 8601 or milliseconds, texts of numbers numbers.\n" + _ruby_filter(init, _TYPED_CODE)
 
 
@@ -328,6 +369,9 @@ end
   next if (text = event.get(name)).nil?
   text = text.to_s
   figure = text.match?(/\A{patterns.DECIMAL}\z/) ? text.to_f : nil
+  if kind == 's' && text.match?(/\A{patterns.SPAN}\z/)
+    figure = text.scan(/{patterns.SPAN_PART}/).sum {{ |number, unit| number.to_f * @spans[unit] }}
+  end
   right = figure && figure.finite? && (kind != 's' || figure >= 0)
   right &&= figure % 1 == 0 && figure.abs < 2**31 if kind == 'int'
   right ? event.set(name, kind == 'int' ? figure.to_i : figure) : (event.remove(name); extra << name + '=' + text)
@@ -374,13 +418,15 @@ if asked.nil? && !server.start_with?('unix:')
   asked = parts.map { |part| @upstreams[part].to_s }.find { |name| !name.empty? }
 end
 service = @services[event.get('service')]
-third = !server.empty? && asked.to_s.empty? || service == ''
+elsewhere = !server.empty? && asked.to_s.empty?
+ways = @ways.fetch(event.get('source'), [])
+doubted = elsewhere && ways.take_while { |way| way != 'field' }.include?('upstream')
 steps = event.get('endpoint').to_s.split('?', 2)[0].to_s.split('/')
 told = {
-  'source' => @sources[event.get('source')], 'upstream' => asked, 'field' => said, 'service' => service,
-  'path' => third ? nil : @names.find { |name| steps.include?(name) }
+  'source' => @sources[event.get('source')], 'upstream' => asked, 'field' => doubted ? nil : said,
+  'service' => service, 'path' => elsewhere || service == '' ? nil : @names.find { |name| steps.include?(name) }
 }
-way = @ways.fetch(event.get('source'), []).find { |each| @names.include?(told[each]) }
+way = ways.find { |each| @names.include?(told[each]) }
 event.set('version', way ? told[way] : 'unknown')
 event.set('version_from', way || 'unknown')
 unless @names.include?(said) || ['', '-'].include?(said)

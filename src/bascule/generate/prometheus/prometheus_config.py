@@ -110,6 +110,7 @@ def _service_job(spec: Spec, name: str, service: Service) -> dict[str, Any]:
         {
             "job_name": name,
             "metrics_path": service.page if service.page != "/metrics" else None,
+            "honor_timestamps": False,  # of its own that are old, everything would be stale
             "static_configs": [{"targets": service.targets}],
         }
     )

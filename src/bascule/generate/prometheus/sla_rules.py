@@ -14,12 +14,14 @@ from bascule.alerts import Alerting, alerting
 from bascule.alerts.figures import value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.generate.prometheus.rules import Recording
+from bascule.promql import EXCESS, EXCESS_EVENTS
 from bascule.slo import AvailabilitySlo, EventSlo, Slo, Tier
 from bascule.spec import Spec
 from bascule.spec.growth import growth_rules
 from bascule.spec.quantities import format_duration, parse_duration
 
 INTERVAL_SECONDS = 60.0
+_BAD_AND_ALL = (Recorded.SLA_BAD, Recorded.SLA_ALL)
 WINDOWS = ("5m", "30m", "1h", "6h", "1d", "3d")
 _WHOSE = "{{ with $labels.job }} of {{ . }}{{ end }}"  # uptime is counted for each service
 
@@ -27,25 +29,59 @@ _WHOSE = "{{ with $labels.job }} of {{ . }}{{ end }}"  # uptime is counted for e
 def sla_rules(spec: Spec) -> Iterator[Recording]:
     slos = slo.all_of(spec)
     for each in slos:
-        yield Recording(Recorded.SLA_ALL, each.total(INTERVAL_SECONDS), {"sla": each.name})
-        yield Recording(Recorded.SLA_BAD, each.bad(INTERVAL_SECONDS), {"sla": each.name})
+        yield from _counted(each)
     for window in WINDOWS if slos else ():
         yield Recording(Recorded.SLA_BAD_RATIO, _over(window), {"window": window})
     for each in slos:
-        yield Recording(Recorded.SLA_BUDGET_SPENT, _spent(each), {"sla": each.name})
+        yield from _spent(each)
+
+
+def _counted(each: Slo) -> Iterator[Recording]:
+    counts, labels = each.minute(), {"sla": each.name}
+    yield Recording(Recorded.SLA_ALL, counts.total, labels)
+    yield Recording(Recorded.SLA_BAD, counts.bad, labels)
+    if counts.unsure:
+        yield Recording(Recorded.SLA_UNSURE, counts.unsure, labels)
+    if _counts_good(each):
+        yield Recording(Recorded.SLA_EXCESS, _excess(each), labels)
+
+
+def _counts_good(each: Slo) -> bool:
+    return isinstance(each, EventSlo) and each.signal.counts_good
+
+
+def _excess(each: Slo) -> str:
+    """By which share of an hour's events more are counted as good than there are."""
+    bad, everything = (f'sum_over_time({series}{{sla="{each.name}"}}[1h])' for series in _BAD_AND_ALL)
+    return f"(-1 * {bad} / ({everything} > 0) > {EXCESS:g}) and {bad} < -{EXCESS_EVENTS}"
 
 
 def _over(window: str) -> str:
-    bad, everything = (f"sum_over_time({series}[{window}])" for series in (Recorded.SLA_BAD, Recorded.SLA_ALL))
+    bad, everything = (f"sum_over_time({series}[{window}])" for series in _BAD_AND_ALL)
     return f"{bad} / ({everything} > 0)"
 
 
-def _spent(each: Slo) -> str:
-    window = format_duration(each.window)
-    bad, everything = (
-        f'sum_over_time({series}{{sla="{each.name}"}}[{window}])' for series in (Recorded.SLA_BAD, Recorded.SLA_ALL)
-    )
-    return f"{bad} / ({each.budget:.6g} * {everything} > 0)"
+def _spent(each: Slo) -> Iterator[Recording]:
+    """What is spent of the budget; absent where nothing tells whether it is spent, which is told as no data."""
+    where, labels = f'{{sla="{each.name}"}}[{format_duration(each.window)}]', {"sla": each.name}
+    bad, everything = (f"sum_over_time({series}{where})" for series in _BAD_AND_ALL)
+    allowed = f"({each.budget:.6g} * {everything} > 0)"
+    spent = f"{bad} / {allowed}"
+    if _counts_good(each):
+        excess = f"max_over_time({Recorded.SLA_EXCESS}{where})"
+        yield Recording(Recorded.SLA_BUDGET_SPENT, f"{spent} > 1\nor\n({spent} unless {excess})", labels)
+        yield _untold(each, "more good events than events", f'{Recorded.SLA_EXCESS}{{sla="{each.name}"}}')
+    elif each.minute().unsure:
+        worst = f"({bad} + (sum_over_time({Recorded.SLA_UNSURE}{where}) or 0 * {bad})) / {allowed}"
+        yield Recording(Recorded.SLA_BUDGET_SPENT, f"{spent} > 1\nor\n{worst} <= 1", labels)
+        yield _untold(each, "no bucket at its limit", f"{worst} > 1 unless {spent} > 1")
+    else:
+        yield Recording(Recorded.SLA_BUDGET_SPENT, spent, labels)
+
+
+def _untold(each: Slo, why: str, condition: str) -> Recording:
+    """Something that is expected and never there while the condition holds: the no-data alert tells it."""
+    return Recording(Recorded.SIGNAL_EXPECTED, f"group({condition})", {"signal": f"the {each.name} SLA ({why})"})
 
 
 def sla_growth(spec: Spec) -> Iterator[Recording]:
@@ -99,7 +135,7 @@ def _told(each: Slo) -> dict[str, str | float]:
 def _near_its_limit(each: EventSlo, bound: float) -> Alerting:
     """`bound`: the limit in the signal's unit."""
     states, share, signal = each.spec.slas.states, each.goal.share, each.counted.name
-    buckets = f'sum by (le) (avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{signal}"}}[1h]))'
+    buckets = _shared_buckets(f'avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{signal}"}}[1h])')
     events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{signal}"}}[1h])) * 3600'
     return alerting(
         each.spec,
@@ -114,6 +150,12 @@ def _near_its_limit(each: EventSlo, bound: float) -> Alerting:
         recovery=format_duration(states.recovery),
         where=f'signal="{signal}",version="{each.spec.versions.candidate}"',
     )
+
+
+def _shared_buckets(buckets: str) -> str:
+    """The buckets of all versions together; where their bounds differ, those that all have."""
+    shared = f"count by (le) (group by (version, le) ({buckets}))\n== on () group_left () "
+    return f"sum by (le) ({buckets})\nand\n({shared}count(group by (version) ({buckets})))"
 
 
 def _burn(each: Slo, tier: Tier) -> Alerting:

@@ -107,8 +107,8 @@ def joined(first: Coded | None, second: Coded) -> Coded:
     """Two columns of words as one."""
     if first is None:
         return second
-    texts = (pc.cast(column.to_arrow(), pa.string()) for column in (first, second))
-    return Coded.of(pc.binary_join_element_wise(*texts, " ", null_handling="skip"))
+    texts = [pc.cast(column.to_arrow(), pa.string()) for column in (first, second)]
+    return Coded.of(pc.coalesce(pc.binary_join_element_wise(*texts, " "), *texts))  # Arrow's own skipping loses rows
 
 
 @dataclass(frozen=True)

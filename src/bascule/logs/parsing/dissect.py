@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bascule.logformat import ALIASES, SINGLE_WORDS, TIME, kind_of, patterns, read_dissect
+from bascule.logformat import ALIAS_UNITS, ALIASES, SINGLE_WORDS, TIME, kind_of, patterns, read_dissect
 from bascule.logs.parsing.readings import LINE, Misread, Reading, fold, typed
 
 _PAIRS = re.compile(rf"(?> {patterns.PAIR})* *")  # atomic: a value in quotes reads in two ways
@@ -117,14 +117,16 @@ def read_tail(text: str, declared: Mapping[str, str]) -> Reading | None:
 def read_words(text: str, declared: Mapping[str, str]) -> Reading:
     """What stands behind an access log's own fields: pairs under any name that is known; other words are misread."""
     found: dict[str, str] = {}
+    units: dict[str, str] = {}
     nameless: list[Misread] = []
     for word in _WORD.finditer(text):
         name = ALIASES.get(word[1], word[1]) if word[1] else ""
-        if name and name not in declared and name != TIME:
-            found.setdefault(name, unquoted(word[2]))
+        if name and name not in declared and name not in found and name != TIME:
+            found[name] = unquoted(word[2])
+            units |= {name: ALIAS_UNITS[word[1]]} if word[1] in ALIAS_UNITS else {}
         elif not name and word[0].strip(' "-'):
             nameless.append(Misread(LINE, "a word without a name", word[0]))
-    reading = fold(typed(found, {}) or Reading({}))
+    reading = fold(typed(found, units) or Reading({}))
     return Reading(reading.fields, (*reading.misread, *nameless[:1]))
 
 

@@ -23,6 +23,7 @@ from bascule.logs.parsing.columns import Coded
 from bascule.logs.parsing.dissect import Dissect, compile_dissect
 from bascule.logs.parsing.grok import GrokReader, compile_grok
 from bascule.logs.parsing.json_lines import JsonReader
+from bascule.logs.parsing.pairs import PairsReader
 from bascule.logs.parsing.readings import FITS_NONE, LINE, TOO_COSTLY, Misread, Reading, typed
 from bascule.logs.parsing.values import Fields, read_times
 from bascule.spec.model import LogFormat
@@ -108,6 +109,8 @@ def built_in(name: str) -> Format:
     form = BUILT_IN[name]
     if form.json:
         return Format(name, JsonReader())
+    if form.logfmt:
+        return Format(name, PairsReader())
     if form.event:
         whole, alone = compile_dissect(DOCUMENTED + form.event), compile_dissect(form.event)
         reader = EventReader(whole, alone, [compile_grok(head) for head in HEADS])

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bascule.logformat import GROK_NAMES, PAIRS, kind_of, read_grok
+from bascule.conventions import CLIENT_LEFT
+from bascule.logformat import GROK_NAMES, LEFT, PAIRS, kind_of, read_grok
 from bascule.logs.parsing.dissect import read_words
 from bascule.logs.parsing.matcher import Match, Matcher, TooCostly
 from bascule.logs.parsing.readings import TOO_COSTLY, Reading, typed
@@ -37,6 +38,8 @@ class GrokReader:
         for group, column in self.columns.items():
             if match[group]:
                 texts.setdefault(column, match[group])
+        if texts.pop(LEFT, ""):
+            texts["status"] = CLIENT_LEFT
         words = texts.pop(PAIRS, "")
         reading = typed(texts, self.kinds)
         return read_words(words, texts).behind(reading) if reading and words else reading

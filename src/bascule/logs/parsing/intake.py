@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -72,12 +73,13 @@ class Intake:
     parser: Parser
     versions: VersionFinder
     callers: Callers = _NOBODY
+    patience: float = math.inf  # see `Counting`
     counting: Counting = field(init=False)
     change: Callable[[Rows], Rows] = lambda rows: rows  # what is done to rows before anything keeps them
 
     def __post_init__(self) -> None:
         requests = frozenset(form.name for form in self.parser.formats if form.is_of_requests)
-        self.counting = Counting(self.name, self.versions, requests)
+        self.counting = Counting(self.name, self.versions, requests, self.patience)
 
     def zero(self) -> LogTally:
         return self.counting.start([*(form.name for form in self.parser.formats), TRACE])
@@ -113,7 +115,7 @@ def intakes(spec: Spec, wanted: Callable[[str], bool] = lambda name: True) -> li
 def intake(spec: Spec, source: LogSource, name: str, wanted: Callable[[str], bool] = lambda name: True) -> Intake:
     callers = Callers.of(spec)
     parser = Parser(formats_of(spec, source), lambda column: wanted(column) or callers.wants(column))
-    return Intake(name, parser, VersionFinder.of(spec, source), callers)
+    return Intake(name, parser, VersionFinder.of(spec, source), callers, spec.patience)
 
 
 def formats_of(spec: Spec, source: LogSource) -> tuple[Format, ...]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bascule.logformat import ALIAS_UNITS, ALIASES, CALLER_NAMES, COLUMNS
+from bascule.conventions import CLIENT_LEFT
+from bascule.logformat import ALIAS_UNITS, ALIASES, CALLER_NAMES, COLUMNS, LEFT_FLAGS, LEFT_NAMES, TIME
 from bascule.logs.parsing.readings import Reading, fold, typed
 from bascule.logs.parsing.values import BLANKS, Fields
 
+_FIRST = -1  # of the names for a column
+_LEFT = re.compile(LEFT_FLAGS)
 _DEEPEST = 20  # of nested objects; what is deeper stays JSON
 
 
@@ -31,9 +35,9 @@ class JsonReader:
             document = json.loads(line)
         except (ValueError, RecursionError):
             return None
-        return self._reading(document) if isinstance(document, dict) else None
+        return self.reading(document) if isinstance(document, dict) else None
 
-    def _reading(self, document: dict[str, Any]) -> Reading:
+    def reading(self, document: Mapping[str, Any]) -> Reading:
         """Of several names for a column its own counts most, then one that the spec declares, then the first."""
         texts: dict[str, str] = {}
         ranks: dict[str, int] = {}
@@ -42,6 +46,8 @@ class JsonReader:
         for path, text in _flat(document):
             if path in CALLER_NAMES:
                 callers.setdefault(CALLER_NAMES[path], text)
+            if path in LEFT_NAMES and _LEFT.fullmatch(text):
+                texts["status"], ranks["status"] = CLIENT_LEFT, _FIRST
             column, rank = self._column(path)
             if column not in ranks or rank < ranks[column]:
                 texts[column], ranks[column] = text, rank
@@ -49,6 +55,8 @@ class JsonReader:
                     kinds[column] = unit
         if "endpoint" not in texts and "request" in texts:
             texts |= request_line(texts.pop("request"))
+        if (at := texts.get(TIME, "")).startswith("["):  # as access logs write it
+            texts[TIME] = at.strip("[]")
         said = {name: text for name, text in texts.items() if text not in BLANKS}
         reading = fold(typed(said, kinds) or Reading({}))
         return Reading(reading.fields | callers, reading.misread)

@@ -18,7 +18,7 @@ from bascule.logformat import TIME
 from bascule.logs.parsing.columnar import Places, Text, column_from, read_rows
 from bascule.logs.parsing.columns import ABSENT, Coded, Rows, may_hold
 from bascule.logs.parsing.formats import Format, read_text, read_texts
-from bascule.logs.parsing.readings import COSTLY, FITS_NONE, LINE, TOO_COSTLY, Reading
+from bascule.logs.parsing.readings import COSTLY, FITS_NONE, HOLDS_EVENT, LINE, TOO_COSTLY, Misread, Reading
 from bascule.logs.parsing.values import Fields
 
 UNPARSED, TRACE = "text", "trace"
@@ -114,9 +114,18 @@ class Parser:
                 elif reading is not None:
                     found[place] = form.name, reading
         return [
-            reading or (UNPARSED, read_text(texts[place], COSTLY if place in costly else FITS_NONE))
-            for place, reading in enumerate(found)
+            (UNPARSED, read_text(texts[place], COSTLY if place in costly else FITS_NONE))
+            if read is None
+            else self._told(read, texts[place])
+            for place, read in enumerate(found)
         ]
+
+    def _told(self, read: tuple[str, Reading], line: str) -> tuple[str, Reading]:
+        """With word of an event of another format in the line, which that format did not read."""
+        name, reading = read
+        if not any(form.literal and form.name != name and form.literal in line for form in self.formats):
+            return read
+        return name, Reading(reading.fields, (*reading.misread, Misread(LINE, HOLDS_EVENT, "")))
 
 
 @dataclass

@@ -6,6 +6,7 @@ go on after a restart from exactly what is stored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +16,12 @@ from numpy.typing import NDArray
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from bascule import conventions
-from bascule.conventions import OTHER, UNKNOWN
+from bascule.conventions import CLIENT_GAVE_UP, CLIENT_LEFT, OTHER, UNKNOWN
 from bascule.logformat import TIME
 from bascule.logs.parsing.columnar import column_from
 from bascule.logs.parsing.columns import Coded, Rows
 from bascule.logs.parsing.parse import TRACE, UNPARSED
-from bascule.logs.parsing.tries import tries_of
+from bascule.logs.parsing.tries import Try, tries_of
 from bascule.logs.parsing.versions import VersionFinder
 
 Labels = tuple[str, ...]
@@ -123,6 +124,7 @@ class Counting:
     source: str
     versions: VersionFinder
     requests: frozenset[str] = frozenset()  # formats of which each line is a request
+    patience: float = math.inf  # seconds after which a client that leaves has waited too long
     endpoints: set[str] = field(default_factory=set)
     partners: set[str] = field(default_factory=set)
 
@@ -188,7 +190,7 @@ class Counting:
             version = _merged(np.arange(len(tried)), [self.versions.upstream(one.server) or UNKNOWN for one in tried])
             endpoint = self._endpoint(rows.columns, len(rows))
             path = Labelled(endpoint.codes[[one.row for one in tried]], endpoint.texts)
-            status = _merged(np.arange(len(tried)), [one.status for one in tried])
+            status = _merged(np.arange(len(tried)), [self._status_of(one) for one in tried])
             for labels, number in _counts([version, path, status]):
                 tally.count(conventions.LOG_TRIES, (*labels, self.source), number)
             seconds = column_from("response_time", [one.seconds for one in tried])
@@ -198,7 +200,7 @@ class Counting:
     def _requests(self, tally: LogTally, rows: Rows) -> None:
         columns = rows.columns
         version, endpoint = _named(columns, "version", len(rows)), self._endpoint(columns, len(rows))
-        keys = [version, endpoint, _status(columns, len(rows)), _named(columns, "version_from", len(rows))]
+        keys = [version, endpoint, self._status(columns, len(rows)), _named(columns, "version_from", len(rows))]
         for (name, path, status, how), number in _counts(keys):
             tally.count(conventions.LOG_REQUESTS, (name, path, status, self.source, how), number)
         for labels, number in _counts([version, self._partner(columns, len(rows)), _hour(rows.times)]):
@@ -213,6 +215,21 @@ class Counting:
         keys = [_named(rows.columns, "version", len(rows)), _named(rows.columns, "algorithm", len(rows))]
         for labels, counts, total in _distributions(keys, rows.columns["accuracy"], metric):
             tally.observe(metric, labels, counts, total)
+
+    def _status_of(self, one: Try) -> str:
+        gave_up = one.status == CLIENT_LEFT and (one.seconds or 0.0) >= self.patience
+        return CLIENT_GAVE_UP if gave_up else one.status
+
+    def _status(self, columns: dict[str, Coded], rows: int) -> Labelled:
+        """A client that left after `patience` got nothing in time: an error."""
+        status = _status(columns, rows)
+        if CLIENT_LEFT in status.texts and "response_time" in columns:
+            left = status.codes == status.texts.index(CLIENT_LEFT)
+            late = left & (columns["response_time"].numbers() >= self.patience)
+            if late.any():
+                texts = [*status.texts, CLIENT_GAVE_UP]
+                return _merged(np.where(late, len(status.texts), status.codes), texts)
+        return status
 
     def _endpoint(self, columns: dict[str, Coded], rows: int) -> Labelled:
         """New ones are let in up to the cap."""

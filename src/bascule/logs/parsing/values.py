@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from bascule.logformat import LEVELS, UNITS, patterns
+from bascule.logformat import LEVELS, SPAN_UNITS, UNITS, patterns
 
 Value = str | int | float
 Fields = dict[str, Value]
@@ -29,6 +29,7 @@ NEGATIVE, OUT_OF_RANGE, NOT_A_TIME = "negative", "out of range", "not a time"
 BLANKS = ("", "-")  # how loggers and proxies write that there is no value
 
 _NUMBER = re.compile(patterns.DECIMAL)
+_SPAN_PART, _SPAN = re.compile(patterns.SPAN_PART), re.compile(patterns.SPAN)
 _BEYOND = 1 << 31  # whole numbers are stored in 32 bits
 _ISO = re.compile(rf"({patterns.DAY})[Tt ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ?({patterns.ZONE}))?")
 _COMMON = re.compile(rf"({patterns.COMMON_DAY})[: ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ([+-][0-9]{{4}}))?")
@@ -63,8 +64,11 @@ def read_value(text: str, kind: str) -> Value | None:
 def read_number(text: str, kind: str) -> tuple[float | None, str]:
     """The number that `text` writes, as JSON, Python and others print it; else None, and why not.
 
-    `kind` is one of `logformat.FIGURES`: times taken become seconds and are never negative, `int` is whole.
+    `kind` is one of `logformat.FIGURES`: times taken become seconds and are never negative, `int` is whole. A time
+    taken may be written with its own units, as `1.5ms` or `1m2s`.
     """
+    if kind in UNITS and _SPAN.fullmatch(text):
+        return sum(float(number) * SPAN_UNITS[unit] for number, unit in _SPAN_PART.findall(text)), ""
     if not _NUMBER.fullmatch(text):
         return None, NOT_FINITE if text.lstrip("+-").lower() in ("nan", "inf", "infinity") else NOT_A_NUMBER
     number = float(text) * UNITS.get(kind, 1.0)

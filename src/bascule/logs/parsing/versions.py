@@ -5,7 +5,7 @@ versions counts:
 
     source    the version declared for the source
     upstream  the server that the balancer sent the request to: an address, or a name, of one of the spec's services
-    field     the line's own `version`
+    field     the line's own `version`; not where upstream, if asked before, says that it is a third party's
     service   the line's service
     path      a step of the path; not where upstream or service say that it is a third party's
 
@@ -78,9 +78,15 @@ class VersionFinder:
         if column is None:
             return None
         told = looked_up(column, lambda text: self._number(self._reading(way)(text)))
+        if way == FIELD and self._comes_later(FIELD):
+            told = np.where(self._was_sent_elsewhere(rows), _NOBODY, told)
         if way == PATH:
-            told = np.where(self._is_third_party(rows), _NOBODY, told)
+            told = np.where(self._was_sent_elsewhere(rows) | self._is_of_others(rows), _NOBODY, told)
         return told
+
+    def _comes_later(self, way: str) -> bool:
+        """Whether the server that was asked counts more than this way."""
+        return UPSTREAM in self.ways and self.ways.index(UPSTREAM) < self.ways.index(way)
 
     def _reading(self, way: str) -> Callable[[str], str | None]:
         readings: dict[str, Callable[[str], str | None]] = {
@@ -94,14 +100,19 @@ class VersionFinder:
     def _number(self, name: str | None) -> int:
         return self.names.index(name) if name in self.names else int(_NOBODY)
 
-    def _is_third_party(self, rows: Rows) -> NDArray[np.bool_]:
-        """Rows that were sent to a server of neither version, or are of a service that has none."""
-        third = np.zeros(len(rows), bool)
-        if column := rows.columns.get("upstream_addr"):
-            third |= looked_up(column, lambda text: 0 if not self.upstream(tries_in(text)[-1]) else -1) >= 0
-        if column := rows.columns.get("service"):
-            third |= looked_up(column, lambda text: 0 if self.of_service.get(text) == "" else -1) >= 0
-        return third
+    def _was_sent_elsewhere(self, rows: Rows) -> NDArray[np.bool_]:
+        """Rows that a balancer sent to a server of neither version."""
+        column = rows.columns.get("upstream_addr")
+        if column is None:
+            return np.zeros(len(rows), bool)
+        return looked_up(column, lambda text: 0 if not self.upstream(tries_in(text)[-1]) else -1) >= 0
+
+    def _is_of_others(self, rows: Rows) -> NDArray[np.bool_]:
+        """Rows of a service of the spec that has no version."""
+        column = rows.columns.get("service")
+        if column is None:
+            return np.zeros(len(rows), bool)
+        return looked_up(column, lambda text: 0 if self.of_service.get(text) == "" else -1) >= 0
 
     def upstream(self, server: str) -> str:
         """The version of a server, as a balancer calls it; "" where it is of neither. HAProxy writes backend/server."""

@@ -242,6 +242,11 @@ class FileSource:
             known = self.known[stream]
             self._settled.pop((known.device, known.inode), None)
 
+    def catch_up(self) -> None:
+        """Go on where the store's knowledge ends: somebody else has read files of this source meanwhile."""
+        for follow in self.follows.values():
+            follow.go_back()
+
     def committed(self, stream: LogStream) -> None:
         """The store holds the stream as far as this says."""
         known = self.known[stream.id]

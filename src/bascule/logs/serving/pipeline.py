@@ -88,6 +88,7 @@ class Pipeline:
     feeds: list[FileFeed]
     others: list[LineSource] = field(default_factory=list)  # that are not files and run by themselves
     lock: threading.Lock = field(default_factory=threading.Lock)
+    reading: threading.Lock = field(default_factory=threading.Lock)  # held by whoever reads files, one at a time
     problems: LogTally = field(default_factory=LogTally)
 
     def __post_init__(self) -> None:
@@ -104,7 +105,9 @@ class Pipeline:
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            if not self.poll():
+            with self.reading:
+                rows = self.poll()
+            if not rows:
                 stop.wait(POLL_SECONDS)
         for feed in self.feeds:
             feed.files.close()

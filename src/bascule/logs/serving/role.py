@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bascule import conventions
-from bascule.api.models.logs import Forget, Forgotten, LogLine, LogStats, Search, UsageRow
+from bascule.api.models.logs import Forget, Forgotten, Ingest, LogLine, LogStats, Search, Taken, UsageRow
 from bascule.api.server import application, serve
 from bascule.conventions import State
 from bascule.errors import StoreError
@@ -24,6 +24,7 @@ from bascule.logs.parsing.intake import Intake, intakes
 from bascule.logs.reading.beats import REMEMBERED, BeatsReceiver
 from bascule.logs.reading.files import FileSource
 from bascule.logs.reading.stdin import StandardInput
+from bascule.logs.serving.ingest import ingest_beside, sources_for
 from bascule.logs.serving.pipeline import FileFeed, Pipeline
 from bascule.logs.storing import query
 from bascule.logs.storing.consumers import Consumers, RetentionFigure
@@ -236,6 +237,14 @@ def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep, work: Sequence[Workers
     @app.post("/api/forget")
     def forget(asked: Forget) -> Forgotten:
         return Forgotten(rows=forget_in(spec, upkeep, asked.user))
+
+    @app.post("/api/ingest")
+    def ingest(asked: Ingest) -> Taken:
+        """Read files to their end; the role's own reading waits meanwhile."""
+        prepare = partial(prepared, spec, store=upkeep.store)
+        sources = {path: sources_for(spec, [path], name)[path] for path, name in asked.sources.items()}
+        done = ingest_beside(pipeline, upkeep.store, spec, sources, prepare, upkeep.once)
+        return Taken(**vars(done) | {"sources": dict(done.sources)})
 
     return app
 

@@ -113,13 +113,14 @@ class Consumers:
     def retention(self, now: float) -> Iterator[RetentionFigure]:
         """Users of the window before the last who came back in the last, on any version.
 
-        A user who moved from one version to the other is kept, not lost. Not applicable until the version is
-        as old as the window; no data when it had no users then.
+        A user who moved from one version to the other is kept, not lost. Not applicable until both windows are whole:
+        in the first days of a version there are mostly its frequent users, who come back more often. No data when it
+        had no users then.
         """
         today = int(now // DAY)
         for version in self.versions:
             for window, days in RETENTIONS.items():
-                if today - self.first_days.get(version, today) < days:
+                if today - self.first_days.get(version, today) < 2 * days - 1:
                     yield RetentionFigure(version, window, State.NOT_APPLICABLE, None)
                     continue
                 before = self._joined(DAY, today - 2 * days + 1, today - days, version)

@@ -48,6 +48,12 @@ def _fonts() -> list[tuple[int, str]]:
     return [(weight, base64.b64encode(data).decode("ascii")) for weight, data in files]
 
 
+def _so_far(what: Report | ObjectiveReport) -> ObjectiveReport | None:
+    if isinstance(what, Report):
+        return what.so_far
+    return what if what.is_so_far else None
+
+
 @dataclass(frozen=True)
 class View:
     """What a template asks for: the report, a language's words and numbers, and the charts."""
@@ -79,6 +85,14 @@ class View:
             missing=outcomes.count(SlaOutcome.NO_DATA),
             all=len(outcomes),
         )
+
+    def outcome(self, what: Report | ObjectiveReport) -> str:
+        """`PASS`, or `PASS so far (17 min of 30 d)` where little of the window is known."""
+        said, early = self.t(f"outcome.{what.outcome.value}"), _so_far(what)
+        if early is None:
+            return said
+        covered, wanted = (self.numbers.lasting(seconds) for seconds in (early.covered, early.wanted))
+        return self.t("so_far", outcome=said, covered=covered, wanted=wanted)
 
     @property
     def span(self) -> str:
@@ -222,6 +236,9 @@ class View:
         values: dict[str, str] = dict(note.values)
         if "time" in values:
             values["day"] = self.numbers.at(float(values["time"]))
+        if "lasting" in values:
+            values["lasting"] = self.numbers.lasting(float(values["lasting"]))
+            values["share"] = self.numbers.percent(float(values["share"]))
         if "seconds" in values:
             values["window"] = self.numbers.lasting(float(values["seconds"]))
             values["recovery"] = self.numbers.lasting(float(values["recovery"]))

@@ -12,7 +12,7 @@ def render_mail(report: Report, language: str = "en") -> tuple[str, str, str]:
     subject = view.t("mail.subject", title=report.title, conclusion=view.conclusion, span=view.span)
     lines = [subject, ""]
     for objective in report.objectives:
-        outcome = view.t(f"outcome.{objective.outcome.value}")
+        outcome = view.outcome(objective)
         target = view.numbers.target(objective.promise)
         lines.append(
             f"{outcome}  {view.name(objective)}: {view.headline(objective)} ({view.decides(objective)}; {target})"

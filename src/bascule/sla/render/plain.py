@@ -13,7 +13,12 @@ from bascule.sla.report import Report
 
 def render_json(report: Report) -> str:
     """JSON with missing numbers as null; identical data gives identical bytes."""
-    body = {"outcome": report.outcome.value, "exit_code": report.exit_code, **asdict(report)}
+    body = {
+        "outcome": report.outcome.value,
+        "so_far": report.so_far is not None,
+        "exit_code": report.exit_code,
+        **asdict(report),
+    }
     return json.dumps(_plain(body), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -63,7 +63,7 @@ def render_markdown(report: Report, language: str = "en") -> str:
         "",
         f"{view.span} · {report.timezone}",
         "",
-        f"**{view.t(f'outcome.{report.outcome.value}')}** {view.conclusion}",
+        f"**{view.outcome(report)}** {view.conclusion}",
         "",
         *_objectives(view),
         "",
@@ -81,7 +81,7 @@ def _objectives(view: View) -> Iterator[str]:
     rows = [
         (
             view.name(o),
-            view.t(f"outcome.{o.outcome.value}"),
+            view.outcome(o),
             f"{view.headline(o)} ({view.decides(o)})",
             view.numbers.target(o.promise),
             view.t(f"standing.{o.standing.value}"),

@@ -13,6 +13,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "overall.FAIL": "{failed} of {all} objectives not kept",
     "overall.NO DATA": "{missing} of {all} objectives without data",
     "overall.none": "No SLA is declared",
+    "so_far": "{outcome} so far ({covered} of {wanted})",
     "outcome.PASS": "PASS",
     "outcome.FAIL": "FAIL",
     "outcome.NO DATA": "NO DATA",
@@ -137,7 +138,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "note.share": "Real share of {candidate} at the end, {segment}: {estimate} ({low} to {high}), planned {planned}.",
     "note.never_scraped": "No data at all about: {services}.",
     "note.exporter_silent": "The exporter of {service} never says whether {service} is there: it counts as down.",
-    "note.interpolated": "The histogram has no bound at the target ({limit}); the share of requests under it is interpolated.",  # noqa: E501
+    "note.no_bucket": "{version} has no bucket at the limit of {limit}, only at {below} and {above}: where these do not decide, nothing tells whether it is kept.",  # noqa: E501
+    "note.contradiction": "More good events than events: {share} over {lasting}. The selectors do not count the same; the objective is not judged on that.",  # noqa: E501
     "note.of_candidate": "A promise with a gain is the new version's: it is judged on {candidate} alone.",
     "note.retention": "Prometheus holds data from {day} on; what was before is missing, and is not counted.",
     "note.short": "This span covers {covered} of the window of {wanted}.",
@@ -162,6 +164,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "overall.FAIL": "Objectifs non tenus : {failed} sur {all}",
     "overall.NO DATA": "Objectifs sans données : {missing} sur {all}",
     "overall.none": "Aucun SLA n’est déclaré",
+    "so_far": "{outcome} jusqu’ici ({covered} sur {wanted})",
     "outcome.PASS": "TENU",
     "outcome.FAIL": "NON TENU",
     "outcome.NO DATA": "SANS DONNÉES",
@@ -286,7 +289,8 @@ FRENCH: Final[Mapping[str, str]] = {
     "note.share": "Part réelle de {candidate} à la fin, {segment} : {estimate} ({low} à {high}), prévue {planned}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
     "note.exporter_silent": "L’exportateur de {service} ne dit jamais si {service} répond : compté comme indisponible.",
-    "note.interpolated": "L’histogramme n’a pas de borne à l’objectif ({limit}) ; la part de requêtes est interpolée.",
+    "note.no_bucket": "{version} n’a pas de borne à la limite de {limit}, seulement à {below} et {above} : quand elles ne décident pas, rien ne dit si elle est tenue.",  # noqa: E501
+    "note.contradiction": "Plus d’événements bons que d’événements : {share} pendant {lasting}. Les sélecteurs ne comptent pas la même chose ; l’objectif n’est pas jugé là-dessus.",  # noqa: E501
     "note.of_candidate": "Une promesse de gain est celle de la nouvelle version : elle se juge sur {candidate} seul.",
     "note.retention": "Prometheus conserve des données depuis le {day} ; ce qui précède manque et n’est pas compté.",
     "note.short": "Cette période couvre {covered} de la fenêtre de {wanted}.",

@@ -1,0 +1,84 @@
+"""A spec proposed from log files alone: their sources, the versions that lines tell, signals of what is counted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bascule import conventions
+from bascule.logs.serving.trial import Trial, attempt, sampled_values
+
+_STEP = re.compile(r"v[0-9]+")
+_NAMED = re.compile(r"[A-Za-z][\w.-]*[-_](v[0-9]+)")
+USUAL = ("v1", "v2")
+MOST_SHOWN = 6
+
+
+def propose_from(files: Sequence[Path]) -> str:
+    """The YAML of a spec that `bascule check` accepts; UsageError where a file cannot be read."""
+    trials = [attempt(None, file) for file in files]
+    versions = _versions(trials)
+    return "\n".join([*_head(files), *_named(trials, versions), *_signals(trials), *_sources(trials)]) + "\n"
+
+
+def _head(files: Sequence[Path]) -> Iterator[str]:
+    yield f"# Proposed by `bascule init --from-logs {' '.join(map(str, files))}`."
+    yield "# 'found' is in the lines; 'guessed' is a usual value: correct each guess. Then: bascule check"
+    yield "apiVersion: bascule/v1"
+    yield "kind: Migration"
+    yield "metadata: {name: migration}  # guessed"
+
+
+def _versions(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Two versions that the lines name: in a field, in a service's name, or as a step of a path."""
+    fields = {text for trial in trials for text in sampled_values(trial, "version") if _STEP.fullmatch(text)}
+    services = {match[1] for text in _services(trials) if (match := _NAMED.fullmatch(text))}
+    paths = {
+        step
+        for trial in trials
+        for text in sampled_values(trial, "endpoint")
+        for step in text.split("/")
+        if _STEP.fullmatch(step)
+    }
+    found = next((each for each in (fields, services, paths) if len(each) >= 2), set[str]())
+    return tuple(sorted(found, key=lambda name: int(name[1:]))[-2:])
+
+
+def _named(trials: Sequence[Trial], versions: tuple[str, ...]) -> Iterator[str]:
+    baseline, candidate = versions or USUAL
+    how = "found" if versions else "guessed: no line names two of them"
+    yield f"versions: {{baseline: {baseline}, candidate: {candidate}}}  # {how}"
+    asked = sorted({text for trial in trials for text in sampled_values(trial, "upstream_addr")})
+    yield (
+        f"services:  # guessed; the balancer asked {', '.join(asked[:MOST_SHOWN])}" if asked else "services:  # guessed"
+    )
+    services = {match[1]: text for text in _services(trials) if (match := _NAMED.fullmatch(text))}
+    for number, version in enumerate((baseline, candidate), 1):
+        name = services.get(version, f"app-{version}")
+        yield f'  {name}: {{targets: ["127.0.0.1:800{number}"], version: {version}}}'
+
+
+def _services(trials: Sequence[Trial]) -> set[str]:
+    return {text for trial in trials for text in sampled_values(trial, "service")}
+
+
+def _signals(trials: Sequence[Trial]) -> Iterator[str]:
+    requests = conventions.LOG_REQUESTS.name
+    yield "signals:  # what the logs role counts of the lines"
+    yield f"  errors: {{kind: ratio, bad: '{requests}{{status=~\"5..\"}}', total: {requests}, better: lower}}"
+    if any(found.name == "response_time" for trial in trials for fields in trial.fields.values() for found in fields):
+        name = conventions.LOG_RESPONSE_TIME.name
+        yield f"  latency: {{kind: histogram, metric: {name}, unit: seconds, better: lower}}"
+    yield "phases:  # guessed"
+    yield '  - {share: 10%, hold: 1h, gates: {errors: "<1%"}}'
+    yield "  - {share: 100%, hold: 1d}"
+
+
+def _sources(trials: Sequence[Trial]) -> Iterator[str]:
+    yield "logs:"
+    yield "  sources:"
+    for trial in trials:
+        read = ", ".join(f"{name} {number}" for name, number in trial.formats.items())
+        yield f"    - {json.dumps(trial.source)}  # found: {read} of {trial.lines} lines"

@@ -1,0 +1,209 @@
+"""Parts of the monitoring that are lost, and a full disk: who is told all the same. `make real NAME=notices`."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from chaos.people import Hook
+from chaos.standin import Page
+
+from bascule import incidents
+from bascule.api import IncidentsClient, Tokens
+from bascule.errors import BasculeError
+from bascule.generate import generate
+from bascule.incidents.store import Store
+from bascule.processes import programs
+from bascule.processes.ports import free
+from bascule.processes.ready import answers
+from bascule.processes.supervisor import Program, Supervisor
+from bascule.spec import parse
+
+pytestmark = pytest.mark.real
+SPEC = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {{name: shop}}
+versions: {{baseline: v1, candidate: v2}}
+services: {{shop: {{targets: ["{shop}"]}}}}
+signals:
+  errors: {{kind: ratio, bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total, better: lower}}
+phases: [{{share: 50%, hold: 1h}}]
+notify:
+  receivers: {{first: {{webhook: {{url: "{people}"}}}}, later: {{webhook: {{url: "http://127.0.0.1:1/"}}}}}}
+  escalation: {{technical: [{{after: 0m, to: first}}, {{after: 1h, to: later}}]}}
+share_hook: {{run: ["sh", "-c", "echo {{share}} > {hook}"]}}
+stack: {{state: {state}, ports: {{{ports}}}}}
+"""
+
+
+class Rooms:
+    """Prometheus and Alertmanager with all that is generated for a spec; the journal is whoever starts it."""
+
+    def __init__(self, folder: Path, shop, people, judge, hook: Path):
+        ports = {name: free() for name in ("incidents", "prometheus", "alertmanager")}
+        ports["judge"] = judge.port
+        state, listed = folder / "state", ", ".join(f"{name}: {port}" for name, port in ports.items())
+        given = {
+            "shop": f"127.0.0.1:{shop.port}",
+            "people": f"http://127.0.0.1:{people.port}/",
+            "state": state,
+            "hook": hook,
+            "ports": listed,
+        }
+        self.path = folder / "spec.yaml"
+        self.path.write_text(SPEC.format(**given))
+        self.spec = parse(self.path.read_text())
+        config = folder / "config"
+        for name, text in generate(self.spec).items():
+            if name.startswith(("prometheus/", "alertmanager/")):
+                (config / name).parent.mkdir(parents=True, exist_ok=True)
+                (config / name).write_text(text)
+        Tokens(state).ensure()
+        (config / "secrets").mkdir()
+        (config / "secrets" / "alertmanager-webhook-token").write_text(Tokens(state).webhook)
+        self.supervisor = Supervisor(lambda _: None)
+        self.programs = [
+            self._program("prometheus", config / "prometheus" / "prometheus.yml", ["--rules.alert.resend-delay=5s"]),
+            self._program("alertmanager", config / "alertmanager" / "alertmanager.yml", ["--cluster.listen-address="]),
+        ]
+
+    def _program(self, name: str, config: Path, flags: list[str]) -> Program:
+        port = getattr(self.spec.stack.ports, name)
+        binary = str(programs.find("prometheus" if name == "prometheus" else "prometheus-alertmanager"))
+        storage = "--storage.tsdb.path" if name == "prometheus" else "--storage.path"
+        data = config.parent / "data"
+        argv = [binary, f"--config.file={config}", f"{storage}={data}", f"--web.listen-address=127.0.0.1:{port}"]
+        return Program(name, [*argv, *flags], ready=answers(f"http://127.0.0.1:{port}/-/ready"))
+
+    def __enter__(self):
+        self.supervisor.__enter__()
+        for program in self.programs:
+            self.supervisor.start(program)
+        return self
+
+    def __exit__(self, *_):
+        self.supervisor.close()
+
+
+@pytest.fixture
+def page():
+    pages = []
+
+    def make(text=""):
+        pages.append(Page(free()))
+        pages[-1].text = text
+        return pages[-1]
+
+    yield make
+    for each in pages:
+        each.close()
+
+
+@pytest.fixture
+def people():
+    hook = Hook("people", free(), lambda: 0.0)
+    hook.start()
+    yield hook
+    hook.stop()
+
+
+@pytest.fixture
+def rooms(tmp_path, page, people):
+    shop, judge = page(), page("bascule_judge_last_tick_timestamp_seconds 1e12\n")
+    with Rooms(tmp_path, shop, people, judge, tmp_path / "share") as rooms:
+        yield rooms, shop, judge, people
+
+
+@pytest.mark.parametrize("fault", ["ServiceDown", "CandidateWorse"])
+def test_while_the_journal_is_dead_the_first_step_hears_within_a_minute(rooms, eventually, fault):
+    """From Alertmanager; and of the end once it is one, not when the journal comes back."""
+    house, shop, judge, people = rooms
+    eventually(lambda: httpx.get(f"{house.spec.stack.url('prometheus')}/api/v1/rules", trust_env=False).is_success)
+    begun = time.monotonic()
+    if fault == "ServiceDown":
+        shop.up = False
+    else:
+        judge.text += 'bascule_signal_alarm{signal="errors",user_segment="all"} 1\n'
+    eventually(lambda: any(fault in str(told.direct) for told in people.told), 90)
+    print(f"{fault}: told after {time.monotonic() - begun:.1f} s")
+    assert time.monotonic() - begun < 60
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if mount.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mount.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Write until there is no room for another byte."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65536, 4096, 512, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                continue
+    return ballast
+
+
+def test_on_a_full_disk_nothing_moves_forward_and_everyone_is_told(small_disk, page, people, eventually, tmp_path):
+    """A move forward is written down before the hook runs, so that share and journal never differ; the way back is
+    never refused; a fault is told from memory and written down once there is room."""
+    shop, judge = page(), page()
+    spec = Rooms(small_disk, shop, people, judge, tmp_path / "share").spec
+    stop = threading.Event()
+    thread = threading.Thread(target=incidents.run, args=(spec, stop))
+    thread.start()
+    client = IncidentsClient(spec)
+    try:
+        eventually(answers(f"{spec.stack.url('incidents')}/health"), 20)
+        client.set_phase(1, "ada", "go", 0.1, force=True)
+        ballast = fill(small_disk)
+        with pytest.raises(BasculeError):
+            note_until_refused(client)
+        with pytest.raises(BasculeError):
+            client.set_phase(1, "ada", "more", 0.5, force=True)
+        assert (tmp_path / "share").read_text().strip() == "0.1"
+        assert client.phase().share == 0.1
+        client.set_phase(0, "ada", "back")
+        assert (tmp_path / "share").read_text().strip() == "0"
+        deliver(spec)
+        eventually(lambda: any("ServiceDown" in told.subject for told in people.told), 20)
+        ballast.unlink()
+        eventually(lambda: httpx.get(f"{spec.stack.url('incidents')}/readyz", trust_env=False).is_success, 20)
+    finally:
+        client.close()
+        stop.set()
+        thread.join(20)
+    journal = Store(spec.stack.state / incidents.STORE_FILE, time.time())
+    assert [each.alert for each in journal.incidents()] == ["ServiceDown"]
+    assert journal.phase().share == 0
+    journal.close()
+
+
+def note_until_refused(client):
+    """The write-ahead log may have a little room left in its file."""
+    for _ in range(500):
+        client.annotate("x" * 2000, "ada", "note")
+
+
+def deliver(spec):
+    alert = {"status": "firing", "labels": {"alertname": "ServiceDown", "severity": "critical", "job": "shop"}}
+    alert |= {"annotations": {"description": "shop is down"}, "startsAt": "2026-03-01T00:00:00Z", "fingerprint": "f"}
+    token = {"Authorization": f"Bearer {Tokens(spec.stack.state).webhook}"}
+    url = f"{spec.stack.url('incidents')}/api/webhook"
+    assert httpx.post(url, json={"alerts": [alert]}, headers=token, trust_env=False).is_success

@@ -1,0 +1,126 @@
+"""`logs try` and `init --from-logs`: what is read of a sample of a file, and why."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from bascule.errors import UsageError
+from bascule.logs import attempt, look_at_sources, propose_from
+from bascule.spec import load, parse
+from bascule.spec.model import Logs, LogSource
+
+CALL = "2026-01-31 12:00:00,123 - {service} - INFO - API_CALL user_id=u endpoint=/x response_time={seconds} status=200"
+SPEC = load("supersmartmatch")
+
+
+def written(folder: Path, *lines: str) -> Path:
+    file = folder / "app.log"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def call(service: str = "supersmartmatch-v2", seconds: object = 0.1) -> str:
+    return CALL.format(service=service, seconds=seconds)
+
+
+def test_the_formats_that_read_a_file_are_found_and_proposed(tmp_path):
+    """The one that only reads a layout comes last."""
+    trial = attempt(SPEC, written(tmp_path, *[call()] * 3, "2026-01-31 12:00:00,123 - shop - INFO - started"))
+    assert trial.formats == {"api_call": 3, "python": 1}
+    assert trial.source == {"files": str(tmp_path / "app.log"), "formats": ["api_call", "python"]}
+
+
+def test_each_version_is_shown_with_how_it_is_known_and_what_tells_none(tmp_path):
+    """A service that the spec does not know is named."""
+    trial = attempt(SPEC, written(tmp_path, call(), call("shop-2")))
+    assert trial.versions == {("v2", "service"): 1, ("unknown", "unknown"): 1}
+    assert any("service 'shop-2' (1 of unknown version)" in hint for hint in trial.hints)
+
+
+def test_what_was_not_understood_is_shown_with_its_reason_and_line(tmp_path):
+    """A field, and a line that fits no format; the lines of a stack trace are none of these."""
+    trace = ["Traceback (most recent call last):", '  File "x.py", line 1', "ValueError: x"]
+    trial = attempt(SPEC, written(tmp_path, "gibberish", call(), call(seconds="fast"), *trace), ["api_call", "python"])
+    found = {(wrong.name, wrong.reason): wrong.examples for wrong in trial.not_understood}
+    assert found == {
+        ("response_time", "not a number"): [f"'fast' in {call(seconds='fast')}"],
+        ("line", "fits no format"): ["gibberish"],
+    }
+
+
+def test_times_in_another_unit_are_told(tmp_path):
+    """Seconds are assumed where a field's name says no unit."""
+    lines = [json.dumps({"ts": 1769860800.1, "path": "/x", "status": 200, "duration": 300 + n}) for n in range(9)]
+    trial = attempt(None, written(tmp_path, *lines))
+    assert any("longer than 304 s" in hint for hint in trial.hints)
+
+
+def test_names_without_a_column_are_listed(tmp_path):
+    """They stay searchable."""
+    line = json.dumps({"time": "2026-01-31T12:00:00Z", "path": "/x", "status": 200, "trace": "a1", "n": {"m": 1}})
+    assert attempt(None, written(tmp_path, line)).ignored == {"trace": 1, "n.m": 1}
+
+
+def test_both_ends_of_a_large_file_are_looked_at(tmp_path):
+    """Whole lines only, and no more than the sample."""
+    trial = attempt(None, written(tmp_path, *[call("old")] * 60_000, *[call("new")] * 60_000))
+    assert trial.lines == 1000
+    assert trial.values["service"] == {"old", "new"}
+
+
+def test_a_compressed_file_can_be_tried(tmp_path):
+    """As rotation leaves them."""
+    file = tmp_path / "app.log.1.gz"
+    file.write_bytes(gzip.compress(f"{call()}\n".encode()))
+    assert attempt(None, file).formats == {"api_call": 1}
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_file_without_lines_is_refused(tmp_path, content):
+    """Missing or empty."""
+    file = tmp_path / "app.log"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UsageError, match=r"cannot be read|is empty"):
+        attempt(None, file)
+
+
+def test_a_spec_can_begin_with_a_log_file_alone(tmp_path):
+    """What it proposes is valid, and reads the file with the versions that its lines name."""
+    file = written(tmp_path, *(call(f"shop-v{n % 2 + 3}") for n in range(10)))
+    spec = parse(propose_from([file]))
+    assert (spec.versions.both, list(spec.services)) == (("v3", "v4"), ["shop-v3", "shop-v4"])
+    assert attempt(spec, file).versions == {("v3", "service"): 5, ("v4", "service"): 5}
+    assert spec.latency is not None
+
+
+def test_of_a_file_that_names_no_versions_they_are_guessed(tmp_path):
+    """It says so."""
+    text = propose_from([written(tmp_path, 'INFO:     127.0.0.1:1 - "GET /x HTTP/1.1" 200 OK')])
+    assert "guessed: no line names two of them" in text
+    assert parse(text).logs.sources[0].formats == ["uvicorn"]
+
+
+@pytest.mark.parametrize(
+    ("content", "formats", "expected"),
+    [
+        (None, ["api_call"], "no file matches"),
+        ("", ["api_call"], "has no line"),
+        (call() + "\n", ["api_call", "uvicorn"], "format uvicorn reads none of 1 lines"),
+        ("gibberish\n" * 3 + call() + "\n", ["api_call"], "3 of 4 lines fit none of its formats"),
+        (call() + "\n", ["api_call"], None),
+    ],
+)
+def test_a_source_that_reads_nothing_is_told(tmp_path, content, formats, expected):
+    """A file that is not there, one without a line, a format that never matches."""
+    file = tmp_path / "app.log"
+    if content is not None:
+        file.write_text(content)
+    logs = Logs(sources=[LogSource(name="app", files=str(file), formats=formats)])
+    found = [str(each) for each in look_at_sources(SPEC.model_copy(update={"logs": logs}))]
+    assert bool(found) == bool(expected)
+    assert all(expected in each for each in found)
