@@ -346,7 +346,7 @@ DETECTABLE_EFFECT = _role(
 )
 REAL_SHARE = _role(
     "judge", "bascule_real_share_ratio", "gauge",
-    "The candidate's real share of the segment's requests of the last 5 minutes: estimate, and bounds of chance.",
+    "The candidate's share of the segment's requests of the last 5 minutes: planned, estimate, and bounds of chance.",
     (SEGMENT, "bound"), "ratio",
 )
 SHARE_OFF_PLAN = _role(

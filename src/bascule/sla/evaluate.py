@@ -35,6 +35,7 @@ from bascule.sla.report import (
     SlaOutcome,
     Standing,
 )
+from bascule.sla.share import share_notes
 from bascule.sla.uptime import interval_of, read_uptime
 from bascule.sla.windows import Calendar, ending, judged
 from bascule.slo import BURN_SECONDS, EventSlo, Goal, Slo, all_of
@@ -81,7 +82,7 @@ def evaluate(
         incidents=tuple(e for e in known.incidents if e.start < end and (e.end is None or e.end >= start)),
         marks=tuple(mark for mark in known.marks if start <= mark.at <= end),
         changes=tuple(change for change in changes if change.at <= end),
-        notes=(*_notes_on_the_spec(spec, only), *_notes(data, known)),
+        notes=(*_notes_on_the_spec(spec, only), *_notes(data, known), *share_notes(prometheus, end)),
         missing=_missing(spec, only),
     )
 

@@ -81,6 +81,15 @@ def test_what_moves_forward_runs_only_for_the_journals_present_step(spec_with, k
     assert kept.exists() is (result == "exit 0")
 
 
+def test_what_moves_forward_does_not_run_while_the_plan_is_paused(spec_with, kept):
+    spec = spec_with(command(kept) | {"on": ["promote"]})
+    paused = {"at": 1_000_010.0, "who": "ada", "why": "holidays"}
+    hooks = Hooks(spec, PresentStep(spec, pretended_journal.client(spec, (1, 1_000_000.0), paused=paused)))
+    see(hooks, Verdict.HOLD, Verdict.PROMOTE)
+    assert read_audit(hooks.path)[-1]["result"].startswith("not run: Paused since ")
+    assert not kept.exists()
+
+
 def test_a_command_that_is_not_there_is_written_down_and_harms_nobody(spec_with):
     hooks = Hooks(spec_with({"on": ["hold"], "command": ["/no/such/program"]}))
     see(hooks, Verdict.NO_DATA, Verdict.HOLD)

@@ -106,7 +106,7 @@ def body(spec: Spec, said: Opinion) -> dict[str, Any]:
     cause = missing.cause if missing else judged.cause if judged else None
     head: dict[str, Any] = {"migration": spec.metadata.name, "verdict": said.verdict.value}
     head |= {"since": times.rfc3339(said.since, "milliseconds")}
-    head |= {"reasons": [missing.text] if missing else list(judged.reasons) if judged else []}
+    head |= {"reasons": list(said.reasons)}
     head |= {"cause": cause.value if cause else None, "age_seconds": _number(said.age)}
     if outcome is None:
         return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
@@ -275,7 +275,7 @@ def _values(lines: Iterable[tuple[tuple[str, str], SignalComparison]], fields: M
 
 def _share_metrics(outcome: JudgeOutcome) -> Iterable[Metric]:
     """The bounds, and whether they are off the plan: what `MigrationStalled` asks before it fires."""
-    bounds = {"estimate": "actual", "low": "low", "high": "high"}
+    bounds = {"planned": "planned", "estimate": "actual", "low": "low", "high": "high"}
     values = [((s.segment, label), getattr(s, name)) for s in outcome.shares for label, name in bounds.items()]
     yield _gauge(names.REAL_SHARE, values)
     judged = [s for s in outcome.shares if s.state in (State.OK, State.BAD)]

@@ -16,11 +16,11 @@ from typing import Any
 
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
+from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.present import PresentStep
 from bascule.spec import Spec
 from bascule.spec.model import Hook
-from bascule.states import Missing
 from bascule.transport import Http
 
 LOG = logging.getLogger("bascule.judge")
@@ -56,14 +56,16 @@ class Hooks:
     def _run(self, number: int, hook: Hook, outcome: JudgeOutcome) -> None:
         verdict = outcome.judgement.verdict
         refused = self._refused(outcome)
-        result = f"not run: {refused.text}" if refused is not None else self._result(hook, outcome)
+        result = f"not run: {refused}" if refused else self._result(hook, outcome)
         LOG.info("hook %d on %s: %s", number, verdict.value, result)
         self._write({"hook": number, "verdict": verdict.value, "result": result})
 
-    def _refused(self, outcome: JudgeOutcome) -> Missing | None:
-        """What moves the traffic forward must be about the step that is present now."""
-        is_forward = outcome.judgement.verdict is Verdict.PROMOTE
-        return self._present.missing_of(outcome) if is_forward and self._present is not None else None
+    def _refused(self, outcome: JudgeOutcome) -> str:
+        """What moves the traffic forward must be about the step that is present now, and the plan not be paused."""
+        if outcome.judgement.verdict is not Verdict.PROMOTE or self._present is None:
+            return ""
+        told = self._present.told(Opinion.of(outcome))
+        return "" if told.verdict is Verdict.PROMOTE else told.reasons[0]
 
     def _result(self, hook: Hook, outcome: JudgeOutcome) -> str:
         judged = outcome.judgement

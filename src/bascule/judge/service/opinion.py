@@ -43,6 +43,13 @@ class Opinion:
         """Where nothing could be evaluated."""
         return cls(Verdict.NO_DATA, time.time(), missing=missing)
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the verdict is this one."""
+        if self.missing is not None:
+            return (self.missing.text,)
+        return self.outcome.judgement.reasons if self.outcome is not None else ()
+
     def saying(self, verdict: Verdict, reasons: Sequence[str]) -> Opinion:
         """The same evaluation with another verdict, for these reasons."""
         if self.outcome is None:

@@ -14,7 +14,6 @@ from bascule.conventions import Verdict
 from bascule.errors import BasculeError
 from bascule.judge.sampling.plan import PlanStep, begun
 from bascule.judge.service.opinion import Opinion
-from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.texts import clock_text
 from bascule.spec import Spec
 from bascule.states import Cause, Missing
@@ -87,17 +86,6 @@ class PresentStep:
         then = f"At {clock_text(at.timestamp())}" if at else "Before"
         said = f"{then} the verdict was {kept.verdict.verdict.value.replace('_', ' ')}:"
         return tuple(f"{said} {reason}" for reason in kept.verdict.reasons[:MOST_REASONS])
-
-    def missing(self, number: int, started: float) -> Missing | None:
-        """Why an evaluation of the step of this number, begun then (Unix seconds), is no verdict; None where it is."""
-        try:
-            return _of_other(self._client.phase(), number, started)
-        except BasculeError as error:
-            return _unknown(error, number, started)
-
-    def missing_of(self, outcome: JudgeOutcome | None) -> Missing | None:
-        """The same, of an evaluation; where there is none, there is no verdict anyway."""
-        return self.missing(outcome.plan.number, outcome.plan.started) if outcome is not None else None
 
 
 def _unknown(error: BasculeError, number: int, started: float) -> Missing:

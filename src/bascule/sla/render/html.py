@@ -242,6 +242,11 @@ class View:
         if "seconds" in values:
             values["window"] = self.numbers.lasting(float(values["seconds"]))
             values["recovery"] = self.numbers.lasting(float(values["recovery"]))
+        if note.key == "share":
+            values["candidate"] = self.report.candidate
+            values |= {
+                name: self.numbers.percent(float(values[name])) for name in ("planned", "estimate", "low", "high")
+            }
         return self.t(f"note.{note.key}", **values)
 
     # ---------------------------------------------------------------- V1 beside V2

@@ -135,6 +135,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "note.no_journal": "The incident journal could not be asked: incidents and steps of the plan are missing from this report.",  # noqa: E501
     "note.no_sla": "The spec declares no SLA: there is no promise to hold the figures against.",
     "note.not_declared": "Asked for and not declared: {objectives}. Declared are: {declared}.",
+    "note.share": "Real share of {candidate} at the end, {segment}: {estimate} ({low} to {high}), planned {planned}.",
     "note.never_scraped": "No data at all about: {services}.",
     "note.exporter_silent": "The exporter of {service} never says whether {service} is there: it counts as down.",
     "note.no_bucket": "{version} has no bucket at the limit of {limit}, only at {below} and {above}: where these do not decide, nothing tells whether it is kept.",  # noqa: E501
@@ -285,6 +286,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "note.no_journal": "Le journal des incidents n’a pas répondu : les incidents et les étapes du plan manquent à ce rapport.",  # noqa: E501
     "note.no_sla": "La spécification ne déclare aucun SLA : il n’y a pas de promesse à laquelle comparer les chiffres.",
     "note.not_declared": "Demandé et non déclaré : {objectives}. Sont déclarés : {declared}.",
+    "note.share": "Part réelle de {candidate} à la fin, {segment} : {estimate} ({low} à {high}), prévue {planned}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
     "note.exporter_silent": "L’exportateur de {service} ne dit jamais si {service} répond : compté comme indisponible.",
     "note.no_bucket": "{version} n’a pas de borne à la limite de {limit}, seulement à {below} et {above} : quand elles ne décident pas, rien ne dit si elle est tenue.",  # noqa: E501
