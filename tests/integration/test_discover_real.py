@@ -199,3 +199,23 @@ def test_what_the_plan_gives_no_traffic_is_not_applicable_and_lacks_nothing(
     spec = parse(SELECTS.format(old='version="v1"', new='version="v2"', code="5.."))
     found = verify(spec, {"prometheus/rules/r.yml": OF_V2}, client)
     assert [f.state for f in found if f.where.endswith("record a:b:c")] == [state]
+
+
+BELOW = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {name: shop}
+versions: {baseline: v1, candidate: v2, select: {v1: 'job="shop-v1"', v2: 'job="shop-v2"'}}
+services: {shop-v1: {targets: ["127.0.0.1:8001"]}, shop-v2: {targets: ["127.0.0.1:8002"]}}
+signals: {quick: {kind: share_below, metric: http_server_request_duration_seconds, bound: BOUND}}
+phases: [{share: 100%, hold: 1d}]
+"""
+
+
+def test_a_bound_that_is_no_bucket_counts_nothing_and_is_an_error(scraped: Callable[..., Prometheus]) -> None:
+    """A share below it would be 0 % for ever, whatever the service does."""
+    client = scraped(shop_v1=OPEN_TELEMETRY, shop_v2=OPEN_TELEMETRY)
+    assert states(BELOW.replace("BOUND", "100ms"), client) == {"ok"}
+    (state,) = states(BELOW.replace("BOUND", "300ms"), client) - {"ok"}
+    assert state.startswith("error ")
+    assert "accepts no value that 'le' can have; it is +Inf, 0.1" in state

@@ -22,8 +22,8 @@ from bascule.cli.commands import app
 from bascule.discover.presets import presets
 from bascule.generate import generate
 from bascule.spec import BUILT_IN, Spec, load
+from bascule.spec.kinds import KINDS
 from bascule.spec.reading.shape import inside, keys_of
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal
 
 PAGES = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), *sorted(Path("examples").glob("*/*.md"))]
 CODE = [path for folder in ("src", "bench", "tools") for path in sorted(Path(folder).rglob("*.py"))]
@@ -178,7 +178,7 @@ def has_key(dotted: str) -> bool:
 
 
 def _kinds_at(kind: Any, step: str) -> Iterator[Any]:
-    for signal in (RatioSignal, HistogramSignal, MeanSignal, GaugeSignal):
+    for signal in KINDS:
         tag = {"kind": signal.model_fields["kind"].annotation.__args__[0]}
         value = [{}] if step.isdigit() else tag | {step: {}}
         yield from (found for key, found, _ in inside(kind, value) if str(key) in (step, "0"))

@@ -16,8 +16,8 @@ from bascule.conventions import (
     VERSION,
 )
 from bascule.spec import Matcher, Selector, Spec
+from bascule.spec.kinds import Signal
 from bascule.spec.quantities import format_duration
-from bascule.spec.signals import Signal
 
 HEALTH = '{__name__=~"up|probe_success|redis_up|nginx_up"}'
 HEALTH_TIMES = "timestamp(up)"

@@ -13,8 +13,9 @@ from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_n
 from bascule.promql.expressions import indent
 from bascule.spec import Spec
 from bascule.spec.counters import quantile_of
+from bascule.spec.kinds import Signal
 from bascule.spec.model import Named
-from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
+from bascule.spec.signals import CountedShare, HistogramSignal
 
 EVENTS, SUM, BUCKET, MIX = (
     Recorded.SIGNAL_EVENTS,
@@ -87,13 +88,13 @@ def of_signal(series: str, name: str) -> str:
     return f'max without (signal) ({series}{{signal="{name}"}})'
 
 
-def share_by_version(one: Named[RatioSignal], side: Side) -> str:
+def share_by_version(one: Named[CountedShare], side: Side) -> str:
     """The share of bad (or good) events, whichever of the two the signal counts."""
     share = of_signal(Recorded.SIGNAL_BY_VERSION, one.name)
     return share if one.signal.amount == side else f"1 - {share}"
 
 
-def share_difference(one: Named[RatioSignal], side: Side) -> str:
+def share_difference(one: Named[CountedShare], side: Side) -> str:
     """How much more of the candidate's events are bad (or good), mix-adjusted."""
     difference = of_signal(Recorded.SIGNAL_DIFFERENCE, one.name)
     return difference if one.signal.amount == side else f"-{difference}"

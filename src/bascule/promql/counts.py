@@ -14,7 +14,8 @@ from bascule.conventions import VERSION, Recorded
 from bascule.promql.expressions import WINDOW_SECONDS, canonical_level, canonical_rate, strata
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.bucket_bounds import from_up, up_to
-from bascule.spec.signals import GaugeSignal, HistogramSignal, MeanSignal, RatioSignal, Signal
+from bascule.spec.kinds import Signal
+from bascule.spec.signals import CountedShare, GaugeSignal, HistogramSignal, MeanSignal
 
 EXCESS, EXCESS_EVENTS = 0.01, 2  # more good events than events: by so much that no order of counting explains it
 Amount = Callable[[Selector], str]  # a counter's rate or growth, as an expression
@@ -38,9 +39,9 @@ def share_of(amount: Amount, part: Selector, whole: Selector, by: str) -> str:
     return f"({some} or 0 * {everything})\n/\n({everything} > 0)"
 
 
-def bad_share(amount: Amount, signal: RatioSignal, by: str) -> str:
+def bad_share(amount: Amount, signal: CountedShare, by: str) -> str:
     """Bad events among all, whichever side the signal declares."""
-    share = share_of(amount, signal.events, signal.total, by)
+    share = share_of(amount, signal.events, signal.all_events, by)
     return share if signal.counts_bad else f"1 - {share}"
 
 
@@ -83,11 +84,11 @@ def event_counts(grown: Amount, signal: Signal, bound: float | None = None) -> E
     Raises ValueError for a signal that has no such events.
     """
     match signal:
-        case RatioSignal(bad=Selector()):
-            everything, bad = f"sum({grown(signal.total)})", f"sum({grown(signal.events)})"
+        case CountedShare() if signal.counts_bad:
+            everything, bad = f"sum({grown(signal.all_events)})", f"sum({grown(signal.events)})"
             return EventCounts(at_least(everything, bad), f"{bad} or 0 * {everything}")
-        case RatioSignal():
-            everything, good = f"sum({grown(signal.total)})", f"sum({grown(signal.events)})"
+        case CountedShare():
+            everything, good = f"sum({grown(signal.all_events)})", f"sum({grown(signal.events)})"
             return EventCounts(everything, f"{everything} - ({good} or 0 * {everything})")
         case HistogramSignal() if bound is not None:
             return _under(grown, signal.buckets, bound)
@@ -119,8 +120,8 @@ def value(signal: Signal, where: Iterable[Matcher], window: str, by: str = "", q
         return f"rate({selector.where(*matchers).over(window)})"
 
     match signal:
-        case RatioSignal():
-            return share_of(rate, signal.events, signal.total, by)
+        case CountedShare():
+            return share_of(rate, signal.events, signal.all_events, by)
         case HistogramSignal():
             return quantile(rate, signal.buckets, q, by)
         case MeanSignal():

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from bascule import conventions as names
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.growth import born
+from bascule.spec.kinds import Signal
 from bascule.spec.quantities import parse_duration
-from bascule.spec.signals import Signal
 
 WINDOW = "5m"  # the source document's
 WINDOW_SECONDS = 300

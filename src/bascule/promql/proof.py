@@ -111,6 +111,7 @@ def _impossible(matchers: Iterable[Matcher], there: Sequence[Mapping[str, str]])
     for matcher in matchers:
         values = sorted({value for each in there if (value := each.get(matcher.label, ""))})
         possible = {value for kind in _kinds(matcher.label) if set(kind) & set(values) for value in kind}
+        possible |= set(values) if matcher.label == "le" else set()  # a histogram has the buckets that it has
         if possible and not any(map(matcher.accepts, {*possible, *values})):
             yield f"{matcher} accepts no value that {matcher.label!r} can have; it is {_listed(values)}"
 

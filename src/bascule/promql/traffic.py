@@ -10,7 +10,7 @@ from bascule.conventions import PLANNED_SHARE, SEGMENT, TOTAL_SEGMENT, VERSION, 
 from bascule.promql.counts import rates, summed
 from bascule.promql.expressions import by_segment, labelled
 from bascule.spec import Selector, Spec
-from bascule.spec.signals import Signal
+from bascule.spec.kinds import Signal
 
 REQUESTS, PLANNED = Recorded.REQUESTS, Recorded.PLANNED_BY_SEGMENT
 

@@ -26,7 +26,7 @@ def client_errors(spec: Spec) -> str | None:
         return None
     matchers = (replace(m, value=f"4{m.value[1:]}") if m == status else m for m in errors.signal.events.matchers)
     refused = replace(errors.signal.events, matchers=tuple(matchers))
-    return share_of(rates(spec), refused, errors.signal.total, names.VERSION)
+    return share_of(rates(spec), refused, errors.signal.all_events, names.VERSION)
 
 
 def partner_rates(spec: Spec) -> Amount:

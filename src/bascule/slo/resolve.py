@@ -7,7 +7,7 @@ from bascule.slo.goal import Goal, SloKind
 from bascule.slo.slo import AvailabilitySlo, EventSlo, Slo
 from bascule.spec import Objective, Spec
 from bascule.spec.model import Named
-from bascule.spec.signals import HistogramSignal, RatioSignal
+from bascule.spec.signals import CountedShare, HistogramSignal
 from bascule.spec.slas import counts_scrapes, signal_counted
 
 
@@ -29,10 +29,10 @@ def resolve(spec: Spec, name: str) -> Slo:
     )
 
 
-def _counted(spec: Spec, name: str) -> Named[RatioSignal] | Named[HistogramSignal]:
+def _counted(spec: Spec, name: str) -> Named[CountedShare] | Named[HistogramSignal]:
     signal_name = signal_counted(spec, name)
     signal = spec.signals.get(signal_name)
-    if isinstance(signal, RatioSignal):
+    if isinstance(signal, CountedShare):
         return Named(signal_name, signal)
     if isinstance(signal, HistogramSignal) and Objective.parse(spec.slas.named[name].objective).bound is not None:
         return Named(signal_name, signal)
@@ -40,7 +40,7 @@ def _counted(spec: Spec, name: str) -> Named[RatioSignal] | Named[HistogramSigna
     raise UsageError(what, "name a ratio with `signal`, or a histogram with an objective like 95% < 100ms")
 
 
-def _kind(signal: RatioSignal | HistogramSignal, objective: Objective) -> SloKind:
+def _kind(signal: CountedShare | HistogramSignal, objective: Objective) -> SloKind:
     if signal.buckets is not None:
         return SloKind.LATENCY
     return SloKind.FLOOR if objective.ceiling is None else SloKind.CEILING

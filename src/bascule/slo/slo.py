@@ -18,7 +18,7 @@ from bascule.spec import Objective, Role, Selector, Spec
 from bascule.spec.growth import grown
 from bascule.spec.model import Named, Segment, Sla
 from bascule.spec.quantities import format_duration
-from bascule.spec.signals import HistogramSignal, RatioSignal
+from bascule.spec.signals import CountedShare, HistogramSignal
 from bascule.spec.slas import services_counted
 
 MINUTE = 60.0
@@ -137,10 +137,10 @@ class AvailabilitySlo(Slo):
 class EventSlo(Slo):
     """Events of a signal, good or bad."""
 
-    counted: Named[RatioSignal] | Named[HistogramSignal]
+    counted: Named[CountedShare] | Named[HistogramSignal]
 
     @property
-    def signal(self) -> RatioSignal | HistogramSignal:
+    def signal(self) -> CountedShare | HistogramSignal:
         return self.counted.signal
 
     @cached_property

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from bascule.spec.kinds import Signal
 from bascule.spec.lint import Finding, Key
 from bascule.spec.model import AVAILABILITY, Phase, Rollback, Segment, Service, Spec
 from bascule.spec.objective import Objective
 from bascule.spec.quantities import Amount, Gain, Threshold, format_duration
 from bascule.spec.reading.unreadable import readable
-from bascule.spec.signals import HistogramSignal, RatioSignal, Signal
+from bascule.spec.signals import CountedShare, HistogramSignal
 from bascule.spec.slas import SERVING_KINDS, counts_scrapes, serving_services, signal_counted
 from bascule.units import Dimension, Unit, unit_in_name
 
@@ -181,14 +182,14 @@ def _targets(key: Key, signal: Signal) -> Iterator[Finding]:
 
 @readable
 def _shares(key: Key, signal: Signal) -> Iterator[Finding]:
-    if isinstance(signal, RatioSignal):
+    if isinstance(signal, CountedShare):
         yield from _margin((*key, "harmful_increase"), signal)
         for name in ("target_gain", "alert_below_gain"):
             yield from _gain((*key, name), getattr(signal, name))
 
 
 @readable
-def _margin(key: Key, signal: RatioSignal) -> Iterator[Finding]:
+def _margin(key: Key, signal: CountedShare) -> Iterator[Finding]:
     if not 0 <= signal.harmful_increase < 1:
         yield Finding(key, f"a share never rises by {signal.harmful_increase * 100:g} points", "write it like 1pt")
 

@@ -25,6 +25,11 @@ def from_up(bound: float) -> Matcher:
     return Matcher("le", "!~", "|".join(_below(bound)))
 
 
+def at(bound: float) -> Matcher:
+    """The bucket of this bound (above zero)."""
+    return Matcher("le", "=~", "|".join(_equal(bound)))
+
+
 def _below(bound: float) -> Iterator[str]:
     mantissa, exponent = _scientific(bound)
     yield "-.*"

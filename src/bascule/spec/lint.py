@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
+from bascule.spec.kinds import Signal
 from bascule.spec.model import (
     AVAILABILITY,
     EscalationStep,
@@ -26,7 +27,7 @@ from bascule.spec.model import (
 from bascule.spec.quantities import format_duration
 from bascule.spec.reading.unreadable import readable
 from bascule.spec.roles import kind_wanted
-from bascule.spec.signals import GaugeSignal, HistogramSignal, RatioSignal, Role, Signal
+from bascule.spec.signals import CountedShare, GaugeSignal, HistogramSignal, Role
 
 LONGEST_SCRAPE, SLOW_SCRAPE = 120.0, 60.0  # seconds; between them `check` warns
 Key = tuple[str | int, ...]
@@ -80,7 +81,7 @@ def _role(name: str, signal: Signal, holders: dict[Role, str]) -> Iterator[Findi
         return
     kind = kind_wanted(role)
     if kind is not None and not isinstance(signal, kind):
-        wanted = "ratio" if kind is RatioSignal else "histogram"
+        wanted = "ratio" if kind is CountedShare else "histogram"
         yield Finding(key, f"the role {role} needs a {wanted} signal", f"declare a {wanted}, or remove the role")
     elif role is Role.LATENCY and not signal.is_time:
         yield Finding(

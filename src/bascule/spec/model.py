@@ -38,6 +38,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
+from bascule.spec.kinds import Signal
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.quantities import (
     ConditionField,
@@ -52,7 +53,7 @@ from bascule.spec.quantities import (
 from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
-from bascule.spec.signals import HistogramSignal, MeanSignal, RatioSignal, Role, Signal, SignalPart
+from bascule.spec.signals import CountedShare, HistogramSignal, MeanSignal, Role, SignalPart
 from bascule.units import Dimension, Unit, unit_of
 
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
@@ -616,9 +617,9 @@ class Spec(Part):
         return None
 
     @property
-    def errors(self) -> Named[RatioSignal] | None:
+    def errors(self) -> Named[CountedShare] | None:
         """The signal with the role `errors`."""
-        return self._with(Role.ERRORS, RatioSignal)
+        return self._with(Role.ERRORS, CountedShare)
 
     @property
     def latency(self) -> Named[HistogramSignal] | None:
@@ -638,9 +639,9 @@ class Spec(Part):
         return signal.measured_in if signal is not None else unit_of(Dimension.SHARE)
 
     @property
-    def accuracy(self) -> Named[RatioSignal] | None:
+    def accuracy(self) -> Named[CountedShare] | None:
         """The signal with the role `accuracy`."""
-        return self._with(Role.ACCURACY, RatioSignal)
+        return self._with(Role.ACCURACY, CountedShare)
 
     @property
     def revenue(self) -> Named[MeanSignal] | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bascule.spec.signals import HistogramSignal, RatioSignal, Role, Signal
+from bascule.spec.kinds import Signal
+from bascule.spec.signals import CountedShare, HistogramSignal, Role
 
 BUSINESS = frozenset({Role.ACCURACY, Role.SATISFACTION, Role.REVENUE, Role.RETENTION})
-_KIND_OF: dict[Role, type[RatioSignal] | type[HistogramSignal]] = {
-    Role.ERRORS: RatioSignal,
+_KIND_OF: dict[Role, type[CountedShare] | type[HistogramSignal]] = {
+    Role.ERRORS: CountedShare,
     Role.LATENCY: HistogramSignal,
-    Role.ACCURACY: RatioSignal,
+    Role.ACCURACY: CountedShare,
 }
 _USUAL_NAMES: dict[Role, frozenset[str]] = {
     Role.ERRORS: frozenset({"failures", "error_rate", "error_ratio", "errors_ratio", "http_errors", "request_errors"}),
@@ -32,7 +33,7 @@ _WAYS: tuple[Test, ...] = (
 )
 
 
-def kind_wanted(role: Role) -> type[RatioSignal] | type[HistogramSignal] | None:
+def kind_wanted(role: Role) -> type[CountedShare] | type[HistogramSignal] | None:
     """The kind of signal that a role needs; None where any kind can have it."""
     return _KIND_OF.get(role)
 

@@ -142,35 +142,26 @@ class SignalPart(Counting):
         return None
 
 
-class RatioSignal(SignalPart):
-    """Bad (or good) events among all events, each a counter."""
+class CountedShare(SignalPart):
+    """A share of events: some of them among all. Each kind says which counters they are, `events` and `all_events`."""
 
-    kind: Literal["ratio"]
-    total: SelectorField
-    bad: SelectorField | None = None
-    good: SelectorField | None = None
-    better: Better
-    unit: UnitName = "ratio"
-    harmful_increase: Quantity = 0.0  # a worsening below this is nobody's concern
-    target_gain: GainField | None = None
-    alert_below_gain: GainField | None = None
+    if TYPE_CHECKING:  # as in SignalPart
+        harmful_increase: float
+        target_gain: Gain | None
+        alert_below_gain: Gain | None
 
     def contradictions(self) -> Iterator[Contradiction]:
-        if (self.bad is None) == (self.good is None):
-            yield Contradiction("give either 'bad' or 'good', and not both", "bad", "good")
         if self.unit != Dimension.SHARE:
             yield Contradiction("a ratio is a share of events, and has no other unit", "unit")
 
     @property
     def events(self) -> Selector:
-        """The counter of the declared side, `bad` or `good`."""
-        side = self.bad if self.bad is not None else self.good
-        assert side is not None
-        return side
+        """The counter of the events whose share it is."""
+        raise NotImplementedError
 
     @property
     def all_events(self) -> Selector:
-        return self.total
+        raise NotImplementedError
 
     @property
     def numerator(self) -> Selector:
@@ -178,11 +169,11 @@ class RatioSignal(SignalPart):
 
     @property
     def growing(self) -> dict[str, Selector]:
-        return {"total": self.total, "events": self.events}
+        return {"total": self.all_events, "events": self.events}
 
     @property
     def counts_bad(self) -> bool:
-        return self.bad is not None
+        return not self.counts_good
 
     @property
     def gain_target(self) -> Gain | None:
@@ -199,15 +190,11 @@ class RatioSignal(SignalPart):
 
     @property
     def counters(self) -> tuple[SignalCounter, ...]:
-        return SignalCounter(self.total, EVENTS), SignalCounter(self.events, self.amount)
+        return SignalCounter(self.all_events, EVENTS), SignalCounter(self.events, self.amount)
 
     @property
     def amount(self) -> CounterPart:
         return "good" if self.counts_good else "bad"
-
-    @property
-    def counts_good(self) -> bool:
-        return self.good is not None
 
     @property
     def harm(self) -> float:
@@ -222,6 +209,40 @@ class RatioSignal(SignalPart):
 
     def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
         return (BadEvents(self.amount, others=self.counts_good),)
+
+
+class RatioSignal(CountedShare):
+    """Bad (or good) events among all events, each a counter."""
+
+    kind: Literal["ratio"]
+    total: SelectorField
+    bad: SelectorField | None = None
+    good: SelectorField | None = None
+    better: Better
+    unit: UnitName = "ratio"
+    harmful_increase: Quantity = 0.0  # a worsening below this is nobody's concern
+    target_gain: GainField | None = None
+    alert_below_gain: GainField | None = None
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        yield from super().contradictions()
+        if (self.bad is None) == (self.good is None):
+            yield Contradiction("give either 'bad' or 'good', and not both", "bad", "good")
+
+    @property
+    def events(self) -> Selector:
+        """The counter of the declared side, `bad` or `good`."""
+        side = self.bad if self.bad is not None else self.good
+        assert side is not None
+        return side
+
+    @property
+    def all_events(self) -> Selector:
+        return self.total
+
+    @property
+    def counts_good(self) -> bool:
+        return self.good is not None
 
 
 class HistogramSignal(SignalPart):
@@ -375,6 +396,3 @@ class GaugeSignal(SignalPart):
 def _needs_target(harm: Harm | None, has_target: bool) -> Iterator[Contradiction]:
     if harm is not None and harm.above_target and not has_target:
         yield Contradiction(f"{harm.written!r} needs a declared target", "harmful_increase")
-
-
-Signal = Annotated[RatioSignal | HistogramSignal | MeanSignal | GaugeSignal, Field(discriminator="kind")]

@@ -15,7 +15,7 @@ from bascule.promql.expressions import WINDOW_SECONDS, by_segment
 from bascule.spec import Spec
 from bascule.spec.model import Named as NamedSignal
 from bascule.spec.quantities import format_duration
-from bascule.spec.signals import RatioSignal
+from bascule.spec.signals import CountedShare
 
 Values = Mapping[str, str | float]
 SERVES_NOW_SECONDS = 30.0
@@ -46,7 +46,7 @@ def _accuracy_gain(spec: Spec) -> Iterator[Values]:
     if found is None or found.signal.alert_below_gain is None:
         return
     wanted = found.signal.alert_below_gain
-    candidate = found.signal.total.where(*spec.versions.matchers(spec.versions.candidate))
+    candidate = found.signal.all_events.where(*spec.versions.matchers(spec.versions.candidate))
     yield {
         "gain": relative_gain(spec, found.name) if wanted.relative else Named.ACCURACY_IMPROVEMENT,
         "figure": PERCENT if wanted.relative else POINTS,
@@ -62,7 +62,7 @@ def _errors(spec: Spec) -> Iterator[Values]:
         yield {"enough": both_versions_with_events(spec, spec.errors)}
 
 
-def both_versions_with_events(spec: Spec, found: NamedSignal[RatioSignal]) -> str:
+def both_versions_with_events(spec: Spec, found: NamedSignal[CountedShare]) -> str:
     """The condition that each version has had enough events within the window, and the candidate still has some.
 
     After a rollback its bad events stay in the window for minutes: no reason to page anybody then.
@@ -72,7 +72,7 @@ def both_versions_with_events(spec: Spec, found: NamedSignal[RatioSignal]) -> st
         f" >= {spec.thresholds.min_requests:g}"
         for version in spec.versions.both
     ]
-    candidate = found.signal.total.where(*spec.versions.matchers(spec.versions.candidate))
+    candidate = found.signal.all_events.where(*spec.versions.matchers(spec.versions.candidate))
     now = format_duration(max(SERVES_NOW_SECONDS, 4 * spec.stack.scrape.interval))
     each.append(f"sum(increase({candidate.over(now)})) > 0")
     return "\n".join(f"and on ()\n{condition}" for condition in each)

@@ -18,10 +18,11 @@ from bascule.generate.prometheus.examples import PARTNER
 from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
 from bascule.slo import availability
 from bascule.spec import Spec
+from bascule.spec.kinds import Signal
 from bascule.spec.model import AVAILABILITY, Rollback
 from bascule.spec.model import Named as NamedSignal
 from bascule.spec.quantities import Gain, format_duration
-from bascule.spec.signals import RatioSignal, Signal
+from bascule.spec.signals import CountedShare
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 Values = Mapping[str, str | float]
@@ -61,7 +62,7 @@ def _segment_errors(spec: Spec) -> Iterator[Values]:
         yield _segment(target, spec.errors, longer, "")
 
 
-def _segment(target: promql.EventTarget, found: NamedSignal[RatioSignal] | None, longer: str, version: str) -> Values:
+def _segment(target: promql.EventTarget, found: NamedSignal[CountedShare] | None, longer: str, version: str) -> Values:
     assert found is not None
     where = f'signal="{found.name}",user_segment="{target.segment}"{version}'
     share = f"max without (signal) ({Recorded.SIGNAL_BY_SEGMENT}{{{where}}})"

@@ -21,7 +21,7 @@ from bascule.generate.render import to_yaml
 from bascule.promql import QUANTILES, value_series
 from bascule.slo import all_of
 from bascule.spec import Spec
-from bascule.spec.signals import Signal
+from bascule.spec.kinds import Signal
 from bascule.spec.uses import partner_label, uses_instrument
 
 BOARDS = ("executive", "technical", "business", "sla", "infrastructure", "logs", "judge", "segments")

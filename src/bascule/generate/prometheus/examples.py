@@ -15,7 +15,7 @@ from bascule import promql
 from bascule.conventions import certificate_job
 from bascule.generate.prometheus.usage import RETENTION_WINDOW
 from bascule.spec import Matcher, Selector, Spec
-from bascule.spec.signals import Signal
+from bascule.spec.kinds import Signal
 from bascule.spec.uses import uses_instrument
 from bascule.spec.wanted_bounds import bounds_wanted
 

@@ -14,7 +14,7 @@ from bascule.conventions import Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.prometheus.rules import Recording
 from bascule.spec import Spec
-from bascule.spec.signals import Signal
+from bascule.spec.kinds import Signal
 
 PLANNED = Recorded.PLANNED_BY_VERSION
 

@@ -21,7 +21,8 @@ from bascule.judge.layout import Flags, Floats, Indices
 from bascule.judge.sampling.schema import Cell, Schema
 from bascule.spec import Spec
 from bascule.spec.counters import quantile_of
-from bascule.spec.signals import Role, Signal
+from bascule.spec.kinds import Signal
+from bascule.spec.signals import Role
 
 QUANTILES = (0.5, 0.95, 0.99, 0.999)  # that are compared where a time may rise by so much
 

@@ -7,8 +7,8 @@ from bascule.judge.evidence.figures import FIGURES, Bounded, Figures, SignalCoun
 from bascule.judge.layout import Floats
 from bascule.judge.sampling.schema import Schema
 from bascule.spec.counters import Statistic
+from bascule.spec.kinds import Signal
 from bascule.spec.quantities import Threshold
-from bascule.spec.signals import Signal
 
 
 class Measures:

@@ -15,7 +15,7 @@ from functools import cached_property
 from bascule.conventions import NONE, OTHER, SEGMENT, TOTAL_SEGMENT, UNKNOWN
 from bascule.prometheus import Prometheus, Sample
 from bascule.spec import Selector, Spec
-from bascule.spec.signals import Signal
+from bascule.spec.kinds import Signal
 
 MOST_VALUES = 1000  # of the further labels, in one signal
 NOBODY = {"", NONE, UNKNOWN, OTHER, TOTAL_SEGMENT}
