@@ -23,6 +23,8 @@ NOT_IN_THE_LAB = (
     "bascule_label_values_capped_total", "is not evaluated yet", "container_",
     "bascule_log_retention_ratio",  # of two months
     "probe:failure:reason",  # no probe fails there
+    "bascule_no_data_cause", "sla:good_above_all", "bascule:signal_expected",  # nothing is wrong there
+    "bascule_notice_owed_seconds",  # nobody is told anything
     "process_open_fds",  # several workers answer for one service, and none of them tells
     "[1d:1h]", 'window="1d"',  # a day is the sum of its hours: nothing before the first hour is full
 )  # fmt: skip

@@ -23,6 +23,7 @@ ROWS = 1_000_000
 UNKNOWN = "unknown"
 LEFT = 499
 NOTICED_SECONDS = 0.5
+WRITTEN_SECONDS = 0.2
 COARSE_SECONDS = 0.01  # that the kernel's cheap clock, which many servers ask, may be behind
 SPEC = """
 apiVersion: bascule/v1
@@ -177,8 +178,8 @@ def _took(seconds: float | None, sent: Sent, resolution: float) -> bool:
 
 
 def _noticed_within(sent: Sent) -> float:
-    """How long a proxy may take to see that a client has left."""
-    return NOTICED_SECONDS if sent.status == LEFT else 0.0
+    """How long a proxy may take to see that a client has left, or a busy server to write down that it answered."""
+    return NOTICED_SECONDS if sent.status == LEFT else WRITTEN_SECONDS
 
 
 def _hold_nameless(result: Held, recording: Recording, rows: list[dict[str, Any]]) -> None:
@@ -198,6 +199,8 @@ def _hold_counts(result: Held, recording: Recording, folder: Path) -> None:
     for (name, labels), number in store.tally.counters.items():
         if name == "bascule_log_requests_total":
             found[labels[0], labels[2]] += number
+        if name == "bascule_log_left_total":  # left before patience: counted apart
+            found[labels[0], str(LEFT)] += number
     store.close()
     expected = Counter((sent.version, str(sent.status)) for sent in recording.sent)
     if expected != found:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.discover.inventory import Family, Found, candidates, metrics, of_both, series_of, versions_of
-from bascule.discover.presets import Preset
+from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
+from bascule.discover.presets import Preset, preset_of
 from bascule.discover.requests import ROUTES, RequestCounter, TimeHistogram, requests_of, times_of
 from bascule.prometheus import NO_DATA, Prometheus, Sample, Target
 from bascule.spec import Matcher, Selector
@@ -76,13 +76,20 @@ def propose(prometheus: Prometheus, jobs: Sequence[str] = ()) -> str:
 
 
 def _seen(prometheus: Prometheus, where: tuple[Matcher, ...]) -> Seen:
-    found = metrics(prometheus, where)
+    found = _of_services(metrics(prometheus, where))
     up = Family.of(prometheus, Selector("up").where(*where))
     versions = versions_of([*found.families, up], found.preset.version if found.preset is not None else "")
-    there = metrics(prometheus, (*where, *series_of(versions))) if versions else found
+    there = _of_services(metrics(prometheus, (*where, *series_of(versions)))) if versions else found
     families = of_both(there.families, versions) if versions else there.families
     others = [] if versions else candidates([*found.families, up])
     return Seen(prometheus, prometheus.targets(), versions, families, there.histograms, there.preset, others)
+
+
+def _of_services(found: Metrics) -> Metrics:
+    """Without what Bascule itself counts in logs, where the services count their requests."""
+    own = [family for family in found.families if not family.name.startswith("bascule_")]
+    preset = preset_of(family.name for family in own)
+    return found if requests_of(own, preset) is None else replace(found, families=own, preset=preset)
 
 
 def quoted(text: object) -> str:
