@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
 from bascule.discover.presets import Preset, preset_of
-from bascule.discover.requests import ROUTES, RequestCounter, TimeHistogram, requests_of, times_of
+from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, requests_of, times_of
 from bascule.prometheus import NO_DATA, Prometheus, Sample, Target
 from bascule.spec import Matcher, Selector
 from bascule.spec.clashes import OWN_JOBS
@@ -53,7 +53,7 @@ class Seen:
     others: Sequence[str]  # labels that have more than two versions
 
     @property
-    def requests(self) -> RequestCounter | None:
+    def requests(self) -> CountedRequests | None:
         return requests_of(self.families, self.preset)
 
 
@@ -288,7 +288,7 @@ def _best(there: list[Family], fits: Callable[[str], bool]) -> Family | None:
     return min((each for each in there if fits(each.name)), key=lambda each: (len(each.name), each.name), default=None)
 
 
-def _errors(requests: RequestCounter) -> Proposed:
+def _errors(requests: CountedRequests) -> Proposed:
     why = f"found: {requests.family.name} by {requests.bad.label}"
     return _ratio("errors", why, "bad", requests.failed, requests.all_requests, "lower", requests.family)
 
@@ -345,7 +345,7 @@ def _success(family: Family) -> Proposed:
     return _ratio(name, why, "good", good, Selector(family.name), "higher", family)
 
 
-def _fallback(family: Family, requests: RequestCounter) -> Proposed:
+def _fallback(family: Family, requests: CountedRequests) -> Proposed:
     bad, total = Selector(family.name), requests.all_requests
     return _ratio("fallback", f"found: {family.name}", "bad", bad, total, "lower", requests.family)
 

@@ -39,7 +39,7 @@ MILLISECONDS_FROM = 1000.0  # a top bound that is no number of seconds anybody w
 
 
 @dataclass(frozen=True)
-class RequestCounter:
+class CountedRequests:
     """`bad` picks the failed requests among `family`'s; `total`, where another family counts all of them."""
 
     family: Family
@@ -76,7 +76,7 @@ class TimeHistogram:
 # ---------------------------------------------------------------- requests
 
 
-def requests_of(there: Sequence[Family], preset: Preset | None = None) -> RequestCounter | None:
+def requests_of(there: Sequence[Family], preset: Preset | None = None) -> CountedRequests | None:
     """The counter of the users' requests by their status; the preset's own where there is one."""
     by_name = {each.name: each for each in there}
     if preset is not None and preset.requests in by_name:
@@ -89,11 +89,11 @@ def requests_of(there: Sequence[Family], preset: Preset | None = None) -> Reques
     return _counter(best, _status_of(best) or "status", None) if best else None
 
 
-def _counter(family: Family, status: str, preset: Preset | None) -> RequestCounter:
+def _counter(family: Family, status: str, preset: Preset | None) -> CountedRequests:
     route = _route(family, preset)
     total = preset.total if preset is not None and preset.total else family.name
     without = _without(family, route) if total == family.name else ()
-    return RequestCounter(family, _bad(family, status, preset), total, route, without, preset)
+    return CountedRequests(family, _bad(family, status, preset), total, route, without, preset)
 
 
 def _bad(family: Family, status: str, preset: Preset | None) -> Matcher:

@@ -19,7 +19,7 @@ from bascule.promql.compared import (
 from bascule.promql.counts import (
     EXCESS,
     EXCESS_EVENTS,
-    EventCounts,
+    EventExpressions,
     bad_share,
     counted,
     event_counts,
@@ -73,7 +73,7 @@ from bascule.promql.usage import client_errors, consumers, partner_rates, partne
 __all__ = [
     "EXCESS",
     "EXCESS_EVENTS",
-    "EventCounts",
+    "EventExpressions",
     "EventTarget",
     "PROBED",
     "QUANTILES",

@@ -66,7 +66,7 @@ def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:
 
 
 @dataclass(frozen=True)
-class EventCounts:
+class EventExpressions:
     """Expressions of one sample each: all events, those that are bad for certain, and those that nothing tells.
 
     `unsure`: events between the two buckets around a bound that is no bucket's; empty where that cannot be. Fewer bad
@@ -78,7 +78,7 @@ class EventCounts:
     unsure: str = ""
 
 
-def event_counts(grown: Amount, signal: Signal, bound: float | None = None) -> EventCounts:
+def event_counts(grown: Amount, signal: Signal, bound: float | None = None) -> EventExpressions:
     """What a signal counts. `grown`: how much each series grew; `bound`: the limit of a distribution, in its unit.
 
     Raises ValueError for a signal that has no such events.
@@ -86,10 +86,10 @@ def event_counts(grown: Amount, signal: Signal, bound: float | None = None) -> E
     match signal:
         case CountedShare() if signal.counts_bad:
             everything, bad = f"sum({grown(signal.all_events)})", f"sum({grown(signal.events)})"
-            return EventCounts(at_least(everything, bad), f"{bad} or 0 * {everything}")
+            return EventExpressions(at_least(everything, bad), f"{bad} or 0 * {everything}")
         case CountedShare():
             everything, good = f"sum({grown(signal.all_events)})", f"sum({grown(signal.events)})"
-            return EventCounts(everything, f"{everything} - ({good} or 0 * {everything})")
+            return EventExpressions(everything, f"{everything} - ({good} or 0 * {everything})")
         case HistogramSignal() if bound is not None:
             return _under(grown, signal.buckets, bound)
     raise ValueError(f"a {signal.kind} signal has no bad events without a bound")
@@ -100,13 +100,13 @@ def at_least(everything: str, some: str) -> str:
     return f"({some} > {everything}) or {everything} or {some}"
 
 
-def _under(grown: Amount, buckets: Selector, bound: float) -> EventCounts:
+def _under(grown: Amount, buckets: Selector, bound: float) -> EventExpressions:
     """Series by series, for the bounds of one may differ from another's: the buckets next to the bound, then added."""
     total = f"sum({grown(buckets.where(le='+Inf'))})"
     least = f"sum(max without (le) ({grown(buckets.where(up_to(bound)))}))"
     most = f"sum(min without (le) ({grown(buckets.where(from_up(bound)))}))"
     bad = f"clamp_min({total} - {most}, 0)"
-    return EventCounts(total, bad, f"clamp_min({most} - ({least} or 0 * {most}), 0)")
+    return EventExpressions(total, bad, f"clamp_min({most} - ({least} or 0 * {most}), 0)")
 
 
 def value(signal: Signal, where: Iterable[Matcher], window: str, by: str = "", q: float = 0.95) -> str:

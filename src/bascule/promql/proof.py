@@ -37,7 +37,7 @@ _WORDS = (
 )
 
 
-class Asked(Protocol):
+class Queried(Protocol):
     """A Prometheus."""
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]: ...
@@ -56,7 +56,9 @@ class Unproven:
         return f"signals.{self.signal}.{self.key} of {self.version}: {self.why}"
 
 
-def unproven(spec: Spec, signal: str, version: str, prometheus: Asked, at: float | None = None) -> tuple[Unproven, ...]:
+def unproven(
+    spec: Spec, signal: str, version: str, prometheus: Queried, at: float | None = None
+) -> tuple[Unproven, ...]:
     """What is wrong with a signal's selectors; nothing where the version has no series of its events at all.
 
     Raises what Prometheus raises.
@@ -70,7 +72,7 @@ def unproven(spec: Spec, signal: str, version: str, prometheus: Asked, at: float
     return tuple(Unproven(signal, key, version, why) for key, why in found if why)
 
 
-def _why(selector: Selector, total: Selector, own: Sequence[Matcher], prometheus: Asked, at: float | None) -> str:
+def _why(selector: Selector, total: Selector, own: Sequence[Matcher], prometheus: Queried, at: float | None) -> str:
     """Why a selector is unproven; empty where it is proven."""
     base = (total if selector.metric == total.metric else Selector(selector.metric)).where(*own)
     matchers = [matcher for matcher in selector.matchers if matcher.label != NAME]
@@ -85,7 +87,7 @@ def _why(selector: Selector, total: Selector, own: Sequence[Matcher], prometheus
     return "" if _matched(matchers, there) else next(_impossible(matchers, there), "")
 
 
-def _not_there(selector: Selector, own: Sequence[Matcher], prometheus: Asked, at: float | None) -> str:
+def _not_there(selector: Selector, own: Sequence[Matcher], prometheus: Queried, at: float | None) -> str:
     bare = Selector(selector.metric)
     others = _labels_of(bare, prometheus, at)
     if not others:
@@ -95,7 +97,7 @@ def _not_there(selector: Selector, own: Sequence[Matcher], prometheus: Asked, at
     return f"{selector.metric} has series, but none of this version"
 
 
-def _labels_of(selector: Selector, prometheus: Asked, at: float | None) -> list[str]:
+def _labels_of(selector: Selector, prometheus: Queried, at: float | None) -> list[str]:
     """The labels that one of its series has."""
     samples = prometheus.instant(f"topk(1, {selector})", at)
     return sorted(label for sample in samples for label in sample.labels if label != NAME)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from bascule.promql import EXCESS, EventCounts, availability_of, event_counts, increase, of_versions, scraped
+from bascule.promql import EXCESS, EventExpressions, availability_of, event_counts, increase, of_versions, scraped
 from bascule.slo.burn import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, Tier
 from bascule.slo.goal import Goal, SloKind
 from bascule.spec import Objective, Role, Selector, Spec
@@ -76,7 +76,7 @@ class Slo(ABC):
         return "events" if self.least_events else "seconds"
 
     @abstractmethod
-    def minute(self) -> EventCounts:
+    def minute(self) -> EventExpressions:
         """Events of the last minute: in all, or seconds by service (`job`); absent without data."""
 
     @abstractmethod
@@ -112,11 +112,11 @@ class AvailabilitySlo(Slo):
     def least_events(self) -> float:
         return 0.0
 
-    def minute(self) -> EventCounts:
+    def minute(self) -> EventExpressions:
         """Of the scrapes of two intervals at least: a minute may hold none."""
         window = max(MINUTE, 2 * self.spec.stack.scrape.interval)
         watched = f"{MINUTE:g} * {scraped(self.services, format_duration(window))}"
-        return EventCounts(watched, f"{MINUTE:g} * (1 - ({self._by_service(window)}))")
+        return EventExpressions(watched, f"{MINUTE:g} * (1 - ({self._by_service(window)}))")
 
     def promql(self, window: float) -> str:
         return f"avg({self._by_service(window)})"
@@ -160,7 +160,7 @@ class EventSlo(Slo):
     def least_events(self) -> float:
         return self.spec.thresholds.min_requests
 
-    def minute(self) -> EventCounts:
+    def minute(self) -> EventExpressions:
         return event_counts(lambda selector: self._of_versions(selector, grown), self.signal, self.bound)
 
     def promql(self, window: float) -> str:

@@ -27,7 +27,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Compared:
+class LastComparison:
     """What was compared last before the candidate's traffic was taken back."""
 
     at: datetime
@@ -50,7 +50,7 @@ class ShownPlan:
     move: str = ""
     paused: PauseAnswer | None = None
     closed: bool = False
-    compared: Compared | None = None
+    compared: LastComparison | None = None
 
     @property
     def progress(self) -> float:
@@ -98,7 +98,7 @@ def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAns
     )
 
 
-def _compared(spec: Spec, kept: KeptComparison) -> Compared | None:
+def _compared(spec: Spec, kept: KeptComparison) -> LastComparison | None:
     """The segments' comparisons and the gates, as they were told then."""
     verdict = kept.verdict
     at = (verdict.tick if verdict else None) or kept.at
@@ -106,7 +106,7 @@ def _compared(spec: Spec, kept: KeptComparison) -> Compared | None:
         return None
     named = {TOTAL_SEGMENT, *spec.segments.named}
     lines = [s.text for s in verdict.signals if s.segment in named and s.state is not State.NOT_APPLICABLE]
-    return Compared(at, verdict.verdict.value.replace("_", " "), [*verdict.reasons, *lines])
+    return LastComparison(at, verdict.verdict.value.replace("_", " "), [*verdict.reasons, *lines])
 
 
 def _phase(

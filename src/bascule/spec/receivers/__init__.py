@@ -11,7 +11,7 @@ from pydantic import create_model
 
 from bascule.spec.part import Part
 from bascule.spec.receivers.apprise import AppriseUrl
-from bascule.spec.receivers.channel import AlertTexts, Channel, HttpChannel, Notice, Post, ReadSecret
+from bascule.spec.receivers.channel import AlertTexts, Channel, HttpChannel, NoticeText, Post, ReadSecret
 from bascule.spec.receivers.email import Email
 from bascule.spec.receivers.pagerduty import PagerDuty
 from bascule.spec.receivers.slack import Slack
@@ -23,7 +23,7 @@ __all__ = [
     "Channel",
     "Email",
     "HttpChannel",
-    "Notice",
+    "NoticeText",
     "PagerDuty",
     "Post",
     "ReadSecret",

@@ -12,7 +12,7 @@ from bascule.spec.part import Part
 ReadSecret = Callable[[Path], str]
 
 
-class Notice(Protocol):
+class NoticeText(Protocol):
     """What is told. `thread`: what the notice belongs to; empty where it stands alone."""
 
     @property
@@ -76,6 +76,6 @@ class HttpChannel(Channel):
         """Stands for the address in messages: an address can be a secret."""
         return self.title
 
-    def post(self, notice: Notice, secret: ReadSecret) -> Post:
+    def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
         """The request that carries the notice."""
         raise NotImplementedError

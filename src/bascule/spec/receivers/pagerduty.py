@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from bascule.conventions import Severity
 from bascule.spec.addresses import Url
-from bascule.spec.receivers.channel import AlertTexts, HttpChannel, Notice, Post, ReadSecret
+from bascule.spec.receivers.channel import AlertTexts, HttpChannel, NoticeText, Post, ReadSecret
 
 EVENTS = "https://events.pagerduty.com/v2/enqueue"
 _KNOWN = {Severity.CRITICAL, Severity.WARNING, Severity.INFO}  # of ours, those it knows by the same name
@@ -28,7 +28,7 @@ class PagerDuty(HttpChannel):
         entry = {"routing_key_file": str(self.routing_key_file), "send_resolved": True, "description": texts.title}
         return {"pagerduty_configs": [entry]}
 
-    def post(self, notice: Notice, secret: ReadSecret) -> Post:
+    def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
         body = {
             "routing_key": secret(self.routing_key_file),
             "event_action": "resolve" if notice.resolved else "acknowledge" if notice.acknowledged else "trigger",

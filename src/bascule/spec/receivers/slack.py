@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bascule.spec.receivers.channel import AlertTexts, HttpChannel, Notice, Post, ReadSecret
+from bascule.spec.receivers.channel import AlertTexts, HttpChannel, NoticeText, Post, ReadSecret
 
 _LIMIT = 3000  # characters of a message; Slack cuts longer ones anywhere
 
@@ -24,7 +24,7 @@ class Slack(HttpChannel):
         entry = {"api_url_file": str(self.url_file), "send_resolved": True, "title": texts.title, "text": texts.text}
         return {"slack_configs": [entry]}
 
-    def post(self, notice: Notice, secret: ReadSecret) -> Post:
+    def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
         text = f"*{_escaped(notice.subject)}*\n{_escaped(notice.text)}"
         return Post(secret(self.url_file), {"text": _cut(text)})
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from bascule.conventions import Severity
 from bascule.spec.addresses import Url
-from bascule.spec.receivers.channel import AlertTexts, HttpChannel, Notice, Post, ReadSecret
+from bascule.spec.receivers.channel import AlertTexts, HttpChannel, NoticeText, Post, ReadSecret
 
 ENDPOINT = "https://alert.victorops.com/integrations/generic/20131114/alert"
 
@@ -36,7 +36,7 @@ class SplunkOnCall(HttpChannel):
         }
         return {"victorops_configs": [entry]}
 
-    def post(self, notice: Notice, secret: ReadSecret) -> Post:
+    def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
         keys = (secret(self.api_key_file), self.routing_key)
         body = {
             "message_type": _message_type(notice),
@@ -51,7 +51,7 @@ class SplunkOnCall(HttpChannel):
 _TYPES = {Severity.CRITICAL: "CRITICAL", Severity.WARNING: "WARNING", Severity.INFO: "INFO", Severity.GATE: "INFO"}
 
 
-def _message_type(notice: Notice) -> str:
+def _message_type(notice: NoticeText) -> str:
     if notice.resolved:
         return "RECOVERY"
     if notice.acknowledged:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from bascule.spec.addresses import Url
-from bascule.spec.receivers.channel import AlertTexts, HttpChannel, Notice, Post, ReadSecret
+from bascule.spec.receivers.channel import AlertTexts, HttpChannel, NoticeText, Post, ReadSecret
 
 
 class Webhook(HttpChannel):
@@ -21,7 +21,7 @@ class Webhook(HttpChannel):
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
         return {"webhook_configs": [{"url": self.url, "send_resolved": True}]}
 
-    def post(self, notice: Notice, secret: ReadSecret) -> Post:
+    def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
         body = {
             "key": notice.key,
             "subject": notice.subject,
