@@ -100,9 +100,13 @@ def _print_plan(spec: Spec, plan: PlanAnswer, as_json: bool) -> None:
         return
     step = f"phase {plan.number} of {len(spec.phases)}" if plan.number else "before the first phase"
     planned = f"{plan.share * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {times.rfc3339(plan.started.timestamp())} ({plan.who}: {plan.why})")
+    say(f"{step}: {planned}, since {times.rfc3339(plan.started.timestamp())} ({_by(plan.who, plan.why)})")
     if plan.paused is not None:
         since = times.rfc3339(plan.paused.at.timestamp())
-        say(f"paused since {since} ({plan.paused.who}: {plan.paused.why}); `bascule resume` ends it")
+        say(f"paused since {since} ({_by(plan.paused.who, plan.paused.why)}); `bascule resume` ends it")
     if plan.closed:
         say("the plan was aborted; `bascule start` begins it anew")
+
+
+def _by(who: str, why: str) -> str:
+    return f"{who}: {why}" if why else who
