@@ -16,7 +16,7 @@ from bascule.spec import parse
 
 pytestmark = pytest.mark.integration
 
-READY_SECONDS = 90.0
+READY_SECONDS = 200.0  # SLA rules have values from the second or third minute on
 # What the lab has none of.
 NOT_IN_THE_LAB = (
     "supersmartmatch_active_users", "rate_limit_refused", "redis_master_link_up", "probe_ssl_earliest_cert_expiry",
