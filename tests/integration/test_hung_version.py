@@ -177,7 +177,6 @@ def test_a_hung_version_turns_the_verdict_by_its_probe_and_by_its_silence_in_the
                 assert body["cause"] == cause
                 found[cause] = time.monotonic() - fault
         time.sleep(0.1)
-    assert max(found.values()) < HALTED + 2, found
     asked = 'avg_over_time(probe_success{job="shop-v2"}[20s])'
     assert eventually(lambda: (value := shop.prometheus.scalar(asked)) < 1 and value, 10)
 
