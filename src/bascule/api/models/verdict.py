@@ -65,7 +65,7 @@ class TriggerAnswer(OpenAnswer):
 
 
 class ShareAnswer(OpenAnswer):
-    """The candidate's planned and real share of a segment's requests of late, with the bounds of chance."""
+    """The candidate's planned and real share of a segment's recent requests, with confidence bounds."""
 
     segment: str
     planned: float | None = None

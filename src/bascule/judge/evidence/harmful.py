@@ -50,12 +50,12 @@ class Harmful:
         return np.isfinite(self.floor)
 
     def pairs(self, recent: Recent) -> Flags:
-        """Where the candidate's ratio of late is harmful beside the baseline's."""
+        """Where the candidate's recent ratio is harmful beside the baseline's."""
         expected, ratio = recent.ratios()
         return np.asarray((ratio - expected >= self.increase) & (ratio >= self.floor))
 
     def has_moved(self, cell: Cell, pairs: Indices, recent: Recent) -> bool:
-        """Whether a quantile of late lies so much higher than the baseline's; true where nothing is declared."""
+        """Whether a recent quantile lies so much higher than the baseline's; true where nothing is declared."""
         signal = self._schema.spec.signals[cell[0]]
         if not signal.harmful.is_amount or signal.buckets is None:
             return True

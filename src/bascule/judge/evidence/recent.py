@@ -11,7 +11,7 @@ from bascule.judge.statistics.history import BaselineHistory
 
 RECENT_SECONDS = 10.0  # half life of the counts of late
 HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
-LEAST_OBSERVED = 50.0  # events of late, before a ratio of their own says anything
+LEAST_OBSERVED = 50.0  # recent events, before a ratio of their own says anything
 QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
 
 
@@ -40,7 +40,7 @@ class Recent:
         return pairs(recent.candidate * usual) / events, pairs(recent.candidate_bad) / events
 
     def observed(self, pair: int) -> tuple[float, float] | None:
-        """Both versions' own error ratios of a pair; None where either has answered too little of late."""
+        """Both versions' own error ratios of a pair; None where either has answered too little recently."""
         mine, counts = self._history.layout.strata_of(pair), self._counts
         events = float(counts.baseline[mine].sum()), float(counts.candidate[mine].sum())
         if min(events) < LEAST_OBSERVED:

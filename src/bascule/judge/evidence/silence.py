@@ -72,7 +72,7 @@ class Silence:
         return Gap(float(self._since[version]), float(self._expected[version]), float(self._other[version]))
 
     def no_traffic_since(self, now: float) -> float | None:
-        """Since when neither version has been asked anything; None while one was of late."""
+        """Since when neither version has been asked anything; None while one was recently."""
         if not len(self._columns):
             return None
         since = float(self._since.max())

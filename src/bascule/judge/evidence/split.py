@@ -1,4 +1,4 @@
-"""How the requests of late are split between the versions, segment by segment, and how much chance there is in it.
+"""How the recent requests are split between the versions, segment by segment, and how much chance there is in it.
 
 Requests of one partner often go to one version (sticky splits, hashed by partner). Then the share of requests is that
 of a few partners, and swings by far more than so many independent requests would: the *design effect* says how much.

@@ -1,4 +1,4 @@
-"""Who is behind the requests of late: partners by their label, users by the logs. It changes slowly."""
+"""Who is behind the recent requests: partners by their label, users by the logs. It changes slowly."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Presence:
         self._rows = SeriesRows(lambda labels, written: self._grown(labels.get("job", "")))
         self._times, self._values = np.empty(0), np.empty(0)
         self._jobs = np.empty(0, np.object_)
-        self.interval = 0.0  # the usual one of late between two samples of one target, in seconds
+        self.interval = 0.0  # the usual recent one between two samples of one target, in seconds
 
     def take(self, matrix: Matrix, jobs: Collection[str] | None = None) -> tuple[Floats, Floats]:
         """Times and values (n,) of the samples that were not known, of these jobs alone."""

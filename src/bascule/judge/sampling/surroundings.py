@@ -16,7 +16,7 @@ _NOTHING = (np.empty(0), np.empty(0))
 
 @dataclass(frozen=True)
 class Standing:
-    """The worst of a version's jobs: 1 or 0 of the best of its targets, None where none was looked at of late.
+    """The worst of a version's jobs: 1 or 0 of the best of its targets, None where none was looked at recently.
 
     `newest`: when any was looked at last, Unix seconds; -inf if never.
     """
@@ -31,7 +31,7 @@ class Sight:
     """What is known of a version's presence at a moment.
 
     `newest`: its last scrape, Unix seconds. `up`: of the worst of its jobs, `job`; None where it is not exported, or
-    not of late. `probe`: of its health addresses; None where nothing depends on them.
+    not recently. `probe`: of its health addresses; None where nothing depends on them.
     """
 
     newest: float
@@ -47,7 +47,7 @@ class Surroundings:
 
     `availability`: the candidate's mean `up` at its scrapes, times (n,) ascending and shares (n,). `problems`: what is
     wrong with a signal's series. `stale`: after how many seconds without a sample an instance is gone.
-    `partners`: by segment, each partner's requests of late by version, (2, n), where a label tells them; `users`: how
+    `partners`: by segment, each partner's recent requests by version, (2, n), where a label tells them; `users`: how
     many users the logs saw in the last hour, where they know them. `firing`: alerts against the candidate that
     Prometheus holds, in words.
     """

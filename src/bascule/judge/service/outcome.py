@@ -84,7 +84,7 @@ def _no_refuge(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]
 
 
 def _worse_refuge(engine: PhaseEngine) -> str:
-    """How much more the baseline fails of late than the candidate; nothing where it does not."""
+    """How much more the baseline fails recently than the candidate; nothing where it does not."""
     errors, versions = engine.schema.spec.errors, engine.schema.spec.versions
     ratios = engine.ratios_of((errors.name, TOTAL_SEGMENT)) if errors is not None and not engine.alone else None
     if errors is None or ratios is None:

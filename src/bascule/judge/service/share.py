@@ -14,7 +14,7 @@ from bascule.judge.texts import share_text
 
 @dataclass(frozen=True)
 class SegmentShare:
-    """One segment's share of the last minutes: planned, real, and the bounds of chance; None: not known.
+    """One segment's share of the last minutes: planned, real, and the confidence bounds; None: not known.
 
     `state`: bad when the bounds lie wholly beyond the tolerance.
     """
