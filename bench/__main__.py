@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 import sys
 
@@ -20,16 +19,7 @@ def main(wanted: list[str]) -> int:
     if set(wanted) - set(known):
         print(f"Name a benchmark: make bench NAME=<{'|'.join(known)}>", file=sys.stderr)
         return 2
-    return max(_run(name) for name in wanted)
-
-
-def _run(name: str) -> int:
-    print(f"== {name}", flush=True)
-    result = importlib.import_module(f"bench.{name}").run()
-    path = harness.write(name, result)
-    print(harness.table(result))
-    print(f"written to {path}")
-    return 0 if result.holds else 1
+    return max(harness.run(f"bench.{name}", name) for name in wanted)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -57,6 +58,16 @@ def write(name: str, result: Result, folder: Path = OUTPUT) -> Path:
     }
     path.write_text(json.dumps(document, indent=2, default=str) + "\n")
     return path
+
+
+def run(module: str, name: str) -> int:
+    """Call the module's `run`, write and show its result; 1 when a bar fails."""
+    print(f"== {name}", flush=True)
+    result = importlib.import_module(module).run()
+    path = write(name, result)
+    print(table(result))
+    print(f"written to {path}")
+    return 0 if result.holds else 1
 
 
 def table(result: Result) -> str:

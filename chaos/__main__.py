@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 from bench import harness
@@ -15,16 +14,7 @@ def main(wanted: list[str]) -> int:
     if set(wanted) - set(NAMES):
         print(f"Name a world: make chaos NAME=<{'|'.join(NAMES)}>", file=sys.stderr)
         return 2
-    return max(_run(name) for name in wanted)
-
-
-def _run(name: str) -> int:
-    print(f"== {name}", flush=True)
-    result = importlib.import_module(f"chaos.{name}").run()
-    path = harness.write(f"chaos-{name}", result)
-    print(harness.table(result))
-    print(f"written to {path}")
-    return 0 if result.holds else 1
+    return max(harness.run(f"chaos.{name}", f"chaos-{name}") for name in wanted)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-HOST = "127.0.0.1"
+from chaos.web import HOST, Handler, Server
+
 MODES = ("refused", "stopped", "slowed", "failing")
 HANG_SECONDS = 40.0
 SLOW_SECONDS = (2.0, 8.0)
@@ -70,10 +70,7 @@ class Hook(Channel):
     def start(self) -> None:
         hook = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
+        class Answering(Handler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 time.sleep(hook.pause())
@@ -90,19 +87,10 @@ class Hook(Channel):
                         told = [body.get(name, "") for name in ("key", "subject", "text")]
                         hook.keep(*told, body.get("alerts", []), self.headers.get("Idempotency-Key", ""))
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                pass
-
-        self._server = Server((HOST, self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._server = Server(self.port, Answering)
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 class Post(Channel):

@@ -8,8 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from bascule import times
 from bascule.errors import BasculeError
@@ -17,8 +15,8 @@ from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.service.posting import AlarmPost
 from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import Spec
+from chaos.web import Handler, Server
 
-HOST = "127.0.0.1"
 SIGNAL = "errors"
 TICK_SECONDS = 1.0
 ENDS_TOLD_SECONDS = 90.0
@@ -38,10 +36,7 @@ class Page:
     def open(self) -> None:
         page = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
+        class Answering(Handler):
             def do_GET(self) -> None:
                 while page.hung:
                     time.sleep(0.2)
@@ -56,19 +51,10 @@ class Page:
                 except OSError:
                     pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                pass
-
-        self._server = Server((HOST, self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._server = Server(self.port, Answering)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 class StandInJudge(Page):

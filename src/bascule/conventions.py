@@ -29,6 +29,11 @@ class Verdict(StrEnum):
     ROLL_BACK = "roll_back"
     NO_DATA = "no_data"
 
+    @property
+    def words(self) -> str:
+        """As people read it: `roll back`."""
+        return self.value.replace("_", " ")
+
 
 GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Verdict.NO_DATA: 4}
 
@@ -346,7 +351,7 @@ DETECTABLE_EFFECT = _role(
 )
 REAL_SHARE = _role(
     "judge", "bascule_real_share_ratio", "gauge",
-    "The candidate's share of the segment's requests of the last 5 minutes: planned, estimate, and bounds of chance.",
+    "The candidate's share of the segment's requests of the last 5 minutes: planned, estimate, and confidence bounds.",
     (SEGMENT, "bound"), "ratio",
 )
 SHARE_OFF_PLAN = _role(

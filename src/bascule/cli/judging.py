@@ -202,7 +202,7 @@ def print_verdict(answer: dict[str, Any]) -> None:
 
 def _headline(answer: dict[str, Any]) -> str:
     """`ROLL BACK`, `NO DATA (silent)`."""
-    verdict, cause = str(answer["verdict"]).replace("_", " ").upper(), answer.get("cause")
+    verdict, cause = Verdict(answer["verdict"]).words.upper(), answer.get("cause")
     return f"{verdict} ({cause})" if cause else verdict
 
 

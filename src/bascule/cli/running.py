@@ -20,6 +20,7 @@ from bascule.cli.output import (
     say,
     stopping,
 )
+from bascule.cli.people import journal
 from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
@@ -65,10 +66,8 @@ def status(spec: Spec, as_json: AsJson = False) -> None:
 
 
 def _say_what_is_owed(spec: Spec) -> None:
-    from bascule.api import IncidentsClient
-
     try:
-        owed = IncidentsClient(spec).owed()
+        owed = journal(spec).owed()
     except BasculeError as error:
         say(f"whether notices are owed is unknown: {error.what}")
         return

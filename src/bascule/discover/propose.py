@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
@@ -52,9 +53,13 @@ class Seen:
     preset: Preset | None
     others: Sequence[str]  # labels that have more than two versions
 
-    @property
+    @cached_property
     def requests(self) -> CountedRequests | None:
         return requests_of(self.families, self.preset)
+
+    @cached_property
+    def latency(self) -> TimeHistogram | None:
+        return times_of(self.prometheus, self.families, self.histograms, self.preset)
 
 
 def propose(prometheus: Prometheus, jobs: Sequence[str] = ()) -> str:
@@ -199,8 +204,8 @@ def _versions_of_jobs(prometheus: Prometheus, versions: Found | None) -> dict[st
         picked = {version: parse_matchers(text) for version, text in (versions.select or {}).items()}
         return {m.value: version for version, matchers in picked.items() for m in matchers if m.label == "job"}
     told: dict[str, set[str]] = {}
-    both = f'{{{versions.label}=~"{versions.baseline}|{versions.candidate}"}}'
-    for sample in prometheus.instant(f"count by (job, {versions.label}) ({both})"):
+    (both,) = series_of(versions)
+    for sample in prometheus.instant(f"count by (job, {versions.label}) ({{{both}}})"):
         told.setdefault(sample.labels.get("job", ""), set()).add(sample.labels[versions.label])
     return {job: values.pop() for job, values in told.items() if len(values) == 1}
 
@@ -272,8 +277,8 @@ def _found(seen: Seen) -> Iterator[Proposed]:
     matches = _successes_of(there)
     if requests is not None:
         yield _errors(requests)
-    if latency := times_of(seen.prometheus, there, seen.histograms, seen.preset):
-        yield _latency(latency)
+    if seen.latency is not None:
+        yield _latency(seen.latency)
     if matches:
         yield _success(matches)
     if requests and (fallback := _best(there, lambda name: "fallback" in name and name.endswith("_total"))):
@@ -411,8 +416,7 @@ def _segments(seen: Seen) -> Lines:
 def _plan(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
     names = {signal.name for signal in proposed}
     gates = ['errors: "<1%"'] if "errors" in names else []
-    latency = times_of(seen.prometheus, seen.families, seen.histograms, seen.preset)
-    bound = _bound(seen.prometheus, latency, seen.versions) if latency and seen.versions else None
+    bound = _bound(seen.prometheus, seen.latency, seen.versions) if seen.latency and seen.versions else None
     if bound:
         gates.append(f'latency.p95: "<{bound}"')
     yield "# guessed: the steps, how long each is held, and the gates"

@@ -45,9 +45,7 @@ class CountedRequests:
     family: Family
     bad: Matcher
     total: str
-    route: str
     without: tuple[Matcher, ...]
-    preset: Preset | None = None
 
     @property
     def all_requests(self) -> Selector:
@@ -64,7 +62,6 @@ class TimeHistogram:
 
     family: Family
     unit: str
-    route: str
     without: tuple[Matcher, ...]
     doubt: str = ""
 
@@ -90,10 +87,9 @@ def requests_of(there: Sequence[Family], preset: Preset | None = None) -> Counte
 
 
 def _counter(family: Family, status: str, preset: Preset | None) -> CountedRequests:
-    route = _route(family, preset)
     total = preset.total if preset is not None and preset.total else family.name
-    without = _without(family, route) if total == family.name else ()
-    return CountedRequests(family, _bad(family, status, preset), total, route, without, preset)
+    without = _without(family, preset) if total == family.name else ()
+    return CountedRequests(family, _bad(family, status, preset), total, without)
 
 
 def _bad(family: Family, status: str, preset: Preset | None) -> Matcher:
@@ -122,8 +118,9 @@ def _route(family: Family, preset: Preset | None) -> str:
     return next((each for each in wanted if len(family.labels.get(each, ())) > 1), "")
 
 
-def _without(family: Family, route: str) -> tuple[Matcher, ...]:
+def _without(family: Family, preset: Preset | None) -> tuple[Matcher, ...]:
     """Leaves out health checks and scrapes, which no user asks for, where any were seen."""
+    route = _route(family, preset)
     seen = sorted(value for value in family.labels.get(route, ()) if value and _NO_USERS.fullmatch(value))
     return (Matcher(route, "!~", "|".join(map(re.escape, seen))),) if seen else ()
 
@@ -138,7 +135,7 @@ def times_of(
     by_base = {each.name.removesuffix("_count"): each for each in there if each.name.endswith("_count")}
     bases = {base: family for base, family in by_base.items() if _has_buckets(base, histograms)}
     if preset is not None and preset.latency in bases:
-        return _histogram(bases[preset.latency], preset.unit, preset)
+        return TimeHistogram(bases[preset.latency], preset.unit, _without(bases[preset.latency], preset))
     fitting = [
         family
         for base, family in bases.items()
@@ -160,13 +157,7 @@ def _looked_at(prometheus: Prometheus, family: Family) -> TimeHistogram:
     unit = unit_in_name(base) or (
         "milliseconds" if bounds and bounds[-1] >= MILLISECONDS_FROM else str(Dimension.TIME.value)
     )
-    made = _histogram(family, unit, None)
-    return TimeHistogram(family, unit, made.route, made.without, _doubt(prometheus, buckets, bounds))
-
-
-def _histogram(family: Family, unit: str, preset: Preset | None) -> TimeHistogram:
-    route = _route(family, preset)
-    return TimeHistogram(family, unit, route, _without(family, route))
+    return TimeHistogram(family, unit, _without(family, None), _doubt(prometheus, buckets, bounds))
 
 
 def _numbers(texts: Sequence[str]) -> Iterator[float]:

@@ -13,12 +13,6 @@ from bascule.incidents.store import Store
 from bascule.spec import Spec
 
 _REASONS = 2  # of a verdict, in one message
-_TITLES = {
-    Verdict.ROLL_BACK: "roll back",
-    Verdict.NO_DATA: "no data",
-    Verdict.HOLD: "hold",
-    Verdict.PROMOTE: "promote",
-}
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class Guidance:
         reasons = answer.reasons[:_REASONS]
         left = len(answer.reasons) - len(reasons)
         more = [f"and {left} more"] if left else []
-        return f"verdict: {_TITLES[Verdict(answer.verdict)]}{since}: {' '.join([*reasons, *more])}"
+        return f"verdict: {Verdict(answer.verdict).words}{since}: {' '.join([*reasons, *more])}"
 
     def _way_back(self) -> list[str]:
         """Nothing, where all traffic is on the baseline already."""

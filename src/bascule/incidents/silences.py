@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from bascule import times
@@ -51,7 +50,3 @@ def _asked(url: str) -> Iterator[Alertmanager]:
         raise QueryRejected(f"nothing was silenced: {error.what}", "check the window's times") from error
     finally:
         client.close()
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat()

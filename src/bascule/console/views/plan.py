@@ -106,7 +106,7 @@ def _compared(spec: Spec, kept: KeptComparison) -> LastComparison | None:
         return None
     named = {TOTAL_SEGMENT, *spec.segments.named}
     lines = [s.text for s in verdict.signals if s.segment in named and s.state is not State.NOT_APPLICABLE]
-    return LastComparison(at, verdict.verdict.value.replace("_", " "), [*verdict.reasons, *lines])
+    return LastComparison(at, verdict.verdict.words, [*verdict.reasons, *lines])
 
 
 def _phase(

@@ -97,21 +97,16 @@ def told_without_journal(spec: Spec) -> list[str]:
     """Whom Alertmanager tells itself while the journal is down: everyone outside the escalations, and of each of these
     the first step, as far as it has a channel to them. In all other times the journal tells, and no one hears twice."""
     firsts = [
-        next((step.to for step in steps if is_reachable(spec, step.to)), None)
+        next((step.to for step in steps if spec.notify.receivers[step.to].is_known_to_alertmanager), None)
         for steps in spec.notify.escalation.values()
     ]
-    others = [name for name in spec.notify.at_once if is_reachable(spec, name)]
+    others = [name for name in spec.notify.at_once if spec.notify.receivers[name].is_known_to_alertmanager]
     return list(dict.fromkeys(name for name in (*firsts, *others) if name is not None))
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
     return [_people_route(spec, name, watchers) for name in told_without_journal(spec)]
-
-
-def is_reachable(spec: Spec, name: str) -> bool:
-    """Whether Alertmanager has a channel to the receiver: it knows nothing of Apprise."""
-    return len(_receiver(name, spec.notify.receivers[name])) > 1
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.

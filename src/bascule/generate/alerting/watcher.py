@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bascule.generate.alerting.alertmanager_config import is_reachable
 from bascule.spec import Spec
 from bascule.spec.model import SWITCH
 from bascule.spec.receivers import Webhook
@@ -18,7 +17,7 @@ def lacks_watcher(spec: Spec) -> str:
     receiver = spec.notify.receivers.get(SWITCH)
     if receiver is None:
         return f"nobody notices when this machine or its alerting stops: {_ASKED}"
-    if not is_reachable(spec, SWITCH):
+    if not receiver.is_known_to_alertmanager:
         return f"Alertmanager has no channel to {SWITCH}: {_ASKED}"
     if any(isinstance(each, Webhook) and is_local(each.url) for each in receiver.channels.values()):
         return f"{SWITCH} is on this machine and stops with it: {_ASKED}"

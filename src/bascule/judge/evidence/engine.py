@@ -170,9 +170,6 @@ class PhaseEngine:
                 self.raised.append(self.standing[cell])
                 self.recovery.restart(self._mask(pairs))
 
-    def _may_alarm(self, cell: Cell) -> bool:
-        return cell not in self.standing and cell[0] not in self.mistrusted and self.plan.gives(cell[1])
-
     def alarm_now(self, cell: Cell) -> str:
         """The sentence of a standing alarm in figures of now."""
         alarm, pairs = self.standing[cell], self._recovering(cell)
@@ -189,7 +186,7 @@ class PhaseEngine:
         return f"{told} {since}"
 
     def ratios_of(self, cell: Cell) -> tuple[float, float] | None:
-        """Error ratios of late, the baseline's and the candidate's; None for what has none of its own, or too few."""
+        """Recent error ratios, the baseline's and the candidate's; None for what has none of its own, or too few."""
         pairs = self._cell_pairs.get(cell)
         return self.recent.observed(int(pairs[0])) if pairs is not None and len(pairs) == 1 else None
 

@@ -84,7 +84,7 @@ class PresentStep:
             return ("No comparison was kept: the judge did not answer when the traffic was taken back.",)
         at = kept.verdict.tick or kept.at
         then = f"At {clock_text(at.timestamp())}" if at else "Before"
-        said = f"{then} the verdict was {kept.verdict.verdict.value.replace('_', ' ')}:"
+        said = f"{then} the verdict was {kept.verdict.verdict.words}:"
         return tuple(f"{said} {reason}" for reason in kept.verdict.reasons[:MOST_REASONS])
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from pkgutil import iter_modules
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import create_model
 
+from bascule.spec.found import classes_in
 from bascule.spec.part import Part
 from bascule.spec.receivers.apprise import AppriseUrl
 from bascule.spec.receivers.channel import AlertTexts, Channel, HttpChannel, NoticeText, Post, ReadSecret
@@ -36,14 +35,7 @@ __all__ = [
 
 def kinds() -> dict[str, type[Channel]]:
     """Every kind of channel by its key in the spec."""
-    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
-    return {kind.key: kind for module in modules for kind in _kinds_in(module)}
-
-
-def _kinds_in(module: object) -> Iterator[type[Channel]]:
-    for value in vars(module).values():
-        if isinstance(value, type) and issubclass(value, Channel) and "key" in vars(value):
-            yield value
+    return {kind.key: kind for kind in classes_in(__name__, __path__, Channel) if "key" in vars(kind)}
 
 
 class _Receiver(Part):
@@ -57,8 +49,8 @@ class _Receiver(Part):
 
     @property
     def is_known_to_alertmanager(self) -> bool:
-        """Whether Alertmanager can reach every channel."""
-        return all(channel.is_known_to_alertmanager for channel in self.channels.values())
+        """Whether Alertmanager has a channel to it."""
+        return any(channel.is_known_to_alertmanager for channel in self.channels.values())
 
 
 if TYPE_CHECKING:
