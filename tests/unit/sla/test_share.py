@@ -26,7 +26,7 @@ def test_each_segment_has_a_note_and_the_total_is_last():
         *share("silver", planned=0.1, estimate=0.1, low=0.09, high=0.11),
     )
     first, last = share_notes(told, 1000.0)
-    assert told.asked == [("last_over_time(bascule_real_share_ratio[15m])", 1000.0)]
+    assert told.asked == [("bascule_real_share_ratio", 1000.0)]
     assert (first.values["segment"], last.values["segment"]) == ("silver", "all")
     assert {name: float(last.values[name]) for name in ("planned", "estimate", "low", "high")} == {
         "planned": 0.1,
