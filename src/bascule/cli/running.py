@@ -22,6 +22,7 @@ from bascule.cli.output import (
 )
 from bascule.cli.people import journal
 from bascule.cli.spec_option import takes_spec_first
+from bascule.cli.specs import show_odd_sources
 from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
 
@@ -50,6 +51,7 @@ def up(spec: Spec, spec_path: str) -> None:
     from bascule import stack
 
     with stopping() as stop:
+        show_odd_sources(spec)
         stack.up(spec, spec_path, say, stop)
 
 

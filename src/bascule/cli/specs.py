@@ -67,12 +67,17 @@ def _show_watcher(spec: Spec) -> None:
 
 
 def _show_sources(spec: Spec) -> None:
-    """What is odd about the log files that are here; the services may run elsewhere, so it is no fault of the spec."""
     if spec.logs.sources:
-        from bascule.logs import look_at_sources
-
         for ways, names in _ways(spec).items():
             say(f"version of a line of {', '.join(names)}: by the first that tells it of {', '.join(ways)}")
+        show_odd_sources(spec)
+
+
+def show_odd_sources(spec: Spec) -> None:
+    """What is odd about the log files that are here; the services may run elsewhere, so it is no fault of the spec."""
+    if spec.logs.sources:
+        from bascule.logs import look_at_sources  # Arrow takes a moment to load
+
         for finding in look_at_sources(spec):
             say(f"note: {finding}")
 

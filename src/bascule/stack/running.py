@@ -50,7 +50,6 @@ def up(
     before.
     """
     check_inputs(spec)
-    _tell_sources(spec, report)
     layout = Layout(spec.stack.state)
     with state.held(layout.state, spec_path):
         stages = plan(spec, spec_path)
@@ -70,15 +69,6 @@ def up(
                         ready.set()
                 stop.wait()
             report("stopping everything")
-
-
-def _tell_sources(spec: Spec, report: Report) -> None:
-    """Missing and empty log files, and formats that read none of their lines."""
-    if spec.logs.sources:
-        from bascule.logs import look_at_sources  # Arrow takes a moment to load
-
-        for finding in look_at_sources(spec):
-            report(f"note: {finding}")
 
 
 def status(spec: Spec) -> list[dict[str, Any]]:
