@@ -145,7 +145,7 @@ class Service(Part):
     """
 
     targets: list[str] = Field(min_length=1)
-    kind: Literal["application", "nginx", "redis", "node", "container", "exporter"] = "application"
+    kind: Literal["application", "nginx", "redis", "node", "container", "postgres", "exporter"] = "application"
     version: Name | None = None
     upstreams: list[str] = Field(default_factory=list)  # more names a balancer's log gives it: groups, other addresses
     metrics: Annotated[str, BeforeValidator(_metrics)] | None = None  # its path, or `none`
