@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bascule.cli.output import AsJson, app, print_json, print_rows, say
+from bascule.cli.output import AsJson, Folder, app, out, print_json, print_rows, say, stopping
 from bascule.cli.spec_option import takes_spec_first
-from bascule.spec import Spec
+from bascule.errors import UsageError
+from bascule.spec import BUILT_IN, Spec
 
 if TYPE_CHECKING:
     from bascule.coverage import Covered
@@ -63,3 +65,49 @@ def _absent(each: Covered) -> str:
 def _first(uses: Any) -> str:
     shown = [str(use) for use in uses]
     return f"{shown[0]} (+{len(shown) - 1})" if len(shown) > 1 else "".join(shown)
+
+
+HARD_RUNS = 3
+
+
+@app.command()
+@takes_spec_first
+def drill(
+    spec_path: str,
+    faults: Annotated[list[str] | None, typer.Option("--fault", metavar="NAME", help="One fault; repeatable.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every fault.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show the faults.")] = False,
+    runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
+    out_dir: Folder = Path("drill-output"),
+    as_json: AsJson = False,
+) -> None:
+    """Inject faults into the lab, and time each until a receiver has its alert; exit 1 if one is missed or late."""
+    from bascule.scenarios.drills import several, shown
+    from bascule.scenarios.faults import all_faults, fault_named
+
+    if listed:
+        rows = [{"fault": f.key, "class": str(f.kind), "bound": f.bound, "what": f.title} for f in all_faults()]
+        print_rows("faults", rows, as_json)
+        return
+    _refuse_others(spec_path)
+    if not every and not faults:
+        raise UsageError("no fault is named", "give --fault NAME, or --all; --list shows them")
+    chosen = all_faults() if every else [fault_named(key) for key in faults or ()]
+    with stopping() as stop:
+        tried = several.run(chosen, runs, _quietly if as_json else say, stop, lambda done: shown.write(done, out_dir))
+    if as_json:
+        print_json(shown.document(tried))
+    else:
+        out.print(shown.table(tried))
+    raise typer.Exit(1 if any(each.failures for each in tried) else 0)
+
+
+def _quietly(_text: str) -> None:
+    """The JSON alone is printed."""
+
+
+def _refuse_others(spec_path: str) -> None:
+    """A drill breaks what it drills: nothing but the lab's own services, which it starts itself."""
+    if spec_path != BUILT_IN:
+        what = f"{spec_path} is not the lab's: a drill never injects faults into services that it did not start"
+        raise UsageError(what, f"drill the lab with `bascule drill {BUILT_IN}`, or give --inject CMD and --restore CMD")
