@@ -13,6 +13,7 @@ from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, Spec
 
 if TYPE_CHECKING:
+    from bascule.checklist import Looked, Phase
     from bascule.coverage import Covered
 
 
@@ -111,3 +112,46 @@ def _refuse_others(spec_path: str) -> None:
     if spec_path != BUILT_IN:
         what = f"{spec_path} is not the lab's: a drill never injects faults into services that it did not start"
         raise UsageError(what, f"drill the lab with `bascule drill {BUILT_IN}`, or give --inject CMD and --restore CMD")
+
+
+@app.command()
+@takes_spec_first
+def checklist(
+    spec: Spec,
+    phase: Annotated[str, typer.Option(help="pre-deployment, deployment or post-deployment.")] = "pre-deployment",
+    signed: Annotated[str | None, typer.Option("--sign", metavar="ITEM", help="Sign an item off.")] = None,
+    who: Annotated[str, typer.Option(help="Who signs.")] = "",
+    note: Annotated[str, typer.Option(help="What the sign-off rests on.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check the running monitoring against the checklist of a phase; exit 1 if an item fails."""
+    from bascule import checklist as room
+
+    looked = room.Looked(spec)
+    if signed is not None:
+        _sign(looked, signed, who, note)
+        return
+    meant = _phase(phase)
+    checked = room.check(looked, meant)
+    if as_json:
+        print_json(room.as_json(spec, meant, checked))
+    else:
+        say(room.as_markdown(spec, meant, checked))
+    raise typer.Exit(1 if any(each.is_failed for each in checked) else 0)
+
+
+def _phase(text: str) -> Phase:
+    from bascule.checklist import Phase
+
+    try:
+        return Phase(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a phase of the checklist", f"phases are: {', '.join(Phase)}") from error
+
+
+def _sign(looked: Looked, key: str, who: str, note: str) -> None:
+    from bascule.checklist import item_named, sign
+
+    if not who:
+        raise UsageError("a sign-off must say who signs", "give --who NAME")
+    say(f"{key}: {sign(looked, item_named(key), who, note)}")

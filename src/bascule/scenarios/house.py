@@ -128,7 +128,8 @@ def compressed(spec: Spec, hold: float = 20.0) -> Spec:
     """The same plan on a short clock: seconds instead of days, and fewer samples wanted."""
     phases = [Phase(share=phase.share, hold=hold, gates=phase.gates) for phase in spec.phases]
     judge = spec.judge.model_copy(update={"min_samples": 50, "recovery": 15.0})
-    return spec.model_copy(update={"phases": phases, "judge": judge})
+    stack = spec.stack.model_copy(update={"snapshots": True})
+    return spec.model_copy(update={"phases": phases, "judge": judge, "stack": stack})
 
 
 def _telling(spec: Spec, url: str) -> Spec:

@@ -549,6 +549,7 @@ class Stack(Part):
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
+    snapshots: bool = False  # Prometheus' admin API, by which `bascule checklist` proves that its data can be restored
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
 
