@@ -133,7 +133,7 @@ def test_no_client_sends_anything_to_a_proxy(
         "report": lambda: read_journal(spec, 0, 1),
         "prometheus": Prometheus(url("prometheus")).targets,
         "alertmanager": Alertmanager(url("alertmanager")).alerts,
-        "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why")),
+        "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why"), "j"),
         "engine": lambda: logs.SearchClient(SearchEngine(url=url("sla")), LogIndex("shop", "Shop", 86400.0)).prepare(),
         "webhook": lambda: send(Webhook(url=url("console")), message, Line(2.0)),
     }
