@@ -71,7 +71,7 @@ class OtherMigration(UsageError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a spec: where (1-based line, dotted key), what, and the mend.
+    """One problem of a spec: where (1-based line, dotted key), what, and the fix.
 
     `column` (1-based) is where the value begins; 0 where the line says enough.
     """

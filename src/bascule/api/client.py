@@ -101,7 +101,7 @@ class RoleClient:
         told = self._json(answer, list)
         rows = readable(kind, told, self.url)
         if told and not rows:
-            raise self._unexpected("not one row can be read")
+            raise self._unexpected("no row can be read")
         return rows
 
     def _json(self, answer: Answer, shape: type[T]) -> T:
@@ -114,7 +114,7 @@ class RoleClient:
         return told
 
     def _unexpected(self, why: str) -> QueryRejected:
-        what = f"the {self.role} role at {self.url} answered what was not expected: {why}"
+        what = f"the {self.role} role at {self.url} gave an unexpected response: {why}"
         return QueryRejected(what, "restart it: it may be of another version")
 
     def _stranger(self, answer: Answer) -> Unreachable:

@@ -27,7 +27,7 @@ def connect(path: Path, what: str) -> sqlite3.Connection:
 
 
 def unusable(path: Path, what: str, error: Exception) -> StoreError:
-    """A file that is damaged is not mended by more space, and a full disk not by another file."""
+    """More space does not fix a damaged file, and another file does not fix a full disk."""
     is_damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
     mend = (
         f"it is damaged: move it (and {path.name}-wal, {path.name}-shm) away and start again;"

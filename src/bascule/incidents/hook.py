@@ -23,7 +23,7 @@ class HookFailed(BasculeError):
 
     def __init__(self, what: str, mend: str = "", *, is_unknown: bool = False) -> None:
         super().__init__(what, mend)
-        self.is_unknown = is_unknown  # whether it may have moved the share all the same
+        self.is_unknown = is_unknown  # whether it may have moved the share anyway
 
 
 def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:

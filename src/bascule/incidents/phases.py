@@ -49,7 +49,7 @@ def _move(command: list[str], timeout: float, store: Store, step: PhaseStep, mov
     try:
         hook.run(command, step, timeout)
     except hook.HookFailed as error:
-        outcome = "it is unknown which share is served" if error.is_unknown else "it was not reached"
+        outcome = "it is unknown which share is served" if error.is_unknown else "the share was not changed"
         text = f"phase {step.number} ({step.share:.0%}): {outcome}: {error.what}"
         store.abandon_move(move, "unknown" if error.is_unknown else "failed", error.what)
         store.add(Entry(step.at, "hook_failed", text, step.who))

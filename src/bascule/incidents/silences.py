@@ -1,4 +1,4 @@
-"""Alertmanager's silences: planned work calls nobody."""
+"""Alertmanager's silences: planned work does not page."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ def _series(item: Mapping[str, Any]) -> Series:
 
 def _finite(time: Any) -> float:
     if not math.isfinite(time):
-        raise ValueError(f"{time} is no time")
+        raise ValueError(f"{time} is not a time")
     return float(time)
 
 
@@ -267,13 +267,13 @@ def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is not a list")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 

@@ -285,7 +285,7 @@ def _services(spec: Spec, key: Key) -> Iterator[Finding]:
 
 def _not_counted(service: Service) -> str:
     if service.kind in SERVING_KINDS:
-        return "without metrics and health, so that nothing tells whether it is there"
+        return "without metrics and health, so that its state is unknown"
     return f"a {service.kind} service, which availability does not count"
 
 

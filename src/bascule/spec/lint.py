@@ -1,4 +1,4 @@
-"""What a spec can get wrong although each of its values is well formed.
+"""What a spec can get wrong although each of its values is valid.
 
 A check is a generator of findings; one that meets a value that could not be read ends there (`readable`).
 """

@@ -592,8 +592,8 @@ class Spec(Part):
 
     @cached_property
     def source(self) -> str:
-        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is no
-        part of what specs are compared by."""
+        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is not
+        a part of what specs are compared by."""
         return "SPEC"
 
     @property

@@ -47,4 +47,4 @@ def _by_python(pattern: str) -> Iterator[str]:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        yield f"it is no regular expression: {error}"
+        yield f"it is not a regular expression: {error}"

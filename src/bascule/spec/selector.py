@@ -122,7 +122,7 @@ def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]
     if named is None or not named.value:
         raise NotSelector("a selector needs a metric name")
     if named.operator == "=" and not _NAME.fullmatch(named.value):
-        raise NotSelector(f"{named.value!r} is no name of a metric: letters, digits, _ and : are")
+        raise NotSelector(f"{named.value!r} is not the name of a metric; write letters, digits, _ and :")
     return named.value, tuple(m for m in matchers if m is not named)
 
 
@@ -135,7 +135,7 @@ def _matchers(tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
 
 def _matcher(label: str, operator: str, value: str) -> Matcher:
     if not _LABEL.fullmatch(label):
-        raise NotSelector(f"{label!r} is no name of a label: letters, digits and _ are")
+        raise NotSelector(f"{label!r} is not the name of a label; write letters, digits and _")
     if operator in ("=~", "!~") and (why := refusal(value)):
         raise NotSelector(f"{label}{operator}{value!r}: {why}")
     return Matcher(label, operator, value)

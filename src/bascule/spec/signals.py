@@ -1,6 +1,6 @@
 """The kinds of signals that are compared, and what each means: events, bad events, parts, unit, statistics.
 
-Whoever works with signals asks these methods; nothing outside `spec` and `promql` switches on a signal's kind.
+Callers ask these methods; nothing outside `spec` and `promql` switches on a signal's kind.
 """
 
 from __future__ import annotations

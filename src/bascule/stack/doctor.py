@@ -207,7 +207,7 @@ def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
     else:
         what = f"{url} answered {answer.status} to the credential in {file}: no alert reaches the incident journal"
         yield DoctorCheck(
-            "alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it anew"
+            "alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it again"
         )
 
 

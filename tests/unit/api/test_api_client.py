@@ -193,7 +193,7 @@ def test_a_row_that_cannot_be_read_does_not_hide_the_others(spec: Spec, caplog: 
 
 def test_rows_of_which_none_can_be_read_are_no_empty_list(spec: Spec) -> None:
     """An empty list of incidents would be good news."""
-    with pytest.raises(QueryRejected, match="not one row"):
+    with pytest.raises(QueryRejected, match="no row can be read"):
         answering(spec, 200, [{"alert": "ServiceDown"}]).incidents()
     assert answering(spec, 200, []).incidents() == []
 

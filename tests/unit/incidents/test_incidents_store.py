@@ -70,7 +70,7 @@ def test_a_later_start_of_an_open_incident_is_a_new_one_and_the_first_ended_unse
     second = store.receive(notification(at=300, starts=299))
     assert (second.id, second.situation, second.acknowledged) == (first.id + 1, first.id + 1, None)
     assert store.incident(first.id).status == "resolved"
-    assert [e.text for e in store.entries(incident=first.id)][-1].startswith("ended unseen between 00:00:01")
+    assert [e.text for e in store.entries(incident=first.id)][-1].startswith("ended between 00:00:01")
 
 
 def test_two_senders_that_differ_by_seconds_in_the_start_are_one_incident(store):

@@ -63,7 +63,7 @@ def cleaned(table: pa.Table, name: str) -> pa.Table:
 
 
 def _whole(name: str) -> str:
-    """The name where it is no part of a longer one."""
+    """The name where it is not a part of a longer one."""
     return rf"(^|[^\pL\pN_]){re.escape(name)}($|[^\pL\pN_])"
 
 

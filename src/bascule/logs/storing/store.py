@@ -186,7 +186,7 @@ class LogStore:
             self.known = {stream["id"]: LogStream(**stream) for stream in document["streams"]}
             self.checkpointed, self.checkpointed_at = document["last"], document["time"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            mend = f"restore it from a backup, or move {self.root} away to start anew"
+            mend = f"restore it from a backup, or move {self.root} away to start empty"
             raise StoreError(f"the checkpoint {path} cannot be read: {error}", mend) from error
         self.writer.next = self.checkpointed + 1
 

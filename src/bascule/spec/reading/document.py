@@ -99,7 +99,7 @@ class Document:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    """A value of YAML; times stay as they are written (`18:30` is no number here, and no date is invalid)."""
+    """A value of YAML; times stay as they are written (`18:30` is not a number here, and every date is valid)."""
     is_time = node.tag.endswith(":timestamp") or ":" in node.value
     try:
         return node.value if is_time else yaml.SafeLoader("").construct_object(node)
