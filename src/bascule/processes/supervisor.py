@@ -29,6 +29,7 @@ from typing import IO, Literal, Self
 
 from bascule.errors import ProcessFailed
 from bascule.processes import guardian, programs
+from bascule.processes.guardian import signalled
 from bascule.processes.workers import Workers
 
 __all__ = ["ProcessState", "Program", "Supervisor", "backoff"]
@@ -182,7 +183,7 @@ class Supervisor:
         with self._lock:
             child = self._children.pop(name)
         if child.restart_at is None:
-            _signal(child.process.pid, signal.SIGKILL)
+            signalled(child.process.pid, signal.SIGKILL)
             child.process.wait()
             self._guardian.forget(child.process.pid)
 
@@ -282,7 +283,7 @@ class Supervisor:
         with self._lock:
             if self._children.get(child.program.name) is child and child.process.poll() is None:
                 self._tell(f"{child.program.name} has not answered for {child.silent:.0f} s and is ended")
-                _signal(child.process.pid, signal.SIGKILL)
+                signalled(child.process.pid, signal.SIGKILL)
 
     def _tell(self, what: str) -> None:
         """The report may fail (a full disk, a closed terminal): the children are kept running."""
@@ -301,7 +302,7 @@ class Supervisor:
                     self._note_crash(child)
 
     def _note_crash(self, child: _Child) -> None:
-        _signal(child.process.pid, signal.SIGKILL)  # workers it may have left behind hold its ports
+        signalled(child.process.pid, signal.SIGKILL)  # workers it may have left behind hold its ports
         self._guardian.forget(child.process.pid)
         now = self._clock()
         child.crashes = 1 if now - child.started >= STEADY_SECONDS else child.crashes + 1
@@ -331,8 +332,8 @@ class Supervisor:
         # The group of a crashed child is gone already, and its number may be another's by now.
         ending = [child for child in children if child.restart_at is None]
         for child in ending:
-            _signal(child.process.pid, signal.SIGTERM)
-            _signal(child.process.pid, signal.SIGCONT)  # a stopped process does not hear SIGTERM
+            signalled(child.process.pid, signal.SIGTERM)
+            signalled(child.process.pid, signal.SIGCONT)  # a stopped process does not hear SIGTERM
         deadline = time.monotonic() + self._grace
         for child in ending:
             _wait_for_end(child.process, deadline)
@@ -452,25 +453,16 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _signal(group: int, number: int) -> bool:
-    """Send a signal to a process group; False when nothing of it is left."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
 def _wait_for_end(process: subprocess.Popen[bytes], deadline: float) -> None:
     try:
         process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        _signal(process.pid, signal.SIGKILL)
+        signalled(process.pid, signal.SIGKILL)
         process.wait()
     workers_deadline = time.monotonic() + GROUP_GRACE
-    while _signal(process.pid, 0):
+    while signalled(process.pid, 0):
         if time.monotonic() > workers_deadline:
-            _signal(process.pid, signal.SIGKILL)
+            signalled(process.pid, signal.SIGKILL)
             return
         time.sleep(0.01)
 

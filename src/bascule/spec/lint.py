@@ -140,7 +140,7 @@ def _versions(spec: Spec) -> Iterator[Finding]:
 
 
 @readable
-def _version(spec: Spec, key: Key, watched: Service | Probe) -> Iterator[Finding]:
+def _version(spec: Spec, key: Key, watched: Service | Probe | LogSource) -> Iterator[Finding]:
     if watched.version is not None and watched.version not in spec.versions.both:
         fix = f"declared versions are {' and '.join(spec.versions.both)}"
         yield Finding(key, f"{watched.version!r} is not a declared version", fix)
@@ -180,7 +180,7 @@ def _sources(spec: Spec) -> Iterator[Finding]:
     known = {*spec.logs.formats, *BUILT_IN}
     for index, source in enumerate(spec.logs.sources):
         yield from _source(("logs", "sources", index, "formats"), source, known)
-        yield from _source_version(spec, ("logs", "sources", index, "version"), source)
+        yield from _version(spec, ("logs", "sources", index, "version"), source)
 
 
 @readable
@@ -188,13 +188,6 @@ def _source(key: Key, source: LogSource, known: set[str]) -> Iterator[Finding]:
     for name in source.formats:
         if name not in known:
             yield Finding(key, f"{name!r} is not a known log format", f"known are: {', '.join(sorted(known))}")
-
-
-@readable
-def _source_version(spec: Spec, key: Key, source: LogSource) -> Iterator[Finding]:
-    if source.version is not None and source.version not in spec.versions.both:
-        fix = f"declared versions are {' and '.join(spec.versions.both)}"
-        yield Finding(key, f"{source.version!r} is not a declared version", fix)
 
 
 @readable
