@@ -215,7 +215,7 @@ def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[s
     _wait_for_phase(house, phase)
     fault = house.lab.fault(house.spec.versions.candidate, **changes)
     incident = house.wait_for("an alert for the fault", lambda: _delivered(house, fault, alerts), 60)
-    house.lab.mend(house.spec.versions.candidate)
+    house.lab.repair(house.spec.versions.candidate)
     seconds = round(incident.received.timestamp() - fault, 3)
     print(f"  {incident.alert} after {seconds:.1f} s (scrape phase {phase:.2f} s)", flush=True)
     house.wait_for(f"the end of {' and '.join(alerts)}", lambda: not _open_alarms(house).intersection(alerts), 300)
@@ -249,7 +249,7 @@ def _long_fault(house: House, second: Prometheus) -> list[dict[str, Any]]:
             if alert.state == "firing" and key not in fired:
                 fired[key] = round(time.time() - fault, 1)
         house.wait(1)
-    house.lab.mend(house.spec.versions.candidate)
+    house.lab.repair(house.spec.versions.candidate)
     return [
         _told(second, group, rule, fired) for group in second.rules() for rule in group["rules"] if "alerts" in rule
     ]

@@ -82,7 +82,7 @@ class Door:
         if right is Right.DELIVER and is_machine:
             return
         if is_machine:
-            raise Refused(403, "this token may deliver alerts, and nothing else", _OPERATOR)
+            raise Refused(403, "this token may only deliver alerts", _OPERATOR)
         raise Refused(401, "the token is wrong" if given else "a token is needed", _OPERATOR)
 
     def _has_session(self, headers: Headers) -> bool:
@@ -96,7 +96,7 @@ class Door:
         meant = Identity.read(headers.get(HEADER, "")) if HEADER in headers else None
         if meant is not None and not meant.is_same_migration(self.identity):
             error = other_migration(self.role, self._url, self.identity, meant)
-            raise Refused(409, error.what, error.mend)
+            raise Refused(409, error.what, error.fix)
 
 
 class Guard:

@@ -43,7 +43,7 @@ def serve_until(stop: threading.Event, app: FastAPI, host: str, port: int) -> No
         thread.start()
         while not stop.wait(0.2):
             if not thread.is_alive():
-                raise ProcessFailed(f"the HTTP server on {host}:{port} stopped unexpectedly")
+                raise ProcessFailed(f"the HTTP server on {host}:{port} stopped unexpectedly", "see the error above")
         server.should_exit = True
         thread.join(timeout=5)
 

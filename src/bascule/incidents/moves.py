@@ -160,7 +160,7 @@ class Plan:
 
     def _resume(self, wish: Wish) -> None:
         if self._store.paused() is None:
-            raise UsageError("the plan is not paused", "nothing to do")
+            raise UsageError("the plan is not paused", "no action needed")
         self._store.resume(self._now(), wish.who, wish.why)
 
 

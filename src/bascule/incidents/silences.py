@@ -44,7 +44,7 @@ def _asked(url: str) -> Iterator[Alertmanager]:
         yield client
     except Unreachable as error:
         raise Unreachable(
-            f"nothing was silenced: {error.what}", "start it, or add the window without a silence"
+            f"nothing was silenced: {error.what}", "start Alertmanager, or add the window without a silence"
         ) from error
     except QueryRejected as error:
         raise QueryRejected(f"nothing was silenced: {error.what}", "check the window's times") from error

@@ -373,7 +373,7 @@ class Store:
         """Begun again by a person's word: everyone who was told of the end hears of it."""
         incident = self.incident(identity)
         if incident.resolved is None:
-            raise UsageError(f"incident {identity} is open already", "nothing to do")
+            raise UsageError(f"incident {identity} is open already", "no action needed")
         with self._transaction() as db:
             self._reopen(db, incident, now, f"reopened: {why}", who)
         return self.incident(identity)

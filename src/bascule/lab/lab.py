@@ -37,7 +37,7 @@ class Lab:
         with Lab(spec, folder) as lab, Traffic(spec, rate=40):
             lab.set_share({"freemium": 0.5, "api_partners": 0.5})
             since = lab.fault("v2", error_rate=0.12)
-            lab.mend("v2")
+            lab.repair("v2")
 
     profile: a name of `profiles.PROFILES`, or a Profile. report: is told of crashes and restarts.
     Services go by their name in the spec or by their version. Times returned are Unix seconds.
@@ -116,7 +116,7 @@ class Lab:
         file.write(file.read().with_fault(changes))
         return time.time()
 
-    def mend(self, service: str) -> float:
+    def repair(self, service: str) -> float:
         """Undo all faults of a service; a crashed or hanging one is restarted. Returns when it answers again."""
         name = self._named(service)
         if name in self._behaviours:

@@ -67,6 +67,6 @@ class PatternError(BasculeError):
 
     exit_code = 2
 
-    def __init__(self, what: str, position: int, mend: str) -> None:
-        super().__init__(f"{what}, at character {position} of the pattern", mend)
+    def __init__(self, what: str, position: int, fix: str) -> None:
+        super().__init__(f"{what}, at character {position} of the pattern", fix)
         self.position = position

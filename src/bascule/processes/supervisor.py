@@ -162,7 +162,7 @@ class Supervisor:
         """Start a program and wait until it is ready. Raises ProcessFailed, with the end of its log, if it is not."""
         with self._lock:
             if self._ended.is_set():
-                raise ProcessFailed(f"{program.name} was not started: everything is being stopped")
+                raise ProcessFailed(f"{program.name} was not started: the stack is stopping", "start it again")
             if self.is_running(program.name):
                 raise ValueError(f"{program.name} is running already")
             self.restarts.setdefault(program.name, 0)

@@ -110,7 +110,9 @@ class Archive:
         try:
             return (self.folder / entry.id / entry.files[form]).read_bytes()
         except (OSError, KeyError) as error:
-            raise StoreError(f"the archive holds no {form} of {entry.id}", "make the report again") from error
+            raise StoreError(
+                f"the archive has no {form} of {entry.id}", "make the report again with `bascule sla report`"
+            ) from error
 
     def _read(self, path: Path) -> Archived:
         try:

@@ -68,7 +68,7 @@ class Selector:
         try:
             tree = promql_parser.parse(text)
         except ValueError as error:
-            raise NotSelector(f"{text!r} is not PromQL: {error}") from error
+            raise NotSelector(f'{text!r} is not PromQL: {error}; write it like name{{label="value"}}') from error
         if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:
             raise NotSelector(f'{text!r} is not a plain selector; write it like name{{label="value"}}')
         _refuse_strings(text)
@@ -120,7 +120,7 @@ def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]
         return tree.name, matchers
     named = next((m for m in matchers if m.label == "__name__" and m.operator in ("=", "=~")), None)
     if named is None or not named.value:
-        raise NotSelector("a selector needs a metric name")
+        raise NotSelector('a selector needs a metric name; write it like name{label="value"}')
     if named.operator == "=" and not _NAME.fullmatch(named.value):
         raise NotSelector(f"{named.value!r} is not the name of a metric; write letters, digits, _ and :")
     return named.value, tuple(m for m in matchers if m is not named)
@@ -145,9 +145,9 @@ def _refuse_strings(text: str) -> None:
     """Strings that the parser takes and Prometheus 2 does not, or not as the same letters."""
     for found in _STRING.finditer(text):
         if found["string"] and text[: found.start()].rstrip()[-1:] not in ("=", "~"):
-            raise NotSelector(f"{found[0]} is quoted where a name stands; write it without quotes")
+            raise NotSelector(f"{found[0]} is quoted, but a name is expected here; remove the quotes")
         if found["string"] and (byte := _BYTE.search(found[0])):
-            raise NotSelector(f"{byte[1]!r} is half of a letter; write the letter itself")
+            raise NotSelector(f"{byte[1]!r} is an incomplete character; write the character itself")
 
 
 def parse_matchers(text: Any) -> tuple[Matcher, ...]:

@@ -251,7 +251,7 @@ def test_a_mended_regression_ends_its_alarms_and_its_evidence_starts_anew(seed):
 
 
 def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
-    """What the phase has gathered is still above its threshold when the mend has been shown."""
+    """What the phase has gathered is still above its threshold when the fix has been shown."""
     b = judge_world.Bench(judge_house.shop_spec(), {"latency": FEW}, PlanStep(2, START, HALF), 1)
     judge = plain_judge.follow(b)
     b.history(130)

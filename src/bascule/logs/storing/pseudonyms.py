@@ -110,7 +110,7 @@ def read_key(path: Path) -> bytes:
             what, "check its permissions and the free space, or name another file as logs.key_file"
         ) from error
     if len(key) < 16:
-        raise StoreError(f"the key for pseudonyms {path} is too short", "put at least 16 characters into it")
+        raise StoreError(f"the key for pseudonyms {path} is too short", "write at least 16 characters into it")
     return key if len(key) <= 64 else blake2b(key).digest()
 
 

@@ -145,8 +145,8 @@ def search(
     try:
         found = reader.query(sql, [*parameters, limit], since)
     except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
-        mend = f"columns are {', '.join((*TEXTS, *NUMBERS))}; a number is compared with a number"
-        raise UsageError(f"logs search: {str(error).splitlines()[0]}", mend) from error
+        fix = f"columns are {', '.join((*TEXTS, *NUMBERS))}; a number is compared with a number"
+        raise UsageError(f"logs search: {str(error).splitlines()[0]}", fix) from error
     return [_record(row) for row in found]
 
 
