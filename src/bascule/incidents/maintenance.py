@@ -43,4 +43,4 @@ def _check(spec: Spec, window: Window) -> None:
             f"{', '.join(unknown)} is not a service of the spec", f"services are {', '.join(spec.services)}"
         )
     if not window.reason.strip():
-        raise UsageError("a maintenance window must say why", "give a reason")
+        raise UsageError("a maintenance window needs a reason", "give one as the first argument")

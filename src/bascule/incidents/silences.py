@@ -1,4 +1,4 @@
-"""Alertmanager's silences: planned work calls nobody, and nothing else is silent for it.
+"""Alertmanager's silences: planned work does not page, and nothing else is silent for it.
 
 An Alertmanager that hangs may set a silence after its answer was given up, and one that is killed forgets silences:
 what it holds is compared with the planned windows every few seconds.
@@ -65,7 +65,7 @@ def _asked(url: str) -> Iterator[Alertmanager]:
         yield client
     except Unreachable as error:
         raise Unreachable(
-            f"nothing was silenced: {error.what}", "start it, or add the window without a silence"
+            f"nothing was silenced: {error.what}", "start Alertmanager, or add the window without a silence"
         ) from error
     except QueryRejected as error:
         raise QueryRejected(f"nothing was silenced: {error.what}", "check the window's times") from error

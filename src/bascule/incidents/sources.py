@@ -152,7 +152,7 @@ class Sources:
         return found
 
     def _of_judge(self) -> list[Firing] | None:
-        """The judge's standing alarms, with the labels of the alert that it posts; None when its word is old."""
+        """The judge's firing alarms, with the labels of the alert that it posts; None when its word is old."""
         self._verdict = answer = self._judge.verdict()
         return [self._alarm(line) for line in answer.signals if line.alarm] if self._is_fresh(answer) else None
 

@@ -36,7 +36,7 @@ __all__ = ["ProcessState", "Program", "Supervisor", "backoff"]
 
 FIRST_PAUSE = 0.5  # seconds before a crashed program is started again; doubles with each crash ...
 LONGEST_PAUSE = 30.0
-STEADY_SECONDS = 60.0  # ... and begins anew once it has run this long
+STEADY_SECONDS = 60.0  # ... and starts again at its shortest once it has run this long
 GROUP_GRACE = 2.0  # seconds that workers get to follow their master
 PR_SET_PDEATHSIG = 1
 LOG_BYTES = 16 << 20  # a longer log is moved to <log>.1, in place of the one before
@@ -55,7 +55,7 @@ class Program:
     env: its variables; by default those of this process, with the private libraries if it comes from a private folder.
     log: the file its output is added to; by default it is thrown away.
     ready: asked until it says yes, for at most `ready_timeout` seconds; by default it is ready once it is started.
-    alive: asked now and then; when it says no for `hung_after` seconds the program is killed and started again. By
+    alive: asked occasionally; when it says no for `hung_after` seconds the program is killed and started again. By
         default nobody asks.
     """
 
@@ -93,7 +93,7 @@ class _Child:
     started: float
     log_start: int  # bytes in the log before this start
     since: float = field(default_factory=time.time)
-    watched: bool = False  # restarted when it ends by itself
+    watched: bool = False  # restarted when it exits unexpectedly
     crashes: int = 0
     restart_at: float | None = None
     silent: float = 0.0  # seconds in which it did not answer, up to now
@@ -162,7 +162,7 @@ class Supervisor:
         """Start a program and wait until it is ready. Raises ProcessFailed, with the end of its log, if it is not."""
         with self._lock:
             if self._ended.is_set():
-                raise ProcessFailed(f"{program.name} was not started: everything is being stopped")
+                raise ProcessFailed(f"{program.name} was not started: the stack is stopping", "start it again")
             if self.is_running(program.name):
                 raise ValueError(f"{program.name} is running already")
             self.restarts.setdefault(program.name, 0)
@@ -286,14 +286,14 @@ class Supervisor:
                 signalled(child.process.pid, signal.SIGKILL)
 
     def _tell(self, what: str) -> None:
-        """Whoever is told may be unable to hear (a full disk, a closed terminal): the children are kept running."""
+        """The report may fail (a full disk, a closed terminal): the children are kept running."""
         try:
             self._report(what)
         except OSError:
             logger.warning(what)
 
     def look(self) -> None:
-        """One look at every child: note those that crashed, start those whose pause is over."""
+        """Check every child: note those that crashed, start those whose pause is over."""
         with self._lock:
             for child in [child for child in self._children.values() if child.watched]:
                 if child.restart_at is not None:

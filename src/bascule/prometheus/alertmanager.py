@@ -93,10 +93,12 @@ class Alertmanager:
         if answer.is_success or answer.status in fine:
             return answer
         what = f"Alertmanager answered {answer.status}: {answer.text.strip()[:300]}"
-        raise Unreachable(what, "try again later") if answer.status >= 500 else QueryRejected(what)
+        if answer.status >= 500:
+            raise Unreachable(what, "try again later")
+        raise QueryRejected(what, "see Alertmanager's log")
 
     def _strange(self) -> QueryRejected:
-        what = f"{self.url} answered with what is not Alertmanager's"
+        what = f"{self.url} gave an unexpected response"
         return QueryRejected(what, "check that this is the address of an Alertmanager")
 
 

@@ -2,8 +2,8 @@
 
 1. cut the span at every instant a window, a day or a maintenance may begin or end
 2. read up-time and counters exactly (pieces.py, counters.py, uptime.py)
-3. hold every promise against its windows: whole, by service, version, segment and partner
-4. set V1 beside V2, overlay incidents, and say what is not known
+3. compare every objective with its windows: whole, by service, version, segment and partner
+4. compare V1 with V2, overlay incidents, and say what is not known
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class OnEvents(Measured[EventSlo]):
         return self._of(self.slo.goal, **self._whose)
 
     def parts(self) -> Iterator[ObjectivePart]:
-        """Versions and segments, and partners where they were promised something."""
+        """Versions and segments, and partners where they have a target."""
         for version in self.data.spec.versions.both:
             served = not never_served(self.data, version)
             yield self._part("version", self.slo.goal, False, {"version": version}, served)

@@ -345,4 +345,4 @@ def test_a_damaged_record_names_the_file_and_the_mend(tmp_path, damage):
     path.write_bytes(damage or content[:8192] + bytes(byte ^ 0x5A for byte in content[8192:]))
     with pytest.raises(StoreError, match=f"record of deliveries {path} cannot be used") as caught:
         Outbox(path)
-    assert "move it (and deliveries.sqlite-wal" in caught.value.mend
+    assert "move it (and deliveries.sqlite-wal" in caught.value.fix

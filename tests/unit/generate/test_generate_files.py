@@ -117,7 +117,7 @@ def test_a_broken_manifest_is_told_with_its_mend(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A file where a folder is wanted is the user's to mend, without a traceback."""
+    """A file where a folder is wanted is the user's to fix, without a traceback."""
     (tmp_path / "a").write_text("a file")
     with pytest.raises(UsageError, match="cannot be written"):
         write_files(FILES, tmp_path)

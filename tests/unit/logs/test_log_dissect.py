@@ -153,7 +153,7 @@ def test_a_wrong_pattern_is_told_with_its_position(pattern, position, part):
         compile_dissect(pattern)
     assert caught.value.position == position
     assert part in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 words = st.text(alphabet=st.sampled_from("ab =/-.:0é\x00\x1b\r\ufffd|"), max_size=6)
