@@ -30,11 +30,12 @@ test: setup browser lint  ## Run every check and test
 real: setup $(LINES_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
 	@$(RUN)/python -m pytest -m real -n 3 --dist loadgroup $(if $(NAME),tests/real/test_$(NAME).py,tests) $(ARGS)
 
-lint: setup  ## Run ruff, mypy and the import contract
+lint: setup  ## Run ruff, mypy, the import contract and the check of words
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
+	@$(RUN)/python tools/check_words.py
 
 bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=detection (without NAME: all)
 	@$(PYTHON) tools/fetch_programs.py bench

@@ -18,7 +18,7 @@ Direction = Literal["at_least", "at_most"]
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure that must hold. `target` None: shown beside the others, promises nothing."""
+    """One figure that must hold. `target` None: shown beside the others, for information."""
 
     name: str
     value: float | None

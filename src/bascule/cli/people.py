@@ -114,7 +114,7 @@ def _notice(notice: NoticeAnswer) -> dict[str, Any]:
 @incidents_app.command("close")
 @takes_spec
 def incidents_close(spec: Spec, number: Identity, who: Who, why: Why) -> None:
-    """End an incident by hand: its alert calls nobody until it begins anew."""
+    """End an incident by hand: its alert does not page until it starts again."""
     closed = journal(spec).close_incident(number, who, why)
     say(f"incident {closed.id} is closed")
 

@@ -105,7 +105,7 @@ def _print_plan(spec: Spec, plan: PlanAnswer, as_json: bool) -> None:
         since = times.rfc3339(plan.paused.at.timestamp())
         say(f"paused since {since} ({_by(plan.paused.who, plan.paused.why)}); `bascule resume` ends it")
     if plan.closed:
-        say("the plan was aborted; `bascule start` begins it anew")
+        say("the plan was aborted; `bascule start` starts it again")
 
 
 def _by(who: str, why: str) -> str:

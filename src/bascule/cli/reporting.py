@@ -118,7 +118,7 @@ def _prometheus(spec: Spec) -> Prometheus:
         greeting.scalar("time()")
     except Unreachable as error:
         missing = f"no data for {', '.join(spec.slas.named) or 'any SLA'}"
-        raise Unreachable(f"{missing}: {error.what}", error.mend) from error
+        raise Unreachable(f"{missing}: {error.what}", error.fix) from error
     finally:
         greeting.close()
     return Prometheus(url, TIMEOUT, within=ALL_SECONDS)

@@ -118,7 +118,7 @@ class Outbox:
         try:
             return bool(self._stored(address)) or self._is_in_old_table(address)
         except sqlite3.Error as error:
-            log.error("%s: sent without knowing whether it was before: %s", address[1], error)
+            log.error("%s: sent, possibly for the second time: %s", address[1], error)
             return False
 
     def _stored(self, address: Address) -> list[tuple[str]]:
@@ -167,7 +167,7 @@ class Outbox:
             try:
                 self._db.execute(_UPSERT, _row_of(owed))
             except sqlite3.Error as error:
-                log.error("what is owed to %s is not written down yet: %s", owed.receiver, error)
+                log.error("the notices owed to %s are not stored yet: %s", owed.receiver, error)
                 return
             del self._unwritten[address]
             self._settled.pop(address, None)

@@ -35,7 +35,7 @@ _OF_REQUESTS = re.compile(r".*(http|request|response|rq|rpc|api|handler|match|ca
 _NO_USERS = re.compile(r"/?(.*[/-])?(health[a-z]*|live(ness|z)?|ready(z|ness)?|ping|metrics|django-metrics)/?")
 COVERS = 0.9  # of the events of the busiest candidate: one that counts fewer counts only some requests
 _CLASSES = ((r"\d\d\d", "5.."), (r"\dxx", "5xx"), (r"\d", "5"))
-MILLISECONDS_FROM = 1000.0  # a top bound that is no number of seconds anybody waits
+MILLISECONDS_FROM = 1000.0  # no request takes so many seconds
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class CountedRequests:
 
 @dataclass(frozen=True)
 class TimeHistogram:
-    """`family`: of its `_count`. `doubt`: why its buckets cannot tell; empty where they can."""
+    """`family`: of its `_count`. `doubt`: why its buckets are not enough; empty where they are."""
 
     family: Family
     unit: str
@@ -178,7 +178,7 @@ def _doubt(prometheus: Prometheus, buckets: Selector, bounds: Sequence[float]) -
         prometheus.scalar(f"histogram_quantile({q}, sum by (le) (increase({buckets}[1h])))") for q in (0.5, 0.95)
     )
     if isinstance(middle, float) and middle < bounds[0]:
-        return f"half of the requests are below its first bucket, {bounds[0]:g}: what happens there is not seen"
+        return f"half of the requests are below its first bucket, {bounds[0]:g}: differences there cannot be seen"
     if isinstance(high, float) and high >= bounds[-1]:
-        return f"one request in twenty is above its last bucket, {bounds[-1]:g}: what happens there is not seen"
+        return f"one request in twenty is above its last bucket, {bounds[-1]:g}: differences there cannot be seen"
     return ""

@@ -231,7 +231,7 @@ def _reason(selector: str, series: _Series) -> str:
     if metric and plain != selector and series.count(plain):
         return f"{metric} has series, but none like {selector}"
     if metric in series.recorded:
-        return f"the rule {metric} gives nothing: {_root(metric, series)}"
+        return f"the rule {metric} has no result: {_root(metric, series)}"
     return f"no series of {metric or selector} (made by {producer(metric)})"
 
 

@@ -123,7 +123,7 @@ def _add_incidents(app: FastAPI, store: Store, clock: Clock) -> None:
 
     @app.post("/api/incidents/{identity}/close")
     def close(identity: Identity, given: Reason) -> IncidentAnswer:
-        """End an incident by hand; the same alert calls nobody until it begins anew."""
+        """End an incident by hand; the same alert does not page until it starts again."""
         return IncidentAnswer.model_validate(store.close_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/reopen")

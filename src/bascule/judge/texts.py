@@ -45,5 +45,10 @@ def difference_text(value: float, unit: str) -> str:
 
 
 def where_text(segment: str) -> str:
-    """Of which comparison a sentence speaks."""
-    return "over all segments, mix-adjusted" if segment == TOTAL_SEGMENT else f"in {segment}"
+    """Which comparison a sentence is about."""
+    return "(all segments, mix-adjusted)" if segment == TOTAL_SEGMENT else f"in {segment}"
+
+
+def evidence_text(evidence: float, threshold: float) -> str:
+    """`evidence 9.1 (alert threshold 7.0)`."""
+    return f"evidence {evidence:.1f} (alert threshold {threshold:.1f})"

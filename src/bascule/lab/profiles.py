@@ -1,4 +1,4 @@
-"""How the lab's services behave: when all is well, and with a fault in force."""
+"""How the lab's services behave: in good health, and with a fault in force."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Behaviour:
     latency_factor: float = 1.0
     error_rate: float = 0.0002
     error_rate_by_segment: Mapping[str, float] = field(default_factory=dict)
-    fallback: float = 0.0  # share of answers that look well but come from the emergency fallback
+    fallback: float = 0.0  # share of answers that evaluation well but come from the emergency fallback
     compatible: float = 1.0  # share of answers that fit a partner's format
     cache_hits: float = 0.93
     asks_backend: float = 0.0  # share of matches for which the backend service is asked
@@ -74,7 +74,7 @@ _UNEVEN = replace(V1, error_rate_by_segment=_ERRORS_BY_SEGMENT)
 
 PROFILES = {
     "healthy": Profile(V1, V2, NEXTEN),
-    "aa": Profile(_ALIKE, _ALIKE, NEXTEN),  # identical versions, which keep what the spec promises
+    "aa": Profile(_ALIKE, _ALIKE, NEXTEN),  # identical versions, which keep the spec's targets
     "aa_uneven": Profile(_UNEVEN, _UNEVEN, NEXTEN),  # identical versions, segments that differ tenfold
 }
 

@@ -33,6 +33,7 @@ class NoData:
 
 LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 MiB
 ADDRESS: Final = "check that this is the address of a Prometheus"
+_CHECK = "check the selectors of the spec, and Prometheus' log"
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -117,7 +118,7 @@ class Prometheus:
         """The one value of an expression; NO_DATA when there is none or it is NaN."""
         samples = self.instant(expression, at)
         if len(samples) > 1:
-            raise QueryRejected(f"{expression!r} gives {len(samples)} series where one is wanted", "aggregate it")
+            raise QueryRejected(f"{expression!r} gives {len(samples)} series, but one is needed", "aggregate it")
         return samples[0].value if samples and not math.isnan(samples[0].value) else NO_DATA
 
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
@@ -210,7 +211,7 @@ class Prometheus:
             raise self._strange(asked) from error
 
     def _strange(self, asked: str) -> QueryRejected:
-        return QueryRejected(f"{self.url} answered {asked} with JSON that is not Prometheus'", ADDRESS)
+        return QueryRejected(f"{self.url} answered {asked} with unexpected JSON", ADDRESS)
 
 
 def _window(selector: str, seconds: float) -> str:
@@ -222,12 +223,12 @@ def _present(**params: Any) -> dict[str, Any]:
 
 
 def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
-    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}")
+    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}", _CHECK)
 
 
-def _refused(status: int, what: str, mend: str = "") -> QueryRejected | Unreachable:
+def _refused(status: int, what: str, fix: str) -> QueryRejected | Unreachable:
     """A server, or a proxy before it, that is away for a while will be back."""
-    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what, mend)
+    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what, fix)
 
 
 def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
@@ -249,7 +250,7 @@ def _series(item: Mapping[str, Any]) -> Series:
 
 def _finite(time: Any) -> float:
     if not math.isfinite(time):
-        raise ValueError(f"{time} is no time")
+        raise ValueError(f"{time} is not a time")
     return float(time)
 
 
@@ -267,13 +268,13 @@ def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is not a list")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 

@@ -79,7 +79,7 @@ class Watched:
             if value:
                 return value
             self.wait(0.1)
-        raise NotSeen(f"{what} was not seen within {seconds:g} s", "look at the logs in the run's folder")
+        raise NotSeen(f"{what} did not happen within {seconds:g} s", "check the logs in the run's folder")
 
 
 @dataclass
@@ -195,7 +195,7 @@ def _running_stack(spec: Spec, path: Path, report: Report, stop: threading.Event
             raise failed[0]
         yield
         if failed:
-            raise ProcessFailed(f"the stack ended early: {failed[0]}")
+            raise ProcessFailed(f"the stack stopped early: {failed[0]}", "fix that, then start again")
     finally:
         ended.set()
         thread.join()

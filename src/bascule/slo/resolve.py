@@ -36,7 +36,7 @@ def _counted(spec: Spec, name: str) -> Named[CountedShare] | Named[HistogramSign
         return Named(signal_name, signal)
     if isinstance(signal, HistogramSignal) and Objective.parse(spec.slas.named[name].objective).bound is not None:
         return Named(signal_name, signal)
-    what = f"the SLA {name!r} has no signal {signal_name!r} that tells good from bad events"
+    what = f"the SLA {name!r} has no signal {signal_name!r} that counts good or bad events"
     raise UsageError(what, "name a ratio with `signal`, or a histogram with an objective like 95% < 100ms")
 
 

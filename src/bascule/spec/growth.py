@@ -4,7 +4,7 @@
 growth is a plain difference, with a reset and a birth counted as what they are:
 
 - grew: the difference
-- fell: its process began anew, so what it shows was all counted since
+- fell: its process restarted, so what it shows was all counted since
 - new, while its target already answered a minute ago: it began at zero
 
 What happens while a target does not answer is not in these series; a reader takes the raw series there.

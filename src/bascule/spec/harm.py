@@ -35,7 +35,7 @@ class Harm:
             return cls(above_target=True, written=written)
         amount = Amount.parse(text)
         if amount.value < 0:
-            raise ValueError(f"{text!r}: a worsening is not negative; write it like 20ms, 20% or '{ABOVE_TARGET}'")
+            raise ValueError(f"{text!r}: must not be negative; write it like 20ms, 20% or '{ABOVE_TARGET}'")
         if written.endswith("%"):
             return cls(relative=amount.value, written=written)
         return cls(least=amount, written=written)

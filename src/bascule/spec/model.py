@@ -99,9 +99,11 @@ class Versions(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.baseline == self.candidate:
-            yield Contradiction("baseline and candidate must differ", "baseline", "candidate")
+            yield Contradiction(
+                "baseline and candidate are the same; give two different names", "baseline", "candidate"
+            )
         if self.select is not None and (missing := {self.baseline, self.candidate} - set(self.select)):
-            yield Contradiction(f"select needs matchers for {', '.join(sorted(missing))}", "select")
+            yield Contradiction(f"select has no matchers for {', '.join(sorted(missing))}; add them", "select")
 
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
@@ -128,7 +130,7 @@ def _metrics(value: Any) -> str:
     path = value["path"] if isinstance(value, dict) and list(value) == ["path"] else value
     if path == NO_METRICS or (isinstance(path, str) and path.startswith("/")):
         return str(path)
-    raise ValueError(f"{value!r} is not where metrics are; write a path such as /metrics, or none")
+    raise ValueError(f"{value!r} is not a path of metrics; write a path such as /metrics, or none")
 
 
 def _health(value: Any) -> str:
@@ -176,9 +178,11 @@ class Service(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.metrics is not None and self.metrics_path is not None:
-            yield Contradiction("give either 'metrics' or 'metrics_path'", "metrics", "metrics_path")
+            yield Contradiction(
+                "'metrics' and 'metrics_path' mean the same; give one of them", "metrics", "metrics_path"
+            )
         if self.metrics == NO_METRICS and self.kind not in ("application", "nginx", "redis"):
-            yield Contradiction(f"a service of kind {self.kind} is nothing but its metrics", "metrics")
+            yield Contradiction(f"a service of kind {self.kind} has only metrics; remove metrics: none", "metrics")
 
     @field_validator("targets")
     @classmethod
@@ -198,7 +202,7 @@ class Probe(Part):
     @model_validator(mode="after")
     def _verified(self) -> Self:
         if self.ca_file is not None and self.kind != "https":
-            raise ValueError("'ca_file' is for a probe of kind https")
+            raise ValueError("'ca_file' needs a probe of kind https; remove it, or write kind: https")
         return self
 
     @property
@@ -313,7 +317,7 @@ class Hook(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if (self.command is None) == (self.webhook is None):
-            yield Contradiction("a hook is either a 'command' or a 'webhook'", "command", "webhook")
+            yield Contradiction("a hook has one of 'command' and 'webhook'; give exactly one", "command", "webhook")
 
 
 class Judge(Part):
@@ -349,7 +353,9 @@ class LogSource(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
-            yield Contradiction("a log source is one of 'files', 'beats' or 'stdin'", "files", "beats", "stdin")
+            yield Contradiction(
+                "a log source has one of 'files', 'beats' and 'stdin'; give exactly one", "files", "beats", "stdin"
+            )
 
     @property
     def usual_name(self) -> str:
@@ -372,9 +378,14 @@ class LogFormat(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
-            yield Contradiction("a log format is one of 'dissect', 'grok' or 'json'", "dissect", "grok", "json_lines")
+            yield Contradiction(
+                "a log format has one of 'dissect', 'grok' and 'json'; give exactly one",
+                "dissect",
+                "grok",
+                "json_lines",
+            )
         if self.fields and not self.json_lines:
-            yield Contradiction("'fields' names values of JSON lines; a pattern names its fields itself", "fields")
+            yield Contradiction("'fields' is for JSON lines; remove it, and name the fields in the pattern", "fields")
 
 
 class Internal(Part):
@@ -485,7 +496,7 @@ class Maintenance(Part):
     def contradictions(self) -> Iterator[Contradiction]:
         length = parse_moment(self.end) - parse_moment(self.start)
         if not timedelta(0) < length <= timedelta(days=366):
-            yield Contradiction("the end is not after the start, within a year", "start", "end")
+            yield Contradiction("the end is not within a year after the start; correct one of them", "start", "end")
 
 
 class ShareHook(Part):
@@ -593,8 +604,8 @@ class Spec(Part):
 
     @cached_property
     def source(self) -> str:
-        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is no
-        part of what specs are compared by."""
+        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is not
+        a part of what specs are compared by."""
         return "SPEC"
 
     @property

@@ -70,7 +70,7 @@ def ports_of(spec: Spec) -> dict[str, int]:
 def check_inputs(spec: Spec) -> None:
     """Make sure that no log source needs the standard input, which no part of a stack has.
 
-    Raises UsageError: a program that writes into `bascule up` would stand still once the pipe is full.
+    Raises UsageError: a program that writes into `bascule up` would block once the pipe is full.
     """
     name = next((name for name, source in spec.logs.named.items() if source.stdin), None)
     if name is not None:

@@ -1,6 +1,6 @@
 """The journal's present step of the plan: an evaluation of any other step is no verdict.
 
-It is asked anew for each answer. The order decides: first comes the evaluation, then the journal is asked, so that
+It is asked again for each answer. The order decides: first comes the evaluation, then the journal is asked, so that
 what is answered was about the step that was present when it was asked.
 """
 

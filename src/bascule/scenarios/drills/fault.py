@@ -97,7 +97,7 @@ class Broken(Fault):
         return house.lab.fault(self.service, **self.changes)
 
     def remove(self, house: House) -> None:
-        house.lab.mend(self.service)
+        house.lab.repair(self.service)
 
 
 def to(**changes: Any) -> Mapping[str, Any]:

@@ -95,7 +95,7 @@ def _find(house: Watched, receiver: Hearing, fault: Declared, found: Drill) -> N
         _hear(receiver, fault, found)
         _ask_verdict(house, found)
         if found.delivered is not None and time.time() - found.injected > found.delivered + 2 * AFTER_SECONDS:
-            break  # a fault that is no reason to go back turns no verdict
+            break  # a fault that does not call for a rollback changes no verdict
         house.wait(0.1)
     found.course = _course(house, fault, found.injected)
     found.evidence = _first_rise(found.course)

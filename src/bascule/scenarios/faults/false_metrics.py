@@ -27,12 +27,12 @@ class FalseMetrics(Fault):
         return house.lab.fault("v2", metrics_page=str(file))
 
     def remove(self, house: House) -> None:
-        house.lab.mend("v2")
+        house.lab.repair("v2")
 
 
 class Frozen(FalseMetrics, HardFault):
     key = "frozen-counters"
-    title = "V2's counters stand still, and up is 1"
+    title = "V2's counters do not change, and up is 1"
     expects = ("VersionSilent",)
     also = (*BUDGETS, "SignalNoData")
     evidence = 'max(bascule_no_data_cause{cause="silent"})'
@@ -53,10 +53,10 @@ class BrokenMetrics(FalseMetrics, HardFault):
 
 
 class Backwards(FalseMetrics, HardFault):
-    """A counter that goes backwards once is a restart, as far as anyone can tell; then it stands still."""
+    """A counter that goes backwards once is a restart, as far as anyone can tell; then it does not change."""
 
     key = "counters-backwards"
-    title = "V2's counters fall to half and stand still"
+    title = "V2's counters fall to half and do not change"
     expects = ("VersionSilent",)
     also = (*BUDGETS, "SignalNoData")
     evidence = 'max(bascule_no_data_cause{cause="silent"})'

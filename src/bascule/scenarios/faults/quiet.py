@@ -51,8 +51,8 @@ class BothVersions(QuietFault):
         return house.lab.fault("v2", error_rate=0.12)
 
     def remove(self, house: House) -> None:
-        house.lab.mend("v1")
-        house.lab.mend("v2")
+        house.lab.repair("v1")
+        house.lab.repair("v2")
 
 
 class BadClient(QuietFault):
@@ -93,7 +93,7 @@ class Maintenance(QuietFault):
         return house.lab.fault("v2", crash=True)
 
     def remove(self, house: House) -> None:
-        house.lab.mend("v2")
+        house.lab.repair("v2")
         if self._window is not None:
             house.wait_for("V2 to be seen up", lambda: house.is_up("v2"), 30)
             house.journal.end_maintenance(self._window, "drill")

@@ -151,5 +151,5 @@ def _places(share: float) -> int:
 
 
 def _written_places(number: float) -> int:
-    """As many digits as it takes to write the number as it was promised."""
+    """As many digits as it takes to write the number as it was declared."""
     return next((places for places in range(5) if abs(round(number, places) - number) < 1e-9), 5)

@@ -45,15 +45,15 @@ ENGLISH: Final[Mapping[str, str]] = {
     "budget_left": "Error budget left",
     "budget_none": "spent",
     "previous": "Previous period",
-    "better_than_before": "better than the {span} before ({value})",
-    "worse_than_before": "worse than the {span} before ({value})",
-    "same_as_before": "as in the {span} before",
+    "better_than_before": "better than the previous {span} ({value})",
+    "worse_than_before": "worse than the previous {span} ({value})",
+    "same_as_before": "same as the previous {span}",
     "data_for": "data for {covered} of {wanted}",
     "no_data_in_span": "no data in this span",
     "breaches": "{breaches} of {windows} windows breached",
     "one_window": "one window",
-    "compared": "{baseline} beside {candidate}",
-    "compared_how": "At one mix of segments, so that who moved first makes no difference.",
+    "compared": "{baseline} vs {candidate}",
+    "compared_how": "Mix-adjusted: as if both versions served the same mix of segments.",
     "measure": "Measure",
     "difference": "Difference",
     "reading": "Reading",
@@ -64,7 +64,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "timeline": "What happened",
     "incidents": "Incidents",
     "no_incidents": "No incident was open in this span.",
-    "unknown_incidents": "The incident journal could not be asked, so incidents are not shown.",
+    "unknown_incidents": "The incident journal did not answer, so incidents are not shown.",
     "alert": "Alert",
     "severity": "Severity",
     "where": "Where",
@@ -73,7 +73,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "lasted": "Lasted",
     "still_open": "still open",
     "acknowledged_by": "acknowledged by {who}",
-    "maintenance": "Planned maintenance, left out of every figure",
+    "maintenance": "Planned maintenance, excluded from every figure",
     "no_maintenance": "None was declared in this span.",
     "reason": "Reason",
     "services": "Services",
@@ -84,9 +84,9 @@ ENGLISH: Final[Mapping[str, str]] = {
     "window.month": "calendar month",
     "window.quarter": "calendar quarter",
     "worst_moments": "Worst moments",
-    "no_moments": "At no time in this span was the promise not kept.",
+    "no_moments": "The objective was kept at all times in this span.",
     "value": "Value",
-    "bad.availability": "Down-time, failures",
+    "bad.availability": "Downtime, failures",
     "bad.latency": "Slow requests",
     "bad.floor": "Failed matches",
     "bad.ceiling": "Failed requests",
@@ -104,14 +104,14 @@ ENGLISH: Final[Mapping[str, str]] = {
     "result": "Result",
     "events": "Events",
     "budget": "Error budget",
-    "budget_allowed": "Allowed in the window so far",
+    "budget_allowed": "Allowed so far in the window",
     "budget_used": "Used",
     "burn": "Burn rate, last {span}",
     "exhausted_in": "Budget ends in",
-    "not_at_this_rate": "not at the present rate",
-    "already": "it is used up",
+    "not_at_this_rate": "not at the current rate",
+    "already": "already spent",
     "gain": "Gain over {baseline}",
-    "gain_wanted": "promised {wanted}",
+    "gain_wanted": "objective: {wanted}",
     "gain_frozen": "against {baseline} as frozen on {day}",
     "gain_few": "too few events to tell ({baseline} and {candidate})",
     "gain_not_applicable": "{candidate} has not served anyone yet",
@@ -119,29 +119,29 @@ ENGLISH: Final[Mapping[str, str]] = {
     "chart.track": "Window by window",
     "chart.left": "Error budget left",
     "method": "How it was measured",
-    "method.availability": "Time up over time watched, by the scrapes of each service, and their mean over the services: each counts the same, whatever its targets, and must keep the objective by itself. Time in which nobody looked is neither up nor down; it lowers the coverage. A segment's availability is the share of its requests that did not fail.",  # noqa: E501
+    "method.availability": "The share of monitored time in which each service was up, by its scrapes, averaged over the services. Each service counts the same, however many targets it has, and must keep the objective on its own. Unmonitored time is neither up nor down; it lowers the coverage. A segment's availability is the share of its requests that did not fail.",  # noqa: E501
     "method.latency": "The p{quantile} of all requests of a window together, from summed histogram buckets. Percentiles are never averaged.",  # noqa: E501
-    "method.floor": "Successes over all events of a window, both summed first. Ratios are never averaged.",
-    "method.ceiling": "Failures over all requests of a window, both summed first. Ratios are never averaged.",
-    "method.counters": "Counters are read exactly: resets, restarts and gaps are accounted for, and nothing is extrapolated. Figures are exact to one scrape ({interval}).",  # noqa: E501
+    "method.floor": "Successes / events of a window, both summed first. Ratios are never averaged.",
+    "method.ceiling": "Failures / requests of a window, both summed first. Ratios are never averaged.",
+    "method.counters": "Counters are read exactly: resets, restarts and gaps are accounted for, and nothing is extrapolated. Figures are exact to one scrape interval ({interval}).",  # noqa: E501
     "source.raw": "Read from the raw series.",
     "source.rules": "Read from recording rules.",
     "source.mixed": "Read from recording rules where they cover the window, and from the raw series elsewhere.",
-    "note.slow_recovery": "A window of {window} cannot recover {recovery} after a mend: the burn rate says whether it is mended.",  # noqa: E501
-    "state_rules": "Warning at {warning} of the error budget (of the limit, for a time); critical when breached; recovering until back within target for {recovery}.",  # noqa: E501
+    "note.slow_recovery": "A window of {window} cannot recover within {recovery} of a fix: the burn rate shows whether the fix works.",  # noqa: E501
+    "state_rules": "Warning at {warning} of the error budget (of the limit, for a response time); critical when breached; recovering until kept for {recovery}.",  # noqa: E501
     "changes": "Objectives that changed",
     "changed": "{objective}: {before} until {day}, then {after}",
-    "notes": "To know when reading this",
-    "note.no_journal": "The incident journal could not be asked: incidents and steps of the plan are missing from this report.",  # noqa: E501
-    "note.no_sla": "The spec declares no SLA: there is no promise to hold the figures against.",
-    "note.not_declared": "Asked for and not declared: {objectives}. Declared are: {declared}.",
-    "note.share": "Real share of {candidate} at the end, {segment}: {estimate} ({low} to {high}), planned {planned}.",
+    "notes": "Notes",
+    "note.no_journal": "The incident journal did not answer: incidents and steps of the plan are missing from this report.",  # noqa: E501
+    "note.no_sla": "The spec declares no SLA: there is no objective to compare the figures with.",
+    "note.not_declared": "Requested, but not declared: {objectives}. Declared: {declared}.",
+    "note.share": "Actual share of {candidate} at the end, {segment}: {estimate} ({low} to {high}), planned {planned}.",
     "note.never_scraped": "No data at all about: {services}.",
-    "note.exporter_silent": "The exporter of {service} never says whether {service} is there: it counts as down.",
-    "note.no_bucket": "{version} has no bucket at the limit of {limit}, only at {below} and {above}: where these do not decide, nothing tells whether it is kept.",  # noqa: E501
-    "note.contradiction": "More good events than events: {share} over {lasting}. The selectors do not count the same; the objective is not judged on that.",  # noqa: E501
-    "note.of_candidate": "A promise with a gain is the new version's: it is judged on {candidate} alone.",
-    "note.retention": "Prometheus holds data from {day} on; what was before is missing, and is not counted.",
+    "note.exporter_silent": "The exporter of {service} never reports whether {service} is up, so {service} counts as down.",  # noqa: E501
+    "note.no_bucket": "{version} has no bucket at the limit of {limit}, only at {below} and {above}: where these do not decide, it is unknown whether the limit is kept.",  # noqa: E501
+    "note.contradiction": "More good events than events: {share} over {lasting}. The selectors do not count the same requests, so the objective is not evaluated.",  # noqa: E501
+    "note.of_candidate": "An objective with a gain applies to the new version: it is measured on {candidate} alone.",
+    "note.retention": "Prometheus has data from {day} on; earlier data is missing and is not counted.",
     "note.short": "This span covers {covered} of the window of {wanted}.",
     "generated": "{title} · {start} – {end} · times in {zone}",
     "page": "Page",
@@ -152,7 +152,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "legend.other": "other incident",
     "legend.maintenance": "maintenance",
     "legend.gap": "no data",
-    "legend.breach": "promise not kept",
+    "legend.breach": "objective not kept",
     "legend.step": "step of the plan",
     "mail.subject": "{title}: {conclusion} ({span})",
     "mail.attached": "The full report is attached.",
@@ -188,10 +188,10 @@ FRENCH: Final[Mapping[str, str]] = {
     "decides.rolling": "pires {window}",
     "decides.span": "sur {span}",
     "decides.daily": "pire jour, le {day}",
-    "decides.month": "pire mois, dès le {day}",
-    "decides.quarter": "pire trimestre, dès le {day}",
+    "decides.month": "pire mois, à partir du {day}",
+    "decides.quarter": "pire trimestre, à partir du {day}",
     "target": "Objectif",
-    "now": "À présent",
+    "now": "Actuellement",
     "state_now": "État à la fin",
     "budget_left": "Budget d’erreur restant",
     "budget_none": "épuisé",
@@ -204,10 +204,10 @@ FRENCH: Final[Mapping[str, str]] = {
     "breaches": "{breaches} fenêtres sur {windows} hors objectif",
     "one_window": "une fenêtre",
     "compared": "{baseline} face à {candidate}",
-    "compared_how": "À composition de segments égale : l’ordre de migration ne change rien.",
+    "compared_how": "À répartition égale : comme si les deux versions servaient les mêmes segments dans les mêmes proportions.",  # noqa: E501
     "measure": "Mesure",
     "difference": "Écart",
-    "reading": "Lecture",
+    "reading": "Évaluation",
     "better": "mieux",
     "worse": "moins bien",
     "same": "égal",
@@ -239,7 +239,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "value": "Valeur",
     "bad.availability": "Arrêt, échecs",
     "bad.latency": "Requêtes lentes",
-    "bad.floor": "Matchs manqués",
+    "bad.floor": "Matchs échoués",
     "bad.ceiling": "Requêtes en erreur",
     "parts": "Par service, version, segment et partenaire",
     "part": "Partie",
@@ -255,44 +255,44 @@ FRENCH: Final[Mapping[str, str]] = {
     "result": "Résultat",
     "events": "Événements",
     "budget": "Budget d’erreur",
-    "budget_allowed": "Permis dans la fenêtre à ce jour",
+    "budget_allowed": "Autorisé à ce jour dans la fenêtre",
     "budget_used": "Consommé",
     "burn": "Vitesse de consommation, {span}",
     "exhausted_in": "Budget épuisé dans",
     "not_at_this_rate": "pas à ce rythme",
     "already": "déjà épuisé",
     "gain": "Gain sur {baseline}",
-    "gain_wanted": "promis : {wanted}",
+    "gain_wanted": "objectif : {wanted}",
     "gain_frozen": "face à {baseline} tel que figé le {day}",
     "gain_few": "trop peu d’événements pour conclure ({baseline} et {candidate})",
     "gain_not_applicable": "{candidate} n’a encore servi personne",
     "chart.value": "Mesure au fil du temps",
     "chart.track": "Fenêtre par fenêtre",
     "chart.left": "Budget d’erreur restant",
-    "method": "Comment c’est mesuré",
-    "method.availability": "Temps de service sur temps observé, selon les relevés de chaque service, puis moyenne sur les services : chacun compte autant, quel que soit le nombre de ses cibles, et doit tenir l’objectif à lui seul. Le temps sans observation n’est ni l’un ni l’autre : il réduit la couverture. La disponibilité d’un segment est la part de ses requêtes qui ont abouti.",  # noqa: E501
-    "method.latency": "Le p{quantile} de toutes les requêtes d’une fenêtre ensemble, à partir des intervalles d’histogramme sommés. Jamais de moyenne de percentiles.",  # noqa: E501
-    "method.floor": "Succès sur total des événements d’une fenêtre, sommés d’abord. Jamais de moyenne de ratios.",
-    "method.ceiling": "Échecs sur total des requêtes d’une fenêtre, sommés d’abord. Jamais de moyenne de ratios.",
-    "method.counters": "Les compteurs sont lus exactement : remises à zéro, redémarrages et trous sont pris en compte, rien n’est extrapolé. Précision : une collecte ({interval}).",  # noqa: E501
+    "method": "Méthode de mesure",
+    "method.availability": "Part du temps observé pendant laquelle chaque service a répondu, selon ses relevés, puis moyenne des services. Chaque service compte autant, quel que soit le nombre de ses cibles, et doit tenir l’objectif à lui seul. Le temps non observé ne compte ni comme disponible ni comme indisponible : il réduit la couverture. La disponibilité d’un segment est la part de ses requêtes qui ont abouti.",  # noqa: E501
+    "method.latency": "Le p{quantile} de toutes les requêtes d’une fenêtre ensemble, à partir de la somme des intervalles d’histogramme. Les percentiles ne sont jamais moyennés.",  # noqa: E501
+    "method.floor": "Succès / événements d’une fenêtre, sommés d’abord. Les ratios ne sont jamais moyennés.",
+    "method.ceiling": "Échecs / requêtes d’une fenêtre, sommés d’abord. Les ratios ne sont jamais moyennés.",
+    "method.counters": "Les compteurs sont lus exactement : remises à zéro, redémarrages et interruptions sont pris en compte, rien n’est extrapolé. Précision : un intervalle de relevé ({interval}).",  # noqa: E501
     "source.raw": "Lu dans les séries brutes.",
     "source.rules": "Lu dans les règles d’agrégation.",
     "source.mixed": "Lu dans les règles d’agrégation là où elles couvrent la fenêtre, dans les séries brutes ailleurs.",
-    "note.slow_recovery": "Une fenêtre de {window} ne peut se rétablir {recovery} après une réparation : la vitesse de consommation dit si c’est réparé.",  # noqa: E501
-    "state_rules": "Alerte à {warning} du budget d’erreur (de la limite, pour un temps) ; critique dès le dépassement ; en rétablissement jusqu’à {recovery} sous l’objectif.",  # noqa: E501
+    "note.slow_recovery": "Une fenêtre de {window} ne peut pas se rétablir dans les {recovery} qui suivent une correction : la vitesse de consommation montre si la correction agit.",  # noqa: E501
+    "state_rules": "Alerte à {warning} du budget d’erreur (de la limite, pour un temps de réponse) ; critique dès que l’objectif n’est plus tenu ; en rétablissement jusqu’à ce qu’il soit tenu pendant {recovery}.",  # noqa: E501
     "changes": "Objectifs modifiés",
     "changed": "{objective} : {before} jusqu’au {day}, puis {after}",
-    "notes": "À savoir pour la lecture",
+    "notes": "Remarques",
     "note.no_journal": "Le journal des incidents n’a pas répondu : les incidents et les étapes du plan manquent à ce rapport.",  # noqa: E501
-    "note.no_sla": "La spécification ne déclare aucun SLA : il n’y a pas de promesse à laquelle comparer les chiffres.",
-    "note.not_declared": "Demandé et non déclaré : {objectives}. Sont déclarés : {declared}.",
+    "note.no_sla": "La spécification ne déclare aucun SLA : il n’y a pas d’objectif auquel comparer les chiffres.",
+    "note.not_declared": "Demandés, mais non déclarés : {objectives}. Déclarés : {declared}.",
     "note.share": "Part réelle de {candidate} à la fin, {segment} : {estimate} ({low} à {high}), prévue {planned}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
-    "note.exporter_silent": "L’exportateur de {service} ne dit jamais si {service} répond : compté comme indisponible.",
-    "note.no_bucket": "{version} n’a pas de borne à la limite de {limit}, seulement à {below} et {above} : quand elles ne décident pas, rien ne dit si elle est tenue.",  # noqa: E501
-    "note.contradiction": "Plus d’événements bons que d’événements : {share} pendant {lasting}. Les sélecteurs ne comptent pas la même chose ; l’objectif n’est pas jugé là-dessus.",  # noqa: E501
-    "note.of_candidate": "Une promesse de gain est celle de la nouvelle version : elle se juge sur {candidate} seul.",
-    "note.retention": "Prometheus conserve des données depuis le {day} ; ce qui précède manque et n’est pas compté.",
+    "note.exporter_silent": "L’exportateur de {service} n’indique jamais si {service} répond : {service} compte comme indisponible.",  # noqa: E501
+    "note.no_bucket": "{version} n’a pas de borne à la limite de {limit}, seulement à {below} et {above} : quand elles ne suffisent pas à décider, on ne sait pas si la limite est tenue.",  # noqa: E501
+    "note.contradiction": "Plus d’événements bons que d’événements : {share} pendant {lasting}. Les sélecteurs ne comptent pas la même chose ; l’objectif n’est donc pas évalué.",  # noqa: E501
+    "note.of_candidate": "Un objectif de gain porte sur la nouvelle version : il se mesure sur {candidate} seul.",
+    "note.retention": "Prometheus a des données depuis le {day} ; les données antérieures manquent et ne sont pas comptées.",  # noqa: E501
     "note.short": "Cette période couvre {covered} de la fenêtre de {wanted}.",
     "generated": "{title} · {start} – {end} · heures de {zone}",
     "page": "Page",

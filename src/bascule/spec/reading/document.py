@@ -15,7 +15,7 @@ __all__ = ["Document", "Key"]
 Key = tuple[str | int, ...]
 DEEPEST = 50
 MOST_KEYS = 100_000
-TOO_DEEP = Problem(1, "", "nested without end, or far too large", "write it without YAML aliases (&, *)")
+TOO_DEEP = Problem(1, "", "nested too deeply, or too large", "write it without YAML aliases (&, *)")
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Document:
         node = document._composed(text)
         if not isinstance(node, yaml.MappingNode):
             fix = "start with apiVersion: bascule/v1; `bascule init` writes a starter"
-            raise SpecError(path, [Problem(1, "", "a spec is a mapping of keys", fix)])
+            raise SpecError(path, [Problem(1, "", "the file is not a mapping of keys", fix)])
         document.content = document._mapping(node, ())
         return document
 
@@ -99,7 +99,7 @@ class Document:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    """A value of YAML; times stay as they are written (`18:30` is no number here, and no date is invalid)."""
+    """A value of YAML; times stay as they are written (`18:30` is not a number here, and every date is valid)."""
     is_time = node.tag.endswith(":timestamp") or ":" in node.value
     try:
         return node.value if is_time else yaml.SafeLoader("").construct_object(node)
