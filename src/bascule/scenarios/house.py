@@ -112,8 +112,11 @@ class House(Watched):
 
     def reload_prometheus(self) -> None:
         """Have Prometheus read its configuration again."""
-        row = next(row for row in stack.status(self.spec) if row["process"] == "prometheus")
-        os.kill(row["pid"], signal.SIGHUP)
+        os.kill(self.pid_of("prometheus"), signal.SIGHUP)
+
+    def pid_of(self, part: str) -> int:
+        """The process of a part of the stack."""
+        return next(int(row["pid"]) for row in stack.status(self.spec) if row["process"] == part)
 
     def set_phase(self, number: int, why: str) -> float:
         """Tell the journal any step of the plan and move the share; returns when the new share serves."""
