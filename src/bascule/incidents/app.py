@@ -128,7 +128,7 @@ def _add_incidents(app: FastAPI, store: Store, clock: Clock) -> None:
 
     @app.post("/api/incidents/{identity}/reopen")
     def reopen(identity: Identity, given: Reason) -> IncidentAnswer:
-        """Begin an ended incident again; everyone who was told of its end hears of it."""
+        """Begin an ended incident again; everyone who got its end is notified."""
         return IncidentAnswer.model_validate(store.reopen_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/notes")

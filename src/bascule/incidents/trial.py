@@ -20,9 +20,7 @@ def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Deliver
         raise UsageError("the spec declares no receivers", "add some under notify.receivers")
     receivers = spec.notify.receivers
     if unknown := [name for name in names if name not in receivers]:
-        raise UsageError(
-            f"{unknown[0]!r} is not a declared receiver", f"declared are: {', '.join(receivers) or 'none'}"
-        )
+        raise UsageError(f"{unknown[0]!r} is not a declared receiver", f"declared are: {', '.join(receivers)}")
     return list(deliver_to_all(((name, receivers[name]) for name in names), _message(spec, who), _POLICY))
 
 
