@@ -12,7 +12,7 @@ UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test real lint bench chaos browser clean
+.PHONY: help setup demo test real lint bench chaos drill browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=de
 	@$(PYTHON) tools/fetch_programs.py bench
 	@$(RUN)/python -m bench $(NAME) $(ARGS)
 
+drill: setup  ## Inject faults into the lab, time each to its alert: make drill ARGS="--fault crash" (without: all)
+	@$(RUN)/bascule drill supersmartmatch $(or $(ARGS),--all)
+
 chaos: setup  ## Lose parts of the monitoring at random: make chaos NAME=notices (without NAME: all)
 	@$(RUN)/python -m chaos $(NAME) $(ARGS)
 $(LINES_DONE): pyproject.toml constraints.txt Makefile | $(SETUP_DONE)
@@ -59,7 +62,7 @@ browser: $(SETUP_DONE)
 	@$(PYTHON) tools/fetch_programs.py chromium peers
 
 clean:  ## Remove what was made, except the fetched programs and the environment
-	rm -rf demo-output bench-output dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo-output bench-output drill-output dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN)/pip:

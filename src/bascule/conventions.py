@@ -464,6 +464,9 @@ class Recorded(StrEnum):
     ERRORS_BY_ENDPOINT = "version_endpoint:errors:ratio_rate5m"
     ERRORS_BY_PARTNER = "version_partner:errors:ratio_rate5m"
     CLIENT_ERRORS = "version:client_errors:ratio_rate5m"
+    UNSUCCESSFUL = "version_segment:unsuccessful:ratio_rate5m"  # neither 2xx nor 3xx
+    IN_FLIGHT = "version:in_flight:avg5m"
+    ALGORITHM_SHARE = "version_algorithm:matches:share_rate5m"
     LATENCY_BY_ENDPOINT = "version_endpoint:latency:p95_rate5m"
     CONSUMERS = "version:consumers:count1h"
     PARTNER_REQUESTS = "partner:requests:sum1h"

@@ -62,7 +62,9 @@ PARTS: Mapping[str, PartOfSpec] = {
     "judge": PartOfSpec(
         ("too_long",), lambda spec: [{"too_long": max(30.0, 10 * spec.judge.tick, 3 * spec.stack.scrape.interval)}]
     ),
-    **{kind: _services(kind) for kind in ("application", "nginx", "redis", "node", "container", "exporter")},
+    **{
+        kind: _services(kind) for kind in ("application", "nginx", "redis", "node", "container", "postgres", "exporter")
+    },
     "probes": _probes("http", "https", "tcp", "icmp", "dns"),
     "dns probes": _probes("dns"),
     "certificates": PartOfSpec(

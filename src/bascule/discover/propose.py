@@ -37,6 +37,7 @@ _KINDS = {
     "nginx_up": "nginx",
     "node_uname_info": "node",
     "container_cpu_usage_seconds_total": "container",
+    "pg_up": "postgres",
 }
 Lines = Iterator[str]
 

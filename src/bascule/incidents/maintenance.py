@@ -15,7 +15,8 @@ def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> W
     """Keep a window, silenced first, so that none is kept that would page someone. `silent` False sets no silence."""
     _check(spec, window)
     if silent and window.ends > now:
-        identity = silences.silence(spec.stack.url("alertmanager"), replace(window, starts=max(window.starts, now)))
+        begun = replace(window, starts=max(window.starts, now))
+        identity = silences.silence(spec.stack.url("alertmanager"), begun, store.identity)
         window = replace(window, silence=identity)
     kept = store.add_window(window)
     store.add(Entry(now, "maintenance", f"maintenance {kept.id} planned: {window.reason}", window.who))

@@ -112,6 +112,7 @@ class Store:
         self._db.row_factory = sqlite3.Row
         self._file = self._db
         self.problem = ""  # why it is kept in memory, while it is
+        self._restarts: dict[float, float] = {}  # of Prometheus: from when to when its alerts begin without beginning
         self._prepare(now)
 
     def close(self) -> None:
@@ -229,11 +230,22 @@ class Store:
             return self._claim_end(db, last, told)
         if last is None:
             return self._open(db, told)
-        if _is_new_beginning(last, told):
+        if _is_new_beginning(last, told) and not self._is_after_restart(last, told):
             if last.resolved is None:
                 self._end(db, last, told.received, _unseen_text(last, told.starts))
             return self._open(db, told)
         return self._repeat(db, last, told)
+
+    def note_restart(self, started: float, until: float) -> None:
+        """Prometheus started then: what fired before begins for it again by `until`, whether it ended in between or
+        not. Unix seconds."""
+        self._restarts[started] = until
+
+    def _is_after_restart(self, last: Incident, told: Notification) -> bool:
+        """Whether an open incident's later start says no more than that Prometheus was started again."""
+        if last.resolved is not None:
+            return False
+        return any(last.starts < start <= told.starts <= until for start, until in list(self._restarts.items()))
 
     def _last_of(self, told: Notification) -> Incident | None:
         """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it."""
@@ -529,6 +541,11 @@ class Store:
                 (window.starts, window.ends, window.reason, json.dumps(window.services), window.who, window.silence),
             ).lastrowid
         return self.window(int(identity or 0))
+
+    def set_silence(self, identity: int, silence: str) -> None:
+        """Alertmanager's id of a window's silence, where that was set again."""
+        with self._transaction() as db:
+            db.execute("UPDATE windows SET silence = ? WHERE id = ?", (silence, identity))
 
     def end_window(self, identity: int, now: float) -> Window:
         """End a window now; one that has not begun is cancelled, one that is over stays as it was."""

@@ -17,7 +17,7 @@ def share_text(share: float) -> str:
 
 
 def value_text(value: float, unit: str) -> str:
-    """`12 %`, `85 ms`, `4.25 stars`: three digits, of the signal's unit in the one that reads best; stars stay stars."""
+    """`12 %`, `85 ms`, `4.25 stars`: three digits, in the unit that reads best; stars stay stars."""
     if math.isnan(value):
         return "no data"
     own = unit_of(unit)

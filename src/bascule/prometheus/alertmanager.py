@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,20 @@ class PostedAlert:
     starts: datetime
     ends: datetime
     source: str = ""
+
+
+@dataclass(frozen=True)
+class HeldSilence:
+    """A silence as Alertmanager holds it, ended ones too for some days. Times are Unix seconds."""
+
+    id: str
+    matchers: Sequence[Mapping[str, Any]]
+    starts: float
+    ends: float
+    comment: str
+
+    def covers(self, labels: Mapping[str, str], at: float) -> bool:
+        return self.starts <= at < self.ends and all(_matches(matcher, labels) for matcher in self.matchers)
 
 
 class Alertmanager:
@@ -52,6 +67,13 @@ class Alertmanager:
         try:
             return times.parse(answer.json()["uptime"]).timestamp()
         except (KeyError, TypeError, ValueError) as error:
+            raise self._strange() from error
+
+    def silences(self) -> list[HeldSilence]:
+        answer = self._request("GET", "silences")
+        try:
+            return [_silence(each) for each in answer.json()]
+        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
             raise self._strange() from error
 
     def silence(self, silence: Mapping[str, Any]) -> str:
@@ -84,6 +106,18 @@ def _held(alert: dict[str, Any]) -> dict[str, Any]:
     if "startsAt" in alert:
         times.parse(alert["startsAt"])
     return {**alert, "labels": dict(alert["labels"]), "annotations": dict(alert.get("annotations") or {})}
+
+
+def _silence(told: Mapping[str, Any]) -> HeldSilence:
+    starts, ends = (times.parse(told[name]).timestamp() for name in ("startsAt", "endsAt"))
+    return HeldSilence(str(told["id"]), list(told["matchers"]), starts, ends, str(told.get("comment", "")))
+
+
+def _matches(matcher: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """A label that is not there is as good as an empty one."""
+    value, wanted = labels.get(matcher["name"], ""), str(matcher["value"])
+    fits = re.fullmatch(wanted, value) is not None if matcher.get("isRegex") else value == wanted
+    return fits is bool(matcher.get("isEqual", True))
 
 
 def _body(alert: PostedAlert) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +19,11 @@ from bascule.api.models.moves import PlanAnswer, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
-from bascule.lab import Lab, Traffic, lab_spec, write_spec
+from bascule.lab import Lab, Traffic, front_url, lab_spec, write_spec
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, load
 from bascule.spec.model import Phase
+from bascule.spec.receivers import Receiver, Webhook
 
 Report = Callable[[str], None]
 SPEC = "spec.yaml"  # in the folder of a run
@@ -50,6 +53,32 @@ class House:
 
     def __post_init__(self) -> None:
         self.journal, self.judge = IncidentsClient(self.spec, seconds=10.0), JudgeClient(self.spec, seconds=5.0)
+
+    def service(self, version: str) -> str:
+        """The name of the version's service."""
+        return next(name for name, service in self.spec.services.items() if service.version == version)
+
+    def address(self, version: str) -> str:
+        """host:port of the version's service."""
+        return self.spec.services[self.service(version)].targets[0]
+
+    @property
+    def front(self) -> str:
+        """The URL that users ask."""
+        return front_url(self.spec)
+
+    def is_up(self, version: str) -> bool:
+        """Whether Prometheus sees the version's service up."""
+        return self.prometheus.scalar(f'min(up{{job="{self.service(version)}"}})') == 1
+
+    @property
+    def prometheus_config(self) -> Path:
+        return stack.Layout(self.spec.stack.state).config / "prometheus" / "prometheus.yml"
+
+    def reload_prometheus(self) -> None:
+        """Have Prometheus read its configuration again."""
+        row = next(row for row in stack.status(self.spec) if row["process"] == "prometheus")
+        os.kill(row["pid"], signal.SIGHUP)
 
     def set_phase(self, number: int, why: str) -> float:
         """Tell the journal any step of the plan and move the share; returns when the new share serves."""
@@ -99,15 +128,32 @@ def compressed(spec: Spec, hold: float = 20.0) -> Spec:
     """The same plan on a short clock: seconds instead of days, and fewer samples wanted."""
     phases = [Phase(share=phase.share, hold=hold, gates=phase.gates) for phase in spec.phases]
     judge = spec.judge.model_copy(update={"min_samples": 50, "recovery": 15.0})
-    return spec.model_copy(update={"phases": phases, "judge": judge})
+    stack = spec.stack.model_copy(update={"snapshots": True})
+    return spec.model_copy(update={"phases": phases, "judge": judge, "stack": stack})
+
+
+def _telling(spec: Spec, url: str) -> Spec:
+    receivers = {"drills": Receiver(webhook=Webhook(url=url))}
+    return spec.model_copy(update={"notify": spec.notify.model_copy(update={"receivers": receivers})})
 
 
 @contextmanager
 def standing(
-    folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1, profile: str = "healthy"
+    folder: Path,
+    report: Report,
+    stop: threading.Event,
+    rate: float = 40.0,
+    seed: int = 1,
+    profile: str = "healthy",
+    told: str = "",
 ) -> Iterator[House]:
-    """A house whose every part answers; all of it is stopped at the end, whatever happened."""
+    """A house whose every part answers; all of it is stopped at the end, whatever happened.
+
+    `told`: the URL of a webhook that is told of every alert that pages.
+    """
     spec = compressed(lab_spec(load("supersmartmatch"), folder))
+    if told:
+        spec = _telling(spec, told)
     path = write_spec(spec, folder / SPEC)
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")

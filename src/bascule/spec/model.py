@@ -147,7 +147,7 @@ class Service(Part):
     """
 
     targets: list[str] = Field(min_length=1)
-    kind: Literal["application", "nginx", "redis", "node", "container", "exporter"] = "application"
+    kind: Literal["application", "nginx", "redis", "node", "container", "postgres", "exporter"] = "application"
     version: Name | None = None
     upstreams: list[str] = Field(default_factory=list)  # more names a balancer's log gives it: groups, other addresses
     metrics: Annotated[str, BeforeValidator(_metrics)] | None = None  # its path, or `none`
@@ -560,6 +560,7 @@ class Stack(Part):
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
+    snapshots: bool = False  # Prometheus' admin API, by which `bascule checklist` proves that its data can be restored
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
 

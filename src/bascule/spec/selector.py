@@ -74,6 +74,11 @@ class Selector:
         _refuse_strings(text)
         return cls(*_parts(tree))
 
+    @classmethod
+    def of_node(cls, tree: promql_parser.VectorSelector) -> Selector:
+        """A selector within a parsed expression. Raises NotSelector."""
+        return cls(*_parts(tree))
+
     def where(self, *matchers: Matcher, **labels: str) -> Selector:
         """The same selector, narrowed by further matchers or equalities."""
         more = tuple(Matcher(label, "=", value) for label, value in labels.items())

@@ -83,7 +83,7 @@ def check_inputs(spec: Spec) -> None:
 
 def _prometheus(spec: Spec, layout: Layout) -> Program:
     scrape, url = spec.stack.scrape, spec.stack.url("prometheus")
-    flags = {
+    flags: dict[str, object] = {
         "config.file": layout.config / "prometheus" / "prometheus.yml",
         "storage.tsdb.path": layout.state / "prometheus",
         "storage.tsdb.retention.time": f"{round(scrape.retention)}s",
@@ -91,6 +91,8 @@ def _prometheus(spec: Spec, layout: Layout) -> Program:
         "web.listen-address": _address(spec, "prometheus"),
         "web.external-url": f"{url}/",
     }
+    if spec.stack.snapshots:
+        flags["web.enable-admin-api"] = "true"
     return _program("prometheus", "prometheus", flags, layout, f"{url}/-/ready")
 
 

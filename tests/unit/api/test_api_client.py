@@ -24,6 +24,7 @@ from bascule.api.models.logs import Search
 from bascule.api.models.moves import PlanMove
 from bascule.api.rights import Right, declared
 from bascule.delivery import Message
+from bascule.delivery.line import Line
 from bascule.delivery.web import send
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
 from bascule.incidents import silences
@@ -132,9 +133,9 @@ def test_no_client_sends_anything_to_a_proxy(
         "report": lambda: read_journal(spec, 0, 1),
         "prometheus": Prometheus(url("prometheus")).targets,
         "alertmanager": Alertmanager(url("alertmanager")).alerts,
-        "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why")),
+        "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why"), "j"),
         "engine": lambda: logs.SearchClient(SearchEngine(url=url("sla")), LogIndex("shop", "Shop", 86400.0)).prepare(),
-        "webhook": lambda: send(Webhook(url=url("console")), message, 2.0),
+        "webhook": lambda: send(Webhook(url=url("console")), message, Line(2.0)),
     }
     for name, ask in asked.items():
         with suppress(BasculeError, httpx.TransportError):
