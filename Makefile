@@ -12,7 +12,7 @@ UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test real lint bench chaos drill browser clean
+.PHONY: help setup demo test real lint bench chaos drill criteria browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=de
 
 drill: setup  ## Inject faults into the lab, time each to its alert: make drill ARGS="--fault crash" (without: all)
 	@$(RUN)/bascule drill supersmartmatch $(or $(ARGS),--all)
+
+criteria: setup  ## Write docs/success-criteria.md from what was measured here
+	@$(RUN)/python tools/write_success_criteria.py
 
 chaos: setup  ## Lose parts of the monitoring at random: make chaos NAME=notices (without NAME: all)
 	@$(RUN)/python -m chaos $(NAME) $(ARGS)

@@ -74,10 +74,13 @@ HARD_RUNS = 3
 @app.command()
 @takes_spec_first
 def drill(
+    spec: Spec,
     spec_path: str,
     faults: Annotated[list[str] | None, typer.Option("--fault", metavar="NAME", help="One fault; repeatable.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every fault.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show the faults.")] = False,
+    inject: Annotated[str, typer.Option(metavar="CMD", help="Break your own staging with this command.")] = "",
+    restore: Annotated[str, typer.Option(metavar="CMD", help="Put it right with this one.")] = "",
     runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
@@ -90,6 +93,8 @@ def drill(
         rows = [{"fault": f.key, "class": str(f.kind), "bound": f.bound, "what": f.title} for f in all_faults()]
         print_rows("faults", rows, as_json)
         return
+    if inject and restore:
+        raise typer.Exit(_drill_staging(spec, inject, restore, out_dir, as_json))
     _refuse_others(spec_path)
     if not every and not faults:
         raise UsageError("no fault is named", "give --fault NAME, or --all; --list shows them")
@@ -101,6 +106,21 @@ def drill(
     else:
         out.print(shown.table(tried))
     raise typer.Exit(1 if any(each.failures for each in tried) else 0)
+
+
+def _drill_staging(spec: Spec, inject: str, restore: str, out_dir: Path, as_json: bool) -> int:
+    from bascule.scenarios.drills import shown
+    from bascule.scenarios.drills.several import Tried
+    from bascule.scenarios.drills.staging import OwnFault, drill_staging
+
+    with stopping() as stop:
+        tried = [Tried(OwnFault(), [drill_staging(spec, inject, restore, stop)])]
+    shown.write(tried, out_dir)
+    if as_json:
+        print_json(shown.document(tried))
+    else:
+        out.print(shown.table(tried))
+    return 1 if tried[0].failures else 0
 
 
 def _quietly(_text: str) -> None:

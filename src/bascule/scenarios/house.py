@@ -40,19 +40,54 @@ class NotSeen(BasculeError):
 
 
 @dataclass
-class House:
-    """What a scenario can do and see. Times are Unix seconds."""
+class Watched:
+    """A running stack: what can be asked of it. Times are Unix seconds."""
 
     spec: Spec
-    lab: Lab
-    traffic: Traffic
     stop: threading.Event
-    prometheus: Prometheus
+    prometheus: Prometheus = field(init=False)
     journal: IncidentsClient = field(init=False)
     judge: JudgeClient = field(init=False)
 
     def __post_init__(self) -> None:
+        self.prometheus = Prometheus(self.spec.stack.url("prometheus"))
         self.journal, self.judge = IncidentsClient(self.spec, seconds=10.0), JudgeClient(self.spec, seconds=5.0)
+
+    def annotate(self, kind: str, text: str) -> None:
+        self.journal.annotate(text, "demo", kind)
+
+    def verdict(self) -> VerdictAnswer:
+        return self.judge.verdict()
+
+    def incidents(self) -> list[IncidentAnswer]:
+        """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
+        return [incident for incident in self.journal.incidents() if incident.severity != Severity.NONE]
+
+    def open_incidents(self) -> list[IncidentAnswer]:
+        return [incident for incident in self.incidents() if incident.is_open]
+
+    def wait(self, seconds: float) -> None:
+        """Let the house run for a while; ends at once when the user asks to stop."""
+        if self.stop.wait(seconds):
+            raise Stopped("stopped")
+
+    def wait_for(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
+        """The condition's first true value; NotSeen after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            value = condition()
+            if value:
+                return value
+            self.wait(0.1)
+        raise NotSeen(f"{what} did not happen within {seconds:g} s", "check the logs in the run's folder")
+
+
+@dataclass
+class House(Watched):
+    """A lab beside its stack: what a scenario can do."""
+
+    lab: Lab
+    traffic: Traffic
 
     def service(self, version: str) -> str:
         """The name of the version's service."""
@@ -95,34 +130,6 @@ class House:
         self.lab.set_share({name: s.share_at(plan.share) for name, s in self.spec.segments.named.items()})
         return time.time()
 
-    def annotate(self, kind: str, text: str) -> None:
-        self.journal.annotate(text, "demo", kind)
-
-    def verdict(self) -> VerdictAnswer:
-        return self.judge.verdict()
-
-    def incidents(self) -> list[IncidentAnswer]:
-        """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
-        return [incident for incident in self.journal.incidents() if incident.severity != Severity.NONE]
-
-    def open_incidents(self) -> list[IncidentAnswer]:
-        return [incident for incident in self.incidents() if incident.is_open]
-
-    def wait(self, seconds: float) -> None:
-        """Let the house run for a while; ends at once when the user asks to stop."""
-        if self.stop.wait(seconds):
-            raise Stopped("stopped")
-
-    def wait_for(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
-        """The condition's first true value; NotSeen after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            value = condition()
-            if value:
-                return value
-            self.wait(0.1)
-        raise NotSeen(f"{what} did not happen within {seconds:g} s", "check the logs in the run's folder")
-
 
 def compressed(spec: Spec, hold: float = 20.0) -> Spec:
     """The same plan on a short clock: seconds instead of days, and fewer samples wanted."""
@@ -161,8 +168,7 @@ def standing(
         rooms.enter_context(_running_stack(spec, path, report, stop))
         report(f"starting traffic: {rate:g} requests/s, seed {seed}")
         traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
-        prometheus = Prometheus(spec.stack.url("prometheus"))
-        yield House(spec, lab, traffic, stop, prometheus)
+        yield House(spec, stop, lab, traffic)
 
 
 @contextmanager

@@ -33,11 +33,12 @@ class FaultClass(StrEnum):
     QUIET = "quiet"
 
 
-class Fault(ABC):
-    """One fault: a class in a file of `scenarios/faults`. `key`: its name on the command line. Times in seconds.
+class Declared:
+    """What a fault is declared to be, beforehand. `key`: its name on the command line. Times in seconds.
 
-    `expects`: any of these alerts finds it. `also`: alerts that truly follow from it. `evidence`: an expression whose
-    rise is the first sign of it in Prometheus. `lasts`: how long a quiet one stays; `tells`: what it may tell people.
+    `expects`: any of these alerts finds it (without any: whatever calls people). `also`: alerts that truly follow from
+    it. `evidence`: an expression whose rise is the first sign of it in Prometheus. `lasts`: how long a quiet one stays;
+    `tells`: what it may tell people.
     """
 
     key: ClassVar[str]
@@ -49,6 +50,13 @@ class Fault(ABC):
     evidence: ClassVar[str] = ""
     lasts: ClassVar[float] = 45.0
     tells: ClassVar[tuple[str, ...]] = ()
+
+    def is_found_by(self, alert: str) -> bool:
+        return alert in self.expects or (not self.expects and self.kind is not FaultClass.QUIET)
+
+
+class Fault(Declared, ABC):
+    """One fault of the lab: a class in a file of `scenarios/faults`."""
 
     @abstractmethod
     def inject(self, house: House) -> float:

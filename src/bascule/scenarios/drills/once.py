@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bascule.api.models.journal import IncidentAnswer
 from bascule.conventions import Severity, Verdict
 from bascule.errors import BasculeError
-from bascule.scenarios.drills.fault import Fault, FaultClass
-from bascule.scenarios.house import House, NotSeen
-from bascule.scenarios.receiver import Receiver
+from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
+from bascule.scenarios.house import House, NotSeen, Watched
+from bascule.scenarios.receiver import Told
 
 BEFORE_SECONDS = 20.0  # of the evidence's past, which its rise is measured against
 AFTER_SECONDS = 5.0  # what else the fault sets off
@@ -37,13 +38,34 @@ class Drill:
     expected: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     problem: str = ""
+    course: list[tuple[float, float]] = field(default_factory=list)
 
 
-def drill(house: House, receiver: Receiver, fault: Fault) -> Drill:
+class Hearing(Protocol):
+    """Somebody who is told."""
+
+    def firing(self, since: float) -> list[Told]:
+        """What they were told of alerts that fire, from a moment on."""
+
+
+@dataclass(frozen=True)
+class Force:
+    """How a fault is put in, which gives the moment, and taken out."""
+
+    inject: Callable[[], float]
+    remove: Callable[[], None]
+
+
+def in_lab(house: House, fault: Fault) -> Force:
+    """A fault of the lab's own."""
+    return Force(lambda: fault.inject(house), lambda: fault.remove(house))
+
+
+def drill(house: Watched, receiver: Hearing, fault: Declared, force: Force) -> Drill:
     """Try one fault. It is removed whatever happens."""
     found = Drill(fault.key)
     open_before = {incident.id for incident in house.open_incidents()}
-    with _in_force(house, fault, found):
+    with _in_force(house, fault, force, found):
         if fault.kind is FaultClass.QUIET:
             house.wait(fault.lasts)
         else:
@@ -55,18 +77,18 @@ def drill(house: House, receiver: Receiver, fault: Fault) -> Drill:
 
 
 @contextmanager
-def _in_force(house: House, fault: Fault, found: Drill) -> Iterator[None]:
+def _in_force(house: Watched, fault: Declared, force: Force, found: Drill) -> Iterator[None]:
     house.annotate("drill", f"{fault.key}: {fault.title}")
     found.injected = time.time()
     try:
-        found.injected = fault.inject(house)
+        found.injected = force.inject()
         yield
     finally:
-        fault.remove(house)
+        force.remove()
         found.removed = time.time() - found.injected
 
 
-def _find(house: House, receiver: Receiver, fault: Fault, found: Drill) -> None:
+def _find(house: Watched, receiver: Hearing, fault: Declared, found: Drill) -> None:
     """Wait until the receiver has the alert, and the verdict has turned."""
     deadline = time.monotonic() + fault.bound + PATIENCE_SECONDS
     while time.monotonic() < deadline and (found.delivered is None or found.verdict is None):
@@ -75,17 +97,18 @@ def _find(house: House, receiver: Receiver, fault: Fault, found: Drill) -> None:
         if found.delivered is not None and time.time() - found.injected > found.delivered + 2 * AFTER_SECONDS:
             break  # a fault that does not call for a rollback changes no verdict
         house.wait(0.1)
-    found.evidence = _evidence(house, fault, found.injected)
+    found.course = _course(house, fault, found.injected)
+    found.evidence = _first_rise(found.course)
 
 
-def _hear(receiver: Receiver, fault: Fault, found: Drill) -> None:
+def _hear(receiver: Hearing, fault: Declared, found: Drill) -> None:
     for told in receiver.firing(found.injected):
-        alert = told.names(fault.expects)
+        alert = told.names(fault.expects) if fault.expects else told.subject
         if alert and found.delivered is None:
             found.delivered, found.delivered_alert = round(told.at - found.injected, 2), alert
 
 
-def _ask_verdict(house: House, found: Drill) -> None:
+def _ask_verdict(house: Watched, found: Drill) -> None:
     if found.verdict is not None:
         return
     try:
@@ -96,22 +119,26 @@ def _ask_verdict(house: House, found: Drill) -> None:
         found.verdict, found.verdict_said = round(time.time() - found.injected, 2), said
 
 
-def _evidence(house: House, fault: Fault, injected: float) -> float | None:
-    """When the evidence first rose above all it had been just before."""
+def _course(house: Watched, fault: Declared, injected: float) -> list[tuple[float, float]]:
+    """The evidence each second from just before: (seconds after the injection, value)."""
     if not fault.evidence:
-        return None
+        return []
     series = house.prometheus.range(fault.evidence, injected - BEFORE_SECONDS, time.time(), 1.0)
     points = [(at, value) for one in series for at, value in zip(one.times, one.values, strict=True)]
-    before = max((value for at, value in points if at <= injected), default=0.0)
-    rising = [at for at, value in points if at > injected and value > before]
-    return round(float(min(rising)) - injected, 2) if rising else None
+    return sorted((round(float(at) - injected, 2), round(float(value), 4)) for at, value in points)
 
 
-def _await_end(house: House, fault: Fault, found: Drill) -> None:
+def _first_rise(course: list[tuple[float, float]]) -> float | None:
+    """When it first rose above all it had been just before the injection."""
+    before = max((value for at, value in course if at <= 0), default=0.0)
+    return next((at for at, value in course if at > 0 and value > before), None)
+
+
+def _await_end(house: Watched, fault: Declared, found: Drill) -> None:
     """Until what the fault set off has ended, but for what stands for hours, such as a budget that is spent."""
 
     def is_over() -> bool:
-        return not [i for i in house.open_incidents() if i.alert in fault.expects and _is_of(i, found)]
+        return not [i for i in house.open_incidents() if fault.is_found_by(i.alert) and _is_of(i, found)]
 
     since = time.time()
     try:
@@ -126,14 +153,14 @@ def _is_of(incident: IncidentAnswer, found: Drill) -> bool:
     return (incident.reopened or incident.received).timestamp() >= found.injected - 1
 
 
-def _sort(house: House, receiver: Receiver, fault: Fault, found: Drill, open_before: set[int]) -> None:
+def _sort(house: Watched, receiver: Hearing, fault: Declared, found: Drill, open_before: set[int]) -> None:
     """Which alerts came, and which of them had no cause in the fault. Of those, only what calls people counts."""
     new = [incident for incident in house.incidents() if incident.id not in open_before and _is_of(incident, found)]
-    starts = [i.starts.timestamp() - found.injected for i in new if i.alert in fault.expects]
+    starts = [i.starts.timestamp() - found.injected for i in new if fault.is_found_by(i.alert)]
     found.alert = round(max(0.0, min(starts)), 2) if starts else None
     paging = {incident.alert for incident in new if Severity.of(incident.severity).pages}
-    found.expected = sorted(paging.intersection(fault.expects))
-    found.unexpected = sorted(paging.difference(fault.expects, fault.also))
+    found.expected = sorted(filter(fault.is_found_by, paging))
+    found.unexpected = sorted(paging.difference(found.expected, fault.also))
     if fault.kind is FaultClass.QUIET:
         told = [notice.subject for notice in receiver.firing(found.injected) if not notice.names(fault.tells)]
         found.unexpected += dict.fromkeys(told)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bascule.errors import BasculeError
-from bascule.scenarios.drills.fault import Fault, FaultClass
-from bascule.scenarios.drills.once import Drill, drill
+from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
+from bascule.scenarios.drills.once import Drill, drill, in_lab
 from bascule.scenarios.house import House, Stopped, standing
 from bascule.scenarios.receiver import Receiver, listening
 
@@ -27,7 +27,7 @@ Report = Callable[[str], None]
 class Tried:
     """A fault and what came of each of its runs."""
 
-    fault: Fault
+    fault: Declared
     runs: list[Drill] = field(default_factory=list)
 
     @property
@@ -76,7 +76,7 @@ def run(
             for number in range(runs if fault.kind is FaultClass.HARD else 1):
                 report(f"{fault.kind}: {fault.title}{f' (run {number + 1})' if runs > 1 else ''}")
                 one.runs.append(_attempt(house, receiver, fault))
-                report(f"  {_said(one.runs[-1], fault)}")
+                report(f"  {said(one.runs[-1], fault)}")
                 write(tried)
                 house.wait(SETTLE_SECONDS)
     return tried
@@ -85,14 +85,14 @@ def run(
 def _attempt(house: House, receiver: Receiver, fault: Fault) -> Drill:
     """A drill that goes wrong is told, and the next is tried; a stop is none."""
     try:
-        return drill(house, receiver, fault)
+        return drill(house, receiver, fault, in_lab(house, fault))
     except Stopped:
         raise
     except BasculeError as error:
         return Drill(fault.key, problem=str(error.what))
 
 
-def _said(found: Drill, fault: Fault) -> str:
+def said(found: Drill, fault: Declared) -> str:
     if fault.kind is FaultClass.QUIET:
         return f"alarms: {', '.join(found.unexpected) or 'none'}"
     told = f"{found.delivered_alert} after {found.delivered} s" if found.delivered is not None else "not delivered"

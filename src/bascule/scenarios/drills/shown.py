@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,7 +15,9 @@ from rich.table import Table
 
 from bascule import __version__, times
 from bascule.scenarios.drills.fault import FaultClass
+from bascule.scenarios.drills.picture import picture
 from bascule.scenarios.drills.several import Tried, seconds
+from bascule.scenarios.measured import commit, machine
 
 FILE = "drills.json"
 
@@ -65,7 +65,9 @@ def document(tried: Sequence[Tried]) -> dict[str, Any]:
     return {
         "at": times.rfc3339(time.time()),
         "machine": machine(),
+        "commit": commit(),
         "bascule": __version__,
+        "command": "make drill",
         "drills": [
             {
                 "fault": each.fault.key,
@@ -83,18 +85,11 @@ def document(tried: Sequence[Tried]) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load": [round(each, 1) for each in os.getloadavg()],
-    }
-
-
 def write(tried: Sequence[Tried], out: Path) -> None:
-    """Write `drills.json` and `drills.md`. Raises OSError."""
+    """Write `drills.json`, `drills.md` and a picture of each drill. Raises OSError."""
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(json.dumps(document(tried), indent=2) + "\n", "utf-8")
     (out / "drills.md").write_text(markdown(tried), "utf-8")
+    for each in tried:
+        for number, run in enumerate(each.runs, 1):
+            (out / f"{each.fault.key}-{number}.svg").write_text(picture(each.fault, run), "utf-8")
