@@ -29,7 +29,7 @@ TEXTS = {
     "text",
     "_meta",
 }
-# A `name` of these is no text.
+# A `name` of these is not text.
 NAMED = ("rules", "routes", "receivers", "services", "groups")
 
 

@@ -224,7 +224,7 @@ def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> No
 def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: Clock) -> None:
     @app.get("/api/notices")
     def notices() -> list[NoticeAnswer]:
-        """Who was told what, and what became of it."""
+        """Who was told what, and its result."""
         return readable(NoticeAnswer, store.notices(), "the journal's notices")
 
     @app.get("/api/deliveries")
