@@ -43,8 +43,8 @@ GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Ve
 class Severity(StrEnum):
     """What an alert asks of people, the most severe first.
 
-    `levels`: how many levels of an escalation hear of it, None for all. `reminder_seconds`: how often the last of them
-    hears of it again until someone acknowledges.
+    `levels`: how many levels of an escalation are notified, None for all. `reminder_seconds`: how often the last of
+    them is notified again until someone acknowledges.
     """
 
     levels: int | None

@@ -47,7 +47,7 @@ def gate(
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """The verdict for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
+    """Show the verdict, for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
     from bascule import judge
 
     answer = judge.gate(with_external(spec, prometheus=prometheus), wait=parse_wait(wait))

@@ -58,7 +58,7 @@ def _line(row: dict[str, Any]) -> str:
 @logs_app.command("stats")
 @takes_spec_first
 def stats(spec: Spec) -> None:
-    """What the store holds, by source, format, version and day."""
+    """Show what the store holds, by source, format, version and day."""
     from bascule import logs
 
     print_json(logs.stats(spec))

@@ -101,7 +101,7 @@ def sla_resend(
 @sla_app.command("freeze")
 @takes_spec_first
 def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
-    """Keep the baseline's figures of a span, so that gains can be measured once it is gone."""
+    """Keep the baseline's figures of a span, so that gains can be measured after it is removed."""
     from bascule import sla
 
     spec = with_external(spec, prometheus=prometheus)

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 @app.command()
 @takes_spec_first
 def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
-    """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts.
+    """Validate a spec: every problem with file, line and fix (exit 2). If valid: its signals and how fast it alerts.
 
-    With --prometheus, compare it with that server too: exit 1 if they differ.
+    With --prometheus, also compare it with that server: exit 1 if they differ.
     """
     parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
         harm = spec.signals[name].harm_text
-        say(f"  {name}: role {role} ({how}){f'; an alarm when worse: {harm}' if harm else ''}")
+        say(f"  {name}: role {role} ({how}){f'; alarm: {harm}' if harm else ''}")
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)
@@ -46,7 +46,7 @@ def _show_delivery_times(spec: Spec) -> None:
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
-    say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
+    say(f"longest time from a fault to its notice (scrape {scrape} + evaluation {evaluation} + `for` + group wait):")
     for route in routes(spec):
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
@@ -69,7 +69,7 @@ def _show_watcher(spec: Spec) -> None:
 def _show_sources(spec: Spec) -> None:
     if spec.logs.sources:
         for ways, names in _ways(spec).items():
-            say(f"version of a line of {', '.join(names)}: from the first that names it of {', '.join(ways)}")
+            say(f"version of a log line ({', '.join(names)}): the first that is found of {', '.join(ways)}")
         show_odd_sources(spec)
 
 

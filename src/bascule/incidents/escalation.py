@@ -3,7 +3,7 @@
 - a step of the escalation falls due `after` the situation's severity began, unless someone acknowledged it; a step
   whose receiver cannot be reached is followed by the next one at once
 - how many steps hear of a severity, and how often the last of them is reminded, its meaning says (conventions.py)
-- everyone who was told hears of new alerts of the same situation, of the acknowledgement, of the end, and of a new
+- everyone who was notified also gets new alerts of the same situation, of the acknowledgement, of the end, and of a new
   beginning
 """
 

@@ -30,7 +30,7 @@ def wanted(spec: Spec, at: float, number: int, share: float | None, who: str, wh
 
 
 def change(spec: Spec, store: Store, step: PhaseStep, expected: PhaseStep | None = None) -> PhaseStep:
-    """Move the share by the spec's hook, and write down what became of it; one change at a time.
+    """Move the share by the spec's hook, and write down its result; one change at a time.
 
     `expected`: the step that the change rests on. Raises UsageError when that is no longer the present one, StoreError
     before anything was moved when the journal cannot be written, HookFailed when the hook failed.

@@ -382,7 +382,7 @@ class Store:
 
     @_even_in_memory
     def reopen_incident(self, identity: int, who: str, why: str, now: float) -> Incident:
-        """Begun again by a person's word: everyone who was told of the end hears of it."""
+        """Begun again by a person's word: everyone who got the end is notified."""
         incident = self.incident(identity)
         if incident.resolved is None:
             raise UsageError(f"incident {identity} is open already", "no action needed")

@@ -17,7 +17,7 @@ def share_text(share: float) -> str:
 
 
 def value_text(value: float, unit: str) -> str:
-    """`12 %`, `85 ms`, `4.25 stars`: of the signal's unit in the one that reads best; stars stay stars."""
+    """`12 %`, `85 ms`, `4.25 stars`: three digits, in the unit that reads best; stars stay stars."""
     if math.isnan(value):
         return "no data"
     own = unit_of(unit)
@@ -28,7 +28,7 @@ def value_text(value: float, unit: str) -> str:
             return time_text(own.to_base(value))
         case Dimension.BYTES:
             return bytes_text(own.to_base(value))
-    return f"{value:.4g} {unit}".strip()
+    return f"{value:.3g} {unit}".strip()
 
 
 def difference_text(value: float, unit: str) -> str:

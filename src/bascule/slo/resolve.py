@@ -19,7 +19,9 @@ def all_of(spec: Spec) -> tuple[Slo, ...]:
 def resolve(spec: Spec, name: str) -> Slo:
     """What the SLA `name` measures. Raises UsageError where there is none, or where nothing counts its events."""
     if name not in spec.slas.named:
-        raise UsageError(f"there is no SLA {name!r}", f"declared are: {', '.join(spec.slas.named) or 'none'}")
+        raise UsageError(
+            f"there is no SLA {name!r}", f"declared are: {', '.join(spec.slas.named) or 'none; declare it under slas'}"
+        )
     objective = Objective.parse(spec.slas.named[name].objective)
     if counts_scrapes(spec, name):
         return AvailabilitySlo(spec, name, Goal.of(SloKind.AVAILABILITY, objective))

@@ -79,7 +79,9 @@ def _better(spec: Spec, measure: str) -> str:
 
 
 def _bound(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
-    statistic, unit = measure.partition(".")[2], spec.unit_of(measure)
+    (name, _, statistic), unit = measure.partition("."), spec.unit_of(measure)
+    if name not in spec.signals and measure != AVAILABILITY:
+        return  # that it is not declared is reported already
     if statistic == "gain" and threshold.written.endswith("%"):
         return  # relative: twice as good is 100%
     if not threshold.amount.fits(unit):
@@ -104,7 +106,9 @@ def _misfit(key: Key, measure: str, amount: Amount, unit: Unit) -> Finding:
     bound = kinds[amount.dimension]
     if unit.dimension is not None:
         example = {Dimension.TIME: "100ms", Dimension.SHARE: "1%", Dimension.BYTES: "64MiB"}[unit.dimension]
-        return Finding(key, f"{measure} is {kinds[unit.dimension]}, and this bound {bound}", f"write it like {example}")
+        return Finding(
+            key, f"{measure} is {kinds[unit.dimension]}, but this bound is {bound}", f"write it like {example}"
+        )
     unknown = f"its unit is {unit.name!r}" if unit.name else "it has no unit"
     fix = f"declare the signal's unit, such as {amount.dimension}, or write the bound as a bare number"
     return Finding(key, f"{measure}: {unknown}, and this bound is {bound}", fix)
@@ -193,13 +197,13 @@ def _shares(key: Key, signal: Signal) -> Iterator[Finding]:
 @readable
 def _margin(key: Key, signal: CountedShare) -> Iterator[Finding]:
     if not 0 <= signal.harmful_increase < 1:
-        yield Finding(key, f"a share never rises by {signal.harmful_increase * 100:g} points", "write it like 1pt")
+        yield Finding(key, f"a share cannot rise by {signal.harmful_increase * 100:g} points", "write it like 1pt")
 
 
 @readable
 def _gain(key: Key, gain: Gain | None) -> Iterator[Finding]:
     if gain is not None and not gain.relative and not -1 < gain.amount < 1:
-        yield Finding(key, f"a share never gains {gain.amount * 100:g} points", "write it like 13pt, or 13% (relative)")
+        yield Finding(key, f"a share cannot gain {gain.amount * 100:g} points", "write it like 13pt, or 13% (relative)")
 
 
 @readable

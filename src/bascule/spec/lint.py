@@ -224,5 +224,6 @@ def _escalation(spec: Spec, key: Key, steps: list[EscalationStep]) -> Iterator[F
 @readable
 def _receiver(spec: Spec, key: Key, step: EscalationStep) -> Iterator[Finding]:
     if step.to not in spec.notify.receivers:
-        fix = f"declared are: {', '.join(spec.notify.receivers) or 'none'}"
+        known = ", ".join(spec.notify.receivers)
+        fix = f"declared are: {known}" if known else "declare it under notify.receivers"
         yield Finding(key, f"{step.to!r} is not a declared receiver", fix)

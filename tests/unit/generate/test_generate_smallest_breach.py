@@ -52,4 +52,4 @@ def test_check_says_it_for_every_target_and_for_the_declared_quotas() -> None:
         "latency of enterprise",
         "latency of freemium",
     ]
-    assert "  at 833 in 5m (quota of default): 0.43% bad within 5m, 0.21% bad within 1h" in lines[:5]
+    assert "  at 833 events in 5m (quota of default): 0.43% bad within 5m, 0.21% bad within 1h" in lines[:5]

@@ -45,7 +45,7 @@ GATES, ROLLBACK, SLAS = line_of("share: 10%"), line_of("errors > 5%"), line_of("
         ("  error_rate: ", "  eror_rate: ", SLAS + 3, "slas.eror_rate", "not a declared signal"),
         ('"95% < 100ms"', "95%", SLAS + 1, "slas.response_time.objective", "the objective has no limit for it"),
         ("p50: 30ms", "p50: 80ms", line_of("p50: 30ms"), "signals.latency.targets.p95", "is below p50"),
-        ("target_gain: 13pt", "target_gain: 130pt", line_of("13pt  "), "signals.accuracy.target_gain", "never gains"),
+        ("target_gain: 13pt", "target_gain: 130pt", line_of("13pt  "), "signals.accuracy.target_gain", "cannot gain"),
         ("10000/h", "-1/h", line_of("10000/h"), "segments.api_partners.quotas.default", "must be greater than zero"),
         ("  redis: ", "  prometheus: ", line_of("  redis: "), "services.prometheus", "Bascule's own"),
         ("  redis: ", "  probe-front-door: ", line_of("  redis: "), "services.probe-front-door", "job of a probe"),

@@ -37,7 +37,7 @@ def test_where_a_services_metrics_are(keys, page):
     ("keys", "told"),
     [
         ("metrics: no", "services.shop-v2.metrics: False is not a path of metrics"),
-        ("metrics: stats", "'stats' is not a path of metrics; write a path such as /metrics, or none"),
+        ("metrics: stats", "'stats' is not a path of metrics (write a path such as /metrics, or none)"),
         ("metrics: {page: /x}", "is not a path of metrics"),
         ("health: ready", "'ready' is not a health address"),
         ("metrics: none, metrics_path: /x", "'metrics' and 'metrics_path' mean the same"),

@@ -175,7 +175,7 @@ class WindowAnswer(Answer):
 
 
 class NoticeAnswer(Answer):
-    """One message to one receiver about a situation, and what became of it."""
+    """One message to one receiver about a situation, and its result."""
 
     key: str
     situation: int

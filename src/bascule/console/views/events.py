@@ -113,7 +113,7 @@ def _incident(incident: Incident) -> ListedEvent:
         incident.starts,
         incident.severity,
         _title(incident),
-        _text(incident),
+        (incident.description or incident.summary),
         incident.resolved,
         incident.acknowledged_by,
         incident.alert,
@@ -124,10 +124,6 @@ def _incident(incident: Incident) -> ListedEvent:
 def _title(incident: Incident) -> str:
     about = [incident.labels[label] for label in TELLING if incident.labels.get(label)]
     return " · ".join([incident.alert, *about])
-
-
-def _text(incident: Incident) -> str:
-    return incident.description or incident.summary
 
 
 def _pending(alerts: Sequence[ActiveAlert]) -> list[ListedEvent]:

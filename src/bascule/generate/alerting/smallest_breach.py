@@ -20,10 +20,10 @@ def smallest_breaches(spec: Spec) -> Iterator[str]:
 
 
 def _traffic(spec: Spec, target: WindowedTarget) -> Iterator[tuple[float, str]]:
-    yield from ((events, f"{events} in 5m") for events in EVENTS)
+    yield from ((events, f"{events} events in 5m") for events in EVENTS)
     if target.by == BY_PARTNER:
         for quota, names in _by_quota(spec).items():
-            yield quota / 12, f"{quota / 12:.0f} in 5m (quota of {', '.join(names)})"
+            yield quota / 12, f"{quota / 12:.0f} events in 5m (quota of {', '.join(names)})"
 
 
 def _by_quota(spec: Spec) -> dict[float, list[str]]:

@@ -216,8 +216,8 @@ class View:
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
             )
         parts = [
-            self.numbers.gain(gain.value, gain.relative, 2),
-            self.t("gain_wanted", wanted=self.numbers.gain(gain.wanted, gain.relative)),
+            self.numbers.gain(gain.value, gain.relative),
+            self.t("gain_wanted", wanted=self.numbers.declared_gain(gain.wanted, gain.relative)),
         ]
         if gain.frozen_at is not None:
             parts.append(self.t("gain_frozen", day=self.numbers.date(gain.frozen_at), **names))

@@ -41,7 +41,12 @@ class Document:
         return document
 
     def report(self, key: Key, what: str, fix: str = "", column: int = 0) -> None:
-        """Note a problem at the line of a key, or of the closest enclosing key that is in the file."""
+        """Note a problem at the line of a key, or of the closest enclosing key that is in the file.
+
+        Without `fix`, what follows the last semicolon of `what` is the fix.
+        """
+        if not fix:
+            what, _, fix = what.rpartition("; ") if "; " in what else (what, "", "")
         spelled = self._spelled(key)
         self.problems.append(Problem(self._line(spelled), ".".join(map(str, spelled)), what, fix, column))
 
