@@ -15,6 +15,7 @@ from bascule.api import IncidentsClient, JudgeClient
 from bascule.api.models.journal import IncidentAnswer
 from bascule.api.models.moves import PlanAnswer, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.servers import prometheus_of
 from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
 from bascule.lab import Lab, Traffic, lab_spec, write_spec
@@ -115,7 +116,7 @@ def standing(
         rooms.enter_context(_running_stack(spec, path, report, stop))
         report(f"starting traffic: {rate:g} requests/s, seed {seed}")
         traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
-        prometheus = Prometheus(spec.stack.url("prometheus"))
+        prometheus = prometheus_of(spec)
         yield House(spec, lab, traffic, stop, prometheus)
 
 
