@@ -59,12 +59,13 @@ def test_a_new_user_gets_from_nothing_to_a_true_verdict(stack: Stack, tmp_path: 
         user.types("doctor", user.spec)
         printed = user.leaves_running("up", user.spec)
         until_ready(printed)
-        user.must_start()
+        started = user.must_start()
         healthy = user.verdicts(QUIET_SECONDS)
         seconds = user.seconds_to_roll_back(place.fail, within=2 * FOUND_WITHIN_SECONDS)
         told = printed.read_text()
     print(user.diary(), told, sep="\n")
     print(f"| {stack.name} | {len(user.commands)} | {len(user.edits)} | {seconds:.1f} s |")
+    assert ("does not scrape bascule-incidents" in started) == bool(url)
     assert "roll_back" not in healthy, user.diary()
     assert "hold" in healthy, user.diary()
     assert seconds <= FOUND_WITHIN_SECONDS, user.diary()
@@ -105,7 +106,7 @@ def test_beside_a_prometheus_and_an_alertmanager_two_files_are_merged_and_their_
         for url in (prometheus, alertmanager):
             httpx.post(f"{url}/-/reload", trust_env=False).raise_for_status()
         heard.names.clear()
-        user.must_start()
+        assert "does not scrape" not in user.must_start()
         healthy = user.verdicts(2 * QUIET_SECONDS)
         assert wait_until(lambda: "every job is scraped" in printed.read_text(), 90.0), printed.read_text()
         seconds = user.seconds_to_roll_back(place.fail, within=2 * FOUND_AT_15_SECONDS)
@@ -117,6 +118,26 @@ def test_beside_a_prometheus_and_an_alertmanager_two_files_are_merged_and_their_
     assert seconds <= FOUND_AT_15_SECONDS
     assert "CandidateWorse" in listed
     assert "DeadMansSwitch" not in heard.names  # it beats for whoever counts it, and for nobody else
+
+
+def test_two_migrations_run_on_one_machine_from_one_folder(tmp_path: Path) -> None:
+    """The second gets ports and a state folder of its own from `init`; `up` a second time is refused by name."""
+    place = Place.below(tmp_path)
+    with contextlib.ExitStack() as entered:
+        jobs = entered.enter_context(STACKS["fastapi"].runs(place))
+        entered.enter_context(requests(STACKS["fastapi"].asked(place)))
+        url = entered.enter_context(users_prometheus(tmp_path, jobs))
+        user = entered.enter_context(new_user(tmp_path))
+        time.sleep(HISTORY_SECONDS)
+        for spec in ("orders.yaml", "desk.yaml"):
+            user.types("init", spec, "--from-prometheus", url)
+            user.types("doctor", spec)
+            until_ready(user.leaves_running("up", spec))
+        refused = user.is_refused("up", "desk.yaml")
+        statuses = [user.types("status", spec) for spec in ("orders.yaml", "desk.yaml")]
+    assert "another Bascule holds the state folder" in refused
+    assert "desk.yaml" in refused
+    assert all("judge" in status for status in statuses), statuses
 
 
 def checked(tool: str, *words: object) -> None:

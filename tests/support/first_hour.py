@@ -304,16 +304,30 @@ class NewUser:
         assert done.returncode == 0, self.diary()
         return done.stdout
 
+    def is_refused(self, *words: str) -> str:
+        """A command that must not succeed; what it says."""
+        done = self._runs(*words)
+        assert done.returncode != 0, self.diary()
+        return done.stdout + done.stderr
+
     def _runs(self, *words: str, within: float = 90.0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(_argv(words), cwd=self.folder, capture_output=True, text=True, timeout=within)
         self.seen.append(f"$ bascule {' '.join(words)}\n{done.stdout}{done.stderr}[exit {done.returncode}]")
         return done
 
-    def must_start(self) -> None:
-        """The plan's first step, as soon as there is data of the old version."""
+    def must_start(self) -> str:
+        """The plan's first step, as soon as there is data of the old version; what is printed."""
         words = ("start", self.spec, "--who", "me")
         self.commands.append(" ".join(("bascule", *words)))
-        assert wait_until(lambda: self._runs(*words).returncode == 0, 30.0, pause=2.0), self.diary()
+        printed: list[str] = []
+
+        def has_started() -> bool:
+            done = self._runs(*words)
+            printed.append(done.stdout)
+            return done.returncode == 0
+
+        assert wait_until(has_started, 30.0, pause=2.0), self.diary()
+        return printed[-1]
 
     def verdicts(self, seconds: float) -> set[str]:
         """Every verdict of the next seconds."""
@@ -341,7 +355,7 @@ class NewUser:
     def leaves_running(self, *words: str) -> Path:
         """Starts a command in a terminal of its own; the file of what it prints."""
         self.commands.append(" ".join(("bascule", *words)))
-        printed = self.folder / f"{words[0]}.txt"
+        printed = self.folder / f"{'-'.join(words)}.txt"
         with printed.open("wb") as out:
             self.running.append(subprocess.Popen(_argv(words), cwd=self.folder, stdout=out, stderr=out))
         return printed
