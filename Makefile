@@ -4,7 +4,8 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.bascule-setup
 LINES_DONE := $(VENV)/.bascule-lines
-NODE_LOGGERS := pino@10.4.0 pino-http@11.0.0 winston@3.19.0 morgan@1.12.1
+NODE_PACKAGES := pino@10.4.0 pino-http@11.0.0 winston@3.19.0 morgan@1.12.1 \
+	express@5.3.0 prom-client@15.1.3 express-prom-bundle@8.0.0
 PEERS_DONE := $(VENV)/.bascule-peers
 # Tests with real programs wait more than they work: three at once on two cores. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
@@ -53,10 +54,10 @@ criteria: setup  ## Write docs/success-criteria.md from what was measured here
 chaos: setup  ## Lose parts of the monitoring at random: make chaos NAME=notices (without NAME: all)
 	@$(RUN)/python -m chaos $(NAME) $(ARGS)
 $(LINES_DONE): pyproject.toml constraints.txt Makefile | $(SETUP_DONE)
-	@echo "Installing the servers and loggers whose lines are tested."
+	@echo "Installing the servers, loggers and libraries that long tests meet."
 	@$(PYTHON) tools/fetch_programs.py lines
 	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[lines]'
-	@npm install --silent --no-audit --no-fund --prefix .bascule/node $(NODE_LOGGERS)
+	@npm install --silent --no-audit --no-fund --prefix .bascule/node $(NODE_PACKAGES)
 	@touch $@
 
 $(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)

@@ -20,10 +20,10 @@ import yaml
 from bascule import conventions
 from bascule.alerts import catalogue
 from bascule.cli.commands import app
-from bascule.discover.presets import presets
 from bascule.generate import generate
 from bascule.spec import BUILT_IN, Spec, load
 from bascule.spec.kinds import KINDS
+from bascule.spec.presets import presets
 from bascule.spec.reading.shape import inside, keys_of
 
 PAGES = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), *sorted(Path("examples").glob("*/*.md"))]
