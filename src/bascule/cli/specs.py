@@ -51,12 +51,8 @@ def _show_delivery_times(spec: Spec) -> None:
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
         say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
-    stand_ins = told_without_journal(spec)
-    if stand_ins:
+    if stand_ins := told_without_journal(spec):
         say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
-    elif spec.notify.receivers:
-        fix = "give a first step mail, Slack, PagerDuty or a webhook"
-        say(f"warning: nobody is told while the incident journal is down: {fix}")
 
 
 def _show_watcher(spec: Spec) -> None:
