@@ -585,7 +585,7 @@ class Store:
 
     @_even_in_memory
     def conclude(self, key: str, outcome: str, detail: str, attempts: int) -> None:
-        """What became of a notice; one channel that has it is enough, whatever becomes of the others."""
+        """The state of a notice; one channel that has it is enough, whatever the state of the others."""
         with self._transaction() as db:
             query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ? AND outcome != 'delivered'"
             db.execute(query, (outcome, detail, attempts, key))
