@@ -8,7 +8,8 @@ EVERYTHING = (
     built_in_text()
     .replace(
         "  hosts: ",
-        '  boxes: {kind: container, targets: ["127.0.0.1:8080"]}\n  db: {kind: postgres, targets: ["127.0.0.1:9187"]}\n  hosts: ',
+        '  boxes: {kind: container, targets: ["127.0.0.1:8080"]}\n'
+        '  db: {kind: postgres, targets: ["127.0.0.1:9187"]}\n  hosts: ',
     )
     .replace("\nprobes:", '\nprobes:\n  names: {kind: dns, url: "dns://127.0.0.1/example.com"}')
     .replace("  freemium: ", "  beta: {errors: 1%}\n  freemium: ")
