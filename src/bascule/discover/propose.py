@@ -16,7 +16,7 @@ from functools import cached_property
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
-from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, requests_of, times_of
+from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, failures_of, requests_of, times_of
 from bascule.discover.server import clock_off, clock_text, retention, retention_text
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Sample, Target
@@ -99,7 +99,7 @@ def _seen(prometheus: Prometheus, where: tuple[Matcher, ...]) -> Seen:
 def _of_services(found: Metrics) -> Metrics:
     """Without what Bascule itself counts in logs, where the services count their requests."""
     own = [family for family in found.families if not family.name.startswith("bascule_")]
-    preset = preset_of(family.name for family in own)
+    preset = preset_of({family.name: family.labels for family in own})
     return found if requests_of(own, preset) is None else replace(found, families=own, preset=preset)
 
 
@@ -253,7 +253,7 @@ def _signals(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
     if seen.preset is not None:
         yield f"# found: {seen.preset.title}"
         yield from (f"# note: {caveat}" for caveat in seen.preset.caveats)
-    if seen.requests is None:
+    if all(signal.name != "errors" for signal in proposed):
         yield "# No counter of requests by their status was found for both versions. Three ways to have one:"
         yield "# bascule.instrument in the services, their access log, or a probe (docs/no-metrics.md)."
     yield "signals:" if proposed else "signals: {}"
@@ -292,6 +292,9 @@ def _found(seen: Seen) -> Iterator[Proposed]:
     matches = _successes_of(there)
     if requests is not None:
         yield _errors(requests)
+    elif failures := failures_of(there):
+        bad, total = (Selector(each.name) for each in failures)
+        yield _ratio("errors", f"found: {bad} of {total}", "bad", bad, total, "lower", failures[1])
     if seen.latency is not None:
         yield _latency(seen.latency)
     if matches:

@@ -36,6 +36,7 @@ ADDRESS: Final = "check that this is the address of a Prometheus"
 CREDENTIALS: Final = (
     "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
+HAS_NO_TARGETS: Final = (404, 405, 501)
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -171,7 +172,11 @@ class Prometheus:
             return [{**group, "rules": [_rule(rule) for rule in group["rules"]]} for group in data["groups"]]
 
     def targets(self) -> list[Target]:
-        data = self._get("targets", state="active")
+        """What it scrapes; of a server that is sent its samples, and knows no targets, what `up` says."""
+        answer = self._http.ask("GET", "/api/v1/targets", params={"state": "active"})
+        if answer.status in HAS_NO_TARGETS:
+            return [_target_of(sample) for sample in self.instant("up")]
+        data = self._answer(answer)
         with self._understood("targets"):
             return [_target(item) for item in data["activeTargets"]]
 
@@ -301,6 +306,13 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def _target_of(up: Sample) -> Target:
+    health = "up" if up.value else "down"
+    return Target(
+        up.labels.get("job", ""), up.labels.get("instance", ""), health, "" if up.value else "its scrape fails"
+    )
 
 
 def _target(item: Mapping[str, Any]) -> Target:
