@@ -37,7 +37,7 @@ _deadline: ContextVar[float] = ContextVar("deadline")
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a server asks of those who enter. Each secret is the content of a file, read anew for each request, because
+    """What a server asks of those who enter. Each secret is the content of a file, read again for each request, because
     tokens are renewed; none is ever part of a message. `header_files`: further headers, such as a tenant's.
     """
 

@@ -49,7 +49,7 @@ def gate(
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """The verdict for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
+    """Show the verdict, for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
     from bascule import judge
 
     spec = with_external(spec, prometheus=prometheus)
@@ -101,9 +101,11 @@ def backtest(
     start: From = "now-1h",
     end: To = "now",
     healthy: Annotated[
-        Stretches, typer.Option(metavar="FROM/TO", help="Nothing was wrong: every alarm is false.")
+        Stretches, typer.Option(metavar="FROM/TO", help="A healthy span: every alarm in it is false.")
     ] = None,
-    incident: Annotated[Stretches, typer.Option(metavar="FROM/TO", help="V2 was worse: an alarm is expected.")] = None,
+    incident: Annotated[
+        Stretches, typer.Option(metavar="FROM/TO", help="A span in which V2 was worse: an alarm is expected.")
+    ] = None,
     suggest: Annotated[bool, typer.Option("--suggest", help="Propose settings, with the cost of each.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
@@ -131,7 +133,7 @@ def _stretches(texts: Stretches) -> list[Stretch]:
     for text in texts or ():
         start, slash, end = text.partition("/")
         if not slash:
-            raise UsageError(f"{text!r} is not a span of time", "write FROM/TO, such as 2026-01-31T08:00:00Z/now-1h")
+            raise UsageError(f"{text!r} is not a time span", "write FROM/TO, such as 2026-01-31T08:00:00Z/now-1h")
         found.append(Stretch(*parse_span(start, end), text))
     return found
 

@@ -102,7 +102,7 @@ def sla_resend(
 @sla_app.command("freeze")
 @takes_spec_first
 def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
-    """Keep the baseline's figures of a span, so that gains can be measured once it is gone."""
+    """Keep the baseline's figures of a span, so that gains can be measured after it is removed."""
     from bascule import sla
 
     spec = with_external(spec, prometheus=prometheus)
@@ -118,7 +118,7 @@ def _prometheus(spec: Spec) -> Prometheus:
         greeting.scalar("time()")
     except Unreachable as error:
         missing = f"no data for {', '.join(spec.slas.named) or 'any SLA'}"
-        raise Unreachable(f"{missing}: {error.what}", error.mend) from error
+        raise Unreachable(f"{missing}: {error.what}", error.fix) from error
     finally:
         greeting.close()
     return prometheus_of(spec, TIMEOUT, within=ALL_SECONDS)

@@ -60,7 +60,7 @@ def up(spec: Spec, spec_path: str) -> None:
 @app.command()
 @takes_spec_first
 def status(spec: Spec, as_json: AsJson = False) -> None:
-    """Show what `bascule up` runs: process, pid, since when, restarts."""
+    """Show what `bascule up` runs: process, pid, start time, restarts."""
     from bascule import stack
 
     rows = stack.status(spec)

@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 @app.command()
 @takes_spec_first
 def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
-    """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts.
+    """Validate a spec: every problem with file, line and fix (exit 2). If valid: its signals and how fast it alerts.
 
-    With --prometheus, compare it with that server too: exit 1 if they differ.
+    With --prometheus, also compare it with that server: exit 1 if they differ.
     """
     parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
         harm = spec.signals[name].harm_text
-        say(f"  {name}: role {role} ({how}){f'; an alarm when worse: {harm}' if harm else ''}")
+        say(f"  {name}: role {role} ({how}){f'; alarm: {harm}' if harm else ''}")
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)
@@ -54,17 +54,17 @@ def _show_delivery_times(spec: Spec) -> None:
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
-    say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
+    say(f"longest time from a fault to its notice (scrape {scrape} + evaluation {evaluation} + `for` + group wait):")
     for route in routes(spec):
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
-        say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
+        say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
     stand_ins = told_without_journal(spec)
     if stand_ins:
-        say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
+        say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
     elif spec.notify.receivers:
-        fix = "give a first step mail, Slack, PagerDuty or a webhook"
-        say(f"warning: nobody is told while the incident journal is down: {fix}")
+        fix = "give the receiver of a first step mail, Slack, PagerDuty or a webhook"
+        say(f"warning: nobody is notified while the incident journal is down: {fix}")
 
 
 def _show_watcher(spec: Spec) -> None:
@@ -77,12 +77,13 @@ def _show_watcher(spec: Spec) -> None:
 def _show_sources(spec: Spec) -> None:
     if spec.logs.sources:
         for ways, names in _ways(spec).items():
-            say(f"version of a line of {', '.join(names)}: by the first that tells it of {', '.join(ways)}")
+            say(f"version of a log line ({', '.join(names)}): the first that is found of {', '.join(ways)}")
         show_odd_sources(spec)
 
 
 def show_odd_sources(spec: Spec) -> None:
-    """What is odd about the log files that are here; the services may run elsewhere, so it is no fault of the spec."""
+    """What is odd about the log files that are here; the services may run elsewhere, so it is not a fault of the
+    spec."""
     if spec.logs.sources:
         from bascule.logs import look_at_sources  # Arrow takes a moment to load
 
@@ -102,7 +103,7 @@ def _show_smallest_breaches(spec: Spec) -> None:
     from bascule.generate.alerting.smallest_breach import smallest_breaches
 
     if breaches := list(smallest_breaches(spec)):
-        say("smallest miss of a segment's or partner's target that an alert can tell, by its traffic:")
+        say("smallest miss of a segment's or partner's target that an alert can detect, by traffic:")
     for breach in breaches:
         say(f"  {breach}")
 
@@ -132,9 +133,7 @@ def schema() -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path(USUAL),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
-    jobs: Annotated[
-        list[str] | None, typer.Option("--job", help="Look at this scrape job alone; may be repeated.")
-    ] = None,
+    jobs: Annotated[list[str] | None, typer.Option("--job", help="Use this scrape job only; repeatable.")] = None,
     from_logs: Annotated[list[Path] | None, typer.Option(help="A log file to propose a spec from; repeatable.")] = None,
     from_openslo: Annotated[
         list[Path] | None, typer.Option(help="A file of OpenSLO v1 documents to propose a spec from; repeatable.")
@@ -164,7 +163,7 @@ def _beginning(path: Path) -> Beginning:
 
 
 def _access(path: Path | None) -> Access:
-    """Raises UsageError for a file that is no such mapping; never shows what is in it."""
+    """Raises UsageError for any other file; never shows what is in it."""
     if path is None:
         return Access()
     try:
@@ -261,7 +260,7 @@ def _write(spec: Spec, folder: Path) -> None:
     written = room.write(spec, folder)
     say(f"wrote {len(written)} files below {folder}")
     for path in room.foreign(spec, folder):
-        say(f"left alone: {path} was not generated by Bascule")
+        say(f"not changed: {path} was not generated by Bascule")
 
 
 Theirs = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Your own file, as it is now.")]

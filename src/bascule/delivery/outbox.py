@@ -66,7 +66,7 @@ class Owed:
 
 
 class Outbox:
-    """Every message that is owed, and what became of those before. Threads may share it."""
+    """Every message that is owed, and the results of those before. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -118,7 +118,7 @@ class Outbox:
         try:
             return bool(self._stored(address)) or self._is_in_old_table(address)
         except sqlite3.Error as error:
-            log.error("%s: sent without knowing whether it was before: %s", address[1], error)
+            log.error("%s: sent, possibly for the second time: %s", address[1], error)
             return False
 
     def _stored(self, address: Address) -> list[tuple[str]]:
@@ -167,7 +167,7 @@ class Outbox:
             try:
                 self._db.execute(_UPSERT, _row_of(owed))
             except sqlite3.Error as error:
-                log.error("what is owed to %s is not written down yet: %s", owed.receiver, error)
+                log.error("the notices owed to %s are not stored yet: %s", owed.receiver, error)
                 return
             del self._unwritten[address]
             self._settled.pop(address, None)
@@ -194,7 +194,7 @@ class Outbox:
             return {(owed.receiver, owed.channel) for owed in self._owed.values()}
 
     def record(self, delivery: Delivery) -> None:
-        """Keep what became of a message that was sent outside the queue; StoreError when it cannot be written."""
+        """Keep the result of a message that was sent outside the queue; StoreError when it cannot be written."""
         message = Message(delivery.key, delivery.subject, "")
         with self._lock:
             row = _row_of(
@@ -222,7 +222,7 @@ class Outbox:
         return bool(delivered) or self._is_in_old_table((key, receiver, ""))
 
     def all(self, key: str | None = None) -> list[Delivery]:
-        """What became of every message, or of those with one key; the newest first. Raises StoreError."""
+        """The result of every message, or of those with one key; the newest first. Raises StoreError."""
         try:
             with self._lock:
                 query = f"SELECT {_COLUMNS} FROM owed" + (" WHERE key = ?" if key is not None else "")

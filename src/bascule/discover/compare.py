@@ -76,7 +76,9 @@ def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
         for selector in list(signal.selectors.values())[:1]:
             age = f"timestamp(up) - on (job, instance) group_right () timestamp({selector})"
             for sample in prometheus.instant(f"max by (job) ({age}) > {tolerated:g}"):
-                what = f"{sample.labels.get('job', '')} gives its samples times of its own, {sample.value:.0f} s old"
+                what = (
+                    f"{sample.labels.get('job', '')} exports samples with its own timestamps, {sample.value:.0f} s old"
+                )
                 fix = "write `honor_timestamps: false` into its scrape job, as `bascule generate` does"
                 yield Difference(f"signals.{name}", what, fix)
 

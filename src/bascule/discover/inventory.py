@@ -157,7 +157,7 @@ def series_of(versions: Found) -> tuple[Matcher, ...]:
 
 
 def _picked(versions: Found) -> list[Matcher]:
-    """The equality that picks each version; empty where it is no equality of one label."""
+    """The equality that picks each version; empty where it is not an equality of one label."""
     found = [matcher for text in (versions.select or {}).values() for matcher in parse_matchers(text)]
     return found if all(matcher.operator == "=" for matcher in found) else []
 

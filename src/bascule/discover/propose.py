@@ -43,6 +43,7 @@ _KINDS = {
     "nginx_up": "nginx",
     "node_uname_info": "node",
     "container_cpu_usage_seconds_total": "container",
+    "pg_up": "postgres",
 }
 Lines = Iterator[str]
 
@@ -423,10 +424,10 @@ def _segments(seen: Seen) -> Lines:
     yield f"  label: {label}"
     for value in _values(requests, label):
         known = _NAME.fullmatch(value) and value not in ("label", "named", TOTAL_SEGMENT)
-        yield f"  {_key(value)}: {{}}" if known else f"  # {value!r} is no name that a segment can have"
+        yield f"  {_key(value)}: {{}}" if known else f"  # {value!r} cannot be the name of a segment"
     partner = next((each for each in _PARTNERS if len(_values(requests, each)) > 1), None)
     if partner:
-        yield f"  # found: {partner} has {len(_values(requests, partner))} values. For promises to partners, give their"
+        yield f"  # found: {partner} has {len(_values(requests, partner))} values. For targets of partners, give their"
         yield f"  # segment `partner_label: {partner}` and `quotas: {{default: 10000/h}}`"
     yield ""
 

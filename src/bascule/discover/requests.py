@@ -44,7 +44,7 @@ _GRPC = (
     (r"OK|[A-Z][a-z]+[A-Za-z]*", "Unknown|DeadlineExceeded|Unimplemented|Internal|Unavailable|DataLoss"),
     (r"\d\d?", "2|4|12|13|14|15"),
 )
-MILLISECONDS_FROM = 1000.0  # a top bound that is no number of seconds anybody waits
+MILLISECONDS_FROM = 1000.0  # no request takes so many seconds
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class CountedRequests:
 
 @dataclass(frozen=True)
 class TimeHistogram:
-    """`family`: of its `_count`. `doubt`: why its buckets cannot tell; empty where they can."""
+    """`family`: of its `_count`. `doubt`: why its buckets are not enough; empty where they are."""
 
     family: Family
     unit: str
@@ -205,7 +205,7 @@ def _doubt(prometheus: Prometheus, buckets: Selector, bounds: Sequence[float]) -
         prometheus.scalar(f"histogram_quantile({q}, sum by (le) (increase({buckets}[1h])))") for q in (0.5, 0.95)
     )
     if isinstance(middle, float) and middle < bounds[0]:
-        return f"half of the requests are below its first bucket, {bounds[0]:g}: what happens there is not seen"
+        return f"half of the requests are below its first bucket, {bounds[0]:g}: differences there cannot be seen"
     if isinstance(high, float) and high >= bounds[-1]:
-        return f"one request in twenty is above its last bucket, {bounds[-1]:g}: what happens there is not seen"
+        return f"one request in twenty is above its last bucket, {bounds[-1]:g}: differences there cannot be seen"
     return ""

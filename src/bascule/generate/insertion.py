@@ -34,7 +34,7 @@ class Inserted:
         except yaml.YAMLError as error:
             raise UsageError(f"the file is no YAML: {error}", "fix its syntax") from error
         if data is not None and not isinstance(data, dict):
-            raise UsageError("the file is no mapping of keys", "check that this is the right file")
+            raise UsageError("the file is not a mapping of keys", "check that this is the right file")
         return data or {}
 
     def put_first(self, path: Sequence[str], items: Sequence[Any]) -> None:

@@ -77,7 +77,7 @@ def alert_names(spec: Spec) -> list[str]:
 
 
 def _routes(spec: Spec, own: dict[str, Any]) -> list[dict[str, Any]]:
-    """The switch to whoever counts its beats alone; all others to the journal, and on."""
+    """The switch to the service that monitors it alone; all others to the journal, and on."""
     switch, others = own["routes"][:2], own["routes"][2:]
     timing = {key: value for key, value in own.items() if key not in ("receiver", "routes")}
     ours = {"receiver": _machine(spec), "matchers": [_ours(spec)], **timing, "routes": others, "continue": True}

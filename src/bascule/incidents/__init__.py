@@ -15,6 +15,7 @@ from bascule.incidents.escalator import Escalator
 from bascule.incidents.guidance import Guidance
 from bascule.incidents.kinds import kind_of
 from bascule.incidents.reconcile import Reconciler, warm_up
+from bascule.incidents.silences import Keeper
 from bascule.incidents.sources import Sources
 from bascule.incidents.store import Store
 from bascule.incidents.trial import try_receivers
@@ -41,6 +42,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
     workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
+    workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
         serve(stop, create(spec, store, outbox, work=(workers, courier.workers)), spec, ROLE)
     finally:

@@ -123,12 +123,12 @@ def _add_incidents(app: FastAPI, store: Store, clock: Clock) -> None:
 
     @app.post("/api/incidents/{identity}/close")
     def close(identity: Identity, given: Reason) -> IncidentAnswer:
-        """End an incident by hand; the same alert calls nobody until it begins anew."""
+        """End an incident by hand; the same alert does not page until it starts again."""
         return IncidentAnswer.model_validate(store.close_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/reopen")
     def reopen(identity: Identity, given: Reason) -> IncidentAnswer:
-        """Begin an ended incident again; everyone who was told of its end hears of it."""
+        """Begin an ended incident again; everyone who got its end is notified."""
         return IncidentAnswer.model_validate(store.reopen_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/notes")
@@ -224,7 +224,7 @@ def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> No
 def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: Clock) -> None:
     @app.get("/api/notices")
     def notices() -> list[NoticeAnswer]:
-        """Who was told what, and what became of it."""
+        """Who was told what, and its result."""
         return readable(NoticeAnswer, store.notices(), "the journal's notices")
 
     @app.get("/api/deliveries")

@@ -15,7 +15,8 @@ def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> W
     """Keep a window, silenced first, so that none is kept that would page someone. `silent` False sets no silence."""
     _check(spec, window)
     if silent and window.ends > now:
-        identity = silences.silence(spec, replace(window, starts=max(window.starts, now)))
+        begun = replace(window, starts=max(window.starts, now))
+        identity = silences.silence(spec, begun, store.identity)
         window = replace(window, silence=identity)
     kept = store.add_window(window)
     store.add(Entry(now, "maintenance", f"maintenance {kept.id} planned: {window.reason}", window.who))
@@ -42,4 +43,4 @@ def _check(spec: Spec, window: Window) -> None:
             f"{', '.join(unknown)} is not a service of the spec", f"services are {', '.join(spec.services)}"
         )
     if not window.reason.strip():
-        raise UsageError("a maintenance window must say why", "give a reason")
+        raise UsageError("a maintenance window needs a reason", "give one as the first argument")

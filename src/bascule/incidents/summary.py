@@ -111,7 +111,7 @@ def _course(name: str, version: str, found: Sequence[Series]) -> str:
         return f"| {name} | {version} | no data | | |"
     low, high = min(values), max(values)
     height = [_BLOCKS[round((v - low) / (high - low) * 7)] if high > low else _BLOCKS[0] for v in values]
-    return f"| {name} | {version} | {''.join(height)} | {low:.4g} | {high:.4g} |"
+    return f"| {name} | {version} | {''.join(height)} | {low:.3g} | {high:.3g} |"
 
 
 def _cell(text: str) -> str:

@@ -33,6 +33,7 @@ class NoData:
 
 LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 MiB
 ADDRESS: Final = "check that this is the address of a Prometheus"
+_CHECK = "check the selectors of the spec, and Prometheus' log"
 CREDENTIALS: Final = (
     "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
@@ -130,7 +131,7 @@ class Prometheus:
         """The one value of an expression; NO_DATA when there is none or it is NaN."""
         samples = self.instant(expression, at)
         if len(samples) > 1:
-            raise QueryRejected(f"{expression!r} gives {len(samples)} series where one is wanted", "aggregate it")
+            raise QueryRejected(f"{expression!r} gives {len(samples)} series, but one is needed", "aggregate it")
         return samples[0].value if samples and not math.isnan(samples[0].value) else NO_DATA
 
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
@@ -240,7 +241,7 @@ class Prometheus:
             raise self._strange(asked) from error
 
     def _strange(self, asked: str) -> QueryRejected:
-        return QueryRejected(f"{self.url} answered {asked} with JSON that is not Prometheus'", ADDRESS)
+        return QueryRejected(f"{self.url} answered {asked} with unexpected JSON", ADDRESS)
 
 
 def _window(selector: str, seconds: float) -> str:
@@ -252,13 +253,13 @@ def _present(**params: Any) -> dict[str, Any]:
 
 
 def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
-    mend = CREDENTIALS if status in (401, 403) else ""
-    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}", mend)
+    fix = CREDENTIALS if status in (401, 403) else _CHECK
+    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}", fix)
 
 
-def _refused(status: int, what: str, mend: str = "") -> QueryRejected | Unreachable:
+def _refused(status: int, what: str, fix: str) -> QueryRejected | Unreachable:
     """A server, or a proxy before it, that is away for a while will be back."""
-    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what, mend)
+    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what, fix)
 
 
 def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
@@ -280,7 +281,7 @@ def _series(item: Mapping[str, Any]) -> Series:
 
 def _finite(time: Any) -> float:
     if not math.isfinite(time):
-        raise ValueError(f"{time} is no time")
+        raise ValueError(f"{time} is not a time")
     return float(time)
 
 
@@ -298,13 +299,13 @@ def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is not a list")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
 
 

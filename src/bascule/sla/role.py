@@ -47,7 +47,7 @@ def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers]
 
     @app.exception_handler(UsageError)
     def unknown(request: Request, error: UsageError) -> JSONResponse:
-        return JSONResponse({"error": error.what, "fix": error.mend}, 404)
+        return JSONResponse({"error": error.what, "fix": error.fix}, 404)
 
     return app
 

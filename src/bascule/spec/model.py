@@ -103,9 +103,11 @@ class Versions(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.baseline == self.candidate:
-            yield Contradiction("baseline and candidate must differ", "baseline", "candidate")
+            yield Contradiction(
+                "baseline and candidate are the same; give two different names", "baseline", "candidate"
+            )
         if self.select is not None and (missing := {self.baseline, self.candidate} - set(self.select)):
-            yield Contradiction(f"select needs matchers for {', '.join(sorted(missing))}", "select")
+            yield Contradiction(f"select has no matchers for {', '.join(sorted(missing))}; add them", "select")
 
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
@@ -132,7 +134,7 @@ def _metrics(value: Any) -> str:
     path = value["path"] if isinstance(value, dict) and list(value) == ["path"] else value
     if path == NO_METRICS or (isinstance(path, str) and path.startswith("/")):
         return str(path)
-    raise ValueError(f"{value!r} is not where metrics are; write a path such as /metrics, or none")
+    raise ValueError(f"{value!r} is not a path of metrics; write a path such as /metrics, or none")
 
 
 def _health(value: Any) -> str:
@@ -149,7 +151,7 @@ class Service(Part):
     """
 
     targets: list[str] = Field(min_length=1)
-    kind: Literal["application", "nginx", "redis", "node", "container", "exporter"] = "application"
+    kind: Literal["application", "nginx", "redis", "node", "container", "postgres", "exporter"] = "application"
     version: Name | None = None
     preset: str | None = None  # what it exposes: a file of spec/presets, which gives the signals that are not declared
     upstreams: list[str] = Field(default_factory=list)  # more names a balancer's log gives it: groups, other addresses
@@ -181,9 +183,11 @@ class Service(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.metrics is not None and self.metrics_path is not None:
-            yield Contradiction("give either 'metrics' or 'metrics_path'", "metrics", "metrics_path")
+            yield Contradiction(
+                "'metrics' and 'metrics_path' mean the same; give one of them", "metrics", "metrics_path"
+            )
         if self.metrics == NO_METRICS and self.kind not in ("application", "nginx", "redis"):
-            yield Contradiction(f"a service of kind {self.kind} is nothing but its metrics", "metrics")
+            yield Contradiction(f"a service of kind {self.kind} has only metrics; remove metrics: none", "metrics")
 
     @field_validator("preset")
     @classmethod
@@ -210,7 +214,7 @@ class Probe(Part):
     @model_validator(mode="after")
     def _verified(self) -> Self:
         if self.ca_file is not None and self.kind != "https":
-            raise ValueError("'ca_file' is for a probe of kind https")
+            raise ValueError("'ca_file' needs a probe of kind https; remove it, or write kind: https")
         return self
 
     @property
@@ -325,7 +329,7 @@ class Hook(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if (self.command is None) == (self.webhook is None):
-            yield Contradiction("a hook is either a 'command' or a 'webhook'", "command", "webhook")
+            yield Contradiction("a hook has one of 'command' and 'webhook'; give exactly one", "command", "webhook")
 
 
 class Judge(Part):
@@ -361,7 +365,9 @@ class LogSource(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
-            yield Contradiction("a log source is one of 'files', 'beats' or 'stdin'", "files", "beats", "stdin")
+            yield Contradiction(
+                "a log source has one of 'files', 'beats' and 'stdin'; give exactly one", "files", "beats", "stdin"
+            )
 
     @property
     def usual_name(self) -> str:
@@ -384,9 +390,14 @@ class LogFormat(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
-            yield Contradiction("a log format is one of 'dissect', 'grok' or 'json'", "dissect", "grok", "json_lines")
+            yield Contradiction(
+                "a log format has one of 'dissect', 'grok' and 'json'; give exactly one",
+                "dissect",
+                "grok",
+                "json_lines",
+            )
         if self.fields and not self.json_lines:
-            yield Contradiction("'fields' names values of JSON lines; a pattern names its fields itself", "fields")
+            yield Contradiction("'fields' is for JSON lines; remove it, and name the fields in the pattern", "fields")
 
 
 class Internal(Part):
@@ -425,7 +436,7 @@ class Access(Part):
     def _headers(cls, files: dict[str, Path]) -> dict[str, Path]:
         for name in files:
             if not re.fullmatch(r"[A-Za-z0-9-]+", name):
-                raise ValueError(f"{name!r} is no name of a header")
+                raise ValueError(f"{name!r} is not the name of a header")
         return files
 
     @property
@@ -524,7 +535,7 @@ class Maintenance(Part):
     def contradictions(self) -> Iterator[Contradiction]:
         length = parse_moment(self.end) - parse_moment(self.start)
         if not timedelta(0) < length <= timedelta(days=366):
-            yield Contradiction("the end is not after the start, within a year", "start", "end")
+            yield Contradiction("the end is not within a year after the start; correct one of them", "start", "end")
 
 
 class ShareHook(Part):
@@ -588,6 +599,7 @@ class Stack(Part):
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
+    snapshots: bool = False  # Prometheus' admin API, by which `bascule checklist` proves that its data can be restored
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
     access: dict[Literal["prometheus", "alertmanager"], Access] = Field(default_factory=dict)  # where they ask for it
@@ -641,8 +653,8 @@ class Spec(Part):
 
     @cached_property
     def source(self) -> str:
-        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is no
-        part of what specs are compared by."""
+        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is not
+        a part of what specs are compared by."""
         return "SPEC"
 
     @property

@@ -75,7 +75,7 @@ def ports_of(spec: Spec) -> dict[str, int]:
 def check_inputs(spec: Spec) -> None:
     """Make sure that no log source needs the standard input, which no part of a stack has.
 
-    Raises UsageError: a program that writes into `bascule up` would stand still once the pipe is full.
+    Raises UsageError: a program that writes into `bascule up` would block once the pipe is full.
     """
     name = next((name for name, source in spec.logs.named.items() if source.stdin), None)
     if name is not None:
@@ -88,7 +88,7 @@ def check_inputs(spec: Spec) -> None:
 
 def _prometheus(spec: Spec, layout: Layout) -> Program:
     scrape, url = spec.stack.scrape, spec.stack.url("prometheus")
-    flags = {
+    flags: dict[str, object] = {
         "config.file": layout.config / "prometheus" / "prometheus.yml",
         "storage.tsdb.path": layout.state / "prometheus",
         "storage.tsdb.retention.time": f"{round(scrape.retention)}s",
@@ -96,6 +96,8 @@ def _prometheus(spec: Spec, layout: Layout) -> Program:
         "web.listen-address": _address(spec, "prometheus"),
         "web.external-url": f"{url}/",
     }
+    if spec.stack.snapshots:
+        flags["web.enable-admin-api"] = "true"
     return _program("prometheus", "prometheus", flags, layout, f"{url}/-/ready")
 
 

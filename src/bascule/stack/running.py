@@ -85,7 +85,7 @@ def down(spec: Spec) -> bool:
     os.kill(other.pid, signal.SIGTERM)
     if not wait_until(lambda: state.holder(folder) is None, DOWN_SECONDS, pause=0.1):
         raise ProcessFailed(
-            f"pid {other.pid} was told to stop {DOWN_SECONDS:g} s ago and still runs", "look at its output"
+            f"pid {other.pid} was told to stop {DOWN_SECONDS:g} s ago and still runs", "check its output"
         )
     return True
 

@@ -88,7 +88,7 @@ class TestVerdict:
     def test_a_judge_that_answers_but_does_not_look_any_more_has_no_verdict(self) -> None:
         view = verdict_view(SPEC, said(opinion(verdict="promote"), ago=30, heard_ago=0), 3, NOW)
         assert view.verdict is Verdict.NO_DATA
-        assert "has not looked" in view.reasons[0]
+        assert "made no evaluation" in view.reasons[0]
 
     def test_a_judge_that_cannot_look_tells_why_itself(self) -> None:
         answer = opinion(verdict="no_data", reasons=["Prometheus does not answer."])
@@ -108,11 +108,11 @@ class TestVerdict:
             return verdict_view(SPEC, said(opinion(verdict=verdict)), number, NOW).advice
 
         assert "back to V1 now" in advice("roll_back", 3)
-        assert "All traffic is planned on V1" in advice("roll_back", 0)
+        assert "Rolled back to V1" in advice("roll_back", 0)
         assert "75" in advice("promote", 3)
         assert "next share" in advice("promote", None)
         assert "retired" in advice("promote", 5)
-        assert "as it is" in advice("hold", 3)
+        assert "No action needed" in advice("hold", 3)
 
     def test_the_advice_names_the_command(self) -> None:
         def command(verdict: str, number: int | None) -> str:

@@ -26,7 +26,7 @@ def test_a_busy_port_is_told_with_its_holder_and_how_to_change_it(taken):
         ports.check("127.0.0.1", taken, "prometheus")
     assert f"port {taken} on 127.0.0.1, wanted for prometheus, is taken by" in refusal.value.what
     assert f"(pid {os.getpid()})" in refusal.value.what
-    assert "stack.ports.prometheus in the spec" in refusal.value.mend
+    assert "stack.ports.prometheus in the spec" in refusal.value.fix
 
 
 def test_the_key_to_change_can_be_another_than_that_of_the_stack(taken):

@@ -122,7 +122,7 @@ def test_the_pdf_has_its_pages_its_words_and_its_bytes(report, pdf_of):
     text = [" ".join(page.extract_text().split()) for page in pages]
     assert len(pages) == 5  # the first page, one for each objective; incidents and maintenance where there is room
     assert "SuperSmartMatch <V2>" in text[0]
-    for words in ("1 of 4 objectives not kept", "Prometheus holds data from", "v1 beside v2", "What happened"):
+    for words in ("1 of 4 objectives not kept", "Prometheus has data from", "v1 vs v2", "What happened"):
         assert words in text[0]
     assert "Incidents" in text[-1]
     for page, name in zip(text[1:], ("Availability", "Response time", "Matching accuracy", "Error rate"), strict=True):

@@ -204,16 +204,12 @@ def _exporter(spec: Spec, name: str) -> str:
 
 def blackbox_config(spec: Spec) -> dict[str, Any]:
     """One module per probe, under the probe's name; and one for certificates, whatever they are."""
-    modules = {name: _module(probe) for name, probe in spec.probes.items()}
+    modules = {name: _prober(*_PROBERS[probe.kind](probe)) for name, probe in spec.probes.items()}
     if any(service.health is not None for service in spec.services.values()):
         modules[HEALTH] = _prober("http", {"method": "GET", **_IP})
     if _https_probes(spec):
         modules[ANY_CERTIFICATE] = _prober("tcp", {"tls": True, "tls_config": {"insecure_skip_verify": True}, **_IP})
     return {"modules": modules}
-
-
-def _module(probe: Probe) -> dict[str, Any]:
-    return _prober(*_PROBERS[probe.kind](probe))
 
 
 def _prober(name: str, settings: dict[str, Any]) -> dict[str, Any]:

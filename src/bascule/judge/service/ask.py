@@ -1,4 +1,4 @@
-"""The verdict for a command line: asked of the running judge, or formed anew from Prometheus."""
+"""The verdict for a command line: asked of the running judge, or formed again from Prometheus."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANSWER_SECONDS = 20.0  # for everything that an evaluation of our own asks of Pr
 
 
 def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
-    """One look of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`."""
+    """One evaluation of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`."""
     with closing(PresentStep(spec)) as present:
         return body(spec, _evaluated(spec, prometheus, present))
 

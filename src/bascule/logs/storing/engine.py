@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Sent:
-    """Documents by what became of them."""
+    """Documents by the result of them."""
 
     created: int = 0
     present: int = 0
@@ -83,7 +83,7 @@ class SearchClient:
             log.warning("%s was refused by %s: %s", path, self.settings.url, answer.text[:300])
 
     def send(self, lines: Sequence[tuple[str, str, str]]) -> tuple[Sent, list[tuple[str, str, str]]]:
-        """Documents as (index, id, JSON); what became of them, and those to send again because the engine is busy."""
+        """Documents as (index, id, JSON); the result of them, and those to send again because the engine is busy."""
         body = "".join(_action(index, name) + document + "\n" for index, name, document in lines)
         answer = self._ask("POST", "/_bulk", body.encode(), "application/x-ndjson")
         if answer.status_code in BUSY:

@@ -49,11 +49,17 @@ class Numbers:
     def points(self, difference: float | None) -> str:
         if difference is None:
             return NONE
-        return f"{self.signed(difference * 100, 2)}{_THIN}pt"
+        return f"{self.signed(difference * 100, _three(difference * 100))}{_THIN}pt"
 
-    def gain(self, amount: float, is_relative: bool, digits: int | None = None) -> str:
-        """`+13.87 pt`, or `+2%` of what it was; as many digits as it was written with when none are given."""
-        places = _written_places(amount * 100) if digits is None else digits
+    def gain(self, amount: float, is_relative: bool) -> str:
+        """`+13.9 pt`, or `+2.1%` of what it was."""
+        return self._gain(amount, is_relative, _three(amount * 100))
+
+    def declared_gain(self, amount: float, is_relative: bool) -> str:
+        """`+13 pt`: as many digits as the spec has."""
+        return self._gain(amount, is_relative, _written_places(amount * 100))
+
+    def _gain(self, amount: float, is_relative: bool, places: int) -> str:
         gap, unit = (_THIN if self.language == "fr" else "", "%") if is_relative else (_THIN, "pt")
         return f"{self.signed(amount * 100, places)}{gap}{unit}"
 
@@ -150,6 +156,11 @@ def _places(share: float) -> int:
     return 2
 
 
+def _three(amount: float) -> int:
+    """Decimal places for three significant digits."""
+    return 2 if abs(amount) < 9.995 else 1 if abs(amount) < 99.95 else 0
+
+
 def _written_places(number: float) -> int:
-    """As many digits as it takes to write the number as it was promised."""
+    """As many digits as it takes to write the number as it was declared."""
     return next((places for places in range(5) if abs(round(number, places) - number) < 1e-9), 5)
