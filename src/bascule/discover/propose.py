@@ -153,6 +153,7 @@ def _versions(seen: Seen) -> Lines:
         yield "# guessed: no label, job or metric name tells two versions apart"
         for candidate in seen.others:
             yield f"# found, but with more than two versions: {candidate}"
+        yield from _pairs(seen.targets)
         yield "versions: {label: version, baseline: v1, candidate: v2}"
     else:
         yield f"# found: {versions.how}"
@@ -167,6 +168,19 @@ def _versions(seen: Seen) -> Lines:
                 yield "  select:"
             yield f"    {quoted(version)}: {quoted(matchers)}"
     yield ""
+
+
+def _pairs(targets: Sequence[Target]) -> Lines:
+    """How to compare the two instances of a job: whether they are versions, nobody but the user knows."""
+    jobs: dict[str, set[str]] = {}
+    for target in targets:
+        if _is_service(target.job):
+            jobs.setdefault(target.job, set()).add(target.instance)
+    for job, instances in jobs.items():
+        if len(instances) == 2:
+            old, new = (quoted(Matcher("instance", "=", instance)) for instance in sorted(instances))
+            yield f"# found: the job {_one_line(job)} has two instances. If each of them is a version, write instead:"
+            yield f"# versions: {{baseline: v1, candidate: v2, select: {{v1: {old}, v2: {new}}}}}"
 
 
 # ---------------------------------------------------------------- services

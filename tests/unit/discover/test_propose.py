@@ -31,7 +31,8 @@ class Pretended:
         return sorted({each[label] for each in self.series if label in each})
 
     def targets(self) -> list[Target]:
-        return []
+        up = [each for each in self.series if each["__name__"] == "up"]
+        return [Target(each.get("job", ""), each.get("instance", ""), "up", "") for each in up]
 
     def alertmanagers(self) -> list[str]:
         return []
@@ -212,6 +213,20 @@ def test_what_counts_no_request_of_a_user_is_never_proposed() -> None:
     spec = proposed(*series)
     assert spec.signals == {}
     assert "Three ways to have one" in propose(Pretended(series))  # type: ignore[arg-type]
+
+
+def test_two_instances_of_a_job_are_no_versions_and_the_file_says_how_to_make_them_so() -> None:
+    """What it says is taken by the check."""
+    series = [
+        of(name, job="shop", instance=instance, **labels)
+        for instance in ("127.0.0.1:8001", "127.0.0.1:8002")
+        for name, labels in (("up", {}), ("http_requests_total", {"status": "200"}))
+    ]
+    text = propose(Pretended(series))  # type: ignore[arg-type]
+    (line,) = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# versions:")]
+    guessed = "versions: {label: version, baseline: v1, candidate: v2}"
+    spec = parse(text.replace(guessed, line))
+    assert [str(matcher) for matcher in spec.versions.matchers("v2")] == ['instance="127.0.0.1:8002"']
 
 
 def test_names_that_need_quotes_are_left_out() -> None:
