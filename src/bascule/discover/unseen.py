@@ -46,7 +46,7 @@ def _jobs(spec: Spec, targets: list[Target]) -> Iterator[Unseen]:
 
 
 def _signals(spec: Spec, prometheus: Prometheus) -> Iterator[Unseen]:
-    """A line for each signal of each version, with the first reason; none of a version that is to get no traffic yet."""
+    """A line for each signal of each version, with the first reason; none of a version that gets no traffic yet."""
     reasons: dict[str, str] = {}
     share = prometheus.scalar(f"max({conventions.PLANNED_SHARE.name})")
     for finding in signals(spec, prometheus):
