@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bascule import times
+from bascule.api.servers import prometheus_of
+from bascule.cli.beside import say_missing_jobs
 from bascule.cli.output import (
     AsJson,
     From,
@@ -50,11 +52,13 @@ def gate(
     """Show the verdict, for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
     from bascule import judge
 
-    answer = judge.gate(with_external(spec, prometheus=prometheus), wait=parse_wait(wait))
+    spec = with_external(spec, prometheus=prometheus)
+    answer = judge.gate(spec, wait=parse_wait(wait))
     if as_json:
         print_json(answer)
     else:
         print_verdict(answer)
+        say_missing_jobs(spec)
     raise typer.Exit(GATE_EXIT_CODES[Verdict(answer["verdict"])])
 
 
@@ -70,7 +74,7 @@ def compare(
     from bascule import judge
 
     spec = with_external(spec, prometheus=prometheus)
-    client = Prometheus(spec.stack.url("prometheus"))
+    client = prometheus_of(spec)
     answer = judge.compare(spec, client)
     if as_json:
         print_json(answer)
@@ -111,7 +115,7 @@ def backtest(
 
     spec = with_external(spec, prometheus=prometheus)
     first, last = parse_span(start, end)
-    client = Prometheus(spec.stack.url("prometheus"))
+    client = prometheus_of(spec)
     known = {"healthy": _stretches(healthy), "incidents": _stretches(incident)}
     result = judge.backtest(spec, client, first, last, rules=_every_rule(spec, client), **known)
     if as_json:

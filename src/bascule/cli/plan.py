@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule import times
+from bascule.cli.beside import say_missing_jobs
 from bascule.cli.output import AsJson, app, print_json, say
 from bascule.cli.people import Who, Why, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
@@ -28,6 +29,8 @@ Force = Annotated[bool, typer.Option("--force", help="Move although the verdict 
 def start(spec: Spec, who: Who, why: Reason = "", force: Force = False, as_json: AsJson = False) -> None:
     """Start the plan at its first step. Needs data of V1."""
     _move(spec, "start", who, why, as_json, force)
+    if not as_json:
+        say_missing_jobs(spec)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule import times
+from bascule.api.servers import prometheus_of
 from bascule.cli.output import (
     AsJson,
     From,
@@ -112,8 +113,7 @@ def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus:
 
 def _prometheus(spec: Spec) -> Prometheus:
     """The server that a report is made of. Raises Unreachable within ANSWER_SECONDS when it does not answer at all."""
-    url = spec.stack.url("prometheus")
-    greeting = Prometheus(url, ANSWER_SECONDS)
+    greeting = prometheus_of(spec, ANSWER_SECONDS)
     try:
         greeting.scalar("time()")
     except Unreachable as error:
@@ -121,7 +121,7 @@ def _prometheus(spec: Spec) -> Prometheus:
         raise Unreachable(f"{missing}: {error.what}", error.fix) from error
     finally:
         greeting.close()
-    return Prometheus(url, TIMEOUT, within=ALL_SECONDS)
+    return prometheus_of(spec, TIMEOUT, within=ALL_SECONDS)
 
 
 def _archive(spec: Spec) -> Archive:

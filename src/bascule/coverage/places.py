@@ -102,7 +102,7 @@ class Places:
 
 
 def _panel(where: str) -> str:
-    """`technical: Error Rates` of `grafana/dashboards/shop-technical.json: panel 'Error Rates' A`."""
+    """The dashboard and its panel, such as technical and Error Rates, of a place that `expressions` gives."""
     file, _, panel = where.partition(".json: panel ")
     return f"{file.rpartition('-')[2]}: {panel.rpartition(' ')[0].strip(chr(39))}"
 

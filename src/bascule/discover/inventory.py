@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from bascule.discover.presets import Preset, preset_of, presets
 from bascule.prometheus import Prometheus
 from bascule.spec import Matcher, Selector
+from bascule.spec.presets import Preset, preset_of, presets
 from bascule.spec.selector import parse_matchers
 
 SERIES_LOOKED_AT = 2000  # of one metric: enough to see its labels, little enough for any server
@@ -104,7 +104,7 @@ class Metrics:
 def metrics(prometheus: Prometheus, where: Sequence[Matcher] = ()) -> Metrics:
     """The services' counters and histograms; `where`: of these series alone."""
     names = list(filter(_PLAIN.fullmatch, prometheus.label_values("__name__")))
-    known = {name for preset in presets() for name in (preset.requests, preset.total, f"{preset.latency}_count")}
+    known = {name for preset in presets() for name in preset.metrics}
     counted = [name for name in names if name in known or _is_counted(name)]
     found = [Family.of(prometheus, Selector(name).where(*where)) for name in counted[:METRICS_LOOKED_AT]]
     there = [each for each in found if each.labels or not where]

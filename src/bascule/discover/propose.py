@@ -16,12 +16,16 @@ from functools import cached_property
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
-from bascule.discover.presets import Preset, preset_of
 from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, requests_of, times_of
-from bascule.prometheus import NO_DATA, Prometheus, Sample, Target
+from bascule.discover.server import clock_off, clock_text, retention, retention_text
+from bascule.errors import QueryRejected
+from bascule.prometheus import Prometheus, Sample, Target
 from bascule.spec import Matcher, Selector
 from bascule.spec.clashes import OWN_JOBS
-from bascule.spec.quantities import parse_duration
+from bascule.spec.counters import bound_of
+from bascule.spec.presets import Preset, preset_of
+from bascule.spec.proposal import USUAL, Beginning
+from bascule.spec.quantities import format_duration, parse_duration
 from bascule.spec.selector import parse_matchers
 from bascule.units import unit_of
 
@@ -30,6 +34,8 @@ _PARTNERS = ("partner", "customer", "tenant", "client", "api_client", "organizat
 _SUCCESS = ("True", "true", "success", "ok", "succeeded")
 _NOT_A_VALUE = {"", "unknown", "none", "other"}
 MOST_SEGMENTS = 12
+LONGEST_WINDOW = 30 * 86400.0  # of the SLA that is proposed
+MARGIN = 1.5  # of a proposed bound over what the old version takes now
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ADDRESS = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 _KINDS = {
@@ -63,7 +69,7 @@ class Seen:
         return times_of(self.prometheus, self.families, self.histograms, self.preset)
 
 
-def propose(prometheus: Prometheus, jobs: Sequence[str] = ()) -> str:
+def propose(prometheus: Prometheus, jobs: Sequence[str] = (), beginning: Beginning = USUAL) -> str:
     """The YAML of a spec that `bascule check` accepts, from series of these jobs alone where any are named.
 
     Raises Unreachable when Prometheus does not answer.
@@ -71,7 +77,7 @@ def propose(prometheus: Prometheus, jobs: Sequence[str] = ()) -> str:
     seen = _seen(prometheus, (Matcher("job", "=~", "|".join(map(re.escape, jobs))),) if jobs else ())
     proposed = list(_proposed(seen))
     parts = (
-        _head(seen),
+        _head(seen, beginning),
         _versions(seen),
         _services(seen),
         _signals(seen, proposed),
@@ -107,18 +113,27 @@ def _key(name: str) -> str:
     return quoted(name) if name.lower() in ("true", "false", "yes", "no", "on", "off", "null", "y", "n") else name
 
 
-def _head(seen: Seen) -> Lines:
+def _head(seen: Seen, beginning: Beginning) -> Lines:
     url = seen.prometheus.url
     yield f"# Proposed by `bascule init --from-prometheus {url}`."
     yield "# 'found' was seen there; 'guessed' is a usual value: correct each guess. Then: bascule check"
-    yield "apiVersion: bascule/v1"
-    yield "kind: Migration"
-    yield "metadata: {name: migration}  # guessed"
-    yield "stack:"
-    yield f"  external: {{prometheus: {quoted(url)}}}"
+    if off := clock_off(seen.prometheus):
+        yield f"# warning: {clock_text(off)}: samples of other times are no data; set both by a time server"
+    sent = _alertmanager(seen.prometheus)
+    more = [f"external: {{prometheus: {quoted(url)}{f', alertmanager: {quoted(sent)}' if sent else ''}}}"]
+    more += [f"access: {line}" for line in [beginning.access] if line]
     if times := _scrape_times(seen.targets):
-        yield f"  scrape: {{interval: {times[0]}, timeout: {times[1]}}}  # found: how this Prometheus scrapes them"
-    yield ""
+        more.append(f"scrape: {{interval: {times[0]}, timeout: {times[1]}}}  # found: how this Prometheus scrapes them")
+    yield from beginning.lines(*more)
+
+
+def _alertmanager(prometheus: Prometheus) -> str:
+    """The one that it sends its alerts to; empty where there is none, or several."""
+    try:
+        found = prometheus.alertmanagers()
+    except QueryRejected:  # a managed server has its own way
+        return ""
+    return found[0] if len(found) == 1 else ""
 
 
 def _scrape_times(targets: Sequence[Target]) -> tuple[str, str] | None:
@@ -422,7 +437,7 @@ def _plan(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
         gates.append(f'latency.p95: "<{bound}"')
     yield "# guessed: the steps, how long each is held, and the gates"
     if bound:
-        yield "# (the bound of latency.p95 is 1.5 times what the old version takes now)"
+        yield "# (the bound of latency.p95 is the first bucket from 1.5 times what the old version takes now)"
     yield "phases:"
     for share in (10, 25, 50, 75, 100):
         yield f"  - {{share: {share}%, hold: 24h, gates: {{{', '.join(gates)}}}}}"
@@ -432,12 +447,20 @@ def _plan(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
         yield "rollback:"
         yield '  - {when: "errors > 5%", for: 2m, action: immediate}'
         yield "slas:"
-        yield "  availability: {objective: 99.9%, window: 30d}"
+        yield from _availability(seen.prometheus)
         yield '  error_rate: {objective: "< 1%", window: 24h}'
 
 
+def _availability(prometheus: Prometheus) -> Lines:
+    """Over a month, or over what the server keeps where that is less."""
+    kept = retention(prometheus)
+    window = LONGEST_WINDOW if kept is None else min(kept, LONGEST_WINDOW)
+    why = "" if window == LONGEST_WINDOW else f"  # found: {retention_text(window, LONGEST_WINDOW)} for a month"
+    yield f"  availability: {{objective: 99.9%, window: {format_duration(window)}}}{why}"
+
+
 def _bound(prometheus: Prometheus, latency: TimeHistogram, versions: Found) -> str | None:
-    """One and a half times the old version's p95 of the last five minutes, in whole milliseconds of two digits."""
+    """The first bucket from one and a half times the old version's p95 of the last five minutes."""
     matchers: tuple[Matcher, ...] = ()
     if versions.select:
         matchers = parse_matchers(versions.select[versions.baseline])
@@ -445,8 +468,8 @@ def _bound(prometheus: Prometheus, latency: TimeHistogram, versions: Found) -> s
         matchers = (Matcher(versions.label, "=", versions.baseline),)
     buckets = latency.metric.named(f"{latency.metric.metric}_bucket").where(*matchers)
     found = prometheus.scalar(f"histogram_quantile(0.95, sum by (le) (rate({buckets}[5m])))")
-    if found is NO_DATA or not isinstance(found, float) or not math.isfinite(found) or found <= 0:
+    if not isinstance(found, float) or not math.isfinite(found) or found <= 0:
         return None
-    milliseconds = 1500 * unit_of(latency.unit).to_base(found)
-    step = 10 ** (math.floor(math.log10(milliseconds)) - 1)
-    return f"{math.ceil(milliseconds / step) * step:.12g}ms"
+    bounds = (bound_of(text) for text in prometheus.label_values("le", str(buckets)))
+    bound = min((each for each in bounds if MARGIN * found <= each < math.inf), default=None)
+    return None if bound is None else f"{1000 * unit_of(latency.unit).to_base(bound):.12g}ms"

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bascule.discover.inventory import Family
-from bascule.discover.presets import Preset
 from bascule.prometheus import Prometheus
 from bascule.spec import Matcher, Selector
+from bascule.spec.presets import NO_USERS, Preset
 from bascule.units import Dimension, unit_in_name
 
 _STATUS = (
@@ -32,7 +32,7 @@ _TIMES = re.compile(
     r".*(duration|latency|response_time|request_time|rq_time|_seconds|_milliseconds|_microseconds|_nanoseconds).*"
 )
 _OF_REQUESTS = re.compile(r".*(http|request|response|rq|rpc|api|handler|match|call|latency).*")
-_NO_USERS = re.compile(r"/?(.*[/-])?(health[a-z]*|live(ness|z)?|ready(z|ness)?|ping|metrics|django-metrics)/?")
+_NO_USERS = re.compile(NO_USERS)
 COVERS = 0.9  # of the events of the busiest candidate: one that counts fewer counts only some requests
 _CLASSES = ((r"\d\d\d", "5.."), (r"\dxx", "5xx"), (r"\d", "5"))
 MILLISECONDS_FROM = 1000.0  # no request takes so many seconds

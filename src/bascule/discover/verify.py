@@ -259,6 +259,7 @@ _EXPORTERS = {
     "alertmanager_": "Alertmanager",
     "prometheus_": "Prometheus itself",
     "elasticsearch_": "the Elasticsearch exporter",
+    "process_": "the process, by its client library",
 }
 
 

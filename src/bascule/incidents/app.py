@@ -32,6 +32,7 @@ from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.rights import Right, needs
 from bascule.api.server import application
+from bascule.api.servers import prometheus_of
 from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, summary
@@ -42,7 +43,6 @@ from bascule.incidents.moves import Plan, Wish
 from bascule.incidents.store import Store
 from bascule.incidents.witness import HouseWitness, Witness
 from bascule.processes.workers import Workers
-from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.transport import MIB
 
@@ -240,7 +240,7 @@ def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: C
     @app.get("/api/incidents/{identity}/summary", response_class=PlainTextResponse)
     def review(identity: Identity) -> PlainTextResponse:
         """The review as Markdown."""
-        prometheus = Prometheus(spec.stack.url("prometheus"))
+        prometheus = prometheus_of(spec)
         try:
             text = summary.summary(spec, store, prometheus, identity, clock())
         finally:

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from bascule.alerts import posted
 from bascule.api import JudgeClient
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
+from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.incidents.lookup import Lookup
-from bascule.prometheus import Alertmanager, HeldSilence, Prometheus
+from bascule.prometheus import HeldSilence
 from bascule.spec import Spec
 
 ASK_SECONDS = 3.0
@@ -87,8 +88,8 @@ class Sources:
     def __init__(self, spec: Spec, clock: Callable[[], float] = time.time) -> None:
         self._spec = spec
         self._clock = clock
-        self._alertmanager = Alertmanager(spec.stack.url("alertmanager"), ASK_SECONDS)
-        self._prometheus = Prometheus(spec.stack.url("prometheus"), ASK_SECONDS)
+        self._alertmanager = alertmanager_of(spec, ASK_SECONDS)
+        self._prometheus = prometheus_of(spec, ASK_SECONDS)
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
         self._pool = ThreadPoolExecutor(8, "ask")
         self._running: dict[str, Future[Any]] = {}

@@ -7,18 +7,19 @@ import itertools
 import os
 import random
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bascule.errors import PortBusy
 
-__all__ = ["Owner", "check", "free", "owner"]
+__all__ = ["Owner", "check", "free", "free_together", "owner"]
 
 LISTENING = "0A"  # the state's code in /proc/net/tcp
 
 FREE = range(20_000, 32_000)
+STEP, LAST = 100, 65_535
 
 
 def _in_random_order(ports: Sequence[int]) -> Iterator[int]:
@@ -71,6 +72,18 @@ def free(listen: str = "127.0.0.1") -> int:
         if _problem(listen, port) is None:
             return port
     raise PortBusy(f"no port of {listen} from {FREE[0]} to {FREE[-1]} is free", "stop the programs that use them")
+
+
+def free_together(wanted: Mapping[str, int], listen: str = "127.0.0.1") -> dict[str, int]:
+    """The wanted ports, all moved by the same hundreds until none is taken.
+
+    Raises PortBusy where that goes on beyond the ports that there are.
+    """
+    for step in range(0, LAST - max(wanted.values()), STEP):
+        moved = {who: port + step for who, port in wanted.items()}
+        if all(_problem(listen, port) is None for port in moved.values()):
+            return moved
+    raise PortBusy(f"no ports of {listen} are free for all of {', '.join(wanted)}", "stop what holds them")
 
 
 def owner(port: int) -> Owner | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
-from bascule.transport import MIB, Answer, Http
+from bascule.transport import MIB, NO_CREDENTIALS, Answer, Credentials, Http
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -34,6 +34,9 @@ class NoData:
 LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 MiB
 ADDRESS: Final = "check that this is the address of a Prometheus"
 _CHECK = "check the selectors of the spec, and Prometheus' log"
+CREDENTIALS: Final = (
+    "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
+)
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -95,8 +98,17 @@ class Prometheus:
         timeout: float = 10.0,
         transport: httpx.BaseTransport | None = None,
         within: float = math.inf,
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
-        self._http = Http("Prometheus", url, seconds=timeout, largest=LARGEST, within=within, transport=transport)
+        self._http = Http(
+            "Prometheus",
+            url,
+            seconds=timeout,
+            largest=LARGEST,
+            within=within,
+            transport=transport,
+            credentials=credentials,
+        )
         self.url = self._http.url
 
     def close(self) -> None:
@@ -164,6 +176,18 @@ class Prometheus:
         with self._understood("targets"):
             return [_target(item) for item in data["activeTargets"]]
 
+    def alertmanagers(self) -> list[str]:
+        """The URLs of those that it sends its alerts to."""
+        data = self._get("alertmanagers")
+        with self._understood("alertmanagers"):
+            return [_text(each["url"]).removesuffix("/api/v2/alerts") for each in data["activeAlertmanagers"]]
+
+    def flags(self) -> dict[str, str]:
+        """What it was started with. Raises QueryRejected where a server does not tell."""
+        data = self._get("status/flags")
+        with self._understood("flags"):
+            return {_text(name): _text(value) for name, value in data.items()}
+
     def label_values(self, label: str, selector: str | None = None) -> list[str]:
         params = {"match[]": selector} if selector else {}
         data = self._get(f"label/{label}/values", **params)
@@ -195,7 +219,8 @@ class Prometheus:
         try:
             body = answer.json()
         except ValueError as error:
-            raise _refused(answer.status, f"{self.url} answered {answer.status} without JSON", ADDRESS) from error
+            mend = CREDENTIALS if answer.status in (401, 403) else ADDRESS
+            raise _refused(answer.status, f"{self.url} answered {answer.status} without JSON", mend) from error
         if not isinstance(body, dict) or body.get("status") not in ("success", "error"):
             raise self._strange(f"a request ({answer.status})")
         if body["status"] == "error":
@@ -223,7 +248,8 @@ def _present(**params: Any) -> dict[str, Any]:
 
 
 def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
-    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}", _CHECK)
+    fix = CREDENTIALS if status in (401, 403) else _CHECK
+    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}", fix)
 
 
 def _refused(status: int, what: str, fix: str) -> QueryRejected | Unreachable:

@@ -17,6 +17,7 @@ from bascule.api import IncidentsClient, JudgeClient
 from bascule.api.models.journal import IncidentAnswer
 from bascule.api.models.moves import PlanAnswer, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.servers import prometheus_of
 from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
 from bascule.lab import Lab, Traffic, front_url, lab_spec, write_spec
@@ -50,7 +51,7 @@ class Watched:
     judge: JudgeClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.prometheus = Prometheus(self.spec.stack.url("prometheus"))
+        self.prometheus = prometheus_of(self.spec)
         self.journal, self.judge = IncidentsClient(self.spec, seconds=10.0), JudgeClient(self.spec, seconds=5.0)
 
     def annotate(self, kind: str, text: str) -> None:
@@ -112,8 +113,11 @@ class House(Watched):
 
     def reload_prometheus(self) -> None:
         """Have Prometheus read its configuration again."""
-        row = next(row for row in stack.status(self.spec) if row["process"] == "prometheus")
-        os.kill(row["pid"], signal.SIGHUP)
+        os.kill(self.pid_of("prometheus"), signal.SIGHUP)
+
+    def pid_of(self, part: str) -> int:
+        """The process of a part of the stack."""
+        return next(int(row["pid"]) for row in stack.status(self.spec) if row["process"] == part)
 
     def set_phase(self, number: int, why: str) -> float:
         """Tell the journal any step of the plan and move the share; returns when the new share serves."""

@@ -24,6 +24,7 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TO
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.kinds import Signal
 from bascule.spec.part import Contradiction, Part
+from bascule.spec.preset_signals import with_preset
+from bascule.spec.presets import preset_named, presets
 from bascule.spec.quantities import (
     ConditionField,
     Duration,
@@ -54,6 +57,7 @@ from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
 from bascule.spec.signals import CountedShare, HistogramSignal, MeanSignal, Role, SignalPart
+from bascule.transport import NO_CREDENTIALS, Credentials
 from bascule.units import Dimension, Unit, unit_of
 
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
@@ -149,6 +153,7 @@ class Service(Part):
     targets: list[str] = Field(min_length=1)
     kind: Literal["application", "nginx", "redis", "node", "container", "postgres", "exporter"] = "application"
     version: Name | None = None
+    preset: str | None = None  # what it exposes: a file of spec/presets, which gives the signals that are not declared
     upstreams: list[str] = Field(default_factory=list)  # more names a balancer's log gives it: groups, other addresses
     metrics: Annotated[str, BeforeValidator(_metrics)] | None = None  # its path, or `none`
     metrics_path: str | None = None  # the path alone
@@ -183,6 +188,13 @@ class Service(Part):
             )
         if self.metrics == NO_METRICS and self.kind not in ("application", "nginx", "redis"):
             yield Contradiction(f"a service of kind {self.kind} has only metrics; remove metrics: none", "metrics")
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, name: str | None) -> str | None:
+        if name is not None and preset_named(name) is None:
+            raise ValueError(f"{name!r} is no preset; presets are {', '.join(preset.name for preset in presets())}")
+        return name
 
     @field_validator("targets")
     @classmethod
@@ -402,14 +414,41 @@ class Internal(Part):
         return clients
 
 
-class SearchEngine(Part):
+class Access(Part):
+    """What a server asks of those who enter; a secret is always a file. `header_files`: such as X-Scope-OrgID."""
+
+    token_file: Path | None = None  # a bearer token
+    username: str | None = None
+    password_file: Path | None = None
+    header_files: dict[str, Path] = Field(default_factory=dict)
+    ca: Path | None = None  # who vouches for the server
+    certificate: Path | None = None  # ours
+    key: Path | None = None
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.token_file is not None and self.username is not None:
+            yield Contradiction("give either 'token_file' or 'username'", "token_file", "username")
+        if self.key is not None and self.certificate is None:
+            yield Contradiction("'key' belongs to a 'certificate'", "key")
+
+    @field_validator("header_files")
+    @classmethod
+    def _headers(cls, files: dict[str, Path]) -> dict[str, Path]:
+        for name in files:
+            if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+                raise ValueError(f"{name!r} is not the name of a header")
+        return files
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(**{name: getattr(self, name) for name in Access.model_fields})
+
+
+class SearchEngine(Access):
     """Elasticsearch or OpenSearch, to which rows are sent on; the store on disk is the spool."""
 
     url: Url
     engine: Literal["elasticsearch", "opensearch"] = "opensearch"
-    username: str | None = None
-    password_file: Path | None = None
-    ca: Path | None = None
     keep: Literal["both", "engine"] = "both"  # `engine`: rows leave the store once they are delivered
     spool: Duration = 7 * 86400.0  # how long rows wait for an engine that is away
 
@@ -563,6 +602,11 @@ class Stack(Part):
     snapshots: bool = False  # Prometheus' admin API, by which `bascule checklist` proves that its data can be restored
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
+    access: dict[Literal["prometheus", "alertmanager"], Access] = Field(default_factory=dict)  # where they ask for it
+
+    def credentials(self, part: str) -> Credentials:
+        """How a part is entered, by the same names as `url`."""
+        return next((access.credentials for name, access in self.access.items() if name == part), NO_CREDENTIALS)
 
     def url(self, part: str) -> str:
         """Where a part answers: `url("prometheus")`; the names are those of `Ports`."""
@@ -597,6 +641,11 @@ class Spec(Part):
     stack: Stack = Stack()
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_preset(cls, data: Any) -> Any:
+        return with_preset(data) if isinstance(data, dict) else data
 
     @property
     def title(self) -> str:
@@ -665,6 +714,11 @@ class Spec(Part):
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
         return (*always, "sla") if self.notify.reports else always
+
+    @property
+    def role_jobs(self) -> dict[str, str]:
+        """The scrape jobs of Bascule's own processes, each with the part that answers there."""
+        return {f"bascule-{role}": role for role in (*self.roles, "supervisor")}
 
     def services_of(self, kind: str) -> dict[str, Service]:
         """Those of a kind that have metrics."""

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule import times
+from bascule import generate, times
+from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
-from bascule.conventions import SWITCH_ARRIVED
+from bascule.conventions import SWITCH_ARRIVED, RuleGroup
 from bascule.discover import compare
 from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
 from bascule.generate.alerting.watcher import lacks_watcher
@@ -25,7 +26,7 @@ from bascule.processes import ports, programs
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
-from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
+from bascule.stack.plan import Layout, check_inputs, config_folder, exporters, ports_of
 from bascule.transport import Http
 
 __all__ = ["DoctorCheck", "doctor", "told"]
@@ -176,7 +177,7 @@ def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
         return
     url = spec.stack.url("prometheus")
     try:
-        compared = compare(spec, Prometheus(url))
+        compared = compare(spec, prometheus_of(spec))
     except BasculeError as error:
         yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.fix)
         return
@@ -185,6 +186,27 @@ def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
         yield DoctorCheck(wrong.where, "missing", wrong.why, "correct the selector; see docs/no-data.md")
     if compared.agrees:
         yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
+    if "prometheus" in spec.stack.external:
+        yield from _beside(spec, prometheus_of(spec))
+
+
+def _beside(spec: Spec, prometheus: Prometheus) -> Iterator[DoctorCheck]:
+    """Jobs and rules that a user's own Prometheus lacks: without them it neither watches Bascule nor alerts."""
+    try:
+        lacking = generate.missing_jobs(spec, {target.job for target in prometheus.targets()})
+        groups = {group["name"] for group in prometheus.rules()}
+    except BasculeError as error:
+        yield DoctorCheck(f"prometheus at {prometheus.url}", "missing", error.what, error.fix)
+        return
+    if jobs := [job for job in lacking if job in spec.role_jobs]:
+        found = f"this Prometheus does not scrape {', '.join(jobs)}"
+        mend = "add to its scrape_configs (`bascule merge` writes the whole file):\n" + "\n".join(
+            lacking[job] for job in jobs
+        )
+        yield DoctorCheck("scrape jobs", "optional", found, mend)
+    if not groups & set(RuleGroup):
+        mend = f"add to its rule_files: {config_folder(spec) / 'prometheus' / 'rules' / '*.yml'}"
+        yield DoctorCheck("rules", "optional", "this Prometheus has none of Bascule's rules", mend)
 
 
 def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
@@ -219,7 +241,7 @@ def _watcher(spec: Spec) -> Iterator[DoctorCheck]:
     if running is None:
         return
     try:
-        arrived = Prometheus(spec.stack.url("prometheus")).scalar(f"max({SWITCH_ARRIVED.name})")
+        arrived = prometheus_of(spec).scalar(f"max({SWITCH_ARRIVED.name})")
     except BasculeError as error:
         yield DoctorCheck("dead man's switch", "missing", error.what, error.fix)
         return

@@ -14,7 +14,7 @@ from bascule.processes.supervisor import Program
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
 
-__all__ = ["Layout", "check_inputs", "exporters", "plan", "ports_of"]
+__all__ = ["Layout", "check_inputs", "config_folder", "exporters", "plan", "ports_of"]
 
 ROLE_READY_SECONDS = 60.0  # they import numpy and its like, on a machine that may be busy
 
@@ -29,6 +29,11 @@ class Layout:
 
     def log(self, name: str) -> Path:
         return self.output / f"{name}.log"
+
+
+def config_folder(spec: Spec) -> Path:
+    """Where `up` writes what is generated: absolute."""
+    return Layout(spec.stack.state).config
 
 
 def plan(spec: Spec, spec_path: Path | str) -> list[list[Program]]:

@@ -38,7 +38,9 @@ from bascule.console import (
     verdict_view,
 )
 from bascule.console.views.unheard import unheard
+from bascule.console.views.unseen import not_seen
 from bascule.conventions import State, Verdict
+from bascule.discover import Unseen
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
 from bascule.spec.model import Segments
@@ -431,3 +433,12 @@ def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
     (notice,) = unheard(said([owed("slack", 130), owed("slack", 60), owed("webhook", 2)]), NOW)
     assert (notice.title, notice.text) == ("ada has not got 2 notices (slack)", "refused")
     assert notice.age.startswith("for 2")
+
+
+def test_what_prometheus_has_not_seen_is_one_notice_until_it_has() -> None:
+    found = [Unseen("job shop-v1", "no route"), *(Unseen(f"signal s{n} of v2", "no series") for n in range(8))]
+    (notice,) = not_seen(Reading(found, 1.0, heard=1.0))
+    assert "job shop-v1: no route" in notice.text
+    assert notice.text.endswith("and 3 more")
+    assert not_seen(Reading([], 2.0, heard=2.0)) == []
+    assert not_seen(Reading()) == []

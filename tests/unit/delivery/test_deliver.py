@@ -321,7 +321,7 @@ def test_a_record_that_breaks_keeps_nobody_from_being_told(server, outbox, couri
     one.owe("on-call", MESSAGE)
     eventually(lambda: heard)
     assert len(taking.bodies) == 1
-    assert "not written down" in caplog.text
+    assert "are not stored yet" in caplog.text
 
 
 def test_an_internal_error_in_a_channel_is_a_failure_that_tells_no_secret(monkeypatch, server):

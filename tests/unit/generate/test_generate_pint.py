@@ -33,7 +33,7 @@ RATES = ("rate", "irate", "increase", "delta")
 # Labels an alert may name: its own, or one that its expression keeps (checked by eye once, by name for ever).
 KNOWN_LABELS = {
     "job", "instance", "version", "user_segment", "partner", "signal", "gate", "source", "name", "mountpoint", "metric",
-    "label", "about", "rule_group", "integration", "worker", "receiver", "channel",
+    "label", "about", "rule_group", "integration", "worker", "receiver", "channel", "algorithm",
 }  # fmt: skip
 
 

@@ -67,3 +67,15 @@ def test_free_ports_differ():
     given = [ports.free() for _ in range(50)]
     assert len(set(given)) == 50
     assert all(port in ports.FREE for port in given)
+
+
+def test_ports_that_are_wanted_together_move_together_until_all_are_free() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen(1)
+        taken = holder.getsockname()[1]
+        wanted = {"one": taken, "other": taken - 7}
+        moved = ports.free_together(wanted)
+    assert moved["one"] - moved["other"] == 7
+    assert (moved["one"] - taken) % 100 == 0
+    assert moved["one"] > taken

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from bascule.api import JudgeClient
+from bascule.api.servers import prometheus_of
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError, OtherMigration
 from bascule.judge.sampling.plan import read_plan, server_time
@@ -49,7 +50,7 @@ def _verdict(spec: Spec) -> dict[str, Any]:
 
 
 def _formed_anew(spec: Spec) -> Opinion:
-    prometheus = Prometheus(spec.stack.url("prometheus"), within=ANSWER_SECONDS)
+    prometheus = prometheus_of(spec, within=ANSWER_SECONDS)
     with closing(prometheus), closing(PresentStep(spec)) as present:
         try:
             return present.told(_evaluated(spec, prometheus, present))

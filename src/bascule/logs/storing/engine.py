@@ -54,13 +54,9 @@ class SearchClient:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        password = self.settings.password_file and self.settings.password_file.read_text().strip()
-        auth = (self.settings.username, password or "") if self.settings.username else None
-        verify: Any = str(self.settings.ca) if self.settings.ca else True
+        verify = self.settings.credentials.context()
         through_proxies = not is_local(self.settings.url)
-        self.client = httpx.Client(
-            base_url=self.settings.url, auth=auth, verify=verify, timeout=30, trust_env=through_proxies
-        )
+        self.client = httpx.Client(base_url=self.settings.url, verify=verify, timeout=30, trust_env=through_proxies)
 
     def prepare(self) -> None:
         """Put the policy that drops old indices (ILM or ISM) and the index template in place.
@@ -109,7 +105,7 @@ class SearchClient:
         return sent, again
 
     def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> httpx.Response:
-        headers = {"Content-Type": kind} if kind else {}
+        headers = self.settings.credentials.headers() | ({"Content-Type": kind} if kind else {})
         try:
             return self.client.request(method, path, content=body, headers=headers)
         except httpx.HTTPError as error:

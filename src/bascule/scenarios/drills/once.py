@@ -19,6 +19,7 @@ BEFORE_SECONDS = 20.0  # of the evidence's past, which its rise is measured agai
 AFTER_SECONDS = 5.0  # what else the fault sets off
 PATIENCE_SECONDS = 45.0  # beyond the bound, until a fault counts as not found
 END_SECONDS = 240.0
+TIMED_END_SECONDS = 720.0  # a rule over five minutes ends that much later
 
 
 @dataclass
@@ -142,7 +143,9 @@ def _await_end(house: Watched, fault: Declared, found: Drill) -> None:
 
     since = time.time()
     try:
-        house.wait_for("the end of the alert", is_over, END_SECONDS)
+        house.wait_for(
+            "the end of the alert", is_over, TIMED_END_SECONDS if fault.kind is FaultClass.TIMED else END_SECONDS
+        )
     except NotSeen as missing:
         found.problem = missing.what
     else:

@@ -64,11 +64,11 @@ class BadClient(QuietFault):
 
     def inject(self, house: House) -> float:
         began = time.time()
-        headers = {"X-User-Segment": "freemium", "X-User-Id": "freemium-00007"}
-        with httpx.Client(base_url=house.front, headers=headers, trust_env=False) as client:
+        with httpx.Client(base_url=house.front, headers={"X-User-Segment": "freemium"}, trust_env=False) as client:
+            user = next(user for user in range(100) if _ask_badly(client, user) == "v2")
             for _ in range(self.bursts):
                 for _ in range(self.each):
-                    client.post("/api/match", json={"no": "number"})
+                    _ask_badly(client, user)
                 house.wait(self.lasts / self.bursts)
         return began
 
@@ -112,6 +112,12 @@ class WorkerRestart(QuietFault):
 
     def remove(self, house: House) -> None:
         """Its master has started another."""
+
+
+def _ask_badly(client: httpx.Client, user: int) -> str:
+    """A request without what every request has; the version that met it."""
+    answer = client.post("/api/match", json={"no": "number"}, headers={"X-User-Id": f"bad-{user}"})
+    return str(answer.headers.get("X-Served-By", ""))
 
 
 def _children(pid: int) -> list[int]:
