@@ -427,7 +427,7 @@ class Access(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.token_file is not None and self.username is not None:
-            yield Contradiction("'token_file' and 'username' are two ways to log in; give one of them", "token_file", "username")
+            yield Contradiction("'token_file' and 'username' exclude each other; give one", "token_file", "username")
         if self.key is not None and self.certificate is None:
             yield Contradiction("'key' needs a 'certificate'; declare it too", "key")
 
