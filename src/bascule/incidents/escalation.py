@@ -2,9 +2,9 @@
 
 - a step of the escalation falls due `after` the situation's severity began, unless someone acknowledged it; a step
   whose receiver cannot be reached is followed by the next one at once
-- how many steps hear of a severity, and how often the last of them is reminded, its meaning says (conventions.py)
-- everyone who was notified also gets new alerts of the same situation, of the acknowledgement, of the end, and of a new
-  beginning
+- conventions.py says how many steps a severity notifies, and how often the last of them is reminded
+- everyone who was notified also learns of new alerts of the situation, of the acknowledgement, of the end and of a new
+  start
 """
 
 from __future__ import annotations

@@ -427,11 +427,9 @@ class Access(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.token_file is not None and self.username is not None:
-            yield Contradiction(
-                "'token_file' and 'username' exclude each other; give one of them", "token_file", "username"
-            )
+            yield Contradiction("'token_file' and 'username' exclude each other; give one", "token_file", "username")
         if self.key is not None and self.certificate is None:
-            yield Contradiction("'key' is given without 'certificate'; add the certificate's file", "key")
+            yield Contradiction("'key' needs a 'certificate'; declare it too", "key")
 
     @field_validator("header_files")
     @classmethod
@@ -715,8 +713,7 @@ class Spec(Part):
     def roles(self) -> tuple[str, ...]:
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
-        has_relayed = any(receiver.relayed for receiver in self.notify.receivers.values())
-        return (*always, "sla") if self.notify.reports or has_relayed else always
+        return (*always, "sla") if self.notify.reports else always
 
     @property
     def role_jobs(self) -> dict[str, str]:
