@@ -46,8 +46,8 @@ _ODD = (
     rf"{_CLOCK}{_BETWEEN}%{{LOGGER:service}}{_BETWEEN}{_HOW_BAD}{_BETWEEN}",
     r"[IWEF][0-9]{4} %{CLOCK} +[0-9]+ [^ ]+:[0-9]+\] ",  # glog's, absl's, klog's
 )
-HEADS = (*_PYTHON, rf"(?:{_ISO} )?", *_OWN, *_ODD)  # what may stand before an event
-# What may stand before an object: the heads of events, and zap's, between tabs.
+HEADS = (*_PYTHON, rf"(?:{_ISO} )?", *_OWN, *_ODD)  # what may precede an event
+# What may precede an object: the heads of events, and zap's, between tabs.
 JSON_HEADS = (*HEADS, rf"{_ISO}\t{_LEVEL}\t(?:[^\t]+\t)*")
 
 
@@ -56,7 +56,7 @@ class BuiltInFormat:
     """How a format's lines are read; what is not given takes no part.
 
     `dissect` (a dissect pattern) is tried first, then `layouts` (grok patterns of the whole line), in their order.
-    `event` is a dissect pattern of key=value words that may stand behind any of `HEADS`, or behind `DOCUMENTED`.
+    `event` is a dissect pattern of key=value words that may follow any of `HEADS`, or behind `DOCUMENTED`.
     `json`: an object a line. `logfmt`: `name=value` pairs. `coloured`: the lines may hold ANSI codes.
     """
 

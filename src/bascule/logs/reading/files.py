@@ -6,7 +6,7 @@ Nothing is taken twice and nothing is left out as long as a rotated file stays o
 2. A file that got shorter, or whose first bytes changed, was truncated: the handle starts a new stream, and the
    old one goes on in the copy that rotation made, found by its first bytes.
 3. Rotated siblings (app.log.1, app.log.2.gz) are looked at too: a known stream is read from where it stopped; an
-   unknown one is read if it was written to since the last look, so a rotation during a stop loses nothing. What is
+   unknown one is read if it was written to since the last check, so a rotation during a stop loses nothing. What is
    known is told by its content, compressed or not: a copy may also be shorter than what was read of its original.
 """
 
@@ -219,7 +219,7 @@ class FileSource:
     _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
     _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
     _copies: dict[tuple[int, int], Copy] = field(default_factory=dict)  # of what is being followed
-    _found: dict[tuple[int, int], Path] = field(default_factory=dict)  # the files of the last look, by inode
+    _found: dict[tuple[int, int], Path] = field(default_factory=dict)  # the files of the last check, by inode
     _originals: set[str] = field(default_factory=set)  # the names of files before rotation
 
     def __post_init__(self) -> None:
@@ -486,7 +486,7 @@ class FileSource:
             return
         follow.told = True
         if not self._has_copy(follow):
-            log.error("%s: %s was deleted; it is read to its end all the same", self.name, follow.path)
+            log.error("%s: %s was deleted; it is still read to its end", self.name, follow.path)
             self.problem("deleted")
 
     def _has_copy(self, follow: Follow) -> bool:
@@ -494,7 +494,7 @@ class FileSource:
         return any(_begins_with(path, follow.head) for path in self._siblings({follow.stream.path}))
 
     def _truncated(self, follow: Follow) -> None:
-        """Let go of the old stream, which goes on in its copy if there is one; the file is found anew."""
+        """Let go of the old stream, which goes on in its copy if there is one; the file is found again."""
         if not self.alone and not self._has_copy(follow):
             lost = f"what stood behind byte {follow.position} and was not read is lost"
             log.error("%s: %s was truncated without a copy; %s", self.name, follow.path, lost)

@@ -97,7 +97,7 @@ def originals_of(path: str) -> frozenset[str]:
     """The names that a file may have had before rotation gave it this one.
 
     app.log of app.log.1, app.log-20260131.gz and app-2026-01-31.log, and of app.log-2026013112.backup: logrotate's, of
-    a file that a writer had already made anew.
+    a file that a writer had already made again.
     """
     folder, name = os.path.split(path)
     plain = name.removesuffix(".gz")
