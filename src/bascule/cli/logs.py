@@ -68,7 +68,7 @@ def stats(spec: Spec) -> None:
 @takes_spec
 def ingest(
     spec: Spec,
-    files: Annotated[list[str], typer.Argument(help="Files, globs, gzip files, or - for standard input.")],
+    files: Annotated[list[str], typer.Argument(help="Files, globs, compressed files, or - for standard input.")],
     source: Annotated[str | None, typer.Option(help="The source of the spec that the lines belong to.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read several files at once.")] = 1,
 ) -> None:
@@ -88,7 +88,7 @@ def ingest(
 @may_take_spec
 def try_file(
     spec: Spec | None,
-    file: Annotated[Path, typer.Argument(help="A log file; .gz too. Nothing of it is stored.")],
+    file: Annotated[Path, typer.Argument(help="A log file, compressed or not. Nothing of it is stored.")],
     form: Annotated[list[str] | None, typer.Option("--format", help="A format to read it by; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import shutil
 import time
@@ -225,14 +227,34 @@ def test_a_copy_that_is_still_being_made_is_waited_for(house: House):
     house.check()
 
 
-def compressed(path: Path) -> Path:
+PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+def compressed(path: Path, suffix: str = ".gz") -> Path:
     """As logrotate does: with the time at which it looked at the file, which may still be written to."""
-    packed = path.with_name(f"{path.name}.gz")
-    packed.write_bytes(gzip.compress(path.read_bytes()))
+    packed = path.with_name(f"{path.name}{suffix}")
+    packed.write_bytes(PACKERS[suffix](path.read_bytes()))
     before = path.stat().st_mtime - 0.01
     os.utime(packed, (before, before))
     path.unlink()
     return packed
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_rotated_file_is_read_however_it_is_compressed(house: House, suffix: str):
+    """What was read of it before, and what was not."""
+    house.write(SAME + line(1))
+    house.poll()
+    house.stop()
+    house.write(line(2))
+    renamed(house)
+    compressed(house.log.with_name("app.log.1"), suffix)
+    house.write(SAME + line(3))
+    house.start()
+    house.check()
+    house.log.with_name(f"app.log.1{suffix}").rename(house.log.with_name(f"app.log.2{suffix}"))
+    house.restart()
+    house.check()
 
 
 def test_a_file_that_is_read_while_it_is_compressed_is_not_read_again(house: House):

@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import gzip
 import io
 import logging
 import os
 import stat
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from bascule.logs.parsing.columns import Chunk
+from bascule.logs.reading.compression import CORRUPT, unpacked
 from bascule.logs.reading.streams import (
     PREFIX_LENGTH,
     TAIL_LENGTH,
@@ -76,7 +75,7 @@ class Follow:
 
     @property
     def compressed(self) -> bool:
-        return isinstance(self.file, gzip.GzipFile)
+        return not isinstance(self.file, io.FileIO)
 
     def size(self) -> int:
         return os.fstat(self.file.fileno()).st_size
@@ -233,8 +232,8 @@ class FileSource:
         for follow in list(self.follows.values()):
             try:
                 yield from self._of(follow, limit)
-            except (OSError, EOFError, zlib.error) as error:
-                self.problem("corrupt" if isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile)) else "unreadable")
+            except (OSError, *CORRUPT) as error:
+                self.problem("corrupt" if isinstance(error, CORRUPT) else "unreadable")
                 self._drop(follow)
 
     def _of(self, follow: Follow, limit: int) -> Iterator[Chunk]:
@@ -370,7 +369,7 @@ class FileSource:
             follow = self._open(path, status, wanted=live or key in self._awaited)
         except FileNotFoundError:  # rotated away since it was listed
             return
-        except (OSError, EOFError, zlib.error):
+        except (OSError, *CORRUPT):
             self.problem("unreadable")
             return
         if follow:
@@ -401,7 +400,7 @@ class FileSource:
             known = self._recognise(follow, status)
             is_part = known is None and not self.alone and self._is_part(follow, status)
             is_copy = known is not None and not _is_its_own(known, status) and self._own_file(known) is not None
-        except (OSError, EOFError, zlib.error):
+        except (OSError, *CORRUPT):
             file.close()
             raise
         if is_part or is_copy or not (known or wanted):
@@ -515,9 +514,9 @@ class FileSource:
 
 def _begins_with(path: Path, head: bytes) -> bool:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read(len(head)) == head
-    except (OSError, EOFError, zlib.error):
+        with path.open("rb") as file:
+            return unpacked(file, path).read(len(head)) == head
+    except (OSError, *CORRUPT):
         return False
 
 
@@ -544,7 +543,7 @@ def _opened(path: Path, inode: tuple[int, int]) -> BinaryIO:
     if (status.st_dev, status.st_ino) != inode:
         raw.close()
         raise FileNotFoundError(f"{path} was renamed since it was listed")
-    return gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[return-value]
+    return unpacked(raw, path)
 
 
 def _file_holds(path: Path, stream: LogStream) -> bool:
@@ -554,7 +553,7 @@ def _file_holds(path: Path, stream: LogStream) -> bool:
             return _holds(Follow(stream, path, file), stream)
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, zlib.error):
+    except (OSError, *CORRUPT):
         return False
 
 

@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bascule.logs.reading.compression import SUFFIXES
+
 PREFIX_LENGTH = 1024
 TAIL_LENGTH = 256
 MARKS_A_STEP = 4  # a copy is compared more closely the nearer its end is to what was read
@@ -100,7 +102,8 @@ def originals_of(path: str) -> frozenset[str]:
     a file that a writer had already made again.
     """
     folder, name = os.path.split(path)
-    plain = name.removesuffix(".gz")
+    suffix = os.path.splitext(name)[1]
+    plain = name.removesuffix(suffix) if suffix in SUFFIXES else name
     whole = plain.removesuffix(".backup")
     stem, extension = os.path.splitext(whole)
     found = {*_before_marks(whole), *(before + extension for before in _before_marks(stem))}
@@ -118,4 +121,4 @@ def _before_marks(name: str) -> Iterator[str]:
 
 def is_compressed(path: Path, original: Path) -> bool:
     """Whether `path` is the name of the file `original` once it is compressed."""
-    return path.name == f"{original.name}.gz" and path.parent == original.parent
+    return path.suffix in SUFFIXES and path.with_suffix("") == original

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from bascule.logs.parsing.intake import intake
 from bascule.logs.parsing.parse import UNPARSED, Parser
 from bascule.logs.parsing.readings import Reading
 from bascule.logs.parsing.values import Value
+from bascule.logs.reading.compression import CORRUPT, is_compressed_name, unpacked
 from bascule.spec import Spec
 from bascule.spec.model import LogFormat, LogSource
 
@@ -123,10 +123,11 @@ def attempt(spec: Spec | None, file: Path, formats: Sequence[str] = ()) -> Trial
 def _sample(file: Path) -> bytes:
     """The first and the last lines of the file, whole."""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
-            size = 0 if file.suffix == ".gz" else file.stat().st_size
+        with file.open("rb") as raw:
+            opened = unpacked(raw, file)
+            size = 0 if is_compressed_name(file) else file.stat().st_size
             first, last = _ends(opened, size)
-    except (OSError, EOFError) as error:
+    except (OSError, *CORRUPT) as error:
         raise UsageError(f"{file} cannot be read: {error}", "name a log file") from error
     half = SAMPLE_LINES // 2
     found = [*first.splitlines(keepends=True)[:half], *last.splitlines(keepends=True)[-half:]]
@@ -135,7 +136,7 @@ def _sample(file: Path) -> bytes:
     return b"".join(found).rstrip(b"\n") + b"\n"
 
 
-def _ends(file: BinaryIO | gzip.GzipFile, size: int) -> tuple[bytes, bytes]:
+def _ends(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
     """What stands at both ends; `size` 0: unknown, then only the beginning is looked at."""
     first = file.read(SAMPLE_BYTES)
     if len(first) == SAMPLE_BYTES:
