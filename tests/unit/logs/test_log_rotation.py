@@ -26,6 +26,7 @@ from bascule.logs import (
     built_in,
     open_store,
 )
+from bascule.logs.reading.files import Follow
 from bascule.spec import load
 
 # A health check every second, without a time: more than the bytes that tell files apart, and the same in each file.
@@ -188,6 +189,27 @@ def test_a_file_of_nuls_that_is_truncated_again_before_its_first_line_is_whole_l
     )
     rows += LogReader(house.root).query("select message as what from logs where endpoint is null")
     assert [row["what"] for row in rows] == ["/n/2", line(1)[30:].strip()]
+
+
+def test_a_file_of_nuls_that_is_truncated_while_it_is_read_loses_no_line(house: House, monkeypatch):
+    """Between the search for the end of the NULs and the reading of what is behind them."""
+    file = os.open(house.log, os.O_WRONLY | os.O_CREAT)
+    os.lseek(file, 10_000, os.SEEK_SET)
+    os.write(file, line(1).encode())
+    read = Follow.read
+
+    def truncated_after_the_first(follow: Follow, at: int, size: int) -> bytes:
+        data = read(follow, at, size)
+        if at == 0 and size > 10_000:
+            monkeypatch.setattr(Follow, "read", read)
+            os.truncate(house.log, 0)
+            os.write(file, line(2).encode())
+        return data
+
+    monkeypatch.setattr(Follow, "read", truncated_after_the_first)
+    house.expected.update([line(2).strip()])
+    house.check()
+    os.close(file)
 
 
 def test_a_file_that_a_writer_had_made_before_logrotate_did_is_read(house: House):

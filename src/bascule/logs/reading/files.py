@@ -114,7 +114,7 @@ class Follow:
         data = self.read(self.position, CHUNK_BYTES)
         if not data or self.was_replaced():
             return None
-        if self.position == 0 and data[:1] == b"\0":
+        if data[:1] == b"\0" and not self.tail:
             return self._behind_nuls(data, final)
         if self.position == len(self.head) == 0:
             self.head = data[:PREFIX_LENGTH]
@@ -131,9 +131,9 @@ class Follow:
     def _behind_nuls(self, data: bytes, final: bool) -> Chunk | None:
         """What a writer without O_APPEND writes after a truncation stands behind as many NULs as the file had bytes.
 
-        As long as there is no line behind them, the file may be truncated again and have more of them.
+        As long as no line behind them is read, the file may be truncated again and have more of them, at any moment.
         """
-        self.head = data[:PREFIX_LENGTH]
+        begin, self.head = self.position, self.head or data[:PREFIX_LENGTH]
         while data and not data.strip(b"\0"):
             self.position += len(data)
             data = self.read(self.position, CHUNK_BYTES)
@@ -141,7 +141,8 @@ class Follow:
         self.nuls, self.scanned = self.position, self.position
         chunk = self.chunk(final) if data else None
         if chunk is None:
-            self.position = self.scanned = self.nuls = 0
+            self.position = self.scanned = begin
+            self.nuls = 0
         return chunk
 
     def _before_open_trace(self, data: bytes, whole: int, final: bool) -> int:
