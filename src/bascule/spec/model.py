@@ -713,7 +713,8 @@ class Spec(Part):
     def roles(self) -> tuple[str, ...]:
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
-        return (*always, "sla") if self.notify.reports else always
+        has_relayed = any(receiver.relayed for receiver in self.notify.receivers.values())
+        return (*always, "sla") if self.notify.reports or has_relayed else always
 
     @property
     def role_jobs(self) -> dict[str, str]:
