@@ -101,7 +101,8 @@ class Reconciler:
             self._ended, self._missed = {}, {}
         self._at = snapshot.at
         if snapshot.prometheus is not None:
-            self.store.note_restart(snapshot.prometheus.started, snapshot.prometheus.started + self.warm_up)
+            started = snapshot.prometheus.started
+            self.store.note_restart(started, started + self.warm_up, snapshot.prometheus.holds)
         opened = self.store.open_incidents()
         self._note_blind(opened, snapshot)
         settled = [each for each in opened if not _is_recent(each.began, snapshot.at, SETTLE_SECONDS)]

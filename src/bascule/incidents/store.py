@@ -14,7 +14,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -100,6 +100,18 @@ def _even_in_memory(method: Callable[Concatenate[Store, P], R]) -> Callable[Conc
     return run
 
 
+@dataclass(frozen=True)
+class Restart:
+    """A start of Prometheus: when (Unix seconds), until when it has found again what it held, and its `for`s."""
+
+    at: float
+    until: float
+    holds: Mapping[str, float]
+
+    def explains(self, last: Incident, told: Notification) -> bool:
+        return last.starts < self.at <= told.starts <= self.until + self.holds.get(last.alert, 0.0)
+
+
 class Store:
     """The journal in one file. Raises StoreError when the file cannot be read or written.
 
@@ -115,7 +127,7 @@ class Store:
         self._db.row_factory = sqlite3.Row
         self._file = self._db
         self.problem = ""  # why it is kept in memory, while it is
-        self._restarts: dict[float, float] = {}  # of Prometheus: from when to when its alerts begin without beginning
+        self._restarts: dict[float, Restart] = {}  # of Prometheus, by when it started
         self._prepare(now)
 
     def close(self) -> None:
@@ -239,16 +251,16 @@ class Store:
             return self._open(db, told)
         return self._repeat(db, last, told)
 
-    def note_restart(self, started: float, until: float) -> None:
+    def note_restart(self, started: float, until: float, holds: Mapping[str, float]) -> None:
         """Prometheus started then: what fired before begins for it anew by `until`, whether it ended in between or
-        not. Unix seconds."""
-        self._restarts[started] = until
+        not, and fires a `for` later (`holds`, by alert name). Unix seconds, and seconds."""
+        self._restarts[started] = Restart(started, until, holds)
 
     def _is_after_restart(self, last: Incident, told: Notification) -> bool:
         """Whether an open incident's later start says no more than that Prometheus was started again."""
         if last.resolved is not None:
             return False
-        return any(last.starts < start <= told.starts <= until for start, until in list(self._restarts.items()))
+        return any(restart.explains(last, told) for restart in list(self._restarts.values()))
 
     def _last_of(self, told: Notification) -> Incident | None:
         """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it. The

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bascule.incidents.model import Notification, Window
@@ -169,6 +171,14 @@ def test_a_prometheus_that_was_started_again_begins_nothing_anew(store):
     assert (again.id, again.resolved) == (first.id, None)
     later = store.receive(Notification("fServiceDown", True, DOWN, {}, 400, None, 400))
     assert later.id == first.id + 1
+
+
+def test_a_long_for_delays_the_start_that_a_restarted_prometheus_gives(store):
+    first = opened(store, DOWN)
+    word = replace(rules(started=164), holds={"ServiceDown": 300.0})
+    see(store, Snapshot(166, [], word))
+    again = store.receive(Notification("fServiceDown", True, DOWN, {}, 466, None, 466))
+    assert again.id == first.id
 
 
 def test_what_a_person_reopened_goes_on_until_it_was_seen_again_and_ended(store):
