@@ -345,7 +345,7 @@ class Run:
         return found
 
     def _keep(self, words: Any, end: float) -> None:
-        """Everything that was told, beside the result, for whoever looks for the reason."""
+        """Everything that was told, beside the result, to find the reason."""
         folder = Path("bench-output")
         folder.mkdir(exist_ok=True)
         told = [asdict(each) for channel in self.world.channels.values() for each in channel.told]

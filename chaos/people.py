@@ -81,7 +81,7 @@ class Hook(Channel):
                     self.end_headers()
                     self.wfile.flush()
                 except OSError:
-                    return  # whoever asked has gone: it does not know that we have it
+                    return  # the client has gone: it does not know that we have it
                 finally:
                     if status == 200:
                         subject, text = (

@@ -168,7 +168,7 @@ class Rows:
         return Row(false is None, f"resolved while Prometheus was stopped: {_s(false)}")
 
     def prometheus_starts_again(self, unit: str) -> Row:
-        """Alertmanager is away meanwhile and hears of the alert with another start alone."""
+        """Alertmanager is away meanwhile and gets the alert with another start alone."""
         self.down(unit)
         self.world.kill("alertmanager")
         self.world.kill("prometheus")

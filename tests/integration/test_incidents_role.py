@@ -167,15 +167,15 @@ def test_maintenance_is_silent_in_alertmanager_and_its_end_is_loud_again(role, a
     assert kept.ends.timestamp() < now + 60
 
 
-def test_silences_that_no_window_has_are_ended_and_lost_ones_set_again(alertmanager, tmp_path):
+def test_silences_that_no_window_has_are_ended_and_lost_ones_set_again(alertmanager, spec, tmp_path):
     """An Alertmanager that hung sets a silence after we gave up; one that was killed forgets those it had."""
     store = Store(tmp_path / "i.sqlite", now=0)
     now = time.time()
-    late = silences.silence(alertmanager.url, Window(0, now, now + 600, "nobody knows of it"), store.identity)
-    others = silences.silence(alertmanager.url, Window(0, now, now + 600, "of another journal"), "other")
+    late = silences.silence(spec, Window(0, now, now + 600, "nobody knows of it"), store.identity)
+    others = silences.silence(spec, Window(0, now, now + 600, "of another journal"), "other")
     kept = store.add_window(Window(0, now, now + 600, "upgrade", ("redis",), silence="lost-when-it-was-killed"))
     clock = [now]
-    keeper = silences.Keeper(alertmanager.url, store, lambda: clock[0])
+    keeper = silences.Keeper(spec, store, lambda: clock[0])
     keeper.tend()
     clock[0] += silences.ORPHAN_SECONDS
     keeper.tend()

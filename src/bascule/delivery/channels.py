@@ -43,6 +43,8 @@ def _send_apprise(target: AppriseUrl, message: Message, line: Line) -> None:
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs addresses, which hold secrets
     sender = apprise.Apprise()
     if not sender.add(read_secret(target.url_file)):
-        raise DeliveryFailed(f"{target.url_file} holds no address that Apprise knows", "see its list", can_retry=False)
+        raise DeliveryFailed(
+            f"{target.url_file} has no URL that Apprise knows", "see Apprise's list of URLs", can_retry=False
+        )
     if not sender.notify(title=message.subject, body=message.text):
         raise DeliveryFailed("Apprise could not deliver it", "check the address", can_retry=True)

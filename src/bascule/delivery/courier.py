@@ -93,5 +93,5 @@ class Courier:
             log.warning("%s %s is owed %r: %s", owed.receiver, owed.channel, owed.message.subject, later.detail)
 
     def _give_up(self, owed: Owed, why: str) -> None:
-        log.error("%s was never told of %r: %s", owed.receiver, owed.message.subject, why)
+        log.error("%s was never notified of %r: %s", owed.receiver, owed.message.subject, why)
         self.heard(self.outbox.settle(owed, Result.EXPIRED, why, self.clock()).delivery())

@@ -1,4 +1,4 @@
-"""The connection of one attempt, so that whoever gives the attempt up can end it."""
+"""The connection of one attempt, which another thread may end."""
 
 from __future__ import annotations
 

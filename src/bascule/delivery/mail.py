@@ -36,7 +36,7 @@ def send_mail(email: Email, address: str, message: Message, line: Line) -> None:
     except smtplib.SMTPException as error:
         raise _failed(email, error) from error
     except OSError as error:
-        raise DeliveryFailed(f"{email.smtp} broke off: {error}", "check the network", can_retry=True) from error
+        raise DeliveryFailed(f"{email.smtp} hung up: {error}", "check the network", can_retry=True) from error
     finally:
         with suppress(OSError, smtplib.SMTPException):
             server.quit()

@@ -44,7 +44,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
     workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
-    workers.start("silences", lambda: Keeper(spec.stack.url("alertmanager"), store, time.time).run(stop))
+    workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
         serve(stop, create(spec, store, outbox, work=(workers, courier.workers)), spec, ROLE)
     finally:

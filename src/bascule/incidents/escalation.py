@@ -1,10 +1,10 @@
-"""Who must be told what, and when. Pure: the journal and a time in, notices out; told once, whoever asks how often.
+"""Who must be told what, and when. Pure: the journal and a time in, notices out; each once, however often it is asked.
 
 - a step of the escalation falls due `after` the situation's severity began, unless someone acknowledged it; a step
   whose receiver cannot be reached is followed by the next one at once
-- how many steps hear of a severity, and how often the last of them is reminded, its meaning says (conventions.py)
-- everyone who was told hears of new alerts of the same situation, of the acknowledgement, of the end, and of a new
-  beginning
+- conventions.py says how many steps a severity notifies, and how often the last of them is reminded
+- everyone who was notified also learns of new alerts of the situation, of the acknowledgement, of the end and of a new
+  start
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _steps(
 
 
 def _mark(situation: Situation, index: int) -> str:
-    """A more severe alert, or a new beginning, climbs the levels anew."""
+    """A more severe alert, or a new beginning, climbs the levels again."""
     return f"{situation.severity}.{index}.{situation.began:.3f}"
 
 
@@ -166,18 +166,18 @@ def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iter
 
 
 def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
-    """What calls nobody by itself is told to nobody when it joins."""
+    """What does not page by itself does not page when it joins."""
     newest = max((i for i in situation.incidents if Severity.of(i.severity).pages), key=lambda i: i.id, default=None)
     latest = max((notice.at for notice in told), default=None)
     if newest is None or latest is None or newest.received <= latest or now - latest < _GROWTH_SECONDS:
         return
-    if situation.began > latest:  # the levels are climbed anew, which tells of it
+    if situation.began > latest:  # the levels are climbed again, which reports it
         return
     yield from _to_everyone(situation, told, GREW, f"{newest.id}.{newest.received:.3f}", now)
 
 
 def _to_everyone(situation: Situation, told: Sequence[Notice], kind: str, mark: str, now: float) -> Iterator[Notice]:
-    """To whoever was told of the situation, once each."""
+    """To everyone who was notified of the situation, once each."""
     for receiver in dict.fromkeys(notice.receiver for notice in told if notice.kind in _TELLING):
         yield _notice(situation, 0, kind, mark, receiver, now)
 

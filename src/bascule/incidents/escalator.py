@@ -121,7 +121,7 @@ class Escalator:
         try:
             return self._store.claim(notice)
         except StoreError as error:
-            log.error("notice %s is told and not written down: %s", notice.key, error)
+            log.error("notice %s is sent but not recorded: %s", notice.key, error)
             self._unwritten[notice.key] = notice
             return True
 
@@ -137,7 +137,7 @@ class Escalator:
             self._store.conclude(notice.key, Result.FAILED.value, error.what, 0)
 
     def heard(self, delivery: Delivery) -> None:
-        """Write down what became of a notice: one channel that has it is enough for its person to know."""
+        """Write down the result of a notice: one channel that has it is enough for its person to know."""
         key = self._composer.notice_key(delivery.key)
         known = self._unwritten.pop(key, None)
         try:
@@ -145,4 +145,4 @@ class Escalator:
                 self._store.claim(known)
             self._store.conclude(key, delivery.result.value, delivery.detail, delivery.attempts)
         except StoreError as error:
-            log.error("what became of notice %s is not written down: %s", key, error)
+            log.error("the result of notice %s is not recorded: %s", key, error)

@@ -1,4 +1,4 @@
-"""Alertmanager's silences: planned work calls nobody, and nothing else is silent for it.
+"""Alertmanager's silences: planned work does not page, and nothing else is silent for it.
 
 An Alertmanager that hangs may set a silence after its answer was given up, and one that is killed forgets silences:
 what it holds is compared with the planned windows every few seconds.
@@ -15,25 +15,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bascule import times
+from bascule.alerts import catalogue
+from bascule.api.servers import alertmanager_of
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.incidents.model import Window
 from bascule.incidents.store import Store
 from bascule.prometheus import Alertmanager, HeldSilence
+from bascule.spec import Spec
 
 TEND_SECONDS = 5.0
 ORPHAN_SECONDS = 10.0  # in which a window is written down once its silence is set
 log = logging.getLogger(__name__)
 
 
-def silence(url: str, window: Window, journal: str) -> str:
+def silence(spec: Spec, window: Window, journal: str) -> str:
     """Silence a window's services, all when it names none; returns Alertmanager's id. `journal`: its identity."""
-    with _asked(url) as alertmanager:
-        return alertmanager.silence(_body(window, journal))
+    with _asked(spec) as alertmanager:
+        return alertmanager.silence(_body(spec, window, journal))
 
 
-def expire(url: str, identity: str) -> None:
+def expire(spec: Spec, identity: str) -> None:
     """End a silence; one that is gone already is as good."""
-    with _asked(url) as alertmanager:
+    with _asked(spec) as alertmanager:
         alertmanager.expire(identity)
 
 
@@ -46,9 +49,9 @@ def _mark(journal: str) -> str:
     return f" [journal {journal}]"
 
 
-def _body(window: Window, journal: str) -> dict[str, Any]:
+def _body(spec: Spec, window: Window, journal: str) -> dict[str, Any]:
     services = "|".join(re.escape(name) for name in window.services)
-    name, value = ("job", services) if services else ("alertname", ".+")
+    name, value = ("job", services) if services else ("alertname", _alerts(spec))
     return {
         "matchers": [{"name": name, "value": value, "isRegex": True, "isEqual": True}],
         "startsAt": times.rfc3339(window.starts, "milliseconds"),
@@ -58,14 +61,21 @@ def _body(window: Window, journal: str) -> dict[str, Any]:
     }
 
 
+def _alerts(spec: Spec) -> str:
+    """Every alert of an Alertmanager of our own; in one that others use, Bascule's alone."""
+    if "alertmanager" not in spec.stack.external:
+        return ".+"
+    return "|".join(dict.fromkeys(spec.alert_prefix + entry.name for entry in catalogue().values()))
+
+
 @contextmanager
-def _asked(url: str) -> Iterator[Alertmanager]:
-    client = Alertmanager(url)
+def _asked(spec: Spec) -> Iterator[Alertmanager]:
+    client = alertmanager_of(spec)
     try:
         yield client
     except Unreachable as error:
         raise Unreachable(
-            f"nothing was silenced: {error.what}", "start it, or add the window without a silence"
+            f"nothing was silenced: {error.what}", "start Alertmanager, or add the window without a silence"
         ) from error
     except QueryRejected as error:
         raise QueryRejected(f"nothing was silenced: {error.what}", "check the window's times") from error
@@ -77,7 +87,7 @@ def _asked(url: str) -> Iterator[Alertmanager]:
 class Keeper:
     """Ends silences of ours that no window has, and sets again those that Alertmanager lost. `clock`: Unix seconds."""
 
-    url: str
+    spec: Spec
     store: Store
     clock: Callable[[], float]
     _orphans: dict[str, float] = field(default_factory=dict)  # since when they are known to be that
@@ -91,7 +101,7 @@ class Keeper:
 
     def tend(self) -> None:
         now = self.clock()
-        with _asked(self.url) as alertmanager:
+        with _asked(self.spec) as alertmanager:
             held = alertmanager.silences()
             windows = [window for window in self.store.windows() if window.silence]
             self._end_orphans(alertmanager, held, {window.silence for window in windows}, now)
@@ -99,7 +109,7 @@ class Keeper:
         for window in windows:
             if window.silence not in known and not window.cancelled and window.ends > now:
                 lost = replace(window, starts=max(window.starts, now))
-                self.store.set_silence(window.id, silence(self.url, lost, self.store.identity))
+                self.store.set_silence(window.id, silence(self.spec, lost, self.store.identity))
 
     def _end_orphans(self, alertmanager: Alertmanager, held: list[HeldSilence], wanted: set[str], now: float) -> None:
         identity = self.store.identity

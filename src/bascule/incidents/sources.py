@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 from bascule.alerts import posted
 from bascule.api import JudgeClient
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
+from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.incidents.lookup import Lookup
-from bascule.prometheus import Alertmanager, HeldSilence, Prometheus
+from bascule.prometheus import HeldSilence
 from bascule.spec import Spec
 
 ASK_SECONDS = 3.0
@@ -89,8 +90,8 @@ class Sources:
     def __init__(self, spec: Spec, clock: Callable[[], float] = time.time) -> None:
         self._spec = spec
         self._clock = clock
-        self._alertmanager = Alertmanager(spec.stack.url("alertmanager"), ASK_SECONDS)
-        self._prometheus = Prometheus(spec.stack.url("prometheus"), ASK_SECONDS)
+        self._alertmanager = alertmanager_of(spec, ASK_SECONDS)
+        self._prometheus = prometheus_of(spec, ASK_SECONDS)
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
         self._pool = ThreadPoolExecutor(8, "ask")
         self._running: dict[str, Future[Any]] = {}
@@ -162,7 +163,7 @@ class Sources:
         return found
 
     def _of_judge(self) -> list[Firing] | None:
-        """The judge's standing alarms, with the labels of the alert that it posts; None when its word is old."""
+        """The judge's firing alarms, with the labels of the alert that it posts; None when its word is old."""
         self._verdict = answer = self._judge.verdict()
         return [self._alarm(line) for line in answer.signals if line.alarm] if self._is_fresh(answer) else None
 

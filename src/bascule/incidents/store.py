@@ -1,7 +1,7 @@
 """The journal on disk: SQLite with write-ahead log, one connection behind a lock.
 
 Every public method is one transaction; what it returns is on disk. While the disk takes nothing, what people must hear
-of all the same goes on in memory, in a copy of the file that is written back as soon as there is room.
+of anyway goes on in memory, in a copy of the file that is written back as soon as there is room.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanag
 SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
 WRITE_BACK_SECONDS = 2.0
 LAST_TIME = 253_402_300_800.0  # the year 10000
-SEEN_SECONDS = 5.0  # after which it is written down anew that an incident was seen
+SEEN_SECONDS = 5.0  # after which it is recorded again that an incident was seen
 _WHAT = "incident journal"
 _INCIDENT_COLUMNS = (
     "id, situation, fingerprint, alert, labels, severity, kind, summary, description,"
@@ -193,7 +193,7 @@ class Store:
 
     @property
     def identity(self) -> str:
-        """What tells this journal from one that was begun anew: numbers alone start again at 1."""
+        """What distinguishes this journal from a new one: numbers alone start again at 1."""
         return str(self._rows("SELECT identity FROM journal")[0][0])
 
     @contextmanager
@@ -252,7 +252,7 @@ class Store:
         return self._repeat(db, last, told)
 
     def note_restart(self, started: float, until: float, holds: Mapping[str, float]) -> None:
-        """Prometheus started then: what fired before begins for it anew by `until`, whether it ended in between or
+        """Prometheus started then: what fired before begins for it again by `until`, whether it ended in between or
         not, and fires a `for` later (`holds`, by alert name). Unix seconds, and seconds."""
         self._restarts[started] = Restart(started, until, holds)
 
@@ -318,7 +318,7 @@ class Store:
         return self.incident(last.id)
 
     def _reopen(self, db: sqlite3.Connection, last: Incident, now: float, text: str, who: str = "") -> None:
-        """It calls people anew, also where its situation was acknowledged."""
+        """It pages again, also where its situation was acknowledged."""
         _add_entry(db, Entry(now, "reopened", text, who, last.id))
         db.execute(
             "UPDATE incidents SET ends = NULL, resolved = NULL, unknown_since = NULL, reopened = ?, closed_by = '',"
@@ -399,10 +399,10 @@ class Store:
 
     @_even_in_memory
     def reopen_incident(self, identity: int, who: str, why: str, now: float) -> Incident:
-        """Begun again by a person's word: everyone who was told of the end hears of it."""
+        """Begun again by a person's word: everyone who got the end is notified."""
         incident = self.incident(identity)
         if incident.resolved is None:
-            raise UsageError(f"incident {identity} is open already", "nothing to do")
+            raise UsageError(f"incident {identity} is open already", "no action needed")
         with self._transaction() as db:
             self._reopen(db, incident, now, f"reopened: {why}", who)
         return self.incident(identity)
@@ -423,7 +423,7 @@ class Store:
         """Raises UsageError when there is none of that number."""
         found = _incidents(self._rows(f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE id = ?", (identity,)))
         if not found:
-            raise UsageError(f"there is no incident {identity}", "`bascule incidents list` shows those there are")
+            raise UsageError(f"there is no incident {identity}", "`bascule incidents list` lists them")
         return found[0]
 
     def situation(self, identity: int) -> list[Incident]:
@@ -560,7 +560,7 @@ class Store:
         return self.window(int(identity or 0))
 
     def set_silence(self, identity: int, silence: str) -> None:
-        """Alertmanager's id of a window's silence, where that was set anew."""
+        """Alertmanager's id of a window's silence, where that was set again."""
         with self._transaction() as db:
             db.execute("UPDATE windows SET silence = ? WHERE id = ?", (silence, identity))
 
@@ -597,7 +597,7 @@ class Store:
 
     @_even_in_memory
     def conclude(self, key: str, outcome: str, detail: str, attempts: int) -> None:
-        """What became of a notice; one channel that has it is enough, whatever becomes of the others."""
+        """The state of a notice; one channel that has it is enough, whatever the state of the others."""
         with self._transaction() as db:
             query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ? AND outcome != 'delivered'"
             db.execute(query, (outcome, detail, attempts, key))
@@ -620,7 +620,7 @@ def _read(make: Callable[[sqlite3.Row], R], rows: Iterable[sqlite3.Row], times: 
     for row in rows:
         try:
             if not all(_is_time(row[name]) for name in times):
-                raise ValueError(f"one of {', '.join(times)} is no time")
+                raise ValueError(f"one of {', '.join(times)} is not a time")
             yield make(row)
         except (ValueError, TypeError, AttributeError) as error:
             log.warning("a row of the journal is left out: %s", error)
@@ -651,7 +651,7 @@ def _is_new_beginning(last: Incident, told: Notification) -> bool:
 
 def _unseen_text(incident: Incident, until: float) -> str:
     since = incident.seen if incident.seen is not None else incident.received
-    return f"ended unseen between {clock(since)} and {clock(until)}"
+    return f"ended between {clock(since)} and {clock(until)}, not observed"
 
 
 def _step(row: sqlite3.Row) -> PhaseStep:

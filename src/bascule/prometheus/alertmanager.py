@@ -12,7 +12,9 @@ import httpx
 
 from bascule import times
 from bascule.errors import QueryRejected, Unreachable
-from bascule.transport import Answer, Http
+from bascule.transport import NO_CREDENTIALS, Answer, Credentials, Http
+
+WANTS = "it wants credentials: name their files under stack.access.alertmanager"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,14 @@ class HeldSilence:
 class Alertmanager:
     """A client of the v2 API. Raises Unreachable when no answer came, QueryRejected when it was refused."""
 
-    def __init__(self, url: str, timeout: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = Http("Alertmanager", url, seconds=timeout, transport=transport)
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 5.0,
+        transport: httpx.BaseTransport | None = None,
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
+        self._http = Http("Alertmanager", url, seconds=timeout, transport=transport, credentials=credentials)
         self.url = self._http.url
 
     def close(self) -> None:
@@ -93,10 +101,12 @@ class Alertmanager:
         if answer.is_success or answer.status in fine:
             return answer
         what = f"Alertmanager answered {answer.status}: {answer.text.strip()[:300]}"
-        raise Unreachable(what, "try again later") if answer.status >= 500 else QueryRejected(what)
+        if answer.status >= 500:
+            raise Unreachable(what, "try again later")
+        raise QueryRejected(what, WANTS if answer.status in (401, 403) else "see Alertmanager's log")
 
     def _strange(self) -> QueryRejected:
-        what = f"{self.url} answered with what is not Alertmanager's"
+        what = f"{self.url} gave an unexpected response"
         return QueryRejected(what, "check that this is the address of an Alertmanager")
 
 

@@ -32,7 +32,9 @@ def add_relay(app: FastAPI, spec: Spec) -> None:
     def relay(name: str, payload: Annotated[Any, Body()]) -> Received:
         receiver = spec.notify.receivers.get(name)
         if receiver is None or not receiver.relayed:
-            raise UsageError(f"{name!r} is no receiver that Alertmanager needs this role for", "generate anew")
+            raise UsageError(
+                f"{name!r} is not a receiver that Alertmanager uses this role for", "run bascule generate again"
+            )
         alerts = _alerts(payload)
         told = deliver_now(name, Receiver(**receiver.relayed), _message(spec, alerts), _POLICY)
         for each in told:

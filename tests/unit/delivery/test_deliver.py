@@ -321,7 +321,7 @@ def test_a_record_that_breaks_keeps_nobody_from_being_told(server, outbox, couri
     one.owe("on-call", MESSAGE)
     eventually(lambda: heard)
     assert len(taking.bodies) == 1
-    assert "not written down" in caplog.text
+    assert "are not stored yet" in caplog.text
 
 
 def test_an_internal_error_in_a_channel_is_a_failure_that_tells_no_secret(monkeypatch, server):
@@ -345,4 +345,4 @@ def test_a_damaged_record_names_the_file_and_the_mend(tmp_path, damage):
     path.write_bytes(damage or content[:8192] + bytes(byte ^ 0x5A for byte in content[8192:]))
     with pytest.raises(StoreError, match=f"record of deliveries {path} cannot be used") as caught:
         Outbox(path)
-    assert "move it (and deliveries.sqlite-wal" in caught.value.mend
+    assert "move it (and deliveries.sqlite-wal" in caught.value.fix

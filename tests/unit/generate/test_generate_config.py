@@ -95,7 +95,7 @@ def test_a_certificate_is_read_a_second_time_without_trusting_it() -> None:
     assert modules[job["params"]["module"][0]]["tcp"]["tls_config"] == {"insecure_skip_verify": True}
     assert job["static_configs"] == [{"targets": ["https://[::1]/health"]}]
     assert {"target_label": "__param_target", "replacement": "[::1]:443"} in job["relabel_configs"]
-    with pytest.raises(SpecError, match="'ca_file' is for a probe of kind https"):
+    with pytest.raises(SpecError, match=r"'ca_file' needs a probe of kind https \(remove it, or write kind: https\)"):
         parse(MINIMAL + own.replace("https", "http"))
 
 

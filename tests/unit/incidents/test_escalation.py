@@ -286,7 +286,7 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     verdict = VerdictAnswer(verdict="roll_back", since=HOUR, reasons=["V2 fails.", "It is slow.", "It is late."])
     guidance = Guidance(load(file), house.store, lambda: verdict)
     house.escalator = Escalator(house.spec, house.store, house, lambda: house.now, guidance.lines)
-    told = "verdict: roll back, since 01:00:00 UTC: V2 fails. It is slow. and 1 more"
+    told = "verdict: roll back, since 01:00:00 UTC. V2 fails. It is slow. (and 1 more)"
     house.fire("early")
     house.tick()
     assert house.texts[0].splitlines()[0] == told
@@ -296,7 +296,7 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     house.fire("later", alertname="ServiceDown", job="redis")
     house.fire("own", alertname="RoleDown", job="bascule-judge")
     house.tick()
-    command = f"roll back: bascule rollback --spec '{file}' --who NAME"
+    command = f"to roll back: bascule rollback --spec '{file}' --who NAME"
     alerts = (subject.rpartition(": ")[2] for subject in house.subjects)
     by_alert = dict(zip(alerts, map(str.splitlines, house.texts), strict=True))
     assert by_alert["ServiceDown"][:2] == [told, command]

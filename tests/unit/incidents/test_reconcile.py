@@ -49,7 +49,7 @@ def test_an_end_that_was_never_delivered_is_found(store):
     opened(store, DOWN)
     (incident,) = see(store, *(Snapshot(at, [], rules()) for at in (110, 112, 114)))
     assert incident.status == "resolved"
-    assert store.entries(incident=incident.id)[-1].text.startswith("ended unseen between 00:01:40")
+    assert store.entries(incident=incident.id)[-1].text.startswith("ended between 00:01:40")
 
 
 def test_a_prometheus_that_is_away_ends_nothing(store):

@@ -21,8 +21,8 @@ from bascule.spec.receivers import AlertTexts, Receiver
 
 MACHINE = "bascule-incidents"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
-GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal cannot tell
-# Alertmanager cannot tell an end from a Prometheus that went away: it says no more than it knows.
+GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal does not know
+# Alertmanager does not distinguish an end from a Prometheus that went away: it says no more than it knows.
 _TEXTS = AlertTexts(
     title=(
         '{{ if eq .Status "resolved" }}NO LONGER REPORTED {{ end }}'
@@ -79,8 +79,8 @@ def _own_webhook(url: str) -> dict[str, Any]:
 
 
 def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
-    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), and to the journal, which
-    notes when it last came and tells nobody."""
+    """The switch always fires: it goes to the service that counts its heartbeats (a receiver of that name), and to the
+    journal, which notes when it last came and tells nobody."""
     beats = {
         "matchers": [f'alertname="{spec.alert_prefix}{Alert.DEAD_MANS_SWITCH}"'],
         "group_wait": "0s",

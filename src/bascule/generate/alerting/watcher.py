@@ -8,7 +8,7 @@ from bascule.spec.receivers import Webhook
 from bascule.transport import is_local
 
 _ASKED = (
-    f"declare notify.receivers.{SWITCH} with a webhook of a service off this machine that calls you when the beats stop"
+    f"declare notify.receivers.{SWITCH}, a webhook of another machine's service that calls you when heartbeats stop"
 )
 
 

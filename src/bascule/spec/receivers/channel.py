@@ -56,7 +56,7 @@ class Channel(Part):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Its secrets and certificates: whoever sends through it reads them."""
+        """Its secrets and certificates: the process that sends through it reads them."""
         given = (getattr(self, name) for name in type(self).model_fields)
         return tuple(value for value in given if isinstance(value, Path))
 
