@@ -1,4 +1,4 @@
-"""Whoever is told refuses every notice while V2 fails: what is owed is delivered once they are back."""
+"""Receivers refuse every notice while V2 fails: what is owed is delivered once they are back."""
 
 from __future__ import annotations
 
