@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import operator
 import sqlite3
 import threading
 import uuid
@@ -269,22 +268,26 @@ class Store:
         found = next(iter(_incidents(self._rows(query, (told.fingerprint,)))), None)
         if found is not None and found.resolved is None:
             return found
-        is_alike = operator.eq if told.fingerprint.startswith(DIRECT) else same_alert
-        alike = [each for each in self._open_of_the_other_way(told) if is_alike(each.labels, dict(told.labels))]
+        alike = [each for each in self._open_of_the_other_way(told) if same_alert(each.labels, told.labels)]
         return min(alike, key=lambda each: distance(each.labels, told.labels), default=found)
 
-    def _open_of_the_other_way(self, told: Notification) -> Iterator[Incident]:
-        """Open incidents of the alert's name; of those that came by Alertmanager only what did not."""
-        others = "" if told.fingerprint.startswith(DIRECT) else f" AND fingerprint GLOB '{DIRECT}*'"
-        query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE resolved IS NULL AND alert = ?{others} ORDER BY id"
-        return iter(_incidents(self._rows(query, (told.labels.get("alertname", ""),))))
+    def _open_of_the_other_way(self, told: Notification) -> list[Incident]:
+        """Open incidents of the alert's name: with the very labels of one that came past Alertmanager, or of one that
+        came by it, what did not."""
+        is_direct = told.fingerprint.startswith(DIRECT)
+        wanted = "labels = ?" if is_direct else "fingerprint GLOB ?"
+        query = (
+            f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE resolved IS NULL AND alert = ? AND {wanted} ORDER BY id"
+        )
+        value = _written(told.labels) if is_direct else f"{DIRECT}*"
+        return _incidents(self._rows(query, (told.labels.get("alertname", ""), value)))
 
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
         kind, cause = self._kind_of(new.labels), self._cause_of(new.labels)
         values = (
             new.fingerprint,
             new.labels.get("alertname", ""),
-            json.dumps(dict(new.labels), sort_keys=True),
+            _written(new.labels),
             new.labels.get("severity", "unknown"),
             kind,
             new.annotations.get("summary", ""),
@@ -607,6 +610,10 @@ class Store:
         where = "" if situation is None else " WHERE situation = ?"
         rows = self._rows(f"SELECT * FROM notices{where} ORDER BY at, rowid", () if situation is None else (situation,))
         return list(_read(lambda row: Notice(**dict(row)), rows, ("at",)))
+
+
+def _written(labels: Mapping[str, str]) -> str:
+    return json.dumps(dict(labels), sort_keys=True)
 
 
 def _is_time(value: Any) -> bool:
