@@ -156,6 +156,13 @@ def test_an_alert_of_what_cannot_be_scraped_has_not_ended(store, labels):
     assert incident.status == "resolved"
 
 
+def test_an_alert_that_says_that_its_target_is_away_ends_when_it_is_back(store):
+    opened(store, DOWN)
+    away, back = rules(DOWN, up={"redis": {"a:1": False}}), rules(up={"redis": {"a:1": True}})
+    (incident,) = see(store, Snapshot(110, [], away), *(Snapshot(at, [], back) for at in (111, 115)))
+    assert incident.status == "resolved"
+
+
 def test_one_target_of_many_that_is_away_keeps_no_alert_open(store):
     opened(store, DOWN)
     some = rules(up={"redis": {"a:1": False, "b:1": True}})
