@@ -1,4 +1,4 @@
-"""Receivers refuse every notice while V2 fails: what is owed is delivered once they are back."""
+"""The receiver refuses every notice while V2 fails: what is owed is delivered when it is back."""
 
 from __future__ import annotations
 
