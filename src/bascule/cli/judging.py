@@ -249,7 +249,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _shown(row["baseline"], unit, value_text),
         _shown(row["candidate"], unit, value_text),
         "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
-        "-" if row["evidence"] is None else f"{row['evidence']:.1f} ({row['threshold']:.1f})",
+        "-" if None in (row["evidence"], row["threshold"]) else f"{row['evidence']:.1f} ({row['threshold']:.1f})",
         row["state"].replace("_", " "),
     )
 
