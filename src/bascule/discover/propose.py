@@ -16,7 +16,7 @@ from functools import cached_property
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
-from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, requests_of, times_of
+from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, failures_of, requests_of, times_of
 from bascule.discover.server import clock_off, clock_text, retention, retention_text
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Sample, Target
@@ -100,7 +100,7 @@ def _seen(prometheus: Prometheus, where: tuple[Matcher, ...]) -> Seen:
 def _of_services(found: Metrics) -> Metrics:
     """Without what Bascule itself counts in logs, where the services count their requests."""
     own = [family for family in found.families if not family.name.startswith("bascule_")]
-    preset = preset_of(family.name for family in own)
+    preset = preset_of({family.name: family.labels for family in own})
     return found if requests_of(own, preset) is None else replace(found, families=own, preset=preset)
 
 
@@ -153,6 +153,7 @@ def _versions(seen: Seen) -> Lines:
         yield "# guessed: no label, job or metric name tells two versions apart"
         for candidate in seen.others:
             yield f"# found, but with more than two versions: {candidate}"
+        yield from _pairs(seen.targets)
         yield "versions: {label: version, baseline: v1, candidate: v2}"
     else:
         yield f"# found: {versions.how}"
@@ -167,6 +168,19 @@ def _versions(seen: Seen) -> Lines:
                 yield "  select:"
             yield f"    {quoted(version)}: {quoted(matchers)}"
     yield ""
+
+
+def _pairs(targets: Sequence[Target]) -> Lines:
+    """How to compare the two instances of a job: whether they are versions, nobody but the user knows."""
+    jobs: dict[str, set[str]] = {}
+    for target in targets:
+        if _is_service(target.job):
+            jobs.setdefault(target.job, set()).add(target.instance)
+    for job, instances in jobs.items():
+        if len(instances) == 2:
+            old, new = (quoted(Matcher("instance", "=", instance)) for instance in sorted(instances))
+            yield f"# found: the job {_one_line(job)} has two instances. If each of them is a version, write instead:"
+            yield f"# versions: {{baseline: v1, candidate: v2, select: {{v1: {old}, v2: {new}}}}}"
 
 
 # ---------------------------------------------------------------- services
@@ -254,7 +268,7 @@ def _signals(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
     if seen.preset is not None:
         yield f"# found: {seen.preset.title}"
         yield from (f"# note: {caveat}" for caveat in seen.preset.caveats)
-    if seen.requests is None:
+    if all(signal.name != "errors" for signal in proposed):
         yield "# No counter of requests by their status was found for both versions. Three ways to have one:"
         yield "# bascule.instrument in the services, their access log, or a probe (docs/no-metrics.md)."
     yield "signals:" if proposed else "signals: {}"
@@ -293,6 +307,9 @@ def _found(seen: Seen) -> Iterator[Proposed]:
     matches = _successes_of(there)
     if requests is not None:
         yield _errors(requests)
+    elif failures := failures_of(there):
+        bad, total = (Selector(each.name) for each in failures)
+        yield _ratio("errors", f"found: {bad} of {total}", "bad", bad, total, "lower", failures[1])
     if seen.latency is not None:
         yield _latency(seen.latency)
     if matches:

@@ -46,12 +46,14 @@ def _jobs(spec: Spec, targets: list[Target]) -> Iterator[Unseen]:
 
 
 def _signals(spec: Spec, prometheus: Prometheus) -> Iterator[Unseen]:
-    """A line for each signal of each version, with the first reason."""
+    """A line for each signal of each version, with the first reason; none of a version that gets no traffic yet."""
     reasons: dict[str, str] = {}
+    share = prometheus.scalar(f"max({conventions.PLANNED_SHARE.name})")
     for finding in signals(spec, prometheus):
-        if finding.state != "ok":
-            _, _, place = finding.where.partition("signals.")
-            key, _, version = place.partition(" of ")
+        _, _, place = finding.where.partition("signals.")
+        key, _, version = place.partition(" of ")
+        is_to_come = finding.state == "empty" and version == spec.versions.candidate and share == 0
+        if finding.state != "ok" and not is_to_come:
             reasons.setdefault(f"signal {key.partition('.')[0]} of {version}", finding.why)
     yield from (Unseen(what, why) for what, why in reasons.items())
 

@@ -37,6 +37,7 @@ _CHECK = "check the selectors of the spec, and Prometheus' log"
 CREDENTIALS: Final = (
     "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
+HAS_NO_TARGETS: Final = (404, 405, 501)
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -172,7 +173,11 @@ class Prometheus:
             return [{**group, "rules": [_rule(rule) for rule in group["rules"]]} for group in data["groups"]]
 
     def targets(self) -> list[Target]:
-        data = self._get("targets", state="active")
+        """What it scrapes; of a server that is sent its samples, and knows no targets, what `up` says."""
+        answer = self._http.ask("GET", "/api/v1/targets", params={"state": "active"})
+        if answer.status in HAS_NO_TARGETS:
+            return [_target_of(sample) for sample in self.instant("up")]
+        data = self._answer(answer)
         with self._understood("targets"):
             return [_target(item) for item in data["activeTargets"]]
 
@@ -302,6 +307,13 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return value
+
+
+def _target_of(up: Sample) -> Target:
+    health = "up" if up.value else "down"
+    return Target(
+        up.labels.get("job", ""), up.labels.get("instance", ""), health, "" if up.value else "its scrape fails"
+    )
 
 
 def _target(item: Mapping[str, Any]) -> Target:

@@ -5,7 +5,7 @@ A service names one as `preset: FILE`, and `bascule init` finds most by what the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -41,6 +41,9 @@ class Preset(BaseModel):
     version: str = ""  # the label in which the versions stand, where the thing itself has one
     caveats: tuple[str, ...] = ()
 
+    def is_told_by(self, there: Mapping[str, Collection[str]]) -> bool:
+        return self.status in there.get(self.requests, (self.status,))
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """The names that say that it is there, and that count."""
@@ -74,7 +77,9 @@ def preset_named(name: str) -> Preset | None:
     return next((preset for preset in presets() if preset.name == name), None)
 
 
-def preset_of(names: Iterable[str]) -> Preset | None:
-    """The first preset whose own metric is among the names."""
-    there = set(names)
-    return next((preset for preset in presets() if preset.found_by and preset.found_by in there), None)
+def preset_of(there: Mapping[str, Collection[str]]) -> Preset | None:
+    """The first preset whose own metric is among these, which are given with their labels.
+
+    Others may use the same names: where its counter has no label of the status, it is another thing.
+    """
+    return next((preset for preset in presets() if preset.found_by in there and preset.is_told_by(there)), None)
