@@ -1,4 +1,4 @@
-"""Whoever is told refuses every notice while V2 fails: what is owed is delivered once they are back."""
+"""Every receiver refuses its notices while V2 fails: what is owed is delivered once they answer again."""
 
 from __future__ import annotations
 
