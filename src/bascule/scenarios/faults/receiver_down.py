@@ -1,4 +1,4 @@
-"""Every receiver refuses its notices while V2 fails: what is owed is delivered once they answer again."""
+"""The receiver refuses every notice while V2 fails: what is owed is delivered when it is back."""
 
 from __future__ import annotations
 
