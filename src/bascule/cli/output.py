@@ -23,6 +23,7 @@ from bascule import times
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
+from bascule.units import number_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -82,8 +83,14 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
     for column in rows[0] if rows else []:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     out.print(table if rows else f"no {title}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 @contextmanager
