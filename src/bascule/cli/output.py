@@ -44,6 +44,7 @@ PIPED_WIDTH = 200  # a file or a pipe has no width of its own, and a figure cut 
 out = Output(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
 err = Console(emoji=False, stderr=True)
 
+LOOK_SECONDS = 0.5
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, or now-7d.")]
@@ -86,10 +87,21 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
     out.print(table if rows else f"no {title}")
 
 
+class _Stop(threading.Event):
+    """Whoever waits for it looks up twice a second: a signal that reaches another thread wakes no one who waits."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(LOOK_SECONDS):
+            pass
+        return True
+
+
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set, so that the command can clean up before the process ends."""
-    stop = threading.Event()
+    stop = _Stop()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
