@@ -19,7 +19,7 @@ NEED_DAYS = {"trends", "capacity"}
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checklist")
-    with listening() as receiver, standing(folder, print, threading.Event(), told=receiver.url) as house:
+    with listening() as receiver, standing(folder, print, threading.Event(), told=receiver) as house:
         house.set_phase(0, "baseline")
         house.wait(45)
         house.set_phase(3, "half of the traffic")

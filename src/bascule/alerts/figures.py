@@ -8,11 +8,11 @@ from bascule.units import Dimension, time_text, unit_of
 PERCENT = "{{ $value | humanizePercentage }}"
 DURATION = "{{ $value | humanizeDuration }}"
 COUNT = '{{ printf "%.0f" $value }}'
-NUMBER = '{{ printf "%.3g" $value }}'
+NUMBER = '{{ printf "%.2f" $value }}'
 # A difference of two shares: tenths of a point, or noise in the last digits of equal shares would read as 1e-15%.
 POINTS = '{{ printf "%.3f" $value | humanizePercentage | reReplaceAll "%" " points" }}'
 
-_DIGITS = NUMBER
+_DIGITS = '{{ printf "%.4g" $value }}'
 _FIGURES = {"ratio": PERCENT, "seconds": DURATION, "percent": f"{_DIGITS}%", "bytes": "{{ $value | humanize }}B"}
 
 

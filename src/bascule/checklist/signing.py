@@ -9,7 +9,7 @@ from bascule.checklist.item import Item
 from bascule.checklist.looked import Looked
 from bascule.errors import BasculeError, UsageError
 
-KIND = "sign-off"
+KIND = "sign_off"
 
 
 @dataclass(frozen=True)

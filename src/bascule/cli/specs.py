@@ -59,12 +59,8 @@ def _show_delivery_times(spec: Spec) -> None:
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
         say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
-    stand_ins = told_without_journal(spec)
-    if stand_ins:
+    if stand_ins := told_without_journal(spec):
         say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
-    elif spec.notify.receivers:
-        fix = "give the receiver of a first step mail, Slack, PagerDuty or a webhook"
-        say(f"warning: nobody is notified while the incident journal is down: {fix}")
 
 
 def _show_watcher(spec: Spec) -> None:

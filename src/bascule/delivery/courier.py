@@ -74,7 +74,7 @@ class Courier:
         while not self._stop.is_set():
             owed = self.outbox.next_for(name, channel)
             left = IDLE_SECONDS if owed is None else owed.due - self.clock()
-            if owed is None or left > 0:
+            if owed is None or 0 < left <= PAUSES[-1]:  # a longer wait was meant by no one: the clock was set back
                 with self._changed:
                     self._changed.wait(min(left, IDLE_SECONDS))
             else:

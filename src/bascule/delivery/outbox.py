@@ -103,7 +103,7 @@ class Outbox:
             for owed in new:
                 self._hasten(owed)
                 self._owed[owed.address] = owed
-                self._keep(owed)
+            self._keep(*new)
             return new
 
     def _hasten(self, new: Owed) -> None:
@@ -157,20 +157,34 @@ class Outbox:
             if (owed.receiver, owed.channel) == (served.receiver, served.channel):
                 self._owed[address] = replace(owed, due=min(owed.due, now))
 
-    def _keep(self, owed: Owed) -> None:
-        self._unwritten[owed.address] = owed
+    def _keep(self, *changed: Owed) -> None:
+        self._unwritten |= {owed.address: owed for owed in changed}
         self._write_rest()
 
     def _write_rest(self) -> None:
-        """Write what the disk does not have yet, the oldest first; on failure it stays for the next time."""
-        for address, owed in list(self._unwritten.items()):
-            try:
-                self._db.execute(_UPSERT, _row_of(owed))
-            except sqlite3.Error as error:
-                log.error("the notices owed to %s are not stored yet: %s", owed.receiver, error)
-                return
-            del self._unwritten[address]
+        """Write what the disk does not have yet, all of it or nothing: a message that is owed to several channels must
+        not be recorded for one of them alone. On failure it stays for the next time."""
+        if not self._unwritten:
+            return
+        try:
+            self._write(map(_row_of, self._unwritten.values()))
+        except sqlite3.Error as error:
+            names = ", ".join({owed.receiver for owed in self._unwritten.values()})
+            log.error("the notices owed to %s are not stored yet: %s", names, error)
+            return
+        for address in self._unwritten:
             self._settled.pop(address, None)
+        self._unwritten.clear()
+
+    def _write(self, rows: Iterable[tuple[object, ...]]) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(_UPSERT, rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     # ---------------------------------------------------------------- questions
 

@@ -56,8 +56,8 @@ def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SEC
     if prometheus is not None and snapshot.by_prometheus.find(incident.labels):
         return Word.FIRING
     if prometheus is not None and incident.alert in prometheus.known:
-        is_warm = snapshot.at - prometheus.started >= warm_up
-        return Word.ENDED if is_warm and incident.alert in prometheus.decided else Word.UNKNOWN
+        is_cold = _is_recent(prometheus.started, snapshot.at, warm_up)
+        return Word.ENDED if not is_cold and incident.alert in prometheus.decided else Word.UNKNOWN
     if alertmanager is not None and snapshot.by_alertmanager.find(incident.labels):
         return Word.FIRING
     if prometheus is None or alertmanager is None:
@@ -69,7 +69,12 @@ def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SEC
 def _has_heard_all(snapshot: Snapshot) -> bool:
     """Whether every sender has repeated what it holds since Alertmanager started."""
     started = snapshot.alertmanager_started
-    return started is not None and snapshot.at - started >= RESENT_SECONDS
+    return started is not None and not _is_recent(started, snapshot.at, RESENT_SECONDS)
+
+
+def _is_recent(since: float, now: float, seconds: float) -> bool:
+    """Whether it was less than so long ago; what is to come was long ago: the clock was set back."""
+    return 0 <= now - since < seconds
 
 
 @dataclass
@@ -82,6 +87,7 @@ class Reconciler:
     _ended: dict[int, float] = field(default_factory=dict)
     _missed: dict[str, float] = field(default_factory=dict)
     _blind: dict[int, float] = field(default_factory=dict)
+    _at: float = 0.0
     _held: Snapshot | None = None  # the last one in which Alertmanager spoke
     _silences: Sequence[HeldSilence] = ()  # as Alertmanager last listed them, since they hold while it is away
 
@@ -91,11 +97,14 @@ class Reconciler:
 
     def see(self, snapshot: Snapshot) -> None:
         """Hold the journal against one snapshot."""
+        if snapshot.at < self._at:  # the clock was set back
+            self._ended, self._missed = {}, {}
+        self._at = snapshot.at
         if snapshot.prometheus is not None:
             self.store.note_restart(snapshot.prometheus.started, snapshot.prometheus.started + self.warm_up)
         opened = self.store.open_incidents()
         self._note_blind(opened, snapshot)
-        settled = [each for each in opened if snapshot.at - each.began >= SETTLE_SECONDS]
+        settled = [each for each in opened if not _is_recent(each.began, snapshot.at, SETTLE_SECONDS)]
         words = {incident.id: self._word(incident, snapshot) for incident in settled}
         self._ended = {number: at for number, at in self._ended.items() if words.get(number) is Word.ENDED}
         self.store.seen_firing(_these(settled, words, Word.FIRING), snapshot.at)
@@ -116,7 +125,7 @@ class Reconciler:
         """An alert of what cannot be scraped has not ended because its series are gone."""
         word = word_on(incident, snapshot, self.warm_up)
         blind = self._blind.get(incident.id)
-        is_blind = blind is not None and snapshot.at - blind < self.warm_up
+        is_blind = blind is not None and _is_recent(blind, snapshot.at, self.warm_up)
         return Word.UNKNOWN if word is Word.ENDED and is_blind and _is_decided_by_rules(incident, snapshot) else word
 
     def _open_missed(self, snapshot: Snapshot) -> None:
@@ -134,7 +143,7 @@ class Reconciler:
         windows = [window for window in self.store.windows() if window.starts <= snapshot.at < window.ends]
         for firing in (*(snapshot.prometheus.firing if snapshot.prometheus else ()), *(snapshot.judge or ())):
             if not (
-                opened.find(firing.labels)
+                _is_in(opened, firing, snapshot)
                 or _is_quiet(firing, windows)
                 or self._is_suppressed(firing, snapshot.at)
                 or self.store.was_closed(firing.labels, firing.since)
@@ -150,6 +159,15 @@ class Reconciler:
             return False
         held = self._held.by_alertmanager.find(firing.labels)
         return held is not None and held.inhibited
+
+
+def _is_in(opened: Lookup[Incident], firing: Firing, snapshot: Snapshot) -> bool:
+    """Whether an open incident is about it, and not about another alert whose labels are some of these."""
+    known = opened.find(firing.labels)
+    if known is None:
+        return False
+    nearest = snapshot.by_prometheus.find(known.labels)
+    return nearest is None or nearest.labels == firing.labels
 
 
 def _is_decided_by_rules(incident: Incident, snapshot: Snapshot) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import operator
 import sqlite3
 import threading
 import uuid
@@ -22,7 +23,7 @@ from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
-from bascule.incidents.lookup import same_alert
+from bascule.incidents.lookup import distance, same_alert
 from bascule.incidents.model import Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
 from bascule.times import clock
 
@@ -82,6 +83,7 @@ _INCIDENT_COLUMNS = (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Sorting = Callable[[Mapping[str, str]], str]
 
 
 def _even_in_memory(method: Callable[Concatenate[Store, P], R]) -> Callable[Concatenate[Store, P], R]:
@@ -101,12 +103,13 @@ def _even_in_memory(method: Callable[Concatenate[Store, P], R]) -> Callable[Conc
 class Store:
     """The journal in one file. Raises StoreError when the file cannot be read or written.
 
-    `kind_of`: from an alert's labels to the escalation that it belongs to.
+    `kind_of`, `cause_of`: from an alert's labels to the escalation that it belongs to, and to what it is about.
     """
 
-    def __init__(self, path: Path, now: float, kind_of: Callable[[Mapping[str, str]], str] = kind_of) -> None:
+    def __init__(self, path: Path, now: float, kind_of: Sorting = kind_of, cause_of: Sorting = cause_of) -> None:
         self.path = path
         self._kind_of = kind_of
+        self._cause_of = cause_of
         self._lock = threading.RLock()
         self._db = connect(path, _WHAT)
         self._db.row_factory = sqlite3.Row
@@ -248,13 +251,15 @@ class Store:
         return any(last.starts < start <= told.starts <= until for start, until in list(self._restarts.items()))
 
     def _last_of(self, told: Notification) -> Incident | None:
-        """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it."""
+        """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it. The
+        reconciliation has compared them already; here only what was delivered meanwhile is left to find."""
         query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
         found = next(iter(_incidents(self._rows(query, (told.fingerprint,)))), None)
         if found is not None and found.resolved is None:
             return found
-        alike = (incident for incident in self._open_of_the_other_way(told) if same_alert(incident.labels, told.labels))
-        return next(alike, found)
+        is_alike = operator.eq if told.fingerprint.startswith(DIRECT) else same_alert
+        alike = [each for each in self._open_of_the_other_way(told) if is_alike(each.labels, dict(told.labels))]
+        return min(alike, key=lambda each: distance(each.labels, told.labels), default=found)
 
     def _open_of_the_other_way(self, told: Notification) -> Iterator[Incident]:
         """Open incidents of the alert's name; of those that came by Alertmanager only what did not."""
@@ -263,7 +268,7 @@ class Store:
         return iter(_incidents(self._rows(query, (told.labels.get("alertname", ""),))))
 
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
-        kind, cause = self._kind_of(new.labels), cause_of(new.labels)
+        kind, cause = self._kind_of(new.labels), self._cause_of(new.labels)
         values = (
             new.fingerprint,
             new.labels.get("alertname", ""),
@@ -580,8 +585,9 @@ class Store:
 
     @_even_in_memory
     def conclude(self, key: str, outcome: str, detail: str, attempts: int) -> None:
+        """The state of a notice; one channel that has it is enough, whatever the state of the others."""
         with self._transaction() as db:
-            query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ?"
+            query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ? AND outcome != 'delivered'"
             db.execute(query, (outcome, detail, attempts, key))
 
     def notices(self, situation: int | None = None) -> list[Notice]:

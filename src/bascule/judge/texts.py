@@ -6,7 +6,7 @@ import math
 
 from bascule import times
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.units import Dimension, bytes_text, time_text, unit_of
+from bascule.units import Dimension, bytes_text, number_text, time_text, unit_of
 
 span_text, clock_text = times.lasting, times.clock
 
@@ -28,7 +28,7 @@ def value_text(value: float, unit: str) -> str:
             return time_text(own.to_base(value))
         case Dimension.BYTES:
             return bytes_text(own.to_base(value))
-    return f"{value:.3g} {unit}".strip()
+    return f"{number_text(value)} {unit}".strip()
 
 
 def difference_text(value: float, unit: str) -> str:
@@ -39,7 +39,7 @@ def difference_text(value: float, unit: str) -> str:
     if own.dimension is Dimension.SHARE:
         return f"{own.to_base(value) * 100:+.3g} pt"
     if own.dimension is None:
-        return f"{value:+.3g} {unit}".strip()
+        return f"{'' if value < 0 else '+'}{number_text(value)} {unit}".strip()
     sign = "-" if value < 0 else "+"
     return f"{sign}{value_text(abs(value), unit)}"
 

@@ -35,7 +35,7 @@ from bascule.lab.files import replace_text
 from bascule.lab.profiles import BehaviourFile, Outcome, draw
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 MATCH, RATE, METRICS = "/api/match", "/api/rate", "/metrics"
 FALLBACK = "fallback"  # the algorithm of an answer that the emergency fallback gave

@@ -22,6 +22,7 @@ from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
 from bascule.lab import Lab, Traffic, front_url, lab_spec, write_spec
 from bascule.prometheus import Prometheus
+from bascule.scenarios.receiver import Person
 from bascule.spec import Spec, load
 from bascule.spec.model import Phase
 from bascule.spec.receivers import Receiver, Webhook
@@ -89,6 +90,7 @@ class House(Watched):
 
     lab: Lab
     traffic: Traffic
+    person: Person | None = None
 
     def service(self, version: str) -> str:
         """The name of the version's service."""
@@ -156,15 +158,15 @@ def standing(
     rate: float = 40.0,
     seed: int = 1,
     profile: str = "healthy",
-    told: str = "",
+    told: Person | None = None,
 ) -> Iterator[House]:
     """A house whose every part answers; all of it is stopped at the end, whatever happened.
 
-    `told`: the URL of a webhook that is told of every alert that pages.
+    `told`: a webhook that is told of every alert that pages.
     """
     spec = compressed(lab_spec(load("supersmartmatch"), folder))
     if told:
-        spec = _telling(spec, told)
+        spec = _telling(spec, told.url)
     path = write_spec(spec, folder / SPEC)
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")
@@ -172,7 +174,7 @@ def standing(
         rooms.enter_context(_running_stack(spec, path, report, stop))
         report(f"starting traffic: {rate:g} requests/s, seed {seed}")
         traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
-        yield House(spec, stop, lab, traffic)
+        yield House(spec, stop, lab, traffic, told)
 
 
 @contextmanager

@@ -27,7 +27,9 @@ class Told:
 
 
 @dataclass
-class Receiver:
+class Person:
+    """Who is told by the webhook at `url`."""
+
     url: str
     told: list[Told] = field(default_factory=list)
     refuses: threading.Event = field(default_factory=threading.Event)  # while set, it answers 503
@@ -37,9 +39,9 @@ class Receiver:
 
 
 @contextmanager
-def listening() -> Iterator[Receiver]:
+def listening() -> Iterator[Person]:
     """A receiver on a free port of loopback."""
-    receiver = Receiver("")
+    receiver = Person("")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -19,6 +19,7 @@ from bascule.errors import UsageError
 from bascule.processes.workers import Workers
 from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.house import report_of
+from bascule.sla.relay import add_relay
 from bascule.sla.scheduler import Scheduler
 from bascule.sla.send import OUTBOX_FILE, owe_archived, report_receivers
 from bascule.spec import Spec
@@ -37,6 +38,8 @@ def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers]
     @app.get("/api/deliveries")
     def deliveries() -> list[DeliveryAnswer]:
         return readable(DeliveryAnswer, outbox.all(), "the ledger of deliveries")
+
+    add_relay(app, spec)
 
     @app.get("/reports/{identity}", response_class=HTMLResponse)
     def page(identity: str) -> HTMLResponse:

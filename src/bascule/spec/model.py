@@ -427,16 +427,16 @@ class Access(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.token_file is not None and self.username is not None:
-            yield Contradiction("give either 'token_file' or 'username'", "token_file", "username")
+            yield Contradiction("'token_file' and 'username' exclude each other; give one", "token_file", "username")
         if self.key is not None and self.certificate is None:
-            yield Contradiction("'key' belongs to a 'certificate'", "key")
+            yield Contradiction("'key' needs a 'certificate'; declare it too", "key")
 
     @field_validator("header_files")
     @classmethod
     def _headers(cls, files: dict[str, Path]) -> dict[str, Path]:
         for name in files:
             if not re.fullmatch(r"[A-Za-z0-9-]+", name):
-                raise ValueError(f"{name!r} is not the name of a header")
+                raise ValueError(f"{name!r} is not the name of a header; write letters, digits and -")
         return files
 
     @property

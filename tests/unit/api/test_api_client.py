@@ -133,7 +133,7 @@ def test_no_client_sends_anything_to_a_proxy(
         "report": lambda: read_journal(spec, 0, 1),
         "prometheus": Prometheus(url("prometheus")).targets,
         "alertmanager": Alertmanager(url("alertmanager")).alerts,
-        "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why"), "j"),
+        "silence": lambda: silences.silence(spec, Window(0, 0, 1, "why"), "j"),
         "engine": lambda: logs.SearchClient(SearchEngine(url=url("sla")), LogIndex("shop", "Shop", 86400.0)).prepare(),
         "webhook": lambda: send(Webhook(url=url("console")), message, Line(2.0)),
     }
@@ -189,7 +189,7 @@ def test_a_row_that_cannot_be_read_does_not_hide_the_others(spec: Spec, caplog: 
     good = {"at": 1_767_225_600.0, "kind": "note", "text": "kept"}
     rows = [good, good | {"at": 1_767_225_600_000.0}, {"kind": "note"}, good | {"at": None}, "text", good]
     assert [entry.text for entry in answering(spec, 200, rows).timeline()] == ["kept", "kept"]
-    assert sum("left out" in record.getMessage() for record in caplog.records) == 4
+    assert sum("is skipped" in record.getMessage() for record in caplog.records) == 4
 
 
 def test_rows_of_which_none_can_be_read_are_no_empty_list(spec: Spec) -> None:

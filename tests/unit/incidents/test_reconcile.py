@@ -194,3 +194,25 @@ def test_a_service_that_fails_again_during_maintenance_calls_again_after_it(stor
     see(store, *(Snapshot(at, [], rules()) for at in (200, 206)))
     again = store.receive(Notification("fServiceDown", True, DOWN, {}, 300, None, 300))
     assert (again.id, again.acknowledged) == (first.id + 1, None)
+
+
+@pytest.mark.parametrize("first", [DOWN, DOWN | {"instance": "a:1"}])
+def test_an_alert_whose_labels_are_some_of_anothers_is_another(store, first):
+    (second,) = [labels for labels in (DOWN, DOWN | {"instance": "a:1"}) if labels != first]
+    opened(store, first)
+    both = rules(first, second)
+    seen = see(store, *(Snapshot(at, [], both) for at in (110, 116)))
+    assert sorted(len(each.labels) for each in seen) == sorted([len(first), len(second)])
+
+
+def test_labels_that_prometheus_adds_on_the_way_to_alertmanager_make_no_second_incident(store):
+    opened(store, DOWN | {"cluster": "eu"})
+    assert len(see(store, *(Snapshot(at, [], rules(DOWN)) for at in (110, 116)))) == 1
+
+
+def test_a_clock_that_is_set_back_keeps_no_end_and_no_beginning_waiting(store):
+    opened(store, DOWN)
+    other = DOWN | {"job": "nginx"}
+    late = [Snapshot(at, [], rules(other, started=90.0)) for at in (110, 112, 50, 52, 54)]
+    seen = {each.labels["job"]: each.status for each in see(store, *late)}
+    assert seen == {"redis": "resolved", "nginx": "open"}

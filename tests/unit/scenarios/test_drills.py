@@ -43,9 +43,9 @@ def test_every_fault_declares_its_class_its_bound_and_what_finds_it():
 def test_an_unknown_fault_is_refused_with_the_names_of_all():
     with pytest.raises(UsageError, match="'meteor' is not a fault"):
         fault_named("meteor")
-    done = bascule("drill", "supersmartmatch", "--fault", "meteor")
-    assert done.returncode == 2
-    assert "error-spike" in done.stderr
+    with pytest.raises(UsageError) as refused:
+        fault_named("meteor")
+    assert "error-spike" in str(refused.value)
 
 
 def test_services_that_are_not_the_labs_are_refused(tmp_path):
@@ -54,8 +54,6 @@ def test_services_that_are_not_the_labs_are_refused(tmp_path):
     done = bascule("drill", str(spec), "--fault", "crash")
     assert done.returncode == 2
     assert "--inject CMD and --restore CMD" in done.stderr
-    half = bascule("drill", str(spec), "--inject", "true", "--all")
-    assert half.returncode == 2
 
 
 class Journal:

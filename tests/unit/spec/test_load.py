@@ -210,7 +210,7 @@ def test_a_value_that_another_program_would_refuse_is_refused_here(more, key, sa
 def test_what_is_no_address_is_refused(target):
     found = problems_of(SMALL.replace("127.0.0.1:8001", target))
     assert [problem.key for problem in found] == ["services.shop-v1.targets"]
-    assert "write it like 127.0.0.1:5070" in found[0].what
+    assert found[0].fix == "write it like 127.0.0.1:5070"
 
 
 def test_an_address_may_be_of_either_family():

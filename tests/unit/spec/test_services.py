@@ -41,7 +41,7 @@ def test_where_a_services_metrics_are(keys, page):
         ("metrics: {page: /x}", "is not a path of metrics"),
         ("health: ready", "'ready' is not a health address"),
         ("metrics: none, metrics_path: /x", "'metrics' and 'metrics_path' mean the same"),
-        ("metrics: none, kind: node", "a service of kind node has only metrics; remove metrics: none"),
+        ("metrics: none, kind: node", "a service of kind node has only metrics (remove metrics: none)"),
     ],
 )
 def test_what_is_written_wrong_is_told(keys, told):

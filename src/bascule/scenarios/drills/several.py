@@ -14,7 +14,7 @@ from bascule.errors import BasculeError
 from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
 from bascule.scenarios.drills.once import Drill, drill, in_lab
 from bascule.scenarios.house import House, Stopped, standing
-from bascule.scenarios.receiver import Receiver, listening
+from bascule.scenarios.receiver import Person, listening
 
 BASELINE_SECONDS = 45.0
 SETTLE_SECONDS = 30.0
@@ -82,7 +82,7 @@ def run(
     return tried
 
 
-def _attempt(house: House, receiver: Receiver, fault: Fault) -> Drill:
+def _attempt(house: House, receiver: Person, fault: Fault) -> Drill:
     """A drill that goes wrong is told, and the next is tried; a stop is none."""
     try:
         return drill(house, receiver, fault, in_lab(house, fault))
@@ -100,12 +100,12 @@ def said(found: Drill, fault: Declared) -> str:
 
 
 @contextmanager
-def at_half(report: Report, stop: threading.Event) -> Iterator[tuple[House, Receiver]]:
+def at_half(report: Report, stop: threading.Event) -> Iterator[tuple[House, Person]]:
     """A house with a history of the baseline, half of its traffic on V2, and a person who is told."""
     with (
         tempfile.TemporaryDirectory(prefix="bascule-drill-") as folder,
         listening() as receiver,
-        standing(Path(folder), report, stop, told=receiver.url) as house,
+        standing(Path(folder), report, stop, told=receiver) as house,
     ):
         report(f"baseline for {BASELINE_SECONDS:g} s, then half of the traffic on V2")
         house.set_phase(0, "baseline")
