@@ -88,7 +88,7 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
 
 
 class _Stop(threading.Event):
-    """Whoever waits for it looks up twice a second: a signal that reaches another thread wakes no one who waits."""
+    """A thread that waits for it looks up twice a second: a signal that reaches another thread does not wake it."""
 
     def wait(self, timeout: float | None = None) -> bool:
         if timeout is not None:
