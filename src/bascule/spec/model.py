@@ -342,6 +342,7 @@ class LogSource(Part):
     files: str | None = None
     beats: str | None = None
     stdin: bool = False  # what is written to the standard input of the logs role
+    start_at: Literal["beginning", "end"] = "beginning"  # of files that are there when they are first looked at
     formats: list[Name] = Field(default_factory=list)
     version: Name | None = None
     version_from: list[VersionWay] | None = None  # by default that of all logs
@@ -350,6 +351,8 @@ class LogSource(Part):
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
             yield Contradiction("a log source is one of 'files', 'beats' or 'stdin'", "files", "beats", "stdin")
+        if self.start_at == "end" and self.files is None:
+            yield Contradiction("'start_at: end' is for 'files'; other sources have no end to start at", "start_at")
 
     @property
     def usual_name(self) -> str:
