@@ -137,6 +137,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "note.not_declared": "Asked for and not declared: {objectives}. Declared are: {declared}.",
     "note.share": "Real share of {candidate} at the end, {segment}: {estimate} ({low} to {high}), planned {planned}.",
     "note.never_scraped": "No data at all about: {services}.",
+    "note.version_silent": "{version} counted no event for {lasting} in which {other} did: there the figure is {other}’s alone (events of {version} cover {share} of the span).",  # noqa: E501
     "note.exporter_silent": "The exporter of {service} never says whether {service} is there: it counts as down.",
     "note.no_bucket": "{version} has no bucket at the limit of {limit}, only at {below} and {above}: where these do not decide, nothing tells whether it is kept.",  # noqa: E501
     "note.contradiction": "More good events than events: {share} over {lasting}. The selectors do not count the same; the objective is not judged on that.",  # noqa: E501
@@ -288,6 +289,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "note.not_declared": "Demandé et non déclaré : {objectives}. Sont déclarés : {declared}.",
     "note.share": "Part réelle de {candidate} à la fin, {segment} : {estimate} ({low} à {high}), prévue {planned}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
+    "note.version_silent": "{version} n’a rien compté pendant {lasting} alors que {other} comptait : le chiffre y est celui de {other} seule ({version} couvre {share} de la période).",  # noqa: E501
     "note.exporter_silent": "L’exportateur de {service} ne dit jamais si {service} répond : compté comme indisponible.",
     "note.no_bucket": "{version} n’a pas de borne à la limite de {limit}, seulement à {below} et {above} : quand elles ne décident pas, rien ne dit si elle est tenue.",  # noqa: E501
     "note.contradiction": "Plus d’événements bons que d’événements : {share} pendant {lasting}. Les sélecteurs ne comptent pas la même chose ; l’objectif n’est pas jugé là-dessus.",  # noqa: E501
