@@ -1,5 +1,6 @@
 """Every PromQL expression over the spec's signals: events, ratios, quantiles, mix-adjusted values, traffic."""
 
+from bascule.promql.balancer import unanswered
 from bascule.promql.compared import (
     QUANTILES,
     difference,
@@ -139,4 +140,5 @@ __all__ = [
     "value_series",
     "watched",
     "windowed_targets",
+    "unanswered",
 ]
