@@ -96,7 +96,7 @@ func main() {
 }
 GO
 echo "Building, a few minutes on a slow machine." >&2
-go build -o panics . >"$work/go.log" 2>&1 || { tail -3 "$work/go.log" >&2; cannot_install "the program"; }
+go build -trimpath -o panics . >"$work/go.log" 2>&1 || { tail -3 "$work/go.log" >&2; cannot_install "the program"; }
 echo "expected: each is sent 500 and counted as 500"
 as_stated "$(timeout 30 ./panics 2>/dev/null)" 'go-chi/metrics: sent 500, counted as 200
 slok/go-http-metrics: sent 500, counted as 200
