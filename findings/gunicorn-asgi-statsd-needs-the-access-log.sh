@@ -6,7 +6,7 @@
 # Seen: with `-k asgi` none of them is sent, for answers or failures, unless an access log is written as well
 #   (`--access-logfile`, off by default); with the WSGI workers the log makes no difference. Gauges of workers and counts
 #   of log lines go on, so that the service looks alive and idle.
-# Hurts: whoever moves a service from a WSGI worker to the new one: dashboards and alerts on gunicorn.request.* fall silent.
+# Hurts: people who move a service from a WSGI worker to the new one: dashboards and alerts on gunicorn.request.* fall silent.
 . "$(dirname "$0")/lib.bash"
 install_python gunicorn==27.0.1
 

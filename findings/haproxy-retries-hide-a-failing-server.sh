@@ -7,7 +7,7 @@
 # Seen: v2 answers 500 to every one of its requests, each is tried again on v1: v2 has 0 responses of any class, the
 #   backend has only 2xx, and each log line names v1 with its status and its time alone. What is left of v2's failures is
 #   haproxy_server_retry_warnings_total (and sessions), which counts refused connections alike.
-# Hurts: whoever shifts traffic to a new version behind HAProxy with such retries: a version that only fails looks unused.
+# Hurts: people who shift traffic to a new version behind HAProxy with such retries: a version that only fails looks unused.
 . "$(dirname "$0")/lib.bash"
 install_debian 'haproxy=2.6.12*' 'liblua5.3-0=5.3.6*' 'libopentracing-c-wrapper0' 'libopentracing1'
 export LD_LIBRARY_PATH=$work/debian/usr/lib/x86_64-linux-gnu

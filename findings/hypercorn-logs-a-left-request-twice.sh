@@ -4,7 +4,7 @@
 # Expected: a line, and one hypercorn.requests, per request, as every access log has.
 # Seen: a request whose client leaves before the answer is written twice: without a status when the client leaves, and
 #   again with status 200 and the full time when the application has ended. Statsd counts two requests for it, too.
-# Hurts: whoever counts requests or errors by that log: in an outage, when clients give up, each slow request is counted
+# Hurts: people who count requests or errors by that log: in an outage, when clients give up, each slow request is counted
 #   twice, half of them as successes, and the error ratio falls.
 . "$(dirname "$0")/lib.bash"
 install_python hypercorn==0.18.0

@@ -7,7 +7,7 @@
 # Seen: the ratio of 30 days is a sum over the recorded ratios of 5 minutes. Those of quiet minutes are 0/0 and recorded as
 #   NaN, so one quiet half-hour (the night of a new service, a maintenance) makes the 30-day ratio and the remaining budget
 #   NaN for 30 days. No comparison with NaN is true: no alert on the budget fires, however much of it is spent.
-# Hurts: whoever reads or alerts on the budget of a service that is not asked around the clock.
+# Hurts: people who read or alert on the budget of a service that is not asked around the clock.
 . "$(dirname "$0")/lib.bash"
 install_debian 'prometheus=2.42.0*'
 install_go_program github.com/slok/sloth/cmd/sloth@v0.16.0

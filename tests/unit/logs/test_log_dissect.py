@@ -153,7 +153,7 @@ def test_a_wrong_pattern_is_told_with_its_position(pattern, position, part):
         compile_dissect(pattern)
     assert caught.value.position == position
     assert part in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 words = st.text(alphabet=st.sampled_from("ab =/-.:0é\x00\x1b\r\ufffd|"), max_size=6)
@@ -210,7 +210,7 @@ def test_every_line_of_any_bytes_is_accounted_for(texts):
 
 @pytest.mark.parametrize("start", [b"\xff", "\ufffd".encode(), b"\x00"])
 def test_a_line_that_starts_with_an_odd_byte_does_not_stop_the_reading(start):
-    """mtail stops for good at such a line."""
+    """Bytes that are no text, a replacement character, a NUL: the lines around are read."""
     good = (API + "response_time=0.1 status=200\n").encode()
     parsed = PARSER.parse(good + start + b"odd\n" + good)
     assert sum(len(rows) for rows in parsed if rows.format == "api_call") == 2

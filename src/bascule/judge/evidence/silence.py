@@ -1,7 +1,7 @@
-"""Whether a version is silent while the other is served: its counters stand still, whatever `up` says.
+"""Whether a version is silent while the other is served: its counters do not grow, whatever `up` says.
 
-Both serve the same traffic by the plan's shares, so the requests of one tell how many are to be expected of the other
-over the same seconds. The chance that none of n expected ones comes is e^-n; n is the evidence, in nats. A version that
+Both serve the same traffic by the plan's shares, so the requests of one tell how many are expected of the other
+over the same seconds. The chance that none of n expected ones comes is e^-n; n is the evidence. A version that
 gets less than its plan gives it (users stick to their version) is held to what it got before it fell silent.
 """
 
@@ -18,7 +18,7 @@ from bascule.judge.sampling.schema import Schema
 from bascule.promql import traffic_signal
 from bascule.spec.counters import EVENTS
 
-SILENT_NATS = 16.0  # at a look a second, a false one in some hundred days
+SILENT_NATS = 16.0  # at an evaluation a second, a false one in some hundred days
 USUAL_NATS = 2 * SILENT_NATS  # the longest gap that counts as usual
 LEAST_SECONDS = 3.0  # a pause of a garbage collector is none
 NEVER_SERVED_SECONDS = 30.0  # until a balancer follows the plan
@@ -28,7 +28,7 @@ QUIET_SECONDS = 60.0  # without any request of both versions, there is no traffi
 
 @dataclass(frozen=True)
 class Gap:
-    """A version's time without a request: since when (Unix seconds), and how many were to be expected meanwhile."""
+    """A version's time without a request: since when (Unix seconds), and how many were expected meanwhile."""
 
     since: float
     expected: float
@@ -41,13 +41,14 @@ class Silence:
     def __init__(self, schema: Schema, plan: PlanStep) -> None:
         self._columns, self._odds = _traffic(schema, plan)
         self._gap, self._other = np.zeros(2), np.zeros(2)  # since the last event: implied by the plan, of the other
-        self._expected, self._longest = np.zeros(2), np.zeros(2)  # nats of the present gap, and of the longest usual
+        # evidence of the present gap, and of the longest usual
+        self._expected, self._longest = np.zeros(2), np.zeros(2)
         self._implied, self._served = np.zeros(2), np.zeros(2)  # up to the last event: implied by the plan, and come
         self._since = np.full(2, plan.started)
         self._time = plan.started
 
     def add(self, look: JointLook) -> None:
-        """A look of this phase."""
+        """An evaluation of this phase."""
         self._time = look.time
         events = look.increments[:, self._columns]
         implied, came = np.sum(events[::-1] * self._odds, axis=1), events.sum(axis=1)

@@ -1,7 +1,7 @@
 """Finding what free text calls by a name: `user_id=u1`, `"user_id": ["u1", "u2"]`, `user_id IN ('u1')`, `?user_id=u1&`.
 
 A value may be quoted, a list or another bracketed thing at any depth, escaped as in JSON within JSON, or plain. A plain
-one ends at a blank. Where more words stand before the next name, nobody can tell how many of them are the value: then
+one ends at a blank. Where more words stand before the next name, it is unknown how many of them are the value: then
 each beginning is taken for one.
 """
 
