@@ -16,6 +16,7 @@ from bascule.spec.addresses import bracketed
 
 __all__ = ["Layout", "check_inputs", "config_folder", "exporters", "plan", "ports_of"]
 
+ON = object()  # the value of a flag that takes none
 ROLE_READY_SECONDS = 60.0  # they import numpy and its like, on a machine that may be busy
 
 
@@ -97,7 +98,7 @@ def _prometheus(spec: Spec, layout: Layout) -> Program:
         "web.external-url": f"{url}/",
     }
     if spec.stack.snapshots:
-        flags["web.enable-admin-api"] = "true"
+        flags["web.enable-admin-api"] = ON
     return _program("prometheus", "prometheus", flags, layout, f"{url}/-/ready")
 
 
@@ -169,7 +170,8 @@ def _role(spec: Spec, spec_path: Path | str, role: str, layout: Layout) -> Progr
 
 
 def _program(name: str, binary: str, flags: Mapping[str, object], layout: Layout, ready_url: str | None) -> Program:
-    argv = [str(programs.find(binary)), *(f"--{flag}={value}" for flag, value in flags.items())]
+    given = (f"--{flag}" if value is ON else f"--{flag}={value}" for flag, value in flags.items())
+    argv = [str(programs.find(binary)), *given]
     program = Program(name, argv, log=layout.log(name))
     return _asked(program, ready_url) if ready_url else program
 

@@ -101,6 +101,16 @@ class Follow:
             return True
         return self.read(self.position - len(self.tail), len(self.tail)) != self.tail
 
+    def skip_to_end(self, size: int) -> None:
+        """Leave out the whole lines that the file holds."""
+        while size and (data := self.read(max(0, size - CHUNK_BYTES), min(size, CHUNK_BYTES))):
+            whole = data.rfind(b"\n") + 1
+            size -= len(data) - whole
+            if whole:
+                break
+        self.position = self.scanned = self.stream.committed = size
+        self.head = self.read(0, min(PREFIX_LENGTH, size))
+
     def go_back(self) -> None:
         """Read again from what the store holds."""
         self.position = self.scanned = self.stream.committed
@@ -172,6 +182,12 @@ class Follow:
         self.tail = (self.tail + tail)[-TAIL_LENGTH:] if tail else b""
         return chunk
 
+    def dated(self, chunk: Chunk) -> Chunk:
+        """With the time at which the file was last written to, where the chunk ends at its end."""
+        status = os.fstat(self.file.fileno())
+        is_last = chunk.end == status.st_size and not self.compressed
+        return replace(chunk, written=status.st_mtime) if is_last else chunk
+
     def _long_line(self, head: bytes, final: bool) -> Chunk | None:
         """Look for the end of a line longer than a chunk, a chunk at a time; the search goes on at the next poll."""
         here = max(self.scanned, self.position + CHUNK_BYTES)
@@ -210,10 +226,12 @@ class FileSource:
     known: dict[str, LogStream] = field(default_factory=dict)
     since: float = field(default_factory=time.time)
     problem: Problem = lambda reason: None
+    start_at_end: bool = False  # the files that the first look finds, where the store knows none, begin at their end
     to_the_end: bool = False  # take last lines without a newline, too: nobody writes these files any more
     alone: bool = False  # look at the named files only, not at what rotation made of them
     settling_seconds: float = SETTLING_SECONDS
     follows: dict[str, Follow] = field(default_factory=dict)
+    _begun: bool = False  # the first look is over, or another has been before this start
     _siblings_at: float = float("-inf")
     _heads: dict[str, bytes] = field(default_factory=dict)  # of files let go of
     _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
@@ -226,6 +244,7 @@ class FileSource:
         self._note_originals(())
         for stream in self.known.values():  # a store of before knows some by a rotated name
             stream.path = self._original(stream.path)
+        self._begun = bool(self.known)
 
     def chunks(self, limit: int) -> Iterator[Chunk]:
         """What was written since the last call, at most `limit` chunks of each file."""
@@ -251,7 +270,7 @@ class FileSource:
                 break
             if follow.nuls:
                 self._tell_nuls(follow)
-            yield chunk
+            yield chunk if self.to_the_end else follow.dated(chunk)
             follow.drained_at = time.monotonic()
         else:
             return
@@ -334,6 +353,7 @@ class FileSource:
         self._found = {(status.st_dev, status.st_ino): path for path, status in found.items()}
         for path, status in sorted(found.items()):
             self._consider(path, status, path in live, followed)
+        self._begun = True
         if due and not self.alone:
             self.since = max(self.since, started - CLOCK_SECONDS)
 
@@ -415,6 +435,8 @@ class FileSource:
         if known:
             known.device, known.inode = status.st_dev, status.st_ino
             follow.stream, follow.position, follow.marks = known, known.committed, dict(known.marks)
+        elif self.start_at_end and not self._begun:
+            follow.skip_to_end(status.st_size)
         self.known[follow.stream.id] = follow.stream
         return follow
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from bascule.errors import BasculeError
 from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
 from bascule.scenarios.drills.once import Drill, drill, in_lab
@@ -90,6 +92,8 @@ def _attempt(house: House, receiver: Person, fault: Fault) -> Drill:
         raise
     except BasculeError as error:
         return Drill(fault.key, problem=str(error.what))
+    except (OSError, httpx.HTTPError) as error:
+        return Drill(fault.key, problem=f"{type(error).__name__}: {error}")
 
 
 def said(found: Drill, fault: Declared) -> str:

@@ -1,4 +1,4 @@
-"""The receiver refuses every notice while V2 fails: what is owed is delivered when it is back."""
+"""The webhook refuses every notice while V2 fails: what is owed is delivered once it answers again."""
 
 from __future__ import annotations
 
