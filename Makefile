@@ -4,7 +4,8 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.bascule-setup
 LINES_DONE := $(VENV)/.bascule-lines
-NODE_LOGGERS := pino@10.4.0 pino-http@11.0.0 winston@3.19.0 morgan@1.12.1
+NODE_PACKAGES := pino@10.4.0 pino-http@11.0.0 winston@3.19.0 morgan@1.12.1 \
+	express@5.3.0 prom-client@15.1.3 express-prom-bundle@8.0.0
 PEERS_DONE := $(VENV)/.bascule-peers
 # Tests with real programs wait more than they work: three at once on two cores. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
@@ -12,7 +13,7 @@ UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test real lint bench chaos browser clean
+.PHONY: help setup demo test real lint bench chaos drill soak criteria browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,23 +31,33 @@ test: setup browser lint  ## Run every check and test
 real: setup $(LINES_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
 	@$(RUN)/python -m pytest -m real -n 3 --dist loadgroup $(if $(NAME),$(wildcard tests/*/test_$(NAME).py),tests) $(ARGS)
 
-lint: setup  ## Run ruff, mypy and the import contract
+lint: setup  ## Run ruff, mypy, the import contract and the check of words
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
+	@$(RUN)/python tools/check_words.py
 
 bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=detection (without NAME: all)
 	@$(PYTHON) tools/fetch_programs.py bench
 	@$(RUN)/python -m bench $(NAME) $(ARGS)
 
+drill: setup  ## Inject faults into the lab, time each to its alert: make drill ARGS="--fault crash" (without: all)
+	@$(RUN)/bascule drill supersmartmatch $(or $(ARGS),--all)
+
+soak: setup $(PEERS_DONE)  ## Two hours without a fault, in which no alarm is due: healthy, and identical versions
+	@BASCULE_BENCH=healthy,alike $(RUN)/python -m bench detection $(ARGS)
+
+criteria: setup  ## Write docs/success-criteria.md from what was measured here
+	@$(RUN)/python tools/write_success_criteria.py
+
 chaos: setup  ## Lose parts of the monitoring at random: make chaos NAME=notices (without NAME: all)
 	@$(RUN)/python -m chaos $(NAME) $(ARGS)
 $(LINES_DONE): pyproject.toml constraints.txt Makefile | $(SETUP_DONE)
-	@echo "Installing the servers and loggers whose lines are tested."
+	@echo "Installing the servers, loggers and libraries that long tests meet."
 	@$(PYTHON) tools/fetch_programs.py lines
 	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[lines]'
-	@npm install --silent --no-audit --no-fund --prefix .bascule/node $(NODE_LOGGERS)
+	@npm install --silent --no-audit --no-fund --prefix .bascule/node $(NODE_PACKAGES)
 	@touch $@
 
 $(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)
@@ -58,7 +69,7 @@ browser: $(SETUP_DONE)
 	@$(PYTHON) tools/fetch_programs.py chromium peers
 
 clean:  ## Remove what was made, except the fetched programs and the environment
-	rm -rf demo-output bench-output dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo-output bench-output drill-output dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN)/pip:

@@ -49,7 +49,7 @@ LONG_FAULT_SECONDS = 200.0  # long enough for the corrected rules: rate[5m], for
 SOURCE = Path("tests/fixtures/source-document")
 ERROR_ALERTS = ("CandidateWorse", "V2ErrorSpike")
 LATENCY_ALERTS = ("CandidateWorse", "ResponseTimeHigh")
-NO_ALARM = ("none", "gate")  # severities that call nobody: a dead man's switch, and what holds a promotion
+NO_ALARM = ("none", "gate")  # severities that do not page: a dead man's switch, and what holds a promotion
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def wanted(text: str) -> dict[str, int]:
     for each in meant.split(","):
         name, _, size = each.strip().partition(":")
         if name not in PARTS or not (size.isdigit() or not size):
-            raise UsageError(f"BASCULE_BENCH={text}: {each!r} is no part", f"parts are: {', '.join(PARTS)}")
+            raise UsageError(f"BASCULE_BENCH={text}: {each!r} is not a part", f"parts are: {', '.join(PARTS)}")
         found[name] = int(size) if size else PARTS[name].size
     return found
 
@@ -209,12 +209,13 @@ def _faults(house: House, runs: int, alerts: tuple[str, ...], **fault: float) ->
 
 
 def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[str, float]) -> Run:
-    """Put the fault in at a place (0 to 1) of the scrape interval, wait for its alert, mend, wait for its end."""
+    """Put the fault in at a place (0 to 1) of the scrape interval, wait for its alert, take it out, wait for the
+    alert's end."""
     phase = place * house.spec.stack.scrape.interval
     _wait_for_phase(house, phase)
     fault = house.lab.fault(house.spec.versions.candidate, **changes)
     incident = house.wait_for("an alert for the fault", lambda: _delivered(house, fault, alerts), 60)
-    house.lab.mend(house.spec.versions.candidate)
+    house.lab.repair(house.spec.versions.candidate)
     seconds = round(incident.received.timestamp() - fault, 3)
     print(f"  {incident.alert} after {seconds:.1f} s (scrape phase {phase:.2f} s)", flush=True)
     house.wait_for(f"the end of {' and '.join(alerts)}", lambda: not _open_alarms(house).intersection(alerts), 300)
@@ -248,7 +249,7 @@ def _long_fault(house: House, second: Prometheus) -> list[dict[str, Any]]:
             if alert.state == "firing" and key not in fired:
                 fired[key] = round(time.time() - fault, 1)
         house.wait(1)
-    house.lab.mend(house.spec.versions.candidate)
+    house.lab.repair(house.spec.versions.candidate)
     return [
         _told(second, group, rule, fired) for group in second.rules() for rule in group["rules"] if "alerts" in rule
     ]

@@ -31,7 +31,7 @@ PARTNERS, ENDPOINTS = 1000, 200
 INTERVAL_SECONDS = 5.0
 WATCHED_SECONDS = 60.0
 BUCKETS = ("0.01", "0.03", "0.05", "0.1", "0.2", "0.5", "1.0", "+Inf")
-BAD = 'status="500"'  # all is well: two thousand firing alerts are not what is measured
+BAD = 'status="500"'  # nothing is wrong: two thousand firing alerts are not what is measured
 SEGMENTS = ("enterprise", "api_partners", "freemium")
 
 

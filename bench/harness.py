@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import platform
-import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from bascule.scenarios.measured import commit, machine
+
+__all__ = ["OUTPUT", "Bar", "Result", "commit", "machine", "run", "table", "write"]
 
 OUTPUT = Path("bench-output")
 Direction = Literal["at_least", "at_most"]
@@ -17,7 +18,7 @@ Direction = Literal["at_least", "at_most"]
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure that must hold. `target` None: shown beside the others, promises nothing."""
+    """One figure that must hold. `target` None: shown beside the others, for information."""
 
     name: str
     value: float | None
@@ -80,30 +81,3 @@ def table(result: Result) -> str:
         rows.append((bar.name, value, target, bar.unit, "holds" if bar.holds else "FAILS"))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-    }
-
-
-def commit() -> str:
-    """The commit measured, with `+changes` when the work tree differs from it."""
-    head = _git("rev-parse", "--short", "HEAD")
-    return head + ("+changes" if _git("status", "--porcelain") else "")
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

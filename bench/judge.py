@@ -7,7 +7,8 @@
 Seeds are drawn afresh for every run (kept with the raw figures, bench-output/judge/); no constant was tuned on them.
 Traffic: Poisson requests per look of 1 s; bad events in Poisson bursts of geometric mean m, each on one version, spread
 over 8 s; one hour of V1 before the phase. Bad rate 1 %, a regression to 5 % unless said. A *set* is one migration:
-8 correlated signals x (total + 4 segments) = 40 pairs. Delays are from the change to the end of the look that alarms.
+8 correlated signals x (total + 4 segments) = 40 pairs. Delays are from the change to the end of the evaluation that
+alarms.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class World:
     rate: float = RATE
     day: float = 0.0  # relative amplitude of a daily drift
     missing: float = 0.0  # share of scrapes lost
-    skew: bool = False  # V1's scrape comes one look late
+    skew: bool = False  # V1's scrape comes one evaluation late
     known: bool = False  # V2 served beside V1 before the phase too
     restarts: bool = False  # every ten minutes one of the versions, by turns, is away for half a minute
     mixes: bool = False  # the segments' rates differ tenfold, and the versions serve them in different mixes
@@ -89,7 +90,8 @@ class World:
 
 
 def clustered(random: np.random.Generator, mean: Array, size: float) -> Array:
-    """Counts (T, ...) of bad events with the given mean: bursts of geometric size, spread over the looks after."""
+    """Counts (T, ...) of bad events with the given mean: bursts of geometric size, spread over the evaluations
+    after."""
     if size == 1:
         return random.poisson(mean).astype(np.float32)
     bursts = random.poisson(mean / size)
@@ -155,7 +157,7 @@ class Drawn:
                 yield EventCounts(*row)
 
     def _lost(self, due: Array) -> tuple[Array, Array]:
-        """Scrapes of one process miss together; what is missed comes with the next look that both have."""
+        """Scrapes of one process miss together; what is missed comes with the next evaluation that both have."""
         seen = self.random.random((2, self.many)) >= self.world.missing
         both = np.repeat(seen.all(axis=0), due.shape[1] // self.many)
         return due * ~both, due * both
@@ -478,7 +480,7 @@ def _false_alarms() -> list[Cell]:
     worlds |= {
         "A/A 200 req/s 50/50 drift of half a day's rate": World(200, day=0.5),
         "A/A 200 req/s 50/50 10 % of scrapes missing": World(200, missing=0.1),
-        "A/A 200 req/s 50/50 V1 seen a look late": World(200, day=0.5, skew=True),
+        "A/A 200 req/s 50/50 V1 seen an evaluation late": World(200, day=0.5, skew=True),
         "A/A 200 req/s 50/50 burst 2, restarts": World(200, burst=2, restarts=True),
         "A/A 200 req/s 50/50 unlike mixes": World(200, mixes=True),
         "A/A 2000 req/s 50/50 unlike mixes": World(2000, mixes=True),
@@ -493,7 +495,7 @@ def _incidents() -> list[Cell]:
         "incident of both 200 req/s burst 5": replace(both, burst=5),
         "incident of both 2000 req/s 90/10 burst 2": replace(both, rps=2000, share=0.1, burst=2),
         "incident of both 2000 req/s x2": replace(both, rps=2000, ratio=2.0),
-        "incident of both 2000 req/s, V1 seen a look late": replace(both, rps=2000, skew=True),
+        "incident of both 2000 req/s, V1 seen an evaluation late": replace(both, rps=2000, skew=True),
     }
     return [Cell(name, alarms_of, world, 1000, 100) for name, world in worlds.items()]
 
@@ -544,7 +546,7 @@ def _rest() -> list[Cell]:
     ]
     for rps, share, burst, ratio in ((40, 0.5, 1, 1.0), (40, 0.5, 1, 5.0), (200, 0.1, 1, 2.0), (200, 0.5, 5, 5.0)):
         world = World(rps, share, burst, change=0.0 if ratio > 1 else None, ratio=ratio, sets=False)
-        world = replace(world, change=-1.0 if ratio > 1 else None)  # in force from the first look on
+        world = replace(world, change=-1.0 if ratio > 1 else None)  # in force from the first evaluation on
         made.append(
             Cell(f"intervals {_traffic(rps, share)} req/s burst {burst} x{ratio:g}", misses_of, world, 2000, 1000)
         )
@@ -739,7 +741,7 @@ def _other_bars(raw: dict[str, Any]) -> list[Bar]:
         elif name == "latency x1.0, 20+20 req/s":
             made.append(Bar(f"{name}: false alarm in an hour", 100 * cell["one pair"]["before"] / cell["sets"], "%", 1))
         elif name.startswith("V1 burst"):
-            bar = 1 if "served before" in name else None  # in its first minutes nothing tells bursts from a worse rate
+            bar = 1 if "served before" in name else None  # in its first minutes bursts look like a worse rate
             made.append(
                 Bar(f"{name}: false alarm in an hour", 100 * cell["one pair"]["before"] / cell["sets"], "%", bar)
             )
@@ -760,7 +762,7 @@ def _rival_bars(name: str, cell: dict[str, Any]) -> Iterator[Bar]:
 
 
 def speed_of(pairs: int = 10_000, looks: int = 100) -> dict[str, float]:
-    """Milliseconds of a look at so many pairs (rates 1 %, 20+20 req/s), one core."""
+    """Milliseconds of an evaluation of so many pairs (rates 1 %, 20+20 req/s), one core."""
     random = np.random.default_rng(1)
     history = BaselineHistory(PairLayout.plain(pairs))
     for _ in range(60):
@@ -780,7 +782,7 @@ def speed_of(pairs: int = 10_000, looks: int = 100) -> dict[str, float]:
 
 def speed_bars(speed: dict[str, float]) -> list[Bar]:
     return [
-        Bar("a look at 10,000 pairs, median", speed["median_ms"], "ms", 10),
+        Bar("an evaluation of 10,000 pairs, median", speed["median_ms"], "ms", 10),
         Bar("peak memory", speed["peak_mb"], "MB", 500),
     ]
 

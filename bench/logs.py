@@ -172,7 +172,7 @@ PAIRS = (
 
 
 def _processor_bars(speeds: dict[str, float]) -> list[Bar]:
-    """The same ratios by processor time, which other load on the machine disturbs less; they promise nothing."""
+    """The same ratios by processor time, which other load on the machine disturbs less; for information."""
     return [
         Bar(f"{ours} / {peer}, by processor time", speeds[ours] / speeds[peer], "x", None, "at_least")
         for ours, peer, _ in PAIRS

@@ -158,7 +158,7 @@ def _one_report(environment: dict[str, str]) -> dict[str, float]:
 
 
 def _literal() -> dict[str, Any]:
-    """The literal reporter on data that ends now, as written and with its first query mended."""
+    """The literal reporter on data that ends now, as written and with its first query fixed."""
     literal = support("sla_literal")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -212,10 +212,27 @@ class Run:
             starts, ends = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + s)) for s in (-1, 600))
             body = {"matchers": [matcher], "startsAt": starts, "endsAt": ends, "createdBy": "ada", "comment": "chaos"}
             client = Alertmanager(self.world.spec.stack.url("alertmanager"), 2.0)
-            identity = client.silence(body)
+            try:
+                identity = client.silence(body)
+            except BasculeError:
+                self._end_silences(client, unit)
+                raise
             return lambda: client.expire(identity)
 
         self._suppressed(unit, rng, hold, first, silence)
+
+    def _end_silences(self, client: Alertmanager, unit: str) -> None:
+        """An Alertmanager that hung may have set it after we gave up."""
+        quiet_since = None
+        while quiet_since is None or time.monotonic() - quiet_since < 3:
+            time.sleep(0.5)
+            try:
+                ours = [s for s in client.silences() if s.covers({"job": unit}, time.time())]
+                for each in ours:
+                    client.expire(each.id)
+            except BasculeError:
+                ours = [None]
+            quiet_since = None if ours else quiet_since or time.monotonic()
 
     def _maintained(self, unit: str, rng: random.Random, hold: Callable[[str, float, float], None], first: str) -> None:
         def plan() -> Callable[[], None]:
@@ -328,7 +345,7 @@ class Run:
         return found
 
     def _keep(self, words: Any, end: float) -> None:
-        """Everything that was told, beside the result, for whoever looks for the reason."""
+        """Everything that was told, beside the result, to find the reason."""
         folder = Path("bench-output")
         folder.mkdir(exist_ok=True)
         told = [asdict(each) for channel in self.world.channels.values() for each in channel.told]

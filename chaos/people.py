@@ -81,16 +81,30 @@ class Hook(Channel):
                     self.end_headers()
                     self.wfile.flush()
                 except OSError:
-                    return  # whoever asked has gone: it does not know that we have it
+                    return  # the client has gone: it does not know that we have it
                 finally:
                     if status == 200:
-                        told = [body.get(name, "") for name in ("key", "subject", "text")]
-                        hook.keep(*told, body.get("alerts", []), self.headers.get("Idempotency-Key", ""))
+                        subject, text = (
+                            body.get("subject", body.get("title", "")),
+                            body.get("text", body.get("message", "")),
+                        )
+                        hook.keep(
+                            body.get("key", ""),
+                            subject,
+                            text,
+                            body.get("alerts", []),
+                            self.headers.get("Idempotency-Key", ""),
+                        )
 
         self._server = Server(self.port, Answering)
 
     def stop(self) -> None:
         self._server.close()
+
+
+def _told(body: dict[str, Any]) -> tuple[str, str, str]:
+    """Key, subject and text, of the journal's webhook or of Apprise's."""
+    return body.get("key", ""), body.get("subject", body.get("title", "")), body.get("text", body.get("message", ""))
 
 
 class Post(Channel):

@@ -1,6 +1,6 @@
 """Single losses, one after the other: what each of them must not do to a notice.
 
-make chaos NAME=rows                            all of them, about 9 min
+make chaos NAME=rows                            all of them, about 13 min
 BASCULE_CHAOS=1,4 make chaos NAME=rows          some of them
 BASCULE_CHAOS_PYTHON=…/python make chaos …      the same against another build
 """
@@ -25,7 +25,7 @@ from bascule.processes.ready import wait_until
 from chaos.people import Told
 from chaos.world import World
 
-UNITS = [f"unit-{number:02}" for number in range(16)]
+UNITS = [f"unit-{number:02}" for number in range(20)]
 _MESSAGE_ID = re.compile(r"<[^<>@\s]+@[^<>@\s]+>")
 
 
@@ -58,8 +58,11 @@ class Rows:
         self._units = iter(UNITS)
         self.all: dict[str, Callable[[str], Row]] = {
             "1": self.swallowed,
+            "1m": self.over_in_maintenance,
             "2": self.judge_hangs,
             "2b": self.prometheus_stops,
+            "2c": self.prometheus_starts_again,
+            "2d": self.cannot_be_scraped,
             "3": self.begins_again,
             "4": self.alertmanager_hangs,
             "4b": self.journal_dies,
@@ -121,6 +124,29 @@ class Rows:
             ended is not None and again is not None, f"end found after {_s(ended)}, next failure told after {_s(again)}"
         )
 
+    def over_in_maintenance(self, unit: str) -> Row:
+        """Alertmanager never tells the end: it is silenced when it comes, and killed before the maintenance is over."""
+        self.down(unit)
+        self.world.client.acknowledge(self.incident(unit).id, "ada")
+        now = time.time()
+        window = self.world.client.add_maintenance(now - 1, now + 18 * 60, "upgrade", "ada", [unit])
+        time.sleep(3)
+        self.world.pages[unit].up = True
+        ended = self.within(60, lambda: not self.incident(unit).is_open)
+        self.world.kill("alertmanager")
+        self.world.start("alertmanager")
+        since = time.time()
+        self.world.pages[unit].up = False
+        time.sleep(20)
+        early = self.told("hook-a", unit, "CRITICAL", since)
+        self.world.client.end_maintenance(window.id, "ada")
+        again = self.within(30, lambda: self.told("hook-a", unit, "CRITICAL", since))
+        ok = ended is not None and not early and again is not None
+        seen = (
+            f"its end inside the maintenance found after {_s(ended)}; the next failure called {len(early)} times in it"
+        )
+        return Row(ok, f"{seen}, and {_s(again)} after it")
+
     def judge_hangs(self, unit: str) -> Row:
         self.world.judge.set_alarm(True)
         self.within(20, lambda: self.told("hook-a", "CandidateWorse"))
@@ -139,6 +165,35 @@ class Rows:
         false = self.within(45, lambda: self.told("hook-a", unit, "RESOLVED"))
         self.world.start("prometheus")
         return Row(false is None, f"resolved while Prometheus was stopped: {_s(false)}")
+
+    def prometheus_starts_again(self, unit: str) -> Row:
+        """Alertmanager is away meanwhile and gets the alert with another start alone."""
+        self.down(unit)
+        self.world.kill("alertmanager")
+        self.world.kill("prometheus")
+        self.world.start("prometheus")
+        time.sleep(15)
+        self.world.start("alertmanager")
+        false = self.within(30, lambda: self.told("hook-a", unit, "RESOLVED"))
+        self.world.pages[unit].up = True
+        true = self.within(40, lambda: self.told("hook-a", unit, "RESOLVED"))
+        return Row(
+            false is None and true is not None,
+            f"resolved while it was down: {_s(false)}; after its true end: {_s(true)}",
+        )
+
+    def cannot_be_scraped(self, unit: str) -> Row:
+        self.world.pages[unit].text = "queue_waiting 1\n"
+        self.within(30, lambda: self.told("hook-a", unit, "WARNING"))
+        self.world.pages[unit].up = False
+        false = self.within(30, lambda: self.told("hook-a", unit, "RESOLVED"))
+        self.world.pages[unit].text = "queue_waiting 0\n"
+        self.world.pages[unit].up = True
+        true = self.within(40, lambda: self.told("hook-a", unit, "RESOLVED"))
+        return Row(
+            false is None and true is not None,
+            f"resolved while its target was down: {_s(false)}; after its true end: {_s(true)}",
+        )
 
     def begins_again(self, unit: str) -> Row:
         labels = {"alertname": "Theirs", "severity": "critical", "job": unit}

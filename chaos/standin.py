@@ -58,7 +58,7 @@ class Page:
 
 
 class StandInJudge(Page):
-    """Says that the candidate is worse while `alarm` is set: to whoever asks, and to Alertmanager."""
+    """Says that the candidate is worse while `alarm` is set: to every client, and to Alertmanager."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec

@@ -1,4 +1,4 @@
-"""A healthy house, started again and again: no alert of any kind may fire.
+"""A healthy house, started repeatedly: no alert of any kind may fire.
 
 make chaos NAME=starts                        ten starts, watched for two minutes each, about 25 min
 BASCULE_CHAOS=1 make chaos NAME=starts        one start

@@ -1,4 +1,4 @@
-"""A small HTTP server of a world: each request on a thread of its own, and nobody hears of a client that has gone."""
+"""A small HTTP server of a world: each request on a thread of its own, and a client that has gone is no error."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Ve
 class Severity(StrEnum):
     """What an alert asks of people, the most severe first.
 
-    `levels`: how many levels of an escalation hear of it, None for all. `reminder_seconds`: how often the last of them
-    hears of it again until someone acknowledges.
+    `levels`: how many levels of an escalation are notified, None for all. `reminder_seconds`: how often the last of
+    them is notified again until someone acknowledges.
     """
 
     levels: int | None
@@ -103,12 +103,12 @@ NONE = "none"  # a label that does not apply, such as the partner of a freemium 
 
 
 def certificate_job(name: str) -> str:
-    """The `job` label of the look at an https probe's certificate, which verifies nothing."""
+    """The `job` label of the probe that reads an https probe's certificate without verifying it."""
     return f"certificate-{name}"
 
 
 def health_job(name: str) -> str:
-    """The `job` label of the look at a service's health address, where the service has metrics too."""
+    """The `job` label of the probe of a service's health address, where the service has metrics too."""
     return f"health-{name}"
 
 
@@ -259,12 +259,12 @@ LOG_LAG_SECONDS = _role(
     "logs", "bascule_log_lag_seconds", "gauge", "Age of the oldest byte not yet read.", ("source",), "seconds"
 )
 LOG_PROBLEMS = _role(
-    "logs", "bascule_log_problems_total", "counter", "Things that kept lines from being read or stored, by reason.",
+    "logs", "bascule_log_problems_total", "counter", "Problems that kept lines from being read or stored, by reason.",
     ("source", "reason"), "problems",
 )
 LOG_MISREAD = _role(
     "logs", "bascule_log_misread_total", "counter",
-    "Fields that could not be read as what they are, and lines that fit no format, by reason; the line is kept.",
+    "Fields whose value could not be read, and lines that fit no format, by reason; the line is kept.",
     ("source", "format", "field", "reason"), "fields",
 )
 LOG_TRIES = _role(
@@ -301,7 +301,7 @@ LOG_CONSUMERS = _role(
 )
 LOG_RETENTION = _role(
     "logs", "bascule_log_retention_ratio", "gauge",
-    "Share of the version's users of the window before the last that came back in the last, on any version.",
+    "Share of a version's users of the previous window who came back in the last window, on any version.",
     (VERSION, "window"), "ratio",
 )
 LOG_RETENTION_STATE = _role(
@@ -323,17 +323,17 @@ LOG_SPOOLED = _role(
 
 SIGNAL_LOG_EVIDENCE = _role(
     "judge", "bascule_signal_log_evidence", "gauge",
-    "Evidence in nats that the candidate is worse than the baseline.", ("signal", SEGMENT), "nats",
+    "Evidence that the candidate is worse than the baseline.", ("signal", SEGMENT), "natural log",
 )
 SIGNAL_THRESHOLD = _role(
-    "judge", "bascule_signal_log_evidence_threshold", "gauge", "Evidence from which the signal alarms.",
-    ("signal", SEGMENT), "nats",
+    "judge", "bascule_signal_log_evidence_threshold", "gauge", "Evidence at which the signal's alarm fires.",
+    ("signal", SEGMENT), "natural log",
 )
 SIGNAL_ALARM = _role(
-    "judge", "bascule_signal_alarm", "gauge", "1 while the signal's alarm stands, else 0.", ("signal", SEGMENT), "1"
+    "judge", "bascule_signal_alarm", "gauge", "1 while the signal's alarm is firing, else 0.", ("signal", SEGMENT), "1"
 )
 SIGNAL_ALARM_INFO = _role(
-    "judge", "bascule_signal_alarm_info", "gauge", "When each alarm that is on was raised; `text` says why.",
+    "judge", "bascule_signal_alarm_info", "gauge", "When each firing alarm was raised; `text` says why.",
     ("signal", SEGMENT, "text"), "unix seconds",
 )
 SIGNAL_STATE = _role(
@@ -346,12 +346,12 @@ SIGNAL_VALUE = _role(
 )
 SIGNAL_EFFECT = _role(
     "judge", "bascule_signal_effect", "gauge",
-    "Candidate minus baseline since the phase began: estimate, and bounds valid at every look.",
+    "Candidate minus baseline since the phase began: estimate, and bounds that are valid at every evaluation.",
     ("signal", SEGMENT, "bound"), "the signal's unit",
 )
 DETECTABLE_EFFECT = _role(
     "judge", "bascule_signal_detectable_effect", "gauge",
-    "Smallest candidate/baseline rate ratio found within 30 s at the median, at the present traffic.",
+    "Smallest candidate/baseline rate ratio detectable within 30 s (median) at the current traffic.",
     ("signal", SEGMENT), "ratio",
 )
 REAL_SHARE = _role(
@@ -361,9 +361,9 @@ REAL_SHARE = _role(
 )
 SHARE_OFF_PLAN = _role(
     "judge", "bascule_share_off_plan", "gauge",
-    "1 where the bounds of the segment's real share lie beyond the plan and its tolerance, else 0.", (SEGMENT,), "1",
+    "1 where the bounds of the segment's actual share are beyond the plan and its tolerance, else 0.", (SEGMENT,), "1",
 )
-VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the present verdict, else 0.", ("verdict",), "1")
+VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the current verdict, else 0.", ("verdict",), "1")
 NO_DATA_CAUSE = _role(
     "judge", "bascule_no_data_cause", "gauge",
     "1 for each cause for which there is no data now; of a version, or of both where `version` is empty.",
@@ -376,12 +376,12 @@ JUDGE_TICK = _role(
     "judge",
     "bascule_judge_last_tick_timestamp_seconds",
     "gauge",
-    "When the judge last finished a look.",
+    "When the judge last finished an evaluation.",
     (),
     "unix seconds",
 )
 JUDGE_TICK_SECONDS = _role(
-    "judge", "bascule_judge_tick_seconds", "gauge", "How long the last look took.", (), "seconds"
+    "judge", "bascule_judge_tick_seconds", "gauge", "How long the last evaluation took.", (), "seconds"
 )
 
 PLANNED_SHARE = _role(
@@ -389,17 +389,17 @@ PLANNED_SHARE = _role(
     (SEGMENT,), "ratio",
 )
 PHASE = _role(
-    "incidents", "bascule_phase", "gauge", "Number of the present phase: 0 before the first, then 1, 2, ...", (), "1"
+    "incidents", "bascule_phase", "gauge", "Number of the current phase: 0 before the first, then 1, 2, ...", (), "1"
 )
 PHASE_STARTED = _role(
-    "incidents", "bascule_phase_started_timestamp_seconds", "gauge", "When the present phase began.", (), "unix seconds"
+    "incidents", "bascule_phase_started_timestamp_seconds", "gauge", "When the current phase began.", (), "unix seconds"
 )
 INCIDENTS_OPEN = _role(
     "incidents", "bascule_incidents_open", "gauge", "Incidents that are not resolved.", ("severity",), "incidents"
 )
 NOTICE_OWED = _role(
     "incidents", "bascule_notice_owed_seconds", "gauge",
-    "For how long the oldest notice is owed that a receiver's channel does not have; 0 when it has all.",
+    "How long the oldest notice of a receiver's channel has been owed; 0 when none is owed.",
     ("receiver", "channel"), "seconds",
 )
 NOTIFICATIONS_RECEIVED = _role(
@@ -408,7 +408,7 @@ NOTIFICATIONS_RECEIVED = _role(
 )
 SWITCH_ARRIVED = _role(
     "incidents", "bascule_dead_mans_switch_arrived_timestamp_seconds", "gauge",
-    "When the alert that always fires last came from Alertmanager.", (), "seconds",
+    "When Alertmanager last delivered the alert that always fires.", (), "seconds",
 )
 ROLE_RESTARTS = _role(
     "stack", "bascule_process_restarts_total", "counter", "Times a started program was started again after a crash.",
@@ -469,6 +469,9 @@ class Recorded(StrEnum):
     ERRORS_BY_ENDPOINT = "version_endpoint:errors:ratio_rate5m"
     ERRORS_BY_PARTNER = "version_partner:errors:ratio_rate5m"
     CLIENT_ERRORS = "version:client_errors:ratio_rate5m"
+    UNSUCCESSFUL = "version_segment:unsuccessful:ratio_rate5m"  # neither 2xx nor 3xx
+    IN_FLIGHT = "version:in_flight:avg5m"
+    ALGORITHM_SHARE = "version_algorithm:matches:share_rate5m"
     LATENCY_BY_ENDPOINT = "version_endpoint:latency:p95_rate5m"
     CONSUMERS = "version:consumers:count1h"
     PARTNER_REQUESTS = "partner:requests:sum1h"

@@ -39,7 +39,7 @@ __all__ = [
 
 
 class BasculeError(Exception):
-    """What went wrong, and `mend`: what the reader can do about it.
+    """What went wrong, and `fix`: what the reader can do about it.
 
     `can_retry` says whether the same call may succeed later without any change.
     `exit_code` is what the command line returns.
@@ -48,13 +48,13 @@ class BasculeError(Exception):
     can_retry = False
     exit_code = 1
 
-    def __init__(self, what: str, mend: str = "") -> None:
+    def __init__(self, what: str, fix: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.mend = mend
+        self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.what}\n  {self.mend}" if self.mend else self.what
+        return f"{self.what}\n  {self.fix}" if self.fix else self.what
 
 
 class UsageError(BasculeError):
@@ -71,7 +71,7 @@ class OtherMigration(UsageError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a spec: where (1-based line, dotted key), what, and the mend.
+    """One problem of a spec: where (1-based line, dotted key), what, and the fix.
 
     `column` (1-based) is where the value begins; 0 where the line says enough.
     """
@@ -79,7 +79,7 @@ class Problem:
     line: int
     key: str
     what: str
-    mend: str = ""
+    fix: str = ""
     column: int = 0
 
     @property
@@ -88,7 +88,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.key}: {self.what}" if self.key else self.what
-        return f"{text} ({self.mend})" if self.mend else text
+        return f"{text} ({self.fix})" if self.fix else text
 
 
 class SpecError(BasculeError):
@@ -130,8 +130,8 @@ class QueryRejected(BasculeError):
 class DeliveryFailed(BasculeError):
     """`can_retry` is set per failure: a wrong address never works, a time-out may."""
 
-    def __init__(self, what: str, mend: str = "", *, can_retry: bool) -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, fix: str = "", *, can_retry: bool) -> None:
+        super().__init__(what, fix)
         self.can_retry = can_retry
 
 

@@ -57,35 +57,35 @@ class Meaning:
 
 MEANINGS: dict[Cause, Meaning] = {
     Cause.SERVER_AWAY: Meaning(
-        "A server that is asked (Prometheus, the judge, the journal) does not answer, or not in time.",
+        "A server that Bascule reads (Prometheus, the judge, the journal) does not answer in time.",
         "Start it, or correct its address under stack.external; `bascule status` shows what runs.",
         pages=True,
     ),
     Cause.NOT_STORED: Meaning(
-        "Prometheus answers, and stores no new sample of any target.",
+        "Prometheus answers, but stores no new samples.",
         "Check its disk (is it full?) and its log.",
         pages=True,
     ),
     Cause.CLOCK: Meaning(
-        "The clocks of two machines are apart, so that a step begins in the future or samples are too old.",
+        "The clocks of two machines differ, so that a step starts in the future or samples look too old.",
         "Synchronise the clocks (NTP); `bascule doctor` shows the difference.",
     ),
     Cause.OTHER_STEP: Meaning(
-        "The last evaluation is about another step of the plan than the journal's present one.",
+        "The last evaluation is about another step of the plan than the current one.",
         "Wait for the next evaluation; if none comes, check that Prometheus scrapes the journal (bascule-incidents).",
     ),
     Cause.SCRAPE_FAILING: Meaning(
-        "Prometheus reaches the version's targets and its scrapes fail (`up` is 0).",
+        "Prometheus scrapes the version's targets, and the scrapes fail (`up` is 0).",
         "Check that the service runs and that its /metrics answers; Prometheus' page Targets shows the error.",
         pages=True,
     ),
     Cause.PROBE_FAILING: Meaning(
-        "The version's health address does not answer as it should.",
+        "The version's health address does not answer, or answers with an error.",
         "Check the service, its address, and its certificate.",
         pages=True,
     ),
     Cause.SILENT: Meaning(
-        "One version counts no requests although the plan gives it traffic and the other version is being served.",
+        "One version counts no requests, although the plan gives it traffic and the other version has some.",
         "Check whether the version hangs, and whether the load balancer sends it traffic.",
         pages=True,
     ),
@@ -102,7 +102,7 @@ MEANINGS: dict[Cause, Meaning] = {
         "Compare the selector with the labels that exist: `bascule generate SPEC --verify URL` shows what has no data.",
     ),
     Cause.UNIT: Meaning(
-        "The unit of a time is unknown, so that it cannot be held against a limit.",
+        "The unit of a time is unknown, so it cannot be compared with a limit.",
         "Declare the signal's `unit`.",
     ),
     Cause.BUCKET: Meaning(
@@ -118,8 +118,8 @@ MEANINGS: dict[Cause, Meaning] = {
         "Check the exporter.",
     ),
     Cause.NO_TRAFFIC: Meaning(
-        "No version is being asked anything: 0 requests/s.",
-        "Nothing, if that is expected (nights, the end of a batch); else check the load balancer.",
+        "No version gets requests (0 requests/s).",
+        "Nothing, if that is expected (at night, after a batch); else check the load balancer.",
     ),
     Cause.TOO_FEW: Meaning(
         "There are fewer events than a decision needs.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import math
 import queue
@@ -10,10 +11,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,15 +24,66 @@ import httpx
 from pydantic_core import from_json
 
 from bascule.conventions import OWN_AGENT
-from bascule.errors import QueryRejected, Unreachable
+from bascule.errors import QueryRejected, Unreachable, UsageError
 
-__all__ = ["MIB", "Answer", "Http", "is_local", "parsed"]
+__all__ = ["MIB", "Answer", "Credentials", "Http", "is_local", "parsed"]
 
 MIB = 1 << 20
 _SOON = 0.001  # seconds: a socket takes zero for "never wait"
 _SURROGATE = re.compile(rb"(?<!\\)((?:\\\\)*)\\(u[dD][89abABcdefCDEF][0-9a-fA-F]{2})")
 
 _deadline: ContextVar[float] = ContextVar("deadline")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a server asks of those who enter. Each secret is the content of a file, read again for each request, because
+    tokens are renewed; none is ever part of a message. `header_files`: further headers, such as a tenant's.
+    """
+
+    token_file: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    header_files: Mapping[str, Path] = field(default_factory=dict)
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Raises UsageError for a file that cannot be read, or holds what no header can."""
+        found = {name: _secret(file) for name, file in self.header_files.items()}
+        if self.token_file is not None:
+            found["Authorization"] = f"Bearer {_secret(self.token_file)}"
+        elif self.username is not None:
+            password = _secret(self.password_file) if self.password_file is not None else ""
+            found["Authorization"] = "Basic " + base64.b64encode(f"{self.username}:{password}".encode()).decode()
+        return found
+
+    def context(self) -> ssl.SSLContext:
+        """Raises UsageError for certificates that cannot be read."""
+        if self.ca is None and self.certificate is None:
+            return _certificates()
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.certificate is not None:
+                context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            named = ", ".join(str(file) for file in (self.ca, self.certificate, self.key) if file is not None)
+            raise UsageError(f"the certificates in {named} cannot be used: {_plain(error)}", "check them") from error
+        return context
+
+
+NO_CREDENTIALS = Credentials()
+
+
+def _secret(file: Path) -> str:
+    try:
+        text = file.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the secret in {file} cannot be read: {_plain(error)}", "check the file's path") from error
+    if not text.isascii() or not text.isprintable():
+        raise UsageError(f"the secret in {file} is no line of ASCII text", "write it alone into the file")
+    return text
 
 
 @dataclass(frozen=True)
@@ -72,6 +125,7 @@ class Http:
         largest: int = 64 * MIB,
         within: float = math.inf,
         transport: httpx.BaseTransport | None = None,
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
         self.name = name
         self.url = url.rstrip("/")
@@ -79,9 +133,10 @@ class Http:
         self._until = time.monotonic() + within
         self._fix = fix
         self._largest = largest
+        self._credentials = credentials
         self._client = httpx.Client(
             base_url=self.url,
-            transport=transport or _Transport(),
+            transport=transport or _Transport(credentials.context()),
             trust_env=False,
             headers={"Accept-Encoding": "identity" if is_local(url) else "gzip", "User-Agent": OWN_AGENT},
         )
@@ -92,8 +147,10 @@ class Http:
     def ask(self, method: str, path: str, *, seconds: float | None = None, **content: Any) -> Answer:
         """The answer, whatever its status; `content` as httpx takes it (`json`, `params`, `data`, `headers`).
 
-        Raises Unreachable when no whole answer came in time, QueryRejected when it is too large.
+        Raises Unreachable when no whole answer came in time, QueryRejected when it is too large, UsageError for a
+        credential that cannot be read.
         """
+        content["headers"] = {**self._credentials.headers(), **(content.get("headers") or {})}
         limit = min(self.seconds if seconds is None else seconds, max(_SOON, self._until - time.monotonic()))
         before = _deadline.set(time.monotonic() + limit)
         try:
@@ -146,10 +203,10 @@ def _plain(error: Exception) -> str:
 
 
 class _Transport(httpx.HTTPTransport):
-    def __init__(self) -> None:
-        super().__init__(verify=_certificates(), trust_env=False)
+    def __init__(self, certificates: ssl.SSLContext) -> None:
+        super().__init__(verify=certificates, trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_certificates(),
+            ssl_context=certificates,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,

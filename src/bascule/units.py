@@ -119,3 +119,8 @@ def time_text(seconds: float, gap: str = " ") -> str:
         if abs(seconds) >= size:
             return f"{seconds / size:.3g}{gap}{short}"
     return f"{seconds / 1e-9:.3g}{gap}ns"
+
+
+def number_text(value: float) -> str:
+    """`0.0789`, `4.25`, `12,300`: three significant digits."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{float(f'{value:.3g}'):,.0f}"

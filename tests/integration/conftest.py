@@ -17,6 +17,7 @@ Started by you; stopped at the end of the test (or of the module: `module_progra
 Counterparts in this process:
     webhook             an HTTP server that keeps each JSON body posted to it: .url .posts .clear()
     metrics_page()      makes an HTTP server whose /metrics says .text: .target .url; set .up = False and it answers 503
+                        (module_metrics_page() one that stays until the end of the module)
 
 Everything here is marked integration by you: pytestmark = pytest.mark.integration
 """
@@ -353,6 +354,15 @@ def webhook() -> Iterator[WebhookServer]:
 
 @pytest.fixture
 def metrics_page() -> Iterator[Callable[[], MetricsPage]]:
+    yield from _metrics_pages()
+
+
+@pytest.fixture(scope="module")
+def module_metrics_page() -> Iterator[Callable[[], MetricsPage]]:
+    yield from _metrics_pages()
+
+
+def _metrics_pages() -> Iterator[Callable[[], MetricsPage]]:
     servers: list[ThreadingHTTPServer] = []
 
     def make(text: str = "") -> MetricsPage:

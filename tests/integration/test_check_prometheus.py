@@ -107,3 +107,12 @@ def test_doctor_compares_with_the_prometheus_that_runs_elsewhere(check: Check) -
     result = check("doctor", stack={"scrape": {"interval": "15s", "timeout": "10s"}})
     assert result.exit_code == 1
     assert "missing   stack.scrape.interval: the spec says 15s, this Prometheus has 1s" in result.output
+
+
+def test_doctor_prints_the_jobs_and_the_rules_that_a_prometheus_beside_it_lacks(check: Check) -> None:
+    """The lines are what its configuration takes."""
+    output = check("doctor", signals=signal('http_requests_total{status="5xx"}')).output
+    lines = [line.strip() for line in output.splitlines() if line.strip().startswith("- {job_name: bascule-")]
+    jobs = {job["job_name"] for line in lines for job in yaml.safe_load(line)}
+    assert jobs == {f"bascule-{role}" for role in ("incidents", "logs", "judge", "console", "supervisor")}
+    assert "has none of Bascule's rules" in output

@@ -17,6 +17,9 @@ from bascule import incidents
 from bascule.api import IncidentsClient, Tokens
 from bascule.api.tokens import WEBHOOK, write_private
 from bascule.generate.alerting.alertmanager_config import alertmanager_config
+from bascule.incidents import silences
+from bascule.incidents.model import Window
+from bascule.incidents.store import Store
 from bascule.processes import programs
 from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import load
@@ -162,6 +165,24 @@ def test_maintenance_is_silent_in_alertmanager_and_its_end_is_loud_again(role, a
     eventually(lambda: role.incidents(), 15)
     (kept,) = role.maintenance()
     assert kept.ends.timestamp() < now + 60
+
+
+def test_silences_that_no_window_has_are_ended_and_lost_ones_set_again(alertmanager, spec, tmp_path):
+    """An Alertmanager that hung sets a silence after we gave up; one that was killed forgets those it had."""
+    store = Store(tmp_path / "i.sqlite", now=0)
+    now = time.time()
+    late = silences.silence(spec, Window(0, now, now + 600, "nobody knows of it"), store.identity)
+    others = silences.silence(spec, Window(0, now, now + 600, "of another journal"), "other")
+    kept = store.add_window(Window(0, now, now + 600, "upgrade", ("redis",), silence="lost-when-it-was-killed"))
+    clock = [now]
+    keeper = silences.Keeper(spec, store, lambda: clock[0])
+    keeper.tend()
+    clock[0] += silences.ORPHAN_SECONDS
+    keeper.tend()
+    held = {each.id for each in alertmanager.silences() if each.ends > time.time()}
+    assert held == {others, store.window(kept.id).silence}
+    assert late not in held
+    store.close()
 
 
 def test_moving_the_share_runs_the_hook_and_writes_who_and_why(role, tmp_path):

@@ -504,7 +504,7 @@ def test_a_gate_asked_right_after_a_change_of_phase_is_about_the_new_one_or_no_d
                 role.join(15)
     answer = gate(spec)
     assert (answer["verdict"], answer["cause"]) == ("no_data", "server away")
-    assert "The plan's present step is not known" in answer["reasons"][0]
+    assert "The plan's current step is not known" in answer["reasons"][0]
 
 
 def _status(url: str) -> int:

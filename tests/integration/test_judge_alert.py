@@ -15,7 +15,7 @@ from bascule.spec import load
 
 pytestmark = pytest.mark.integration
 
-TOLD = 'errors in freemium: 12 % of late, 1 % by v1 ("quoted" \\ and {braces}).'
+TOLD = 'errors in freemium: 12 % in the last 30 s, 1 % on v1 ("quoted" \\ and {braces}).'
 ESCAPED = TOLD.replace("\\", "\\\\").replace('"', '\\"')
 CELL = 'signal="errors",user_segment="freemium"'
 FIRING = f"{SIGNAL_ALARM.name}{{{CELL}}} 1\n"

@@ -47,7 +47,7 @@ def mended(request):
     if "lab" in request.fixturenames:
         running = request.getfixturevalue("lab")
         for service in (V1, V2, NEXTEN, "redis"):
-            running.mend(service)
+            running.repair(service)
 
 
 def totals(spec: Spec, metric: str, *labels: str) -> Totals:
@@ -265,7 +265,7 @@ def test_no_request_that_starts_after_a_fault_escapes_it(lab):
                 since = lab.fault("v2", error_rate=1.0)
                 assert wait_until(lambda since=since: sum(r[0] >= since for r in seen) >= 40, 10)
                 until = time.time()
-                well = lab.mend("v2")
+                well = lab.repair("v2")
                 assert wait_until(lambda well=well: sum(r[0] >= well for r in seen) >= 40, 10)
                 assert {status for began, ended, status in seen if began >= since and ended <= until} == {500}
                 assert {status for began, _, status in seen if began >= well} == {200}
@@ -311,7 +311,7 @@ def test_without_redis_the_services_still_answer(lab):
     lab.fault("redis", crash=True)
     assert {ask(direct(lab, V1), n) for n in range(8)} == {200}
     assert (totals(lab.spec, *METRICS["cache"]) - before) == Counter({("v1", "miss"): 8})
-    lab.mend("redis")
+    lab.repair("redis")
     assert {ask(direct(lab, V1), n) for n in range(8)} == {200}
 
 
@@ -322,7 +322,7 @@ def test_a_crashed_service_stays_down_until_it_is_mended(lab):
     is_up = listens(host, int(port))
     assert not wait_until(is_up, 1.5), "a supervisor brought it back"
     assert {ask(front_url(lab.spec), n) for n in range(20)} == {200, 502}
-    lab.mend("v2")
+    lab.repair("v2")
     assert {ask(direct(lab, V2), n) for n in range(8)} == {200}
     # A new process counts from zero, as real ones do.
     assert totals(lab.spec, *METRICS["requests"])["v2", "/api/match", "freemium", "none", "200"] == 8
@@ -335,7 +335,7 @@ def test_a_hanging_service_answers_neither_requests_nor_metrics(lab):
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{direct(lab, V2)}/metrics", timeout=0.3, trust_env=False)
     assert ask(direct(lab, V1), 1) == 200
-    lab.mend("v2")
+    lab.repair("v2")
     assert ask(direct(lab, V2), 1) == 200
 
 

@@ -152,7 +152,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_space(tmp_path: P
 
 
 def test_a_role_that_finds_its_disk_full_says_so_and_ends(tmp_path: Path):
-    """No traceback: what, where, and the mend; started again with space it takes everything up."""
+    """No traceback: what, where, and the fix; started again with space it takes everything up."""
     disk = tmp_path / "disk"
     with small_disk(disk) as mounted:
         if not mounted:

@@ -1,6 +1,7 @@
 """What `init` proposes for services that well-known libraries instrument.
 
-The pages were recorded from the libraries themselves (tests/fixtures/expositions/record.py), before and after 300
+The pages were recorded from the libraries and proxies themselves (record.py and record_peers.py of
+tests/fixtures/expositions), before and after 300
 requests of users, of which 30 fail with a 500 and 10 ask for an unknown path, and 40 health checks.
 """
 
@@ -16,9 +17,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bascule.discover import propose, verify
-from bascule.discover.presets import presets
 from bascule.prometheus import Prometheus
 from bascule.spec import Selector, Spec, parse
+from bascule.spec.presets import presets
 
 pytestmark = pytest.mark.integration
 
@@ -34,10 +35,13 @@ class Right:
     counted: int
     latency: str = ""
     unit: str = "seconds"
+    jobs: tuple[str, ...] = ("v1", "v2")
+    versions: tuple[str, str] = ("v1", "v2")
 
 
 FAST_API = Right("http_requests_total", USERS, "http_request_duration_highr_seconds")
 OPEN_TELEMETRY = "http_server_request_duration_seconds"
+NODE = "http_request_duration_seconds"
 OLD_TELEMETRY = "http_server_duration_milliseconds"
 RIGHT = {
     "fastapi_instrumentator": FAST_API,
@@ -52,6 +56,20 @@ RIGHT = {
         "django_http_requests_latency_seconds_by_view_method",
     ),
     "opentelemetry_new": Right(f"{OPEN_TELEMETRY}_count", USERS, OPEN_TELEMETRY),
+    "express_prom_bundle": Right(f"{NODE}_count", USERS, NODE),
+    "fastify_metrics": Right(f"{NODE}_count", USERS - UNKNOWN, NODE),
+    "prometheus_api_metrics": Right(f"{NODE}_count", USERS, NODE),
+    "caddy": Right("caddy_http_request_duration_seconds_count", USERS + HEALTH, "caddy_http_request_duration_seconds"),
+    "haproxy": Right("haproxy_backend_http_responses_total", USERS + HEALTH, jobs=("proxy",)),
+    "envoy": Right(
+        "envoy_cluster_upstream_rq_completed",
+        USERS + HEALTH,
+        "envoy_cluster_upstream_rq_time",
+        "milliseconds",
+        ("proxy",),
+        ("shop_v1", "shop_v2"),
+    ),
+    "node_defaults": Right("", 0),
     "opentelemetry_old": Right(f"{OLD_TELEMETRY}_count", USERS, OLD_TELEMETRY, "milliseconds"),
 }
 MATCHES: dict[str, Callable[[str, str], bool]] = {
@@ -65,32 +83,33 @@ def page(name: str, moment: str) -> str:
     return (PAGES / f"{name}.{moment}.txt").read_text("utf-8")
 
 
-@pytest.fixture
-def served(
-    start_prometheus: Callable[..., Any], metrics_page: Callable[..., Any], eventually: Callable[..., Any]
-) -> Callable[[str], Prometheus]:
-    """A Prometheus that has scraped two jobs of a library, before and after the requests."""
-
-    def start(name: str) -> Prometheus:
-        pages = {job: metrics_page(page(name, "before")) for job in ("shop-v1", "shop-v2")}
-        client: Prometheus = start_prometheus(scrape={job: [each.target] for job, each in pages.items()}).client
-        eventually(lambda: client.scalar("count(up == 1)") == len(pages))
-        for each in pages.values():
-            each.text = page(name, "after")
-        counter = RIGHT[name].requests
-        eventually(lambda: (client.scalar(f"sum(increase({counter}[1h]))") or 0) > USERS)
-        return client
-
-    return start
+def jobs_of(name: str) -> list[str]:
+    return [f"{name}-{job}" for job in RIGHT[name].jobs]
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_library_is_found_and_what_init_proposes_counts_the_users_requests(name: str, served: Any) -> None:
-    client = served(name)
+@pytest.fixture(scope="module")
+def client(module_programs: Any, module_metrics_page: Callable[..., Any], eventually: Callable[..., Any]) -> Prometheus:
+    """A Prometheus that has scraped the jobs of every library, before and after the requests."""
+    pages = {job: (name, module_metrics_page(page(name, "before"))) for name in RIGHT for job in jobs_of(name)}
+    server = module_programs.start_prometheus(scrape={job: [each.target] for job, (_, each) in pages.items()})
+    found: Prometheus = server.client
+    eventually(lambda: found.scalar("count(up == 1)") == len(pages), 30)
+    for name, each in pages.values():
+        each.text = page(name, "after")
+
+    def has_grown(name: str) -> bool:
+        return bool(found.scalar(f'sum(increase({RIGHT[name].requests}{{job=~"{name}-.*"}}[1h])) > {USERS}'))
+
+    eventually(lambda: all(has_grown(name) for name in RIGHT if RIGHT[name].requests), 30)
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name, right in RIGHT.items() if right.requests])
+def test_a_library_is_found_and_what_init_proposes_counts_the_users_requests(name: str, client: Prometheus) -> None:
     right = RIGHT[name]
-    text = propose(client)
+    text = propose(client, jobs_of(name))
     spec: Spec = parse(text)
-    assert spec.versions.both == ("v1", "v2"), text
+    assert spec.versions.both == right.versions, text
     errors = spec.signals["errors"]
     assert errors.all_events.metric == right.requests, text
     assert [grown(name, each) for each in (errors.numerator, errors.all_events)] == [FAILED, right.counted], text
@@ -103,9 +122,10 @@ def test_a_library_is_found_and_what_init_proposes_counts_the_users_requests(nam
 
 
 def grown(name: str, selector: Selector) -> float:
-    """How many of the requests a selector counts."""
+    """How many of a version's requests a selector counts: a proxy's page is of both, a library's of one."""
     before, after = (_sum(page(name, moment), selector) for moment in ("before", "after"))
-    return after - before
+    versions_on_it = 2 if len(RIGHT[name].jobs) == 1 else 1
+    return (after - before) / versions_on_it
 
 
 def _sum(exposition: str, selector: Selector) -> float:
@@ -119,7 +139,13 @@ def _is_picked(labels: dict[str, str], selector: Selector) -> bool:
     return all(MATCHES[m.operator](labels.get(m.label, ""), m.value) for m in selector.matchers)
 
 
-def test_every_preset_says_what_it_is_found_by() -> None:
-    """And no two are found by the same metric."""
-    found_by = [preset.found_by for preset in presets()]
+def test_of_the_defaults_of_node_nothing_is_proposed(client: Prometheus) -> None:
+    """Its histogram of garbage collections is none of requests."""
+    text = propose(client, jobs_of("node_defaults"))
+    assert parse(text).signals == {}, text
+    assert "No counter of requests by their status was found" in text
+
+
+def test_no_two_presets_are_found_by_the_same_metric() -> None:
+    found_by = [preset.found_by for preset in presets() if preset.found_by]
     assert len(set(found_by)) == len(found_by)

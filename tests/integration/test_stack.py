@@ -21,7 +21,7 @@ from bascule.stack import down, status
 
 pytestmark = pytest.mark.integration
 
-READY = "everything is ready"
+READY = "all parts run"
 HUNG_AFTER = 10.0  # seconds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -34,7 +35,7 @@ signals:
   errors: {{kind: ratio, bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total, better: lower}}
 phases: [{{share: 50%, hold: 1h}}]
 notify:
-  receivers: {{first: {{webhook: {{url: "{people}"}}}}, later: {{webhook: {{url: "http://127.0.0.1:1/"}}}}}}
+  receivers: {{first: {{{first}}}, later: {{webhook: {{url: "http://127.0.0.1:1/"}}}}}}
   escalation: {{technical: [{{after: 0m, to: first}}, {{after: 1h, to: later}}]}}
 share_hook: {{run: ["sh", "-c", "echo {{share}} > {hook}"]}}
 stack: {{state: {state}, ports: {{{ports}}}}}
@@ -44,13 +45,13 @@ stack: {{state: {state}, ports: {{{ports}}}}}
 class Rooms:
     """Prometheus and Alertmanager with all that is generated for a spec; the journal is whoever starts it."""
 
-    def __init__(self, folder: Path, shop, people, judge, hook: Path):
-        ports = {name: free() for name in ("incidents", "prometheus", "alertmanager")}
+    def __init__(self, folder: Path, shop, judge, hook: Path, first: str):
+        ports = {name: free() for name in ("incidents", "prometheus", "alertmanager", "sla")}
         ports["judge"] = judge.port
         state, listed = folder / "state", ", ".join(f"{name}: {port}" for name, port in ports.items())
         given = {
             "shop": f"127.0.0.1:{shop.port}",
-            "people": f"http://127.0.0.1:{people.port}/",
+            "first": first,
             "state": state,
             "hook": hook,
             "ports": listed,
@@ -112,11 +113,27 @@ def people():
     hook.stop()
 
 
+def hook_of(people):
+    return f'webhook: {{url: "http://127.0.0.1:{people.port}/"}}'
+
+
 @pytest.fixture
 def rooms(tmp_path, page, people):
     shop, judge = page(), page("bascule_judge_last_tick_timestamp_seconds 1e12\n")
-    with Rooms(tmp_path, shop, people, judge, tmp_path / "share") as rooms:
+    with Rooms(tmp_path, shop, judge, tmp_path / "share", hook_of(people)) as rooms:
         yield rooms, shop, judge, people
+
+
+def test_whom_alertmanager_does_not_know_the_reports_role_tells_while_the_journal_is_dead(
+    tmp_path, page, people, eventually
+):
+    (tmp_path / "chat").write_text(f"json://127.0.0.1:{people.port}/")
+    shop, judge = page(), page("bascule_judge_last_tick_timestamp_seconds 1e12\n")
+    with Rooms(tmp_path, shop, judge, tmp_path / "share", f"apprise: {{url_file: {tmp_path}/chat}}") as house:
+        role = [sys.executable, "-m", "bascule", "serve", str(house.path), "--role", "sla"]
+        house.supervisor.start(Program("sla", role, ready=answers(f"{house.spec.stack.url('sla')}/health")))
+        shop.up = False
+        eventually(lambda: any("ServiceDown" in told.text for told in people.told), 60)
 
 
 @pytest.mark.parametrize("fault", ["ServiceDown", "CandidateWorse"])
@@ -164,7 +181,7 @@ def test_on_a_full_disk_nothing_moves_forward_and_everyone_is_told(small_disk, p
     """A move forward is written down before the hook runs, so that share and journal never differ; the way back is
     never refused; a fault is told from memory and written down once there is room."""
     shop, judge = page(), page()
-    spec = Rooms(small_disk, shop, people, judge, tmp_path / "share").spec
+    spec = Rooms(small_disk, shop, judge, tmp_path / "share", hook_of(people)).spec
     stop = threading.Event()
     thread = threading.Thread(target=incidents.run, args=(spec, stop))
     thread.start()

@@ -40,8 +40,10 @@ MODES = {
     "copytruncate, compressed": "copytruncate\ncompress",
     "create, compressed": "create 0644\ncompress",
     "create, compressed later": "create 0644\ncompress\ndelaycompress",
-    "create, dated": "create 0644\ndateext\ndateformat -%Y%m%d-%s",
-    "copytruncate, dated": "copytruncate\ndateext\ndateformat -%Y%m%d-%s",
+    "create, dated": "create 0644\ndateext\ndateformat -%Y%m%d-TURN",
+    "copytruncate, compressed later": "copytruncate\ncompress\ndelaycompress",
+    "create, dated and compressed": "create 0644\ncompress\ndateext\ndateformat -%Y%m%d-TURN",
+    "copytruncate, dated": "copytruncate\ndateext\ndateformat -%Y%m%d-TURN",
 }
 
 
@@ -107,13 +109,14 @@ def test_a_hundred_rotations_lose_nothing_that_logrotate_keeps(mode: str, append
     logs.mkdir()
     path, program = logs / "app.log", programs.find("logrotate")
     config, state = tmp_path / "rotate.conf", tmp_path / "rotate.state"
-    config.write_text(f"{path} {{\n  rotate 1000\n  missingok\n  {MODES[mode]}\n}}\n")
-    config.chmod(0o644)
+    config.touch(0o644)
     store, writer = open_store(tmp_path / "store"), Writer(path, append)
     with reading(store, path):
         writer.start()
         assert wait_until(path.exists, 5)
-        for _ in range(ROTATIONS):
+        for turn in range(ROTATIONS):
+            how = MODES[mode].replace("TURN", f"{turn:04}")  # each file's name is its own
+            config.write_text(f"{path} {{\n  rotate 1000\n  missingok\n  {how}\n}}\n")
             subprocess.run(
                 [str(program), "--force", "--state", str(state), str(config)],
                 env=programs.environment(program), check=True, capture_output=True,

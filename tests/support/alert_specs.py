@@ -6,7 +6,11 @@ from bascule.spec import built_in_text
 
 EVERYTHING = (
     built_in_text()
-    .replace("  hosts: ", '  boxes: {kind: container, targets: ["127.0.0.1:8080"]}\n  hosts: ')
+    .replace(
+        "  hosts: ",
+        '  boxes: {kind: container, targets: ["127.0.0.1:8080"]}\n'
+        '  db: {kind: postgres, targets: ["127.0.0.1:9187"]}\n  hosts: ',
+    )
     .replace("\nprobes:", '\nprobes:\n  names: {kind: dns, url: "dns://127.0.0.1/example.com"}')
     .replace("  freemium: ", "  beta: {errors: 1%}\n  freemium: ")
     .replace("\nsegments:", "\n  load: {kind: gauge, metric: app_load, better: lower, target: 3}\n\nsegments:")

@@ -145,7 +145,7 @@ class Bench:
         stars: Sequence[Sequence[float]] = ((0.1, 0.4, 0.5), (0.1, 0.4, 0.5)),
         candidate: bool = True,
     ) -> None:
-        """So many joint looks, one a second; `candidate` False: it is not scraped any more."""
+        """So many joint evaluations, one a second; `candidate` False: it is no longer scraped."""
         shares = self.plan.shares if shares is None else shares
         for _ in range(seconds):
             increments = np.zeros((2, len(self.schema.columns)))

@@ -299,7 +299,7 @@ def asgi() -> Any:
 
 
 def _answers() -> dict[str, Any]:
-    """What Starlette and FastAPI answer at each path, made anew for each request."""
+    """What Starlette and FastAPI answer at each path, made again for each request."""
     from starlette.background import BackgroundTask
     from starlette.responses import FileResponse, PlainTextResponse, StreamingResponse
 

@@ -1,10 +1,10 @@
-"""docs/method.md as plain Python: one migration, one look after the other, in dicts and loops.
+"""docs/method.md as plain Python: one migration, one evaluation after the other, in dicts and loops.
 
 A second opinion on the judge's numbers for tests. It shares no code with the judge's arithmetic; where the page and the
 judge part ways, a test fails. Errors, accuracy and histograms are weighed; means are only counted as lines, for they
 share the budget. Signals are split by segment, not further.
 
-    judge = of(schema, plan)                 then, for each look: judge.feed(time, seconds, since, brought)
+    judge = of(schema, plan)                 then, for each evaluation: judge.feed(time, seconds, since, brought)
     judge = follow(bench)                    fed with whatever the bench's engine is fed
 """
 
@@ -36,7 +36,7 @@ class Stratum(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """What a look, or a block, brought of a stratum or a pair: events and bad events of V1 and V2."""
+    """What an evaluation, or a block, brought of a stratum or a pair: events and bad events of V1 and V2."""
 
     n1: float = 0.0
     x1: float = 0.0
@@ -119,7 +119,7 @@ def rate_of(events: float, bad: float) -> float:
 
 @dataclass
 class Dispersion:
-    """Sums from which phi of one version is estimated, from blocks of 10 s; blocks without events are passed over."""
+    """Sums from which phi of one version is estimated, from blocks of 10 s; blocks without events are skipped."""
 
     squares: float = 0.0
     rates: float = 0.0
@@ -186,7 +186,7 @@ def phi_of_candidate(own: Dispersion, phi_baseline: float, rate: float) -> float
 
 
 class History:
-    """V1's rate per stratum and phi per pair, worked out anew whenever a block of 10 s is full."""
+    """V1's rate per stratum and phi per pair, worked out again whenever a block of 10 s is full."""
 
     def __init__(self, migration: Migration) -> None:
         self._migration = migration
@@ -262,7 +262,7 @@ class History:
 
 
 def side_by_side(brought: Brought, r: float, phi: float) -> float:
-    """Nats of one look in one stratum for "V2's rate is r times V1's"."""
+    """Nats of one evaluation in one stratum for "V2's rate is r times V1's"."""
     n1, x1, n2, x2 = brought
     if n1 <= 0 or n2 <= 0:
         return 0.0
@@ -358,7 +358,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Standing:
-    """The statistics of a pair after a look, in nats."""
+    """The statistics of a pair after an evaluation, in nats."""
 
     since_start: float
     change: float
@@ -438,7 +438,7 @@ def distance_alone(standing: Standing, needed: Needed) -> float:
 
 @dataclass
 class Recovery:
-    """A fresh test of "at least the harmful increase above V1's upper bound", anew whenever it is used up."""
+    """A fresh test of "at least the harmful increase above V1's upper bound", again whenever it is used up."""
 
     nats: float = 0.0
     seconds: float = 0.0
@@ -491,9 +491,10 @@ class Judge:
         self.ended: list[tuple[Alarm, float]] = []
 
     def feed(self, time: float, seconds: float, since: float, counts: Counts) -> None:
-        """A look enters the history last, which must not know it before; from before the phase it enters nothing else.
+        """An evaluation enters the history last, which must not know it before; from before the phase it enters nothing
+        else.
 
-        `since`: the oldest sample on which the look's increments rest.
+        `since`: the oldest sample on which the evaluation's increments rest.
         """
         if since >= self.migration.started:
             self._weigh(time, seconds, counts)
@@ -648,7 +649,7 @@ def of(schema: Any, plan: Any) -> Judge:
 
 
 def counts_of(schema: Any, increments: Any) -> dict[Stratum, Brought]:
-    """What a look's raw increments, (2, columns), say of each stratum."""
+    """What an evaluation's raw increments, (2, columns), say of each stratum."""
     found = {}
     for name, signal in schema.spec.signals.items():
         if signal.kind not in ("ratio", "histogram"):

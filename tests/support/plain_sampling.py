@@ -1,6 +1,7 @@
 """The judge's reading and aligning as plain Python: dicts, loops, and nothing remembered but what came.
 
-A second opinion for tests: it shares no code with the judge's. Slow, for it works everything out again at each look.
+A second opinion for tests: it shares no code with the judge's. Slow, for it works everything out again at each
+evaluation.
 
     plain = PlainSampling(schema, settle); plain.tick(now, samples that have arrived since the last tick) -> looks
 """
@@ -28,7 +29,7 @@ class PlainLook:
 
 @dataclass
 class Grown:
-    """An increment that no look has used yet."""
+    """An increment that no evaluation has used yet."""
 
     instance: Instance
     time: float

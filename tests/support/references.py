@@ -18,11 +18,12 @@ import typer
 import yaml
 
 from bascule import conventions
+from bascule.alerts import catalogue
 from bascule.cli.commands import app
-from bascule.discover.presets import presets
 from bascule.generate import generate
 from bascule.spec import BUILT_IN, Spec, load
 from bascule.spec.kinds import KINDS
+from bascule.spec.presets import presets
 from bascule.spec.reading.shape import inside, keys_of
 
 PAGES = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), *sorted(Path("examples").glob("*/*.md"))]
@@ -134,7 +135,9 @@ def rules() -> list[dict[str, Any]]:
 
 @cache
 def alerts() -> set[str]:
-    return {rule["alert"] for rule in rules() if "alert" in rule} | set(conventions.Alert)
+    """Of the generated rules, and of the catalogue: some are for parts that these specs do not have."""
+    named = {entry.name for entry in catalogue().values()} | set(conventions.Alert)
+    return {rule["alert"] for rule in rules() if "alert" in rule} | named
 
 
 EXPOSITIONS = Path(__file__).parents[1] / "fixtures" / "expositions"

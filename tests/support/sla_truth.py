@@ -187,7 +187,7 @@ def _figure(check: Check, what: str, ours: WindowFigure, truth: WindowFigure) ->
 
 
 def _windows(report: Report, objective: ObjectiveReport) -> list[tuple[float, float]]:
-    """The windows of an objective, worked out anew: days of Paris (UTC+1 in winter), or 24 hours ending every step."""
+    """The windows of an objective, worked out again: days of Paris (UTC+1 in winter), or 24 hours ending every step."""
     start, end = report.start, report.end
     if objective.window_kind == "daily":
         first = (math.floor((start + 3600) / 86400) + 1) * 86400 - 3600

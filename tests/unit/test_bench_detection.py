@@ -26,7 +26,7 @@ def test_parts_are_chosen_by_name_and_a_trial_by_its_size(text, parts):
 
 @pytest.mark.parametrize("text", ["nothing", "errors:some", "errors,,latency"])
 def test_what_is_no_part_is_told(text):
-    with pytest.raises(UsageError, match="is no part"):
+    with pytest.raises(UsageError, match="is not a part"):
         detection.wanted(text)
 
 

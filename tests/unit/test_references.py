@@ -76,7 +76,7 @@ def commands_named(text: Text) -> list[str]:
 
 
 def wrong_in_command(line: str) -> list[str]:
-    """What of a command line is not there: the command, an option, or SPEC where it is no argument."""
+    """What of a command line is not there: the command, an option, or SPEC where it is not an argument."""
     command, rest = command_at(line.split()[1:])
     if hasattr(command, "commands"):
         return [] if not rest or rest[0].startswith("-") else [rest[0]]

@@ -128,7 +128,7 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end(dripping: Server) ->
 def test_what_keeps_it_from_answering_is_said(url: str, words: str, free_port: Callable[[], int]) -> None:
     with pytest.raises(Unreachable, match=words) as caught:
         Http("it", url.format(port=free_port()), seconds=5.0).ask("GET", "/")
-    assert caught.value.mend
+    assert caught.value.fix
     assert "Errno" not in str(caught.value)
 
 

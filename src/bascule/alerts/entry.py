@@ -36,7 +36,7 @@ class AlertCase(_Part):
     @model_validator(mode="after")
     def _one(self) -> AlertCase:
         if bool(self.fires) == bool(self.quiet):
-            raise ValueError("a case says either 'fires' or 'quiet', and in words when")
+            raise ValueError("a case needs either 'fires' or 'quiet', with a text that says when")
         if not self.scene and not self.series:
             raise ValueError("a case needs a 'scene' or 'series'")
         return self
@@ -45,7 +45,7 @@ class AlertCase(_Part):
 class AlertEntry(_Part):
     """One alert, or one form of it. `form`: the file's name without its ending, `SlaAtRisk` or `SlaAtRisk.time`.
 
-    `each`: the part of the spec that it is for; it is left out of a spec without one. `given` stands there instead
+    `each`: the part of the spec that it is for; it is left out of a spec without one. `given` is there instead
     where a function of `generate` finds what the alert is for: the values that it passes, and what they are.
     """
 
@@ -91,7 +91,7 @@ class AlertEntry(_Part):
         if bool(self.each) == bool(self.given):
             raise ValueError("give either 'each' or 'given'")
         if self.each and self.each not in PARTS:
-            raise ValueError(f"each: {self.each!r} is no part of a spec (they are: {', '.join(PARTS)})")
+            raise ValueError(f"each: {self.each!r} is not a part of a spec (the parts are: {', '.join(PARTS)})")
         known = STANDARD | self.values
         found = problems(json.dumps(self.let), known)
         found += problems(json.dumps(self.model_dump(exclude={"given", "let"})), known | set(self.let))
@@ -106,4 +106,4 @@ class AlertEntry(_Part):
         if not any(case.quiet for case in self.cases) and self.severity != Severity.NONE:
             raise ValueError("no case in which it stays quiet")
         if isinstance(self.severity, list) and "severity" not in self.values:
-            raise ValueError("several severities, and no value 'severity' that says which")
+            raise ValueError("several severities, and no value 'severity' that selects one")

@@ -20,7 +20,7 @@ FIX = "CONTRIBUTING.md says how an alert is written"
 
 
 class _Loader(yaml.BaseLoader):
-    """Every value is text (`0x60` is no number here); a key that is there twice is refused."""
+    """Every value is text (`0x60` is not a number here); a duplicate key is refused."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bascule.conventions import Severity, probe_job
+from bascule.promql import unsuccessful
 from bascule.promql.expressions import among
 from bascule.spec import Spec
+from bascule.spec.uses import uses_instrument
 
 DAY = 86400.0
 Places = Iterable[Mapping[str, str | float]]
@@ -62,13 +64,17 @@ PARTS: Mapping[str, PartOfSpec] = {
     "judge": PartOfSpec(
         ("too_long",), lambda spec: [{"too_long": max(30.0, 10 * spec.judge.tick, 3 * spec.stack.scrape.interval)}]
     ),
-    **{kind: _services(kind) for kind in ("application", "nginx", "redis", "node", "container", "exporter")},
+    **{
+        kind: _services(kind) for kind in ("application", "nginx", "redis", "node", "container", "postgres", "exporter")
+    },
     "probes": _probes("http", "https", "tcp", "icmp", "dns"),
     "dns probes": _probes("dns"),
     "certificates": PartOfSpec(
         ("job", "upper", "and_not_below", "within", "severity", "seconds_left", "time_enough"), _certificates
     ),
     "log sources": PartOfSpec(("source",), lambda spec: [{"source": name} for name in list(spec.logs.named)[:1]]),
+    "statuses": PartOfSpec((), lambda spec: [{}] if unsuccessful(spec) else []),
+    "instrument": PartOfSpec((), lambda spec: [{}] if uses_instrument(spec) else []),
     "errors": PartOfSpec(("errors",), lambda spec: [{"errors": spec.errors.name}] if spec.errors else []),
     "latency": PartOfSpec(("latency",), lambda spec: [{"latency": spec.latency.name}] if spec.latency else []),
     "accuracy": PartOfSpec(("accuracy",), lambda spec: [{"accuracy": spec.accuracy.name}] if spec.accuracy else []),

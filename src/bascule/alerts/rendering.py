@@ -121,7 +121,7 @@ def _filled(spec: Spec, form: str, values: Mapping[str, Value]) -> Filling:
     entry = catalogue()[form]
     if set(values) != entry.values:
         wrong = ", ".join(sorted(entry.values ^ set(values)))
-        raise BasculeError(f"{form}.yaml: not the values that it says it is given: {wrong}", "name them in 'given'")
+        raise BasculeError(f"{form}.yaml: the values differ from those under 'given': {wrong}", "name them in 'given'")
     filling = Filling(spec, entry, {**standard(spec), **values})
     return replace(filling, values={**filling.values, **filling.texts(entry.let)})
 

@@ -101,7 +101,7 @@ class RoleClient:
         told = self._json(answer, list)
         rows = readable(kind, told, self.url)
         if told and not rows:
-            raise self._unexpected("not one row can be read")
+            raise self._unexpected("no row can be read")
         return rows
 
     def _json(self, answer: Answer, shape: type[T]) -> T:
@@ -114,8 +114,8 @@ class RoleClient:
         return told
 
     def _unexpected(self, why: str) -> QueryRejected:
-        what = f"the {self.role} role at {self.url} answered what was not expected: {why}"
-        return QueryRejected(what, "restart it: it may be of another version")
+        what = f"the {self.role} role at {self.url} gave an unexpected response: {why}"
+        return QueryRejected(what, "restart it; it may be another version")
 
     def _stranger(self, answer: Answer) -> Unreachable:
         what = f"what answers at {self.url} is not the {self.role} role (status {answer.status})"
@@ -154,7 +154,7 @@ class RoleClient:
 
     def _permission(self) -> str:
         token = self.spec.stack.state.absolute() / FOLDER / OPERATOR
-        return f"run this as the user who runs it; the token is read from {token}, or from the file ${ELSEWHERE} names"
+        return f"run this as the user who runs the role, or set ${ELSEWHERE} to a file with the token (now: {token})"
 
 
 def other_migration(role: str, url: str, theirs: Identity, mine: Identity) -> OtherMigration:

@@ -28,7 +28,7 @@ from bascule.spec import Spec
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "bascule-session"
-_OPERATOR = f"send `Authorization: Bearer TOKEN`; the operator's stands in {FOLDER}/{OPERATOR} of the state folder"
+_OPERATOR = f"send `Authorization: Bearer TOKEN`; the operator's token is in {FOLDER}/{OPERATOR} of the state folder"
 _NO_REFUSAL = 412  # Flagger's no is an answer
 
 
@@ -51,7 +51,7 @@ class Door:
         self.tokens = Tokens(spec.stack.state)
         self._url = spec.stack.url(role)
         self._names = LOOPBACK | {spec.stack.listen}
-        # Everywhere has many names: whoever uses another than ours needs a token, whatever is asked.
+        # Everywhere has many names: a request by another name than ours needs a token, whatever it asks.
         self._is_everywhere = _is_unspecified(spec.stack.listen)
 
     def check(self, scope: Scope, headers: Headers, need: Need) -> None:
@@ -70,7 +70,7 @@ class Door:
     def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin")
         if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
-            raise Refused(403, "a page of another origin may not ask here", "open the page that this role serves")
+            raise Refused(403, "requests of pages of another origin are refused", "use this role's own page")
 
     def _check_right(self, right: Right, headers: Headers, is_free: bool) -> None:
         if right is Right.OPEN or (right is Right.READ and is_free):
@@ -82,8 +82,8 @@ class Door:
         if right is Right.DELIVER and is_machine:
             return
         if is_machine:
-            raise Refused(403, "this token may deliver alerts, and nothing else", _OPERATOR)
-        raise Refused(401, "the token is not the right one" if given else "a token is needed", _OPERATOR)
+            raise Refused(403, "this token may only deliver alerts", _OPERATOR)
+        raise Refused(401, "the token is wrong" if given else "a token is needed", _OPERATOR)
 
     def _has_session(self, headers: Headers) -> bool:
         try:
@@ -96,7 +96,7 @@ class Door:
         meant = Identity.read(headers.get(HEADER, "")) if HEADER in headers else None
         if meant is not None and not meant.is_same_migration(self.identity):
             error = other_migration(self.role, self._url, self.identity, meant)
-            raise Refused(409, error.what, error.mend)
+            raise Refused(409, error.what, error.fix)
 
 
 class Guard:

@@ -25,7 +25,7 @@ def _connections() -> int:
 @dataclass(frozen=True)
 class Limits:
     """Seconds from a connection's first byte to the end of a request's head, then to the end of its body; for which a
-    reader may stand still; for which an idle connection stays open. Connections at one time.
+    reader may read nothing; for which an idle connection stays open. Connections at one time.
     """
 
     head: float = 10.0
@@ -52,7 +52,7 @@ class Refusals:
         if len(self._told) > _TOLD:
             self._told.popitem(last=False)
         log.warning(
-            "refused with %d, from %s: %s (told once; the metric %s counts)",
+            "refused with %d, from %s: %s (logged once; the metric %s counts)",
             status,
             source,
             what,

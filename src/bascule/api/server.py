@@ -77,7 +77,7 @@ def _add_pages(app: FastAPI, registry: CollectorRegistry, ready: Ready) -> None:
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(BasculeError)
     def failed(request: Request, error: BasculeError) -> JSONResponse:
-        return _refusal(_status_of(error), error.what, error.mend)
+        return _refusal(_status_of(error), error.what, error.fix)
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -23,7 +23,7 @@ _GRACE = 2  # seconds that open requests get at the end
 def serve_until(stop: threading.Event, app: FastAPI, host: str, port: int) -> None:
     """Serve `app` on one thread of this process; returns when `stop` is set and open requests are answered.
 
-    Raises PortBusy when the port is taken, ProcessFailed when the server ends by itself.
+    Raises PortBusy when the port is taken, ProcessFailed when the server stops unexpectedly.
     """
     limits: Limits = app.state.limits
     with _listening(host, port) as listener:
@@ -43,7 +43,7 @@ def serve_until(stop: threading.Event, app: FastAPI, host: str, port: int) -> No
         thread.start()
         while not stop.wait(0.2):
             if not thread.is_alive():
-                raise ProcessFailed(f"the HTTP server on {host}:{port} ended by itself")
+                raise ProcessFailed(f"the HTTP server on {host}:{port} stopped unexpectedly", "see the error above")
         server.should_exit = True
         thread.join(timeout=5)
 
@@ -114,7 +114,7 @@ class Connection(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        self._note(400, "what it sends is no HTTP request")
+        self._note(400, "it sends something else than HTTP")
         super().send_400_response(msg)
 
     # ------------------------------------------------------------ a head that does not come, an answer that is not read
@@ -125,11 +125,11 @@ class Connection(H11Protocol):
     def _end_waiting(self) -> None:
         has_begun, _ = self.conn.trailing_data
         if has_begun:
-            self._answer(408, "Request Timeout", f"its request did not come within {self._limits.head:g} s")
+            self._answer(408, "Request Timeout", f"no complete request within {self._limits.head:g} s")
         self.transport.close()
 
     def _give_up(self) -> None:
-        self._note(408, f"it read nothing of its answer for {self._limits.stall:g} s")
+        self._note(408, f"it read nothing of the response for {self._limits.stall:g} s")
         self.transport.abort()
 
     def _stop_waiting(self) -> None:

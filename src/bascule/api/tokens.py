@@ -1,10 +1,10 @@
 """The secrets of one stack, each a file (0600) in `secrets` of its state folder.
 
-`token`                       the operator's: whoever can read it may ask everything of every role
+`token`                       the operator's: who can read it has every right in every role
 `alertmanager-webhook-token`  Alertmanager's: it may deliver alerts and nothing else
 `console-url-token`           opens the console once (see `one_time`), then is gone
 
-They are read anew for each request: a file that is replaced counts at once, one that is removed lets nobody in.
+They are read for each request: a replaced file counts at once, a removed one refuses everybody.
 """
 
 from __future__ import annotations

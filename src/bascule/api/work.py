@@ -13,7 +13,7 @@ from bascule.processes.workers import Workers
 
 
 class WorkTold(Collector):
-    """Read at each scrape; a piece of work stands there from its start, at zero."""
+    """Read at each scrape; a piece of work is listed from its start, at zero."""
 
     def __init__(self, work: Sequence[Workers]) -> None:
         self._work = work

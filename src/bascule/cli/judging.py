@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bascule import times
+from bascule.api.servers import prometheus_of
+from bascule.cli.beside import say_missing_jobs
 from bascule.cli.output import (
     AsJson,
     From,
@@ -47,14 +49,16 @@ def gate(
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """The verdict for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
+    """Show the verdict, for a pipeline: exit 0 promote, 1 roll back, 3 hold, 4 no data."""
     from bascule import judge
 
-    answer = judge.gate(with_external(spec, prometheus=prometheus), wait=parse_wait(wait))
+    spec = with_external(spec, prometheus=prometheus)
+    answer = judge.gate(spec, wait=parse_wait(wait))
     if as_json:
         print_json(answer)
     else:
         print_verdict(answer)
+        say_missing_jobs(spec)
     raise typer.Exit(GATE_EXIT_CODES[Verdict(answer["verdict"])])
 
 
@@ -70,7 +74,7 @@ def compare(
     from bascule import judge
 
     spec = with_external(spec, prometheus=prometheus)
-    client = Prometheus(spec.stack.url("prometheus"))
+    client = prometheus_of(spec)
     answer = judge.compare(spec, client)
     if as_json:
         print_json(answer)
@@ -97,9 +101,11 @@ def backtest(
     start: From = "now-1h",
     end: To = "now",
     healthy: Annotated[
-        Stretches, typer.Option(metavar="FROM/TO", help="Nothing was wrong: every alarm is false.")
+        Stretches, typer.Option(metavar="FROM/TO", help="A healthy span: every alarm in it is false.")
     ] = None,
-    incident: Annotated[Stretches, typer.Option(metavar="FROM/TO", help="V2 was worse: an alarm is expected.")] = None,
+    incident: Annotated[
+        Stretches, typer.Option(metavar="FROM/TO", help="A span in which V2 was worse: an alarm is expected.")
+    ] = None,
     suggest: Annotated[bool, typer.Option("--suggest", help="Propose settings, with the cost of each.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
@@ -109,7 +115,7 @@ def backtest(
 
     spec = with_external(spec, prometheus=prometheus)
     first, last = parse_span(start, end)
-    client = Prometheus(spec.stack.url("prometheus"))
+    client = prometheus_of(spec)
     known = {"healthy": _stretches(healthy), "incidents": _stretches(incident)}
     result = judge.backtest(spec, client, first, last, rules=_every_rule(spec, client), **known)
     if as_json:
@@ -127,7 +133,7 @@ def _stretches(texts: Stretches) -> list[Stretch]:
     for text in texts or ():
         start, slash, end = text.partition("/")
         if not slash:
-            raise UsageError(f"{text!r} is not a span of time", "write FROM/TO, such as 2026-01-31T08:00:00Z/now-1h")
+            raise UsageError(f"{text!r} is not a time span", "write FROM/TO, such as 2026-01-31T08:00:00Z/now-1h")
         found.append(Stretch(*parse_span(start, end), text))
     return found
 

@@ -58,7 +58,7 @@ def _line(row: dict[str, Any]) -> str:
 @logs_app.command("stats")
 @takes_spec_first
 def stats(spec: Spec) -> None:
-    """What the store holds, by source, format, version and day."""
+    """Show what the store holds, by source, format, version and day."""
     from bascule import logs
 
     print_json(logs.stats(spec))
@@ -110,7 +110,7 @@ def _as_json(trial: Trial) -> dict[str, Any]:
 
 
 def _told(trial: Trial) -> Iterator[str]:
-    yield f"{trial.file}: {trial.lines} lines looked at"
+    yield f"{trial.file}: {trial.lines} lines read"
     for name, number in trial.formats.items():
         yield f"  {name}: {number} {'line' if number == 1 else 'lines'}"
         for found in trial.fields.get(name, []):
@@ -127,7 +127,7 @@ def _told(trial: Trial) -> Iterator[str]:
         yield f"  {wrong.name}: {wrong.reason} ({wrong.lines})"
         yield from (f"    {example}" for example in wrong.examples)
     if trial.ignored:
-        yield f"names without a column, kept as words of `extra`: {', '.join(trial.ignored)}"
+        yield f"fields without a column, kept in `extra`: {', '.join(trial.ignored)}"
     yield from (f"note: {hint}" for hint in trial.hints)
     yield "a source for logs.sources:"
     yield f"  - {json.dumps(trial.source)}"

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from bascule.api.models.journal import IncidentAnswer, NoticeAnswer
     from bascule.api.models.others import DeliveryAnswer
 
-incidents_app = typer.Typer(no_args_is_help=True, help="What Alertmanager delivered, and what people did about it.")
-maintenance_app = typer.Typer(no_args_is_help=True, help="Planned windows: silenced, and excluded from the SLAs.")
-notify_app = typer.Typer(no_args_is_help=True, help="Receivers of notifications.")
+incidents_app = typer.Typer(no_args_is_help=True, help="Incidents: list, show, acknowledge, close, export.")
+maintenance_app = typer.Typer(no_args_is_help=True, help="Planned maintenance: silenced, and excluded from the SLAs.")
+notify_app = typer.Typer(no_args_is_help=True, help="Receivers: test them, list undelivered notices.")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(notify_app, name="notify")
@@ -81,7 +81,7 @@ def incidents_note(spec: Spec, number: Identity, text: str, who: Who) -> None:
 @incidents_app.command("show")
 @takes_spec
 def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> None:
-    """Show an incident: its timeline, who was told, and who is still owed a notice."""
+    """Show an incident: its timeline, who was notified, and which notices are not delivered yet."""
     client = journal(spec)
     incident = client.incident(number)
     notices = [each for each in client.notices() if each.situation == incident.situation]
@@ -114,7 +114,7 @@ def _notice(notice: NoticeAnswer) -> dict[str, Any]:
 @incidents_app.command("close")
 @takes_spec
 def incidents_close(spec: Spec, number: Identity, who: Who, why: Why) -> None:
-    """End an incident by hand: its alert calls nobody until it begins anew."""
+    """End an incident by hand: its alert does not page until it starts again."""
     closed = journal(spec).close_incident(number, who, why)
     say(f"incident {closed.id} is closed")
 
@@ -122,7 +122,7 @@ def incidents_close(spec: Spec, number: Identity, who: Who, why: Why) -> None:
 @incidents_app.command("reopen")
 @takes_spec
 def incidents_reopen(spec: Spec, number: Identity, who: Who, why: Why) -> None:
-    """Reopen an incident; everyone who was told of its end hears of it."""
+    """Reopen an incident; everyone who got its end is notified."""
     reopened = journal(spec).reopen_incident(number, who, why)
     say(f"incident {reopened.id} is open again")
 
@@ -192,7 +192,7 @@ def notify_test(
 @notify_app.command("owed")
 @takes_spec_first
 def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
-    """List what a channel of a receiver does not have yet, with the reason; exit 1 if something is owed."""
+    """List the notices that are not delivered yet, with the reason; exit 1 if there is one."""
     owed = journal(spec).owed()
     rows = [each.model_dump(mode="json") if as_json else _owed(each) for each in owed]
     print_rows("owed notices", rows, as_json)

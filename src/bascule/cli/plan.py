@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule import times
+from bascule.cli.beside import say_missing_jobs
 from bascule.cli.output import AsJson, app, print_json, say
 from bascule.cli.people import Who, Why, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
@@ -16,7 +17,7 @@ from bascule.spec import Spec
 if TYPE_CHECKING:
     from bascule.api.models.moves import PlanAnswer
 
-phase_app = typer.Typer(no_args_is_help=True, help="The current step of the plan: who set it, and why.")
+phase_app = typer.Typer(no_args_is_help=True, help="Show or set the current step of the plan.")
 app.add_typer(phase_app, name="phase")
 
 Reason = Annotated[str, typer.Option("--why", help="Why; required with --force.")]
@@ -26,8 +27,10 @@ Force = Annotated[bool, typer.Option("--force", help="Move although the verdict 
 @app.command()
 @takes_spec_first
 def start(spec: Spec, who: Who, why: Reason = "", force: Force = False, as_json: AsJson = False) -> None:
-    """Start the plan: its first step. Needs data of V1."""
+    """Start the plan at its first step. Needs data of V1."""
     _move(spec, "start", who, why, as_json, force)
+    if not as_json:
+        say_missing_jobs(spec)
 
 
 @app.command()
@@ -105,7 +108,7 @@ def _print_plan(spec: Spec, plan: PlanAnswer, as_json: bool) -> None:
         since = times.rfc3339(plan.paused.at.timestamp())
         say(f"paused since {since} ({_by(plan.paused.who, plan.paused.why)}); `bascule resume` ends it")
     if plan.closed:
-        say("the plan was aborted; `bascule start` begins it anew")
+        say("the plan was aborted; `bascule start` starts it again")
 
 
 def _by(who: str, why: str) -> str:

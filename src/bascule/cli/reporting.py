@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule import times
+from bascule.api.servers import prometheus_of
 from bascule.cli.output import (
     AsJson,
     From,
@@ -101,7 +102,7 @@ def sla_resend(
 @sla_app.command("freeze")
 @takes_spec_first
 def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
-    """Keep the baseline's figures of a span, so that gains can be measured once it is gone."""
+    """Keep the baseline's figures of a span, so that gains can be measured after it is removed."""
     from bascule import sla
 
     spec = with_external(spec, prometheus=prometheus)
@@ -112,16 +113,15 @@ def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus:
 
 def _prometheus(spec: Spec) -> Prometheus:
     """The server that a report is made of. Raises Unreachable within ANSWER_SECONDS when it does not answer at all."""
-    url = spec.stack.url("prometheus")
-    greeting = Prometheus(url, ANSWER_SECONDS)
+    greeting = prometheus_of(spec, ANSWER_SECONDS)
     try:
         greeting.scalar("time()")
     except Unreachable as error:
         missing = f"no data for {', '.join(spec.slas.named) or 'any SLA'}"
-        raise Unreachable(f"{missing}: {error.what}", error.mend) from error
+        raise Unreachable(f"{missing}: {error.what}", error.fix) from error
     finally:
         greeting.close()
-    return Prometheus(url, TIMEOUT, within=ALL_SECONDS)
+    return prometheus_of(spec, TIMEOUT, within=ALL_SECONDS)
 
 
 def _archive(spec: Spec) -> Archive:

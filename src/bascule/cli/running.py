@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,15 +51,16 @@ def up(spec: Spec, spec_path: str) -> None:
     """Start the whole stack next to your own services; Ctrl-C stops it."""
     from bascule import stack
 
-    with stopping() as stop:
+    ready = threading.Event()
+    with stopping() as stop, stack.unseen_told(spec, say, ready):
         show_odd_sources(spec)
-        stack.up(spec, spec_path, say, stop)
+        stack.up(spec, spec_path, say, stop, ready)
 
 
 @app.command()
 @takes_spec_first
 def status(spec: Spec, as_json: AsJson = False) -> None:
-    """Show what `bascule up` runs: process, pid, since when, restarts."""
+    """Show what `bascule up` runs: process, pid, start time, restarts."""
     from bascule import stack
 
     rows = stack.status(spec)

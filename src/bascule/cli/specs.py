@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import yaml
+from pydantic import ValidationError
 
 from bascule.cli.output import Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
-from bascule.cli.spec_option import takes_spec_first
+from bascule.cli.spec_option import USUAL, takes_spec_first
 from bascule.errors import UsageError
+from bascule.processes import ports
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec, starter_text
 from bascule.spec.lint import SLOW_SCRAPE
+from bascule.spec.model import Access, Ports
+from bascule.spec.proposal import Beginning
 from bascule.spec.quantities import format_duration
 
 if TYPE_CHECKING:
@@ -23,16 +31,16 @@ if TYPE_CHECKING:
 @app.command()
 @takes_spec_first
 def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
-    """Validate a spec: every problem with file, line and fix (exit 2), else its signals and how fast it alerts.
+    """Validate a spec: every problem with file, line and fix (exit 2). If valid: its signals and how fast it alerts.
 
-    With --prometheus, compare it with that server too: exit 1 if they differ.
+    With --prometheus, also compare it with that server: exit 1 if they differ.
     """
     parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
     say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
         harm = spec.signals[name].harm_text
-        say(f"  {name}: role {role} ({how}){f'; an alarm when worse: {harm}' if harm else ''}")
+        say(f"  {name}: role {role} ({how}){f'; alarm: {harm}' if harm else ''}")
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)
@@ -46,17 +54,13 @@ def _show_delivery_times(spec: Spec) -> None:
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
-    say(f"longest time from a fault to its message (scrape {scrape} + evaluation {evaluation} + for + group wait):")
+    say(f"longest time from a fault to its notice (scrape {scrape} + evaluation {evaluation} + `for` + group wait):")
     for route in routes(spec):
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
-        say(f"  warning: with scrapes of {scrape} a fault of a few minutes may be missed; give at most 1m")
-    stand_ins = told_without_journal(spec)
-    if stand_ins:
-        say(f"told by Alertmanager itself while the incident journal is down: {', '.join(stand_ins)}")
-    elif spec.notify.receivers:
-        fix = "give a first step mail, Slack, PagerDuty or a webhook"
-        say(f"warning: nobody is told while the incident journal is down: {fix}")
+        say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
+    if stand_ins := told_without_journal(spec):
+        say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
 
 
 def _show_watcher(spec: Spec) -> None:
@@ -69,12 +73,13 @@ def _show_watcher(spec: Spec) -> None:
 def _show_sources(spec: Spec) -> None:
     if spec.logs.sources:
         for ways, names in _ways(spec).items():
-            say(f"version of a line of {', '.join(names)}: by the first that tells it of {', '.join(ways)}")
+            say(f"version of a log line ({', '.join(names)}): the first that is found of {', '.join(ways)}")
         show_odd_sources(spec)
 
 
 def show_odd_sources(spec: Spec) -> None:
-    """What is odd about the log files that are here; the services may run elsewhere, so it is no fault of the spec."""
+    """What is odd about the log files that are here; the services may run elsewhere, so it is not a fault of the
+    spec."""
     if spec.logs.sources:
         from bascule.logs import look_at_sources  # Arrow takes a moment to load
 
@@ -94,7 +99,7 @@ def _show_smallest_breaches(spec: Spec) -> None:
     from bascule.generate.alerting.smallest_breach import smallest_breaches
 
     if breaches := list(smallest_breaches(spec)):
-        say("smallest miss of a segment's or partner's target that an alert can tell, by its traffic:")
+        say("smallest miss of a segment's or partner's target that an alert can detect, by traffic:")
     for breach in breaches:
         say(f"  {breach}")
 
@@ -102,7 +107,7 @@ def _show_smallest_breaches(spec: Spec) -> None:
 def _compare(spec: Spec, url: str) -> int:
     from bascule.discover import compare
 
-    compared = compare(spec, Prometheus(url))
+    compared = compare(spec, _server(spec, url))
     say(f"{url}: {'agrees with the spec' if compared.agrees else 'differs from the spec'}")
     unproven = [finding for finding in compared.signals if finding.state != "ok"]
     for line in (*compared.differences, *unproven):
@@ -122,33 +127,74 @@ def schema() -> None:
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("bascule.yaml"),
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path(USUAL),
     from_prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to propose a spec from.")] = None,
-    jobs: Annotated[
-        list[str] | None, typer.Option("--job", help="Look at this scrape job alone; may be repeated.")
-    ] = None,
+    jobs: Annotated[list[str] | None, typer.Option("--job", help="Use this scrape job only; repeatable.")] = None,
     from_logs: Annotated[list[Path] | None, typer.Option(help="A log file to propose a spec from; repeatable.")] = None,
+    from_openslo: Annotated[
+        list[Path] | None, typer.Option(help="A file of OpenSLO v1 documents to propose a spec from; repeatable.")
+    ] = None,
+    access: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file with the keys of stack.access.prometheus: what the server asks for."),
+    ] = None,
 ) -> None:
-    """Write a starter spec: a minimal one, or one proposed from a running Prometheus or from log files."""
+    """Write a starter spec: minimal, or proposed from a running Prometheus, log files or OpenSLO documents."""
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
-    text = _proposed(from_prometheus, jobs or [], from_logs or [])
+    if sum(map(bool, (from_prometheus, from_logs, from_openslo))) > 1:
+        raise UsageError("a spec is proposed from one kind of thing", "give one --from-... option")
+    text = _proposed(from_prometheus, jobs or [], from_logs or [], from_openslo or [], _beginning(path), access)
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
 
 
-def _proposed(url: str | None, jobs: list[str], files: list[Path]) -> str:
-    if url is not None and files:
-        raise UsageError("--from-prometheus and --from-logs are two ways to begin", "give one of them")
-    if url is not None:
-        from bascule.discover import propose
+def _beginning(path: Path) -> Beginning:
+    """Named like the file, or like its folder where it has the usual name; on ports that are free here."""
+    usual = path.stem == Path(USUAL).stem
+    name = re.sub(r"[^A-Za-z0-9-]+", "-", path.absolute().parent.name if usual else path.stem).strip("-")
+    usual_ports: dict[str, int] = Ports().model_dump()
+    wanted = ports.free_together(usual_ports)
+    return Beginning(name if name[:1].isalpha() else "migration", {} if wanted == usual_ports else wanted)
 
-        return propose(Prometheus(checked_url(url)), jobs)
-    if files:
+
+def _access(path: Path | None) -> Access:
+    """Raises UsageError for any other file; never shows what is in it."""
+    if path is None:
+        return Access()
+    try:
+        return Access.model_validate(yaml.safe_load(_read(path)))
+    except (yaml.YAMLError, ValidationError) as error:
+        keys = ", ".join(Access.model_fields)
+        raise UsageError(
+            f"{path} does not say how a server is entered", f"its keys are {keys}; secrets are files"
+        ) from error
+
+
+def _proposed(
+    url: str | None, jobs: list[str], logs: list[Path], slos: list[Path], beginning: Beginning, access: Path | None
+) -> str:
+    """From the one thing that is given, else the starter."""
+    if url is not None:
+        return _from_prometheus(checked_url(url), jobs, beginning, _access(access))
+    if logs:
         from bascule.logs import propose_from
 
-        return propose_from(files)
+        return propose_from(logs, beginning)
+    if slos:
+        from bascule.discover import propose_from_slos
+
+        return propose_from_slos(slos, beginning)
     return starter_text()
+
+
+def _from_prometheus(url: str, jobs: list[str], beginning: Beginning, access: Access) -> str:
+    from bascule.discover import propose
+
+    given = access.model_dump(mode="json", exclude_defaults=True)
+    if given:
+        beginning = replace(beginning, access=f"{{prometheus: {json.dumps(given)}}}")
+    return propose(Prometheus(url, credentials=access.credentials), jobs, beginning)
 
 
 @app.command()
@@ -174,12 +220,16 @@ def _verify(spec: Spec, url: str) -> int:
     from bascule import generate as room
     from bascule.discover import verify
 
-    findings = verify(spec, room.generate(spec), Prometheus(checked_url(url)))
+    findings = verify(spec, room.generate(spec), _server(spec, url))
     for line in _told_once(finding for finding in findings if finding.state != "ok"):
         say(line)
     answered = sum(finding.state == "ok" for finding in findings)
     say(f"{answered} of {len(findings)} expressions have data")
     return 1 if any(finding.state == "error" for finding in findings) else 0
+
+
+def _server(spec: Spec, url: str) -> Prometheus:
+    return Prometheus(checked_url(url), credentials=spec.stack.credentials("prometheus"))
 
 
 def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:
@@ -206,4 +256,39 @@ def _write(spec: Spec, folder: Path) -> None:
     written = room.write(spec, folder)
     say(f"wrote {len(written)} files below {folder}")
     for path in room.foreign(spec, folder):
-        say(f"left alone: {path} was not generated by Bascule")
+        say(f"not changed: {path} was not generated by Bascule")
+
+
+Theirs = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Your own file, as it is now.")]
+
+
+@app.command()
+@takes_spec_first
+def merge(
+    spec: Spec, out_dir: Folder = Path("merged"), prometheus_config: Theirs = None, alertmanager_config: Theirs = None
+) -> None:
+    """Write your own prometheus.yml and alertmanager.yml with Bascule's entries in them: at most these two files."""
+    from bascule import generate as room
+    from bascule.stack import config_folder
+
+    config = config_folder(spec)
+    made = {
+        "prometheus.yml": room.merged_prometheus(spec, _read(prometheus_config), config),
+        "alertmanager.yml": room.merged_alertmanager(spec, _read(alertmanager_config), config),
+    }
+    given = {"prometheus.yml": prometheus_config, "alertmanager.yml": alertmanager_config}
+    named = [name for name, path in given.items() if path is not None] or list(given)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for name in named:
+        write_file(out_dir / name, made[name], "give another --out")
+        what = "yours, with Bascule's entries" if given[name] is not None else "Bascule's entries, to add to yours"
+        say(f"wrote {out_dir / name}: {what}")
+    say("check them (promtool check config, amtool check-config), put them in place of yours, and reload both")
+    say(f"the rules are read from {config / 'prometheus' / 'rules'}, where `bascule up` writes them")
+
+
+def _read(path: Path | None) -> str:
+    try:
+        return path.read_text("utf-8") if path is not None else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "name a text file that you may read") from error

@@ -6,7 +6,7 @@ from bascule.api.models.journal import IncidentAnswer
 from bascule.conventions import Severity
 
 HEARTBEAT = Severity.NONE  # the severity of an alert that always fires: its absence is the signal
-HOLDING = Severity.GATE  # the severity of what holds a promotion and calls nobody
+HOLDING = Severity.GATE  # the severity of what holds a promotion and does not page
 
 
 class Incident(IncidentAnswer):

@@ -116,7 +116,7 @@ class Console:
     def detail(self, signal: str, segment: str) -> str:
         told = known_signals(self.parts).get((signal, segment))
         if told is None:
-            raise HTTPException(404, "the judge knows no such signal and segment")
+            raise HTTPException(404, "the judge does not know this signal and segment")
         row = signal_row(self.spec, told, self.parts.judge.reading.is_fresh(time.time()))
         courses = {v: queries.values(self.spec, signal, segment, v) for v in self.spec.versions.both}
         return self.renderer.detail(row, courses)
@@ -176,7 +176,7 @@ def _add_pages(app: FastAPI, console: Console) -> None:
     @app.get("/charts/signal")
     def signal_chart(signal: str, segment: str, window: WindowName = DEFAULT_WINDOW) -> Response:
         if (signal, segment) not in known_signals(console.parts):
-            raise HTTPException(404, "the judge knows no such signal and segment")
+            raise HTTPException(404, "the judge does not know this signal and segment")
         return _chart(lambda: console.charts.signal(signal, segment, window))
 
 

@@ -120,7 +120,7 @@ class Browser:
             self._out.write(message)
             self._out.flush()
         except OSError as error:
-            raise ProcessFailed("Chromium ended by itself", "start it by hand to see why") from error
+            raise ProcessFailed("Chromium exited unexpectedly", "start it by hand to see why") from error
 
     def _read(self, pipe: BinaryIO) -> None:
         with pipe:
@@ -174,7 +174,7 @@ class BrowserPage:
         self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; a promise is waited for."""
+        """The value of a JavaScript expression; it waits for asynchronous results."""
         params = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         params |= {"allowUnsafeEvalBlockedByCSP": False}
         answer = self._send("Runtime.evaluate", params)

@@ -17,12 +17,14 @@ from bascule.api.models.logs import LogLine, LogStats, Search
 from bascule.api.models.moves import KeptComparison, PlanAnswer
 from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, Incident
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
+from bascule.discover import Unseen, unseen
 from bascule.errors import QueryRejected
-from bascule.prometheus import ActiveAlert, Alertmanager, NoData, Prometheus, Sample, Target
+from bascule.prometheus import ActiveAlert, NoData, Sample, Target
 from bascule.spec import Spec
 
 TIMEOUT = 2.0  # seconds: a part that needs longer is as good as silent on a live page
@@ -80,15 +82,16 @@ class Parts:
         self._incidents = IncidentsClient(spec, seconds=TIMEOUT, transport=transport)
         self._reader = LogsClient(spec, seconds=TIMEOUT, transport=transport)
         self._searcher = LogsClient(spec, seconds=SEARCH_TIMEOUT, transport=transport)
-        self.prometheus = Prometheus(spec.stack.url("prometheus"), timeout=TIMEOUT, transport=transport)
+        self.prometheus = prometheus_of(spec, timeout=TIMEOUT, transport=transport)
         self.judge: Source[VerdictAnswer] = Source("judge", self._judge.verdict, said_at=_ticked)
         self.journal: Source[JournalReading] = Source("incidents", self._journal)
         self.owed: Source[list[DeliveryAnswer]] = Source("owed", self._incidents.owed, interval=2.0)
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
+        self.unseen: Source[list[Unseen]] = Source("unseen", lambda: unseen(spec, self.prometheus), interval=5.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
-        self.alertmanager = Alertmanager(spec.stack.url("alertmanager"), timeout=TIMEOUT, transport=transport)
+        self.alertmanager = alertmanager_of(spec, timeout=TIMEOUT, transport=transport)
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
         self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
@@ -99,7 +102,7 @@ class Parts:
 
     @property
     def all_sources(self) -> tuple[Source[Any], ...]:
-        return (*self.sources, self.slas, self.alerting, self.owed)
+        return (*self.sources, self.slas, self.alerting, self.owed, self.unseen)
 
     def close(self) -> None:
         clients = (self._judge, self._incidents, self._reader, self._searcher, self.prometheus, self.alertmanager)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
+from operator import attrgetter
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -49,7 +50,9 @@ class Runbooks:
     """All pages by name, and by the alert they are for."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
-        self.pages: Mapping[str, Runbook] = {book.page: book for book in sorted(_read(folder or home()), key=_by_title)}
+        self.pages: Mapping[str, Runbook] = {
+            book.page: book for book in sorted(_read(folder or home()), key=attrgetter("title"))
+        }
         self._by_alert = {alert: book for book in self.pages.values() for alert in book.alerts}
 
     def page_for(self, alert: str, prefix: str = "") -> str:
@@ -68,7 +71,3 @@ def _read(folder: Traversable) -> Iterator[Runbook]:
     for file in folder.iterdir() if folder.is_dir() else ():
         if file.name.endswith(".md"):
             yield Runbook(file.name.removesuffix(".md"), file.read_text("utf-8"))
-
-
-def _by_title(book: Runbook) -> str:
-    return book.title

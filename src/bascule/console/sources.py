@@ -17,7 +17,7 @@ from bascule.errors import BasculeError
 from bascule.processes.workers import Workers
 
 STALE_AFTER = 5.0  # seconds without news from which a figure is no longer shown as the present one
-AWAKE_FOR = 10.0  # seconds that reading goes on after the last look at the page
+AWAKE_FOR = 10.0  # seconds that reading goes on after the page was last read
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def right_now(_: Any) -> float:
 
 
 class Source(Generic[T]):
-    """One thing that is read again and again. `said_at` tells from an answer when it was true."""
+    """One thing that is read repeatedly. `said_at` takes from an answer when it was true."""
 
     def __init__(
         self, name: str, read: Callable[[], T], interval: float = 1.0, said_at: Callable[[T], float] = right_now
@@ -87,7 +87,7 @@ class Watch:
 
     1. `look()` keeps the threads awake for a while; every page and every stream calls it.
     2. Each thread reads its source, then sleeps the source's interval.
-    3. Without a look they wait, and cost nothing.
+    3. While nobody reads the page they wait, and cost nothing.
     """
 
     def __init__(self, sources: Sequence[Source[Any]], clock: Callable[[], float] = time.monotonic) -> None:
@@ -118,7 +118,7 @@ class Watch:
         return was_asleep
 
     def settle(self, seconds: float) -> None:
-        """Wait until every source that is read more often than that was read anew, or for so long."""
+        """Wait until every source that is read more often than that was read again, or for so long."""
         before = [(source, source.reads) for source in self.sources if source.interval <= seconds]
         deadline = self._clock() + seconds
         while self._clock() < deadline and not self._stop.is_set():

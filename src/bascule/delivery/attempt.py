@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from bascule.delivery.channels import Attempt, channels_of
+from bascule.delivery.line import Line
 from bascule.delivery.message import Delivery, Doubtful, Message, Result
 from bascule.errors import DeliveryFailed
 from bascule.spec.receivers import Receiver
@@ -28,18 +29,20 @@ class Policy:
 
 
 def attempt_once(send: Attempt, message: Message, policy: Policy) -> DeliveryFailed | None:
-    """One attempt, on a thread of its own that is left behind when it takes too long; None when it was delivered."""
+    """One attempt, on a thread of its own; one that takes too long is cut off. None when it was delivered."""
     ended: Future[None] = Future()
+    line = Line(policy.timeout)
 
     def run() -> None:
         try:
-            send(message, policy.timeout)
+            send(message, line)
             ended.set_result(None)
         except BaseException as error:  # noqa: BLE001  # whatever it was, it is the caller's to judge
             ended.set_exception(error)
 
     threading.Thread(target=run, name="attempt", daemon=True).start()
     if not wait([ended], policy.limit).done:
+        line.cut()
         return Doubtful(f"it timed out after {policy.limit:g} s")
     error = ended.exception()
     if error is None or isinstance(error, DeliveryFailed):

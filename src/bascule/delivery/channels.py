@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from bascule.delivery.line import Line
 from bascule.delivery.mail import send_mail
 from bascule.delivery.message import Message
 from bascule.delivery.secrets import read_secret
@@ -13,7 +14,7 @@ from bascule.delivery.web import send
 from bascule.errors import DeliveryFailed
 from bascule.spec.receivers import AppriseUrl, Channel, Email, HttpChannel, Receiver
 
-Attempt = Callable[[Message, float], None]  # message, seconds the other side may be silent; raises DeliveryFailed
+Attempt = Callable[[Message, Line], None]  # raises DeliveryFailed
 
 
 def channels_of(receiver: Receiver) -> dict[str, Attempt]:
@@ -33,7 +34,7 @@ def _attempts(channel: Channel) -> Iterator[tuple[str, Attempt]]:
             yield channel.key, partial(_send_apprise, channel)
 
 
-def _send_apprise(target: AppriseUrl, message: Message, timeout: float) -> None:
+def _send_apprise(target: AppriseUrl, message: Message, line: Line) -> None:
     """Teams, ntfy, Telegram and some hundred more. Apprise answers yes or no, so every no is tried again."""
     try:
         import apprise
@@ -42,6 +43,8 @@ def _send_apprise(target: AppriseUrl, message: Message, timeout: float) -> None:
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs addresses, which hold secrets
     sender = apprise.Apprise()
     if not sender.add(read_secret(target.url_file)):
-        raise DeliveryFailed(f"{target.url_file} holds no address that Apprise knows", "see its list", can_retry=False)
+        raise DeliveryFailed(
+            f"{target.url_file} has no URL that Apprise knows", "see Apprise's list of URLs", can_retry=False
+        )
     if not sender.notify(title=message.subject, body=message.text):
         raise DeliveryFailed("Apprise could not deliver it", "check the address", can_retry=True)

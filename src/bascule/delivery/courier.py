@@ -74,7 +74,7 @@ class Courier:
         while not self._stop.is_set():
             owed = self.outbox.next_for(name, channel)
             left = IDLE_SECONDS if owed is None else owed.due - self.clock()
-            if owed is None or left > 0:
+            if owed is None or 0 < left <= PAUSES[-1]:  # a longer wait was meant by no one: the clock was set back
                 with self._changed:
                     self._changed.wait(min(left, IDLE_SECONDS))
             else:
@@ -93,5 +93,5 @@ class Courier:
             log.warning("%s %s is owed %r: %s", owed.receiver, owed.channel, owed.message.subject, later.detail)
 
     def _give_up(self, owed: Owed, why: str) -> None:
-        log.error("%s was never told of %r: %s", owed.receiver, owed.message.subject, why)
+        log.error("%s was never notified of %r: %s", owed.receiver, owed.message.subject, why)
         self.heard(self.outbox.settle(owed, Result.EXPIRED, why, self.clock()).delivery())

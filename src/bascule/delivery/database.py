@@ -27,12 +27,12 @@ def connect(path: Path, what: str) -> sqlite3.Connection:
 
 
 def unusable(path: Path, what: str, error: Exception) -> StoreError:
-    """A file that is damaged is not mended by more space, and a full disk not by another file."""
+    """More space does not fix a damaged file, and another file does not fix a full disk."""
     is_damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-    mend = (
+    fix = (
         f"it is damaged: move it (and {path.name}-wal, {path.name}-shm) away and start again;"
-        f" `sqlite3 {path.name} .recover` may save what it holds"
+        f" `sqlite3 {path.name} .recover` may save its content"
         if is_damaged
-        else "check the state folder's rights and space"
+        else "check the permissions and free space of the state folder"
     )
-    return StoreError(f"the {what} {path} cannot be used: {error}", mend)
+    return StoreError(f"the {what} {path} cannot be used: {error}", fix)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import smtplib
+import socket
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
+from typing import Any
 
+from bascule.delivery.line import Line
 from bascule.delivery.message import Doubtful, Message
 from bascule.delivery.secrets import read_secret
 from bascule.errors import DeliveryFailed
@@ -19,21 +22,21 @@ _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _ASK_LATER = range(400, 500)  # SMTP answers that a retry may change
 
 
-def send_mail(email: Email, address: str, message: Message, timeout: float) -> None:
+def send_mail(email: Email, address: str, message: Message, line: Line) -> None:
     """To one of the receiver's addresses; all of them stand in `To`.
 
     Raises DeliveryFailed, or Doubtful when the server took the message and did not answer.
     """
     password = read_secret(email.password_file) if email.password_file else ""
     letter = compose(email, message)
-    server = _connect(email, timeout)
+    server = _connect(email, line)
     try:
         _log_in(server, email, password)
         _hand_over(server, email, address, letter)
     except smtplib.SMTPException as error:
         raise _failed(email, error) from error
     except OSError as error:
-        raise DeliveryFailed(f"{email.smtp} broke off: {error}", "check the network", can_retry=True) from error
+        raise DeliveryFailed(f"{email.smtp} hung up: {error}", "check the network", can_retry=True) from error
     finally:
         with suppress(OSError, smtplib.SMTPException):
             server.quit()
@@ -67,13 +70,29 @@ def _identity(email: Email, key: str) -> str:
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{host}>"
 
 
-def _connect(email: Email, timeout: float) -> smtplib.SMTP:
+class _Server(smtplib.SMTP):
+    """Its line can be cut from the first byte on, also while it waits for the server's greeting."""
+
+    def __init__(self, line: Line, host: str, port: int, **more: Any) -> None:
+        line.holds(self._hang_up)
+        super().__init__(host, port, timeout=line.timeout, **more)
+
+    def _hang_up(self) -> None:
+        if self.sock is not None:
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _ServerOverTls(_Server, smtplib.SMTP_SSL):
+    pass
+
+
+def _connect(email: Email, line: Line) -> smtplib.SMTP:
     host, _, port = email.smtp.rpartition(":")
     context = ssl.create_default_context(cafile=str(email.ca_file) if email.ca_file else None)
     try:
         if email.tls == "implicit":
-            return smtplib.SMTP_SSL(host, int(port), timeout=timeout, context=context)
-        server = smtplib.SMTP(host, int(port), timeout=timeout)
+            return _ServerOverTls(line, host, int(port), context=context)
+        server = _Server(line, host, int(port))
         if email.tls == "starttls":
             server.starttls(context=context)
         return server

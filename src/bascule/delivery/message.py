@@ -1,4 +1,4 @@
-"""What is sent, and what became of it."""
+"""What is sent, and its result."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message to one channel of one receiver, and what became of it. Times are Unix seconds."""
+    """One message to one channel of one receiver, and its result. Times are Unix seconds."""
 
     key: str
     receiver: str

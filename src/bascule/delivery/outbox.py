@@ -66,7 +66,7 @@ class Owed:
 
 
 class Outbox:
-    """Every message that is owed, and what became of those before. Threads may share it."""
+    """Every message that is owed, and the results of those before. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -103,7 +103,7 @@ class Outbox:
             for owed in new:
                 self._hasten(owed)
                 self._owed[owed.address] = owed
-                self._keep(owed)
+            self._keep(*new)
             return new
 
     def _hasten(self, new: Owed) -> None:
@@ -118,7 +118,7 @@ class Outbox:
         try:
             return bool(self._stored(address)) or self._is_in_old_table(address)
         except sqlite3.Error as error:
-            log.error("%s: sent without knowing whether it was before: %s", address[1], error)
+            log.error("%s: sent, possibly for the second time: %s", address[1], error)
             return False
 
     def _stored(self, address: Address) -> list[tuple[str]]:
@@ -157,20 +157,34 @@ class Outbox:
             if (owed.receiver, owed.channel) == (served.receiver, served.channel):
                 self._owed[address] = replace(owed, due=min(owed.due, now))
 
-    def _keep(self, owed: Owed) -> None:
-        self._unwritten[owed.address] = owed
+    def _keep(self, *changed: Owed) -> None:
+        self._unwritten |= {owed.address: owed for owed in changed}
         self._write_rest()
 
     def _write_rest(self) -> None:
-        """Write what the disk does not have yet, the oldest first; on failure it stays for the next time."""
-        for address, owed in list(self._unwritten.items()):
-            try:
-                self._db.execute(_UPSERT, _row_of(owed))
-            except sqlite3.Error as error:
-                log.error("what is owed to %s is not written down yet: %s", owed.receiver, error)
-                return
-            del self._unwritten[address]
+        """Write what the disk does not have yet, all of it or nothing: a message that is owed to several channels must
+        not be recorded for one of them alone. On failure it stays for the next time."""
+        if not self._unwritten:
+            return
+        try:
+            self._write(map(_row_of, self._unwritten.values()))
+        except sqlite3.Error as error:
+            names = ", ".join({owed.receiver for owed in self._unwritten.values()})
+            log.error("the notices owed to %s are not stored yet: %s", names, error)
+            return
+        for address in self._unwritten:
             self._settled.pop(address, None)
+        self._unwritten.clear()
+
+    def _write(self, rows: Iterable[tuple[object, ...]]) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(_UPSERT, rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     # ---------------------------------------------------------------- questions
 
@@ -194,7 +208,7 @@ class Outbox:
             return {(owed.receiver, owed.channel) for owed in self._owed.values()}
 
     def record(self, delivery: Delivery) -> None:
-        """Keep what became of a message that was sent outside the queue; StoreError when it cannot be written."""
+        """Keep the result of a message that was sent outside the queue; StoreError when it cannot be written."""
         message = Message(delivery.key, delivery.subject, "")
         with self._lock:
             row = _row_of(
@@ -222,7 +236,7 @@ class Outbox:
         return bool(delivered) or self._is_in_old_table((key, receiver, ""))
 
     def all(self, key: str | None = None) -> list[Delivery]:
-        """What became of every message, or of those with one key; the newest first. Raises StoreError."""
+        """The result of every message, or of those with one key; the newest first. Raises StoreError."""
         try:
             with self._lock:
                 query = f"SELECT {_COLUMNS} FROM owed" + (" WHERE key = ?" if key is not None else "")

@@ -12,7 +12,9 @@ def read_secret(path: Path) -> str:
         secret = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise DeliveryFailed(
-            f"the secret in {path} cannot be read: {error}", "check the file", can_retry=False
+            f"the secret in {path} cannot be read: {error}",
+            "check that it exists and that this user may read it",
+            can_retry=False,
         ) from error
     if not secret:
         raise DeliveryFailed(f"the secret in {path} is empty", "write it into the file", can_retry=False)

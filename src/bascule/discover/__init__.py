@@ -1,7 +1,19 @@
 """What a running Prometheus shows: a spec proposed from it, and generated expressions asked of it."""
 
 from bascule.discover.compare import Compared, Difference, compare
+from bascule.discover.openslo import propose_from_slos
 from bascule.discover.propose import propose
+from bascule.discover.unseen import Unseen, unseen
 from bascule.discover.verify import CheckedExpression, verify
 
-__all__ = ["Compared", "Difference", "CheckedExpression", "compare", "propose", "verify"]
+__all__ = [
+    "CheckedExpression",
+    "Compared",
+    "Difference",
+    "Unseen",
+    "compare",
+    "propose",
+    "propose_from_slos",
+    "unseen",
+    "verify",
+]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bascule import promql
 from bascule.alerts.figures import written
+from bascule.discover.server import clock_off, clock_text, retention, retention_text
 from bascule.discover.verify import CheckedExpression, signals
 from bascule.prometheus import Prometheus, Target
 from bascule.spec import Spec
@@ -48,6 +49,8 @@ def compare(spec: Spec, prometheus: Prometheus) -> Compared:
         *_times(spec, targets),
         *_buckets(spec, prometheus),
         *_timestamps(spec, prometheus),
+        *_clock(prometheus),
+        *_retention(spec, prometheus),
     )
     return Compared(differences, tuple(signals(spec, prometheus)))
 
@@ -73,9 +76,25 @@ def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
         for selector in list(signal.selectors.values())[:1]:
             age = f"timestamp(up) - on (job, instance) group_right () timestamp({selector})"
             for sample in prometheus.instant(f"max by (job) ({age}) > {tolerated:g}"):
-                what = f"{sample.labels.get('job', '')} gives its samples times of its own, {sample.value:.0f} s old"
+                what = (
+                    f"{sample.labels.get('job', '')} exports samples with its own timestamps, {sample.value:.0f} s old"
+                )
                 fix = "write `honor_timestamps: false` into its scrape job, as `bascule generate` does"
                 yield Difference(f"signals.{name}", what, fix)
+
+
+def _clock(prometheus: Prometheus) -> Iterator[Difference]:
+    if off := clock_off(prometheus):
+        yield Difference("clock", clock_text(off), "set both by a time server: samples of other times are no data")
+
+
+def _retention(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+    """SLAs whose window is longer than what is kept."""
+    kept = retention(prometheus)
+    for name, sla in spec.slas.named.items():
+        if kept is not None and sla.window > kept:
+            fix = f"give it --storage.tsdb.retention.time={format_duration(sla.window)} or more, or a shorter window"
+            yield Difference(f"slas.{name}.window", retention_text(kept, sla.window), fix)
 
 
 def _services(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from bascule.discover.presets import Preset, preset_of, presets
 from bascule.prometheus import Prometheus
 from bascule.spec import Matcher, Selector
+from bascule.spec.presets import Preset, preset_of, presets
 from bascule.spec.selector import parse_matchers
 
 SERIES_LOOKED_AT = 2000  # of one metric: enough to see its labels, little enough for any server
@@ -22,7 +22,11 @@ _NOT_OF_SERVICES = re.compile(
 _PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _VERSION_WORD = re.compile(r"v\d+(?:[._-]\d+)*")
 _VERSION_NUMBER = re.compile(r"v?\d+(?:\.\d+)+(?:[-+][\w.]+)?")
-_IN_A_NAME = re.compile(r"(?:^|(?<=[-_.]))(v\d+|canary|stable|blue|green)(?=$|[-_.])")
+_IN_A_NAME = re.compile(
+    r"(?:^|(?<=[-_.]))(v\d+|canary|stable|blue|green|old|new|baseline|candidate|control|treatment|experiment|primary)(?=$|[-_.@])"
+)
+# Of a name that only the new one has a word in: `shop` and `shop-canary`.
+_ALONE = {"v2": "v1", "canary": "stable", "candidate": "baseline", "new": "old", "experiment": "control"}
 _WORDS = (
     ("stable", "canary"),
     ("baseline", "candidate"),
@@ -71,7 +75,7 @@ class Family:
         for sample in prometheus.instant(f"topk({SERIES_LOOKED_AT}, {selector})"):
             total += sample.value
             for label, value in sample.labels.items():
-                if label != "__name__":
+                if label != "__name__" and _PLAIN.fullmatch(label):  # a spec holds no quoted names
                     of_label = counts.setdefault(label, {})
                     of_label[value] = of_label.get(value, 0.0) + sample.value
         labels = {label: frozenset(values) for label, values in counts.items()}
@@ -104,12 +108,12 @@ class Metrics:
 def metrics(prometheus: Prometheus, where: Sequence[Matcher] = ()) -> Metrics:
     """The services' counters and histograms; `where`: of these series alone."""
     names = list(filter(_PLAIN.fullmatch, prometheus.label_values("__name__")))
-    known = {name for preset in presets() for name in (preset.requests, preset.total, f"{preset.latency}_count")}
+    known = {name for preset in presets() for name in preset.metrics}
     counted = [name for name in names if name in known or _is_counted(name)]
     found = [Family.of(prometheus, Selector(name).where(*where)) for name in counted[:METRICS_LOOKED_AT]]
     there = [each for each in found if each.labels or not where]
     histograms = frozenset(name.removesuffix("_bucket") for name in names if name.endswith("_bucket"))
-    return Metrics(there, histograms, preset_of(each.name for each in there if each.labels))
+    return Metrics(there, histograms, preset_of({each.name: each.labels for each in there if each.labels}))
 
 
 def _is_counted(name: str) -> bool:
@@ -153,7 +157,7 @@ def series_of(versions: Found) -> tuple[Matcher, ...]:
 
 
 def _picked(versions: Found) -> list[Matcher]:
-    """The equality that picks each version; empty where it is no equality of one label."""
+    """The equality that picks each version; empty where it is not an equality of one label."""
     found = [matcher for text in (versions.select or {}).values() for matcher in parse_matchers(text)]
     return found if all(matcher.operator == "=" for matcher in found) else []
 
@@ -203,9 +207,17 @@ def _values(found: list[Family]) -> dict[str, set[str]]:
 
 def _of_label(label: str, old: str, new: str) -> Found:
     how = f"label {label}"
-    if re.fullmatch(r"[A-Za-z][\w.-]*", old) and re.fullmatch(r"[A-Za-z][\w.-]*", new):
+    names = [_as_name(value) for value in (old, new)]
+    if names == [old, new] or names[0] == names[1]:
         return Found(old, new, how, label=label)
-    return Found(f"v{old}", f"v{new}", how, select={f"v{each}": str(Matcher(label, "=", each)) for each in (old, new)})
+    select = {name: str(Matcher(label, "=", value)) for name, value in zip(names, (old, new), strict=True)}
+    return Found(names[0], names[1], how, select=select)
+
+
+def _as_name(value: str) -> str:
+    """A value as the name of a version: `2.1` is v2.1, `shop-v1@file` is shop-v1."""
+    plain = re.sub(r"[^A-Za-z0-9_.-].*", "", value)
+    return plain if plain[:1].isalpha() else f"v{plain}"
 
 
 def _is_version(label: str, value: str) -> bool:
@@ -255,11 +267,15 @@ def _by_name(found: list[Family]) -> Found | None:
 def _by_stem(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """Names that are alike but for a version: the stem, to each version's name."""
     stems: dict[str, dict[str, str]] = {}
-    for name in names:
+    there = set(names)
+    for name in sorted(there):
         match = _IN_A_NAME.search(name)
         if match:
-            stem = f"{name[: match.start()]}*{name[match.end() :]}"
-            stems.setdefault(stem, {})[match[1]] = name
+            of_stem = stems.setdefault(f"{name[: match.start()]}*{name[match.end() :]}", {})
+            of_stem[match[1]] = name
+            plain = name[: match.start()].rstrip("-_.") + name[match.end() :]
+            if plain and match[1] in _ALONE and plain in there:
+                of_stem.setdefault(_ALONE[match[1]], plain)
     return {stem: named for stem, named in stems.items() if len(named) > 1}
 
 

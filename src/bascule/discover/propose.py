@@ -16,12 +16,16 @@ from functools import cached_property
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
-from bascule.discover.presets import Preset, preset_of
-from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, requests_of, times_of
-from bascule.prometheus import NO_DATA, Prometheus, Sample, Target
+from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, failures_of, requests_of, times_of
+from bascule.discover.server import clock_off, clock_text, retention, retention_text
+from bascule.errors import QueryRejected
+from bascule.prometheus import Prometheus, Sample, Target
 from bascule.spec import Matcher, Selector
 from bascule.spec.clashes import OWN_JOBS
-from bascule.spec.quantities import parse_duration
+from bascule.spec.counters import bound_of
+from bascule.spec.presets import Preset, preset_of
+from bascule.spec.proposal import USUAL, Beginning
+from bascule.spec.quantities import format_duration, parse_duration
 from bascule.spec.selector import parse_matchers
 from bascule.units import unit_of
 
@@ -30,6 +34,8 @@ _PARTNERS = ("partner", "customer", "tenant", "client", "api_client", "organizat
 _SUCCESS = ("True", "true", "success", "ok", "succeeded")
 _NOT_A_VALUE = {"", "unknown", "none", "other"}
 MOST_SEGMENTS = 12
+LONGEST_WINDOW = 30 * 86400.0  # of the SLA that is proposed
+MARGIN = 1.5  # of a proposed bound over what the old version takes now
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _ADDRESS = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 _KINDS = {
@@ -37,6 +43,7 @@ _KINDS = {
     "nginx_up": "nginx",
     "node_uname_info": "node",
     "container_cpu_usage_seconds_total": "container",
+    "pg_up": "postgres",
 }
 Lines = Iterator[str]
 
@@ -62,7 +69,7 @@ class Seen:
         return times_of(self.prometheus, self.families, self.histograms, self.preset)
 
 
-def propose(prometheus: Prometheus, jobs: Sequence[str] = ()) -> str:
+def propose(prometheus: Prometheus, jobs: Sequence[str] = (), beginning: Beginning = USUAL) -> str:
     """The YAML of a spec that `bascule check` accepts, from series of these jobs alone where any are named.
 
     Raises Unreachable when Prometheus does not answer.
@@ -70,7 +77,7 @@ def propose(prometheus: Prometheus, jobs: Sequence[str] = ()) -> str:
     seen = _seen(prometheus, (Matcher("job", "=~", "|".join(map(re.escape, jobs))),) if jobs else ())
     proposed = list(_proposed(seen))
     parts = (
-        _head(seen),
+        _head(seen, beginning),
         _versions(seen),
         _services(seen),
         _signals(seen, proposed),
@@ -93,7 +100,7 @@ def _seen(prometheus: Prometheus, where: tuple[Matcher, ...]) -> Seen:
 def _of_services(found: Metrics) -> Metrics:
     """Without what Bascule itself counts in logs, where the services count their requests."""
     own = [family for family in found.families if not family.name.startswith("bascule_")]
-    preset = preset_of(family.name for family in own)
+    preset = preset_of({family.name: family.labels for family in own})
     return found if requests_of(own, preset) is None else replace(found, families=own, preset=preset)
 
 
@@ -106,18 +113,27 @@ def _key(name: str) -> str:
     return quoted(name) if name.lower() in ("true", "false", "yes", "no", "on", "off", "null", "y", "n") else name
 
 
-def _head(seen: Seen) -> Lines:
+def _head(seen: Seen, beginning: Beginning) -> Lines:
     url = seen.prometheus.url
     yield f"# Proposed by `bascule init --from-prometheus {url}`."
     yield "# 'found' was seen there; 'guessed' is a usual value: correct each guess. Then: bascule check"
-    yield "apiVersion: bascule/v1"
-    yield "kind: Migration"
-    yield "metadata: {name: migration}  # guessed"
-    yield "stack:"
-    yield f"  external: {{prometheus: {quoted(url)}}}"
+    if off := clock_off(seen.prometheus):
+        yield f"# warning: {clock_text(off)}: samples of other times are no data; set both by a time server"
+    sent = _alertmanager(seen.prometheus)
+    more = [f"external: {{prometheus: {quoted(url)}{f', alertmanager: {quoted(sent)}' if sent else ''}}}"]
+    more += [f"access: {line}" for line in [beginning.access] if line]
     if times := _scrape_times(seen.targets):
-        yield f"  scrape: {{interval: {times[0]}, timeout: {times[1]}}}  # found: how this Prometheus scrapes them"
-    yield ""
+        more.append(f"scrape: {{interval: {times[0]}, timeout: {times[1]}}}  # found: how this Prometheus scrapes them")
+    yield from beginning.lines(*more)
+
+
+def _alertmanager(prometheus: Prometheus) -> str:
+    """The one that it sends its alerts to; empty where there is none, or several."""
+    try:
+        found = prometheus.alertmanagers()
+    except QueryRejected:  # a managed server has its own way
+        return ""
+    return found[0] if len(found) == 1 else ""
 
 
 def _scrape_times(targets: Sequence[Target]) -> tuple[str, str] | None:
@@ -137,6 +153,7 @@ def _versions(seen: Seen) -> Lines:
         yield "# guessed: no label, job or metric name tells two versions apart"
         for candidate in seen.others:
             yield f"# found, but with more than two versions: {candidate}"
+        yield from _pairs(seen.targets)
         yield "versions: {label: version, baseline: v1, candidate: v2}"
     else:
         yield f"# found: {versions.how}"
@@ -151,6 +168,19 @@ def _versions(seen: Seen) -> Lines:
                 yield "  select:"
             yield f"    {quoted(version)}: {quoted(matchers)}"
     yield ""
+
+
+def _pairs(targets: Sequence[Target]) -> Lines:
+    """How to compare the two instances of a job: whether they are versions, nobody but the user knows."""
+    jobs: dict[str, set[str]] = {}
+    for target in targets:
+        if _is_service(target.job):
+            jobs.setdefault(target.job, set()).add(target.instance)
+    for job, instances in jobs.items():
+        if len(instances) == 2:
+            old, new = (quoted(Matcher("instance", "=", instance)) for instance in sorted(instances))
+            yield f"# found: the job {_one_line(job)} has two instances. If each of them is a version, write instead:"
+            yield f"# versions: {{baseline: v1, candidate: v2, select: {{v1: {old}, v2: {new}}}}}"
 
 
 # ---------------------------------------------------------------- services
@@ -238,7 +268,7 @@ def _signals(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
     if seen.preset is not None:
         yield f"# found: {seen.preset.title}"
         yield from (f"# note: {caveat}" for caveat in seen.preset.caveats)
-    if seen.requests is None:
+    if all(signal.name != "errors" for signal in proposed):
         yield "# No counter of requests by their status was found for both versions. Three ways to have one:"
         yield "# bascule.instrument in the services, their access log, or a probe (docs/no-metrics.md)."
     yield "signals:" if proposed else "signals: {}"
@@ -277,6 +307,9 @@ def _found(seen: Seen) -> Iterator[Proposed]:
     matches = _successes_of(there)
     if requests is not None:
         yield _errors(requests)
+    elif failures := failures_of(there):
+        bad, total = (Selector(each.name) for each in failures)
+        yield _ratio("errors", f"found: {bad} of {total}", "bad", bad, total, "lower", failures[1])
     if seen.latency is not None:
         yield _latency(seen.latency)
     if matches:
@@ -405,10 +438,10 @@ def _segments(seen: Seen) -> Lines:
     yield f"  label: {label}"
     for value in _values(requests, label):
         known = _NAME.fullmatch(value) and value not in ("label", "named", TOTAL_SEGMENT)
-        yield f"  {_key(value)}: {{}}" if known else f"  # {value!r} is no name that a segment can have"
+        yield f"  {_key(value)}: {{}}" if known else f"  # {value!r} cannot be the name of a segment"
     partner = next((each for each in _PARTNERS if len(_values(requests, each)) > 1), None)
     if partner:
-        yield f"  # found: {partner} has {len(_values(requests, partner))} values. For promises to partners, give their"
+        yield f"  # found: {partner} has {len(_values(requests, partner))} values. For targets of partners, give their"
         yield f"  # segment `partner_label: {partner}` and `quotas: {{default: 10000/h}}`"
     yield ""
 
@@ -421,7 +454,7 @@ def _plan(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
         gates.append(f'latency.p95: "<{bound}"')
     yield "# guessed: the steps, how long each is held, and the gates"
     if bound:
-        yield "# (the bound of latency.p95 is 1.5 times what the old version takes now)"
+        yield "# (the bound of latency.p95 is the first bucket from 1.5 times what the old version takes now)"
     yield "phases:"
     for share in (10, 25, 50, 75, 100):
         yield f"  - {{share: {share}%, hold: 24h, gates: {{{', '.join(gates)}}}}}"
@@ -431,12 +464,20 @@ def _plan(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
         yield "rollback:"
         yield '  - {when: "errors > 5%", for: 2m, action: immediate}'
         yield "slas:"
-        yield "  availability: {objective: 99.9%, window: 30d}"
+        yield from _availability(seen.prometheus)
         yield '  error_rate: {objective: "< 1%", window: 24h}'
 
 
+def _availability(prometheus: Prometheus) -> Lines:
+    """Over a month, or over what the server keeps where that is less."""
+    kept = retention(prometheus)
+    window = LONGEST_WINDOW if kept is None else min(kept, LONGEST_WINDOW)
+    why = "" if window == LONGEST_WINDOW else f"  # found: {retention_text(window, LONGEST_WINDOW)} for a month"
+    yield f"  availability: {{objective: 99.9%, window: {format_duration(window)}}}{why}"
+
+
 def _bound(prometheus: Prometheus, latency: TimeHistogram, versions: Found) -> str | None:
-    """One and a half times the old version's p95 of the last five minutes, in whole milliseconds of two digits."""
+    """The first bucket from one and a half times the old version's p95 of the last five minutes."""
     matchers: tuple[Matcher, ...] = ()
     if versions.select:
         matchers = parse_matchers(versions.select[versions.baseline])
@@ -444,8 +485,8 @@ def _bound(prometheus: Prometheus, latency: TimeHistogram, versions: Found) -> s
         matchers = (Matcher(versions.label, "=", versions.baseline),)
     buckets = latency.metric.named(f"{latency.metric.metric}_bucket").where(*matchers)
     found = prometheus.scalar(f"histogram_quantile(0.95, sum by (le) (rate({buckets}[5m])))")
-    if found is NO_DATA or not isinstance(found, float) or not math.isfinite(found) or found <= 0:
+    if not isinstance(found, float) or not math.isfinite(found) or found <= 0:
         return None
-    milliseconds = 1500 * unit_of(latency.unit).to_base(found)
-    step = 10 ** (math.floor(math.log10(milliseconds)) - 1)
-    return f"{math.ceil(milliseconds / step) * step:.12g}ms"
+    bounds = (bound_of(text) for text in prometheus.label_values("le", str(buckets)))
+    bound = min((each for each in bounds if MARGIN * found <= each < math.inf), default=None)
+    return None if bound is None else f"{1000 * unit_of(latency.unit).to_base(bound):.12g}ms"

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bascule.discover.inventory import Family
-from bascule.discover.presets import Preset
 from bascule.prometheus import Prometheus
 from bascule.spec import Matcher, Selector
+from bascule.spec.presets import NO_USERS, Preset
 from bascule.units import Dimension, unit_in_name
 
 _STATUS = (
@@ -21,6 +21,9 @@ _STATUS = (
     "http_status_code",
     "http_response_status_code",
     "response_code",
+    "grpc_code",
+    "grpc_status",
+    "rpc_grpc_status_code",
 )
 ROUTES = ("http_route", "route", "endpoint", "handler", "path", "view", "http_target")
 # Counters and histograms of something else than requests of users.
@@ -32,10 +35,16 @@ _TIMES = re.compile(
     r".*(duration|latency|response_time|request_time|rq_time|_seconds|_milliseconds|_microseconds|_nanoseconds).*"
 )
 _OF_REQUESTS = re.compile(r".*(http|request|response|rq|rpc|api|handler|match|call|latency).*")
-_NO_USERS = re.compile(r"/?(.*[/-])?(health[a-z]*|live(ness|z)?|ready(z|ness)?|ping|metrics|django-metrics)/?")
+_FAILURES = re.compile(r"(.*_)?(failed|failures?|errors?)((?:_requests)?_total)")
+_NO_USERS = re.compile(NO_USERS)
 COVERS = 0.9  # of the events of the busiest candidate: one that counts fewer counts only some requests
 _CLASSES = ((r"\d\d\d", "5.."), (r"\dxx", "5xx"), (r"\d", "5"))
-MILLISECONDS_FROM = 1000.0  # a top bound that is no number of seconds anybody waits
+# Of gRPC, by word and by number: what the server, not the caller, is to blame for.
+_GRPC = (
+    (r"OK|[A-Z][a-z]+[A-Za-z]*", "Unknown|DeadlineExceeded|Unimplemented|Internal|Unavailable|DataLoss"),
+    (r"\d\d?", "2|4|12|13|14|15"),
+)
+MILLISECONDS_FROM = 1000.0  # no request takes so many seconds
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class CountedRequests:
 
 @dataclass(frozen=True)
 class TimeHistogram:
-    """`family`: of its `_count`. `doubt`: why its buckets cannot tell; empty where they can."""
+    """`family`: of its `_count`. `doubt`: why its buckets are not enough; empty where they are."""
 
     family: Family
     unit: str
@@ -86,6 +95,19 @@ def requests_of(there: Sequence[Family], preset: Preset | None = None) -> Counte
     return _counter(best, _status_of(best) or "status", None) if best else None
 
 
+def failures_of(there: Sequence[Family]) -> tuple[Family, Family] | None:
+    """A counter of failures alone, with the one of all: `requests_failed_total` with `requests_total`."""
+    by_name = {each.name: each for each in there}
+    for name in sorted(by_name, key=lambda each: (len(each), each)):
+        failures = _FAILURES.fullmatch(name)
+        if failures and not _OTHERS.fullmatch(name):
+            before, after = failures[1] or "", failures[3]
+            for whole in (f"{before}{after}".replace("__", "_"), f"{before}requests{after}", f"{before}requests_total"):
+                if whole != name and whole in by_name:
+                    return by_name[name], by_name[whole]
+    return None
+
+
 def _counter(family: Family, status: str, preset: Preset | None) -> CountedRequests:
     total = preset.total if preset is not None and preset.total else family.name
     without = _without(family, preset) if total == family.name else ()
@@ -95,16 +117,21 @@ def _counter(family: Family, status: str, preset: Preset | None) -> CountedReque
 def _bad(family: Family, status: str, preset: Preset | None) -> Matcher:
     """Every form in which this family writes a status: 500, 5xx or 5."""
     values = family.labels.get(status, frozenset())
-    seen = [bad for form, bad in _CLASSES if any(re.fullmatch(form, value) for value in values)]
+    forms = _GRPC if "grpc" in status else _CLASSES
+    seen = [bad for form, bad in forms if any(re.fullmatch(form, value) for value in values)]
     pattern = "|".join(seen) or (preset.bad if preset is not None else "5..")
     return Matcher(status, "=~" if re.search(r"[.|]", pattern) else "=", pattern)
 
 
 def _status_of(family: Family) -> str | None:
-    def is_status(value: str) -> bool:
-        return re.fullmatch(r"[1-5](\d\d|xx)", value) is not None
+    return next(
+        (each for each in _STATUS if any(_is_status(each, value) for value in family.labels.get(each, ()))), None
+    )
 
-    return next((each for each in _STATUS if any(map(is_status, family.labels.get(each, ())))), None)
+
+def _is_status(label: str, value: str) -> bool:
+    forms = [form for form, _ in _GRPC] if "grpc" in label else [r"[1-5](\d\d|xx)"]
+    return any(re.fullmatch(form, value) for form in forms)
 
 
 def _rank(family: Family) -> tuple[bool, bool, bool, int, str]:
@@ -178,7 +205,7 @@ def _doubt(prometheus: Prometheus, buckets: Selector, bounds: Sequence[float]) -
         prometheus.scalar(f"histogram_quantile({q}, sum by (le) (increase({buckets}[1h])))") for q in (0.5, 0.95)
     )
     if isinstance(middle, float) and middle < bounds[0]:
-        return f"half of the requests are below its first bucket, {bounds[0]:g}: what happens there is not seen"
+        return f"half of the requests are below its first bucket, {bounds[0]:g}: differences there cannot be seen"
     if isinstance(high, float) and high >= bounds[-1]:
-        return f"one request in twenty is above its last bucket, {bounds[-1]:g}: what happens there is not seen"
+        return f"one request in twenty is above its last bucket, {bounds[-1]:g}: differences there cannot be seen"
     return ""

@@ -13,13 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import promql_parser
 import yaml
 
 from bascule import conventions
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Sample
-from bascule.promql import unproven
+from bascule.promql import unproven, vector_selectors
 from bascule.spec import Selector, Spec
 
 FindingState = Literal["ok", "empty", "not_applicable", "error"]
@@ -215,23 +214,12 @@ def _has_values(samples: list[Sample]) -> bool:
 
 def selectors_of(expression: str) -> list[str]:
     """The vector selectors of an expression, each once, without offsets."""
-    found = _walk(promql_parser.parse(expression))
-    texts = (selector.prettify() for selector in found)  # str() loses escapes
+    texts = (selector.prettify() for selector in vector_selectors(expression))  # str() loses escapes
     return list(dict.fromkeys(map(_at_present, texts)))
 
 
 def _at_present(selector: str) -> str:
     return selector[: selector.rindex("}") + 1] if "}" in selector else f"{selector.split()[0]}{{}}"
-
-
-def _walk(node: Any) -> Iterator[promql_parser.VectorSelector]:
-    if isinstance(node, promql_parser.VectorSelector):
-        yield node
-    for name in ("vector_selector", "expr", "param", "lhs", "rhs"):
-        if (inner := getattr(node, name, None)) is not None:
-            yield from _walk(inner)
-    for argument in getattr(node, "args", None) or []:
-        yield from _walk(argument)
 
 
 # ---------------------------------------------------------------- why it is empty
@@ -243,7 +231,7 @@ def _reason(selector: str, series: _Series) -> str:
     if metric and plain != selector and series.count(plain):
         return f"{metric} has series, but none like {selector}"
     if metric in series.recorded:
-        return f"the rule {metric} gives nothing: {_root(metric, series)}"
+        return f"the rule {metric} has no result: {_root(metric, series)}"
     return f"no series of {metric or selector} (made by {producer(metric)})"
 
 
@@ -267,9 +255,11 @@ _EXPORTERS = {
     "nginx_": "the nginx exporter",
     "probe_": "the blackbox exporter",
     "container_": "cAdvisor",
+    "pg_": "the PostgreSQL exporter",
     "alertmanager_": "Alertmanager",
     "prometheus_": "Prometheus itself",
     "elasticsearch_": "the Elasticsearch exporter",
+    "process_": "the process, by its client library",
 }
 
 

@@ -9,6 +9,7 @@ from bascule.generate.alerting.promtool_tests import test_files
 from bascule.generate.deploy.surroundings import surroundings
 from bascule.generate.files import drift, foreign_files, write_files
 from bascule.generate.grafana.dashboards import grafana_files
+from bascule.generate.merge import merged_alertmanager, merged_prometheus, missing_jobs
 from bascule.generate.prometheus.instrument_config import instrument_config
 from bascule.generate.prometheus.openslo import backfill_script, openslo_text
 from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
@@ -16,7 +17,7 @@ from bascule.generate.prometheus.rule_groups import rule_files
 from bascule.generate.render import to_json, to_yaml
 from bascule.spec import Spec
 
-__all__ = ["check", "foreign", "generate", "write"]
+__all__ = ["check", "foreign", "generate", "merged_alertmanager", "merged_prometheus", "missing_jobs", "write"]
 
 
 def generate(spec: Spec) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bascule.errors import UsageError
@@ -20,6 +20,7 @@ MANIFEST = ".bascule-manifest.json"
 def write_files(files: Mapping[str, str], out: Path) -> list[Path]:
     """Write `files` (relative path to text) under `out`; the paths written, in order."""
     known = read_manifest(out)
+    _refuse_outside(files, out)
     _refuse_foreign(files, known, out)
     digests = {name: _digest(text.encode()) for name, text in files.items()}
     # Should we be ended between two files, the next run must know that those are ours.
@@ -52,9 +53,21 @@ def read_manifest(out: Path) -> dict[str, str]:
         return {}
     try:
         files = json.loads(path.read_text("utf-8"))["files"]
-        return {str(name): str(digest) for name, digest in files.items()}
+        known = {str(name): str(digest) for name, digest in files.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "remove it and generate into an empty folder") from error
+    _refuse_outside(known, out)
+    return known
+
+
+def _refuse_outside(names: Iterable[str], out: Path) -> None:
+    """Neither a manifest that somebody edited nor a link to another folder leads out of `out`."""
+    inside = out.resolve()
+    for name in names:
+        if not (out / name).parent.resolve().is_relative_to(inside) or ".." in Path(name).parts:
+            raise UsageError(
+                f"{out / name} is not inside {out}", f"remove it from {out / MANIFEST}, or its folder's link"
+            )
 
 
 def _refuse_foreign(files: Mapping[str, str], known: Mapping[str, str], out: Path) -> None:

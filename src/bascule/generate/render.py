@@ -28,7 +28,12 @@ _Dumper.add_representer(str, _text)
 
 
 def to_yaml(data: Any) -> str:
-    return HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    return HEADER + plain_yaml(data)
+
+
+def plain_yaml(data: Any) -> str:
+    """Without a header: a part of a file."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 def to_json(data: Any) -> str:

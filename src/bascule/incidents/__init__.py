@@ -11,10 +11,12 @@ from bascule.delivery import FILE as OUTBOX_FILE
 from bascule.delivery import Courier, Outbox
 from bascule.incidents import phases
 from bascule.incidents.app import ROLE, create
+from bascule.incidents.causes import cause_of
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.guidance import Guidance
 from bascule.incidents.kinds import kind_of
 from bascule.incidents.reconcile import Reconciler, warm_up
+from bascule.incidents.silences import Keeper
 from bascule.incidents.sources import Sources
 from bascule.incidents.store import Store
 from bascule.incidents.trial import try_receivers
@@ -29,7 +31,8 @@ STORE_FILE = "incidents.sqlite"
 def run(spec: Spec, stop: threading.Event) -> None:
     """Serve the role and tell people until `stop` is set; everything it knows is in the journal on disk."""
     kinds = partial(kind_of, roles=spec.signal_roles, prefix=spec.alert_prefix)
-    store = Store(spec.stack.state / STORE_FILE, time.time(), kinds)
+    causes = partial(cause_of, prefix=spec.alert_prefix)
+    store = Store(spec.stack.state / STORE_FILE, time.time(), kinds, causes)
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(spec.notify.receivers, outbox)
     sources = Sources(spec)
@@ -41,6 +44,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
     workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
+    workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
         serve(stop, create(spec, store, outbox, work=(workers, courier.workers)), spec, ROLE)
     finally:

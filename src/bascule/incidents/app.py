@@ -32,6 +32,7 @@ from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.rights import Right, needs
 from bascule.api.server import application
+from bascule.api.servers import prometheus_of
 from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, summary
@@ -42,7 +43,6 @@ from bascule.incidents.moves import Plan, Wish
 from bascule.incidents.store import Store
 from bascule.incidents.witness import HouseWitness, Witness
 from bascule.processes.workers import Workers
-from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.transport import MIB
 
@@ -123,12 +123,12 @@ def _add_incidents(app: FastAPI, store: Store, clock: Clock) -> None:
 
     @app.post("/api/incidents/{identity}/close")
     def close(identity: Identity, given: Reason) -> IncidentAnswer:
-        """End an incident by hand; the same alert calls nobody until it begins anew."""
+        """End an incident by hand; the same alert does not page until it starts again."""
         return IncidentAnswer.model_validate(store.close_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/reopen")
     def reopen(identity: Identity, given: Reason) -> IncidentAnswer:
-        """Begin an ended incident again; everyone who was told of its end hears of it."""
+        """Begin an ended incident again; everyone who got its end is notified."""
         return IncidentAnswer.model_validate(store.reopen_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/notes")
@@ -224,7 +224,7 @@ def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> No
 def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: Clock) -> None:
     @app.get("/api/notices")
     def notices() -> list[NoticeAnswer]:
-        """Who was told what, and what became of it."""
+        """Who was told what, and its result."""
         return readable(NoticeAnswer, store.notices(), "the journal's notices")
 
     @app.get("/api/deliveries")
@@ -240,7 +240,7 @@ def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: C
     @app.get("/api/incidents/{identity}/summary", response_class=PlainTextResponse)
     def review(identity: Identity) -> PlainTextResponse:
         """The review as Markdown."""
-        prometheus = Prometheus(spec.stack.url("prometheus"))
+        prometheus = prometheus_of(spec)
         try:
             text = summary.summary(spec, store, prometheus, identity, clock())
         finally:

@@ -1,15 +1,15 @@
-"""Who must be told what, and when. Pure: the journal and a time in, notices out; told once, whoever asks how often.
+"""Who must be told what, and when. Pure: the journal and a time in, notices out; each once, however often it is asked.
 
 - a step of the escalation falls due `after` the situation's severity began, unless someone acknowledged it; a step
   whose receiver cannot be reached is followed by the next one at once
-- how many steps hear of a severity, and how often the last of them is reminded, its meaning says (conventions.py)
-- everyone who was told hears of new alerts of the same situation, of the acknowledgement, of the end, and of a new
-  beginning
+- conventions.py says how many steps a severity notifies, and how often the last of them is reminded
+- everyone who was notified also learns of new alerts of the situation, of the acknowledgement, of the end and of a new
+  start
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bascule.conventions import Severity
@@ -26,7 +26,8 @@ _TELLING = (STEP, AGAIN)
 class Situation:
     """Incidents of one kind and cause that were open together, the first one first. Times are Unix seconds.
 
-    `severity`: of the most severe that is open (of all, once all are over); `began`: since when it has that severity.
+    `severity`: of the most severe that is open (of all, once all are over); `began`: since when it has that severity
+    without a break.
     """
 
     id: int
@@ -51,7 +52,7 @@ class Situation:
             kind=first.kind,
             severity=severity,
             opened=min(incident.received for incident in incidents),
-            began=max(reopened, min(i.received for i in incidents if i.severity == severity)),
+            began=max(reopened, _since(i for i in incidents if i.severity == severity)),
             acknowledged=min(acknowledged, default=None),
             acknowledged_by=next((i.acknowledged_by for i in incidents if i.acknowledged_by), ""),
             resolved=None if unresolved else max(incident.resolved or 0.0 for incident in incidents),
@@ -74,6 +75,16 @@ class Situation:
     def lead(self) -> Incident:
         """The incident that gives the situation its title."""
         return self.by_weight[0]
+
+
+def _since(incidents: Iterable[Incident]) -> float:
+    """When the last of them that follow each other without a gap began; Unix seconds."""
+    since = until = float("-inf")
+    for incident in sorted(incidents, key=lambda each: each.received):
+        if incident.received > until:
+            since = incident.received
+        until = max(until, float("inf") if incident.resolved is None else incident.resolved)
+    return since
 
 
 def due(
@@ -124,13 +135,14 @@ def _steps(
     reach = len(ladder) if levels is None else min(levels, len(ladder))
     substitutes = [to for _, to in ladder[reach:]] + [to for to in others if to not in {to for _, to in ladder}]
     reached = ladder[:reach] + [(float("inf"), to) for to in dict.fromkeys(substitutes)] if reach else []
+    passed = max(0.0, now - situation.began)  # a clock that was set back keeps nobody from hearing at once
     for index, (after, to) in enumerate(reached):
-        if now >= situation.began + after or _unheard(situation, told, index - 1, now):
+        if passed >= after or _unheard(situation, told, index - 1, now):
             yield _notice(situation, index, STEP, _mark(situation, index), to, now)
 
 
 def _mark(situation: Situation, index: int) -> str:
-    """A more severe alert, or a new beginning, climbs the levels anew."""
+    """A more severe alert, or a new beginning, climbs the levels again."""
     return f"{situation.severity}.{index}.{situation.began:.3f}"
 
 
@@ -154,18 +166,18 @@ def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iter
 
 
 def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
-    """What calls nobody by itself is told to nobody when it joins."""
+    """What does not page by itself does not page when it joins."""
     newest = max((i for i in situation.incidents if Severity.of(i.severity).pages), key=lambda i: i.id, default=None)
     latest = max((notice.at for notice in told), default=None)
     if newest is None or latest is None or newest.received <= latest or now - latest < _GROWTH_SECONDS:
         return
-    if situation.began > latest:  # the levels are climbed anew, which tells of it
+    if situation.began > latest:  # the levels are climbed again, which reports it
         return
-    yield from _to_everyone(situation, told, GREW, str(newest.id), now)
+    yield from _to_everyone(situation, told, GREW, f"{newest.id}.{newest.received:.3f}", now)
 
 
 def _to_everyone(situation: Situation, told: Sequence[Notice], kind: str, mark: str, now: float) -> Iterator[Notice]:
-    """To whoever was told of the situation, once each."""
+    """To everyone who was notified of the situation, once each."""
     for receiver in dict.fromkeys(notice.receiver for notice in told if notice.kind in _TELLING):
         yield _notice(situation, 0, kind, mark, receiver, now)
 

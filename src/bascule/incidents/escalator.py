@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
-from bascule.delivery import Courier, Delivery, Result
+from bascule.delivery import Courier, Delivery, Message, Result
 from bascule.errors import BasculeError, StoreError, UsageError
 from bascule.incidents.escalation import Situation, due
 from bascule.incidents.messages import Composer
@@ -25,6 +27,15 @@ from bascule.spec.model import SWITCH, EscalationStep
 
 _LATELY = 86400.0  # seconds after its end in which a situation's last notices are still looked for
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def _alone(situation: int) -> Iterator[None]:
+    """What one situation meets keeps nobody from hearing of the others."""
+    try:
+        yield
+    except Exception:
+        log.exception("situation %d: internal error; it is tried again", situation)
 
 
 class Escalator:
@@ -59,19 +70,26 @@ class Escalator:
     def resume(self) -> None:
         """Owe what a process that ended left behind; what it owed already is not owed twice."""
         for notice in self._store.notices():
-            incidents = self._store.situation(notice.situation) if notice.outcome == "pending" else []
-            if incidents:
-                self._owe(Situation.of(incidents), notice)
+            if notice.outcome == "pending":
+                with _alone(notice.situation):
+                    self._owe_again(notice)
+
+    def _owe_again(self, notice: Notice) -> None:
+        incidents = self._store.situation(notice.situation)
+        if incidents:
+            self._owe(notice, self._message(Situation.of(incidents), notice))
 
     def tick(self) -> list[Notice]:
         """Owe everything that fell due by now."""
         now = self._clock()
         owed: list[Notice] = []
         for identity, ended in self._store.situations_since(now - _LATELY).items():
-            if ended is None or self._over.get(identity) != ended:
+            if ended is not None and self._over.get(identity) == ended:
+                continue
+            with _alone(identity):
                 owed += self._tell(identity, now)
-            if ended is not None:
-                self._over[identity] = ended
+                if ended is not None:
+                    self._over[identity] = ended
         return owed
 
     def _tell(self, identity: int, now: float) -> list[Notice]:
@@ -84,17 +102,26 @@ class Escalator:
         notify = self._spec.notify
         others = [name for name in notify.receivers if name != SWITCH]
         wanted = due(situation, self._steps(situation), told, now, notify.at_once, others)
-        new = [notice for notice in wanted if self._claim(notice)]
-        for notice in new:
-            self._owe(situation, notice)
-        return new
+        composed = [(notice, self._message(situation, notice)) for notice in wanted]
+        new = [(notice, message) for notice, message in composed if self._claim(notice)]
+        for notice, message in new:
+            self._owe(notice, message)
+        return [notice for notice, _ in new]
+
+    def _message(self, situation: Situation, notice: Notice) -> Message:
+        """Without the verdict rather than not at all."""
+        try:
+            return self._composer.compose(situation, notice, self._clock())
+        except Exception:
+            log.exception("notice %s: internal error; it is told without the verdict", notice.key)
+            return replace(self._composer, guidance=list).compose(situation, notice, self._clock())
 
     def _claim(self, notice: Notice) -> bool:
         """A journal that cannot be written keeps nobody from being told."""
         try:
             return self._store.claim(notice)
         except StoreError as error:
-            log.error("notice %s is told and not written down: %s", notice.key, error)
+            log.error("notice %s is sent but not recorded: %s", notice.key, error)
             self._unwritten[notice.key] = notice
             return True
 
@@ -103,14 +130,14 @@ class Escalator:
         escalation = self._spec.notify.escalation
         return escalation.get(situation.kind) or escalation.get("technical") or []
 
-    def _owe(self, situation: Situation, notice: Notice) -> None:
+    def _owe(self, notice: Notice, message: Message) -> None:
         try:
-            self._courier.owe(notice.receiver, self._composer.compose(situation, notice, self._clock()))
+            self._courier.owe(notice.receiver, message)
         except UsageError as error:  # the receiver is no longer in the spec
             self._store.conclude(notice.key, Result.FAILED.value, error.what, 0)
 
     def heard(self, delivery: Delivery) -> None:
-        """Write down what became of a notice: one channel that has it is enough for its person to know."""
+        """Write down the result of a notice: one channel that has it is enough for its person to know."""
         key = self._composer.notice_key(delivery.key)
         known = self._unwritten.pop(key, None)
         try:
@@ -118,4 +145,4 @@ class Escalator:
                 self._store.claim(known)
             self._store.conclude(key, delivery.result.value, delivery.detail, delivery.attempts)
         except StoreError as error:
-            log.error("what became of notice %s is not written down: %s", key, error)
+            log.error("the result of notice %s is not recorded: %s", key, error)

@@ -29,12 +29,12 @@ class Guidance:
     def _verdict(self) -> str:
         answer = self.verdict()
         if answer is None:
-            return "verdict: no data: the judge gives no fresh answer"
+            return "verdict: no data. The judge does not answer."
         since = f", since {times.clock(answer.since.timestamp())}" if answer.since is not None else ""
         reasons = answer.reasons[:_REASONS]
         left = len(answer.reasons) - len(reasons)
-        more = [f"and {left} more"] if left else []
-        return f"verdict: {Verdict(answer.verdict).words}{since}: {' '.join([*reasons, *more])}"
+        more = [f"(and {left} more)"] if left else []
+        return f"verdict: {Verdict(answer.verdict).words}{since}. {' '.join([*reasons, *more])}"
 
     def _way_back(self) -> list[str]:
         """Nothing, where all traffic is on the baseline already."""
@@ -42,4 +42,4 @@ class Guidance:
             is_back = self.store.phase().share == 0
         except StoreError:
             is_back = False
-        return [] if is_back else [f"roll back: {self.spec.rollback_command}"]
+        return [] if is_back else [f"to roll back: {self.spec.rollback_command}"]

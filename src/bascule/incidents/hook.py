@@ -21,9 +21,9 @@ class HookFailed(BasculeError):
 
     can_retry = True
 
-    def __init__(self, what: str, mend: str = "", *, is_unknown: bool = False) -> None:
-        super().__init__(what, mend)
-        self.is_unknown = is_unknown  # whether it may have moved the share all the same
+    def __init__(self, what: str, fix: str = "", *, is_unknown: bool = False) -> None:
+        super().__init__(what, fix)
+        self.is_unknown = is_unknown  # whether it may have moved the share anyway
 
 
 def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:
@@ -45,7 +45,9 @@ def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:
         raise HookFailed(what, "check which share is served, then set the phase again", is_unknown=True) from error
     if process.returncode != 0:
         shown = (complaint or out).strip()[-_SHOWN:]
-        raise HookFailed(f"the hook {argv[0]} failed with {process.returncode}: {shown}", "the phase was not changed")
+        raise HookFailed(
+            f"the hook {argv[0]} exited with status {process.returncode}: {shown}", "the phase was not changed"
+        )
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

@@ -17,9 +17,14 @@ def same_alert(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return one.get("alertname") == other.get("alertname") and (a <= b or b <= a)
 
 
+def distance(one: Mapping[str, str], other: Mapping[str, str]) -> int:
+    """How many labels two sets that are one alert differ by."""
+    return abs(len(one) - len(other))
+
+
 class Lookup(Generic[T]):
     """Things that have labels, by these. A search looks at the few that share the rarest of its labels; only where
-    none of them fits, at those with fewer labels."""
+    none of them fits, at those with fewer labels. It finds the one whose labels are closest."""
 
     def __init__(self, things: Iterable[T], labels_of: Callable[[T], Mapping[str, str]]) -> None:
         self._labels_of = labels_of
@@ -34,11 +39,12 @@ class Lookup(Generic[T]):
     def find(self, labels: Mapping[str, str]) -> T | None:
         shared = [self._by_pair[pair] for pair in labels.items() if pair in self._by_pair]
         likely = min(shared, key=len, default=[])
-        found = self._first(likely, labels)
-        return found if found is not None else self._first(self._smaller(labels, len(shared)), labels)
+        found = self._closest(likely, labels)
+        return found if found is not None else self._closest(self._smaller(labels, len(shared)), labels)
 
-    def _first(self, among: Iterable[T], labels: Mapping[str, str]) -> T | None:
-        return next((thing for thing in among if same_alert(labels, self._labels_of(thing))), None)
+    def _closest(self, among: Iterable[T], labels: Mapping[str, str]) -> T | None:
+        alike = (thing for thing in among if same_alert(labels, self._labels_of(thing)))
+        return min(alike, key=lambda thing: distance(labels, self._labels_of(thing)), default=None)
 
     def _smaller(self, labels: Mapping[str, str], shared: int) -> Iterable[T]:
         name = labels.get("alertname")

@@ -15,7 +15,8 @@ def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> W
     """Keep a window, silenced first, so that none is kept that would page someone. `silent` False sets no silence."""
     _check(spec, window)
     if silent and window.ends > now:
-        identity = silences.silence(spec.stack.url("alertmanager"), replace(window, starts=max(window.starts, now)))
+        begun = replace(window, starts=max(window.starts, now))
+        identity = silences.silence(spec, begun, store.identity)
         window = replace(window, silence=identity)
     kept = store.add_window(window)
     store.add(Entry(now, "maintenance", f"maintenance {kept.id} planned: {window.reason}", window.who))
@@ -26,7 +27,7 @@ def end(spec: Spec, store: Store, identity: int, who: str, now: float) -> Window
     """End a window now (cancel it, if it has not begun), and its silence with it."""
     before = store.window(identity)
     if before.silence and before.ends > now:
-        silences.expire(spec.stack.url("alertmanager"), before.silence)
+        silences.expire(spec, before.silence)
     ended = store.end_window(identity, now)
     word = "cancelled" if ended.cancelled else "ended"
     store.add(Entry(now, "maintenance", f"maintenance {identity} {word}: {ended.reason}", who))
@@ -42,4 +43,4 @@ def _check(spec: Spec, window: Window) -> None:
             f"{', '.join(unknown)} is not a service of the spec", f"services are {', '.join(spec.services)}"
         )
     if not window.reason.strip():
-        raise UsageError("a maintenance window must say why", "give a reason")
+        raise UsageError("a maintenance window needs a reason", "give one as the first argument")

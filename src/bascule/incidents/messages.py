@@ -68,16 +68,17 @@ class Composer:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
         lasted = times.lasting(ended - situation.opened)
-        lines.append(f"{situation.kind} situation {situation.id}, since {times.dated(situation.opened)} UTC ({lasted})")
+        since = f"{times.dated(situation.opened)} UTC ({lasted})"
+        lines.append(f"situation {situation.id} ({situation.kind}), since {since}")
         if notice.kind in (STEP, REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])
-            lines.append(f"level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
+            lines.append(f"escalation level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
         lines += [_line(incident) for incident in situation.by_weight[:_SHOWN]]
         if len(situation.incidents) > _SHOWN:
-            lines.append(f"... and {len(situation.incidents) - _SHOWN} more")
+            lines.append(f"... and {len(situation.incidents) - _SHOWN} more alerts")
         lines.append(f"console: {self.spec.stack.url('console')}")
         if calls:
-            lines.append(f"acknowledge: bascule incidents ack {situation.lead.id} --who NAME")
+            lines.append(f"to acknowledge: bascule incidents ack {situation.lead.id} --who NAME")
         return [line for line in lines if line]
 
 

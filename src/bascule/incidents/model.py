@@ -124,7 +124,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Notice:
-    """One message to one receiver about a situation, and what became of it."""
+    """One message to one receiver about a situation, and its result."""
 
     key: str
     situation: int

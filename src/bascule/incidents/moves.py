@@ -116,7 +116,7 @@ class Plan:
             raise UsageError(_said("the plan is paused", paused), "`bascule resume` ends the pause")
         present = self._store.phase()
         if self.is_closed and wanted.move != PlanMove.START:
-            raise UsageError(_said("the plan was aborted", present), "`bascule start` begins it anew")
+            raise UsageError(_said("the plan was aborted", present), "`bascule start` starts it again")
 
     def _objection(self, present: PhaseStep, wanted: PhaseStep) -> str:
         """What speaks against going forward; nothing when all that is needed is there."""
@@ -160,7 +160,7 @@ class Plan:
 
     def _resume(self, wish: Wish) -> None:
         if self._store.paused() is None:
-            raise UsageError("the plan is not paused", "nothing to do")
+            raise UsageError("the plan is not paused", "no action needed")
         self._store.resume(self._now(), wish.who, wish.why)
 
 

@@ -25,19 +25,21 @@ def wanted(spec: Spec, at: float, number: int, share: float | None, who: str, wh
     if not 0 <= share <= 1:
         raise UsageError(f"{share:g} is not a share", "give a number from 0 to 1, or a percentage")
     if not who.strip():
-        raise UsageError("`who` is required for a change of the share", "give 'who'")
+        raise UsageError("`who` is required for a change of the share", "add --who NAME")
     return PhaseStep(at, number, share, who, why)
 
 
 def change(spec: Spec, store: Store, step: PhaseStep, expected: PhaseStep | None = None) -> PhaseStep:
-    """Move the share by the spec's hook, and write down what became of it; one change at a time.
+    """Move the share by the spec's hook, and write down its result; one change at a time.
 
     `expected`: the step that the change rests on. Raises UsageError when that is no longer the present one, StoreError
     before anything was moved when the journal cannot be written, HookFailed when the hook failed.
     """
     with _one_at_a_time:
         if expected is not None and store.phase() != expected:
-            raise UsageError("the plan was moved meanwhile", "look where it stands (`bascule phase show`), then decide")
+            raise UsageError(
+                "the plan was changed in the meantime", "check the current step with `bascule phase show`, then decide"
+            )
         move = store.intend(step)
         if spec.share_hook is not None:
             _move(spec.share_hook.run, spec.share_hook.timeout, store, step, move)
@@ -49,7 +51,7 @@ def _move(command: list[str], timeout: float, store: Store, step: PhaseStep, mov
     try:
         hook.run(command, step, timeout)
     except hook.HookFailed as error:
-        outcome = "it is unknown which share is served" if error.is_unknown else "it was not reached"
+        outcome = "it is unknown which share is served" if error.is_unknown else "the share was not changed"
         text = f"phase {step.number} ({step.share:.0%}): {outcome}: {error.what}"
         store.abandon_move(move, "unknown" if error.is_unknown else "failed", error.what)
         store.add(Entry(step.at, "hook_failed", text, step.who))

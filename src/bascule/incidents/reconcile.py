@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -20,14 +20,17 @@ from bascule.conventions import Alert, Severity
 from bascule.incidents.kinds import is_no_incident
 from bascule.incidents.lookup import Lookup
 from bascule.incidents.model import Incident, Notification, Window
+from bascule.incidents.silences import is_ours
 from bascule.incidents.sources import Firing, Labels, Snapshot, Sources
 from bascule.incidents.store import DIRECT, Store
+from bascule.prometheus import HeldSilence
 from bascule.spec import Spec
 
 PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 4.0  # what was told or found just now has not reached every source yet
 RESENT_SECONDS = 90.0  # in which a sender repeats its alerts; Prometheus' own default is a minute
-WARM_UP_SECONDS = 45.0  # a Prometheus that has just started has not decided its alerts yet
+WARM_UP_SECONDS = 45.0  # a Prometheus that has just started, or scrapes again, has not decided its alerts yet
+INHIBITED_SECONDS = 60.0  # for which Alertmanager's last word about that counts while it is away
 
 
 class Word(Enum):
@@ -53,8 +56,8 @@ def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SEC
     if prometheus is not None and snapshot.by_prometheus.find(incident.labels):
         return Word.FIRING
     if prometheus is not None and incident.alert in prometheus.known:
-        is_warm = snapshot.at - prometheus.started >= warm_up
-        return Word.ENDED if is_warm and incident.alert in prometheus.decided else Word.UNKNOWN
+        is_cold = _is_recent(prometheus.started, snapshot.at, warm_up)
+        return Word.ENDED if not is_cold and incident.alert in prometheus.decided else Word.UNKNOWN
     if alertmanager is not None and snapshot.by_alertmanager.find(incident.labels):
         return Word.FIRING
     if prometheus is None or alertmanager is None:
@@ -66,18 +69,27 @@ def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SEC
 def _has_heard_all(snapshot: Snapshot) -> bool:
     """Whether every sender has repeated what it holds since Alertmanager started."""
     started = snapshot.alertmanager_started
-    return started is not None and snapshot.at - started >= RESENT_SECONDS
+    return started is not None and not _is_recent(started, snapshot.at, RESENT_SECONDS)
+
+
+def _is_recent(since: float, now: float, seconds: float) -> bool:
+    """Whether it was less than so long ago; what is to come was long ago: the clock was set back."""
+    return 0 <= now - since < seconds
 
 
 @dataclass
 class Reconciler:
-    """Keeps the journal true. `_ended`, `_missed`: since when a source says so, for what is said twice counts."""
+    """Keeps the journal true. `_ended`, `_missed`: since when a source says so, for what is said twice counts;
+    `_blind`: when Prometheus last could not scrape what an incident is about."""
 
     store: Store
     warm_up: float = WARM_UP_SECONDS
     _ended: dict[int, float] = field(default_factory=dict)
     _missed: dict[str, float] = field(default_factory=dict)
-    _held: Snapshot | None = None  # the last one in which Alertmanager spoke, for silences while it is away
+    _blind: dict[int, float] = field(default_factory=dict)
+    _at: float = 0.0
+    _held: Snapshot | None = None  # the last one in which Alertmanager spoke
+    _silences: Sequence[HeldSilence] = ()  # as Alertmanager last listed them, since they hold while it is away
 
     def run(self, stop: threading.Event, sources: Sources) -> None:
         while not stop.wait(PAUSE_SECONDS):
@@ -85,8 +97,15 @@ class Reconciler:
 
     def see(self, snapshot: Snapshot) -> None:
         """Hold the journal against one snapshot."""
-        settled = [each for each in self.store.open_incidents() if snapshot.at - each.began >= SETTLE_SECONDS]
-        words = {incident.id: word_on(incident, snapshot, self.warm_up) for incident in settled}
+        if snapshot.at < self._at:  # the clock was set back
+            self._ended, self._missed = {}, {}
+        self._at = snapshot.at
+        if snapshot.prometheus is not None:
+            self.store.note_restart(snapshot.prometheus.started, snapshot.prometheus.started + self.warm_up)
+        opened = self.store.open_incidents()
+        self._note_blind(opened, snapshot)
+        settled = [each for each in opened if not _is_recent(each.began, snapshot.at, SETTLE_SECONDS)]
+        words = {incident.id: self._word(incident, snapshot) for incident in settled}
         self._ended = {number: at for number, at in self._ended.items() if words.get(number) is Word.ENDED}
         self.store.seen_firing(_these(settled, words, Word.FIRING), snapshot.at)
         self.store.lost_sight(_these(settled, words, Word.UNKNOWN), snapshot.at)
@@ -96,8 +115,22 @@ class Reconciler:
                 self.store.confirm_end(incident.id, snapshot.at)
         self._open_missed(snapshot)
 
+    def _note_blind(self, opened: Sequence[Incident], snapshot: Snapshot) -> None:
+        rules = snapshot.prometheus
+        blind = [each.id for each in opened if rules is not None and rules.is_blind_to(each.labels)]
+        numbers = {each.id for each in opened}
+        self._blind = {n: at for n, at in self._blind.items() if n in numbers} | dict.fromkeys(blind, snapshot.at)
+
+    def _word(self, incident: Incident, snapshot: Snapshot) -> Word:
+        """An alert of what cannot be scraped has not ended because its series are gone."""
+        word = word_on(incident, snapshot, self.warm_up)
+        blind = self._blind.get(incident.id)
+        is_blind = blind is not None and _is_recent(blind, snapshot.at, self.warm_up)
+        return Word.UNKNOWN if word is Word.ENDED and is_blind and _is_decided_by_rules(incident, snapshot) else word
+
     def _open_missed(self, snapshot: Snapshot) -> None:
         self._held = snapshot if snapshot.alertmanager is not None else self._held
+        self._silences = self._silences if snapshot.silences is None else snapshot.silences
         missing = {_key(firing.labels): firing for firing in self._not_in_journal(snapshot)}
         self._missed = {key: self._missed.get(key, snapshot.at) for key in missing}
         patience = SETTLE_SECONDS if snapshot.alertmanager is not None else 0.0
@@ -110,16 +143,35 @@ class Reconciler:
         windows = [window for window in self.store.windows() if window.starts <= snapshot.at < window.ends]
         for firing in (*(snapshot.prometheus.firing if snapshot.prometheus else ()), *(snapshot.judge or ())):
             if not (
-                opened.find(firing.labels)
+                _is_in(opened, firing, snapshot)
                 or _is_quiet(firing, windows)
-                or self._is_suppressed(firing)
+                or self._is_suppressed(firing, snapshot.at)
                 or self.store.was_closed(firing.labels, firing.since)
             ):
                 yield firing
 
-    def _is_suppressed(self, firing: Firing) -> bool:
-        held = self._held.by_alertmanager.find(firing.labels) if self._held is not None else None
-        return held is not None and held.suppressed
+    def _is_suppressed(self, firing: Firing, at: float) -> bool:
+        """By a silence of a person; the journal's own say nothing, since it knows its windows better."""
+        identity = self.store.identity
+        if any(each.covers(firing.labels, at) and not is_ours(each, identity) for each in self._silences):
+            return True
+        if self._held is None or at - self._held.at >= INHIBITED_SECONDS:
+            return False
+        held = self._held.by_alertmanager.find(firing.labels)
+        return held is not None and held.inhibited
+
+
+def _is_in(opened: Lookup[Incident], firing: Firing, snapshot: Snapshot) -> bool:
+    """Whether an open incident is about it, and not about another alert whose labels are some of these."""
+    known = opened.find(firing.labels)
+    if known is None:
+        return False
+    nearest = snapshot.by_prometheus.find(known.labels)
+    return nearest is None or nearest.labels == firing.labels
+
+
+def _is_decided_by_rules(incident: Incident, snapshot: Snapshot) -> bool:
+    return snapshot.prometheus is not None and incident.alert in snapshot.prometheus.known
 
 
 def _these(incidents: Iterable[Incident], words: Mapping[int, Word], word: Word) -> list[Incident]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ from typing import Any, TypeVar
 from bascule.alerts import posted
 from bascule.api import JudgeClient
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
+from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.incidents.lookup import Lookup
-from bascule.prometheus import Alertmanager, Prometheus
+from bascule.prometheus import HeldSilence
 from bascule.spec import Spec
 
 ASK_SECONDS = 3.0
@@ -28,12 +30,12 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Firing:
-    """An alert that a source holds. `since`: Unix seconds; `suppressed`: silenced or inhibited."""
+    """An alert that a source holds. `since`: Unix seconds; `inhibited`: while another alert lasts."""
 
     labels: Labels
     since: float
     annotations: Labels = field(default_factory=dict)
-    suppressed: bool = False
+    inhibited: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,14 @@ class RuleWord:
     decided: frozenset[str]  # alert names whose rules were evaluated without an error just now
     known: frozenset[str]  # alert names that it has rules for
     started: float
+    up: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # by job and instance: was the last scrape fine
+
+    def is_blind_to(self, labels: Labels) -> bool:
+        """Whether what the alert is about cannot be scraped: its series are gone, so its rule says nothing."""
+        targets = self.up.get(labels.get("job", ""), {})
+        instance = labels.get("instance", "")
+        asked = [targets[instance]] if instance in targets else list(targets.values())
+        return bool(asked) and not any(asked)
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Snapshot:
     prometheus: RuleWord | None = None
     judge: Sequence[Firing] | None = None
     alertmanager_started: float | None = 0.0
+    silences: Sequence[HeldSilence] | None = None
 
     @cached_property
     def by_alertmanager(self) -> Lookup[Firing]:
@@ -77,10 +88,10 @@ class Sources:
     def __init__(self, spec: Spec, clock: Callable[[], float] = time.time) -> None:
         self._spec = spec
         self._clock = clock
-        self._alertmanager = Alertmanager(spec.stack.url("alertmanager"), ASK_SECONDS)
-        self._prometheus = Prometheus(spec.stack.url("prometheus"), ASK_SECONDS)
+        self._alertmanager = alertmanager_of(spec, ASK_SECONDS)
+        self._prometheus = prometheus_of(spec, ASK_SECONDS)
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
-        self._pool = ThreadPoolExecutor(6, "ask")
+        self._pool = ThreadPoolExecutor(8, "ask")
         self._running: dict[str, Future[Any]] = {}
         self._verdict: VerdictAnswer | None = None
 
@@ -93,6 +104,7 @@ class Sources:
             "prometheus": self._ask("prometheus", self._of_prometheus),
             "judge": self._ask("judge", self._of_judge),
             "alertmanager_started": self._ask("alertmanager_started", self._alertmanager.started),
+            "silences": self._ask("silences", self._alertmanager.silences),
         }
         wait([future for future in asked.values() if future is not None], WAIT_SECONDS)
         return Snapshot(self._clock(), **{name: _result(future) for name, future in asked.items()})
@@ -111,7 +123,7 @@ class Sources:
                 alert["labels"],
                 _seconds(alert.get("startsAt", "")),
                 alert.get("annotations", {}),
-                bool(alert.get("status", {}).get("silencedBy") or alert.get("status", {}).get("inhibitedBy")),
+                bool(alert.get("status", {}).get("inhibitedBy")),
             )
             for alert in self._alertmanager.alerts()
         ]
@@ -132,10 +144,16 @@ class Sources:
         fine = {rule["name"] for rule in rules if _is_decided(rule, now)}
         broken = {rule["name"] for rule in rules if not _is_decided(rule, now)}
         known = frozenset(rule["name"] for rule in rules)
-        return RuleWord(held["firing"], held["pending"], frozenset(fine - broken), known, started)
+        return RuleWord(held["firing"], held["pending"], frozenset(fine - broken), known, started, self._up())
+
+    def _up(self) -> dict[str, dict[str, bool]]:
+        found: dict[str, dict[str, bool]] = defaultdict(dict)
+        for sample in self._prometheus.instant("up"):
+            found[sample.labels.get("job", "")][sample.labels.get("instance", "")] = sample.value == 1
+        return found
 
     def _of_judge(self) -> list[Firing] | None:
-        """The judge's standing alarms, with the labels of the alert that it posts; None when its word is old."""
+        """The judge's firing alarms, with the labels of the alert that it posts; None when its word is old."""
         self._verdict = answer = self._judge.verdict()
         return [self._alarm(line) for line in answer.signals if line.alarm] if self._is_fresh(answer) else None
 

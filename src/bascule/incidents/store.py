@@ -1,13 +1,14 @@
 """The journal on disk: SQLite with write-ahead log, one connection behind a lock.
 
 Every public method is one transaction; what it returns is on disk. While the disk takes nothing, what people must hear
-of all the same goes on in memory, in a copy of the file that is written back as soon as there is room.
+of anyway goes on in memory, in a copy of the file that is written back as soon as there is room.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import operator
 import sqlite3
 import threading
 import uuid
@@ -22,7 +23,7 @@ from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
-from bascule.incidents.lookup import same_alert
+from bascule.incidents.lookup import distance, same_alert
 from bascule.incidents.model import Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
 from bascule.times import clock
 
@@ -71,7 +72,7 @@ DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanag
 SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
 WRITE_BACK_SECONDS = 2.0
 LAST_TIME = 253_402_300_800.0  # the year 10000
-SEEN_SECONDS = 5.0  # after which it is written down anew that an incident was seen
+SEEN_SECONDS = 5.0  # after which it is recorded again that an incident was seen
 _WHAT = "incident journal"
 _INCIDENT_COLUMNS = (
     "id, situation, fingerprint, alert, labels, severity, kind, summary, description,"
@@ -82,6 +83,7 @@ _INCIDENT_COLUMNS = (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Sorting = Callable[[Mapping[str, str]], str]
 
 
 def _even_in_memory(method: Callable[Concatenate[Store, P], R]) -> Callable[Concatenate[Store, P], R]:
@@ -101,17 +103,19 @@ def _even_in_memory(method: Callable[Concatenate[Store, P], R]) -> Callable[Conc
 class Store:
     """The journal in one file. Raises StoreError when the file cannot be read or written.
 
-    `kind_of`: from an alert's labels to the escalation that it belongs to.
+    `kind_of`, `cause_of`: from an alert's labels to the escalation that it belongs to, and to what it is about.
     """
 
-    def __init__(self, path: Path, now: float, kind_of: Callable[[Mapping[str, str]], str] = kind_of) -> None:
+    def __init__(self, path: Path, now: float, kind_of: Sorting = kind_of, cause_of: Sorting = cause_of) -> None:
         self.path = path
         self._kind_of = kind_of
+        self._cause_of = cause_of
         self._lock = threading.RLock()
         self._db = connect(path, _WHAT)
         self._db.row_factory = sqlite3.Row
         self._file = self._db
         self.problem = ""  # why it is kept in memory, while it is
+        self._restarts: dict[float, float] = {}  # of Prometheus: from when to when its alerts begin without beginning
         self._prepare(now)
 
     def close(self) -> None:
@@ -177,7 +181,7 @@ class Store:
 
     @property
     def identity(self) -> str:
-        """What tells this journal from one that was begun anew: numbers alone start again at 1."""
+        """What distinguishes this journal from a new one: numbers alone start again at 1."""
         return str(self._rows("SELECT identity FROM journal")[0][0])
 
     @contextmanager
@@ -229,20 +233,33 @@ class Store:
             return self._claim_end(db, last, told)
         if last is None:
             return self._open(db, told)
-        if _is_new_beginning(last, told):
+        if _is_new_beginning(last, told) and not self._is_after_restart(last, told):
             if last.resolved is None:
                 self._end(db, last, told.received, _unseen_text(last, told.starts))
             return self._open(db, told)
         return self._repeat(db, last, told)
 
+    def note_restart(self, started: float, until: float) -> None:
+        """Prometheus started then: what fired before begins for it again by `until`, whether it ended in between or
+        not. Unix seconds."""
+        self._restarts[started] = until
+
+    def _is_after_restart(self, last: Incident, told: Notification) -> bool:
+        """Whether an open incident's later start says no more than that Prometheus was started again."""
+        if last.resolved is not None:
+            return False
+        return any(last.starts < start <= told.starts <= until for start, until in list(self._restarts.items()))
+
     def _last_of(self, told: Notification) -> Incident | None:
-        """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it."""
+        """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it. The
+        reconciliation has compared them already; here only what was delivered meanwhile is left to find."""
         query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
         found = next(iter(_incidents(self._rows(query, (told.fingerprint,)))), None)
         if found is not None and found.resolved is None:
             return found
-        alike = (incident for incident in self._open_of_the_other_way(told) if same_alert(incident.labels, told.labels))
-        return next(alike, found)
+        is_alike = operator.eq if told.fingerprint.startswith(DIRECT) else same_alert
+        alike = [each for each in self._open_of_the_other_way(told) if is_alike(each.labels, dict(told.labels))]
+        return min(alike, key=lambda each: distance(each.labels, told.labels), default=found)
 
     def _open_of_the_other_way(self, told: Notification) -> Iterator[Incident]:
         """Open incidents of the alert's name; of those that came by Alertmanager only what did not."""
@@ -251,7 +268,7 @@ class Store:
         return iter(_incidents(self._rows(query, (told.labels.get("alertname", ""),))))
 
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
-        kind, cause = self._kind_of(new.labels), cause_of(new.labels)
+        kind, cause = self._kind_of(new.labels), self._cause_of(new.labels)
         values = (
             new.fingerprint,
             new.labels.get("alertname", ""),
@@ -289,7 +306,7 @@ class Store:
         return self.incident(last.id)
 
     def _reopen(self, db: sqlite3.Connection, last: Incident, now: float, text: str, who: str = "") -> None:
-        """It calls people anew, also where its situation was acknowledged."""
+        """It pages again, also where its situation was acknowledged."""
         _add_entry(db, Entry(now, "reopened", text, who, last.id))
         db.execute(
             "UPDATE incidents SET ends = NULL, resolved = NULL, unknown_since = NULL, reopened = ?, closed_by = '',"
@@ -370,10 +387,10 @@ class Store:
 
     @_even_in_memory
     def reopen_incident(self, identity: int, who: str, why: str, now: float) -> Incident:
-        """Begun again by a person's word: everyone who was told of the end hears of it."""
+        """Begun again by a person's word: everyone who got the end is notified."""
         incident = self.incident(identity)
         if incident.resolved is None:
-            raise UsageError(f"incident {identity} is open already", "nothing to do")
+            raise UsageError(f"incident {identity} is open already", "no action needed")
         with self._transaction() as db:
             self._reopen(db, incident, now, f"reopened: {why}", who)
         return self.incident(identity)
@@ -394,7 +411,7 @@ class Store:
         """Raises UsageError when there is none of that number."""
         found = _incidents(self._rows(f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE id = ?", (identity,)))
         if not found:
-            raise UsageError(f"there is no incident {identity}", "`bascule incidents list` shows those there are")
+            raise UsageError(f"there is no incident {identity}", "`bascule incidents list` lists them")
         return found[0]
 
     def situation(self, identity: int) -> list[Incident]:
@@ -530,6 +547,11 @@ class Store:
             ).lastrowid
         return self.window(int(identity or 0))
 
+    def set_silence(self, identity: int, silence: str) -> None:
+        """Alertmanager's id of a window's silence, where that was set again."""
+        with self._transaction() as db:
+            db.execute("UPDATE windows SET silence = ? WHERE id = ?", (silence, identity))
+
     def end_window(self, identity: int, now: float) -> Window:
         """End a window now; one that has not begun is cancelled, one that is over stays as it was."""
         window = self.window(identity)
@@ -563,8 +585,9 @@ class Store:
 
     @_even_in_memory
     def conclude(self, key: str, outcome: str, detail: str, attempts: int) -> None:
+        """The state of a notice; one channel that has it is enough, whatever the state of the others."""
         with self._transaction() as db:
-            query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ?"
+            query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ? AND outcome != 'delivered'"
             db.execute(query, (outcome, detail, attempts, key))
 
     def notices(self, situation: int | None = None) -> list[Notice]:
@@ -585,7 +608,7 @@ def _read(make: Callable[[sqlite3.Row], R], rows: Iterable[sqlite3.Row], times: 
     for row in rows:
         try:
             if not all(_is_time(row[name]) for name in times):
-                raise ValueError(f"one of {', '.join(times)} is no time")
+                raise ValueError(f"one of {', '.join(times)} is not a time")
             yield make(row)
         except (ValueError, TypeError, AttributeError) as error:
             log.warning("a row of the journal is left out: %s", error)
@@ -616,7 +639,7 @@ def _is_new_beginning(last: Incident, told: Notification) -> bool:
 
 def _unseen_text(incident: Incident, until: float) -> str:
     since = incident.seen if incident.seen is not None else incident.received
-    return f"ended unseen between {clock(since)} and {clock(until)}"
+    return f"ended between {clock(since)} and {clock(until)}, not observed"
 
 
 def _step(row: sqlite3.Row) -> PhaseStep:

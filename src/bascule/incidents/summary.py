@@ -14,6 +14,7 @@ from bascule.prometheus import Prometheus, Series
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.times import dated, lasting
+from bascule.units import number_text
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _POINTS = 24
@@ -111,7 +112,7 @@ def _course(name: str, version: str, found: Sequence[Series]) -> str:
         return f"| {name} | {version} | no data | | |"
     low, high = min(values), max(values)
     height = [_BLOCKS[round((v - low) / (high - low) * 7)] if high > low else _BLOCKS[0] for v in values]
-    return f"| {name} | {version} | {''.join(height)} | {low:.4g} | {high:.4g} |"
+    return f"| {name} | {version} | {''.join(height)} | {number_text(low)} | {number_text(high)} |"
 
 
 def _cell(text: str) -> str:

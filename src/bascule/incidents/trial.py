@@ -14,15 +14,13 @@ _POLICY = Policy(pauses=(1.0,), timeout=10.0, limit=15.0)  # someone waits for t
 
 
 def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Delivery]:
-    """What became of a test message at each receiver, or at the one named `only`."""
+    """The result of a test message at each receiver, or at the one named `only`."""
     names = list(spec.notify.receivers) if only is None else [only]
     if not names:
         raise UsageError("the spec declares no receivers", "add some under notify.receivers")
     receivers = spec.notify.receivers
     if unknown := [name for name in names if name not in receivers]:
-        raise UsageError(
-            f"{unknown[0]!r} is not a declared receiver", f"declared are: {', '.join(receivers) or 'none'}"
-        )
+        raise UsageError(f"{unknown[0]!r} is not a declared receiver", f"declared are: {', '.join(receivers)}")
     return list(deliver_to_all(((name, receivers[name]) for name in names), _message(spec, who), _POLICY))
 
 

@@ -9,10 +9,10 @@ from typing import Protocol
 from bascule import promql
 from bascule.api import JudgeClient
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.servers import prometheus_of
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
 from bascule.incidents.model import PhaseStep
-from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 
@@ -39,7 +39,7 @@ class HouseWitness:
     def __init__(self, spec: Spec, clock: Callable[[], float] = time.time) -> None:
         self._spec, self._clock = spec, clock
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
-        self._prometheus = Prometheus(spec.stack.url("prometheus"), ASK_SECONDS)
+        self._prometheus = prometheus_of(spec, ASK_SECONDS)
 
     def close(self) -> None:
         self._judge.close()

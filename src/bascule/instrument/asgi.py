@@ -1,8 +1,8 @@
 """ASGI middleware: counts each request when its last byte is sent, websockets at their handshake; serves `/metrics`.
 
-A client has left once the server says so: by `http.disconnect` or `websocket.disconnect`, whoever receives it, or by an
-OSError of a message that is sent. Any other way for an answer to stop before its end is the application's failure. A
-server that cancels the application is asked for its reason.
+A client has left once the server says so: by `http.disconnect` or `websocket.disconnect`, no matter who receives it, or
+by an OSError of a message that is sent. Any other way for an answer to stop before its end is the application's
+failure. A server that cancels the application is asked for its reason.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def repair(folder: Path, kind: str) -> None:
 def begun(files: Iterable[Path]) -> Iterator[Path]:
     """Without files that a worker has only just opened: prometheus_client cannot read an empty one."""
     for file in files:
-        with suppress(FileNotFoundError):  # a dead worker's gauge, put away meanwhile
+        with suppress(FileNotFoundError):  # a dead worker's gauge, stored in the meantime
             if file.stat().st_size:
                 yield file
 

@@ -81,4 +81,4 @@ def child_exit(server: Any, worker: Any) -> None:
     try:
         forget_dead_workers()
     except Exception:
-        logger.exception("instrumentation: a dead worker's metrics could not be put away")
+        logger.exception("instrumentation: a dead worker's metrics could not be stored")

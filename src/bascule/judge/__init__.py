@@ -1,7 +1,7 @@
-"""The judge: weighs candidate against baseline at every look, raises alarms, and says promote, hold or roll back.
+"""The judge: weighs candidate against baseline at every evaluation, raises alarms, and says promote, hold or roll back.
 
 layout.py, texts.py   counts per segment, and numbers as people read them
-sampling/             raw samples from Prometheus, cut into joint looks of both versions; the plan
+sampling/             raw samples from Prometheus, cut into joint evaluations of both versions; the plan
 statistics/           evidence, bursts and intervals, on counts alone
 evidence/             one phase: looks in, evidence, alarms, values and intervals out
 service/              lines, gates, triggers and the verdict at a moment; the live role

@@ -74,7 +74,7 @@ class PairLayout:
 
 @dataclass(frozen=True, eq=False)
 class EventCounts:
-    """Events and bad events of both versions per stratum, each (S,): what one look, or one block, adds."""
+    """Events and bad events of both versions per stratum, each (S,): what one evaluation, or one block, adds."""
 
     baseline: Floats
     baseline_bad: Floats

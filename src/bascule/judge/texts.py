@@ -6,7 +6,7 @@ import math
 
 from bascule import times
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.units import Dimension, bytes_text, time_text, unit_of
+from bascule.units import Dimension, bytes_text, number_text, time_text, unit_of
 
 span_text, clock_text = times.lasting, times.clock
 
@@ -17,7 +17,7 @@ def share_text(share: float) -> str:
 
 
 def value_text(value: float, unit: str) -> str:
-    """`12 %`, `85 ms`, `4.25 stars`: of the signal's unit in the one that reads best; stars stay stars."""
+    """`12 %`, `85 ms`, `4.25 stars`: three digits, in the unit that reads best; stars stay stars."""
     if math.isnan(value):
         return "no data"
     own = unit_of(unit)
@@ -28,7 +28,7 @@ def value_text(value: float, unit: str) -> str:
             return time_text(own.to_base(value))
         case Dimension.BYTES:
             return bytes_text(own.to_base(value))
-    return f"{value:.4g} {unit}".strip()
+    return f"{number_text(value)} {unit}".strip()
 
 
 def difference_text(value: float, unit: str) -> str:
@@ -39,11 +39,16 @@ def difference_text(value: float, unit: str) -> str:
     if own.dimension is Dimension.SHARE:
         return f"{own.to_base(value) * 100:+.3g} pt"
     if own.dimension is None:
-        return f"{value:+.3g} {unit}".strip()
+        return f"{'' if value < 0 else '+'}{number_text(value)} {unit}".strip()
     sign = "-" if value < 0 else "+"
     return f"{sign}{value_text(abs(value), unit)}"
 
 
 def where_text(segment: str) -> str:
-    """Of which comparison a sentence speaks."""
-    return "over all segments, mix-adjusted" if segment == TOTAL_SEGMENT else f"in {segment}"
+    """Which comparison a sentence is about."""
+    return "(all segments, mix-adjusted)" if segment == TOTAL_SEGMENT else f"in {segment}"
+
+
+def evidence_text(evidence: float, threshold: float) -> str:
+    """`evidence 9.1 (alert threshold 7.0)`."""
+    return f"evidence {evidence:.1f} (alert threshold {threshold:.1f})"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bascule.lab.lab import Lab
     from bascule.lab.profiles import PROFILES, Behaviour, Profile
-    from bascule.lab.site import lab_spec, write_spec
+    from bascule.lab.site import front_url, lab_spec, write_spec
     from bascule.lab.tally import Tally
     from bascule.lab.traffic_process import Traffic
 
-__all__ = ["PROFILES", "Behaviour", "Lab", "Profile", "Tally", "Traffic", "lab_spec", "write_spec"]
+__all__ = ["PROFILES", "Behaviour", "Lab", "Profile", "Tally", "Traffic", "front_url", "lab_spec", "write_spec"]
 
 _HOME = {
     "PROFILES": "profiles",
@@ -27,6 +27,7 @@ _HOME = {
     "Profile": "profiles",
     "Tally": "tally",
     "Traffic": "traffic_process",
+    "front_url": "site",
     "lab_spec": "site",
     "write_spec": "site",
 }

@@ -37,7 +37,7 @@ class Lab:
         with Lab(spec, folder) as lab, Traffic(spec, rate=40):
             lab.set_share({"freemium": 0.5, "api_partners": 0.5})
             since = lab.fault("v2", error_rate=0.12)
-            lab.mend("v2")
+            lab.repair("v2")
 
     profile: a name of `profiles.PROFILES`, or a Profile. report: is told of crashes and restarts.
     Services go by their name in the spec or by their version. Times returned are Unix seconds.
@@ -101,7 +101,7 @@ class Lab:
     def fault(self, service: str, **changes: Any) -> float:
         """Break a service; returns the moment from which every request in every worker meets the fault.
 
-        crash=True: killed, and down until mended. hang=True: nothing is answered any more, /metrics neither.
+        crash=True: killed, and down until repaired. hang=True: nothing is answered any more, /metrics neither.
         Otherwise fields of `Behaviour`, such as error_rate=0.12, latency_factor=4, accuracy=0.6 or fallback=0.3; they
         add to those already in force.
         """
@@ -116,8 +116,8 @@ class Lab:
         file.write(file.read().with_fault(changes))
         return time.time()
 
-    def mend(self, service: str) -> float:
-        """Undo all faults of a service; a crashed or hanging one starts anew. Returns when it is well again."""
+    def repair(self, service: str) -> float:
+        """Undo all faults of a service; a crashed or hanging one is restarted. Returns when it answers again."""
         name = self._named(service)
         if name in self._behaviours:
             self._behave_well(name)

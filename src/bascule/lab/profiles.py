@@ -1,4 +1,4 @@
-"""How the lab's services behave: when all is well, and with a fault in force."""
+"""How the lab's services behave: in good health, and with a fault in force."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from bascule.errors import UsageError
 from bascule.lab.files import replace_text
+
+SLOW_FACTOR = 10.0
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,18 @@ class Behaviour:
     latency_factor: float = 1.0
     error_rate: float = 0.0002
     error_rate_by_segment: Mapping[str, float] = field(default_factory=dict)
-    fallback: float = 0.0  # share of answers that look well but come from the emergency fallback
+    fallback: float = 0.0  # share of answers that evaluation well but come from the emergency fallback
     compatible: float = 1.0  # share of answers that fit a partner's format
     cache_hits: float = 0.93
     asks_backend: float = 0.0  # share of matches for which the backend service is asked
+    latency_factor_by_segment: Mapping[str, float] = field(default_factory=dict)
+    slow: float = 0.0  # share of answers that take ten times as long
+    not_found: float = 0.0  # share of requests answered with 404 at once
+    metrics_page: str = ""  # the file that /metrics answers instead of the truth
+
+    def latency_of(self, segment: str) -> float:
+        """The median time of an answer, in seconds."""
+        return self.latency * self.latency_factor * self.latency_factor_by_segment.get(segment, 1.0)
 
     def errors_of(self, segment: str) -> float:
         return self.error_rate_by_segment.get(segment, self.error_rate)
@@ -64,7 +74,7 @@ _UNEVEN = replace(V1, error_rate_by_segment=_ERRORS_BY_SEGMENT)
 
 PROFILES = {
     "healthy": Profile(V1, V2, NEXTEN),
-    "aa": Profile(_ALIKE, _ALIKE, NEXTEN),  # identical versions, which keep what the spec promises
+    "aa": Profile(_ALIKE, _ALIKE, NEXTEN),  # identical versions, which keep the spec's targets
     "aa_uneven": Profile(_UNEVEN, _UNEVEN, NEXTEN),  # identical versions, segments that differ tenfold
 }
 
@@ -88,6 +98,7 @@ class Outcome:
     compatible: bool
     cached: bool
     asks_backend: bool
+    not_found: bool
 
 
 def draw(behaviour: Behaviour, segment: str, luck: Random) -> Outcome:
@@ -96,16 +107,19 @@ def draw(behaviour: Behaviour, segment: str, luck: Random) -> Outcome:
     success = chance[1] < behaviour.accuracy
     typical = behaviour.score if success else behaviour.score - 0.35
     spread = min(3.0, luck.lognormvariate(0.0, behaviour.latency_spread))
+    score = round(min(1.0, max(0.0, luck.gauss(typical, 0.05))), 4)
+    slow, not_found = luck.random() < behaviour.slow, luck.random() < behaviour.not_found
     return Outcome(
         fails=chance[0] < behaviour.errors_of(segment),
-        seconds=behaviour.latency * behaviour.latency_factor * spread,
+        seconds=behaviour.latency_of(segment) * spread * (SLOW_FACTOR if slow else 1.0),
         success=success,
-        score=round(min(1.0, max(0.0, luck.gauss(typical, 0.05))), 4),
+        score=score,
         value=round(behaviour.value * (0.5 + chance[2]), 2) if success else 0.0,
         falls_back=chance[3] < behaviour.fallback,
         compatible=chance[4] < behaviour.compatible,
         cached=chance[5] < behaviour.cache_hits,
         asks_backend=chance[6] < behaviour.asks_backend,
+        not_found=not_found,
     )
 
 

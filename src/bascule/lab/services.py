@@ -15,11 +15,12 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from flask import Flask, Response, g, jsonify, request
@@ -33,7 +34,10 @@ from bascule.instrument.logging import EventLog, LineFormatter
 from bascule.lab.files import replace_text
 from bascule.lab.profiles import BehaviourFile, Outcome, draw
 
-MATCH, RATE = "/api/match", "/api/rate"
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+MATCH, RATE, METRICS = "/api/match", "/api/rate", "/metrics"
 FALLBACK = "fallback"  # the algorithm of an answer that the emergency fallback gave
 PROFILES_CACHED = 200  # keys that the lab fills before the first request
 BACKEND_SECONDS = 0.25
@@ -88,10 +92,13 @@ class SampleService:
         app.add_url_rule(RATE, "rate", self.rate, methods=["POST"])
         app.add_url_rule("/health", "health", lambda: jsonify(status="ok", version=self.settings.version))
         self.instrument.init_flask(app)
+        app.wsgi_app = self._or_false_metrics(app.wsgi_app)  # type: ignore[method-assign,assignment]
         return app
 
     def match(self) -> ResponseReturnValue:
         outcome = self._meet()
+        if outcome.not_found:
+            return jsonify(error="no such path"), 404
         self._look_up(outcome)
         falls_back = outcome.falls_back or not self._backend_helps(outcome)
         self._take_time(outcome)
@@ -116,6 +123,17 @@ class SampleService:
 
     def _begin(self) -> None:
         g.started = time.perf_counter()
+
+    def _or_false_metrics(self, app: WSGIApplication) -> WSGIApplication:
+        """The application, with the page that a fault puts in the place of its metrics."""
+
+        def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+            page = self._behaviour.read().metrics_page if environ["PATH_INFO"] == METRICS else ""
+            if not page:
+                return app(environ, start)
+            return Response(Path(page).read_text("utf-8"), content_type="text/plain; version=0.0.4")(environ, start)
+
+        return answer
 
     def _meet(self) -> Outcome:
         """The request's luck hangs on its own number, so that a run can be repeated whichever worker serves it."""

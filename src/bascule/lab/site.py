@@ -75,7 +75,7 @@ def _free_ports() -> Iterator[int]:
         except PortBusy:
             continue
         yield port
-    raise PortBusy(f"no port is free from {PORT_RANGE.start} to {PORT_RANGE.stop}", "stop what holds them")
+    raise PortBusy(f"no port is free from {PORT_RANGE.start} to {PORT_RANGE.stop}", "stop the programs that use them")
 
 
 def _ports(free: Iterator[int]) -> Ports:

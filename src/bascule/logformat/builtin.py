@@ -37,7 +37,7 @@ _OWN = (
     rf"{_HOW_BAD}{_BETWEEN}{_WHEN}{_BETWEEN}{_WHO}",
     rf"{_HOW_BAD}{_BETWEEN}{_WHO}",
 )
-HEADS = (*_PYTHON, rf"(?:{_ISO} )?", *_OWN)  # what may stand before an event
+HEADS = (*_PYTHON, rf"(?:{_ISO} )?", *_OWN)  # what may precede an event
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class BuiltInFormat:
     """How a format's lines are read; what is not given takes no part.
 
     `dissect` (a dissect pattern) is tried first, then `layouts` (grok patterns of the whole line), in their order.
-    `event` is a dissect pattern of key=value words that may stand behind any of `HEADS`, or behind `DOCUMENTED`.
+    `event` is a dissect pattern of key=value words that may follow any of `HEADS`, or behind `DOCUMENTED`.
     `json`: an object a line. `logfmt`: `name=value` pairs. `coloured`: the lines may hold ANSI codes.
     """
 

@@ -1,6 +1,6 @@
 """What Elasticsearch and OpenSearch are told once: typed fields for the daily indices, and when these end.
 
-Whoever comes first, `bascule generate`'s set-up scripts or the logs role, puts the same template in place.
+The first to run, `bascule generate`'s set-up scripts or the logs role, puts the same template in place.
 
 An index is never rolled over: a day's index gets read-only and smaller after two days and is deleted when the
 retention is over. Fields that are not declared are kept but not indexed, so that no line can make the mapping grow.

@@ -24,7 +24,7 @@ SPAN_PART = r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|\u00b5s|\u03bcs|ns)"
 SPAN = rf"(?:{SPAN_PART})+"
 PAIR = r'([A-Za-z_][A-Za-z0-9_.]*)=("[^"]*"(?= |$)|[^ ]*)'  # a name and its value, in quotes where it has blanks
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-# A pair of logfmt, whose value may stand in either quotes.
+# A pair of logfmt, whose value may have either quotes.
 LOGFMT_PAIR = rf"(?P<name>[A-Za-z_@][\w.@-]*)=(?P<value>{_QUOTED}(?= |$)|'(?:[^'\\]|\\.)*'(?= |$)|[^ ]*)"
 # structlog's console: `2026-01-31 12:00:00 [info     ] message     [logger] name=value ...`
 _ANY_PAIR = LOGFMT_PAIR.replace("?P<name>", "?:").replace("?P<value>", "?:")
@@ -67,6 +67,6 @@ class PatternError(BasculeError):
 
     exit_code = 2
 
-    def __init__(self, what: str, position: int, mend: str) -> None:
-        super().__init__(f"{what}, at character {position} of the pattern", mend)
+    def __init__(self, what: str, position: int, fix: str) -> None:
+        super().__init__(f"{what}, at character {position} of the pattern", fix)
         self.position = position

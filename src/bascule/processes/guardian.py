@@ -37,17 +37,17 @@ def _groups_left(lines: Iterable[str]) -> set[int]:
 
 def _end(groups: set[int]) -> None:
     deadline = time.monotonic() + GRACE_SECONDS
-    alive = {group for group in groups if _signalled(group, signal.SIGTERM)}
+    alive = {group for group in groups if signalled(group, signal.SIGTERM)}
     for group in alive:
-        _signalled(group, signal.SIGCONT)  # a stopped process does not hear SIGTERM
+        signalled(group, signal.SIGCONT)  # a stopped process does not hear SIGTERM
     while alive and time.monotonic() < deadline:
         time.sleep(0.05)
-        alive = {group for group in alive if _signalled(group, 0)}
+        alive = {group for group in alive if signalled(group, 0)}
     for group in alive:
-        _signalled(group, signal.SIGKILL)
+        signalled(group, signal.SIGKILL)
 
 
-def _signalled(group: int, number: int) -> bool:
+def signalled(group: int, number: int) -> bool:
     """Send a signal to a process group; False when nothing of it is left."""
     try:
         os.killpg(group, number)

@@ -7,18 +7,19 @@ import itertools
 import os
 import random
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bascule.errors import PortBusy
 
-__all__ = ["Owner", "check", "free", "owner"]
+__all__ = ["Owner", "check", "free", "free_together", "owner"]
 
 LISTENING = "0A"  # the state's code in /proc/net/tcp
 
 FREE = range(20_000, 32_000)
+STEP, LAST = 100, 65_535
 
 
 def _in_random_order(ports: Sequence[int]) -> Iterator[int]:
@@ -49,16 +50,16 @@ def check(listen: str, port: int, who: str, setting: str = "") -> None:
     problem = _problem(listen, port)
     if problem is None:
         return
-    mend = f"change {setting or f'stack.ports.{who}'} in the spec"
+    fix = f"change {setting or f'stack.ports.{who}'} in the spec"
     if problem == errno.EADDRINUSE:
         holder = owner(port)
         raise PortBusy(
             f"port {port} on {listen}, wanted for {who}, is taken by {holder or 'another process'}",
-            f"stop that process, or {mend}",
+            f"stop that process, or {fix}",
         )
     if problem == errno.EACCES:
-        raise PortBusy(f"port {port}, wanted for {who}, may be opened by root only", f"{mend} to one above 1023")
-    raise PortBusy(f"{who} cannot listen on {listen}:{port}: {os.strerror(problem)}", f"{mend}, or stack.listen")
+        raise PortBusy(f"port {port}, wanted for {who}, needs root", f"{fix} to one above 1023")
+    raise PortBusy(f"{who} cannot listen on {listen}:{port}: {os.strerror(problem)}", f"{fix}, or stack.listen")
 
 
 def free(listen: str = "127.0.0.1") -> int:
@@ -70,7 +71,19 @@ def free(listen: str = "127.0.0.1") -> int:
     for port in itertools.islice(_candidates, len(FREE)):
         if _problem(listen, port) is None:
             return port
-    raise PortBusy(f"no port of {listen} from {FREE[0]} to {FREE[-1]} is free", "stop what holds them")
+    raise PortBusy(f"no port of {listen} from {FREE[0]} to {FREE[-1]} is free", "stop the programs that use them")
+
+
+def free_together(wanted: Mapping[str, int], listen: str = "127.0.0.1") -> dict[str, int]:
+    """The wanted ports, all moved by the same hundreds until none is taken.
+
+    Raises PortBusy where that goes on beyond the ports that there are.
+    """
+    for step in range(0, LAST - max(wanted.values()), STEP):
+        moved = {who: port + step for who, port in wanted.items()}
+        if all(_problem(listen, port) is None for port in moved.values()):
+            return moved
+    raise PortBusy(f"no ports of {listen} are free for all of {', '.join(wanted)}", "stop what holds them")
 
 
 def owner(port: int) -> Owner | None:

@@ -29,13 +29,14 @@ from typing import IO, Literal, Self
 
 from bascule.errors import ProcessFailed
 from bascule.processes import guardian, programs
+from bascule.processes.guardian import signalled
 from bascule.processes.workers import Workers
 
 __all__ = ["ProcessState", "Program", "Supervisor", "backoff"]
 
 FIRST_PAUSE = 0.5  # seconds before a crashed program is started again; doubles with each crash ...
 LONGEST_PAUSE = 30.0
-STEADY_SECONDS = 60.0  # ... and begins anew once it has run this long
+STEADY_SECONDS = 60.0  # ... and starts again at its shortest once it has run this long
 GROUP_GRACE = 2.0  # seconds that workers get to follow their master
 PR_SET_PDEATHSIG = 1
 LOG_BYTES = 16 << 20  # a longer log is moved to <log>.1, in place of the one before
@@ -54,7 +55,7 @@ class Program:
     env: its variables; by default those of this process, with the private libraries if it comes from a private folder.
     log: the file its output is added to; by default it is thrown away.
     ready: asked until it says yes, for at most `ready_timeout` seconds; by default it is ready once it is started.
-    alive: asked now and then; when it says no for `hung_after` seconds the program is killed and started again. By
+    alive: asked occasionally; when it says no for `hung_after` seconds the program is killed and started again. By
         default nobody asks.
     """
 
@@ -92,7 +93,7 @@ class _Child:
     started: float
     log_start: int  # bytes in the log before this start
     since: float = field(default_factory=time.time)
-    watched: bool = False  # restarted when it ends by itself
+    watched: bool = False  # restarted when it exits unexpectedly
     crashes: int = 0
     restart_at: float | None = None
     silent: float = 0.0  # seconds in which it did not answer, up to now
@@ -161,7 +162,7 @@ class Supervisor:
         """Start a program and wait until it is ready. Raises ProcessFailed, with the end of its log, if it is not."""
         with self._lock:
             if self._ended.is_set():
-                raise ProcessFailed(f"{program.name} was not started: everything is being stopped")
+                raise ProcessFailed(f"{program.name} was not started: the stack is stopping", "start it again")
             if self.is_running(program.name):
                 raise ValueError(f"{program.name} is running already")
             self.restarts.setdefault(program.name, 0)
@@ -182,7 +183,7 @@ class Supervisor:
         with self._lock:
             child = self._children.pop(name)
         if child.restart_at is None:
-            _signal(child.process.pid, signal.SIGKILL)
+            signalled(child.process.pid, signal.SIGKILL)
             child.process.wait()
             self._guardian.forget(child.process.pid)
 
@@ -282,17 +283,17 @@ class Supervisor:
         with self._lock:
             if self._children.get(child.program.name) is child and child.process.poll() is None:
                 self._tell(f"{child.program.name} has not answered for {child.silent:.0f} s and is ended")
-                _signal(child.process.pid, signal.SIGKILL)
+                signalled(child.process.pid, signal.SIGKILL)
 
     def _tell(self, what: str) -> None:
-        """Whoever is told may be unable to hear (a full disk, a closed terminal): the children are kept running."""
+        """The report may fail (a full disk, a closed terminal): the children are kept running."""
         try:
             self._report(what)
         except OSError:
             logger.warning(what)
 
     def look(self) -> None:
-        """One look at every child: note those that crashed, start those whose pause is over."""
+        """Check every child: note those that crashed, start those whose pause is over."""
         with self._lock:
             for child in [child for child in self._children.values() if child.watched]:
                 if child.restart_at is not None:
@@ -301,7 +302,7 @@ class Supervisor:
                     self._note_crash(child)
 
     def _note_crash(self, child: _Child) -> None:
-        _signal(child.process.pid, signal.SIGKILL)  # workers it may have left behind hold its ports
+        signalled(child.process.pid, signal.SIGKILL)  # workers it may have left behind hold its ports
         self._guardian.forget(child.process.pid)
         now = self._clock()
         child.crashes = 1 if now - child.started >= STEADY_SECONDS else child.crashes + 1
@@ -331,8 +332,8 @@ class Supervisor:
         # The group of a crashed child is gone already, and its number may be another's by now.
         ending = [child for child in children if child.restart_at is None]
         for child in ending:
-            _signal(child.process.pid, signal.SIGTERM)
-            _signal(child.process.pid, signal.SIGCONT)  # a stopped process does not hear SIGTERM
+            signalled(child.process.pid, signal.SIGTERM)
+            signalled(child.process.pid, signal.SIGCONT)  # a stopped process does not hear SIGTERM
         deadline = time.monotonic() + self._grace
         for child in ending:
             _wait_for_end(child.process, deadline)
@@ -452,25 +453,16 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _signal(group: int, number: int) -> bool:
-    """Send a signal to a process group; False when nothing of it is left."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
 def _wait_for_end(process: subprocess.Popen[bytes], deadline: float) -> None:
     try:
         process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        _signal(process.pid, signal.SIGKILL)
+        signalled(process.pid, signal.SIGKILL)
         process.wait()
     workers_deadline = time.monotonic() + GROUP_GRACE
-    while _signal(process.pid, 0):
+    while signalled(process.pid, 0):
         if time.monotonic() > workers_deadline:
-            _signal(process.pid, signal.SIGKILL)
+            signalled(process.pid, signal.SIGKILL)
             return
         time.sleep(0.01)
 

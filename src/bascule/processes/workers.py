@@ -46,7 +46,7 @@ class Workers:
             self._stop.wait(self._pause)
 
     def problems(self) -> list[str]:
-        """Which work died within the last minute, one sentence each; empty when all is well."""
+        """Which work died within the last minute, one sentence each; empty when none did."""
         now = time.monotonic()
         recent = [name for name, at in self._last_death.items() if now - at < REMEMBERED_SECONDS]
         return [f"{name} died {self.deaths[name]} times and was started again" for name in recent]

@@ -1,6 +1,6 @@
 """Clients of Prometheus and Alertmanager."""
 
-from bascule.prometheus.alertmanager import Alertmanager, PostedAlert
+from bascule.prometheus.alertmanager import Alertmanager, HeldSilence, PostedAlert
 from bascule.prometheus.client import (
     NO_DATA,
     ActiveAlert,
@@ -16,6 +16,7 @@ __all__ = [
     "NO_DATA",
     "ActiveAlert",
     "Alertmanager",
+    "HeldSilence",
     "Matrix",
     "NoData",
     "PostedAlert",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,9 @@ import httpx
 
 from bascule import times
 from bascule.errors import QueryRejected, Unreachable
-from bascule.transport import Answer, Http
+from bascule.transport import NO_CREDENTIALS, Answer, Credentials, Http
+
+WANTS = "it wants credentials: name their files under stack.access.alertmanager"
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,31 @@ class PostedAlert:
     source: str = ""
 
 
+@dataclass(frozen=True)
+class HeldSilence:
+    """A silence as Alertmanager holds it, ended ones too for some days. Times are Unix seconds."""
+
+    id: str
+    matchers: Sequence[Mapping[str, Any]]
+    starts: float
+    ends: float
+    comment: str
+
+    def covers(self, labels: Mapping[str, str], at: float) -> bool:
+        return self.starts <= at < self.ends and all(_matches(matcher, labels) for matcher in self.matchers)
+
+
 class Alertmanager:
     """A client of the v2 API. Raises Unreachable when no answer came, QueryRejected when it was refused."""
 
-    def __init__(self, url: str, timeout: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = Http("Alertmanager", url, seconds=timeout, transport=transport)
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 5.0,
+        transport: httpx.BaseTransport | None = None,
+        credentials: Credentials = NO_CREDENTIALS,
+    ) -> None:
+        self._http = Http("Alertmanager", url, seconds=timeout, transport=transport, credentials=credentials)
         self.url = self._http.url
 
     def close(self) -> None:
@@ -54,6 +77,13 @@ class Alertmanager:
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
 
+    def silences(self) -> list[HeldSilence]:
+        answer = self._request("GET", "silences")
+        try:
+            return [_silence(each) for each in answer.json()]
+        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
+            raise self._strange() from error
+
     def silence(self, silence: Mapping[str, Any]) -> str:
         """Set a silence, as the API takes it; its id."""
         answer = self._request("POST", "silences", json=silence)
@@ -71,10 +101,12 @@ class Alertmanager:
         if answer.is_success or answer.status in fine:
             return answer
         what = f"Alertmanager answered {answer.status}: {answer.text.strip()[:300]}"
-        raise Unreachable(what, "try again later") if answer.status >= 500 else QueryRejected(what)
+        if answer.status >= 500:
+            raise Unreachable(what, "try again later")
+        raise QueryRejected(what, WANTS if answer.status in (401, 403) else "see Alertmanager's log")
 
     def _strange(self) -> QueryRejected:
-        what = f"{self.url} answered with what is not Alertmanager's"
+        what = f"{self.url} gave an unexpected response"
         return QueryRejected(what, "check that this is the address of an Alertmanager")
 
 
@@ -82,6 +114,18 @@ def _held(alert: dict[str, Any]) -> dict[str, Any]:
     if "startsAt" in alert:
         times.parse(alert["startsAt"])
     return {**alert, "labels": dict(alert["labels"]), "annotations": dict(alert.get("annotations") or {})}
+
+
+def _silence(told: Mapping[str, Any]) -> HeldSilence:
+    starts, ends = (times.parse(told[name]).timestamp() for name in ("startsAt", "endsAt"))
+    return HeldSilence(str(told["id"]), list(told["matchers"]), starts, ends, str(told.get("comment", "")))
+
+
+def _matches(matcher: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """A label that is not there is as good as an empty one."""
+    value, wanted = labels.get(matcher["name"], ""), str(matcher["value"])
+    fits = re.fullmatch(wanted, value) is not None if matcher.get("isRegex") else value == wanted
+    return fits is bool(matcher.get("isEqual", True))
 
 
 def _body(alert: PostedAlert) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
-from bascule.transport import MIB, Answer, Http
+from bascule.transport import MIB, NO_CREDENTIALS, Answer, Credentials, Http
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -33,6 +33,11 @@ class NoData:
 
 LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 MiB
 ADDRESS: Final = "check that this is the address of a Prometheus"
+_CHECK = "check the selectors of the spec, and Prometheus' log"
+CREDENTIALS: Final = (
+    "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
+)
+HAS_NO_TARGETS: Final = (404, 405, 501)
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -94,8 +99,17 @@ class Prometheus:
         timeout: float = 10.0,
         transport: httpx.BaseTransport | None = None,
         within: float = math.inf,
+        credentials: Credentials = NO_CREDENTIALS,
     ) -> None:
-        self._http = Http("Prometheus", url, seconds=timeout, largest=LARGEST, within=within, transport=transport)
+        self._http = Http(
+            "Prometheus",
+            url,
+            seconds=timeout,
+            largest=LARGEST,
+            within=within,
+            transport=transport,
+            credentials=credentials,
+        )
         self.url = self._http.url
 
     def close(self) -> None:
@@ -117,7 +131,7 @@ class Prometheus:
         """The one value of an expression; NO_DATA when there is none or it is NaN."""
         samples = self.instant(expression, at)
         if len(samples) > 1:
-            raise QueryRejected(f"{expression!r} gives {len(samples)} series where one is wanted", "aggregate it")
+            raise QueryRejected(f"{expression!r} gives {len(samples)} series, but one is needed", "aggregate it")
         return samples[0].value if samples and not math.isnan(samples[0].value) else NO_DATA
 
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
@@ -159,9 +173,25 @@ class Prometheus:
             return [{**group, "rules": [_rule(rule) for rule in group["rules"]]} for group in data["groups"]]
 
     def targets(self) -> list[Target]:
-        data = self._get("targets", state="active")
+        """What it scrapes; of a server that is sent its samples, and knows no targets, what `up` says."""
+        answer = self._http.ask("GET", "/api/v1/targets", params={"state": "active"})
+        if answer.status in HAS_NO_TARGETS:
+            return [_target_of(sample) for sample in self.instant("up")]
+        data = self._answer(answer)
         with self._understood("targets"):
             return [_target(item) for item in data["activeTargets"]]
+
+    def alertmanagers(self) -> list[str]:
+        """The URLs of those that it sends its alerts to."""
+        data = self._get("alertmanagers")
+        with self._understood("alertmanagers"):
+            return [_text(each["url"]).removesuffix("/api/v2/alerts") for each in data["activeAlertmanagers"]]
+
+    def flags(self) -> dict[str, str]:
+        """What it was started with. Raises QueryRejected where a server does not tell."""
+        data = self._get("status/flags")
+        with self._understood("flags"):
+            return {_text(name): _text(value) for name, value in data.items()}
 
     def label_values(self, label: str, selector: str | None = None) -> list[str]:
         params = {"match[]": selector} if selector else {}
@@ -194,7 +224,8 @@ class Prometheus:
         try:
             body = answer.json()
         except ValueError as error:
-            raise _refused(answer.status, f"{self.url} answered {answer.status} without JSON", ADDRESS) from error
+            mend = CREDENTIALS if answer.status in (401, 403) else ADDRESS
+            raise _refused(answer.status, f"{self.url} answered {answer.status} without JSON", mend) from error
         if not isinstance(body, dict) or body.get("status") not in ("success", "error"):
             raise self._strange(f"a request ({answer.status})")
         if body["status"] == "error":
@@ -210,7 +241,7 @@ class Prometheus:
             raise self._strange(asked) from error
 
     def _strange(self, asked: str) -> QueryRejected:
-        return QueryRejected(f"{self.url} answered {asked} with JSON that is not Prometheus'", ADDRESS)
+        return QueryRejected(f"{self.url} answered {asked} with unexpected JSON", ADDRESS)
 
 
 def _window(selector: str, seconds: float) -> str:
@@ -222,12 +253,13 @@ def _present(**params: Any) -> dict[str, Any]:
 
 
 def _refusal(status: int, body: Mapping[str, Any]) -> QueryRejected | Unreachable:
-    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}")
+    fix = CREDENTIALS if status in (401, 403) else _CHECK
+    return _refused(status, f"Prometheus answered {status}: {body.get('error', 'no reason given')}", fix)
 
 
-def _refused(status: int, what: str, mend: str = "") -> QueryRejected | Unreachable:
+def _refused(status: int, what: str, fix: str) -> QueryRejected | Unreachable:
     """A server, or a proxy before it, that is away for a while will be back."""
-    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what, mend)
+    return Unreachable(what, "try again later") if status in (429, 502, 503, 504) else QueryRejected(what, fix)
 
 
 def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
@@ -249,7 +281,7 @@ def _series(item: Mapping[str, Any]) -> Series:
 
 def _finite(time: Any) -> float:
     if not math.isfinite(time):
-        raise ValueError(f"{time} is no time")
+        raise ValueError(f"{time} is not a time")
     return float(time)
 
 
@@ -267,14 +299,21 @@ def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list")
+        raise TypeError(f"{value!r} is not a list")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value
+
+
+def _target_of(up: Sample) -> Target:
+    health = "up" if up.value else "down"
+    return Target(
+        up.labels.get("job", ""), up.labels.get("instance", ""), health, "" if up.value else "its scrape fails"
+    )
 
 
 def _target(item: Mapping[str, Any]) -> Target:

@@ -46,6 +46,7 @@ from bascule.promql.expressions import (
 )
 from bascule.promql.probes import certificate_expiry, probe_failure
 from bascule.promql.proof import Unproven, unproven
+from bascule.promql.reading import read_by, vector_selectors
 from bascule.promql.scrapes import PROBED, UP, availability_of, said_by, scraped, watched
 from bascule.promql.services import (
     availability_by_service,
@@ -69,7 +70,16 @@ from bascule.promql.traffic import (
     traffic,
     traffic_signal,
 )
-from bascule.promql.usage import client_errors, consumers, partner_rates, partner_requests, quota_used
+from bascule.promql.usage import (
+    algorithm_share,
+    client_errors,
+    consumers,
+    in_flight,
+    partner_rates,
+    partner_requests,
+    quota_used,
+    unsuccessful,
+)
 
 __all__ = [
     "EXCESS",
@@ -83,6 +93,7 @@ __all__ = [
     "Unproven",
     "WINDOW_SECONDS",
     "WindowedTarget",
+    "algorithm_share",
     "among",
     "availability_by_service",
     "availability_of",
@@ -99,6 +110,7 @@ __all__ = [
     "counted",
     "difference",
     "event_counts",
+    "in_flight",
     "increase",
     "indent",
     "of_versions",
@@ -121,6 +133,7 @@ __all__ = [
     "quota_used",
     "rates",
     "ratio",
+    "read_by",
     "requests",
     "said_by",
     "scraped",
@@ -135,9 +148,11 @@ __all__ = [
     "traffic",
     "traffic_signal",
     "unproven",
+    "unsuccessful",
     "value",
     "value_by",
     "value_series",
+    "vector_selectors",
     "watched",
     "windowed_targets",
     "unanswered",

@@ -1,8 +1,8 @@
 """Both versions side by side, from the recorded rates of all signals: by version, by segment, mix-adjusted.
 
 Segments move at different times, so that pooled figures differ by mix alone. *Mix-adjusted*: each version's figure is
-formed within each stratum that both serve, and weighed with one mix for both: all events of the stratum, n1 + n2. The
-judge and the reports weigh the same way.
+formed within each subsegment that both serve, and weighed with one mix for both: all events of the subsegment, n1 + n2.
+The judge and the reports weigh the same way.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def quantile_by(by: str, quantile: str) -> str:
 
 
 def mix(spec: Spec) -> str:
-    """What each stratum weighs: the events of both versions, where both have some."""
+    """What each subsegment weighs: the events of both versions, where both have some."""
     old, new = (f'({EVENTS}{{version="{version}"}} > 0)' for version in spec.versions.both)
     return f"{old}\n+ ignoring (version)\n{new}"
 

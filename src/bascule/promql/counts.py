@@ -67,7 +67,7 @@ def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:
 
 @dataclass(frozen=True)
 class EventExpressions:
-    """Expressions of one sample each: all events, those that are bad for certain, and those that nothing tells.
+    """Expressions of one sample each: all events, those that are certainly bad, and those that are unknown.
 
     `unsure`: events between the two buckets around a bound that is no bucket's; empty where that cannot be. Fewer bad
     events than none mean that more events are counted as good than there are.
@@ -130,7 +130,7 @@ def value(signal: Signal, where: Iterable[Matcher], window: str, by: str = "", q
             return f"avg by ({by}) ({signal.metric.where(*matchers)})"
 
 
-# ---------------------------------------------------------------- what is recorded within strata
+# ---------------------------------------------------------------- what is recorded by segment and strata
 
 
 def counted(spec: Spec, signal: Signal) -> dict[Recorded, str]:

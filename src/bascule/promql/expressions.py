@@ -30,7 +30,7 @@ def canonical_rate(spec: Spec, selector: Selector, window: str = WINDOW) -> str:
 def rate(selector: Selector, window: str) -> str:
     """The per-second rate of each series, with what those counted before their first scrape that are new in the window.
 
-    Of a new histogram only the bounds differ from one bucket to the next: the few events are not worth the look.
+    Of a new histogram only the bounds differ from one bucket to the next: the few events are not worth the query.
     """
     plain = f"rate({selector.over(window)})"
     if selector.metric.endswith("_bucket"):

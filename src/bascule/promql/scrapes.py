@@ -14,7 +14,7 @@ from bascule.spec import Spec
 from bascule.spec.model import Service
 
 UP, PROBED = "up", "probe_success"
-_EXPORTERS: Mapping[str, str] = {"redis": "redis_up", "nginx": "nginx_up"}
+_EXPORTERS: Mapping[str, str] = {"redis": "redis_up", "nginx": "nginx_up", "postgres": "pg_up"}
 
 
 def said_by(service: Service) -> str:

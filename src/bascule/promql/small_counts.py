@@ -191,7 +191,7 @@ def _errors(spec: Spec) -> Iterator[EventTarget]:
 
 
 def _accuracy(spec: Spec) -> Iterator[EventTarget]:
-    """The old version is not held to what the new one promises: only the candidate is looked at."""
+    """Targets of the new version do not bind the old one: only the candidate is checked."""
     for name, segment in spec.segments.named.items():
         if segment.accuracy is not None and spec.accuracy is not None:
             where = f'signal="{spec.accuracy.name}",user_segment="{name}",version="{spec.versions.candidate}"'

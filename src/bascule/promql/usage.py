@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from bascule import conventions as names
 from bascule.conventions import Recorded
-from bascule.promql.counts import Amount, rates, share_of
-from bascule.promql.expressions import among, not_among, relabelled
+from bascule.promql.counts import Amount, rates, share_of, summed
+from bascule.promql.expressions import WINDOW, among, canonical_rate, not_among, relabelled
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.uses import partner_label
 
@@ -20,13 +20,46 @@ def client_errors(spec: Spec) -> str | None:
 
     A fast 404 on a path that the old version serves is no server error and flatters the p95.
     """
-    errors = spec.errors
-    status = errors and next((m for m in errors.signal.events.matchers if m.value.startswith("5")), None)
-    if errors is None or status is None:
+    status = _status(spec)
+    return _answers(spec, replace(status, value=f"4{status.value[1:]}"), names.VERSION) if status else None
+
+
+def unsuccessful(spec: Spec) -> str | None:
+    """The share of answers that are neither 2xx nor 3xx, by version and segment; None without a status."""
+    status = _status(spec)
+    if status is None:
         return None
-    matchers = (replace(m, value=f"4{m.value[1:]}") if m == status else m for m in errors.signal.events.matchers)
-    refused = replace(errors.signal.events, matchers=tuple(matchers))
-    return share_of(rates(spec), refused, errors.signal.all_events, names.VERSION)
+    return _answers(spec, Matcher(status.label, "!~", "[23].*"), f"{names.VERSION}, {names.SEGMENT}")
+
+
+def _status(spec: Spec) -> Matcher | None:
+    """The matcher of the status, where errors are told by one of 5xx."""
+    matchers = spec.errors.signal.events.matchers if spec.errors else ()
+    return next((matcher for matcher in matchers if matcher.value.startswith("5")), None)
+
+
+def _answers(spec: Spec, status: Matcher, by: str) -> str:
+    """The share of answers with another status than that of errors."""
+    assert spec.errors is not None
+    signal, own = spec.errors.signal, _status(spec)
+    matchers = tuple(status if matcher == own else matcher for matcher in signal.events.matchers)
+    return share_of(rates(spec), replace(signal.events, matchers=matchers), signal.all_events, by)
+
+
+def in_flight(spec: Spec) -> str | None:
+    """How many requests are answered at once, by version: their time per second (Little's law); None without times."""
+    signal = spec.latency.signal if spec.latency else None
+    if signal is None or signal.measured_in.name != "seconds":
+        return None
+    buckets = signal.buckets
+    return summed(rates(spec), buckets.named(f"{buckets.metric.removesuffix('_bucket')}_sum"), names.VERSION)
+
+
+def algorithm_share(spec: Spec) -> str:
+    """Each algorithm's share of its version's matches."""
+    matches = canonical_rate(spec, Selector(names.MATCHES_TOTAL.name), WINDOW)
+    each = f"sum by ({names.VERSION}, {names.ALGORITHM}) ({matches})"
+    return f"{each}\n/ on ({names.VERSION}) group_left ()\n(sum by ({names.VERSION}) ({matches}) > 0)"
 
 
 def partner_rates(spec: Spec) -> Amount:

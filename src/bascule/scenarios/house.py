@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +17,15 @@ from bascule.api import IncidentsClient, JudgeClient
 from bascule.api.models.journal import IncidentAnswer
 from bascule.api.models.moves import PlanAnswer, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.servers import prometheus_of
 from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
-from bascule.lab import Lab, Traffic, lab_spec, write_spec
+from bascule.lab import Lab, Traffic, front_url, lab_spec, write_spec
 from bascule.prometheus import Prometheus
+from bascule.scenarios.receiver import Person
 from bascule.spec import Spec, load
 from bascule.spec.model import Phase
+from bascule.spec.receivers import Receiver, Webhook
 
 Report = Callable[[str], None]
 SPEC = "spec.yaml"  # in the folder of a run
@@ -37,34 +42,18 @@ class NotSeen(BasculeError):
 
 
 @dataclass
-class House:
-    """What a scenario can do and see. Times are Unix seconds."""
+class Watched:
+    """A running stack: what can be asked of it. Times are Unix seconds."""
 
     spec: Spec
-    lab: Lab
-    traffic: Traffic
     stop: threading.Event
-    prometheus: Prometheus
+    prometheus: Prometheus = field(init=False)
     journal: IncidentsClient = field(init=False)
     judge: JudgeClient = field(init=False)
 
     def __post_init__(self) -> None:
+        self.prometheus = prometheus_of(self.spec)
         self.journal, self.judge = IncidentsClient(self.spec, seconds=10.0), JudgeClient(self.spec, seconds=5.0)
-
-    def set_phase(self, number: int, why: str) -> float:
-        """Tell the journal any step of the plan and move the share; returns when the new share serves."""
-        return self._serve(self.journal.set_phase(number, "demo", why, force=True))
-
-    def promote(self, hurry: str) -> float:
-        """One step forward; `hurry`: the reason where the verdict cannot say so yet, on so short a clock."""
-        return self._serve(self.journal.move(PlanMove.PROMOTE, "demo", hurry, force=True))
-
-    def roll_back(self, why: str) -> float:
-        return self._serve(self.journal.move(PlanMove.ROLLBACK, "demo", why))
-
-    def _serve(self, plan: PlanAnswer) -> float:
-        self.lab.set_share({name: s.share_at(plan.share) for name, s in self.spec.segments.named.items()})
-        return time.time()
 
     def annotate(self, kind: str, text: str) -> None:
         self.journal.annotate(text, "demo", kind)
@@ -92,22 +81,92 @@ class House:
             if value:
                 return value
             self.wait(0.1)
-        raise NotSeen(f"{what} was not seen within {seconds:g} s", "look at the logs in the run's folder")
+        raise NotSeen(f"{what} did not happen within {seconds:g} s", "check the logs in the run's folder")
+
+
+@dataclass
+class House(Watched):
+    """A lab beside its stack: what a scenario can do."""
+
+    lab: Lab
+    traffic: Traffic
+    person: Person | None = None
+
+    def service(self, version: str) -> str:
+        """The name of the version's service."""
+        return next(name for name, service in self.spec.services.items() if service.version == version)
+
+    def address(self, version: str) -> str:
+        """host:port of the version's service."""
+        return self.spec.services[self.service(version)].targets[0]
+
+    @property
+    def front(self) -> str:
+        """The URL that users ask."""
+        return front_url(self.spec)
+
+    def is_up(self, version: str) -> bool:
+        """Whether Prometheus sees the version's service up."""
+        return self.prometheus.scalar(f'min(up{{job="{self.service(version)}"}})') == 1
+
+    @property
+    def prometheus_config(self) -> Path:
+        return stack.Layout(self.spec.stack.state).config / "prometheus" / "prometheus.yml"
+
+    def reload_prometheus(self) -> None:
+        """Have Prometheus read its configuration again."""
+        os.kill(self.pid_of("prometheus"), signal.SIGHUP)
+
+    def pid_of(self, part: str) -> int:
+        """The process of a part of the stack."""
+        return next(int(row["pid"]) for row in stack.status(self.spec) if row["process"] == part)
+
+    def set_phase(self, number: int, why: str) -> float:
+        """Tell the journal any step of the plan and move the share; returns when the new share serves."""
+        return self._serve(self.journal.set_phase(number, "demo", why, force=True))
+
+    def promote(self, hurry: str) -> float:
+        """One step forward; `hurry`: the reason where the verdict cannot say so yet, on so short a clock."""
+        return self._serve(self.journal.move(PlanMove.PROMOTE, "demo", hurry, force=True))
+
+    def roll_back(self, why: str) -> float:
+        return self._serve(self.journal.move(PlanMove.ROLLBACK, "demo", why))
+
+    def _serve(self, plan: PlanAnswer) -> float:
+        self.lab.set_share({name: s.share_at(plan.share) for name, s in self.spec.segments.named.items()})
+        return time.time()
 
 
 def compressed(spec: Spec, hold: float = 20.0) -> Spec:
     """The same plan on a short clock: seconds instead of days, and fewer samples wanted."""
     phases = [Phase(share=phase.share, hold=hold, gates=phase.gates) for phase in spec.phases]
     judge = spec.judge.model_copy(update={"min_samples": 50, "recovery": 15.0})
-    return spec.model_copy(update={"phases": phases, "judge": judge})
+    stack = spec.stack.model_copy(update={"snapshots": True})
+    return spec.model_copy(update={"phases": phases, "judge": judge, "stack": stack})
+
+
+def _telling(spec: Spec, url: str) -> Spec:
+    receivers = {"drills": Receiver(webhook=Webhook(url=url))}
+    return spec.model_copy(update={"notify": spec.notify.model_copy(update={"receivers": receivers})})
 
 
 @contextmanager
 def standing(
-    folder: Path, report: Report, stop: threading.Event, rate: float = 40.0, seed: int = 1, profile: str = "healthy"
+    folder: Path,
+    report: Report,
+    stop: threading.Event,
+    rate: float = 40.0,
+    seed: int = 1,
+    profile: str = "healthy",
+    told: Person | None = None,
 ) -> Iterator[House]:
-    """A house whose every part answers; all of it is stopped at the end, whatever happened."""
+    """A house whose every part answers; all of it is stopped at the end, whatever happened.
+
+    `told`: a webhook that is told of every alert that pages.
+    """
     spec = compressed(lab_spec(load("supersmartmatch"), folder))
+    if told:
+        spec = _telling(spec, told.url)
     path = write_spec(spec, folder / SPEC)
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")
@@ -115,8 +174,7 @@ def standing(
         rooms.enter_context(_running_stack(spec, path, report, stop))
         report(f"starting traffic: {rate:g} requests/s, seed {seed}")
         traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
-        prometheus = Prometheus(spec.stack.url("prometheus"))
-        yield House(spec, lab, traffic, stop, prometheus)
+        yield House(spec, stop, lab, traffic, told)
 
 
 @contextmanager
@@ -143,7 +201,7 @@ def _running_stack(spec: Spec, path: Path, report: Report, stop: threading.Event
             raise failed[0]
         yield
         if failed:
-            raise ProcessFailed(f"the stack ended early: {failed[0]}")
+            raise ProcessFailed(f"the stack stopped early: {failed[0]}", "fix that, then start again")
     finally:
         ended.set()
         thread.join()

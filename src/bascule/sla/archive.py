@@ -78,9 +78,7 @@ class Archive:
     def get(self, identity: str) -> Archived:
         path = self.folder / identity / "entry.json"
         if "/" in identity or identity in ("", ".", "..") or not path.exists():
-            raise UsageError(
-                f"there is no report {identity!r} in the archive", "`bascule sla list` shows those there are"
-            )
+            raise UsageError(f"there is no report {identity!r} in the archive", "`bascule sla list` lists them")
         return self._read(path)
 
     def has(self, identity: str) -> bool:
@@ -97,7 +95,7 @@ class Archive:
         except OSError as error:
             raise self._unwritable(error) from error
         except ValueError as error:
-            raise StoreError(f"{path} holds no time: {error}", "remove it") from error
+            raise StoreError(f"{path} contains no timestamp: {error}", "remove it") from error
 
     def mark_sent(self, identity: str) -> None:
         try:
@@ -112,7 +110,9 @@ class Archive:
         try:
             return (self.folder / entry.id / entry.files[form]).read_bytes()
         except (OSError, KeyError) as error:
-            raise StoreError(f"the archive holds no {form} of {entry.id}", "make the report again") from error
+            raise StoreError(
+                f"the archive has no {form} of {entry.id}", "make the report again with `bascule sla report`"
+            ) from error
 
     def _read(self, path: Path) -> Archived:
         try:

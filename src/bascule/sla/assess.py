@@ -281,7 +281,7 @@ def _stretches(pieces: Pieces, points: int) -> list[float]:
 
 
 def _finite(value: float | None, goal: Goal) -> float | None:
-    """Beyond the last bucket there is no number; a chart shows it at its top edge."""
+    """Beyond the last bucket the value is unknown; a chart shows it at its top edge."""
     if value is None or not math.isinf(value):
         return value
     return goal.bound * 10

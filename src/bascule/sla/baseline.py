@@ -58,5 +58,5 @@ def freeze(data: Data) -> Baseline:
             table: Cells = cells(data, signal, data.pieces.start, data.pieces.end)
             signals[name] = {segment: row[version] for segment, row in table.items() if version in row}
     if not any(signals.values()):
-        raise UsageError(f"{version} served nothing in that span", "freeze a span in which it did")
+        raise UsageError(f"{version} served nothing in that span", "freeze a span in which it had traffic")
     return Baseline(version, data.pieces.start, data.pieces.end, signals)

@@ -1,4 +1,4 @@
-"""V1 beside V2 at one mix of segments: the mix alone must never make a difference (Simpson's paradox).
+"""V1 vs V2, mix-adjusted: the mix alone must never make a difference (Simpson's paradox).
 
 Each segment in which both versions served weighs what both served there together; a segment that one version never
 served is shown, and left out of the difference.
@@ -97,7 +97,7 @@ def events_of(table: Cells, version: str) -> float:
 
 
 def comparisons(data: Data) -> Iterator[Comparison]:
-    """V1 beside V2 on every signal that counts events."""
+    """V1 vs V2 on every signal that counts events."""
     for name, signal in data.spec.signals.items():
         if signal.all_events is None:
             continue

@@ -6,8 +6,8 @@ where a counter was reset, or began, the raw samples:
 
 1. the last value before the span, and in every piece, of every series
 2. a piece is suspect where a counter fell, was reset, began, or came back after a gap
-3. the raw samples of the suspect pieces tell when a process began anew: most of its counters fell at one instant;
-   then those that were not there at that instant began anew with it, whatever their values say
+3. the raw samples of the suspect pieces tell when a process restarted: most of its counters fell at one instant;
+   then those that were not there at that instant restarted with it, whatever their values say
 4. a counter that begins while its target was being scraped began at zero; one that was there first has no known past
 """
 
@@ -129,7 +129,7 @@ def _raw_of_suspects(prometheus: Prometheus, selector: Selector, pieces: Pieces,
 
 
 def _restarts(table: Mapping[Key, _Row], raw: _Raw) -> dict[Target, Floats]:
-    """When each target's process began anew: the instants at which at least half of its live counters fell."""
+    """When each target's process restarted: the instants at which at least half of its live counters fell."""
     live: dict[Target, list[Floats]] = defaultdict(list)
     fell: dict[Target, list[Floats]] = defaultdict(list)
     for key, row in table.items():
@@ -185,7 +185,7 @@ def _track(row: _Row, pieces: Pieces, raw: Mapping[int, Samples]) -> _Track:
 
 
 def _telling(selector: Selector) -> Selector:
-    """The series that tell of a reset: a histogram's buckets begin anew together, so its last one speaks for all."""
+    """The series that tell of a reset: a histogram's buckets restart together, so its last one speaks for all."""
     is_histogram = selector.metric.endswith("_bucket") and all(m.label != "le" for m in selector.matchers)
     return selector.where(Matcher("le", "=", "+Inf")) if is_histogram else selector
 

@@ -45,7 +45,7 @@ class Data:
         """Events of a selector. `within`: the selector of all events, read instead where it holds these too.
 
         Bad events often have series of their own that come and go; only beside all the others of their process can
-        be told whether one that comes back began anew.
+        be known whether one that comes back has restarted.
         """
         name = str(selector)
         if name not in self._counts:

@@ -2,8 +2,8 @@
 
 1. cut the span at every instant a window, a day or a maintenance may begin or end
 2. read up-time and counters exactly (pieces.py, counters.py, uptime.py)
-3. hold every promise against its windows: whole, by service, version, segment and partner
-4. set V1 beside V2, overlay incidents, and say what is not known
+3. compare every objective with its windows: whole, by service, version, segment and partner
+4. compare V1 with V2, overlay incidents, and say what is not known
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _before(data: Data, journal: JournalSpan, slos: Sequence[Slo]) -> dict[str, 
     return {name: figure.value for name, figure in figures.items() if figure is not None and figure.value is not None}
 
 
-def _whole(one: Measured, events: Events) -> Assessment:
+def _whole(one: Measured[Slo], events: Events) -> Assessment:
     """The objective as a whole, on all its events."""
     return _assess(one.data, one.slo, one.slo.goal, events, one.slo.least_events, one.applies)
 
@@ -168,7 +168,7 @@ def _cuts(
         yield from (window.start, window.end)
 
 
-def _objective(one: Measured, baseline: Baseline | None, previous: float | None) -> ObjectiveReport:
+def _objective(one: Measured[Slo], baseline: Baseline | None, previous: float | None) -> ObjectiveReport:
     slo, data, events = one.slo, one.data, one.whole()
     whole = _whole(one, events)
     rows = [_part(data, slo, part) for part in one.parts()]
@@ -236,7 +236,7 @@ def _outcome(whole: Assessment, rows: Sequence[PartReport], gain: Standing | Non
     return whole.outcome
 
 
-def _coverage(one: Measured, events: Events, whole: Assessment) -> tuple[float, float]:
+def _coverage(one: Measured[Slo], events: Events, whole: Assessment) -> tuple[float, float]:
     """Seconds of the current window with data, and seconds it would have: its full length, less maintenance."""
     data, start, end = one.data, whole.current.start, whole.current.end
     shares = [share for job in one.jobs if (share := data.coverage(job, start, end)) is not None]
@@ -249,7 +249,7 @@ def _coverage(one: Measured, events: Events, whole: Assessment) -> tuple[float, 
     return kept * float(np.mean(shares)), full - (end - start - kept)
 
 
-def _full(one: Measured) -> float:
+def _full(one: Measured[Slo]) -> float:
     """The length of one whole window; nothing where the span holds a whole day, month or quarter already."""
     pieces, kind = one.data.pieces, one.slo.window_kind
     if kind == "rolling":

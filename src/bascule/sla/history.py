@@ -1,4 +1,4 @@
-"""Which objectives were promised when: a report of last month must not be read by this month's promise."""
+"""Which objectives were declared when: a report of last month must not use this month's objective."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read(path: Path) -> list[Promised]:
         rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
         return [Promised(float(row["at"]), dict(row["objectives"])) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"the record of objectives {path} cannot be read: {error}", "mend or remove it") from error
+        raise StoreError(f"the record of objectives {path} cannot be read: {error}", "fix or remove it") from error
 
 
 def changes(past: list[Promised]) -> tuple[Change, ...]:

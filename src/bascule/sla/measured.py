@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -49,15 +50,15 @@ def silent_seconds(lengths: Floats, own: Floats, other: Floats) -> float:
     return float(lengths[mute].sum()) if due >= SILENT_EVENTS else 0.0
 
 
-class Measured(ABC):
+S = TypeVar("S", bound=Slo, covariant=True)
+
+
+class Measured(ABC, Generic[S]):
     """An objective on the data of a span."""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, slo: S, data: Data) -> None:
+        self.slo = slo
         self.data = data
-
-    @property
-    @abstractmethod
-    def slo(self) -> Slo: ...
 
     @abstractmethod
     def whole(self) -> Events: ...
@@ -85,25 +86,17 @@ class Measured(ABC):
         return not (self.slo.declared.gain and never_served(self.data, versions.candidate))
 
 
-def measured(slo: Slo, data: Data) -> Measured:
+def measured(slo: Slo, data: Data) -> Measured[Slo]:
     if isinstance(slo, EventSlo):
         return OnEvents(slo, data)
     assert isinstance(slo, AvailabilitySlo)
     return OnScrapes(slo, data)
 
 
-class OnScrapes(Measured):
+class OnScrapes(Measured[AvailabilitySlo]):
     """Time up over time watched; up-time is always read raw, for it is cheap."""
 
     source = "raw"
-
-    def __init__(self, slo: AvailabilitySlo, data: Data) -> None:
-        super().__init__(data)
-        self._slo = slo
-
-    @property
-    def slo(self) -> AvailabilitySlo:
-        return self._slo
 
     def whole(self) -> Events:
         return Together.of(self.data.pieces, [self._of(name) for name in self.jobs])
@@ -131,22 +124,14 @@ class OnScrapes(Measured):
                 yield Note("exporter_silent", {"service": name})
 
 
-class OnEvents(Measured):
+class OnEvents(Measured[EventSlo]):
     """Good events over all events."""
-
-    def __init__(self, slo: EventSlo, data: Data) -> None:
-        super().__init__(data)
-        self._slo = slo
-
-    @property
-    def slo(self) -> EventSlo:
-        return self._slo
 
     def whole(self) -> Events:
         return self._of(self.slo.goal, **self._whose)
 
     def parts(self) -> Iterator[ObjectivePart]:
-        """Versions and segments, and partners where they were promised something."""
+        """Versions and segments, and partners where they have a target."""
         for version in self.data.spec.versions.both:
             served = not never_served(self.data, version)
             yield self._part("version", self.slo.goal, False, {"version": version}, served)

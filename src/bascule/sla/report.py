@@ -106,7 +106,7 @@ class ErrorBudget:
 
 @dataclass(frozen=True)
 class GainReport:
-    """The candidate against the baseline, standardised to one mix of segments, and what was promised."""
+    """The candidate against the baseline, mix-adjusted, and what was declared."""
 
     written: str
     wanted: float
@@ -190,7 +190,7 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Comparison:
-    """V1 beside V2 for one measure. `difference` is candidate less baseline at one mix of segments."""
+    """V1 vs V2 for one measure. `difference` is candidate less baseline, mix-adjusted."""
 
     measure: str
     unit: str

@@ -19,6 +19,7 @@ from bascule.sla.send import send_archived
 from bascule.slo import SloKind
 from bascule.spec import BUILT_IN, Spec, load
 from bascule.times import rfc3339
+from bascule.transport import Credentials
 
 Moment = float | str | datetime
 _TIMEOUT = 120.0
@@ -34,11 +35,17 @@ class SlaDocument(dict[str, Any]):
 
 
 class SLAReporter:
-    """Reports the SLAs of a spec (the built-in SuperSmartMatch one when none is given) from a Prometheus."""
+    """Reports the SLAs of a spec (the built-in SuperSmartMatch one when none is given) from a Prometheus.
 
-    def __init__(self, prometheus_url: str, spec: Spec | Path | str = BUILT_IN) -> None:
+    `credentials`: what it asks for, by default those of the spec's `stack.access`.
+    """
+
+    def __init__(
+        self, prometheus_url: str, spec: Spec | Path | str = BUILT_IN, credentials: Credentials | None = None
+    ) -> None:
         self.spec = spec if isinstance(spec, Spec) else load(spec)
-        self.prometheus = Prometheus(prometheus_url, timeout=_TIMEOUT)
+        known = credentials or self.spec.stack.credentials("prometheus")
+        self.prometheus = Prometheus(prometheus_url, timeout=_TIMEOUT, credentials=known)
 
     def generate_sla_report(self, start_time: Moment, end_time: Moment) -> SlaDocument:
         """The report of a span; times are Unix seconds, RFC 3339 text or datetimes (naive ones are UTC)."""

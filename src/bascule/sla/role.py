@@ -13,12 +13,13 @@ from prometheus_client import CollectorRegistry
 from bascule.api.models.fields import readable
 from bascule.api.models.others import DeliveryAnswer, ReportAnswer
 from bascule.api.server import application, serve
+from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Outbox
 from bascule.errors import UsageError
 from bascule.processes.workers import Workers
-from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.house import report_of
+from bascule.sla.relay import add_relay
 from bascule.sla.scheduler import Scheduler
 from bascule.sla.send import OUTBOX_FILE, owe_archived, report_receivers
 from bascule.spec import Spec
@@ -38,6 +39,8 @@ def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers]
     def deliveries() -> list[DeliveryAnswer]:
         return readable(DeliveryAnswer, outbox.all(), "the ledger of deliveries")
 
+    add_relay(app, spec)
+
     @app.get("/reports/{identity}", response_class=HTMLResponse)
     def page(identity: str) -> HTMLResponse:
         """A report as it was sent; it may run no script and load nothing."""
@@ -47,7 +50,7 @@ def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers]
 
     @app.exception_handler(UsageError)
     def unknown(request: Request, error: UsageError) -> JSONResponse:
-        return JSONResponse({"error": error.what, "fix": error.mend}, 404)
+        return JSONResponse({"error": error.what, "fix": error.fix}, 404)
 
     return app
 
@@ -57,7 +60,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     archive = Archive(spec.stack.state / FOLDER)
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(report_receivers(spec), outbox)
-    prometheus = Prometheus(spec.stack.url("prometheus"), timeout=_TIMEOUT)
+    prometheus = prometheus_of(spec, timeout=_TIMEOUT)
     workers = Workers(stop)
     courier.start()
     scheduler = Scheduler(

@@ -22,7 +22,7 @@ class Due:
 
 
 def due(reports: list[ScheduledReport], zone: ZoneInfo, now: float) -> Iterator[Due]:
-    """Of each scheduled report the one that fell due last; whoever asks knows whether it was made."""
+    """Of each scheduled report the one that fell due last; the caller knows whether it was made."""
     for number, report in enumerate(reports):
         at = _latest(report, zone, now)
         end = at.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -25,7 +25,7 @@ def send_archived(
     """
     receivers = {name: receiver_of(spec, name) for name in dict.fromkeys(to)}
     if not receivers:
-        raise UsageError("nobody is named to send the report to", "name receivers of the spec, or mail addresses")
+        raise UsageError("no one is named to send the report to", "name receivers of the spec, or mail addresses")
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     message = _message(spec, archive, entry, again)
     try:
@@ -63,7 +63,7 @@ def _account(spec: Spec, address: str) -> Email:
     for receiver in spec.notify.receivers.values():
         if isinstance(email := receiver.channels.get(Email.key), Email):
             return email
-    what = f"the spec says nothing about a mail server, so nothing can be sent to {address}"
+    what = f"the spec has no mail server, so nothing can be sent to {address}"
     raise UsageError(what, "declare a receiver with 'email' under notify.receivers")
 
 

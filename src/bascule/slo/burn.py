@@ -11,7 +11,7 @@ BURN_SECONDS: Final = (3600.0, 6 * 3600.0, 86400.0, 3 * 86400.0)  # the spans th
 
 
 class Tier(NamedTuple):
-    """`rate` times the even pace over both windows is told with this severity; the short one ends the alert soon."""
+    """A burn rate above `rate` over both windows has this severity; the short window ends the alert soon."""
 
     rate: float
     long: str

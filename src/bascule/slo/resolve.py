@@ -19,7 +19,9 @@ def all_of(spec: Spec) -> tuple[Slo, ...]:
 def resolve(spec: Spec, name: str) -> Slo:
     """What the SLA `name` measures. Raises UsageError where there is none, or where nothing counts its events."""
     if name not in spec.slas.named:
-        raise UsageError(f"there is no SLA {name!r}", f"declared are: {', '.join(spec.slas.named) or 'none'}")
+        raise UsageError(
+            f"there is no SLA {name!r}", f"declared are: {', '.join(spec.slas.named) or 'none; declare it under slas'}"
+        )
     objective = Objective.parse(spec.slas.named[name].objective)
     if counts_scrapes(spec, name):
         return AvailabilitySlo(spec, name, Goal.of(SloKind.AVAILABILITY, objective))
@@ -36,7 +38,7 @@ def _counted(spec: Spec, name: str) -> Named[CountedShare] | Named[HistogramSign
         return Named(signal_name, signal)
     if isinstance(signal, HistogramSignal) and Objective.parse(spec.slas.named[name].objective).bound is not None:
         return Named(signal_name, signal)
-    what = f"the SLA {name!r} has no signal {signal_name!r} that tells good from bad events"
+    what = f"the SLA {name!r} has no signal {signal_name!r} that counts good or bad events"
     raise UsageError(what, "name a ratio with `signal`, or a histogram with an objective like 95% < 100ms")
 
 

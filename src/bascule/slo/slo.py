@@ -26,7 +26,7 @@ MINUTE = 60.0
 
 @dataclass(frozen=True)
 class OwnGoal:
-    """What a segment, or each of its partners, is promised beyond what everyone is."""
+    """The objective of a segment, or of each of its partners, beyond the common one."""
 
     segment: str
     goal: Goal
@@ -81,10 +81,10 @@ class Slo(ABC):
 
     @abstractmethod
     def promql(self, window: float) -> str:
-        """The share of good events in the window: one sample, or none without data or where nothing tells it."""
+        """The share of good events in the window: one sample, or none without data or where it is unknown."""
 
     def own_goals(self) -> Iterator[OwnGoal]:
-        """What segments and partners are promised for this objective beyond what everyone is."""
+        """What segments and partners have for this objective beyond the common one."""
         for name, segment in self.spec.segments.named.items():
             own = self._own_objective(segment)
             if own is not None:

@@ -46,8 +46,10 @@ def _gates(spec: Spec, key: Key, phase: Phase) -> Iterator[Finding]:
 def _gate(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
     better = _better(spec, measure)
     if better and (threshold.comparison[0] == "<") is not (better == "lower"):
-        what = f"{measure} {threshold} passes while {measure} is bad"
-        yield Finding(key, what, f"write the bound to be kept: {'<' if better == 'lower' else '>'}{_amount(threshold)}")
+        what = f"{measure} {threshold} passes when {measure} is bad"
+        yield Finding(
+            key, what, f"write the bound that has to be kept: {'<' if better == 'lower' else '>'}{_amount(threshold)}"
+        )
     else:
         yield from _bound(spec, key, measure, threshold)
 
@@ -57,8 +59,8 @@ def _trigger(spec: Spec, key: Key, trigger: Rollback) -> Iterator[Finding]:
     measure, threshold = trigger.when.measure, trigger.when.threshold
     better = _better(spec, measure)
     if better and (threshold.comparison[0] == "<") is (better == "lower"):
-        what = f"{measure} {threshold} holds while {measure} is good"
-        yield Finding(key, what, f"write what calls for it: {'>' if better == 'lower' else '<'}{_amount(threshold)}")
+        what = f"{measure} {threshold} fires when {measure} is good"
+        yield Finding(key, what, f"write when to roll back: {'>' if better == 'lower' else '<'}{_amount(threshold)}")
     else:
         yield from _bound(spec, key, measure, threshold)
 
@@ -77,7 +79,9 @@ def _better(spec: Spec, measure: str) -> str:
 
 
 def _bound(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
-    statistic, unit = measure.partition(".")[2], spec.unit_of(measure)
+    (name, _, statistic), unit = measure.partition("."), spec.unit_of(measure)
+    if name not in spec.signals and measure != AVAILABILITY:
+        return  # that it is not declared is reported already
     if statistic == "gain" and threshold.written.endswith("%"):
         return  # relative: twice as good is 100%
     if not threshold.amount.fits(unit):
@@ -102,7 +106,9 @@ def _misfit(key: Key, measure: str, amount: Amount, unit: Unit) -> Finding:
     bound = kinds[amount.dimension]
     if unit.dimension is not None:
         example = {Dimension.TIME: "100ms", Dimension.SHARE: "1%", Dimension.BYTES: "64MiB"}[unit.dimension]
-        return Finding(key, f"{measure} is {kinds[unit.dimension]}, and this bound {bound}", f"write it like {example}")
+        return Finding(
+            key, f"{measure} is {kinds[unit.dimension]}, but this bound is {bound}", f"write it like {example}"
+        )
     unknown = f"its unit is {unit.name!r}" if unit.name else "it has no unit"
     fix = f"declare the signal's unit, such as {amount.dimension}, or write the bound as a bare number"
     return Finding(key, f"{measure}: {unknown}, and this bound is {bound}", fix)
@@ -191,13 +197,13 @@ def _shares(key: Key, signal: Signal) -> Iterator[Finding]:
 @readable
 def _margin(key: Key, signal: CountedShare) -> Iterator[Finding]:
     if not 0 <= signal.harmful_increase < 1:
-        yield Finding(key, f"a share never rises by {signal.harmful_increase * 100:g} points", "write it like 1pt")
+        yield Finding(key, f"a share cannot rise by {signal.harmful_increase * 100:g} points", "write it like 1pt")
 
 
 @readable
 def _gain(key: Key, gain: Gain | None) -> Iterator[Finding]:
     if gain is not None and not gain.relative and not -1 < gain.amount < 1:
-        yield Finding(key, f"a share never gains {gain.amount * 100:g} points", "write it like 13pt, or 13% (relative)")
+        yield Finding(key, f"a share cannot gain {gain.amount * 100:g} points", "write it like 13pt, or 13% (relative)")
 
 
 @readable
@@ -214,7 +220,7 @@ def _rising(key: Key, targets: Mapping[str, float]) -> Iterator[Finding]:
 def _not_below(key: Key, low: str, high: str, targets: Mapping[str, float]) -> Iterator[Finding]:
     least = targets[low]
     if 0 < targets[high] < least:
-        what = f"{high} is never below {low}, which may be {format_duration(least)}"
+        what = f"{high} is below {low} ({format_duration(least)}), which is impossible"
         yield Finding((*key, high), what, f"write at least {format_duration(least)}, or lower {low}")
 
 
@@ -285,7 +291,7 @@ def _services(spec: Spec, key: Key) -> Iterator[Finding]:
 
 def _not_counted(service: Service) -> str:
     if service.kind in SERVING_KINDS:
-        return "without metrics and health, so that nothing tells whether it is there"
+        return "without metrics and health, so that its state is unknown"
     return f"a {service.kind} service, which availability does not count"
 
 
@@ -306,11 +312,11 @@ def _events(spec: Spec, name: str) -> Iterator[Finding]:
         fix = "name a ratio or histogram signal with `signal`"
         yield Finding(key_of_signal, f"a {signal.kind} signal counts no bad events", fix)
     elif signal.buckets is not None and Objective.parse(sla.objective).bound is None:
-        what = f"{counted} is a time: no bound says what is good"
+        what = f"{counted} is a time, and the objective has no limit for it"
         yield Finding((*key, "objective"), what, "write it like 95% < 100ms")
     elif signal.buckets is not None and (bound := Objective.parse(sla.objective).bound):
         if not bound.fits(signal.measured_in):
             yield _misfit((*key, "objective"), counted, bound, signal.measured_in)
     elif signal.is_share and Objective.parse(sla.objective).bound is not None:
-        what = f"{counted} counts good and bad events: they have no time"
+        what = f"{counted} counts good and bad events, so a time limit does not apply"
         yield Finding((*key, "objective"), what, "write it like 99.9% or < 1%")

@@ -53,7 +53,7 @@ def _triggers(spec: Spec) -> Iterator[Finding]:
 @readable
 def _trigger(key: Key, trigger: Rollback, seen: set[str]) -> Iterator[Finding]:
     if str(trigger.when) in seen:
-        yield Finding(key, f"'{trigger.when}' is already a trigger", "keep one of the two")
+        yield Finding(key, f"'{trigger.when}' is declared twice", "keep one of the two")
     seen.add(str(trigger.when))
 
 

@@ -68,7 +68,7 @@ class Counting(Part):
 
     @property
     def amount(self) -> CounterPart | None:
-        """The part that, divided by the events, is the signal's value; None where the value is no such quotient."""
+        """The part that, divided by the events, is the signal's value; None where the value is not such a quotient."""
         return None
 
     @property
@@ -96,7 +96,7 @@ class Counting(Part):
 
 
 def bound_of(le: str | None) -> float:
-    """A bucket's bound; NaN for text that is no number."""
+    """A bucket's bound; NaN for text that is not a number."""
     try:
         return float(le or "")
     except ValueError:

@@ -4,7 +4,7 @@
 growth is a plain difference, with a reset and a birth counted as what they are:
 
 - grew: the difference
-- fell: its process began anew, so what it shows was all counted since
+- fell: its process restarted, so what it shows was all counted since
 - new, while its target already answered a minute ago: it began at zero
 
 What happens while a target does not answer is not in these series; a reader takes the raw series there.
@@ -64,7 +64,7 @@ def growth_rules(spec: Spec) -> tuple[GrowthRule, ...]:
         heartbeat = ""
         for part, selector in signal.growing.items():
             if selector.is_plain:
-                record = SLA_GROWTH.format(_plain(name), part)
+                record = SLA_GROWTH.format(re.sub(r"[^A-Za-z0-9_]", "_", name), part)
                 labels = (*_labels(spec), *(("le",) if selector == signal.buckets else ()))
                 rule = rules.setdefault(str(selector), GrowthRule(record, heartbeat or record, selector, labels))
                 heartbeat = heartbeat or rule.record
@@ -76,7 +76,3 @@ def _labels(spec: Spec) -> tuple[str, ...]:
     versions = [matcher.label for version in spec.versions.both for matcher in spec.versions.matchers(version)]
     partners = [segment.partner_label for segment in spec.segments.named.values() if segment.partner_label]
     return tuple(dict.fromkeys(("job", *versions, spec.segments.label, *partners)))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)

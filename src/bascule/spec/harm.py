@@ -35,7 +35,7 @@ class Harm:
             return cls(above_target=True, written=written)
         amount = Amount.parse(text)
         if amount.value < 0:
-            raise ValueError(f"{text!r}: a worsening is not negative; write it like 20ms, 20% or '{ABOVE_TARGET}'")
+            raise ValueError(f"{text!r}: must not be negative; write it like 20ms, 20% or '{ABOVE_TARGET}'")
         if written.endswith("%"):
             return cls(relative=amount.value, written=written)
         return cls(least=amount, written=written)
@@ -61,15 +61,16 @@ class Harm:
 
 
 def harm_text(harm: Harm, unit: Unit, targets: Mapping[str, float]) -> str:
-    """`any worsening`, `by 20 ms or more`, `by 20% or more`, `beyond p95 100 ms`; `targets` in the signal's unit."""
+    """`any worsening`, `a worsening of 20 ms or more`, `a value beyond p95 100 ms`; `targets` in the signal's unit."""
     if harm.above_target:
-        return f"beyond {', '.join(f'{name} {_shown(limit, unit)}'.strip() for name, limit in targets.items())}"
+        return f"a value beyond {', '.join(f'{name} {_shown(limit, unit)}'.strip() for name, limit in targets.items())}"
     if harm.relative is not None:
-        return f"by {harm.written} or more of the baseline's value"
+        return f"a worsening of {harm.written} or more of the baseline's value"
     if harm.least is None or harm.is_any:
         return "any worsening"
     own = harm.least.within(unit)
-    return f"by {_points(own, unit) if unit.dimension is Dimension.SHARE else _shown(own, unit)} or more"
+    least = _points(own, unit) if unit.dimension is Dimension.SHARE else _shown(own, unit)
+    return f"a worsening of {least} or more"
 
 
 def _shown(value: float, unit: Unit) -> str:

@@ -1,4 +1,4 @@
-"""What a spec can get wrong although each of its values is well formed.
+"""What a spec can get wrong although each of its values is valid.
 
 A check is a generator of findings; one that meets a value that could not be read ends there (`readable`).
 """
@@ -119,7 +119,7 @@ def _measure(spec: Spec, key: Key, measure: str) -> Iterator[Finding]:
     if signal is None:
         yield Finding(key, f"{measure!r} is not a declared signal", f"declared are: {', '.join(spec.signals)}")
     elif isinstance(signal, GaugeSignal):
-        what = f"{name!r} is a gauge: it counts no events, so nothing can be decided on it"
+        what = f"{name!r} is a gauge: it counts no events, so no gate or trigger can use it"
         yield Finding(key, what, "declare it as a ratio, a histogram or a mean, or remove this line")
     elif not signal.has_statistic(statistic):
         yield _no_statistic(key, measure, name, signal)
@@ -140,7 +140,7 @@ def _versions(spec: Spec) -> Iterator[Finding]:
 
 
 @readable
-def _version(spec: Spec, key: Key, watched: Service | Probe) -> Iterator[Finding]:
+def _version(spec: Spec, key: Key, watched: Service | Probe | LogSource) -> Iterator[Finding]:
     if watched.version is not None and watched.version not in spec.versions.both:
         fix = f"declared versions are {' and '.join(spec.versions.both)}"
         yield Finding(key, f"{watched.version!r} is not a declared version", fix)
@@ -165,7 +165,7 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
         what = "the timeout is longer than the interval, which Prometheus refuses"
         yield Finding(("stack", "scrape", "timeout"), what, "give at most stack.scrape.interval")
     if spec.stack.scrape.interval > LONGEST_SCRAPE:
-        what = "a rate over five minutes would hold fewer than three samples, and a series be stale before the next"
+        what = "a rate over five minutes would have fewer than three samples, and series would be stale between scrapes"
         yield Finding(("stack", "scrape", "interval"), what, f"give at most {format_duration(LONGEST_SCRAPE)}")
 
 
@@ -180,7 +180,7 @@ def _sources(spec: Spec) -> Iterator[Finding]:
     known = {*spec.logs.formats, *BUILT_IN}
     for index, source in enumerate(spec.logs.sources):
         yield from _source(("logs", "sources", index, "formats"), source, known)
-        yield from _source_version(spec, ("logs", "sources", index, "version"), source)
+        yield from _version(spec, ("logs", "sources", index, "version"), source)
 
 
 @readable
@@ -188,13 +188,6 @@ def _source(key: Key, source: LogSource, known: set[str]) -> Iterator[Finding]:
     for name in source.formats:
         if name not in known:
             yield Finding(key, f"{name!r} is not a known log format", f"known are: {', '.join(sorted(known))}")
-
-
-@readable
-def _source_version(spec: Spec, key: Key, source: LogSource) -> Iterator[Finding]:
-    if source.version is not None and source.version not in spec.versions.both:
-        fix = f"declared versions are {' and '.join(spec.versions.both)}"
-        yield Finding(key, f"{source.version!r} is not a declared version", fix)
 
 
 @readable
@@ -207,7 +200,7 @@ def _formats(spec: Spec) -> Iterator[Finding]:
 def _pattern(key: Key, form: LogFormat) -> Iterator[Finding]:
     if (form.dissect or form.grok) and (wrong := log_patterns.check(form)):
         key_of_pattern, error = wrong
-        yield Finding((*key, key_of_pattern), error.what, error.mend)
+        yield Finding((*key, key_of_pattern), error.what, error.fix)
 
 
 @readable
@@ -231,5 +224,6 @@ def _escalation(spec: Spec, key: Key, steps: list[EscalationStep]) -> Iterator[F
 @readable
 def _receiver(spec: Spec, key: Key, step: EscalationStep) -> Iterator[Finding]:
     if step.to not in spec.notify.receivers:
-        fix = f"declared are: {', '.join(spec.notify.receivers) or 'none'}"
+        known = ", ".join(spec.notify.receivers)
+        fix = f"declared are: {known}" if known else "declare it under notify.receivers"
         yield Finding(key, f"{step.to!r} is not a declared receiver", fix)

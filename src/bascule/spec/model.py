@@ -24,6 +24,7 @@ Everything else has a default. Values are kept in base units (seconds, ratios, p
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TO
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.kinds import Signal
 from bascule.spec.part import Contradiction, Part
+from bascule.spec.preset_signals import with_preset
+from bascule.spec.presets import preset_named, presets
 from bascule.spec.quantities import (
     ConditionField,
     Duration,
@@ -54,6 +57,7 @@ from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
 from bascule.spec.signals import CountedShare, HistogramSignal, MeanSignal, Role, SignalPart
+from bascule.transport import NO_CREDENTIALS, Credentials
 from bascule.units import Dimension, Unit, unit_of
 
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
@@ -99,9 +103,11 @@ class Versions(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.baseline == self.candidate:
-            yield Contradiction("baseline and candidate must differ", "baseline", "candidate")
+            yield Contradiction(
+                "baseline and candidate are the same; give two different names", "baseline", "candidate"
+            )
         if self.select is not None and (missing := {self.baseline, self.candidate} - set(self.select)):
-            yield Contradiction(f"select needs matchers for {', '.join(sorted(missing))}", "select")
+            yield Contradiction(f"select has no matchers for {', '.join(sorted(missing))}; add them", "select")
 
     @model_validator(mode="after")
     def _told_apart(self) -> Self:
@@ -128,7 +134,7 @@ def _metrics(value: Any) -> str:
     path = value["path"] if isinstance(value, dict) and list(value) == ["path"] else value
     if path == NO_METRICS or (isinstance(path, str) and path.startswith("/")):
         return str(path)
-    raise ValueError(f"{value!r} is not where metrics are; write a path such as /metrics, or none")
+    raise ValueError(f"{value!r} is not a path of metrics; write a path such as /metrics, or none")
 
 
 def _health(value: Any) -> str:
@@ -145,8 +151,9 @@ class Service(Part):
     """
 
     targets: list[str] = Field(min_length=1)
-    kind: Literal["application", "nginx", "redis", "node", "container", "exporter"] = "application"
+    kind: Literal["application", "nginx", "redis", "node", "container", "postgres", "exporter"] = "application"
     version: Name | None = None
+    preset: str | None = None  # what it exposes: a file of spec/presets, which gives the signals that are not declared
     upstreams: list[str] = Field(default_factory=list)  # more names a balancer's log gives it: groups, other addresses
     metrics: Annotated[str, BeforeValidator(_metrics)] | None = None  # its path, or `none`
     metrics_path: str | None = None  # the path alone
@@ -176,9 +183,18 @@ class Service(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.metrics is not None and self.metrics_path is not None:
-            yield Contradiction("give either 'metrics' or 'metrics_path'", "metrics", "metrics_path")
+            yield Contradiction(
+                "'metrics' and 'metrics_path' mean the same; give one of them", "metrics", "metrics_path"
+            )
         if self.metrics == NO_METRICS and self.kind not in ("application", "nginx", "redis"):
-            yield Contradiction(f"a service of kind {self.kind} is nothing but its metrics", "metrics")
+            yield Contradiction(f"a service of kind {self.kind} has only metrics; remove metrics: none", "metrics")
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, name: str | None) -> str | None:
+        if name is not None and preset_named(name) is None:
+            raise ValueError(f"{name!r} is no preset; presets are {', '.join(preset.name for preset in presets())}")
+        return name
 
     @field_validator("targets")
     @classmethod
@@ -198,7 +214,7 @@ class Probe(Part):
     @model_validator(mode="after")
     def _verified(self) -> Self:
         if self.ca_file is not None and self.kind != "https":
-            raise ValueError("'ca_file' is for a probe of kind https")
+            raise ValueError("'ca_file' needs a probe of kind https; remove it, or write kind: https")
         return self
 
     @property
@@ -313,7 +329,7 @@ class Hook(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if (self.command is None) == (self.webhook is None):
-            yield Contradiction("a hook is either a 'command' or a 'webhook'", "command", "webhook")
+            yield Contradiction("a hook has one of 'command' and 'webhook'; give exactly one", "command", "webhook")
 
 
 class Judge(Part):
@@ -350,9 +366,11 @@ class LogSource(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
-            yield Contradiction("a log source is one of 'files', 'beats' or 'stdin'", "files", "beats", "stdin")
+            yield Contradiction(
+                "a log source has one of 'files', 'beats' and 'stdin'; give exactly one", "files", "beats", "stdin"
+            )
         if self.start_at == "end" and self.files is None:
-            yield Contradiction("'start_at: end' is for 'files'; other sources have no end to start at", "start_at")
+            yield Contradiction("'start_at: end' needs 'files'; other sources have no end to start at", "start_at")
 
     @property
     def usual_name(self) -> str:
@@ -375,9 +393,14 @@ class LogFormat(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
-            yield Contradiction("a log format is one of 'dissect', 'grok' or 'json'", "dissect", "grok", "json_lines")
+            yield Contradiction(
+                "a log format has one of 'dissect', 'grok' and 'json'; give exactly one",
+                "dissect",
+                "grok",
+                "json_lines",
+            )
         if self.fields and not self.json_lines:
-            yield Contradiction("'fields' names values of JSON lines; a pattern names its fields itself", "fields")
+            yield Contradiction("'fields' is for JSON lines; remove it, and name the fields in the pattern", "fields")
 
 
 class Internal(Part):
@@ -394,14 +417,41 @@ class Internal(Part):
         return clients
 
 
-class SearchEngine(Part):
+class Access(Part):
+    """What a server asks of those who enter; a secret is always a file. `header_files`: such as X-Scope-OrgID."""
+
+    token_file: Path | None = None  # a bearer token
+    username: str | None = None
+    password_file: Path | None = None
+    header_files: dict[str, Path] = Field(default_factory=dict)
+    ca: Path | None = None  # who vouches for the server
+    certificate: Path | None = None  # ours
+    key: Path | None = None
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.token_file is not None and self.username is not None:
+            yield Contradiction("'token_file' and 'username' exclude each other; give one", "token_file", "username")
+        if self.key is not None and self.certificate is None:
+            yield Contradiction("'key' needs a 'certificate'; declare it too", "key")
+
+    @field_validator("header_files")
+    @classmethod
+    def _headers(cls, files: dict[str, Path]) -> dict[str, Path]:
+        for name in files:
+            if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+                raise ValueError(f"{name!r} is not the name of a header; write letters, digits and -")
+        return files
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(**{name: getattr(self, name) for name in Access.model_fields})
+
+
+class SearchEngine(Access):
     """Elasticsearch or OpenSearch, to which rows are sent on; the store on disk is the spool."""
 
     url: Url
     engine: Literal["elasticsearch", "opensearch"] = "opensearch"
-    username: str | None = None
-    password_file: Path | None = None
-    ca: Path | None = None
     keep: Literal["both", "engine"] = "both"  # `engine`: rows leave the store once they are delivered
     spool: Duration = 7 * 86400.0  # how long rows wait for an engine that is away
 
@@ -488,7 +538,7 @@ class Maintenance(Part):
     def contradictions(self) -> Iterator[Contradiction]:
         length = parse_moment(self.end) - parse_moment(self.start)
         if not timedelta(0) < length <= timedelta(days=366):
-            yield Contradiction("the end is not after the start, within a year", "start", "end")
+            yield Contradiction("the end is not within a year after the start; correct one of them", "start", "end")
 
 
 class ShareHook(Part):
@@ -552,8 +602,14 @@ class Stack(Part):
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
+    snapshots: bool = False  # Prometheus' admin API, by which `bascule checklist` proves that its data can be restored
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
+    access: dict[Literal["prometheus", "alertmanager"], Access] = Field(default_factory=dict)  # where they ask for it
+
+    def credentials(self, part: str) -> Credentials:
+        """How a part is entered, by the same names as `url`."""
+        return next((access.credentials for name, access in self.access.items() if name == part), NO_CREDENTIALS)
 
     def url(self, part: str) -> str:
         """Where a part answers: `url("prometheus")`; the names are those of `Ports`."""
@@ -589,14 +645,19 @@ class Spec(Part):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_preset(cls, data: Any) -> Any:
+        return with_preset(data) if isinstance(data, dict) else data
+
     @property
     def title(self) -> str:
         return self.metadata.title or self.metadata.name
 
     @cached_property
     def source(self) -> str:
-        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is no
-        part of what specs are compared by."""
+        """What `--spec` names it by: the absolute path of its file, or the built-in name. `load` fills it in; it is not
+        a part of what specs are compared by."""
         return "SPEC"
 
     @property
@@ -655,7 +716,13 @@ class Spec(Part):
     def roles(self) -> tuple[str, ...]:
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
-        return (*always, "sla") if self.notify.reports else always
+        has_relayed = any(receiver.relayed for receiver in self.notify.receivers.values())
+        return (*always, "sla") if self.notify.reports or has_relayed else always
+
+    @property
+    def role_jobs(self) -> dict[str, str]:
+        """The scrape jobs of Bascule's own processes, each with the part that answers there."""
+        return {f"bascule-{role}": role for role in (*self.roles, "supervisor")}
 
     def services_of(self, kind: str) -> dict[str, Service]:
         """Those of a kind that have metrics."""

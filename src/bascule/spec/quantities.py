@@ -121,7 +121,7 @@ def parse_quantity(text: Any) -> float:
 def parse_share(text: Any) -> float:
     value = parse_quantity(text)
     if not 0 <= value <= 1:
-        raise ValueError(f"{text!r} is not a share between 0% and 100%")
+        raise ValueError(f"{text!r}: must be between 0% and 100%; write it like 25%")
     return value
 
 

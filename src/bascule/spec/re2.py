@@ -27,9 +27,9 @@ def refusal(pattern: str) -> str:
     while at < len(pattern):
         found = _TOKEN.match(pattern, at)
         if found is None:
-            return f"{pattern[at : at + 6]!r} is nothing that Prometheus' regular expressions (RE2) know"
+            return f"{pattern[at : at + 6]!r} is not valid in Prometheus' regular expressions (RE2)"
         if found["repeat"] and not repeatable:
-            return f"{found[0]!r} repeats nothing, or what is repeated already"
+            return f"{found[0]!r} repeats nothing, or repeats a repetition"
         if found["least"] and not _is_small(found):
             return f"{found[0]!r} repeats more than {_MOST_REPEATS} times, or backwards"
         repeatable = bool(found["end"] or found["one"])
@@ -47,4 +47,4 @@ def _by_python(pattern: str) -> Iterator[str]:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        yield f"it is no regular expression: {error}"
+        yield f"it is not a regular expression: {error}"

@@ -68,10 +68,15 @@ class Selector:
         try:
             tree = promql_parser.parse(text)
         except ValueError as error:
-            raise NotSelector(f"{text!r} is not PromQL: {error}") from error
+            raise NotSelector(f'{text!r} is not PromQL: {error}; write it like name{{label="value"}}') from error
         if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:
             raise NotSelector(f'{text!r} is not a plain selector; write it like name{{label="value"}}')
         _refuse_strings(text)
+        return cls(*_parts(tree))
+
+    @classmethod
+    def of_node(cls, tree: promql_parser.VectorSelector) -> Selector:
+        """A selector within a parsed expression. Raises NotSelector."""
         return cls(*_parts(tree))
 
     def where(self, *matchers: Matcher, **labels: str) -> Selector:
@@ -120,9 +125,9 @@ def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]
         return tree.name, matchers
     named = next((m for m in matchers if m.label == "__name__" and m.operator in ("=", "=~")), None)
     if named is None or not named.value:
-        raise NotSelector("a selector needs a metric name")
+        raise NotSelector('a selector needs a metric name; write it like name{label="value"}')
     if named.operator == "=" and not _NAME.fullmatch(named.value):
-        raise NotSelector(f"{named.value!r} is no name of a metric: letters, digits, _ and : are")
+        raise NotSelector(f"{named.value!r} is not the name of a metric; write letters, digits, _ and :")
     return named.value, tuple(m for m in matchers if m is not named)
 
 
@@ -135,7 +140,7 @@ def _matchers(tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
 
 def _matcher(label: str, operator: str, value: str) -> Matcher:
     if not _LABEL.fullmatch(label):
-        raise NotSelector(f"{label!r} is no name of a label: letters, digits and _ are")
+        raise NotSelector(f"{label!r} is not the name of a label; write letters, digits and _")
     if operator in ("=~", "!~") and (why := refusal(value)):
         raise NotSelector(f"{label}{operator}{value!r}: {why}")
     return Matcher(label, operator, value)
@@ -145,9 +150,9 @@ def _refuse_strings(text: str) -> None:
     """Strings that the parser takes and Prometheus 2 does not, or not as the same letters."""
     for found in _STRING.finditer(text):
         if found["string"] and text[: found.start()].rstrip()[-1:] not in ("=", "~"):
-            raise NotSelector(f"{found[0]} is quoted where a name stands; write it without quotes")
+            raise NotSelector(f"{found[0]} is quoted, but a name is expected here; remove the quotes")
         if found["string"] and (byte := _BYTE.search(found[0])):
-            raise NotSelector(f"{byte[1]!r} is half of a letter; write the letter itself")
+            raise NotSelector(f"{byte[1]!r} is an incomplete character; write the character itself")
 
 
 def parse_matchers(text: Any) -> tuple[Matcher, ...]:

@@ -1,6 +1,6 @@
 """The kinds of signals that are compared, and what each means: events, bad events, parts, unit, statistics.
 
-Whoever works with signals asks these methods; nothing outside `spec` and `promql` switches on a signal's kind.
+Callers ask these methods; nothing outside `spec` and `promql` switches on a signal's kind.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class CountedShare(SignalPart):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.unit != Dimension.SHARE:
-            yield Contradiction("a ratio is a share of events, and has no other unit", "unit")
+            yield Contradiction("a ratio is a share of events; remove its unit", "unit")
 
     @property
     def events(self) -> Selector:
@@ -227,7 +227,7 @@ class RatioSignal(CountedShare):
     def contradictions(self) -> Iterator[Contradiction]:
         yield from super().contradictions()
         if (self.bad is None) == (self.good is None):
-            yield Contradiction("give either 'bad' or 'good', and not both", "bad", "good")
+            yield Contradiction("a ratio counts either 'bad' or 'good' events; give exactly one", "bad", "good")
 
     @property
     def events(self) -> Selector:
@@ -395,4 +395,4 @@ class GaugeSignal(SignalPart):
 
 def _needs_target(harm: Harm | None, has_target: bool) -> Iterator[Contradiction]:
     if harm is not None and harm.above_target and not has_target:
-        yield Contradiction(f"{harm.written!r} needs a declared target", "harmful_increase")
+        yield Contradiction(f"{harm.written!r} needs a target; declare targets for the signal", "harmful_increase")

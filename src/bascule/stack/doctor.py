@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule import times
+from bascule import generate, times
+from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
-from bascule.conventions import SWITCH_ARRIVED
+from bascule.conventions import SWITCH_ARRIVED, RuleGroup
 from bascule.discover import compare
 from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
 from bascule.generate.alerting.watcher import lacks_watcher
@@ -25,7 +26,7 @@ from bascule.processes import ports, programs
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
-from bascule.stack.plan import Layout, check_inputs, exporters, ports_of
+from bascule.stack.plan import Layout, check_inputs, config_folder, exporters, ports_of
 from bascule.transport import Http
 
 __all__ = ["DoctorCheck", "doctor", "told"]
@@ -53,7 +54,7 @@ class DoctorCheck:
     subject: str
     state: Literal["ok", "missing", "optional"]
     found: str
-    mend: str = ""
+    fix: str = ""
     program: str = ""
 
     @property
@@ -61,7 +62,7 @@ class DoctorCheck:
         return self.state != "missing"
 
     def __str__(self) -> str:
-        return f"{self.finding}\n{textwrap.indent(self.mend, ' ' * 10)}" if self.mend else self.finding
+        return f"{self.finding}\n{textwrap.indent(self.fix, ' ' * 10)}" if self.fix else self.finding
 
     @property
     def finding(self) -> str:
@@ -99,15 +100,15 @@ def _needed(spec: Spec) -> list[str]:
 
 def _python() -> DoctorCheck:
     is_recent = sys.version_info >= OLDEST_PYTHON
-    mend = "" if is_recent else "install Python 3.11 or later, and run Bascule with it"
-    return DoctorCheck("python", "ok" if is_recent else "missing", platform.python_version(), mend)
+    fix = "" if is_recent else "install Python 3.11 or later, and run Bascule with it"
+    return DoctorCheck("python", "ok" if is_recent else "missing", platform.python_version(), fix)
 
 
 def _program(name: str) -> DoctorCheck:
     try:
         path = programs.find(name)
     except ProgramMissing as error:
-        return DoctorCheck(name, "missing", error.what, error.mend, program=name)
+        return DoctorCheck(name, "missing", error.what, error.fix, program=name)
     version = _version(path)
     tested = TESTED.get(name, (0,))
     if version and version < tested:
@@ -145,7 +146,7 @@ def _inputs(spec: Spec) -> Iterator[DoctorCheck]:
     try:
         check_inputs(spec)
     except UsageError as error:
-        yield DoctorCheck("standard input", "missing", error.what, error.mend)
+        yield DoctorCheck("standard input", "missing", error.what, error.fix)
 
 
 def _sources(spec: Spec) -> Iterator[DoctorCheck]:
@@ -167,7 +168,7 @@ def _ports(spec: Spec) -> Iterator[DoctorCheck]:
             ports.check(spec.stack.listen, port, name)
             yield DoctorCheck(f"port {port}", "ok", f"free for {name}")
         except PortBusy as error:
-            yield DoctorCheck(f"port {port}", "missing", error.what, error.mend)
+            yield DoctorCheck(f"port {port}", "missing", error.what, error.fix)
 
 
 def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
@@ -176,15 +177,36 @@ def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
         return
     url = spec.stack.url("prometheus")
     try:
-        compared = compare(spec, Prometheus(url))
+        compared = compare(spec, prometheus_of(spec))
     except BasculeError as error:
-        yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.mend)
+        yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.fix)
         return
     yield from (DoctorCheck(each.key, "missing", each.what, each.fix) for each in compared.differences)
     for wrong in (finding for finding in compared.signals if finding.state == "error"):
         yield DoctorCheck(wrong.where, "missing", wrong.why, "correct the selector; see docs/no-data.md")
     if compared.agrees:
         yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
+    if "prometheus" in spec.stack.external:
+        yield from _beside(spec, prometheus_of(spec))
+
+
+def _beside(spec: Spec, prometheus: Prometheus) -> Iterator[DoctorCheck]:
+    """Jobs and rules that a user's own Prometheus lacks: without them it neither watches Bascule nor alerts."""
+    try:
+        lacking = generate.missing_jobs(spec, {target.job for target in prometheus.targets()})
+        groups = {group["name"] for group in prometheus.rules()}
+    except BasculeError as error:  # it was entered and asked before: a managed server may not tell these
+        yield DoctorCheck("scrape jobs and rules", "optional", f"not known: {error.what}")
+        return
+    if jobs := [job for job in lacking if job in spec.role_jobs]:
+        found = f"this Prometheus does not scrape {', '.join(jobs)}"
+        mend = "add to its scrape_configs (`bascule merge` writes the whole file):\n" + "\n".join(
+            lacking[job] for job in jobs
+        )
+        yield DoctorCheck("scrape jobs", "optional", found, mend)
+    if not groups & set(RuleGroup):
+        mend = f"add to its rule_files: {config_folder(spec) / 'prometheus' / 'rules' / '*.yml'}"
+        yield DoctorCheck("rules", "optional", "this Prometheus has none of Bascule's rules", mend)
 
 
 def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
@@ -198,7 +220,7 @@ def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
         token = {"Authorization": f"Bearer {read_token(file)}"}
         answer = http.ask("POST", "/api/webhook", json={"version": "4", "alerts": []}, headers=token)
     except BasculeError as error:
-        yield DoctorCheck("alert delivery", "missing", error.what, error.mend)
+        yield DoctorCheck("alert delivery", "missing", error.what, error.fix)
         return
     finally:
         http.close()
@@ -207,7 +229,7 @@ def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
     else:
         what = f"{url} answered {answer.status} to the credential in {file}: no alert reaches the incident journal"
         yield DoctorCheck(
-            "alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it anew"
+            "alert delivery", "missing", what, "stop the stack and start it again: `bascule up` writes it again"
         )
 
 
@@ -219,9 +241,9 @@ def _watcher(spec: Spec) -> Iterator[DoctorCheck]:
     if running is None:
         return
     try:
-        arrived = Prometheus(spec.stack.url("prometheus")).scalar(f"max({SWITCH_ARRIVED.name})")
+        arrived = prometheus_of(spec).scalar(f"max({SWITCH_ARRIVED.name})")
     except BasculeError as error:
-        yield DoctorCheck("dead man's switch", "missing", error.what, error.mend)
+        yield DoctorCheck("dead man's switch", "missing", error.what, error.fix)
         return
     came = arrived if isinstance(arrived, float) else 0.0
     has_come = came > 0
@@ -230,8 +252,8 @@ def _watcher(spec: Spec) -> Iterator[DoctorCheck]:
     if age <= SWITCH_SECONDS:
         yield DoctorCheck("dead man's switch", "ok", found)
         return
-    mend = "it comes each minute: look at Prometheus' /alerts, Alertmanager's log and the log of the incidents role"
-    yield DoctorCheck("dead man's switch", "missing", found, mend)
+    fix = "it comes each minute: look at Prometheus' /alerts, Alertmanager's log and the log of the incidents role"
+    yield DoctorCheck("dead man's switch", "missing", found, fix)
 
 
 def _disk(folder: Path) -> DoctorCheck:
@@ -252,5 +274,5 @@ def _clock() -> DoctorCheck:
     nothing_to_set = ctypes.create_string_buffer(512)  # struct timex, all zero: only read
     if ctypes.CDLL(None).ntp_adjtime(nothing_to_set) != TIME_ERROR:
         return DoctorCheck("clock", "ok", "synchronised")
-    mend = "times of several hosts will not agree; on Debian: sudo apt-get install systemd-timesyncd"
-    return DoctorCheck("clock", "optional", "not synchronised with a time server", mend)
+    fix = "times of several hosts will not agree; on Debian: sudo apt-get install systemd-timesyncd"
+    return DoctorCheck("clock", "optional", "not synchronised with a time server", fix)

@@ -26,7 +26,7 @@ JOIN_SECONDS = 10.0
 
 
 class RestartsCollector(Collector):
-    """Reads the supervisor's counts at each scrape; a process stands there from its first start, at zero."""
+    """Reads the supervisor's counts at each scrape; a process is listed from its first start, at zero."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor

@@ -14,7 +14,7 @@ from bascule.processes.supervisor import Program
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
 
-__all__ = ["Layout", "check_inputs", "exporters", "plan", "ports_of"]
+__all__ = ["Layout", "check_inputs", "config_folder", "exporters", "plan", "ports_of"]
 
 ROLE_READY_SECONDS = 60.0  # they import numpy and its like, on a machine that may be busy
 
@@ -29,6 +29,11 @@ class Layout:
 
     def log(self, name: str) -> Path:
         return self.output / f"{name}.log"
+
+
+def config_folder(spec: Spec) -> Path:
+    """Where `up` writes what is generated: absolute."""
+    return Layout(spec.stack.state).config
 
 
 def plan(spec: Spec, spec_path: Path | str) -> list[list[Program]]:
@@ -70,7 +75,7 @@ def ports_of(spec: Spec) -> dict[str, int]:
 def check_inputs(spec: Spec) -> None:
     """Make sure that no log source needs the standard input, which no part of a stack has.
 
-    Raises UsageError: a program that writes into `bascule up` would stand still once the pipe is full.
+    Raises UsageError: a program that writes into `bascule up` would block once the pipe is full.
     """
     name = next((name for name, source in spec.logs.named.items() if source.stdin), None)
     if name is not None:
@@ -83,7 +88,7 @@ def check_inputs(spec: Spec) -> None:
 
 def _prometheus(spec: Spec, layout: Layout) -> Program:
     scrape, url = spec.stack.scrape, spec.stack.url("prometheus")
-    flags = {
+    flags: dict[str, object] = {
         "config.file": layout.config / "prometheus" / "prometheus.yml",
         "storage.tsdb.path": layout.state / "prometheus",
         "storage.tsdb.retention.time": f"{round(scrape.retention)}s",
@@ -91,6 +96,8 @@ def _prometheus(spec: Spec, layout: Layout) -> Program:
         "web.listen-address": _address(spec, "prometheus"),
         "web.external-url": f"{url}/",
     }
+    if spec.stack.snapshots:
+        flags["web.enable-admin-api"] = "true"
     return _program("prometheus", "prometheus", flags, layout, f"{url}/-/ready")
 
 

@@ -55,7 +55,7 @@ def up(
         stages = plan(spec, spec_path)
         check_ports(spec)
         _write_config(spec, layout)
-        _tell_external(spec, layout, report)
+        _tell_external(spec, report)
         with Supervisor(report) as supervisor, metrics_served(spec, supervisor):
             with _status_kept(spec, layout, supervisor, report):
                 for stage in stages:
@@ -85,7 +85,7 @@ def down(spec: Spec) -> bool:
     os.kill(other.pid, signal.SIGTERM)
     if not wait_until(lambda: state.holder(folder) is None, DOWN_SECONDS, pause=0.1):
         raise ProcessFailed(
-            f"pid {other.pid} was told to stop {DOWN_SECONDS:g} s ago and still runs", "look at its output"
+            f"pid {other.pid} was told to stop {DOWN_SECONDS:g} s ago and still runs", "check its output"
         )
     return True
 
@@ -168,16 +168,16 @@ def _problem_of_writing(folder: Path, rows: list[dict[str, Any]]) -> str:
     return ""
 
 
-def _tell_external(spec: Spec, layout: Layout, report: Report) -> None:
+def _tell_external(spec: Spec, report: Report) -> None:
     """A part that runs elsewhere does not get our configuration by itself, and may not be there at all."""
     for part, url in spec.stack.external.items():
-        report(f"{part} runs elsewhere, at {url}; give it the configuration in {layout.config / part}")
+        report(f"{part} runs elsewhere, at {url}; `bascule merge` writes what to add to its configuration")
         if not answers(f"{url.rstrip('/')}/-/ready", timeout=3.0)():
             report(f"warning: {part} at {url} does not answer")
 
 
 def _tell_ready(spec: Spec, report: Report) -> None:
-    report(f"everything is ready; the console is {console_address(spec)}, Prometheus {spec.stack.url('prometheus')}")
+    report(f"all parts run; the console is {console_address(spec)}, Prometheus {spec.stack.url('prometheus')}")
 
 
 def console_address(spec: Spec) -> str:

@@ -64,8 +64,8 @@ def _tell(file: IO[str], holder: Holder, state: Path) -> None:
 
 
 def _unusable(state: Path, error: OSError) -> StoreError:
-    mend = "free some space, or give stack.state in the spec another folder"
-    return StoreError(f"{state} cannot be used: {error.strerror}", mend)
+    fix = "free some space, or give stack.state in the spec another folder"
+    return StoreError(f"{state} cannot be used: {error.strerror}", fix)
 
 
 def holder(state: Path) -> Holder | None:
@@ -86,7 +86,7 @@ def _written(file: IO[str], state: Path) -> Holder:
         return file.read()
 
     if not wait_until(lambda: text().endswith("}"), WRITING_SECONDS):
-        raise StoreError(f"{state / LOCK} is held, and does not say by whom", "end the Bascule that uses this folder")
+        raise StoreError(f"{state / LOCK} is locked by an unknown process", "stop the Bascule that uses this folder")
     return Holder(**json.loads(text()))
 
 

@@ -24,6 +24,7 @@ from bascule.api.models.logs import Search
 from bascule.api.models.moves import PlanMove
 from bascule.api.rights import Right, declared
 from bascule.delivery import Message
+from bascule.delivery.line import Line
 from bascule.delivery.web import send
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
 from bascule.incidents import silences
@@ -132,9 +133,9 @@ def test_no_client_sends_anything_to_a_proxy(
         "report": lambda: read_journal(spec, 0, 1),
         "prometheus": Prometheus(url("prometheus")).targets,
         "alertmanager": Alertmanager(url("alertmanager")).alerts,
-        "silence": lambda: silences.silence(url("alertmanager"), Window(0, 0, 1, "why")),
+        "silence": lambda: silences.silence(spec, Window(0, 0, 1, "why"), "j"),
         "engine": lambda: logs.SearchClient(SearchEngine(url=url("sla")), LogIndex("shop", "Shop", 86400.0)).prepare(),
-        "webhook": lambda: send(Webhook(url=url("console")), message, 2.0),
+        "webhook": lambda: send(Webhook(url=url("console")), message, Line(2.0)),
     }
     for name, ask in asked.items():
         with suppress(BasculeError, httpx.TransportError):
@@ -171,7 +172,7 @@ def test_each_answer_that_is_none_is_an_error_of_its_own(
         answering(spec, status, body).phase()
     assert type(caught.value) is error
     assert words in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_without_a_role_the_message_says_where_and_how_to_start_it(spec: Spec, free_port: Callable[[], int]) -> None:
@@ -180,7 +181,7 @@ def test_without_a_role_the_message_says_where_and_how_to_start_it(spec: Spec, f
     with pytest.raises(Unreachable, match="refused") as caught:
         IncidentsClient(spec).phase()
     assert spec.stack.url("incidents") in caught.value.what
-    assert "--role incidents" in caught.value.mend
+    assert "--role incidents" in caught.value.fix
 
 
 def test_a_row_that_cannot_be_read_does_not_hide_the_others(spec: Spec, caplog: pytest.LogCaptureFixture) -> None:
@@ -188,12 +189,12 @@ def test_a_row_that_cannot_be_read_does_not_hide_the_others(spec: Spec, caplog: 
     good = {"at": 1_767_225_600.0, "kind": "note", "text": "kept"}
     rows = [good, good | {"at": 1_767_225_600_000.0}, {"kind": "note"}, good | {"at": None}, "text", good]
     assert [entry.text for entry in answering(spec, 200, rows).timeline()] == ["kept", "kept"]
-    assert sum("left out" in record.getMessage() for record in caplog.records) == 4
+    assert sum("is skipped" in record.getMessage() for record in caplog.records) == 4
 
 
 def test_rows_of_which_none_can_be_read_are_no_empty_list(spec: Spec) -> None:
     """An empty list of incidents would be good news."""
-    with pytest.raises(QueryRejected, match="not one row"):
+    with pytest.raises(QueryRejected, match="no row can be read"):
         answering(spec, 200, [{"alert": "ServiceDown"}]).incidents()
     assert answering(spec, 200, []).incidents() == []
 
@@ -279,7 +280,7 @@ def test_a_command_without_the_token_is_told_where_it_is(served: Any, spec: Spec
     assert served(stranger).phase().number == 0
     with pytest.raises(NotAllowed) as caught:
         served(stranger).set_phase(1, "ada", "why")
-    assert str(tmp_path / "another folder" / "secrets" / "token") in caught.value.mend
+    assert str(tmp_path / "another folder" / "secrets" / "token") in caught.value.fix
     assert served(spec).phase().number == 0
 
 

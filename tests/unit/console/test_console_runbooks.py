@@ -51,10 +51,20 @@ def test_an_alert_without_its_annotations_is_led_to_the_same_page() -> None:
     assert books.page_for("AnAlertOfTheirOwn") == ""
 
 
-def test_the_index_links_to_every_runbook_of_the_repository(client: TestClient) -> None:
+def test_the_index_links_to_every_runbook_of_the_repository_but_those_that_moved(client: TestClient) -> None:
     index = client.get("/runbooks").text
     for file in (ROOT / "docs" / "runbooks").glob("*.md"):
-        assert f'href="/runbooks/{file.stem}"' in index
+        moved = file.read_text("utf-8").startswith("# Moved")
+        assert (f'href="/runbooks/{file.stem}"' in index) is not moved
+
+
+MOVED = {"segment-promises": "segment-targets", "partner-promises": "partner-targets"}
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_the_old_address_of_a_renamed_runbook_leads_to_the_new_one(client: TestClient, old: str, new: str) -> None:
+    assert f'href="{new}.md"' in client.get(f"/runbooks/{old}").text
+    assert client.get(f"/runbooks/{new}.md").status_code == 200
 
 
 def test_links_between_runbooks_work_as_they_stand_in_the_repository(client: TestClient) -> None:

@@ -38,7 +38,9 @@ from bascule.console import (
     verdict_view,
 )
 from bascule.console.views.unheard import unheard
+from bascule.console.views.unseen import not_seen
 from bascule.conventions import State, Verdict
+from bascule.discover import Unseen
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
 from bascule.spec.model import Segments
@@ -86,7 +88,7 @@ class TestVerdict:
     def test_a_judge_that_answers_but_does_not_look_any_more_has_no_verdict(self) -> None:
         view = verdict_view(SPEC, said(opinion(verdict="promote"), ago=30, heard_ago=0), 3, NOW)
         assert view.verdict is Verdict.NO_DATA
-        assert "has not looked" in view.reasons[0]
+        assert "made no evaluation" in view.reasons[0]
 
     def test_a_judge_that_cannot_look_tells_why_itself(self) -> None:
         answer = opinion(verdict="no_data", reasons=["Prometheus does not answer."])
@@ -106,11 +108,11 @@ class TestVerdict:
             return verdict_view(SPEC, said(opinion(verdict=verdict)), number, NOW).advice
 
         assert "back to V1 now" in advice("roll_back", 3)
-        assert "All traffic is planned on V1" in advice("roll_back", 0)
+        assert "Rolled back to V1" in advice("roll_back", 0)
         assert "75" in advice("promote", 3)
         assert "next share" in advice("promote", None)
         assert "retired" in advice("promote", 5)
-        assert "as it is" in advice("hold", 3)
+        assert "No action needed" in advice("hold", 3)
 
     def test_the_advice_names_the_command(self) -> None:
         def command(verdict: str, number: int | None) -> str:
@@ -431,3 +433,12 @@ def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
     (notice,) = unheard(said([owed("slack", 130), owed("slack", 60), owed("webhook", 2)]), NOW)
     assert (notice.title, notice.text) == ("ada has not got 2 notices (slack)", "refused")
     assert notice.age.startswith("for 2")
+
+
+def test_what_prometheus_has_not_seen_is_one_notice_until_it_has() -> None:
+    found = [Unseen("job shop-v1", "no route"), *(Unseen(f"signal s{n} of v2", "no series") for n in range(8))]
+    (notice,) = not_seen(Reading(found, 1.0, heard=1.0))
+    assert "job shop-v1: no route" in notice.text
+    assert notice.text.endswith("and 3 more")
+    assert not_seen(Reading([], 2.0, heard=2.0)) == []
+    assert not_seen(Reading()) == []

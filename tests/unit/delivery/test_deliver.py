@@ -20,7 +20,7 @@ MESSAGE = Message("key-1", "V2 is worse", "12 % errors", severity="critical")
 
 class Server:
     """Answers with the status codes it is given, in turn; the last one for ever. A 0 hangs, a -1 hangs up, a -2 never
-    stops to answer."""
+    stops to answer, a -3 says yes and never stops to say more, a -4 no."""
 
     def __init__(self, *answers: int, port: int = 0):
         self.answers = list(answers)
@@ -46,6 +46,10 @@ class Server:
                     self.wfile.write(b"HTTP/1.1 200 OK\r\n")
                     while not server.released.wait(0.05):
                         self.wfile.write(b"X-More: yes\r\n")
+                if answer in (-3, -4):
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n" if answer == -3 else b"HTTP/1.1 500 No\r\n\r\nno room")
+                    while not server.released.wait(0.05):
+                        self.wfile.write(b"more")
                 if answer <= 0:
                     self.close_connection = True
                     return
@@ -291,12 +295,23 @@ def test_an_address_apprise_does_not_know_is_told_without_its_secret(tmp_path):
     assert "secret" not in done.detail
 
 
-def test_a_receiver_that_never_stops_to_answer_is_left_and_doubtful(server):
+def test_a_receiver_that_never_stops_to_answer_is_cut_off_and_doubtful(server, eventually):
     """It is never silent for long, so no silence ends it."""
     policy = Policy(pauses=(), timeout=0.3, limit=0.4)
     done = deliver("on-call", hook(server(-2)), MESSAGE, policy)
     assert (done.result, done.detail) == (Result.DOUBTFUL, "it timed out after 0.4 s")
     assert done.ended - done.started < 2
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "attempt"])
+
+
+def test_nobody_waits_for_the_rest_of_an_answer(server):
+    """A yes is a yes with its first line, and of a no its beginning is enough, however long they go on."""
+    policy = Policy(pauses=(), timeout=5, limit=10)
+    done = deliver("on-call", hook(server(-3)), MESSAGE, policy)
+    assert done.result is Result.DELIVERED
+    done = deliver("on-call", hook(server(-4)), MESSAGE, policy)
+    assert done.result is Result.FAILED
+    assert "answered 500: no room" in done.detail
 
 
 def test_a_record_that_breaks_keeps_nobody_from_being_told(server, outbox, courier, eventually, caplog):
@@ -306,11 +321,11 @@ def test_a_record_that_breaks_keeps_nobody_from_being_told(server, outbox, couri
     one.owe("on-call", MESSAGE)
     eventually(lambda: heard)
     assert len(taking.bodies) == 1
-    assert "not written down" in caplog.text
+    assert "are not stored yet" in caplog.text
 
 
 def test_an_internal_error_in_a_channel_is_a_failure_that_tells_no_secret(monkeypatch, server):
-    def broken(webhook, message, timeout):
+    def broken(webhook, message, line):
         raise ValueError("https://hooks.example.com/SECRET")
 
     monkeypatch.setattr("bascule.delivery.channels.send", broken)
@@ -330,4 +345,4 @@ def test_a_damaged_record_names_the_file_and_the_mend(tmp_path, damage):
     path.write_bytes(damage or content[:8192] + bytes(byte ^ 0x5A for byte in content[8192:]))
     with pytest.raises(StoreError, match=f"record of deliveries {path} cannot be used") as caught:
         Outbox(path)
-    assert "move it (and deliveries.sqlite-wal" in caught.value.mend
+    assert "move it (and deliveries.sqlite-wal" in caught.value.fix

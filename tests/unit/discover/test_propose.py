@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +31,14 @@ class Pretended:
         return sorted({each[label] for each in self.series if label in each})
 
     def targets(self) -> list[Target]:
+        up = [each for each in self.series if each["__name__"] == "up"]
+        return [Target(each.get("job", ""), each.get("instance", ""), "up", "") for each in up]
+
+    def alertmanagers(self) -> list[str]:
         return []
+
+    def flags(self) -> dict[str, str]:
+        return {}
 
     def instant(self, expression: str) -> list[Sample]:
         self.asked.append(expression)
@@ -42,7 +51,7 @@ class Pretended:
 
     def scalar(self, expression: str) -> float | NoData:
         self.asked.append(expression)
-        return self.p95
+        return time.time() if expression == "time()" else self.p95
 
 
 def proposed(*series: dict[str, str], p95: float | NoData = NO_DATA) -> Spec:
@@ -108,11 +117,14 @@ def test_a_label_goes_before_jobs_and_names() -> None:
 
 
 def test_the_gate_for_latency_is_taken_from_what_the_old_version_does() -> None:
-    """One and a half times its p95, in whole milliseconds of two digits."""
-    names = ("http_requests_total", *(f"http_request_duration_seconds_{part}" for part in ("count", "bucket")))
+    """The first bucket from one and a half times its p95: no other limit can be told from the histogram."""
+    names = ("http_requests_total", "http_request_duration_seconds_count")
     series = [of(name, version=version, status="200", job="shop") for name in names for version in ("v1", "v2")]
+    bucket = "http_request_duration_seconds_bucket"
+    bounds = ("0.025", "0.05", "0.1", "+Inf")
+    series += [of(bucket, version=version, le=le, job="shop") for version in ("v1", "v2") for le in bounds]
     gates = proposed(*series, p95=0.0321).phases[0].gates
-    assert gates["latency.p95"].written == "<49ms"
+    assert gates["latency.p95"].written == "<50ms"
     assert "latency.p95" not in proposed(*series).phases[0].gates
 
 
@@ -201,3 +213,100 @@ def test_what_counts_no_request_of_a_user_is_never_proposed() -> None:
     spec = proposed(*series)
     assert spec.signals == {}
     assert "Three ways to have one" in propose(Pretended(series))  # type: ignore[arg-type]
+
+
+def test_two_instances_of_a_job_are_no_versions_and_the_file_says_how_to_make_them_so() -> None:
+    """What it says is taken by the check."""
+    series = [
+        of(name, job="shop", instance=instance, **labels)
+        for instance in ("127.0.0.1:8001", "127.0.0.1:8002")
+        for name, labels in (("up", {}), ("http_requests_total", {"status": "200"}))
+    ]
+    text = propose(Pretended(series))  # type: ignore[arg-type]
+    (line,) = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# versions:")]
+    guessed = "versions: {label: version, baseline: v1, candidate: v2}"
+    spec = parse(text.replace(guessed, line))
+    assert [str(matcher) for matcher in spec.versions.matchers("v2")] == ['instance="127.0.0.1:8002"']
+
+
+def test_names_that_need_quotes_are_left_out() -> None:
+    """Metrics and labels of OpenTelemetry with dots: what is proposed is a spec all the same."""
+    series = [
+        {"__name__": name, "job": "shop", "service.version": version, "status": "200"}
+        for name in ("http.requests_total", "http_requests_total")
+        for version in ("v1", "v2")
+    ]
+    spec = proposed(*series)
+    assert spec.versions.label == "version"
+    assert spec.signals["errors"].all_events.metric == "http_requests_total"
+
+
+def of_jobs(*names: str, series: Callable[[], list[dict[str, str]]]) -> list[dict[str, str]]:
+    return [each | {"job": name} for name in names for each in series()]
+
+
+def histogram(base: str, **labels: str) -> list[dict[str, str]]:
+    buckets = [of(f"{base}_bucket", le=le, **labels) for le in ("0.05", "0.1", "1", "+Inf")]
+    return [*buckets, of(f"{base}_count", **labels), of(f"{base}_sum", **labels)]
+
+
+def statuses(metric: str, label: str, *values: str, **labels: str) -> list[dict[str, str]]:
+    return [of(metric, **{label: value}, **labels) for value in values]
+
+
+TRAEFIK = [
+    each
+    for version in ("shop-v1@file", "shop-v2@file")
+    for each in [
+        *statuses("traefik_service_requests_total", "code", "200", "502", service=version, protocol="http"),
+        *histogram("traefik_service_request_duration_seconds", service=version, code="200"),
+    ]
+]
+VOCABULARIES = {
+    "versions behind Traefik": (
+        TRAEFIK, ("shop-v1", "shop-v2"), 'traefik_service_requests_total{code=~"5.."}', "traefik_service_requests_total"
+    ),
+    "gRPC": (
+        of_jobs("a-v1", "a-v2", series=lambda: statuses("grpc_server_handled_total", "grpc_code", "OK", "Internal")),
+        ("v1", "v2"),
+        'grpc_server_handled_total{grpc_code=~"Unknown|DeadlineExceeded|Unimplemented|Internal|Unavailable|DataLoss"}',
+        "grpc_server_handled_total",
+    ),
+    "a name of OpenTelemetry's without its labels": (
+        of_jobs("a-v1", "a-v2", series=lambda: [
+            *statuses("http_server_requests_total", "code", "200", "500"),
+            *histogram("http_server_request_duration_seconds", path="/x"),
+        ]),
+        ("v1", "v2"),
+        'http_server_requests_total{code=~"5.."}',
+        "http_server_requests_total",
+    ),
+    "failures counted apart": (
+        of_jobs("a-old", "a-new", series=lambda: [of("app_requests_total"), of("app_requests_failed_total")]),
+        ("old", "new"), "app_requests_failed_total", "app_requests_total",
+    ),
+    "errors of another ending": (
+        of_jobs("a-blue", "a-green", series=lambda: [of("shop_requests_total"), of("shop_errors_total")]),
+        ("blue", "green"), "shop_errors_total", "shop_requests_total",
+    ),
+    "a word in the new job alone": (
+        of_jobs("shop", "shop-canary", series=lambda: statuses("requests_total", "status", "200", "500")),
+        ("stable", "canary"), 'requests_total{status=~"5.."}', "requests_total",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_other_vocabularies_are_understood(name: str) -> None:
+    series, versions, bad, total = VOCABULARIES[name]
+    spec = proposed(*series)
+    assert spec.versions.both == versions
+    errors = spec.signals["errors"]
+    assert (str(errors.numerator), str(errors.all_events)) == (bad, total)
+
+
+def test_a_job_that_only_looks_like_the_old_one_is_none() -> None:
+    """`shop` beside `shop-2`, or `news`: nothing says that they are versions."""
+    for names in (("shop", "shop-2"), ("shop", "news"), ("shop-canary", "desk")):
+        series = of_jobs(*names, series=lambda: statuses("requests_total", "status", "200"))
+        assert "# guessed: no label, job or metric name tells two versions apart" in propose(Pretended(series))  # type: ignore[arg-type]

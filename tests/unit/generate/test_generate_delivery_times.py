@@ -37,4 +37,6 @@ def test_the_journals_own_time_is_added_to_peoples_routes() -> None:
     assert (pager.receiver, pager.service_down) == ("pager", 10 + 30 + 5 + 2)
     assert "gate" in machine.slowest
     assert "gate" not in pager.slowest
-    assert str(pager).startswith("pager: ServiceDown 47s; critical up to 11m12s (RollbackTriggered), warning up to ")
+    assert str(pager).startswith(
+        "pager: ServiceDown 47 s; critical up to 11 min 12 s (RollbackTriggered), warning up to "
+    )

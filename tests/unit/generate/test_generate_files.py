@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -116,7 +117,31 @@ def test_a_broken_manifest_is_told_with_its_mend(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A file where a folder is wanted is the user's to mend, without a traceback."""
+    """A file where a folder is wanted is the user's to fix, without a traceback."""
     (tmp_path / "a").write_text("a file")
     with pytest.raises(UsageError, match="cannot be written"):
         write_files(FILES, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../victim", "{folder}/victim", "sub/../../victim", "link/victim"])
+def test_no_file_outside_the_folder_is_touched_whatever_the_manifest_says(name: str, tmp_path: Path) -> None:
+    """By a path upwards, an absolute one, or a link to another folder."""
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    write_files({"a": "one"}, out)
+    (out / "link").symlink_to(tmp_path)
+    victim.write_text("one")
+    digest = read_manifest(out)["a"]
+    (out / MANIFEST).write_text(json.dumps({"files": {name.format(folder=tmp_path): digest}}))
+    with pytest.raises(UsageError, match="is not inside"):
+        write_files({"a": "two"}, out)
+    assert (victim.read_text(), (out / "a").read_text()) == ("one", "one")
+
+
+def test_nothing_is_written_through_a_link_to_another_folder(tmp_path: Path) -> None:
+    """Such a folder is named, and stays as it was."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "rules").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="is not inside"):
+        write_files({"rules/a": "one"}, tmp_path / "out")
+    assert list((tmp_path / "elsewhere").iterdir()) == []

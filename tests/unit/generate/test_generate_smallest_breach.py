@@ -44,7 +44,7 @@ def test_a_day_tells_of_a_fraction_of_what_five_minutes_tell() -> None:
 def test_check_says_it_for_every_target_and_for_the_declared_quotas() -> None:
     """At the quota of 10,000 an hour the alert starts at 0.43 % in five minutes, and at half of that in an hour."""
     lines = list(smallest_breaches(load("supersmartmatch")))
-    assert [re.match(r"[a-z_ ]+", line)[0].strip() for line in lines] == [
+    assert [re.match(r"[a-z_ ]+", line)[0].strip() for line in lines if not line.startswith(" ")] == [
         "errors of api_partners",
         "formats of api_partners",
         "accuracy of enterprise",
@@ -52,4 +52,4 @@ def test_check_says_it_for_every_target_and_for_the_declared_quotas() -> None:
         "latency of enterprise",
         "latency of freemium",
     ]
-    assert "at 833 in 5m (quota default) 0.43% bad within 5m, 0.21% bad within 1h" in lines[0]
+    assert "  at 833 events in 5m (quota of default): 0.43% bad within 5m, 0.21% bad within 1h" in lines[:5]

@@ -286,7 +286,7 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     verdict = VerdictAnswer(verdict="roll_back", since=HOUR, reasons=["V2 fails.", "It is slow.", "It is late."])
     guidance = Guidance(load(file), house.store, lambda: verdict)
     house.escalator = Escalator(house.spec, house.store, house, lambda: house.now, guidance.lines)
-    told = "verdict: roll back, since 01:00:00 UTC: V2 fails. It is slow. and 1 more"
+    told = "verdict: roll back, since 01:00:00 UTC. V2 fails. It is slow. (and 1 more)"
     house.fire("early")
     house.tick()
     assert house.texts[0].splitlines()[0] == told
@@ -296,7 +296,7 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     house.fire("later", alertname="ServiceDown", job="redis")
     house.fire("own", alertname="RoleDown", job="bascule-judge")
     house.tick()
-    command = f"roll back: bascule rollback --spec '{file}' --who NAME"
+    command = f"to roll back: bascule rollback --spec '{file}' --who NAME"
     alerts = (subject.rpartition(": ")[2] for subject in house.subjects)
     by_alert = dict(zip(alerts, map(str.splitlines, house.texts), strict=True))
     assert by_alert["ServiceDown"][:2] == [told, command]
@@ -338,3 +338,59 @@ def test_a_journal_that_fails_for_a_moment_ends_no_escalation(house, monkeypatch
     finally:
         stop.set()
         teller.join()
+
+
+def test_a_second_critical_alert_after_the_first_climbs_from_its_own_beginning(house):
+    """A warning held the situation open in between: the levels of the first are not due for the second."""
+    house.fire("w", alertname="SlowRequests", severity="warning")
+    house.fire("a")
+    house.until(2)
+    house.end("a")
+    house.until(40)
+    house.told.clear()
+    house.fire("b")
+    house.until(60)
+    assert house.steps() == [(41, "first"), (55, "second")]
+
+
+def test_critical_alerts_that_overlap_are_one_climb(house):
+    house.fire("a")
+    house.until(10)
+    house.fire("b")
+    house.until(12)
+    house.end("a")
+    house.until(31)
+    assert house.steps() == [(1, "first"), (15, "second"), (30, "third")]
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_from_hearing_at_once(house):
+    house.until(90)
+    house.fire()
+    house.now = 30 * MINUTE
+    house.tick()
+    assert [name for _, name in house.steps()] == ["first"]
+
+
+def test_what_one_situation_meets_keeps_nobody_from_hearing_of_the_others(house, monkeypatch):
+    real = house.store.situation
+    broken = house.fire("a").situation
+
+    def situation(identity):
+        if identity == broken:
+            raise KeyError("a row that nobody would write")
+        return real(identity)
+
+    monkeypatch.setattr(house.store, "situation", situation)
+    house.fire("b", alertname="ServiceDown", job="redis")
+    house.tick()
+    assert house.steps() == [(0, "first")]
+
+
+def test_a_verdict_that_cannot_be_told_keeps_nobody_from_hearing(house):
+    def broken():
+        raise ValueError("an answer of a newer judge")
+
+    house.escalator = Escalator(house.spec, house.store, house, lambda: house.now, broken)
+    house.fire()
+    house.tick()
+    assert house.steps() == [(0, "first")]

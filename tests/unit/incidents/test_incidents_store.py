@@ -70,7 +70,7 @@ def test_a_later_start_of_an_open_incident_is_a_new_one_and_the_first_ended_unse
     second = store.receive(notification(at=300, starts=299))
     assert (second.id, second.situation, second.acknowledged) == (first.id + 1, first.id + 1, None)
     assert store.incident(first.id).status == "resolved"
-    assert [e.text for e in store.entries(incident=first.id)][-1].startswith("ended unseen between 00:00:01")
+    assert [e.text for e in store.entries(incident=first.id)][-1].startswith("ended between 00:00:01")
 
 
 def test_two_senders_that_differ_by_seconds_in_the_start_are_one_incident(store):
@@ -206,7 +206,7 @@ def test_a_file_that_is_no_journal_is_told_in_plain_words(tmp_path):
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="cannot be used") as caught:
         Store(path, now=1)
-    assert "move it" in caught.value.mend
+    assert "move it" in caught.value.fix
 
 
 def test_a_journal_that_is_damaged_inside_is_told_when_it_is_opened_not_when_it_is_needed(tmp_path):
@@ -219,7 +219,7 @@ def test_a_journal_that_is_damaged_inside_is_told_when_it_is_opened_not_when_it_
     path.write_bytes(content[:16384] + bytes(byte ^ 0x5A for byte in content[16384:]))
     with pytest.raises(StoreError, match="incident journal") as caught:
         Store(path, now=2)
-    assert ".recover" in caught.value.mend
+    assert ".recover" in caught.value.fix
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,6 +8,7 @@ from bascule.incidents.model import Notification, Window
 from bascule.incidents.reconcile import Reconciler
 from bascule.incidents.sources import Firing, RuleWord, Snapshot
 from bascule.incidents.store import Store
+from bascule.prometheus import HeldSilence
 
 DOWN = {"alertname": "ServiceDown", "severity": "critical", "job": "redis"}
 WORSE = {"alertname": "CandidateWorse", "severity": "critical", "signal": "errors", "user_segment": "all"}
@@ -28,9 +29,10 @@ def claimed(store, labels, at):
     store.receive(Notification("f" + labels["alertname"], False, labels, {}, 100.0, at, at))
 
 
-def rules(*firing, pending=(), decided=("ServiceDown",), known=("ServiceDown", "CandidateWorse"), started=0.0):
+def rules(*firing, pending=(), decided=("ServiceDown",), known=("ServiceDown", "CandidateWorse"), started=0.0, up=()):
     found = [Firing(labels, 100.0) for labels in firing]
-    return RuleWord(found, [Firing(labels, 100.0) for labels in pending], frozenset(decided), frozenset(known), started)
+    waiting = [Firing(labels, 100.0) for labels in pending]
+    return RuleWord(found, waiting, frozenset(decided), frozenset(known), started, dict(up))
 
 
 def see(store, *snapshots):
@@ -45,7 +47,7 @@ def test_an_end_that_was_never_delivered_is_found(store):
     opened(store, DOWN)
     (incident,) = see(store, *(Snapshot(at, [], rules()) for at in (110, 112, 114)))
     assert incident.status == "resolved"
-    assert store.entries(incident=incident.id)[-1].text.startswith("ended unseen between 00:01:40")
+    assert store.entries(incident=incident.id)[-1].text.startswith("ended between 00:01:40")
 
 
 def test_a_prometheus_that_is_away_ends_nothing(store):
@@ -121,8 +123,52 @@ def test_what_a_person_silenced_or_planned_is_not_opened_past_them(store):
     store.add_window(Window(0, 100, 200, "upgrade", ("redis",)))
     see(store, *(Snapshot(at, None, rules(DOWN)) for at in (110, 116, 122)))
     other = DOWN | {"job": "nginx"}
-    silenced = [Firing(other, 100, suppressed=True)]
-    assert see(store, *(Snapshot(at, silenced, rules(other)) for at in (110, 116, 122))) == []
+    silence = HeldSilence("s1", [{"name": "job", "value": "ng.*", "isRegex": True}], 100, 200, "")
+    assert see(store, *(Snapshot(at, [], rules(other), silences=[silence]) for at in (110, 116, 122))) == []
+
+
+def test_a_silence_ends_when_it_says_also_while_alertmanager_is_away(store):
+    silence = HeldSilence("s1", [{"name": "job", "value": "redis"}], 100, 120, "")
+    listed = Snapshot(110, [], rules(DOWN), silences=[silence])
+    assert see(store, listed, Snapshot(119, None, rules(DOWN))) == []
+    (incident,) = see(store, listed, *(Snapshot(at, None, rules(DOWN)) for at in (121, 126)))
+    assert incident.alert == "ServiceDown"
+
+
+def test_an_inhibition_is_believed_for_a_minute_after_alertmanagers_last_word(store):
+    held = Snapshot(110, [Firing(DOWN, 100, inhibited=True)], rules(DOWN))
+    assert see(store, held, *(Snapshot(at, None, rules(DOWN)) for at in (120, 160))) == []
+    assert len(see(store, held, Snapshot(180, None, rules(DOWN)))) == 1
+
+
+@pytest.mark.parametrize("labels", [DOWN, DOWN | {"instance": "a:1"}])
+def test_an_alert_of_what_cannot_be_scraped_has_not_ended(store, labels):
+    """Its series are gone with the scrape: the rule's silence, and Alertmanager's resolved, are no evidence."""
+    opened(store, labels)
+    claimed(store, labels, 112)
+    away, back = rules(up={"redis": {"a:1": False}}), rules(up={"redis": {"a:1": True}})
+    gone = [Snapshot(at, [], away) for at in (112, 114, 120)]
+    (incident,) = see(store, *gone, Snapshot(121, [], back))
+    assert incident.status == "unknown"
+    (incident,) = see(store, *gone, Snapshot(121, [], back), *(Snapshot(at, [], back) for at in (170, 175)))
+    assert incident.status == "resolved"
+
+
+def test_one_target_of_many_that_is_away_keeps_no_alert_open(store):
+    opened(store, DOWN)
+    some = rules(up={"redis": {"a:1": False, "b:1": True}})
+    (incident,) = see(store, *(Snapshot(at, [], some) for at in (110, 112, 114)))
+    assert incident.status == "resolved"
+
+
+def test_a_prometheus_that_was_started_again_begins_nothing_anew(store):
+    """Its alerts get another start; that of before has not ended."""
+    first = opened(store, DOWN)
+    see(store, Snapshot(164, [], None), Snapshot(166, [], rules(started=164)))
+    again = store.receive(Notification("fServiceDown", True, DOWN, {}, 170, None, 188))
+    assert (again.id, again.resolved) == (first.id, None)
+    later = store.receive(Notification("fServiceDown", True, DOWN, {}, 400, None, 400))
+    assert later.id == first.id + 1
 
 
 def test_what_a_person_reopened_goes_on_until_it_was_seen_again_and_ended(store):
@@ -148,3 +194,25 @@ def test_a_service_that_fails_again_during_maintenance_calls_again_after_it(stor
     see(store, *(Snapshot(at, [], rules()) for at in (200, 206)))
     again = store.receive(Notification("fServiceDown", True, DOWN, {}, 300, None, 300))
     assert (again.id, again.acknowledged) == (first.id + 1, None)
+
+
+@pytest.mark.parametrize("first", [DOWN, DOWN | {"instance": "a:1"}])
+def test_an_alert_whose_labels_are_some_of_anothers_is_another(store, first):
+    (second,) = [labels for labels in (DOWN, DOWN | {"instance": "a:1"}) if labels != first]
+    opened(store, first)
+    both = rules(first, second)
+    seen = see(store, *(Snapshot(at, [], both) for at in (110, 116)))
+    assert sorted(len(each.labels) for each in seen) == sorted([len(first), len(second)])
+
+
+def test_labels_that_prometheus_adds_on_the_way_to_alertmanager_make_no_second_incident(store):
+    opened(store, DOWN | {"cluster": "eu"})
+    assert len(see(store, *(Snapshot(at, [], rules(DOWN)) for at in (110, 116)))) == 1
+
+
+def test_a_clock_that_is_set_back_keeps_no_end_and_no_beginning_waiting(store):
+    opened(store, DOWN)
+    other = DOWN | {"job": "nginx"}
+    late = [Snapshot(at, [], rules(other, started=90.0)) for at in (110, 112, 50, 52, 54)]
+    seen = {each.labels["job"]: each.status for each in see(store, *late)}
+    assert seen == {"redis": "resolved", "nginx": "open"}

@@ -42,7 +42,7 @@ def test_nor_to_one_that_fails_more(bench):
     advice = judged(bench)
     assert advice.verdict is Verdict.HOLD
     assert advice.reasons[0].startswith(
-        "Rolling back would send the traffic to v1, which fails more: errors of late: 1"
+        "Rolling back would send the traffic to v1, which fails more: errors, last 30 s: v1 1"
     )
 
 
@@ -67,7 +67,7 @@ def test_the_figures_of_a_reason_are_of_now_and_say_since_when_it_stands(bench):
     raised = next(reason for reason in judged(bench).reasons if reason.startswith("errors in freemium"))
     bench.run(8)
     later = next(reason for reason in judged(bench).reasons if reason.startswith("errors in freemium"))
-    shares = [float(reason.split(" is ")[1].split(" %")[0]) for reason in (raised, later)]
+    shares = [float(reason.split(" s: ")[1].split(" %")[0]) for reason in (raised, later)]
     assert shares[0] > 70 > shares[1]
     assert "Alarm since 13:46:" in later
     line = bench.engine.standing["errors", "freemium"]
@@ -79,4 +79,4 @@ def test_while_an_alert_of_prometheus_stands_against_the_candidate_nothing_is_pr
     firing = ("RollbackTriggered (errors > 5%)",)
     held = judged(bench, firing=firing)
     assert held.verdict is Verdict.HOLD
-    assert "RollbackTriggered (errors > 5%) is still firing: the window of its rule reaches back." in held.reasons
+    assert "RollbackTriggered (errors > 5%) is still firing: the time window of its rule is not over." in held.reasons

@@ -1,4 +1,4 @@
-"""Increments to joint looks: the candidate is never seen ahead, and nothing is lost or counted twice."""
+"""Increments to joint evaluations: the candidate is never seen ahead, and nothing is lost or counted twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def moments(looks: list[JointLook]) -> list[float]:
 
 
 def events(looks: list[JointLook]) -> list[tuple[float, float]]:
-    """Of both versions in each look."""
+    """Of both versions in each evaluation."""
     return [(look.increments[BASELINE, 0], look.increments[CANDIDATE, 0]) for look in looks]
 
 
@@ -131,7 +131,8 @@ gaps = st.lists(st.floats(0.3, 1.8), min_size=1, max_size=25)
 @settings(deadline=None)
 @given(st.lists(gaps, min_size=1, max_size=3), st.lists(gaps, min_size=1, max_size=3), st.data())
 def test_looks_do_not_depend_on_when_one_looked(baseline, candidate, data):
-    """Replaying all samples at once gives the looks that reading them bit by bit gave: a restart changes nothing."""
+    """Replaying all samples at once gives the evaluations that reading them bit by bit gave: a restart changes
+    nothing."""
     times = [
         {f"{v}{i}": np.cumsum(g).round(3).tolist() for i, g in enumerate(side)}
         for v, side in (("a", baseline), ("b", candidate))
@@ -170,7 +171,7 @@ SETTLE, SECONDS = 0.4, 25
 
 
 def looks_of(samples: list, at: list[float], shuffled: np.random.Generator | None = None):
-    """What a world is read as, evaluated at these moments: the looks, and the availability at each moment."""
+    """What a world is read as, evaluated at these moments: the evaluations, and the availability at each moment."""
     source, schema = Arrivals(samples, shuffled=shuffled), Schema(spec(), BOUNDS)
     reader = SampleReader(schema, source)
     alignment = Alignment(reader.instances, len(schema.columns))

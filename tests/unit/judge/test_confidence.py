@@ -1,4 +1,4 @@
-"""Intervals that are valid at every look: they hold the estimate, shrink, and hardly ever miss."""
+"""Intervals that are valid at every evaluation: they hold the estimate, shrink, and hardly ever miss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the judge says in the eight typical situations: the words are kept here, each number is worked out anew.
+"""What the judge says in the eight typical situations: the words are kept here, each number is worked out again.
 
 Every sentence is a template; the numbers put into it are computed in the test from the raw counts the engine was fed,
 by other means than the engine's own: the judge's by tests/support/plain_judge.py, its method page as plain Python.
@@ -22,7 +22,7 @@ BAD = {"freemium": 0.12, "api_partners": 0.12}
 
 @pytest.fixture
 def bench(house, world):
-    """Makes a bench; `plain` of it is a plain judge that is fed the same looks, `fed` are these looks."""
+    """Makes a bench; `plain` of it is a plain judge that is fed the same looks, `fed` are these evaluations."""
 
     def made(plan: PlanStep | None = None, seed: int = 3):
         bounds = {"latency": house.BOUNDS, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
@@ -97,8 +97,9 @@ def test_2_more_errors_in_two_segments(bench):
     expected, rate = plain.of_late
     assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
     assert alarm.text == (
-        f"errors over all segments, mix-adjusted: the rate of v2 is {percent(rate)} of late, {percent(expected)} by v1 "
-        f"({points(rate - expected)}); evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
+        f"errors (all segments, mix-adjusted): rate of v2, last 30 s: {percent(rate)} "
+        f"(v1: {percent(expected)}; difference {points(rate - expected)}); "
+        f"evidence {plain.evidence:.1f} (alert threshold {plain.suffices:.1f})."
     )
     assert alarm.since == plain.since
     line = the(b.outcome().lines, "errors", "all")
@@ -120,7 +121,7 @@ def test_3_too_early_to_decide(bench):
     )
     assert outcome.judgement.verdict is Verdict.HOLD
     assert outcome.judgement.reasons[0] == gate
-    assert outcome.judgement.reasons[-1] == "The plan holds 50 % for 10 s; 2 s are left."
+    assert outcome.judgement.reasons[-1] == "The plan holds 50 % for 10 s; 2 s remain."
     if n < 100:
         assert f"The candidate has answered {n:,.0f} of 100 requests that a decision needs in this phase." in (
             outcome.judgement.reasons
@@ -159,9 +160,9 @@ def test_6_slower_answers(bench):
     alarm, plain = b.engine.standing["latency", "all"], b.plain.alarms["latency", "all"]
     expected, rate = plain.of_late
     assert alarm.text == (
-        f"latency over all segments, mix-adjusted: the share above {plain.pair.bound * 1000:.3g} ms of v2 is "
-        f"{percent(rate)} of late, {percent(expected)} by v1 ({points(rate - expected)}); "
-        f"evidence {plain.evidence:.1f} nats, {plain.suffices:.1f} suffice."
+        f"latency (all segments, mix-adjusted): share above {plain.pair.bound * 1000:.3g} ms of v2, last 30 s: "
+        f"{percent(rate)} (v1: {percent(expected)}; difference {points(rate - expected)}); "
+        f"evidence {plain.evidence:.1f} (alert threshold {plain.suffices:.1f})."
     )
     assert (alarm.since, alarm.bound) == (plain.since, plain.pair.bound)
 

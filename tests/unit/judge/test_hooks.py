@@ -106,5 +106,5 @@ def test_a_torn_line_of_the_audit_is_passed_over(spec_with, kept):
 
 def test_a_hook_is_a_command_or_a_webhook(house):
     text = house.SPEC.replace("min_samples: 100}", "min_samples: 100, hooks: [{on: [hold]}]}")
-    with pytest.raises(SpecError, match="either a 'command' or a 'webhook'"):
+    with pytest.raises(SpecError, match="one of 'command' and 'webhook'"):
         parse(text)

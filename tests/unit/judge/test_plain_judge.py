@@ -51,7 +51,7 @@ class Bench(judge_world.Bench):
 
 
 def beside(seed: int, plan: PlanStep | None = None, text: str = judge_house.SPEC, nats: float = NATS):
-    """A bench, the plain judge that is fed beside its engine, and their agreement, asserted after each look."""
+    """A bench, the plain judge that is fed beside its engine, and their agreement, asserted after each evaluation."""
     bounds = {"latency": FEW, "satisfaction": (1.0, 2.0, 3.0, 4.0, 5.0)}
     b = Bench(judge_house.shop_spec(text), bounds, plan or PlanStep(2, START, HALF), seed)
     judge = plain_judge.follow(b)
@@ -67,7 +67,7 @@ def beside(seed: int, plan: PlanStep | None = None, text: str = judge_house.SPEC
 
 @dataclass
 class Agreement:
-    """Asserts at every look that the engine and the plain judge have the same numbers; `looks` so many times."""
+    """Asserts at every evaluation that the engine and the plain judge have the same numbers; `looks` so many times."""
 
     engine: PhaseEngine
     judge: plain_judge.Judge
@@ -101,7 +101,7 @@ class Agreement:
         for rate, other in zip(self.engine.recent.ratios(), self.judge.of_late(pair), strict=True):
             same(rate[index], other, ("of late", pair, time))
         if any((a.signal, a.segment, a.ended) == (pair.signal, pair.line, time) for a in self.engine.ended):
-            return  # its evidence starts anew with this look
+            return  # its evidence starts again with this evaluation
         ours, theirs = self.engine.distance[index], self.judge.distance[pair]
         assert math.isclose(ours, theirs, rel_tol=EXACT, abs_tol=self.nats), ("distance", pair, time, ours, theirs)
 
@@ -251,7 +251,7 @@ def test_a_mended_regression_ends_its_alarms_and_its_evidence_starts_anew(seed):
 
 
 def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
-    """What the phase has gathered is still above its threshold when the mend has been shown."""
+    """What the phase has gathered is still above its threshold when the fix has been shown."""
     b = judge_world.Bench(judge_house.shop_spec(), {"latency": FEW}, PlanStep(2, START, HALF), 1)
     judge = plain_judge.follow(b)
     b.history(130)
@@ -264,7 +264,7 @@ def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
 
 @pytest.mark.parametrize("seed", [1, 8])
 def test_with_the_exact_logarithm_of_gamma_less_than_a_millionth_is_left(monkeypatch, seed):
-    """That is the 1e-9 which the judge adds to h, lest a look without events divide by nothing."""
+    """That is the 1e-9 which the judge adds to h, lest an evaluation without events divide by nothing."""
     monkeypatch.setattr(
         sys.modules[log_rising.__module__], "log_rising", lambda start, steps: gammaln(start + steps) - gammaln(start)
     )

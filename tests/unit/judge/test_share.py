@@ -67,7 +67,7 @@ def alone(actual: float, seconds: float = 200, spec: Spec | None = None, before:
 def test_a_share_off_the_plan_holds_the_promotion_with_its_own_reason():
     judged = alone(0.14).outcome().judgement
     assert judged.verdict is Verdict.HOLD
-    assert judged.reasons[0].startswith("Share of all requests: planned 10 %, real 1")
+    assert judged.reasons[0].startswith("Share of all requests: planned 10 %, actual 1")
     assert judged.reasons[0].endswith("off the plan by more than 2 pt.")
 
 

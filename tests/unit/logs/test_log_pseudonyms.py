@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from log_disks import Unsynced
 
@@ -163,6 +163,7 @@ def everything_in(root: Path) -> str:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(lines_with_ids(), min_size=1, max_size=10))
+@example([(json.dumps({"user_id": "Q00\\", "n": 1}), ["Q00\\"]), (r'{"msg": "{\"user_id\": \"Q00\\\\\"}"}', ["Q00\\"])])
 def test_no_id_of_a_pseudonymised_name_is_in_the_store_and_forgetting_finds_each(lines):
     """At any depth, in lists, in quotes, with blanks, in text and in JSON within JSON."""
     with TemporaryDirectory() as folder:

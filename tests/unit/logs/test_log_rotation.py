@@ -192,6 +192,70 @@ def test_a_copy_that_is_still_being_made_is_waited_for(house: House):
     house.check()
 
 
+def compressed(path: Path) -> Path:
+    """As logrotate does: with the time at which it looked at the file, which may still be written to."""
+    packed = path.with_name(f"{path.name}.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    before = path.stat().st_mtime - 0.01
+    os.utime(packed, (before, before))
+    path.unlink()
+    return packed
+
+
+def test_a_file_that_is_read_while_it_is_compressed_is_not_read_again(house: House):
+    """Its writer opens its new file late, so the compressed one is older than the one that was read."""
+    house.write(SAME + line(1))
+    house.poll()
+    renamed(house)
+    house.write(line(2), house.log.with_name("app.log.1"))
+    house.write(SAME + line(3))
+    house.poll()
+    compressed(house.log.with_name("app.log.1"))
+    house.check()
+    house.restart()
+    house.check()
+
+
+@pytest.mark.parametrize("compress", [Path, compressed], ids=["plain", "compressed"])
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_copy_that_is_shorter_than_what_was_read_is_not_read_again(
+    house: House, compress: Callable[[Path], Path], stops: bool
+):
+    """Lines written between the copying and the truncation were read before they were lost."""
+    house.write(SAME + "".join(map(line, range(100))))
+    house.poll()
+    copy = house.log.with_name("app.log.1")
+    shutil.copyfile(house.log, copy)
+    house.write("".join(map(line, range(100, 150))))
+    house.poll()
+    if stops:
+        house.stop()
+    os.truncate(house.log, 0)
+    compress(copy)
+    house.write(SAME + line(200))
+    if stops:
+        house.start()
+    house.check()
+    house.restart()
+    house.check()
+
+
+def test_files_that_are_alike_to_the_last_byte_are_each_read(house: House):
+    """They were renamed while the reader was gone; none is a copy of another."""
+    for _ in range(3):
+        house.write(SAME)
+        house.poll()
+        house.stop()
+        for number in (2, 1):
+            older = house.log.with_name(f"app.log.{number}")
+            if older.exists():
+                older.rename(house.log.with_name(f"app.log.{number + 1}"))
+        renamed(house)
+        house.start()
+    house.write(SAME)
+    house.check()
+
+
 def test_a_backup_of_a_file_that_is_being_read_is_not_read(house: House):
     """It is a copy, and its original goes on."""
     house.write(SAME + line(1))

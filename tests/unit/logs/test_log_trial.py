@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from bascule.errors import UsageError
 from bascule.logs import attempt, look_at_sources, propose_from
+from bascule.processes.ports import free
 from bascule.spec import load, parse
 from bascule.spec.model import Logs, LogSource
 
@@ -124,3 +127,32 @@ def test_a_source_that_reads_nothing_is_told(tmp_path, content, formats, expecte
     found = [str(each) for each in look_at_sources(SPEC.model_copy(update={"logs": logs}))]
     assert bool(found) == bool(expected)
     assert all(expected in each for each in found)
+
+
+def test_the_two_servers_that_a_balancer_asked_are_the_services(tmp_path, metrics_free_service):
+    """Each try counts for the server that it asked; one that answers at /health is there while it does."""
+    dead = f"127.0.0.1:{free()}"
+    line = '1.2.3.4 - - [01/Jan/2026:10:00:00 +0000] "GET /x HTTP/1.1" 200 5 "-" "curl" rt=0.012 upstream_addr="{}"'
+    asked = [dead, metrics_free_service, f"{dead}, {metrics_free_service}"]
+    text = propose_from([written(tmp_path, *(line.format(each) for each in asked for _ in range(5)))])
+    spec = parse(text)
+    services = {service.targets[0]: (service.page, service.health) for service in spec.services.values()}
+    assert services == {dead: (None, None), metrics_free_service: (None, "/healthz")}, text
+    assert spec.errors.signal.all_events.metric == "bascule_log_tries_total"
+
+
+@pytest.fixture
+def metrics_free_service():
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

@@ -26,7 +26,7 @@ def test_a_busy_port_is_told_with_its_holder_and_how_to_change_it(taken):
         ports.check("127.0.0.1", taken, "prometheus")
     assert f"port {taken} on 127.0.0.1, wanted for prometheus, is taken by" in refusal.value.what
     assert f"(pid {os.getpid()})" in refusal.value.what
-    assert "stack.ports.prometheus in the spec" in refusal.value.mend
+    assert "stack.ports.prometheus in the spec" in refusal.value.fix
 
 
 def test_the_key_to_change_can_be_another_than_that_of_the_stack(taken):
@@ -67,3 +67,15 @@ def test_free_ports_differ():
     given = [ports.free() for _ in range(50)]
     assert len(set(given)) == 50
     assert all(port in ports.FREE for port in given)
+
+
+def test_ports_that_are_wanted_together_move_together_until_all_are_free() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen(1)
+        taken = holder.getsockname()[1]
+        wanted = {"one": taken, "other": taken - 7}
+        moved = ports.free_together(wanted)
+    assert moved["one"] - moved["other"] == 7
+    assert (moved["one"] - taken) % 100 == 0
+    assert moved["one"] > taken

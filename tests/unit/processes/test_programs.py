@@ -86,7 +86,7 @@ def test_a_missing_program_is_told_with_what_needs_it_and_how_to_get_it(machine)
         programs.find("prometheus")
     assert "the program prometheus is not on this machine (needed for the stack" in missing.value.what
     for way in ("make setup", "apt-get install --no-install-recommends prometheus", "brew install", "elsewhere"):
-        assert way in missing.value.mend
+        assert way in missing.value.fix
 
 
 def test_only_private_programs_get_the_private_libraries(private, monkeypatch):

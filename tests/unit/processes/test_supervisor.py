@@ -81,7 +81,7 @@ def test_a_program_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log(
     assert "broken ended with status 3 before it was ready" in failure.value.what
     assert "no such file: x.yml" in failure.value.what
     assert "earlier run" not in failure.value.what
-    assert str(log) in failure.value.mend
+    assert str(log) in failure.value.fix
 
 
 def test_a_program_that_is_never_ready_is_stopped_and_told():
@@ -278,7 +278,7 @@ def test_closing_from_another_thread_ends_a_start_that_still_waits():
 def test_nothing_starts_once_everything_is_being_stopped():
     with Supervisor() as supervisor:
         supervisor.close()
-        with pytest.raises(ProcessFailed, match="everything is being stopped"):
+        with pytest.raises(ProcessFailed, match="the stack is stopping"):
             supervisor.start(python("late", SLEEP))
 
 

@@ -146,3 +146,18 @@ def test_an_alert_is_posted_with_its_times():
     alertmanager.post([PostedAlert({"alertname": "A"}, {"summary": "s"}, moment, moment)])
     assert seen[0]["labels"] == {"alertname": "A"}
     assert seen[0]["endsAt"] == "2026-01-31T00:00:00+00:00"
+
+
+def test_of_a_server_without_targets_what_up_says_stands_for_them():
+    """One that is sent its samples, such as Mimir or Cortex."""
+    up = [
+        {"metric": {"job": "shop", "instance": name}, "value": [1, value]} for name, value in (("a", "1"), ("b", "0"))
+    ]
+
+    def answer(request):
+        is_query = request.url.path.endswith("query")
+        return success(up) if is_query else httpx.Response(404, text="404 page not found")
+
+    targets = answering(answer).targets()
+    assert [(each.job, each.instance, each.health) for each in targets] == [("shop", "a", "up"), ("shop", "b", "down")]
+    assert targets[1].last_error

@@ -37,7 +37,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be used") as told, fresh(tmp_path / "file" / "out"):
         pass
-    assert "--out" in told.value.mend
+    assert "--out" in told.value.fix
 
 
 def test_the_line_of_a_demo_that_is_kept_gives_its_spec_to_a_shell(tmp_path):

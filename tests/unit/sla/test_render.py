@@ -122,7 +122,7 @@ def test_the_pdf_has_its_pages_its_words_and_its_bytes(report, pdf_of):
     text = [" ".join(page.extract_text().split()) for page in pages]
     assert len(pages) == 5  # the first page, one for each objective; incidents and maintenance where there is room
     assert "SuperSmartMatch <V2>" in text[0]
-    for words in ("1 of 4 objectives not kept", "Prometheus holds data from", "v1 beside v2", "What happened"):
+    for words in ("1 of 4 objectives not kept", "Prometheus has data from", "v1 vs v2", "What happened"):
         assert words in text[0]
     assert "Incidents" in text[-1]
     for page, name in zip(text[1:], ("Availability", "Response time", "Matching accuracy", "Error rate"), strict=True):
@@ -155,10 +155,17 @@ def test_durations_are_two_units_at_most(seconds, written):
 
 @pytest.mark.parametrize(
     ("share", "written"),
-    [(1.0, "100%"), (0.9991, "99.910%"), (0.998, "99.80%"), (0.85, "85.00%"), (0.00021, "0.021%"), (0.0, "0%")],
+    [(1.0, "100%"), (0.9991, "99.910%"), (0.998, "99.80%"), (0.85, "85.0%"), (0.00021, "0.021%"), (0.0, "0%")],
 )
 def test_percentages_show_a_breach_beside_a_near_miss(share, written):
     assert Numbers("en", None).percent(share) == written
+
+
+@pytest.mark.parametrize(
+    ("share", "written"), [(0.8496, "84.96%"), (0.8494, "84.9%"), (0.85, "85.0%"), (0.849999, "84.9999%")]
+)
+def test_a_near_miss_does_not_read_like_the_goal(share, written):
+    assert Numbers("en", None).value(Goal(SloKind.FLOOR, 0.85, ""), share) == written
 
 
 def test_targets_are_written_as_they_were_promised():

@@ -44,6 +44,7 @@ def test_what_is_not_known_is_not_told():
 def test_both_languages_have_the_sentence():
     values = {"candidate": "v2", "segment": "all", "estimate": "14 %", "low": "12 %", "high": "16 %", "planned": "10 %"}
     assert (
-        ENGLISH["note.share"].format(**values) == "Real share of v2 at the end, all: 14 % (12 % to 16 %), planned 10 %."
+        ENGLISH["note.share"].format(**values)
+        == "Actual share of v2 at the end, all: 14 % (12 % to 16 %), planned 10 %."
     )
     assert "prévue 10 %" in FRENCH["note.share"].format(**values)

@@ -96,7 +96,7 @@ def test_what_nothing_can_measure_is_refused_by_check(sla: str, what: str) -> No
         spec_with(sla)
     (problem,) = caught.value.problems
     assert what in problem.what
-    assert problem.mend
+    assert problem.fix
 
 
 def test_an_sla_that_is_not_declared_is_named_with_those_that_are() -> None:

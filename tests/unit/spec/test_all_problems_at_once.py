@@ -116,7 +116,7 @@ def test_all_mistakes_together_are_reported_together() -> None:
 )
 def test_a_usual_word_for_a_key_leads_to_the_key(written: str, meant: list[str]) -> None:
     found = problems(starter_text() + written)
-    assert [problem.mend for problem in found] == [f"did you mean {key!r}?" for key in meant]
+    assert [problem.fix for problem in found] == [f"did you mean {key!r}?" for key in meant]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_usual_word_for_a_key_leads_to_the_key(written: str, meant: list[str])
 def test_a_key_without_a_place_is_answered_with_the_keys_there_are(written: str, fix: str) -> None:
     """Never with the key that was written, nor with one that is allowed elsewhere or given already."""
     (problem,) = problems(starter_text() + written)
-    assert fix in problem.mend
+    assert fix in problem.fix
 
 
 def test_entries_that_are_written_under_named_are_read_alike() -> None:

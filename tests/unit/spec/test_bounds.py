@@ -32,20 +32,20 @@ GATES, ROLLBACK, SLAS = line_of("share: 10%"), line_of("errors > 5%"), line_of("
         ('errors: "<1%"', 'errors: "<150%"', GATES, "phases.0.gates.errors", "always holds"),
         ('errors: "<1%"', 'errors: "<0%"', GATES, "phases.0.gates.errors", "never holds"),
         ('errors: "<1%"', 'errors: "<1ms"', GATES, "phases.0.gates.errors", "a time"),
-        ('errors: "<1%"', 'errors: ">1%"', GATES, "phases.0.gates.errors", "passes while errors is bad"),
+        ('errors: "<1%"', 'errors: ">1%"', GATES, "phases.0.gates.errors", "passes when errors is bad"),
         ('latency.p95: "<100ms"', 'latency.p95: "<100%"', GATES, "phases.0.gates.latency.p95", "is a time"),
         ('latency.p95: "<100ms"', 'latency.p95: "<0ms"', GATES, "phases.0.gates.latency.p95", "never holds"),
         ('accuracy.gain: ">10pt"', 'accuracy.gain: ">130pt"', GATES, "phases.0.gates.accuracy.gain", "never holds"),
         ("errors > 5%", "errors > 500%", ROLLBACK, "rollback.0.when", "never holds"),
-        ("errors > 5%", "errors < 5%", ROLLBACK, "rollback.0.when", "holds while errors is good"),
+        ("errors > 5%", "errors < 5%", ROLLBACK, "rollback.0.when", "fires when errors is good"),
         ("availability < 99%", "availability < 120%", ROLLBACK + 3, "rollback.3.when", "always holds"),
-        ("latency.p95 > 150ms", "errors > 5%", ROLLBACK + 1, "rollback.1.when", "is already a trigger"),
+        ("latency.p95 > 150ms", "errors > 5%", ROLLBACK + 1, "rollback.1.when", "is declared twice"),
         ("99.9%, window", "100%, window", SLAS, "slas.availability.objective", "no room for a single bad event"),
         ('"< 1%"', '"< 100%"', SLAS + 3, "slas.error_rate.objective", "nothing to keep"),
         ("  error_rate: ", "  eror_rate: ", SLAS + 3, "slas.eror_rate", "not a declared signal"),
-        ('"95% < 100ms"', "95%", SLAS + 1, "slas.response_time.objective", "no bound says what is good"),
-        ("p50: 30ms", "p50: 80ms", line_of("p50: 30ms"), "signals.latency.targets.p95", "never below p50"),
-        ("target_gain: 13pt", "target_gain: 130pt", line_of("13pt  "), "signals.accuracy.target_gain", "never gains"),
+        ('"95% < 100ms"', "95%", SLAS + 1, "slas.response_time.objective", "the objective has no limit for it"),
+        ("p50: 30ms", "p50: 80ms", line_of("p50: 30ms"), "signals.latency.targets.p95", "is below p50"),
+        ("target_gain: 13pt", "target_gain: 130pt", line_of("13pt  "), "signals.accuracy.target_gain", "cannot gain"),
         ("10000/h", "-1/h", line_of("10000/h"), "segments.api_partners.quotas.default", "must be greater than zero"),
         ("  redis: ", "  prometheus: ", line_of("  redis: "), "services.prometheus", "Bascule's own"),
         ("  redis: ", "  probe-front-door: ", line_of("  redis: "), "services.probe-front-door", "job of a probe"),
@@ -57,7 +57,7 @@ def test_what_cannot_be_meant_is_refused_with_its_line(old: str, new: str, line:
     problem = refused(old, new)
     assert (problem.line, problem.key) == (line, key)
     assert what in problem.what
-    assert problem.mend
+    assert problem.fix
 
 
 @pytest.mark.parametrize(

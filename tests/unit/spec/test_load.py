@@ -1,4 +1,4 @@
-"""A wrong spec is answered with file, line, key and the mend; never with a traceback."""
+"""A wrong spec is answered with file, line, key and the fix; never with a traceback."""
 
 import textwrap
 from itertools import pairwise
@@ -77,7 +77,7 @@ def test_enterprise_joins_at_the_phase_that_says_so():
         ('status=~"5.."}', 'status=~"5..}', 11, "signals.errors.bad", "not PromQL"),
         ("127.0.0.1:8002", "localhost", 7, "services.shop-v2.targets", "127.0.0.1:5070"),
         ("version: v2}", "version: v3}", 7, "services.shop-v2.version", "v1 and v2"),
-        ("candidate: v2", "candidate: v1", 4, "versions", "must differ"),
+        ("candidate: v2", "candidate: v1", 4, "versions", "are the same"),
         ("  shop-v2:", "  shop-v1:", 7, "services.shop-v1", "duplicate key"),
         ("kind: Migration", "kind: Deployment", 2, "kind", "'Migration'"),
         ("metadata: {name: shop}", "metadata: {name: shop, timezone: Paris}", 3, "metadata.timezone", "Europe/Paris"),
@@ -154,9 +154,9 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: &a {b: *a}", "nested without end"),
-        ("a: " + "[" * 3000 + "]" * 3000, "nested without end"),
-        (BOMB, "far too large"),
+        ("a: &a {b: *a}", "nested too deeply"),
+        ("a: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        (BOMB, "or too large"),
         ("? [a, b]\n: c", "a key is a list or a mapping"),
         ("a: 2026-13-45", "missing"),
         ("a: !!int seven", "missing"),
@@ -193,7 +193,7 @@ def test_a_file_that_is_not_there_is_told_in_words(tmp_path):
         (
             "maintenance: [{start: 2026-01-02T00:00:00Z, end: 2026-01-01T00:00:00Z, reason: x}]",
             "maintenance.0",
-            "not after the start",
+            "not within a year after the start",
         ),
         ("thresholds: {cache_hit_ratio: .inf}", "thresholds.cache_hit_ratio", "not a quantity"),
         ("slas: {availability: {objective: 99%, window: 0s}}", "slas.availability.window", "at least 0.001"),
@@ -201,7 +201,7 @@ def test_a_file_that_is_not_there_is_told_in_words(tmp_path):
 )
 def test_a_value_that_another_program_would_refuse_is_refused_here(more, key, said):
     found = problems_of(SMALL + more + "\n")
-    assert any(problem.key == key and said in problem.what + problem.mend for problem in found), found
+    assert any(problem.key == key and said in problem.what + problem.fix for problem in found), found
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_value_that_another_program_would_refuse_is_refused_here(more, key, sa
 def test_what_is_no_address_is_refused(target):
     found = problems_of(SMALL.replace("127.0.0.1:8001", target))
     assert [problem.key for problem in found] == ["services.shop-v1.targets"]
-    assert "write it like 127.0.0.1:5070" in found[0].what
+    assert found[0].fix == "write it like 127.0.0.1:5070"
 
 
 def test_an_address_may_be_of_either_family():
@@ -236,11 +236,11 @@ def test_a_selector_that_was_left_empty_is_told():
 
 def test_what_is_no_name_is_told_in_words():
     found = problems_of(SMALL.replace("{name: shop}", "{name: 7 shops}"))
-    assert (found[0].what, "a letter first" in found[0].mend) == ("'7 shops' is not a name", True)
+    assert (found[0].what, "a letter first" in found[0].fix) == ("'7 shops' is not a name", True)
 
 
 def test_a_far_fetched_suggestion_is_not_made():
-    assert "did you mean" not in problems_of(SMALL + "a: 1\n")[0].mend
+    assert "did you mean" not in problems_of(SMALL + "a: 1\n")[0].fix
 
 
 def with_logs(logs):
@@ -267,7 +267,7 @@ def test_a_wrong_log_pattern_is_told_with_file_line_position_and_what_is_unknown
 def test_a_log_source_is_one_thing_and_standard_input_only_once():
     """Files, Beats or standard input; each has a name, also where none is given."""
     (problem,) = problems_of(with_logs("sources: [{files: /a.log, stdin: true}]\n"))
-    assert "one of 'files', 'beats' or 'stdin'" in problem.what
+    assert "one of 'files', 'beats' and 'stdin'" in problem.what
     (problem,) = problems_of(with_logs("sources: [{stdin: true}, {stdin: true}]\n"))
     assert problem.key == "logs.sources.1.stdin"
     spec = parse(

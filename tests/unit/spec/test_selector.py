@@ -52,14 +52,14 @@ def test_what_is_no_label_matcher_is_refused(text):
     ("text", "why"),
     [
         ('m{a="x" or b="y"}', "'or' between matchers"),
-        ('m{"a"="x"}', "quoted where a name stands"),
-        ('{"m"}', "quoted where a name stands"),
+        ('m{"a"="x"}', "is quoted, but a name is expected"),
+        ('{"m"}', "is quoted, but a name is expected"),
         ('{__name__="a.b"}', "name of a metric"),
         ('m{a=~"x**"}', "not PromQL|repeats"),
         ('m{a=~"[a&&b]"}', "RE2"),
         ('m{a=~"(?x) a"}', "RE2|repeats"),
         ('m{a=~"[[:alpha:]]+"}', "RE2"),
-        ('m{a="\\xff"}', "half of a letter"),
+        ('m{a="\\xff"}', "incomplete character"),
     ],
 )
 def test_what_prometheus_does_not_take_as_it_is_written_is_refused(text, why):

@@ -36,12 +36,12 @@ def test_where_a_services_metrics_are(keys, page):
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ("metrics: no", "services.shop-v2.metrics: False is not where metrics are"),
-        ("metrics: stats", "'stats' is not where metrics are; write a path such as /metrics, or none"),
-        ("metrics: {page: /x}", "is not where metrics are"),
+        ("metrics: no", "services.shop-v2.metrics: False is not a path of metrics"),
+        ("metrics: stats", "'stats' is not a path of metrics (write a path such as /metrics, or none)"),
+        ("metrics: {page: /x}", "is not a path of metrics"),
         ("health: ready", "'ready' is not a health address"),
-        ("metrics: none, metrics_path: /x", "either 'metrics' or 'metrics_path'"),
-        ("metrics: none, kind: node", "a service of kind node is nothing but its metrics"),
+        ("metrics: none, metrics_path: /x", "'metrics' and 'metrics_path' mean the same"),
+        ("metrics: none, kind: node", "a service of kind node has only metrics (remove metrics: none)"),
     ],
 )
 def test_what_is_written_wrong_is_told(keys, told):

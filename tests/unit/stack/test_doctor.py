@@ -79,7 +79,7 @@ def test_an_older_prometheus_than_the_tested_one_is_told(spec, machine):
     machine["prometheus"] = "2.31.2"
     check = checks_of(spec)["prometheus"]
     assert check.state == "optional"
-    assert "tested with 2.42" in check.mend
+    assert "tested with 2.42" in check.fix
 
 
 def test_a_log_source_that_no_part_of_the_stack_could_read_fails(spec, machine):
@@ -105,7 +105,7 @@ def test_a_busy_port_fails_with_its_holder(spec, machine):
     with socket.create_server(("127.0.0.1", port)):
         check = checks_of(spec)[f"port {port}"]
     assert not check.ok
-    assert "stack.ports.judge" in check.mend
+    assert "stack.ports.judge" in check.fix
 
 
 def test_the_ports_of_a_running_stack_are_its_own(spec, machine):

@@ -65,8 +65,8 @@ def test_a_source_of_standard_input_is_refused_before_anything_of_the_stack_is_t
     piped = spec.model_copy(update={"logs": spec.logs.model_copy(update={"sources": sources})})
     with pytest.raises(UsageError, match="log source 'stdin' is standard input") as raised:
         up(piped, "spec.yaml", print, threading.Event())
-    assert "`files`" in raised.value.mend
-    assert "--role logs" in raised.value.mend
+    assert "`files`" in raised.value.fix
+    assert "--role logs" in raised.value.fix
     assert not (tmp_path / "state").exists()
 
 

@@ -28,7 +28,7 @@ def test_a_second_holder_is_refused_with_the_firsts_pid_time_and_spec(tmp_path):
     with held(tmp_path, "ours.yaml") as first, pytest.raises(AlreadyRunning) as refusal, held(tmp_path, "x.yaml"):
         pass
     assert f"(pid {os.getpid()}, since {first.since}, for ours.yaml)" in refusal.value.what
-    assert "bascule down" in refusal.value.mend
+    assert "bascule down" in refusal.value.fix
 
 
 def test_the_folder_is_free_again_afterwards(tmp_path):
@@ -52,7 +52,7 @@ def test_a_holder_that_does_not_say_who_it_is_is_never_guessed(tmp_path, monkeyp
     monkeypatch.setattr("bascule.stack.state.WRITING_SECONDS", 0.05)
     with held(tmp_path, "a.yaml"):
         (tmp_path / "lock").write_text("")
-        with pytest.raises(StoreError, match="does not say by whom"):
+        with pytest.raises(StoreError, match="is locked by an unknown process"):
             holder(tmp_path)
 
 
@@ -85,4 +85,4 @@ def test_a_full_disk_is_told_and_not_thrown(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(StoreError, match="No space left") as told, held(tmp_path, "a.yaml"):
         pass
-    assert "stack.state" in told.value.mend
+    assert "stack.state" in told.value.fix

@@ -4,9 +4,9 @@
 # Credentials: a file for curl's --netrc-file, named in NETRC.
 set -eu
 cd "$(dirname "$0")"
-url=${ELASTICSEARCH_URL:-http://elasticsearch:9200}
 call() { curl -fsS --retry 30 --retry-connrefused ${NETRC:+--netrc-file "$NETRC"} "$@" && echo; }
 json='Content-Type: application/json'
+url=${ELASTICSEARCH_URL:-http://elasticsearch:9200}
 
 call -X PUT "$url/_ilm/policy/supersmartmatch-logs" -H "$json" --data-binary @ilm-policy.json
 call -X PUT "$url/_index_template/supersmartmatch-logs" -H "$json" --data-binary @index-template.json

@@ -4,9 +4,9 @@
 # Credentials: a file for curl's --netrc-file, named in NETRC.
 set -eu
 cd "$(dirname "$0")"
-url=${OPENSEARCH_URL:-http://opensearch:9200}
 call() { curl -fsS --retry 30 --retry-connrefused ${NETRC:+--netrc-file "$NETRC"} "$@" && echo; }
 json='Content-Type: application/json'
+url=${OPENSEARCH_URL:-http://opensearch:9200}
 
 policy="$url/_plugins/_ism/policies/supersmartmatch-logs"
 # A policy that is there already is left as it is: OpenSearch changes one only by its sequence number.

@@ -35,7 +35,7 @@ class Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a role answers; fields that a newer role adds are passed over."""
+    """What a role answers; fields that a newer role adds are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
 
@@ -50,7 +50,7 @@ def readable(kind: type[M], rows: Iterable[Any], where: str) -> list[M]:
         try:
             found.append(kind.model_validate(row))
         except ValidationError as error:
-            log.warning("%s: a row is left out: %s", where, problems_of(error))
+            log.warning("%s: a row is skipped: %s", where, problems_of(error))
     return found
 
 

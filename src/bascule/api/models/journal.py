@@ -18,7 +18,7 @@ _sane_time = TypeAdapter(PlannedTime)
 
 
 def _told(value: Any) -> datetime | None:
-    """Go writes the year 1 where there is no time; whatever else is none must not keep an alert from being heard."""
+    """Go writes the year 1 for a missing time; another bad value must not keep an alert from being delivered."""
     try:
         return _sane_time.validate_python(value)
     except ValidationError:
@@ -29,7 +29,7 @@ AlertTime = Annotated[datetime | None, BeforeValidator(_told)]
 
 
 class WebhookAlert(BaseModel):
-    """One alert of a webhook call; what Alertmanager adds beside is passed over."""
+    """One alert of a webhook call; what Alertmanager adds is ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -175,7 +175,7 @@ class WindowAnswer(Answer):
 
 
 class NoticeAnswer(Answer):
-    """One message to one receiver about a situation, and what became of it."""
+    """One message to one receiver about a situation, and its result."""
 
     key: str
     situation: int

@@ -36,7 +36,7 @@ class ReportAnswer(Answer):
 
 
 class DeliveryAnswer(Answer):
-    """What went to whom, and what became of it."""
+    """What went to whom, and its result."""
 
     key: str
     receiver: str

@@ -22,7 +22,7 @@ class JudgedPhase(OpenAnswer):
 
 
 class SignalAnswer(OpenAnswer):
-    """One signal in one segment; numbers in the signal's unit, evidence and its threshold in nats."""
+    """One signal in one segment; numbers in the signal's unit, evidence and its threshold are natural logarithms."""
 
     signal: str
     segment: str = TOTAL_SEGMENT

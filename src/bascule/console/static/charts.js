@@ -31,7 +31,7 @@ async function refresh(element) {
   draw(element, answer, false);
 }
 
-function draw(element, answer, anew) {
+function draw(element, answer, again) {
   const before = held.get(element);
   if (answer.error || !answer.lines.some((line) => line.values.some((value) => value !== null))) {
     before?.plot.destroy();
@@ -40,7 +40,7 @@ function draw(element, answer, anew) {
     return;
   }
   const shape = answer.lines.map((line) => line.label + line.role).join();
-  if (before && !anew && before.shape === shape && element.contains(before.plot.root)) {
+  if (before && !again && before.shape === shape && element.contains(before.plot.root)) {
     before.answer = answer;
     before.plot.setData(data(answer));
     return;

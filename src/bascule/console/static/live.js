@@ -5,7 +5,7 @@ import { local, setAhead, say, tellTimes } from "./times.js";
 import { chooseTheme } from "./themes.js";
 
 const SILENT = 5000; // ms without news from which the page calls itself frozen
-const HOPELESS = 15000; // ms after which a stream that says nothing is opened anew
+const HOPELESS = 15000; // ms after which a stream that says nothing is opened again
 const $ = (id) => document.getElementById(id);
 let stream;
 let heard = Date.now();

@@ -22,6 +22,7 @@ from bascule.console.views.promises import Promises, promises
 from bascule.console.views.services import ServiceRow, beats, own_rows, service_rows
 from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, signal_groups, trigger_rows
 from bascule.console.views.unheard import unheard
+from bascule.console.views.unseen import not_seen
 from bascule.console.views.verdict import PageNotice, VerdictView, notices, verdict_view
 
 __all__ = ["IncidentHistory", "ConsolePage", "build", "history"]
@@ -59,7 +60,11 @@ def build(parts: Parts, now: float) -> ConsolePage:
     has_stopped = beat.at is not None and not beats(spec, beat, now)
     return ConsolePage(
         now=times.moment(now),
-        notices=[*notices(parts.sources, services, now), *unheard(parts.owed.reading, now)],
+        notices=[
+            *notices(parts.sources, services, now),
+            *unheard(parts.owed.reading, now),
+            *not_seen(parts.unseen.reading),
+        ],
         verdict=verdict_view(spec, judge, steps.number, now),
         plan=steps,
         shares=share_rows(spec, traffic, judge, steps.held, now),

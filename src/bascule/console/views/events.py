@@ -47,7 +47,7 @@ class ListedEvent:
 class OpenAlerts:
     """What is open by the journal. `doubt` is why that may be wrong: then none is not good news.
 
-    `holding` are those that hold the promotion and call nobody.
+    `holding` are those that hold the promotion and do not page.
     """
 
     incidents: list[ListedEvent]
@@ -84,8 +84,8 @@ def open_alerts(
 
 def _doubt(journal_speaks: bool, alerting_stopped: bool) -> str:
     if not journal_speaks:
-        return "the incident journal is silent"
-    return "no heartbeat comes through the alerting" if alerting_stopped else ""
+        return "the incident journal does not answer"
+    return "no heartbeat arrives from Alertmanager" if alerting_stopped else ""
 
 
 def resolved(reading: Reading[JournalReading]) -> list[ListedEvent]:
@@ -113,7 +113,7 @@ def _incident(incident: Incident) -> ListedEvent:
         incident.starts,
         incident.severity,
         _title(incident),
-        _text(incident),
+        (incident.description or incident.summary),
         incident.resolved,
         incident.acknowledged_by,
         incident.alert,
@@ -124,10 +124,6 @@ def _incident(incident: Incident) -> ListedEvent:
 def _title(incident: Incident) -> str:
     about = [incident.labels[label] for label in TELLING if incident.labels.get(label)]
     return " · ".join([incident.alert, *about])
-
-
-def _text(incident: Incident) -> str:
-    return incident.description or incident.summary
 
 
 def _pending(alerts: Sequence[ActiveAlert]) -> list[ListedEvent]:

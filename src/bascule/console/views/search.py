@@ -124,7 +124,7 @@ def found(parts: Parts, asked: LogSearch, now: float) -> FoundLines:
     try:
         lines = parts.search(asked.search)
     except BasculeError as error:
-        return FoundLines(asked, [], 0, {}, sources, f"{error.what}. {error.mend}".rstrip(" ."))
+        return FoundLines(asked, [], 0, {}, sources, f"{error.what}. {error.fix}".rstrip(" ."))
     by_source = Counter(visible(line.source) for line in lines)
     return FoundLines(asked, [_line(each) for each in lines[:SHOWN]], len(lines), dict(by_source), sources)
 

@@ -74,22 +74,24 @@ def _asked(source: Source[Any], now: float) -> ServiceRow:
     state = State.OK if reading.is_fresh(now) else State.NO_DATA
     word = "answers" if state is State.OK else "silent"
     age = "" if state is State.OK or reading.at is None else figures.span(reading.age(now))
-    return ServiceRow(source.name, "part", state, word, reading.error, age, "asked by this page itself")
+    return ServiceRow(source.name, "part", state, word, reading.error, age, "queried by this page")
 
 
 def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: float) -> ServiceRow:
     query = f'up{{job="{name}"}}'
     if name in spec.services and not promql.said_by(spec.services[name]):
-        return ServiceRow(name, kind, State.NOT_APPLICABLE, "not watched", "it has no metrics and no health", "", query)
+        return ServiceRow(
+            name, kind, State.NOT_APPLICABLE, "not watched", "neither metrics nor health address", "", query
+        )
     if health is None:
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus is silent", "", query)
+        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus does not answer", "", query)
     samples = [sample for sample in health.samples if sample.labels.get("job") == name]
     ups = [sample for sample in samples if sample.labels.get("__name__") == "up"]
     if not ups:
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus holds no sample of it", "", query)
+        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus has no sample of it", "", query)
     age = max(now - health.times.get(_target(sample), now) for sample in ups)
     if age > max(STALE_AFTER, 3 * spec.stack.scrape.interval):
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "not scraped any more", figures.span(age), query)
+        return ServiceRow(name, kind, State.NO_DATA, "no data", "no longer scraped", figures.span(age), query)
     return _answering(name, kind, samples, ups, health, query)
 
 
@@ -110,7 +112,7 @@ def _answering(
 
 def _of_exporter(name: str, behind: list[Sample]) -> str:
     if any(sample.labels.get("__name__") == "probe_success" for sample in behind):
-        return "its health address does not answer as it should"
+        return "its health address does not answer, or answers with an error"
     return f"its exporter answers, but {name} does not"
 
 

@@ -33,9 +33,9 @@ MOVE = "bascule {} --spec SPEC --who YOU --why REASON"
 WITHOUT = {
     "judge": "there is no verdict and no evidence until it answers again",
     "incidents": "alerts, timeline and phase may have changed since",
-    "prometheus": "traffic and charts stand still; alerts that Prometheus raises cannot fire",
+    "prometheus": "traffic and charts do not change; alerts that Prometheus raises cannot fire",
     "services": "whether the services answer is not known",
-    "logs": "figures from the logs stand still",
+    "logs": "figures from the logs do not change",
 }
 
 
@@ -84,13 +84,14 @@ def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None,
 
 def _silent(reading: Reading[VerdictAnswer], now: float) -> VerdictView:
     """No fresh opinion is no verdict, whatever the last one was."""
-    advice = "Promote nothing. See below which part is down, and start it again."
+    advice = "Do not promote. See below which part is down, and start it again."
     if reading.value is None or reading.at is None:
-        reason = reading.error or "The judge has not spoken yet."
+        reason = reading.error or "No verdict yet."
         return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None)
     since = times.moment(reading.at)
-    silence = "The judge answers, but has not looked at the figures since."
-    reasons = [silence if reading.answers(now) else "The judge is silent."] + [reading.error] * bool(reading.error)
+    silence = "The judge answers, but has made no evaluation since."
+    why = silence if reading.answers(now) else "The judge does not answer."
+    reasons = [why] + [reading.error] * bool(reading.error)
     then = WORDS[reading.value.verdict]
     return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then)
 
@@ -100,19 +101,19 @@ def _advice(spec: Spec, opinion: VerdictAnswer, phase: int | None) -> str:
     baseline, candidate = (name.upper() for name in spec.versions.both)
     match opinion.verdict:
         case Verdict.ROLL_BACK if phase == 0:
-            return f"All traffic is planned on {baseline}. Check below that it is, then mend {candidate}."
+            return f"Rolled back to {baseline}. Confirm below that traffic has moved, then fix {candidate}."
         case Verdict.ROLL_BACK:
-            return f"Send all traffic back to {baseline} now{_by_hand(spec)}. Then look at what is marked bad below."
+            return f"Send all traffic back to {baseline} now{_by_hand(spec)}. Then check what is marked bad below."
         case Verdict.PROMOTE if phase is not None and phase >= len(spec.phases):
-            return f"Every gate holds at the last phase. {baseline} can be retired."
+            return f"Every gate of the last phase passes. {baseline} can be retired."
         case Verdict.PROMOTE:
             share = "the plan's next share" if phase is None else figures.share(spec.phases[phase].share)
-            return f"Every gate holds. {candidate} may go to {share}{_by_hand(spec)}."
+            return f"Every gate passes. {candidate} may go to {share}{_by_hand(spec)}."
         case Verdict.HOLD:
-            return "Leave the share as it is. Nothing to do unless it turns."
+            return "Hold. No action needed unless the verdict changes."
         case _:
             fix = MEANINGS[opinion.cause].fix if opinion.cause else "See below what has no data."
-            return f"Promote nothing. {fix}"
+            return f"Do not promote. {fix}"
 
 
 def _by_hand(spec: Spec) -> str:
@@ -132,7 +133,7 @@ def _command(spec: Spec, verdict: Verdict, phase: int | None) -> str:
 
 
 def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now: float) -> list[PageNotice]:
-    """What is silent or down, the gravest first."""
+    """What is silent or down, most severe first."""
     silent = [_notice(source, now) for source in sources if not source.reading.is_fresh(now)]
     prometheus_is_silent = any(notice.key == "prometheus" for notice in silent)
     if prometheus_is_silent:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import Alert, Severity
@@ -20,14 +21,17 @@ from bascule.spec.receivers import AlertTexts, Receiver
 
 MACHINE = "bascule-incidents"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
-GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal cannot tell
+GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal does not know
+# Alertmanager does not distinguish an end from a Prometheus that went away: it says no more than it knows.
 _TEXTS = AlertTexts(
     title=(
-        '{{ if eq .Status "resolved" }}RESOLVED {{ end }}'
+        '{{ if eq .Status "resolved" }}NO LONGER REPORTED {{ end }}'
         "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
     ),
     text=(
-        "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
+        "{{ range .Alerts }}"
+        '{{ if eq .Status "resolved" }}it has ended, or Prometheus is down too{{ else }}{{ .Status }}{{ end }}'
+        ": {{ .Annotations.description }}\n"
         "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
         "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
     ),
@@ -65,15 +69,18 @@ def _repeats(spec: Spec) -> dict[str, Any]:
 
 
 def _machine(spec: Spec) -> dict[str, Any]:
-    """The file's path counts from the configuration's own folder, wherever that stands."""
-    url = spec.stack.url("incidents") + "/api/webhook"
+    return {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]}
+
+
+def _own_webhook(url: str) -> dict[str, Any]:
+    """Of a role. The file's path counts from the configuration's own folder, wherever that stands."""
     credential = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
-    return {"name": MACHINE, "webhook_configs": [{"url": url, "send_resolved": True, "http_config": credential}]}
+    return {"url": url, "send_resolved": True, "http_config": credential}
 
 
 def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
-    """The switch always fires: it goes to whoever counts its beats (a receiver of that name), and to the journal, which
-    notes when it last came and tells nobody."""
+    """The switch always fires: it goes to the service that counts its heartbeats (a receiver of that name), and to the
+    journal, which notes when it last came and tells nobody."""
     beats = {
         "matchers": [f'alertname="{spec.alert_prefix}{Alert.DEAD_MANS_SWITCH}"'],
         "group_wait": "0s",
@@ -85,9 +92,8 @@ def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
     """Those that Alertmanager tells itself; the switch's always, so that its route leads somewhere."""
-    told = {name: _receiver(name, spec.notify.receivers[name]) for name in told_without_journal(spec)}
-    switch = spec.notify.receivers.get(SWITCH)
-    return [_receiver(SWITCH, switch) if switch is not None else {"name": SWITCH}, *told.values()]
+    names = [SWITCH, *told_without_journal(spec)]
+    return [_receiver(spec, name, spec.notify.receivers.get(name, Receiver())) for name in names]
 
 
 # ---------------------------------------------------------------- people
@@ -95,13 +101,9 @@ def _receivers(spec: Spec) -> list[dict[str, Any]]:
 
 def told_without_journal(spec: Spec) -> list[str]:
     """Whom Alertmanager tells itself while the journal is down: everyone outside the escalations, and of each of these
-    the first step, as far as it has a channel to them. In all other times the journal tells, and no one hears twice."""
-    firsts = [
-        next((step.to for step in steps if spec.notify.receivers[step.to].is_known_to_alertmanager), None)
-        for steps in spec.notify.escalation.values()
-    ]
-    others = [name for name in spec.notify.at_once if spec.notify.receivers[name].is_known_to_alertmanager]
-    return list(dict.fromkeys(name for name in (*firsts, *others) if name is not None))
+    the first step. In all other times the journal tells, and no one hears twice."""
+    firsts = [step.to for steps in spec.notify.escalation.values() for step in steps[:1]]
+    return list(dict.fromkeys((*firsts, *spec.notify.at_once)))
 
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
@@ -146,10 +148,13 @@ def _muted_services(spec: Spec, everywhere: list[str]) -> Iterator[dict[str, Any
 # ---------------------------------------------------------------- receivers; a secret is always a file
 
 
-def _receiver(name: str, receiver: Receiver) -> dict[str, Any]:
+def _receiver(spec: Spec, name: str, receiver: Receiver) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name}
     for channel in receiver.channels.values():
         found |= channel.alertmanager(_TEXTS)
+    if receiver.relayed:
+        own = _own_webhook(f"{spec.stack.url('sla')}/api/relay/{quote(name, safe='')}")
+        found["webhook_configs"] = [*found.get("webhook_configs", []), own]
     return found
 
 

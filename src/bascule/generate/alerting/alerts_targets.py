@@ -51,7 +51,7 @@ def missed(spec: Spec, alert: str, kind: type[T]) -> Iterator[tuple[T, str]]:
 
 
 def _segment_accuracy(spec: Spec) -> Iterator[Values]:
-    """The old version is not held to what the new one promises: only the candidate is looked at."""
+    """Targets of the new version do not bind the old one: only the candidate is checked."""
     for target, longer in missed(spec, Alert.SEGMENT_ACCURACY_LOW, promql.EventTarget):
         where = f',version="{spec.versions.candidate}"'
         yield _segment(target, spec.accuracy, longer, where)

@@ -17,7 +17,7 @@ from bascule.generate.alerting.alertmanager_config import MACHINE
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Group
 from bascule.spec import Spec
-from bascule.spec.quantities import format_duration
+from bascule.times import lasting
 
 JOURNAL_SECONDS = 2.0  # from what it is told of to its first attempt
 PAGES = tuple(severity for severity in Severity if severity.pages)
@@ -33,8 +33,8 @@ class Route:
     slowest: Mapping[Severity, tuple[str, float]]  # severity: alert, seconds
 
     def __str__(self) -> str:
-        slow = [f"{kind} up to {format_duration(most)} ({name})" for kind, (name, most) in self.slowest.items()]
-        return f"{self.receiver}: {Alert.SERVICE_DOWN} {format_duration(self.service_down)}; {', '.join(slow)}"
+        slow = [f"{kind} up to {lasting(most)} ({name})" for kind, (name, most) in self.slowest.items()]
+        return f"{self.receiver}: {Alert.SERVICE_DOWN} {lasting(self.service_down)}; {', '.join(slow)}"
 
 
 def routes(spec: Spec) -> list[Route]:

@@ -136,7 +136,7 @@ def off_the_plan(spec: Spec) -> Scene:
 
 
 def off_a_new_plan(spec: Spec) -> Scene:
-    """The same, and at eight minutes and a half the share of that segment is planned anew."""
+    """The same, and at eight minutes and a half the share of that segment is planned again."""
     scene = off_the_plan(spec)
     (segment,) = scene.actual
     return scene.plus({f'{names.PLANNED_SHARE.name}{{{names.SEGMENT}="{segment}"}}': "0x16 1x23"})

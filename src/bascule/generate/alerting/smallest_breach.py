@@ -13,19 +13,27 @@ EVENTS = (10, 100, 1000)  # in five minutes
 
 
 def smallest_breaches(spec: Spec) -> Iterator[str]:
-    """One line for each target: at so many events in five minutes, what is told within which window."""
+    """Each target, and a line for each traffic: at so many events in five minutes, what is told within which window."""
     for target in windowed_targets(spec):
-        told = "; ".join(_at(target, events, name) for events, name in _traffic(spec, target))
-        yield f"{target.name} ({target.alert.partition('.')[0]}): {told}"
+        yield f"{target.name} ({target.alert.partition('.')[0]})"
+        yield from (f"  {_at(target, events, name)}" for events, name in _traffic(spec, target))
 
 
 def _traffic(spec: Spec, target: WindowedTarget) -> Iterator[tuple[float, str]]:
-    yield from ((events, f"{events} in 5m") for events in EVENTS)
+    yield from ((events, f"{events} events in 5m") for events in EVENTS)
     if target.by == BY_PARTNER:
-        per_window = ((name, quota / 12) for name, quota in quotas(spec).items())
-        yield from ((events, f"{events:.0f} in 5m (quota {name})") for name, events in per_window)
+        for quota, names in _by_quota(spec).items():
+            yield quota / 12, f"{quota / 12:.0f} events in 5m (quota of {', '.join(names)})"
+
+
+def _by_quota(spec: Spec) -> dict[float, list[str]]:
+    """Each quota in an hour, with the partners that have it."""
+    found: dict[float, list[str]] = {}
+    for name, quota in quotas(spec).items():
+        found.setdefault(quota, []).append(name)
+    return found
 
 
 def _at(target: WindowedTarget, events: float, name: str) -> str:
     told = ", ".join(f"{smallest} within {window}" for window, smallest in target.windows(events))
-    return f"at {name} {told or 'nothing'}"
+    return f"at {name}: {told or 'nothing'}"

@@ -8,7 +8,7 @@ from bascule.spec.receivers import Webhook
 from bascule.transport import is_local
 
 _ASKED = (
-    f"declare notify.receivers.{SWITCH} with a webhook of a service off this machine that calls you when the beats stop"
+    f"declare notify.receivers.{SWITCH}, a webhook of another machine's service that calls you when heartbeats stop"
 )
 
 
@@ -17,7 +17,7 @@ def lacks_watcher(spec: Spec) -> str:
     receiver = spec.notify.receivers.get(SWITCH)
     if receiver is None:
         return f"nobody notices when this machine or its alerting stops: {_ASKED}"
-    if not receiver.is_known_to_alertmanager:
+    if len(receiver.relayed) == len(receiver.channels):
         return f"Alertmanager has no channel to {SWITCH}: {_ASKED}"
     if any(isinstance(each, Webhook) and is_local(each.url) for each in receiver.channels.values()):
         return f"{SWITCH} is on this machine and stops with it: {_ASKED}"

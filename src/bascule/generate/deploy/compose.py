@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bascule.api.tokens import FOLDER, WEBHOOK, WEBHOOK_ELSEWHERE
-from bascule.generate.deploy.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
+from bascule.generate.deploy.roles import DOCKERFILE, IMAGE, SENDERS, STATE, arguments, spec_text
 from bascule.generate.prometheus.prometheus_config import prometheus_config
 from bascule.generate.render import HEADER, to_yaml, without_empty
 from bascule.spec import Spec
@@ -160,9 +160,9 @@ def _alertmanager(spec: Spec) -> Service:
 
 
 def _secret_mounts(spec: Spec) -> list[str]:
-    """The receivers' secret files, where the configuration names them."""
+    """The receivers' secret files, where the spec names them."""
     channels = [channel for each in spec.notify.receivers.values() for channel in each.channels.values()]
-    found = [file for channel in channels for file in channel.secret_files]
+    found = [file for channel in channels for file in channel.files]
     return [f"{path}:{path}:ro" for path in dict.fromkeys(map(str, found))]
 
 
@@ -229,6 +229,7 @@ def _role(spec: Spec, role: str) -> Service:
     ask = f"import urllib.request as r; r.urlopen('{spec.stack.url(role)}/health', timeout=4)"
     mounts = ["./compose/spec.yaml:/etc/bascule/spec.yaml:ro", f"bascule:{STATE}"]
     mounts += _log_mounts(spec) if role == "logs" else []
+    mounts += _secret_mounts(spec) if role in SENDERS else []
     stores = [name for name in ("prometheus", "alertmanager") if name not in spec.stack.external]
     return _service(
         IMAGE,
@@ -245,9 +246,9 @@ def _role(spec: Spec, role: str) -> Service:
 
 
 def _sender(role: str) -> dict[str, Any]:
-    """By what the journal knows Alertmanager."""
+    """By what a role knows Alertmanager."""
     path = {WEBHOOK_ELSEWHERE: f"/run/secrets/{WEBHOOK}"}
-    return {"secrets": [WEBHOOK], "environment": path} if role == "incidents" else {}
+    return {"secrets": [WEBHOOK], "environment": path} if role in SENDERS else {}
 
 
 def _log_mounts(spec: Spec) -> list[str]:

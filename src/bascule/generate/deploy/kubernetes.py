@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from bascule.api.tokens import WEBHOOK, WEBHOOK_ELSEWHERE
-from bascule.generate.deploy.roles import IMAGE, STATE, USER, arguments, spec_text
+from bascule.generate.deploy.roles import IMAGE, SENDERS, STATE, USER, arguments, spec_text
 from bascule.generate.render import to_yaml
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
@@ -191,7 +191,7 @@ def _container(spec: Spec, role: str) -> Manifest:
         "volumeMounts": [
             {"name": "config", "mountPath": "/etc/bascule", "readOnly": True},
             {"name": "state", "mountPath": STATE},
-            *([{"name": WEBHOOK, "mountPath": SECRETS, "readOnly": True}] if role == "incidents" else []),
+            *([{"name": WEBHOOK, "mountPath": SECRETS, "readOnly": True}] if role in SENDERS else []),
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
@@ -199,7 +199,7 @@ def _container(spec: Spec, role: str) -> Manifest:
 
 def _sender(role: str) -> dict[str, str]:
     """By what the journal knows Alertmanager: a Secret of the operator's own, with the key `token`."""
-    return {WEBHOOK_ELSEWHERE: f"{SECRETS}/token"} if role == "incidents" else {}
+    return {WEBHOOK_ELSEWHERE: f"{SECRETS}/token"} if role in SENDERS else {}
 
 
 def _service(spec: Spec) -> Manifest:

@@ -69,7 +69,7 @@ class LinePattern:
 
     @property
     def takes_words(self) -> bool:
-        """Whether anything may stand behind the line's own fields, and pairs there go by any name that is known."""
+        """Whether anything can follow the line's own fields, and pairs there go by any name that is known."""
         return any(f"%{{TAIL:{PAIRS}}}" in pattern for pattern in self.patterns)
 
 

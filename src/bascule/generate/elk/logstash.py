@@ -441,7 +441,7 @@ def _pseudonyms(spec: Spec) -> Iterator[str]:
     names = spec.logs.pseudonymise
     if not names:
         return
-    yield "# Ids leave only as keyed hashes; Logstash does not start without the key. Free text has them blotted out."
+    yield "# Ids leave only as keyed hashes; Logstash does not start without the key. They are removed from free text."
     for name in names:
         yield (
             f"if [{name}] {{\n"

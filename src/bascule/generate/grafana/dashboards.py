@@ -57,7 +57,7 @@ def grafana_files(spec: Spec) -> dict[str, str]:
 def boards_of(spec: Spec) -> list[Board]:
     """Every dashboard, without the panels whose series this spec does not record."""
     recorded = {rule.name for group in rule_groups(spec) for rule in group.recordings}
-    parts, values = _parts(spec), _values(spec)
+    parts, values = parts_of(spec), _values(spec)
     wanted = (name for name in BOARDS if parts[_read(name).get("when", "")])
     return [_board(spec, name, parts, values, recorded) for name in wanted]
 
@@ -65,15 +65,16 @@ def boards_of(spec: Spec) -> list[Board]:
 # ---------------------------------------------------------------- what a spec has, and says
 
 
-def _parts(spec: Spec) -> dict[str, Any]:
-    """What `when` can ask for; true where the spec has it."""
-    kinds = ("redis", "nginx", "node", "container")
+def parts_of(spec: Spec) -> dict[str, Any]:
+    """The parts that `when` can ask for; true where the spec has them."""
+    kinds = ("redis", "postgres", "nginx", "node", "container")
     return {
         "": True,
         "segments": spec.segments.named,
         "no segments": not spec.segments.named,
         "partners": partner_label(spec),
         "instrument": uses_instrument(spec),
+        "logs": spec.logs.sources,
         "probes": spec.is_probed,
         "https probes": [probe for probe in spec.probes.values() if probe.kind == "https"],
         **{kind: spec.services_of(kind) for kind in kinds},

@@ -1,4 +1,4 @@
-"""What data there ought to be, and what there is: the two sides of the one no-data alert.
+"""What data is expected, and what there is: the two sides of the one no-data alert.
 
 Both sides are recorded under the same labels (signal, and version, user_segment or job where they apply). A version's
 share of a segment is planned: where the plan gives none, nothing is expected (*not applicable*).
@@ -33,7 +33,7 @@ def no_data_rules(spec: Spec) -> Iterator[Recording]:
 def _signal(spec: Spec, name: str, signal: Signal) -> Iterator[Recording]:
     """Read where it is recorded: absent without traffic, and without its own counter.
 
-    Where neither version is asked anything (nights, the end of a batch), nothing is expected. A mean has few events
+    Where neither version gets requests (nights, the end of a batch), nothing is expected. A mean has few events
     (not every match is rated): it is looked for in all segments together.
     """
     if signal.has_bad_events and names.SEGMENT in promql.strata(spec, signal):

@@ -47,7 +47,7 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     services = [job for name, service in spec.services.items() for job in _service_jobs(spec, name, service)]
     probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
     probes += [_certificate_job(spec, name, probe) for name, probe in _https_probes(spec).items()]
-    roles = [_own_job(spec, f"bascule-{role}", role) for role in (*spec.roles, "supervisor")]
+    roles = [_own_job(spec, job, part) for job, part in spec.role_jobs.items()]
     programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
     own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
     return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
@@ -59,6 +59,7 @@ def _alertmanager(spec: Spec) -> dict[str, Any]:
         {
             "scheme": url.scheme if url.scheme != "http" else None,
             "path_prefix": url.path,
+            **_entered(spec, "alertmanager"),
             "static_configs": [{"targets": [url.netloc]}],
         }
     )
@@ -71,9 +72,23 @@ def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
             "job_name": job,
             "scheme": url.scheme if url.scheme != "http" else None,
             "metrics_path": f"{url.path}/metrics" if url.path else None,
+            **_entered(spec, part),
             "static_configs": [{"targets": [url.netloc]}],
         }
     )
+
+
+def _entered(spec: Spec, part: str) -> dict[str, Any]:
+    """How Prometheus enters a part that asks for credentials; further headers it cannot send."""
+    known = spec.stack.credentials(part)
+    basic = {"username": known.username, "password_file": known.password_file}
+    tls = {"ca_file": known.ca, "cert_file": known.certificate, "key_file": known.key}
+    found: dict[str, dict[str, Any]] = {
+        "authorization": {"credentials_file": known.token_file},
+        "basic_auth": basic if known.username else {},
+        "tls_config": tls,
+    }
+    return {key: {name: str(value) for name, value in each.items() if value} for key, each in found.items()}
 
 
 def _service_jobs(spec: Spec, name: str, service: Service) -> Iterator[dict[str, Any]]:
@@ -189,16 +204,12 @@ def _exporter(spec: Spec, name: str) -> str:
 
 def blackbox_config(spec: Spec) -> dict[str, Any]:
     """One module per probe, under the probe's name; and one for certificates, whatever they are."""
-    modules = {name: _module(probe) for name, probe in spec.probes.items()}
+    modules = {name: _prober(*_PROBERS[probe.kind](probe)) for name, probe in spec.probes.items()}
     if any(service.health is not None for service in spec.services.values()):
         modules[HEALTH] = _prober("http", {"method": "GET", **_IP})
     if _https_probes(spec):
         modules[ANY_CERTIFICATE] = _prober("tcp", {"tls": True, "tls_config": {"insecure_skip_verify": True}, **_IP})
     return {"modules": modules}
-
-
-def _module(probe: Probe) -> dict[str, Any]:
-    return _prober(*_PROBERS[probe.kind](probe))
 
 
 def _prober(name: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The recording rules: each name of the conventions with its expression of `promql`.
 
-How a signal is kept. Numerators and denominators are recorded first, within strata, under a `signal` label; every
+How a signal is kept. Numerators and denominators are recorded first, by segment, under a `signal` label; every
 later rule is one expression over all signals.
 """
 

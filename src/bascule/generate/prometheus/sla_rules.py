@@ -62,7 +62,7 @@ def _over(window: str) -> str:
 
 
 def _spent(each: Slo) -> Iterator[Recording]:
-    """What is spent of the budget; absent where nothing tells whether it is spent, which is told as no data."""
+    """What is spent of the budget; absent where that is unknown, which counts as no data."""
     where, labels = f'{{sla="{each.name}"}}[{format_duration(each.window)}]', {"sla": each.name}
     bad, everything = (f"sum_over_time({series}{where})" for series in _BAD_AND_ALL)
     allowed = f"({each.budget:.6g} * {everything} > 0)"
@@ -85,7 +85,7 @@ def _untold(each: Slo, why: str, condition: str) -> Recording:
 
 
 def sla_growth(spec: Spec) -> Iterator[Recording]:
-    """Exact growth by minute, from which reports read a long past; none where nothing is promised."""
+    """Exact growth by minute, from which reports read a long past; none without an objective."""
     if spec.slas.named:
         yield from (Recording(rule.record, rule.expr) for rule in growth_rules(spec))
 
@@ -169,7 +169,7 @@ def _burn(each: Slo, tier: Tier) -> Alerting:
         severity=tier.severity,
         events=each.counts_in,
         limit=f"{limit * 100:.4g}%",
-        pace=_pace(tier.rate),
+        rate=f"{tier.rate:g}",
         **_told(each),
     )
 
@@ -178,10 +178,6 @@ def _burning(each: Slo, tier: Tier, limit: float) -> str:
     windows = (tier.long, tier.short)
     fast = (f'{Recorded.SLA_BAD_RATIO}{{sla="{each.name}",window="{window}"}} > {limit:.6g}' for window in windows)
     return "\nand ignoring (window)\n".join((*fast, _enough_in(each, tier.long)))
-
-
-def _pace(rate: float) -> str:
-    return "the even pace" if rate == 1 else f"{rate:g} times the even pace"
 
 
 def _enough_in(each: Slo, window: str) -> str:

@@ -33,6 +33,10 @@ def usage_rules(spec: Spec) -> Iterator[Recording]:
     yield from _by_endpoint(spec)
     if refused := promql.client_errors(spec):
         yield Recording(Recorded.CLIENT_ERRORS, refused)
+    if unsuccessful := promql.unsuccessful(spec):
+        yield Recording(Recorded.UNSUCCESSFUL, unsuccessful)
+    if in_flight := promql.in_flight(spec):
+        yield Recording(Recorded.IN_FLIGHT, in_flight)
     if partner_label(spec):
         yield from _by_partner(spec)
     yield from _levels(spec)
@@ -88,6 +92,7 @@ def _instrument(spec: Spec) -> Iterator[Recording]:
     yield Recording(Recorded.CACHE_HITS, promql.share_of(rate, cache.where(result="hit"), cache, names.VERSION))
     by = f"{names.VERSION}, {names.SEGMENT}"
     yield Recording(Recorded.SCORE, promql.mean_of(rate, Selector(f"{score}_sum"), Selector(f"{score}_count"), by))
+    yield Recording(Recorded.ALGORITHM_SHARE, promql.algorithm_share(spec))
     users = promql.canonical_level(spec, _named(names.ACTIVE_USERS))
     yield Recording(Recorded.ACTIVE_USERS, f"sum by ({names.VERSION}) ({users})")
 

@@ -128,7 +128,7 @@ def _replay_rules(
 
 
 def replay(spec: Spec, prometheus: Prometheus, start: float, end: float) -> list[PhaseWatch]:
-    """The watches of all phases within the stretch, each fed to its end; alarms that stand are carried on."""
+    """The watches of all phases within the stretch, each fed to its end; firing alarms are carried on."""
     watches: list[PhaseWatch] = []
     carried: list[Alarm] = []
     for plan, until in phases(prometheus, start, end):

@@ -43,8 +43,8 @@ def _of_signals(engine: PhaseEngine) -> Iterator[Suggestion]:
 
 def _bursts(pair: Pair, setting: Setting) -> Suggestion:
     why = (
-        f"bad events come in bursts of about {(setting.phi + 1) / 2:.1f}; evidence is divided by phi so that they do "
-        f"not mislead, and takes about {setting.phi:.2g} times as long as with single events"
+        f"bad events come in bursts of about {(setting.phi + 1) / 2:.1f}; evidence is divided by phi to allow for "
+        f"that, and takes about {setting.phi:.2g} times as long as with single events"
     )
     return Suggestion(f"signals.{pair.signal}: phi", f"{setting.phi:.2f}", why)
 
@@ -54,10 +54,10 @@ def _margin(pair: Pair, setting: Setting) -> Iterator[Suggestion]:
     if ratio is not None:
         value = f"{100 * setting.rate * (ratio - 1):.2g}pt"
         why = (
-            f"a smaller increase of the rate of {share_text(setting.rate)} is not found within "
-            f"{FOUND_WITHIN_SECONDS:.0f} s at this traffic"
+            f"at this traffic, a smaller increase of the rate of {share_text(setting.rate)} is not detectable within "
+            f"{FOUND_WITHIN_SECONDS:.0f} s"
         )
-        yield Suggestion(f"signals.{pair.signal}.marginful_increase", value, why)
+        yield Suggestion(f"signals.{pair.signal}.harmful_increase", value, why)
 
 
 def _traffic(engine: PhaseEngine, pair: Pair, setting: Setting) -> Iterator[Suggestion]:
@@ -67,10 +67,10 @@ def _traffic(engine: PhaseEngine, pair: Pair, setting: Setting) -> Iterator[Sugg
     if factor is not None:
         needed = factor * setting.candidate_per_second
         why = (
-            f"so much of it finds the declared increase of {100 * harm:.3g} pt within {FOUND_WITHIN_SECONDS:.0f} s; "
-            f"it had {setting.candidate_per_second:.3g} a second"
+            f"with it, the declared increase of {100 * harm:.3g} pt is detectable within {FOUND_WITHIN_SECONDS:.0f} s; "
+            f"the replay had {setting.candidate_per_second:.3g} requests/s"
         )
-        yield Suggestion(f"signals.{pair.signal}: least traffic of the candidate", f"{needed:.2g} a second", why)
+        yield Suggestion(f"signals.{pair.signal}: least traffic of the candidate", f"{needed:.2g} requests/s", why)
 
 
 def _needed(setting: Setting, ratio: float) -> float | None:
@@ -102,7 +102,7 @@ def _of_budget(engines: Sequence[PhaseEngine]) -> Iterator[Suggestion]:
     if 0 < missing < math.inf:
         budget = engines[-1].schema.spec.judge.false_alarm_budget
         why = (
-            f"no comparison came nearer to an alarm than {missing:.1f} nats: a budget up to {math.exp(missing):.2g} "
-            "times as large would have raised none here"
+            f"no evidence came within {missing:.1f} of its alert threshold: a budget up to {math.exp(missing):.2g} "
+            "times as large would not have raised an alarm"
         )
         yield Suggestion("judge.false_alarm_budget", share_text(budget), why)

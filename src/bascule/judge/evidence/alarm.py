@@ -1,6 +1,6 @@
 """The alarm of one signal in one segment: raised by evidence, ended only by evidence.
 
-An alarm stands until a fresh test, on data after it was raised, shows the candidate not inferior for `recovery`
+An alarm fires until a fresh test, on data after it was raised, shows the candidate not inferior for `recovery`
 seconds of traffic. Silence ends nothing: seconds in which the candidate answered nothing do not count. The one other
 way out is the plan: a segment from which the candidate was withdrawn (planned share 0) has nothing left to alarm.
 """
@@ -48,8 +48,8 @@ class Recovery:
     """Fresh tests of non-inferiority, one per pair, (K,).
 
     Null: the candidate's rate is at least the baseline's upper bound plus a margin. With n events, x of them bad, the
-    Poisson likelihood ratio of "as the baseline" gives (n * margin - x ln(1 + margin / upper)) / phi nats; it starts
-    anew whenever it is used up, so that data from before the mend cannot help or harm.
+    Poisson likelihood ratio of "as the baseline" gives (n * margin - x ln(1 + margin / upper)) / phi; it starts
+    again whenever it is used up, so that data from before the recovery cannot help or harm.
     """
 
     def __init__(self, history: BaselineHistory, margins: Floats) -> None:
@@ -59,7 +59,7 @@ class Recovery:
         self.seconds = np.zeros(history.layout.pairs)
 
     def add(self, counts: EventCounts, seconds: float) -> None:
-        """Weigh the counts of a look that spans `seconds`."""
+        """Weigh the counts of an evaluation that spans `seconds`."""
         history, layout = self._history, self._history.layout
         margin = np.maximum(np.asarray(layout.to_strata(self._margins)), 0)
         margin = np.where(margin > 0, margin, np.maximum(MARGIN_RATIO * history.upper, MARGIN_LEAST))
@@ -73,7 +73,7 @@ class Recovery:
         self.seconds[used_up] = 0
 
     def restart(self, pairs: Flags) -> None:
-        """Begin anew for these pairs (K,)."""
+        """Begin again for these pairs (K,)."""
         self.nats[pairs] = 0
         self.seconds[pairs] = 0
 

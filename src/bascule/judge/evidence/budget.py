@@ -25,7 +25,8 @@ class Budget:
     def __init__(self, schema: Schema, plan: PlanStep, history: BaselineHistory, weighable: Flags) -> None:
         self._schema, self._plan, self._history, self._weighable = schema, plan, history, weighable
         self._limits: EvidenceThresholds | None = None
-        self.weights = np.zeros(schema.layout.pairs)  # of each pair; 0: not weighed, as none is before the first look
+        # of each pair; 0: not weighed, as none is before the first evaluation
+        self.weights = np.zeros(schema.layout.pairs)
 
     @cached_property
     def shares(self) -> dict[Cell, float]:
@@ -38,7 +39,7 @@ class Budget:
 
     @property
     def limits(self) -> EvidenceThresholds:
-        """What each statistic must reach, in nats, by the history as it was last refreshed."""
+        """What each statistic must reach (a natural logarithm), by the history as it was last refreshed."""
         if self._limits is None:
             if not self.weights.any():
                 self.weights = self._choose()
@@ -52,15 +53,16 @@ class Budget:
         self._limits = None
 
     def threshold(self, pair: int) -> float:
-        """The pair's price of an alarm in nats: ln of 1 / its share of the budget."""
+        """The pair's price of an alarm: ln of 1 / its share of the budget."""
         return self._price(float(self.weights[pair]))
 
     def mean_threshold(self, cell: Cell) -> float:
-        """A mean's price of an alarm in nats, by its line's part of the budget."""
+        """A mean's price of an alarm (a natural logarithm), by its line's part of the budget."""
         return self._price(self.shares[cell])
 
     def _choose(self) -> Floats:
-        """A line's part equally over the bounds that tell; the history of the first look decides, for all the phase."""
+        """A line's part equally over the bounds that tell; the history of the first evaluation decides, for all the
+        phase."""
         weights = np.zeros(self._schema.layout.pairs)
         for cell, share in self.shares.items():
             pairs = np.array(self._schema.pairs_of(cell), np.intp)

@@ -1,4 +1,4 @@
-"""Counters that contradict each other: more good events than events. Their share is no share, and is not clipped."""
+"""Counters that contradict each other: more good events than events. Their ratio is above 1, and is not clipped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Contradictions:
         self._in_block = self._seconds = 0.0
 
     def add(self, look: JointLook) -> None:
-        """A look of this phase."""
+        """An evaluation of this phase."""
         self._in_block += look.seconds
         self._seconds += look.seconds
         for name, columns in self._columns.items():

@@ -1,4 +1,5 @@
-"""What rollback triggers read: a signal's figure over the last 30 s, at each look, as long as its trigger needs it."""
+"""What rollback triggers read: a signal's figure over the last 30 s, at each evaluation, as long as its trigger needs
+it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class Courses:
         self._sums = np.zeros((2, len(schema.columns)))
 
     def add(self, look: JointLook, phi: Floats) -> None:
-        """Note every trigger's figure at this look; `phi` (K,)."""
+        """Note every trigger's figure at this evaluation; `phi` (K,)."""
         if not self._points:
             return
         self._slide(look)

@@ -1,8 +1,8 @@
 """The judge without its clock and its network: looks go in, evidence and alarms come out (outcome.py: a verdict).
 
-An engine lives for one phase. Everything in it follows from the looks it was fed, so replaying the looks of a phase
-(and those before it, for the history) gives an engine identical to one that never stopped. The live loop, a restart
-and a backtest use this same class.
+An engine lives for one phase. Everything in it follows from the evaluations it was fed, so replaying the evaluations of
+a phase (and those before it, for the history) gives an engine identical to one that never stopped. The live loop, a
+restart and a backtest use this same class.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bascule.judge.statistics.weighing import Evidence, decide, decide_alone
 from bascule.judge.texts import clock_text
 
 MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
-DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs more than a look
+DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs more than an evaluation
 
 
 class PhaseEngine:
@@ -74,9 +74,10 @@ class PhaseEngine:
     # ------------------------------------------------------------ looks
 
     def feed(self, look: JointLook) -> None:
-        """One joint look: evidence, alarms and recoveries, then the history (which must not know this look before).
+        """One joint evaluation: evidence, alarms and recoveries, then the history (which must not know this evaluation
+        before).
 
-        A look that rests on a sample from before the phase makes history only.
+        An evaluation that rests on a sample from before the phase makes history only.
         """
         counts = self.schema.counts(look.increments)
         weighed = look.since >= self.plan.started
@@ -171,7 +172,7 @@ class PhaseEngine:
                 self.recovery.restart(self._mask(pairs))
 
     def alarm_now(self, cell: Cell) -> str:
-        """The sentence of a standing alarm in figures of now."""
+        """The sentence of a firing alarm in figures of now."""
         alarm, pairs = self.standing[cell], self._recovering(cell)
         since = f"Alarm since {clock_text(alarm.since)}."
         if cell in self._mean_cells:
@@ -217,10 +218,10 @@ class PhaseEngine:
             seconds = float(self.recovery.seconds[pairs].min())
             tolerated = self._tolerated_seconds(cell, time)
             if shown[pairs].all() or tolerated >= self.schema.spec.judge.recovery:
-                reason = f"not inferior for {max(seconds, tolerated):.0f} s of traffic since the mend"
+                reason = f"no worse for {max(seconds, tolerated):.0f} s of traffic since it recovered"
                 self._end(cell, time, reason)
                 self.evidence.restart(self._mask(self._cell_pairs[cell]))
-                self.distance[self._cell_pairs[cell]] = -np.inf  # what has been mended raises no second alarm
+                self.distance[self._cell_pairs[cell]] = -np.inf  # what has recovered raises no second alarm
 
     def _tolerated_seconds(self, cell: Cell, time: float) -> float:
         """For how long no quantile has been higher by the increase that is declared to matter."""
@@ -263,7 +264,7 @@ class PhaseEngine:
         return bool(len(pairs)) and self.recent.is_quiet(int(pairs[0]), now)
 
     def evidence_of(self, cell: Cell) -> tuple[int | None, float | None, float | None]:
-        """The pair that speaks for a cell, its evidence and what it must reach, in nats."""
+        """The pair that represents a cell, its evidence and its alert threshold (natural logarithms)."""
         pairs = self._cell_pairs[cell]
         weighed = pairs[self.budget.weights[pairs] > 0]
         if len(weighed):
@@ -276,7 +277,7 @@ class PhaseEngine:
         return None, None, None
 
     def detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
-        """The smallest ratio of error ratios found in time; worked out anew every DETECTABLE_SECONDS."""
+        """The smallest ratio of error ratios found in time; worked out again every DETECTABLE_SECONDS."""
         if pair is None or self.seconds <= 0:
             return None
         known = self._detectable.get(cell)

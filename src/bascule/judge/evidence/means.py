@@ -1,8 +1,9 @@
 """Means (ratings, value per match): evidence since the phase began, alarm and recovery.
 
 Means need no bursts model: their own scatter is measured. The evidence is that of an asymptotic confidence sequence
-(confidence.normal_evidence), valid at every look once there are about LEAST_EVENTS events of each version. It looks at
-the whole phase, so a change late in a long phase takes long to show: means are for decisions, rates for the night.
+(confidence.normal_evidence), valid at every evaluation once there are about LEAST_EVENTS events of each version. It
+looks at the whole phase, so a change late in a long phase takes long to show: means are for decisions, rates for the
+night.
 """
 
 from __future__ import annotations

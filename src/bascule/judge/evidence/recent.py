@@ -1,4 +1,4 @@
-"""What both versions do of late: error ratios, traffic, and who is served."""
+"""What both versions did in the last seconds: error ratios, traffic, and who is served."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from bascule.judge.layout import EventCounts, Floats
 from bascule.judge.statistics.history import BaselineHistory
 
-RECENT_SECONDS = 10.0  # half life of the counts of late
-HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its rate of late
+RECENT_SECONDS = 10.0  # half life of the recent counts
+SHOWN_SECONDS = 30  # messages name this span: seven eighths of the weight of recent counts
+HISTORY_EVENTS = 100.0  # how much the baseline's history weighs in its recent rate
 LEAST_OBSERVED = 50.0  # recent events, before a ratio of their own says anything
 QUIET_SECONDS = 60.0  # a segment without a request for longer has no data
 
@@ -24,7 +25,7 @@ class Recent:
         self._served = np.full(history.layout.strata, -np.inf)
 
     def add(self, counts: EventCounts, time: float, seconds: float) -> None:
-        """Counts of a look at `time` (Unix seconds) that spans `seconds`."""
+        """Counts of an evaluation at `time` (Unix seconds) that spans `seconds`."""
         self._counts = self._counts.scaled(0.5 ** (seconds / RECENT_SECONDS)) + counts
         self._served[counts.candidate > 0] = time
 

@@ -1,9 +1,9 @@
-"""Whether a version is silent while the other is served: its counters stand still, whatever `up` says.
+"""Whether a version is silent while the other is served: its counters do not grow, whatever `up` says.
 
-Both serve the same traffic by the plan's shares, so the requests of one tell how many are to be expected of the other
-over the same seconds. The chance that none of n expected ones comes is e^-n; n is the evidence, in nats. A version that
-gets less than its plan gives it (users stick to their version) is held to what it got before it fell silent. One that
-is asked in bursts makes up for its gaps, and is held to the longest; one that hung loses what came meanwhile.
+Both serve the same traffic by the plan's shares, so the requests of one tell how many are expected of the other
+over the same seconds. The chance that none of n expected ones comes is e^-n; n is the evidence. A version that
+gets less than its plan gives it (users stick to their version) is held to what it got before it fell silent. One
+that gets requests in bursts makes up for its gaps, and is held to the longest; one that hung loses them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bascule.judge.sampling.schema import Schema
 from bascule.promql import traffic_signal
 from bascule.spec.counters import EVENTS
 
-SILENT_NATS = 13.0  # at 2 requests/s, false for half a second in some days; its alert waits for longer
+SILENT_NATS = 13.0  # at 2 requests/s, false for half a second in some days; the alert waits for longer
 USUAL_NATS = 32.0  # the longest gap that counts as usual
 KNOWN_EVENTS = 26.0  # from which on a version's habits are known
-MADE_UP = 0.5  # of a gap: more has come since than was to be expected, so that it was a pause of those who ask
+MADE_UP = 0.5  # of a gap: so many more than expected have come since that it was a pause of the callers
 LEAST_SECONDS = 3.0  # a pause of a garbage collector is none
 NEVER_SERVED_SECONDS = 30.0  # until a balancer follows the plan
 NEVER_ASKED_SECONDS = 5.0  # within which the first request of a step comes, where there is traffic
@@ -31,7 +31,7 @@ QUIET_SECONDS = 60.0  # without any request of both versions, there is no traffi
 
 @dataclass(frozen=True)
 class Gap:
-    """A version's time without a request: since when (Unix seconds), and how many were to be expected meanwhile."""
+    """A version's time without a request: since when (Unix seconds), and how many were expected meanwhile."""
 
     since: float
     expected: float
@@ -44,7 +44,7 @@ class Lost:
 
     nats: float
     implied: float
-    passed: float = 0.0  # nats since
+    passed: float = 0.0  # evidence since
     surplus: float = 0.0  # events more than were expected since
 
     @property
@@ -59,14 +59,14 @@ class Habit:
     since: float  # the last event, Unix seconds
     served: float = 0.0
     implied: float = 0.0  # by the plan, but for gaps that were lost
-    longest: float = 0.0  # gap that is usual, in nats
+    longest: float = 0.0  # gap that is usual, in evidence
     gap: float = 0.0  # implied by the plan since the last event
-    expected: float = 0.0  # nats of the present gap
+    expected: float = 0.0  # evidence of the present gap
     other: float = 0.0  # events of the other version in it
     lost: Lost | None = None
 
     def add(self, time: float, implied: float, came: float, others: float) -> None:
-        """A look: what the plan implies in it, what came, and what came to the other version."""
+        """An evaluation: what the plan implies in it, what came, and what came to the other version."""
         usual = implied * self._share
         if came > 0:
             self._gap_ends(implied)
@@ -80,7 +80,7 @@ class Habit:
 
     @property
     def enough(self) -> float:
-        """Nats from which a gap is silence."""
+        """Evidence from which a gap is silence."""
         return max(SILENT_NATS, 2 * self.longest)
 
     @property
@@ -117,7 +117,7 @@ class Silence:
         self._time = plan.started
 
     def add(self, look: JointLook) -> None:
-        """A look of this phase."""
+        """An evaluation of this phase."""
         self._time = look.time
         events = look.increments[:, self._columns]
         implied, came = np.sum(events[::-1] * self._odds, axis=1).tolist(), events.sum(axis=1).tolist()

@@ -44,7 +44,7 @@ class Split:
         return replace(self, effect=max(self.effect, USER_EFFECT * self.events / users))
 
     def bounds(self, planned: float | None) -> tuple[float, float]:
-        """Of the candidate's share, valid at every look; tightest where the share is a little beside the plan."""
+        """Of the candidate's share, valid at every evaluation; tightest where the share is a little beside the plan."""
         events, expected = (PRIOR_EVENTS, planned) if planned is not None else (1.0, 0.5)
         prior = 0.5 + events * expected, 0.5 + events * (1 - expected)
         counts = np.array(self.candidate / self.effect), np.array(self.baseline / self.effect)
@@ -66,7 +66,7 @@ class Splits:
         self._sums = np.zeros((2, len(self._columns)))
 
     def add(self, look: JointLook) -> None:
-        """Note a joint look; one that rests on samples from before the share had settled tells nothing."""
+        """Note a joint evaluation; one that rests on samples from before the share had settled tells nothing."""
         if look.since < self._begins:
             return
         counts = look.increments[:, self._columns]

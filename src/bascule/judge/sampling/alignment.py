@@ -27,20 +27,22 @@ def stale_seconds(spec: Spec) -> float:
 
 @dataclass(frozen=True, eq=False)
 class JointLook:
-    """What both versions did between the look before and `time`: increments (2, columns), and the seconds between."""
+    """What both versions did between the evaluation before and `time`: increments (2, columns), and the seconds
+    between."""
 
     time: float
     seconds: float
     increments: Floats
-    since: float  # no sample behind this look is older
+    since: float  # no sample behind this evaluation is older
 
 
 class Alignment:
     """Cuts the scrapes of both versions at joint moments.
 
-    A look is taken at a baseline scrape as soon as every live instance of both versions has something new; of the
-    candidate only samples that are no younger than the baseline's are used. A missing scrape thus delays the look and
-    loses nothing. Which looks there are depends on the samples' timestamps alone, so a replay takes the same ones.
+    An evaluation is taken at a baseline scrape as soon as every live instance of both versions has something new; of
+    the candidate only samples that are no younger than the baseline's are used. A missing scrape therefore delays the
+    evaluation and loses nothing. Which looks there are depends on the samples' timestamps alone, so a replay takes the
+    same ones.
     """
 
     def __init__(self, instances: Instances, columns: int, stale_seconds: float = STALE_SECONDS) -> None:
@@ -101,11 +103,11 @@ class Alignment:
         return found
 
     def _first_joint(self, times: Sequence[float], place: int) -> int:
-        """Once every live instance has something new this stays so until there is a look: hence by bisection."""
+        """Once every live instance has something new this stays so until there is an evaluation: so by bisection."""
         return bisect_left(range(len(times)), True, lo=place, key=lambda at: self._joint(times[at]) is not None)
 
     def _joint(self, time: float) -> _Moment | None:
-        """The look at a moment; None while a live instance has nothing new."""
+        """The evaluation at a moment; None while a live instance has nothing new."""
         baseline = self._sides[BASELINE].fresh(time, self._stale)
         if baseline is None:
             return None
@@ -118,7 +120,8 @@ class Alignment:
         return _Moment(time, seconds, since, (baseline, candidate))
 
     def _candidates(self, until: float) -> list[float]:
-        """Moments at which there may be a look: the baseline's scrapes, and the candidate's while it is alone."""
+        """Moments at which there may be an evaluation: the baseline's scrapes, and the candidate's while it is
+        alone."""
         lead, follow = (np.unique(scrapes.times) for scrapes in self._sides)
         moments = np.union1d(lead, follow[self._is_alone(follow, lead, until)])
         return [float(time) for time in moments[(moments > self._time) & (moments <= until)]]
@@ -144,7 +147,7 @@ class Alignment:
         ]
 
     def _spread(self, growth: Growth, lines: Floats, into: Floats) -> Growth:
-        """Add each increment to the first look whose cut of its instance is not before it; the rest is left."""
+        """Add each increment to the first evaluation whose cut of its instance is not before it; the rest is left."""
         look = _first_reached(lines, growth.instances, growth.times)
         used = look < len(lines)
         side = 2 * look[used] + self._instances.versions[growth.instances[used]]
@@ -156,7 +159,7 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class _Moment:
-    """A look to be taken; `cuts`: the newest scrape of each live instance, (I,) by version."""
+    """An evaluation to be taken; `cuts`: the newest scrape of each live instance, (I,) by version."""
 
     time: float
     seconds: float
@@ -204,11 +207,11 @@ class _Scrapes:
         return np.where(live, last, -math.inf)
 
     def cut_of(self, cuts: Floats) -> float:
-        """The oldest of the present cuts of those that are cut anew."""
+        """The oldest of the present cuts of those that are cut again."""
         return float(self.cut[cuts > -math.inf].min(initial=math.inf))
 
     def cut_at(self, cuts: Floats) -> None:
-        """Cut anew; -inf leaves an instance as it is."""
+        """Cut again; -inf leaves an instance as it is."""
         self.cut = np.where(cuts > -math.inf, cuts, self.cut)
         self._drop_cut()
 
@@ -238,7 +241,8 @@ def _once(instances: Indices, times: Floats) -> tuple[Indices, Floats]:
 
 
 def _first_reached(lines: Floats, instances: Indices, times: Floats) -> Indices:
-    """Of the looks, whose lines (M, I) rise, the first that reaches each time at its instance; M where none does."""
+    """Of the evaluations, whose lines (M, I) rise, the first that reaches each time at its instance; M where none
+    does."""
     low, high = np.zeros(len(times), np.intp), np.full(len(times), len(lines))
     for _ in range(len(lines).bit_length()):
         middle = (low + high) // 2

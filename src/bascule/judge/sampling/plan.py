@@ -14,7 +14,7 @@ from bascule.spec import Spec
 from bascule.spec.model import Phase
 
 MEMORY, LONG_MEMORY = "1h", "30d"
-LATEST = 7_258_118_400.0  # the year 2200: what lies beyond is no time
+LATEST = 7_258_118_400.0  # the year 2200: what lies beyond is not a time
 MOST_PHASES = 1000.0
 ADDRESS = "check that stack.external names a Prometheus"
 
@@ -84,7 +84,7 @@ def begun(seconds: float) -> float:
 
 
 def server_time(prometheus: Prometheus) -> float:
-    """Prometheus' own clock, Unix seconds; ours where it tells none. Raises QueryRejected for what is no time."""
+    """Prometheus' own clock, Unix seconds; ours where it tells none. Raises QueryRejected for what is not a time."""
     asked = prometheus.scalar("time()")
     now = asked if isinstance(asked, float) else time.time()
     if not 0 <= now <= LATEST:

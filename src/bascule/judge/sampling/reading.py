@@ -95,7 +95,7 @@ class SampleReader:
         return self.presence[version].covered(told)
 
     def take(self, answers: Answers) -> list[News]:
-        """Note what was fetched; samples already seen are passed over."""
+        """Note what was fetched; samples already seen are skipped."""
         for version, matrix in enumerate(answers.presence):
             if matrix is not None:
                 self._note_available(version, *self.presence[version].take(matrix))

@@ -48,7 +48,7 @@ class Instances:
         return self._versions
 
     def keep(self, kept: Flags) -> None:
-        """Forget all but those kept (I,); these are numbered anew, in the same order."""
+        """Forget all but those kept (I,); these are numbered again, in the same order."""
         self._versions = self.versions[kept]
         names = [name for name, stays in zip(self._numbers, kept.tolist(), strict=True) if stays]
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -76,7 +76,7 @@ class SeriesRows:
         return known if known is not None else np.array([self._find(written) for written in labels], np.intp)
 
     def keep(self, kept: Flags) -> None:
-        """Forget all rows but those kept, (R,); these are numbered anew, in the same order."""
+        """Forget all rows but those kept, (R,); these are numbered again, in the same order."""
         places = np.where(kept, np.cumsum(kept) - 1, GONE).tolist()
         moved = {labels: row if row == NOBODY else places[row] for labels, row in self._known.items()}
         self._known = {labels: row for labels, row in moved.items() if row != GONE}
@@ -172,7 +172,7 @@ class SeriesTable:
         return rows
 
     def take(self, rows: Indices, matrix: Matrix) -> News:
-        """Take in an answer's samples; those that are known are passed over."""
+        """Take in an answer's samples; those that are known are skipped."""
         each, times, values = in_order(rows, matrix)
         sound = np.isfinite(values) & (values >= 0)
         absurd = float(times[~sound].max(initial=-math.inf))

@@ -1,4 +1,4 @@
-"""The verdict for a command line: asked of the running judge, or formed anew from Prometheus."""
+"""The verdict for a command line: asked of the running judge, or formed again from Prometheus."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from bascule.api import JudgeClient
+from bascule.api.servers import prometheus_of
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError, OtherMigration
 from bascule.judge.sampling.plan import read_plan, server_time
@@ -27,9 +28,9 @@ ANSWER_SECONDS = 20.0  # for everything that an evaluation of our own asks of Pr
 
 
 def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
-    """One look of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`.
+    """One evaluation of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`.
 
-    After a rollback there is nothing to compare, and it tells what was compared last.
+    After a rollback there is nothing to compare; it shows what was compared last.
     """
     with closing(PresentStep(spec)) as present:
         return body(spec, present.after_withdrawal(_evaluated(spec, prometheus, present)))
@@ -52,7 +53,7 @@ def _verdict(spec: Spec) -> dict[str, Any]:
 
 
 def _formed_anew(spec: Spec) -> Opinion:
-    prometheus = Prometheus(spec.stack.url("prometheus"), within=ANSWER_SECONDS)
+    prometheus = prometheus_of(spec, within=ANSWER_SECONDS)
     with closing(prometheus), closing(PresentStep(spec)) as present:
         try:
             return present.told(_evaluated(spec, prometheus, present))

@@ -7,7 +7,7 @@ import math
 from bascule.conventions import State
 from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.service.verdict import SignalComparison
-from bascule.judge.texts import clock_text, difference_text, value_text, where_text
+from bascule.judge.texts import clock_text, difference_text, evidence_text, value_text, where_text
 
 
 def comparison_text(shown: SignalComparison, problem: str) -> str:
@@ -25,7 +25,7 @@ def _found(shown: SignalComparison) -> str:
     if shown.alarm is not None:
         return f"alarm since {clock_text(shown.alarm.since)}"
     if shown.detectable_ratio is not None:
-        return f"a rate {shown.detectable_ratio:.2g} times the baseline's would be found in 30 s"
+        return f"detectable within 30 s: {shown.detectable_ratio:.2g} times the baseline's rate"
     return ""
 
 
@@ -40,4 +40,4 @@ def _compared(reading: SignalReading, unit: str) -> str:
 def _weighed(evidence: float | None, threshold: float | None) -> str:
     if evidence is None or threshold is None:
         return ""
-    return f"evidence {evidence:.1f} of {threshold:.1f} nats"
+    return evidence_text(evidence, threshold)

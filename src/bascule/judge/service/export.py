@@ -152,7 +152,7 @@ def build_app(board: VerdictBoard, present: PresentStep | None = None, ready: Re
     def flagger(kind: str, response: Response) -> FlaggerAnswer:
         """Flagger's webhooks: 200 is yes, 412 no."""
         if kind not in FLAGGER_YES:
-            raise UsageError(f"{kind[:50]!r} is not a webhook that is served", f"there are {', '.join(FLAGGER_YES)}")
+            raise UsageError(f"{kind[:50]!r} is not a webhook of the judge", f"webhooks are {', '.join(FLAGGER_YES)}")
         answer = said()
         response.status_code = 200 if Verdict(answer["verdict"]) in FLAGGER_YES[kind] else 412
         return FlaggerAnswer(verdict=answer["verdict"], reasons=answer["reasons"])

@@ -1,8 +1,8 @@
 """Gates to the next phase and rollback triggers.
 
 A gate is decided when the interval of its measure lies wholly on one side of the bound (the interval is valid at every
-look, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is a
-bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
+evaluation, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is
+a bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> s
         return ""
     left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
     if left >= LONGEST_FORECAST:
-        return ", and not for weeks"
+        return ", for weeks at this traffic"
     rough = round(left / 60) * 60 if left > 120 else left
     return f", in about {span_text(rough)} at this traffic"
 
@@ -125,7 +125,7 @@ def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> st
 
 
 def triggers_of(engine: PhaseEngine, around: Surroundings) -> tuple[Trigger, ...]:
-    """Every rollback trigger of the spec, as it stands at `around.now`."""
+    """Every rollback trigger of the spec, as it is at `around.now`."""
     return tuple(_trigger(engine, around, rollback) for rollback in engine.schema.spec.rollback)
 
 
@@ -134,7 +134,7 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> T
     if engine.plan.known and not any(share > 0 for share in engine.plan.shares.values()):
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
     if engine.alone and is_gain(rollback):
-        return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the baseline has no traffic to gain over.")
+        return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the baseline has no traffic to compare with.")
     if wrong := _cannot_count(around, rollback):
         return Trigger(when, State.NO_DATA, f"Trigger {when}: no data ({wrong.text}).")
     times, values = _course(engine, around, rollback)

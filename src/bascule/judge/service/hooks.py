@@ -27,7 +27,7 @@ LOG = logging.getLogger("bascule.judge")
 
 
 class Hooks:
-    """Runs the spec's hooks, each on a thread of its own, so that none delays a look."""
+    """Runs the spec's hooks, each on a thread of its own, so that none delays an evaluation."""
 
     def __init__(self, spec: Spec, present: PresentStep | None = None) -> None:
         self._hooks = spec.judge.hooks
@@ -88,7 +88,7 @@ class Hooks:
 
 
 def read_audit(path: Path) -> list[dict[str, Any]]:
-    """The entries of the audit file; a line that was torn by a crash is passed over."""
+    """The entries of the audit file; a line that was torn by a crash is skipped."""
     if not path.exists():
         return []
     entries = []
@@ -96,7 +96,7 @@ def read_audit(path: Path) -> list[dict[str, Any]]:
         try:
             entries.append(json.loads(line))
         except ValueError:
-            LOG.warning("a torn line in %s is passed over", path)
+            LOG.warning("an incomplete line in %s is skipped", path)
     return entries
 
 

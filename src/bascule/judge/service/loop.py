@@ -28,11 +28,11 @@ Publish = Callable[[JudgeOutcome | None, Missing | None, float], None]  # also w
 
 
 class LiveJudge:
-    """One look per tick:
+    """One evaluation per tick:
 
     1. ask Prometheus for its time and the plan
-    2. at a new step of the plan, begin anew: the history is read again, the tests start from nothing, alarms stay
-    3. read the samples since the last look, cut them into joint looks, and weigh each
+    2. at a new step of the plan, begin again: the history is read again, the tests start from nothing, alarms stay
+    3. read the samples since the last evaluation, cut them into joint evaluations, and weigh each
     4. form the outcome: readings, gates, triggers, verdict
     5. publish the outcome
     6. hand the alarms to who posts them to Alertmanager, and run the hooks that wait for a change of verdict
@@ -61,13 +61,13 @@ class LiveJudge:
         self._bounds_checked = 0.0
 
     def tick(self) -> JudgeOutcome | None:
-        """One look; None, and the reason published, when Prometheus cannot be read."""
+        """One evaluation; None, and the reason published, when Prometheus cannot be read."""
         begun = time.perf_counter()
         try:
             outcome, missing = self._look(), None
         except BasculeError as error:
             outcome, missing = None, Missing(Cause.SERVER_AWAY, str(error))
-            LOG.warning("no look: %s", error.what)
+            LOG.warning("no evaluation: %s", error.what)
         self._publish(outcome, missing, time.perf_counter() - begun)
         if self._poster is not None and self.watch is not None:
             self._poster.offer(self.watch.engine.standing)
@@ -123,7 +123,7 @@ class LiveJudge:
         return self._workers.problems() if self._workers is not None else []
 
     def run(self, stop: threading.Event) -> None:
-        """Look every tick until told to stop; a look that takes longer than a tick delays the next one."""
+        """Look every tick until told to stop; an evaluation that takes longer than a tick delays the next one."""
         self._workers = Workers(stop)
         if self._poster is not None:
             self._workers.start("judge-posts", partial(self._poster.run, stop))

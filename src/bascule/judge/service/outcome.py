@@ -10,6 +10,7 @@ from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.measures import Measures
+from bascule.judge.evidence.recent import SHOWN_SECONDS
 from bascule.judge.layout import BASELINE, CANDIDATE
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell
@@ -21,7 +22,7 @@ from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Tri
 from bascule.judge.texts import clock_text, share_text, span_text, where_text
 from bascule.states import Cause, Missing, most_telling
 
-WORSE_REFUGE = 0.02  # by so much more must the baseline fail before it is no place to go back to
+WORSE_REFUGE = 0.02  # by so much more must the baseline fail before it is not a place to go back to
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
 
@@ -92,8 +93,8 @@ def _worse_refuge(engine: PhaseEngine) -> str:
     baseline, candidate = ratios
     if baseline - candidate < max(errors.signal.harm, WORSE_REFUGE):
         return ""
-    both = f"{share_text(baseline)} of {versions.baseline}, {share_text(candidate)} of {versions.candidate}"
-    return f"{errors.name} of late: {both}."
+    both = f"{versions.baseline} {share_text(baseline)}, {versions.candidate} {share_text(candidate)}"
+    return f"{errors.name}, last {SHOWN_SECONDS} s: {both}."
 
 
 def _of_lines(lines: Iterable[SignalComparison], around: Surroundings) -> tuple[Missing, ...]:
@@ -114,7 +115,7 @@ def _by_segment(lines: Iterable[SignalComparison]) -> Iterator[Missing]:
     for line in lines:
         alike.setdefault((line.cause or Cause.NO_SERIES, line.segment), []).append(line.signal)
     for (cause, segment), signals in alike.items():
-        why = "no request for a minute" if cause is Cause.NO_TRAFFIC else "no event to compare yet"
+        why = "no requests for a minute" if cause is Cause.NO_TRAFFIC else "no events to compare yet"
         yield Missing(cause, f"{', '.join(signals)} {where_text(segment)}: no data ({why}).")
 
 
@@ -150,22 +151,22 @@ def _silent(engine: PhaseEngine, version: int) -> Missing | None:
         return None
     name, other = both[version], both[1 - version]
     what = (
-        f"{name} has counted no request since {clock_text(gap.since)}, while {other} counted {gap.other:,.0f}: by the "
-        f"plan about {gap.expected:,.0f} were to be expected."
+        f"{name} has counted no requests since {clock_text(gap.since)}; {other} has counted {gap.other:,.0f}. "
+        f"By the plan, about {gap.expected:,.0f} were expected."
     )
     return Missing(Cause.SILENT, what, name)
 
 
 def _without_traffic(engine: PhaseEngine, around: Surroundings) -> list[Missing | None]:
-    """Neither version is asked anything; or both are, by the balancer, and count nothing."""
+    """Neither version gets requests; or, by the load balancer, both should and count none."""
     since, versions = engine.silence.no_traffic_since(around.now), engine.schema.spec.versions.both
     if since is None:
         return []
     if around.unanswered is not None:
-        told = f"since {clock_text(since)}, while the balancer took {around.unanswered:,.0f} in the last minute."
-        return [Missing(Cause.SILENT, f"{name} has counted no request {told}", name) for name in versions]
-    both = " nor ".join(versions)
-    return [Missing(Cause.NO_TRAFFIC, f"No traffic: neither {both} has counted a request since {clock_text(since)}.")]
+        why = f"since {clock_text(since)}, while the load balancer took {around.unanswered:,.0f} in the last minute."
+        return [Missing(Cause.SILENT, f"{name} has counted no requests {why}", name) for name in versions]
+    neither = f"neither {' nor '.join(versions)} has counted any requests since {clock_text(since)}."
+    return [Missing(Cause.NO_TRAFFIC, f"No traffic: {neither}")]
 
 
 def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> SignalComparison:

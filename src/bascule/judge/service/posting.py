@@ -28,7 +28,7 @@ ENDS_AFTER = timedelta(hours=1)  # an alarm must not "resolve" because the judge
 
 
 class AlarmPost:
-    """Keeps Alertmanager in step with the standing alarms; what could not be posted is posted again."""
+    """Keeps Alertmanager in step with the firing alarms; what could not be posted is posted again."""
 
     def __init__(self, spec: Spec, alertmanager: Alertmanager) -> None:
         self._spec = spec
@@ -41,7 +41,7 @@ class AlarmPost:
         try:
             alerts = self._alertmanager.alerts()
         except BasculeError as error:
-            LOG.warning("standing alarms are unknown: %s", error.what)
+            LOG.warning("firing alarms are unknown: %s", error.what)
             return None
         mine = [alert for alert in alerts if alert["labels"].get("alertname") == self._name]
         alarms = [_alarm_of(alert) for alert in mine if "signal" in alert["labels"]]
@@ -87,7 +87,7 @@ def _alarm_of(alert: dict[str, object]) -> Alarm:
 
 
 class Poster:
-    """Posts the latest alarms that it is given, until told to stop; whoever gives them never waits."""
+    """Posts the latest alarms that it is given, until told to stop; the caller never waits."""
 
     def __init__(self, post: AlarmPost, pause: float = RETRY_SECONDS) -> None:
         self._post, self._pause = post, pause

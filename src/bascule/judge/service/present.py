@@ -1,6 +1,6 @@
 """The journal's present step of the plan: an evaluation of any other step is no verdict.
 
-It is asked anew for each answer. The order decides: first comes the evaluation, then the journal is asked, so that
+It is asked again for each answer. The order decides: first comes the evaluation, then the journal is asked, so that
 what is answered was about the step that was present when it was asked.
 """
 
@@ -91,7 +91,7 @@ class PresentStep:
         except BasculeError as error:
             return (f"The last comparison is not known: {error.what}.",)
         if kept.verdict is None:
-            return ("No comparison was kept: the judge did not answer when the traffic was taken back.",)
+            return ("No comparison was kept: the judge did not answer during the rollback.",)
         at = kept.verdict.tick or kept.at
         then = f"At {clock_text(at.timestamp())}" if at else "Before"
         said = f"{then} the verdict was {kept.verdict.verdict.words}:"
@@ -100,7 +100,7 @@ class PresentStep:
 
 def _unknown(error: BasculeError, number: int, started: float) -> Missing:
     last = f"The last known step is {_step_text(number, started)}."
-    return Missing(Cause.SERVER_AWAY, f"The plan's present step is not known: {error.what}. {last}")
+    return Missing(Cause.SERVER_AWAY, f"The plan's current step is not known: {error.what}. {last}")
 
 
 def _of_other(present: PlanAnswer, number: int, started: float) -> Missing | None:
@@ -120,7 +120,7 @@ def _because(why: str) -> str:
 
 def _other_text(present: PlanAnswer, number: int, started: float) -> str:
     now = _step_text(present.number, present.started.timestamp())
-    return f"The last evaluation is about {_step_text(number, started)}; the plan's present step is {now}."
+    return f"The last evaluation is about {_step_text(number, started)}; the plan's current step is {now}."
 
 
 def _step_text(number: int, started: float) -> str:

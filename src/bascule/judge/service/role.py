@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 
 from bascule.api.server import serve
+from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.judge.service.export import VerdictBoard, build_app
 from bascule.judge.service.loop import LiveJudge
 from bascule.judge.service.present import PresentStep
-from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
 
 def run(spec: Spec, stop: threading.Event) -> None:
     """Evaluate every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
     board, present = VerdictBoard(spec), PresentStep(spec)
-    prometheus, alertmanager = Prometheus(spec.stack.url("prometheus")), Alertmanager(spec.stack.url("alertmanager"))
+    prometheus, alertmanager = prometheus_of(spec), alertmanager_of(spec)
     judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present)
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()

@@ -63,8 +63,8 @@ def _row(split: Split, planned: float | None, tolerance: float) -> SegmentShare:
     (low, high), actual = split.bounds(planned), split.candidate / split.events
     state = _state(planned, low, high, tolerance)
     off = f", off the plan by more than {100 * tolerance:g} pt" if state is State.BAD else ""
-    real = f"{share_text(actual)} ({share_text(low)} to {share_text(high)})"
-    text = f"Share of {name}: planned {_shown(planned)}, real {real}{off}."
+    measured = f"{share_text(actual)} ({share_text(low)} to {share_text(high)})"
+    text = f"Share of {name}: planned {_shown(planned)}, actual {measured}{off}."
     return SegmentShare(split.segment, planned, actual, low, high, split.events, state, text)
 
 

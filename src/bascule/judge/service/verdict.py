@@ -78,7 +78,7 @@ class VerdictFacts:
     triggers: Sequence[Trigger]
     missing: Sequence[Missing]  # why there is no data; empty when there is
     candidate_events: float  # of the signal with the most, since the phase began
-    off_plan: Sequence[str] = ()  # the segments whose real share is not the planned one
+    off_plan: Sequence[str] = ()  # the segments whose actual share is not the planned one
     against: Sequence[str] = ()  # what calls for a rollback, in figures of now
     no_refuge: Sequence[Missing] = ()  # why the baseline cannot take the traffic back
     worse_refuge: str = ""  # how the baseline fails more than the candidate
@@ -120,11 +120,11 @@ def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
     if facts.candidate_events < spec.judge.min_samples:
         seen = f"{facts.candidate_events:,.0f} of {spec.judge.min_samples:,} requests"
         reasons.append(f"The candidate has answered {seen} that a decision needs in this phase.")
-    reasons += [f"{alert} is still firing: the window of its rule reaches back." for alert in facts.firing]
+    reasons += [f"{alert} is still firing: the time window of its rule is not over." for alert in facts.firing]
     left = facts.plan.started + phase.hold - facts.now
     if left > 0:
         reasons.append(
-            f"The plan holds {share_text(phase.share)} for {span_text(phase.hold)}; {span_text(left)} are left."
+            f"The plan holds {share_text(phase.share)} for {span_text(phase.hold)}; {span_text(left)} remain."
         )
     return reasons
 

@@ -1,1 +1,1 @@
-"""Pure statistics on counts, in numpy alone: evidence and its thresholds, bursts, intervals, one mix of segments."""
+"""Pure statistics on counts, in numpy alone: evidence and its thresholds, bursts, intervals, mix-adjusted values."""

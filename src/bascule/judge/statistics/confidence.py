@@ -1,4 +1,4 @@
-"""Intervals for what is displayed and gated: confidence sequences, valid at every look at once.
+"""Intervals for what is displayed and gated: confidence sequences, valid at every evaluation at once.
 
 An ordinary 95 % interval that is watched for an hour misses the truth far more often than 5 %; these miss it *ever*
 with at most the stated probability. Bursts are met by tempering: counts are divided by the overdispersion phi.

@@ -1,6 +1,6 @@
 """How small a regression the judge can find in time, at the traffic of the moment.
 
-An early step cannot find a small effect in 30 seconds, whoever tries: with few events there is too little information.
+An early step cannot find a small effect in 30 seconds, by any method: with few events there is too little information.
 So every step says what it can find. Rates in bad events per event, traffic in events per second.
 """
 

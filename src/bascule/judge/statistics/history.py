@@ -2,7 +2,7 @@
 
 Counts of bad events are taken to vary as bursts do: variance = phi * mean, where independent events have phi = 1 and
 bursts of geometric size with mean m have phi = 2m - 1. An evidence that took phi = 1 where retries double every error
-would raise a false alarm within the hour in 81 of 100 hours; hence phi is estimated, never assumed.
+would raise a false alarm within the hour in 81 of 100 hours; so phi is estimated, never assumed.
 
 Constants marked *calibrated* were chosen by simulation (bench/judge.py repeats it), the others follow from a formula.
 """
@@ -96,7 +96,7 @@ class BaselineHistory:
     def distrust(self, pairs: Flags) -> None:
         """From now on, and for the blocks that wait, the candidate's bursts in these pairs (K,) do not count.
 
-        While an alarm stands they are its regression; taken for burstiness they would hide the next one.
+        While an alarm fires they are its regression; taken for burstiness they would hide the next one.
         """
         self._distrusted = pairs
         self._waiting = [self._trusted(events, bad) for events, bad in self._waiting]
@@ -105,7 +105,8 @@ class BaselineHistory:
         return np.where(self._distrusted, 0, events), np.where(self._distrusted, 0, bad)
 
     def collect(self, counts: EventCounts, seconds: float) -> bool:
-        """Add a look's counts that span `seconds`; True when that closed a block and the estimates were refreshed."""
+        """Add an evaluation's counts that span `seconds`; True when that closed a block and the estimates were
+        refreshed."""
         self._block += counts
         self._seconds += seconds
         if self._seconds < BLOCK_SECONDS - 1e-6:
@@ -127,7 +128,7 @@ class BaselineHistory:
             self.candidate.add(*self._waiting.pop(0))
 
     def refresh(self) -> None:
-        """Work out rate, upper bound and phi anew."""
+        """Work out rate, upper bound and phi again."""
         self.rate = np.minimum((self._bad + 0.5) / np.maximum(self._events, 1.0), 0.95)
         self.baseline_phi = np.maximum(1 + PHI_SAFETY * (self.baseline.pooled(self.layout) - 1), PHI_FLOOR)
         candidate = self._candidate_phi(self.baseline_phi)

@@ -1,4 +1,5 @@
-"""Mix-adjusted values: both versions are given one mix of segments, so that a difference of mix is no difference.
+"""Mix-adjusted values: both versions are given the same mix of segments, so that a difference of mix alone shows no
+effect.
 
 Each segment that both versions serve weighs n1 + n2, the events of both.
 """

@@ -1,10 +1,10 @@
-"""Evidence that the candidate (V2) is worse than the baseline (V1), valid at every look. Pure numpy, no I/O.
+"""Evidence that the candidate (V2) is worse than the baseline (V1), valid at every evaluation. Pure numpy, no I/O.
 
 Units: evidence is in nats (natural logarithm of a likelihood ratio); e nats against a null happen by chance with
-probability at most exp(-e), however often one looks (Ville 1939). Shapes: S strata, K pairs (see layout.py), J effects,
-the rate ratios V2 / V1 that are tried. Every statistic below is one number per pair, or per effect and pair.
+probability at most exp(-e), however often it is evaluated (Ville 1939). Shapes: S strata, K pairs (see layout.py), J
+effects, the rate ratios V2 / V1 that are tried. Every statistic below is one number per pair, or per effect and pair.
 
-The rule in words. Two things are weighed at each look:
+The rule in words. Two things are weighed at each evaluation:
 
   *side by side*      V2 against V1 in the same seconds. Needs no history, and no incident of both can fool it; but V1's
                       own noise counts too, so it is slow.
@@ -37,8 +37,9 @@ from bascule.judge.layout import EventCounts, Flags, Floats
 from bascule.judge.statistics.history import BaselineHistory
 
 EFFECTS = np.array([1.5, 3.0, 7.0, 20.0, 100.0])  # rate ratios that are tried
-CLIP = 3.5  # nats one look adds side by side at most: no single look (scrape skew, one giant burst) can blame V2
-BLOCK_SECONDS = 10.0  # against history: counts are weighed in blocks of this length, for bursts outlast a look
+# nats one evaluation adds side by side at most: no single evaluation (scrape skew, one giant burst) can blame V2
+CLIP = 3.5
+BLOCK_SECONDS = 10.0  # against history: counts are weighed in blocks of this length, for bursts outlast an evaluation
 
 SHARE_HISTORY, SHARE_CHANGE, SHARE_START = 0.5, 0.2, 0.3  # of the false-alarm budget
 # calibrated: ln of the effective number of restarts of a CUSUM in an hour, phi = 1; the guard pays most of them
@@ -103,7 +104,7 @@ def against_history(events: Floats, bad: Floats, upper: Floats, phi: Floats, eff
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """The statistics after one look, in nats."""
+    """The statistics after one evaluation, in nats."""
 
     since_start: Floats  # (K,)
     change: Floats  # (K,)
@@ -113,10 +114,10 @@ class Look:
 
 
 class Cusum:
-    """Evidence against history that starts anew whenever it is used up, (J, K) (Page 1954).
+    """Evidence against history that starts again whenever it is used up, (J, K) (Page 1954).
 
-    The counts of the block that is still growing are weighed as one, for a burst spreads over several looks; `settled`
-    is the sum over the closed blocks since evidence was last zero.
+    The counts of the block that is still growing are weighed as one, for a burst spreads over several evaluations;
+    `settled` is the sum over the closed blocks since evidence was last zero.
     """
 
     def __init__(self, effects: Floats, history: BaselineHistory) -> None:
@@ -173,7 +174,7 @@ class Evidence:
         self._baseline = Cusum(np.array([BASELINE_EFFECT]), history)
 
     def add(self, counts: EventCounts, seconds: float) -> Look:
-        """Weigh what one joint look of both versions brought; `seconds` since the look before."""
+        """Weigh what one joint evaluation of both versions brought; `seconds` since the evaluation before."""
         layout, phi = self._history.layout, self._history.phi
         beside = layout.to_pairs(side_by_side(counts, np.asarray(layout.to_strata(phi))))
         np.minimum(beside, CLIP, out=beside)
@@ -237,7 +238,7 @@ def decide(look: Look, limits: EvidenceThresholds, sets: int = 1) -> Floats:
 def decide_alone(look: Look, limits: EvidenceThresholds) -> Floats:
     """Distance to the alarm, (K,), when the baseline serves nothing: against its frozen history, G_ALONE nats dearer.
 
-    Nothing tells the candidate's regression from an incident of everything; the alarm says so.
+    The candidate's regression looks like an incident of everything; the alarm says so.
     """
     return np.asarray((look.history - limits.history - G_ALONE).max(axis=0))
 

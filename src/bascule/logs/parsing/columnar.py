@@ -66,7 +66,7 @@ class Text:
         return self._places[byte]
 
     def holds(self, literal: bytes, places: Places) -> NDArray[np.bool_]:
-        """Whether `literal`, whose first byte stands at each place, stands there whole."""
+        """Whether `literal`, whose first byte is at each place, is there whole."""
         same = np.ones(len(places), bool)
         for start in range(1, len(literal), 8):
             piece = literal[start : start + 8]

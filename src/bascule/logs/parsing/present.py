@@ -16,7 +16,7 @@ from bascule.logs.parsing.columns import Rows
 
 LATE_SECONDS = 300.0  # for which Prometheus bridges a gap in a series: what is counted after it belongs before it
 _QUARTER, _FURTHEST_ZONE = 900.0, 14 * 3600.0  # seconds: time zones are apart by quarters of an hour
-_SETTLED = 10.0  # from a line's time to the file's: more is no time zone
+_SETTLED = 10.0  # from a line's time to the file's: more is not a time zone
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Present:
         self.zone = zone if is_zone else 0.0
 
     def is_now(self, rows: Rows) -> NDArray[np.bool_]:
-        """Per row; one without a time is of now, for nothing tells when it was."""
+        """Per row; one without a time is of now, as its time is unknown."""
         bound = max(self.begun, time.time() - LATE_SECONDS) - self.zone
         now: NDArray[np.bool_] = (rows.times == 0) | (rows.times >= int(bound * 1e6))
         return now

@@ -273,7 +273,7 @@ def _let_in(value: str, known: set[str], most: int) -> str:
 
 
 def _hour(times: NDArray[np.int64]) -> Labelled:
-    """The hour of the day (UTC) of each row's time (microseconds; 0 is no time)."""
+    """The hour of the day (UTC) of each row's time (microseconds; 0: without a time)."""
     first, last = (int(times.min()) // _HOUR, int(times.max()) // _HOUR) if len(times) else (0, 0)
     if first == last:  # so it is for almost every chunk
         return Labelled(np.zeros(len(times), np.int64), [f"{first % 24:02d}" if times.any() else UNKNOWN])

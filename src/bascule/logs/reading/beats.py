@@ -35,10 +35,10 @@ from bascule.spec.model import Tls
 READ_BYTES = 256 << 10
 MAX_CONNECTIONS = 32
 PENDING_BYTES = 4 << 20  # a connection's events are committed at the latest when they take this, so much at once
-HELD_BYTES = 16 << 20  # of all connections together, before the largest are turned away
+HELD_BYTES = 16 << 20  # of all connections together, before the largest are refused
 LARGE_BYTES = 1 << 20
 EVENT_BYTES = 200  # what an event takes beside its text
-STALLED_SECONDS = 60.0  # a client that stops within a frame is turned away after this
+STALLED_SECONDS = 60.0  # a client that stops within a frame is refused after this
 QUIET_SECONDS = 0.5  # a client that sends less than the window it announced is answered after this
 ALIVE_SECONDS = 5.0  # while a commit takes longer, the client is told that we live
 REMEMBERED = 200_000  # events known by their identity, so that they are not stored twice
@@ -210,7 +210,7 @@ class BeatsReceiver:
                 raise ProtocolError(f"more than {MAX_CONNECTIONS} connections")
             await connection.serve()
         except ProtocolError as error:
-            log.warning("%s: a Beats client was turned away: %s", self.intake.name, error)
+            log.warning("%s: a Beats client was refused: %s", self.intake.name, error)
             self.problem("protocol")
         except StoreError as error:
             log.error("%s: %s", self.intake.name, error)
@@ -260,7 +260,7 @@ class Connection:
         return self.size + EVENT_BYTES * len(self.pending) + self.decoder.buffered
 
     async def serve(self) -> None:
-        """One connection at a time unpacks and commits: so memory is bounded, whoever sends what."""
+        """One connection at a time unpacks and commits: so memory is bounded, whatever clients send."""
         while (data := await self._read()) != b"":
             async with self.receiver.turn:
                 if data is not None:
@@ -340,4 +340,4 @@ def _context(tls: Tls | None) -> ssl.SSLContext | None:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
     except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"the TLS certificate for Beats cannot be used: {error}", "mend the source's `tls`") from error
+        raise UsageError(f"the TLS certificate for Beats cannot be used: {error}", "fix the source's `tls`") from error

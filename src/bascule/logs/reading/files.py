@@ -6,7 +6,8 @@ Nothing is taken twice and nothing is left out as long as a rotated file stays o
 2. A file that got shorter, or whose first bytes changed, was truncated: the handle starts a new stream, and the
    old one goes on in the copy that rotation made, found by its first bytes.
 3. Rotated siblings (app.log.1, app.log.2.gz) are looked at too: a known stream is read from where it stopped; an
-   unknown one is read if it was written to since the last look, so a rotation during a stop loses nothing.
+   unknown one is read if it was written to since the last check, so a rotation during a stop loses nothing. What is
+   known is told by its content, compressed or not: a copy may also be shorter than what was read of its original.
 """
 
 from __future__ import annotations
@@ -26,12 +27,20 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from bascule.logs.parsing.columns import Chunk
-from bascule.logs.reading.streams import PREFIX_LENGTH, TAIL_LENGTH, LogStream, hash_of, is_rotation_of
+from bascule.logs.reading.streams import (
+    PREFIX_LENGTH,
+    TAIL_LENGTH,
+    LogStream,
+    hash_of,
+    is_compressed,
+    is_rotation_of,
+    mark_of,
+    marked,
+)
 
 CHUNK_BYTES = 2 << 20
 KEPT_OF_LONG_LINES = 16 << 10  # of a line longer than a chunk this much is kept, as text
 SETTLING_SECONDS = 2.0  # a copy that rotation makes is left alone until it has not grown for this long
-UNFINISHED_SECONDS = 30.0  # a file that begins like a known one and is shorter may be a copy in the making so long
 CLOCK_SECONDS = 1.0  # file times may lag behind the clock by less than this
 TRACE_SECONDS = 1.0  # a stack trace that is being written is waited for this long
 GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
@@ -45,7 +54,7 @@ class Follow:
     """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end.
 
     `head` are the first bytes, up to `PREFIX_LENGTH`, of what is read, and `tail` the last ones before `position`: as
-    long as the file has them there it is the same stream.
+    long as the file has them there it is the same stream. `marks` are those of the stream up to `position`.
     """
 
     stream: LogStream
@@ -55,6 +64,7 @@ class Follow:
     scanned: int = 0
     head: bytes = b""
     tail: bytes = b""
+    marks: dict[int, str] = field(default_factory=dict)
     live: bool = True
     ended: bool = False  # read to its end, and nobody writes it any more
     drained_at: float = field(default_factory=time.monotonic)
@@ -159,6 +169,7 @@ class Follow:
 
     def _take(self, data: bytes, end: int) -> Chunk:
         chunk = Chunk(self.stream.source, self.stream.id, self.position, end, data)
+        self.marks = marked(self.marks, self.tail + tail_of(chunk, len(data)), end)
         self.position = self.scanned = end
         self.tail = tail_of(chunk)
         return chunk
@@ -182,10 +193,17 @@ class Follow:
 
 
 class OwnFile(NamedTuple):
-    """A file that holds a stream since the beginning: under its first name or not, and when it was written to."""
+    """A file that holds a stream since the beginning: whether it is live, and its present name (None: deleted)."""
 
     live: bool
-    written: float
+    path: Path | None
+
+
+class Copy(NamedTuple):
+    """A file that holds what another one, which is followed, holds too: the stream, and the copy's size and time."""
+
+    stream: str
+    state: tuple[int, float]
 
 
 SKIPPED = "nuls"  # the one problem after which nothing is missing
@@ -210,7 +228,8 @@ class FileSource:
     _heads: dict[str, bytes] = field(default_factory=dict)  # of files let go of
     _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
     _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
-    _found: dict[tuple[int, int], Path] = field(default_factory=dict)  # the files of the last look, by inode
+    _copies: dict[tuple[int, int], Copy] = field(default_factory=dict)  # of what is being followed
+    _found: dict[tuple[int, int], Path] = field(default_factory=dict)  # the files of the last check, by inode
 
     def __post_init__(self) -> None:
         self._begun = bool(self.known)
@@ -272,13 +291,15 @@ class FileSource:
         """The store holds the stream as far as this says."""
         known = self.known[stream.id]
         known.committed, known.prefix_length, known.prefix = stream.committed, stream.prefix_length, stream.prefix
-        known.tail_length, known.tail = stream.tail_length, stream.tail
+        known.tail_length, known.tail, known.marks = stream.tail_length, stream.tail, stream.marks
 
     def describe(self, last: Chunk) -> LogStream:
         """The chunk's stream as it is to be written down with what is read up to the chunk's end."""
         found, tail = self.known[last.stream], tail_of(last)
         found = replace(found, committed=last.end, tail_length=len(tail), tail=hash_of(tail))
         follow = self.follows.get(last.stream)
+        if follow:
+            found = replace(found, marks=[mark for mark in follow.marks.items() if mark[0] <= last.end])
         head = (follow.head if follow else self._heads.get(last.stream, b""))[: last.end]
         if len(head) <= found.prefix_length:
             return found
@@ -338,7 +359,7 @@ class FileSource:
 
     def _consider(self, path: Path, status: os.stat_result, live: bool, followed: set[tuple[int, int]]) -> None:
         key = (status.st_dev, status.st_ino)
-        if key in followed or not stat.S_ISREG(status.st_mode) or self._settled.get(key) == _state(status):
+        if key in followed or not stat.S_ISREG(status.st_mode) or self._is_done(key, _state(status)):
             return
         if status.st_mtime > self.since:
             self._awaited.add(key)
@@ -358,6 +379,15 @@ class FileSource:
             followed.add(key)
             self._awaited.discard(key)
 
+    def _is_done(self, key: tuple[int, int], state: tuple[int, float]) -> bool:
+        """Whether the file, as it is, was read, or is read under another name."""
+        copy = self._copies.get(key)
+        return self._settled.get(key) == state or (copy is not None and copy.state == state and self._reads(copy))
+
+    def _reads(self, copy: Copy) -> bool:
+        follow = self.follows.get(copy.stream)
+        return follow is not None and not follow.was_replaced()
+
     def _settles(self, status: os.stat_result) -> bool:
         """Whether a rotated file may still be the copy of another one in the making; its first bytes take longest."""
         patience = self.settling_seconds * (1 if status.st_size >= PREFIX_LENGTH else 5)
@@ -369,19 +399,22 @@ class FileSource:
         follow = Follow(LogStream.new(self.name, path, status), path, file)
         try:
             known = self._recognise(follow, status)
-            unfinished = known is None and not self.alone and self._may_be_unfinished(follow, status)
+            is_part = known is None and not self.alone and self._is_part(follow, status)
             is_copy = known is not None and not _is_its_own(known, status) and self._own_file(known) is not None
         except (OSError, EOFError, zlib.error):
             file.close()
             raise
-        if unfinished or is_copy or not (known or wanted):
+        if is_part or is_copy or not (known or wanted):
             file.close()
-            if known is None and not unfinished:
-                self._settled[(status.st_dev, status.st_ino)] = _state(status)
+            key = (status.st_dev, status.st_ino)
+            if known:
+                self._copies[key] = Copy(known.id, _state(status))
+            else:
+                self._settled[key] = _state(status)
             return None
         if known:
             known.device, known.inode = status.st_dev, status.st_ino
-            follow.stream, follow.position = known, known.committed
+            follow.stream, follow.position, follow.marks = known, known.committed, dict(known.marks)
         elif self.start_at_end and not self._begun:
             follow.skip_to_end(status.st_size)
         self.known[follow.stream.id] = follow.stream
@@ -389,23 +422,28 @@ class FileSource:
 
     def _recognise(self, follow: Follow, status: os.stat_result) -> LogStream | None:
         """The known stream this file holds: the one of its inode, else one that it is a copy of; the longest match."""
-        path = str(follow.path)
-        likely = [stream for stream in self.known.values() if stream.committed and self._may_be(stream, path, status)]
-        same = [stream for stream in likely if _holds(follow, stream) and self._is_no_other(follow, stream, status)]
+        head = follow.read(0, PREFIX_LENGTH)
+        alike = [s for s in self.known.values() if s.committed and hash_of(head[: s.prefix_length]) == s.prefix]
+        alike.sort(key=lambda stream: stream.committed)  # a compressed file is best read in one direction
+        likely = [stream for stream in alike if self._may_be(stream, follow.path, status)]
+        same = [s for s in likely if _holds_end(follow, s)]
+        same = [s for s in same if self._is_no_other(follow, s, status)]
         found = max(same, key=lambda stream: (stream.prefix_length, stream.committed), default=None)
-        follow.head = follow.read(0, found.prefix_length) if found else b""
+        follow.head = head[: found.prefix_length] if found else b""
         return found
 
-    def _may_be(self, stream: LogStream, path: str, status: os.stat_result) -> bool:
+    def _may_be(self, stream: LogStream, path: Path, status: os.stat_result) -> bool:
         """By inode and name. A new file under the stream's own name is not it while the old one is there, however much
-        it begins like it. A file under a rotated name is a copy of one that was rotated, too, if it is not older.
+        it begins like it. Of a file that was renamed a copy is made under its new name alone, by compressing.
         """
         if _is_its_own(stream, status):
             return True
         own = self._own_file(stream)
-        if path == stream.path:
+        if str(path) == stream.path:
             return own is None
-        return is_rotation_of(path, stream.path) and (own is None or own.live or status.st_mtime >= own.written)
+        if own and own.path and not own.live:
+            return is_compressed(path, own.path)
+        return is_rotation_of(str(path), stream.path)
 
     def _is_no_other(self, follow: Follow, stream: LogStream, status: os.stat_result) -> bool:
         """Whether the file is the stream's own, or a copy of it: a copy holds nothing that the own file has not.
@@ -424,23 +462,23 @@ class FileSource:
 
     def _own_file(self, stream: LogStream) -> OwnFile | None:
         """The file of the stream's inode, if it still holds the stream."""
-        if follow := self.follows.get(stream.id):
-            return OwnFile(follow.live, os.fstat(follow.file.fileno()).st_mtime)
         path = self._found.get((stream.device, stream.inode))
-        if path is None or not _file_holds(path, stream):
-            return None
-        return OwnFile(str(path) == stream.path, path.stat().st_mtime)
+        if follow := self.follows.get(stream.id):
+            return OwnFile(follow.live, None if follow.is_deleted() else path)
+        return OwnFile(str(path) == stream.path, path) if path and _file_holds(path, stream) else None
 
-    def _may_be_unfinished(self, follow: Follow, status: os.stat_result) -> bool:
-        """Whether the file may be a copy of a known stream that is still being made, by a slow disk."""
-        if follow.compressed or time.time() - status.st_mtime > UNFINISHED_SECONDS:
-            return False
-        head = follow.read(0, PREFIX_LENGTH)
-        shorter = (stream for stream in self.known.values() if stream.committed > status.st_size)
+    def _is_part(self, follow: Follow, status: os.stat_result) -> bool:
+        """Whether all of the file was read under another name: a copy made before more was written and read, such as
+        the lines that copytruncate loses, or one that is still being made. It is looked at again when it grows.
+        """
+        end = _length(follow)
+        longer = (stream for stream in self.known.values() if stream.committed > end)
         return any(
-            is_rotation_of(str(follow.path), stream.path) and hash_of(head[: stream.prefix_length]) == stream.prefix
-            for stream in shorter
-            if not _is_its_own(stream, status)
+            is_rotation_of(str(follow.path), stream.path)
+            and not _is_its_own(stream, status)
+            and _has_marks(follow, stream, end)
+            and self._may_be(stream, follow.path, status)
+            for stream in longer
         )
 
     def _tell_deleted(self, follow: Follow) -> None:
@@ -449,7 +487,7 @@ class FileSource:
             return
         follow.told = True
         if not self._has_copy(follow):
-            log.error("%s: %s was deleted; it is read to its end all the same", self.name, follow.path)
+            log.error("%s: %s was deleted; it is still read to its end", self.name, follow.path)
             self.problem("deleted")
 
     def _has_copy(self, follow: Follow) -> bool:
@@ -457,7 +495,7 @@ class FileSource:
         return any(_begins_with(path, follow.head) for path in self._siblings({follow.path}))
 
     def _truncated(self, follow: Follow) -> None:
-        """Let go of the old stream, which goes on in its copy if there is one; the file is found anew."""
+        """Let go of the old stream, which goes on in its copy if there is one; the file is found again."""
         if not self.alone and not self._has_copy(follow):
             lost = f"what stood behind byte {follow.position} and was not read is lost"
             log.error("%s: %s was truncated without a copy; %s", self.name, follow.path, lost)
@@ -523,25 +561,37 @@ def _file_holds(path: Path, stream: LogStream) -> bool:
 
 def _holds(follow: Follow, stream: LogStream) -> bool:
     """Whether the file has the stream's first bytes, and its last ones where the store's knowledge ends."""
-    if hash_of(follow.read(0, stream.prefix_length)) != stream.prefix:
-        return False
+    return hash_of(follow.read(0, stream.prefix_length)) == stream.prefix and _holds_end(follow, stream)
+
+
+def _holds_end(follow: Follow, stream: LogStream) -> bool:
     if not follow.compressed and follow.size() < stream.committed:
         return False
     tail = follow.read(stream.committed - stream.tail_length, stream.tail_length)
     return hash_of(tail) == stream.tail or not stream.tail_length
 
 
+def _has_marks(follow: Follow, stream: LogStream, end: int) -> bool:
+    """Whether the file, which is `end` bytes long, has every mark of the stream that it is long enough for."""
+    marks = [(place, mark) for place, mark in sorted(stream.marks) if place <= end]
+    return bool(marks) and all(mark_of(follow.read(place - TAIL_LENGTH, TAIL_LENGTH)) == mark for place, mark in marks)
+
+
+def _length(follow: Follow) -> int:
+    return follow.file.seek(0, os.SEEK_END)
+
+
 def _ends_within(follow: Follow, own: Follow) -> bool:
     """Whether the file's last bytes stand at the same place in the other one."""
-    end = follow.file.seek(0, os.SEEK_END)
+    end = _length(follow)
     start = max(0, end - TAIL_LENGTH)
     return follow.read(start, end - start) == own.read(start, end - start)
 
 
-def tail_of(chunk: Chunk) -> bytes:
+def tail_of(chunk: Chunk, length: int = TAIL_LENGTH) -> bytes:
     """The last bytes before the chunk's end, as they are in the file; none where the chunk does not hold them."""
     is_as_it_was = chunk.end - chunk.start == len(chunk.data)
-    return chunk.data[-TAIL_LENGTH:] if is_as_it_was else b""
+    return chunk.data[-length:] if is_as_it_was else b""
 
 
 class Readable(Protocol):

@@ -1,7 +1,7 @@
 """Standard input as a source of the logs role: `shop | bascule serve SPEC --role logs`.
 
 What was read cannot be read again, so a batch that the store refuses is kept and tried until it takes it: meanwhile
-nothing is read, and whoever writes waits. Lines are stored as often as they are given.
+nothing is read, and the writer waits. Lines are stored as often as they are given.
 """
 
 from __future__ import annotations

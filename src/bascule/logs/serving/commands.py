@@ -55,7 +55,7 @@ def search(
 
 
 def stats(spec: Spec) -> dict[str, Any]:
-    """What the store holds, by source, format, version and day."""
+    """Show what the store holds, by source, format, version and day."""
     return query.summary(query.LogReader(root_of(spec)))
 
 

@@ -51,7 +51,9 @@ def paths_of(files: Sequence[str]) -> list[str]:
     found = {name: [name] if name == STDIN else sorted(glob.glob(name, recursive=True)) for name in files}
     missing = [name for name, paths in found.items() if not paths]
     if missing or not found:
-        raise UsageError(f"no such file: {', '.join(missing) or 'none given'}", "give files, globs, or - for stdin")
+        raise UsageError(
+            f"no such file: {', '.join(missing) or 'none given'}", "give files, globs, or - for standard input"
+        )
     every = (path for paths in found.values() for path in paths)
     return list(dict.fromkeys(path if path == STDIN else os.path.abspath(path) for path in every))
 
@@ -65,7 +67,7 @@ def sources_for(spec: Spec, paths: Sequence[str], name: str | None) -> dict[str,
     if not named:
         raise UsageError("the spec declares no log sources", "add one under logs.sources, with its formats")
     if name is not None and name not in named:
-        raise UsageError(f"no log source {name!r}", f"there are {', '.join(named)}")
+        raise UsageError(f"there is no log source {name!r}", f"log sources are {', '.join(named)}")
     return {path: name or _source_of(named, path) for path in paths}
 
 
@@ -75,7 +77,7 @@ def _source_of(named: Mapping[str, LogSource], path: str) -> str:
             return name
     if len(named) > 1:
         what = "standard input" if path == STDIN else path
-        raise UsageError(f"{what} is of none of the spec's log sources", f"say which with --source: {', '.join(named)}")
+        raise UsageError(f"{what} is of none of the spec's log sources", f"name one with --source: {', '.join(named)}")
     return next(iter(named))
 
 

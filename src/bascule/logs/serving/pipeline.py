@@ -88,7 +88,7 @@ class Pipeline:
     feeds: list[FileFeed]
     others: list[LineSource] = field(default_factory=list)  # that are not files and run by themselves
     lock: threading.Lock = field(default_factory=threading.Lock)
-    reading: threading.Lock = field(default_factory=threading.Lock)  # held by whoever reads files, one at a time
+    reading: threading.Lock = field(default_factory=threading.Lock)  # held by the reader of files, one at a time
     problems: LogTally = field(default_factory=LogTally)
 
     def __post_init__(self) -> None:

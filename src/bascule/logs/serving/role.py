@@ -122,7 +122,7 @@ def prepared(spec: Spec, intake: Intake, store: LogStore) -> Intake:
 
 @dataclass(eq=False)
 class Upkeep:
-    """What is done now and then: checkpoint, merging, retention, counting consumers."""
+    """What is done occasionally: checkpoint, merging, retention, counting consumers."""
 
     pipeline: Pipeline
     store: LogStore
@@ -164,7 +164,7 @@ class Upkeep:
         return min([self.consumers.last] + ([self.sender.last] if self.sender else []))
 
     def _bound_the_spool(self) -> None:
-        """Rows that wait for an engine for longer than is declared are dropped all the same."""
+        """Rows that wait for an engine for longer than is declared are dropped anyway."""
         if self.sender:
             longest = timedelta(seconds=self._kept() + self.sender.engine.settings.spool)
             self.store.drop_before(datetime.now(UTC) - longest, self.store.checkpointed)

@@ -43,15 +43,15 @@ def _look(spec: Spec, name: str, source: LogSource, pattern: str) -> Iterator[So
         return
     filled = [path for path in files if os.path.getsize(path)]
     if not filled:
-        yield SourceFinding(name, f"{pattern} has no line", "see that its service writes to it")
+        yield SourceFinding(name, f"{pattern} has no lines", "check that its service writes to it")
         return
     newest = Path(max(filled, key=os.path.getmtime))
     try:
         trial = attempt(spec, newest, source.formats)
     except UsageError as error:
-        yield SourceFinding(name, error.what, error.mend)
+        yield SourceFinding(name, error.what, error.fix)
         return
-    fix = f"look at: bascule logs try {newest}"
+    fix = f"run: bascule logs try {newest}"
     unparsed = trial.formats.get(UNPARSED, 0)
     if unparsed > HALF * trial.lines:
         yield SourceFinding(name, f"{unparsed} of {trial.lines} lines fit none of its formats", fix)

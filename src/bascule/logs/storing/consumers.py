@@ -161,7 +161,7 @@ class Consumers:
 
     @classmethod
     def load(cls, path: Path) -> Consumers:
-        """What `save` wrote; anew from the store where there is nothing that can be read."""
+        """What `save` wrote; read from the store where that cannot be read."""
         try:
             table = pq.read_table(path)
             note = json.loads(table.schema.metadata[segments.FOOTER])

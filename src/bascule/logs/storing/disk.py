@@ -25,7 +25,7 @@ class Disk:
             raise _refused(path, error) from error
 
     def replace(self, path: Path, data: pa.Buffer | bytes) -> None:
-        """Write a file anew; where that fails, the file is as it was."""
+        """Replace a file; where that fails, the file is as it was."""
         try:
             self._put(path, data)
         except OSError as error:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Sent:
-    """Documents by what became of them."""
+    """Documents by the result of them."""
 
     created: int = 0
     present: int = 0
@@ -54,13 +54,9 @@ class SearchClient:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        password = self.settings.password_file and self.settings.password_file.read_text().strip()
-        auth = (self.settings.username, password or "") if self.settings.username else None
-        verify: Any = str(self.settings.ca) if self.settings.ca else True
+        verify = self.settings.credentials.context()
         through_proxies = not is_local(self.settings.url)
-        self.client = httpx.Client(
-            base_url=self.settings.url, auth=auth, verify=verify, timeout=30, trust_env=through_proxies
-        )
+        self.client = httpx.Client(base_url=self.settings.url, verify=verify, timeout=30, trust_env=through_proxies)
 
     def prepare(self) -> None:
         """Put the policy that drops old indices (ILM or ISM) and the index template in place.
@@ -87,7 +83,7 @@ class SearchClient:
             log.warning("%s was refused by %s: %s", path, self.settings.url, answer.text[:300])
 
     def send(self, lines: Sequence[tuple[str, str, str]]) -> tuple[Sent, list[tuple[str, str, str]]]:
-        """Documents as (index, id, JSON); what became of them, and those to send again because the engine is busy."""
+        """Documents as (index, id, JSON); the result of them, and those to send again because the engine is busy."""
         body = "".join(_action(index, name) + document + "\n" for index, name, document in lines)
         answer = self._ask("POST", "/_bulk", body.encode(), "application/x-ndjson")
         if answer.status_code in BUSY:
@@ -109,7 +105,7 @@ class SearchClient:
         return sent, again
 
     def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> httpx.Response:
-        headers = {"Content-Type": kind} if kind else {}
+        headers = self.settings.credentials.headers() | ({"Content-Type": kind} if kind else {})
         try:
             return self.client.request(method, path, content=body, headers=headers)
         except httpx.HTTPError as error:

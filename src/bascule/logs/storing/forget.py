@@ -22,7 +22,7 @@ def forget_user(store: LogStore, consumers: Consumers, pseudonyms: IdPseudonyms,
     whom is gone.
     """
     if not user:
-        raise UsageError("no user was named", "give the id as the service logs it")
+        raise UsageError("no user is given", "give the user's id as the service logs it")
     name = pseudonyms.of(user) if pseudonyms.columns else user
     forgotten = 0
 
@@ -63,7 +63,7 @@ def cleaned(table: pa.Table, name: str) -> pa.Table:
 
 
 def _whole(name: str) -> str:
-    """The name where it is no part of a longer one."""
+    """The name where it is not a part of a longer one."""
     return rf"(^|[^\pL\pN_]){re.escape(name)}($|[^\pL\pN_])"
 
 

@@ -104,12 +104,13 @@ def read_key(path: Path) -> bytes:
             _make_key(path)
         key = path.read_text().strip().encode()
     except (OSError, UnicodeDecodeError) as error:
-        what = f"the key for pseudonyms {path} cannot be had: {error.strerror if isinstance(error, OSError) else error}"
+        why = error.strerror if isinstance(error, OSError) else error
+        what = f"the key for pseudonyms {path} cannot be read or made: {why}"
         raise StoreError(
-            what, "see that there is space and that it may be read, or name another as logs.key_file"
+            what, "check its permissions and the free space, or name another file as logs.key_file"
         ) from error
     if len(key) < 16:
-        raise StoreError(f"the key for pseudonyms {path} is too short", "put at least 16 characters into it")
+        raise StoreError(f"the key for pseudonyms {path} is too short", "write at least 16 characters into it")
     return key if len(key) <= 64 else blake2b(key).digest()
 
 

@@ -1,4 +1,4 @@
-"""Reading the store: its segments as one table in an in-memory DuckDB, beside whoever is writing."""
+"""Reading the store: its segments as one table in an in-memory DuckDB, while the logs role writes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LogReader:
     def query(self, sql: str, parameters: Sequence[Any] = (), since: datetime | None = None) -> list[Record]:
         """The rows that `sql` gives over the table `logs`, from segments that may hold rows from `since` on.
 
-        A merge may delete a segment between the listing and the reading: then the listing is taken anew.
+        A merge may delete a segment between the listing and the reading: then the listing is repeated.
         """
         for _ in range(_TRIES):
             files = self._files(since)
@@ -145,8 +145,8 @@ def search(
     try:
         found = reader.query(sql, [*parameters, limit], since)
     except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
-        mend = f"columns are {', '.join((*TEXTS, *NUMBERS))}; a number is compared with a number"
-        raise UsageError(f"logs search: {str(error).splitlines()[0]}", mend) from error
+        fix = f"columns are {', '.join((*TEXTS, *NUMBERS))}; a number is compared with a number"
+        raise UsageError(f"logs search: {str(error).splitlines()[0]}", fix) from error
     return [_record(row) for row in found]
 
 

@@ -1,7 +1,7 @@
 """Finding what free text calls by a name: `user_id=u1`, `"user_id": ["u1", "u2"]`, `user_id IN ('u1')`, `?user_id=u1&`.
 
 A value may be quoted, a list or another bracketed thing at any depth, escaped as in JSON within JSON, or plain. A plain
-one ends at a blank. Where more words stand before the next name, nobody can tell how many of them are the value: then
+one ends at a blank. Where more words stand before the next name, it is unknown how many of them are the value: then
 each beginning is taken for one.
 """
 
@@ -21,7 +21,10 @@ _QUOTE = r"""(?:\\{0,8}["'`]|&quot;)"""  # with the backslashes of JSON within J
 _LISTED = rf"{_QUOTE}\s*,\s*(?={_QUOTE})"
 _ASSIGNED = rf"{_QUOTE}?\]?\s*+(?P<sign>=>|->|:=|==|=|:|%3D|%3A|>)\s*|{_LISTED}|\s+(?:in|like)\s+(?=[(\['\"])"
 _OPENS = re.compile(r"""[\[({]|[A-Za-z_][\w.]*\((?=["'\[({])""")  # a bracket, or a constructor of something in one
-_QUOTED = re.compile(rf"(?P<quote>{_QUOTE})(?P<inner>.*?)(?:(?<!\\)(?P=quote)|\Z)", re.DOTALL)
+# A backslash of the value is twice as many as a quote of it needs: an end quote stands behind such pairs alone.
+_PAIRS = r"(?<!\\)(?:(?P=escape){2}\\\\)*+"
+_OPENING = r"""(?P<quote>(?P<escape>\\{0,8})(?:["'`]|&quot;))"""
+_QUOTED = re.compile(rf"{_OPENING}(?P<inner>.*?{_PAIRS})(?:(?P=quote)|\Z)", re.DOTALL)
 _PLAIN = re.compile(r"""[^\s"'`&,;|}\])<]+""")
 _INNER = re.compile(rf"""{_QUOTED.pattern}|[^\s"'`,;:=()\[\]{{}}\\]+""", re.DOTALL)
 _BRACKETS = re.compile(rf"{_QUOTED.pattern}|[\[\](){{}}]", re.DOTALL)

@@ -186,8 +186,8 @@ class LogStore:
             self.known = {stream["id"]: LogStream(**stream) for stream in document["streams"]}
             self.checkpointed, self.checkpointed_at = document["last"], document["time"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            mend = f"restore it from a backup, or move {self.root} away to start anew"
-            raise StoreError(f"the checkpoint {path} cannot be read: {error}", mend) from error
+            fix = f"restore it from a backup, or move {self.root} away to start empty"
+            raise StoreError(f"the checkpoint {path} cannot be read: {error}", fix) from error
         self.writer.next = self.checkpointed + 1
 
     def put_aside(self, path: Path, error: Exception) -> None:
@@ -361,8 +361,8 @@ def open_store(root: Path, disk: Disk = DISK) -> LogStore:
         root.mkdir(parents=True, exist_ok=True)
         lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        mend = "give a folder that can be written as stack.state"
-        raise StoreError(f"the log store {root} cannot be opened: {error}", mend) from error
+        fix = "give a folder that can be written as stack.state"
+        raise StoreError(f"the log store {root} cannot be opened: {error}", fix) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -376,9 +376,7 @@ def open_store(root: Path, disk: Disk = DISK) -> LogStore:
         store.recover()
     except OSError as error:
         os.close(lock)
-        raise StoreError(
-            f"the log store {root} cannot be written: {error.strerror}", "see that there is space"
-        ) from error
+        raise StoreError(f"the log store {root} cannot be written: {error.strerror}", "free some space") from error
     except StoreError:
         os.close(lock)
         raise

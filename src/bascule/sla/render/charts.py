@@ -83,7 +83,7 @@ class Frame:
 
 
 def value_chart(report: Report, objective: ObjectiveReport, numbers: Numbers, label: str) -> Markup:
-    """What was measured over the span, with the promise as a line and what happened behind it."""
+    """What was measured over the span, with the objective as a line and what happened behind it."""
     frame = _frame(report, objective.chart, objective.promise)
     parts = [
         _background(report, frame, numbers),
@@ -97,7 +97,7 @@ def value_chart(report: Report, objective: ObjectiveReport, numbers: Numbers, la
 
 
 def track_chart(report: Report, objective: ObjectiveReport, numbers: Numbers, label: str) -> Markup:
-    """Window by window against the promise; those side by side, as days are, with a dot each."""
+    """Window by window against the objective; those side by side, as days are, with a dot each."""
     frame = replace(_frame(report, objective.track, objective.promise), height=130.0)
     parts = [
         _time_axis(frame, numbers),
@@ -195,7 +195,7 @@ def _frame(report: Report, points: Sequence[Point], goal: Goal) -> Frame:
 
 
 def _range(points: Iterable[Point], goal: Goal) -> tuple[float, float]:
-    """Both axes' ends: the promise is always on the picture, and a ceiling's axis begins at zero."""
+    """Both axes' ends: the objective is always on the picture, and a ceiling's axis begins at zero."""
     values = [p.value for p in points if p.value is not None and math.isfinite(p.value)] + [goal.bound]
     low, high = min(values), max(values)
     if goal.is_upper:

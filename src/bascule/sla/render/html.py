@@ -148,7 +148,7 @@ class View:
         return self.t("better_than_before" if better else "worse_than_before", span=span, value=value)
 
     def worst_part(self, objective: ObjectiveReport) -> str:
-        """The part with a promise of its own that did worst, when it failed."""
+        """The part with an objective of its own that did worst, when it failed."""
         failed = [r for r in objective.rows if r.own_target and r.assessment.outcome is SlaOutcome.FAIL]
         figures = [(r.assessment.deciding.spent or 0.0, r) for r in failed if r.assessment.deciding]
         if not figures:
@@ -216,8 +216,8 @@ class View:
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
             )
         parts = [
-            self.numbers.gain(gain.value, gain.relative, 2),
-            self.t("gain_wanted", wanted=self.numbers.gain(gain.wanted, gain.relative)),
+            self.numbers.gain(gain.value, gain.relative),
+            self.t("gain_wanted", wanted=self.numbers.declared_gain(gain.wanted, gain.relative)),
         ]
         if gain.frozen_at is not None:
             parts.append(self.t("gain_frozen", day=self.numbers.date(gain.frozen_at), **names))
@@ -249,7 +249,7 @@ class View:
             }
         return self.t(f"note.{note.key}", **values)
 
-    # ---------------------------------------------------------------- V1 beside V2
+    # ---------------------------------------------------------------- V1 vs V2
 
     def measure(self, comparison: Comparison) -> str:
         name, _, statistic = comparison.measure.partition(".")

@@ -13,6 +13,7 @@ from bascule.units import Dimension, bytes_text
 
 _THIN = "\u202f"  # narrow no-break space: between a number and its unit, and French thousands
 _MINUS = "\u2212"
+_MOST_PLACES = 6  # of a percentage
 _UNITS = {"en": ("d", "h", "min", "s"), "fr": ("j", "h", "min", "s")}
 _MONTHS = {
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
@@ -49,11 +50,17 @@ class Numbers:
     def points(self, difference: float | None) -> str:
         if difference is None:
             return NONE
-        return f"{self.signed(difference * 100, 2)}{_THIN}pt"
+        return f"{self.signed(difference * 100, _three(difference * 100))}{_THIN}pt"
 
-    def gain(self, amount: float, is_relative: bool, digits: int | None = None) -> str:
-        """`+13.87 pt`, or `+2%` of what it was; as many digits as it was written with when none are given."""
-        places = _written_places(amount * 100) if digits is None else digits
+    def gain(self, amount: float, is_relative: bool) -> str:
+        """`+13.9 pt`, or `+2.1%` of what it was."""
+        return self._gain(amount, is_relative, _three(amount * 100))
+
+    def declared_gain(self, amount: float, is_relative: bool) -> str:
+        """`+13 pt`: as many digits as the spec has."""
+        return self._gain(amount, is_relative, _written_places(amount * 100))
+
+    def _gain(self, amount: float, is_relative: bool, places: int) -> str:
         gap, unit = (_THIN if self.language == "fr" else "", "%") if is_relative else (_THIN, "pt")
         return f"{self.signed(amount * 100, places)}{gap}{unit}"
 
@@ -69,7 +76,7 @@ class Numbers:
             return "∞"
         if seconds < 1:
             return f"{self.number(seconds * 1000, 1 if 0 < seconds < 0.1 else 0)}{_THIN}ms"
-        return f"{self.number(seconds, 2)}{_THIN}s"
+        return f"{self.number(seconds, _three(seconds))}{_THIN}s"
 
     def lasting(self, seconds: float | None) -> str:
         """How long: `2 d 3 h`, `12 min 30 s`; the two largest units."""
@@ -80,8 +87,12 @@ class Numbers:
         return times.lasting(seconds, _UNITS[self.language], _THIN)
 
     def value(self, goal: Goal, value: float | None) -> str:
-        """What an objective measures, in its unit."""
-        return self.measured(value, goal.unit) if goal.is_time else self.percent(value)
+        """What an objective measures, in its unit; a near miss never reads like the goal itself."""
+        if goal.is_time or value is None or not math.isfinite(value):
+            return self.measured(value, goal.unit) if goal.is_time else self.percent(value)
+        places = range(_places(value), _MOST_PLACES)
+        telling = (each for each in places if goal.keeps(round(value, each + 2)) is goal.keeps(value))
+        return self.percent(value, next(telling, _MOST_PLACES))
 
     def measured(self, value: float | None, unit: str) -> str:
         """A value in a base unit (`bascule.units`), or in a unit of the user's own."""
@@ -94,7 +105,7 @@ class Numbers:
         if unit == Dimension.BYTES:
             number, short = bytes_text(value).split()
             return f"{self._decimal(number)}{_THIN}{short}"
-        return f"{self.number(value, 2)}{_THIN}{unit}".rstrip(_THIN)
+        return f"{self.number(value, _three(value))}{_THIN}{unit}".rstrip(_THIN)
 
     def _decimal(self, number: str) -> str:
         return number.replace(".", ",") if self.language == "fr" else number
@@ -141,15 +152,20 @@ class Numbers:
 
 
 def _places(share: float) -> int:
-    """Enough digits to tell a breach from a near miss: near 0 and near 100 % more of them."""
+    """Three digits; near 0 and near 100 % more of them."""
     margin = min(abs(share), abs(1 - share)) * 100
     if margin == 0:
         return 0
     if margin < 0.1:
         return 3
-    return 2
+    return 2 if margin < 10 else 1
+
+
+def _three(amount: float) -> int:
+    """Decimal places for three significant digits."""
+    return 2 if abs(amount) < 9.995 else 1 if abs(amount) < 99.95 else 0
 
 
 def _written_places(number: float) -> int:
-    """As many digits as it takes to write the number as it was promised."""
+    """As many digits as it takes to write the number as it was declared."""
     return next((places for places in range(5) if abs(round(number, places) - number) < 1e-9), 5)

@@ -59,7 +59,7 @@ def _safe(cell: object) -> object:
 def render_markdown(report: Report, language: str = "en") -> str:
     view = View.of(report, language)
     lines = [
-        f"# {_text(report.title)}: {view.t('report')}",
+        f"# {view.t('labelled', name=_text(report.title), text=view.t('report'))}",
         "",
         f"{view.span} · {report.timezone}",
         "",
@@ -118,7 +118,7 @@ def _objective(view: View, objective: ObjectiveReport) -> Iterator[str]:
     yield f"{view.window(objective)} · {view.breaches(objective.whole)} · {view.covered(objective)}"
     yield ""
     if objective.gain:
-        yield f"{view.t('gain', baseline=view.report.baseline)}: {view.gain_text(objective)}"
+        yield view.t("labelled", name=view.t("gain", baseline=view.report.baseline), text=view.gain_text(objective))
         yield ""
     header = (view.t("part"), view.t("target"), view.t("value"), view.t("state_now"), view.t("result"))
     rows = [
@@ -147,7 +147,7 @@ def _incidents(view: View) -> Iterator[str]:
         (
             str(e.id),
             e.alert,
-            e.severity,
+            view.t(f"severity.{e.severity}"),
             e.where,
             view.numbers.at(e.start, True),
             view.t("still_open") if e.end is None else view.numbers.lasting(e.end - e.start),

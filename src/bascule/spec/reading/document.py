@@ -15,7 +15,7 @@ __all__ = ["Document", "Key"]
 Key = tuple[str | int, ...]
 DEEPEST = 50
 MOST_KEYS = 100_000
-TOO_DEEP = Problem(1, "", "nested without end, or far too large", "write it without YAML aliases (&, *)")
+TOO_DEEP = Problem(1, "", "nested too deeply, or too large", "write it without YAML aliases (&, *)")
 
 
 @dataclass
@@ -36,12 +36,17 @@ class Document:
         node = document._composed(text)
         if not isinstance(node, yaml.MappingNode):
             fix = "start with apiVersion: bascule/v1; `bascule init` writes a starter"
-            raise SpecError(path, [Problem(1, "", "a spec is a mapping of keys", fix)])
+            raise SpecError(path, [Problem(1, "", "the file is not a mapping of keys", fix)])
         document.content = document._mapping(node, ())
         return document
 
     def report(self, key: Key, what: str, fix: str = "", column: int = 0) -> None:
-        """Note a problem at the line of a key, or of the closest enclosing key that is in the file."""
+        """Note a problem at the line of a key, or of the closest enclosing key that is in the file.
+
+        Without `fix`, what follows the last semicolon of `what` is the fix.
+        """
+        if not fix:
+            what, _, fix = what.rpartition("; ") if "; " in what else (what, "", "")
         spelled = self._spelled(key)
         self.problems.append(Problem(self._line(spelled), ".".join(map(str, spelled)), what, fix, column))
 
@@ -99,7 +104,7 @@ class Document:
 
 
 def _scalar(node: yaml.Node) -> Any:
-    """A value of YAML; times stay as they are written (`18:30` is no number here, and no date is invalid)."""
+    """A value of YAML; times stay as they are written (`18:30` is not a number here, and every date is valid)."""
     is_time = node.tag.endswith(":timestamp") or ":" in node.value
     try:
         return node.value if is_time else yaml.SafeLoader("").construct_object(node)

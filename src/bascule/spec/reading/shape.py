@@ -1,4 +1,4 @@
-"""What may stand where in a spec, read off the model: which keys a mapping has, and of which kind their values are.
+"""What may be where in a spec, read off the model: which keys a mapping has, and of which kind their values are.
 
 A *kind* is a type annotation of the model: a part, a list or dictionary of them, a union, or a plain value.
 """
@@ -18,7 +18,7 @@ NAMED = "named"  # where a part keeps entries whose names are the user's; most f
 
 
 def part_of(kind: Any, value: Any) -> type[Part] | None:
-    """The part that a mapping is; of several, the one that its `kind` names. None where it is no part."""
+    """The part that a mapping is; of several, the one that its `kind` names. None where it is not one."""
     parts = [each for each in _alternatives(kind) if isinstance(each, type) and issubclass(each, Part)]
     if not parts or not isinstance(value, dict):
         return None

@@ -23,13 +23,13 @@ SWITCH = ("{input!r} is neither true nor false", "write true or false")
 TEXT = ("not text", "write one value, in quotes if it is a number")
 PLAIN = {  # what is wrong and the fix, by pydantic's type of the error
     "missing": ("missing", "add {key!r}"),
-    "literal_error": ("{input!r} is not one of {expected}", ""),
+    "literal_error": ("{input!r} is not known here", "give one of {expected}"),
     "union_tag_invalid": ("{tag!r} is not a kind of signal", "the kinds are {expected_tags}"),
     "union_tag_not_found": ("its kind is missing", "add `kind`, such as `kind: ratio`"),
-    "greater_than_equal": ("must be at least {ge}", ""),
-    "less_than_equal": ("must be at most {le}", ""),
-    "too_short": ("must have at least {min_length} of them", ""),
-    "string_too_long": ("must have at most {max_length} characters", ""),
+    "greater_than_equal": ("is too small", "give at least {ge}"),
+    "less_than_equal": ("is too large", "give at most {le}"),
+    "too_short": ("has too few entries", "give at least {min_length}"),
+    "string_too_long": ("is too long", "give at most {max_length} characters"),
     "model_type": MAPPING,
     "model_attributes_type": MAPPING,
     "dict_type": MAPPING,

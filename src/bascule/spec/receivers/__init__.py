@@ -48,9 +48,9 @@ class _Receiver(Part):
         return {key: channel for key, channel in declared.items() if channel is not None}
 
     @property
-    def is_known_to_alertmanager(self) -> bool:
-        """Whether Alertmanager has a channel to it."""
-        return any(channel.is_known_to_alertmanager for channel in self.channels.values())
+    def relayed(self) -> Mapping[str, Channel]:
+        """Those that Alertmanager does not know: a role of Bascule tells them for it."""
+        return {key: channel for key, channel in self.channels.items() if not channel.is_known_to_alertmanager}
 
 
 if TYPE_CHECKING:

@@ -55,9 +55,10 @@ class Channel(Part):
     title: ClassVar[str]
 
     @property
-    def secret_files(self) -> tuple[Path, ...]:
-        """The files that Alertmanager reads too."""
-        return ()
+    def files(self) -> tuple[Path, ...]:
+        """Its secrets and certificates: the process that sends through it reads them."""
+        given = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value for value in given if isinstance(value, Path))
 
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
         """Its part of an Alertmanager receiver; empty where Alertmanager does not know the kind."""

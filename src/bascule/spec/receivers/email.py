@@ -20,10 +20,6 @@ class Email(Channel):
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     ca_file: Path | None = None  # of a private certificate authority
 
-    @property
-    def secret_files(self) -> tuple[Path, ...]:
-        return (self.password_file,) if self.password_file else ()
-
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
         shared = {
             "from": self.sender,

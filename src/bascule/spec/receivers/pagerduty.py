@@ -20,10 +20,6 @@ class PagerDuty(HttpChannel):
     routing_key_file: Path
     url: Url | None = None  # another address that takes its events
 
-    @property
-    def secret_files(self) -> tuple[Path, ...]:
-        return (self.routing_key_file,)
-
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
         entry = {"routing_key_file": str(self.routing_key_file), "send_resolved": True, "description": texts.title}
         return {"pagerduty_configs": [entry]}

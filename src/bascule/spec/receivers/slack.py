@@ -16,10 +16,6 @@ class Slack(HttpChannel):
     title: ClassVar[str] = "Slack"
     url_file: Path
 
-    @property
-    def secret_files(self) -> tuple[Path, ...]:
-        return (self.url_file,)
-
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
         entry = {"api_url_file": str(self.url_file), "send_resolved": True, "title": texts.title, "text": texts.text}
         return {"slack_configs": [entry]}

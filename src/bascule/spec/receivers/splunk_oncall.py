@@ -21,10 +21,6 @@ class SplunkOnCall(HttpChannel):
     routing_key: str
     url: Url = ENDPOINT  # without the two keys
 
-    @property
-    def secret_files(self) -> tuple[Path, ...]:
-        return (self.api_key_file,)
-
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
         entry = {
             "api_key_file": str(self.api_key_file),

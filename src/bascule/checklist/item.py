@@ -1,0 +1,86 @@
+"""An item of the checklist, and what came of checking it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from bascule.checklist.looked import Looked
+
+
+class Phase(StrEnum):
+    PRE_DEPLOYMENT = "pre-deployment"
+    DEPLOYMENT = "deployment"
+    POST_DEPLOYMENT = "post-deployment"
+
+
+class ItemState(StrEnum):
+    """`cannot be checked` is neither passed nor failed: its reason says what would make it possible."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    CANNOT = "cannot be checked"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was asked (a query, a file, a message), and what came of it."""
+
+    asked: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.asked}: {self.found}"
+
+
+def answered(query: str, value: object, unit: str = "") -> Evidence:
+    """A query and its value; anything but a number is no data."""
+    return Evidence(query, f"{value:.4g} {unit}".strip() if isinstance(value, float) else "no data")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`why`: what is wrong, or why it cannot be checked; empty for what passed."""
+
+    state: ItemState
+    evidence: tuple[Evidence, ...]
+    why: str = ""
+
+
+def passed(*evidence: Evidence) -> Outcome:
+    return Outcome(ItemState.PASSED, evidence)
+
+
+def failed(why: str, *evidence: Evidence) -> Outcome:
+    return Outcome(ItemState.FAILED, evidence, why)
+
+
+def cannot(why: str, *evidence: Evidence) -> Outcome:
+    return Outcome(ItemState.CANNOT, evidence, why)
+
+
+def judged(problems: Iterable[str], *evidence: Evidence) -> Outcome:
+    """Failed where there is a problem, else passed."""
+    found = list(problems)
+    return failed("; ".join(found), *evidence) if found else passed(*evidence)
+
+
+class Item(ABC):
+    """One line of the checklist. `key`: its name on the command line; `title`: as the source document has it.
+
+    `to_sign`: what a person vouches for beside; empty where the check alone decides.
+    """
+
+    phase: ClassVar[Phase]
+    number: ClassVar[int]
+    key: ClassVar[str]
+    title: ClassVar[str]
+    to_sign: ClassVar[str] = ""
+
+    @abstractmethod
+    def check(self, looked: Looked) -> Outcome:
+        """Look. Raises BasculeError where what is asked does not answer: it cannot be checked then."""

@@ -1,0 +1,27 @@
+"""Every item of the checklist: a class in a file of this folder."""
+
+from __future__ import annotations
+
+from bascule.checklist.item import Item, Phase
+from bascule.errors import UsageError
+from bascule.spec.found import classes_in
+
+__all__ = ["item_named", "items", "items_of"]
+
+
+def items() -> list[Item]:
+    """In the order of the source document."""
+    kinds = classes_in(__name__, __path__, Item)  # type: ignore[type-abstract]
+    return sorted((kind() for kind in kinds), key=lambda item: (list(Phase).index(item.phase), item.number))
+
+
+def items_of(phase: Phase) -> list[Item]:
+    return [item for item in items() if item.phase is phase]
+
+
+def item_named(key: str) -> Item:
+    """Raises UsageError for a name that no item has."""
+    known = {item.key: item for item in items()}
+    if key not in known:
+        raise UsageError(f"{key!r} is not an item of the checklist", f"items are: {', '.join(known)}")
+    return known[key]

@@ -1,0 +1,34 @@
+"""The business metrics are there, of both versions: accuracy, satisfaction, revenue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bascule.checklist.item import Item, Outcome, Phase, answered, failed, judged
+from bascule.checklist.looked import Looked
+from bascule.spec.signals import Role
+
+BUSINESS = (Role.ACCURACY, Role.SATISFACTION, Role.REVENUE)
+
+
+class BusinessMetrics(Item):
+    phase, number, key = Phase.PRE_DEPLOYMENT, 6, "business-metrics"
+    title = "Custom business metrics implémentées"
+
+    def check(self, looked: Looked) -> Outcome:
+        names = [name for name, role in looked.spec.signal_roles.items() if role in BUSINESS]
+        if not names:
+            return failed("no signal of the spec has a business role (accuracy, satisfaction, revenue)")
+        found = {query: looked.prometheus.scalar(query) for name in names for query in _queries(looked, name)}
+        missing = [query for query, value in found.items() if not isinstance(value, float)]
+        evidence = [answered(query, value, "series") for query, value in found.items()]
+        return judged((f"no series: {query}" for query in missing), *evidence)
+
+
+def _queries(looked: Looked, name: str) -> Iterator[str]:
+    """The baseline's always; the candidate's once the plan gives it traffic."""
+    versions = looked.spec.versions
+    serving = versions.both if looked.journal.phase().share > 0 else (versions.baseline,)
+    for selector in looked.spec.signals[name].selectors.values():
+        for version in serving:
+            yield f"count({selector.where(*versions.matchers(version))})"

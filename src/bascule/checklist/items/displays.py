@@ -1,0 +1,45 @@
+"""The war room's displays: the console's page opens, and it moves."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+
+from bascule.api.tokens import token_for
+from bascule.checklist.item import Evidence, Item, Outcome, Phase, failed, judged
+from bascule.checklist.looked import Looked
+
+SECONDS = 10.0
+
+
+class Displays(Item):
+    phase, number, key = Phase.DEPLOYMENT, 4, "displays"
+    title = "War room displays configurés"
+    to_sign = "the screens of the war room show the page"
+
+    def check(self, looked: Looked) -> Outcome:
+        console = looked.spec.stack.url("console")
+        token = token_for(looked.spec.stack.state)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            with httpx.Client(base_url=console, headers=headers, timeout=SECONDS, trust_env=False) as client:
+                page = client.get("/")
+                event, seconds = _first_event(client)
+        except httpx.HTTPError as error:
+            return failed(f"the console at {console} does not answer: {error or type(error).__name__}")
+        problems = [f"{console}/ answers {page.status_code}"] if page.status_code != 200 else []
+        problems += [] if event else [f"{console}/stream sends nothing within {SECONDS:g} s"]
+        opened = Evidence(f"GET {console}/", f"status {page.status_code}, {len(page.content)} bytes")
+        return judged(problems, opened, Evidence(f"GET {console}/stream", f"first update after {seconds:.1f} s"))
+
+
+def _first_event(client: httpx.Client) -> tuple[str, float]:
+    began = time.monotonic()
+    with client.stream("GET", "/stream") as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                return line, time.monotonic() - began
+            if time.monotonic() - began > SECONDS:
+                break
+    return "", time.monotonic() - began

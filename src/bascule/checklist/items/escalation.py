@@ -1,0 +1,29 @@
+"""A test message reaches every level of the escalations, and who is told at once."""
+
+from __future__ import annotations
+
+from bascule.checklist.item import Evidence, Item, Outcome, Phase, failed, judged
+from bascule.checklist.looked import Looked
+from bascule.delivery import Result
+from bascule.incidents import try_receivers
+
+
+class Escalation(Item):
+    phase, number, key = Phase.DEPLOYMENT, 5, "escalation"
+    title = "Escalation notifications testées"
+    to_sign = "the people of each level have seen the test message"
+
+    def check(self, looked: Looked) -> Outcome:
+        notify = looked.spec.notify
+        if not notify.receivers:
+            return failed("the spec declares no receivers: nobody would be told; add some under notify.receivers")
+        sent = try_receivers(looked.spec, "bascule checklist")
+        undelivered = [each for each in sent if each.result != Result.DELIVERED]
+        lost = [f"{each.receiver} by {each.channel}: {each.result}, {each.detail}" for each in undelivered]
+        levels = [
+            f"{kind} level {number}: {step.to}"
+            for kind, steps in notify.escalation.items()
+            for number, step in enumerate(steps, 1)
+        ]
+        evidence = [Evidence(f"test message to {each.receiver} by {each.channel}", each.result) for each in sent]
+        return judged(lost, *evidence, Evidence("levels", "; ".join(levels) or "all are told at once"))

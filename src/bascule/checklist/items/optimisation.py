@@ -1,0 +1,47 @@
+"""What the monitoring costs: series that nothing reads, the heaviest rules, the names with most series."""
+
+from __future__ import annotations
+
+from bascule.checklist.item import Evidence, Item, Outcome, Phase, judged
+from bascule.checklist.looked import Looked
+from bascule.discover.verify import expressions, selectors_of
+from bascule.transport import Http
+
+SHOWN = 5
+TSDB = "/api/v1/status/tsdb"
+
+
+class Optimisation(Item):
+    phase, number, key = Phase.POST_DEPLOYMENT, 5, "optimisation"
+    title = "Monitoring optimization implemented"
+    to_sign = "what is listed here is kept on purpose, or was removed"
+
+    def check(self, looked: Looked) -> Outcome:
+        groups = looked.prometheus.rules()
+        slow = [g for g in groups if g.get("evaluationTime", 0.0) > g.get("interval", 0.0)]
+        problems = [f"group {g['name']} takes {g['evaluationTime']:.2f} s, longer than its interval" for g in slow]
+        return judged(problems, _heaviest(groups), _largest(looked), _unread(looked))
+
+
+def _heaviest(groups: list[dict[str, object]]) -> Evidence:
+    rules = [rule for group in groups for rule in group["rules"]]  # type: ignore[attr-defined]
+    rules.sort(key=lambda rule: -rule.get("evaluationTime", 0.0))
+    told = ", ".join(f"{rule['name']} {rule.get('evaluationTime', 0.0) * 1000:.1f} ms" for rule in rules[:SHOWN])
+    return Evidence("heaviest rules (/api/v1/rules)", told)
+
+
+def _largest(looked: Looked) -> Evidence:
+    answer = Http("Prometheus", looked.spec.stack.url("prometheus"), seconds=10.0).ask("GET", TSDB)
+    found = answer.json()["data"]["seriesCountByMetricName"]
+    return Evidence(f"most series ({TSDB})", ", ".join(f"{each['name']} {each['value']}" for each in found[:SHOWN]))
+
+
+def _unread(looked: Looked) -> Evidence:
+    """Names that are scraped, and that no rule, alert, panel or signal reads."""
+    read = {s.partition("{")[0] for asked in expressions(looked.files) for s in selectors_of(asked.expression)}
+    for signal in looked.spec.signals.values():
+        read.update(name for selector in signal.selectors.values() for name in selector.names)
+    names = looked.prometheus.label_values("__name__")
+    unread = [name for name in names if name not in read]
+    few = ", ".join(unread[:SHOWN])
+    return Evidence("names that nothing generated reads", f"{len(unread)} of {len(names)}, such as {few}")

@@ -1,0 +1,56 @@
+"""The rules are tested, and Prometheus runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bascule import generate
+from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, failed, judged
+from bascule.checklist.looked import Looked
+from bascule.errors import ProgramMissing
+from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.processes import programs
+
+TEST_SECONDS = 300.0
+
+
+class AlertingRules(Item):
+    phase, number, key = Phase.PRE_DEPLOYMENT, 2, "alerting-rules"
+    title = "Alerting rules validées en staging"
+
+    def check(self, looked: Looked) -> Outcome:
+        try:
+            promtool = programs.find("promtool")
+        except ProgramMissing as missing:
+            return cannot(missing.what)
+        with tempfile.TemporaryDirectory(prefix="bascule-checklist-") as folder:
+            generate.write(looked.spec, Path(folder))
+            tests = sorted((Path(folder) / "prometheus" / "tests").glob("*.yml"))
+            argv = [str(promtool), "test", "rules", *map(str, tests)]
+            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TEST_SECONDS)
+        tested = Evidence(f"promtool test rules ({len(tests)} files)", f"exit status {done.returncode}")
+        if done.returncode:
+            return failed(f"a test of the rules fails: {(done.stderr or done.stdout).strip()[-300:]}", tested)
+        return judged(_not_running(looked), tested, _running(looked))
+
+
+def _running(looked: Looked) -> Evidence:
+    return Evidence("Prometheus /api/v1/rules", f"{len(_names(looked))} rules run")
+
+
+def _names(looked: Looked) -> set[str]:
+    return {rule["name"] for group in looked.prometheus.rules() for rule in group["rules"]}
+
+
+def _not_running(looked: Looked) -> Iterator[str]:
+    loaded = _names(looked)
+    wanted = {rule.name for group in rule_groups(looked.spec) for rule in group.rules}
+    if missing := sorted(wanted - loaded):
+        yield f"Prometheus does not run {', '.join(missing[:5])}"
+    for group in looked.prometheus.rules():
+        for rule in group["rules"]:
+            if rule.get("health") == "err":
+                yield f"{rule['name']} fails: {rule.get('lastError', '')}"

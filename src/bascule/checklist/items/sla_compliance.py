@@ -1,0 +1,32 @@
+"""The SLAs are kept."""
+
+from __future__ import annotations
+
+import time
+
+from bascule import sla
+from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, judged
+from bascule.checklist.looked import Looked
+from bascule.sla import ObjectiveReport, SlaOutcome
+
+LONGEST_SECONDS = 30 * 86400.0
+
+
+class SlaCompliance(Item):
+    phase, number, key = Phase.POST_DEPLOYMENT, 1, "sla-compliance"
+    title = "SLA compliance vérifiée"
+
+    def check(self, looked: Looked) -> Outcome:
+        now = time.time()
+        start = now - min(LONGEST_SECONDS, looked.history)
+        report = sla.evaluate(looked.spec, looked.prometheus, start, now)
+        evidence = [_evidence(looked, each) for each in report.objectives]
+        breached = [f"{each.name} is breached" for each in report.objectives if each.outcome is SlaOutcome.FAIL]
+        if not breached and report.outcome is SlaOutcome.NO_DATA:
+            return cannot("an SLA has no data", *evidence)
+        return judged(breached, *evidence)
+
+
+def _evidence(looked: Looked, each: ObjectiveReport) -> Evidence:
+    declared = looked.spec.slas.named[each.name].objective
+    return Evidence(f"SLA {each.name} {declared}", f"{each.outcome}{' so far' if each.is_so_far else ''}")

@@ -1,0 +1,42 @@
+"""The thresholds of the SLAs are set: each is declared, recorded and alerted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bascule.checklist.item import Evidence, Item, Outcome, Phase, answered, failed, judged
+from bascule.checklist.looked import Looked
+from bascule.conventions import Alert, Recorded
+from bascule.slo import Slo, all_of
+
+
+class SlaThresholds(Item):
+    phase, number, key = Phase.PRE_DEPLOYMENT, 3, "sla-thresholds"
+    title = "SLA thresholds configurés"
+    to_sign = "the objectives are those of the contract"
+
+    def check(self, looked: Looked) -> Outcome:
+        slos = all_of(looked.spec)
+        if not slos:
+            return failed("the spec declares no SLA; add some under slas")
+        return judged(_lacking(looked, slos), *(_evidence(looked, slo) for slo in slos))
+
+
+def _query(slo: Slo) -> str:
+    return f'count({Recorded.SLA_BAD_RATIO}{{sla="{slo.name}"}})'
+
+
+def _evidence(looked: Looked, slo: Slo) -> Evidence:
+    found = looked.prometheus.scalar(_query(slo))
+    return answered(f"{slo.name} {slo.declared.objective}, {_query(slo)}", found)
+
+
+def _lacking(looked: Looked, slos: Sequence[Slo]) -> Iterator[str]:
+    rules = [rule for group in looked.prometheus.rules() for rule in group["rules"]]
+    breached = f"{looked.spec.alert_prefix}{Alert.SLA_BREACHED}"
+    alerted = {rule.get("labels", {}).get("sla") for rule in rules if rule["name"] == breached}
+    for slo in slos:
+        if slo.name not in alerted:
+            yield f"no alert tells that {slo.name} is breached"
+        if not isinstance(looked.prometheus.scalar(_query(slo)), float):
+            yield f"nothing is recorded of {slo.name}"

@@ -1,0 +1,37 @@
+"""Trends: each signal of the last week beside the week before."""
+
+from __future__ import annotations
+
+from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, passed
+from bascule.checklist.looked import Looked
+from bascule.promql import value_series
+
+WEEK = "7d"
+NEEDED_SECONDS = 14 * 86400.0
+
+
+class Trends(Item):
+    phase, number, key = Phase.POST_DEPLOYMENT, 3, "trends"
+    title = "Performance trends analyzed"
+    to_sign = "the trends were looked at"
+
+    def check(self, looked: Looked) -> Outcome:
+        if looked.history < NEEDED_SECONDS:
+            return cannot(f"Prometheus has {looked.history / 86400:.1f} days of history; two weeks are needed")
+        evidence = []
+        for name, signal in looked.spec.signals.items():
+            series = value_series(signal, "p95") if signal.buckets is not None else value_series(signal)
+            query = f'avg by (version) (avg_over_time({series}{{signal="{name}"}}[{WEEK}]'
+            now, before = (_by_version(looked, f"{query}{end}))") for end in ("", f" offset {WEEK}"))
+            for version in sorted(now):
+                told = f"{version}: {now[version]:.4g}, the week before {_figure(before.get(version))}"
+                evidence.append(Evidence(f"{query}))", told))
+        return passed(*evidence) if evidence else cannot("no signal has a value of the last week")
+
+
+def _by_version(looked: Looked, query: str) -> dict[str, float]:
+    return {sample.labels.get("version", ""): sample.value for sample in looked.prometheus.instant(query)}
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,65 @@
+"""What the items look at: the spec, what is generated from it, and the running stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bascule import generate
+from bascule.api import IncidentsClient, JudgeClient
+from bascule.api.client import LogsClient
+from bascule.discover import CheckedExpression, verify
+from bascule.prometheus import Prometheus
+from bascule.spec import Spec
+
+
+@dataclass(frozen=True)
+class Looked:
+    """`wait`: seconds that a marker may take to arrive; `sleep`: how to wait in between."""
+
+    spec: Spec
+    wait: float = 20.0
+    sleep: Callable[[float], None] = time.sleep
+
+    @cached_property
+    def prometheus(self) -> Prometheus:
+        return Prometheus(self.spec.stack.url("prometheus"))
+
+    @cached_property
+    def journal(self) -> IncidentsClient:
+        return IncidentsClient(self.spec, seconds=10.0)
+
+    @cached_property
+    def judge(self) -> JudgeClient:
+        return JudgeClient(self.spec)
+
+    @cached_property
+    def logs(self) -> LogsClient:
+        return LogsClient(self.spec)
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """Everything that is generated from the spec: path to text."""
+        return generate.generate(self.spec)
+
+    @cached_property
+    def expressions(self) -> list[CheckedExpression]:
+        """What the running Prometheus answers to each generated expression."""
+        return verify(self.spec, self.files, self.prometheus)
+
+    @cached_property
+    def history(self) -> float:
+        """Seconds of samples that Prometheus has of the services; 0 without any."""
+        first = self.prometheus.scalar("min(min_over_time(timestamp(up)[30d:1m]))")
+        return time.time() - first if isinstance(first, float) else 0.0
+
+    def until(self, condition: Callable[[], bool]) -> bool:
+        """Whether the condition came true within `wait`."""
+        deadline = time.monotonic() + self.wait
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            self.sleep(0.5)
+        return condition()

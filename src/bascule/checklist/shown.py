@@ -1,0 +1,65 @@
+"""The checklist as a record of a change: Markdown for people, JSON for tools."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from bascule import times
+from bascule.checklist.item import ItemState, Phase
+from bascule.checklist.run import Checked
+from bascule.spec import Spec
+
+_MARKS = {ItemState.PASSED: "x", ItemState.FAILED: " ", ItemState.CANNOT: "?"}
+
+
+def as_markdown(spec: Spec, phase: Phase, checked: Sequence[Checked]) -> str:
+    lines = [
+        f"# {spec.title}: {phase} checklist",
+        "",
+        f"Checked {times.dated(time.time())} UTC. {_summary(checked)}",
+        "",
+    ]
+    for each in checked:
+        lines.append(f"- [{_MARKS[each.outcome.state]}] **{each.item.title}** ({each.item.key}): {_state(each)}")
+        lines += [f"  - {evidence}" for evidence in each.outcome.evidence]
+        if each.item.to_sign:
+            lines.append(f"  - sign-off ({each.item.to_sign}): {each.signature or 'waits for a person'}")
+    return "\n".join(lines) + "\n"
+
+
+def _state(each: Checked) -> str:
+    return f"{each.outcome.state}: {each.outcome.why}" if each.outcome.why else each.outcome.state
+
+
+def _summary(checked: Sequence[Checked]) -> str:
+    counted = {state: sum(each.outcome.state is state for each in checked) for state in ItemState}
+    waiting = sum(each.waits for each in checked)
+    told = ", ".join(f"{number} {state}" for state, number in counted.items() if number)
+    return f"{told}; {waiting} wait for a sign-off." if waiting else f"{told}."
+
+
+def as_json(spec: Spec, phase: Phase, checked: Sequence[Checked]) -> dict[str, Any]:
+    return {
+        "migration": spec.metadata.name,
+        "phase": phase,
+        "at": times.rfc3339(time.time()),
+        "items": [
+            {
+                "item": each.item.key,
+                "title": each.item.title,
+                "state": each.outcome.state,
+                "why": each.outcome.why,
+                "evidence": [{"asked": e.asked, "found": e.found} for e in each.outcome.evidence],
+                "to_sign": each.item.to_sign,
+                "signature": _signature(each),
+            }
+            for each in checked
+        ],
+    }
+
+
+def _signature(each: Checked) -> dict[str, str] | None:
+    signed = each.signature
+    return None if signed is None else {"who": signed.who, "at": times.rfc3339(signed.at), "note": signed.note}

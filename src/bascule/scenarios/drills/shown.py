@@ -1,0 +1,95 @@
+"""What the drills found: a table, JSON with the machine and the commit, and what each was held to."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from bascule import __version__, times
+from bascule.scenarios.drills.fault import FaultClass
+from bascule.scenarios.drills.picture import picture
+from bascule.scenarios.drills.several import Tried, seconds
+from bascule.scenarios.measured import commit, machine
+
+FILE = "drills.json"
+
+
+def table(tried: Sequence[Tried]) -> Table:
+    """A row for each fault: medians, and of the hard ones the slowest run."""
+    result = Table(title="Drills", title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("fault", "class", "bound", "evidence", "alert", "delivered", "by", "verdict", "end", "result"):
+        result.add_column(column, overflow="fold")
+    for each in tried:
+        result.add_row(*_row(each).values())
+    return result
+
+
+def _row(each: Tried) -> dict[str, str]:
+    failures = each.failures
+    return {
+        "fault": each.fault.key,
+        "class": each.fault.kind,
+        "bound": "silent" if each.fault.kind is FaultClass.QUIET else seconds(each.fault.bound),
+        "evidence": _median(each, "evidence"),
+        "alert": _median(each, "alert"),
+        "delivered": f"{seconds(each.median)}{f' (worst {seconds(each.slowest)})' if len(each.runs) > 1 else ''}",
+        "by": ", ".join(sorted({run.delivered_alert for run in each.runs} - {""})),
+        "verdict": " ".join([_median(each, "verdict"), *sorted({run.verdict_said for run in each.runs} - {""})]),
+        "end": _median(each, "ended"),
+        "result": "; ".join(failures) if failures else "passes",
+    }
+
+
+def _median(each: Tried, name: str) -> str:
+    values = [value for run in each.runs if (value := getattr(run, name)) is not None]
+    return seconds(statistics.median(values) if values else None)
+
+
+def markdown(tried: Sequence[Tried]) -> str:
+    rows = [_row(each) for each in tried]
+    if not rows:
+        return "No drill was run.\n"
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    return "\n".join([*lines, *("| " + " | ".join(row.values()) + " |" for row in rows)]) + "\n"
+
+
+def document(tried: Sequence[Tried]) -> dict[str, Any]:
+    return {
+        "at": times.rfc3339(time.time()),
+        "machine": machine(),
+        "commit": commit(),
+        "bascule": __version__,
+        "command": "make drill",
+        "drills": [
+            {
+                "fault": each.fault.key,
+                "title": each.fault.title,
+                "class": each.fault.kind,
+                "bound_seconds": each.fault.bound,
+                "expects": list(each.fault.expects),
+                "median_seconds": each.median,
+                "slowest_seconds": each.slowest,
+                "failures": each.failures,
+                "runs": [asdict(run) for run in each.runs],
+            }
+            for each in tried
+        ],
+    }
+
+
+def write(tried: Sequence[Tried], out: Path) -> None:
+    """Write `drills.json`, `drills.md` and a picture of each drill. Raises OSError."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FILE).write_text(json.dumps(document(tried), indent=2) + "\n", "utf-8")
+    (out / "drills.md").write_text(markdown(tried), "utf-8")
+    for each in tried:
+        for number, run in enumerate(each.runs, 1):
+            (out / f"{each.fault.key}-{number}.svg").write_text(picture(each.fault, run), "utf-8")

@@ -1,0 +1,14 @@
+"""V2 finds fewer good matches."""
+
+from __future__ import annotations
+
+from bascule.scenarios.drills.fault import BUDGETS, Broken, StatisticalFault, evidence_of, to
+
+
+class AccuracyFall(Broken, StatisticalFault):
+    key = "accuracy-fall"
+    title = "accuracy of V2 95.5 % -> 60 %"
+    expects = ("CandidateWorse",)
+    also = (*BUDGETS, "RollbackTriggered")
+    evidence = evidence_of("accuracy")
+    changes = to(accuracy=0.6)

@@ -1,0 +1,14 @@
+"""V2 is killed."""
+
+from __future__ import annotations
+
+from bascule.scenarios.drills.fault import BUDGETS, Broken, HardFault, to
+
+
+class Crash(Broken, HardFault):
+    key = "crash"
+    title = "V2 is killed"
+    expects = ("ServiceDown",)
+    also = (*BUDGETS, "RollbackTriggered", "CandidateWorse", "VersionSilent", "SignalNoData")
+    evidence = "max(1 - bascule:service_up)"
+    changes = to(crash=True)

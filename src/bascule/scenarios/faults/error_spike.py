@@ -1,0 +1,14 @@
+"""V2 fails 12 % of its requests."""
+
+from __future__ import annotations
+
+from bascule.scenarios.drills.fault import ERRORS_HARM, Broken, HardFault, evidence_of, to
+
+
+class ErrorSpike(Broken, HardFault):
+    key = "error-spike"
+    title = "V2 errors 0.02 % -> 12 %"
+    expects = ("CandidateWorse", "V2ErrorSpike")
+    also = ERRORS_HARM
+    evidence = evidence_of("errors")
+    changes = to(error_rate=0.12)

@@ -1,0 +1,14 @@
+"""V2 is four times as slow."""
+
+from __future__ import annotations
+
+from bascule.scenarios.drills.fault import BUDGETS, Broken, StatisticalFault, evidence_of, to
+
+
+class Slow(Broken, StatisticalFault):
+    key = "latency"
+    title = "V2 takes four times as long"
+    expects = ("CandidateWorse", "ResponseTimeHigh")
+    also = (*BUDGETS, "RollbackTriggered")
+    evidence = evidence_of("latency")
+    changes = to(latency_factor=4.0)

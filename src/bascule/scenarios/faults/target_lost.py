@@ -1,0 +1,35 @@
+"""Prometheus no longer scrapes V2: its job is gone from the configuration."""
+
+from __future__ import annotations
+
+import time
+
+import yaml
+
+from bascule.scenarios.drills.fault import BUDGETS, HardFault
+from bascule.scenarios.house import House
+
+
+class TargetLost(HardFault):
+    key = "target-lost"
+    title = "V2 is no longer among Prometheus' targets"
+    expects = ("ServiceDown", "SignalNoData", "VersionSilent")
+    also = (*BUDGETS, "RollbackTriggered")
+    evidence = 'max(bascule_no_data_cause{cause=~"no series|silent|scrape failing|stale"})'
+
+    def inject(self, house: House) -> float:
+        config = house.prometheus_config
+        true = config.read_text("utf-8")
+        document = yaml.safe_load(true)
+        job = house.service("v2")
+        document["scrape_configs"] = [each for each in document["scrape_configs"] if each["job_name"] != job]
+        config.with_suffix(".true").write_text(true, "utf-8")
+        config.write_text(yaml.safe_dump(document), "utf-8")
+        house.reload_prometheus()
+        return time.time()
+
+    def remove(self, house: House) -> None:
+        kept = house.prometheus_config.with_suffix(".true")
+        if kept.exists():
+            kept.replace(house.prometheus_config)
+            house.reload_prometheus()

@@ -1,0 +1,37 @@
+"""What is wrong with the numbers of a text for people: no Unix seconds, at most three significant digits, units."""
+
+import re
+from collections.abc import Iterator
+
+UNIX_SECONDS = re.compile(r"(?<![\w.:/#-])1[5-9]\d{8}(?:\.\d+)?(?![\w/-])")
+# A decimal fraction with what follows it; versions (1.2.3), addresses, names and paths are no figures.
+DECIMAL = re.compile(
+    r"(?<![\w.:/<>=-])[-+]?(?P<figure>\d{1,3}(?:,\d{3})*\.\d+|\d+\.\d+)(?!\.?\d)(?P<unit>[\s\u202f\u00a0]?[^\s\d,;)\]|]*)"
+)
+UNITS = re.compile(
+    r"^[\s\u202f\u00a0]?(?:%|pt|ms|us|µs|ns|s|min|h|d|B|[KMG]i?B|stars|EUR|times|requests/s|points|to|x|×)(?!\w)|^[\s\u202f\u00a0]?(?:EUR|stars)\b"
+)
+PLAIN = re.compile(r"(?:evidence|threshold|phi|burn rate|accuracy|score|rate)\W*(?:[\w.]+\W+)?$", re.IGNORECASE)
+
+
+def problems(text: str) -> Iterator[str]:
+    """One sentence for each number that people cannot read at once."""
+    for line in text.splitlines():
+        for found in UNIX_SECONDS.finditer(line):
+            yield f"Unix seconds {found[0]}: {line.strip()}"
+        for found in DECIMAL.finditer(line):
+            if significant(found["figure"]) > 3 and not _is_nearly_all(found):
+                yield f"more than three significant digits {found[0].strip()}: {line.strip()}"
+            if not UNITS.match(found["unit"]) and not PLAIN.search(line[: found.start()]):
+                yield f"no unit {found[0].strip()}: {line.strip()}"
+
+
+def significant(figure: str) -> int:
+    """`0.0120` has three, as written."""
+    return len(figure.replace(",", "").replace(".", "").lstrip("0"))
+
+
+def _is_nearly_all(found: re.Match[str]) -> bool:
+    """Of 99.95 % the digits of what is missing count."""
+    value = float(found["figure"].replace(",", ""))
+    return "%" in found["unit"] and 90 < value < 100 and significant(f"{100 - value:.6g}") <= 3

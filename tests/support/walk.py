@@ -1,0 +1,94 @@
+"""Every command against a house that runs, and every page: what a person reads, to be read by a test."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import httpx
+import typer
+from typer.testing import CliRunner
+
+from bascule.cli.commands import app
+from bascule.spec import Spec
+
+WHO = ("--who", "amélie")
+# In this order: an incident is acknowledged before it is closed. SPEC, LOG and OUT are filled in.
+COMMANDS = (
+    "check SPEC",
+    "check SPEC --prometheus PROMETHEUS",
+    "doctor SPEC",
+    "status SPEC",
+    "generate SPEC --out OUT/generated",
+    "generate SPEC --verify PROMETHEUS --out OUT/generated",
+    "init OUT/found.yaml --from-prometheus PROMETHEUS",
+    "coverage SPEC",
+    "checklist SPEC",
+    "gate",
+    "compare",
+    "backtest --from now-1m --to now --suggest",
+    "phase show",
+    "pause WHO --why looking",
+    "resume WHO",
+    "phase set 3 WHO --why again --force",
+    "promote WHO",
+    "start WHO",
+    "incidents list",
+    "incidents ack 1 WHO",
+    "incidents note 1 seen WHO",
+    "incidents show 1",
+    "incidents export 1",
+    "incidents close 1 WHO --why seen",
+    "incidents reopen 1 WHO --why again",
+    "maintenance add cleaning --from now-1m --to now WHO",
+    "maintenance list",
+    "maintenance end 1 WHO",
+    "notify owed",
+    "notify test WHO",
+    "logs search match --limit 5",
+    "logs stats",
+    "logs try LOG",
+    "logs ingest LOG",
+    "logs forget u_5b1f9c0e",
+    "sla report --from now-1m --to now --format markdown",
+    "sla report --from now-1m --to now --format markdown --language fr",
+    "sla report --from now-1m --to now --format csv",
+    "sla list",
+    "sla resend 1 --to nobody",
+    "sla freeze --from now-1m --to now",
+    "rollback WHO --why errors",
+    "abort WHO --why errors",
+)
+# These run until they are stopped, or start and stop a house; schema prints JSON.
+NOT_WALKED = {"up", "down", "serve", "demo", "drill", "schema"}
+PAGES = ("/", "/incidents", "/logs", "/runbooks/", "/runbooks/sla")
+
+
+def not_walked() -> set[str]:
+    """The commands that no line of COMMANDS runs."""
+    walked = {" ".join(line.split()[:2]) for line in COMMANDS} | {line.split()[0] for line in COMMANDS}
+    return {name for name in _names(typer.main.get_command(app), "") if name not in walked}
+
+
+def _names(command: object, prefix: str) -> list[str]:
+    """`check`, `sla report`, …: every command there is."""
+    group = getattr(command, "commands", None)
+    if group is None:
+        return [prefix.strip()]
+    return [name for key, child in group.items() for name in _names(child, f"{prefix} {key}")]
+
+
+def commands(spec: Spec, log: Path, out: Path) -> Iterator[tuple[str, str]]:
+    """Each command with all that it printed."""
+    places = {"SPEC": [spec.source], "LOG": [str(log)], "PROMETHEUS": [spec.stack.url("prometheus")], "WHO": WHO}
+    with mock.patch.dict(os.environ, {"BASCULE_SPEC": spec.source, "COLUMNS": "160", "NO_COLOR": "1"}):
+        for line in COMMANDS:
+            words = [part for word in line.replace("OUT", str(out)).split() for part in places.get(word, [word])]
+            result = CliRunner().invoke(app, words)
+            yield line, f"{result.output}{result.exception if result.exit_code == 1 and result.exception else ''}"
+
+
+def pages(spec: Spec) -> Iterator[tuple[str, str]]:
+    """Each page of the console as its HTML."""
+    for page in PAGES:
+        yield page, httpx.get(spec.stack.url("console") + page, timeout=10, trust_env=False).text

@@ -1,0 +1,34 @@
+"""docs/errors.md is what the code says; each message says what is wrong and then the fix, in two lines at most."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+_SOURCE = Path(__file__).parents[2] / "tools" / "write_errors_doc.py"
+_SPEC = importlib.util.spec_from_file_location("write_errors_doc", _SOURCE)
+tool = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(tool)
+
+MESSAGES = [message for found in tool.messages().values() for message in found]
+LINE = 160  # characters, without what is filled in
+
+
+def test_the_page_is_what_the_code_says():
+    assert tool.PAGE.read_text("utf-8") == tool.page(), "write it again with `python tools/write_errors_doc.py`"
+
+
+def test_no_part_of_the_code_is_forgotten():
+    assert len(MESSAGES) > 250
+    assert {"api", "cli", "delivery", "generate", "incidents", "logs", "processes", "sla", "spec"} <= set(
+        tool.messages()
+    )
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.place)
+def test_a_message_says_what_is_wrong_and_then_the_fix(message):
+    assert message.fix, f"{message.place} has no fix: {message.what}"
+    for line in (message.what, *message.fix.split(" / ")):  # one of several fixes is shown
+        assert "\n" not in line
+        assert len(line) <= LINE
+        assert not line.endswith((".", "!"))

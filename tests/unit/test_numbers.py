@@ -1,0 +1,38 @@
+"""The check of numbers finds what people cannot read at once; `make real NAME=numbers` walks everything with it."""
+
+import pytest
+from plain_numbers import problems
+from typer.testing import CliRunner
+
+from bascule.cli.commands import app
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("since 1769850000", "Unix seconds"),
+        ("p95 is 98.731 ms", "more than three significant digits"),
+        ("4.081 stars", "more than three significant digits"),
+        ("it took 1.5", "no unit"),
+    ],
+)
+def test_what_is_wrong_with_a_number_is_found(text: str, wrong: str) -> None:
+    assert [problem.startswith(wrong) for problem in problems(text)] == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12.5 %, 99.953 % and 0.0120 s",
+        "evidence 9.1 (alert threshold 7.0)",
+        "prometheus 2.42.0 at 127.0.0.1:9090, since 2026-01-31 13:41:05 UTC",
+        "le=0.005 http://shop.example:8080/v1.25",
+        "8,958 of 8,958 requests",
+    ],
+)
+def test_what_people_read_at_once_is_left_alone(text: str) -> None:
+    assert list(problems(text)) == []
+
+
+def test_check_writes_numbers_for_people() -> None:
+    assert list(problems(CliRunner().invoke(app, ["check", "supersmartmatch"]).output)) == []
