@@ -22,7 +22,7 @@ from bascule.spec.counters import EVENTS
 SILENT_NATS = 13.0  # at 2 requests/s, false for half a second in some days; the alert waits for longer
 USUAL_NATS = 32.0  # the longest gap that counts as usual
 KNOWN_EVENTS = 26.0  # from which on a version's habits are known
-MADE_UP = 0.5  # of a gap: so many more than expected have come since that it was a pause of the callers
+MADE_UP = 0.8  # of a gap: so many more than expected have come since that it was a pause of the callers
 LEAST_SECONDS = 3.0  # a pause of a garbage collector is none
 NEVER_SERVED_SECONDS = 30.0  # until a balancer follows the plan
 NEVER_ASKED_SECONDS = 5.0  # within which the first request of a step comes, where there is traffic
