@@ -51,8 +51,8 @@ kind: Migration
 metadata: {{name: shop}}
 versions: {{baseline: v1, candidate: v2}}
 services:
-  shop-v1: {{targets: ["127.0.0.1:{v1}"], version: v1, {watched}}}
-  shop-v2: {{targets: ["127.0.0.1:{v2}"], version: v2, {watched}}}
+  {job}-v1: {{targets: ["127.0.0.1:{v1}"], version: v1, {watched}}}
+  {job}-v2: {{targets: ["127.0.0.1:{v2}"], version: v2, {watched}}}
 signals:
   errors: {{kind: ratio, bad: '{metric}{{status=~"5.."}}', total: {metric}, better: lower}}
 phases: [{{share: 10%, hold: 1h}}, {{share: 100%, hold: 1h}}]
@@ -61,9 +61,9 @@ logs: {{sources: [{{name: balancer, files: "{log}", formats: [nginx_json]}}]}}
 stack: {{state: {state}, ports: {{blackbox_exporter: {exporter}, logs: {logs}}}}}
 """
 WAYS = {
-    "instrumented": ("health: /health", "http_requests_total"),
-    "logs only": ("metrics: none", "bascule_log_tries_total"),
-    "probes only": ("metrics: none, health: /health", "bascule_log_tries_total"),
+    "instrumented": ("own", "kind: application", "http_requests_total"),
+    "logs only": ("logged", "metrics: none", "bascule_log_tries_total"),
+    "probes only": ("probed", "metrics: none, health: /health", "bascule_log_tries_total"),
 }
 SERVICE = """
 import sys
@@ -73,7 +73,7 @@ served = [0]
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        shown = "".join(f'http_requests_total{{version="{version}",status="{status}"}} {count}\\\\n'
+        shown = "".join(f'http_requests_total{{version="{version}",status="{status}"}} {count}\\n'
                         for status, count in (("200", served[0]), ("500", 0)))
         body = shown.encode() if self.path == "/metrics" else b"{}"
         served[0] += self.path == "/buy"
@@ -111,12 +111,12 @@ def run() -> Result:
 
 def _hang(shop: Shop) -> dict[str, float]:
     """Seconds until each way's verdict turns. The version goes on afterwards, and all verdicts with it."""
-    _wait(lambda: all(board.verdict()["verdict"] in WELL for board in shop.boards.values()))
+    _wait(lambda: all(board.verdict()["verdict"] in WELL for board in shop.boards.values()), shop)
     time.sleep(WARM_UP + random.random())  # at any moment between two scrapes
     os.kill(shop.candidate, signal.SIGSTOP)
     fault, found = time.monotonic(), dict[str, float]()
     try:
-        _wait(lambda: _turned(shop, fault, found))
+        _wait(lambda: _turned(shop, fault, found), shop)
     finally:
         os.kill(shop.candidate, signal.SIGCONT)
     print("  " + ", ".join(f"{way} {seconds:.1f} s" for way, seconds in found.items()), flush=True)
@@ -130,11 +130,12 @@ def _turned(shop: Shop, fault: float, found: dict[str, float]) -> bool:
     return len(found) == len(shop.boards)
 
 
-def _wait(condition: Callable[[], bool]) -> None:
+def _wait(condition: Callable[[], bool], shop: Shop) -> None:
     end = time.monotonic() + LONGEST
     while not condition():
         if time.monotonic() > end:
-            raise RuntimeError(f"not within {LONGEST:g} s")
+            said = {way: board.verdict()["reasons"] for way, board in shop.boards.items()}
+            raise RuntimeError(f"not within {LONGEST:g} s: {said}")
         time.sleep(0.05)
 
 
@@ -148,8 +149,8 @@ def standing(folder: Path) -> Iterator[Shop]:
     log = folder / "access.log"
     given = {name: port[name] for name in ("v1", "v2", "exporter", "logs")}
     texts = {
-        way: SPEC.format(watched=watched, metric=metric, log=log, state=folder / "state", **given)
-        for way, (watched, metric) in WAYS.items()
+        way: SPEC.format(job=job, watched=watched, metric=metric, log=log, state=folder / "state", **given)
+        for way, (job, watched, metric) in WAYS.items()
     }
     specs = {way: parse(text) for way, text in texts.items()}
     (folder / "spec.yaml").write_text(texts["probes only"])
@@ -190,7 +191,7 @@ def _prometheus(folder: Path, specs: dict[str, Spec], port: dict[str, int], clie
     jobs: dict[str, dict[str, object]] = {}
     for spec in specs.values():
         written = yaml.safe_load(generate(spec)["prometheus/prometheus.yml"])
-        jobs |= {job["job_name"]: job for job in written["scrape_configs"] if job["job_name"].startswith("shop-")}
+        jobs |= {job["job_name"]: job for job in written["scrape_configs"] if job["job_name"].endswith(("-v1", "-v2"))}
     for name, at in (("bascule-logs", "logs"), ("plan", "plan")):
         jobs[name] = {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port[at]}"]}]}
     config = {"global": written["global"], "scrape_configs": list(jobs.values())}
@@ -236,9 +237,11 @@ def _judged(spec: Spec, url: str) -> Iterator[VerdictBoard]:
     judge = LiveJudge(spec, Prometheus(url), None, board.publish)
     thread = threading.Thread(target=judge.run, args=(stop,))
     thread.start()
-    yield board
-    stop.set()
-    thread.join()
+    try:
+        yield board
+    finally:
+        stop.set()
+        thread.join()
 
 
 # ---------------------------------------------------------------- the traffic
@@ -270,9 +273,11 @@ def _traffic(log: Path, port: dict[str, int]) -> Iterator[None]:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    yield
-    stop.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _status(port: int) -> int:

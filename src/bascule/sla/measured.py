@@ -32,7 +32,6 @@ class ObjectivePart:
     applies: bool = True
 
 
-S = TypeVar("S", bound=Slo, covariant=True)
 SILENT_EVENTS = 13.0  # expected by what the other version counted, where none came
 
 
@@ -49,6 +48,9 @@ def silent_seconds(lengths: Floats, own: Floats, other: Floats) -> float:
     counted = other[own > 0].sum()
     due = own.sum() / counted * other[mute].sum() if counted > 0 else other[mute].sum()
     return float(lengths[mute].sum()) if due >= SILENT_EVENTS else 0.0
+
+
+S = TypeVar("S", bound=Slo, covariant=True)
 
 
 class Measured(ABC, Generic[S]):

@@ -505,7 +505,7 @@ def test_neither_is_asked_anything_is_no_traffic_once_and_not_silence(bench):
     assert "neither v1 nor v2 has counted any requests since" in outcome.judgement.reasons[0]
     asked = b.outcome(unanswered=2400.0)
     assert [(each.cause, each.version) for each in asked.missing] == [(Cause.SILENT, "v1"), (Cause.SILENT, "v2")]
-    assert asked.judgement.reasons[0].endswith("while the balancer took 2,400 in the last minute.")
+    assert asked.judgement.reasons[0].endswith("while the load balancer took 2,400 in the last minute.")
 
 
 def test_users_who_stick_to_a_version_and_send_in_batches_are_no_silence(bench):

@@ -2,8 +2,8 @@
 
 Both serve the same traffic by the plan's shares, so the requests of one tell how many are expected of the other
 over the same seconds. The chance that none of n expected ones comes is e^-n; n is the evidence. A version that
-gets less than its plan gives it (users stick to their version) is held to what it got before it fell silent. One that
-is asked in bursts makes up for its gaps, and is held to the longest; one that hung loses what came meanwhile.
+gets less than its plan gives it (users stick to their version) is held to what it got before it fell silent. One
+that gets requests in bursts makes up for its gaps, and is held to the longest; one that hung loses them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bascule.judge.sampling.schema import Schema
 from bascule.promql import traffic_signal
 from bascule.spec.counters import EVENTS
 
-SILENT_NATS = 13.0  # at 2 requests/s, false for half a second in some days; its alert waits for longer
+SILENT_NATS = 13.0  # at 2 requests/s, false for half a second in some days; the alert waits for longer
 USUAL_NATS = 32.0  # the longest gap that counts as usual
 KNOWN_EVENTS = 26.0  # from which on a version's habits are known
-MADE_UP = 0.5  # of a gap: more has come since than expected: it was a pause of the clients
+MADE_UP = 0.8  # of a gap: so many more than expected have come since that it was a pause of the callers
 LEAST_SECONDS = 3.0  # a pause of a garbage collector is none
 NEVER_SERVED_SECONDS = 30.0  # until a balancer follows the plan
 NEVER_ASKED_SECONDS = 5.0  # within which the first request of a step comes, where there is traffic
@@ -59,7 +59,7 @@ class Habit:
     since: float  # the last event, Unix seconds
     served: float = 0.0
     implied: float = 0.0  # by the plan, but for gaps that were lost
-    longest: float = 0.0  # gap that is usual, as evidence
+    longest: float = 0.0  # gap that is usual, in evidence
     gap: float = 0.0  # implied by the plan since the last event
     expected: float = 0.0  # evidence of the present gap
     other: float = 0.0  # events of the other version in it

@@ -158,17 +158,15 @@ def _silent(engine: PhaseEngine, version: int) -> Missing | None:
 
 
 def _without_traffic(engine: PhaseEngine, around: Surroundings) -> list[Missing | None]:
-    """Neither version gets requests; or both do, by the balancer's count, and count none."""
+    """Neither version gets requests; or, by the load balancer, both should and count none."""
     since, versions = engine.silence.no_traffic_since(around.now), engine.schema.spec.versions.both
     if since is None:
         return []
     if around.unanswered is not None:
-        told = f"since {clock_text(since)}, while the balancer took {around.unanswered:,.0f} in the last minute."
-        return [Missing(Cause.SILENT, f"{name} has counted no requests {told}", name) for name in versions]
-    both = " nor ".join(versions)
-    return [
-        Missing(Cause.NO_TRAFFIC, f"No traffic: neither {both} has counted any requests since {clock_text(since)}.")
-    ]
+        why = f"since {clock_text(since)}, while the load balancer took {around.unanswered:,.0f} in the last minute."
+        return [Missing(Cause.SILENT, f"{name} has counted no requests {why}", name) for name in versions]
+    neither = f"neither {' nor '.join(versions)} has counted any requests since {clock_text(since)}."
+    return [Missing(Cause.NO_TRAFFIC, f"No traffic: {neither}")]
 
 
 def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> SignalComparison:

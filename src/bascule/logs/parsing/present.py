@@ -38,7 +38,7 @@ class Present:
         self.zone = zone if is_zone else 0.0
 
     def is_now(self, rows: Rows) -> NDArray[np.bool_]:
-        """Per row; one without a time counts as now: its time is unknown."""
+        """Per row; one without a time is of now, as its time is unknown."""
         bound = max(self.begun, time.time() - LATE_SECONDS) - self.zone
         now: NDArray[np.bool_] = (rows.times == 0) | (rows.times >= int(bound * 1e6))
         return now
