@@ -29,7 +29,7 @@ test: setup browser lint  ## Run every check and test
 	@$(RUN)/python -m pytest $(WORKERS) $(ARGS)
 
 real: setup $(LINES_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
-	@$(RUN)/python -m pytest -m real -n 3 --dist loadgroup $(if $(NAME),tests/real/test_$(NAME).py,tests) $(ARGS)
+	@$(RUN)/python -m pytest -m real -n 3 --dist loadgroup $(if $(NAME),$(wildcard tests/*/test_$(NAME).py),tests) $(ARGS)
 
 lint: setup  ## Run ruff, mypy, the import contract and the check of words
 	@$(RUN)/ruff check .

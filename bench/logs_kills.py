@@ -27,6 +27,7 @@ from bascule.logs import LogReader, open_store
 from bench.harness import Bar, Result
 
 KILLS = 200
+READY = "ready"  # what a child prints as soon as it works
 LINE = (
     "2026-01-31T12:00:{:02d}.{:03d}Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/n/{}"
     " response_time=0.023 status=200\n"
@@ -36,13 +37,15 @@ CHILD = """
 import sys, threading
 from pathlib import Path
 from bascule import logs
-from bench.logs_kills import feed
+from bench.logs_kills import READY, feed
 root, pattern = Path(sys.argv[1]), sys.argv[2]
 opened = logs.open_store(root)
 opened.small_rows, opened.checkpoint_segments = 5_000, 5
 pipe = logs.Pipeline(opened, [feed(opened, pattern)])
 pipe.feeds[0].files.settling_seconds = 0.2
 pipe.problem = lambda *reason: print(reason, file=sys.stderr)
+pipe.poll()
+print(READY, flush=True)
 while True:
     if pipe.poll() == 0:
         opened.keep_up(1e9)
@@ -54,7 +57,7 @@ BEATS_CHILD = """
 import sys, threading
 from pathlib import Path
 from bascule import logs
-from bench.logs_kills import receiver
+from bench.logs_kills import READY, receiver
 from bascule.spec import load
 from bascule.spec.log_patterns import log_index
 from bascule.spec.model import SearchEngine
@@ -71,6 +74,7 @@ sender = logs.Sender.load(client, root)
 sender.poll_seconds = 0.01
 for work in (served.run, sender.run):
     threading.Thread(target=work, args=(stop,), daemon=True).start()
+print(READY, flush=True)
 while not stop.wait(0.05):
     with lock:
         opened.keep_up(1e9, delivered=sender.last)
@@ -144,7 +148,8 @@ def kill_and_recover(folder: Path, kills: int, seed: int) -> Outcome:
     writer.write(1)
     for _ in range(kills):
         child = _start(root, log)
-        end = time.monotonic() + chance.uniform(0.3, 1.6)
+        _wait_until_ready(child)
+        end = time.monotonic() + chance.uniform(0.05, 1.3)
         while time.monotonic() < end:
             writer.write(chance.randrange(1, 2000))
             if chance.random() < 0.05:
@@ -200,12 +205,13 @@ def kill_beats(folder: Path, kills: int, seed: int) -> Outcome:
         client = BeatsClient(port)
         threading.Thread(target=client.run, daemon=True).start()
         for _ in range(kills):
-            child = subprocess.Popen([sys.executable, "-c", BEATS_CHILD, str(root), str(port), engine.url])
-            time.sleep(chance.uniform(1.0, 2.5))
+            child = _started(BEATS_CHILD, str(root), str(port), engine.url)
+            _wait_until_ready(child)
+            time.sleep(chance.uniform(0.05, 1.5))
             child.send_signal(signal.SIGKILL)
             child.wait()
         client.stop.set()
-        child = subprocess.Popen([sys.executable, "-c", BEATS_CHILD, str(root), str(port), engine.url])
+        child = _started(BEATS_CHILD, str(root), str(port), engine.url)
         client.done.wait(60)
         sent = _wait_for_documents(engine.url, client.number)
         child.send_signal(signal.SIGKILL)
@@ -257,7 +263,18 @@ def _wait_for_documents(url: str, number: int) -> int:
 
 
 def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(root), str(log)])
+    return _started(CHILD, str(root), str(log))
+
+
+def _started(code: str, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE)
+
+
+def _wait_until_ready(child: subprocess.Popen[bytes]) -> None:
+    """A busy machine takes seconds to start it; what is killed before it works proves nothing."""
+    assert child.stdout is not None
+    if child.stdout.readline().strip() != READY.encode():
+        raise RuntimeError("the pipeline did not start")
 
 
 def _finish(root: Path, log: Path, written: int) -> None:

@@ -66,6 +66,7 @@ class Rows:
             "3": self.begins_again,
             "4": self.alertmanager_hangs,
             "4b": self.journal_dies,
+            "4c": self.alertmanager_hears_late,
             "5": self.mail_server_down,
             "6": self.receivers_away,
             "8": self.journal_anew,
@@ -212,6 +213,16 @@ class Rows:
         told = self.down(unit)
         self.world.thaw("alertmanager")
         return Row(told is not None and told <= 12, f"a crash while Alertmanager is stopped: told after {_s(told)}")
+
+    def alertmanager_hears_late(self, unit: str) -> Row:
+        """What it says of the beginning is later by the `for` than what Prometheus says."""
+        self.world.freeze("alertmanager")
+        self.world.pages[unit].text = "queue_stuck 1\n"
+        told = self.within(40, lambda: self.told("hook-a", unit, "CRITICAL"))
+        self.world.thaw("alertmanager")
+        again = self.within(20, lambda: len(self.told("hook-a", unit)) > 1)
+        self.world.pages[unit].text = ""
+        return Row(told is not None and again is None, f"told after {_s(told)}; told more of it after {_s(again)}")
 
     def journal_dies(self, unit: str) -> Row:
         self.world.kill("journal")

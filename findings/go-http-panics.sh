@@ -5,7 +5,7 @@
 #   outside of the measuring middleware, as net/http's own always is, and gin.Default()'s.
 # Seen: chi's and slok's count the panic as a success with status 200; otelhttp and echoprometheus do not count the
 #   request at all. None of the four says so; promhttp's documentation does for its own handlers.
-# Hurts: whoever watches a Go service: panics in 30 % of its requests read 0 % errors, with the first two as fast answers.
+# Hurts: people who watch a Go service: panics in 30 % of its requests read 0 % errors, with the first two as fast answers.
 . "$(dirname "$0")/lib.bash"
 install_go github.com/go-chi/chi/v5@v5.5.0 github.com/go-chi/metrics@v0.1.1 github.com/slok/go-http-metrics@v0.13.0 \
     go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp@v0.72.0 go.opentelemetry.io/otel/exporters/prometheus@v0.69.0 \
@@ -96,7 +96,7 @@ func main() {
 }
 GO
 echo "Building, a few minutes on a slow machine." >&2
-go build -o panics . >"$work/go.log" 2>&1 || { tail -3 "$work/go.log" >&2; cannot_install "the program"; }
+go build -trimpath -o panics . >"$work/go.log" 2>&1 || { tail -3 "$work/go.log" >&2; cannot_install "the program"; }
 echo "expected: each is sent 500 and counted as 500"
 as_stated "$(timeout 30 ./panics 2>/dev/null)" 'go-chi/metrics: sent 500, counted as 200
 slok/go-http-metrics: sent 500, counted as 200

@@ -6,7 +6,7 @@
 # Seen: of a request whose view raised, or that `--timeout` ended, the time is measured from the exception: a view that
 #   raises after 1 s, and a hang that the arbiter ends after 2 s, are both logged with less than 0.1 s. (Their
 #   %(U)s, the path, is "None" too.)
-# Hurts: whoever takes latency from gunicorn's log or statsd: a version that times out in 30 % of its requests gets faster.
+# Hurts: people who take latency from gunicorn's log or statsd: a version that times out in 30 % of its requests gets faster.
 . "$(dirname "$0")/lib.bash"
 install_python gunicorn==27.0.1
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # HAProxy 2.6.12 (Debian 12), its own Prometheus exporter, its HTTP log
 #
-# Expected: haproxy_server_http_responses_total counts what each server answered ("number of HTTP responses with status
-#   5xx"), so that a failing server is seen while `retry-on 500` with `redispatch` keeps its failures from the clients.
+# Expected: haproxy_server_http_responses_total ("total number of HTTP responses with status 500-599 returned by this
+#   object") counts what each server answered, so that a failing server is seen while `retry-on 500` with `redispatch`
+#   keeps its failures from the clients.
 # Seen: v2 answers 500 to every one of its requests, each is tried again on v1: v2 has 0 responses of any class, the
 #   backend has only 2xx, and each log line names v1 with its status and its time alone. What is left of v2's failures is
 #   haproxy_server_retry_warnings_total (and sessions), which counts refused connections alike.
-# Hurts: whoever shifts traffic to a new version behind HAProxy with such retries: a version that only fails looks unused.
+# Hurts: people who shift traffic to a new version behind HAProxy with such retries: a version that only fails looks unused.
 . "$(dirname "$0")/lib.bash"
 install_debian 'haproxy=2.6.12*' 'liblua5.3-0=5.3.6*' 'libopentracing-c-wrapper0' 'libopentracing1'
 export LD_LIBRARY_PATH=$work/debian/usr/lib/x86_64-linux-gnu

@@ -43,6 +43,13 @@ install_go() {
     go get "$@" >"$work/go.log" 2>&1 || { tail -3 "$work/go.log" >&2; cannot_install "$@"; }
 }
 
+# A program of a Go module (path@version) on $PATH
+install_go_program() {
+    export GOMODCACHE=$work/go-modules GOFLAGS="-modcacherw" GOBIN=$work/bin PATH=$work/bin:$PATH
+    echo "Building, a few minutes on a slow machine." >&2
+    go install -trimpath "$1" >"$work/go.log" 2>&1 || { tail -3 "$work/go.log" >&2; cannot_install "$1"; }
+}
+
 # A crate with these requirements (name=version) in $work/rust, built and run from its src/main.rs by `cargo run -q`
 install_rust() {
     mkdir -p "$work/rust/src" && cd "$work/rust"

@@ -4,9 +4,9 @@
 # Expected: a histogram counts each observation in the first bucket whose bound is not below it, and `+Inf` equals
 #   `_count` (Prometheus' text format asks for it).
 # Seen: an observation of exactly 0 is added to `_count` and to no bucket, not even `+Inf`. nginx writes $request_time in
-#   milliseconds, so every request under half of one is `0.000`: of 90 such and 10 of 0.3 s, the quantiles see only the
+#   milliseconds, so a faster request is `0.000`: of 90 such and 10 of 0.3 s, the quantiles see only the
 #   slow ten (p50 0.3 s instead of 0.000), and the share under 100 ms is 0 of 10 instead of 90 of 100.
-# Hurts: whoever measures a fast service through nginx' log and mtail: the faster it becomes, the slower it reads.
+# Hurts: people who measure a fast service through nginx' log and mtail: the faster it becomes, the slower it reads.
 . "$(dirname "$0")/lib.bash"
 install_debian 'mtail=3.0.0~rc50*'
 

@@ -5,7 +5,7 @@
 #   "if and only if one was received/sent", and for error.type where the request ended with an error.
 # Seen: the route hangs, three clients give up after 200 ms, nothing was ever sent to them: three requests with status
 #   200, without error.type, each as fast as its client is impatient.
-# Hurts: whoever watches a Node service that deadlocks: its error ratio stays 0 and its traffic goes on.
+# Hurts: people who watch a Node service that deadlocks: its error ratio stays 0 and its traffic goes on.
 . "$(dirname "$0")/lib.bash"
 install_node @opentelemetry/api@1.9.1 @opentelemetry/sdk-metrics@2.12.1 @opentelemetry/instrumentation@0.223.0 \
     @opentelemetry/instrumentation-http@0.223.0 @opentelemetry/exporter-prometheus@0.223.0

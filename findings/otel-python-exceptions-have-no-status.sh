@@ -5,7 +5,7 @@
 #   is with FastAPI's, Flask's and Django's instrumentation of the same release.
 # Seen: Starlette and aiohttp.server count the request without any status (Starlette without error.type too). A ratio of
 #   http_response_status_code=~"5.." over all requests is 0 while every request fails.
-# Hurts: whoever has such a ratio in alerts, SLOs or a canary's analysis, and whoever compares a FastAPI V1 with another V2.
+# Hurts: people who have such a ratio in alerts, SLOs or a canary's analysis, and people who compare a FastAPI V1 with another V2.
 . "$(dirname "$0")/lib.bash"
 install_python opentelemetry-instrumentation-{starlette,fastapi,aiohttp-server}==0.66b1 opentelemetry-sdk==1.45.1 \
     starlette==1.10.0 fastapi==0.165.0 aiohttp==3.14.5 uvicorn==0.54.0

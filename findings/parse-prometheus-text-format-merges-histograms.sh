@@ -5,7 +5,7 @@
 #   its labels, buckets, sum and count.
 # Seen: all label sets become one entry without labels, whose buckets are those of the last set alone; sums and counts
 #   are gone. A slow V1 before a healthy V2 reads healthy; the order of the page decides.
-# Hurts: whoever builds a check, a dashboard or a canary's gate on it: one version's times stand for both.
+# Hurts: people who build a check, a dashboard or a canary's gate on it: one version's times stand for both.
 . "$(dirname "$0")/lib.bash"
 install_node parse-prometheus-text-format@1.1.1 prom-client@15.1.3
 

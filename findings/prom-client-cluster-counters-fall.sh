@@ -5,7 +5,7 @@
 # Seen: when one of two workers ends (a crash, a recycled worker), its share vanishes from the sum. The primary process
 #   goes on under the same address, so Prometheus takes the fall for a restart and counts everything that the other
 #   workers had counted before a second time: 1000 requests and 10 errors that never were.
-# Hurts: whoever rolls back on errors, or bills an error budget, of a clustered Node service: each dead worker is a burst.
+# Hurts: people who roll back on errors, or bill an error budget, of a clustered Node service: each dead worker is a burst.
 . "$(dirname "$0")/lib.bash"
 install_node prom-client@15.1.3
 

@@ -6,7 +6,7 @@
 # Seen: a series whose label holds a brace, as in the route template /jobs/{job} of FastAPI, Starlette, axum and others, is
 #   left out without an error; behind a comma the value is cut off; a label whose value holds = is lost, so that
 #   several series become one. Escapes stay as they are written.
-# Hurts: whoever checks or forwards a service's metrics with it: exactly the routes with parameters are missing, errors too.
+# Hurts: people who check or forward a service's metrics with it: exactly the routes with parameters are missing, errors too.
 . "$(dirname "$0")/lib.bash"
 install_rust prometheus-parse=0.2.5
 

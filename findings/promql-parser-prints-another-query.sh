@@ -6,7 +6,7 @@
 # Seen: a subquery without a step loses its colon (it is then a range of raw samples: another figure, no error),
 #   milliseconds are cut off a range, and backslashes of a regular expression are not escaped, so that Prometheus
 #   refuses it. `prettify()` prints all three right.
-# Hurts: whoever adds a label or a version to the queries of rules and dashboards with it: alerts on another window.
+# Hurts: people who add a label or a version to the queries of rules and dashboards with it: alerts on another window.
 . "$(dirname "$0")/lib.bash"
 install_python promql-parser==0.12.0
 

@@ -5,7 +5,7 @@
 #   unit testing speaks of evaluation_interval and of the order of groups, and says nothing of a group's own interval.
 # Seen: every group is evaluated at the test file's evaluation_interval. A recorded value that really comes every 6 s comes
 #   every second in the test; the alert that counts three values within 5 s passes its test and can never fire.
-# Hurts: whoever gives expensive groups a longer interval and trusts a green test: `rate(recorded[5m])` over a group of
+# Hurts: people who give expensive groups a longer interval and trust a green test: `rate(recorded[5m])` over a group of
 #   10 min is tested well and is always empty.
 . "$(dirname "$0")/lib.bash"
 install_debian 'prometheus=2.42.0*'

@@ -5,7 +5,7 @@
 #   carries T as its timestamp.
 # Seen: the backend hands T down as far as its query() and asks Prometheus without it, so the answer is today's. Asked for
 #   November 2023, of a Prometheus that was started a few seconds ago, it reports a valid SLI for 2023.
-# Hurts: whoever fills in reports of past days: each of them says what is true now, an outage of last week never happened.
+# Hurts: people who fill in reports of past days: each of them says what is true now, an outage of last week never happened.
 . "$(dirname "$0")/lib.bash"
 install_python 'slo-generator[prometheus]==2.6.0'
 install_debian 'prometheus=2.42.0*'

@@ -6,7 +6,7 @@
 # Seen: after each request it is (avg_rt + this request's time) / 2: the last request weighs one half, the last three
 #   seven eighths. One request of 1 s after 100 of under a millisecond: 0.5 s, where the average is 0.01 s; and one fast
 #   request after a hundred slow ones halves it. running_time / requests is the average.
-# Hurts: whoever alerts on it or compares two versions by it: it tells of two or three requests, whatever the interval.
+# Hurts: people who alert on it or compare two versions by it: it tells of two or three requests, whatever the interval.
 . "$(dirname "$0")/lib.bash"
 install_debian 'uwsgi-core=2.0.21*' 'uwsgi-plugin-python3=2.0.21*' libpcre3 libyajl2 libzmq5 libpgm-5.3-0 libsodium23 libnorm1 libxml2 \
     libicu72 libpython3.11 libexpat1 python3.11-minimal libpython3.11-minimal libpython3.11-stdlib

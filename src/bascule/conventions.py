@@ -286,6 +286,11 @@ LOG_INTERNAL = _role(
     "Requests of internal callers (scrapes, probes, other services), which are not in the traffic.",
     ("source",), "requests",
 )
+LOG_LATE = _role(
+    "logs", "bascule_log_late_total", "counter",
+    "Rows stored and counted as lines alone, not as traffic: older than the start, or 5 min late.",
+    ("source",), "rows",
+)
 LOG_EXPIRED = _role(
     "logs", "bascule_log_expired_rows_total", "counter", "Rows dropped because they were older than logs.retention.",
     ("source",), "rows",

@@ -6,6 +6,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -22,16 +24,16 @@ pytestmark = pytest.mark.integration
 
 FOR_EVER = 36500 * 86400.0
 
+LATER = datetime.now(UTC) + timedelta(minutes=2)  # lines that are older than the role's start are not of now
+MINUTE, HOUR = f"{LATER:%Y-%m-%dT%H:%M}", f"{LATER:%H}"
 CALL = (
-    "2026-01-31T12:00:00.{:03d}Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/api/v2/match"
+    MINUTE + ":00.{:03d}Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/api/v2/match"
     " response_time=0.023 status=200\n"
 )
-MATCH = (
-    "2026-01-31T12:00:01.000Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c job_id=j accuracy=0.9"
-    " algorithm=hybrid\n"
-)
+MATCH = MINUTE + ":01.000Z INFO supersmartmatch-v1 MATCH_RESULT candidate_id=c job_id=j accuracy=0.9 algorithm=hybrid\n"
+AN_HOUR_ON = f"{LATER + timedelta(hours=1):%Y-%m-%dT%H:%M}"
 ACCESS = (
-    '{"time": "2026-01-31T12:00:00Z", "upstream_addr": "127.0.0.1:5070", "status": 502, "request_time": 0.2,'
+    '{"time": "' + MINUTE + ':00Z", "upstream_addr": "127.0.0.1:5070", "status": 502, "request_time": 0.2,'
     ' "uri": "/api/v1/match"}\n'
 )
 
@@ -62,6 +64,12 @@ def spec(tmp_path: Path) -> Spec:
 
 @pytest.fixture
 def role(spec: Spec) -> Iterator[str]:
+    with running(spec) as url:
+        yield url
+
+
+@contextmanager
+def running(spec: Spec) -> Iterator[str]:
     stop = threading.Event()
     thread = threading.Thread(target=logs.run, args=(spec, stop))
     thread.start()
@@ -99,14 +107,16 @@ def test_lines_are_counted_by_version_endpoint_and_status_as_they_are_written(ro
         app.writelines(CALL.format(n, n) for n in range(100))
         app.write(MATCH)
         app.write("not a line of any format\n")
-    (tmp_path / "access.json").write_text(ACCESS + ACCESS.replace("{", '{"partner": "acme", ', 1).replace("T12", "T13"))
+    partners = ACCESS.replace("{", '{"partner": "acme", ', 1).replace(MINUTE, AN_HOUR_ON)
+    (tmp_path / "access.json").write_text(ACCESS + partners)
     wait_until(lambda: total(role, "bascule_log_unparsed_total", source="app") == 1)
     wait_until(lambda: total(role, "bascule_log_lines_total", source="nginx") == 2)
     labels = {"version": "v2", "endpoint": "/api/v2/match", "status": "200", "source": "app", "version_from": "service"}
     assert total(role, "bascule_log_requests_total", **labels) == 100
     assert total(role, "bascule_log_requests_total", status="502", version="v2", version_from="upstream") == 2
-    assert total(role, "bascule_log_usage_total", version="v2", partner="unknown", hour="12") == 101
-    assert total(role, "bascule_log_usage_total", version="v2", partner="acme", hour="13", source="nginx") == 1
+    assert total(role, "bascule_log_usage_total", version="v2", partner="unknown", hour=HOUR) == 101
+    labels = {"version": "v2", "partner": "acme", "hour": AN_HOUR_ON[11:13], "source": "nginx"}
+    assert total(role, "bascule_log_usage_total", **labels) == 1
     assert total(role, "bascule_log_response_time_seconds_bucket", version="v2", source="app", le="0.03") == 100
     assert total(role, "bascule_log_response_time_seconds_bucket", version="v2", source="app", le="0.02") == 0
     assert total(role, "bascule_log_response_time_seconds_sum", source="app") == pytest.approx(2.3)
@@ -215,3 +225,71 @@ def test_a_running_role_refuses_what_it_cannot_read(role, spec, tmp_path):
     (tmp_path / "other.txt").write_text("x\n")
     with pytest.raises(UsageError, match=r"other.txt is of none of the spec's log sources"):
         logs.ingest(spec, [str(tmp_path / "other.txt")])
+
+
+def calls(ago: timedelta, lines: int, zone: str = "Z") -> str:
+    """Lines that end `ago`, 10 ms apart."""
+    end = datetime.now(UTC) - ago
+    times = (end - timedelta(milliseconds=10 * n) for n in reversed(range(lines)))
+    head = MINUTE + ":00.{:03d}Z"
+    written = (f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}{zone}" for at in times)
+    return "".join(CALL.replace(head, at).format(n) for n, at in enumerate(written))
+
+
+def counted_and_late(url: str) -> tuple[float, float]:
+    requests = total(url, "bascule_log_requests_total", source="app")
+    return requests, total(url, "bascule_log_late_total", source="app")
+
+
+def test_lines_older_than_the_start_are_stored_and_are_no_traffic_of_now(spec: Spec, tmp_path: Path):
+    """Neither those that the role finds, nor those that are copied in, or come in with `logs ingest`, later."""
+    (tmp_path / "app.log").write_text(calls(timedelta(minutes=1), 3375))
+    with running(spec) as role:
+        wait_until(lambda: total(role, "bascule_log_lines_total", source="app") == 3375)
+        with (tmp_path / "app.log").open("a") as file:
+            file.write(calls(timedelta(0), 1))
+        wait_until(lambda: counted_and_late(role) == (1, 3375))
+        (tmp_path / "old.log").write_text(calls(timedelta(hours=3), 50))
+        assert logs.ingest(spec, [str(tmp_path / "old.log")], "app").rows == 50
+        wait_until(lambda: counted_and_late(role) == (1, 3425))
+        assert total(role, "bascule_log_lines_total", source="app", format="api_call") == 3426
+        old = httpx.get(f"{role}/api/search", params={"text": "API_CALL", "limit": 1000}).json()
+        assert len(old) == 1000
+
+
+def test_what_was_written_while_nobody_read_counts_up_to_five_minutes_late(spec: Spec, tmp_path: Path):
+    (tmp_path / "app.log").write_text("")
+    with running(spec) as role, (tmp_path / "app.log").open("a") as file:
+        file.write(calls(timedelta(0), 1))
+        file.flush()
+        wait_until(lambda: counted_and_late(role) == (1, 0))
+    with (tmp_path / "app.log").open("a") as file:
+        file.write(calls(timedelta(hours=1), 10) + calls(timedelta(seconds=20), 10))
+    with running(spec) as role:
+        wait_until(lambda: counted_and_late(role) == (11, 10))
+
+
+def test_lines_with_local_times_and_no_zone_count_when_they_are_written(spec: Spec, tmp_path: Path):
+    """As Python's `logging` writes them, here in a zone five hours behind UTC."""
+    behind = timedelta(hours=5)
+    (tmp_path / "app.log").write_text(calls(behind, 20, zone=""))
+    with running(spec) as role:
+        wait_until(lambda: total(role, "bascule_log_lines_total", source="app") == 20)
+        with (tmp_path / "app.log").open("a") as file:
+            file.write(calls(behind, 3, zone=""))
+        wait_until(lambda: total(role, "bascule_log_lines_total", source="app") == 23)
+        assert counted_and_late(role)[0] >= 3
+
+
+def test_a_source_that_starts_at_its_end_takes_what_is_written_from_then_on(spec: Spec, tmp_path: Path):
+    first, *others = spec.logs.sources
+    at_end = first.model_copy(update={"start_at": "end"})
+    spec = spec.model_copy(update={"logs": spec.logs.model_copy(update={"sources": [at_end, *others]})})
+    (tmp_path / "app.log").write_text(calls(timedelta(0), 30) + "half a line")
+    with running(spec) as role:
+        wait_until(lambda: total(role, "bascule_log_lag_bytes", source="app") > 0)
+        with (tmp_path / "app.log").open("a") as file:
+            file.write(" and its end\n" + calls(timedelta(0), 2))
+        wait_until(lambda: total(role, "bascule_log_requests_total", source="app") == 2)
+        assert total(role, "bascule_log_unparsed_total", source="app") == 1
+        assert counted_and_late(role) == (2, 0)

@@ -26,7 +26,7 @@ def spec(url: str) -> Spec:
 def test_a_window_silences_no_alert_of_others(alertmanager_server: Any, eventually: Any) -> None:
     client, shop = alertmanager_server.client, spec(alertmanager_server.url)
     now = time.time()
-    identity = silence(shop, Window(id=0, starts=now - 1, ends=now + 600, reason="upgrade", who="ada"))
+    identity = silence(shop, Window(id=0, starts=now - 1, ends=now + 600, reason="upgrade", who="ada"), "journal-1")
     ends = datetime.now(UTC) + timedelta(minutes=10)
     names = ("SharedServiceDown", "SharedResponseTimeHigh", "OrdersStuck")
     client.post([PostedAlert({"alertname": name, "test": "window"}, {}, datetime.now(UTC), ends) for name in names])

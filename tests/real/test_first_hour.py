@@ -106,9 +106,9 @@ def test_beside_a_prometheus_and_an_alertmanager_two_files_are_merged_and_their_
         for url in (prometheus, alertmanager):
             httpx.post(f"{url}/-/reload", trust_env=False).raise_for_status()
         heard.names.clear()
+        assert wait_until(lambda: "every job is scraped" in printed.read_text(), 90.0), printed.read_text()
         assert "does not scrape" not in user.must_start()
         healthy = user.verdicts(2 * QUIET_SECONDS)
-        assert wait_until(lambda: "every job is scraped" in printed.read_text(), 90.0), printed.read_text()
         seconds = user.seconds_to_roll_back(place.fail, within=2 * FOUND_AT_15_SECONDS)
         assert wait_until(lambda: {"OrdersStuck", "CandidateWorse"} <= heard.names, 60.0), heard.names
         listed = user.types("incidents", "list", user.spec)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from line_requests import Request, leaving, odd, plan, send
@@ -67,6 +68,36 @@ _WSGIREF = (
     "T = type('T', (socketserver.ThreadingMixIn, s.WSGIServer), {});"
     "s.make_server('127.0.0.1', PORT, line_app.wsgi, T).serve_forever()"
 )
+_TWISTED = (
+    "import sys, line_app; from twisted.internet import reactor; from twisted.python import log;"
+    "from twisted.web.server import Site; from twisted.web.wsgi import WSGIResource;"
+    "log.startLogging(sys.stdout); resource = WSGIResource(reactor, reactor.getThreadPool(), line_app.wsgi);"
+    "reactor.listenTCP(PORT, Site(resource), interface='127.0.0.1'); reactor.run()"
+)
+_DJANGO = (
+    "import line_app, time; from django.conf import settings; from django.http import HttpResponse;"
+    "from django.core.management import execute_from_command_line; from django.urls import re_path\n"
+    "settings.configure(ROOT_URLCONF='__main__', ALLOWED_HOSTS=['*'])\n"
+    "def answer(request):\n"
+    "    status, seconds = line_app.asked(request.META['QUERY_STRING']); time.sleep(seconds)\n"
+    "    return HttpResponse(status=status)\n"
+    "urlpatterns = [re_path('.*', answer)]\n"
+    "execute_from_command_line(['manage.py', 'runserver', '--noreload', '127.0.0.1:PORT'])"
+)
+_TORNADO = (
+    "import asyncio, line_app, tornado.options, tornado.web\n"
+    "tornado.options.parse_command_line(['app', '--logging=info'])\n"
+    "class Answer(tornado.web.RequestHandler):\n"
+    "    async def get(self):\n"
+    "        status, seconds = line_app.asked(self.request.query); await asyncio.sleep(seconds)\n"
+    "        self.set_status(status)\n"
+    "    post = put = delete = head = options = patch = get\n"
+    "async def serve():\n"
+    "    tornado.web.Application([('.*', Answer)]).listen(PORT, '127.0.0.1'); await asyncio.Event().wait()\n"
+    "asyncio.run(serve())"
+)
+_UWSGI_OPTIONS = ("--http-socket", "127.0.0.1:PORT", "--module", "line_app:wsgi", "--threads", "4")
+_UWSGI = ("-c", "import pyuwsgi; pyuwsgi.run()", *_UWSGI_OPTIONS)
 _AIOHTTP = (
     "import logging; from aiohttp import web; import asyncio, line_app;"
     "logging.basicConfig(level=logging.INFO{});\n"
@@ -104,21 +135,31 @@ PYTHON_SERVERS = {
         ("-m", "daphne", "-p", "PORT", "--access-log", "-", "line_app:asgi"), ("nginx_combined", "python")
     ),
     "werkzeug": PythonServer(("-c", _WERKZEUG), ("werkzeug", "python")),
+    "django-runserver": PythonServer(("-c", _DJANGO), ("werkzeug", "python")),
+    # Twisted asks the clock once a second.
+    "twisted": PythonServer(("-c", _TWISTED), ("nginx_combined", "python"), clock=2.0),
     "wsgiref": PythonServer(("-c", _WSGIREF), ("werkzeug", "python")),
     "aiohttp": PythonServer(("-c", _AIOHTTP.replace("{})", ")", 1)), ("nginx_combined", "python")),
     "aiohttp-dated": PythonServer(("-c", _DATED_AIOHTTP), ("nginx_combined", "python")),
 }  # fmt: skip
+MORE_SERVERS = {  # that `make test` does not start
+    "tornado": PythonServer(("-c", _TORNADO), ("tornado", "python"), stopwatch=0.001),
+    "uwsgi": PythonServer(_UWSGI, ("uwsgi",), stopwatch=0.0025),
+    "uwsgi-micros": PythonServer((*_UWSGI, "--log-micros"), ("uwsgi",), stopwatch=0.001),
+}
 PLAIN_AGENTS = ("gunicorn-json",)  # gunicorn does not escape for JSON
 
 
 def python_server(name: str, folder: Path, number: int) -> list[Recording]:
-    server, port = PYTHON_SERVERS[name], free()
+    server, port = (PYTHON_SERVERS | MORE_SERVERS)[name], free()
     requests = plan(number)
     if name in PLAIN_AGENTS:
         requests = [replace(request, agent="curl/8.5.0") for request in requests]
     argv = [sys.executable, *(part.replace("PORT", str(port)) for part in server.argv)]
     with program(argv, folder, port) as printed:
         sent = send(port, requests)
+        # Some write their line after the answer, and end at once when they are told to.
+        wait_until(lambda: printed.read_bytes().count(b"?status=") >= len(sent), LOGGED_WITHIN_SECONDS)
     source = {"formats": list(server.formats)}
     lines = printed.read_bytes()
     return [Recording(name, lines, sent, source, clock=server.clock, stopwatch=server.stopwatch)]
@@ -310,6 +351,7 @@ def envoy(folder: Path, number: int) -> list[Recording]:
 # ---------------------------------------------------------------- Node's loggers
 
 NODE_LOGGERS = {"pino": "json", "pino-http": "json", "winston": "json", "morgan": "nginx_combined"}
+NODE_LOGGERS |= dict.fromkeys(("morgan-short", "morgan-tiny", "morgan-dev"), "morgan")
 NODE_MODULES = SUPPORT.parents[1] / ".bascule" / "node" / "node_modules"  # where `make real` puts them
 
 
@@ -323,7 +365,7 @@ def _node(name: str, form: str, folder: Path, number: int) -> Recording:
     with program(["node", str(CONFIGS / "line_app.js"), str(port)], folder, port, environment) as printed:
         sent = send(port, plan(number))
         lines = _all_logged(printed, sent)
-    clock, stopwatch = (1.0, None) if name == "morgan" else (0.001, 0.001)
+    clock, stopwatch = (1.0, None) if name == "morgan" else (None if form == "morgan" else 0.001, 0.001)
     return Recording(name, lines, sent, {"formats": [form]}, clock=clock, stopwatch=stopwatch)
 
 
@@ -334,4 +376,10 @@ def _script(name: str) -> str:
 
 Maker = Callable[[Path, int], list[Recording]]
 PROXIES: dict[str, Maker] = {"nginx": nginx}  # of programs that `make test` has
-OTHERS: dict[str, Maker] = {"haproxy": haproxy, "apache": apache, "caddy": caddy, "envoy": envoy, "node": node}
+OTHERS: dict[str, Maker] = {name: partial(python_server, name) for name in MORE_SERVERS} | {
+    "haproxy": haproxy,
+    "apache": apache,
+    "caddy": caddy,
+    "envoy": envoy,
+    "node": node,
+}

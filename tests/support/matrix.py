@@ -8,6 +8,8 @@ a layout makes no difference to a version that has no samples, so that those are
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -115,21 +117,27 @@ class Blocks:
                 self._level("up", f'job="{job}",instance="{job}:1"', 1, cell.interval)
             if condition != "absent":
                 where = own if cell.source == "scraped" else f'job="{job}",instance="{job}:1"'
-                self._version(cell, version, condition, f'{where},version="{version}"')
+                self.version(cell, version, condition, f'{where},version="{version}"')
 
-    def _version(self, cell: Cell, version: str, condition: str, where: str) -> None:
+    def version(self, cell: Cell, version: str, condition: str, where: str, lasted: float | None = None) -> None:
+        """A version's series: over the whole past, or as they are after so many seconds."""
         bad = 0.5 if condition == "failing" else 0.001
         took = SLOW if condition == "failing" else QUICK
-        self._counter(f"{cell.name}_total", f'{where},status="200"', 10 * (1 - bad), cell, condition)
-        self._counter(f"{cell.name}_total", f'{where},status="503"', 10 * bad, cell, condition)
+        self._counter(f"{cell.name}_total", f'{where},status="200"', 10 * (1 - bad), cell, condition, lasted)
+        self._counter(f"{cell.name}_total", f'{where},status="503"', 10 * bad, cell, condition, lasted)
         for bound in (*LAYOUTS[cell.layout][version == "v2"], math.inf):
             le = "+Inf" if math.isinf(bound) else f"{unit_of(cell.unit).of_base(bound):g}"
             rate = 10 if bound >= took else 0
-            self._counter(f"{cell.name}_took_bucket", f'{where},le="{le}"', rate, cell, condition)
-        self._counter(f"{cell.name}_took_count", where, 10, cell, condition)
-        self._counter(f"{cell.name}_took_sum", where, 10 * unit_of(cell.unit).of_base(took), cell, condition)
+            self._counter(f"{cell.name}_took_bucket", f'{where},le="{le}"', rate, cell, condition, lasted)
+        self._counter(f"{cell.name}_took_count", where, 10, cell, condition, lasted)
+        self._counter(f"{cell.name}_took_sum", where, 10 * unit_of(cell.unit).of_base(took), cell, condition, lasted)
 
-    def _counter(self, metric: str, labels: str, per_second: float, cell: Cell, condition: str) -> None:
+    def _counter(
+        self, metric: str, labels: str, per_second: float, cell: Cell, condition: str, lasted: float | None
+    ) -> None:
+        if lasted is not None:
+            self.lines.setdefault(metric, []).append(f"{metric}{{{labels}}} {1000 + per_second * lasted:.10g}")
+            return
         begun, stopped = self.end - HOUR - BEFORE, self.end - HOUR - BEFORE / 2
         gone = condition == "stale" or (condition == "hung" and cell.source == "scraped")
         for at in self._times(cell.interval):
@@ -163,6 +171,45 @@ class Blocks:
 # ---------------------------------------------------------------- what the five say
 
 
+# ---------------------------------------------------------------- the same, scraped
+
+
+class Live:
+    """Pages of the cells' jobs as they are at each moment: well for a while, then as their conditions say."""
+
+    def __init__(self, cells: Sequence[Cell], begun: float, before: float) -> None:
+        self._begun, self._fault = begun, begun + before
+        self.jobs = {"plan": 1}
+        self._of: dict[str, list[tuple[Cell, str]]] = {"plan": []}
+        for cell in cells:
+            for version, job in zip(("v1", "v2"), cell.jobs, strict=True):
+                for each in (f"{cell.name}-{version}", job):
+                    self.jobs[each] = cell.interval
+                    self._of.setdefault(each, [])
+                self._of[job].append((cell, version))
+
+    def page(self, job: str) -> str | None:
+        """What the job exposes now; None where it does not answer."""
+        now = time.time()
+        if job == "plan":
+            return self._plan()
+        hangs = job.endswith("-v2") and "_hung_" in job and now > self._fault
+        return None if hangs else "".join(self._series(cell, version, now) for cell, version in self._of[job])
+
+    def _plan(self) -> str:
+        started = f"bascule_phase 1\nbascule_phase_started_timestamp_seconds {self._fault + 5}\n"
+        return started + 'bascule_planned_share_ratio{user_segment="all"} 0.5\n'
+
+    def _series(self, cell: Cell, version: str, now: float) -> str:
+        condition = cell.condition if version == "v2" else "healthy"
+        if condition == "absent" or (condition == "stale" and now > self._fault):
+            return ""
+        until = min(now, self._fault) if condition in ("silent", "hung") else now
+        blocks = Blocks(0)
+        blocks.version(cell, version, condition, f'version="{version}"', until - self._begun)
+        return "".join("\n".join(rows) + "\n" for rows in blocks.lines.values())
+
+
 def judged(cell: Cell, client: Prometheus, end: int) -> Verdict:
     """The verdict at `end`, from the phase's beginning on."""
     spec = cell.spec()
@@ -171,14 +218,14 @@ def judged(cell: Cell, client: Prometheus, end: int) -> Verdict:
     return outcome_of(watch.engine, watch.surroundings(end)).judgement.verdict
 
 
-def paged(spec: Spec, client: Prometheus, end: int) -> dict[str, State]:
+def paged(spec: Spec, client: Prometheus, end: int, span: int = HOUR) -> dict[str, State]:
     """The page's rows, of what Prometheus answers to the page's own questions."""
-    asked = {each.name: client.scalar(each.promql(HOUR), at=end) for each in slo.all_of(spec)}
+    asked = {each.name: client.scalar(each.promql(span), at=end) for each in slo.all_of(spec)}
     good = {name: value for name, value in asked.items() if isinstance(value, float)}
-    return {row.name: row.state for row in promises(spec, Reading(Kept(good, HOUR), end), end).rows}
+    return {row.name: row.state for row in promises(spec, Reading(Kept(good, span), end), end).rows}
 
 
-def ruled(spec: Spec, client: Prometheus, end: int) -> dict[str, State]:
+def ruled(spec: Spec, client: Prometheus, end: int, span: int = HOUR) -> dict[str, State]:
     """What the recorded budget would be: its rule, on the minutes that the rules before it would have recorded."""
     rules = [rule for rule in sla_rules(spec) if "sla" in rule.labels]
     recorded = {(rule.name, rule.labels["sla"]): rule.expr for rule in rules}
@@ -186,20 +233,20 @@ def ruled(spec: Spec, client: Prometheus, end: int) -> dict[str, State]:
     for name in spec.slas.named:
         expr = recorded[Recorded.SLA_BUDGET_SPENT, name]
         for series in (Recorded.SLA_BAD, Recorded.SLA_ALL, Recorded.SLA_UNSURE):
-            minutes = f"({recorded.get((series, name), 'vector(0)')})[1h:1m]"
+            minutes = f"({recorded.get((series, name), 'vector(0)')})[{span}s:1m]"
             expr = expr.replace(f'{series}{{sla="{name}"}}[1h]', minutes)
         spent = client.scalar(expr, at=end)
         found[name] = State.NO_DATA if not isinstance(spent, float) else State.BAD if spent > 1 else State.OK
     return found
 
 
-def reported(spec: Spec, client: Prometheus, end: int) -> dict[str, SlaOutcome]:
-    report = evaluate(spec, client, end - HOUR, end, journal=JournalSpan(True))
+def reported(spec: Spec, client: Prometheus, end: int, span: int = HOUR) -> dict[str, SlaOutcome]:
+    report = evaluate(spec, client, end - span, end, journal=JournalSpan(True))
     return {objective.name: objective.outcome for objective in report.objectives}
 
 
-def wrong(cell: Cell, client: Prometheus, end: int) -> list[str]:
-    """Which of the five say something else than the table."""
+def wrong(cell: Cell, client: Prometheus, end: int, span: int = HOUR) -> list[str]:
+    """Which of the five say something else than the table; page, rule and report of the last `span` seconds."""
     verdicts, state, outcome = RIGHT[cell.condition]
     slas = cell.spec(of_candidate=True)
     names = list(slas.slas.named)
@@ -207,8 +254,8 @@ def wrong(cell: Cell, client: Prometheus, end: int) -> list[str]:
     said = {
         "verdict": verdict in verdicts,
         "gate": GATE_EXIT_CODES[verdict] in {GATE_EXIT_CODES[each] for each in verdicts},
-        "page": paged(slas, client, end) == dict.fromkeys(names, state),
-        "rule": ruled(slas, client, end) == dict.fromkeys(names, state),
-        "report": reported(slas, client, end) == dict.fromkeys(names, outcome),
+        "page": paged(slas, client, end, span) == dict.fromkeys(names, state),
+        "rule": ruled(slas, client, end, span) == dict.fromkeys(names, state),
+        "report": reported(slas, client, end, span) == dict.fromkeys(names, outcome),
     }
     return [who for who, right in said.items() if not right]

@@ -61,9 +61,9 @@ def backfill_rules(client: Prometheus, spec, world, folder: Path, storage: Path)
 
 
 @contextmanager
-def prometheus(storage: Path, folder: Path) -> Iterator[Prometheus]:
-    """A real Prometheus on blocks that are already there; it scrapes nothing."""
-    (folder / "prometheus.yml").write_text("")
+def prometheus(storage: Path, folder: Path, config: str = "") -> Iterator[Prometheus]:
+    """A real Prometheus on blocks that are already there; it scrapes nothing unless the config says so."""
+    (folder / "prometheus.yml").write_text(config)
     port = free_port()
     command = [
         str(programs.find("prometheus")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -162,7 +163,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     if result.unseen:
         say(f"NO DATA: the judge had nothing to compare. {' '.join(result.unseen)}")
     else:
-        say(f"The judge compared {result.compared:,.0f} s of {result.end - result.start:,.0f} s.")
+        say(f"The judge compared {times.lasting(result.compared)} of {times.lasting(result.end - result.start)}.")
 
 
 def _by_source(result: Backtest) -> list[dict[str, Any]]:
@@ -238,17 +239,20 @@ def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    low, high = _figure(row["effect_low"]), _figure(row["effect_high"])
+    from bascule.judge import difference_text, value_text
+
+    unit = row.get("unit", "")
+    low, high = _shown(row["effect_low"], unit, difference_text), _shown(row["effect_high"], unit, difference_text)
     return (
         row["signal"],
         row["segment"],
-        _figure(row["baseline"]),
-        _figure(row["candidate"]),
-        "-" if row["effect"] is None else f"{_figure(row['effect'])} ({low} to {high})",
-        "-" if row["evidence"] is None else f"{_figure(row['evidence'])} ({_figure(row['threshold'])})",
+        _shown(row["baseline"], unit, value_text),
+        _shown(row["candidate"], unit, value_text),
+        "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
+        "-" if None in (row["evidence"], row["threshold"]) else f"{row['evidence']:.1f} ({row['threshold']:.1f})",
         row["state"].replace("_", " "),
     )
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+def _shown(value: float | None, unit: str, text: Callable[[float, str], str]) -> str:
+    return "-" if value is None else text(value, unit)

@@ -23,6 +23,7 @@ from bascule import times
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
+from bascule.units import number_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,6 +45,7 @@ PIPED_WIDTH = 200  # a file or a pipe has no width of its own, and a figure cut 
 out = Output(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
 err = Console(emoji=False, stderr=True)
 
+LOOK_SECONDS = 0.5
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, or now-7d.")]
@@ -82,14 +84,31 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
     for column in rows[0] if rows else []:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     out.print(table if rows else f"no {title}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return number_text(value) if isinstance(value, float) else str(value)
+
+
+class _Stop(threading.Event):
+    """A thread that waits for it looks up twice a second: a signal that reaches another thread does not wake it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(LOOK_SECONDS):
+            pass
+        return True
 
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set, so that the command can clean up before the process ends."""
-    stop = threading.Event()
+    stop = _Stop()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

@@ -22,6 +22,7 @@ _NOT_OF_SERVICES = re.compile(
 _PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _VERSION_WORD = re.compile(r"v\d+(?:[._-]\d+)*")
 _VERSION_NUMBER = re.compile(r"v?\d+(?:\.\d+)+(?:[-+][\w.]+)?")
+_IN_A_METRIC = re.compile(r"(?:^|(?<=[-_.]))(v\d+|canary|stable|blue|green)(?=$|[-_.])")
 _IN_A_NAME = re.compile(
     r"(?:^|(?<=[-_.]))(v\d+|canary|stable|blue|green|old|new|baseline|candidate|control|treatment|experiment|primary)(?=$|[-_.@])"
 )
@@ -247,7 +248,8 @@ def _by_stems(found: list[Family]) -> Found | None:
     """Names of jobs or services that are alike but for a version."""
     for label in _NAMES_OF_SERVICES:
         names = {name for each in found for name in each.labels.get(label, ())}
-        for stem, named in sorted(_by_stem(names).items()):
+        stems = _by_stem(sorted(names), _IN_A_NAME) or _beside_plain(names)
+        for stem, named in sorted(stems.items()):
             if pair := _pair(set(named)):
                 select = {version: str(Matcher(label, "=", named[version])) for version in pair}
                 what = "jobs" if label == "job" else f"values of {label}"
@@ -256,7 +258,7 @@ def _by_stems(found: list[Family]) -> Found | None:
 
 
 def _by_name(found: list[Family]) -> Found | None:
-    for _, named in sorted(_by_stem({each.name for each in found}).items()):
+    for _, named in sorted(_by_stem({each.name for each in found}, _IN_A_METRIC).items()):
         pair = _pair(set(named))
         if pair:
             select = {version: f'__name__=~"(.*_)?{version}_.*"' for version in pair}
@@ -264,25 +266,32 @@ def _by_name(found: list[Family]) -> Found | None:
     return None
 
 
-def _by_stem(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Names that are alike but for a version: the stem, to each version's name."""
+def _by_stem(names: Iterable[str], word: re.Pattern[str]) -> dict[str, dict[str, str]]:
+    """Names that are alike but for a version, which stands in them as `word`: the stem, to each version's name."""
     stems: dict[str, dict[str, str]] = {}
-    there = set(names)
+    for name in names:
+        match = word.search(name)
+        if match:
+            stems.setdefault(f"{name[: match.start()]}*{name[match.end() :]}", {})[match[1]] = name
+    return {stem: named for stem, named in stems.items() if len(named) > 1}
+
+
+def _beside_plain(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Names of which only the new one has a word: `shop` and `shop-canary`."""
+    there, found = set(names), dict[str, dict[str, str]]()
     for name in sorted(there):
         match = _IN_A_NAME.search(name)
-        if match:
-            of_stem = stems.setdefault(f"{name[: match.start()]}*{name[match.end() :]}", {})
-            of_stem[match[1]] = name
+        if match and match[1] in _ALONE:
             plain = name[: match.start()].rstrip("-_.") + name[match.end() :]
-            if plain and match[1] in _ALONE and plain in there:
-                of_stem.setdefault(_ALONE[match[1]], plain)
-    return {stem: named for stem, named in stems.items() if len(named) > 1}
+            if plain and plain in there:
+                found[plain] = {_ALONE[match[1]]: plain, match[1]: name}
+    return found
 
 
 def _joined(found: list[Family], pair: tuple[str, str]) -> list[Family]:
     by_name = {each.name: each for each in found}
     joined = []
-    for stem, named in sorted(_by_stem(by_name).items()):
+    for stem, named in sorted(_by_stem(by_name, _IN_A_METRIC).items()):
         if set(pair) <= set(named):
             both = [by_name[named[version]].labels for version in pair]
             labels = {

@@ -12,6 +12,7 @@ from bascule.incidents.escalation import AGAIN, GREW, OVER, REMINDER, STEP, TAKE
 from bascule.incidents.model import Incident, Notice, Status
 from bascule.spec import Spec
 
+LONGEST = 1000  # characters of a line: PagerDuty refuses a summary of more than 1,024
 _SHOWN = 10  # incidents listed in one message
 _CALLS = (STEP, REMINDER, GREW, AGAIN)
 _STATUS = {Status.OPEN: "firing", Status.UNKNOWN: "firing, unknown whether it has ended", Status.RESOLVED: "resolved"}
@@ -88,5 +89,6 @@ def _line(incident: Incident) -> str:
 
 
 def _one_line(text: str) -> str:
-    """An alert's words must not look like lines of ours."""
-    return " ".join(text.split())
+    """An alert's words must not look like lines of ours, nor make a message that a receiver refuses for its length."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

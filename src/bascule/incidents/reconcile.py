@@ -80,7 +80,7 @@ def _is_recent(since: float, now: float, seconds: float) -> bool:
 @dataclass
 class Reconciler:
     """Keeps the journal true. `_ended`, `_missed`: since when a source says so, for what is said twice counts;
-    `_blind`: when Prometheus last could not scrape what an incident is about."""
+    `_blind`: when a rule was last silent because Prometheus could not scrape what the incident is about."""
 
     store: Store
     warm_up: float = WARM_UP_SECONDS
@@ -101,9 +101,10 @@ class Reconciler:
             self._ended, self._missed = {}, {}
         self._at = snapshot.at
         if snapshot.prometheus is not None:
-            self.store.note_restart(snapshot.prometheus.started, snapshot.prometheus.started + self.warm_up)
+            started = snapshot.prometheus.started
+            self.store.note_restart(started, started + self.warm_up, snapshot.prometheus.holds)
         opened = self.store.open_incidents()
-        self._note_blind(opened, snapshot)
+        self._blind = {each.id: self._blind[each.id] for each in opened if each.id in self._blind}
         settled = [each for each in opened if not _is_recent(each.began, snapshot.at, SETTLE_SECONDS)]
         words = {incident.id: self._word(incident, snapshot) for incident in settled}
         self._ended = {number: at for number, at in self._ended.items() if words.get(number) is Word.ENDED}
@@ -115,18 +116,15 @@ class Reconciler:
                 self.store.confirm_end(incident.id, snapshot.at)
         self._open_missed(snapshot)
 
-    def _note_blind(self, opened: Sequence[Incident], snapshot: Snapshot) -> None:
-        rules = snapshot.prometheus
-        blind = [each.id for each in opened if rules is not None and rules.is_blind_to(each.labels)]
-        numbers = {each.id for each in opened}
-        self._blind = {n: at for n, at in self._blind.items() if n in numbers} | dict.fromkeys(blind, snapshot.at)
-
     def _word(self, incident: Incident, snapshot: Snapshot) -> Word:
         """An alert of what cannot be scraped has not ended because its series are gone."""
-        word = word_on(incident, snapshot, self.warm_up)
+        word, rules = word_on(incident, snapshot, self.warm_up), snapshot.prometheus
+        if word is not Word.ENDED or rules is None or incident.alert not in rules.known:
+            return word
+        if rules.is_blind_to(incident.labels):
+            self._blind[incident.id] = snapshot.at
         blind = self._blind.get(incident.id)
-        is_blind = blind is not None and _is_recent(blind, snapshot.at, self.warm_up)
-        return Word.UNKNOWN if word is Word.ENDED and is_blind and _is_decided_by_rules(incident, snapshot) else word
+        return Word.UNKNOWN if blind is not None and _is_recent(blind, snapshot.at, self.warm_up) else word
 
     def _open_missed(self, snapshot: Snapshot) -> None:
         self._held = snapshot if snapshot.alertmanager is not None else self._held
@@ -168,10 +166,6 @@ def _is_in(opened: Lookup[Incident], firing: Firing, snapshot: Snapshot) -> bool
         return False
     nearest = snapshot.by_prometheus.find(known.labels)
     return nearest is None or nearest.labels == firing.labels
-
-
-def _is_decided_by_rules(incident: Incident, snapshot: Snapshot) -> bool:
-    return snapshot.prometheus is not None and incident.alert in snapshot.prometheus.known
 
 
 def _these(incidents: Iterable[Incident], words: Mapping[int, Word], word: Word) -> list[Incident]:

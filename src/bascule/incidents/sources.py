@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,6 +49,7 @@ class RuleWord:
     known: frozenset[str]  # alert names that it has rules for
     started: float
     up: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # by job and instance: was the last scrape fine
+    holds: Mapping[str, float] = field(default_factory=dict)  # by alert name: the longest `for`, in seconds
 
     def is_blind_to(self, labels: Labels) -> bool:
         """Whether what the alert is about cannot be scraped: its series are gone, so its rule says nothing."""
@@ -131,11 +133,17 @@ class Sources:
     def _of_prometheus(self) -> RuleWord:
         now = self._clock()
         started = self._prometheus.started()
-        rules = [rule for group in self._prometheus.rules() for rule in group["rules"] if rule["type"] == "alerting"]
+        rules = [
+            {**rule, "interval": float(group.get("interval") or 0)}
+            for group in self._prometheus.rules()
+            for rule in group["rules"]
+            if rule["type"] == "alerting"
+        ]
+        holds = _holds(rules)
         alerts = self._prometheus.alerts()
         held = {
             state: [
-                Firing(alert.labels, alert.active_at.timestamp(), alert.annotations)
+                Firing(alert.labels, alert.active_at.timestamp() + _hold(alert.labels, holds), alert.annotations)
                 for alert in alerts
                 if alert.state == state
             ]
@@ -144,7 +152,9 @@ class Sources:
         fine = {rule["name"] for rule in rules if _is_decided(rule, now)}
         broken = {rule["name"] for rule in rules if not _is_decided(rule, now)}
         known = frozenset(rule["name"] for rule in rules)
-        return RuleWord(held["firing"], held["pending"], frozenset(fine - broken), known, started, self._up())
+        longest = {name: max(each.values()) for name, each in holds.items()}
+        decided = frozenset(fine - broken)
+        return RuleWord(held["firing"], held["pending"], decided, known, started, self._up(), longest)
 
     def _up(self) -> dict[str, dict[str, bool]]:
         found: dict[str, dict[str, bool]] = defaultdict(dict)
@@ -172,9 +182,28 @@ class Sources:
         return Firing(labels, since, annotations)
 
 
+Holds = dict[str, dict[frozenset[tuple[str, str]], float]]  # by alert name and its rule's own labels, in seconds
+
+
+def _holds(rules: Iterable[Mapping[str, Any]]) -> Holds:
+    found: Holds = defaultdict(dict)
+    for rule in rules:
+        hold, interval = float(rule.get("duration") or 0), rule["interval"]
+        turns = math.ceil(hold / interval) if interval else 0  # an alert fires at an evaluation
+        found[rule["name"]][frozenset((rule.get("labels") or {}).items())] = max(hold, turns * interval)
+    return found
+
+
+def _hold(labels: Labels, holds: Holds) -> float:
+    """What lies between an alert's beginning and its firing: Alertmanager is told the latter."""
+    of_name = holds.get(labels.get("alertname", ""), {})
+    fitting = [seconds for own, seconds in of_name.items() if own <= labels.items()]
+    return max(fitting or of_name.values(), default=0.0)
+
+
 def _is_decided(rule: Mapping[str, Any], now: float) -> bool:
     evaluated = _seconds(str(rule.get("lastEvaluation", "")))
-    return rule.get("health") == "ok" and now - evaluated <= max(FRESH_SECONDS, 3 * float(rule.get("interval") or 0))
+    return rule.get("health") == "ok" and now - evaluated <= max(FRESH_SECONDS, 3 * rule["interval"])
 
 
 def _seconds(text: str) -> float:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-import operator
 import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -100,6 +99,18 @@ def _even_in_memory(method: Callable[Concatenate[Store, P], R]) -> Callable[Conc
     return run
 
 
+@dataclass(frozen=True)
+class Restart:
+    """A start of Prometheus: when (Unix seconds), until when it has found again what it held, and its `for`s."""
+
+    at: float
+    until: float
+    holds: Mapping[str, float]
+
+    def explains(self, last: Incident, told: Notification) -> bool:
+        return last.starts < self.at <= told.starts <= self.until + self.holds.get(last.alert, 0.0)
+
+
 class Store:
     """The journal in one file. Raises StoreError when the file cannot be read or written.
 
@@ -115,7 +126,7 @@ class Store:
         self._db.row_factory = sqlite3.Row
         self._file = self._db
         self.problem = ""  # why it is kept in memory, while it is
-        self._restarts: dict[float, float] = {}  # of Prometheus: from when to when its alerts begin without beginning
+        self._restarts: dict[float, Restart] = {}  # of Prometheus, by when it started
         self._prepare(now)
 
     def close(self) -> None:
@@ -239,16 +250,16 @@ class Store:
             return self._open(db, told)
         return self._repeat(db, last, told)
 
-    def note_restart(self, started: float, until: float) -> None:
+    def note_restart(self, started: float, until: float, holds: Mapping[str, float]) -> None:
         """Prometheus started then: what fired before begins for it again by `until`, whether it ended in between or
-        not. Unix seconds."""
-        self._restarts[started] = until
+        not, and fires a `for` later (`holds`, by alert name). Unix seconds, and seconds."""
+        self._restarts[started] = Restart(started, until, holds)
 
     def _is_after_restart(self, last: Incident, told: Notification) -> bool:
         """Whether an open incident's later start says no more than that Prometheus was started again."""
         if last.resolved is not None:
             return False
-        return any(last.starts < start <= told.starts <= until for start, until in list(self._restarts.items()))
+        return any(restart.explains(last, told) for restart in list(self._restarts.values()))
 
     def _last_of(self, told: Notification) -> Incident | None:
         """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it. The
@@ -257,22 +268,26 @@ class Store:
         found = next(iter(_incidents(self._rows(query, (told.fingerprint,)))), None)
         if found is not None and found.resolved is None:
             return found
-        is_alike = operator.eq if told.fingerprint.startswith(DIRECT) else same_alert
-        alike = [each for each in self._open_of_the_other_way(told) if is_alike(each.labels, dict(told.labels))]
+        alike = [each for each in self._open_of_the_other_way(told) if same_alert(each.labels, told.labels)]
         return min(alike, key=lambda each: distance(each.labels, told.labels), default=found)
 
-    def _open_of_the_other_way(self, told: Notification) -> Iterator[Incident]:
-        """Open incidents of the alert's name; of those that came by Alertmanager only what did not."""
-        others = "" if told.fingerprint.startswith(DIRECT) else f" AND fingerprint GLOB '{DIRECT}*'"
-        query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE resolved IS NULL AND alert = ?{others} ORDER BY id"
-        return iter(_incidents(self._rows(query, (told.labels.get("alertname", ""),))))
+    def _open_of_the_other_way(self, told: Notification) -> list[Incident]:
+        """Open incidents of the alert's name: with the very labels of one that came past Alertmanager, or of one that
+        came by it, what did not."""
+        is_direct = told.fingerprint.startswith(DIRECT)
+        wanted = "labels = ?" if is_direct else "fingerprint GLOB ?"
+        query = (
+            f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE resolved IS NULL AND alert = ? AND {wanted} ORDER BY id"
+        )
+        value = _written(told.labels) if is_direct else f"{DIRECT}*"
+        return _incidents(self._rows(query, (told.labels.get("alertname", ""), value)))
 
     def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
         kind, cause = self._kind_of(new.labels), self._cause_of(new.labels)
         values = (
             new.fingerprint,
             new.labels.get("alertname", ""),
-            json.dumps(dict(new.labels), sort_keys=True),
+            _written(new.labels),
             new.labels.get("severity", "unknown"),
             kind,
             new.annotations.get("summary", ""),
@@ -595,6 +610,10 @@ class Store:
         where = "" if situation is None else " WHERE situation = ?"
         rows = self._rows(f"SELECT * FROM notices{where} ORDER BY at, rowid", () if situation is None else (situation,))
         return list(_read(lambda row: Notice(**dict(row)), rows, ("at",)))
+
+
+def _written(labels: Mapping[str, str]) -> str:
+    return json.dumps(dict(labels), sort_keys=True)
 
 
 def _is_time(value: Any) -> bool:

@@ -4,7 +4,7 @@ Plain values in, plain values out: the spec's own checks ask this room, so it ma
 """
 
 from bascule.logformat import patterns
-from bascule.logformat.builtin import BUILT_IN, DOCUMENTED, HEADS, BuiltInFormat
+from bascule.logformat.builtin import BUILT_IN, DOCUMENTED, HEADS, JSON_HEADS, BuiltInFormat
 from bascule.logformat.dissect import DissectPart, read_dissect
 from bascule.logformat.fields import (
     AGENT,
@@ -31,6 +31,7 @@ from bascule.logformat.fields import (
     UNITS,
     LogField,
     kind_of,
+    spellings,
 )
 from bascule.logformat.grok import Grok, known_patterns, read_grok
 from bascule.logformat.index import EngineKind, LogIndex
@@ -54,6 +55,7 @@ __all__ = [
     "GROK_NAMES",
     "Grok",
     "HEADS",
+    "JSON_HEADS",
     "KINDS",
     "KIND_OF",
     "LEFT",
@@ -75,4 +77,5 @@ __all__ = [
     "patterns",
     "read_dissect",
     "read_grok",
+    "spellings",
 ]

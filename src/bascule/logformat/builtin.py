@@ -12,12 +12,13 @@ _ISO, _LEVEL = "%{ISO_TIME:timestamp}", "%{EVENT_LEVEL:level}"
 _REQUEST = '"(?:%{REQUEST_METHOD:method} %{REQUEST_TARGET:endpoint}(?: (?:HTTP/)?[0-9.]+)?|%{NO_REQUEST})"'
 _STATUS = "%{STATUS_CODE:status:int}"
 _FLAGS = f"(?:%{{LEFT_FLAGS:{LEFT}}}|%{{TOKEN}})"  # Envoy's, of how the answer ended
+_PLAIN = "%{REQUEST_METHOD:method} %{REQUEST_TARGET:endpoint}"  # a request that no quotes enclose
 _HEAD = r'(?:[^"]*?[ :])?'  # whatever a logger writes before a server's own line
 _COMBINED = (
     rf"(?:%{{TOKEN}} [^\[]*)?\[%{{EVENT_TIME:timestamp}}\] {_REQUEST} {_STATUS} (?:-|[0-9]+)"
     r'(?: %{QUOTED} "%{AGENT:_agent}")?%{TAIL:pairs}'
 )
-DOCUMENTED = "%{timestamp} %{level} %{service} "  # what stands before a message in the source document
+DOCUMENTED = "%{timestamp} %{level} %{service:word} "  # what stands before a message in the source document
 _PYTHON = (  # what stands before the message in common layouts of Python's logging
     rf"{_ISO} - %{{LOGGER_WORD:service}} - {_LEVEL} - ",
     rf"{_ISO} - {_LEVEL} - ",
@@ -37,7 +38,17 @@ _OWN = (
     rf"{_HOW_BAD}{_BETWEEN}{_WHEN}{_BETWEEN}{_WHO}",
     rf"{_HOW_BAD}{_BETWEEN}{_WHO}",
 )
-HEADS = (*_PYTHON, rf"(?:{_ISO} )?", *_OWN)  # what may precede an event
+# Times that name no day, or one that is read in two ways: the line has none.
+_CLOCK = r"\[?(?:[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4},? )?%{CLOCK}\]?"
+_ODD = (
+    rf"\[?%{{C_TIME:timestamp}}\]?{_BETWEEN}{_HOW_BAD}{_BETWEEN}{_WHO}",
+    rf"{_CLOCK}{_BETWEEN}{_HOW_BAD}{_BETWEEN}{_WHO}",
+    rf"{_CLOCK}{_BETWEEN}%{{LOGGER:service}}{_BETWEEN}{_HOW_BAD}{_BETWEEN}",
+    r"[IWEF][0-9]{4} %{CLOCK} +[0-9]+ [^ ]+:[0-9]+\] ",  # glog's, absl's, klog's
+)
+HEADS = (*_PYTHON, rf"(?:{_ISO} )?", *_OWN, *_ODD)  # what may precede an event
+# What may precede an object: the heads of events, and zap's, between tabs.
+JSON_HEADS = (*HEADS, rf"{_ISO}\t{_LEVEL}\t(?:[^\t]+\t)*")
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,13 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
         ),
         BuiltInFormat(
             "nginx_combined",
-            '%{_client} - %{?user} [%{timestamp}] "%{method} %{endpoint} HTTP/%{?protocol}" %{status:int} %{?bytes}'
-            ' "%{?referrer}" "%{_agent}"',
+            '%{_client:word} - %{?user} [%{timestamp}] "%{method} %{endpoint} HTTP/%{?protocol}" %{status:int}'
+            ' %{?bytes} "%{?referrer}" "%{_agent}"',
             (
-                # also Apache's common, combined and vhost_combined, gunicorn's, daphne's
-                rf"(?:%{{TOKEN}} )?%{{CLIENT:_client}} {_COMBINED}",
-                rf"{_HEAD}%{{ADDRESS:_client}} {_COMBINED}",  # behind another head: hypercorn's, aiohttp's, syslog's
+                # also Apache's common, combined and vhost_combined, gunicorn's, daphne's; behind another head
+                # hypercorn's, aiohttp's, Twisted's, syslog's
+                rf'{_HEAD}"?%{{ADDRESS:_client}}"? {_COMBINED}',
+                rf"(?:%{{TOKEN}} )?%{{CLIENT:_client}} {_COMBINED}",  # of a client by name
             ),
         ),
         BuiltInFormat(
@@ -112,6 +124,51 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
             layouts=(
                 rf"(?:{_HEAD}%{{ADDRESS:_client}}|%{{CLIENT:_client}}) - - \[%{{EVENT_TIME:timestamp}}\] {_REQUEST}"
                 rf" {_STATUS} (?:-|[0-9]+)",
+                rf"(?:{_HEAD})\[%{{EVENT_TIME:timestamp}}\] {_REQUEST} {_STATUS} (?:-|[0-9]+)",  # Django's runserver
+            ),
+            coloured=True,
+        ),
+        BuiltInFormat(
+            "tornado",
+            layouts=tuple(
+                rf"{head}{_STATUS} {_PLAIN} \(%{{CLIENT:_client}}\) %{{TOKEN:response_time:ms}}ms"
+                for head in (r"(?:\[[A-Z] %{SHORT_TIME:timestamp} [^\]]*\] )?", *_PYTHON)
+            ),
+            coloured=True,
+        ),
+        BuiltInFormat(
+            "sanic",
+            layouts=(
+                rf"(?:[^ ]+ +\|)?{_ISO} {_LEVEL}: +%{{CLIENT:_client}} {_PLAIN} {_STATUS} [0-9]+"
+                r"(?: +%{TOKEN:response_time})?",
+                rf"\[{_ISO}\] - \([^)]*\)\[{_LEVEL}\]\[%{{CLIENT:_client}}\]: {_PLAIN}  {_STATUS} [0-9]+",
+            ),
+            coloured=True,
+        ),
+        BuiltInFormat(
+            "uwsgi",
+            layouts=tuple(
+                r"\[pid: [^\]]*\] %{CLIENT:_client} \([^)]*\) \{[^}]*\} \[%{EVENT_TIME:timestamp}\]"
+                rf" {_PLAIN} => generated [0-9]+ bytes in %{{TOKEN:response_time:{unit}}} {word}.*"
+                rf" \([^ )]* {_STATUS}\).*"
+                for unit, word in (("ms", "msecs"), ("us", "micros"))
+            ),
+        ),
+        BuiltInFormat(
+            "morgan",  # Express': short, tiny and dev (common and combined are `nginx_combined`); Koa's
+            layouts=(
+                rf"(?:%{{CLIENT:_client}} [^ ]+ )?{_PLAIN}(?: HTTP/[0-9.]+)? (?:-|{_STATUS}) (?:-|[0-9]+)"
+                r" - (?:-|%{TOKEN:response_time:ms}) ms",
+                rf"{_PLAIN} (?:-|{_STATUS}) (?:-|%{{TOKEN:response_time:ms}}) ms - (?:-|[0-9]+)",
+                rf" *(?:-->|xxx|-x-) {_PLAIN} {_STATUS} %{{TOKEN:response_time}}(?: [^ ]*)?",
+            ),
+            coloured=True,
+        ),
+        BuiltInFormat(
+            "gin",
+            layouts=(
+                rf"\[GIN\] %{{SPLIT_TIME:timestamp}} \| *{_STATUS} *\| *%{{TOKEN:response_time}} \|"
+                r' *%{CLIENT:_client} \| *%{REQUEST_METHOD:method} +"%{REQUEST_TARGET:endpoint}"',
             ),
             coloured=True,
         ),

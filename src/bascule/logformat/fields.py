@@ -5,7 +5,7 @@ A row of the log store, a document of a search engine and an event of the genera
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 TIME = "timestamp"
@@ -28,20 +28,25 @@ class LogField:
 
 FIELDS = (
     LogField(
-        TIME, "time", "date", "time @timestamp time_iso8601 time_local ts asctime msec datetime start_time StartUTC"
+        TIME,
+        "time",
+        "date",
+        "time @timestamp time_iso8601 time_local ts asctime msec datetime start_time StartUTC record.time.timestamp"
+        " timeMillis instant.epochSecond @t Timestamp",
     ),
-    LogField("level", aliases="levelname severity log.level lvl"),
-    LogField("service", aliases="name logger service.name logger_name log.logger"),
+    LogField("level", aliases="levelname severity log.level lvl record.level.name @l"),
+    LogField("service", aliases="name logger service.name logger_name log.logger loggerName"),
     LogField("version"),
     LogField("version_from"),  # source, upstream, field, service, path or unknown
     LogField(
         "endpoint",
         aliases="uri path request_uri url.path http.route request.uri req.url url request.path request_path RequestPath"
-        " http.target",
+        " http.target requestUrl",
     ),
     LogField(
         "method",
-        aliases="request_method http.request.method request.method req.method http.method verb RequestMethod",
+        aliases="request_method http.request.method request.method req.method http.method verb RequestMethod"
+        " requestMethod",
     ),
     LogField("user_segment", aliases="segment"),
     LogField("partner"),
@@ -61,7 +66,7 @@ FIELDS = (
         "double",
         "request_time duration http.response_time rt duration_s duration_seconds responseTime:ms duration_ms:ms"
         " latency_ms:ms elapsed_ms:ms response_time_ms:ms request_time_ms:ms took_ms:ms duration_us:us latency_us:us"
-        " response_time_us:us duration_ns:ns event.duration:ns Duration:ns",
+        " response_time_us:us duration_ns:ns event.duration:ns Duration:ns Elapsed:ms",
     ),
     LogField("accuracy", "float", "double"),
     LogField(
@@ -69,7 +74,7 @@ FIELDS = (
         "int",
         "integer",
         "status_code http.response.status_code res.statusCode statusCode response_code http.status_code response.status"
-        " DownstreamStatus",
+        " DownstreamStatus StatusCode",
     ),
 )
 COLUMNS = frozenset(field.name for field in FIELDS)
@@ -111,6 +116,12 @@ GROK_NAMES: Mapping[str, str] = {
     "verb": "method",
     "request": "endpoint",
 }
+
+
+def spellings(columns: Sequence[str]) -> tuple[str, ...]:
+    """The names that logs give to the columns: their own, their aliases, and `user-id`, `user.id`, `userid`."""
+    names = [*columns, *(alias for alias, column in ALIASES.items() if column in columns)]
+    return tuple(dict.fromkeys([*names, *(column.replace("_", mark) for mark in ("-", ".", "") for column in columns)]))
 
 
 def kind_of(name: str, declared: str | None, units: Mapping[str, str]) -> str:

@@ -9,12 +9,13 @@ from bascule.errors import BasculeError
 from bascule.logformat.fields import LEFT_FLAGS, LEVELS
 
 DAY = "[0-9]{4}[-/](?:0[1-9]|1[0-2])[-/](?:0[1-9]|[12][0-9]|3[01])"
-SECOND = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+SECOND = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)"  # 60: a leap second
 FRACTION = "(?:[.,][0-9]+)?"
 ZONE = "(?:[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
 MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 COMMON_DAY = f"[0-9]{{2}}/{MONTH}/[0-9]{{4}}"  # as access logs write it
 MAIL_DAY = f"(?:[A-Z][a-z]{{2}}, )?[0-9]{{1,2}} {MONTH} [0-9]{{4}}"  # as HTTP and mail write it
+SHORT_DAY = "[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"  # as Tornado writes it: yymmdd
 C_DAY = f"[A-Z][a-z]{{2}} {MONTH} [ 0-9][0-9]"  # as C's asctime writes it, the year behind the second
 # Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their magnitude.
 EPOCH = r"[0-9]{9,20}(?:\.[0-9]*)?|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]{1,2}"
@@ -41,6 +42,10 @@ DEFINITIONS = {
     ),
     "EVENT_TIME_WORD": f"{DAY}[Tt]{SECOND}{FRACTION}{ZONE}?|{COMMON_DAY}:{SECOND}{FRACTION}|{EPOCH}",
     "ISO_TIME": f"{DAY}[Tt ]{SECOND}{FRACTION}(?: ?{ZONE})?",
+    "C_TIME": f"{C_DAY} {SECOND}{FRACTION} [0-9]{{4}}",
+    "CLOCK": f"[0-9]{{1,2}}:[0-5][0-9]:[0-5][0-9]{FRACTION}(?: ?[AaPp][Mm])?",
+    "SHORT_TIME": f"{SHORT_DAY} {SECOND}",
+    "SPLIT_TIME": f"{DAY} - {SECOND}",
     "EVENT_LEVEL": f"(?:{'|'.join(LEVELS)})",
     "TOKEN": "[^ ]*",
     "ANYTHING": ".*?",

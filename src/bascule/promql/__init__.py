@@ -1,5 +1,6 @@
 """Every PromQL expression over the spec's signals: events, ratios, quantiles, mix-adjusted values, traffic."""
 
+from bascule.promql.balancer import unanswered
 from bascule.promql.compared import (
     QUANTILES,
     difference,
@@ -154,4 +155,5 @@ __all__ = [
     "vector_selectors",
     "watched",
     "windowed_targets",
+    "unanswered",
 ]

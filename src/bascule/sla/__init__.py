@@ -29,6 +29,7 @@ from bascule.sla.history import FILE as HISTORY_FILE
 from bascule.sla.history import remember
 from bascule.sla.house import report_of
 from bascule.sla.journal import JournalSpan
+from bascule.sla.measured import silent_seconds
 from bascule.sla.pieces import Pieces, cut
 from bascule.sla.render import (
     FORMATS,
@@ -117,6 +118,7 @@ __all__ = [
     "Together",
     "WindowFigure",
     "assess",
+    "silent_seconds",
     "budget",
     "chart",
     "cut",

@@ -13,6 +13,7 @@ import numpy as np
 from bascule.alerts.figures import written
 from bascule.sla.assess import Events, Together
 from bascule.sla.data import Data
+from bascule.sla.pieces import Floats
 from bascule.sla.report import Note
 from bascule.slo import AvailabilitySlo, EventSlo, Goal, Slo
 from bascule.spec.signals import SignalPart
@@ -32,6 +33,22 @@ class ObjectivePart:
 
 
 S = TypeVar("S", bound=Slo, covariant=True)
+SILENT_EVENTS = 13.0  # expected by what the other version counted, where none came
+
+
+def silent_seconds(lengths: Floats, own: Floats, other: Floats) -> float:
+    """For how long a version counted nothing after its first events, while the other's tell that some were due.
+
+    Lengths (seconds) and events by piece, (n,) each. It is held to the share that it had of both when it counted.
+    """
+    seen = np.flatnonzero(own > 0)
+    if not len(seen):
+        return 0.0
+    mute = (own == 0) & (other > 0)
+    mute[: seen[0]] = False
+    counted = other[own > 0].sum()
+    due = own.sum() / counted * other[mute].sum() if counted > 0 else other[mute].sum()
+    return float(lengths[mute].sum()) if due >= SILENT_EVENTS else 0.0
 
 
 class Measured(ABC, Generic[S]):
@@ -157,7 +174,19 @@ class OnEvents(Measured[EventSlo]):
     def notes(self) -> Iterator[Note]:
         if self.slo.declared.gain:
             yield Note("of_candidate", {"candidate": self.data.spec.versions.candidate})
+        yield from self._silences()
         yield from self._around_the_limit()
+
+    def _silences(self) -> Iterator[Note]:
+        """Where one version counted nothing, the figure of both speaks for the other alone."""
+        versions, lengths = self.data.spec.versions.both, self.data.pieces.lengths
+        totals = [self._of(self.slo.goal, version=version).total for version in versions]
+        for (version, other), (own, others) in zip((versions, versions[::-1]), (totals, totals[::-1]), strict=True):
+            if (seconds := silent_seconds(lengths, own, others)) > 0:
+                share = f"{1 - seconds / float(lengths.sum()):.6f}"
+                yield Note(
+                    "version_silent", {"version": version, "other": other, "lasting": f"{seconds:g}", "share": share}
+                )
         yield from self._contradiction()
 
     def _around_the_limit(self) -> Iterator[Note]:

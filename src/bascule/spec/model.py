@@ -358,6 +358,7 @@ class LogSource(Part):
     files: str | None = None
     beats: str | None = None
     stdin: bool = False  # what is written to the standard input of the logs role
+    start_at: Literal["beginning", "end"] = "beginning"  # of files that are there when they are first looked at
     formats: list[Name] = Field(default_factory=list)
     version: Name | None = None
     version_from: list[VersionWay] | None = None  # by default that of all logs
@@ -368,6 +369,8 @@ class LogSource(Part):
             yield Contradiction(
                 "a log source has one of 'files', 'beats' and 'stdin'; give exactly one", "files", "beats", "stdin"
             )
+        if self.start_at == "end" and self.files is None:
+            yield Contradiction("'start_at: end' is for 'files'; remove it from other sources", "start_at")
 
     @property
     def usual_name(self) -> str:
@@ -713,7 +716,8 @@ class Spec(Part):
     def roles(self) -> tuple[str, ...]:
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
-        return (*always, "sla") if self.notify.reports else always
+        has_relayed = any(receiver.relayed for receiver in self.notify.receivers.values())
+        return (*always, "sla") if self.notify.reports or has_relayed else always
 
     @property
     def role_jobs(self) -> dict[str, str]:

@@ -185,6 +185,15 @@ def test_a_comparison_without_data_shows_no_figures_and_fits_a_narrow_terminal(c
     assert "to -" not in told
 
 
+def test_a_comparison_shows_every_figure_with_its_unit(capsys):
+    figures = {"baseline": 0.0123456, "candidate": 0.12, "effect": 0.1076544, "effect_low": 0.09, "effect_high": 0.13}
+    row = {**figures, "evidence": 9.12, "threshold": 7.0, "signal": "errors", "segment": "all", "state": "bad"}
+    answer = {"verdict": "roll_back", "reasons": [], "signals": [{**row, "unit": "ratio"}]}
+    Console(width=160).print(comparison(load("supersmartmatch"), answer))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1.23 % 12 % +10.8 pt (+9 pt to +13 pt) 9.1 (7.0) bad" in told
+
+
 def test_a_report_from_a_prometheus_that_hangs_ends_soon_and_names_what_is_missing(run, monkeypatch):
     """It takes connections and never answers, as a stopped process does."""
     monkeypatch.setattr("bascule.cli.reporting.ANSWER_SECONDS", 0.3)

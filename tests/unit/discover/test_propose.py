@@ -310,3 +310,10 @@ def test_a_job_that_only_looks_like_the_old_one_is_none() -> None:
     for names in (("shop", "shop-2"), ("shop", "news"), ("shop-canary", "desk")):
         series = of_jobs(*names, series=lambda: statuses("requests_total", "status", "200"))
         assert "# guessed: no label, job or metric name tells two versions apart" in propose(Pretended(series))  # type: ignore[arg-type]
+
+
+def test_words_in_names_of_metrics_are_of_the_business() -> None:
+    """New users, and the old generation of a heap, are no versions."""
+    names = ("app_new_users_total", "app_users_total", "heap_old_total", "heap_new_total")
+    text = propose(Pretended([of(name, job="shop") for name in names]))  # type: ignore[arg-type]
+    assert "# guessed: no label, job or metric name tells two versions apart" in text

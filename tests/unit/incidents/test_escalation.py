@@ -394,3 +394,10 @@ def test_a_verdict_that_cannot_be_told_keeps_nobody_from_hearing(house):
     house.fire()
     house.tick()
     assert house.steps() == [(0, "first")]
+
+
+def test_no_alert_makes_a_message_that_a_receiver_refuses_for_its_length(house):
+    labels = {"alertname": "A" * 5000, "severity": "critical"}
+    house.store.receive(Notification("f", True, labels, {"description": "d" * 20_000}, 0.0, None, 0.0))
+    house.tick()
+    assert max(map(len, [*house.subjects, *house.texts[0].splitlines()])) <= 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bascule.incidents.model import Notification, Window
@@ -154,6 +156,13 @@ def test_an_alert_of_what_cannot_be_scraped_has_not_ended(store, labels):
     assert incident.status == "resolved"
 
 
+def test_an_alert_that_says_that_its_target_is_away_ends_when_it_is_back(store):
+    opened(store, DOWN)
+    away, back = rules(DOWN, up={"redis": {"a:1": False}}), rules(up={"redis": {"a:1": True}})
+    (incident,) = see(store, Snapshot(110, [], away), *(Snapshot(at, [], back) for at in (111, 115)))
+    assert incident.status == "resolved"
+
+
 def test_one_target_of_many_that_is_away_keeps_no_alert_open(store):
     opened(store, DOWN)
     some = rules(up={"redis": {"a:1": False, "b:1": True}})
@@ -169,6 +178,14 @@ def test_a_prometheus_that_was_started_again_begins_nothing_anew(store):
     assert (again.id, again.resolved) == (first.id, None)
     later = store.receive(Notification("fServiceDown", True, DOWN, {}, 400, None, 400))
     assert later.id == first.id + 1
+
+
+def test_a_long_for_delays_the_start_that_a_restarted_prometheus_gives(store):
+    first = opened(store, DOWN)
+    word = replace(rules(started=164), holds={"ServiceDown": 300.0})
+    see(store, Snapshot(166, [], word))
+    again = store.receive(Notification("fServiceDown", True, DOWN, {}, 466, None, 466))
+    assert again.id == first.id
 
 
 def test_what_a_person_reopened_goes_on_until_it_was_seen_again_and_ended(store):

@@ -63,7 +63,7 @@ def gate(tmp_path, monkeypatch):
         path = tmp_path / "spec.yaml"
         path.write_text(shops.spec + f"stack: {{ports: {{judge: {ports.free()}}}}}\n")
         asking = sys.modules[judge.gate.__module__]
-        monkeypatch.setattr(asking, "Prometheus", lambda url, within: shops.prometheus)
+        monkeypatch.setattr(asking, "prometheus_of", lambda spec, within: shops.prometheus)
         step = shops.prometheus.plan.number, shops.prometheus.plan.started
         journal = partial(pretended_journal.client, step=step)
         monkeypatch.setattr(asking, "PresentStep", lambda spec: PresentStep(spec, journal(spec)))

@@ -471,6 +471,19 @@ def test_a_candidate_that_counts_nothing_while_the_baseline_is_served_is_silent_
     assert b.outcome().judgement.cause is not Cause.SILENT
 
 
+def test_a_candidate_that_hangs_again_is_silent_as_soon_as_the_first_time(bench):
+    """At 2 requests/s, ten times: what is lost while it hangs is no habit of those who ask."""
+    tenth = dict.fromkeys(("enterprise", "api_partners", "freemium", "all"), 0.1)
+    b = bench(PlanStep(1, START, tenth), rates={"freemium": 20.0})
+    b.run(30)
+    for _ in range(10):
+        b.run(9, shares={"freemium": 0.0})
+        assert b.outcome().judgement.cause is Cause.SILENT
+        b.run(20, shares={"freemium": 0.0})
+        b.run(20)
+        assert b.outcome().judgement.cause is not Cause.SILENT
+
+
 def test_a_baseline_that_counts_nothing_while_the_candidate_is_served_is_silent(bench):
     b = bench()
     b.history(60)
@@ -490,6 +503,9 @@ def test_neither_is_asked_anything_is_no_traffic_once_and_not_silence(bench):
     assert (outcome.judgement.verdict, outcome.judgement.cause) == (Verdict.NO_DATA, Cause.NO_TRAFFIC)
     assert len(outcome.judgement.reasons) == 1
     assert "neither v1 nor v2 has counted any requests since" in outcome.judgement.reasons[0]
+    asked = b.outcome(unanswered=2400.0)
+    assert [(each.cause, each.version) for each in asked.missing] == [(Cause.SILENT, "v1"), (Cause.SILENT, "v2")]
+    assert asked.judgement.reasons[0].endswith("while the balancer took 2,400 in the last minute.")
 
 
 def test_users_who_stick_to_a_version_and_send_in_batches_are_no_silence(bench):

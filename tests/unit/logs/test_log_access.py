@@ -108,6 +108,29 @@ def test_an_endpoint_is_the_path_and_its_query_is_kept():
          GET | {"response_time": 0.012, "upstream_addr": "127.0.0.1:5070", "extra": "query=q=1"}),
         ("traefik", f'10.1.2.3 - ann {AT} "GET /x HTTP/1.1" 404 19 "-" "-" 6 "-" "-" 0ms',  # no router knows the path
          GET | {"status": 404, "response_time": 0.0, "upstream_addr": "-"}),
+        ("tornado", "[I 260131 12:00:00 web:2271] 200 GET /x?a=b (127.0.0.1) 1.20ms",
+         GET | {"response_time": 0.0012, "extra": "query=a=b"}),
+        ("tornado", "2026-01-31 12:00:00,000 - tornado.access - INFO - 200 GET /x (::1) 0.50ms",
+         GET | {"response_time": 0.0005, "service": "tornado.access", "level": "INFO"}),
+        ("sanic", "Main |2026-01-31 12:00:00 +0000 INFO: 127.0.0.1:4 GET http://shop/x?a=b 200 0  11.0ms",
+         GET | {"response_time": 0.011, "level": "INFO", "extra": "query=a=b"}),
+        ("sanic", "[2026-01-31 12:00:00 +0000] - (sanic.access)[INFO][127.0.0.1:4]: GET http://shop/x  200 7",
+         GET | {"level": "INFO"}),
+        ("uwsgi", "[pid: 3|app: 0|req: 2/7] 127.0.0.1 () {24 vars in 348 bytes} [Sat Jan 31 12:00:00 2026] GET /x =>"
+         " generated 7 bytes in 12 msecs (HTTP/1.1 200) 1 headers in 44 bytes (1 switches on core 1)",
+         GET | {"response_time": 0.012}),
+        ("uwsgi", "[pid: 3|app: 0|req: 2/7] 127.0.0.1 (ann) {24 vars in 348 bytes} [Sat Jan 31 12:00:00 2026] GET /x =>"
+         " generated 7 bytes in 1200 micros via sendfile() (HTTP/1.1 200) 1 headers in 44 bytes (1 switches on core 0)",
+         GET | {"response_time": 0.0012}),
+        ("morgan", "GET /x 200 5 - 1.500 ms", GET | {"response_time": 0.0015}),
+        ("morgan", "\x1b[0mGET /x \x1b[32m200\x1b[0m 1.500 ms - -\x1b[0m", GET | {"response_time": 0.0015}),
+        ("morgan", "::1 - GET /x HTTP/1.1 200 - - 1.500 ms", GET | {"response_time": 0.0015}),
+        ("morgan", "GET /x - - - - ms", {"method": "GET", "endpoint": "/x"}),  # the client left
+        ("morgan", "  \x1b[90m-->\x1b[0m \x1b[1mGET\x1b[0m /x \x1b[32m200\x1b[0m 15ms 2b",
+         GET | {"response_time": 0.015}),  # Koa's
+        ("gin", '[GIN] 2026/01/31 - 12:00:00 | 200 |     1.5ms |       127.0.0.1 | GET      "/x?a=b"',
+         GET | {"response_time": 0.0015, "extra": "query=a=b"}),
+        ("werkzeug", '[31/Jan/2026 12:00:00] "GET /x HTTP/1.1" 200 17', GET),  # Django's runserver
         ("granian", '[2026-01-31 12:00:00 +0000] 127.0.0.1 - "GET /x HTTP/1.1" 200 1.5',
          GET | {"response_time": 0.0015}),
     ],

@@ -111,13 +111,12 @@ written = st.one_of(
 @given(st.lists(written, min_size=1, max_size=8))
 def test_any_number_that_json_or_python_prints_is_read(numbers):
     """Exactly, at once and line by line."""
-    data = "".join(f"{API}response_time={number} status=200\n" for number in numbers).encode()
+    line = MATCH.replace("0.93", "{}") + "algorithm=a\n"
+    data = "".join(map(line.format, numbers)).encode()
     for parser in (PARSER, Parser(PARSER.formats)):
         found = [rows for rows in parser.parse(data) if len(rows)]
-        assert {(rows.format, len(rows.misread)) for rows in found} == {("api_call", 0)}
-        read = {
-            n: v for rows in found for n, v in zip(rows.lines, rows.columns["response_time"].numbers(), strict=True)
-        }
+        assert {(rows.format, len(rows.misread)) for rows in found} == {("match_result", 0)}
+        read = {n: v for rows in found for n, v in zip(rows.lines, rows.columns["accuracy"].numbers(), strict=True)}
         assert [read[line] for line in range(len(numbers))] == [float(number) for number in numbers]
 
 

@@ -77,6 +77,8 @@ def test_another_key_gives_other_pseudonyms_that_are_spread_evenly():
         "user_id=UUID('42')",
         "user_id[]=42&x=1",
         "userId=42",
+        "X-User-Id: 42",
+        '{"user-id": "42"}',
         "user_ids=[42]",
     ],
 )

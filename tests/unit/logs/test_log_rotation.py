@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -166,6 +167,38 @@ def test_a_writer_without_append_loses_no_line_behind_the_nuls(house: House):
     house.check()
 
 
+def test_a_file_of_nuls_that_is_truncated_again_before_its_first_line_is_whole_loses_none(house: House):
+    """Its writer writes on at its old place each time."""
+    file = os.open(house.log, os.O_WRONLY | os.O_CREAT)
+    os.write(file, SAME.encode())
+    house.expected.update(SAME.splitlines())
+    house.poll()
+    copied_and_truncated(house)
+    os.write(file, line(1)[:30].encode())
+    house.poll()
+    house.log.with_name("app.log.1").unlink()
+    copied_and_truncated(house)
+    os.write(file, (line(1)[30:] + line(2)).encode())
+    house.poll()
+    os.close(file)
+    rows = LogReader(house.root).query(
+        "select coalesce(endpoint, message) as what from logs where endpoint <> '/health'"
+    )
+    rows += LogReader(house.root).query("select message as what from logs where endpoint is null")
+    assert [row["what"] for row in rows] == ["/n/2", line(1)[30:].strip()]
+
+
+def test_a_file_that_a_writer_had_made_before_logrotate_did_is_read(house: House):
+    """logrotate gives it a name of its own, and makes an empty one."""
+    house.write(SAME + line(1))
+    house.poll()
+    renamed(house)
+    house.write(SAME + line(2))
+    house.log.rename(house.log.with_name("app.log-2026013112.backup"))
+    house.log.touch()
+    house.check()
+
+
 def test_a_file_that_is_truncated_and_grows_past_its_old_length_between_two_looks_is_read_anew(house: House):
     """It begins as before; the bytes before the place of reading tell."""
     house.write(SAME + line(1))
@@ -222,12 +255,15 @@ def test_a_copy_that_is_shorter_than_what_was_read_is_not_read_again(
     house: House, compress: Callable[[Path], Path], stops: bool
 ):
     """Lines written between the copying and the truncation were read before they were lost."""
-    house.write(SAME + "".join(map(line, range(100))))
-    house.poll()
+    house.write(SAME)
+    for number in range(30):
+        house.write(line(number))
+        house.poll()
     copy = house.log.with_name("app.log.1")
     shutil.copyfile(house.log, copy)
-    house.write("".join(map(line, range(100, 150))))
-    house.poll()
+    for number in range(30, 40):
+        house.write(line(number))
+        house.poll()
     if stops:
         house.stop()
     os.truncate(house.log, 0)
@@ -238,6 +274,36 @@ def test_a_copy_that_is_shorter_than_what_was_read_is_not_read_again(
     house.check()
     house.restart()
     house.check()
+
+
+def test_a_file_first_seen_under_a_rotated_name_is_not_read_again_when_it_is_compressed(house: House):
+    """The reader was gone while it was renamed; a day later it has a higher number."""
+    house.stop()
+    house.write(SAME + line(1))
+    renamed(house)
+    house.start()
+    house.write(SAME + line(2))
+    house.poll()
+    older = house.log.with_name("app.log.1").rename(house.log.with_name("app.log.2"))
+    renamed(house)
+    compressed(older)
+    house.write(SAME + line(3))
+    house.check()
+    house.restart()
+    house.check()
+
+
+def test_hundreds_of_files_with_rotated_ones_beside_them_are_looked_at_in_little_time(tmp_path: Path):
+    """Each name is taken apart, not compared with every other."""
+    for number in range(600):
+        (tmp_path / f"app{number}.log").write_text(line(number))
+        (tmp_path / f"app{number}.log.1").write_text(line(1000 + number))
+    files = FileSource("app", str(tmp_path / "*.log"), settling_seconds=0.0)
+    started = time.process_time()
+    assert sum(chunk.data.count(b"\n") for chunk in files.chunks(8)) == 600
+    assert not list(files.chunks(8))
+    files.close()
+    assert time.process_time() - started < 5
 
 
 def test_files_that_are_alike_to_the_last_byte_are_each_read(house: House):

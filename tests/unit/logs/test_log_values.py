@@ -32,6 +32,22 @@ def test_an_epoch_is_read_by_its_magnitude(moment):
     assert read_time(str(whole * 1_000 + 999)) == whole
 
 
+def test_a_leap_second_is_the_first_of_the_next_minute():
+    """A clock that shows it writes 60."""
+    assert read_time("2016-12-31T23:59:60Z") == read_time("2017-01-01T00:00:00Z")
+    assert read_time("31/Dec/2016:23:59:60 +0000") == read_time("2017-01-01T00:00:00Z")
+    assert read_time("2016-12-31T23:59:61Z") is None
+
+
+@pytest.mark.parametrize("many", [1, 100])
+def test_a_time_taken_of_more_than_a_day_is_told_and_left_out(many):
+    """Go's slog prints nanoseconds under any name: a service would look dead."""
+    line = "2026-01-31T12:00:00.000Z INFO s API_CALL user_id=u endpoint=/x response_time=35000000 status=200\n"
+    (rows,) = Parser((built_in("api_call"),)).parse(line.encode() * many)
+    assert "response_time" not in rows.columns or (rows.columns["response_time"].codes < 0).all()
+    assert rows.misread["response_time", "more than a day"] == many
+
+
 @given(moments, st.sampled_from([1, 1e3, 1e6]))
 def test_an_epoch_as_a_float_is_read_as_json_and_python_print_it(moment, factor):
     """However many decimals it has; to within the float's own precision."""

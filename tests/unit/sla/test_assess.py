@@ -24,6 +24,7 @@ from bascule.sla import (
     cut,
     is_breached,
     moments,
+    silent_seconds,
     under,
     worst,
 )
@@ -254,3 +255,13 @@ def test_windows_side_by_side_add_up(bad, data):
     whole = happened.over(ERRORS, 0, 36000)
     assert sum(part.bad for part in parts) == pytest.approx(whole.bad, abs=1e-6)
     assert sum(part.total for part in parts) == pytest.approx(whole.total)
+
+
+def test_the_time_in_which_one_version_counts_nothing_beside_the_other_is_its_silence():
+    """From its first events on, held to the share it had; a night of both, and a moment, are none."""
+    minutes, served = np.full(6, 60.0), np.full(6, 100.0)
+    assert silent_seconds(minutes, np.array([0, 50, 50, 0, 0, 50.0]), served) == 120
+    assert silent_seconds(minutes, np.array([0, 50, 50, 50, 50, 50.0]), served) == 0
+    assert silent_seconds(minutes, np.array([0, 50, 0, 0, 0, 50.0]), np.array([100, 100, 0, 0, 0, 100.0])) == 0
+    assert silent_seconds(minutes, np.array([0, 1, 1, 1, 0, 1.0]), served) == 0
+    assert silent_seconds(minutes, np.zeros(6), served) == 0

@@ -29,6 +29,7 @@ from bascule.logformat import (
     TIME,
     UNITS,
     patterns,
+    spellings,
 )
 from bascule.promql.expressions import indent
 from bascule.spec import Spec
@@ -450,8 +451,7 @@ def _pseudonyms(spec: Spec) -> Iterator[str]:
             f'  mutate {{ gsub => ["{name}", "^(.{{16}}).*$", "\\1"] }}\n'
             "}"
         )
-    aliases = [alias for alias, column in ALIASES.items() if column in names]
-    pattern = rf"(?i)\b((?:{'|'.join(map(escape, [*names, *aliases]))})s?{_ASSIGNED}){_VALUE}"
+    pattern = rf"(?i)\b((?:{'|'.join(map(escape, spellings(names)))})s?{_ASSIGNED}){_VALUE}"
     columns = ("message", "extra", "endpoint", *log_index(spec).own_fields)
     texts = ",\n".join(f'    "{text}", "{pattern}", "\\1hidden"' for text in columns if text not in names)
     yield f"mutate {{\n  gsub => [\n{texts}\n  ]\n}}"

@@ -2,7 +2,8 @@
 
 Both serve the same traffic by the plan's shares, so the requests of one tell how many are expected of the other
 over the same seconds. The chance that none of n expected ones comes is e^-n; n is the evidence. A version that
-gets less than its plan gives it (users stick to their version) is held to what it got before it fell silent.
+gets less than its plan gives it (users stick to their version) is held to what it got before it fell silent. One that
+is asked in bursts makes up for its gaps, and is held to the longest; one that hung loses what came meanwhile.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from bascule.judge.sampling.schema import Schema
 from bascule.promql import traffic_signal
 from bascule.spec.counters import EVENTS
 
-SILENT_NATS = 16.0  # at an evaluation a second, a false one in some hundred days
-USUAL_NATS = 2 * SILENT_NATS  # the longest gap that counts as usual
+SILENT_NATS = 13.0  # at 2 requests/s, false for half a second in some days; its alert waits for longer
+USUAL_NATS = 32.0  # the longest gap that counts as usual
+KNOWN_EVENTS = 26.0  # from which on a version's habits are known
+MADE_UP = 0.5  # of a gap: more has come since than expected: it was a pause of the clients
 LEAST_SECONDS = 3.0  # a pause of a garbage collector is none
 NEVER_SERVED_SECONDS = 30.0  # until a balancer follows the plan
 NEVER_ASKED_SECONDS = 5.0  # within which the first request of a step comes, where there is traffic
@@ -35,54 +38,107 @@ class Gap:
     other: float  # events of the other version meanwhile
 
 
+@dataclass
+class Lost:
+    """A gap that was told, until what came since makes up for it. `nats`: expected in it; `implied` by the plan."""
+
+    nats: float
+    implied: float
+    passed: float = 0.0  # evidence since
+    surplus: float = 0.0  # events more than were expected since
+
+    @property
+    def is_made_up(self) -> bool:
+        return self.surplus >= MADE_UP * self.nats
+
+
+@dataclass
+class Habit:
+    """How one version has been asked in this phase, and its present gap."""
+
+    since: float  # the last event, Unix seconds
+    served: float = 0.0
+    implied: float = 0.0  # by the plan, but for gaps that were lost
+    longest: float = 0.0  # gap that is usual, as evidence
+    gap: float = 0.0  # implied by the plan since the last event
+    expected: float = 0.0  # evidence of the present gap
+    other: float = 0.0  # events of the other version in it
+    lost: Lost | None = None
+
+    def add(self, time: float, implied: float, came: float, others: float) -> None:
+        """An evaluation: what the plan implies in it, what came, and what came to the other version."""
+        usual = implied * self._share
+        if came > 0:
+            self._gap_ends(implied)
+            self.served, self.since = self.served + came, time
+            self.gap = self.expected = self.other = 0.0
+        else:
+            self.gap, self.other = self.gap + implied, self.other + others
+            self.expected = self.gap * self._share
+        if self.lost is not None:
+            self._make_up(self.lost, usual, came)
+
+    @property
+    def enough(self) -> float:
+        """Evidence from which a gap is silence."""
+        return max(SILENT_NATS, 2 * self.longest)
+
+    @property
+    def _share(self) -> float:
+        """What it got of what its plan implied; one at most."""
+        return min(1.0, (self.served + 1) / (self.implied + 1))
+
+    def _gap_ends(self, implied: float) -> None:
+        if self.expected >= self.enough and self.served >= KNOWN_EVENTS:
+            self.lost = Lost(self.expected, self.gap)
+            self.implied += implied
+        else:
+            self._learn(self.expected, self.gap + implied)
+
+    def _make_up(self, lost: Lost, usual: float, came: float) -> None:
+        lost.passed += usual
+        lost.surplus += came - usual
+        if lost.is_made_up:
+            self._learn(lost.nats, lost.implied)
+        if lost.is_made_up or lost.passed > lost.nats:
+            self.lost = None
+
+    def _learn(self, nats: float, implied: float) -> None:
+        self.longest = max(self.longest, min(nats, USUAL_NATS))
+        self.implied += implied
+
+
 class Silence:
     """Of both versions, in one phase."""
 
     def __init__(self, schema: Schema, plan: PlanStep) -> None:
         self._columns, self._odds = _traffic(schema, plan)
-        self._gap, self._other = np.zeros(2), np.zeros(2)  # since the last event: implied by the plan, of the other
-        # evidence of the present gap, and of the longest usual
-        self._expected, self._longest = np.zeros(2), np.zeros(2)
-        self._implied, self._served = np.zeros(2), np.zeros(2)  # up to the last event: implied by the plan, and come
-        self._since = np.full(2, plan.started)
+        self._habits = Habit(plan.started), Habit(plan.started)
         self._time = plan.started
 
     def add(self, look: JointLook) -> None:
         """An evaluation of this phase."""
         self._time = look.time
         events = look.increments[:, self._columns]
-        implied, came = np.sum(events[::-1] * self._odds, axis=1), events.sum(axis=1)
-        spoke = came > 0
-        gap = self._gap + implied
-        ended = np.where(spoke, np.minimum(self._expected, USUAL_NATS), 0.0)
-        self._longest = np.maximum(self._longest, ended)
-        self._expected = np.where(spoke, 0.0, gap * self._share_of_plan())
-        self._implied += np.where(spoke, gap, 0.0)
-        self._served += came
-        self._gap = np.where(spoke, 0.0, gap)
-        self._other = np.where(spoke, 0.0, self._other + came[::-1])
-        self._since = np.where(spoke, look.time, self._since)
+        implied, came = np.sum(events[::-1] * self._odds, axis=1).tolist(), events.sum(axis=1).tolist()
+        for version, habit in enumerate(self._habits):
+            habit.add(look.time, implied[version], came[version], came[1 - version])
 
     def gap(self, version: int) -> Gap | None:
         """The version's silence, where it is one that chance or habit does not explain."""
-        lasted = self._time - self._since[version]
-        least = LEAST_SECONDS if self._served[version] > 0 else NEVER_SERVED_SECONDS
-        enough = max(SILENT_NATS, 2 * self._longest[version])
-        if lasted < least or self._expected[version] < enough:
+        habit = self._habits[version]
+        least = LEAST_SECONDS if habit.served > 0 else NEVER_SERVED_SECONDS
+        if self._time - habit.since < least or habit.expected < habit.enough:
             return None
-        return Gap(float(self._since[version]), float(self._expected[version]), float(self._other[version]))
+        return Gap(habit.since, habit.expected, habit.other)
 
     def no_traffic_since(self, now: float) -> float | None:
         """Since when neither version has been asked anything; None while one was recently."""
         if not len(self._columns):
             return None
-        since = float(self._since.max())
-        least = QUIET_SECONDS if self._served.any() else NEVER_ASKED_SECONDS
+        since = max(habit.since for habit in self._habits)
+        least = QUIET_SECONDS if any(habit.served for habit in self._habits) else NEVER_ASKED_SECONDS
         return since if now - since > least else None
-
-    def _share_of_plan(self) -> Floats:
-        """What share each got of what its plan implied, until it fell silent; one at most."""
-        return np.minimum(1.0, (self._served + 1) / (self._implied + 1))
 
 
 def _traffic(schema: Schema, plan: PlanStep) -> tuple[list[int], Floats]:

@@ -61,3 +61,4 @@ class Surroundings:
     users: float | None = None
     firing: Sequence[str] = ()
     stored: float | None = None  # when Prometheus last stored an `up` of anything; None where it was not asked
+    unanswered: float | None = None  # requests of the last minute at the balancer, while both versions count none

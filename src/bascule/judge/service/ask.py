@@ -28,9 +28,12 @@ ANSWER_SECONDS = 20.0  # for everything that an evaluation of our own asks of Pr
 
 
 def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
-    """One evaluation of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`."""
+    """One evaluation of our own at what Prometheus holds since the phase began; the shape of `/api/verdict`.
+
+    After a rollback there is nothing to compare, and it gives what was compared last.
+    """
     with closing(PresentStep(spec)) as present:
-        return body(spec, _evaluated(spec, prometheus, present))
+        return body(spec, present.after_withdrawal(_evaluated(spec, prometheus, present)))
 
 
 def gate(spec: Spec, wait: str | float = 0.0) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
     if not any(found):
         found = [_silent(engine, version) for version in versions]
     if not any(found):
-        found = [_without_traffic(engine, around)]
+        found = _without_traffic(engine, around)
     return tuple(missing for missing in found if missing is not None)
 
 
@@ -157,12 +157,18 @@ def _silent(engine: PhaseEngine, version: int) -> Missing | None:
     return Missing(Cause.SILENT, what, name)
 
 
-def _without_traffic(engine: PhaseEngine, around: Surroundings) -> Missing | None:
-    since = engine.silence.no_traffic_since(around.now)
+def _without_traffic(engine: PhaseEngine, around: Surroundings) -> list[Missing | None]:
+    """Neither version gets requests; or both do, by the balancer's count, and count none."""
+    since, versions = engine.silence.no_traffic_since(around.now), engine.schema.spec.versions.both
     if since is None:
-        return None
-    both = " nor ".join(engine.schema.spec.versions.both)
-    return Missing(Cause.NO_TRAFFIC, f"No traffic: neither {both} has counted any requests since {clock_text(since)}.")
+        return []
+    if around.unanswered is not None:
+        told = f"since {clock_text(since)}, while the balancer took {around.unanswered:,.0f} in the last minute."
+        return [Missing(Cause.SILENT, f"{name} has counted no requests {told}", name) for name in versions]
+    both = " nor ".join(versions)
+    return [
+        Missing(Cause.NO_TRAFFIC, f"No traffic: neither {both} has counted any requests since {clock_text(since)}.")
+    ]
 
 
 def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> SignalComparison:

@@ -61,6 +61,16 @@ class PresentStep:
         missing = _of_other(plan, outcome.plan.number, outcome.plan.started)
         return opinion.without_data(missing) if missing else self._with_plan(opinion, plan)
 
+    def after_withdrawal(self, opinion: Opinion) -> Opinion:
+        """What a rollback or an abort means for the verdict, where there is a journal that tells of one."""
+        if time.monotonic() < self._silent_until:
+            return opinion
+        try:
+            plan = self._quick.phase()
+        except BasculeError:
+            return opinion
+        return self._with_plan(opinion, plan) if plan.is_withdrawn else opinion
+
     def _with_plan(self, opinion: Opinion, plan: PlanAnswer) -> Opinion:
         if opinion.outcome is None or opinion.verdict not in (Verdict.HOLD, Verdict.PROMOTE):
             return opinion

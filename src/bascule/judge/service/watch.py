@@ -24,6 +24,7 @@ from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.statistics.history import LOOKBACK_SECONDS
 from bascule.prometheus import Prometheus
+from bascule.promql import unanswered
 from bascule.spec import Selector, Spec
 from bascule.states import Cause, Missing
 
@@ -68,6 +69,7 @@ class PhaseWatch:
         self._misnamed: dict[str, Missing] = {}
         self._proof = Proof(spec, prometheus)
         self._stored: float | None = None
+        self._unanswered: float | None = None
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -89,6 +91,7 @@ class PhaseWatch:
         self._crowd.look(now)
         self._firing = firing_against(self.spec, self._prometheus, now)
         self._check_store(now)
+        self._ask_balancer(now)
 
     def _answers(self, now: float) -> Iterator[tuple[float, Answers]]:
         """What is still to be read, each with its end; of much, a piece is fetched while the one before is weighed."""
@@ -141,7 +144,7 @@ class PhaseWatch:
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
         course, problems, crowd = self.reader.availability.course(now), self._problems(now), self._crowd
         known = crowd.partners, crowd.users, self._firing
-        return Surroundings(now, sights, course, problems, self._stale, *known, self._stored)
+        return Surroundings(now, sights, course, problems, self._stale, *known, self._stored, self._unanswered)
 
     def _sight(self, version: int, now: float) -> Sight:
         up = self.reader.presence[version].standing(now - self._stale)
@@ -177,6 +180,13 @@ class PhaseWatch:
         if min(self.newest(BASELINE), self.newest(CANDIDATE)) < now - self._stale:
             newest = self._prometheus.scalar("max(timestamp(up))", now)
             self._stored = newest if isinstance(newest, float) else None
+
+    def _ask_balancer(self, now: float) -> None:
+        """Where neither version counts a request, whether nobody asks, or nobody answers."""
+        since = self.engine.silence.no_traffic_since(now)
+        expression = unanswered(self.spec, now - since) if since is not None else None
+        asked = self._prometheus.scalar(expression, now) if expression is not None else None
+        self._unanswered = asked if isinstance(asked, float) else None
 
     def _is_exported(self, metric: str, now: float) -> bool:
         return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))

@@ -34,6 +34,7 @@ class Chunk:
     data: bytes
     positions: NDArray[np.int64] | None = None
     identities: NDArray[np.int64] | None = None  # of events that may come twice; 0 where that cannot be told
+    written: float | None = None  # Unix time of the file's last change, where the chunk ends at its end
 
 
 def may_hold(texts: pa.Array, *literals: str) -> bool:

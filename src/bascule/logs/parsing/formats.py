@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bascule.errors import UsageError
-from bascule.logformat import BUILT_IN, DEFINITIONS, DOCUMENTED, HEADS, TIME
+from bascule.logformat import BUILT_IN, DEFINITIONS, DOCUMENTED, HEADS, JSON_HEADS, TIME
 from bascule.logs.parsing.columnar import can_vectorise
 from bascule.logs.parsing.columns import Coded
 from bascule.logs.parsing.dissect import Dissect, compile_dissect
@@ -98,7 +98,8 @@ def _declared(name: str, declared: LogFormat) -> Format:
         dissect = compile_dissect(declared.dissect, declared.units)
         return Format(name, LayoutReader(dissect), dissect, kinds=[dissect.kinds])
     if declared.json_lines:
-        return Format(name, JsonReader(declared.units, {path: column for column, path in declared.fields.items()}))
+        columns = {path: column for column, path in declared.fields.items()}
+        return Format(name, HeadedJson(JsonReader(declared.units, columns), _json_heads()))
     grok = compile_grok(declared.grok or "", declared.units)
     return Format(name, grok, kinds=[grok.kinds])
 
@@ -108,7 +109,7 @@ def built_in(name: str) -> Format:
     """A format of `logformat.BUILT_IN`; KeyError where there is none of that name."""
     form = BUILT_IN[name]
     if form.json:
-        return Format(name, JsonReader())
+        return Format(name, HeadedJson(JsonReader(), _json_heads()))
     if form.logfmt:
         return Format(name, PairsReader())
     if form.event:
@@ -119,6 +120,37 @@ def built_in(name: str) -> Format:
     layouts = [compile_grok(layout) for layout in form.layouts]
     kinds = [layout.kinds for layout in layouts] + ([dissect.kinds] if dissect else [])
     return Format(name, LayoutReader(dissect, layouts, form.coloured), dissect, bool(layouts), kinds=kinds)
+
+
+@cache
+def _json_heads() -> list[GrokReader]:
+    return [compile_grok(head) for head in JSON_HEADS]
+
+
+@dataclass(frozen=True)
+class HeadedJson:
+    """An object alone, or as the message behind a head."""
+
+    documents: JsonReader
+    heads: Sequence[GrokReader]
+
+    def read_many(self, lines: Sequence[str]) -> list[Reading | None]:
+        found = self.documents.read_many(lines)
+        left = [place for place, line in enumerate(lines) if found[place] is None and _ends_in_object(line)]
+        if left:
+            cut = [lines[place].partition(_OBJECT) for place in left]
+            heads = _filled([None] * len(left), self.heads, [before for before, _, _ in cut])
+            objects = self.documents.read_many([start + after for _, start, after in cut])
+            for place, head, document in zip(left, heads, objects, strict=True):
+                found[place] = document.before(head) if head and document else None
+        return found
+
+
+_OBJECT = '{"'
+
+
+def _ends_in_object(line: str) -> bool:
+    return line.endswith("}") and _OBJECT in line
 
 
 @dataclass(frozen=True)

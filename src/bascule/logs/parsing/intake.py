@@ -89,6 +89,8 @@ class Intake:
         return Piece(chunk, rows)
 
     def batch(self, pieces: Sequence[Piece]) -> Batch:
+        for piece in pieces:
+            self.counting.learn_zone(piece.rows, piece.chunk.written)
         tally = self.counting.tally(rows for piece in pieces for rows in piece.rows)
         return Batch(pieces, tally)
 

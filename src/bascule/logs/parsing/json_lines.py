@@ -15,6 +15,12 @@ from bascule.logs.parsing.values import BLANKS, Fields
 
 _FIRST = -1  # of the names for a column
 _LEFT = re.compile(LEFT_FLAGS)
+# What loggers and collectors put a line's own fields into.
+_CONTAINERS = frozenset(
+    ("record", "extra", "fields", "@fields", "context", "ctx", "data", "attributes", "attrs", "labels", "meta",
+     "metadata", "payload", "jsonPayload", "httpRequest", "Properties")
+)  # fmt: skip
+_OF_REQUESTS = frozenset(("version", "endpoint", "method", "status", "response_time", "user_id", "upstream_addr"))
 _DEEPEST = 20  # of nested objects; what is deeper stays JSON
 
 
@@ -51,7 +57,7 @@ class JsonReader:
             column, rank = self._column(path)
             if column not in ranks or rank < ranks[column]:
                 texts[column], ranks[column] = text, rank
-                if unit := self.units.get(path) or self.units.get(column) or ALIAS_UNITS.get(path):
+                if unit := self.units.get(path) or self.units.get(column) or ALIAS_UNITS.get(_bare(path)):
                     kinds[column] = unit
         if "endpoint" not in texts and "request" in texts:
             texts |= request_line(texts.pop("request"))
@@ -66,7 +72,18 @@ class JsonReader:
             return path, 0
         if path in self.columns:
             return self.columns[path], 1
-        return ALIASES.get(path, path), 2
+        if path in ALIASES:
+            return ALIASES[path], 2
+        bare = _bare(path)
+        column = ALIASES.get(bare, bare) if bare != path else path
+        return (column, 3) if column in _OF_REQUESTS else (path, 2)
+
+
+def _bare(path: str) -> str:
+    """The path without the objects that loggers put a line's own fields into."""
+    while path.partition(".")[0] in _CONTAINERS and "." in path:
+        path = path.partition(".")[2]
+    return path
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from bascule.logs.parsing.columns import ABSENT, Coded, Rows, may_hold
 from bascule.logs.parsing.formats import Format, read_text, read_texts
 from bascule.logs.parsing.readings import COSTLY, FITS_NONE, HOLDS_EVENT, LINE, TOO_COSTLY, Misread, Reading
 from bascule.logs.parsing.values import Fields
+from bascule.logs.parsing.wrapped import Wrapped, behind_head, of_docker
 
 UNPARSED, TRACE = "text", "trace"
 MOST_PLAIN = 20  # lines that a message may go on in, beside those that look like a stack trace
@@ -102,8 +103,21 @@ class Parser:
         return self.read_many([line])[0]
 
     def read_many(self, lines: Sequence[str]) -> list[tuple[str, Reading]]:
-        """The strict reading of lines, each by the first format that has it."""
-        texts = [line.removeprefix(_BYTE_ORDER_MARK) for line in lines]
+        """The strict reading of lines, each by the first format that has it.
+
+        What no format has and a collector put a head before is read without the head.
+        """
+        plain = [line.removeprefix(_BYTE_ORDER_MARK) for line in lines]
+        wrapped = [of_docker(line) for line in plain]
+        found = self._read_many([inner.line if inner else line for inner, line in zip(wrapped, plain, strict=True)])
+        left = [place for place, (name, _) in enumerate(found) if name == UNPARSED and not wrapped[place]]
+        headed = {place: inner for place in left if (inner := behind_head(plain[place]))}
+        again = self._read_many([inner.line for inner in headed.values()]) if headed else []
+        for (place, inner), read in zip(headed.items(), again, strict=True):
+            found[place], wrapped[place] = read, inner
+        return [_dated(read, inner) if inner else read for read, inner in zip(found, wrapped, strict=True)]
+
+    def _read_many(self, texts: Sequence[str]) -> list[tuple[str, Reading]]:
         found: list[tuple[str, Reading] | None] = [None] * len(texts)
         costly: set[int] = set()
         for form in self.formats:
@@ -126,6 +140,14 @@ class Parser:
         if not any(form.literal and form.name != name and form.literal in line for form in self.formats):
             return read
         return name, Reading(reading.fields, (*reading.misread, Misread(LINE, HOLDS_EVENT, "")))
+
+
+def _dated(read: tuple[str, Reading], wrapped: Wrapped) -> tuple[str, Reading]:
+    """With the collector's time where the line has none of its own."""
+    name, reading = read
+    if wrapped.at is None or TIME in reading.fields:
+        return read
+    return name, Reading(reading.fields | {TIME: wrapped.at}, reading.misread)
 
 
 @dataclass

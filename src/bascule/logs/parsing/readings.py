@@ -35,15 +35,18 @@ class Reading(NamedTuple):
         fields = self.fields | other.fields | ({"extra": words} if words else {})
         return Reading(fields, other.misread + self.misread)
 
+    def before(self, other: Reading) -> Reading:
+        """This reading and one that precedes it, of whose fields it replaces those that it has too."""
+        return Reading(other.fields | self.fields, other.misread + self.misread)
+
     def finished(self) -> Reading:
         """With the path alone as endpoint; its query, and texts that could not be read, are words of `extra`."""
-        path, query = split_target(str(self.fields.get("endpoint", "")))
+        target = str(self.fields.get("endpoint", ""))
+        path, query = split_target(target)
         kept = sorted(self.misread, key=lambda found: _ORDER.index(found.field) if found.field in _ORDER else 0)
         words = [f"{found.field}={found.text}" for found in kept if found.field != LINE]
         words += [f"query={query}"] if query else []
-        if not words:
-            return self
-        fields = self.fields | ({"endpoint": path} if query else {})
+        fields = self.fields if path == target else self.fields | {"endpoint": path}
         return Reading(with_words(fields, words), self.misread)
 
 

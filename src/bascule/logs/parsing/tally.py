@@ -6,6 +6,7 @@ go on after a restart from exactly what is stored.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from bascule.logs.parsing.columnar import column_from
 from bascule.logs.parsing.columns import Coded, Rows
 from bascule.logs.parsing.leaving import parted
 from bascule.logs.parsing.parse import TRACE, UNPARSED
+from bascule.logs.parsing.present import LATE_SECONDS, Present
 from bascule.logs.parsing.tries import Try, tries_of
 from bascule.logs.parsing.versions import VersionFinder
 
@@ -125,6 +127,7 @@ class Counting:
     versions: VersionFinder
     requests: frozenset[str] = frozenset()  # formats of which each line is a request
     patience: float = conventions.PATIENCE_SECONDS  # after which a client that leaves counts as an error
+    present: Present | None = None  # None: all rows count, whenever they were
     endpoints: set[str] = field(default_factory=set)
     partners: set[str] = field(default_factory=set)
 
@@ -137,11 +140,21 @@ class Counting:
         return tally
 
     def resume(self, tally: LogTally) -> None:
-        """Endpoints and partners that are in the metrics already stay there."""
+        """Go on from the store's counters, as traffic of now: what was written while nobody read is of now, too.
+
+        Endpoints and partners that are in the metrics already stay there.
+        """
+        known = any(name == conventions.LOG_LINES.name and labels[0] == self.source for name, labels in tally.counters)
+        self.present = Present(time.time() - (LATE_SECONDS if known else 0.0))
         places = {conventions.LOG_REQUESTS.name: self.endpoints, conventions.LOG_USAGE.name: self.partners}
         for name, labels in tally.counters:
             if name in places and labels[3] == self.source and labels[1] not in (OTHER, UNKNOWN):
                 places[name].add(labels[1])
+
+    def learn_zone(self, rows: Sequence[Rows], written: float | None) -> None:
+        """From rows at the end of a file that was last written to then (Unix seconds)."""
+        if self.present is not None and written is not None:
+            self.present.learn_zone(rows, written)
 
     def tally(self, parsed: Iterable[Rows]) -> LogTally:
         tally = LogTally()
@@ -151,6 +164,7 @@ class Counting:
                 tally.count(conventions.LOG_UNPARSED, (self.source,), len(rows))
                 continue
             tally.count(conventions.LOG_LINES, (self.source, rows.format), _lines(rows))
+            rows = self._of_now(tally, rows)
             asked, left = parted(self._of_users(tally, self._asked(rows)), self.patience)
             if len(left):
                 self._left(tally, left)
@@ -170,6 +184,12 @@ class Counting:
         absent = len(rows) - int(np.count_nonzero(rows.times)) - wrong
         if absent:
             tally.count(conventions.LOG_MISREAD, (self.source, rows.format, TIME, ABSENT_REASON), absent)
+
+    def _of_now(self, tally: LogTally, rows: Rows) -> Rows:
+        if self.present is None or (now := self.present.is_now(rows)).all():
+            return rows
+        tally.count(conventions.LOG_LATE, (self.source,), len(rows) - int(now.sum()))
+        return rows.select(np.flatnonzero(now))
 
     def _asked(self, rows: Rows) -> Rows:
         """The rows that are requests."""

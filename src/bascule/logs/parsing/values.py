@@ -26,15 +26,18 @@ Misread = tuple[str, str]  # a field, and why its text could not be read
 
 NOT_A_NUMBER, NOT_WHOLE, NOT_FINITE = "not a number", "not a whole number", "not finite"
 NEGATIVE, OUT_OF_RANGE, NOT_A_TIME = "negative", "out of range", "not a time"
+TOO_LONG = "more than a day"
 BLANKS = ("", "-")  # how loggers and proxies write that there is no value
 
 _NUMBER = re.compile(patterns.DECIMAL)
 _SPAN_PART, _SPAN = re.compile(patterns.SPAN_PART), re.compile(patterns.SPAN)
+LONGEST_SECONDS = 86_400.0  # of a time taken: a longer one has another unit than the one declared
 _BEYOND = 1 << 31  # whole numbers are stored in 32 bits
-_ISO = re.compile(rf"({patterns.DAY})[Tt ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ?({patterns.ZONE}))?")
+_ISO = re.compile(rf"({patterns.DAY})(?:[Tt ]| - )({patterns.SECOND})(?:[.,]([0-9]+))?(?: ?({patterns.ZONE}))?")
 _COMMON = re.compile(rf"({patterns.COMMON_DAY})[: ]({patterns.SECOND})(?:[.,]([0-9]+))?(?: ([+-][0-9]{{4}}))?")
 _MAIL = re.compile(rf"(?:\w+, )?([0-9]{{1,2}}) (\w+) ([0-9]{{4}}) ({patterns.SECOND}) ({patterns.ZONE})")
 _C_TIME = re.compile(rf"\w+ (\w+) ([ 0-9][0-9]) ({patterns.SECOND})(?:[.,]([0-9]+))? ([0-9]{{4}})")
+_SHORT = re.compile(rf"({patterns.SHORT_DAY}) ({patterns.SECOND})")
 _EPOCH = re.compile(patterns.EPOCH)
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: f"{number:02d}" for number, name in enumerate(_MONTH_NAMES, 1)}
@@ -68,7 +71,8 @@ def read_number(text: str, kind: str) -> tuple[float | None, str]:
     taken may be written with its own units, as `1.5ms` or `1m2s`.
     """
     if kind in UNITS and _SPAN.fullmatch(text):
-        return sum(float(number) * SPAN_UNITS[unit] for number, unit in _SPAN_PART.findall(text)), ""
+        taken = sum(float(number) * SPAN_UNITS[unit] for number, unit in _SPAN_PART.findall(text))
+        return (taken, "") if taken <= LONGEST_SECONDS else (None, TOO_LONG)
     if not _NUMBER.fullmatch(text):
         return None, NOT_FINITE if text.lstrip("+-").lower() in ("nan", "inf", "infinity") else NOT_A_NUMBER
     number = float(text) * UNITS.get(kind, 1.0)
@@ -76,6 +80,8 @@ def read_number(text: str, kind: str) -> tuple[float | None, str]:
         return None, NOT_FINITE
     if kind in UNITS and number < 0:
         return None, NEGATIVE
+    if kind in UNITS and number > LONGEST_SECONDS:
+        return None, TOO_LONG
     if kind != "int":
         return number, ""
     if not number.is_integer():
@@ -102,6 +108,9 @@ def read_time(text: str) -> int | None:
     if match := _C_TIME.fullmatch(text):
         month, number, second, fraction, year = match.groups()
         return _moment(f"{year}-{_MONTHS.get(month, '00')}-{number.replace(' ', '0')}", second, fraction, None)
+    if match := _SHORT.fullmatch(text):
+        day, second = match.groups()
+        return _moment(f"20{day[:2]}-{day[2:4]}-{day[4:]}", second, None, None)
     return None
 
 
@@ -125,7 +134,8 @@ def _read_epoch(text: str) -> int | None:
 @lru_cache(4096)  # lines come many to a second
 def _second(day: str, second: str, zone: str | None) -> int | None:
     try:
-        moment = datetime.fromisoformat(f"{day}T{second}").replace(tzinfo=_zone(zone))
+        minute = datetime.fromisoformat(f"{day}T{second[:5]}").replace(tzinfo=_zone(zone))
+        moment = minute + timedelta(seconds=int(second[6:]))  # of which a minute may have 61
         return (moment - _EPOCH_START) // _MICROSECOND
     except (ValueError, OverflowError):
         return None
@@ -153,7 +163,7 @@ def read_numbers(texts: pa.Array, kind: str) -> tuple[NDArray[np.float64], NDArr
     numbers = pc.cast(safe, pa.float64()).to_numpy(zero_copy_only=False) * UNITS.get(kind, 1.0)
     valid = usual.to_numpy(zero_copy_only=False)
     if kind in UNITS:
-        valid = valid & (numbers >= 0)
+        valid = valid & (numbers >= 0) & (numbers <= LONGEST_SECONDS)
     if kind == "int":
         valid = valid & (np.abs(numbers) < _BEYOND) & (numbers == np.trunc(numbers))
     return numbers, valid

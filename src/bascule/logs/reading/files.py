@@ -36,6 +36,7 @@ from bascule.logs.reading.streams import (
     is_rotation_of,
     mark_of,
     marked,
+    originals_of,
 )
 
 CHUNK_BYTES = 2 << 20
@@ -101,6 +102,16 @@ class Follow:
             return True
         return self.read(self.position - len(self.tail), len(self.tail)) != self.tail
 
+    def skip_to_end(self, size: int) -> None:
+        """Leave out the whole lines that the file holds."""
+        while size and (data := self.read(max(0, size - CHUNK_BYTES), min(size, CHUNK_BYTES))):
+            whole = data.rfind(b"\n") + 1
+            size -= len(data) - whole
+            if whole:
+                break
+        self.position = self.scanned = self.stream.committed = size
+        self.head = self.read(0, min(PREFIX_LENGTH, size))
+
     def go_back(self) -> None:
         """Read again from what the store holds."""
         self.position = self.scanned = self.stream.committed
@@ -129,14 +140,20 @@ class Follow:
         return self._take(data + b"\n", self.position + len(data)) if final else None
 
     def _behind_nuls(self, data: bytes, final: bool) -> Chunk | None:
-        """What a writer without O_APPEND writes after a truncation stands behind as many NULs as the file had bytes."""
+        """What a writer without O_APPEND writes after a truncation stands behind as many NULs as the file had bytes.
+
+        As long as there is no line behind them, the file may be truncated again and have more of them.
+        """
         self.head = data[:PREFIX_LENGTH]
         while data and not data.strip(b"\0"):
             self.position += len(data)
             data = self.read(self.position, CHUNK_BYTES)
         self.position += len(data) - len(data.lstrip(b"\0"))
         self.nuls, self.scanned = self.position, self.position
-        return self.chunk(final) if data else None
+        chunk = self.chunk(final) if data else None
+        if chunk is None:
+            self.position = self.scanned = self.nuls = 0
+        return chunk
 
     def _before_open_trace(self, data: bytes, whole: int, final: bool) -> int:
         """Where to cut so that a stack trace at the end, which may go on, stays whole; for a second at most."""
@@ -159,10 +176,17 @@ class Follow:
 
     def _take(self, data: bytes, end: int) -> Chunk:
         chunk = Chunk(self.stream.source, self.stream.id, self.position, end, data)
-        self.marks = marked(self.marks, self.tail + tail_of(chunk, len(data)), end)
+        self.marks = marked(self.marks, self.tail, tail_of(chunk, len(data)), end)
         self.position = self.scanned = end
-        self.tail = tail_of(chunk)
+        tail = tail_of(chunk)
+        self.tail = (self.tail + tail)[-TAIL_LENGTH:] if tail else b""
         return chunk
+
+    def dated(self, chunk: Chunk) -> Chunk:
+        """With the time at which the file was last written to, where the chunk ends at its end."""
+        status = os.fstat(self.file.fileno())
+        is_last = chunk.end == status.st_size and not self.compressed
+        return replace(chunk, written=status.st_mtime) if is_last else chunk
 
     def _long_line(self, head: bytes, final: bool) -> Chunk | None:
         """Look for the end of a line longer than a chunk, a chunk at a time; the search goes on at the next poll."""
@@ -202,16 +226,25 @@ class FileSource:
     known: dict[str, LogStream] = field(default_factory=dict)
     since: float = field(default_factory=time.time)
     problem: Problem = lambda reason: None
+    start_at_end: bool = False  # the files that the first look finds, where the store knows none, begin at their end
     to_the_end: bool = False  # take last lines without a newline, too: nobody writes these files any more
     alone: bool = False  # look at the named files only, not at what rotation made of them
     settling_seconds: float = SETTLING_SECONDS
     follows: dict[str, Follow] = field(default_factory=dict)
+    _begun: bool = False  # the first look is over, or another has been before this start
     _siblings_at: float = float("-inf")
     _heads: dict[str, bytes] = field(default_factory=dict)  # of files let go of
     _awaited: set[tuple[int, int]] = field(default_factory=set)  # new, but not yet settled
     _settled: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
     _copies: dict[tuple[int, int], Copy] = field(default_factory=dict)  # of what is being followed
     _found: dict[tuple[int, int], Path] = field(default_factory=dict)  # the files of the last check, by inode
+    _originals: set[str] = field(default_factory=set)  # the names of files before rotation
+
+    def __post_init__(self) -> None:
+        self._note_originals(())
+        for stream in self.known.values():  # a store of before knows some by a rotated name
+            stream.path = self._original(stream.path)
+        self._begun = bool(self.known)
 
     def chunks(self, limit: int) -> Iterator[Chunk]:
         """What was written since the last call, at most `limit` chunks of each file."""
@@ -237,7 +270,7 @@ class FileSource:
                 break
             if follow.nuls:
                 self._tell_nuls(follow)
-            yield chunk
+            yield chunk if self.to_the_end else follow.dated(chunk)
             follow.drained_at = time.monotonic()
         else:
             return
@@ -305,6 +338,7 @@ class FileSource:
 
     def _look(self) -> None:
         live = _statuses(Path(path) for path in glob.glob(self.pattern, recursive=True))
+        self._note_originals(live)
         for follow in self.follows.values():
             follow.live = follow.path in live and _is_its_own(follow.stream, live[follow.path])
             self._tell_deleted(follow)
@@ -314,25 +348,33 @@ class FileSource:
         started, found = time.time(), dict(live)
         due = rotated or fresh or time.monotonic() - self._siblings_at >= self.settling_seconds
         if due and not self.alone:
-            found |= _statuses(self._siblings(set(live)))
+            found |= _statuses(self._siblings(self._originals))
             self._siblings_at = time.monotonic()
         self._found = {(status.st_dev, status.st_ino): path for path, status in found.items()}
         for path, status in sorted(found.items()):
             self._consider(path, status, path in live, followed)
+        self._begun = True
         if due and not self.alone:
             self.since = max(self.since, started - CLOCK_SECONDS)
 
-    def _siblings(self, live: set[Path]) -> set[Path]:
-        originals = {*map(str, live), *(stream.path for stream in self.known.values())}
+    def _note_originals(self, live: Iterable[Path]) -> None:
+        names = {*map(str, live), *(stream.path for stream in self.known.values())}
         if not any(character in self.pattern for character in "*?["):
-            originals.add(self.pattern)
+            names.add(self.pattern)
+        self._originals = names
+
+    def _original(self, path: str) -> str:
+        """The name that the file had before rotation, as far as that is known."""
+        return min(self._originals & originals_of(path), key=len, default=path)
+
+    def _siblings(self, originals: set[str]) -> set[Path]:
         found: set[Path] = set()
         for folder in {os.path.dirname(original) or "." for original in originals}:
             try:
                 names = [os.path.join(folder, name) if folder != "." else name for name in os.listdir(folder)]
             except OSError:
                 continue
-            found |= {Path(n) for n in names if any(is_rotation_of(n, o) for o in originals if o != n)}
+            found |= {Path(name) for name in names if not originals.isdisjoint(originals_of(name))}
         return found
 
     def _consider(self, path: Path, status: os.stat_result, live: bool, followed: set[tuple[int, int]]) -> None:
@@ -341,7 +383,7 @@ class FileSource:
             return
         if status.st_mtime > self.since:
             self._awaited.add(key)
-        rotated = not live or any(is_rotation_of(str(path), s.path) for s in self.known.values())
+        rotated = not live or self._original(str(path)) != str(path)
         if rotated and not self.alone and self._settles(status):
             return
         try:
@@ -374,7 +416,7 @@ class FileSource:
     def _open(self, path: Path, status: os.stat_result, wanted: bool) -> Follow | None:
         """Follow the file if it is a known stream that no open file is, or if it is new and wanted."""
         file = _opened(path, (status.st_dev, status.st_ino))
-        follow = Follow(LogStream.new(self.name, path, status), path, file)
+        follow = Follow(LogStream.new(self.name, self._original(str(path)), status), path, file)
         try:
             known = self._recognise(follow, status)
             is_part = known is None and not self.alone and self._is_part(follow, status)
@@ -393,13 +435,16 @@ class FileSource:
         if known:
             known.device, known.inode = status.st_dev, status.st_ino
             follow.stream, follow.position, follow.marks = known, known.committed, dict(known.marks)
+        elif self.start_at_end and not self._begun:
+            follow.skip_to_end(status.st_size)
         self.known[follow.stream.id] = follow.stream
         return follow
 
     def _recognise(self, follow: Follow, status: os.stat_result) -> LogStream | None:
         """The known stream this file holds: the one of its inode, else one that it is a copy of; the longest match."""
         head = follow.read(0, PREFIX_LENGTH)
-        alike = [s for s in self.known.values() if s.committed and hash_of(head[: s.prefix_length]) == s.prefix]
+        hashes = {n: hash_of(head[:n]) for n in {stream.prefix_length for stream in self.known.values()}}
+        alike = [s for s in self.known.values() if s.committed and hashes[s.prefix_length] == s.prefix]
         alike.sort(key=lambda stream: stream.committed)  # a compressed file is best read in one direction
         likely = [stream for stream in alike if self._may_be(stream, follow.path, status)]
         same = [s for s in likely if _holds_end(follow, s)]
@@ -468,7 +513,7 @@ class FileSource:
 
     def _has_copy(self, follow: Follow) -> bool:
         """Whether rotation left the file's content under another name."""
-        return any(_begins_with(path, follow.head) for path in self._siblings({follow.path}))
+        return any(_begins_with(path, follow.head) for path in self._siblings({follow.stream.path}))
 
     def _truncated(self, follow: Follow) -> None:
         """Let go of the old stream, which goes on in its copy if there is one; the file is found again."""

@@ -13,12 +13,14 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 PREFIX_LENGTH = 1024
 TAIL_LENGTH = 256
-MARKS_A_STEP = 16
+MARKS_A_STEP = 4  # a copy is compared more closely the nearer its end is to what was read
+_MARKS = re.compile(r"[0-9_.T-]+\Z")
 
 
 @dataclass
@@ -42,8 +44,9 @@ class LogStream:
     marks: list[tuple[int, str]] = field(default_factory=list)
 
     @classmethod
-    def new(cls, source: str, path: Path, status: os.stat_result) -> LogStream:
-        return cls(secrets.token_hex(8), source, str(path), status.st_dev, status.st_ino)
+    def new(cls, source: str, path: str, status: os.stat_result) -> LogStream:
+        """`path`: the name that the file had before rotation."""
+        return cls(secrets.token_hex(8), source, path, status.st_dev, status.st_ino)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,15 +60,21 @@ def mark_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=4).hexdigest()
 
 
-def marked(marks: dict[int, str], data: bytes, end: int) -> dict[int, str]:
-    """The marks of a stream up to `end`: those there were, and those of `data`, which stands right before `end`."""
-    start = end - len(data)
-    found = {}
+def marked(marks: dict[int, str], tail: bytes, data: bytes, end: int) -> dict[int, str]:
+    """The marks of a stream up to `end`: those there were, and those of `data`, which stands right before `end`.
+
+    `tail` stands before `data`.
+    """
+    start, found = end - len(data), {}
+    seam = tail + data[:TAIL_LENGTH]
     for place in _places(end):
+        first = place - TAIL_LENGTH - start
         if place in marks:
             found[place] = marks[place]
-        elif place - TAIL_LENGTH >= start:
-            found[place] = mark_of(data[place - TAIL_LENGTH - start : place - start])
+        elif first >= 0:
+            found[place] = mark_of(data[first : first + TAIL_LENGTH])
+        elif first + len(tail) >= 0:
+            found[place] = mark_of(seam[first + len(tail) : first + len(tail) + TAIL_LENGTH])
     return found
 
 
@@ -79,15 +88,32 @@ def _places(end: int) -> Iterator[int]:
 
 
 def is_rotation_of(path: str, original: str) -> bool:
-    """Whether `path` is a name that rotation gives `original`: app.log.1, app.log-20260131.gz, app-2026-01-31.log."""
+    """Whether `path` is a name that rotation gives `original`."""
+    return original in originals_of(path)
+
+
+@lru_cache(1 << 16)  # a folder is looked at every few seconds
+def originals_of(path: str) -> frozenset[str]:
+    """The names that a file may have had before rotation gave it this one.
+
+    app.log of app.log.1, app.log-20260131.gz and app-2026-01-31.log, and of app.log-2026013112.backup: logrotate's, of
+    a file that a writer had already made again.
+    """
     folder, name = os.path.split(path)
-    original_folder, original_name = os.path.split(original)
-    if folder != original_folder:
-        return False
-    stem, extension = os.path.splitext(original_name)
-    mark = r"[.-][0-9][0-9_.T-]*"
-    pattern = rf"(?:{re.escape(original_name)}{mark}|{re.escape(stem)}{mark}{re.escape(extension)})(?:\.gz)?"
-    return name == f"{original_name}.gz" or bool(re.fullmatch(pattern, name))
+    plain = name.removesuffix(".gz")
+    whole = plain.removesuffix(".backup")
+    stem, extension = os.path.splitext(whole)
+    found = {*_before_marks(whole), *(before + extension for before in _before_marks(stem))}
+    found |= {plain} if plain != name else set()
+    return frozenset(os.path.join(folder, original) for original in found)
+
+
+def _before_marks(name: str) -> Iterator[str]:
+    """What stands before a number or date at the name's end; it may begin at several places."""
+    marks = _MARKS.search(name)
+    for place in range(marks.start(), len(name) - 1) if marks else ():
+        if place and name[place] in ".-" and name[place + 1].isdecimal():
+            yield name[:place]
 
 
 def is_compressed(path: Path, original: Path) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from bascule.errors import UsageError
 from bascule.logs.parsing.columns import Chunk
 from bascule.logs.parsing.intake import Batch, Intake, intake
+from bascule.logs.parsing.present import Present
 from bascule.logs.reading.files import SKIPPED, FileSource, lines_of
 from bascule.logs.reading.streams import LogStream, is_rotation_of
 from bascule.logs.serving.pipeline import Pipeline
@@ -148,6 +149,7 @@ class Task:
     def _ingest(self, path: str, name: str, commit: Commit) -> int:
         taken = intake(self.spec, self.spec.logs.named[name], name)
         taken.change = pseudonyms_of(self.spec).replace
+        taken.counting.present = Present()
         if path == STDIN:
             return _read_stdin(taken, commit)
         known = {stream.id: replace(stream) for stream in self.known if stream.source == name}

@@ -85,7 +85,8 @@ def build(spec: Spec, store: LogStore) -> Pipeline:
     feeds = []
     for source, intake in intakes(spec):
         if source.files:
-            files = FileSource(intake.name, source.files, store.streams(intake.name), store.since)
+            known, from_end = store.streams(intake.name), source.start_at == "end"
+            files = FileSource(intake.name, source.files, known, store.since, start_at_end=from_end)
             feeds.append(FileFeed(files, prepared(spec, intake, store)))
     return Pipeline(store, feeds)
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bascule.errors import StoreError
-from bascule.logformat import ALIASES, NUMBERS
+from bascule.logformat import NUMBERS, spellings
 from bascule.logs.parsing.columns import Coded, Rows, may_hold
 from bascule.logs.storing.scrub import Scrubber
 from bascule.logs.storing.siphash import siphash
@@ -81,9 +81,7 @@ class IdPseudonyms:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        """The columns' names, and those that loggers give to them."""
-        aliases = (alias for alias, column in ALIASES.items() if column in self.columns)
-        return (*self.columns, *aliases)
+        return spellings(self.columns)
 
     @cached_property
     def _scrubber(self) -> Scrubber:

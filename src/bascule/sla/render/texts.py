@@ -142,6 +142,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "note.not_declared": "Requested, but not declared: {objectives}. Declared: {declared}.",
     "note.share": "Actual share of {candidate} at the end, {segment}: {estimate} ({low} to {high}), planned {planned}.",
     "note.never_scraped": "No data at all about: {services}.",
+    "note.version_silent": "{version} counted no event for {lasting} in which {other} did: there the figure is {other}’s alone (events of {version} cover {share} of the span).",  # noqa: E501
     "note.exporter_silent": "The exporter of {service} never reports whether {service} is up, so {service} counts as down.",  # noqa: E501
     "note.no_bucket": "{version} has no bucket at the limit of {limit}, only at {below} and {above}: where these do not decide, it is unknown whether the limit is kept.",  # noqa: E501
     "note.contradiction": "More good events than events: {share} over {lasting}. The selectors do not count the same requests, so the objective is not evaluated.",  # noqa: E501
@@ -298,6 +299,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "note.not_declared": "Demandés, mais non déclarés : {objectives}. Déclarés : {declared}.",
     "note.share": "Part réelle de {candidate} à la fin, {segment} : {estimate} ({low} à {high}), prévue {planned}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
+    "note.version_silent": "{version} n’a rien compté pendant {lasting} alors que {other} comptait : le chiffre y est celui de {other} seule ({version} couvre {share} de la période).",  # noqa: E501
     "note.exporter_silent": "L’exportateur de {service} n’indique jamais si {service} répond : {service} compte comme indisponible.",  # noqa: E501
     "note.no_bucket": "{version} n’a pas de borne à la limite de {limit}, seulement à {below} et {above} : quand elles ne suffisent pas à décider, on ne sait pas si la limite est tenue.",  # noqa: E501
     "note.contradiction": "Plus d’événements bons que d’événements : {share} pendant {lasting}. Les sélecteurs ne comptent pas la même chose ; l’objectif n’est donc pas évalué.",  # noqa: E501
