@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 
@@ -107,12 +106,9 @@ def test_the_role_that_makes_reports_runs_where_reports_are_scheduled(spec):
     assert ports_of(reporting)["sla"] == reporting.stack.ports.sla
 
 
-def test_the_real_prometheus_takes_the_switch_for_snapshots(spec, tmp_path):
-    """It is a flag without a value: with one, Prometheus refuses to start."""
+def test_prometheus_takes_snapshots_where_the_spec_says_so(spec):
+    """The switch is a flag without a value: with one, Prometheus refuses to start."""
     snapshots = spec.model_copy(update={"stack": spec.stack.model_copy(update={"snapshots": True})})
     prometheus = next(p for stage in plan(snapshots, "spec.yaml") for p in stage if p.name == "prometheus")
     assert "--web.enable-admin-api" in prometheus.argv
-    nowhere = [f"--config.file={tmp_path}/none.yml" if a.startswith("--config.file") else a for a in prometheus.argv]
-    done = subprocess.run(nowhere, capture_output=True, text=True, check=False, timeout=60)
-    assert "Error loading config" in done.stderr
-    assert not any("admin" in a for stage in plan(spec, "spec.yaml") for p in stage for a in p.argv)
+    assert not any("admin" in word for stage in plan(spec, "spec.yaml") for p in stage for word in p.argv)

@@ -11,13 +11,11 @@ from typing import Any, ClassVar
 from bascule.conventions import SIGNAL_LOG_EVIDENCE, SIGNAL_THRESHOLD
 from bascule.scenarios.house import House
 
-# What many errors do truly, whatever caused them: an SLA's budget is used up, a declared trigger or target is met.
-BUDGETS = ("SlaBreached", "SlaAtRisk", "SlaBudgetBurn")
+# What many errors do truly, also minutes after they ended: budgets are used up, targets of a segment or partner missed.
+BUDGETS = ("SlaBreached", "SlaAtRisk", "SlaBudgetBurn", "PartnerErrorsHigh", "SegmentErrorsHigh")
 ERRORS_HARM = (
     *BUDGETS,
     "RollbackTriggered",
-    "SegmentErrorsHigh",
-    "PartnerErrorsHigh",
     "V2ErrorSpike",
     "CandidateWorse",
 )
