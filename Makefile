@@ -6,6 +6,7 @@ SETUP_DONE := $(VENV)/.bascule-setup
 LINES_DONE := $(VENV)/.bascule-lines
 NODE_PACKAGES := pino@10.4.0 pino-http@11.0.0 winston@3.19.0 morgan@1.12.1 \
 	express@5.3.0 prom-client@15.1.3 express-prom-bundle@8.0.0
+AXE_DONE := .bascule/axe/node_modules/axe-core/axe.min.js
 PEERS_DONE := $(VENV)/.bascule-peers
 # Tests with real programs wait more than they work: three at once on two cores. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
@@ -28,7 +29,7 @@ demo: setup  ## Play a whole migration with a fault, and write demo-output/
 test: setup browser lint  ## Run every check and test
 	@$(RUN)/python -m pytest $(WORKERS) $(ARGS)
 
-real: setup $(LINES_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
+real: setup $(LINES_DONE) $(AXE_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
 	@$(RUN)/python -m pytest -m real -n 3 --dist loadgroup $(if $(NAME),$(wildcard tests/*/test_$(NAME).py),tests) $(ARGS)
 
 lint: setup  ## Run ruff, mypy, the import contract and the check of words
@@ -58,6 +59,10 @@ $(LINES_DONE): pyproject.toml constraints.txt Makefile | $(SETUP_DONE)
 	@$(PYTHON) tools/fetch_programs.py lines
 	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[lines]'
 	@npm install --silent --no-audit --no-fund --prefix .bascule/node $(NODE_PACKAGES)
+	@touch $@
+
+$(AXE_DONE): Makefile
+	@npm install --silent --no-audit --no-fund --prefix .bascule/axe axe-core@4.14.1
 	@touch $@
 
 $(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)

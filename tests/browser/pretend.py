@@ -9,14 +9,22 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from bascule import console
+from bascule.api import IncidentsClient, Tokens
+from bascule.api.server import serve
+from bascule.delivery import Outbox
+from bascule.incidents.app import create
+from bascule.incidents.model import PhaseStep
+from bascule.incidents.store import Store
 from bascule.processes import ports, programs
 from bascule.processes.ready import answers, wait_until
 from bascule.processes.supervisor import Program, Supervisor
@@ -364,8 +372,54 @@ class Pretended:
         self.endpoints.pop(name).close()
 
 
+Journal = Callable[[Spec, Story], AbstractContextManager[None]]
+
+
 @contextmanager
-def standing(folder: Path) -> Iterator[Pretended]:
+def pretended_journal(_: Spec, __: Story) -> Iterator[None]:
+    """The one among the pretended roles."""
+    yield
+
+
+@contextmanager
+def real_journal(spec: Spec, story: Story) -> Iterator[None]:
+    """The incidents role's own API over its own files; forward it goes when the story's verdict is promote."""
+    Tokens(spec.stack.state).ensure()
+    store = Store(spec.stack.state / "incidents.sqlite", time.time() - 900)
+    outbox = Outbox(spec.stack.state / "deliveries.sqlite")
+    app = create(spec, store, outbox, witness=StoryWitness(story))
+    stop = threading.Event()
+    serving = threading.Thread(target=serve, args=(stop, app, spec, "incidents"))
+    serving.start()
+    try:
+        wait_until(answers(spec.stack.url("incidents") + "/health"), 10)
+        yield
+    finally:
+        stop.set()
+        serving.join()
+        store.close()
+        outbox.close()
+
+
+@dataclass
+class StoryWitness:
+    """What a move rests on, by the story."""
+
+    story: Story
+
+    def against_promotion(self, present: PhaseStep) -> str:
+        verdict = self.story.verdict.replace("_", " ")
+        return "" if verdict == "promote" else f"the verdict is {verdict}"
+
+    def against_start(self) -> str:
+        return ""
+
+    def comparison(self, present: PhaseStep) -> str:
+        return Roles(self.story).judge("/api/verdict")[2]
+
+
+@contextmanager
+def standing(folder: Path, journal: Journal = pretended_journal) -> Iterator[Pretended]:
     """Prometheus, the pretended parts and the real console, all on free ports."""
     story = Story()
     counters, roles = Counters(story), Roles(story)
@@ -386,7 +440,10 @@ def standing(folder: Path) -> Iterator[Pretended]:
     with ExitStack() as rooms:
         endpoints = {name: Endpoint(answer) for name, answer in telling.items()}
         rooms.callback(lambda: [each.close() for each in endpoints.values()])
-        spec = _spec(endpoints)
+        spec = _spec(endpoints, folder / "state")
+        if journal is not pretended_journal:
+            spec = _with_ports(spec, incidents=ports.free())
+        rooms.enter_context(journal(spec, story))
         supervisor = rooms.enter_context(Supervisor())
         supervisor.start(_prometheus(spec, endpoints, folder))
         stop = threading.Event()
@@ -404,12 +461,18 @@ def standing(folder: Path) -> Iterator[Pretended]:
         )
 
 
-def _spec(endpoints: dict[str, Endpoint]) -> Spec:
+def _spec(endpoints: dict[str, Endpoint], state: Path) -> Spec:
     spec = load("supersmartmatch")
     taken = {name: endpoints[name].port for name in ("judge", "incidents", "logs", "alertmanager")}
-    chosen = spec.stack.ports.model_copy(update=taken | {"prometheus": ports.free(), "console": ports.free()})
     probes = {name: probe for name, probe in spec.probes.items() if name == "front-door"}
-    return spec.model_copy(update={"stack": spec.stack.model_copy(update={"ports": chosen}), "probes": probes})
+    stack = spec.stack.model_copy(update={"state": state})
+    own = spec.model_copy(update={"stack": stack, "probes": probes})
+    return _with_ports(own, **taken, prometheus=ports.free(), console=ports.free())
+
+
+def _with_ports(spec: Spec, **chosen: int) -> Spec:
+    stack = spec.stack.model_copy(update={"ports": spec.stack.ports.model_copy(update=chosen)})
+    return spec.model_copy(update={"stack": stack})
 
 
 def _prometheus(spec: Spec, endpoints: dict[str, Endpoint], folder: Path) -> Program:
@@ -427,6 +490,24 @@ def _prometheus(spec: Spec, endpoints: dict[str, Endpoint], folder: Path) -> Pro
     )
 
 
+def fire(house: Pretended, alert: str, **labels: str) -> int:
+    """An alert as Alertmanager delivers it; its number in the journal."""
+    tokens = Tokens(house.spec.stack.state)
+    told = {
+        "status": "firing",
+        "labels": {"alertname": alert, "severity": "critical", **labels},
+        "annotations": {"summary": f"{alert} {HOSTILE}", "description": f"V2 fails 12 % of requests {HOSTILE}"},
+        "startsAt": rfc3339(time.time() - 5),
+        "fingerprint": f"{alert}-{time.time_ns()}",
+    }
+    url, headers = house.spec.stack.url("incidents"), {"Authorization": f"Bearer {tokens.webhook}"}
+    httpx.post(f"{url}/api/webhook", json={"version": "4", "alerts": [told]}, headers=headers).raise_for_status()
+    client = IncidentsClient(house.spec)
+    number = client.incidents()[0].id
+    client.close()
+    return number
+
+
 def tell_a_migration(story: Story, pace: float) -> None:
     """Phases 1 to 3, a fault, a roll back: `pace` seconds each."""
     story.timeline.clear()
@@ -442,6 +523,7 @@ if __name__ == "__main__":
     import tempfile
 
     with tempfile.TemporaryDirectory() as scratch, standing(Path(scratch)) as house:
-        print(house.url, house.spec.stack.url("prometheus"), flush=True)
+        address = Tokens(house.spec.stack.state).address(house.url)
+        print(address, house.spec.stack.url("prometheus"), flush=True)
         tell_a_migration(house.story, float(sys.argv[1]) if len(sys.argv) > 1 else 20)
         threading.Event().wait()

@@ -98,7 +98,7 @@ def bascule(*arguments):
     return done
 
 
-RECENT = ("--from", "now-5m", "--format", "json")
+RECENT = ("--from", "now-5m", "--format", "json", "--out", "-")
 
 
 def test_a_spec_that_promises_nothing_is_told_and_still_compares(write_spec):
@@ -107,7 +107,17 @@ def test_a_spec_that_promises_nothing_is_told_and_still_compares(write_spec):
     report = json.loads(done.stdout)
     assert (report["outcome"], report["objectives"]) == ("NO DATA", [])
     assert report["notes"][0]["key"] == "no_sla"
-    assert "No SLA is declared" in bascule("report", write_spec(""), "--from", "now-5m", "--format", "markdown").stdout
+    assert (
+        "No SLA is declared"
+        in bascule("report", write_spec(""), "--from", "now-5m", "--format", "md", "--out", "-").stdout
+    )
+
+
+def test_a_report_without_a_file_gets_one_that_is_named(write_spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = bascule("report", write_spec(SLAS), "--from", "2020-01-01", "--to", "2020-01-02", "--format", "md")
+    (written,) = tmp_path.glob("sla-*-2020-01-01-2020-01-02.md")
+    assert done.stdout.strip() == f"wrote {written.name}"
 
 
 def test_an_objective_that_is_not_declared_is_named_beside_the_others(write_spec):

@@ -28,6 +28,8 @@ COMMANDS = (
     "compare",
     "backtest --from now-1m --to now --suggest",
     "phase show",
+    "phase log",
+    "targets",
     "pause WHO --why looking",
     "resume WHO",
     "phase set 3 WHO --why again --force",
@@ -50,18 +52,35 @@ COMMANDS = (
     "logs try LOG",
     "logs ingest LOG",
     "logs forget u_5b1f9c0e",
-    "sla report --from now-1m --to now --format markdown",
-    "sla report --from now-1m --to now --format markdown --language fr",
-    "sla report --from now-1m --to now --format csv",
+    "sla report --from now-1m --to now --format markdown --out -",
+    "sla report --from now-1m --to now --format markdown --language fr --out -",
+    "sla report --from now-1m --to now --format csv --out -",
     "sla list",
     "sla resend 1 --to nobody",
     "sla freeze --from now-1m --to now",
+    "users set bob --password correct-horse-battery",
+    "users list",
+    "users address",
+    "users remove bob",
     "rollback WHO --why errors",
     "abort WHO --why errors",
 )
 # These run until they are stopped, or start and stop a house; schema prints JSON.
 NOT_WALKED = {"up", "down", "serve", "demo", "drill", "schema"}
-PAGES = ("/", "/incidents", "/logs", "/runbooks/", "/runbooks/sla")
+PAGES = (
+    "/",
+    "/wall",
+    "/segments",
+    "/incidents",
+    "/incidents/1",
+    "/sla",
+    "/executive",
+    "/executive?lang=fr",
+    "/logs",
+    "/sign-in",
+    "/runbooks/",
+    "/runbooks/sla",
+)
 
 
 def not_walked() -> set[str]:

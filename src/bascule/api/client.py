@@ -25,7 +25,7 @@ from bascule.api.models.journal import (
 )
 from bascule.api.models.logs import Forget, Forgotten, Ingest, LogLine, LogStats, Search, Taken
 from bascule.api.models.moves import KeptComparison, MoveRequest, PhaseChange, PlanAnswer, PlanMove
-from bascule.api.models.others import DeliveryAnswer, Refusal
+from bascule.api.models.others import DeliveryAnswer, Refusal, ReportAnswer, SendAgain
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
@@ -204,6 +204,12 @@ class IncidentsClient(RoleClient):
     def notices(self) -> list[NoticeAnswer]:
         return self.rows("/api/notices", NoticeAnswer)
 
+    def told(self, situation: int) -> tuple[list[NoticeAnswer], list[DeliveryAnswer]]:
+        """The notices of a situation, and what each channel of their receivers has or is owed, the newest first."""
+        notices = [each for each in self.notices() if each.situation == situation]
+        ends = tuple(f"-{notice.key}" for notice in notices)
+        return notices, [each for each in self.deliveries() if each.key.endswith(ends)]
+
     def timeline(self, since: float = 0.0, until: float | None = None) -> list[TimelineAnswer]:
         return self.rows("/api/timeline", TimelineAnswer, **_span(since, until))
 
@@ -273,6 +279,26 @@ class LogsClient(RoleClient):
     def forget(self, user: str, seconds: float = 600.0) -> int:
         """Take a user's id out of the store; how many rows named it."""
         return self.post("/api/forget", _asked(Forget, user=user), Forgotten, seconds).rows
+
+
+class SlaClient(RoleClient):
+    """The archive of SLA reports."""
+
+    def __init__(self, spec: Spec, *, seconds: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
+        super().__init__(spec, "sla", seconds=seconds, transport=transport)
+
+    def reports(self) -> list[ReportAnswer]:
+        return self.rows("/api/reports", ReportAnswer)
+
+    def deliveries(self, reports: Sequence[ReportAnswer]) -> dict[str, list[DeliveryAnswer]]:
+        """Who was sent each of these reports, by the report's id."""
+        known = self.rows("/api/deliveries", DeliveryAnswer)
+        return {report.id: [each for each in known if report.id in each.key] for report in reports}
+
+    def send(self, report: str, to: Sequence[str], who: str, seconds: float = 120.0) -> list[DeliveryAnswer]:
+        """Send a report once more; waits until each receiver has it or does not."""
+        body = _asked(SendAgain, to=list(to), who=who)
+        return self._rows(self._send(f"/api/reports/{report}/send", body, seconds), DeliveryAnswer)
 
 
 def _span(since: float, until: float | None) -> dict[str, float]:

@@ -23,11 +23,14 @@ from bascule.api.client import other_migration
 from bascule.api.identity import HEADER, Identity
 from bascule.api.limits import Limits, Refusals
 from bascule.api.rights import READING, Need, Right, need_of
-from bascule.api.tokens import FOLDER, OPERATOR, Tokens
+from bascule.api.tokens import FOLDER, OPERATOR, Session, Tokens
+from bascule.api.users import Users
+from bascule.errors import StoreError
 from bascule.spec import Spec
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-COOKIE = "bascule-session"
+COOKIE = "bascule-session-{port}"  # a browser sends a host's cookies to every port of it
+PAGE_TOKEN = "X-Bascule-Page"  # the header in which a page of the console proves that it is one
 _OPERATOR = f"send `Authorization: Bearer TOKEN`; the operator's token is in {FOLDER}/{OPERATOR} of the state folder"
 _NO_REFUSAL = 412  # Flagger's no is an answer
 
@@ -49,6 +52,8 @@ class Door:
         self.role = role
         self.identity = Identity.of(spec)
         self.tokens = Tokens(spec.stack.state)
+        self.users = Users(spec.stack.state)
+        self.cookie = COOKIE.format(port=spec.stack.ports.console)
         self._url = spec.stack.url(role)
         self._names = LOOPBACK | {spec.stack.listen}
         # Everywhere has many names: a request by another name than ours needs a token, whatever it asks.
@@ -76,21 +81,44 @@ class Door:
         if right is Right.OPEN or (right is Right.READ and is_free):
             return
         given = _bearer(headers)
-        if self.tokens.is_operator(given) or (right is Right.READ and self._has_session(headers)):
+        if self.tokens.is_operator(given):
             return
         is_machine = self.tokens.is_webhook(given)
         if right is Right.DELIVER and is_machine:
             return
         if is_machine:
             raise Refused(403, "this token may only deliver alerts", _OPERATOR)
+        if right in (Right.READ, Right.ACT) and self._check_session(right, headers):
+            return
         raise Refused(401, "the token is wrong" if given else "a token is needed", _OPERATOR)
 
-    def _has_session(self, headers: Headers) -> bool:
+    def _check_session(self, right: Right, headers: Headers) -> bool:
+        """Whether somebody has signed in who may do this. Raises Refused for who has, and may not."""
+        cookie, session = self.come_in(headers)
+        if session is None or right is Right.READ:
+            return session is not None
+        if not session.may_act:
+            raise Refused(403, f"{session.user} may read, and not act", "sign in as an operator")
+        if not self.tokens.is_page_token(headers.get(PAGE_TOKEN, ""), cookie):
+            raise Refused(403, "the request does not come from a page of the console", "reload the page and try again")
+        return True
+
+    def come_in(self, headers: Headers) -> tuple[str, Session | None]:
+        """The console's cookie that a browser sends, and whom it was made for, while they may still come in."""
         try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            sent = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
         except CookieError:
+            sent = None
+        cookie = sent.value if sent else ""
+        session = self.tokens.session_of(cookie)
+        return cookie, session if session and self._is_known(session) else None
+
+    def _is_known(self, session: Session) -> bool:
+        """Whether the user is still there with this seat; where the users cannot be read, nobody is."""
+        try:
+            return not session.user or self.users.all().get(session.user) is session.seat
+        except StoreError:
             return False
-        return cookie is not None and self.tokens.is_session(cookie.value)
 
     def _check_migration(self, headers: Headers) -> None:
         meant = Identity.read(headers.get(HEADER, "")) if HEADER in headers else None

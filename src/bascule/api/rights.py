@@ -22,6 +22,7 @@ class Right(StrEnum):
 
     OPEN = "open"  # anybody who can reach the port: health and metrics
     READ = "read"  # anybody on this machine's loopback; the operator's token or the console's cookie elsewhere
+    ACT = "act"  # an operator at the console: the cookie with the page's own token; or the operator's token
     CHANGE = "change"  # the operator's token
     DELIVER = "deliver"  # Alertmanager's token, or the operator's
 

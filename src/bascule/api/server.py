@@ -18,7 +18,7 @@ from bascule.api.models.others import Health, Refusal
 from bascule.api.rights import Right, needs
 from bascule.api.serving import serve_until
 from bascule.api.work import WorkTold
-from bascule.errors import BasculeError, StoreError
+from bascule.errors import BasculeError, NotAllowed, StoreError
 from bascule.processes.workers import Workers
 from bascule.spec import Spec
 
@@ -96,4 +96,6 @@ def _refusal(status: int, error: str, fix: str, headers: dict[str, str] | None =
 def _status_of(error: BasculeError) -> int:
     if isinstance(error, StoreError):
         return 503  # Alertmanager tries again on 5xx
+    if isinstance(error, NotAllowed):
+        return 403
     return 502 if error.can_retry else 400

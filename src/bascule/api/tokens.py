@@ -3,12 +3,14 @@
 `token`                       the operator's: who can read it has every right in every role
 `alertmanager-webhook-token`  Alertmanager's: it may deliver alerts and nothing else
 `console-url-token`           opens the console once (see `one_time`), then is gone
+`users`                       who may sign in to the console, with hashed passwords (see `bascule.api.users`)
 
 They are read for each request: a replaced file counts at once, a removed one refuses everybody.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
@@ -16,6 +18,8 @@ import secrets
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from bascule.errors import StoreError
@@ -28,6 +32,25 @@ ONCE = "console-url-token"
 ELSEWHERE = "BASCULE_TOKEN_FILE"
 WEBHOOK_ELSEWHERE = "BASCULE_WEBHOOK_TOKEN_FILE"
 SESSION_SECONDS = 7 * 86400.0
+
+
+class Seat(StrEnum):
+    """What who has come in to the console may do there."""
+
+    VIEWER = "viewer"  # read
+    OPERATOR = "operator"  # read and act
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who has come in; `user` is empty for who came by the address that works once."""
+
+    user: str
+    seat: Seat
+
+    @property
+    def may_act(self) -> bool:
+        return self.seat is Seat.OPERATOR
 
 
 class Tokens:
@@ -66,30 +89,46 @@ class Tokens:
         write_private(self.folder / ONCE, token)
         return token
 
-    def redeem(self, given: str) -> bool:
-        """Whether it is the token made last, not used before; it is used up by this."""
+    def address(self, console: str) -> str:
+        """The console's address that signs in once."""
+        return f"{console}/enter?token={self.one_time()}"
+
+    def redeem(self, given: str) -> Session | None:
+        """Who comes in by the token made last, not used before; it is used up by this."""
         path = self.folder / ONCE
         if not _equal(given, self._read(ONCE)):
-            return False
+            return None
         try:
             path.unlink()
         except OSError:  # another request was quicker, or it cannot be used up
-            return False
-        return True
+            return None
+        return Session("", Seat.OPERATOR)
 
-    def session(self, now: float | None = None) -> str:
-        """A cookie's value for a week of reading; it counts for as long as the operator's token does."""
-        ends = str(int((time.time() if now is None else now) + SESSION_SECONDS))
-        return f"{ends}.{self._signature(ends)}"
+    def cookie(self, session: Session, now: float | None = None) -> str:
+        """A cookie's value for a week; it counts for as long as the operator's token does."""
+        ends = int((time.time() if now is None else now) + SESSION_SECONDS)
+        told = f"{ends}.{session.seat}.{base64.urlsafe_b64encode(session.user.encode()).decode()}"
+        return f"{told}.{self._signature('session', told)}"
 
-    def is_session(self, given: str, now: float | None = None) -> bool:
-        ends, _, signature = given.partition(".")
-        if not (self.operator and ends.isascii() and ends.isdigit() and _equal(signature, self._signature(ends))):
-            return False
-        return int(ends) > (time.time() if now is None else now)
+    def session_of(self, cookie: str, now: float | None = None) -> Session | None:
+        """Who a cookie was made for; None for one that was not made here, or has ended."""
+        told, _, signature = cookie.rpartition(".")
+        if not (told and self.operator and _equal(signature, self._signature("session", told))):
+            return None
+        ends, seat, user = told.split(".")  # signed, so ours
+        if int(ends) <= (time.time() if now is None else now):
+            return None
+        return Session(base64.urlsafe_b64decode(user).decode(), Seat(seat))
 
-    def _signature(self, ends: str) -> str:
-        return hmac.new(self.operator.encode(), f"console session until {ends}".encode(), hashlib.sha256).hexdigest()
+    def page_token(self, cookie: str) -> str:
+        """What a page made for this cookie sends with every request that changes something; no other site knows it."""
+        return self._signature("page", cookie)
+
+    def is_page_token(self, given: str, cookie: str) -> bool:
+        return bool(self.operator) and _equal(given, self.page_token(cookie))
+
+    def _signature(self, purpose: str, text: str) -> str:
+        return hmac.new(self.operator.encode(), f"console {purpose}: {text}".encode(), hashlib.sha256).hexdigest()
 
     # ------------------------------------------------------------ files
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from bascule import __version__
-from bascule.cli import judging, logs, people, plan, proving, reporting, running, specs
+from bascule.cli import judging, logs, people, plan, proving, reporting, running, specs, targets, users
 from bascule.cli.output import app, say
 
-__all__ = ["app", "judging", "logs", "people", "plan", "proving", "reporting", "running", "specs"]
+__all__ = ["app", "judging", "logs", "people", "plan", "proving", "reporting", "running", "specs", "targets", "users"]
 
 
 def _show_version(asked: bool) -> None:

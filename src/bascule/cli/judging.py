@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ from bascule.cli.output import (
     PrometheusUrl,
     To,
     app,
+    err,
     out,
     parse_span,
     parse_wait,
@@ -54,13 +56,32 @@ def gate(
     from bascule import judge
 
     spec = with_external(spec, prometheus=prometheus)
-    answer = judge.gate(spec, wait=parse_wait(wait))
+    answer = judge.gate(spec, parse_wait(wait), Progress())
     if as_json:
         print_json(answer)
     else:
         print_verdict(answer)
         say_missing_jobs(spec)
     raise typer.Exit(GATE_EXIT_CODES[Verdict(answer["verdict"])])
+
+
+class Progress:
+    """Says on standard error what is waited for: at once, when it changes, and every minute."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._at = 0.0
+
+    def __call__(self, answer: dict[str, Any], left: float) -> None:
+        open_gates = [each["gate"] for each in answer.get("gates", ()) if each["state"] != "ok"]
+        what = f"undecided: {', '.join(open_gates)}" if open_gates else " ".join(answer["reasons"][:1])
+        now = time.monotonic()
+        if what != self._said or now - self._at >= 60:
+            self._said, self._at = what, now
+            until = times.clock(time.time() + left)
+            err.print(
+                f"{_headline(answer)}; {what}; waiting until {until}", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 @app.command()

@@ -57,11 +57,18 @@ def _line(row: dict[str, Any]) -> str:
 
 @logs_app.command("stats")
 @takes_spec_first
-def stats(spec: Spec) -> None:
+def stats(spec: Spec, as_json: AsJson = False) -> None:
     """Show what the store holds, by source, format, version and day."""
     from bascule import logs
 
-    print_json(logs.stats(spec))
+    held = logs.stats(spec)
+    if as_json:
+        print_json(held)
+        return
+    for title in ("groups", "days"):
+        print_rows(title, held[title], False)
+    for name in held["broken"]:
+        say(f"{name} cannot be read; its rows are missing above")
 
 
 @logs_app.command("ingest")

@@ -27,7 +27,6 @@ from bascule.units import number_text
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,8 +47,8 @@ err = Console(emoji=False, stderr=True)
 LOOK_SECONDS = 0.5
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
-From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, or now-7d.")]
-To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, or now-7d.")]
+From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, now-7d or now+30m.")]
+To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, now-7d or now+30m.")]
 PrometheusUrl = Annotated[str | None, typer.Option("--prometheus", help="URL of a Prometheus that runs already.")]
 
 
@@ -118,16 +117,18 @@ def stopping() -> Iterator[threading.Event]:
 
 
 def parse_time(text: str, now: datetime | None = None) -> float:
-    """Unix seconds of an RFC 3339 time (UTC unless it says otherwise), `now`, or `now-7d`."""
+    """Unix seconds of an RFC 3339 time (UTC unless it says otherwise), `now`, `now-7d` or `now+30m`."""
     present = (now or datetime.now(UTC)).timestamp()
     if text == "now":
         return present
     try:
         if text.startswith("now-"):
             return present - parse_duration(text[4:])
+        if text.startswith("now+"):
+            return present + parse_duration(text[4:])
         return times.parse(text).timestamp()
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, or now-7d") from error
+        raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, now-7d or now+30m") from error
 
 
 def checked_url(text: str) -> str:

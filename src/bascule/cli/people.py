@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     From,
@@ -24,7 +25,7 @@ from bascule.spec import Spec
 
 if TYPE_CHECKING:
     from bascule.api import IncidentsClient
-    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer
+    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer, WindowAnswer
     from bascule.api.models.others import DeliveryAnswer
 
 incidents_app = typer.Typer(no_args_is_help=True, help="Incidents: list, show, acknowledge, close, export.")
@@ -64,18 +65,25 @@ def _incident(known: IncidentAnswer) -> dict[str, Any]:
 
 @incidents_app.command("ack")
 @takes_spec
-def incidents_ack(spec: Spec, number: Identity, who: Who, note: str = "") -> None:
+def incidents_ack(spec: Spec, number: Identity, who: Who, note: str = "", as_json: AsJson = False) -> None:
     """Acknowledge an incident: the escalation stops."""
-    journal(spec).acknowledge(number, who, note)
-    say(f"incident {number} is acknowledged by {who}")
+    done = journal(spec).acknowledge(number, who, note)
+    _done([each.model_dump(mode="json") for each in done], f"incident {number} is acknowledged by {who}", as_json)
 
 
 @incidents_app.command("note")
 @takes_spec
-def incidents_note(spec: Spec, number: Identity, text: str, who: Who) -> None:
+def incidents_note(spec: Spec, number: Identity, text: str, who: Who, as_json: AsJson = False) -> None:
     """Add a note to an incident."""
-    journal(spec).note(number, text, who)
-    say(f"note added to incident {number}")
+    done = journal(spec).note(number, text, who)
+    _done(done.model_dump(mode="json"), f"note added to incident {number}", as_json)
+
+
+def _done(answer: Any, sentence: str, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        say(sentence)
 
 
 @incidents_app.command("show")
@@ -84,9 +92,7 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
     """Show an incident: its timeline, who was notified, and which notices are not delivered yet."""
     client = journal(spec)
     incident = client.incident(number)
-    notices = [each for each in client.notices() if each.situation == incident.situation]
-    keys = tuple(f"-{notice.key}" for notice in notices)
-    deliveries = [each for each in client.deliveries() if each.key.endswith(keys)]
+    notices, deliveries = client.told(incident.situation)
     if as_json:
         known = incident.model_dump(mode="json")
         known |= {"notices": [each.model_dump(mode="json") for each in notices]}
@@ -113,18 +119,18 @@ def _notice(notice: NoticeAnswer) -> dict[str, Any]:
 
 @incidents_app.command("close")
 @takes_spec
-def incidents_close(spec: Spec, number: Identity, who: Who, why: Why) -> None:
+def incidents_close(spec: Spec, number: Identity, who: Who, why: Why, as_json: AsJson = False) -> None:
     """End an incident by hand: its alert does not page until it starts again."""
     closed = journal(spec).close_incident(number, who, why)
-    say(f"incident {closed.id} is closed")
+    _done(closed.model_dump(mode="json"), f"incident {closed.id} is closed", as_json)
 
 
 @incidents_app.command("reopen")
 @takes_spec
-def incidents_reopen(spec: Spec, number: Identity, who: Who, why: Why) -> None:
+def incidents_reopen(spec: Spec, number: Identity, who: Who, why: Why, as_json: AsJson = False) -> None:
     """Reopen an incident; everyone who got its end is notified."""
     reopened = journal(spec).reopen_incident(number, who, why)
-    say(f"incident {reopened.id} is open again")
+    _done(reopened.model_dump(mode="json"), f"incident {reopened.id} is open again", as_json)
 
 
 @incidents_app.command("export")
@@ -156,21 +162,29 @@ def maintenance_list(spec: Spec, as_json: AsJson = False) -> None:
 def maintenance_add(
     spec: Spec,
     reason: str,
-    start: Annotated[str, typer.Option("--from", help="RFC 3339 or now.")],
-    end: Annotated[str, typer.Option("--to", help="RFC 3339.")],
+    start: Annotated[str, typer.Option("--from", help="RFC 3339, now or now+30m.")],
+    end: Annotated[str, typer.Option("--to", help="RFC 3339 or now+2h.")],
     who: Who,
     service: Annotated[list[str] | None, typer.Option(help="Only this service; repeatable.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Plan a window; Alertmanager is silenced during it."""
     first, last = parse_span(start, end)
-    print_json(journal(spec).add_maintenance(first, last, reason, who, service or ()).model_dump(mode="json"))
+    _show_window("planned", journal(spec).add_maintenance(first, last, reason, who, service or ()), as_json)
 
 
 @maintenance_app.command("end")
 @takes_spec
-def maintenance_end(spec: Spec, number: Identity, who: Who) -> None:
+def maintenance_end(spec: Spec, number: Identity, who: Who, as_json: AsJson = False) -> None:
     """End a window now, or cancel a future one."""
-    print_json(journal(spec).end_maintenance(number, who).model_dump(mode="json"))
+    window = journal(spec).end_maintenance(number, who)
+    _show_window("cancelled" if window.cancelled else "ended", window, as_json)
+
+
+def _show_window(what: str, window: WindowAnswer, as_json: bool) -> None:
+    services = ", ".join(window.services) or "every service"
+    span = f"{times.rfc3339(window.starts.timestamp())} to {times.rfc3339(window.ends.timestamp())}"
+    _done(window.model_dump(mode="json"), f"window {window.id} is {what}: {span}, {services}: {window.reason}", as_json)
 
 
 @notify_app.command("test")
@@ -179,13 +193,14 @@ def notify_test(
     spec: Spec,
     who: Who,
     only: Annotated[str | None, typer.Option(help="Only this receiver.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send a test message through every receiver and show the result of each; exit 1 if one failed."""
     from bascule.delivery import Result
     from bascule.incidents import try_receivers
 
     deliveries = try_receivers(spec, who, only)
-    print_rows("deliveries", [_delivery(each) for each in deliveries], False)
+    print_rows("deliveries", [_delivery(each) for each in deliveries], as_json)
     raise typer.Exit(0 if all(delivery.result is Result.DELIVERED for delivery in deliveries) else 1)
 
 

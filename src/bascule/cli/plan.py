@@ -8,7 +8,7 @@ import typer
 
 from bascule import times
 from bascule.cli.beside import say_missing_jobs
-from bascule.cli.output import AsJson, app, print_json, say
+from bascule.cli.output import AsJson, From, app, parse_time, print_json, print_rows, say
 from bascule.cli.people import Who, Why, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import UsageError
@@ -17,6 +17,7 @@ from bascule.spec import Spec
 if TYPE_CHECKING:
     from bascule.api.models.moves import PlanAnswer
 
+MOVING = ("phase", "pause", "resume", "verdict", "hook_failed")  # kinds of entries of the timeline
 phase_app = typer.Typer(no_args_is_help=True, help="Show or set the current step of the plan.")
 app.add_typer(phase_app, name="phase")
 
@@ -79,6 +80,18 @@ def _move(spec: Spec, name: str, who: str, why: str, as_json: bool, force: bool 
 def phase_show(spec: Spec, as_json: AsJson = False) -> None:
     """Show the current step of the plan."""
     _print_plan(spec, journal(spec).phase(), as_json)
+
+
+@phase_app.command("log")
+@takes_spec_first
+def phase_log(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> None:
+    """List who moved the share or paused the plan, when, why, and on which verdict."""
+    told = [each for each in journal(spec).timeline(parse_time(since)) if each.kind in MOVING]
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in told])
+        return
+    rows = [{"at": f"{e.at:%Y-%m-%d %H:%M:%S UTC}", "what": e.kind, "text": e.text, "who": e.who} for e in told]
+    print_rows("moves", rows, False)
 
 
 @phase_app.command("set")

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 sla_app = typer.Typer(no_args_is_help=True, help="SLA reports.")
 app.add_typer(sla_app, name="sla")
 
+SHORT_FORMS = {"md": "markdown"}
+STANDARD_OUTPUT = Path("-")
 ANSWER_SECONDS = 5.0  # that Prometheus may take to say that it is there
 TIMEOUT, ALL_SECONDS = 120.0, 900.0  # that a query over a long span may take, and all of them together
 
@@ -49,8 +51,10 @@ def sla_report(
     spec: Spec,
     start: From = "now-30d",
     end: To = "now",
-    form: Annotated[str, typer.Option("--format", help="html, pdf, markdown, csv or json.")] = "html",
-    path: Annotated[Path | None, typer.Option("--out", help="The file to write; standard output without it.")] = None,
+    form: Annotated[str, typer.Option("--format", help="html, pdf, markdown (md), csv or json.")] = "html",
+    path: Annotated[
+        Path | None, typer.Option("--out", help="The file to write, named after the span without it; - prints it.")
+    ] = None,
     language: Annotated[str, typer.Option(help="en or fr.")] = "en",
     objective: Annotated[list[str] | None, typer.Option(help="Only this objective; repeatable.")] = None,
     send: Annotated[list[str] | None, typer.Option(help="A receiver or mail address; repeatable.")] = None,
@@ -59,6 +63,7 @@ def sla_report(
     """Write the SLA report; exit 1 if an SLA is breached, 4 if one has no data or a receiver did not get the report."""
     from bascule import sla
 
+    form = SHORT_FORMS.get(form, form)
     if form not in sla.FORMATS:
         raise UsageError(f"{form!r} is not a format", f"formats are {', '.join(sla.FORMATS)}")
     if language not in ("en", "fr"):
@@ -67,7 +72,7 @@ def sla_report(
     asked = time.time()  # before `now` is read, so that a change of the objectives until now lies within the span
     first, last = parse_span(start, end)
     report = sla.report_of(spec, _prometheus(spec), first, last, asked, objective or ())
-    _write(sla.render(report, form, language), path)
+    _write(sla.render(report, form, language), path or _file_name(spec, first, last, form))
     for gap in _gaps(spec, report):
         complain(gap)
     if send:
@@ -145,8 +150,14 @@ def _span(start: float, end: float) -> str:
     return f"{times.rfc3339(start)} to {times.rfc3339(end)}"
 
 
-def _write(content: bytes, path: Path | None) -> None:
-    if path is None:
+def _file_name(spec: Spec, start: float, end: float, form: str) -> Path:
+    """`sla-shop-2026-01-01-2026-01-31.html`, in the folder where the command runs."""
+    ending = {form: short for short, form in SHORT_FORMS.items()}.get(form, form)
+    return Path(f"sla-{spec.metadata.name}-{times.dated(start)[:10]}-{times.dated(end)[:10]}.{ending}")
+
+
+def _write(content: bytes, path: Path) -> None:
+    if path == STANDARD_OUTPUT:
         sys.stdout.buffer.write(content)
         return
     write_file(path, content, "give another --out")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 
+from bascule import figures
 from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
 from bascule.api.models.logs import LogStats
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.api.server import serve
-from bascule.console import figures, queries, screenshots
+from bascule.console import queries, screenshots
 from bascule.console.answers import Incident
 from bascule.console.app import ROLE, create_app
+from bascule.console.asked import measure
 from bascule.console.browser import Browser, BrowserPage
 from bascule.console.parts import JournalReading, Kept, Parts, ServiceHealth, TrafficReading
-from bascule.console.render import FRAGMENTS, Renderer, has_charts
+from bascule.console.render import FRAGMENTS, Renderer, has_charts, offered
 from bascule.console.runbooks import Runbooks
+from bascule.console.signing import NOBODY, Viewer
 from bascule.console.sources import STALE_AFTER, Reading, Source, Watch
 from bascule.console.stream import Stream, TooManyViewers
 from bascule.console.views import build
@@ -25,12 +28,15 @@ from bascule.console.views.promises import promises
 from bascule.console.views.search import LONGEST, LogSearch, visible
 from bascule.console.views.services import own_rows, service_rows
 from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
+from bascule.console.views.targets import TargetRow, targets
 from bascule.console.views.verdict import notices, verdict_view
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 
 __all__ = [
     "FRAGMENTS",
     "LONGEST",
+    "NOBODY",
     "STALE_AFTER",
     "THRESHOLD_AT",
     "Browser",
@@ -49,10 +55,12 @@ __all__ = [
     "SignalAnswer",
     "Source",
     "Stream",
+    "TargetRow",
     "TimelineAnswer",
     "TooManyViewers",
     "TrafficReading",
     "VerdictAnswer",
+    "Viewer",
     "Watch",
     "build",
     "create_app",
@@ -61,6 +69,7 @@ __all__ = [
     "has_charts",
     "log_rows",
     "notices",
+    "offered",
     "open_alerts",
     "own_rows",
     "plan",
@@ -72,11 +81,22 @@ __all__ = [
     "service_rows",
     "share_rows",
     "signal_groups",
+    "target_rows",
     "timeline",
     "trigger_rows",
     "verdict_view",
     "visible",
 ]
+
+
+def target_rows(spec: Spec) -> list[TargetRow]:
+    """Segments and partners against their own targets, the worst first. Raises Unreachable without Prometheus."""
+    prometheus = Prometheus(spec.stack.url("prometheus"))
+    try:
+        found = targets(spec, measure(spec, prometheus), "state")
+    finally:
+        prometheus.close()
+    return [*found.segments, *found.partners]
 
 
 def run(spec: Spec, stop: threading.Event) -> None:

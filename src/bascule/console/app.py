@@ -1,4 +1,4 @@
-"""The page, its stream of news, its charts; read-only, and without state of its own."""
+"""The pages, their stream of news, their charts; without state of its own."""
 
 from __future__ import annotations
 
@@ -6,35 +6,43 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.datastructures import MutableHeaders
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bascule.api.guard import COOKIE
+from bascule.api.guard import Door
 from bascule.api.rights import Right, needs
 from bascule.api.server import application
-from bascule.api.tokens import SESSION_SECONDS, Tokens
 from bascule.console import queries
-from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, known_signals
+from bascule.console.acting import Identity, add_acts
+from bascule.console.boards import add_boards
+from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, Span, known_signals
 from bascule.console.parts import Parts
-from bascule.console.render import Renderer
+from bascule.console.problems import Problems
+from bascule.console.render import Renderer, offered
+from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
-from bascule.console.stream import Stream, TooManyViewers
+from bascule.console.stream import Stream, TooManyViewers, View
 from bascule.console.views import build, history
+from bascule.console.views.incident import IncidentView, incident_view
 from bascule.console.views.search import FoundLines, LogSearch, found
 from bascule.console.views.signals import signal_row
 from bascule.conventions import CONSOLE_VIEWERS
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
 
 ROLE = "console"
+TURN_SECONDS = 20  # that a slide of the wall is shown
 FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
 HEADERS = {
     "Content-Security-Policy": (
@@ -68,6 +76,7 @@ class Guarded:
         await self.app(scope, receive, guarded)
 
 
+At = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
 WindowName = Annotated[str, Query(pattern=f"^({'|'.join(WINDOWS)})$")]
 
 
@@ -91,25 +100,38 @@ class Console:
         self.watch.look()
         return self.renderer.incident_fragments(history(self.parts.journal.reading, time.time()))
 
-    def page(self) -> str:
-        self._look()
-        return self.renderer.page(build(self.parts, time.time()))
+    def page(self, viewer: Viewer) -> str:
+        self.look()
+        return self.renderer.page(build(self.parts, time.time()), viewer)
 
-    def incidents(self) -> str:
-        self._look()
-        return self.renderer.incidents(history(self.parts.journal.reading, time.time()))
+    def incidents(self, viewer: Viewer) -> str:
+        self.look()
+        return self.renderer.incidents(history(self.parts.journal.reading, time.time()), viewer)
 
-    def logs(self, asked: LogSearch) -> str:
-        return self.renderer.logs(asked, self._found(asked))
+    def incident(self, identity: int) -> IncidentView:
+        """Raises HTTPException when the journal has no such incident, BasculeError when it cannot be asked."""
+        self.look()
+        try:
+            file = self.parts.incident(identity)
+        except UsageError as error:
+            raise HTTPException(404, error.what) from error
+        return incident_view(self.spec, file, datetime.now(UTC))
+
+    def wall(self, viewer: Viewer, every: int) -> str:
+        self.look()
+        return self.renderer.wall(build(self.parts, time.time()), viewer, every)
+
+    def logs(self, asked: LogSearch, viewer: Viewer) -> str:
+        return self.renderer.logs(asked, self._found(asked), viewer)
 
     def found(self, asked: LogSearch) -> str:
         return self.renderer.found(self._found(asked))
 
     def _found(self, asked: LogSearch) -> FoundLines:
-        self._look()
+        self.look()
         return found(self.parts, asked, time.time())
 
-    def _look(self) -> None:
+    def look(self) -> None:
         if self.watch.look():
             self.watch.settle(FIRST_LOOK)
 
@@ -126,64 +148,95 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     """The console of a migration; its streams end when `stop` is set. `parts`: by default those of the spec."""
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
     app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=_lifespan(console))
+    reception = Reception(Door(spec, ROLE))
+    app.add_middleware(Problems, renderer=console.renderer, reception=reception)
     app.add_middleware(Guarded)
-    _add_entrance(app, spec)
-    app.mount("/static", StaticFiles(directory=_static()), name="static")
+    add_signing(app, reception, console.renderer)
+    add_acts(app, console.parts.acting, console.parts.archive)
+    _add_static(app)
     _add_pages(app, console)
+    add_boards(app, console)
+    _add_streams(app, console)
+    _add_charts(app, console)
     _add_logs(app, console)
     _add_runbooks(app, console.renderer)
     return app
 
 
-def _add_entrance(app: FastAPI, spec: Spec) -> None:
-    tokens = Tokens(spec.stack.state)
-
-    @app.get("/enter", response_class=RedirectResponse, **needs(Right.OPEN))
-    def enter(token: Annotated[str, Query(max_length=200)]) -> RedirectResponse:
-        """The address that `up` prints: its token, good once, is exchanged for a cookie that may read."""
-        answer = RedirectResponse("/", 303)
-        if tokens.redeem(token):
-            age = int(SESSION_SECONDS)
-            answer.set_cookie(COOKIE, tokens.session(), max_age=age, httponly=True, samesite="strict")
-        return answer
+def _add_static(app: FastAPI) -> None:
+    """The package's own files, which the page that signs in needs before anybody has."""
+    route = Mount("/static", StaticFiles(directory=_static()), name="static")
+    route.openapi_extra = needs(Right.OPEN)["openapi_extra"]  # type: ignore[attr-defined]
+    app.router.routes.append(route)
 
 
 def _add_pages(app: FastAPI, console: Console) -> None:
     @app.get("/", response_class=HTMLResponse)
-    def page() -> HTMLResponse:
-        return HTMLResponse(console.page())
+    def page(viewer: Someone) -> HTMLResponse:
+        return HTMLResponse(console.page(viewer))
+
+    @app.get("/wall", response_class=HTMLResponse)
+    def wall(viewer: Someone, every: Annotated[int, Query(ge=0, le=3600)] = TURN_SECONDS) -> HTMLResponse:
+        """`every`: seconds until the next slide; 0 turns by hand."""
+        return HTMLResponse(console.wall(viewer, every))
 
     @app.get("/incidents", response_class=HTMLResponse)
-    def incidents() -> HTMLResponse:
-        return HTMLResponse(console.incidents())
+    def incidents(viewer: Someone) -> HTMLResponse:
+        return HTMLResponse(console.incidents(viewer))
 
-    @app.get("/stream")
-    async def stream() -> StreamingResponse:
-        return _events(console.stream)
+    @app.get("/incidents/{identity}", response_class=HTMLResponse)
+    def incident(identity: Identity, viewer: Someone) -> HTMLResponse:
+        return HTMLResponse(console.renderer.incident(console.incident(identity), viewer))
 
-    @app.get("/stream/incidents")
-    async def incident_stream() -> StreamingResponse:
-        return _events(console.incident_stream)
+    @app.get("/incidents/{identity}/now", response_class=HTMLResponse)
+    def incident_now(identity: Identity) -> HTMLResponse:
+        return HTMLResponse(console.renderer.incident_now(console.incident(identity)))
+
+    @app.get("/incidents/{identity}/review.md", response_class=PlainTextResponse)
+    def review(identity: Identity) -> PlainTextResponse:
+        text = console.parts.acting.summary(identity)
+        return PlainTextResponse(text, media_type="text/markdown; charset=utf-8")
 
     @app.get("/detail", response_class=HTMLResponse)
     def detail(signal: str, segment: str) -> HTMLResponse:
         return HTMLResponse(console.detail(signal, segment))
 
+
+def _add_streams(app: FastAPI, console: Console) -> None:
+    @app.get("/stream")
+    async def stream(viewer: Someone) -> StreamingResponse:
+        return _events(console.stream, partial(offered, viewer))
+
+    @app.get("/stream/incidents")
+    async def incident_stream() -> StreamingResponse:
+        return _events(console.incident_stream, dict)
+
+
+def _add_charts(app: FastAPI, console: Console) -> None:
     @app.get("/charts/share")
-    def share_chart(window: WindowName = DEFAULT_WINDOW) -> Response:
-        return _chart(lambda: console.charts.share(window))
+    def share_chart(span: Annotated[Span, Depends(_span)]) -> Response:
+        return _chart(lambda: console.charts.share(span))
 
     @app.get("/charts/signal")
-    def signal_chart(signal: str, segment: str, window: WindowName = DEFAULT_WINDOW) -> Response:
-        if (signal, segment) not in known_signals(console.parts):
+    def signal_chart(signal: str, segment: str, span: Annotated[Span, Depends(_span)]) -> Response:
+        if not console.charts.knows(signal, segment):
             raise HTTPException(404, "the judge does not know this signal and segment")
-        return _chart(lambda: console.charts.signal(signal, segment, window))
+        return _chart(lambda: console.charts.signal(signal, segment, span))
+
+
+def _span(window: WindowName = DEFAULT_WINDOW, start: At = None, end: At = None) -> Span:
+    """The last `window`, or from `start` to `end` (Unix seconds)."""
+    if start is None and end is None:
+        return Span(window)
+    if start is None or end is None or not 0 < end - start <= WINDOWS["all"]:
+        raise HTTPException(400, "'start' and 'end' are Unix seconds, at most 35 days apart, the end after the start")
+    return Span(window, start, end)
 
 
 def _add_logs(app: FastAPI, console: Console) -> None:
     @app.get("/logs", response_class=HTMLResponse)
-    def logs(asked: Annotated[LogSearch, Depends()]) -> HTMLResponse:
-        return HTMLResponse(console.logs(asked))
+    def logs(asked: Annotated[LogSearch, Depends()], viewer: Someone) -> HTMLResponse:
+        return HTMLResponse(console.logs(asked, viewer))
 
     @app.get("/logs/found", response_class=HTMLResponse)
     def found(asked: Annotated[LogSearch, Depends()]) -> HTMLResponse:
@@ -192,20 +245,20 @@ def _add_logs(app: FastAPI, console: Console) -> None:
 
 def _add_runbooks(app: FastAPI, renderer: Renderer) -> None:
     @app.get("/runbooks/", response_class=HTMLResponse)
-    def index() -> HTMLResponse:
-        return HTMLResponse(renderer.runbook_index())
+    def index(viewer: Someone) -> HTMLResponse:
+        return HTMLResponse(renderer.runbook_index(viewer))
 
     @app.get("/runbooks/{page}", response_class=HTMLResponse)
-    def runbook(page: str) -> HTMLResponse:
+    def runbook(page: str, viewer: Someone) -> HTMLResponse:
         book = renderer.runbooks.pages.get(page.removesuffix(".md"))
         if book is None:
-            return HTMLResponse(renderer.runbook_index(missing=page[:80]), 404)
-        return HTMLResponse(renderer.runbook(book))
+            return HTMLResponse(renderer.runbook_index(viewer, missing=page[:80]), 404)
+        return HTMLResponse(renderer.runbook(book, viewer))
 
 
-def _events(stream: Stream) -> StreamingResponse:
+def _events(stream: Stream, view: View) -> StreamingResponse:
     try:
-        return StreamingResponse(stream.events(), media_type="text/event-stream")
+        return StreamingResponse(stream.events(view), media_type="text/event-stream")
     except TooManyViewers as error:
         raise HTTPException(503, str(error)) from error
 

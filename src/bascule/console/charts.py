@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from bascule.api.models.moves import VERDICT
 from bascule.console import queries
 from bascule.console.answers import HOLDING
 from bascule.console.parts import JournalReading, Parts
+from bascule.console.views.concerns import Concern, concern_of
 from bascule.conventions import SEGMENT, TOTAL_SEGMENT
 from bascule.prometheus import Series
+from bascule.spec import Spec
 
 POINTS = 360  # about as many as a chart has room for
 KEPT_FOR = 2.0  # seconds that an answer serves every viewer
@@ -58,6 +61,15 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Span:
+    """What a chart shows: the last `window`, or the time from `start` to `end` (Unix seconds)."""
+
+    window: str = DEFAULT_WINDOW
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
 class Grid:
     """The times of a chart, aligned to the step so that the same question has the same answer for everyone."""
 
@@ -71,8 +83,12 @@ class Grid:
         begin = now - window
         if first is not None:
             begin = max(begin, min(first - LEAD, now - SHORTEST))
-        step = max(1.0, scrape, math.ceil((now - begin) / POINTS))
-        return cls(math.floor(begin / step) * step, math.floor(now / step) * step, step)
+        return cls.between(begin, now, scrape)
+
+    @classmethod
+    def between(cls, begin: float, end: float, scrape: float) -> Grid:
+        step = max(1.0, scrape, math.ceil((end - begin) / POINTS))
+        return cls(math.floor(begin / step) * step, math.floor(end / step) * step, step)
 
     @property
     def times(self) -> list[float]:
@@ -95,26 +111,34 @@ class Charts:
     def __init__(self, parts: Parts, clock: Callable[[], float] = time.time) -> None:
         self.parts = parts
         self._clock = clock
-        self._kept: dict[tuple[str, ...], tuple[float, Chart]] = {}
+        self._kept: dict[tuple[object, ...], tuple[float, Chart]] = {}
         self._lock = threading.Lock()
 
-    def share(self, window: str) -> Chart:
-        return self._keep(("share", window), lambda: self._share(self._grid(window)))
+    def share(self, span: Span) -> Chart:
+        return self._keep(("share", span), lambda: self._share(self._grid(span)))
 
-    def signal(self, signal: str, segment: str, window: str) -> Chart:
-        key = ("signal", signal, segment, window)
-        return self._keep(key, lambda: self._signal(signal, segment, self._grid(window)))
+    def signal(self, signal: str, segment: str, span: Span) -> Chart:
+        key = ("signal", signal, segment, span)
+        return self._keep(key, lambda: self._signal(signal, segment, self._grid(span)))
 
-    def _keep(self, key: tuple[str, ...], make: Callable[[], Chart]) -> Chart:
+    def knows(self, signal: str, segment: str) -> bool:
+        """Whether it can be asked for: what the judge speaks of, and what the spec declares."""
+        declared = {TOTAL_SEGMENT, *self.parts.spec.segments.named}
+        is_declared = signal in self.parts.spec.signals and segment in declared
+        return is_declared or (signal, segment) in known_signals(self.parts)
+
+    def _keep(self, key: tuple[object, ...], make: Callable[[], Chart]) -> Chart:
         with self._lock:
             self._kept = {k: kept for k, kept in self._kept.items() if self._clock() - kept[0] < KEPT_FOR}
             if key not in self._kept:
                 self._kept[key] = (self._clock(), make())
             return self._kept[key][1]
 
-    def _grid(self, window: str) -> Grid:
+    def _grid(self, span: Span) -> Grid:
         scrape = self.parts.spec.stack.scrape.interval
-        return Grid.over(WINDOWS[window], scrape, self._clock(), self._first())
+        if span.start is not None and span.end is not None:
+            return Grid.between(span.start, span.end, scrape)
+        return Grid.over(WINDOWS[span.window], scrape, self._clock(), self._first())
 
     def _first(self) -> float | None:
         journal = self.parts.journal.reading.value
@@ -161,20 +185,24 @@ class Charts:
     def _marks(self, grid: Grid, segment: str) -> list[ChartMark]:
         """Phases, annotations and alerts that touch the grid; alerts of other segments are left out."""
         journal = self.parts.journal.reading.value or JournalReading()
-        found = [*_moments(journal), *_alerts(journal, segment)]
+        found = [*_moments(journal), *_alerts(self.parts.spec, journal, segment)]
         return [mark for mark in found if mark.start <= grid.end and (mark.end is None or mark.end >= grid.start)]
 
 
 def _moments(journal: JournalReading) -> Iterable[ChartMark]:
     for entry in journal.timeline:
+        if entry.kind == VERDICT:  # it stands at the move's own mark
+            continue
         share = "" if entry.share is None else f"{entry.share:.0%}"
         yield ChartMark(entry.kind, share or entry.text, entry.at.timestamp(), entry.at.timestamp())
 
 
-def _alerts(journal: JournalReading, segment: str) -> Iterable[ChartMark]:
+def _alerts(spec: Spec, journal: JournalReading, segment: str) -> Iterable[ChartMark]:
+    """Only the migration's own: a mail server that fails says nothing about a version."""
     for incident in journal.incidents:
         about = incident.labels.get(SEGMENT, TOTAL_SEGMENT)
-        calls = incident.severity != HOLDING
+        is_ours = concern_of(spec, incident) is Concern.MIGRATION
+        calls = is_ours and incident.severity != HOLDING
         if calls and incident.starts is not None and (TOTAL_SEGMENT in (segment, about) or about == segment):
             end = incident.resolved.timestamp() if incident.resolved else None
             yield ChartMark("alert", incident.alert, incident.starts.timestamp(), end)

@@ -6,12 +6,13 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from bascule import slo, times
-from bascule.api import IncidentsClient, JudgeClient, LogsClient
+from bascule.api import IncidentsClient, JudgeClient, LogsClient, SlaClient
 from bascule.api.models.journal import TimelineAnswer
 from bascule.api.models.logs import LogLine, LogStats, Search
 from bascule.api.models.moves import KeptComparison, PlanAnswer
@@ -19,7 +20,8 @@ from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.console import queries
-from bascule.console.answers import HEARTBEAT, Incident
+from bascule.console.answers import HEARTBEAT, Incident, IncidentFile
+from bascule.console.asked import Asked, business, measure
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
 from bascule.discover import Unseen, unseen
@@ -80,6 +82,8 @@ class Parts:
         self.spec = spec
         self._judge = JudgeClient(spec, seconds=TIMEOUT, transport=transport)
         self._incidents = IncidentsClient(spec, seconds=TIMEOUT, transport=transport)
+        self.acting = IncidentsClient(spec, transport=transport)
+        self.archive = SlaClient(spec, transport=transport)
         self._reader = LogsClient(spec, seconds=TIMEOUT, transport=transport)
         self._searcher = LogsClient(spec, seconds=SEARCH_TIMEOUT, transport=transport)
         self.prometheus = prometheus_of(spec, timeout=TIMEOUT, transport=transport)
@@ -95,6 +99,9 @@ class Parts:
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
         self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
+        self.measured = Asked(lambda: measure(spec, self.prometheus))
+        self.business = Asked(lambda: business(spec, self.prometheus))
+
     @property
     def sources(self) -> tuple[Source[Any], ...]:
         """What a live page cannot do without."""
@@ -105,13 +112,29 @@ class Parts:
         return (*self.sources, self.slas, self.alerting, self.owed, self.unseen)
 
     def close(self) -> None:
-        clients = (self._judge, self._incidents, self._reader, self._searcher, self.prometheus, self.alertmanager)
-        for client in clients:
+        roles = (self._judge, self._incidents, self.acting, self.archive, self._reader, self._searcher)
+        for client in (*roles, self.prometheus, self.alertmanager):
             client.close()
 
     def search(self, asked: Search) -> list[LogLine]:
         """Lines of the logs, the latest first. Raises UsageError when the logs role refuses the question."""
         return self._searcher.search(asked)
+
+    def incident(self, identity: int) -> IncidentFile:
+        """All about an incident. Raises UsageError when there is none, Unreachable when the journal is silent."""
+        detail = self._incidents.incident(identity)
+        incident = Incident.model_validate(detail.model_dump(exclude={"entries"}))
+        start, end = incident.around(datetime.now(UTC))
+        notices, deliveries = self._incidents.told(incident.situation)
+        recent = self.journal.reading.value or JournalReading()
+        return IncidentFile(
+            incident,
+            detail.entries,
+            self._incidents.timeline(start, end),
+            [each for each in recent.incidents if each.situation == incident.situation],
+            notices,
+            deliveries,
+        )
 
     # ------------------------------------------------------------ one method a source
 

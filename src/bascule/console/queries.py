@@ -97,6 +97,11 @@ def values(spec: Spec, name: str, segment: str, version: str, step: float = 0.0)
     return promql.value(signal, narrow, window(spec, step))
 
 
+def by_segment(spec: Spec, signal: Signal, version: str, q: float) -> str:
+    """One version's ratio, mean or quantile of the last five minutes, by segment."""
+    return promql.value(signal, spec.versions.matchers(version), "5m", spec.segments.label, q)
+
+
 LOOK_BACK = 3600.0  # seconds that the SLAs' figures are over
 COVERED = f"max(count_over_time(up[{format_duration(LOOK_BACK)}]))"
 

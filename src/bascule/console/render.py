@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from bascule import __version__, times
-from bascule.console import figures
+from bascule import __version__, figures, times
+from bascule.console import texts
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS
 from bascule.console.runbooks import Runbook, Runbooks
+from bascule.console.stream import Fragments
 from bascule.console.views import ConsolePage, IncidentHistory, search
+from bascule.console.views.executive import Executive
+from bascule.console.views.incident import IncidentView
 from bascule.console.views.search import FoundLines, LogSearch
 from bascule.console.views.signals import SignalRow
+from bascule.console.views.sla import SlaView
+from bascule.console.views.targets import Targets
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
+
+if TYPE_CHECKING:
+    from bascule.console.signing import Viewer
 
 FRAGMENTS = (
     "say",
     "notices",
     "verdict",
     "plan",
+    "moves",
     "alerts",
     "services",
     "shares",
+    "compared",
     "gates",
     "triggers",
     "promises",
@@ -34,6 +45,35 @@ FRAGMENTS = (
     "timeline",
     "resolved",
 )
+
+
+PAGES = (
+    ("/", "Overview"),
+    ("/segments", "Segments"),
+    ("/incidents", "Incidents"),
+    ("/sla", "SLA"),
+    ("/logs", "Logs"),
+    ("/executive", "Executive"),
+    ("/wall", "War room"),
+    ("/runbooks/", "Runbooks"),
+)
+MOVES_TO_MAKE = "moves to make"  # the fragment of moves as an operator sees it
+TITLES = {
+    400: "The address asks for something that cannot be shown",
+    401: "Sign in to read this",
+    403: "This is not allowed",
+    404: "Page not found",
+    502: "A part that this page needs does not answer",
+    503: "Too many pages are open",
+}
+
+
+def offered(viewer: Viewer, frame: Fragments) -> Fragments:
+    """A frame as this viewer sees it."""
+    shown = {name: html for name, html in frame.items() if name != MOVES_TO_MAKE}
+    if viewer.may_act and MOVES_TO_MAKE in frame:
+        shown["moves"] = frame[MOVES_TO_MAKE]
+    return shown
 
 
 class Renderer:
@@ -52,6 +92,9 @@ class Renderer:
         self._templates.filters |= _filters()
         self._templates.globals |= {
             "spec": spec,
+            "PAGES": PAGES,
+            "verdict_word": texts.verdict_word,
+            "sla_word": texts.sla_word,
             "baseline": spec.versions.baseline.upper(),
             "candidate": spec.versions.candidate.upper(),
             "prometheus": self.prometheus_link,
@@ -65,29 +108,66 @@ class Renderer:
             "statuses": search.STATUSES,
         }
 
-    def page(self, page: ConsolePage) -> str:
-        return self._render("page.html", page=page, here="Overview")
+    def page(self, page: ConsolePage, viewer: Viewer) -> str:
+        return self._page("page.html", viewer, page=page, may_act=viewer.may_act, here="Overview")
 
-    def incidents(self, history: IncidentHistory) -> str:
-        return self._render("incidents.html", history=history, here="Incidents")
+    def incidents(self, history: IncidentHistory, viewer: Viewer) -> str:
+        return self._page("incidents.html", viewer, history=history, here="Incidents")
 
-    def logs(self, asked: LogSearch, found: FoundLines) -> str:
-        return self._render("logs.html", asked=asked, found=found, here="Logs")
+    def incident(self, view: IncidentView, viewer: Viewer) -> str:
+        return self._page("incident.html", viewer, view=view, here="Incidents")
+
+    def incident_now(self, view: IncidentView) -> str:
+        """The part of an incident's page that changes."""
+        return self._render("_incident.html", view=view)
+
+    def wall(self, page: ConsolePage, viewer: Viewer, every: int) -> str:
+        return self._page("wall.html", viewer, page=page, every=every, here="War room")
+
+    def segments(self, targets: Targets, problem: str, viewer: Viewer) -> str:
+        return self._page("segments.html", viewer, targets=targets, problem=problem, here="Segments")
+
+    def segments_now(self, targets: Targets, problem: str) -> str:
+        return self._render("_segments.html", targets=targets, problem=problem)
+
+    def executive(self, view: Executive, language: str, problem: str, viewer: Viewer) -> str:
+        return self._page("executive.html", viewer, here="Executive", **_in_words(view, language, problem))
+
+    def executive_now(self, view: Executive, language: str, problem: str) -> str:
+        return self._render("_executive.html", **_in_words(view, language, problem))
+
+    def sla(self, view: SlaView, viewer: Viewer) -> str:
+        return self._page("sla.html", viewer, view=view, here="SLA")
+
+    def sla_now(self, view: SlaView) -> str:
+        return self._render("_sla.html", view=view)
+
+    def sign_in(self, viewer: Viewer, has_users: bool) -> str:
+        return self._page("sign_in.html", viewer, has_users=has_users, here="")
+
+    def problem(self, status: int, error: str, fix: str, viewer: Viewer) -> str:
+        """Why there is no page at an address, and the way back."""
+        title = TITLES.get(status, "This page cannot be shown")
+        return self._page("problem.html", viewer, status=status, title=title, error=error, fix=fix, here="")
+
+    def logs(self, asked: LogSearch, found: FoundLines, viewer: Viewer) -> str:
+        return self._page("logs.html", viewer, asked=asked, found=found, here="Logs")
 
     def found(self, found: FoundLines) -> str:
         """The part of the page of logs that changes while it is followed."""
         return self._render("_found.html", found=found)
 
-    def runbook_index(self, missing: str = "") -> str:
+    def runbook_index(self, viewer: Viewer, missing: str = "") -> str:
         books = list(self.runbooks.pages.values())
-        return self._render("runbooks.html", books=books, missing=missing, here="Runbooks")
+        return self._page("runbooks.html", viewer, books=books, missing=missing, here="Runbooks")
 
-    def runbook(self, book: Runbook) -> str:
-        return self._render("runbook.html", book=book, here="Runbooks")
+    def runbook(self, book: Runbook, viewer: Viewer) -> str:
+        return self._page("runbook.html", viewer, book=book, here="Runbooks")
 
     def fragments(self, page: ConsolePage) -> dict[str, str]:
-        """HTML by the id of the element it replaces."""
-        found = {name: self._render(f"_{name}.html", page=page) for name in FRAGMENTS}
+        """HTML by the id of the element it replaces; what an operator sees otherwise once more, for them."""
+        found = {name: self._render(f"_{name}.html", page=page, may_act=False) for name in FRAGMENTS}
+        found[MOVES_TO_MAKE] = self._render("_moves.html", page=page, may_act=True)
         for group in page.groups:
             found[f"signal-{group.name}"] = self._render("_signal.html", group=group)
         return found
@@ -104,8 +184,15 @@ class Renderer:
         parameters = {"g0.expr": query, "g0.tab": "0", "g0.range_input": "1h"}
         return f"{self.spec.stack.url('prometheus')}/graph?{urlencode(parameters)}"
 
+    def _page(self, template: str, viewer: Viewer, **values: Any) -> str:
+        return self._render(template, viewer=viewer, **values)
+
     def _render(self, template: str, **values: Any) -> str:
         return self._templates.get_template(template).render(**values).strip()
+
+
+def _in_words(view: Executive, language: str, problem: str) -> dict[str, Any]:
+    return {"view": view, "language": language, "words": texts.TEXTS[language], "problem": problem}
 
 
 @cache
@@ -119,6 +206,8 @@ def _filters() -> dict[str, Any]:
         "share": figures.share,
         "count": figures.count,
         "rate": figures.rate,
+        "used": figures.used,
+        "quoted": shlex.quote,
         "span": figures.span,
         "multiple": figures.multiple,
         "duration": format_duration,

@@ -12,6 +12,7 @@ INTERVAL = 0.5  # seconds between frames; the parts are read once a second
 MAX_VIEWERS = 200
 
 Fragments = Mapping[str, str]
+View = Callable[[Fragments], Fragments]  # what one viewer gets of a frame
 
 
 class TooManyViewers(RuntimeError):
@@ -32,19 +33,19 @@ class Stream:
         self._maker: asyncio.Task[None] | None = None
         self.viewers = 0
 
-    def events(self) -> AsyncIterator[str]:
-        """One viewer's stream of events."""
+    def events(self, view: View = dict) -> AsyncIterator[str]:
+        """One viewer's stream of events; by default of whole frames."""
         if self.viewers >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} pages are open already; close some")
-        return self._events()
+        return self._events(view)
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self, view: View) -> AsyncIterator[str]:
         self.viewers += 1
         try:
             sent: Fragments = {}
             yield "retry: 1000\n\n"
             while not self._stop.is_set():
-                frame = await self._next()
+                frame = view(await self._next())
                 yield event({name: html for name, html in frame.items() if sent.get(name) != html})
                 sent = frame
         finally:

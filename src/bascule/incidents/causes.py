@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bascule.alerts import entries_of
+from bascule.api.models.journal import MIGRATION, MONITORING
 from bascule.conventions import PARTNER, VERSION, RuleGroup
-
-MIGRATION, MONITORING = "migration", "monitoring"
 
 
 def cause_of(labels: Mapping[str, str], prefix: str = "") -> str:

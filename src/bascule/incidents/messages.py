@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bascule import times
+from bascule.api.models.journal import MONITORING
 from bascule.delivery import Message
-from bascule.incidents.causes import MONITORING
 from bascule.incidents.escalation import AGAIN, GREW, OVER, REMINDER, STEP, TAKEN, Situation
 from bascule.incidents.model import Incident, Notice, Status
 from bascule.spec import Spec

@@ -19,10 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from bascule import times
-from bascule.api.models.moves import WITHDRAWING, PlanMove
+from bascule.api.models.moves import VERDICT, WITHDRAWING, PlanMove
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.errors import StoreError, UsageError
 from bascule.incidents import phases
-from bascule.incidents.model import Pause, PhaseStep
+from bascule.incidents.model import Entry, Pause, PhaseStep
 from bascule.incidents.store import Store
 from bascule.incidents.witness import Witness
 from bascule.spec import Spec
@@ -60,25 +61,46 @@ class Plan:
 
     def move(self, move: PlanMove, wish: Wish) -> None:
         """Make a move."""
+        seen = self._seen()
         match move:
             case PlanMove.PAUSE:
                 self._store.pause(Pause(self._now(), wish.who, wish.why))
             case PlanMove.RESUME:
                 self._resume(wish)
             case PlanMove.ROLLBACK | PlanMove.ABORT:
-                self._withdraw(self._step(0, None, wish, move))
+                self._withdraw(self._step(0, None, wish, move), seen)
             case PlanMove.START | PlanMove.PROMOTE:
                 self._advance(self._next(move, wish), wish)
+        self._tell(move, wish.who, seen)
 
     def set(self, number: int, share: float | None, wish: Wish) -> None:
         """Go to a step by its number."""
+        seen = self._seen()
         wanted, present = self._step(number, share, wish), self._store.phase()
         if wanted.share == 0 < present.share:
-            self._withdraw(wanted)
+            self._withdraw(wanted, seen)
         elif wanted.share > present.share or (wanted.share > 0 and wanted.number > present.number):
             self._advance(wanted, wish)
         else:
             phases.change(self._spec, self._store, replace(wanted, move=self._kept_move(wanted, present)))
+        self._tell(f"step {number}", wish.who, seen)
+
+    # ---------------------------------------------------------------- what a move rests on
+
+    def _seen(self) -> str | None:
+        """What the judge says of the present step, unless it takes too long: nobody who rolls back waits for it."""
+        try:
+            return self._asking.submit(self._witness.comparison, self._store.phase()).result(KEEP_SECONDS)
+        except TimeoutError:
+            log.warning("what the judge saw before the move is not known: it does not answer")
+            return None
+
+    def _tell(self, move: str, who: str, seen: str | None) -> None:
+        """Write down the verdict that the move was made on; whatever fails here, it is made already."""
+        try:
+            self._store.add(Entry(self._now(), VERDICT, f"verdict at {move}: {_verdict(seen)}", who))
+        except StoreError as error:
+            log.warning("the verdict at the move was not kept: %s", error.what)
 
     def _now(self) -> float:
         return round(self._clock(), 3)
@@ -129,25 +151,16 @@ class Plan:
 
     # ---------------------------------------------------------------- back
 
-    def _withdraw(self, wanted: PhaseStep) -> None:
+    def _withdraw(self, wanted: PhaseStep, seen: str | None) -> None:
         """Take all traffic from the candidate. What the judge sees is kept; once moved, it sees another step."""
         present = self._store.phase()
         if wanted.move == "set":
             wanted = replace(wanted, move=PlanMove.ROLLBACK)
         elif wanted.move == PlanMove.ROLLBACK and self.is_closed:
             wanted = replace(wanted, move=PlanMove.ABORT)  # only a new start opens it
-        seen = self._seen(present) if present.share > 0 else None
         phases.change(self._spec, self._store, wanted)
-        if seen is not None:
+        if seen is not None and present.share > 0:
             self._keep(wanted, seen)
-
-    def _seen(self, present: PhaseStep) -> str | None:
-        """What the judge says, unless it takes too long: nobody who rolls back waits for it."""
-        try:
-            return self._asking.submit(self._witness.comparison, present).result(KEEP_SECONDS)
-        except TimeoutError:
-            log.warning("the last comparison before the rollback is not known: the judge does not answer")
-            return None
 
     def _keep(self, step: PhaseStep, seen: str) -> None:
         """Whatever fails here, the traffic is back already."""
@@ -162,6 +175,13 @@ class Plan:
         if self._store.paused() is None:
             raise UsageError("the plan is not paused", "no action needed")
         self._store.resume(self._now(), wish.who, wish.why)
+
+
+def _verdict(seen: str | None) -> str:
+    if seen is None:
+        return "none: the judge gave no answer about this step"
+    answer = VerdictAnswer.model_validate_json(seen)
+    return f"{answer.verdict.words}: {' '.join(answer.reasons[:2])}".rstrip(": ")
 
 
 def _said(what: str, done: Pause | PhaseStep) -> str:

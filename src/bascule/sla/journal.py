@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bascule.api import IncidentsClient
 from bascule.api.models.journal import IncidentAnswer, WindowAnswer
+from bascule.api.models.moves import VERDICT
 from bascule.conventions import PARTNER, SEGMENT, VERSION
 from bascule.errors import BasculeError
 from bascule.sla.report import Episode, Planned, TimelineMark
@@ -39,7 +40,9 @@ def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> 
         True,
         tuple(sorted((_episode(item) for item in incidents), key=lambda episode: (episode.start, episode.id))),
         tuple(_planned(item) for item in windows),
-        tuple(TimelineMark(item.at.timestamp(), item.kind, item.text, item.who) for item in marks),
+        tuple(
+            TimelineMark(item.at.timestamp(), item.kind, item.text, item.who) for item in marks if item.kind != VERDICT
+        ),
     )
 
 

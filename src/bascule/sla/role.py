@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CollectorRegistry
 
+from bascule import times
 from bascule.api.models.fields import readable
-from bascule.api.models.others import DeliveryAnswer, ReportAnswer
+from bascule.api.models.others import DeliveryAnswer, ReportAnswer, SendAgain
 from bascule.api.server import application, serve
 from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Outbox
@@ -21,10 +23,11 @@ from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.house import report_of
 from bascule.sla.relay import add_relay
 from bascule.sla.scheduler import Scheduler
-from bascule.sla.send import OUTBOX_FILE, owe_archived, report_receivers
+from bascule.sla.send import OUTBOX_FILE, owe_archived, report_receivers, send_archived
 from bascule.spec import Spec
 
 _TIMEOUT = 120.0
+log = logging.getLogger(__name__)
 
 
 def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers] = ()) -> FastAPI:
@@ -38,6 +41,14 @@ def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers]
     @app.get("/api/deliveries")
     def deliveries() -> list[DeliveryAnswer]:
         return readable(DeliveryAnswer, outbox.all(), "the ledger of deliveries")
+
+    @app.post("/api/reports/{identity}/send")
+    def send(identity: str, asked: SendAgain) -> list[DeliveryAnswer]:
+        """Send a report once more, unchanged; answers when each receiver has it or does not."""
+        log.info("report %s is sent again, for %s", identity, asked.who)
+        again = times.rfc3339(time.time())
+        sent = send_archived(spec, archive, archive.get(identity), asked.to, again=again)
+        return readable(DeliveryAnswer, sent, "what was sent")
 
     add_relay(app, spec)
 

@@ -663,7 +663,12 @@ class Spec(Part):
     @property
     def rollback_command(self) -> str:
         """What a person types, in any folder, to send all traffic to the baseline."""
-        return f"bascule rollback --spec {shlex.quote(self.source)} --who NAME"
+        return self.move_command("rollback")
+
+    def move_command(self, move: str, why: str = "") -> str:
+        """What a person pastes into a shell to make a move of the plan; nothing in it is left to fill in."""
+        because = f" --why {shlex.quote(why)}" if why else ""
+        return f'bascule {move} --spec {shlex.quote(self.source)} --who "$(id -un)"{because}'
 
     def planned_shares(self, share: float) -> dict[str, float]:
         """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""

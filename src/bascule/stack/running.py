@@ -182,4 +182,4 @@ def _tell_ready(spec: Spec, report: Report) -> None:
 
 def console_address(spec: Spec) -> str:
     """The console's address with a token that opens it once; the address printed before no longer does."""
-    return f"{spec.stack.url('console')}/enter?token={Tokens(spec.stack.state).one_time()}"
+    return Tokens(spec.stack.state).address(spec.stack.url("console"))

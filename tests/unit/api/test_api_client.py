@@ -296,7 +296,9 @@ def test_the_client_asks_nothing_that_the_roles_do_not_serve(served: Any, spec: 
     assert [entry.kind for entry in client.timeline()] == [
         "phase",
         "phase",
+        "verdict",
         "pause",
+        "verdict",
         "deployment",
         "maintenance",
         "maintenance",

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from bascule.api import Tokens
 from bascule.api.guard import COOKIE
 from bascule.api.rights import Right, declared
+from bascule.api.tokens import Seat, Session
 from bascule.spec import load
 
 PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
@@ -59,14 +60,14 @@ def test_every_route_is_in_the_table_of_rights_and_no_other(house: dict[str, Any
 
 
 def test_what_is_no_reading_needs_a_token_unless_the_page_says_why(house: dict[str, Any]) -> None:
-    """Only Flagger's question, which has no token to send, is posted by anybody."""
+    """Only Flagger's question, which has no token to send, and who comes in to the console or leaves it."""
     free = {
         (role, path)
         for role, app in house.items()
         for (method, path), right in walked(app).items()
         if method != "GET" and right in (Right.OPEN, Right.READ)
     }
-    assert free == {("judge", "/api/flagger/{kind}")}
+    assert free == {("judge", "/api/flagger/{kind}"), ("console", "/sign-in"), ("console", "/sign-out")}
 
 
 def requests() -> list[tuple[str, str, str, Right]]:
@@ -103,11 +104,12 @@ def test_each_credential_opens_what_its_right_allows(
         == {
             Right.OPEN: {"none", "wrong", "webhook", "operator"},
             Right.READ: {"none", "wrong", "webhook", "operator"},
+            Right.ACT: {"operator"},
             Right.CHANGE: {"operator"},
             Right.DELIVER: {"webhook", "operator"},
         }[right]
     )
-    if right is Right.CHANGE:
+    if right in (Right.ACT, Right.CHANGE):
         assert (told["none"], told["wrong"], told["webhook"]) == (401, 401, 403)
 
 
@@ -179,5 +181,7 @@ def test_the_printed_address_opens_the_console_once_and_its_cookie_reads_and_no_
     assert first.get("/runbooks/").status_code == 200
     assert second.get(address).status_code == 303
     assert second.get("/runbooks/").status_code == 401
-    other = TestClient(outside["incidents"], base_url=base, cookies={COOKIE: tokens.session()})
+    cookie = tokens.cookie(Session("", Seat.OPERATOR))
+    name = COOKIE.format(port=spec.stack.ports.console)
+    other = TestClient(outside["incidents"], base_url=base, cookies={name: cookie})
     assert other.post("/api/annotations", json={"text": "x", "who": "x"}).status_code == 401

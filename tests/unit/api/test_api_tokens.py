@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bascule.api import Tokens
-from bascule.api.tokens import ELSEWHERE, SESSION_SECONDS, WEBHOOK_ELSEWHERE, token_for
+from bascule.api.tokens import ELSEWHERE, SESSION_SECONDS, WEBHOOK_ELSEWHERE, Seat, Session, token_for
 from bascule.errors import StoreError
 
 
@@ -57,7 +57,9 @@ def test_without_a_token_nothing_is_the_operators(tmp_path: Path) -> None:
     assert not absent.is_operator("")
     assert not absent.is_webhook("")
     assert not absent.redeem("")
-    assert not absent.is_session(absent.session())
+    cookie = absent.cookie(Session("ada", Seat.OPERATOR))
+    assert absent.session_of(cookie) is None
+    assert not absent.is_page_token(absent.page_token(cookie), cookie)
 
 
 def test_the_consoles_token_is_good_once_and_the_last_one_made(tokens: Tokens) -> None:
@@ -68,14 +70,25 @@ def test_the_consoles_token_is_good_once_and_the_last_one_made(tokens: Tokens) -
 
 
 def test_a_session_ends_in_a_week_with_the_operators_token_and_when_it_is_changed(tokens: Tokens) -> None:
-    cookie = tokens.session(now=1000.0)
-    assert tokens.is_session(cookie, now=1000.0 + SESSION_SECONDS - 1)
-    assert not tokens.is_session(cookie, now=1000.0 + SESSION_SECONDS + 1)
-    ends, _, signature = cookie.partition(".")
-    for forged in (f"{int(ends) + 1}.{signature}", f"{ends}.", f"{ends}.{'0' * 64}", "", ".", "x.y", f"²{ends}.x"):
-        assert not tokens.is_session(forged, now=1000.0), forged
+    ada = Session("ada.o'neil@é", Seat.VIEWER)
+    cookie = tokens.cookie(ada, now=1000.0)
+    assert tokens.session_of(cookie, now=1000.0 + SESSION_SECONDS - 1) == ada
+    assert tokens.session_of(cookie, now=1000.0 + SESSION_SECONDS + 1) is None
+    ends, seat, user, signature = cookie.split(".")
+    later, higher, other = f"{int(ends) + 1}.{seat}.{user}", f"{ends}.operator.{user}", f"{ends}.{seat}.YWRh"
+    forged = [f"{told}.{signature}" for told in (later, higher, other)]
+    for each in (*forged, f"{ends}.{seat}.{user}.", f"{ends}.{seat}.{user}.{'0' * 64}", "", ".", "x.y", "²."):
+        assert tokens.session_of(each, now=1000.0) is None, each
     (tokens.folder / "token").write_text("another")
-    assert not tokens.is_session(cookie, now=1000.0)
+    assert tokens.session_of(cookie, now=1000.0) is None
+
+
+def test_a_pages_token_is_good_for_its_own_session_alone(tokens: Tokens) -> None:
+    mine, theirs = (tokens.cookie(Session(name, Seat.OPERATOR), now=1000.0) for name in ("ada", "bob"))
+    assert tokens.is_page_token(tokens.page_token(mine), mine)
+    assert not tokens.is_page_token(tokens.page_token(theirs), mine)
+    assert not tokens.is_page_token("", mine)
+    assert not tokens.is_page_token(mine.rpartition(".")[2], mine)
 
 
 def test_a_pipeline_names_its_token_file(tokens: Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

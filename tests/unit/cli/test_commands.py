@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from bascule.cli.commands import app
+from bascule.cli.judging import Progress
 from bascule.cli.output import parse_span, parse_time
 from bascule.errors import UsageError
 
@@ -74,6 +75,7 @@ def test_generate_tells_drift_with_its_exit_code(tmp_path):
 def test_times_are_utc_unless_they_say_otherwise():
     now = datetime(2026, 1, 31, tzinfo=UTC)
     assert parse_time("now-1d", now) == now.timestamp() - 86_400
+    assert parse_time("now+30m", now) == now.timestamp() + 1800
     assert parse_time("2026-01-31T00:00:00", now) == parse_time("2026-01-31T01:00:00+01:00", now) == now.timestamp()
     with pytest.raises(UsageError, match="2026-01-31"):
         parse_time("yesterday", now)
@@ -82,3 +84,18 @@ def test_times_are_utc_unless_they_say_otherwise():
 def test_a_span_ends_after_it_starts():
     with pytest.raises(UsageError, match="not after"):
         parse_span("now", "now")
+
+
+def test_shells_complete_the_command():
+    assert "bascule" in run("--show-completion", "bash").stdout
+
+
+def test_while_the_gate_waits_it_says_what_is_undecided_and_until_when(capsys):
+    tell = Progress()
+    undecided = [{"gate": "errors <1%", "state": "bad"}]
+    answer = {"verdict": "hold", "reasons": ["60 of 500 matches seen."], "gates": undecided}
+    tell(answer, 600.0)
+    tell(answer, 599.0)
+    told = capsys.readouterr().err
+    assert told.count("undecided: errors <1%") == 1
+    assert "waiting until" in told

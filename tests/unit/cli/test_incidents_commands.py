@@ -106,3 +106,21 @@ def test_an_incident_says_what_it_is_about(bascule: Callable[..., Result], shop:
     httpx.post(url, json=body, headers=headers, trust_env=False).raise_for_status()
     shown = bascule("shop", "incidents", "list")
     assert (shown.exit_code, "shop-new" in shown.output) == (0, True), shown.output
+
+
+def test_who_moved_the_share_and_why_is_listed_with_the_verdict_it_was_made_on(bascule: Callable[..., Result]) -> None:
+    assert bascule("shop", *SET).exit_code == 0
+    told = bascule("shop", "phase", "log").output
+    assert "to begin" in told
+    assert "verdict at step 1: none" in told
+    kinds = [each["kind"] for each in json.loads(bascule("shop", "phase", "log", "--json").output)]
+    assert kinds[-2:] == ["phase", "verdict"]
+
+
+def test_a_user_is_set_listed_and_removed(bascule: Callable[..., Result]) -> None:
+    password = ("--password", "correct horse battery")
+    assert bascule("shop", "users", "set", "ada", "--seat", "operator", *password).exit_code == 0
+    assert json.loads(bascule("shop", "users", "list", "--json").output) == [{"user": "ada", "seat": "operator"}]
+    assert bascule("shop", "users", "remove", "ada").exit_code == 0
+    assert bascule("shop", "users", "list").output == "no users\n"
+    assert "/enter?token=" in bascule("shop", "users", "address").output

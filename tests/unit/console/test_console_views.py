@@ -349,28 +349,28 @@ class TestEvents:
 
     def test_open_alerts_put_the_critical_first(self) -> None:
         journal = JournalReading(incidents=(self.incident(), self.incident(severity="critical", starts=NOW - 5)))
-        found = open_alerts(said(journal), Reading(), NOW)
+        found = open_alerts(SPEC, said(journal), Reading(), NOW)
         assert [event.kind for event in found.incidents] == ["critical", "warning"]
 
     def test_no_alerts_from_a_silent_journal_is_not_good_news(self) -> None:
-        assert open_alerts(Reading(), Reading(), NOW).doubt
-        assert open_alerts(said(JournalReading(), ago=9), Reading(), NOW).doubt
-        assert not open_alerts(said(JournalReading()), Reading(), NOW).doubt
+        assert open_alerts(SPEC, Reading(), Reading(), NOW).doubt
+        assert open_alerts(SPEC, said(JournalReading(), ago=9), Reading(), NOW).doubt
+        assert not open_alerts(SPEC, said(JournalReading()), Reading(), NOW).doubt
 
     def test_pending_alerts_are_told_once_by_name_and_only_those_that_will_call(self) -> None:
         def waiting(name: str, severity: str) -> ActiveAlert:
             return ActiveAlert(name, "pending", {"severity": severity}, {}, datetime.fromtimestamp(NOW, UTC))
 
         seen = (waiting("B", "critical"), waiting("A", "warning"), waiting("A", "warning"), waiting("T", "gate"))
-        found = open_alerts(said(JournalReading()), said(ServiceHealth(pending=seen)), NOW)
+        found = open_alerts(SPEC, said(JournalReading()), said(ServiceHealth(pending=seen)), NOW)
         assert [event.title for event in found.pending] == ["A ×2", "B"]
 
     def test_no_alerts_through_an_alerting_that_stopped_is_not_good_news(self) -> None:
-        assert "heartbeat" in open_alerts(said(JournalReading()), Reading(), NOW, alerting_stopped=True).doubt
+        assert "heartbeat" in open_alerts(SPEC, said(JournalReading()), Reading(), NOW, alerting_stopped=True).doubt
 
     def test_what_holds_a_promotion_stands_apart_from_what_calls_somebody(self) -> None:
         journal = JournalReading(incidents=(self.incident(), self.incident(alert="GateUnmet", severity="gate")))
-        found = open_alerts(said(journal), Reading(), NOW)
+        found = open_alerts(SPEC, said(journal), Reading(), NOW)
         assert [event.name for event in found.incidents] == ["ServiceDown"]
         assert [event.name for event in found.holding] == ["GateUnmet"]
         assert [each.look for each in journal.incidents] == ["bad", "hold"]

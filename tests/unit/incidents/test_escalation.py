@@ -296,7 +296,7 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     house.fire("later", alertname="ServiceDown", job="redis")
     house.fire("own", alertname="RoleDown", job="bascule-judge")
     house.tick()
-    command = f"to roll back: bascule rollback --spec '{file}' --who NAME"
+    command = f"to roll back: bascule rollback --spec '{file}' --who \"$(id -un)\""
     alerts = (subject.rpartition(": ")[2] for subject in house.subjects)
     by_alert = dict(zip(alerts, map(str.splitlines, house.texts), strict=True))
     assert by_alert["ServiceDown"][:2] == [told, command]

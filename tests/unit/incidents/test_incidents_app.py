@@ -170,7 +170,7 @@ def test_the_timeline_holds_phases_and_annotations_in_order(client, clock):
     clock.now += 5
     client.post("/api/annotations", json={"text": "V2 error rate set to 12 %", "kind": "fault", "who": "ada"})
     kinds = [item["kind"] for item in client.get("/api/timeline").json()]
-    assert kinds == ["phase", "phase", "fault"]
+    assert kinds == ["phase", "phase", "verdict", "fault"]
 
 
 def test_open_incidents_are_counted_by_severity(client):

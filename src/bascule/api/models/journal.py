@@ -89,6 +89,9 @@ class Reason(Request):
     why: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
+# Causes of incidents that are no service, partner or alert: the candidate and its plan, and the parts that watch.
+MIGRATION, MONITORING = "migration", "monitoring"
+
 Identity = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 # ---------------------------------------------------------------- answers

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from bascule.api.models.fields import Answer, Text, UnixTime
+from bascule.api.models.fields import Answer, Line, Request, Text, UnixTime, Who
 
 
 class Refusal(Answer):
@@ -33,6 +35,13 @@ class ReportAnswer(Answer):
     language: str
     subject: str
     files: dict[str, str]
+
+
+class SendAgain(Request):
+    """Receivers of the spec, or mail addresses, that a report is sent to once more."""
+
+    to: list[Annotated[Line, Field(min_length=1)]] = Field(min_length=1, max_length=50)
+    who: Who
 
 
 class DeliveryAnswer(Answer):

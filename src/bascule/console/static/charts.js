@@ -19,8 +19,8 @@ export function redrawCharts() {
 }
 
 async function refresh(element) {
-  const { chart, signal, segment } = element.dataset;
-  const about = signal ? { signal, segment, window: shown } : { window: shown };
+  const { chart, signal, segment, start, end } = element.dataset;
+  const about = { ...(signal && { signal, segment }), ...(start ? { start, end } : { window: shown }) };
   let answer;
   try {
     const response = await fetch(`${chart}?${new URLSearchParams(about)}`);

@@ -2,6 +2,8 @@
 import { morph } from "./morph.js";
 import { refreshCharts, redrawCharts, setWindow } from "./charts.js";
 import { local, setAhead, say, tellTimes } from "./times.js";
+import "./act.js";
+import { alarm } from "./keys.js";
 import { chooseTheme } from "./themes.js";
 
 const SILENT = 5000; // ms without news from which the page calls itself frozen
@@ -32,6 +34,7 @@ function follow() {
   const verdict = $("verdict")?.dataset.verdict;
   const root = document.documentElement;
   if (root.dataset.verdict === verdict) return; // on a page without a verdict both are undefined
+  if (verdict === "roll_back") alarm();
   root.dataset.verdict = verdict;
   $("favicon").href = `/static/favicon-${verdict}.svg`;
   document.title = `${$("verdict").querySelector("strong").textContent} · ${document.title.split(" · ").slice(1).join(" · ")}`;
@@ -77,6 +80,7 @@ async function fill(row, button) {
 document.addEventListener("click", (event) => {
   const more = event.target.closest(".more");
   if (more) unfold(more);
+  if (event.target.closest("#technical")) showTechnical(!document.body.classList.contains("is-technical"));
   const chosen = event.target.closest("[data-window]");
   if (chosen) choose(chosen.dataset.window);
 });
@@ -84,7 +88,16 @@ document.addEventListener("click", (event) => {
 function choose(name) {
   for (const button of document.querySelectorAll("[data-window]")) button.setAttribute("aria-pressed", String(button.dataset.window === name));
   localStorage.setItem("bascule.window", name);
+  const link = new URL(location.href);
+  link.searchParams.set("window", name);
+  history.replaceState(null, "", link);
   setWindow(name);
+}
+
+function showTechnical(shown) {
+  document.body.classList.toggle("is-technical", shown);
+  $("technical")?.setAttribute("aria-pressed", String(shown));
+  localStorage.setItem("bascule.technical", shown ? "yes" : "");
 }
 
 function refreshOpen() {
@@ -92,7 +105,8 @@ function refreshOpen() {
   refreshCharts();
 }
 
-const kept = localStorage.getItem("bascule.window");
+if (localStorage.getItem("bascule.technical")) showTechnical(true);
+const kept = new URLSearchParams(location.search).get("window") ?? localStorage.getItem("bascule.window");
 if (kept && document.querySelector(`[data-window="${CSS.escape(kept)}"]`)) choose(kept);
 tellTimes();
 open();

@@ -1,5 +1,6 @@
 // The page of logs: a choice searches at once, and what was found can be followed.
 import { local, tellTimes } from "./times.js";
+import "./keys.js";
 import { chooseTheme } from "./themes.js";
 import { morph } from "./morph.js";
 

@@ -11,6 +11,7 @@ export function setAhead(ms) {
 const clockIn = (timeZone, more = {}) => new Intl.DateTimeFormat("en-GB", { timeZone, hour: "2-digit", minute: "2-digit", second: "2-digit", ...more });
 export const local = clockIn(zone);
 const localDay = clockIn(zone, { day: "numeric", month: "short" });
+const longDay = new Intl.DateTimeFormat(document.querySelector("#again[lang=fr]") ? "fr" : "en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const utc = clockIn("UTC", { day: "numeric", month: "short" });
 const there = clockIn(home, { day: "numeric", month: "short" });
 const serverNow = () => Date.now() - ahead;
@@ -36,6 +37,7 @@ export function tellTimes() {
     const at = Date.parse(node.dateTime);
     const style = node.dataset.show;
     if (style === "ago") say(node, `${span(now - at)} ago`);
+    else if (style === "day") say(node, longDay.format(at));
     else if (style === "since") say(node, span(now - at));
     else say(node, Math.abs(now - at) < 43200000 ? local.format(at) : localDay.format(at));
     node.title = `${utc.format(at)} UTC · ${there.format(at)} ${home}`;

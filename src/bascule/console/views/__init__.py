@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bascule import times
-from bascule.console.parts import Parts
+from bascule.api.models.verdict import VerdictAnswer
+from bascule.console.parts import JournalReading, Parts
+from bascule.console.sources import Reading
 from bascule.console.views.events import (
     IncidentHistory,
     ListedEvent,
@@ -16,7 +18,9 @@ from bascule.console.views.events import (
     resolved,
     timeline,
 )
+from bascule.console.views.facts import Fact, facts
 from bascule.console.views.logs import LogRow, log_rows
+from bascule.console.views.moves import Offer, offers
 from bascule.console.views.plan import ShareRow, ShownPlan, plan, share_rows
 from bascule.console.views.promises import Promises, promises
 from bascule.console.views.services import ServiceRow, beats, own_rows, service_rows
@@ -35,9 +39,12 @@ class ConsolePage:
     now: datetime
     notices: list[PageNotice]
     verdict: VerdictView
+    facts: list[Fact]
     plan: ShownPlan
+    offers: list[Offer]
     shares: list[ShareRow]
     groups: list[SignalGroup]
+    compared_at: datetime | None  # the comparison is of that time: it was the last before a rollback
     gates: list[CheckRow]
     triggers: list[CheckRow]
     alerts: OpenAlerts
@@ -58,6 +65,8 @@ def build(parts: Parts, now: float) -> ConsolePage:
     steps = plan(spec, journal, judge, now)
     beat = parts.alerting.reading
     has_stopped = beat.at is not None and not beats(spec, beat, now)
+    kept = _kept(steps, journal, now)
+    verdict = verdict_view(spec, judge, steps.number, now)
     return ConsolePage(
         now=times.moment(now),
         notices=[
@@ -65,13 +74,16 @@ def build(parts: Parts, now: float) -> ConsolePage:
             *unheard(parts.owed.reading, now),
             *not_seen(parts.unseen.reading),
         ],
-        verdict=verdict_view(spec, judge, steps.number, now),
+        verdict=verdict,
+        facts=facts(spec, judge.value if judge.answers(now) else None, traffic.fresh(now)),
         plan=steps,
+        offers=offers(spec, steps, verdict),
         shares=share_rows(spec, traffic, judge, steps.held, now),
-        groups=signal_groups(spec, judge, now),
+        groups=signal_groups(spec, kept or judge, now),
+        compared_at=steps.compared.at if kept and steps.compared else None,
         gates=gate_rows(judge, now),
         triggers=trigger_rows(judge, now),
-        alerts=open_alerts(journal, health, now, has_stopped),
+        alerts=open_alerts(spec, journal, health, now, has_stopped),
         journal_speaks=journal.is_fresh(now),
         resolved=resolved(journal),
         timeline=timeline(journal),
@@ -80,3 +92,11 @@ def build(parts: Parts, now: float) -> ConsolePage:
         promises=promises(spec, parts.slas.reading, now),
         logs=log_rows(parts.logs.reading, now),
     )
+
+
+def _kept(steps: ShownPlan, journal: Reading[JournalReading], now: float) -> Reading[VerdictAnswer] | None:
+    """What was compared last before the traffic was taken back; None while there is a comparison of now."""
+    kept = journal.value.compared if journal.value else None
+    if steps.compared is None or kept is None or kept.verdict is None or not kept.verdict.signals:
+        return None
+    return Reading(kept.verdict, now, heard=now)

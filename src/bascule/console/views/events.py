@@ -11,8 +11,10 @@ from bascule.api.models.journal import TimelineAnswer
 from bascule.console.answers import HEARTBEAT, HOLDING, Incident
 from bascule.console.parts import JournalReading, ServiceHealth
 from bascule.console.sources import Reading
+from bascule.console.views.concerns import concern_of
 from bascule.conventions import PARTNER, SEGMENT, Severity
 from bascule.prometheus import ActiveAlert
+from bascule.spec import Spec
 
 SHOWN = 12  # entries of a list that grows for ever
 TELLING = (
@@ -41,6 +43,7 @@ class ListedEvent:
     who: str = ""
     name: str = ""
     key: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,22 @@ class IncidentHistory:
 
 
 def open_alerts(
-    reading: Reading[JournalReading], health: Reading[ServiceHealth], now: float, alerting_stopped: bool = False
+    spec: Spec,
+    reading: Reading[JournalReading],
+    health: Reading[ServiceHealth],
+    now: float,
+    alerting_stopped: bool = False,
 ) -> OpenAlerts:
+    """The migration's own alerts first, those of the monitoring last; among these the most severe, then the oldest."""
     journal, seen = reading.value, health.fresh(now)
     standing = [incident for incident in journal.incidents if incident.is_open] if journal else []
-    standing.sort(key=lambda each: (Severity.of(each.severity).rank, each.starts or NEVER))
+    standing.sort(
+        key=lambda each: (
+            concern_of(spec, each),
+            Severity.of(each.severity).rank,
+            each.starts or NEVER,
+        )
+    )
     return OpenAlerts(
         incidents=[_incident(each) for each in standing if each.severity != HOLDING],
         holding=[_incident(each) for each in standing if each.severity == HOLDING],
@@ -118,6 +132,7 @@ def _incident(incident: Incident) -> ListedEvent:
         incident.acknowledged_by,
         incident.alert,
         f"incident-{incident.id}",
+        incident.id,
     )
 
 

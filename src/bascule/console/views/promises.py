@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bascule import slo
-from bascule.console import figures, queries
+from bascule import figures, slo
+from bascule.console import queries
 from bascule.console.parts import Kept
 from bascule.console.sources import Reading
 from bascule.conventions import State

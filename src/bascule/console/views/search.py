@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from fastapi import Query
 
+from bascule import figures
 from bascule.api.models.logs import MOST_LINES, LogLine, Search
-from bascule.console import figures
 from bascule.console.views.logs import LogRow, log_rows
 from bascule.errors import BasculeError
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bascule import promql, times
-from bascule.console import figures
+from bascule import figures, promql, times
 from bascule.console.parts import ServiceHealth
 from bascule.console.sources import STALE_AFTER, Reading, Source
 from bascule.conventions import State

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from bascule import figures
 from bascule.api.models.verdict import GateAnswer, SignalAnswer, TriggerAnswer, VerdictAnswer
-from bascule.console import figures, queries
+from bascule.console import queries
 from bascule.console.sources import Reading
+from bascule.console.views.facts import is_worse_so_far
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
 
 THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line stands
 REST = ""  # the group of signals that the spec does not declare
+SO_FAR = "so_far"  # how a comparison looks that is much worse, and not yet proven
 UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them
 GATE_WORDS = {
     State.OK: "holds",
@@ -58,6 +61,8 @@ class SignalRow:
     alarm_since: datetime | None
     opinion: SignalAnswer
     queries: Mapping[str, str]
+    look: str  # its state, or SO_FAR
+    detectable: str
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,13 @@ def signal_row(spec: Spec, told: SignalAnswer, is_fresh: bool) -> SignalRow:
     unit = told.unit or (declared.unit if declared else "")
     state = told.state if is_fresh else State.NO_DATA
     baseline, candidate = spec.versions.both
+    so_far = is_fresh and is_worse_so_far(told, declared.better if declared else "lower")
     return SignalRow(
         key=row_key(told.signal, told.segment),
         signal=told.signal,
         segment=told.segment,
         state=state,
-        word=_word(spec, state, told, is_fresh),
+        word="worse so far" if so_far else _word(spec, state, told, is_fresh),
         baseline=figures.figure(told.baseline, unit),
         candidate=figures.figure(told.candidate, unit),
         effect=figures.difference(told.effect, unit),
@@ -127,7 +133,16 @@ def signal_row(spec: Spec, told: SignalAnswer, is_fresh: bool) -> SignalRow:
         alarm_since=told.alarm_since if told.alarm else None,
         opinion=told,
         queries=queries.judged(told.signal, told.segment, baseline=baseline, candidate=candidate),
+        look=SO_FAR if so_far else state.value,
+        detectable=_detectable(told, unit),
     )
+
+
+def _detectable(told: SignalAnswer, unit: str) -> str:
+    """The smallest value of the candidate that is found to be worse within 30 s."""
+    if told.detectable_ratio is None or not told.baseline:
+        return figures.MISSING
+    return figures.figure(told.baseline * told.detectable_ratio, unit)
 
 
 def _word(spec: Spec, state: State, told: SignalAnswer, is_fresh: bool) -> str:

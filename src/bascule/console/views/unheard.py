@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bascule import figures
 from bascule.api.models.others import DeliveryAnswer
-from bascule.console import figures
 from bascule.console.sources import Reading
 from bascule.console.views.verdict import PageNotice
 

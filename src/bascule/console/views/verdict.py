@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bascule import times
+from bascule import figures, times
 from bascule.api.models.verdict import VerdictAnswer
-from bascule.console import figures
 from bascule.console.sources import Reading, Source
 from bascule.console.views.services import ServiceRow
 from bascule.conventions import State, Verdict
@@ -29,7 +28,6 @@ TITLES = {
     "services": "Prometheus' targets",
     "logs": "the logs",
 }
-MOVE = "bascule {} --spec SPEC --who YOU --why REASON"
 WITHOUT = {
     "judge": "there is no verdict and no evidence until it answers again",
     "incidents": "alerts, timeline and phase may have changed since",
@@ -78,7 +76,7 @@ def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None,
         opinion.reasons,
         advice=_advice(spec, opinion, phase),
         said=said,
-        command=_command(spec, opinion.verdict, phase),
+        command=_command(spec, opinion, phase),
     )
 
 
@@ -121,13 +119,14 @@ def _by_hand(spec: Spec) -> str:
     return "" if spec.share_hook else ", at the load balancer, and record it"
 
 
-def _command(spec: Spec, verdict: Verdict, phase: int | None) -> str:
-    """What to type; what only the reader knows is in capitals."""
-    match verdict:
+def _command(spec: Spec, opinion: VerdictAnswer, phase: int | None) -> str:
+    """What to paste into a shell; nothing in it is left to fill in."""
+    why = opinion.reasons[0] if opinion.reasons else ""
+    match opinion.verdict:
         case Verdict.ROLL_BACK if phase != 0:
-            return MOVE.format("rollback")
+            return spec.move_command("rollback", why)
         case Verdict.PROMOTE if phase is not None and phase < len(spec.phases):
-            return MOVE.format("promote" if phase else "start")
+            return spec.move_command("promote" if phase else "start", why)
         case _:
             return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -36,14 +37,25 @@ def compare(spec: Spec, prometheus: Prometheus) -> dict[str, Any]:
         return body(spec, present.after_withdrawal(_evaluated(spec, prometheus, present)))
 
 
-def gate(spec: Spec, wait: str | float = 0.0) -> dict[str, Any]:
-    """The verdict for a pipeline, waiting up to `wait` for promote or roll back; what cannot be known is no data."""
+Waiting = Callable[[dict[str, Any], float], None]
+
+
+def nobody(_: dict[str, Any], __: float) -> None:
+    """Tells nobody."""
+
+
+def gate(spec: Spec, wait: str | float = 0.0, tell: Waiting = nobody) -> dict[str, Any]:
+    """The verdict for a pipeline, waiting up to `wait` for promote or roll back; what cannot be known is no data.
+
+    `tell` hears each verdict that is waited on, with the seconds that are left.
+    """
     deadline = time.monotonic() + parse_duration(wait)
     while True:
         answer = _verdict(spec)
         left = deadline - time.monotonic()
         if answer["verdict"] in DECIDED or left <= 0:
             return answer
+        tell(answer, left)
         time.sleep(min(POLL_SECONDS, left))
 
 

@@ -61,6 +61,13 @@ def percent(value: float | None) -> str:
     return figure(value, "ratio")
 
 
+def used(value: float | None) -> str:
+    """How much of what is allowed is used; of an allowance of nothing, anything is over it."""
+    if value is not None and math.isinf(value):
+        return "over"
+    return MISSING if value is None else f"{value * 100:.0f}{THIN}%" if value < 10 else f"×{_digits(value, 2)}"
+
+
 def share(value: float | None) -> str:
     """A share of traffic in whole percents; a small one is never rounded down to nothing."""
     if value is None or not math.isfinite(value):

@@ -1,0 +1,100 @@
+"""What pages ask of Prometheus when somebody opens them: once for all who look, at most every few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from bascule.console import queries
+from bascule.conventions import PARTNER, SEGMENT, VERSION, Recorded
+from bascule.prometheus import Prometheus
+from bascule.spec import Spec
+from bascule.spec.kinds import Signal
+from bascule.spec.signals import HistogramSignal
+
+T = TypeVar("T")
+KEPT_FOR = 4.0  # seconds
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+ByVersion = Mapping[tuple[str, str], float]  # (version, segment or partner) -> value
+
+
+class Asked(Generic[T]):
+    """An answer that serves everybody for a few seconds; what fails is raised to each who asks."""
+
+    def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
+        self._make = make
+        self._clock = clock
+        self._kept: tuple[float, T] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._kept is None or self._clock() - self._kept[0] >= KEPT_FOR:
+                self._kept = (self._clock(), self._make())
+            return self._kept[1]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The last five minutes of segments and partners; values in the signals' own units, requests per second."""
+
+    signals: Mapping[tuple[str, str], ByVersion] = field(default_factory=dict)  # (signal, quantile or "")
+    requests: ByVersion = field(default_factory=dict)
+    refused: ByVersion = field(default_factory=dict)
+    partner_errors: ByVersion = field(default_factory=dict)
+    partner_format: ByVersion = field(default_factory=dict)
+    partner_requests: Mapping[str, float] = field(default_factory=dict)  # of the last hour
+    partner_quota: Mapping[str, float] = field(default_factory=dict)  # the share of it that is used
+
+
+def measure(spec: Spec, prometheus: Prometheus) -> Measured:
+    """Raises BasculeError when Prometheus does not answer."""
+
+    def by(query: str, label: str) -> ByVersion:
+        return {(s.labels.get(VERSION, ""), s.labels.get(label, "")): s.value for s in prometheus.instant(query)}
+
+    def of_partner(query: str) -> Mapping[str, float]:
+        return {s.labels.get(PARTNER, ""): s.value for s in prometheus.instant(query)}
+
+    signals: dict[tuple[str, str], ByVersion] = {}
+    for name, signal in spec.signals.items():
+        for quantile, q in _quantiles(signal):
+            asked = {v: queries.by_segment(spec, signal, v, q) for v in spec.versions.both}
+            signals[name, quantile] = {
+                (version, sample.labels.get(spec.segments.label, "")): sample.value
+                for version, query in asked.items()
+                for sample in prometheus.instant(query)
+            }
+    return Measured(
+        signals,
+        by(Recorded.REQUESTS, SEGMENT),
+        by(Recorded.REFUSED, SEGMENT),
+        by(Recorded.ERRORS_BY_PARTNER, PARTNER),
+        by(Recorded.FORMAT_COMPATIBLE, PARTNER),
+        of_partner(Recorded.PARTNER_REQUESTS),
+        of_partner(Recorded.PARTNER_QUOTA),
+    )
+
+
+def _quantiles(signal: Signal) -> list[tuple[str, float]]:
+    return list(QUANTILES.items()) if isinstance(signal, HistogramSignal) else [("", 0.95)]
+
+
+@dataclass(frozen=True)
+class Business:
+    """The share of each SLA's error budget that is spent, over its own window; consumers of the API by version."""
+
+    spent: Mapping[str, float]
+    consumers: Mapping[str, float]
+
+
+def business(spec: Spec, prometheus: Prometheus) -> Business:
+    """Raises BasculeError when Prometheus does not answer."""
+
+    def by(query: str, label: str) -> dict[str, float]:
+        return {s.labels.get(label, ""): s.value for s in prometheus.instant(query)}
+
+    return Business(by(Recorded.SLA_BUDGET_SPENT, "sla"), by(Recorded.CONSUMERS, VERSION))

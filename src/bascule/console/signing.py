@@ -1,0 +1,99 @@
+"""Who looks at the console: coming in by the address that works once, by name and password, and going out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import Field
+
+from bascule.api.guard import Door
+from bascule.api.models import fields
+from bascule.api.rights import Right, needs
+from bascule.api.tokens import SESSION_SECONDS, Session
+from bascule.console.render import Renderer
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The person who looks at a page. `page_token` proves that a request comes from a page made for them."""
+
+    session: Session | None = None
+    page_token: str = ""
+
+    @property
+    def may_act(self) -> bool:
+        return self.session is not None and self.session.may_act
+
+    @property
+    def user(self) -> str:
+        return self.session.user if self.session else ""
+
+
+NOBODY = Viewer()
+
+
+class Credentials(fields.Request):
+    user: fields.Who
+    password: str = Field(min_length=1, max_length=500)
+
+
+class SignedIn(fields.Answer):
+    user: str
+    seat: str
+
+
+class Reception:
+    """Knows the viewer of a request."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+
+    def viewer(self, request: Request) -> Viewer:
+        cookie, session = self.door.come_in(request.headers)
+        return Viewer(session, self.door.tokens.page_token(cookie)) if session else NOBODY
+
+    def seat(self, answer: Response, session: Session) -> None:
+        """Give the browser a cookie for a week."""
+        cookie, age = self.door.tokens.cookie(session), int(SESSION_SECONDS)
+        answer.set_cookie(self.door.cookie, cookie, max_age=age, httponly=True, samesite="strict")
+
+
+def viewer_of(request: Request) -> Viewer:
+    reception: Reception = request.app.state.reception
+    return reception.viewer(request)
+
+
+Someone = Annotated[Viewer, Depends(viewer_of)]
+
+
+def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
+    app.state.reception = reception
+    door = reception.door
+    users = door.users
+
+    @app.get("/enter", response_class=RedirectResponse, **needs(Right.OPEN))
+    def enter(token: Annotated[str, Query(max_length=200)]) -> RedirectResponse:
+        """The address that `up` prints: its token, good once, is exchanged for an operator's cookie."""
+        session = door.tokens.redeem(token)
+        answer = RedirectResponse("/" if session else "/sign-in", 303)
+        if session:
+            reception.seat(answer, session)
+        return answer
+
+    @app.get("/sign-in", response_class=HTMLResponse, **needs(Right.OPEN))
+    def page(viewer: Someone) -> HTMLResponse:
+        return HTMLResponse(renderer.sign_in(viewer, has_users=bool(users.all())))
+
+    @app.post("/sign-in", **needs(Right.OPEN, 4096))
+    def sign_in(given: Credentials, answer: Response) -> SignedIn:
+        session = users.sign_in(given.user, given.password)
+        reception.seat(answer, session)
+        return SignedIn(user=session.user, seat=session.seat)
+
+    @app.post("/sign-out", **needs(Right.OPEN, 4096))
+    def sign_out(answer: Response) -> SignedIn:
+        answer.delete_cookie(door.cookie)
+        return SignedIn(user="", seat="")

@@ -1,0 +1,105 @@
+"""The words of the executive view, in English and French."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bascule.conventions import State, Verdict
+
+LANGUAGES = ("en", "fr")
+
+TEXTS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "title": "Executive view",
+        "verdict": "Verdict",
+        "progress": "Migration progress",
+        "step": "Step",
+        "share": "Share on {new}",
+        "begins": "Begins",
+        "began": "began",
+        "expected": "expected",
+        "ends": "The plan ends at the earliest on",
+        "unplanned": "No date can be expected: the plan is paused, closed or not known.",
+        "gates": "Expected dates hold if every gate is met when a step has been held.",
+        "impact": "Business impact",
+        "measure": "Measure",
+        "difference": "Difference",
+        "target": "Target",
+        "state": "State",
+        "slas": "Service levels",
+        "objective": "Objective",
+        "window": "over {window}",
+        "spent": "Budget spent",
+        "left": "Budget left",
+        "pass": "pass",
+        "fail": "fail",
+        "no_data": "no data",
+        "ok": "not worse",
+        "bad": "worse",
+        "not_applicable": "not in this phase",
+        "print": "Print",
+        "silent": "Prometheus does not answer: budgets and API consumers are not known.",
+        "before": "before the first step",
+        "promote": "Promote",
+        "hold": "Hold",
+        "roll_back": "Roll back",
+        "verdict_no_data": "No data",
+        "now": "at {share} since",
+        "role_accuracy": "accuracy",
+        "role_revenue": "revenue",
+        "role_satisfaction": "satisfaction",
+        "role_retention": "retention",
+        "role_adoption": "API adoption",
+    },
+    "fr": {
+        "title": "Vue de direction",
+        "verdict": "Verdict",
+        "progress": "Avancement de la migration",
+        "step": "Étape",
+        "share": "Part sur {new}",
+        "begins": "Début",
+        "began": "commencée",
+        "expected": "prévue",
+        "ends": "Fin du plan au plus tôt le",
+        "unplanned": "Aucune date ne peut être prévue : le plan est en pause, clos ou inconnu.",
+        "gates": "Les dates prévues supposent que chaque condition de passage est remplie à la fin de l'étape.",
+        "impact": "Impact métier",
+        "measure": "Mesure",
+        "difference": "Écart",
+        "target": "Cible",
+        "state": "État",
+        "slas": "Niveaux de service",
+        "objective": "Objectif",
+        "window": "sur {window}",
+        "spent": "Budget consommé",
+        "left": "Budget restant",
+        "pass": "respecté",
+        "fail": "non respecté",
+        "no_data": "pas de données",
+        "ok": "pas moins bon",
+        "bad": "moins bon",
+        "not_applicable": "hors de cette étape",
+        "print": "Imprimer",
+        "silent": "Prometheus ne répond pas : budgets et consommateurs de l'API sont inconnus.",
+        "before": "avant la première étape",
+        "promote": "Avancer",
+        "hold": "Maintenir",
+        "roll_back": "Revenir en arrière",
+        "verdict_no_data": "Pas de données",
+        "now": "à {share} depuis",
+        "role_accuracy": "précision",
+        "role_revenue": "revenu",
+        "role_satisfaction": "satisfaction",
+        "role_retention": "fidélité",
+        "role_adoption": "adoption de l'API",
+    },
+}
+
+
+def verdict_word(language: str, verdict: Verdict) -> str:
+    key = "verdict_no_data" if verdict is Verdict.NO_DATA else verdict.value
+    return TEXTS[language][key]
+
+
+def sla_word(language: str, state: State) -> str:
+    return TEXTS[language][{State.OK: "pass", State.BAD: "fail"}.get(state, "no_data")]

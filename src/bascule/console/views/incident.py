@@ -1,0 +1,108 @@
+"""One incident: what happened when, who was told and who is still owed, and where the evidence of that time is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from bascule import times
+from bascule.api.models.journal import NoticeAnswer, TimelineAnswer
+from bascule.api.models.moves import VERDICT
+from bascule.api.models.others import DeliveryAnswer
+from bascule.console.answers import AROUND, Incident, IncidentFile
+from bascule.conventions import SEGMENT, TOTAL_SEGMENT
+from bascule.spec import Spec
+
+OWED = "owed"
+
+
+@dataclass(frozen=True)
+class Moment:
+    at: datetime
+    kind: str
+    text: str
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class ChartOf:
+    """A chart of the incident's time; without a signal, that of the traffic."""
+
+    title: str
+    signal: str
+    segment: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class IncidentView:
+    incident: Incident
+    title: str
+    moments: list[Moment]
+    others: list[Incident]
+    owed: list[DeliveryAnswer]
+    told: list[DeliveryAnswer]
+    notices: list[NoticeAnswer]
+    chart: ChartOf
+    logs: str  # the address of the log lines of that time
+
+
+def incident_view(spec: Spec, file: IncidentFile, now: datetime) -> IncidentView:
+    incident = file.incident
+    start, end = incident.starts - AROUND, min(now, (incident.resolved or now) + AROUND)
+    return IncidentView(
+        incident,
+        incident.summary or incident.alert,
+        sorted(_moments(file), key=lambda moment: moment.at),
+        [other for other in file.others if other.id != incident.id],
+        [each for each in file.deliveries if each.result == OWED],
+        [each for each in file.deliveries if each.result != OWED],
+        list(file.notices),
+        _chart(spec, incident, start, end),
+        _logs(incident, start, end),
+    )
+
+
+def _moments(file: IncidentFile) -> Iterator[Moment]:
+    incident = file.incident
+    yield Moment(incident.starts, "began", incident.description or incident.summary)
+    if incident.received - incident.starts >= timedelta(seconds=1):
+        late = times.lasting((incident.received - incident.starts).total_seconds())
+        yield Moment(incident.received, "heard", f"the journal heard of it, {late} after it began")
+    for entry in file.entries:
+        yield Moment(entry.at, entry.kind, entry.text, entry.who)
+    known = {(entry.at, entry.kind) for entry in file.entries}
+    for entry in file.around:
+        if (entry.at, entry.kind) not in known and entry.incident in (None, incident.id):
+            yield Moment(entry.at, entry.kind, _said(entry), entry.who)
+    for notice in file.notices:
+        outcome = OWED if notice.outcome == "pending" else notice.outcome
+        detail = f": {notice.detail}" if notice.detail else ""
+        yield Moment(notice.at, "notice", f"{notice.kind} to {notice.receiver}: {outcome}{detail}")
+    is_told = {"ended", "closed"} & {entry.kind for entry in file.entries}
+    if incident.resolved and not is_told:
+        yield Moment(incident.resolved, "ended", "", incident.closed_by)
+
+
+def _said(entry: TimelineAnswer) -> str:
+    return entry.text if entry.kind in ("phase", VERDICT) or not entry.why else f"{entry.text}: {entry.why}"
+
+
+def _chart(spec: Spec, incident: Incident, start: datetime, end: datetime) -> ChartOf:
+    signal, segment = incident.labels.get("signal", ""), incident.labels.get(SEGMENT, TOTAL_SEGMENT)
+    bounds = start.timestamp(), end.timestamp()
+    if signal in spec.signals:
+        return ChartOf(f"{signal} in {segment}", signal, segment, *bounds)
+    return ChartOf(f"Traffic on {spec.versions.candidate.upper()} against the plan", "", "", *bounds)
+
+
+def _logs(incident: Incident, start: datetime, end: datetime) -> str:
+    conditions = [f"timestamp<={times.rfc3339(end.timestamp())}"]
+    version, segment = incident.labels.get("version"), incident.labels.get(SEGMENT)
+    conditions += [f"version={version}"] if version else []
+    conditions += [f"user_segment={segment}"] if segment and segment != TOTAL_SEGMENT else []
+    asked = {"since": times.rfc3339(start.timestamp()), "where": " and ".join(conditions)}
+    return f"/logs?{urlencode(asked)}"

@@ -1,0 +1,115 @@
+"""Every page of the console: nothing that axe-core calls serious, targets that can be hit, pictures to look at.
+
+Pictures go to demo-output/screens: every page in light, dark, phone and wall size.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bascule.api import IncidentsClient, Tokens
+from bascule.console import Browser, BrowserPage
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests/browser"))
+import pretend  # noqa: E402
+
+AXE = ROOT / ".bascule/axe/node_modules/axe-core/axe.min.js"
+SCREENS = ROOT / "demo-output/screens"
+SIZES = {"light": (1440, 900, False), "dark": (1440, 900, True), "phone": (390, 844, False), "wall": (3840, 2160, True)}
+PAGES = {
+    "overview": "/",
+    "segments": "/segments",
+    "incidents": "/incidents",
+    "incident": "/incidents/1",
+    "sla": "/sla",
+    "logs": "/logs",
+    "executive": "/executive",
+    "executive-fr": "/executive?lang=fr",
+    "wall-verdict": "/wall?every=0#Verdict",
+    "wall-comparison": "/wall?every=0#Comparison",
+    "wall-alerts": "/wall?every=0#Alerts",
+    "wall-traffic": "/wall?every=0#Traffic",
+    "runbooks": "/runbooks/",
+    "runbook": "/runbooks/candidate-worse",
+    "sign-in": "/sign-in",
+    "wrong-address": "/nowhere",
+}
+SETTLED = """(!document.body.dataset.stream || document.querySelector('#live').dataset.live === 'yes')
+    && [...document.querySelectorAll('[data-chart]')].every((chart) => !chart.checkVisibility() || chart.firstChild)"""
+VIOLATIONS = """axe.run({resultTypes: ['violations']}).then((told) => told.violations
+    .filter((each) => ['serious', 'critical'].includes(each.impact))
+    .map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 100)).join(' | ')}`))"""
+# Links within a sentence may be as high as its line.
+SMALL = """[...document.querySelectorAll('a, button, input, select, summary')]
+    .filter((each) => each.checkVisibility() && !each.closest('p, td, th, li, .prose, .hint, .quiet'))
+    .map((each) => [each.outerHTML.slice(0, 80), each.getBoundingClientRect()])
+    .filter(([, box]) => box.width && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("console")]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pretend.Pretended, Browser]]:
+    """An operator's browser, while V2 fails and the mail server refuses."""
+    with pretend.standing(tmp_path_factory.mktemp("console"), pretend.real_journal) as house, Browser() as browser:
+        journal = IncidentsClient(house.spec)
+        journal.set_phase(3, "ada", "the plan's step", force=True)
+        journal.close()
+        house.story.break_candidate()
+        pretend.fire(house, "CandidateWorse", signal="errors", user_segment="freemium", version="v2")
+        pretend.fire(house, "NotificationsFailing", receiver="mail")
+        page = browser.page()
+        page.open(Tokens(house.spec.stack.state).address(house.url))
+        yield house, browser
+
+
+def opened(shown: tuple[pretend.Pretended, Browser], name: str, size: str) -> BrowserPage:
+    house, browser = shown
+    width, height, dark = SIZES[size]
+    page = browser.page(width, height, dark=dark)
+    page.open(house.url + PAGES[name])
+    page.wait(SETTLED)
+    return page
+
+
+@pytest.mark.parametrize("size", ["light", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_serious_keeps_anybody_from_reading_or_pressing(
+    shown: tuple[pretend.Pretended, Browser], name: str, size: str
+) -> None:
+    page = opened(shown, name, size)
+    page.evaluate(AXE.read_text("utf-8") + "; 0")
+    assert page.evaluate(VIOLATIONS) == []
+    assert page.evaluate(SMALL) == []
+    page.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_fits_and_its_picture_is_kept(
+    shown: tuple[pretend.Pretended, Browser], name: str, size: str
+) -> None:
+    page = opened(shown, name, size)
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(SCREENS / f"{name}-{size}.png", whole=not name.startswith("wall"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+    complaints = [each for each in page.complaints() if "404" not in each or name != "wrong-address"]
+    assert complaints == []
+    page.close()
+
+
+def test_the_first_thing_on_the_page_is_the_failure_of_v2_and_not_the_mail_server(
+    shown: tuple[pretend.Pretended, Browser],
+) -> None:
+    page = opened(shown, "overview", "light")
+    assert page.text("#verdict").startswith("Verdict\nRoll back") or page.text("#verdict").startswith("Roll back")
+    assert "V2 fails 12.0" in page.text("#verdict .facts")
+    first, second = page.evaluate("[...document.querySelectorAll('#alerts strong')].map((each) => each.innerText)")
+    assert first.startswith("CandidateWorse")
+    assert second.startswith("NotificationsFailing")
+    page.close()
