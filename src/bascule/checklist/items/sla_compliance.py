@@ -21,7 +21,11 @@ class SlaCompliance(Item):
         start = now - min(LONGEST_SECONDS, looked.history)
         report = sla.evaluate(looked.spec, looked.prometheus, start, now)
         evidence = [_evidence(looked, each) for each in report.objectives]
-        breached = [f"{each.name} is breached" for each in report.objectives if each.outcome is SlaOutcome.FAIL]
+        failing = [each for each in report.objectives if each.outcome is SlaOutcome.FAIL]
+        breached = [f"{each.name} is breached" for each in failing if not each.is_so_far]
+        if failing and not breached:
+            early = ", ".join(each.name for each in failing)
+            return cannot(f"too little of the window is known yet, and so far it is missed: {early}", *evidence)
         if not breached and report.outcome is SlaOutcome.NO_DATA:
             return cannot("an SLA has no data", *evidence)
         return judged(breached, *evidence)

@@ -20,6 +20,7 @@ from bascule.scenarios.drills.several import Tried, seconds
 from bascule.scenarios.measured import commit, machine
 
 FILE = "drills.json"
+COMMIT = commit()  # as the code was loaded: the work tree may change while the drills run
 
 
 def table(tried: Sequence[Tried]) -> Table:
@@ -65,7 +66,7 @@ def document(tried: Sequence[Tried]) -> dict[str, Any]:
     return {
         "at": times.rfc3339(time.time()),
         "machine": machine(),
-        "commit": commit(),
+        "commit": COMMIT,
         "bascule": __version__,
         "command": "make drill",
         "drills": [
