@@ -135,7 +135,7 @@ def measured(**more: Any) -> Measured:
     }
     signals = none | {
         ("latency", "p95"): {("v1", "enterprise"): 0.03, ("v2", "freemium"): 0.25, ("v1", "freemium"): 0.1},
-        ("errors", ""): {("v2", "api_partners"): 0.0009, ("v1", "enterprise"): 0.0},
+        ("errors", ""): {("v2", "api_partners"): 0.00095, ("v1", "enterprise"): 0.0},
     }
     return Measured(signals, **more)
 
