@@ -80,18 +80,30 @@ class Shops:
         return self.board.verdict()["verdict"]
 
 
+SPEC = house.shop_spec(house.SPEC.replace("recovery: 10s", "recovery: 4s"))
+
+
+def generated_rules() -> dict[str, str]:
+    files = generate(SPEC).items()
+    return {Path(name).name: text for name, text in files if name.startswith("prometheus/rules/")}
+
+
 @pytest.fixture
-def shops(start_prometheus, start_alertmanager, webhook, metrics_page) -> Iterator[Shops]:
+def rules(request: pytest.FixtureRequest) -> dict[str, str]:
+    """None, but where a test is about what they tell."""
+    return getattr(request, "param", dict)()
+
+
+@pytest.fixture
+def shops(start_prometheus, start_alertmanager, webhook, metrics_page, rules) -> Iterator[Shops]:
     pages = {name: metrics_page("") for name in ("shop-v1", "shop-v2", "plan")}
-    spec = house.shop_spec(house.SPEC.replace("recovery: 10s", "recovery: 4s"))
-    rules = {Path(name).name: text for name, text in generate(spec).items() if name.startswith("prometheus/rules/")}
     prometheus = start_prometheus(scrape={name: [page.target] for name, page in pages.items()}, rules=rules)
     alertmanager = start_alertmanager(webhook=webhook.url)
     one = house.Shop("v1", 1, {})
     two = house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)
-    board = VerdictBoard(spec)
-    judge = LiveJudge(spec, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
-    made = Shops(spec, one, two, pages, prometheus, alertmanager, board, judge)
+    board = VerdictBoard(SPEC)
+    judge = LiveJudge(SPEC, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
+    made = Shops(SPEC, one, two, pages, prometheus, alertmanager, board, judge)
     made.plan(0, NOWHERE)
 
     def show(shop, text):
@@ -235,6 +247,7 @@ def test_an_alertmanager_that_hangs_delays_neither_the_verdict_nor_the_next_eval
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("rules", [generated_rules], indirect=True)
 def test_reasons_are_of_now_once_the_fault_is_fixed_and_nothing_is_promoted_while_its_alert_fires(shops, eventually):
     """Figures fall within seconds of the fix; while the rule looks back, the verdict is hold and names it."""
     eventually(lambda: shops.verdict == "hold", 20)
