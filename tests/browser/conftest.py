@@ -17,7 +17,7 @@ import pretend
 if TYPE_CHECKING:
     from pretend import Pretended
 
-LIVE = "document.querySelector('#live').dataset.live === 'yes'"
+LIVE = "document.querySelector('#live')?.dataset.live === 'yes'"
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from bascule.api.users import Users
 from bascule.console import BrowserPage
 
 Visit = Callable[..., BrowserPage]
-LIVE = "document.querySelector('#live').dataset.live === 'yes'"
+LIVE = "document.querySelector('#live')?.dataset.live === 'yes'"
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_who_may_only_read_is_offered_commands_and_no_buttons(acting: Pretended,
     page.wait("location.pathname === '/'")
     page.wait(LIVE)
     assert "bob (viewer)" in page.text(".who")
-    assert page.evaluate("document.querySelectorAll('[data-act], dialog').length") == 0
+    assert page.evaluate("document.querySelectorAll('[data-act], #ask').length") == 0
     assert 'bascule pause --spec supersmartmatch --who "$(id -un)"' in page.text("#command-pause")
     token = page.evaluate("document.querySelector('meta[name=page-token]').content")
     headers = f"{{'Content-Type': 'application/json', 'X-Bascule-Page': '{token}'}}"

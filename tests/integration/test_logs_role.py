@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 FOR_EVER = 36500 * 86400.0
 
-LATER = datetime.now(UTC) + timedelta(minutes=2)  # lines that are older than the role's start are not of now
+LATER = datetime.now(UTC) + timedelta(minutes=30)  # lines that are older than the role's start are not of now
 MINUTE, HOUR = f"{LATER:%Y-%m-%dT%H:%M}", f"{LATER:%H}"
 CALL = (
     MINUTE + ":00.{:03d}Z INFO supersmartmatch-v2 API_CALL user_id=u{} endpoint=/api/v2/match"

@@ -270,8 +270,7 @@ def _by_stem(names: Iterable[str], word: re.Pattern[str]) -> dict[str, dict[str,
     """Names that are alike but for a version, which stands in them as `word`: the stem, to each version's name."""
     stems: dict[str, dict[str, str]] = {}
     for name in names:
-        match = word.search(name)
-        if match:
+        for match in word.finditer(name):  # `shop-new-v1`: which word is the version is told by the others' names
             stems.setdefault(f"{name[: match.start()]}*{name[match.end() :]}", {})[match[1]] = name
     return {stem: named for stem, named in stems.items() if len(named) > 1}
 
