@@ -1,18 +1,13 @@
-"""The whole house on real parts: the demo's promise, and silence is no recovery."""
+"""The whole house on real parts: the demo keeps its promise and leaves nothing behind."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
-import httpx
 import pytest
-
-from bascule.scenarios.house import standing
 
 pytestmark = pytest.mark.integration
 
@@ -71,28 +66,3 @@ def test_ctrl_c_in_the_middle_of_the_demo_leaves_nothing_behind(tmp_path):
     assert process.returncode == 130, told
     assert "Traceback" not in told
     assert processes_with(marker) == []
-
-
-def test_a_killed_candidate_is_said_within_ten_seconds_and_silence_ends_no_alarm(tmp_path):
-    with standing(tmp_path, quiet, threading.Event()) as house:
-        house.set_phase(0, "baseline")
-        house.wait(20)
-        house.set_phase(3, "half of the traffic")
-        house.wait(15)
-        fault = house.lab.fault("v2", error_rate=0.3)
-        house.wait_for("the alarm", lambda: alarms(house, fault), 30)
-        crash = house.lab.fault("v2", crash=True)
-        house.wait_for("the page to say that V2 is down", lambda: page_says_down(house), 10)
-        assert time.time() - crash < 10
-        house.wait(30)
-        assert {incident.status for incident in alarms(house, fault)} == {"open"}
-        assert house.verdict().verdict in ("roll_back", "no_data")
-
-
-def alarms(house, since):
-    return [i for i in house.incidents() if i.alert == "CandidateWorse" and i.received.timestamp() >= since]
-
-
-def page_says_down(house):
-    page = httpx.get(house.spec.stack.url("console"), timeout=5, trust_env=False).text
-    return "supersmartmatch-v2" in page and "down" in page.lower()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 with warnings.catch_warnings():
@@ -109,10 +109,8 @@ def after_filters(found: dict[str, Any] | None, form: LinePattern) -> dict[str, 
             extra.append(f"{name}={text}")
         else:
             fields[name] = number * (1 if text[-1:].isalpha() else form.factors.get(name, 1))
-    path, _, query = fields.get("endpoint", "").partition("?")
-    if query:
-        fields["endpoint"] = path
-        extra.append(f"query={query}")
+    fields["endpoint"], _, query = fields.get("endpoint", "").partition("?")
+    extra.append(f"query={query}" if query else "")
     return without_blanks(fields | {"extra": " ".join(filter(None, extra))})
 
 
@@ -150,6 +148,8 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x85\u2028\
 
 
 @given(WORDS, WORDS, st.floats(0, 100), st.integers(0, 999), st.sampled_from(["", " version=v1", " a=b c=", " loose"]))
+@example("", "?", 0.0, 0, "")
+@example("", "/x?", 0.0, 0, "")
 def test_any_api_call_is_read_the_same_by_both(
     user: str, endpoint: str, seconds: float, status: int, tail: str
 ) -> None:

@@ -378,12 +378,10 @@ end
   right ? event.set(name, kind == 'int' ? figure.to_i : figure) : (event.remove(name); extra << name + '=' + text)
 end
 if (target = event.get('endpoint'))
-  target = target.sub(/\Ahttps?:\/\/[^\/]*/, '') if target.match?(/\Ahttps?:\/\//)
+  target = '/' + target.sub(/\Ahttps?:\/\/[^\/]*\/?/, '') if target.match?(/\Ahttps?:\/\//)
   path, query = target.split('?', 2)
-  if query && !query.empty?
-    event.set('endpoint', path)
-    extra << 'query=' + query
-  end
+  path.to_s.empty? ? event.remove('endpoint') : event.set('endpoint', path)
+  extra << 'query=' + query if query && !query.empty?
 end
 extra = extra.compact.join(' ')
 event.set('extra', extra) unless extra.empty?"""
