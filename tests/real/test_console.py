@@ -50,7 +50,7 @@ SMALL = """[...document.querySelectorAll('a, button, input, select, summary')]
     .map((each) => [each.outerHTML.slice(0, 80), each.getBoundingClientRect()])
     .filter(([, box]) => box.width && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("console")]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from first_hour import (
 from bascule.processes import programs
 from bascule.processes.ready import wait_until
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("first hour")]
+pytestmark = pytest.mark.real
 
 FOUND_WITHIN_SECONDS = 30.0
 HISTORY_SECONDS = 15.0  # that the services were running when the user begins

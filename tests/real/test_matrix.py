@@ -11,7 +11,7 @@ from matrix import Blocks, Cell, cells, wrong
 
 from bascule.prometheus import Prometheus
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("matrix")]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from matrix import CONDITIONS, LAYOUTS, UNITS, Cell, Live, wrong
 
 from bascule.prometheus import Prometheus
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("matrix_live")]
+pytestmark = pytest.mark.real
 
 MOST = 30
 BEFORE, SPAN = 40.0, 150  # seconds: both versions well, then judged and reported

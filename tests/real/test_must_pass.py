@@ -20,7 +20,7 @@ from bascule.sla import JournalSpan, SlaOutcome, evaluate
 from bascule.spec import Spec, parse
 from bascule.states import MEANINGS, Cause
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("must_pass")]
+pytestmark = pytest.mark.real
 
 DAY, HOUR, STEP = 86_400, 3600, 15
 SHARE = 0.1
