@@ -87,7 +87,7 @@ def test_beside_a_prometheus_and_an_alertmanager_two_files_are_merged_and_their_
         alertmanager = entered.enter_context(users_alertmanager(tmp_path, hook))
         prometheus = entered.enter_context(users_prometheus(tmp_path, jobs, "15s", own_alert(tmp_path, alertmanager)))
         user = entered.enter_context(new_user(tmp_path))
-        assert wait_until(lambda: "OrdersStuck" in heard.names, 60.0)
+        assert wait_until(lambda: "OrdersStuck" in heard.names, 120.0)
         time.sleep(2 * HISTORY_SECONDS)
         user.types("init", user.spec, "--from-prometheus", prometheus)
         user.types("check", user.spec)
