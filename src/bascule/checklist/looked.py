@@ -10,6 +10,7 @@ from functools import cached_property
 from bascule import generate
 from bascule.api import IncidentsClient, JudgeClient
 from bascule.api.client import LogsClient
+from bascule.api.servers import prometheus_of
 from bascule.discover import CheckedExpression, verify
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
@@ -25,7 +26,7 @@ class Looked:
 
     @cached_property
     def prometheus(self) -> Prometheus:
-        return Prometheus(self.spec.stack.url("prometheus"))
+        return prometheus_of(self.spec)
 
     @cached_property
     def journal(self) -> IncidentsClient:

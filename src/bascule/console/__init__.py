@@ -9,6 +9,7 @@ from bascule.api.models.journal import PhaseAnswer, TimelineAnswer
 from bascule.api.models.logs import LogStats
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.api.server import serve
+from bascule.api.servers import prometheus_of
 from bascule.console import queries, screenshots
 from bascule.console.answers import Incident
 from bascule.console.app import ROLE, create_app
@@ -30,7 +31,6 @@ from bascule.console.views.services import own_rows, service_rows
 from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
 from bascule.console.views.targets import TargetRow, targets
 from bascule.console.views.verdict import notices, verdict_view
-from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 
 __all__ = [
@@ -91,7 +91,7 @@ __all__ = [
 
 def target_rows(spec: Spec) -> list[TargetRow]:
     """Segments and partners against their own targets, the worst first. Raises Unreachable without Prometheus."""
-    prometheus = Prometheus(spec.stack.url("prometheus"))
+    prometheus = prometheus_of(spec)
     try:
         found = targets(spec, measure(spec, prometheus), "state")
     finally:

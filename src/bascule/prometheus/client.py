@@ -38,6 +38,7 @@ CREDENTIALS: Final = (
     "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
 HAS_NO_TARGETS: Final = (404, 405, 501)
+SNAPSHOT_SECONDS: Final = 120.0
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
@@ -193,6 +194,21 @@ class Prometheus:
         with self._understood("flags"):
             return {_text(name): _text(value) for name, value in data.items()}
 
+    def series_counts(self) -> dict[str, int]:
+        """Names of metrics with how many series each has, the most first: the heaviest only."""
+        data = self._get("status/tsdb")
+        with self._understood("status/tsdb"):
+            return {_text(each["name"]): int(each["value"]) for each in data["seriesCountByMetricName"]}
+
+    def snapshot(self) -> str | None:
+        """Snapshot all its data; the name of the folder, below `snapshots`. None where it is not allowed to."""
+        answer = self._http.ask("POST", "/api/v1/admin/tsdb/snapshot", seconds=SNAPSHOT_SECONDS)
+        if not answer.is_success:
+            return None
+        data = self._answer(answer)
+        with self._understood("a snapshot"):
+            return _text(data["name"])
+
     def label_values(self, label: str, selector: str | None = None) -> list[str]:
         params = {"match[]": selector} if selector else {}
         data = self._get(f"label/{label}/values", **params)
@@ -224,8 +240,8 @@ class Prometheus:
         try:
             body = answer.json()
         except ValueError as error:
-            mend = CREDENTIALS if answer.status in (401, 403) else ADDRESS
-            raise _refused(answer.status, f"{self.url} answered {answer.status} without JSON", mend) from error
+            fix = CREDENTIALS if answer.status in (401, 403) else ADDRESS
+            raise _refused(answer.status, f"{self.url} answered {answer.status} without JSON", fix) from error
         if not isinstance(body, dict) or body.get("status") not in ("success", "error"):
             raise self._strange(f"a request ({answer.status})")
         if body["status"] == "error":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -321,3 +322,10 @@ def test_a_post_that_alertmanager_refuses_is_told_in_its_words() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(400, text="bad labels"))
     with pytest.raises(QueryRejected, match="bad labels"):
         Alertmanager("http://a", transport=transport).post([])
+
+
+def test_one_place_makes_the_clients_of_the_specs_servers() -> None:
+    """Another one would ask without the credentials that the spec gives them."""
+    asked = re.compile(r"\b(?:Http|Prometheus|Alertmanager)\([^()]*\.url\(.(?:prometheus|alertmanager)")
+    files = Path(logs.__file__).parents[1].rglob("*.py")
+    assert [file.name for file in files if asked.search(file.read_text("utf-8"))] == ["servers.py"]

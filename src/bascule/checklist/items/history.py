@@ -13,9 +13,7 @@ from bascule.errors import ProgramMissing
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
-from bascule.transport import Http
 
-SNAPSHOT = "/api/v1/admin/tsdb/snapshot"
 QUERIES = (
     "sum(count_over_time(up[10m]))",
     "sum(http_requests_total)",
@@ -30,13 +28,11 @@ class History(Item):
     title = "Historical data preserved"
 
     def check(self, looked: Looked) -> Outcome:
-        url = looked.spec.stack.url("prometheus")
-        answer = Http("Prometheus", url, seconds=120.0).ask("POST", SNAPSHOT)
-        if not answer.is_success:
+        name = looked.prometheus.snapshot()
+        if name is None:
             return cannot(NO_SNAPSHOTS)
-        name = answer.json()["data"]["name"]
         snapshot = looked.spec.stack.state.absolute() / "prometheus" / "snapshots" / name
-        taken = Evidence(f"POST {url}{SNAPSHOT}", name)
+        taken = Evidence("a snapshot of Prometheus' data", name)
         if not snapshot.is_dir():
             return cannot(f"the snapshot {name} is not on this machine: restore it there", taken)
         try:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from bascule.checklist.item import Evidence, Item, Outcome, Phase, judged
 from bascule.checklist.looked import Looked
 from bascule.discover.verify import expressions, selectors_of
-from bascule.transport import Http
 
 SHOWN = 5
-TSDB = "/api/v1/status/tsdb"
 
 
 class Optimisation(Item):
@@ -31,9 +29,8 @@ def _heaviest(groups: list[dict[str, object]]) -> Evidence:
 
 
 def _largest(looked: Looked) -> Evidence:
-    answer = Http("Prometheus", looked.spec.stack.url("prometheus"), seconds=10.0).ask("GET", TSDB)
-    found = answer.json()["data"]["seriesCountByMetricName"]
-    return Evidence(f"most series ({TSDB})", ", ".join(f"{each['name']} {each['value']}" for each in found[:SHOWN]))
+    found = list(looked.prometheus.series_counts().items())[:SHOWN]
+    return Evidence("most series (/api/v1/status/tsdb)", ", ".join(f"{name} {number}" for name, number in found))
 
 
 def _unread(looked: Looked) -> Evidence:
