@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from bascule.spec import BUILT_IN, Spec
 if TYPE_CHECKING:
     from bascule.checklist import Looked, Phase
     from bascule.coverage import Covered
+    from bascule.scenarios.drills.several import Tried
 
 
 @app.command()
@@ -101,11 +103,7 @@ def drill(
     chosen = all_faults() if every else [fault_named(key) for key in faults or ()]
     with stopping() as stop:
         tried = several.run(chosen, runs, _quietly if as_json else say, stop, lambda done: shown.write(done, out_dir))
-    if as_json:
-        print_json(shown.document(tried))
-    else:
-        out.print(shown.table(tried))
-    raise typer.Exit(1 if any(each.failures for each in tried) else 0)
+    raise typer.Exit(_show(tried, as_json))
 
 
 def _drill_staging(spec: Spec, inject: str, restore: str, out_dir: Path, as_json: bool) -> int:
@@ -116,11 +114,18 @@ def _drill_staging(spec: Spec, inject: str, restore: str, out_dir: Path, as_json
     with stopping() as stop:
         tried = [Tried(OwnFault(), [drill_staging(spec, inject, restore, stop)])]
     shown.write(tried, out_dir)
+    return _show(tried, as_json)
+
+
+def _show(tried: Sequence[Tried], as_json: bool) -> int:
+    """What the drills found; the exit code."""
+    from bascule.scenarios.drills import shown
+
     if as_json:
         print_json(shown.document(tried))
     else:
         out.print(shown.table(tried))
-    return 1 if tried[0].failures else 0
+    return 1 if any(each.failures for each in tried) else 0
 
 
 def _quietly(_text: str) -> None:

@@ -56,9 +56,6 @@ def measure(spec: Spec, prometheus: Prometheus) -> Measured:
     def by(query: str, label: str) -> ByVersion:
         return {(s.labels.get(VERSION, ""), s.labels.get(label, "")): s.value for s in prometheus.instant(query)}
 
-    def of_partner(query: str) -> Mapping[str, float]:
-        return {s.labels.get(PARTNER, ""): s.value for s in prometheus.instant(query)}
-
     signals: dict[tuple[str, str], ByVersion] = {}
     for name, signal in spec.signals.items():
         for quantile, q in _quantiles(signal):
@@ -74,8 +71,8 @@ def measure(spec: Spec, prometheus: Prometheus) -> Measured:
         by(Recorded.REFUSED, SEGMENT),
         by(Recorded.ERRORS_BY_PARTNER, PARTNER),
         by(Recorded.FORMAT_COMPATIBLE, PARTNER),
-        of_partner(Recorded.PARTNER_REQUESTS),
-        of_partner(Recorded.PARTNER_QUOTA),
+        _by_label(prometheus, Recorded.PARTNER_REQUESTS, PARTNER),
+        _by_label(prometheus, Recorded.PARTNER_QUOTA, PARTNER),
     )
 
 
@@ -93,8 +90,10 @@ class Business:
 
 def business(spec: Spec, prometheus: Prometheus) -> Business:
     """Raises BasculeError when Prometheus does not answer."""
+    return Business(
+        _by_label(prometheus, Recorded.SLA_BUDGET_SPENT, "sla"), _by_label(prometheus, Recorded.CONSUMERS, VERSION)
+    )
 
-    def by(query: str, label: str) -> dict[str, float]:
-        return {s.labels.get(label, ""): s.value for s in prometheus.instant(query)}
 
-    return Business(by(Recorded.SLA_BUDGET_SPENT, "sla"), by(Recorded.CONSUMERS, VERSION))
+def _by_label(prometheus: Prometheus, query: str, label: str) -> dict[str, float]:
+    return {sample.labels.get(label, ""): sample.value for sample in prometheus.instant(query)}

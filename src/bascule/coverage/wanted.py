@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bascule.conventions import Recorded, quantile_name
+from bascule.conventions import LOG_UNPARSED, SEGMENT, Recorded, probe_job, quantile_name
 from bascule.generate.grafana.dashboards import parts_of
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.kinds import Signal
@@ -80,9 +80,9 @@ def _of_spec(spec: Spec) -> Iterator[Wanted]:
     for name in spec.services:
         yield _own(f"service {name}", Selector(Recorded.SERVICE_UP).where(job=name))
     for name in spec.probes:
-        yield _own(f"probe {name}", Selector("probe_success").where(job=f"probe-{name}"))
+        yield _own(f"probe {name}", Selector("probe_success").where(job=probe_job(name)))
     for name in spec.logs.named:
-        yield _own(f"log source {name}", Selector("bascule_log_unparsed_total").where(source=name))
+        yield _own(f"log source {name}", Selector(LOG_UNPARSED.name).where(source=name))
 
 
 def _own(name: str, *series: Selector, **more: Any) -> Wanted:
@@ -104,7 +104,7 @@ def _signal(name: str, signal: Signal) -> Iterator[Wanted]:
 
 def _segment(spec: Spec, name: str, segment: Segment) -> Iterator[Wanted]:
     """A target is wanted of what the segment meets."""
-    here = Matcher("user_segment", "=", name)
+    here = Matcher(SEGMENT, "=", name)
     targets = {
         "latency": (spec.latency and spec.latency.name, segment.latency.p95, quantile_name("version_segment", "p95")),
         "accuracy": (spec.accuracy and spec.accuracy.name, segment.accuracy, Recorded.SIGNAL_BY_SEGMENT),

@@ -175,9 +175,9 @@ def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
     """Whether a Prometheus that runs does what the spec says, and has what its signals count."""
     if "prometheus" not in spec.stack.external and state.holder(Layout(spec.stack.state).state) is None:
         return
-    url = spec.stack.url("prometheus")
+    url, prometheus = spec.stack.url("prometheus"), prometheus_of(spec)
     try:
-        compared = compare(spec, prometheus_of(spec))
+        compared = compare(spec, prometheus)
     except BasculeError as error:
         yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.fix)
         return
@@ -187,7 +187,7 @@ def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
     if compared.agrees:
         yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
     if "prometheus" in spec.stack.external:
-        yield from _beside(spec, prometheus_of(spec))
+        yield from _beside(spec, prometheus)
 
 
 def _beside(spec: Spec, prometheus: Prometheus) -> Iterator[DoctorCheck]:
@@ -200,13 +200,13 @@ def _beside(spec: Spec, prometheus: Prometheus) -> Iterator[DoctorCheck]:
         return
     if jobs := [job for job in lacking if job in spec.role_jobs]:
         found = f"this Prometheus does not scrape {', '.join(jobs)}"
-        mend = "add to its scrape_configs (`bascule merge` writes the whole file):\n" + "\n".join(
+        fix = "add to its scrape_configs (`bascule merge` writes the whole file):\n" + "\n".join(
             lacking[job] for job in jobs
         )
-        yield DoctorCheck("scrape jobs", "optional", found, mend)
+        yield DoctorCheck("scrape jobs", "optional", found, fix)
     if not groups & set(RuleGroup):
-        mend = f"add to its rule_files: {config_folder(spec) / 'prometheus' / 'rules' / '*.yml'}"
-        yield DoctorCheck("rules", "optional", "this Prometheus has none of Bascule's rules", mend)
+        fix = f"add to its rule_files: {config_folder(spec) / 'prometheus' / 'rules' / '*.yml'}"
+        yield DoctorCheck("rules", "optional", "this Prometheus has none of Bascule's rules", fix)
 
 
 def _delivery(spec: Spec) -> Iterator[DoctorCheck]:

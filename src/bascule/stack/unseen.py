@@ -38,7 +38,8 @@ def _tell(spec: Spec, report: Callable[[str], None], ready: threading.Event, end
     prometheus = prometheus_of(spec)
     due = time.monotonic() + START_SECONDS + 2 * spec.stack.scrape.interval
     told: list[Unseen] = []
-    while not ended.wait(LOOK_SECONDS):
+    pause = max(LOOK_SECONDS, spec.stack.scrape.interval)  # nothing new comes between two scrapes
+    while not ended.wait(pause):
         try:
             found = unseen(spec, prometheus)
         except BasculeError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bascule import generate
 from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, failed, judged
@@ -13,6 +14,7 @@ from bascule.checklist.looked import Looked
 from bascule.errors import ProgramMissing
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.processes import programs
+from bascule.spec import Spec
 
 TEST_SECONDS = 300.0
 
@@ -34,23 +36,19 @@ class AlertingRules(Item):
         tested = Evidence(f"promtool test rules ({len(tests)} files)", f"exit status {done.returncode}")
         if done.returncode:
             return failed(f"a test of the rules fails: {(done.stderr or done.stdout).strip()[-300:]}", tested)
-        return judged(_not_running(looked), tested, _running(looked))
+        running = [rule for group in looked.prometheus.rules() for rule in group["rules"]]
+        names = {rule["name"] for rule in running}
+        found = Evidence("Prometheus /api/v1/rules", f"{len(names)} rules run")
+        return judged([*_missing(looked.spec, names), *_failing(running)], tested, found)
 
 
-def _running(looked: Looked) -> Evidence:
-    return Evidence("Prometheus /api/v1/rules", f"{len(_names(looked))} rules run")
-
-
-def _names(looked: Looked) -> set[str]:
-    return {rule["name"] for group in looked.prometheus.rules() for rule in group["rules"]}
-
-
-def _not_running(looked: Looked) -> Iterator[str]:
-    loaded = _names(looked)
-    wanted = {rule.name for group in rule_groups(looked.spec) for rule in group.rules}
-    if missing := sorted(wanted - loaded):
+def _missing(spec: Spec, running: set[str]) -> Iterator[str]:
+    wanted = {rule.name for group in rule_groups(spec) for rule in group.rules}
+    if missing := sorted(wanted - running):
         yield f"Prometheus does not run {', '.join(missing[:5])}"
-    for group in looked.prometheus.rules():
-        for rule in group["rules"]:
-            if rule.get("health") == "err":
-                yield f"{rule['name']} fails: {rule.get('lastError', '')}"
+
+
+def _failing(running: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for rule in running:
+        if rule.get("health") == "err":
+            yield f"{rule['name']} fails: {rule.get('lastError', '')}"

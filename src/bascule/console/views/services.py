@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bascule import figures, promql, times
 from bascule.console.parts import ServiceHealth
 from bascule.console.sources import STALE_AFTER, Reading, Source
-from bascule.conventions import State
+from bascule.conventions import State, probe_job
 from bascule.prometheus import Sample
 from bascule.spec import Spec
 
@@ -116,7 +116,7 @@ def _of_exporter(name: str, behind: list[Sample]) -> str:
 
 
 def _probe(name: str, health: ServiceHealth | None) -> ServiceRow:
-    query = f'probe_success{{job="probe-{name}"}}'
+    query = f'probe_success{{job="{probe_job(name)}"}}'
     samples = _of_probe(name, health.samples if health else ())
     if not samples:
         return ServiceRow(name, "probe", State.NO_DATA, "no data", "no probe has answered", "", query)
@@ -126,7 +126,7 @@ def _probe(name: str, health: ServiceHealth | None) -> ServiceRow:
 
 
 def _of_probe(name: str, samples: Iterable[Sample]) -> list[Sample]:
-    job = f"probe-{name}"
+    job = probe_job(name)
     return [s for s in samples if s.labels.get("job") == job and s.labels.get("__name__") == "probe_success"]
 
 

@@ -67,8 +67,7 @@ def _segment(spec: Spec, name: str, segment: Segment, measured: Measured) -> Ite
     def at_least(what: str, found: ByVersion, floor: float, judged: tuple[str, ...]) -> TargetRow:
         values = [found.get((version, name)) for version in (baseline, candidate)]
         held = [found.get((version, name)) for version in judged]
-        missing = [None if value is None else 1 - value for value in held]
-        used = _used(missing, 1 - floor)
+        used = _used(_rest(held), 1 - floor)
         return _row(name, what, f"≥ {figures.percent(floor)}", values, "ratio", served, used)
 
     latency, errors, accuracy = spec.latency, spec.errors, spec.accuracy
@@ -102,23 +101,21 @@ def _partners(spec: Spec, measured: Measured) -> Iterator[TargetRow]:
     allowed = quotas(spec)
     names = {name for _, name in measured.partner_errors} | set(measured.partner_requests)
     segment = next((each for each in spec.segments.named.values() if each.partner_label), None)
-    for name in sorted(names - {""}) if segment else ():
+    if segment is None:
+        return
+    for name in sorted(names - {""}):
         hour = measured.partner_requests.get(name)
         asked = f"{figures.count(hour)} in the last hour"
         quota, used = allowed.get(name, allowed.get("default")), measured.partner_quota.get(name)
         if quota is not None:
             text = f"≤ {figures.count(quota)}/h"
-            state = State.NO_DATA if used is None else State.BAD if used > 1 else State.OK
+            state = _state(used)
             word = "over quota" if state is State.BAD else "nearly used" if (used or 0) >= NEAR else WORDS[state]
             yield TargetRow(name, "quota", text, ("", figures.percent(used)), asked, used, state, word)
         yield from _partner_targets(spec, segment, name, measured, asked)
 
 
-def _partner_targets(
-    spec: Spec, segment: Segment | None, name: str, measured: Measured, asked: str
-) -> Iterator[TargetRow]:
-    if segment is None:
-        return
+def _partner_targets(spec: Spec, segment: Segment, name: str, measured: Measured, asked: str) -> Iterator[TargetRow]:
     versions = spec.versions.both
     if segment.errors is not None:
         values = [measured.partner_errors.get((version, name)) for version in versions]
@@ -126,9 +123,8 @@ def _partner_targets(
         yield _row(name, "errors", text, values, "ratio", asked, used)
     if segment.format_compatibility is not None:
         values = [measured.partner_format.get((version, name)) for version in versions]
-        missing = [None if value is None else 1 - value for value in values]
         text = f"≥ {figures.percent(segment.format_compatibility)}"
-        yield _row(name, "format", text, values, "ratio", asked, _used(missing, 1 - segment.format_compatibility))
+        yield _row(name, "format", text, values, "ratio", asked, _used(_rest(values), 1 - segment.format_compatibility))
 
 
 # ---------------------------------------------------------------- a row
@@ -137,10 +133,19 @@ def _partner_targets(
 def _row(
     who: str, what: str, target: str, values: list[float | None], unit: str, requests: str, used: float | None
 ) -> TargetRow:
-    state = State.NO_DATA if used is None else State.BAD if used > 1 else State.OK
+    state = _state(used)
     word = "near its target" if state is State.OK and used is not None and used >= NEAR else WORDS[state]
     shown = figures.figure(values[0], unit), figures.figure(values[1], unit)
     return TargetRow(who, what, target, shown, requests, used, state, word)
+
+
+def _state(used: float | None) -> State:
+    return State.NO_DATA if used is None else State.BAD if used > 1 else State.OK
+
+
+def _rest(shares: list[float | None]) -> list[float | None]:
+    """What each share lacks to one."""
+    return [None if share is None else 1 - share for share in shares]
 
 
 def _used(values: list[float | None], allowed: float) -> float | None:
@@ -148,7 +153,7 @@ def _used(values: list[float | None], allowed: float) -> float | None:
     known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
         return None
-    worst = max(0.0, *known, 0.0)
+    worst = max(0.0, *known)
     return worst / allowed if allowed > 1e-12 else (0.0 if worst <= 1e-9 else math.inf)
 
 

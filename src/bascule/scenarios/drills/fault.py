@@ -13,12 +13,8 @@ from bascule.scenarios.house import House
 
 # What many errors do truly, also minutes after they ended: budgets are used up, targets of a segment or partner missed.
 BUDGETS = ("SlaBreached", "SlaAtRisk", "SlaBudgetBurn", "PartnerErrorsHigh", "SegmentErrorsHigh")
-ERRORS_HARM = (
-    *BUDGETS,
-    "RollbackTriggered",
-    "V2ErrorSpike",
-    "CandidateWorse",
-)
+HARM = (*BUDGETS, "RollbackTriggered")
+ERRORS_HARM = (*HARM, "V2ErrorSpike", "CandidateWorse")
 
 
 class FaultClass(StrEnum):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import BUDGETS, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
 
 
 class EmptyResults(Broken, StatisticalFault):
     key = "empty-results"
     title = "V2 answers 200 without any match"
     expects = ("CandidateWorse",)
-    also = (*BUDGETS, "RollbackTriggered")
+    also = HARM
     evidence = evidence_of("accuracy")
     changes = to(accuracy=0.0)

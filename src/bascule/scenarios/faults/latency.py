@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import BUDGETS, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
 
 
 class Slow(Broken, StatisticalFault):
     key = "latency"
     title = "V2 takes four times as long"
     expects = ("CandidateWorse", "ResponseTimeHigh")
-    also = (*BUDGETS, "RollbackTriggered")
+    also = HARM
     evidence = evidence_of("latency")
     changes = to(latency_factor=4.0)

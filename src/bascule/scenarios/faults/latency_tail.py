@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import BUDGETS, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
 
 
 class SlowTail(Broken, StatisticalFault):
     key = "latency-tail"
     title = "10 % of the answers of V2 take ten times as long"
     expects = ("CandidateWorse", "ResponseTimeHigh")
-    also = (*BUDGETS, "RollbackTriggered")
+    also = HARM
     evidence = evidence_of("latency")
     changes = to(slow=0.1)

@@ -6,7 +6,7 @@ import time
 
 import yaml
 
-from bascule.scenarios.drills.fault import BUDGETS, HardFault
+from bascule.scenarios.drills.fault import HARM, HardFault
 from bascule.scenarios.house import House
 
 
@@ -14,7 +14,7 @@ class TargetLost(HardFault):
     key = "target-lost"
     title = "V2 is no longer among Prometheus' targets"
     expects = ("ServiceDown", "SignalNoData", "VersionSilent")
-    also = (*BUDGETS, "RollbackTriggered")
+    also = HARM
     evidence = 'max(bascule_no_data_cause{cause=~"no series|silent|scrape failing|stale"})'
 
     def inject(self, house: House) -> float:
