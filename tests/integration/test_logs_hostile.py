@@ -71,6 +71,8 @@ def ingest_apart(folder: Path, path: Path) -> dict[str, float]:
         ("empty lines", b"\n\n" + GOOD + b"\r\n", 4, 3),
         ("times of other centuries", GOOD * 2 + GOOD.replace(b"2026", b"9999") + GOOD.replace(b"2026", b"0001"), 4, 0),
         ("a JSON depth bomb", b'{"a":' * 100_000 + b"\n" + GOOD, 2, 1),
+        ("a Docker line nested too deep", b'{"log":"' + b'x","a":' + b"[" * 100_000 + b"\n" + GOOD, 2, 1),
+        ("a Docker line whose text is a number", b'{"log":"x","log":1,"stream":"s","time":"t"}\n' + GOOD, 2, 1),
         ("escape codes", b"\x1b]0;title\x07\x1b[2J" + GOOD + GOOD, 2, 1),
         ("numbers out of bounds", GOOD.replace(b"0.02", b"9e99") + GOOD.replace(b"=200", b"=" + b"9" * 14), 2, 0),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 from bascule.conventions import CLIENT_LEFT
 from bascule.logformat import ALIAS_UNITS, ALIASES, CALLER_NAMES, COLUMNS, LEFT_FLAGS, LEFT_NAMES, TIME
 from bascule.logs.parsing.readings import Reading, fold, typed
-from bascule.logs.parsing.values import BLANKS, Fields
+from bascule.logs.parsing.values import BLANKS, Fields, document_of
 
 _FIRST = -1  # of the names for a column
 _LEFT = re.compile(LEFT_FLAGS)
@@ -37,11 +37,8 @@ class JsonReader:
     def _read(self, line: str) -> Reading | None:
         if not line.startswith("{"):
             return None
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
-        return self.reading(document) if isinstance(document, dict) else None
+        document = document_of(line)
+        return self.reading(document) if document is not None else None
 
     def reading(self, document: Mapping[str, Any]) -> Reading:
         """Of several names for a column its own counts most, then one that the spec declares, then the first."""

@@ -6,6 +6,7 @@ Times are whole microseconds since 1970 in UTC; a time without a zone is taken a
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -87,6 +88,15 @@ def read_number(text: str, kind: str) -> tuple[float | None, str]:
     if not number.is_integer():
         return None, NOT_WHOLE
     return (int(number), "") if abs(number) < _BEYOND else (None, OUT_OF_RANGE)
+
+
+def document_of(line: str) -> dict[str, Any] | None:
+    """The JSON object that a line is; None for anything else, and for one that is nested too deep."""
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def read_time(text: str) -> int | None:

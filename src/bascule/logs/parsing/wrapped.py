@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import NamedTuple
 
 from bascule.logformat.patterns import DAY, FRACTION, MONTH, SECOND, ZONE
-from bascule.logs.parsing.values import read_time
+from bascule.logs.parsing.values import document_of, read_time
 
 _AT = rf"(?P<at>{DAY}T{SECOND}{FRACTION}{ZONE})"
 _HEAD = re.compile(
@@ -35,13 +34,11 @@ def of_docker(line: str) -> Wrapped | None:
     """The line in an object of Docker's `json-file`."""
     if not line.startswith(_DOCKER):
         return None
-    try:
-        document = json.loads(line)
-    except ValueError:
+    document = document_of(line) or {}
+    log = document.get("log")
+    if not (isinstance(log, str) and {"stream", "time"} <= document.keys()):
         return None
-    if not (isinstance(document, dict) and {"stream", "time"} <= document.keys()):
-        return None
-    return Wrapped(document["log"].rstrip("\n"), read_time(str(document["time"])))
+    return Wrapped(log.rstrip("\n"), read_time(str(document["time"])))
 
 
 def behind_head(line: str) -> Wrapped | None:
