@@ -26,7 +26,7 @@ from pydantic_core import from_json
 from bascule.conventions import OWN_AGENT
 from bascule.errors import QueryRejected, Unreachable, UsageError
 
-__all__ = ["MIB", "Answer", "Credentials", "Http", "is_local", "parsed"]
+__all__ = ["MIB", "HttpAnswer", "Credentials", "Http", "is_local", "parsed"]
 
 MIB = 1 << 20
 _SOON = 0.001  # seconds: a socket takes zero for "never wait"
@@ -87,7 +87,7 @@ def _secret(file: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """What a server answered, read to its end."""
 
     status: int
@@ -144,7 +144,7 @@ class Http:
     def close(self) -> None:
         self._client.close()
 
-    def ask(self, method: str, path: str, *, seconds: float | None = None, **content: Any) -> Answer:
+    def ask(self, method: str, path: str, *, seconds: float | None = None, **content: Any) -> HttpAnswer:
         """The answer, whatever its status; `content` as httpx takes it (`json`, `params`, `data`, `headers`).
 
         Raises Unreachable when no whole answer came in time, QueryRejected when it is too large, UsageError for a
@@ -155,7 +155,7 @@ class Http:
         before = _deadline.set(time.monotonic() + limit)
         try:
             with self._client.stream(method, path, timeout=limit, **content) as response:
-                return Answer(response.status_code, response.headers, self._body(response))
+                return HttpAnswer(response.status_code, response.headers, self._body(response))
         except httpx.TimeoutException as error:
             raise self._away(f"no whole answer within {limit:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -177,7 +177,7 @@ class Http:
 
 
 def parsed(body: bytes) -> Any:
-    """JSON as Python objects; half a surrogate pair becomes its escape, as text. Raises ValueError (see `Answer`)."""
+    """JSON as Python objects; half a surrogate pair becomes its escape. Raises ValueError (see `HttpAnswer`)."""
     try:
         return from_json(body)
     except ValueError:

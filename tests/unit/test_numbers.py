@@ -1,10 +1,12 @@
 """The check of numbers finds what people cannot read at once; `make real NAME=numbers` walks everything with it."""
 
 import pytest
+import walk
 from plain_numbers import problems
 from typer.testing import CliRunner
 
 from bascule.cli.commands import app
+from bascule.spec import load
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,12 @@ def test_what_people_read_at_once_is_left_alone(text: str) -> None:
 
 def test_check_writes_numbers_for_people() -> None:
     assert list(problems(CliRunner().invoke(app, ["check", "supersmartmatch"]).output)) == []
+
+
+def test_every_command_is_walked() -> None:
+    assert walk.not_walked() == walk.NOT_WALKED
+
+
+def test_every_page_is_walked() -> None:
+    found = set(walk.addresses(load("supersmartmatch")))
+    assert {"/", "/wall", "/incidents/1", "/executive?lang=fr", "/sla", "/runbooks/sla"} <= found

@@ -14,7 +14,7 @@ from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, Spec
 
 if TYPE_CHECKING:
-    from bascule.checklist import Looked, Phase
+    from bascule.checklist import ChecklistPhase, Looked
     from bascule.coverage import Covered
     from bascule.scenarios.drills.several import Tried
 
@@ -165,13 +165,15 @@ def checklist(
     raise typer.Exit(1 if any(each.is_failed for each in checked) else 0)
 
 
-def _phase(text: str) -> Phase:
-    from bascule.checklist import Phase
+def _phase(text: str) -> ChecklistPhase:
+    from bascule.checklist import ChecklistPhase
 
     try:
-        return Phase(text)
+        return ChecklistPhase(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a phase of the checklist", f"phases are: {', '.join(Phase)}") from error
+        raise UsageError(
+            f"{text!r} is not a phase of the checklist", f"phases are: {', '.join(ChecklistPhase)}"
+        ) from error
 
 
 def _sign(looked: Looked, key: str, who: str, note: str) -> None:

@@ -28,7 +28,7 @@ from bascule.console.acting import Identity, add_acts
 from bascule.console.boards import add_boards
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, Span, known_signals
 from bascule.console.parts import Parts
-from bascule.console.problems import Problems
+from bascule.console.problems import ProblemPages
 from bascule.console.render import Renderer, offered
 from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
@@ -149,7 +149,7 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
     app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=_lifespan(console))
     reception = Reception(Door(spec, ROLE))
-    app.add_middleware(Problems, renderer=console.renderer, reception=reception)
+    app.add_middleware(ProblemPages, renderer=console.renderer, reception=reception)
     app.add_middleware(Guarded)
     add_signing(app, reception, console.renderer)
     add_acts(app, console.parts.acting, console.parts.archive)

@@ -21,7 +21,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 ByVersion = Mapping[tuple[str, str], float]  # (version, segment or partner) -> value
 
 
-class Asked(Generic[T]):
+class ReadOnce(Generic[T]):
     """An answer that serves everybody for a few seconds; what fails is raised to each who asks."""
 
     def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class Asked(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTraffic:
     """The last five minutes of segments and partners; values in the signals' own units, requests per second."""
 
     signals: Mapping[tuple[str, str], ByVersion] = field(default_factory=dict)  # (signal, quantile or "")
@@ -50,7 +50,7 @@ class Measured:
     partner_quota: Mapping[str, float] = field(default_factory=dict)  # the share of it that is used
 
 
-def measure(spec: Spec, prometheus: Prometheus) -> Measured:
+def measure(spec: Spec, prometheus: Prometheus) -> MeasuredTraffic:
     """Raises BasculeError when Prometheus does not answer."""
 
     def by(query: str, label: str) -> ByVersion:
@@ -65,7 +65,7 @@ def measure(spec: Spec, prometheus: Prometheus) -> Measured:
                 for version, query in asked.items()
                 for sample in prometheus.instant(query)
             }
-    return Measured(
+    return MeasuredTraffic(
         signals,
         by(Recorded.REQUESTS, SEGMENT),
         by(Recorded.REFUSED, SEGMENT),

@@ -20,8 +20,8 @@ from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.console import queries
-from bascule.console.answers import HEARTBEAT, Incident, IncidentFile
-from bascule.console.asked import Asked, business, measure
+from bascule.console.answers import HEARTBEAT, IncidentFile, ListedIncident
+from bascule.console.asked import ReadOnce, business, measure
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
 from bascule.discover import Unseen, unseen
@@ -61,7 +61,7 @@ class ServiceHealth:
 class JournalReading:
     """What the incident journal holds."""
 
-    incidents: tuple[Incident, ...] = ()
+    incidents: tuple[ListedIncident, ...] = ()
     timeline: tuple[TimelineAnswer, ...] = ()
     phase: PlanAnswer | None = None
     compared: KeptComparison | None = None  # before the candidate's traffic was taken back
@@ -99,8 +99,8 @@ class Parts:
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
         self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
-        self.measured = Asked(lambda: measure(spec, self.prometheus))
-        self.business = Asked(lambda: business(spec, self.prometheus))
+        self.measured = ReadOnce(lambda: measure(spec, self.prometheus))
+        self.business = ReadOnce(lambda: business(spec, self.prometheus))
 
     @property
     def sources(self) -> tuple[Source[Any], ...]:
@@ -123,7 +123,7 @@ class Parts:
     def incident(self, identity: int) -> IncidentFile:
         """All about an incident. Raises UsageError when there is none, Unreachable when the journal is silent."""
         detail = self._incidents.incident(identity)
-        incident = Incident.model_validate(detail.model_dump(exclude={"entries"}))
+        incident = ListedIncident.model_validate(detail.model_dump(exclude={"entries"}))
         start, end = incident.around(datetime.now(UTC))
         notices, deliveries = self._incidents.told(incident.situation)
         recent = self.journal.reading.value or JournalReading()
@@ -140,7 +140,7 @@ class Parts:
 
     def _journal(self) -> JournalReading:
         now = round(time.time())
-        incidents = self._incidents.rows("/api/incidents", Incident, since=now - RECENT)
+        incidents = self._incidents.rows("/api/incidents", ListedIncident, since=now - RECENT)
         timeline = self._incidents.timeline(now - PAST)
         phase = self._incidents.phase()
         return JournalReading(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
-from bascule.transport import MIB, NO_CREDENTIALS, Answer, Credentials, Http
+from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -236,7 +236,7 @@ class Prometheus:
     def _get(self, endpoint: str, **params: str) -> Any:
         return self._answer(self._http.ask("GET", f"/api/v1/{endpoint}", params=params))
 
-    def _answer(self, answer: Answer) -> Any:
+    def _answer(self, answer: HttpAnswer) -> Any:
         try:
             body = answer.json()
         except ValueError as error:

@@ -12,7 +12,7 @@ from fastapi import Body, FastAPI
 from pydantic import ValidationError
 
 from bascule.api.models.fields import problems_of, readable
-from bascule.api.models.journal import Received, Webhook, WebhookAlert
+from bascule.api.models.journal import AlertmanagerPayload, Received, WebhookAlert
 from bascule.api.rights import Right, needs
 from bascule.conventions import Severity
 from bascule.delivery import Message, Policy, Result, deliver_now
@@ -45,7 +45,7 @@ def add_relay(app: FastAPI, spec: Spec) -> None:
 
 def _alerts(payload: Any) -> list[WebhookAlert]:
     try:
-        alerts = readable(WebhookAlert, Webhook.model_validate(payload).alerts, "Alertmanager's webhook")
+        alerts = readable(WebhookAlert, AlertmanagerPayload.model_validate(payload).alerts, "Alertmanager's webhook")
     except ValidationError as error:
         raise _no_webhook(problems_of(error)) from error
     if not alerts:

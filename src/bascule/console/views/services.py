@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bascule import figures, promql, times
 from bascule.console.parts import ServiceHealth
-from bascule.console.sources import STALE_AFTER, Reading, Source
+from bascule.console.sources import STALE_AFTER, Source, SourceReading
 from bascule.conventions import State, probe_job
 from bascule.prometheus import Sample
 from bascule.spec import Spec
@@ -35,14 +35,14 @@ class ServiceRow:
     since: datetime | None = None
 
 
-def service_rows(spec: Spec, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def service_rows(spec: Spec, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     health = reading.fresh(now)
     rows = [_row(spec, name, service.kind, health, now) for name, service in spec.services.items()]
     rows += [_probe(name, health) for name in spec.probes]
     return sorted(rows, key=lambda row: WORST_FIRST.index(row.state))
 
 
-def own_rows(parts: Parts, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def own_rows(parts: Parts, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     """The parts that watch: those the page reads itself by their answer, the rest by Prometheus."""
     asked: tuple[Source[Any], ...] = (parts.traffic, parts.judge, parts.journal, parts.logs)
     rows = [_asked(source, now) for source in asked]
@@ -58,7 +58,7 @@ def _beating(parts: Parts, now: float) -> ServiceRow:
     return ServiceRow("alerting", "alerts", State.NO_DATA, "no data", "last heartbeat", "", parts.heartbeat, since)
 
 
-def beats(spec: Spec, reading: Reading[float], now: float) -> bool:
+def beats(spec: Spec, reading: SourceReading[float], now: float) -> bool:
     """Prometheus repeats each alert at its resend delay; two may get lost."""
     age = reading.age(now)
     return age is not None and age <= 3 * (_resend(spec) + spec.stack.scrape.evaluation)
