@@ -57,7 +57,9 @@ class Door:
         self._url = spec.stack.url(role)
         self._names = LOOPBACK | {spec.stack.listen}
         # Everywhere has many names: a request by another name than ours needs a token, whatever it asks.
-        self._is_everywhere = _is_unspecified(spec.stack.listen)
+        self._is_everywhere = (
+            spec.stack.listen != "localhost" and ipaddress.ip_address(spec.stack.listen).is_unspecified
+        )
 
     def check(self, scope: Scope, headers: Headers, need: Need) -> None:
         """Raises Refused."""
@@ -238,10 +240,6 @@ def _host(header: str) -> str:
 def _bearer(headers: Headers) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _is_unspecified(listen: str) -> bool:
-    return listen != "localhost" and ipaddress.ip_address(listen).is_unspecified
 
 
 def _is_loopback(scope: Scope) -> bool:

@@ -56,13 +56,13 @@ def _metric(each: Covered) -> dict[str, Any]:
 def _row(each: Covered) -> dict[str, Any]:
     """The first uses of each place; the JSON has all."""
     if not each.applies:
-        return {"metric": each.metric.name, **dict.fromkeys(map(str, each.places), "-"), "missing": _absent(each)}
+        return {
+            "metric": each.metric.name,
+            **dict.fromkeys(map(str, each.places), "-"),
+            "missing": f"not applicable: the spec has no {each.metric.absent}",
+        }
     told = {str(place): _first(uses) for place, uses in each.places.items()}
     return {"metric": each.metric.name, **told, "missing": ", ".join(each.missing) or None}
-
-
-def _absent(each: Covered) -> str:
-    return f"not applicable: the spec has no {each.metric.absent}"
 
 
 def _first(uses: Any) -> str:

@@ -12,7 +12,6 @@ from bascule.console import queries
 from bascule.conventions import PARTNER, SEGMENT, VERSION, Recorded
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
-from bascule.spec.kinds import Signal
 from bascule.spec.signals import HistogramSignal
 
 T = TypeVar("T")
@@ -58,7 +57,7 @@ def measure(spec: Spec, prometheus: Prometheus) -> MeasuredTraffic:
 
     signals: dict[tuple[str, str], ByVersion] = {}
     for name, signal in spec.signals.items():
-        for quantile, q in _quantiles(signal):
+        for quantile, q in list(QUANTILES.items()) if isinstance(signal, HistogramSignal) else [("", 0.95)]:
             asked = {v: queries.by_segment(spec, signal, v, q) for v in spec.versions.both}
             signals[name, quantile] = {
                 (version, sample.labels.get(spec.segments.label, "")): sample.value
@@ -74,10 +73,6 @@ def measure(spec: Spec, prometheus: Prometheus) -> MeasuredTraffic:
         _by_label(prometheus, Recorded.PARTNER_REQUESTS, PARTNER),
         _by_label(prometheus, Recorded.PARTNER_QUOTA, PARTNER),
     )
-
-
-def _quantiles(signal: Signal) -> list[tuple[str, float]]:
-    return list(QUANTILES.items()) if isinstance(signal, HistogramSignal) else [("", 0.95)]
 
 
 @dataclass(frozen=True)

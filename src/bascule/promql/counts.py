@@ -52,11 +52,7 @@ def mean_of(amount: Amount, total: Selector, count: Selector, by: str) -> str:
 
 def quantile(amount: Amount, buckets: Selector, q: float, by: str) -> str:
     """Guarded by `>= 0`: a quantile of no observations is NaN, and nothing is left of it."""
-    return f"histogram_quantile({q}, sum by ({_and_le(by)}) ({amount(buckets)})) >= 0"
-
-
-def _and_le(by: str) -> str:
-    return f"{by}, le" if by else "le"
+    return f"histogram_quantile({q}, sum by ({f'{by}, le' if by else 'le'}) ({amount(buckets)})) >= 0"
 
 
 def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:

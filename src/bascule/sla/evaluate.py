@@ -62,7 +62,7 @@ def evaluate(
     `changes`: objectives that were written differently before.
     """
     _check_span(start, end)
-    slos = _asked(spec, only)
+    slos = tuple(slo for slo in all_of(spec) if not only or slo.name in only)
     known = journal if journal is not None else read_journal(spec, 2 * start - end, end)
     data = read_data(spec, prometheus, start, end, known, slos)
     before = _before(data, known, slos)
@@ -85,10 +85,6 @@ def evaluate(
         notes=(*_notes_on_the_spec(spec, only), *_notes(data, known), *share_notes(prometheus, end)),
         missing=_missing(spec, only),
     )
-
-
-def _asked(spec: Spec, only: Collection[str]) -> tuple[Slo, ...]:
-    return tuple(slo for slo in all_of(spec) if not only or slo.name in only)
 
 
 def _missing(spec: Spec, only: Iterable[str]) -> tuple[str, ...]:

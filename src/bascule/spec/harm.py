@@ -69,16 +69,12 @@ def harm_text(harm: Harm, unit: Unit, targets: Mapping[str, float]) -> str:
     if harm.least is None or harm.is_any:
         return "any worsening"
     own = harm.least.within(unit)
-    least = _points(own, unit) if unit.dimension is Dimension.SHARE else _shown(own, unit)
+    least = f"{unit.to_base(own) * 100:g} pt" if unit.dimension is Dimension.SHARE else _shown(own, unit)
     return f"a worsening of {least} or more"
 
 
 def _shown(value: float, unit: Unit) -> str:
     return time_text(unit.to_base(value)) if unit.dimension is Dimension.TIME else f"{value:g} {unit.name}".strip()
-
-
-def _points(value: float, unit: Unit) -> str:
-    return f"{unit.to_base(value) * 100:g} pt"
 
 
 HarmField = Annotated[

@@ -137,11 +137,11 @@ def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now:
     prometheus_is_silent = any(notice.key == "prometheus" for notice in silent)
     if prometheus_is_silent:
         silent = [notice for notice in silent if notice.key != "services"]
-    return [_down(row) for row in services if row.state is State.BAD] + silent
-
-
-def _down(row: ServiceRow) -> PageNotice:
-    return PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
+    return [
+        PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
+        for row in services
+        if row.state is State.BAD
+    ] + silent
 
 
 def _notice(source: Source[Any], now: float) -> PageNotice:
