@@ -183,7 +183,7 @@ class Parts:
         down = sorted({s.labels.get("job", "") for s in samples if s.labels.get("__name__") == "up" and s.value == 0})
         return ServiceHealth(
             samples=tuple(samples),
-            times={_target(s): s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
+            times={s.target: s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
             targets=tuple(self.prometheus.targets()),
             down_for=self._down_for(down),
             pending=tuple(alert for alert in self.prometheus.alerts() if alert.state == "pending"),
@@ -207,10 +207,6 @@ def _ticked(opinion: VerdictAnswer) -> float:
     """When the judge last looked: an answer given now can be an old opinion."""
     now = time.time()
     return now if opinion.tick is None else min(now, opinion.tick.timestamp())
-
-
-def _target(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get("job", ""), sample.labels.get("instance", "")
 
 
 def _number(value: float) -> float | None:

@@ -51,6 +51,11 @@ class Sample:
     value: float
     time: float
 
+    @property
+    def target(self) -> tuple[str, str]:
+        """Job and instance, empty where the series has none."""
+        return self.labels.get("job", ""), self.labels.get("instance", "")
+
 
 @dataclass(frozen=True, eq=False)
 class Series:

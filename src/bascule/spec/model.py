@@ -616,7 +616,11 @@ class Stack(Part):
         for name, address in self.external.items():
             if name == part:
                 return address.rstrip("/")
-        return f"http://{bracketed(self.listen)}:{getattr(self.ports, part)}"
+        return f"http://{self.address(part)}"
+
+    def address(self, part: str) -> str:
+        """host:port on which a part that Bascule starts listens."""
+        return f"{bracketed(self.listen)}:{getattr(self.ports, part)}"
 
 
 class Spec(Part):

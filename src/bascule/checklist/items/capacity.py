@@ -45,8 +45,8 @@ class Capacity(Item):
     to_sign = "the plan of capacity has these dates"
 
     def check(self, looked: Looked) -> ItemOutcome:
-        if looked.history < NEEDED_SECONDS:
-            return cannot(f"Prometheus has {looked.history / 3600:.1f} h of history; a day is needed for a forecast")
+        if missing := looked.too_young(NEEDED_SECONDS, "for a forecast"):
+            return cannot(missing)
         problems, evidence = [], []
         for limit in LIMITS:
             query = f"min(({limit.left}) / (({limit.pace}) > 0))"

@@ -16,8 +16,8 @@ class Trends(Item):
     to_sign = "the trends were looked at"
 
     def check(self, looked: Looked) -> ItemOutcome:
-        if looked.history < NEEDED_SECONDS:
-            return cannot(f"Prometheus has {looked.history / 86400:.1f} days of history; two weeks are needed")
+        if missing := looked.too_young(NEEDED_SECONDS, "to compare two weeks"):
+            return cannot(missing)
         evidence = []
         for name, signal in looked.spec.signals.items():
             series = value_series(signal, "p95") if signal.buckets is not None else value_series(signal)

@@ -88,7 +88,7 @@ def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: fl
     ups = [sample for sample in samples if sample.labels.get("__name__") == "up"]
     if not ups:
         return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus has no sample of it", "", query)
-    age = max(now - health.times.get(_target(sample), now) for sample in ups)
+    age = max(now - health.times.get(sample.target, now) for sample in ups)
     if age > max(STALE_AFTER, 3 * spec.stack.scrape.interval):
         return ServiceRow(name, kind, State.NO_DATA, "no data", "no longer scraped", figures.span(age), query)
     return _answering(name, kind, samples, ups, health, query)
@@ -138,7 +138,3 @@ def _error(job: str, health: ServiceHealth) -> str:
 
 def _of(up: int, all_of_them: int) -> str:
     return f"{up} of {all_of_them} up" if all_of_them > 1 else ""
-
-
-def _target(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get("job", ""), sample.labels.get("instance", "")
