@@ -69,7 +69,9 @@ class Credentials:
                 context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
             named = ", ".join(str(file) for file in (self.ca, self.certificate, self.key) if file is not None)
-            raise UsageError(f"the certificates in {named} cannot be used: {_plain(error)}", "check them") from error
+            raise UsageError(
+                f"the certificates in {named} cannot be used: {_plain(error)}", "name readable PEM files"
+            ) from error
         return context
 
 
@@ -82,7 +84,7 @@ def _secret(file: Path) -> str:
     except (OSError, ValueError) as error:
         raise UsageError(f"the secret in {file} cannot be read: {_plain(error)}", "check the file's path") from error
     if not text.isascii() or not text.isprintable():
-        raise UsageError(f"the secret in {file} is no line of ASCII text", "write it alone into the file")
+        raise UsageError(f"the secret in {file} is not one line of ASCII text", "write the secret alone into the file")
     return text
 
 

@@ -118,8 +118,8 @@ class RoleClient:
         return QueryRejected(what, "restart it; it may be another version")
 
     def _stranger(self, answer: HttpAnswer) -> Unreachable:
-        what = f"what answers at {self.url} is not the {self.role} role (status {answer.status})"
-        return Unreachable(what, f"stop what holds its port, or change stack.ports.{self.role} in the spec")
+        what = f"{self.url} is answered by another program, not by the {self.role} role (status {answer.status})"
+        return Unreachable(what, f"stop the program on that port, or change stack.ports.{self.role} in the spec")
 
     def _compare(self, answer: HttpAnswer) -> None:
         """Another state of the same spec is worth a warning, and no more: a roll-back must not fail for it."""
@@ -159,7 +159,7 @@ class RoleClient:
 
 def other_migration(role: str, url: str, theirs: Identity, mine: Identity) -> OtherMigration:
     what = f"the {role} role at {url} serves {theirs}, not {mine}"
-    return OtherMigration(what, f"give the spec of that migration, or give each its own stack.ports.{role}")
+    return OtherMigration(what, f"use the spec of that migration, or give each migration its own stack.ports.{role}")
 
 
 # ---------------------------------------------------------------- by role

@@ -143,7 +143,7 @@ def init(
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
     if sum(map(bool, (from_prometheus, from_logs, from_openslo))) > 1:
-        raise UsageError("a spec is proposed from one kind of thing", "give one --from-... option")
+        raise UsageError("more than one --from-... option is given", "give one of them")
     text = _proposed(from_prometheus, jobs or [], from_logs or [], from_openslo or [], _beginning(path), access)
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
@@ -167,7 +167,7 @@ def _access(path: Path | None) -> Access:
     except (yaml.YAMLError, ValidationError) as error:
         keys = ", ".join(Access.model_fields)
         raise UsageError(
-            f"{path} does not say how a server is entered", f"its keys are {keys}; secrets are files"
+            f"{path} does not say how to sign in to the server", f"use the keys {keys}; secrets are in files"
         ) from error
 
 

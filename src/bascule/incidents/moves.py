@@ -117,9 +117,14 @@ class Plan:
     def _next(self, move: PlanMove, wish: Wish) -> PhaseStep:
         present, last = self._store.phase().number, len(self._spec.phases)
         if move is PlanMove.START and present > 0:
-            raise UsageError(f"the plan has started: it is at step {present} of {last}", "`bascule promote` goes on")
+            raise UsageError(
+                f"the plan has started: it is at step {present} of {last}", "use `bascule promote` for the next step"
+            )
         if present >= last:
-            raise UsageError(f"step {present} is the last one of the plan", "there is no further step")
+            raise UsageError(
+                f"step {present} is the last one of the plan",
+                "no action needed: all traffic is planned on the candidate",
+            )
         return self._step(present + 1, None, wish, move)
 
     def _advance(self, wanted: PhaseStep, wish: Wish) -> None:

@@ -78,7 +78,10 @@ def free_together(wanted: Mapping[str, int], listen: str = "127.0.0.1") -> dict[
         moved = {who: port + step for who, port in wanted.items()}
         if all(_problem(listen, port) is None for port in moved.values()):
             return moved
-    raise PortBusy(f"no ports of {listen} are free for all of {', '.join(wanted)}", "stop what holds them")
+    raise PortBusy(
+        f"no ports of {listen} are free for all of {', '.join(wanted)}",
+        "stop the programs that use them, or change stack.ports in the spec",
+    )
 
 
 def owner(port: int) -> Owner | None:

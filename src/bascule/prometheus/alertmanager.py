@@ -14,7 +14,7 @@ from bascule import times
 from bascule.errors import QueryRejected, Unreachable
 from bascule.transport import NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
-WANTS = "it wants credentials: name their files under stack.access.alertmanager"
+WANTS = "it needs credentials: name their files under stack.access.alertmanager"
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 
 ADDRESS: Final = "check that this is the address of a Prometheus"
 _CHECK = "check the selectors of the spec, and Prometheus' log"
 CREDENTIALS: Final = (
-    "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
+    "it needs credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
 HAS_NO_TARGETS: Final = (404, 405, 501)
 SNAPSHOT_SECONDS: Final = 120.0

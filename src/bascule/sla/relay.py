@@ -39,7 +39,9 @@ def add_relay(app: FastAPI, spec: Spec) -> None:
         told = deliver_now(name, Receiver(**receiver.relayed), _message(spec, alerts), _POLICY)
         for each in told:
             if each.result is not Result.DELIVERED:
-                raise DeliveryFailed(f"{name} {each.channel}: {each.detail}", "it is tried again", can_retry=True)
+                raise DeliveryFailed(
+                    f"{name} {each.channel}: {each.detail}", "no action needed: it is tried again", can_retry=True
+                )
         return Received(received=len(alerts))
 
 

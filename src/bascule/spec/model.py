@@ -193,7 +193,7 @@ class Service(Part):
     @classmethod
     def _known_preset(cls, name: str | None) -> str | None:
         if name is not None and preset_named(name) is None:
-            raise ValueError(f"{name!r} is no preset; presets are {', '.join(preset.name for preset in presets())}")
+            raise ValueError(f"{name!r} is not a preset; presets are {', '.join(preset.name for preset in presets())}")
         return name
 
     @field_validator("targets")

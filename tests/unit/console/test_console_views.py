@@ -312,7 +312,7 @@ class TestSignals:
         assert groups[-1].rows[0].signal == "novel"
 
     def test_a_gate_with_too_little_data_is_undecided_and_not_without_data(self) -> None:
-        text = "accuracy.gain >10pt: +13.4 pt, not yet decided (+9.1 pt to +17.7 pt)."
+        text = "accuracy.gain >10pt: +13.4 pt (+9.1 pt to +17.7 pt): not yet decided."
         answer = opinion(
             gates=[
                 {"gate": "enough", "state": "no_data", "value": 0.134, "text": text},
