@@ -105,7 +105,7 @@ class HttpAnswer:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Raises ValueError for what is no JSON, or is nested deeper than 200 levels."""
+        """Raises ValueError for what is not JSON, or is nested deeper than 200 levels."""
         return parsed(self.body)
 
 

@@ -1,7 +1,7 @@
 """How long an alert takes at worst from the fault to the message: what the scrape settings and routes allow.
 
 Scrape + evaluation (of every group that a chain passes) + `for` + the route's group wait. What a rate over five
-minutes needs to cross its threshold comes on top: that is the fault's size, not a setting.
+minutes needs to cross its threshold is added to it: that is the fault's size, not a setting.
 """
 
 from __future__ import annotations
