@@ -18,7 +18,7 @@ def as_markdown(spec: Spec, phase: ChecklistPhase, checked: Sequence[Checked]) -
     lines = [
         f"# {spec.title}: {phase} checklist",
         "",
-        f"Checked {times.dated(time.time())} UTC. {_summary(checked)}",
+        f"Checked {times.dated(time.time())}. {_summary(checked)}",
         "",
     ]
     for each in checked:

@@ -21,7 +21,7 @@ class SignOff:
     note: str
 
     def __str__(self) -> str:
-        return f"signed by {self.who}, {times.dated(self.at)} UTC{f': {self.note}' if self.note else ''}"
+        return f"signed by {self.who}, {times.dated(self.at)}{f': {self.note}' if self.note else ''}"
 
 
 def sign(looked: Looked, item: Item, who: str, note: str = "") -> SignOff:

@@ -88,7 +88,7 @@ class Progress:
 @takes_spec_first
 def compare(
     spec: Spec,
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh at each tick of the judge, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh after each evaluation, until Ctrl-C.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -123,7 +123,7 @@ def backtest(
     start: From = "now-1h",
     end: To = "now",
     healthy: Annotated[
-        Stretches, typer.Option(metavar="FROM/TO", help="A healthy span: every alarm in it is false.")
+        Stretches, typer.Option(metavar="FROM/TO", help="A span without a fault: every alarm in it is false.")
     ] = None,
     incident: Annotated[
         Stretches, typer.Option(metavar="FROM/TO", help="A span in which V2 was worse: an alarm is expected.")
@@ -175,7 +175,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{times.rfc3339(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.dated(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
     say(f"{len(result.sources) - len(rows)} other alerts were replayed and did not fire.")

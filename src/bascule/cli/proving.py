@@ -81,13 +81,13 @@ def drill(
     faults: Annotated[list[str] | None, typer.Option("--fault", metavar="NAME", help="One fault; repeatable.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every fault.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show the faults.")] = False,
-    inject: Annotated[str, typer.Option(metavar="CMD", help="Break your own staging with this command.")] = "",
-    restore: Annotated[str, typer.Option(metavar="CMD", help="Put it right with this one.")] = "",
+    inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
+    restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
     runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
 ) -> None:
-    """Inject faults into the lab, and time each until a receiver has its alert; exit 1 if one is missed or late."""
+    """Inject faults into the lab and time each until its alert arrives; exit 1 if one is missed or late."""
     from bascule.scenarios.drills import several, shown
     from bascule.scenarios.faults import all_faults, fault_named
 
@@ -144,9 +144,9 @@ def _refuse_others(spec_path: str) -> None:
 def checklist(
     spec: Spec,
     phase: Annotated[str, typer.Option(help="pre-deployment, deployment or post-deployment.")] = "pre-deployment",
-    signed: Annotated[str | None, typer.Option("--sign", metavar="ITEM", help="Sign an item off.")] = None,
+    signed: Annotated[str | None, typer.Option("--sign", metavar="ITEM", help="Sign off this item.")] = None,
     who: Annotated[str, typer.Option(help="Who signs.")] = "",
-    note: Annotated[str, typer.Option(help="What the sign-off rests on.")] = "",
+    note: Annotated[str, typer.Option(help="What the sign-off is based on.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check the running monitoring against the checklist of a phase; exit 1 if an item fails."""

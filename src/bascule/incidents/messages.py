@@ -69,7 +69,7 @@ class Composer:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
         lasted = times.lasting(ended - situation.opened)
-        since = f"{times.dated(situation.opened)} UTC ({lasted})"
+        since = f"{times.dated(situation.opened)} ({lasted})"
         lines.append(f"situation {situation.id} ({situation.kind}), since {since}")
         if notice.kind in (STEP, REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])

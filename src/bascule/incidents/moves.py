@@ -191,4 +191,4 @@ def _verdict(seen: str | None) -> str:
 
 def _said(what: str, done: Pause | PhaseStep) -> str:
     why = f": {done.why}" if done.why else ""
-    return f"{what} since {times.dated(done.at)} UTC by {done.who}{why}"
+    return f"{what} since {times.dated(done.at)} by {done.who}{why}"

@@ -33,7 +33,7 @@ class Route:
     slowest: Mapping[Severity, tuple[str, float]]  # severity: alert, seconds
 
     def __str__(self) -> str:
-        slow = [f"{kind} up to {lasting(most)} ({name})" for kind, (name, most) in self.slowest.items()]
+        slow = [f"{kind} at most {lasting(most)} ({name})" for kind, (name, most) in self.slowest.items()]
         return f"{self.receiver}: {Alert.SERVICE_DOWN} {lasting(self.service_down)}; {', '.join(slow)}"
 
 
