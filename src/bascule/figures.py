@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from bascule import times
@@ -96,6 +97,17 @@ def span(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return MISSING
     return times.lasting(seconds, gap=THIN)
+
+
+def local(text: str, language: str) -> str:
+    """Figures that were written in English, as `language` (en, fr) writes them: `82,1 %`, `4,37 étoiles`, `30 j`."""
+    if language != "fr":
+        return text
+    return _FRENCH.sub(lambda found: "," if found[0] == "." else _FRENCH_UNITS[found[0]], text)
+
+
+_FRENCH_UNITS = {"stars": "étoiles", "d": "j"}
+_FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|(?<=[\d\s{THIN}])d\b")
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:

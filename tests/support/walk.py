@@ -78,7 +78,7 @@ NOT_WALKED = {"up", "down", "serve", "demo", "drill", "schema"}
 FILLED = {
     "identity": ["1"],
     "signal": ["errors"],
-    "segment": ["power_user"],
+    "segment": ["freemium"],
     "lang": ["en", "fr"],
     "page": list(Runbooks().pages),
 }
@@ -117,7 +117,9 @@ def commands(spec: Spec, log: Path, out: Path) -> Iterator[tuple[str, str]]:
 def pages(spec: Spec) -> Iterator[tuple[str, str]]:
     """Each page of the console as its HTML."""
     for address in addresses(spec):
-        yield address, httpx.get(spec.stack.url("console") + address, timeout=10, trust_env=False).text
+        answer = httpx.get(spec.stack.url("console") + address, timeout=10, trust_env=False)
+        assert answer.status_code == 200, f"{address}: {answer.text}"
+        yield address, answer.text
 
 
 def addresses(spec: Spec) -> Iterator[str]:

@@ -5,6 +5,7 @@ import walk
 from plain_numbers import problems
 from typer.testing import CliRunner
 
+from bascule import figures
 from bascule.cli.commands import app
 from bascule.spec import load
 
@@ -47,3 +48,11 @@ def test_every_command_is_walked() -> None:
 def test_every_page_is_walked() -> None:
     found = set(walk.addresses(load("supersmartmatch")))
     assert {"/", "/wall", "/incidents/1", "/executive?lang=fr", "/sla", "/runbooks/sla"} <= found
+
+
+@pytest.mark.parametrize(
+    ("text", "french"),
+    [("82.1 %", "82,1 %"), ("+0.252 stars", "+0,252 étoiles"), ("99.9% over 30 d", "99,9% over 30 j"), ("old", "old")],
+)
+def test_figures_are_written_as_the_reader_s_language_writes_them(text: str, french: str) -> None:
+    assert (figures.local(text, "fr"), figures.local(text, "en")) == (french, text)

@@ -20,7 +20,7 @@ from bascule.cli.output import (
     write_file,
 )
 from bascule.cli.spec_option import takes_spec, takes_spec_first
-from bascule.conventions import SEGMENT
+from bascule.conventions import SEGMENT, notice_word
 from bascule.spec import Spec
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _notice(notice: NoticeAnswer) -> dict[str, Any]:
     return {
         "at": notice.at,
         "receiver": notice.receiver,
-        "notice": notice.kind,
+        "notice": notice_word(notice.kind),
         "result": outcome,
         "detail": notice.detail,
     }

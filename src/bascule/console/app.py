@@ -43,6 +43,7 @@ from bascule.spec import Spec
 
 ROLE = "console"
 TURN_SECONDS = 20  # that a slide of the wall is shown
+UNKNOWN_ROW = "the judge does not know this signal and segment; choose a row of the overview"
 FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
 HEADERS = {
     "Content-Security-Policy": (
@@ -138,7 +139,7 @@ class Console:
     def detail(self, signal: str, segment: str) -> str:
         told = known_signals(self.parts).get((signal, segment))
         if told is None:
-            raise HTTPException(404, "the judge does not know this signal and segment")
+            raise HTTPException(404, UNKNOWN_ROW)
         row = signal_row(self.spec, told, self.parts.judge.reading.is_fresh(time.time()))
         courses = {v: queries.values(self.spec, signal, segment, v) for v in self.spec.versions.both}
         return self.renderer.detail(row, courses)
@@ -220,7 +221,7 @@ def _add_charts(app: FastAPI, console: Console) -> None:
     @app.get("/charts/signal")
     def signal_chart(signal: str, segment: str, span: Annotated[Span, Depends(_span)]) -> Response:
         if not console.charts.knows(signal, segment):
-            raise HTTPException(404, "the judge does not know this signal and segment")
+            raise HTTPException(404, UNKNOWN_ROW)
         return _chart(lambda: console.charts.signal(signal, segment, span))
 
 

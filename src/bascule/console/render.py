@@ -211,6 +211,7 @@ def _filters() -> dict[str, Any]:
         "span": figures.span,
         "multiple": figures.multiple,
         "duration": format_duration,
+        "local": figures.local,
         "utc": lambda moment: times.clock(moment.timestamp()),
         "iso": lambda moment: times.rfc3339(moment.timestamp()),
     }

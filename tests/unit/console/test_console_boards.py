@@ -82,7 +82,7 @@ def test_a_fact_says_what_is_worse_by_how_much_on_how_much_traffic() -> None:
     opinion = VerdictAnswer(verdict="roll_back", signals=[signal(), signal(segment="api_partners", evidence=9.0)])
     (fact,) = facts(SPEC, opinion, TrafficReading(candidate_rate={"freemium": 20.0}))
     plain = fact.text.replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert plain == "V2 fails 5.70 % of requests, V1 0.040 % in freemium (also in api_partners): 20 requests/s"
+    assert plain == "V2 fails 5.70 % of requests, V1 0.040 % in freemium (also in api_partners); 20 requests/s on V2"
 
 
 def test_the_cause_of_no_data_comes_first() -> None:

@@ -12,7 +12,7 @@ from bascule.api.models.journal import NoticeAnswer, TimelineAnswer
 from bascule.api.models.moves import VERDICT
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console.answers import AROUND, IncidentFile, ListedIncident
-from bascule.conventions import SEGMENT, TOTAL_SEGMENT
+from bascule.conventions import SEGMENT, TOTAL_SEGMENT, notice_word
 from bascule.spec import Spec
 
 OWED = "owed"
@@ -71,7 +71,7 @@ def _moments(file: IncidentFile) -> Iterator[IncidentMoment]:
     yield IncidentMoment(incident.starts, "began", incident.description or incident.summary)
     if incident.received - incident.starts >= timedelta(seconds=1):
         late = times.lasting((incident.received - incident.starts).total_seconds())
-        yield IncidentMoment(incident.received, "heard", f"the journal heard of it, {late} after it began")
+        yield IncidentMoment(incident.received, "heard", f"the journal received it {late} after it began")
     for entry in file.entries:
         yield IncidentMoment(entry.at, entry.kind, entry.text, entry.who)
     known = {(entry.at, entry.kind) for entry in file.entries}
@@ -81,7 +81,7 @@ def _moments(file: IncidentFile) -> Iterator[IncidentMoment]:
     for notice in file.notices:
         outcome = OWED if notice.outcome == "pending" else notice.outcome
         detail = f": {notice.detail}" if notice.detail else ""
-        yield IncidentMoment(notice.at, "notice", f"{notice.kind} to {notice.receiver}: {outcome}{detail}")
+        yield IncidentMoment(notice.at, "notice", f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}")
     is_told = {"ended", "closed"} & {entry.kind for entry in file.entries}
     if incident.resolved and not is_told:
         yield IncidentMoment(incident.resolved, "ended", "", incident.closed_by)

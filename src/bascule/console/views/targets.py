@@ -89,9 +89,9 @@ def _segment(spec: Spec, name: str, segment: Segment, measured: MeasuredTraffic)
     if accuracy and segment.accuracy is not None:
         yield at_least(accuracy.name, measured.signals[accuracy.name, ""], segment.accuracy, (candidate,))
     if segment.rate_limit is not None:
-        limit = f"{figures.count(segment.rate_limit * 3600)}/h each"
+        limit = f"{figures.count(segment.rate_limit * 3600)}/h per user"
         values = [measured.refused.get((version, name)) for version in (baseline, candidate)]
-        yield _row(name, "refused over the limit", limit, values, "ratio", served, _used(values, 1.0))
+        yield _row(name, "refused by the rate limit", limit, values, "ratio", served, _used(values, 1.0))
 
 
 # ---------------------------------------------------------------- partners
