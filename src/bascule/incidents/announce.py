@@ -1,4 +1,4 @@
-"""A move of the plan, told to the first of every escalation: who moved it, why, and on which verdict. It pages nobody."""
+"""A move of the plan is told to the first of every escalation: who, why, and on which verdict. It pages nobody."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Plan:
             return None
 
     def _tell(self, at: float, move: str, wish: Wish, seen: str | None) -> None:
-        """Write down the verdict that the move was made on, and tell people; whatever fails here, it is made already."""
+        """Write down the verdict that the move was made on, and tell people; the move stands, whatever fails here."""
         verdict = _verdict(seen)
         try:
             self._store.add(Entry(self._now(), VERDICT, f"verdict at {move}: {verdict}", wish.who))

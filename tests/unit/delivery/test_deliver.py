@@ -289,7 +289,8 @@ def test_what_is_only_for_information_pages_nobody_through_pagerduty(server, tmp
     receiver = Receiver(pagerduty=PagerDuty(routing_key_file=tmp_path / "key", url=events))
     deliver("pd", receiver, Message("shop-move-1", "PROMOTED by ada", "x"), QUICK)
     assert one.paths == ["/v2/change/enqueue"]
-    assert "event_action" not in one.bodies[0] and '"summary":"PROMOTED by ada"' in one.bodies[0]
+    assert "event_action" not in one.bodies[0]
+    assert '"summary":"PROMOTED by ada"' in one.bodies[0]
 
 
 def test_apprise_carries_to_whatever_it_knows(server, tmp_path):
