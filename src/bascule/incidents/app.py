@@ -64,7 +64,7 @@ def create(
     witness: Witness | None = None,
     announce: Announce = lambda moved: None,
 ) -> FastAPI:
-    """`work`: what the role does in the background; `witness`: what a move forward rests on; `announce`: tells of one."""
+    """`work`: what the role does in the background; `witness`: what a move rests on; `announce`: tells of one."""
     registry = CollectorRegistry()
     registry.register(JournalCollector(spec, store, outbox, clock))
     app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
