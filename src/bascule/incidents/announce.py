@@ -58,7 +58,7 @@ class Announcer:
                 log.error("%s is not told of %r: %s", receiver, moved.move, error.what)
 
     def resume(self, now: float) -> None:
-        """Tell of the last moves, which a process that ended may have left untold. `now`: Unix seconds."""
+        """Tell of the last moves, of which a process that ended may have told nobody. `now`: Unix seconds."""
         for moved in self._last():
             if now - moved.at < DAY_SECONDS:
                 self(moved)
