@@ -520,6 +520,12 @@ class Notify(Part):
         """Receivers outside every escalation: the journal tells them of every critical and warning alert at once."""
         return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
 
+    @property
+    def first_told(self) -> list[str]:
+        """Who hears first: the first step of each escalation, and everyone outside them."""
+        firsts = [step.to for steps in self.escalation.values() for step in steps[:1]]
+        return list(dict.fromkeys((*firsts, *self.at_once)))
+
 
 class Maintenance(Part):
     """A planned window, RFC 3339 times; excluded from SLAs, and listed there."""
