@@ -230,7 +230,9 @@ def _span(window: WindowName = DEFAULT_WINDOW, start: At = None, end: At = None)
     if start is None and end is None:
         return Span(window)
     if start is None or end is None or not 0 < end - start <= WINDOWS["all"]:
-        raise HTTPException(400, "'start' and 'end' are Unix seconds, at most 35 days apart, the end after the start")
+        raise HTTPException(
+            400, "the chart's span is not valid; give start and end in Unix seconds, at most 35 days apart"
+        )
     return Span(window, start, end)
 
 

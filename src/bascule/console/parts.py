@@ -155,7 +155,10 @@ class Parts:
         for alert in self.alertmanager.alerts():
             if alert["labels"].get("alertname") == self.heartbeat:
                 return times.parse(alert["updatedAt"]).timestamp()
-        raise QueryRejected(f"Alertmanager holds no {self.heartbeat}")
+        raise QueryRejected(
+            f"Alertmanager has no alert {self.heartbeat}, which always fires",
+            "check that Prometheus runs, and that it sends its alerts to this Alertmanager",
+        )
 
     def _slas(self) -> Kept:
         asked = {each.name: each.promql(queries.LOOK_BACK) for each in slo.all_of(self.spec)}
