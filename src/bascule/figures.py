@@ -92,6 +92,11 @@ def rate(value: float | None) -> str:
     return f"{_digits(value, 2)}/s"
 
 
+def evidence(value: float, threshold: float) -> str:
+    """`9.1 (alert threshold 7.0)`; evidence has no unit."""
+    return f"{max(0.0, value):.{0 if value >= 100 else 1}f} (alert threshold {threshold:.1f})"
+
+
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units: `4 s`, `3 min 20 s`, `2 d 4 h`."""
     if seconds is None or not math.isfinite(seconds):

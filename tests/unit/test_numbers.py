@@ -15,6 +15,7 @@ from bascule.spec import load
     [
         ("since 1769850000", "Unix seconds"),
         ("p95 is 98.731 ms", "more than three significant digits"),
+        ("p95 is 57.26 ms", "more than three significant digits"),
         ("4.081 stars", "more than three significant digits"),
         ("it took 1.5", "no unit"),
     ],
@@ -28,6 +29,8 @@ def test_what_is_wrong_with_a_number_is_found(text: str, wrong: str) -> None:
     [
         "12.5 %, 99.953 % and 0.0120 s",
         "evidence 9.1 (alert threshold 7.0)",
+        "13.4 (alert threshold 7.5) +9.6 … +17.5 pt at 8.6/s",
+        "8.367% of the seconds of the last 1h were bad",
         "prometheus 2.42.0 at 127.0.0.1:9090, since 2026-01-31 13:41:05 UTC",
         "le=0.005 http://shop.example:8080/v1.25",
         "8,958 of 8,958 requests",

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bascule import times
+from bascule import figures, times
 from bascule.api.servers import prometheus_of
 from bascule.cli.beside import say_missing_jobs
 from bascule.cli.output import (
@@ -250,7 +250,7 @@ def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, collapse_padding=True)
     for column in ("signal", "segment"):
         table.add_column(column, overflow="fold")
-    for column in (*spec.versions.both, "difference (interval)", "evidence (threshold)"):
+    for column in (*spec.versions.both, "difference (interval)", "evidence"):
         table.add_column(column, justify="right", overflow="fold")
     table.add_column("state", overflow="fold")
     for row in answer["signals"]:
@@ -270,7 +270,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _shown(row["baseline"], unit, value_text),
         _shown(row["candidate"], unit, value_text),
         "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
-        "-" if None in (row["evidence"], row["threshold"]) else f"{row['evidence']:.1f} ({row['threshold']:.1f})",
+        "-" if None in (row["evidence"], row["threshold"]) else figures.evidence(row["evidence"], row["threshold"]),
         row["state"].replace("_", " "),
     )
 

@@ -175,7 +175,7 @@ def _forest(told: SignalAnswer, better: str) -> Forest | None:
 def _evidence(told: SignalAnswer) -> str:
     if told.evidence is None or told.threshold is None:
         return figures.MISSING
-    return f"{max(0.0, told.evidence):.1f} (alarm at {told.threshold:.1f})"
+    return figures.evidence(told.evidence, told.threshold)
 
 
 def _bar(told: SignalAnswer) -> float | None:
