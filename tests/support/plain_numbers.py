@@ -10,7 +10,7 @@ DECIMAL = re.compile(
 )
 _SHORT = "%|pt|ms|us|µs|ns|s|min|h|d|B|[KMG]i?B|stars|EUR|times|requests/s|points|to|x|×"
 # Of an interval the unit follows the second bound; evidence has none, and says its threshold instead.
-UNITS = re.compile(rf"^/[smh]\b|^[\s\u202f\u00a0]?(?:…|\(alert threshold)|^[\s\u202f\u00a0]?(?:{_SHORT})(?!\w)")
+UNITS = re.compile(rf"^/[smh]\b|^[\s\u202f\u00a0]?(?:…|\(alert)|^[\s\u202f\u00a0]?(?:{_SHORT})(?!\w)")
 HUMANIZED = re.compile(r"(?:%|ms|us|ns|s|m|h|d)(?!\w)")
 PLAIN = re.compile(r"(?:evidence|threshold|phi|burn rate|accuracy|score|rate)\W*(?:[\w.]+\W+)?$", re.IGNORECASE)
 

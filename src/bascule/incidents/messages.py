@@ -79,7 +79,7 @@ class Composer:
             lines.append(f"... and {len(situation.incidents) - _SHOWN} more alerts")
         lines.append(f"console: {self.spec.stack.url('console')}")
         if calls:
-            lines.append(f"to acknowledge: bascule incidents ack {situation.lead.id} --who NAME")
+            lines.append(f"to acknowledge: {self.spec.command(f'incidents ack {situation.lead.id}')}")
         return [line for line in lines if line]
 
 

@@ -677,8 +677,11 @@ class Spec(Part):
 
     def move_command(self, move: str, why: str = "") -> str:
         """What a person pastes into a shell to make a move of the plan; nothing in it is left to fill in."""
-        because = f" --why {shlex.quote(why)}" if why else ""
-        return f'bascule {move} --spec {shlex.quote(self.source)} --who "$(id -un)"{because}'
+        return self.command(move) + (f" --why {shlex.quote(why)}" if why else "")
+
+    def command(self, words: str) -> str:
+        """A command of Bascule that acts on this migration, to run in any folder."""
+        return f'bascule {words} --spec {shlex.quote(self.source)} --who "$(id -un)"'
 
     def planned_shares(self, share: float) -> dict[str, float]:
         """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
