@@ -335,7 +335,7 @@ class TestSignals:
         answer = opinion(
             gates=[{"gate": "errors <1%", "state": "ok"}], rollback=[{"when": "errors > 5%", "state": "ok"}]
         )
-        assert gate_rows(said(answer), NOW)[0].word == "holds"
+        assert gate_rows(said(answer), NOW)[0].word == "passes"
         assert trigger_rows(said(answer), NOW)[0].word == "clear"
         assert gate_rows(said(answer, ago=9), NOW)[0].state is State.NO_DATA
         assert trigger_rows(said(answer, ago=9), NOW)[0].state is State.NO_DATA

@@ -21,8 +21,8 @@ REST = ""  # the group of signals that the spec does not declare
 SO_FAR = "so_far"  # how a comparison looks that is much worse, and not yet proven
 UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them
 GATE_WORDS = {
-    State.OK: "holds",
-    State.BAD: "not met",
+    State.OK: "passes",
+    State.BAD: "fails",
     State.NO_DATA: "no data",
     State.NOT_APPLICABLE: "not in this phase",
 }
