@@ -5,6 +5,8 @@
 
 import re
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import walk
@@ -19,17 +21,24 @@ TAGS = re.compile(r"<(?:style|script|svg)\b.*?</(?:style|script|svg)>|<[^>]*>", 
 
 
 def test_numbers_have_units_and_three_digits_and_no_time_is_in_unix_seconds(tmp_path) -> None:
-    with listening() as person, standing(tmp_path, lambda _: None, threading.Event(), told=person) as house:
-        house.set_phase(0, "baseline")
-        house.wait(20)
-        house.set_phase(3, "half of the traffic")
-        house.wait(15)
-        house.lab.fault("v2", error_rate=0.3)
-        house.wait_for("the alarm", lambda: [i for i in house.incidents() if i.alert == "CandidateWorse"], 30)
-        spec = load(tmp_path / SPEC)
-        shown = list(walk.pages(spec))
-        said = list(walk.commands(spec, next(tmp_path.rglob("*access*")), tmp_path / "walk"))
-    notices = [(f"notice {each.status}", f"{each.subject}\n{each.text}") for each in person.told]
-    assert notices
-    texts = [*said, *notices, *((page, TAGS.sub(" ", text)) for page, text in shown)]
+    texts = list(_read(tmp_path))
+    (tmp_path / "read.txt").write_text(
+        "\n".join(f"##### {name}\n{text}" for name, text in texts)
+    )  # to be read by a person
     assert [f"{name}: {problem}" for name, text in texts for problem in problems(text)] == []
+
+
+def _read(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every text of a migration that begins well, and fails: its name and what a person reads."""
+    with listening() as person, standing(folder, lambda _: None, threading.Event(), told=person) as house:
+        spec = load(folder / SPEC)
+        for number, why in ((0, "baseline"), (3, "half of the traffic")):
+            house.set_phase(number, why)
+            house.wait(20)
+            yield f"gate at step {number}", walk.printed(spec, "gate")
+        house.lab.fault("v2", error_rate=0.3)
+        house.wait_for("the alarm", lambda: [i for i in house.incidents() if i.alert == "CandidateWorse"], 120)
+        yield from ((page, TAGS.sub(" ", text)) for page, text in walk.pages(spec))
+        yield from walk.commands(spec, next(folder.rglob("*access*")), folder / "walk")
+        assert person.told
+        yield from ((f"notice {each.status}", f"{each.subject}\n{each.text}") for each in person.told)

@@ -105,13 +105,17 @@ def _names(command: object, prefix: str) -> list[str]:
 
 def commands(spec: Spec, log: Path, out: Path) -> Iterator[tuple[str, str]]:
     """Each command with all that it printed."""
-    lines = [*(f"{name} --help" for name in names()), *COMMANDS]
     places = {"SPEC": [spec.source], "LOG": [str(log)], "PROMETHEUS": [spec.stack.url("prometheus")], "WHO": WHO}
+    for line in (*(f"{name} --help" for name in names()), *COMMANDS):
+        words = [part for word in line.replace("OUT", str(out)).split() for part in places.get(word, [word])]
+        yield line, printed(spec, *words)
+
+
+def printed(spec: Spec, *words: str) -> str:
+    """What a command prints, and says when it fails."""
     with mock.patch.dict(os.environ, {"BASCULE_SPEC": spec.source, "COLUMNS": "160", "NO_COLOR": "1"}):
-        for line in lines:
-            words = [part for word in line.replace("OUT", str(out)).split() for part in places.get(word, [word])]
-            result = CliRunner().invoke(app, words)
-            yield line, f"{result.output}{result.exception if result.exit_code == 1 and result.exception else ''}"
+        result = CliRunner().invoke(app, list(words))
+    return f"{result.output}{result.exception if result.exit_code == 1 and result.exception else ''}"
 
 
 def pages(spec: Spec) -> Iterator[tuple[str, str]]:
