@@ -122,7 +122,7 @@ class RoleClient:
         return Unreachable(what, f"stop the program on that port, or change stack.ports.{self.role} in the spec")
 
     def _compare(self, answer: HttpAnswer) -> None:
-        """Another state of the same spec is worth a warning, and no more: a roll-back must not fail for it."""
+        """Another state of the same spec is worth a warning, and no more: a rollback must not fail for it."""
         theirs = Identity.read(answer.headers.get(HEADER, ""))
         if theirs is None or self._warned:
             return

@@ -65,8 +65,8 @@ def stats(spec: Spec, as_json: AsJson = False) -> None:
     if as_json:
         print_json(held)
         return
-    for title in ("groups", "days"):
-        print_rows(title, held[title], False)
+    for title, part in (("stored lines by source", "groups"), ("stored lines by day", "days")):
+        print_rows(title, held[part], False)
     for name in held["broken"]:
         say(f"{name} cannot be read; its rows are missing above")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import AsJson, Folder, app, out, print_json, print_rows, say, stopping
 from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
@@ -92,7 +93,8 @@ def drill(
     from bascule.scenarios.faults import all_faults, fault_named
 
     if listed:
-        rows = [{"fault": f.key, "class": str(f.kind), "bound": f.bound, "what": f.title} for f in all_faults()]
+        within = {f.key: times.lasting(f.bound) if f.bound else "no alarm" for f in all_faults()}
+        rows = [{"fault": f.key, "class": str(f.kind), "within": within[f.key], "what": f.title} for f in all_faults()]
         print_rows("faults", rows, as_json)
         return
     if inject and restore:

@@ -65,7 +65,7 @@ def status(spec: Spec, as_json: AsJson = False) -> None:
     from bascule import stack
 
     rows = [{**row, "since": times.parse(row["since"])} for row in stack.status(spec)]
-    print_rows(f"processes of the state folder {spec.stack.state.absolute()}", rows, as_json)
+    print_rows(f"processes that run from the state folder {spec.stack.state.absolute()}", rows, as_json)
     if rows and not as_json:
         _say_what_is_owed(spec)
 

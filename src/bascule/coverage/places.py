@@ -55,12 +55,12 @@ class Places:
         return self._users(self._panels, series)
 
     def judged(self, measure: str) -> list[str]:
-        """How the verdict rests on a measure: compared, in a gate, in a roll-back trigger."""
+        """How the verdict rests on a measure: compared, in a gate, in a rollback trigger."""
         signal = self.spec.signals.get(measure)
         ways = {
             "compared": signal is not None and bool(signal.counters),
             "gate": any(_is_of(name, measure) for phase in self.spec.phases for name in phase.gates),
-            "roll-back trigger": any(_is_of(trigger.when.measure, measure) for trigger in self.spec.rollback),
+            "rollback trigger": any(_is_of(trigger.when.measure, measure) for trigger in self.spec.rollback),
         }
         return [way for way, there in ways.items() if there] if measure else []
 

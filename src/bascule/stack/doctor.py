@@ -166,9 +166,9 @@ def _ports(spec: Spec) -> Iterator[DoctorCheck]:
     for name, port in ports_of(spec).items():
         try:
             ports.check(spec.stack.listen, port, name)
-            yield DoctorCheck(f"port {port}", "ok", f"free for {name}")
+            yield DoctorCheck(f"port of {name}", "ok", f"{port} is free")
         except PortBusy as error:
-            yield DoctorCheck(f"port {port}", "missing", error.what, error.fix)
+            yield DoctorCheck(f"port of {name}", "missing", error.what, error.fix)
 
 
 def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:

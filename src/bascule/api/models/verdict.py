@@ -55,7 +55,7 @@ class GateAnswer(OpenAnswer):
 
 
 class TriggerAnswer(OpenAnswer):
-    """A trigger of a roll-back, and since when its value is beyond the bound."""
+    """A trigger of a rollback, and since when its value is beyond the bound."""
 
     when: str
     state: KnownState = State.NO_DATA
