@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule import private
-from bascule import generate, times
+from bascule import generate, private, times
 from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
 from bascule.conventions import SWITCH_ARRIVED, RuleGroup

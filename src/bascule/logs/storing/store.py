@@ -20,8 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bascule import conventions
-from bascule import private
+from bascule import conventions, private
 from bascule.errors import AlreadyRunning, StoreError
 from bascule.logformat import TIME
 from bascule.logs.parsing.intake import Batch
