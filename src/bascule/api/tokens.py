@@ -187,7 +187,7 @@ def _waiting(folder: Path, text: str) -> Path:
 
 def _unusable(folder: Path, error: OSError) -> StoreError:
     what = f"the secrets in {folder} cannot be written: {error.strerror}"
-    return StoreError(what, "free some space, or give stack.state in the spec a folder that may be written")
+    return StoreError(what, "free some space, or set stack.state in the spec to a writable folder")
 
 
 def _equal(given: str, right: str) -> bool:

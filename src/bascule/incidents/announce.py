@@ -81,7 +81,7 @@ class Announcer:
         )
 
     def _lines(self, moved: Moved) -> Iterator[str]:
-        yield f"{moved.move} by {moved.who} at {times.dated(moved.at)} UTC"
+        yield f"{moved.move} by {moved.who} at {times.dated(moved.at)}"
         if moved.why:
             yield f"reason: {moved.why}"
         if moved.verdict:

@@ -129,9 +129,14 @@ class Plan:
     def _next(self, at: float, move: PlanMove, wish: Wish) -> PhaseStep:
         present, last = self._store.phase().number, len(self._spec.phases)
         if move is PlanMove.START and present > 0:
-            raise UsageError(f"the plan has started: it is at step {present} of {last}", "`bascule promote` goes on")
+            raise UsageError(
+                f"the plan has started: it is at step {present} of {last}", "use `bascule promote` for the next step"
+            )
         if present >= last:
-            raise UsageError(f"step {present} is the last one of the plan", "there is no further step")
+            raise UsageError(
+                f"step {present} is the last one of the plan",
+                "no action needed: all traffic is planned on the candidate",
+            )
         return self._step(at, present + 1, None, wish, move)
 
     def _advance(self, wanted: PhaseStep, wish: Wish) -> None:
@@ -198,4 +203,4 @@ def _verdict(seen: str | None) -> str:
 
 def _said(what: str, done: Pause | PhaseStep) -> str:
     why = f": {done.why}" if done.why else ""
-    return f"{what} since {times.dated(done.at)} UTC by {done.who}{why}"
+    return f"{what} since {times.dated(done.at)} by {done.who}{why}"

@@ -26,7 +26,7 @@ def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Deliver
 
 
 def _message(spec: Spec, who: str) -> Message:
-    when = f"{times.dated(time.time())} UTC"
+    when = times.dated(time.time())
     return Message(
         key=f"{spec.metadata.name}-test-{uuid.uuid4().hex[:12]}",
         subject=f"[{spec.title}] TEST: please ignore",

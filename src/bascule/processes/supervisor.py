@@ -482,4 +482,4 @@ def _failed(child: _Child, what: str) -> ProcessFailed:
         file.seek(child.log_start)
         lines = file.read().decode(errors="replace").splitlines()[-10:]
     said = "".join(f"\n    {line}" for line in lines) or " nothing"
-    return ProcessFailed(f"{what}; it said:{said}", f"its whole log is {log}")
+    return ProcessFailed(f"{what}; it said:{said}", f"read its log: {log}")

@@ -69,7 +69,10 @@ class Archive:
         return entry
 
     def _unwritable(self, error: OSError) -> StoreError:
-        return StoreError(f"the archive {self.folder} cannot be written: {error}", "check the state folder")
+        return StoreError(
+            f"the archive {self.folder} cannot be written: {error}",
+            "check the permissions and free space of the state folder",
+        )
 
     def list(self) -> list[Archived]:
         """Every report, newest first."""
@@ -96,7 +99,9 @@ class Archive:
         except OSError as error:
             raise self._unwritable(error) from error
         except ValueError as error:
-            raise StoreError(f"{path} contains no timestamp: {error}", "remove it") from error
+            raise StoreError(
+                f"{path} contains no timestamp: {error}", "remove this folder; the report can be made again"
+            ) from error
 
     def mark_sent(self, identity: str) -> None:
         try:

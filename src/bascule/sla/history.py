@@ -60,5 +60,6 @@ def _append(path: Path, row: Promised) -> None:
             out.write(json.dumps({"at": row.at, "objectives": row.objectives}, sort_keys=True) + "\n")
     except OSError as error:
         raise StoreError(
-            f"the record of objectives {path} cannot be written: {error}", "check the state folder"
+            f"the record of objectives {path} cannot be written: {error}",
+            "check the permissions and free space of the state folder",
         ) from error

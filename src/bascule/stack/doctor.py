@@ -162,7 +162,7 @@ def _sources(spec: Spec) -> Iterator[DoctorCheck]:
 def _ports(spec: Spec) -> Iterator[DoctorCheck]:
     running = state.holder(Layout(spec.stack.state).state)
     if running is not None:
-        yield DoctorCheck("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.since})")
+        yield DoctorCheck("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.began})")
         return
     for name, port in ports_of(spec).items():
         try:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from bascule import private
+from bascule import private, times
 from bascule.errors import AlreadyRunning, StoreError
 from bascule.processes.ready import wait_until
 
@@ -31,6 +31,11 @@ class Holder:
     pid: int
     since: str
     spec: str
+
+    @property
+    def began(self) -> str:
+        """`since` for people."""
+        return times.dated(times.parse(self.since).timestamp())
 
 
 @contextmanager
@@ -118,7 +123,7 @@ def _locked(file: IO[str]) -> bool:
 
 def _refusal(state: Path) -> AlreadyRunning:
     other = holder(state)
-    who = f"pid {other.pid}, since {other.since}, for {other.spec}" if other else "it is just ending"
+    who = f"pid {other.pid}, since {other.began}, for {other.spec}" if other else "it is just ending"
     return AlreadyRunning(
         f"another Bascule holds the state folder {state} ({who})",
         "stop it with Ctrl-C or `bascule down`, or give stack.state in the spec another folder",

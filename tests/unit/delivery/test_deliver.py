@@ -312,7 +312,7 @@ def test_a_receiver_that_never_stops_to_answer_is_cut_off_and_doubtful(server, e
     """It is never silent for long, so no silence ends it."""
     policy = Policy(pauses=(), timeout=0.3, limit=0.4)
     done = deliver("on-call", hook(server(-2)), MESSAGE, policy)
-    assert (done.result, done.detail) == (Result.DOUBTFUL, "it timed out after 0.4 s")
+    assert (done.result, done.detail) == (Result.DOUBTFUL, "the attempt timed out after 0.4 s")
     assert done.ended - done.started < 2
     eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "attempt"])
 

@@ -47,8 +47,14 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
                 "routes": [*_switch_routes(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
             "inhibit_rules": [_repeats(spec)],
-            "receivers": [_machine(spec), *_receivers(spec)],
-            "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
+            "receivers": [
+                {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]},
+                *_receivers(spec),
+            ],
+            "time_intervals": [
+                {"name": _interval_name(index), "time_intervals": list(_days(window))}
+                for index, window in enumerate(spec.maintenance)
+            ],
         }
     )
 
@@ -66,10 +72,6 @@ def _repeats(spec: Spec) -> dict[str, Any]:
         "target_matchers": [name, f'severity="{Severity.WARNING}"'],
         "equal": ["sla"],
     }
-
-
-def _machine(spec: Spec) -> dict[str, Any]:
-    return {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]}
 
 
 def _own_webhook(url: str) -> dict[str, Any]:
@@ -156,10 +158,6 @@ def _receiver(spec: Spec, name: str, receiver: Receiver) -> dict[str, Any]:
 
 def _interval_name(index: int) -> str:
     return f"maintenance-{index + 1}"
-
-
-def _interval(index: int, window: Maintenance) -> dict[str, Any]:
-    return {"name": _interval_name(index), "time_intervals": list(_days(window))}
 
 
 def _days(window: Maintenance) -> Iterator[dict[str, Any]]:

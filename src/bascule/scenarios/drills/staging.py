@@ -63,6 +63,7 @@ def _run(option: str, command: str) -> None:
             shlex.split(command), capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ProcessFailed(f"{option} {command!r}: {error}") from error
+        raise ProcessFailed(f"{option} {command!r} cannot be run: {error}", "check the command") from error
     if done.returncode:
-        raise ProcessFailed(f"{option} {command!r} ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
+        what = f"{option} {command!r} ended with status {done.returncode}: {done.stderr.strip()[-500:]}"
+        raise ProcessFailed(what, "run the command by hand to see why")
