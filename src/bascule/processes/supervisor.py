@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
 
+from bascule import private
 from bascule.errors import ProcessFailed
 from bascule.processes import guardian, programs
 from bascule.processes.guardian import signalled
@@ -420,7 +421,7 @@ def _opened(log: Path | None) -> IO[bytes]:
     if log is None:
         return open(os.devnull, "ab")
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(log.parent)
         return log.open("ab")
     except OSError as error:  # a full disk keeps nothing from running
         logger.warning("%s cannot be written: %s", log, error.strerror)

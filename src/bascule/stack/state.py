@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from bascule import times
+from bascule import private, times
 from bascule.errors import AlreadyRunning, StoreError
 from bascule.processes.ready import wait_until
 
@@ -45,7 +45,7 @@ def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
     The lock is the kernel's: it ends with the process, however that ends.
     """
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        private.make_folder(state)
         file = (state / LOCK).open("a+")
     except OSError as error:
         raise _unusable(state, error) from error
