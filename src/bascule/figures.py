@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from bascule import times
-from bascule.units import Dimension, unit_of
+from bascule.units import Dimension, number_text, unit_of
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -94,7 +94,8 @@ def rate(value: float | None) -> str:
 
 def evidence(value: float, threshold: float) -> str:
     """`9.1 (alert threshold 7.0)`; evidence has no unit."""
-    return f"{max(0.0, value):.{0 if value >= 100 else 1}f} (alert threshold {threshold:.1f})"
+    shown = number_text(value) if value >= 100 else f"{max(0.0, value):.1f}"
+    return f"{shown} (alert threshold {threshold:.1f})"
 
 
 def span(seconds: float | None) -> str:

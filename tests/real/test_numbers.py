@@ -25,7 +25,8 @@ def test_numbers_have_units_and_three_digits_and_no_time_is_in_unix_seconds(tmp_
     (tmp_path / "read.txt").write_text(
         "\n".join(f"##### {name}\n{text}" for name, text in texts)
     )  # to be read by a person
-    assert [f"{name}: {problem}" for name, text in texts for problem in problems(text)] == []
+    for_people = [(name, text) for name, text in texts if "--format csv" not in name]
+    assert [f"{name}: {problem}" for name, text in for_people for problem in problems(text)] == []
 
 
 def _read(folder: Path) -> Iterator[tuple[str, str]]:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
-UNIX_SECONDS = re.compile(r"(?<![\w.:/#-])1[5-9]\d{8}(?:\.\d+)?(?![\w/-])")
+UNIX_SECONDS = re.compile(r"(?<![\w.:/#-])1(?:,[5-9]\d\d(?:,\d{3}){2}|[5-9]\d{8}(?:\.\d+)?)(?![\w/-])")
 # A decimal fraction with what follows it; versions (1.2.3), addresses, names and paths are no figures.
 DECIMAL = re.compile(
-    r"(?<![\w.:/<>=-])[-+]?(?P<figure>\d{1,3}(?:,\d{3})*\.\d+|\d+\.\d+)(?!\.?\d)(?P<unit>[\s\u202f\u00a0]?[^\s\d,;)\]|]*)"
+    r"(?<![\w.:/<>='-])[-+]?(?P<figure>\d{1,3}(?:,\d{3})*\.\d+|\d+\.\d+)(?!\.?\d)(?P<unit>[\s\u202f\u00a0]?[^\s\d,;)\]|]*)"
 )
-_SHORT = "%|pt|ms|us|µs|ns|s|min|h|d|B|[KMG]i?B|stars|EUR|times|requests/s|points|to|x|×"
+_SHORT = "%|pt|ms|us|µs|ns|s|min|h|d|B|[KMG]i?B|stars|EUR|times|events|requests/s|points|to|x|×"
 # Of an interval the unit follows the second bound; evidence has none, and says its threshold instead.
 UNITS = re.compile(rf"^/[smh]\b|^[\s\u202f\u00a0]?(?:…|\(alert)|^[\s\u202f\u00a0]?(?:{_SHORT})(?!\w)")
 HUMANIZED = re.compile(r"(?:%|ms|us|ns|s|m|h|d)(?!\w)")

@@ -14,6 +14,8 @@ from bascule.spec import load
     ("text", "wrong"),
     [
         ("since 1769850000", "Unix seconds"),
+        ("from 1,800,000,000", "Unix seconds"),
+        ("a difference of 6.19e-06 pt", "no unit"),
         ("p95 is 98.731 ms", "more than three significant digits"),
         ("p95 is 57.26 ms", "more than three significant digits"),
         ("4.081 stars", "more than three significant digits"),

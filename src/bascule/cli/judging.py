@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -175,7 +175,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{times.dated(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.dated(fired.fired)}  {fired.by}  {fired.text or _labels(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
     say(f"{len(result.sources) - len(rows)} other alerts were replayed and did not fire.")
@@ -185,6 +185,10 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
         say(f"NO DATA: the judge had nothing to compare. {' '.join(result.unseen)}")
     else:
         say(f"The judge compared {times.lasting(result.compared)} of {times.lasting(result.end - result.start)}.")
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in labels.items() if name != "__name__")
 
 
 def _by_source(result: Backtest) -> list[dict[str, Any]]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import AsJson, app, print_json, print_rows, say
 from bascule.cli.spec_option import may_take_spec, takes_spec, takes_spec_first
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
+from bascule.units import bytes_text, number_text, time_text
 
 if TYPE_CHECKING:
     from bascule.logs import Trial
@@ -66,7 +68,7 @@ def stats(spec: Spec, as_json: AsJson = False) -> None:
         print_json(held)
         return
     for title, part in (("stored lines by source", "groups"), ("stored lines by day", "days")):
-        print_rows(title, held[part], False)
+        print_rows(title, [_readable(row) for row in held[part]], False)
     for name in held["broken"]:
         say(f"{name} cannot be read; its rows are missing above")
 
@@ -111,6 +113,18 @@ def try_file(
     raise typer.Exit(0 if any(number for name, number in trial.formats.items() if name != logs.UNPARSED) else 1)
 
 
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of what the store holds, for people."""
+    shown = {name: times.parse(value) if name in ("first", "last") else value for name, value in row.items()}
+    return shown | ({"bytes": bytes_text(row["bytes"])} if "bytes" in row else {})
+
+
+def _in_unit(value: Any, unit: str) -> str:
+    if isinstance(value, str):
+        return repr(value)
+    return time_text(value) if unit == "seconds" else number_text(value)
+
+
 def _as_json(trial: Trial) -> dict[str, Any]:
     versions = [{"version": v, "version_from": how, "rows": rows} for (v, how), rows in trial.versions.items()]
     return {name: value for name, value in asdict(trial).items() if name != "values"} | {"versions": versions}
@@ -121,9 +135,9 @@ def _told(trial: Trial) -> Iterator[str]:
     for name, number in trial.formats.items():
         yield f"  {name}: {number} {'line' if number == 1 else 'lines'}"
         for found in trial.fields.get(name, []):
-            median = "" if found.median is None else f", median {found.median:.3g}"
-            unit = f"{found.unit}, " if found.unit else ""
-            yield f"    {found.name} ({found.lines}): {unit}such as {found.example!r}{median}"
+            median = "" if found.median is None else f", median {_in_unit(found.median, found.unit)}"
+            unit = f"{found.unit}, " if found.unit == "UTC" else ""
+            yield f"    {found.name} ({found.lines}): {unit}such as {_in_unit(found.example, found.unit)}{median}"
     if trial.versions:
         yield "versions of requests, and how they are known:"
     for (version, how), number in sorted(trial.versions.items()):

@@ -107,6 +107,8 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
         return
     say(f"#{incident.id} {incident.alert} ({incident.severity}): {incident.status}")
     say(incident.description or incident.summary)
+    ended = f", ended {times.dated(incident.resolved.timestamp())}" if incident.resolved else ""
+    say(f"began {times.dated(incident.starts.timestamp())}{ended}")
     entries = [{"at": e.at, "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
     print_rows("timeline entries", entries, False)
     print_rows("notices", [_notice(each) for each in notices], False)
@@ -160,8 +162,21 @@ def incidents_export(
 @takes_spec_first
 def maintenance_list(spec: Spec, as_json: AsJson = False) -> None:
     """List planned windows, past and future."""
-    windows = [each.model_dump(mode="json") for each in journal(spec).maintenance()]
-    print_rows("maintenance windows", windows, as_json)
+    known = journal(spec).maintenance()
+    rows = [each.model_dump(mode="json") if as_json else _window(each) for each in known]
+    print_rows("maintenance windows", rows, as_json)
+
+
+def _window(window: WindowAnswer) -> dict[str, Any]:
+    return {
+        "id": window.id,
+        "from": window.starts,
+        "to": window.ends,
+        "services": ", ".join(window.services) or "every service",
+        "reason": window.reason,
+        "who": window.who,
+        "cancelled": "yes" if window.cancelled else "no",
+    }
 
 
 @maintenance_app.command("add")

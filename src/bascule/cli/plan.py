@@ -13,6 +13,7 @@ from bascule.cli.people import Who, Why, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import UsageError
 from bascule.spec import Spec
+from bascule.units import number_text
 
 if TYPE_CHECKING:
     from bascule.api.models.moves import PlanAnswer
@@ -116,7 +117,7 @@ def _print_plan(spec: Spec, plan: PlanAnswer, as_json: bool) -> None:
         print_json(plan.model_dump(mode="json"))
         return
     step = f"phase {plan.number} of {len(spec.phases)}" if plan.number else "before the first phase"
-    planned = f"{plan.share * 100:.3g} % to {spec.versions.candidate}"
+    planned = f"{number_text(plan.share * 100)} % to {spec.versions.candidate}"
     say(f"{step}: {planned}, since {times.dated(plan.started.timestamp())} ({_by(plan.who, plan.why)})")
     if plan.paused is not None:
         since = times.dated(plan.paused.at.timestamp())

@@ -432,7 +432,7 @@ def test_a_relative_gain_is_written_in_percent(gaining):
     assert trigger.state is State.BAD
     assert trigger.value == pytest.approx(3 / 4.4 - 1, abs=0.03)
     assert f": {100 * trigger.value:+.3g} % for" in trigger.text
-    assert f": {100 * gate.value:+.3g} %, " in gate.text
+    assert f": {100 * gate.value:+.3g} % (" in gate.text
     assert "stars" not in trigger.text + gate.text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bascule import generate
+from bascule import generate, times
 from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.errors import ProgramMissing
@@ -32,7 +32,10 @@ class AlertingRules(Item):
             generate.write(looked.spec, Path(folder))
             tests = sorted((Path(folder) / "prometheus" / "tests").glob("*.yml"))
             argv = [str(promtool), "test", "rules", *map(str, tests)]
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TEST_SECONDS)
+            try:
+                done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TEST_SECONDS)
+            except subprocess.TimeoutExpired:
+                return cannot(f"promtool did not finish its tests within {times.lasting(TEST_SECONDS)}")
         tested = ItemEvidence(f"promtool test rules ({len(tests)} files)", f"exit status {done.returncode}")
         if done.returncode:
             return failed(f"a test of the rules fails: {(done.stderr or done.stdout).strip()[-300:]}", tested)

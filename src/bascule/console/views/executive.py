@@ -15,6 +15,7 @@ from bascule.console.views.verdict import VerdictView
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Role, Spec
 from bascule.spec.quantities import Gain
+from bascule.units import number_text
 
 ROLES = (Role.ACCURACY, Role.REVENUE, Role.SATISFACTION, Role.RETENTION)
 
@@ -137,7 +138,7 @@ def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> I
 def _written(wanted: Gain | None, unit: str) -> str:
     if wanted is None:
         return ""
-    relative = f"+{wanted.amount * 100:.3g}{figures.THIN}%"
+    relative = f"+{number_text(wanted.amount * 100)}{figures.THIN}%"
     return relative if wanted.relative else figures.difference(wanted.amount, unit)
 
 

@@ -26,6 +26,7 @@ from bascule.judge.texts import difference_text, share_text, span_text, value_te
 from bascule.spec.model import AVAILABILITY, Rollback, Spec
 from bascule.spec.quantities import Threshold
 from bascule.states import Cause, Missing
+from bascule.units import signed_text
 
 LONGEST_FORECAST = 30 * 86400.0
 
@@ -118,7 +119,7 @@ def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> st
     unit = spec.unit_of(measure).name
     if statistic != "gain" or signal is None:
         return value_text(value, unit)
-    return f"{100 * value:+.3g} %" if is_relative(signal, threshold) else difference_text(value, unit)
+    return f"{signed_text(100 * value)} %" if is_relative(signal, threshold) else difference_text(value, unit)
 
 
 # ---------------------------------------------------------------- rollback triggers

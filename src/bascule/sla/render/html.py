@@ -264,9 +264,7 @@ class View:
             return NONE
         if comparison.unit == "ratio":
             return self.numbers.points(value)
-        if comparison.unit == "seconds":
-            return f"{self.numbers.signed(value * 1000, 1)}\u202fms"
-        return self.numbers.signed(value, 2)
+        return self.numbers.signed_measure(value, comparison.unit)
 
     def reading(self, comparison: Comparison) -> tuple[str, str]:
         """(word, colour class)."""

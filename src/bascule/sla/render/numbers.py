@@ -107,6 +107,11 @@ class Numbers:
             return f"{self._decimal(number)}{_THIN}{short}"
         return f"{self.number(value, _three(value))}{_THIN}{unit}".rstrip(_THIN)
 
+    def signed_measure(self, difference: float, unit: str) -> str:
+        """A difference of two such values, with its sign: `−5.9 ms`, `+0.37 stars`."""
+        sign = _MINUS if difference < 0 else "+" if difference > 0 else ""
+        return sign + self.measured(abs(difference), unit)
+
     def _decimal(self, number: str) -> str:
         return number.replace(".", ",") if self.language == "fr" else number
 
