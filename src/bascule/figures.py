@@ -112,8 +112,8 @@ def local(text: str, language: str) -> str:
     return _FRENCH.sub(lambda found: "," if found[0] == "." else _FRENCH_UNITS[found[0]], text)
 
 
-_FRENCH_UNITS = {"stars": "étoiles", "d": "j"}
-_FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|(?<=[\d\s{THIN}])d\b")
+_FRENCH_UNITS = {"stars": "étoiles", "d": "j", "per": "par"}
+_FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|\bper\b|(?<=[\d\s{THIN}])d\b")
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:

@@ -118,7 +118,7 @@ class RoleClient:
         return QueryRejected(what, "restart it; it may be another version")
 
     def _stranger(self, answer: HttpAnswer) -> Unreachable:
-        what = f"{self.url} is answered by another program, not by the {self.role} role (status {answer.status})"
+        what = f"the server at {self.url} is not the {self.role} role (status {answer.status})"
         return Unreachable(what, f"stop the program on that port, or change stack.ports.{self.role} in the spec")
 
     def _compare(self, answer: HttpAnswer) -> None:

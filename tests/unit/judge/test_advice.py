@@ -69,7 +69,7 @@ def test_the_figures_of_a_reason_are_of_now_and_say_since_when_it_stands(bench):
     raised = next(reason for reason in judged(bench).reasons if reason.startswith("errors in freemium"))
     bench.run(8)
     later = next(reason for reason in judged(bench).reasons if reason.startswith("errors in freemium"))
-    shares = [float(reason.split(" s: ")[1].split(" %")[0]) for reason in (raised, later)]
+    shares = [float(reason.split(": ")[1].split(" %")[0]) for reason in (raised, later)]
     assert shares[0] > 70 > shares[1]
     assert "Alarm since 13:46:" in later
     line = bench.engine.standing["errors", "freemium"]

@@ -58,7 +58,7 @@ def beta_bounds(bad: float, good: float, a: float, b: float, level: float) -> tu
 
 
 def percent(share: float) -> str:
-    return f"{share * 100:.3g} %"
+    return f"{share * 100:.3g} %" if share >= 1e-6 else "0 %"
 
 
 def points(share: float) -> str:
@@ -80,7 +80,7 @@ def test_1_healthy_and_promoted(bench):
     weighed = sum(line.state is State.OK for line in outcome.lines)
     assert outcome.judgement.verdict is Verdict.PROMOTE
     assert outcome.judgement.reasons == (
-        f"Gate errors <2%: {percent(x / n)}, passed ({percent(low)} to {percent(high)}).",
+        f"Gate errors <2%: {percent(x / n)} ({percent(low)} to {percent(high)}): passed.",
         f"No regression in any of {weighed} comparisons; the planned hold is over.",
     )
 
