@@ -16,6 +16,11 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def unix(moment: datetime | None) -> float | None:
+    """A time as Unix seconds; none stays none."""
+    return None if moment is None else moment.timestamp()
+
+
 def parse(text: str) -> datetime:
     """An RFC 3339 time; UTC where it names no zone. Raises ValueError."""
     found = datetime.fromisoformat(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Path, Query
@@ -193,16 +192,12 @@ def _on_timeline(step: PhaseStep) -> dict[str, Any]:
 
 
 def _entry(given: Annotation, clock: Clock, incident: int | None = None) -> Entry:
-    return Entry(_unix(given.at) or clock(), given.kind, given.text, given.who, incident)
+    return Entry(times.unix(given.at) or clock(), given.kind, given.text, given.who, incident)
 
 
 def _added(store: Store, entry: Entry) -> TimelineAnswer:
     store.add(entry)
     return TimelineAnswer.model_validate(entry)
-
-
-def _unix(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:

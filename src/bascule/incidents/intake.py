@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from bascule import times
 from bascule.api.models.fields import problems_of, readable
 from bascule.api.models.journal import AlertmanagerPayload, WebhookAlert
 from bascule.errors import UsageError
@@ -41,14 +41,10 @@ def _notification(alert: WebhookAlert, received: float) -> Notification:
         firing=firing,
         labels=alert.labels,
         annotations=alert.annotations,
-        starts=_time(alert.starts) or received,
-        ends=None if firing else _time(alert.ends),
+        starts=times.unix(alert.starts) or received,
+        ends=None if firing else times.unix(alert.ends),
         received=received,
     )
-
-
-def _time(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def _fingerprint(labels: Mapping[str, str]) -> str:
