@@ -1,6 +1,6 @@
 """What a Prometheus has not seen of a migration yet: jobs, signals of each version, log sources.
 
-While this list is not empty, no figure that rests on it can be believed, and no alert on it can fire.
+While this list is not empty, no figure that depends on it can be trusted, and no alert on it can fire.
 """
 
 from __future__ import annotations

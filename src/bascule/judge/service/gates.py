@@ -1,6 +1,6 @@
 """Gates to the next phase and rollback triggers.
 
-A gate is decided when the interval of its measure lies wholly on one side of the bound (the interval is valid at every
+A gate is decided when the whole interval of its measure is on one side of the bound (the interval is valid at every
 evaluation, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is
 a bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
 """

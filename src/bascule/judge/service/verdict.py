@@ -43,7 +43,7 @@ class Gate:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval lies wholly on one side of the bound."""
+        """Whether the whole interval is on one side of the bound."""
         return self.state in (State.OK, State.BAD)
 
 
