@@ -23,7 +23,8 @@ def problems(text: str) -> Iterator[str]:
         for found in DECIMAL.finditer(line):
             if significant(found["figure"]) > _most(found) and not _is_nearly_all(found):
                 yield f"more than three significant digits {found[0].strip()}: {line.strip()}"
-            if not UNITS.match(found["unit"]) and not PLAIN.search(line[: found.start()]):
+            before = line[: found.start()]
+            if not (UNITS.match(found["unit"]) or before.endswith("×") or PLAIN.search(before)):
                 yield f"no unit {found[0].strip()}: {line.strip()}"
 
 

@@ -120,7 +120,7 @@ class EventTarget(WindowedTarget):
         error = 3 * math.sqrt(self.allowed * (1 - self.allowed) / events)
         spare = _SPARE_EVENTS / events if window > WINDOW_SECONDS else 0.0
         share = min(1.0, self.allowed + error + spare) if self.allowed else 1 / events
-        return f"{100 * share:.2g}% bad"
+        return f"{float(f'{100 * share:.2g}'):g}% bad"  # never an exponent
 
 
 @dataclass(frozen=True)

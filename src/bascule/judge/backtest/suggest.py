@@ -45,7 +45,7 @@ def _of_signals(engine: PhaseEngine) -> Iterator[Suggestion]:
 def _bursts(pair: Pair, setting: Setting) -> Suggestion:
     why = (
         f"bad events come in bursts of about {(setting.phi + 1) / 2:.1f} events; evidence is divided by phi to allow "
-        f"for that, and takes about {setting.phi:.2g} times as long as with single events"
+        f"for that, and takes about {number_text(setting.phi)} times as long as with single events"
     )
     return Suggestion(f"signals.{pair.signal}: phi", f"{setting.phi:.2f}", why)
 
@@ -72,7 +72,9 @@ def _traffic(engine: PhaseEngine, pair: Pair, setting: Setting) -> Iterator[Sugg
             f"{FOUND_WITHIN_SECONDS:.0f} s; "
             f"the replay had {number_text(setting.candidate_per_second)} requests/s"
         )
-        yield Suggestion(f"signals.{pair.signal}: least traffic of the candidate", f"{needed:.2g} requests/s", why)
+        yield Suggestion(
+            f"signals.{pair.signal}: least traffic of the candidate", f"{number_text(needed)} requests/s", why
+        )
 
 
 def _needed(setting: Setting, ratio: float) -> float | None:
