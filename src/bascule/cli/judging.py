@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from bascule import times
+from bascule import figures, times
 from bascule.api.servers import prometheus_of
 from bascule.cli.beside import say_missing_jobs
 from bascule.cli.narrow import Rows
@@ -87,7 +87,7 @@ class Progress:
 @takes_spec_first
 def compare(
     spec: Spec,
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh at each tick of the judge, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh after each evaluation, until Ctrl-C.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -122,7 +122,7 @@ def backtest(
     start: From = "now-1h",
     end: To = "now",
     healthy: Annotated[
-        Stretches, typer.Option(metavar="FROM/TO", help="A healthy span: every alarm in it is false.")
+        Stretches, typer.Option(metavar="FROM/TO", help="A span without a fault: every alarm in it is false.")
     ] = None,
     incident: Annotated[
         Stretches, typer.Option(metavar="FROM/TO", help="A span in which V2 was worse: an alarm is expected.")
@@ -174,7 +174,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{times.rfc3339(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.dated(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
     say(f"{len(result.sources) - len(rows)} other alerts were replayed and did not fire.")
@@ -246,7 +246,7 @@ def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
 def comparison(spec: Spec, answer: dict[str, Any]) -> Rows:
     """A row for each comparison that applies; the title is the verdict with its first reasons."""
     title = "\n  ".join([_headline(answer), *answer["reasons"][:2]])
-    numbers = (*spec.versions.both, "difference (interval)", "evidence (threshold)")
+    numbers = (*spec.versions.both, "difference (interval)", "evidence")
     told = (_cells(row) for row in answer["signals"] if row["state"] != "not_applicable")
     return Rows(title, ("signal", "segment", *numbers, "state"), told, right=numbers)
 
@@ -262,7 +262,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _shown(row["baseline"], unit, value_text),
         _shown(row["candidate"], unit, value_text),
         "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
-        "-" if None in (row["evidence"], row["threshold"]) else f"{row['evidence']:.1f} ({row['threshold']:.1f})",
+        "-" if None in (row["evidence"], row["threshold"]) else figures.evidence(row["evidence"], row["threshold"]),
         row["state"].replace("_", " "),
     )
 

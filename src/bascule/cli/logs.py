@@ -80,7 +80,7 @@ def ingest(
     workers: Annotated[int, typer.Option(min=1, help="Processes that read several files at once.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Read files to their end into the store, each line exactly once."""
+    """Store whole files; each line is stored exactly once."""
     from bascule import logs
 
     taken = logs.ingest(spec, files, source, workers)

@@ -17,7 +17,7 @@ def _span(window: _Window = DEFAULT_WINDOW, start: _At = None, end: _At = None) 
     if start is None and end is None:
         return Span(window)
     if start is None or end is None or not 0 < end - start <= WINDOWS["all"]:
-        raise HTTPException(400, "'start' and 'end' are Unix seconds, at most 35 days apart, the end after the start")
+        raise HTTPException(400, "the span is not valid; give start and end in Unix seconds, at most 35 days apart")
     return Span(window, start, end)
 
 

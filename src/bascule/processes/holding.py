@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bascule import times
 from bascule.errors import StoreError
 from bascule.processes.ready import wait_until
 
@@ -22,6 +23,11 @@ class Holder:
     pid: int
     since: str
     spec: str
+
+    @property
+    def began(self) -> str:
+        """`since` for people."""
+        return times.dated(times.parse(self.since).timestamp())
 
 
 def holder(state: Path) -> Holder | None:

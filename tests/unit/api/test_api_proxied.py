@@ -76,7 +76,7 @@ def test_who_acts_needs_the_token_of_a_page_made_for_them(ask: Callable[..., htt
     assert ask(PROXY, act, "POST", **told, **{PAGE_TOKEN: others}).status_code == 403
     assert ask(PROXY, act, "POST", **told, **{PAGE_TOKEN: token}).status_code == 400  # let in: there is no body
     reader = told | {"X_Forwarded_User": "eve", PAGE_TOKEN: others}
-    assert "may read, and not act" in ask(PROXY, act, "POST", **reader).text
+    assert "may read, but not change anything" in ask(PROXY, act, "POST", **reader).text
 
 
 def test_a_proxy_on_this_machine_proves_itself_by_a_secret(tmp_path: Path) -> None:

@@ -75,23 +75,23 @@ class TestChecklist:
         assert "not checked yet" in client.get("/checklist").text
 
     def test_one_run_at_a_time(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-        from bascule.checklist import Phase
+        from bascule.checklist import ChecklistPhase
         from bascule.console.proving import checks
 
         go = threading.Event()
         monkeypatch.setattr(checks, "check", lambda *_: go.wait(30) and [])
         lists = Checklists(spec)
-        lists.start(Phase.DEPLOYMENT)
+        lists.start(ChecklistPhase.DEPLOYMENT)
         with pytest.raises(UsageError, match="is being checked"):
-            lists.start(Phase.DEPLOYMENT)
-        assert lists.view(Phase.DEPLOYMENT).running_since
+            lists.start(ChecklistPhase.DEPLOYMENT)
+        assert lists.view(ChecklistPhase.DEPLOYMENT).running_since
         go.set()
-        while lists.view(Phase.DEPLOYMENT).running_since:
+        while lists.view(ChecklistPhase.DEPLOYMENT).running_since:
             pass
-        assert lists.view(Phase.DEPLOYMENT).at
+        assert lists.view(ChecklistPhase.DEPLOYMENT).at
 
     def test_a_defect_of_an_item_is_told_and_ends_the_run(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-        from bascule.checklist import Phase
+        from bascule.checklist import ChecklistPhase
         from bascule.console.proving import checks
 
         def broken(*_: object) -> None:
@@ -99,10 +99,10 @@ class TestChecklist:
 
         monkeypatch.setattr(checks, "check", broken)
         lists = Checklists(spec)
-        lists.start(Phase.DEPLOYMENT)
-        while lists.view(Phase.DEPLOYMENT).running_since:
+        lists.start(ChecklistPhase.DEPLOYMENT)
+        while lists.view(ChecklistPhase.DEPLOYMENT).running_since:
             pass
-        assert "by nothing" in lists.view(Phase.DEPLOYMENT).problem
+        assert "by nothing" in lists.view(ChecklistPhase.DEPLOYMENT).problem
 
     def test_an_unknown_phase_is_refused(self, client: TestClient) -> None:
         assert client.get("/checklist?phase=never").status_code == 400

@@ -27,7 +27,7 @@ with held(Path(sys.argv[1]), "theirs.yaml"):
 def test_a_second_holder_is_refused_with_the_firsts_pid_time_and_spec(tmp_path):
     with held(tmp_path, "ours.yaml") as first, pytest.raises(AlreadyRunning) as refusal, held(tmp_path, "x.yaml"):
         pass
-    assert f"(pid {os.getpid()}, since {first.since}, for ours.yaml)" in refusal.value.what
+    assert f"(pid {os.getpid()}, since {first.began}, for ours.yaml)" in refusal.value.what
     assert "bascule down" in refusal.value.fix
 
 

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from bascule import times
 from bascule.api.models.logs import Search
-from bascule.console.asked import Asked
+from bascule.console.asked import ReadOnce
 from bascule.console.charts import WINDOWS, Grid, Span
 from bascule.console.dashboards.asking import LONGEST_VALUE, MOST_VALUES, Moments
 from bascule.console.dashboards.boards import Answered, Boards, Wanted
@@ -64,7 +64,9 @@ def _question(request: Request, span: AskedSpan) -> Question:
             found.setdefault(name.removeprefix(VARIABLE), []).append(value)
     values = [value for several in found.values() for value in several]
     if len(values) > MOST_VALUES or any(len(value) > LONGEST_VALUE for value in values):
-        raise HTTPException(400, f"a variable has at most {MOST_VALUES} values of {LONGEST_VALUE} characters")
+        raise HTTPException(
+            400, f"too many values of variables; give at most {MOST_VALUES}, of {LONGEST_VALUE} characters"
+        )
     return Question(span, tuple((name, tuple(several)) for name, several in found.items()))
 
 
@@ -135,14 +137,14 @@ class Pages:
     def __init__(self, console: Console) -> None:
         self._console = console
         self.boards = Boards(console.spec)
-        self._kept: dict[tuple[str, Question], Asked[bytes]] = {}
+        self._kept: dict[tuple[str, Question], ReadOnce[bytes]] = {}
         self._lock = threading.Lock()
 
     def board(self, name: str) -> Dashboard:
         """Raises HTTPException."""
         found = self.boards.all.get(name)
         if found is None:
-            raise HTTPException(404, f"there is no dashboard {name[:80]!r}; there are {', '.join(self.boards.all)}")
+            raise HTTPException(404, f"there is no dashboard {name[:80]!r}; open one of {', '.join(self.boards.all)}")
         return found
 
     def offered(self, choice: Choice, asked: Question) -> Offered:
@@ -158,7 +160,7 @@ class Pages:
         with self._lock:
             if (name, asked) not in self._kept and len(self._kept) >= MOST_KEPT:
                 self._kept.pop(next(iter(self._kept)))
-            answer = self._kept.setdefault((name, asked), Asked(lambda: self._now(name, asked)))
+            answer = self._kept.setdefault((name, asked), ReadOnce(lambda: self._now(name, asked)))
         return answer()
 
     def _now(self, name: str, asked: Question) -> bytes:

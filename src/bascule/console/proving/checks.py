@@ -13,7 +13,18 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from bascule.api.tokens import write_private
-from bascule.checklist import Item, ItemState, Looked, Phase, Signature, as_json, check, items_of, sign, signatures
+from bascule.checklist import (
+    ChecklistPhase,
+    Item,
+    ItemState,
+    Looked,
+    SignOff,
+    as_json,
+    check,
+    items_of,
+    sign,
+    signatures,
+)
 from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
 
@@ -46,7 +57,7 @@ class CheckRow:
 
     item: Item
     found: KeptItem | None
-    signature: Signature | None
+    signature: SignOff | None
 
     @property
     def look(self) -> str:
@@ -60,7 +71,7 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class ChecksView:
-    phase: Phase
+    phase: ChecklistPhase
     rows: Sequence[CheckRow]
     at: str
     running_since: float | None
@@ -79,12 +90,12 @@ class ChecksView:
 def keep(spec: Spec, document: dict[str, object]) -> None:
     """Keep what a run found; one that cannot be written is told, and lost."""
     try:
-        write_private(_path(spec, Phase(str(document["phase"]))), json.dumps(document, indent=1))
+        write_private(_path(spec, ChecklistPhase(str(document["phase"]))), json.dumps(document, indent=1))
     except BasculeError as error:
         log.warning("%s", error.what)
 
 
-def _path(spec: Spec, phase: Phase) -> Path:
+def _path(spec: Spec, phase: ChecklistPhase) -> Path:
     return spec.stack.state / FOLDER / f"{phase}.json"
 
 
@@ -94,11 +105,11 @@ class Checklists:
 
     spec: Spec
     clock: Callable[[], float] = time.time
-    _running: tuple[Phase, float] | None = field(default=None, init=False)
+    _running: tuple[ChecklistPhase, float] | None = field(default=None, init=False)
     _problem: str = field(default="", init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def view(self, phase: Phase) -> ChecksView:
+    def view(self, phase: ChecklistPhase) -> ChecksView:
         run, signed = self._last(phase), signatures(Looked(self.spec))
         found = {each.item: each for each in run.items} if run else {}
         rows = [CheckRow(item, found.get(item.key), signed.get(item.key)) for item in items_of(phase)]
@@ -106,7 +117,7 @@ class Checklists:
         since = running[1] if running and running[0] is phase else None
         return ChecksView(phase, rows, run.at if run else "", since, self._problem)
 
-    def start(self, phase: Phase) -> None:
+    def start(self, phase: ChecklistPhase) -> None:
         """Raises UsageError while another runs."""
         with self._lock:
             if self._running:
@@ -116,12 +127,12 @@ class Checklists:
 
     def sign(self, key: str, who: str, note: str) -> None:
         """Raises UsageError for an item that there is not, or that nobody has to sign."""
-        item = next((item for phase in Phase for item in items_of(phase) if item.key == key), None)
+        item = next((item for phase in ChecklistPhase for item in items_of(phase) if item.key == key), None)
         if item is None:
             raise UsageError(f"{key!r} is not an item of the checklist", "reload the page")
         sign(Looked(self.spec), item, who, note)
 
-    def _run(self, phase: Phase) -> None:
+    def _run(self, phase: ChecklistPhase) -> None:
         try:
             keep(self.spec, as_json(self.spec, phase, check(Looked(self.spec), phase)))
             self._problem = ""
@@ -133,7 +144,7 @@ class Checklists:
         finally:
             self._running = None
 
-    def _last(self, phase: Phase) -> KeptRun | None:
+    def _last(self, phase: ChecklistPhase) -> KeptRun | None:
         try:
             return KeptRun.model_validate_json(_path(self.spec, phase).read_bytes())
         except (OSError, ValidationError):

@@ -9,7 +9,7 @@ from fastapi import FastAPI, HTTPException, Path, Query, Response
 from fastapi.responses import HTMLResponse
 
 from bascule.api.rights import Right, needs
-from bascule.checklist import Phase
+from bascule.checklist import ChecklistPhase
 from bascule.console.acting import Act, Done, acted_by
 from bascule.console.proving.checks import Checklists
 from bascule.console.proving.drills import Drills
@@ -41,16 +41,16 @@ def _add_checklist(app: FastAPI, console: Console) -> None:
     checks, renderer = console.proving.checks, console.renderer
 
     @app.get("/checklist", response_class=HTMLResponse)
-    def checklist(viewer: Someone, phase: Phase = Phase.PRE_DEPLOYMENT) -> HTMLResponse:
-        values = {"view": checks.view(phase), "phases": list(Phase), "here": "Checklist"}
+    def checklist(viewer: Someone, phase: ChecklistPhase = ChecklistPhase.PRE_DEPLOYMENT) -> HTMLResponse:
+        values = {"view": checks.view(phase), "phases": list(ChecklistPhase), "here": "Checklist"}
         return HTMLResponse(renderer.whole("checklist.html", viewer, **values))
 
     @app.get("/checklist/now", response_class=HTMLResponse)
-    def checklist_now(viewer: Someone, phase: Phase = Phase.PRE_DEPLOYMENT) -> HTMLResponse:
+    def checklist_now(viewer: Someone, phase: ChecklistPhase = ChecklistPhase.PRE_DEPLOYMENT) -> HTMLResponse:
         return HTMLResponse(renderer.part("_checklist.html", view=checks.view(phase), viewer=viewer))
 
     @app.post("/act/checklist/{phase}/run", **needs(Right.ACT))
-    def run(phase: Phase, asked: Act) -> Done:
+    def run(phase: ChecklistPhase, asked: Act) -> Done:
         checks.start(phase)
         return Done()
 
@@ -75,7 +75,7 @@ def _add_drills(app: FastAPI, console: Console) -> None:
     def picture(name: Annotated[str, Query(max_length=200)]) -> Response:
         found = drills.picture(name)
         if found is None:
-            raise HTTPException(404, "it is not a picture of a drill")
+            raise HTTPException(404, "not a picture of a drill; /drills lists them")
         return Response(found.read_bytes(), media_type="image/svg+xml")
 
     @app.post("/act/drills/{fault}/start", **needs(Right.ACT))
