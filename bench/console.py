@@ -91,6 +91,7 @@ def run() -> Result:
 
 
 def _beside(folder: Path, trees: Mapping[str, Path]) -> list[Build]:
+    (folder / "house").mkdir()
     with pretend.standing(folder / "house") as house, Browser() as browser:
         pretend.tell_a_migration(house.story, 1.0)
         with _consoles(house.spec, folder, trees) as builds:
