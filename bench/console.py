@@ -111,10 +111,11 @@ def _consoles(spec: Spec, folder: Path, trees: Mapping[str, Path]) -> Iterator[l
     running, builds = [], []
     try:
         for name, tree in trees.items():
-            port = ports.free()
-            chosen = spec.stack.ports.model_copy(update={"console": port})
-            stack = spec.stack.model_copy(update={"ports": chosen})
-            path = write_spec(spec.model_copy(update={"stack": stack}), folder / f"{name}.yaml")
+            port, path = ports.free(), folder / f"{name}.yaml"
+            chosen = spec.stack.ports.model_dump() | {"console": port}
+            stack = {"stack": {"state": str(spec.stack.state), "ports": chosen}}
+            built_in = (tree / "src/bascule/spec/supersmartmatch.yaml").read_text()  # as that build reads it
+            path.write_text(f"{built_in}\n{json.dumps(stack)[1:-1]}\n")
             command = [str(tree / ".venv/bin/python"), "-m", "bascule", "serve", str(path), "--role", "console"]
             running.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL))
             builds.append(Build(name, f"http://127.0.0.1:{port}", running[-1].pid))

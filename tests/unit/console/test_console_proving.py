@@ -75,11 +75,11 @@ class TestChecklist:
         assert "not checked yet" in client.get("/checklist").text
 
     def test_one_run_at_a_time(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+        from bascule import checklist
         from bascule.checklist import ChecklistPhase
-        from bascule.console.proving import checks
 
         go = threading.Event()
-        monkeypatch.setattr(checks, "check", lambda *_: go.wait(30) and [])
+        monkeypatch.setattr(checklist, "check", lambda *_: go.wait(30) and [])
         lists = Checklists(spec)
         lists.start(ChecklistPhase.DEPLOYMENT)
         with pytest.raises(UsageError, match="is being checked"):
@@ -91,13 +91,13 @@ class TestChecklist:
         assert lists.view(ChecklistPhase.DEPLOYMENT).at
 
     def test_a_defect_of_an_item_is_told_and_ends_the_run(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+        from bascule import checklist
         from bascule.checklist import ChecklistPhase
-        from bascule.console.proving import checks
 
         def broken(*_: object) -> None:
             raise ZeroDivisionError("by nothing")
 
-        monkeypatch.setattr(checks, "check", broken)
+        monkeypatch.setattr(checklist, "check", broken)
         lists = Checklists(spec)
         lists.start(ChecklistPhase.DEPLOYMENT)
         while lists.view(ChecklistPhase.DEPLOYMENT).running_since:

@@ -19,8 +19,6 @@ from bascule.console.dashboards.drawing import ShownPanel, draw
 from bascule.console.dashboards.shape import Annotation, Dashboard, Metrics
 from bascule.discover import why_empty
 from bascule.errors import BasculeError
-from bascule.generate.grafana.dashboards import grafana_files
-from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.spec import Spec
 
 AT_ONCE = 4  # queries of all viewers together
@@ -65,6 +63,8 @@ class Boards:
     @cached_property
     def all(self) -> Mapping[str, Dashboard]:
         """By the name in the address: the uid without the migration's name."""
+        from bascule.generate.grafana.dashboards import grafana_files  # some 30 MB, for who opens a dashboard
+
         files = grafana_files(self._spec)
         boards = [shape.read(text) for path, text in files.items() if path.endswith(".json")]
         return {self.name_of(board.uid): board for board in boards}
@@ -110,6 +110,8 @@ class Boards:
 
     @cached_property
     def _recorded(self) -> Mapping[str, list[str]]:
+        from bascule.generate.prometheus.rule_groups import rule_groups
+
         found: dict[str, list[str]] = {}
         for rule in (rule for group in rule_groups(self._spec) for rule in group.recordings):
             found.setdefault(rule.name, []).append(rule.expr)

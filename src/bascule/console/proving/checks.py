@@ -9,27 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
 from bascule.api.tokens import write_private
-from bascule.checklist import (
-    ChecklistPhase,
-    Item,
-    ItemState,
-    Looked,
-    SignOff,
-    as_json,
-    check,
-    items_of,
-    sign,
-    signatures,
-)
 from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
 
 FOLDER = "checklist"
 log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:  # it loads the judge, the reports and the generator: for who opens the page
+    from bascule.checklist import ChecklistPhase, Item, SignOff
 
 
 class KeptEvidence(BaseModel):
@@ -39,7 +31,7 @@ class KeptEvidence(BaseModel):
 
 class KeptItem(BaseModel):
     item: str
-    state: ItemState
+    state: str
     why: str = ""
     evidence: list[KeptEvidence] = []
 
@@ -61,12 +53,14 @@ class CheckRow:
 
     @property
     def look(self) -> str:
-        looks = {ItemState.PASSED: "ok", ItemState.FAILED: "bad", ItemState.CANNOT: "no_data"}
-        return looks[self.found.state] if self.found else "undecided"
+        from bascule.checklist import ItemState
+
+        looks: dict[str, str] = {ItemState.PASSED: "ok", ItemState.FAILED: "bad"}
+        return looks.get(self.found.state, "no_data") if self.found else "undecided"
 
     @property
     def word(self) -> str:
-        return str(self.found.state) if self.found else "not checked yet"
+        return self.found.state if self.found else "not checked yet"
 
 
 @dataclass(frozen=True)
@@ -90,12 +84,12 @@ class ChecksView:
 def keep(spec: Spec, document: dict[str, object]) -> None:
     """Keep what a run found; one that cannot be written is told, and lost."""
     try:
-        write_private(_path(spec, ChecklistPhase(str(document["phase"]))), json.dumps(document, indent=1))
+        write_private(_path(spec, str(document["phase"])), json.dumps(document, indent=1))
     except BasculeError as error:
         log.warning("%s", error.what)
 
 
-def _path(spec: Spec, phase: ChecklistPhase) -> Path:
+def _path(spec: Spec, phase: str) -> Path:
     return spec.stack.state / FOLDER / f"{phase}.json"
 
 
@@ -110,6 +104,8 @@ class Checklists:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def view(self, phase: ChecklistPhase) -> ChecksView:
+        from bascule.checklist import Looked, items_of, signatures
+
         run, signed = self._last(phase), signatures(Looked(self.spec))
         found = {each.item: each for each in run.items} if run else {}
         rows = [CheckRow(item, found.get(item.key), signed.get(item.key)) for item in items_of(phase)]
@@ -127,14 +123,16 @@ class Checklists:
 
     def sign(self, key: str, who: str, note: str) -> None:
         """Raises UsageError for an item that there is not, or that nobody has to sign."""
-        item = next((item for phase in ChecklistPhase for item in items_of(phase) if item.key == key), None)
-        if item is None:
-            raise UsageError(f"{key!r} is not an item of the checklist", "reload the page")
-        sign(Looked(self.spec), item, who, note)
+        from bascule.checklist import Looked, item_named, sign
+
+        sign(Looked(self.spec), item_named(key), who, note)
 
     def _run(self, phase: ChecklistPhase) -> None:
+        from bascule import checklist
+
         try:
-            keep(self.spec, as_json(self.spec, phase, check(Looked(self.spec), phase)))
+            checked = checklist.check(checklist.Looked(self.spec), phase)
+            keep(self.spec, checklist.as_json(self.spec, phase, checked))
             self._problem = ""
         except BasculeError as error:
             self._problem = error.what
