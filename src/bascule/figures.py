@@ -34,7 +34,7 @@ def difference(value: float | None, unit: str) -> str:
 
 def between(low: float, high: float, unit: str) -> str:
     """An interval of differences with one unit and one number of decimals: `−0.33 … +0.29 pt`."""
-    factor, short = _scale(max(abs(low), abs(high)), unit)
+    factor, short = scale(max(abs(low), abs(high)), unit)
     short = "pt" if unit_of(unit).dimension is Dimension.SHARE else short
     decimals = _decimals(max(abs(low), abs(high)) * factor, 3)
     text = " … ".join(f"{bound * factor:+.{decimals}f}".replace("-", MINUS) for bound in (low, high))
@@ -117,11 +117,11 @@ _FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|\bper\b|(?<=[\d\s{THIN}])d\b")
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:
-    factor, short = _scale(value, unit)
+    factor, short = scale(value, unit)
     return _digits(value * factor, 3), short
 
 
-def _scale(value: float, unit: str) -> tuple[float, str]:
+def scale(value: float, unit: str) -> tuple[float, str]:
     """What a value of this size is multiplied by to be read, and its short unit then."""
     own = unit_of(unit)
     match own.dimension:

@@ -23,7 +23,7 @@ from bascule.api.models.journal import (
     TimelineAnswer,
     WindowAnswer,
 )
-from bascule.api.models.logs import Forget, Forgotten, Ingest, LogLine, LogStats, Search, Taken
+from bascule.api.models.logs import Forget, Forgotten, Ingest, LogCounts, LogLine, LogStats, Search, Taken
 from bascule.api.models.moves import KeptComparison, MoveRequest, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer, Refusal, ReportAnswer, SendAgain
 from bascule.api.models.verdict import VerdictAnswer
@@ -271,6 +271,10 @@ class LogsClient(RoleClient):
     def search(self, asked: Search) -> list[LogLine]:
         """Lines of the logs, the latest first."""
         return self.rows("/api/search", LogLine, **asked.model_dump(mode="json", exclude_unset=True))
+
+    def counts(self, asked: Search) -> LogCounts:
+        """How many lines the same search matches, over time and by facet."""
+        return self.get("/api/counts", LogCounts, **asked.model_dump(mode="json", exclude_unset=True))
 
     def ingest(self, sources: Mapping[str, str], seconds: float = 3600.0) -> Taken:
         """Read files to their end: path -> the source that each is read as."""

@@ -31,6 +31,7 @@ def serve_until(stop: threading.Event, app: FastAPI, host: str, port: int) -> No
             app,
             http=partial(HttpConnection, limits=limits, refusals=app.state.refusals),  # type: ignore[arg-type]
             ws="none",
+            proxy_headers=False,  # X-Forwarded-For must not say where a connection comes from
             log_level="error",  # what a client can cause is counted, and told once, by `Refusals`
             access_log=False,
             server_header=False,

@@ -8,15 +8,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.console import RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from bascule import figures, times
 from bascule.api.servers import prometheus_of
 from bascule.cli.beside import say_missing_jobs
+from bascule.cli.narrow import Rows
 from bascule.cli.output import (
     AsJson,
     From,
@@ -106,7 +105,7 @@ def compare(
         out.print(comparison(spec, answer))
 
 
-def _watch(spec: Spec, client: Prometheus, first: Table) -> None:
+def _watch(spec: Spec, client: Prometheus, first: Rows) -> None:
     with stopping() as stop, Live(first, console=out, auto_refresh=False) as live:
         while not stop.wait(spec.judge.tick):
             live.update(_evaluation(spec, client), refresh=True)
@@ -248,19 +247,12 @@ def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
         return Text(str(error), style="red")
 
 
-def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
+def comparison(spec: Spec, answer: dict[str, Any]) -> Rows:
     """A row for each comparison that applies; the title is the verdict with its first reasons."""
-    title = Text("\n  ".join([_headline(answer), *answer["reasons"][:2]]))
-    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, collapse_padding=True)
-    for column in ("signal", "segment"):
-        table.add_column(column, overflow="fold")
-    for column in (*spec.versions.both, "difference (interval)", "evidence"):
-        table.add_column(column, justify="right", overflow="fold")
-    table.add_column("state", overflow="fold")
-    for row in answer["signals"]:
-        if row["state"] != "not_applicable":
-            table.add_row(*_cells(row))
-    return table
+    title = "\n  ".join([_headline(answer), *answer["reasons"][:2]])
+    numbers = (*spec.versions.both, "difference (interval)", "evidence")
+    told = (_cells(row) for row in answer["signals"] if row["state"] != "not_applicable")
+    return Rows(title, ("signal", "segment", *numbers, "state"), told, right=numbers)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -80,11 +80,15 @@ def ingest(
     files: Annotated[list[str], typer.Argument(help="Files, globs, compressed files, or - for standard input.")],
     source: Annotated[str | None, typer.Option(help="The source of the spec that the lines belong to.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read several files at once.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Store whole files; each line is stored exactly once."""
     from bascule import logs
 
     taken = logs.ingest(spec, files, source, workers)
+    if as_json:
+        print_json(asdict(taken))
+        return
     for path, name in taken.sources.items():
         say(f"{path}: read as source {name}")
     say(f"{taken.rows} rows in {taken.seconds:.1f} s; {taken.unparsed} matched no format and were kept as text")
@@ -156,9 +160,13 @@ def _told(trial: Trial) -> Iterator[str]:
 
 @logs_app.command("forget")
 @takes_spec
-def forget(spec: Spec, user: Annotated[str, typer.Argument(help="The user's id, as the services write it.")]) -> None:
+def forget(
+    spec: Spec,
+    user: Annotated[str, typer.Argument(help="The user's id, as the services write it.")],
+    as_json: AsJson = False,
+) -> None:
     """Remove a user's id from everything stored."""
     from bascule import logs
 
     rows = logs.forget(spec, user)
-    print_rows("forgotten rows", [{"user": user, "rows": rows}], False)
+    print_rows("forgotten rows", [{"user": user, "rows": rows}], as_json)

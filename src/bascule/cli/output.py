@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from bascule import times
+from bascule.cli.narrow import Rows
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
@@ -81,12 +79,10 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
     if as_json:
         print_json(rows)
         return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in rows[0] if rows else []:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    out.print(table if rows else f"no {title}")
+    columns = list(rows[0]) if rows else []
+    out.print(
+        Rows(title, columns, ([_cell(value) for value in row.values()] for row in rows)) if rows else f"no {title}"
+    )
 
 
 def _as_json(value: Any) -> str:

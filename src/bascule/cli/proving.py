@@ -153,6 +153,7 @@ def checklist(
 ) -> None:
     """Check the running monitoring against the checklist of a phase; exit 1 if an item fails."""
     from bascule import checklist as room
+    from bascule.console.proving.checks import keep
 
     looked = room.Looked(spec)
     if signed is not None:
@@ -160,8 +161,10 @@ def checklist(
         return
     meant = _phase(phase)
     checked = room.check(looked, meant)
+    document = room.as_json(spec, meant, checked)
+    keep(spec, document)
     if as_json:
-        print_json(room.as_json(spec, meant, checked))
+        print_json(document)
     else:
         say(room.as_markdown(spec, meant, checked))
     raise typer.Exit(1 if any(each.is_failed for each in checked) else 0)

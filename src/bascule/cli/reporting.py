@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ from bascule.cli.output import (
     complain,
     err,
     parse_span,
+    print_json,
     print_rows,
     say,
     write_file,
@@ -95,25 +97,39 @@ def sla_resend(
     spec: Spec,
     report: Annotated[str, typer.Argument(help="The report's id in the list.")],
     to: Annotated[list[str], typer.Option(help="A receiver or mail address; repeatable.")],
+    as_json: AsJson = False,
 ) -> None:
     """Send an archived report again, unchanged; exit 4 if a receiver did not get it."""
     from bascule import sla
 
     archive = _archive(spec)
     again = datetime.now(UTC).isoformat()
-    _show(sla.send_archived(spec, archive, archive.get(report), to, again=again))
+    deliveries = sla.send_archived(spec, archive, archive.get(report), to, again=again)
+    if as_json:
+        print_json([asdict(each) for each in deliveries])
+    _show(deliveries)
 
 
 @sla_app.command("freeze")
 @takes_spec_first
-def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
+def sla_freeze(
+    spec: Spec,
+    start: From = "now-30d",
+    end: To = "now",
+    prometheus: PrometheusUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Keep the baseline's figures of a span, so that gains can be measured after it is removed."""
     from bascule import sla
 
     spec = with_external(spec, prometheus=prometheus)
     frozen = sla.freeze_baseline(spec, _prometheus(spec), *parse_span(start, end))
     frozen.write(spec.stack.state / sla.BASELINE_FILE)
-    say(f"{frozen.version} is frozen: {_span(frozen.start, frozen.end)}")
+    if as_json:
+        start, end = times.rfc3339(frozen.start), times.rfc3339(frozen.end)
+        print_json({"version": frozen.version, "start": start, "end": end})
+    else:
+        say(f"{frozen.version} is frozen: {_span(frozen.start, frozen.end)}")
 
 
 def _prometheus(spec: Spec) -> Prometheus:

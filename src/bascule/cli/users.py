@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule.api.tokens import Seat
-from bascule.cli.output import AsJson, app, print_rows, say
+from bascule.cli.output import AsJson, app, print_json, print_rows, say
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.spec import Spec
 
@@ -53,11 +53,15 @@ def users_remove(spec: Spec, name: Name) -> None:
 
 @users_app.command("address")
 @takes_spec_first
-def users_address(spec: Spec) -> None:
+def users_address(spec: Spec, as_json: AsJson = False) -> None:
     """Print a console address that signs in one browser as operator; it works once."""
     from bascule.api import Tokens
 
-    say(Tokens(spec.stack.state).address(spec.stack.url("console")))
+    address = Tokens(spec.stack.state).address(spec.stack.url("console"))
+    if as_json:
+        print_json({"address": address})
+    else:
+        say(address)
 
 
 def _users(spec: Spec) -> Users:

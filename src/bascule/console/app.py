@@ -26,12 +26,15 @@ from bascule.api.server import application
 from bascule.console import queries
 from bascule.console.acting import Identity, add_acts
 from bascule.console.boards import add_boards
-from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, Span, known_signals
+from bascule.console.charts import Chart, Charts, known_signals
+from bascule.console.dashboards.pages import Pages, add_dashboards
 from bascule.console.parts import Parts
 from bascule.console.problems import ProblemPages
+from bascule.console.proving.pages import Proving, add_proving
 from bascule.console.render import Renderer, offered
 from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
+from bascule.console.spans import AskedSpan
 from bascule.console.stream import Stream, TooManyViewers, View
 from bascule.console.views import build, history
 from bascule.console.views.incident import IncidentView, incident_view
@@ -77,10 +80,6 @@ class Guarded:
         await self.app(scope, receive, guarded)
 
 
-At = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
-WindowName = Annotated[str, Query(pattern=f"^({'|'.join(WINDOWS)})$")]
-
-
 class Console:
     """What the routes share: the sources, the renderer and the stream of frames."""
 
@@ -90,6 +89,8 @@ class Console:
         self.watch = Watch(self.parts.all_sources)
         self.charts = Charts(self.parts)
         self.renderer = Renderer(spec)
+        self.dashboards = Pages(self)
+        self.proving = Proving.of(spec)
         self.stream = Stream(self.frame, stop)
         self.incident_stream = Stream(self.incident_frame, stop)
 
@@ -159,6 +160,8 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     add_boards(app, console)
     _add_streams(app, console)
     _add_charts(app, console)
+    add_dashboards(app, console)
+    add_proving(app, console)
     _add_logs(app, console)
     _add_runbooks(app, console.renderer)
     return app
@@ -215,25 +218,14 @@ def _add_streams(app: FastAPI, console: Console) -> None:
 
 def _add_charts(app: FastAPI, console: Console) -> None:
     @app.get("/charts/share")
-    def share_chart(span: Annotated[Span, Depends(_span)]) -> Response:
+    def share_chart(span: AskedSpan) -> Response:
         return _chart(lambda: console.charts.share(span))
 
     @app.get("/charts/signal")
-    def signal_chart(signal: str, segment: str, span: Annotated[Span, Depends(_span)]) -> Response:
+    def signal_chart(signal: str, segment: str, span: AskedSpan) -> Response:
         if not console.charts.knows(signal, segment):
             raise HTTPException(404, UNKNOWN_ROW)
         return _chart(lambda: console.charts.signal(signal, segment, span))
-
-
-def _span(window: WindowName = DEFAULT_WINDOW, start: At = None, end: At = None) -> Span:
-    """The last `window`, or from `start` to `end` (Unix seconds)."""
-    if start is None and end is None:
-        return Span(window)
-    if start is None or end is None or not 0 < end - start <= WINDOWS["all"]:
-        raise HTTPException(
-            400, "the chart's span is not valid; give start and end in Unix seconds, at most 35 days apart"
-        )
-    return Span(window, start, end)
 
 
 def _add_logs(app: FastAPI, console: Console) -> None:
@@ -281,6 +273,8 @@ def _lifespan(console: Console) -> Callable[[FastAPI], Any]:
         yield
         console.watch.stop()
         console.parts.close()
+        console.dashboards.boards.close()
+        console.proving.drills.stop()
 
     return lifespan
 

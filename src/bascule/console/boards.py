@@ -15,6 +15,7 @@ from bascule.console.signing import Someone
 from bascule.console.texts import LANGUAGES
 from bascule.console.views import build
 from bascule.console.views.executive import Executive, executive
+from bascule.console.views.migrations import migrations
 from bascule.console.views.promises import promises
 from bascule.console.views.sla import SentReports, SlaView, sla_view
 from bascule.console.views.targets import ORDERS, Targets, targets
@@ -48,6 +49,11 @@ def add_boards(app: FastAPI, console: Console) -> None:
     def management_now(language: Language = "en") -> HTMLResponse:
         view, problem = boards.executive()
         return HTMLResponse(renderer.executive_now(view, language, problem))
+
+    @app.get("/migrations", response_class=HTMLResponse)
+    def listed(viewer: Someone) -> HTMLResponse:
+        rows = migrations(console.spec)
+        return HTMLResponse(renderer.whole("migrations.html", viewer, rows=rows, here="Migrations"))
 
     @app.get("/sla", response_class=HTMLResponse)
     def sla(viewer: Someone) -> HTMLResponse:

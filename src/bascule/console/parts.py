@@ -14,7 +14,7 @@ import httpx
 from bascule import slo, times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient, SlaClient
 from bascule.api.models.journal import TimelineAnswer
-from bascule.api.models.logs import LogLine, LogStats, Search
+from bascule.api.models.logs import LogCounts, LogLine, LogStats, Search
 from bascule.api.models.moves import KeptComparison, PlanAnswer
 from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
@@ -119,6 +119,10 @@ class Parts:
     def search(self, asked: Search) -> list[LogLine]:
         """Lines of the logs, the latest first. Raises UsageError when the logs role refuses the question."""
         return self._searcher.search(asked)
+
+    def counts(self, asked: Search) -> LogCounts:
+        """How many lines the same search matches. Raises as `search`."""
+        return self._searcher.counts(asked)
 
     def incident(self, identity: int) -> IncidentFile:
         """All about an incident. Raises UsageError when there is none, Unreachable when the journal is silent."""

@@ -52,9 +52,13 @@ PAGES = (
     ("/segments", "Segments"),
     ("/incidents", "Incidents"),
     ("/sla", "SLA"),
+    ("/dashboards", "Dashboards"),
     ("/logs", "Logs"),
     ("/executive", "Executive"),
     ("/wall", "War room"),
+    ("/checklist", "Checklist"),
+    ("/drills", "Drills"),
+    ("/migrations", "Migrations"),
     ("/runbooks/", "Runbooks"),
 )
 MOVES_TO_MAKE = "moves to make"  # the fragment of moves as an operator sees it
@@ -184,6 +188,14 @@ class Renderer:
         parameters = {"g0.expr": query, "g0.tab": "0", "g0.range_input": "1h"}
         return f"{self.spec.stack.url('prometheus')}/graph?{urlencode(parameters)}"
 
+    def whole(self, template: str, viewer: Viewer, **values: Any) -> str:
+        """A page."""
+        return self._page(template, viewer, **values)
+
+    def part(self, template: str, **values: Any) -> str:
+        """A part of a page."""
+        return self._render(template, **values)
+
     def _page(self, template: str, viewer: Viewer, **values: Any) -> str:
         return self._render(template, viewer=viewer, **values)
 
@@ -213,5 +225,7 @@ def _filters() -> dict[str, Any]:
         "duration": format_duration,
         "local": figures.local,
         "utc": lambda moment: times.clock(moment.timestamp()),
+        "seconds": lambda value: figures.figure(value, "seconds"),
+        "at": times.rfc3339,
         "iso": lambda moment: times.rfc3339(moment.timestamp()),
     }

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field
 
-from bascule.api.guard import Door
+from bascule.api.guard import Door, source_of
 from bascule.api.models import fields
 from bascule.api.rights import Right, needs
 from bascule.api.tokens import SESSION_SECONDS, Session
@@ -52,7 +52,7 @@ class Reception:
         self.door = door
 
     def viewer(self, request: Request) -> Viewer:
-        cookie, session = self.door.come_in(request.headers)
+        cookie, session = self.door.come_in(request.headers, source_of(request.scope))
         return Viewer(session, self.door.tokens.page_token(cookie)) if session else NOBODY
 
     def seat(self, answer: Response, session: Session) -> None:

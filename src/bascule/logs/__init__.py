@@ -35,6 +35,7 @@ from bascule.logs.serving.role import run
 from bascule.logs.serving.sources import SourceFinding, look_at_sources
 from bascule.logs.serving.trial import Trial, attempt
 from bascule.logs.storing.consumers import Consumers
+from bascule.logs.storing.counts import counts as count_store
 from bascule.logs.storing.disk import Disk
 from bascule.logs.storing.engine import SearchClient, Sender
 from bascule.logs.storing.forget import forget_user
@@ -106,6 +107,7 @@ __all__ = [
     "read_value",
     "run",
     "search",
+    "count_store",
     "search_store",
     "siphash",
     "stats",

@@ -56,6 +56,7 @@ from bascule.spec.quantities import (
 from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
+from bascule.spec.sign_in import ProxySignIn
 from bascule.spec.signals import CountedShare, HistogramSignal, MeanSignal, Role, SignalPart
 from bascule.transport import NO_CREDENTIALS, Credentials
 from bascule.units import Dimension, Unit, unit_of
@@ -612,6 +613,7 @@ class Stack(Part):
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
     access: dict[Literal["prometheus", "alertmanager"], Access] = Field(default_factory=dict)  # where they ask for it
+    sign_in: ProxySignIn | None = None  # at a proxy before the console
 
     def credentials(self, part: str) -> Credentials:
         """How a part is entered, by the same names as `url`."""

@@ -49,7 +49,7 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path, eventually):
 
 
 def test_a_holder_that_does_not_say_who_it_is_is_never_guessed(tmp_path, monkeypatch):
-    monkeypatch.setattr("bascule.stack.state.WRITING_SECONDS", 0.05)
+    monkeypatch.setattr("bascule.processes.holding.WRITING_SECONDS", 0.05)
     with held(tmp_path, "a.yaml"):
         (tmp_path / "lock").write_text("")
         with pytest.raises(StoreError, match="is locked by an unknown process"):

@@ -100,9 +100,12 @@ def _chart(spec: Spec, incident: ListedIncident, start: datetime, end: datetime)
 
 
 def _logs(incident: ListedIncident, start: datetime, end: datetime) -> str:
-    conditions = [f"timestamp<={times.rfc3339(end.timestamp())}"]
     version, segment = incident.labels.get("version"), incident.labels.get(SEGMENT)
-    conditions += [f"version={version}"] if version else []
+    conditions = [f"version={version}"] if version else []
     conditions += [f"user_segment={segment}"] if segment and segment != TOTAL_SEGMENT else []
-    asked = {"since": times.rfc3339(start.timestamp()), "where": " and ".join(conditions)}
-    return f"/logs?{urlencode(asked)}"
+    asked = {
+        "since": times.rfc3339(start.timestamp()),
+        "until": times.rfc3339(end.timestamp()),
+        "has": conditions,
+    }
+    return f"/logs?{urlencode(asked, doseq=True)}"
