@@ -61,8 +61,9 @@ class Text:
     def places(self, byte: int) -> Places:
         """Where `byte` stands, ascending; the text's end closes the list."""
         if byte not in self._places:
-            found = np.flatnonzero(self.bytes[: len(self.data)] == byte)
-            self._places[byte] = np.append(found, len(self.data))
+            here = self.bytes[: len(self.data) + 1] == byte
+            here[-1] = True
+            self._places[byte] = np.flatnonzero(here)
         return self._places[byte]
 
     def holds(self, literal: bytes, places: Places) -> NDArray[np.bool_]:

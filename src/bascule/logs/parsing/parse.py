@@ -16,7 +16,7 @@ import numpy as np
 
 from bascule.logformat import TIME
 from bascule.logs.parsing.columnar import Places, Text, column_from, read_rows
-from bascule.logs.parsing.columns import ABSENT, Coded, Rows, may_hold
+from bascule.logs.parsing.columns import ABSENT, Coded, Rows, holds_one
 from bascule.logs.parsing.formats import Format, read_text, read_texts
 from bascule.logs.parsing.readings import COSTLY, FITS_NONE, HOLDS_EVENT, LINE, TOO_COSTLY, Misread, Reading
 from bascule.logs.parsing.values import Fields
@@ -57,15 +57,15 @@ class Parser:
         readable = np.arange(len(text)) if text.is_utf8 else _ascii_lines(text)
         odd = _difference(np.arange(len(text)), readable, len(text))
         results: list[Rows] = []
-        missed: list[tuple[bytes, int]] = []
+        missed: list[str] = []
         for form in self.formats:
             if form.dissect is None or not form.vectorised:
                 break
             rows = _without(read_rows(form.name, form.dissect, text, readable, self.wanted), text, missed)
             results.append(rows)
             readable = _difference(readable, rows.lines, len(text))
-            missed.append((form.signature.encode(), len(rows)))
-        if not self._all_literal or _may_trace(text, readable) or not _none_left(text, readable, missed):
+            missed.append(form.signature)
+        if not self._all_literal or _may_trace(text, readable) or _hold_one(text, readable, missed):
             return results, np.sort(np.concatenate((readable, odd))), np.empty(0, np.int64)
         return results, odd, readable
 
@@ -203,19 +203,17 @@ def _is_of_trace(line: str, tracing: bool) -> bool:
     return bool(_CONTINUES.match(line)) or (tracing and (not line or bool(_EXCEPTION.match(line))))
 
 
-def _without(rows: Rows, text: Text, missed: Sequence[tuple[bytes, int]]) -> Rows:
+def _without(rows: Rows, text: Text, missed: Sequence[str]) -> Rows:
     """Leave out lines that hold the literal of an earlier format, which may yet have them when read strictly."""
-    for literal, taken in missed:
-        if len(rows) and text.data.count(literal) != taken:
-            lines = [text.data[text.starts[n] : text.ends[n]] for n in rows.lines.tolist()]
-            rows = rows.select(np.flatnonzero([literal not in line for line in lines]))
-    return rows
+    if not len(rows) or not _hold_one(text, rows.lines, missed):
+        return rows
+    lines = [text.line(number) for number in rows.lines.tolist()]
+    return rows.select(np.flatnonzero([not any(literal in line for literal in missed) for line in lines]))
 
 
-def _none_left(text: Text, lines: Places, missed: Sequence[tuple[bytes, int]]) -> bool:
-    """Whether none of the lines holds a format's literal."""
-    held = text.strings(text.starts[lines], text.ends[lines])
-    return not may_hold(held, *(literal.decode() for literal, _ in missed))
+def _hold_one(text: Text, lines: Places, literals: Sequence[str]) -> bool:
+    """Whether one of the lines may hold one of the literals."""
+    return bool(literals) and holds_one(text.strings(text.starts[lines], text.ends[lines]), *literals)
 
 
 def _may_trace(text: Text, lines: Places) -> bool:
