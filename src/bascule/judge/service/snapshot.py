@@ -148,7 +148,7 @@ def _build() -> str:
 
 
 class _Pickler(pickle.Pickler):
-    """`shared`: objects that are not kept, by name; whoever reads the snapshot has them."""
+    """`shared`: objects that are not kept, by name; the reader of the snapshot has its own."""
 
     def __init__(self, file: io.BytesIO, shared: Mapping[str, object]) -> None:
         super().__init__(file, protocol=5)
