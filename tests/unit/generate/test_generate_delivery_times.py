@@ -38,5 +38,5 @@ def test_the_journals_own_time_is_added_to_peoples_routes() -> None:
     assert "gate" in machine.slowest
     assert "gate" not in pager.slowest
     assert str(pager).startswith(
-        "pager: ServiceDown 47 s; critical up to 11 min 12 s (RollbackTriggered), warning up to "
+        "pager: ServiceDown 47 s; critical at most 11 min 12 s (RollbackTriggered), warning at most "
     )
