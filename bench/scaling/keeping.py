@@ -41,9 +41,9 @@ def apart(work: Callable[..., T], *arguments: Any) -> T:
         return pool.submit(work, *arguments).result()
 
 
-def _watch(client: Any) -> PhaseWatch:
+def _watch(client: Any, reach: float = 0.0) -> PhaseWatch:
     plan = PlanStep(3, float(BEGIN + STEP), dict.fromkeys((*RATES, names.TOTAL_SEGMENT), 0.5))
-    return PhaseWatch(spec_of("supersmartmatch"), client, plan, reach=0.0)
+    return PhaseWatch(spec_of("supersmartmatch"), client, plan, reach=reach)
 
 
 # ---------------------------------------------------------------- memory
@@ -119,7 +119,7 @@ def restart(instances: int, seconds: int) -> Restart:
         sender = Sender(prometheus.receiver)
         for second in range(max(0, seconds - KEPT), seconds):
             sender.send(load, second, BEGIN)
-        steady = _watch(LoadSource(load, BEGIN, prometheus.client.url))
+        steady = _watch(LoadSource(load, BEGIN, prometheus.client.url), reach=float(seconds))
         began = time.perf_counter()
         steady.advance(float(end - GAP))
         all_of_it, began = time.perf_counter() - began, time.perf_counter()

@@ -35,11 +35,11 @@ class Reported:
         yield Bar(f"{name}: wall time", self.ours["wall"], "s", None)
         yield Bar(f"{name}: largest memory", self.ours["peak_mb"], "MB", None)
         yield Bar(f"{name}: own CPU less", self.former["cpu"] / self.ours["cpu"], "x", 4, "at_least")
-        yield Bar(f"{name}: figures that differ", self._differing(), "figures", 0)
+        yield Bar(f"{name}: largest relative difference of a figure", self._apart(), "", 1e-12)
 
-    def _differing(self) -> int:
-        both = self.former["figures"].keys() & self.ours["figures"].keys()
-        return sum(self.former["figures"][name] != self.ours["figures"][name] for name in both)
+    def _apart(self) -> float:
+        ours, former = self.ours["figures"], self.former["figures"]
+        return max(abs(ours[name] / former[name] - 1) for name in ours.keys() & former.keys() if former[name])
 
 
 def reported(instances: int, hours: float) -> Reported:
