@@ -39,7 +39,7 @@ class Reported:
 
     def _apart(self) -> float:
         ours, former = self.ours["figures"], self.former["figures"]
-        return max(abs(ours[name] / former[name] - 1) for name in ours.keys() & former.keys() if former[name])
+        return max(float(abs(ours[name] / former[name] - 1)) for name in ours.keys() & former.keys() if former[name])
 
 
 def reported(instances: int, hours: float) -> Reported:
