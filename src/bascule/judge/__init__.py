@@ -34,6 +34,7 @@ from bascule.judge.service.outcome import JudgeOutcome, outcome_of
 from bascule.judge.service.posting import AlarmPost, Poster
 from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
+from bascule.judge.service.snapshot import Snapshots, snapshot_of
 from bascule.judge.service.verdict import Judgement
 from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.statistics.confidence import (
@@ -105,6 +106,7 @@ __all__ = [
     "Schema",
     "Setting",
     "Sight",
+    "Snapshots",
     "Strata",
     "Stretch",
     "Surroundings",
@@ -140,6 +142,7 @@ __all__ = [
     "running_rules",
     "side_by_side",
     "smallest_ratio",
+    "snapshot_of",
     "span_text",
     "thresholds",
     "up_selectors",

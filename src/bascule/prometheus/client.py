@@ -148,14 +148,11 @@ class Prometheus:
 
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
         """The same samples as arrays, for selectors of thousands of series."""
-        asked = _present(query=_window(selector, seconds), time=at)
-        answer = self._http.ask("POST", "/api/v1/query", data=asked)
-        fast = parse_matrix(answer.body) if answer.is_success else None
-        if fast is not None:
-            return fast
-        data = self._answer(answer)
-        with self._understood("query"):
-            return matrix_of(data["result"])
+        return self._arrays("query", query=_window(selector, seconds), time=at)
+
+    def range_matrix(self, expression: str, start: float, end: float, step: float) -> Matrix:
+        """What `range` gives, as arrays: at most MAX_POINTS a series."""
+        return self._arrays("query_range", query=expression, start=start, end=end, step=step)
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
@@ -231,6 +228,15 @@ class Prometheus:
             return self._http.ask("GET", "/-/ready").status == 200
         except BasculeError:
             return False
+
+    def _arrays(self, endpoint: str, **params: Any) -> Matrix:
+        answer = self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**params))
+        fast = parse_matrix(answer.body) if answer.is_success else None
+        if fast is not None:
+            return fast
+        data = self._answer(answer)
+        with self._understood(endpoint):
+            return matrix_of(data["result"])
 
     def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
         data = self._answer(self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**params)))

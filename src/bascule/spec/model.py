@@ -565,6 +565,9 @@ class Thresholds(Part):
     min_requests: int = 100  # a ratio alert is silent below this many requests in its window
 
 
+STEADY_SECONDS = 5.0
+
+
 class Scrape(Part):
     """How often Prometheus scrapes; with the defaults a crash is delivered within 7 s (see `bascule check`)."""
 
@@ -575,6 +578,11 @@ class Scrape(Part):
     retention: Span = 32 * 86400.0
     discovery: list[str] = Field(default_factory=list)  # file_sd globs with targets of the user's own
     remote_write: list[str] = Field(default_factory=list)  # URLs of distributed engines that keep a copy
+
+    @property
+    def steady_evaluation(self) -> float:
+        """Seconds between evaluations of the rules that page nobody within a minute: they cost most."""
+        return max(STEADY_SECONDS, self.evaluation)
 
 
 class Instrumentation(Part):

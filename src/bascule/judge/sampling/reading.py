@@ -6,7 +6,7 @@ Nothing is interpolated or averaged: samples are read raw, and an increment belo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from bascule.prometheus import Matrix, Prometheus
 from bascule.spec.counters import EVENTS
 from bascule.states import Cause, Missing
 
+REMEMBERED = ("instances", "presence", "probes", "availability", "problems", "_table")
 OVERLAP_SECONDS = 15.0  # read again at most, for scrapes may come late
 ASKED_AT_ONCE = 2
 JUST_BEFORE = 0.001  # Prometheus 3 leaves out the sample at which a range begins
@@ -124,6 +125,14 @@ class SampleReader:
         self.instances.keep(kept)
         for presence in (*self.presence, *self.probes):
             presence.forget(since)
+
+    def remembered(self) -> dict[str, object]:
+        """All that was seen."""
+        return {name: getattr(self, name) for name in REMEMBERED}
+
+    def recall(self, remembered: Mapping[str, object]) -> None:
+        """See what another reader of the same schema has seen."""
+        vars(self).update({name: remembered[name] for name in REMEMBERED})
 
     def _presence(self, start: float, end: float) -> list[Matrix | None]:
         return self._each(self._up_selectors, start, end)

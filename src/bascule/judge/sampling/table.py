@@ -54,13 +54,15 @@ class Instances:
         self._numbers = {name: number for number, name in enumerate(names)}
 
 
-class SeriesRows:
-    """Rows by the labels of series, however an answer writes them. `new`: the row of labels that are seen first."""
+NewRow = Callable[[Mapping[str, str], bytes], int]  # the number of a new row: its labels, and how they are written
 
-    def __init__(self, new: Callable[[Mapping[str, str], bytes], int]) -> None:
+
+class SeriesRows:
+    """Rows by the labels of series, however an answer writes them."""
+
+    def __init__(self) -> None:
         self._known: dict[bytes, int] = {}
         self._other_writings = 0
-        self._new = new
 
     def __contains__(self, written: bytes) -> bool:
         return self._known.get(written, NOBODY) != NOBODY
@@ -70,10 +72,10 @@ class SeriesRows:
         found = list(map(self._known.get, labels))
         return None if None in found else np.array(found, np.intp)
 
-    def of(self, labels: Sequence[bytes]) -> Indices:
+    def of(self, labels: Sequence[bytes], new: NewRow) -> Indices:
         """Of each series, (m,)."""
         known = self.known(labels)
-        return known if known is not None else np.array([self._find(written) for written in labels], np.intp)
+        return known if known is not None else np.array([self._find(written, new) for written in labels], np.intp)
 
     def keep(self, kept: Flags) -> None:
         """Forget all rows but those kept, (R,); these are numbered again, in the same order."""
@@ -82,12 +84,12 @@ class SeriesRows:
         self._known = {labels: row for labels, row in moved.items() if row != GONE}
         self._other_writings = 0
 
-    def _find(self, written: bytes) -> int:
+    def _find(self, written: bytes, new: NewRow) -> int:
         if written in self._known:
             return self._known[written]
         labels = labels_of(written)
         usual = label_bytes(labels)
-        row = self._known[usual] if usual in self._known else self._new(labels, usual)
+        row = self._known[usual] if usual in self._known else new(labels, usual)
         self._known[usual] = row
         if written != usual and 2 * self._other_writings < len(
             self._known
@@ -146,7 +148,7 @@ class SeriesTable:
 
     def __init__(self, schema: Schema, queries: Sequence[Query], instances: Instances) -> None:
         self._schema, self._queries, self._instances = schema, queries, instances
-        self._rows = [SeriesRows(partial(self._new_row, number)) for number in range(len(queries))]
+        self._rows = [SeriesRows() for _ in queries]
         self._time, self._value = np.empty(0), np.empty(0)
         self._instance = np.empty(0, np.intp)
         self._columns = np.empty((0, max((len(query.feeds) for query in queries), default=0)), np.intp)
@@ -163,7 +165,7 @@ class SeriesTable:
 
         Whether a series was born on a known instance is told by the first samples of all of them.
         """
-        rows = self._rows[number].of(matrix.labels)
+        rows = self._rows[number].of(matrix.labels, partial(self._new_row, number))
         if self._added:
             self._append()
         some = (rows != NOBODY) & (matrix.counts > 0)

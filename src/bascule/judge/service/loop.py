@@ -16,6 +16,7 @@ from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
 from bascule.judge.service.posting import AlarmPost, Poster
 from bascule.judge.service.present import PresentStep
+from bascule.judge.service.snapshot import Snapshots, snapshot_of
 from bascule.judge.service.watch import REACH_SECONDS, PhaseWatch
 from bascule.processes.workers import Workers
 from bascule.prometheus import Alertmanager, Prometheus
@@ -47,6 +48,7 @@ class LiveJudge:
         alertmanager: Alertmanager | None,
         publish: Publish,
         present: PresentStep | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.spec = spec
         self.watch: PhaseWatch | None = None
@@ -54,6 +56,7 @@ class LiveJudge:
         self._publish = publish
         self._poster = Poster(AlarmPost(spec, alertmanager)) if alertmanager is not None else None
         self._present = present
+        self._snapshots = snapshots
         self._hooks = Hooks(spec, present)
         self._workers: Workers | None = None
         self._began: float | None = None
@@ -80,6 +83,8 @@ class LiveJudge:
         watch = self._watch(now)
         watch.advance(now)
         self._take_over(watch)
+        if self._snapshots is not None:
+            self._snapshots.offer(watch)
         return outcome_of(watch.engine, watch.surroundings(now))
 
     def _watch(self, now: float) -> PhaseWatch:
@@ -87,7 +92,10 @@ class LiveJudge:
         self._began = now if self._began is None else self._began
         plan = self._plan(self._began)
         if self.watch is None or not plan.same_step(self.watch.plan) or self._bounds_changed(self.watch, now):
-            self.watch = PhaseWatch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
+            begun = PhaseWatch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
+            if self.watch is None and self._snapshots is not None:
+                self._snapshots.recall(begun, now)
+            self.watch = begun
         return self.watch
 
     def _bounds_changed(self, watch: PhaseWatch, now: float) -> bool:
@@ -127,6 +135,18 @@ class LiveJudge:
         self._workers = Workers(stop)
         if self._poster is not None:
             self._workers.start("judge-posts", partial(self._poster.run, stop))
+        if self._snapshots is not None:
+            self._workers.start("judge-snapshots", partial(self._snapshots.run, stop))
+        try:
+            self._tick_until(stop)
+        except Exception:  # what was kept may be the cause: the next judge reads history instead
+            if self._snapshots is not None:
+                self._snapshots.forget()
+            raise
+        if self._snapshots is not None and self.watch is not None:
+            self._snapshots.write(snapshot_of(self.watch))
+
+    def _tick_until(self, stop: threading.Event) -> None:
         due = time.monotonic()
         while not stop.is_set():
             self.tick()
