@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -276,9 +277,9 @@ def _firing(shops) -> bool:
 
 
 def _shares_told(shops) -> list[float]:
-    """The percentages in the reasons that are about errors."""
-    reasons = [reason for reason in shops.board.verdict()["reasons"] if reason.startswith("errors in")]
-    return [float(reason.split(" is ")[1].split(" %")[0]) for reason in reasons]
+    """The candidate's percentages in the reasons that are about errors."""
+    told = (re.search(r"^errors in .*?, last \d+ s: ([\d.]+)\s?%", each) for each in shops.board.verdict()["reasons"])
+    return [float(found[1]) for found in told if found]
 
 
 @pytest.mark.real
