@@ -87,7 +87,6 @@ __all__ = [
     "Habit",
     "Hooks",
     "Instances",
-    "Habit",
     "JointLook",
     "JudgeOutcome",
     "Judgement",

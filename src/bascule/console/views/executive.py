@@ -10,7 +10,7 @@ from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.console.asked import Business
 from bascule.console.parts import JournalReading
 from bascule.console.views.plan import ShownPlan
-from bascule.console.views.sla import Budget, budget, headlines
+from bascule.console.views.sla import SpentBudget, budget, headlines
 from bascule.console.views.verdict import VerdictView
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Role, Spec
@@ -50,7 +50,7 @@ class BudgetRow:
     name: str
     objective: str
     window: float
-    budget: Budget
+    budget: SpentBudget
 
 
 @dataclass(frozen=True)

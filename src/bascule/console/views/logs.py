@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bascule.api.models.logs import LogStats, SourceStats
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.conventions import State
 from bascule.states import Cause, no_data
 
@@ -22,7 +22,7 @@ class LogRow:
     word: str
 
 
-def log_rows(reading: Reading[LogStats], now: float) -> list[LogRow]:
+def log_rows(reading: SourceReading[LogStats], now: float) -> list[LogRow]:
     stats = reading.value
     if stats is None:
         return []

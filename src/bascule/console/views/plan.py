@@ -11,7 +11,7 @@ from bascule.api.models.moves import KeptComparison, PauseAnswer, PlanAnswer
 from bascule.api.models.verdict import JudgedPhase, ShareAnswer, VerdictAnswer
 from bascule.console import queries
 from bascule.console.parts import JournalReading, TrafficReading
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
 from bascule.states import Cause, no_data
@@ -77,7 +77,9 @@ class ShareRow:
     high: float | None = None
 
 
-def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float) -> ShownPlan:
+def plan(
+    spec: Spec, journal: SourceReading[JournalReading], judge: SourceReading[VerdictAnswer], now: float
+) -> ShownPlan:
     phase = _phase(journal, judge, now)
     number = phase.number if phase else None
     steps = [Step(i, each.share, each.hold, _place(i, number)) for i, each in enumerate(spec.phases, start=1)]
@@ -112,7 +114,7 @@ def _compared(spec: Spec, kept: KeptComparison) -> LastComparison | None:
 
 
 def _phase(
-    journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float
+    journal: SourceReading[JournalReading], judge: SourceReading[VerdictAnswer], now: float
 ) -> PlanAnswer | JudgedPhase | None:
     """The journal's word counts; the judge's when the journal is silent."""
     kept, opinion = journal.fresh(now), judge.fresh(now)
@@ -135,7 +137,11 @@ def left(spec: Spec, traffic: TrafficReading | None) -> str:
 
 
 def share_rows(
-    spec: Spec, reading: Reading[TrafficReading], judge: Reading[VerdictAnswer], held: float | None, now: float
+    spec: Spec,
+    reading: SourceReading[TrafficReading],
+    judge: SourceReading[VerdictAnswer],
+    held: float | None,
+    now: float,
 ) -> list[ShareRow]:
     """A row for each segment and one for all; `held` is how long the present phase lasts (seconds).
 
@@ -159,7 +165,7 @@ def _with_bounds(row: ShareRow, judged: ShareAnswer | None) -> ShareRow:
     return replace(row, planned=planned, state=judged.state, word=word, low=judged.low, high=judged.high)
 
 
-def _rows(spec: Spec, reading: Reading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
+def _rows(spec: Spec, reading: SourceReading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
     traffic = reading.fresh(now) or TrafficReading(unknown=Cause.SERVER_AWAY)
     settling = held is not None and held < queries.window_seconds(spec) + SETTLE
     seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bascule import figures, promql, times
 from bascule.console.parts import ServiceHealth
-from bascule.console.sources import STALE_AFTER, Reading, Source
+from bascule.console.sources import STALE_AFTER, Source, SourceReading
 from bascule.conventions import State, probe_job
 from bascule.prometheus import Sample
 from bascule.spec import Spec
@@ -35,14 +35,14 @@ class ServiceRow:
     since: datetime | None = None
 
 
-def service_rows(spec: Spec, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def service_rows(spec: Spec, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     health = reading.fresh(now)
     rows = [_row(spec, name, service.kind, health, now) for name, service in spec.services.items()]
     rows += [_probe(name, health) for name in spec.probes]
     return sorted(rows, key=lambda row: WORST_FIRST.index(row.state))
 
 
-def own_rows(parts: Parts, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def own_rows(parts: Parts, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     """The parts that watch: those the page reads itself by their answer, the rest by Prometheus."""
     asked: tuple[Source[Any], ...] = (parts.traffic, parts.judge, parts.journal, parts.logs)
     rows = [_asked(source, now) for source in asked]
@@ -63,7 +63,7 @@ def _unknown(name: str, kind: str, cause: Cause, detail: str, query: str, age: s
     return ServiceRow(name, kind, State.NO_DATA, no_data(cause), detail, age, query)
 
 
-def beats(spec: Spec, reading: Reading[float], now: float) -> bool:
+def beats(spec: Spec, reading: SourceReading[float], now: float) -> bool:
     """Prometheus repeats each alert at its resend delay; two may get lost."""
     age = reading.age(now)
     return age is not None and age <= 3 * (_resend(spec) + spec.stack.scrape.evaluation)
@@ -94,10 +94,8 @@ def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: fl
     samples = [sample for sample in health.samples if sample.labels.get("job") == name]
     ups = [sample for sample in samples if sample.labels.get("__name__") == "up"]
     if not ups:
-        return ServiceRow(
-            name, kind, State.NO_DATA, no_data(Cause.NO_SERIES), "Prometheus has no sample of it", "", query
-        )
-    age = max(now - health.times.get(_target(sample), now) for sample in ups)
+        return _unknown(name, kind, Cause.NO_SERIES, "Prometheus has no sample of it", query)
+    age = max(now - health.times.get(sample.target, now) for sample in ups)
     if age > max(STALE_AFTER, 3 * spec.stack.scrape.interval):
         return ServiceRow(
             name, kind, State.NO_DATA, no_data(Cause.STALE), "no longer scraped", figures.span(age), query
@@ -150,7 +148,3 @@ def _error(job: str, health: ServiceHealth) -> str:
 
 def _of(up: int, all_of_them: int) -> str:
     return f"{up} of {all_of_them} up" if all_of_them > 1 else ""
-
-
-def _target(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get("job", ""), sample.labels.get("instance", "")

@@ -16,7 +16,7 @@ from bascule.states import Cause
 
 
 @dataclass(frozen=True)
-class Budget:
+class SpentBudget:
     """`spent`: the share of the error budget used up, over the SLA's own window; `bar`: the same from 0 to 100."""
 
     spent: str
@@ -34,7 +34,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Archive:
+class SentReports:
     reports: Sequence[ReportAnswer] = ()
     deliveries: Mapping[str, Sequence[DeliveryAnswer]] = field(default_factory=dict)  # by the report's id
     problem: str = ""
@@ -42,7 +42,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class SlaView:
-    rows: list[tuple[PromiseRow, Budget]]
+    rows: list[tuple[PromiseRow, SpentBudget]]
     promises: Promises
     problem: str
     archive: str  # the address of the role that keeps the reports
@@ -51,19 +51,19 @@ class SlaView:
     archive_problem: str
 
 
-def sla_view(spec: Spec, promises: Promises, seen: Business | None, problem: str, archive: Archive) -> SlaView:
+def sla_view(spec: Spec, promises: Promises, seen: Business | None, problem: str, archive: SentReports) -> SlaView:
     told = headlines(spec, seen)
     rows = [(row, budget(told[row.name])) for row in promises.rows]
     url = spec.stack.url("sla")
     return SlaView(rows, promises, problem, url, archive.reports, archive.deliveries, archive.problem)
 
 
-def budget(told: Headline) -> Budget:
+def budget(told: Headline) -> SpentBudget:
     spent = told.spent
     if spent is None:
-        return Budget(figures.MISSING, figures.MISSING, None, told)
+        return SpentBudget(figures.MISSING, figures.MISSING, None, told)
     left, bar = figures.percent(max(0.0, 1 - spent)), round(min(100.0, 100 * spent), 1)
-    return Budget(figures.used(spent), left, bar, told)
+    return SpentBudget(figures.used(spent), left, bar, told)
 
 
 def headlines(spec: Spec, seen: Business | None) -> Mapping[str, Headline]:

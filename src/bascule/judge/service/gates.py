@@ -64,9 +64,9 @@ def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Thr
     shown = f"{head}: {share_text(value)} of scrapes in {span_text(min(AVAILABILITY_SECONDS, begun))}"
     if begun < AVAILABILITY_SECONDS:
         left = span_text(AVAILABILITY_SECONDS - begun)
-        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}, not yet decided, in {left}.", Cause.TOO_FEW)
+        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}: not yet decided, {left} more.", Cause.TOO_FEW)
     state, word = _decided(Bounded(value, value, value, len(values)), threshold)
-    return Gate(AVAILABILITY, state, value, f"{shown}, {word}.")
+    return Gate(AVAILABILITY, state, value, f"{shown}: {word}.")
 
 
 def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Threshold, unseen: Cause | None) -> Gate:
@@ -84,7 +84,7 @@ def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Thresho
         word += _until_decided(measured, threshold, engine.seconds)
     interval = f"{written(measured.low)} to {written(measured.high)}"
     cause = Cause.TOO_FEW if state is State.NO_DATA else None
-    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({interval}).", cause)
+    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown} ({interval}): {word}.", cause)
 
 
 def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> str:
@@ -95,9 +95,9 @@ def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> s
         return ""
     left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
     if left >= LONGEST_FORECAST:
-        return ", for weeks at this traffic"
+        return ", weeks more at this traffic"
     rough = round(left / 60) * 60 if left > 120 else left
-    return f", in about {span_text(rough)} at this traffic"
+    return f", about {span_text(rough)} more at this traffic"
 
 
 def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
@@ -105,7 +105,7 @@ def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
     if low and high:
         return State.OK, "passed"
     if not low and not high:
-        return State.BAD, "not passed"
+        return State.BAD, "failed"
     return State.NO_DATA, "not yet decided"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import threading
 import time
 from dataclasses import dataclass
 from typing import ClassVar
 
 from bascule.errors import ProcessFailed
+from bascule.processes import command
 from bascule.scenarios.drills.fault import Declared, FaultClass
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.house import Watched
@@ -56,13 +56,12 @@ def drill_staging(spec: Spec, inject: str, restore: str, stop: threading.Event) 
     return drill(watched, Journal(watched), OwnFault(), Force(break_it, lambda: _run("--restore", restore)))
 
 
-def _run(option: str, command: str) -> None:
+def _run(option: str, text: str) -> None:
     """Run a command, without a shell."""
     try:
-        done = subprocess.run(
-            shlex.split(command), capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ProcessFailed(f"{option} {command!r}: {error}") from error
-    if done.returncode:
-        raise ProcessFailed(f"{option} {command!r} ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
+        done = command.run(shlex.split(text), COMMAND_SECONDS)
+    except (ValueError, ProcessFailed) as error:
+        raise ProcessFailed(f"{option} {text!r} cannot be run: {error}", "check the command") from error
+    if done.status:
+        what = f"{option} {text!r} ended with status {done.status}: {done.said[-500:]}"
+        raise ProcessFailed(what, "run the command by hand to see why")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Inaccurate
+from bascule.scenarios.drills.fault import StatisticalFault, to
 
 
-class AccuracyFall(Broken, StatisticalFault):
+class AccuracyFall(Inaccurate, StatisticalFault):
     key = "accuracy-fall"
     title = "accuracy of V2 95.5 % -> 60 %"
-    expects = ("CandidateWorse",)
-    also = HARM
-    evidence = evidence_of("accuracy")
     changes = to(accuracy=0.6)

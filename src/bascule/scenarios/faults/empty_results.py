@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Inaccurate
+from bascule.scenarios.drills.fault import StatisticalFault, to
 
 
-class EmptyResults(Broken, StatisticalFault):
+class EmptyResults(Inaccurate, StatisticalFault):
     key = "empty-results"
     title = "V2 answers 200 without any match"
-    expects = ("CandidateWorse",)
-    also = HARM
-    evidence = evidence_of("accuracy")
     changes = to(accuracy=0.0)

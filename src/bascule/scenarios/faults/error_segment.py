@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Failing
+from bascule.scenarios.drills.fault import StatisticalFault, to
 
 
-class SegmentErrors(Broken, StatisticalFault):
+class SegmentErrors(Failing, StatisticalFault):
     key = "error-segment"
     title = "V2 errors of api_partners 0.02 % -> 12 %"
-    expects = ("CandidateWorse", "V2ErrorSpike")
-    also = ERRORS_HARM
-    evidence = evidence_of("errors")
     changes = to(error_rate_by_segment={"api_partners": 0.12})

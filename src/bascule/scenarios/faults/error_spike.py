@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, Broken, HardFault, evidence_of, to
+from bascule.scenarios.drills.families import Failing
+from bascule.scenarios.drills.fault import HardFault, to
 
 
-class ErrorSpike(Broken, HardFault):
+class ErrorSpike(Failing, HardFault):
     key = "error-spike"
     title = "V2 errors 0.02 % -> 12 %"
-    expects = ("CandidateWorse", "V2ErrorSpike")
-    also = ERRORS_HARM
-    evidence = evidence_of("errors")
     changes = to(error_rate=0.12)
