@@ -278,7 +278,7 @@ def _firing(shops) -> bool:
 
 def _shares_told(shops) -> list[float]:
     """The candidate's percentages in the reasons that are about errors."""
-    told = (re.search(r"^errors in .*?, last \d+ s: ([\d.]+)\s?%", each) for each in shops.board.verdict()["reasons"])
+    told = (re.search(r"^errors in [^:]+: ([\d.]+)\s?%", each) for each in shops.board.verdict()["reasons"])
     return [float(found[1]) for found in told if found]
 
 
