@@ -26,9 +26,8 @@ USUAL_NATS = 40.0  # the longest gap that counts as usual, where requests come i
 LONG_NATS = 5.0  # of requests that come at random, one gap in 150 is as long
 CHANCE, FEW = 2.0, 4.0  # times as many long gaps as that, and so many more, are still chance
 RARELY_ASKED = 0.5  # of what was expected came after a gap: so little is usual, and the gap was no fault
-MADE_UP, SOON = 0.8, 0.5  # of a gap: so many more than expected come so soon after a pause of steady callers
-TWICE = 2  # bursts after gaps that were told are how the version is asked
-BURST, AT_ONCE = 0.3, 0.25  # of a gap: so many more than expected come at once where requests come in bursts
+MADE_UP, SOON = 0.8, 0.25  # of a gap: so many more than expected come so soon after a pause of steady callers
+AT_ONCE = 0.25  # of a gap: what comes within so little is a burst, where another gap follows it
 LEAST_SECONDS = 3.0  # a pause of a garbage collector is none
 NEVER_SERVED_SECONDS = 30.0  # until a balancer follows the plan
 NEVER_ASKED_SECONDS = 5.0  # within which the first request of a step comes, where there is traffic
@@ -62,9 +61,9 @@ class Lost:
         return self.surplus >= MADE_UP * self.nats and self.passed <= self.soon * self.nats
 
     @property
-    def is_burst(self) -> bool:
-        """Whether so much came at once that it waited for the gap's end, which belongs to the version's share then."""
-        return self.surplus >= BURST * self.nats and self.passed <= AT_ONCE * self.nats
+    def is_between_bursts(self) -> bool:
+        """Where the next gap that is told begins: whether hardly any time was between both."""
+        return self.passed <= AT_ONCE * self.nats
 
     @property
     def is_over(self) -> bool:
@@ -105,7 +104,6 @@ class Habit:
     implied: float = 0.0  # by the plan, but for gaps that were lost
     gaps: Gaps = field(default_factory=Gaps)
     pause: float = 0.0  # the longest gap that was told and made up for, in evidence
-    bursts: int = 0  # after gaps that were told
     gap: float = 0.0  # implied by the plan since the last event
     expected: float = 0.0  # evidence of the present gap
     other: float = 0.0  # events of the other version in it
@@ -141,6 +139,8 @@ class Habit:
         if self.served == 0:
             return False
         if self.expected >= self.enough:
+            if self.lost is not None and self.lost.is_between_bursts:
+                self._learn(self.lost)
             self.lost = Lost(self.expected, self.gap, 1.0 if self.gaps.usual else SOON)
             return False
         self.gaps.add(self.expected)
@@ -150,15 +150,17 @@ class Habit:
     def _make_up(self, lost: Lost, usual: float, came: float) -> None:
         lost.passed += usual
         lost.surplus += came - usual
-        if lost.is_burst and lost.implied:
-            self.bursts += 1
-        is_pause = lost.is_made_up or (lost.is_burst and self.bursts >= TWICE)
-        if is_pause:
-            self.pause = max(self.pause, min(lost.nats, USUAL_NATS))
-        if is_pause or lost.is_burst or (lost.is_over and lost.is_usual):
-            self.implied, lost.implied = self.implied + lost.implied, 0.0
-        if is_pause or lost.is_over:
+        if lost.is_made_up:
+            self._learn(lost)
+        elif lost.is_over and lost.is_usual:
+            self.implied += lost.implied
+        if lost.is_made_up or lost.is_over:
             self.lost = None
+
+    def _learn(self, lost: Lost) -> None:
+        """A gap that was a pause: so long a one is usual, and belongs to the version's share."""
+        self.pause = max(self.pause, min(lost.nats, USUAL_NATS))
+        self.implied += lost.implied
 
 
 class Silence:
