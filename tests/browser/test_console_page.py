@@ -98,7 +98,7 @@ def test_a_silent_judge_is_no_data_within_ten_seconds(own_house: Pretended, visi
     page.wait(f"{VERDICT} === 'no_data'", 10)
     assert "No data from the judge" in page.text("#notices")
     assert "it said: Hold" in page.text("#verdict")
-    assert "no data: stale" in page.text("#signal-errors")
+    assert "no data: server away" in page.text("#signal-errors")
     own_house.endpoints["judge"].silent = False
     page.wait(f"{VERDICT} === 'hold'", 5)
 
