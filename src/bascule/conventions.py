@@ -175,6 +175,11 @@ HTTP_DURATION = _service(
     "http_request_duration_seconds", "histogram", "Time to answer a request.",
     (VERSION, ENDPOINT, METHOD, SEGMENT), "seconds", buckets=LATENCY_BUCKETS_SECONDS,
 )
+HTTP_LEFT = _service(
+    "http_requests_left_total", "counter",
+    "Requests whose clients left before the answer's end and before `patience` (status 499): in no other metric.",
+    (VERSION, ENDPOINT, METHOD, SEGMENT), "requests",
+)
 RESPONSE_TIME = _service(
     "supersmartmatch_response_time_seconds", "histogram", "Response time in seconds.",
     (VERSION, ENDPOINT, METHOD), "seconds", buckets=LATENCY_BUCKETS_SECONDS,

@@ -240,7 +240,7 @@ class Roles:
                 {"gate": "latency.p95 <60ms", "state": "ok", "value": 0.044, "text": "44 ms on V2"},
                 {"gate": "accuracy.gain >12pt", "state": "no_data", "value": 0.134,
                  "text": "accuracy.gain >12pt: +13.4 pt: not yet decided, about 9 min more at this traffic."},
-                {"gate": "revenue.gain >10%", "state": "no_data", "value": None, "text": "no data yet"},
+                {"gate": "revenue.gain >10%", "state": "no_data", "cause": "too few events", "value": None, "text": ""},
             ],
             "rollback": [
                 {"when": "errors > 5%", "state": "bad" if self.broken else "ok",

@@ -233,7 +233,7 @@ def ruled(spec: Spec, client: Prometheus, end: int, span: int = HOUR) -> dict[st
     for name in spec.slas.named:
         expr = recorded[Recorded.SLA_BUDGET_SPENT, name]
         for series in (Recorded.SLA_BAD, Recorded.SLA_ALL, Recorded.SLA_UNSURE):
-            minutes = f"({recorded.get((series, name), 'vector(0)')})[{span}s:1m]"
+            minutes = f"({recorded.get((series, name), 'vector(0)')})[{span - 60}s:1m]"  # each of the minute before it
             expr = expr.replace(f'{series}{{sla="{name}"}}[1h]', minutes)
         spent = client.scalar(expr, at=end)
         found[name] = State.NO_DATA if not isinstance(spent, float) else State.BAD if spent > 1 else State.OK

@@ -33,6 +33,7 @@ from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import Unreachable, UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
+from bascule.states import no_data
 
 if TYPE_CHECKING:
     from bascule.delivery import Delivery
@@ -74,7 +75,10 @@ def sla_report(
     asked = time.time()  # before `now` is read, so that a change of the objectives until now lies within the span
     first, last = parse_span(start, end)
     report = sla.report_of(spec, _prometheus(spec), first, last, asked, objective or ())
-    _write(sla.render(report, form, language), path or _file_name(spec, first, last, form))
+    path = path or _file_name(spec, first, last, form)
+    _write(sla.render(report, form, language), path)
+    if path != STANDARD_OUTPUT:
+        say(sla.told(report, language))
     for gap in _gaps(spec, report):
         complain(gap)
     if send:
@@ -156,7 +160,7 @@ def _listed(entry: Archived) -> dict[str, Any]:
         "id": entry.id,
         "about": _span(entry.start, entry.end),
         "made": times.moment(entry.made),
-        "result": entry.outcome,
+        "result": entry.said or entry.outcome,
         "language": entry.language,
         "forms": " ".join(entry.files),
     }
@@ -191,9 +195,7 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
         if objective.outcome is SlaOutcome.NO_DATA:
-            cause = next((f.cause for f in (objective.whole.current, objective.whole.deciding) if f and f.cause), None)
-            why = f"no data: {cause}" if cause else "no data, or too little,"
-            yield f"{objective.name}: {why} {_span(report.start, report.end)}"
+            yield f"{objective.name}: {no_data(objective.cause)}, {_span(report.start, report.end)}"
 
 
 def _show(deliveries: Sequence[Delivery]) -> None:

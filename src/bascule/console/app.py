@@ -39,7 +39,7 @@ from bascule.console.stream import Stream, TooManyViewers, View
 from bascule.console.views import build, history
 from bascule.console.views.incident import IncidentView, incident_view
 from bascule.console.views.search import FoundLines, LogSearch, found
-from bascule.console.views.signals import signal_row
+from bascule.console.views.signals import aged, signal_row
 from bascule.conventions import CONSOLE_VIEWERS
 from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
@@ -141,7 +141,7 @@ class Console:
         told = known_signals(self.parts).get((signal, segment))
         if told is None:
             raise HTTPException(404, UNKNOWN_ROW)
-        row = signal_row(self.spec, told, self.parts.judge.reading.is_fresh(time.time()))
+        row = signal_row(self.spec, told, aged(self.parts.judge.reading, time.time()))
         courses = {v: queries.values(self.spec, signal, segment, v) for v in self.spec.versions.both}
         return self.renderer.detail(row, courses)
 

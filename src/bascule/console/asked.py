@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from bascule import slo
 from bascule.console import queries
 from bascule.conventions import PARTNER, SEGMENT, VERSION, Recorded
-from bascule.prometheus import Prometheus
+from bascule.prometheus import NoData, Prometheus
+from bascule.slo import Headline, Slo
 from bascule.spec import Spec
 from bascule.spec.signals import HistogramSignal
+from bascule.states import Cause
 
 T = TypeVar("T")
 KEPT_FOR = 4.0  # seconds
@@ -38,7 +41,10 @@ class ReadOnce(Generic[T]):
 
 @dataclass(frozen=True)
 class MeasuredTraffic:
-    """The last five minutes of segments and partners; values in the signals' own units, requests per second."""
+    """The last five minutes of segments and partners; values in the signals' own units, requests per second.
+
+    `unknown`: why nothing could be asked.
+    """
 
     signals: Mapping[tuple[str, str], ByVersion] = field(default_factory=dict)  # (signal, quantile or "")
     requests: ByVersion = field(default_factory=dict)
@@ -47,6 +53,7 @@ class MeasuredTraffic:
     partner_format: ByVersion = field(default_factory=dict)
     partner_requests: Mapping[str, float] = field(default_factory=dict)  # of the last hour
     partner_quota: Mapping[str, float] = field(default_factory=dict)  # the share of it that is used
+    unknown: Cause | None = None
 
 
 def measure(spec: Spec, prometheus: Prometheus) -> MeasuredTraffic:
@@ -77,17 +84,26 @@ def measure(spec: Spec, prometheus: Prometheus) -> MeasuredTraffic:
 
 @dataclass(frozen=True)
 class Business:
-    """The share of each SLA's error budget that is spent, over its own window; consumers of the API by version."""
+    """What may be said of each SLA over its own window; consumers of the API by version."""
 
-    spent: Mapping[str, float]
+    headlines: Mapping[str, Headline]
     consumers: Mapping[str, float]
 
 
 def business(spec: Spec, prometheus: Prometheus) -> Business:
     """Raises BasculeError when Prometheus does not answer."""
-    return Business(
-        _by_label(prometheus, Recorded.SLA_BUDGET_SPENT, "sla"), _by_label(prometheus, Recorded.CONSUMERS, VERSION)
-    )
+    told = {each.name: _headline(prometheus, each) for each in slo.all_of(spec)}
+    return Business(told, _by_label(prometheus, Recorded.CONSUMERS, VERSION))
+
+
+def _headline(prometheus: Prometheus, each: Slo) -> Headline:
+    asked = slo.recorded(each)
+    spent, covered, events = (known(prometheus.scalar(query)) for query in (asked.spent, asked.covered, asked.events))
+    return slo.headline(each, spent, covered or 0.0, events)
+
+
+def known(answer: float | NoData) -> float | None:
+    return None if isinstance(answer, NoData) else answer
 
 
 def _by_label(prometheus: Prometheus, query: str, label: str) -> dict[str, float]:

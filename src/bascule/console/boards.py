@@ -20,6 +20,7 @@ from bascule.console.views.promises import promises
 from bascule.console.views.sla import SentReports, SlaView, sla_view
 from bascule.console.views.targets import ORDERS, Targets, targets
 from bascule.errors import BasculeError
+from bascule.states import Cause
 
 if TYPE_CHECKING:
     from bascule.console.app import Console
@@ -74,9 +75,8 @@ class Boards:
 
     def targets(self, order: str) -> tuple[Targets, str]:
         seen, problem = _tried(self._parts.measured)
-        empty = MeasuredTraffic(
-            signals={(name, q): {} for name in self._spec.signals for q in ("", "p50", "p95", "p99")}
-        )
+        keys = [(name, quantile) for name in self._spec.signals for quantile in ("", "p50", "p95", "p99")]
+        empty = MeasuredTraffic({key: {} for key in keys}, unknown=Cause.SERVER_AWAY)
         return targets(self._spec, seen or empty, order), problem
 
     def executive(self) -> tuple[Executive, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from bascule import slo, times
+from bascule import promql, slo, times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient, SlaClient
 from bascule.api.models.journal import TimelineAnswer
 from bascule.api.models.logs import LogCounts, LogLine, LogStats, Search
@@ -21,13 +21,14 @@ from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, IncidentFile, ListedIncident
-from bascule.console.asked import ReadOnce, business, measure
+from bascule.console.asked import ReadOnce, business, known, measure
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
 from bascule.discover import Unseen, unseen
 from bascule.errors import QueryRejected
-from bascule.prometheus import ActiveAlert, NoData, Sample, Target
+from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import Spec
+from bascule.states import Cause
 
 TIMEOUT = 2.0  # seconds: a part that needs longer is as good as silent on a live page
 RECENT = 7 * 86400.0  # seconds of incidents that are read; open ones always are
@@ -37,13 +38,22 @@ PAST = 35 * 86400.0  # seconds of the timeline that are read
 
 @dataclass(frozen=True)
 class TrafficReading:
-    """Who gets the requests, by segment; shares are of the candidate, rates in requests per second."""
+    """Who gets the requests, by segment; shares are of the candidate, rates in requests per second.
+
+    `unknown`: why nothing of it is known.
+    """
 
     share: Mapping[str, float | None] = field(default_factory=dict)
     planned: Mapping[str, float] = field(default_factory=dict)
     baseline_rate: Mapping[str, float] = field(default_factory=dict)
     candidate_rate: Mapping[str, float] = field(default_factory=dict)
     total_share: float | None = None
+    unknown: Cause | None = None
+    left: Mapping[str, float] = field(default_factory=dict)  # by version: clients that left in the last five minutes
+
+    def why(self, rate: float | None) -> Cause:
+        """Why a share is not known, where there are so many requests: a version that is not up cannot be counted."""
+        return self.unknown or (Cause.SCRAPE_FAILING if rate else Cause.NO_TRAFFIC)
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,14 @@ class JournalReading:
 
 @dataclass(frozen=True)
 class Kept:
-    """The share of good events in the last hour, by SLA; `covered`: for how many seconds of it there are samples."""
+    """The share of good events in the last hour, by SLA; `covered`: for how many seconds of it there are samples.
+
+    `events`: of those whose share is not known, how many there were.
+    """
 
     good: Mapping[str, float]
     covered: float
+    events: Mapping[str, float] = field(default_factory=dict)
 
 
 class Parts:
@@ -165,11 +179,16 @@ class Parts:
         )
 
     def _slas(self) -> Kept:
-        asked = {each.name: each.promql(queries.LOOK_BACK) for each in slo.all_of(self.spec)}
-        answers = {name: self.prometheus.scalar(query) for name, query in asked.items()}
-        samples = self.prometheus.scalar(queries.COVERED)
-        covered = 0.0 if isinstance(samples, NoData) else samples * self.spec.stack.scrape.interval
-        return Kept({name: value for name, value in answers.items() if not isinstance(value, NoData)}, covered)
+        slos = {each.name: each for each in slo.all_of(self.spec)}
+        good = self._answers({name: each.promql(queries.LOOK_BACK) for name, each in slos.items()})
+        rest = {name: each.events(queries.LOOK_BACK) for name, each in slos.items() if name not in good}
+        samples = known(self.prometheus.scalar(queries.COVERED)) or 0.0
+        return Kept(good, samples * self.spec.stack.scrape.interval, self._answers(rest))
+
+    def _answers(self, asked: Mapping[str, str]) -> dict[str, float]:
+        """The answers that there are."""
+        answers = {name: known(self.prometheus.scalar(query)) for name, query in asked.items()}
+        return _present(answers)
 
     def _traffic(self) -> TrafficReading:
         spec, ask = self.spec, self.prometheus.instant
@@ -180,6 +199,7 @@ class Parts:
             baseline_rate=_present(self._rates(spec.versions.baseline)),
             candidate_rate=_present(self._rates(spec.versions.candidate)),
             total_share=_number(total[0].value) if total else None,
+            left=self._answers({version: promql.left(spec, version, "5m") for version in spec.versions.both}),
         )
 
     def _rates(self, version: str) -> Mapping[str, float | None]:
@@ -224,5 +244,5 @@ def _by_label(samples: list[Sample], label: str) -> Mapping[str, float | None]:
     return {sample.labels.get(label, ""): _number(sample.value) for sample in samples}
 
 
-def _present(values: Mapping[str, float | None]) -> Mapping[str, float]:
+def _present(values: Mapping[str, float | None]) -> dict[str, float]:
     return {key: value for key, value in values.items() if value is not None}

@@ -24,6 +24,7 @@ from bascule.console.views.sla import SlaView
 from bascule.console.views.targets import Targets
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
+from bascule.states import no_data
 
 if TYPE_CHECKING:
     from bascule.console.signing import Viewer
@@ -99,6 +100,8 @@ class Renderer:
             "PAGES": PAGES,
             "verdict_word": texts.verdict_word,
             "sla_word": texts.sla_word,
+            "impact_word": texts.impact_word,
+            "no_data": no_data,
             "baseline": spec.versions.baseline.upper(),
             "candidate": spec.versions.candidate.upper(),
             "prometheus": self.prometheus_link,

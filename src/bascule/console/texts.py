@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bascule import figures
 from bascule.conventions import State, Verdict
+from bascule.slo import Headline
+from bascule.states import Cause, no_data
 
 LANGUAGES = ("en", "fr")
 
@@ -105,5 +108,11 @@ def verdict_word(language: str, verdict: Verdict) -> str:
     return TEXTS[language][key]
 
 
-def sla_word(language: str, state: State) -> str:
-    return TEXTS[language][{State.OK: "pass", State.BAD: "fail"}.get(state, "no_data")]
+def sla_word(language: str, told: Headline) -> str:
+    """`pass so far (17 min of 30 d)`."""
+    key = {State.OK: "pass", State.BAD: "fail"}.get(told.state, "no_data")
+    return told.told(TEXTS[language][key], figures.span, language)
+
+
+def impact_word(language: str, state: State, cause: Cause | None) -> str:
+    return no_data(cause, language) if state is State.NO_DATA else TEXTS[language][state.value]

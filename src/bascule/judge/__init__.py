@@ -14,6 +14,7 @@ from bascule.judge.backtest.replay import Backtest, Stretch, backtest
 from bascule.judge.backtest.rules import Fired, alerting, firings, metrics_of, running_rules
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.evidence.silence import Habit
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
 from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
@@ -84,6 +85,7 @@ __all__ = [
     "Fired",
     "G0",
     "Growth",
+    "Habit",
     "Hooks",
     "Instances",
     "JointLook",

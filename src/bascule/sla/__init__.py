@@ -40,6 +40,7 @@ from bascule.sla.render import (
     render_mail,
     render_markdown,
     render_pdf,
+    told,
 )
 from bascule.sla.render.numbers import Numbers
 from bascule.sla.render.texts import ENGLISH, FRENCH
@@ -139,6 +140,7 @@ __all__ = [
     "render_mail",
     "render_markdown",
     "render_pdf",
+    "told",
     "report_of",
     "run",
     "send_archived",

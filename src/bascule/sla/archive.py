@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bascule import private
 from bascule.errors import StoreError, UsageError
-from bascule.sla.render import SUFFIXES, render, render_mail
+from bascule.sla.render import SUFFIXES, render, render_mail, told
 from bascule.sla.report import Report
 
 FOLDER = "sla/reports"
@@ -19,7 +19,10 @@ FOLDER = "sla/reports"
 
 @dataclass(frozen=True)
 class Archived:
-    """One report in the archive. `start`, `end` and `made` are Unix seconds; `files` by format."""
+    """One report in the archive. `start`, `end` and `made` are Unix seconds; `files` by format.
+
+    `said`: the outcome as people read it, with how much of the window is known; "" in entries of former versions.
+    """
 
     id: str
     title: str
@@ -32,6 +35,7 @@ class Archived:
     text: str
     html: str
     files: dict[str, str]
+    said: str = ""
 
 
 class Archive:
@@ -58,6 +62,7 @@ class Archive:
             text,
             html,
             files,
+            told(report, language),
         )
         try:
             private.make_folder(place)

@@ -27,6 +27,8 @@ class House:
 
     def __init__(self) -> None:
         self.prometheus_is_up = True
+        self.away: tuple[str, ...] = ()  # roles that do not answer
+        self.is_empty = False  # whether Prometheus has no series
         self.search: httpx.Response | None = None
         self.counts: httpx.Response | None = None
         self.asked: list[str] = []
@@ -35,6 +37,8 @@ class House:
         self.asked.append(str(request.url))
         port, path = request.url.port, request.url.path
         if port == SPEC.stack.ports.prometheus and not self.prometheus_is_up:
+            raise httpx.ConnectError("connection refused")
+        if any(port == getattr(SPEC.stack.ports, role) for role in self.away):
             raise httpx.ConnectError("connection refused")
         if path == "/api/search" and self.search is not None:
             return self.search
@@ -55,6 +59,8 @@ class House:
             series = {"metric": metric, "values": [[start, "0.5"], [start + step, "NaN"]]}
             return {"status": "success", "data": {"resultType": "matrix", "result": [series]}}
         if path.endswith("/query"):
+            if self.is_empty:
+                return {"status": "success", "data": {"resultType": "vector", "result": []}}
             return {
                 "status": "success",
                 "data": {"resultType": "vector", "result": [{"metric": metric, "value": [now, "1"]}]},
@@ -335,6 +341,24 @@ def test_without_prometheus_the_page_still_comes_and_says_so(client: TestClient,
     page = client.get("/").text
     assert "No data from Prometheus" in page
     assert "Roll back" in page
+
+
+PAGES = ("/", "/segments", "/sla", "/executive", "/executive?lang=fr", "/wall", "/logs", "/incidents")
+STATED = re.compile(r'<span class="state no_data">.*?</svg>([^<]*)</span>')
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("away", ["nothing", "prometheus", "judge", "incidents", "logs", "sla", "all"])
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_no_data_never_stands_without_its_cause(
+    client: TestClient, house: House, path: str, away: str, is_empty: bool
+) -> None:
+    roles = ("prometheus", "judge", "incidents", "logs", "sla")
+    house.away = {"nothing": (), "all": roles}.get(away, (away,))
+    house.is_empty = is_empty
+    said = STATED.findall(client.get(path).text)
+    assert [each for each in said if not re.fullmatch(r"(no data: |pas de données : |none$|NO DATA: ).*", each)] == []
+    assert said or (path, away) != ("/", "all")
 
 
 def test_one_chart_is_asked_of_prometheus_once_for_all_viewers(client: TestClient, house: House) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bascule import slo
 from bascule.api.models.journal import TimelineAnswer
 from bascule.api.models.moves import PauseAnswer, PlanMove
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
@@ -35,6 +36,11 @@ def at_step(number: int | None, **more: Any) -> ShownPlan:
     share = SPEC.phases[number - 1].share if number else 0.0 if number == 0 else None
     hold = SPEC.phases[number - 1].hold if number else None
     return replace(ShownPlan(steps, number, share, NOW - timedelta(hours=1), 3600.0, hold), **more)
+
+
+def business(covered: float = 86400.0, **spent: float) -> Business:
+    told = {each.name: slo.headline(each, spent.get(each.name, 0.0), covered, 1e6) for each in slo.all_of(SPEC)}
+    return Business(told, {"v1": 30.0, "v2": 12.0})
 
 
 def verdict(word: Verdict, *reasons: str) -> VerdictView:
@@ -158,13 +164,13 @@ def test_a_partner_over_its_quota_is_the_first_of_the_partners() -> None:
 
 def test_a_step_is_expected_when_those_before_it_have_been_held() -> None:
     began = [TimelineAnswer(at=NOW - timedelta(hours=1), kind="phase", number=3, share=0.5)]
-    seen = Business({"availability": 1.5}, {"v1": 30.0, "v2": 12.0})
+    seen = business(availability=1.5)
     view = executive(SPEC, verdict(Verdict.HOLD), at_step(3), JournalReading(timeline=tuple(began)), None, seen, NOW)
     fourth, fifth = view.steps[3:]
     assert fourth.begins == NOW - timedelta(hours=1) + timedelta(seconds=SPEC.phases[2].hold)
     assert fifth.begins == fourth.begins + timedelta(seconds=SPEC.phases[3].hold)
     assert view.ends == fifth.begins + timedelta(seconds=SPEC.phases[4].hold)
-    assert {row.name: row.state for row in view.budgets}["availability"] is State.BAD
+    assert {row.name: row.budget.state for row in view.budgets}["availability"] is State.BAD
     assert view.impact[-1].candidate == "12"
 
 

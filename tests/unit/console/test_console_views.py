@@ -316,11 +316,15 @@ class TestSignals:
         answer = opinion(
             gates=[
                 {"gate": "enough", "state": "no_data", "value": 0.134, "text": text},
-                {"gate": "gone", "state": "no_data", "value": 0.134, "text": "+13.4 pt when last seen; no data now."},
-                {"gate": "none", "state": "no_data", "value": None, "text": "no data yet."},
+                {"gate": "gone", "state": "no_data", "cause": "stale", "value": 0.134, "text": "+13.4 pt when seen"},
+                {"gate": "none", "state": "no_data", "cause": "too few events", "value": None, "text": ""},
             ]
         )
-        assert [row.word for row in gate_rows(said(answer), NOW)] == ["not yet decided", "no data", "no data"]
+        assert [row.word for row in gate_rows(said(answer), NOW)] == [
+            "not yet decided",
+            "no data: stale",
+            "no data: too few events",
+        ]
         assert gate_rows(said(answer), NOW)[0].look == "undecided"
         assert gate_rows(said(answer, ago=9), NOW)[0].look == "no_data"
 
@@ -403,6 +407,12 @@ class TestPromisesAndLogs:
         assert states["availability"] is State.OK
         assert states["error_rate"] is State.BAD
         assert states["accuracy"] is State.NO_DATA
+
+    def test_an_hour_of_a_month_is_kept_so_far_and_no_data_has_its_cause(self) -> None:
+        kept = Kept({"availability": 0.9995}, 1020.0, {"error_rate": 0.0})
+        words = {row.name: row.word.replace("\u202f", " ") for row in promises(SPEC, said(kept), NOW).rows}
+        assert words["availability"] == "kept so far (17 min of 30 d)"
+        assert (words["error_rate"], words["accuracy"]) == ("no data: no traffic", "no data: no series")
 
     def test_old_figures_of_an_sla_are_no_data(self) -> None:
         assert set(self.states({"availability": 1.0}, ago=120).values()) == {State.NO_DATA}

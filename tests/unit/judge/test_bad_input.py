@@ -98,8 +98,25 @@ class Growing:
         return with_errors(repr(min(self.value, 1e300)))(text)
 
 
+class Workers:
+    """Two processes that answer as one target: each scrape meets the other one, which has counted less."""
+
+    def __init__(self) -> None:
+        self.scrapes = 0
+
+    def __call__(self, text: str) -> str:
+        self.scrapes += 1
+        share = (1.0, 0.6)[self.scrapes % 2]
+        lines = (line.rsplit(" ", 1) for line in text.splitlines())
+        return "".join(f"{name} {float(value) * share:.0f}\n" for name, value in lines)
+
+
 def without(metric: str):
     return lambda text: "".join(f"{line}\n" for line in text.splitlines() if not line.startswith(metric))
+
+
+def one_bucket(text: str) -> str:
+    return "".join(f"{line}\n" for line in text.splitlines() if 'le="' not in line or "+Inf" in line)
 
 
 def other_buckets(text: str) -> str:
@@ -137,6 +154,9 @@ BAD_INPUT = {
         "signals.accuracy.good of v2: success=\"True\" accepts no value that 'success' can have; it is false, true",
     ),
     "histograms without a common bucket": ({"v2": other_buckets}, "no finite bucket of its histogram is in both"),
+    "the bucket of all in the candidate": ({"v2": one_bucket}, "no finite bucket of its histogram is in both"),
+    "the bucket of all in the baseline": ({"v1": one_bucket}, "no finite bucket of its histogram is in both"),
+    "several processes as one target": ({"v2": Workers()}, "its series fall repeatedly"),
 }
 
 
@@ -163,6 +183,25 @@ def test_good_events_alone_are_a_proven_zero(two_shops, gate):
     assert result.exit_code in (0, 3), result.output
     errors = [line for line in json.loads(result.output)["signals"] if line["signal"] == "errors"]
     assert {line["state"] for line in errors} == {"ok", "not_applicable"}
+
+
+def test_a_service_that_restarts_now_and_then_has_counters(two_shops, gate):
+    begun = dict[str, float]()
+
+    def restarted(text: str) -> str:
+        """Every tenth scrape meets a new process."""
+        begun["scrapes"] = begun.get("scrapes", 0) + 1
+        told = ""
+        for line in text.splitlines():
+            name, value = line.rsplit(" ", 1)
+            begun[name] = float(value) if begun["scrapes"] % 10 == 0 else begun.get(name, 0.0)
+            told += f"{name} {float(value) - begun[name]}\n"
+        return told
+
+    two_shops.rewrite["v2"] = restarted
+    two_shops.serve()
+    result = gate(two_shops)
+    assert result.exit_code in (0, 3), result.output
 
 
 def test_a_selector_that_matches_both_versions_is_told(two_shops, gate):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bascule.conventions import State, Verdict
-from bascule.judge import Alarm, JointLook, PhaseEngine, PlanStep, Schema
+from bascule.judge import Alarm, Habit, JointLook, PhaseEngine, PlanStep, Schema
 from bascule.states import Cause, Missing
 
 START = 1_000_000.0
@@ -482,6 +482,41 @@ def test_a_candidate_that_hangs_again_is_silent_as_soon_as_the_first_time(bench)
         b.run(20, shares={"freemium": 0.0})
         b.run(20)
         assert b.outcome().judgement.cause is not Cause.SILENT
+
+
+@pytest.mark.parametrize(("before", "idle"), [(8, 0), (30, 25)], ids=["a young step", "a balancer that came late"])
+def test_neither_a_first_hang_nor_a_late_start_is_a_habit(bench, before, idle):
+    """At 2 requests/s, of which few are known when the candidate hangs for the first time."""
+    tenth = dict.fromkeys(("enterprise", "api_partners", "freemium", "all"), 0.1)
+    b = bench(PlanStep(1, START, tenth), rates={"freemium": 20.0})
+    b.run(idle, shares={"freemium": 0.0})
+    b.run(before)
+    for _ in range(3):
+        b.run(9, shares={"freemium": 0.0})
+        assert b.outcome().judgement.cause is Cause.SILENT
+        b.run(10)
+        assert b.outcome().judgement.cause is not Cause.SILENT
+
+
+def test_the_longest_of_many_gaps_by_chance_is_no_habit():
+    """A day at 2 requests/s: chance alone leaves some 10 s without any, and the version is still found within 8 s."""
+    random = np.random.default_rng(3)
+    habit, came = Habit(0.0), random.poisson(2.0, 86400).tolist()
+    for second, events in enumerate(came):
+        habit.add(float(second), 2.0, events, 18.0)
+    assert habit.gaps.longest > 7
+    assert habit.enough <= 16  # 8 s
+
+
+def test_pauses_that_are_made_up_for_are_usual():
+    """Callers that send nothing for 12 s, and everything at once thereafter."""
+    habit, told = Habit(0.0), []
+    for second in range(600):
+        resting = second % 60 < 12
+        habit.add(float(second), 2.0, 0 if resting else 26 if second % 60 == 12 else 2, 18.0)
+        told.append(habit.expected >= habit.enough)
+    assert any(told[:120])
+    assert not any(told[120:])
 
 
 def test_a_baseline_that_counts_nothing_while_the_candidate_is_served_is_silent(bench):

@@ -49,6 +49,7 @@ class GateAnswer(OpenAnswer):
 
     gate: str
     state: KnownState = State.NO_DATA
+    cause: KnownCause = None
     decided: bool = True
     value: float | None = None
     text: Text = ""
@@ -59,6 +60,7 @@ class TriggerAnswer(OpenAnswer):
 
     when: str
     state: KnownState = State.NO_DATA
+    cause: KnownCause = None
     value: float | None = None
     beyond_since: TextTime | None = None
     text: Text = ""
@@ -74,6 +76,7 @@ class ShareAnswer(OpenAnswer):
     high: float | None = None
     events: int | float = 0
     state: KnownState = State.NO_DATA
+    cause: KnownCause = None
     text: Text = ""
 
 

@@ -10,11 +10,12 @@ from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.console.asked import Business
 from bascule.console.parts import JournalReading
 from bascule.console.views.plan import ShownPlan
-from bascule.console.views.sla import budget
+from bascule.console.views.sla import SpentBudget, budget, headlines
 from bascule.console.views.verdict import VerdictView
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Role, Spec
 from bascule.spec.quantities import Gain
+from bascule.states import Cause
 from bascule.units import number_text
 
 ROLES = (Role.ACCURACY, Role.REVENUE, Role.SATISFACTION, Role.RETENTION)
@@ -40,18 +41,17 @@ class ImpactRow:
     difference: str
     target: str
     state: State
+    cause: Cause | None = None  # of no data
 
 
 @dataclass(frozen=True)
 class BudgetRow:
-    """`spent`: the share of the error budget used up, over the SLA's own window."""
+    """`window`: the SLA's own, in seconds; the budget is of it."""
 
     name: str
     objective: str
     window: float
-    spent: str
-    left: str
-    state: State
+    budget: SpentBudget
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def executive(
         plan.share,
         None if end is None else end + timedelta(seconds=last),
         [*_impact(spec, opinion), *_adoption(spec, seen)],
-        [_budget(each, seen.spent.get(each.name) if seen else None) for each in slo.all_of(spec)],
+        _budgets(spec, seen),
     )
 
 
@@ -123,7 +123,8 @@ def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> I
     signal = spec.signals[name]
     target = _written(signal.gain_target, signal.unit)
     if told is None or told.state is State.NOT_APPLICABLE:
-        return ImpactRow(name, role.value, figures.MISSING, figures.MISSING, figures.MISSING, target, State.NO_DATA)
+        state, cause = (State.NO_DATA, Cause.SERVER_AWAY) if told is None else (told.state, None)
+        return ImpactRow(name, role.value, figures.MISSING, figures.MISSING, figures.MISSING, target, state, cause)
     return ImpactRow(
         name,
         role.value,
@@ -132,6 +133,7 @@ def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> I
         figures.difference(told.effect, signal.unit),
         target,
         told.state,
+        told.cause,
     )
 
 
@@ -149,6 +151,6 @@ def _adoption(spec: Spec, seen: Business | None) -> list[ImpactRow]:
     return [ImpactRow("API consumers", "adoption", figures.count(old), figures.count(new), "", "", State.OK)]
 
 
-def _budget(each: slo.Slo, spent: float | None) -> BudgetRow:
-    told = budget(spent)
-    return BudgetRow(each.name, each.goal.written, each.window, told.spent, told.left, told.state)
+def _budgets(spec: Spec, seen: Business | None) -> list[BudgetRow]:
+    told = headlines(spec, seen)
+    return [BudgetRow(each.name, each.goal.written, each.window, budget(told[each.name])) for each in slo.all_of(spec)]

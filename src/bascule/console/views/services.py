@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,13 @@ from bascule.console.sources import STALE_AFTER, Source, SourceReading
 from bascule.conventions import State, probe_job
 from bascule.prometheus import Sample
 from bascule.spec import Spec
+from bascule.states import Cause, no_data
 
 if TYPE_CHECKING:
     from bascule.console.parts import Parts
 
 WORST_FIRST = (State.BAD, State.NO_DATA, State.OK, State.NOT_APPLICABLE)
 SAID_BY = ("redis_up", "nginx_up", "probe_success")
-WORDS = {State.OK: "up", State.BAD: "down", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
 FOREIGN_RESEND = 60.0  # seconds: the default of a Prometheus that is not ours
 
 
@@ -55,7 +55,12 @@ def _beating(parts: Parts, now: float) -> ServiceRow:
     since = None if reading.at is None else times.moment(reading.at)
     if beats(parts.spec, reading, now):
         return ServiceRow("alerting", "alerts", State.OK, "works", "heartbeat", "", parts.heartbeat, since)
-    return ServiceRow("alerting", "alerts", State.NO_DATA, "no data", "last heartbeat", "", parts.heartbeat, since)
+    cause = Cause.SERVER_AWAY if since is None else Cause.STALE
+    return replace(_unknown("alerting", "alerts", cause, "last heartbeat", parts.heartbeat), since=since)
+
+
+def _unknown(name: str, kind: str, cause: Cause, detail: str, query: str, age: str = "") -> ServiceRow:
+    return ServiceRow(name, kind, State.NO_DATA, no_data(cause), detail, age, query)
 
 
 def beats(spec: Spec, reading: SourceReading[float], now: float) -> bool:
@@ -71,7 +76,7 @@ def _resend(spec: Spec) -> float:
 def _asked(source: Source[Any], now: float) -> ServiceRow:
     reading = source.reading
     state = State.OK if reading.is_fresh(now) else State.NO_DATA
-    word = "answers" if state is State.OK else "silent"
+    word = "answers" if state is State.OK else no_data(Cause.SERVER_AWAY)
     age = "" if state is State.OK or reading.at is None else figures.span(reading.age(now))
     return ServiceRow(source.name, "part", state, word, reading.error, age, "queried by this page")
 
@@ -83,14 +88,18 @@ def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: fl
             name, kind, State.NOT_APPLICABLE, "not watched", "neither metrics nor health address", "", query
         )
     if health is None:
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus does not answer", "", query)
+        return ServiceRow(
+            name, kind, State.NO_DATA, no_data(Cause.SERVER_AWAY), "Prometheus does not answer", "", query
+        )
     samples = [sample for sample in health.samples if sample.labels.get("job") == name]
     ups = [sample for sample in samples if sample.labels.get("__name__") == "up"]
     if not ups:
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus has no sample of it", "", query)
+        return _unknown(name, kind, Cause.NO_SERIES, "Prometheus has no sample of it", query)
     age = max(now - health.times.get(sample.target, now) for sample in ups)
     if age > max(STALE_AFTER, 3 * spec.stack.scrape.interval):
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "no longer scraped", figures.span(age), query)
+        return ServiceRow(
+            name, kind, State.NO_DATA, no_data(Cause.STALE), "no longer scraped", figures.span(age), query
+        )
     return _answering(name, kind, samples, ups, health, query)
 
 
@@ -119,7 +128,8 @@ def _probe(name: str, health: ServiceHealth | None) -> ServiceRow:
     query = f'probe_success{{job="{probe_job(name)}"}}'
     samples = _of_probe(name, health.samples if health else ())
     if not samples:
-        return ServiceRow(name, "probe", State.NO_DATA, "no data", "no probe has answered", "", query)
+        cause = Cause.SERVER_AWAY if health is None else Cause.NO_SERIES
+        return _unknown(name, "probe", cause, "no probe has answered", query)
     if all(sample.value == 1 for sample in samples):
         return ServiceRow(name, "probe", State.OK, "reachable", "", "", query)
     return ServiceRow(name, "probe", State.BAD, "unreachable", "the probe from outside fails", "", query)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from bascule import figures, slo
 from bascule.api.models.others import DeliveryAnswer, ReportAnswer
 from bascule.console.asked import Business
-from bascule.console.views.promises import PromiseRow, Promises
+from bascule.console.views.promises import PromiseRow, Promises, word
 from bascule.conventions import State
+from bascule.slo import Headline
 from bascule.spec import Spec
+from bascule.states import Cause
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,15 @@ class SpentBudget:
     spent: str
     left: str
     bar: float | None
-    state: State
+    headline: Headline
+
+    @property
+    def state(self) -> State:
+        return self.headline.state
+
+    @property
+    def word(self) -> str:
+        return word(self.headline)
 
 
 @dataclass(frozen=True)
@@ -42,17 +52,22 @@ class SlaView:
 
 
 def sla_view(spec: Spec, promises: Promises, seen: Business | None, problem: str, archive: SentReports) -> SlaView:
-    spent = seen.spent if seen else {}
-    budgets = {each.name: budget(spent.get(each.name)) for each in slo.all_of(spec)}
-    rows = [(row, budgets[row.name]) for row in promises.rows]
+    told = headlines(spec, seen)
+    rows = [(row, budget(told[row.name])) for row in promises.rows]
     url = spec.stack.url("sla")
     return SlaView(rows, promises, problem, url, archive.reports, archive.deliveries, archive.problem)
 
 
-def budget(spent: float | None) -> SpentBudget:
+def budget(told: Headline) -> SpentBudget:
+    spent = told.spent
     if spent is None:
-        return SpentBudget(figures.MISSING, figures.MISSING, None, State.NO_DATA)
-    state = State.BAD if spent > 1 else State.OK
-    return SpentBudget(
-        figures.used(spent), figures.percent(max(0.0, 1 - spent)), round(min(100.0, 100 * spent), 1), state
-    )
+        return SpentBudget(figures.MISSING, figures.MISSING, None, told)
+    left, bar = figures.percent(max(0.0, 1 - spent)), round(min(100.0, 100 * spent), 1)
+    return SpentBudget(figures.used(spent), left, bar, told)
+
+
+def headlines(spec: Spec, seen: Business | None) -> Mapping[str, Headline]:
+    """Of each SLA, by name; unknown where Prometheus does not answer."""
+    if seen is not None:
+        return seen.headlines
+    return {each.name: slo.unknown(each, Cause.SERVER_AWAY) for each in slo.all_of(spec)}

@@ -13,7 +13,7 @@ from bascule.console.sources import Source, SourceReading
 from bascule.console.views.services import ServiceRow
 from bascule.conventions import State, Verdict
 from bascule.spec import Spec
-from bascule.states import MEANINGS
+from bascule.states import MEANINGS, Cause
 
 WORDS = {
     Verdict.PROMOTE: "Promote",
@@ -49,6 +49,7 @@ class VerdictView:
     said: datetime | None
     then: str = ""
     command: str = ""
+    cause: Cause | None = None  # of no data
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def verdict_view(spec: Spec, reading: SourceReading[VerdictAnswer], phase: int |
         advice=_advice(spec, opinion, phase),
         said=said,
         command=_command(spec, opinion, phase),
+        cause=opinion.cause,
     )
 
 
@@ -85,13 +87,14 @@ def _silent(reading: SourceReading[VerdictAnswer], now: float) -> VerdictView:
     advice = "Do not promote. See below which part is down, and start it again."
     if reading.value is None or reading.at is None:
         reason = reading.error or "No verdict yet."
-        return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None)
+        away = Cause.SERVER_AWAY
+        return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None, cause=away)
     since = times.moment(reading.at)
     silence = "The judge answers, but has made no evaluation since."
     why = silence if reading.answers(now) else "The judge does not answer."
     reasons = [why] + [reading.error] * bool(reading.error)
-    then = WORDS[reading.value.verdict]
-    return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then)
+    then, cause = WORDS[reading.value.verdict], Cause.STALE if reading.answers(now) else Cause.SERVER_AWAY
+    return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then, cause=cause)
 
 
 def _advice(spec: Spec, opinion: VerdictAnswer, phase: int | None) -> str:

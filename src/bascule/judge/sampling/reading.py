@@ -27,6 +27,10 @@ JUST_BEFORE = 0.001  # Prometheus 3 leaves out the sample at which a range begin
 SHARED = Missing(Cause.UNPROVEN, "its selector matches the same series for both versions")
 ABSURD = Missing(Cause.IMPOSSIBLE_VALUES, "its series gave values that no counter can have (NaN, infinite or negative)")
 LEAP = Missing(Cause.IMPOSSIBLE_VALUES, f"its counters grew by more than {HUGE:.0e} between two scrapes")
+FALLING = Missing(
+    Cause.IMPOSSIBLE_VALUES,
+    "its series fall repeatedly: several processes answer as one target, or they are not counters",
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class SampleReader:
 
     def _note_troubles(self, number: int, news: News) -> None:
         shared = math.inf if number in self._table.shared else -math.inf
-        for what, time in ((ABSURD, news.absurd), (LEAP, news.leap), (SHARED, shared)):
+        for what, time in ((ABSURD, news.absurd), (LEAP, news.leap), (FALLING, news.falling), (SHARED, shared)):
             self._trouble(self._queries[number].feeds, Trouble(what, time))
 
     def _trouble(self, feeds: Iterable[CounterFeed], trouble: Trouble) -> None:

@@ -20,6 +20,7 @@ from bascule.prometheus import Matrix, labels_of
 from bascule.prometheus.matrix import label_bytes
 
 HUGE = 1e9  # no counter grows by more between two scrapes
+FADING, MOST_FALLS = 0.9, 2.5  # of a series' last ten samples: a service that restarts makes fewer of them fall
 INSTANCE_LABELS = ("job", "instance")
 NOBODY = -1  # the row of a series that is of neither version
 GONE = -2
@@ -134,6 +135,7 @@ class News:
     """What an answer brought that was not known: scrapes (instance and time of each sample, (s,)), and growth.
 
     `absurd`, `leap`: when the last value came that no counter can have, and the last leap that none can make, or -inf.
+    `falling`: when a series was last seen that falls repeatedly.
     """
 
     scraped: Indices
@@ -141,6 +143,7 @@ class News:
     growth: Growth
     absurd: float
     leap: float
+    falling: float = -math.inf
 
 
 class SeriesTable:
@@ -149,7 +152,7 @@ class SeriesTable:
     def __init__(self, schema: Schema, queries: Sequence[Query], instances: Instances) -> None:
         self._schema, self._queries, self._instances = schema, queries, instances
         self._rows = [SeriesRows() for _ in queries]
-        self._time, self._value = np.empty(0), np.empty(0)
+        self._time, self._value, self._falls = np.empty(0), np.empty(0), np.empty(0)
         self._instance = np.empty(0, np.intp)
         self._columns = np.empty((0, max((len(query.feeds) for query in queries), default=0)), np.intp)
         self._added: list[tuple[int, list[int]]] = []  # instance and columns of rows that are new
@@ -184,7 +187,8 @@ class SeriesTable:
         real = (amounts > 0) & (amounts < HUGE)
         instances = self._instance[each]
         growth = Growth(instances[real], times[real], amounts[real], self._columns[each[real]])
-        return News(instances, times, growth, absurd, float(times[amounts >= HUGE].max(initial=-math.inf)))
+        leap = float(times[amounts >= HUGE].max(initial=-math.inf))
+        return News(instances, times, growth, absurd, leap, self._falling(each))
 
     def keep(self, kept: Flags) -> None:
         """Forget the rows of all instances but those kept (I,)."""
@@ -192,6 +196,7 @@ class SeriesTable:
         for rows in self._rows:
             rows.keep(stays)
         self._time, self._value, self._columns = self._time[stays], self._value[stays], self._columns[stays]
+        self._falls = self._falls[stays]
         self._instance = (np.cumsum(kept) - 1)[self._instance[stays]]
         self._first = self._first[kept]
 
@@ -205,8 +210,23 @@ class SeriesTable:
         before = np.roll(values, 1)
         before[first] = self._value[begun]
         last = np.diff(each, append=NOBODY) != 0
+        self._count_falls(each, values < before)
         self._time[each[last]], self._value[each[last]] = times[last], values[last]
         return np.where(values >= before, values - before, values)
+
+    def _count_falls(self, each: Indices, falls: Flags) -> None:
+        """Of each row, how many of its last ten samples fell, older ones fading; ordered by row and time."""
+        if not falls.any() and not self._falls.any():
+            return
+        ends = np.searchsorted(each, each, side="right")
+        weights = FADING ** (ends - 1 - np.arange(len(each)))
+        brought = np.bincount(each, np.where(falls, weights, 0.0), len(self._falls))
+        self._falls = self._falls * FADING ** np.bincount(each, minlength=len(self._falls)) + brought
+
+    def _falling(self, each: Indices) -> float:
+        """When one of these rows last had a sample, of those that are no counters: -inf where all are."""
+        odd = each[self._falls[each] > MOST_FALLS]
+        return float(self._time[odd].max(initial=-math.inf))
 
     def _new_row(self, number: int, labels: Mapping[str, str], written: bytes) -> int:
         query = self._queries[number]
@@ -226,6 +246,7 @@ class SeriesTable:
         self._instance = np.concatenate([self._instance, np.array(instances, np.intp)])
         self._time = _filled(self._time, len(self._instance), -math.inf)
         self._value = _filled(self._value, len(self._instance), 0.0)
+        self._falls = _filled(self._falls, len(self._instance), 0.0)
         self._first = _filled(self._first, len(self._instances), math.inf)
         self._added = []
 

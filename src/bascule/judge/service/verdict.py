@@ -11,7 +11,7 @@ from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.texts import share_text, span_text
 from bascule.spec import Spec
-from bascule.states import Cause, Missing, most_telling
+from bascule.states import Cause, Missing, caused, most_telling
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class SignalComparison:
     text: str = ""
     cause: Cause | None = None  # of no data
 
+    def __post_init__(self) -> None:
+        caused(self.state, self.cause)
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -40,6 +43,10 @@ class Gate:
     state: State
     value: float | None
     text: str
+    cause: Cause | None = None  # of no data
+
+    def __post_init__(self) -> None:
+        caused(self.state, self.cause)
 
     @property
     def decided(self) -> bool:
@@ -56,6 +63,10 @@ class Trigger:
     text: str
     value: float | None = None
     beyond_since: float | None = None
+    cause: Cause | None = None  # of no data
+
+    def __post_init__(self) -> None:
+        caused(self.state, self.cause)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.statistics.history import LOOKBACK_SECONDS
 from bascule.prometheus import Prometheus
-from bascule.promql import unanswered
+from bascule.promql import left, unanswered
 from bascule.spec import Selector, Spec
 from bascule.states import Cause, Missing
 
@@ -36,6 +36,7 @@ FORGET_CHECK_SECONDS = 60.0
 SELECTOR_CHECK_SECONDS = 10.0
 TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
 PROBES_LATE_SECONDS = 5.0  # that probes come at longer intervals than scrapes, and take longer
+LEFT_WINDOW = "1m"
 REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 
 
@@ -71,6 +72,7 @@ class PhaseWatch:
         self._proof = Proof(spec, prometheus)
         self._stored: float | None = None
         self._unanswered: float | None = None
+        self._left: tuple[float, float] = (0.0, 0.0)
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -93,6 +95,7 @@ class PhaseWatch:
         self._firing = firing_against(self.spec, self._prometheus, now)
         self._check_store(now)
         self._ask_balancer(now)
+        self._left = self._clients_left(BASELINE, now), self._clients_left(CANDIDATE, now)
 
     @property
     def identity(self) -> str:
@@ -169,7 +172,9 @@ class PhaseWatch:
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
         course, problems, crowd = self.reader.availability.course(now), self._problems(now), self._crowd
         known = crowd.partners, crowd.users, self._firing
-        return Surroundings(now, sights, course, problems, self._stale, *known, self._stored, self._unanswered)
+        return Surroundings(
+            now, sights, course, problems, self._stale, *known, self._stored, self._unanswered, self._left
+        )
 
     def _sight(self, version: int, now: float) -> Sight:
         up = self.reader.presence[version].standing(now - self._stale)
@@ -212,6 +217,14 @@ class PhaseWatch:
         expression = unanswered(self.spec, now - since) if since is not None else None
         asked = self._prometheus.scalar(expression, now) if expression is not None else None
         self._unanswered = asked if isinstance(asked, float) else None
+
+    def _clients_left(self, version: int, now: float) -> float:
+        """In the last minute, of a version that counts nothing: they are in no other counter."""
+        silence = self.engine.silence
+        if silence.gap(version) is None and silence.no_traffic_since(now) is None:
+            return 0.0
+        asked = self._prometheus.scalar(left(self.spec, self.spec.versions.both[version], LEFT_WINDOW), now)
+        return asked if isinstance(asked, float) else 0.0
 
     def _is_exported(self, metric: str, now: float) -> bool:
         return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))

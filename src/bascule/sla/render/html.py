@@ -48,12 +48,6 @@ def _fonts() -> list[tuple[int, str]]:
     return [(weight, base64.b64encode(data).decode("ascii")) for weight, data in files]
 
 
-def _so_far(what: Report | ObjectiveReport) -> ObjectiveReport | None:
-    if isinstance(what, Report):
-        return what.so_far
-    return what if what.is_so_far else None
-
-
 @dataclass(frozen=True)
 class View:
     """What a template asks for: the report, a language's words and numbers, and the charts."""
@@ -79,20 +73,26 @@ class View:
         outcomes = [*(objective.outcome for objective in self.report.objectives), *missing]
         if not outcomes:
             return self.t("overall.none")
-        return self.t(
+        said = self.t(
             f"overall.{self.report.outcome.value}",
             failed=outcomes.count(SlaOutcome.FAIL),
             missing=outcomes.count(SlaOutcome.NO_DATA),
             all=len(outcomes),
         )
+        return self._told(said, self.report)
 
     def outcome(self, what: Report | ObjectiveReport) -> str:
-        """`PASS`, or `PASS so far (17 min of 30 d)` where little of the window is known."""
-        said, early = self.t(f"outcome.{what.outcome.value}"), _so_far(what)
-        if early is None:
-            return said
-        covered, wanted = (self.numbers.lasting(seconds) for seconds in (early.covered, early.wanted))
-        return self.t("so_far", outcome=said, covered=covered, wanted=wanted)
+        """`PASS`, or `PASS so far (17 min of 30 d)` where little of the window is known; `NO DATA: silent`."""
+        return self._told(self.t(f"outcome.{what.outcome.value}"), what)
+
+    def part_outcome(self, objective: ObjectiveReport, row: PartReport) -> str:
+        """Of a part with a goal of its own: no surer than what is known of its objective."""
+        said = self.t(f"outcome.{row.assessment.outcome.value}")
+        return self._told(said, objective) if row.assessment.outcome is SlaOutcome.PASS else said
+
+    def _told(self, said: str, what: Report | ObjectiveReport) -> str:
+        decides = what.decides if isinstance(what, Report) else what
+        return said if decides is None else decides.headline.told(said, self.numbers.lasting, self.language)
 
     @property
     def span(self) -> str:
