@@ -35,6 +35,7 @@ from bascule.judge.service.posting import AlarmPost, Poster
 from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
 from bascule.judge.service.verdict import Judgement
+from bascule.judge.service.version_alarms import VersionAlarm, VersionAlarms
 from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.statistics.confidence import (
     difference_interval,
@@ -109,6 +110,8 @@ __all__ = [
     "Stretch",
     "Surroundings",
     "VerdictBoard",
+    "VersionAlarm",
+    "VersionAlarms",
     "against_history",
     "alerting",
     "backtest",

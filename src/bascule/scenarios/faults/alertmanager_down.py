@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, StatisticalFault, evidence_of
+from bascule.scenarios.drills.fault import ERRORS, ERRORS_HARM, StatisticalFault, evidence_of
+from bascule.scenarios.drills.information import Shift
 from bascule.scenarios.house import House
 
 
@@ -16,7 +17,9 @@ class AlertmanagerDown(StatisticalFault):
     title = "Alertmanager hangs, and V2 errors 0.02 % -> 12 %"
     expects = ("CandidateWorse", "V2ErrorSpike")
     also = (*ERRORS_HARM, "RoleDown", "NotificationsFailing", "ServiceDown", "SignalNoData")
+    signal = ERRORS
     evidence = evidence_of("errors")
+    shift = Shift(0.0002, 0.12)
 
     def __init__(self) -> None:
         self._stopped: int | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import ACCURACY, HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.information import Shift
 
 
 class EmptyResults(Broken, StatisticalFault):
@@ -10,5 +11,7 @@ class EmptyResults(Broken, StatisticalFault):
     title = "V2 answers 200 without any match"
     expects = ("CandidateWorse",)
     also = HARM
+    signal = ACCURACY
     evidence = evidence_of("accuracy")
+    shift = Shift(0.045, 1.0)
     changes = to(accuracy=0.0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import ERRORS, ERRORS_HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.information import Shift
 
 
 class SmallErrors(Broken, StatisticalFault):
@@ -10,5 +11,7 @@ class SmallErrors(Broken, StatisticalFault):
     title = "V2 errors 0.02 % -> 3 %"
     expects = ("CandidateWorse", "V2ErrorSpike")
     also = ERRORS_HARM
+    signal = ERRORS
     evidence = evidence_of("errors")
+    shift = Shift(0.0002, 0.03)
     changes = to(error_rate=0.03)

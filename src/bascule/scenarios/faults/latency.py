@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import HARM, LATENCY, Broken, StatisticalFault, evidence_of, to
 
 
 class Slow(Broken, StatisticalFault):
@@ -10,5 +10,6 @@ class Slow(Broken, StatisticalFault):
     title = "V2 takes four times as long"
     expects = ("CandidateWorse", "ResponseTimeHigh")
     also = HARM
+    signal = LATENCY
     evidence = evidence_of("latency")
     changes = to(latency_factor=4.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import HARM, LATENCY, Broken, StatisticalFault, evidence_of, to
 
 
 class SlowSegment(Broken, StatisticalFault):
@@ -10,5 +10,6 @@ class SlowSegment(Broken, StatisticalFault):
     title = "V2 takes six times as long for freemium users"
     expects = ("CandidateWorse", "ResponseTimeHigh")
     also = HARM
+    signal = LATENCY
     evidence = evidence_of("latency")
     changes = to(latency_factor_by_segment={"freemium": 6.0})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.fault import HARM, LATENCY, Broken, StatisticalFault, evidence_of, to
 
 
 class SlowTail(Broken, StatisticalFault):
@@ -10,5 +10,6 @@ class SlowTail(Broken, StatisticalFault):
     title = "10 % of the answers of V2 take ten times as long"
     expects = ("CandidateWorse", "ResponseTimeHigh")
     also = HARM
+    signal = LATENCY
     evidence = evidence_of("latency")
     changes = to(slow=0.1)
