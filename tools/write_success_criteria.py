@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bascule import times
-from bascule.checklist import Phase, items_of
+from bascule.checklist import ChecklistPhase, items_of
 from bascule.coverage import Place, coverage, share_covered
 from bascule.scenarios.drills.fault import FaultClass
 from bascule.scenarios.measured import commit, machine
@@ -152,7 +152,7 @@ def page() -> str:
     about = (
         f"Machine: {here['processor']}, {here['cores']} cores, Python {here['python']}. {times.dated(time.time())} UTC."
     )
-    number = sum(len(items_of(phase)) for phase in Phase)
+    number = sum(len(items_of(phase)) for phase in ChecklistPhase)
     checklist = (
         f"The checklist's {number} items are checked by `bascule checklist SPEC --phase PHASE`, on a running stack."
     )

@@ -37,6 +37,16 @@ class Verdict(StrEnum):
 
 GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Verdict.NO_DATA: 4}
 
+# ---------------------------------------------------------------- notices
+
+_NOTICE_WORDS = {"step": "alert", "grew": "more alerts", "acknowledged": "acknowledgement", "resolved": "end"}
+
+
+def notice_word(kind: str) -> str:
+    """What people read for a notice of a kind, in lists of who was told."""
+    return _NOTICE_WORDS.get(kind, kind)
+
+
 # ---------------------------------------------------------------- severities
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from bascule import times
@@ -91,11 +92,27 @@ def rate(value: float | None) -> str:
     return f"{_digits(value, 2)}/s"
 
 
+def evidence(value: float, threshold: float) -> str:
+    """`9.1 (alert threshold 7.0)`; evidence has no unit."""
+    return f"{max(0.0, value):.{0 if value >= 100 else 1}f} (alert threshold {threshold:.1f})"
+
+
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units: `4 s`, `3 min 20 s`, `2 d 4 h`."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
     return times.lasting(seconds, gap=THIN)
+
+
+def local(text: str, language: str) -> str:
+    """Figures that were written in English, as `language` (en, fr) writes them: `82,1 %`, `4,37 étoiles`, `30 j`."""
+    if language != "fr":
+        return text
+    return _FRENCH.sub(lambda found: "," if found[0] == "." else _FRENCH_UNITS[found[0]], text)
+
+
+_FRENCH_UNITS = {"stars": "étoiles", "d": "j"}
+_FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|(?<=[\d\s{THIN}])d\b")
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:

@@ -59,7 +59,7 @@ class Meaning:
 MEANINGS: dict[Cause, Meaning] = {
     Cause.SERVER_AWAY: Meaning(
         "A server that Bascule reads (Prometheus, the judge, the journal) does not answer in time.",
-        "Start it, or correct its address under stack.external; `bascule status` shows what runs.",
+        "Check with `bascule status` which one is down, and start it; or correct its address under stack.external.",
         pages=True,
     ),
     Cause.NOT_STORED: Meaning(

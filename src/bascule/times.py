@@ -28,8 +28,8 @@ def rfc3339(seconds: float, precision: Precision = "seconds") -> str:
 
 
 def dated(seconds: float) -> str:
-    """`2026-01-31 08:00:00`, in UTC: for tables and sentences."""
-    return f"{moment(seconds):%Y-%m-%d %H:%M:%S}"
+    """`2026-01-31 08:00:00 UTC`: for people, in tables and sentences."""
+    return f"{moment(seconds):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def clock(seconds: float) -> str:

@@ -225,7 +225,7 @@ class Roles:
                  "text": "12 % on V2" if self.broken else "0.19 % on V2"},
                 {"gate": "latency.p95 <60ms", "state": "ok", "value": 0.044, "text": "44 ms on V2"},
                 {"gate": "accuracy.gain >12pt", "state": "no_data", "value": 0.134,
-                 "text": "accuracy.gain >12pt: +13.4 pt, not yet decided, in about 9 min at this traffic"},
+                 "text": "accuracy.gain >12pt: +13.4 pt: not yet decided, about 9 min more at this traffic."},
                 {"gate": "revenue.gain >10%", "state": "no_data", "value": None, "text": "no data yet"},
             ],
             "rollback": [

@@ -291,8 +291,8 @@ def test_no_rollback_is_advised_into_a_version_that_is_down(shops, eventually):
     shops.pages["shop-v1"].up = False
     eventually(lambda: shops.verdict == "no_data", 10)
     reasons = shops.board.verdict()["reasons"]
-    assert reasons[0].startswith("Rolling back would send all traffic to v1, which cannot take it. v1 is down")
-    assert reasons[1].startswith("Against v2: ")
+    assert reasons[0].startswith("Do not roll back: all traffic would go to v1, which cannot serve it. v1 is down")
+    assert reasons[1].startswith("Problem on v2: ")
     shops.pages["shop-v1"].up = True
     eventually(lambda: shops.verdict == "roll_back", 20)
 

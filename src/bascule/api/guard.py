@@ -57,7 +57,9 @@ class Door:
         self._url = spec.stack.url(role)
         self._names = LOOPBACK | {spec.stack.listen}
         # Everywhere has many names: a request by another name than ours needs a token, whatever it asks.
-        self._is_everywhere = _is_unspecified(spec.stack.listen)
+        self._is_everywhere = (
+            spec.stack.listen != "localhost" and ipaddress.ip_address(spec.stack.listen).is_unspecified
+        )
 
     def check(self, scope: Scope, headers: Headers, need: Need) -> None:
         """Raises Refused."""
@@ -75,7 +77,7 @@ class Door:
     def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin")
         if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
-            raise Refused(403, "requests of pages of another origin are refused", "use this role's own page")
+            raise Refused(403, "the request comes from a page of another origin", "open this role's own page instead")
 
     def _check_right(self, right: Right, headers: Headers, is_free: bool) -> None:
         if right is Right.OPEN or (right is Right.READ and is_free):
@@ -98,7 +100,7 @@ class Door:
         if session is None or right is Right.READ:
             return session is not None
         if not session.may_act:
-            raise Refused(403, f"{session.user} may read, and not act", "sign in as an operator")
+            raise Refused(403, f"{session.user} may read, but not change anything", "sign in as an operator")
         if not self.tokens.is_page_token(headers.get(PAGE_TOKEN, ""), cookie):
             raise Refused(403, "the request does not come from a page of the console", "reload the page and try again")
         return True
@@ -238,10 +240,6 @@ def _host(header: str) -> str:
 def _bearer(headers: Headers) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _is_unspecified(listen: str) -> bool:
-    return listen != "localhost" and ipaddress.ip_address(listen).is_unspecified
 
 
 def _is_loopback(scope: Scope) -> bool:

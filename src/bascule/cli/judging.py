@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bascule import times
+from bascule import figures, times
 from bascule.api.servers import prometheus_of
 from bascule.cli.beside import say_missing_jobs
 from bascule.cli.output import (
@@ -88,7 +88,7 @@ class Progress:
 @takes_spec_first
 def compare(
     spec: Spec,
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh at each tick of the judge, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh after each evaluation, until Ctrl-C.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -123,7 +123,7 @@ def backtest(
     start: From = "now-1h",
     end: To = "now",
     healthy: Annotated[
-        Stretches, typer.Option(metavar="FROM/TO", help="A healthy span: every alarm in it is false.")
+        Stretches, typer.Option(metavar="FROM/TO", help="A span without a fault: every alarm in it is false.")
     ] = None,
     incident: Annotated[
         Stretches, typer.Option(metavar="FROM/TO", help="A span in which V2 was worse: an alarm is expected.")
@@ -175,7 +175,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{times.rfc3339(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.dated(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
     say(f"{len(result.sources) - len(rows)} other alerts were replayed and did not fire.")
@@ -250,7 +250,7 @@ def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, collapse_padding=True)
     for column in ("signal", "segment"):
         table.add_column(column, overflow="fold")
-    for column in (*spec.versions.both, "difference (interval)", "evidence (threshold)"):
+    for column in (*spec.versions.both, "difference (interval)", "evidence"):
         table.add_column(column, justify="right", overflow="fold")
     table.add_column("state", overflow="fold")
     for row in answer["signals"]:
@@ -270,7 +270,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _shown(row["baseline"], unit, value_text),
         _shown(row["candidate"], unit, value_text),
         "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
-        "-" if None in (row["evidence"], row["threshold"]) else f"{row['evidence']:.1f} ({row['threshold']:.1f})",
+        "-" if None in (row["evidence"], row["threshold"]) else figures.evidence(row["evidence"], row["threshold"]),
         row["state"].replace("_", " "),
     )
 

@@ -79,7 +79,7 @@ def ingest(
     source: Annotated[str | None, typer.Option(help="The source of the spec that the lines belong to.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read several files at once.")] = 1,
 ) -> None:
-    """Read files to their end into the store, each line exactly once."""
+    """Store whole files; each line is stored exactly once."""
     from bascule import logs
 
     taken = logs.ingest(spec, files, source, workers)

@@ -49,7 +49,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, now-7d or now+30m.")]
 To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, now-7d or now+30m.")]
-PrometheusUrl = Annotated[str | None, typer.Option("--prometheus", help="URL of a Prometheus that runs already.")]
+PrometheusUrl = Annotated[
+    str | None, typer.Option("--prometheus", metavar="URL", help="A Prometheus that runs already.")
+]
 
 
 def say(text: str) -> None:
@@ -71,11 +73,11 @@ def write_file(path: Path, content: str | bytes, fix: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    say(json.dumps(value, default=str, indent=2))
+    say(json.dumps(value, default=_as_json, indent=2))
 
 
 def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> None:
-    """Rows of equal keys as a table, or as JSON."""
+    """Rows of equal keys as a table, or as JSON; times are `datetime`s, which each writes in its own way."""
     if as_json:
         print_json(rows)
         return
@@ -87,9 +89,15 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
     out.print(table if rows else f"no {title}")
 
 
+def _as_json(value: Any) -> str:
+    return times.rfc3339(value.timestamp()) if isinstance(value, datetime) else str(value)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return times.dated(value.timestamp())
     return number_text(value) if isinstance(value, float) else str(value)
 
 

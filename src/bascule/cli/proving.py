@@ -14,7 +14,7 @@ from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, Spec
 
 if TYPE_CHECKING:
-    from bascule.checklist import Looked, Phase
+    from bascule.checklist import ChecklistPhase, Looked
     from bascule.coverage import Covered
     from bascule.scenarios.drills.several import Tried
 
@@ -56,13 +56,13 @@ def _metric(each: Covered) -> dict[str, Any]:
 def _row(each: Covered) -> dict[str, Any]:
     """The first uses of each place; the JSON has all."""
     if not each.applies:
-        return {"metric": each.metric.name, **dict.fromkeys(map(str, each.places), "-"), "missing": _absent(each)}
+        return {
+            "metric": each.metric.name,
+            **dict.fromkeys(map(str, each.places), "-"),
+            "missing": f"not applicable: the spec has no {each.metric.absent}",
+        }
     told = {str(place): _first(uses) for place, uses in each.places.items()}
     return {"metric": each.metric.name, **told, "missing": ", ".join(each.missing) or None}
-
-
-def _absent(each: Covered) -> str:
-    return f"not applicable: the spec has no {each.metric.absent}"
 
 
 def _first(uses: Any) -> str:
@@ -81,14 +81,14 @@ def drill(
     faults: Annotated[list[str] | None, typer.Option("--fault", metavar="NAME", help="One fault; repeatable.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every fault.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show the faults.")] = False,
-    inject: Annotated[str, typer.Option(metavar="CMD", help="Break your own staging with this command.")] = "",
-    restore: Annotated[str, typer.Option(metavar="CMD", help="Put it right with this one.")] = "",
+    inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
+    restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
     runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
     hold: Annotated[float, typer.Option(min=0, help="Seconds for which each fault stays at least.")] = 0.0,
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
 ) -> None:
-    """Inject faults into the lab, and time each until a receiver has its alert; exit 1 if one is missed or late."""
+    """Inject faults into the lab and time each until its alert arrives; exit 1 if one is missed or late."""
     from bascule.scenarios.drills import several, shown
     from bascule.scenarios.drills.in_force import alone_in
     from bascule.scenarios.faults import all_faults, fault_named
@@ -151,9 +151,9 @@ def _refuse_others(spec_path: str) -> None:
 def checklist(
     spec: Spec,
     phase: Annotated[str, typer.Option(help="pre-deployment, deployment or post-deployment.")] = "pre-deployment",
-    signed: Annotated[str | None, typer.Option("--sign", metavar="ITEM", help="Sign an item off.")] = None,
+    signed: Annotated[str | None, typer.Option("--sign", metavar="ITEM", help="Sign off this item.")] = None,
     who: Annotated[str, typer.Option(help="Who signs.")] = "",
-    note: Annotated[str, typer.Option(help="What the sign-off rests on.")] = "",
+    note: Annotated[str, typer.Option(help="What the sign-off is based on.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check the running monitoring against the checklist of a phase; exit 1 if an item fails."""
@@ -172,13 +172,15 @@ def checklist(
     raise typer.Exit(1 if any(each.is_failed for each in checked) else 0)
 
 
-def _phase(text: str) -> Phase:
-    from bascule.checklist import Phase
+def _phase(text: str) -> ChecklistPhase:
+    from bascule.checklist import ChecklistPhase
 
     try:
-        return Phase(text)
+        return ChecklistPhase(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a phase of the checklist", f"phases are: {', '.join(Phase)}") from error
+        raise UsageError(
+            f"{text!r} is not a phase of the checklist", f"phases are: {', '.join(ChecklistPhase)}"
+        ) from error
 
 
 def _sign(looked: Looked, key: str, who: str, note: str) -> None:

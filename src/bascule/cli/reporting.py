@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,7 +53,7 @@ def sla_report(
     end: To = "now",
     form: Annotated[str, typer.Option("--format", help="html, pdf, markdown (md), csv or json.")] = "html",
     path: Annotated[
-        Path | None, typer.Option("--out", help="The file to write, named after the span without it; - prints it.")
+        Path | None, typer.Option("--out", help="The file to write; - prints it. By default, a name with the span.")
     ] = None,
     language: Annotated[str, typer.Option(help="en or fr.")] = "en",
     objective: Annotated[list[str] | None, typer.Option(help="Only this objective; repeatable.")] = None,
@@ -135,11 +135,11 @@ def _archive(spec: Spec) -> Archive:
     return sla.Archive(spec.stack.state / sla.ARCHIVE_FOLDER)
 
 
-def _listed(entry: Archived) -> dict[str, str]:
+def _listed(entry: Archived) -> dict[str, Any]:
     return {
         "id": entry.id,
         "about": _span(entry.start, entry.end),
-        "made": times.rfc3339(entry.made),
+        "made": times.moment(entry.made),
         "result": entry.outcome,
         "language": entry.language,
         "forms": " ".join(entry.files),
@@ -147,7 +147,7 @@ def _listed(entry: Archived) -> dict[str, str]:
 
 
 def _span(start: float, end: float) -> str:
-    return f"{times.rfc3339(start)} to {times.rfc3339(end)}"
+    return f"{times.dated(start)} to {times.dated(end)}"
 
 
 def _file_name(spec: Spec, start: float, end: float, form: str) -> Path:

@@ -40,7 +40,7 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
         harm = spec.signals[name].harm_text
-        say(f"  {name}: role {role} ({how}){f'; alarm: {harm}' if harm else ''}")
+        say(f"  {name}: role {role} ({how}){f'; alarms {harm}' if harm else ''}")
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)
@@ -50,7 +50,6 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
-    from bascule.generate.alerting.alertmanager_config import told_without_journal
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
@@ -59,7 +58,7 @@ def _show_delivery_times(spec: Spec) -> None:
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
         say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
-    if stand_ins := told_without_journal(spec):
+    if stand_ins := spec.notify.first_told:
         say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
 
 
@@ -73,7 +72,7 @@ def _show_watcher(spec: Spec) -> None:
 def _show_sources(spec: Spec) -> None:
     if spec.logs.sources:
         for ways, names in _ways(spec).items():
-            say(f"version of a log line ({', '.join(names)}): the first that is found of {', '.join(ways)}")
+            say(f"version of a log line ({', '.join(names)}): from its {', else its '.join(ways)}")
         show_odd_sources(spec)
 
 
@@ -99,7 +98,7 @@ def _show_smallest_breaches(spec: Spec) -> None:
     from bascule.generate.alerting.smallest_breach import smallest_breaches
 
     if breaches := list(smallest_breaches(spec)):
-        say("smallest miss of a segment's or partner's target that an alert can detect, by traffic:")
+        say("smallest miss of a segment's or partner's target that an alert detects, and how soon, by traffic:")
     for breach in breaches:
         say(f"  {breach}")
 
@@ -136,14 +135,14 @@ def init(
     ] = None,
     access: Annotated[
         Path | None,
-        typer.Option(help="A YAML file with the keys of stack.access.prometheus: what the server asks for."),
+        typer.Option(help="A YAML file with the credentials for the server: the keys of stack.access.prometheus."),
     ] = None,
 ) -> None:
     """Write a starter spec: minimal, or proposed from a running Prometheus, log files or OpenSLO documents."""
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
     if sum(map(bool, (from_prometheus, from_logs, from_openslo))) > 1:
-        raise UsageError("a spec is proposed from one kind of thing", "give one --from-... option")
+        raise UsageError("more than one --from-... option is given", "give one of them")
     text = _proposed(from_prometheus, jobs or [], from_logs or [], from_openslo or [], _beginning(path), access)
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
@@ -167,7 +166,7 @@ def _access(path: Path | None) -> Access:
     except (yaml.YAMLError, ValidationError) as error:
         keys = ", ".join(Access.model_fields)
         raise UsageError(
-            f"{path} does not say how a server is entered", f"its keys are {keys}; secrets are files"
+            f"{path} does not say how to sign in to the server", f"use the keys {keys}; secrets are in files"
         ) from error
 
 
@@ -267,7 +266,7 @@ Theirs = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="
 def merge(
     spec: Spec, out_dir: Folder = Path("merged"), prometheus_config: Theirs = None, alertmanager_config: Theirs = None
 ) -> None:
-    """Write your own prometheus.yml and alertmanager.yml with Bascule's entries in them: at most these two files."""
+    """Add Bascule's entries to copies of your own prometheus.yml and alertmanager.yml."""
     from bascule import generate as room
     from bascule.stack import config_folder
 

@@ -36,9 +36,9 @@ def users_set(
     password: Annotated[
         str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for when left out.")
     ],
-    seat: Annotated[Seat, typer.Option(help="operator: may read and act; viewer: may read.")] = Seat.VIEWER,
+    seat: Annotated[Seat, typer.Option(help="operator: reads and acts; viewer: only reads.")] = Seat.VIEWER,
 ) -> None:
-    """Add a user, or change the seat and password of one."""
+    """Add a user, or change a user's rights and password."""
     _users(spec).put(name, seat, password)
     say(f"{name} may sign in to the console as {seat.value}")
 
@@ -46,7 +46,7 @@ def users_set(
 @users_app.command("remove")
 @takes_spec
 def users_remove(spec: Spec, name: Name) -> None:
-    """Remove a user; who is signed in by that name is out at once."""
+    """Remove a user, and sign that user out at once."""
     _users(spec).remove(name)
     say(f"{name} may no longer sign in")
 
@@ -54,7 +54,7 @@ def users_remove(spec: Spec, name: Name) -> None:
 @users_app.command("address")
 @takes_spec_first
 def users_address(spec: Spec) -> None:
-    """Print an address that signs one browser in as operator, once."""
+    """Print a console address that signs in one browser as operator; it works once."""
     from bascule.api import Tokens
 
     say(Tokens(spec.stack.state).address(spec.stack.url("console")))

@@ -78,5 +78,5 @@ def _who(asked: Act, viewer: Viewer) -> str:
     """The name that was signed in with, which nobody can choose; else the one that was typed."""
     who = viewer.user or asked.who
     if not who:
-        raise UsageError("nobody is named", "give your name in 'who', or sign in")
+        raise UsageError("no name is given", "give your name in 'who', or sign in")
     return who

@@ -28,7 +28,7 @@ from bascule.console.acting import Identity, add_acts
 from bascule.console.boards import add_boards
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, Span, known_signals
 from bascule.console.parts import Parts
-from bascule.console.problems import Problems
+from bascule.console.problems import ProblemPages
 from bascule.console.render import Renderer, offered
 from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
@@ -43,6 +43,7 @@ from bascule.spec import Spec
 
 ROLE = "console"
 TURN_SECONDS = 20  # that a slide of the wall is shown
+UNKNOWN_ROW = "the judge does not know this signal and segment; choose a row of the overview"
 FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
 HEADERS = {
     "Content-Security-Policy": (
@@ -138,7 +139,7 @@ class Console:
     def detail(self, signal: str, segment: str) -> str:
         told = known_signals(self.parts).get((signal, segment))
         if told is None:
-            raise HTTPException(404, "the judge does not know this signal and segment")
+            raise HTTPException(404, UNKNOWN_ROW)
         row = signal_row(self.spec, told, self.parts.judge.reading.is_fresh(time.time()))
         courses = {v: queries.values(self.spec, signal, segment, v) for v in self.spec.versions.both}
         return self.renderer.detail(row, courses)
@@ -149,7 +150,7 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
     app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=_lifespan(console))
     reception = Reception(Door(spec, ROLE))
-    app.add_middleware(Problems, renderer=console.renderer, reception=reception)
+    app.add_middleware(ProblemPages, renderer=console.renderer, reception=reception)
     app.add_middleware(Guarded)
     add_signing(app, reception, console.renderer)
     add_acts(app, console.parts.acting, console.parts.archive)
@@ -220,7 +221,7 @@ def _add_charts(app: FastAPI, console: Console) -> None:
     @app.get("/charts/signal")
     def signal_chart(signal: str, segment: str, span: Annotated[Span, Depends(_span)]) -> Response:
         if not console.charts.knows(signal, segment):
-            raise HTTPException(404, "the judge does not know this signal and segment")
+            raise HTTPException(404, UNKNOWN_ROW)
         return _chart(lambda: console.charts.signal(signal, segment, span))
 
 
@@ -229,7 +230,9 @@ def _span(window: WindowName = DEFAULT_WINDOW, start: At = None, end: At = None)
     if start is None and end is None:
         return Span(window)
     if start is None or end is None or not 0 < end - start <= WINDOWS["all"]:
-        raise HTTPException(400, "'start' and 'end' are Unix seconds, at most 35 days apart, the end after the start")
+        raise HTTPException(
+            400, "the chart's span is not valid; give start and end in Unix seconds, at most 35 days apart"
+        )
     return Span(window, start, end)
 
 

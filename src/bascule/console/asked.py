@@ -12,7 +12,6 @@ from bascule.console import queries
 from bascule.conventions import PARTNER, SEGMENT, VERSION, Recorded
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
-from bascule.spec.kinds import Signal
 from bascule.spec.signals import HistogramSignal
 
 T = TypeVar("T")
@@ -21,7 +20,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 ByVersion = Mapping[tuple[str, str], float]  # (version, segment or partner) -> value
 
 
-class Asked(Generic[T]):
+class ReadOnce(Generic[T]):
     """An answer that serves everybody for a few seconds; what fails is raised to each who asks."""
 
     def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +37,7 @@ class Asked(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTraffic:
     """The last five minutes of segments and partners; values in the signals' own units, requests per second."""
 
     signals: Mapping[tuple[str, str], ByVersion] = field(default_factory=dict)  # (signal, quantile or "")
@@ -50,7 +49,7 @@ class Measured:
     partner_quota: Mapping[str, float] = field(default_factory=dict)  # the share of it that is used
 
 
-def measure(spec: Spec, prometheus: Prometheus) -> Measured:
+def measure(spec: Spec, prometheus: Prometheus) -> MeasuredTraffic:
     """Raises BasculeError when Prometheus does not answer."""
 
     def by(query: str, label: str) -> ByVersion:
@@ -58,14 +57,14 @@ def measure(spec: Spec, prometheus: Prometheus) -> Measured:
 
     signals: dict[tuple[str, str], ByVersion] = {}
     for name, signal in spec.signals.items():
-        for quantile, q in _quantiles(signal):
+        for quantile, q in list(QUANTILES.items()) if isinstance(signal, HistogramSignal) else [("", 0.95)]:
             asked = {v: queries.by_segment(spec, signal, v, q) for v in spec.versions.both}
             signals[name, quantile] = {
                 (version, sample.labels.get(spec.segments.label, "")): sample.value
                 for version, query in asked.items()
                 for sample in prometheus.instant(query)
             }
-    return Measured(
+    return MeasuredTraffic(
         signals,
         by(Recorded.REQUESTS, SEGMENT),
         by(Recorded.REFUSED, SEGMENT),
@@ -74,10 +73,6 @@ def measure(spec: Spec, prometheus: Prometheus) -> Measured:
         _by_label(prometheus, Recorded.PARTNER_REQUESTS, PARTNER),
         _by_label(prometheus, Recorded.PARTNER_QUOTA, PARTNER),
     )
-
-
-def _quantiles(signal: Signal) -> list[tuple[str, float]]:
-    return list(QUANTILES.items()) if isinstance(signal, HistogramSignal) else [("", 0.95)]
 
 
 @dataclass(frozen=True)

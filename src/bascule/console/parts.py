@@ -20,8 +20,8 @@ from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.console import queries
-from bascule.console.answers import HEARTBEAT, Incident, IncidentFile
-from bascule.console.asked import Asked, business, measure
+from bascule.console.answers import HEARTBEAT, IncidentFile, ListedIncident
+from bascule.console.asked import ReadOnce, business, measure
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
 from bascule.discover import Unseen, unseen
@@ -61,7 +61,7 @@ class ServiceHealth:
 class JournalReading:
     """What the incident journal holds."""
 
-    incidents: tuple[Incident, ...] = ()
+    incidents: tuple[ListedIncident, ...] = ()
     timeline: tuple[TimelineAnswer, ...] = ()
     phase: PlanAnswer | None = None
     compared: KeptComparison | None = None  # before the candidate's traffic was taken back
@@ -99,8 +99,8 @@ class Parts:
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
         self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
-        self.measured = Asked(lambda: measure(spec, self.prometheus))
-        self.business = Asked(lambda: business(spec, self.prometheus))
+        self.measured = ReadOnce(lambda: measure(spec, self.prometheus))
+        self.business = ReadOnce(lambda: business(spec, self.prometheus))
 
     @property
     def sources(self) -> tuple[Source[Any], ...]:
@@ -123,7 +123,7 @@ class Parts:
     def incident(self, identity: int) -> IncidentFile:
         """All about an incident. Raises UsageError when there is none, Unreachable when the journal is silent."""
         detail = self._incidents.incident(identity)
-        incident = Incident.model_validate(detail.model_dump(exclude={"entries"}))
+        incident = ListedIncident.model_validate(detail.model_dump(exclude={"entries"}))
         start, end = incident.around(datetime.now(UTC))
         notices, deliveries = self._incidents.told(incident.situation)
         recent = self.journal.reading.value or JournalReading()
@@ -140,7 +140,7 @@ class Parts:
 
     def _journal(self) -> JournalReading:
         now = round(time.time())
-        incidents = self._incidents.rows("/api/incidents", Incident, since=now - RECENT)
+        incidents = self._incidents.rows("/api/incidents", ListedIncident, since=now - RECENT)
         timeline = self._incidents.timeline(now - PAST)
         phase = self._incidents.phase()
         return JournalReading(
@@ -155,7 +155,10 @@ class Parts:
         for alert in self.alertmanager.alerts():
             if alert["labels"].get("alertname") == self.heartbeat:
                 return times.parse(alert["updatedAt"]).timestamp()
-        raise QueryRejected(f"Alertmanager holds no {self.heartbeat}")
+        raise QueryRejected(
+            f"Alertmanager has no alert {self.heartbeat}, which always fires",
+            "check that Prometheus runs, and that it sends its alerts to this Alertmanager",
+        )
 
     def _slas(self) -> Kept:
         asked = {each.name: each.promql(queries.LOOK_BACK) for each in slo.all_of(self.spec)}
@@ -183,7 +186,7 @@ class Parts:
         down = sorted({s.labels.get("job", "") for s in samples if s.labels.get("__name__") == "up" and s.value == 0})
         return ServiceHealth(
             samples=tuple(samples),
-            times={_target(s): s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
+            times={s.target: s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
             targets=tuple(self.prometheus.targets()),
             down_for=self._down_for(down),
             pending=tuple(alert for alert in self.prometheus.alerts() if alert.state == "pending"),
@@ -207,10 +210,6 @@ def _ticked(opinion: VerdictAnswer) -> float:
     """When the judge last looked: an answer given now can be an old opinion."""
     now = time.time()
     return now if opinion.tick is None else min(now, opinion.tick.timestamp())
-
-
-def _target(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get("job", ""), sample.labels.get("instance", "")
 
 
 def _number(value: float) -> float | None:

@@ -146,7 +146,7 @@ class Renderer:
         return self._page("sign_in.html", viewer, has_users=has_users, here="")
 
     def problem(self, status: int, error: str, fix: str, viewer: Viewer) -> str:
-        """Why there is no page at an address, and the way back."""
+        """Why no page is at an address, and the way back."""
         title = TITLES.get(status, "This page cannot be shown")
         return self._page("problem.html", viewer, status=status, title=title, error=error, fix=fix, here="")
 
@@ -211,6 +211,7 @@ def _filters() -> dict[str, Any]:
         "span": figures.span,
         "multiple": figures.multiple,
         "duration": format_duration,
+        "local": figures.local,
         "utc": lambda moment: times.clock(moment.timestamp()),
         "iso": lambda moment: times.rfc3339(moment.timestamp()),
     }

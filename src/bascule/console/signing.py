@@ -35,7 +35,7 @@ class Viewer:
 NOBODY = Viewer()
 
 
-class Credentials(fields.Request):
+class SignInForm(fields.Request):
     user: fields.Who
     password: str = Field(min_length=1, max_length=500)
 
@@ -88,7 +88,7 @@ def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
         return HTMLResponse(renderer.sign_in(viewer, has_users=bool(users.all())))
 
     @app.post("/sign-in", **needs(Right.OPEN, 4096))
-    def sign_in(given: Credentials, answer: Response) -> SignedIn:
+    def sign_in(given: SignInForm, answer: Response) -> SignedIn:
         session = users.sign_in(given.user, given.password)
         reception.seat(answer, session)
         return SignedIn(user=session.user, seat=session.seat)

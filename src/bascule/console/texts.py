@@ -18,9 +18,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "begins": "Begins",
         "began": "began",
         "expected": "expected",
-        "ends": "The plan ends at the earliest on",
+        "ends": "Earliest end of the plan:",
         "unplanned": "No date can be expected: the plan is paused, closed or not known.",
-        "gates": "Expected dates hold if every gate is met when a step has been held.",
+        "gates": "Expected dates assume that every gate passes at the end of its step.",
         "impact": "Business impact",
         "measure": "Measure",
         "difference": "Difference",
@@ -50,6 +50,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "role_satisfaction": "satisfaction",
         "role_retention": "retention",
         "role_adoption": "API adoption",
+        "API consumers": "API consumers",
     },
     "fr": {
         "title": "Vue de direction",
@@ -60,7 +61,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "begins": "Début",
         "began": "commencée",
         "expected": "prévue",
-        "ends": "Fin du plan au plus tôt le",
+        "ends": "Fin du plan, au plus tôt :",
         "unplanned": "Aucune date ne peut être prévue : le plan est en pause, clos ou inconnu.",
         "gates": "Les dates prévues supposent que chaque condition de passage est remplie à la fin de l'étape.",
         "impact": "Impact métier",
@@ -92,6 +93,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "role_satisfaction": "satisfaction",
         "role_retention": "fidélité",
         "role_adoption": "adoption de l'API",
+        "API consumers": "consommateurs de l'API",
     },
 }
 

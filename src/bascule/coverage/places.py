@@ -66,7 +66,11 @@ class Places:
 
     def reported(self, measure: str, series: Selector) -> list[str]:
         """The SLAs of a measure, and the report's comparison of both versions."""
-        slas = [f"SLA {slo.name}" for slo in all_of(self.spec) if _measure_of(slo) == measure]
+        slas = [
+            f"SLA {slo.name}"
+            for slo in all_of(self.spec)
+            if (slo.counted.name if isinstance(slo, EventSlo) else AVAILABILITY) == measure
+        ]
         own = [f"SLA {m.value}" for m in series.matchers if m.label == "sla"]
         signal = self.spec.signals.get(measure)
         compared = ["V1/V2 comparison"] if signal is not None and signal.all_events is not None else []
@@ -128,10 +132,6 @@ def _gives(rule: _Reader, read: Selector) -> bool:
 
 def _is_of(measure: str, name: str) -> bool:
     return measure.partition(".")[0] == name
-
-
-def _measure_of(slo: object) -> str:
-    return slo.counted.name if isinstance(slo, EventSlo) else AVAILABILITY
 
 
 def _once(names: Iterable[str]) -> list[str]:

@@ -46,7 +46,8 @@ def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:
     if process.returncode != 0:
         shown = (complaint or out).strip()[-_SHOWN:]
         raise HookFailed(
-            f"the hook {argv[0]} exited with status {process.returncode}: {shown}", "the phase was not changed"
+            f"the hook {argv[0]} exited with status {process.returncode}: {shown}",
+            "fix the hook (share_hook in the spec) and try again; the phase was not changed",
         )
 
 

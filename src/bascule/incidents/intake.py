@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bascule.api.models.fields import problems_of, readable
-from bascule.api.models.journal import Webhook, WebhookAlert
+from bascule.api.models.journal import AlertmanagerPayload, WebhookAlert
 from bascule.errors import UsageError
 from bascule.incidents.model import Notification
 
@@ -21,7 +21,7 @@ def read(payload: Any, received: float) -> tuple[list[Notification], int]:
     Raises UsageError, which says what is wrong, for a payload that is none, or in which nothing can be read.
     """
     try:
-        items = Webhook.model_validate(payload).alerts
+        items = AlertmanagerPayload.model_validate(payload).alerts
     except ValidationError as error:
         raise _no_webhook(problems_of(error)) from error
     alerts = readable(WebhookAlert, items, "Alertmanager's webhook")

@@ -69,7 +69,7 @@ class Composer:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
         lasted = times.lasting(ended - situation.opened)
-        since = f"{times.dated(situation.opened)} UTC ({lasted})"
+        since = f"{times.dated(situation.opened)} ({lasted})"
         lines.append(f"situation {situation.id} ({situation.kind}), since {since}")
         if notice.kind in (STEP, REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])
@@ -79,7 +79,7 @@ class Composer:
             lines.append(f"... and {len(situation.incidents) - _SHOWN} more alerts")
         lines.append(f"console: {self.spec.stack.url('console')}")
         if calls:
-            lines.append(f"to acknowledge: bascule incidents ack {situation.lead.id} --who NAME")
+            lines.append(f"to acknowledge: {self.spec.command(f'incidents ack {situation.lead.id}')}")
         return [line for line in lines if line]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bascule import times
+from bascule import figures, times
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.units import Dimension, bytes_text, number_text, time_text, unit_of
 
@@ -51,4 +51,4 @@ def where_text(segment: str) -> str:
 
 def evidence_text(evidence: float, threshold: float) -> str:
     """`evidence 9.1 (alert threshold 7.0)`."""
-    return f"evidence {evidence:.1f} (alert threshold {threshold:.1f})"
+    return f"evidence {figures.evidence(evidence, threshold)}"

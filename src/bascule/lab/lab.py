@@ -142,7 +142,8 @@ class Lab:
         self._hung.discard(name)
         # Its workers die with it, but not in the same instant, and they hold the port.
         if not wait_until(lambda: not self._listens(name), CRASH_SECONDS, pause=0.002):
-            raise ProcessFailed(f"{name} was killed, yet something listens on {address(self.spec, name)}")
+            what = f"{name} was killed, but something still listens on {address(self.spec, name)}"
+            raise ProcessFailed(what, "stop the program that uses that port")
         return time.time()
 
     def _listens(self, name: str) -> bool:

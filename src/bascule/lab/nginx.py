@@ -70,7 +70,7 @@ class Front:
         """The next generation; segments that are not named keep their share."""
         for segment, share in shares.items():
             if not 0 <= share <= 1:
-                raise UsageError(f"a share of {share} for {segment}", "give a ratio from 0 to 1")
+                raise UsageError(f"{share} is not a share of {segment}", "give a ratio from 0 to 1")
             if not re.fullmatch(r"[A-Za-z][\w.-]*", segment):
                 raise UsageError(f"{segment!r} is not a segment's name", "use letters, digits, _, . and -")
         return replace(self, shares={**self.shares, **shares}, generation=self.generation + 1)
@@ -197,7 +197,7 @@ def _ask_generation(connection: HTTPConnection) -> str:
         return connection.getresponse().read().decode()
     except (OSError, HTTPException) as error:
         raise ProcessFailed(
-            f"the lab's nginx at {connection.host}:{connection.port} does not answer: {error}"
+            f"the lab's nginx at {connection.host}:{connection.port} does not answer: {error}", "see its error log"
         ) from error
 
 
@@ -224,4 +224,4 @@ def _refused(front: Front) -> ProcessFailed:
     log = front.folder / "error.log"
     lines = log.read_text("utf-8", errors="replace").splitlines()[-5:] if log.exists() else []
     said = "".join(f"\n    {line}" for line in lines) or " nothing"
-    return ProcessFailed(f"nginx did not take its new configuration; it said:{said}", f"look at {front.config_path}")
+    return ProcessFailed(f"nginx did not accept its new configuration; it said:{said}", f"look at {front.config_path}")

@@ -10,7 +10,7 @@ from bascule.logs.parsing.dissect import Dissect, compile_dissect
 from bascule.logs.parsing.formats import Format, built_in, format_named
 from bascule.logs.parsing.grok import compile_grok
 from bascule.logs.parsing.intake import COUNTED, Batch, Intake, intake
-from bascule.logs.parsing.matcher import Matcher, TooCostly
+from bascule.logs.parsing.matcher import RegexMatcher, TooCostly
 from bascule.logs.parsing.parse import FEW_LINES, TRACE, UNPARSED, Parser
 from bascule.logs.parsing.tally import LogTally
 from bascule.logs.parsing.values import read_time, read_value
@@ -73,7 +73,7 @@ __all__ = [
     "LogSegment",
     "LogStore",
     "LogTally",
-    "Matcher",
+    "RegexMatcher",
     "Parser",
     "Pipeline",
     "ProtocolError",

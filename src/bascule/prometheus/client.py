@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
-from bascule.transport import MIB, NO_CREDENTIALS, Answer, Credentials, Http
+from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -35,7 +35,7 @@ LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 
 ADDRESS: Final = "check that this is the address of a Prometheus"
 _CHECK = "check the selectors of the spec, and Prometheus' log"
 CREDENTIALS: Final = (
-    "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
+    "it needs credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
 HAS_NO_TARGETS: Final = (404, 405, 501)
 SNAPSHOT_SECONDS: Final = 120.0
@@ -50,6 +50,11 @@ class Sample:
     labels: Labels
     value: float
     time: float
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Job and instance, empty where the series has none."""
+        return self.labels.get("job", ""), self.labels.get("instance", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +241,7 @@ class Prometheus:
     def _get(self, endpoint: str, **params: str) -> Any:
         return self._answer(self._http.ask("GET", f"/api/v1/{endpoint}", params=params))
 
-    def _answer(self, answer: Answer) -> Any:
+    def _answer(self, answer: HttpAnswer) -> Any:
         try:
             body = answer.json()
         except ValueError as error:

@@ -29,7 +29,6 @@ from bascule.promql.counts import (
     rates,
     seconds,
     share_of,
-    summed,
     value,
 )
 from bascule.promql.expressions import (
@@ -143,7 +142,6 @@ __all__ = [
     "share_difference",
     "share_of",
     "strata",
-    "summed",
     "target_counts",
     "traffic",
     "traffic_signal",

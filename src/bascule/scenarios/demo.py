@@ -112,7 +112,7 @@ def fresh(out: Path) -> Iterator[Path]:
         run = out / "run"
         if run.exists() and not (run / MARK).exists():
             raise UsageError(
-                f"{run} was not made by a demo, which would remove it", "remove it yourself, or give another --out"
+                f"{run} was not made by a demo, so it is not overwritten", "remove it yourself, or give another --out"
             )
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir()

@@ -218,7 +218,7 @@ def _running_stack(spec: Spec, path: Path, report: Report, stop: threading.Event
             raise failed[0]
         yield
         if failed:
-            raise ProcessFailed(f"the stack stopped early: {failed[0]}", "fix that, then start again")
+            raise ProcessFailed(f"the stack stopped early: {failed[0]}", "fix that, then start it again")
     finally:
         ended.set()
         thread.join()

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bascule import private
 from bascule.errors import StoreError, UsageError
 from bascule.sla.render import SUFFIXES, render, render_mail
 from bascule.sla.report import Report
@@ -59,7 +60,7 @@ class Archive:
             files,
         )
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            private.make_folder(place)
             for form, name in files.items():
                 _write(place / name, render(report, form, language))
             _write(place / "entry.json", json.dumps(asdict(entry), indent=2).encode())
@@ -68,7 +69,10 @@ class Archive:
         return entry
 
     def _unwritable(self, error: OSError) -> StoreError:
-        return StoreError(f"the archive {self.folder} cannot be written: {error}", "check the state folder")
+        return StoreError(
+            f"the archive {self.folder} cannot be written: {error}",
+            "check the permissions and free space of the state folder",
+        )
 
     def list(self) -> list[Archived]:
         """Every report, newest first."""
@@ -89,13 +93,15 @@ class Archive:
         path = self.folder / "begun"
         try:
             if not path.exists():
-                self.folder.mkdir(parents=True, exist_ok=True)
+                private.make_folder(self.folder)
                 _write(path, f"{now:.3f}".encode())
             return float(path.read_text("ascii"))
         except OSError as error:
             raise self._unwritable(error) from error
         except ValueError as error:
-            raise StoreError(f"{path} contains no timestamp: {error}", "remove it") from error
+            raise StoreError(
+                f"{path} contains no timestamp: {error}", "remove this folder; the report can be made again"
+            ) from error
 
     def mark_sent(self, identity: str) -> None:
         try:

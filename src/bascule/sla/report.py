@@ -22,7 +22,7 @@ class SlaOutcome(StrEnum):
     NOT_APPLICABLE = "NOT APPLICABLE"
 
 
-class Standing(StrEnum):
+class SlaState(StrEnum):
     """How an objective stands at the end of the span."""
 
     OK = "ok"
@@ -66,7 +66,7 @@ class Assessment:
     """A goal held against its windows: `deciding` is the worst of them, `current` the last."""
 
     outcome: SlaOutcome
-    standing: Standing
+    standing: SlaState
     deciding: WindowFigure | None
     current: WindowFigure
     breaches: int
@@ -114,7 +114,7 @@ class GainReport:
     baseline: float | None
     candidate: float | None
     value: float | None
-    standing: Standing
+    standing: SlaState
     events_baseline: float
     events_candidate: float
     frozen_at: float | None = None
@@ -161,7 +161,7 @@ class ObjectiveReport:
     notes: tuple[Note, ...] = ()
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> SlaState:
         return self.whole.standing
 
     @property

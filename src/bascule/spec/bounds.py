@@ -46,7 +46,7 @@ def _gates(spec: Spec, key: Key, phase: Phase) -> Iterator[Finding]:
 def _gate(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
     better = _better(spec, measure)
     if better and (threshold.comparison[0] == "<") is not (better == "lower"):
-        what = f"{measure} {threshold} passes when {measure} is bad"
+        what = f"{measure} {threshold} passes when {measure} is too {'high' if better == 'lower' else 'low'}"
         yield Finding(
             key, what, f"write the bound that has to be kept: {'<' if better == 'lower' else '>'}{_amount(threshold)}"
         )
@@ -59,7 +59,7 @@ def _trigger(spec: Spec, key: Key, trigger: Rollback) -> Iterator[Finding]:
     measure, threshold = trigger.when.measure, trigger.when.threshold
     better = _better(spec, measure)
     if better and (threshold.comparison[0] == "<") is (better == "lower"):
-        what = f"{measure} {threshold} fires when {measure} is good"
+        what = f"{measure} {threshold} fires when {measure} is {'low' if better == 'lower' else 'high'}, which is good"
         yield Finding(key, what, f"write when to roll back: {'>' if better == 'lower' else '<'}{_amount(threshold)}")
     else:
         yield from _bound(spec, key, measure, threshold)

@@ -165,7 +165,7 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
         what = "the timeout is longer than the interval, which Prometheus refuses"
         yield Finding(("stack", "scrape", "timeout"), what, "give at most stack.scrape.interval")
     if spec.stack.scrape.interval > LONGEST_SCRAPE:
-        what = "a rate over five minutes would have fewer than three samples, and series would be stale between scrapes"
+        what = f"{format_duration(spec.stack.scrape.interval)} is too long: a rate needs three samples in five minutes"
         yield Finding(("stack", "scrape", "interval"), what, f"give at most {format_duration(LONGEST_SCRAPE)}")
 
 

@@ -193,7 +193,7 @@ class Service(Part):
     @classmethod
     def _known_preset(cls, name: str | None) -> str | None:
         if name is not None and preset_named(name) is None:
-            raise ValueError(f"{name!r} is no preset; presets are {', '.join(preset.name for preset in presets())}")
+            raise ValueError(f"{name!r} is not a preset; presets are {', '.join(preset.name for preset in presets())}")
         return name
 
     @field_validator("targets")
@@ -520,6 +520,12 @@ class Notify(Part):
         """Receivers outside every escalation: the journal tells them of every critical and warning alert at once."""
         return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
 
+    @property
+    def first_told(self) -> list[str]:
+        """Who hears first: the first step of each escalation, and everyone outside them."""
+        firsts = [step.to for steps in self.escalation.values() for step in steps[:1]]
+        return list(dict.fromkeys((*firsts, *self.at_once)))
+
 
 class Maintenance(Part):
     """A planned window, RFC 3339 times; excluded from SLAs, and listed there."""
@@ -616,7 +622,11 @@ class Stack(Part):
         for name, address in self.external.items():
             if name == part:
                 return address.rstrip("/")
-        return f"http://{bracketed(self.listen)}:{getattr(self.ports, part)}"
+        return f"http://{self.address(part)}"
+
+    def address(self, part: str) -> str:
+        """host:port on which a part that Bascule starts listens."""
+        return f"{bracketed(self.listen)}:{getattr(self.ports, part)}"
 
 
 class Spec(Part):
@@ -667,8 +677,11 @@ class Spec(Part):
 
     def move_command(self, move: str, why: str = "") -> str:
         """What a person pastes into a shell to make a move of the plan; nothing in it is left to fill in."""
-        because = f" --why {shlex.quote(why)}" if why else ""
-        return f'bascule {move} --spec {shlex.quote(self.source)} --who "$(id -un)"{because}'
+        return self.command(move) + (f" --why {shlex.quote(why)}" if why else "")
+
+    def command(self, words: str) -> str:
+        """A command of Bascule that acts on this migration, to run in any folder."""
+        return f'bascule {words} --spec {shlex.quote(self.source)} --who "$(id -un)"'
 
     def planned_shares(self, share: float) -> dict[str, float]:
         """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule import generate, times
+from bascule import generate, private, times
 from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
 from bascule.conventions import SWITCH_ARRIVED, RuleGroup
@@ -82,6 +82,7 @@ def doctor(spec: Spec) -> list[DoctorCheck]:
         *_delivery(spec),
         *_watcher(spec),
         _disk(Layout(spec.stack.state).state),
+        *_state_folder(Layout(spec.stack.state).state),
         _clock(),
     ]
 
@@ -161,7 +162,7 @@ def _sources(spec: Spec) -> Iterator[DoctorCheck]:
 def _ports(spec: Spec) -> Iterator[DoctorCheck]:
     running = state.holder(Layout(spec.stack.state).state)
     if running is not None:
-        yield DoctorCheck("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.since})")
+        yield DoctorCheck("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.began})")
         return
     for name, port in ports_of(spec).items():
         try:
@@ -265,6 +266,18 @@ def _disk(folder: Path) -> DoctorCheck:
     return DoctorCheck(
         "disk", "missing", found, "free some space, or give stack.state in the spec a folder on another disk"
     )
+
+
+def _state_folder(folder: Path) -> Iterator[DoctorCheck]:
+    """The journal, the logs and the reports are the owner's alone; a folder made by hand, or before, may be open."""
+    try:
+        is_open = private.is_open_to_others(folder)
+    except OSError:
+        return
+    if is_open:
+        yield DoctorCheck("state folder", "optional", f"other users can enter {folder}", f"chmod 700 {folder}")
+    else:
+        yield DoctorCheck("state folder", "ok", f"only its owner can enter {folder}")
 
 
 def _clock() -> DoctorCheck:

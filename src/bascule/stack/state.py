@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from bascule import private, times
 from bascule.errors import AlreadyRunning, StoreError
 from bascule.processes.ready import wait_until
 
@@ -31,6 +32,11 @@ class Holder:
     since: str
     spec: str
 
+    @property
+    def began(self) -> str:
+        """`since` for people."""
+        return times.dated(times.parse(self.since).timestamp())
+
 
 @contextmanager
 def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
@@ -39,7 +45,7 @@ def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
     The lock is the kernel's: it ends with the process, however that ends.
     """
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        private.make_folder(state)
         file = (state / LOCK).open("a+")
     except OSError as error:
         raise _unusable(state, error) from error
@@ -117,7 +123,7 @@ def _locked(file: IO[str]) -> bool:
 
 def _refusal(state: Path) -> AlreadyRunning:
     other = holder(state)
-    who = f"pid {other.pid}, since {other.since}, for {other.spec}" if other else "it is just ending"
+    who = f"pid {other.pid}, since {other.began}, for {other.spec}" if other else "it is just ending"
     return AlreadyRunning(
         f"another Bascule holds the state folder {state} ({who})",
         "stop it with Ctrl-C or `bascule down`, or give stack.state in the spec another folder",

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bascule.api.models.journal import TimelineAnswer
-from bascule.checklist import ItemState, Looked, Phase, as_json, as_markdown, check, item_named, items_of, sign
+from bascule.checklist import ChecklistPhase, ItemState, Looked, as_json, as_markdown, check, item_named, items_of, sign
 from bascule.checklist.items import history, items
 from bascule.discover import CheckedExpression
 from bascule.errors import Unreachable, UsageError
@@ -80,7 +80,7 @@ def outcome(key, here):
 
 
 def test_the_items_are_those_of_the_source_document():
-    assert [len(items_of(phase)) for phase in Phase] == [6, 5, 5]
+    assert [len(items_of(phase)) for phase in ChecklistPhase] == [6, 5, 5]
     assert len({item.key for item in items()}) == 16
 
 
@@ -268,7 +268,7 @@ def test_an_item_whose_part_does_not_answer_cannot_be_checked_and_the_others_are
         raise Unreachable("the journal does not answer", "start it")
 
     silent = SimpleNamespace(phase=away, incidents=away, timeline=away)
-    checked = check(looked(server=server, journal=silent), Phase.DEPLOYMENT)
+    checked = check(looked(server=server, journal=silent), ChecklistPhase.DEPLOYMENT)
     states = {each.item.key: each.outcome.state for each in checked}
     assert states["real-time"] is ItemState.CANNOT
     assert states["displays"] is ItemState.FAILED
@@ -287,9 +287,9 @@ def test_a_sign_off_stands_in_the_record_with_who_and_when(monkeypatch):
     sign(here, item_named("displays"), "Ada", "three screens")
     with pytest.raises(UsageError, match="needs no sign-off"):
         sign(here, item_named("real-time"), "Ada")
-    checked = [each for each in check(here, Phase.DEPLOYMENT) if each.item.key in ("displays", "real-time")]
-    text = as_markdown(SPEC, Phase.DEPLOYMENT, checked)
+    checked = [each for each in check(here, ChecklistPhase.DEPLOYMENT) if each.item.key in ("displays", "real-time")]
+    text = as_markdown(SPEC, ChecklistPhase.DEPLOYMENT, checked)
     assert "signed by Ada, 2023-11-14 22:13" in text
     assert "1 passed, 1 failed." in text
-    told = as_json(SPEC, Phase.DEPLOYMENT, checked)["items"]
+    told = as_json(SPEC, ChecklistPhase.DEPLOYMENT, checked)["items"]
     assert {each["item"]: each["state"] for each in told} == {"real-time": "passed", "displays": "failed"}

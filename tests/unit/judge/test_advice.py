@@ -32,8 +32,10 @@ def test_no_rollback_is_advised_to_a_version_that_is_down(bench):
     assert judged(bench).verdict is Verdict.ROLL_BACK
     advice = judged(bench, DOWN)
     assert (advice.verdict, advice.cause) == (Verdict.NO_DATA, Cause.SCRAPE_FAILING)
-    assert advice.reasons[0].startswith("Rolling back would send all traffic to v1, which cannot take it. v1 is down")
-    assert advice.reasons[1].startswith("Against v2: accuracy in ")
+    assert advice.reasons[0].startswith(
+        "Do not roll back: all traffic would go to v1, which cannot serve it. v1 is down"
+    )
+    assert advice.reasons[1].startswith("Problem on v2: accuracy in ")
 
 
 def test_nor_to_one_that_fails_more(bench):
@@ -42,7 +44,7 @@ def test_nor_to_one_that_fails_more(bench):
     advice = judged(bench)
     assert advice.verdict is Verdict.HOLD
     assert advice.reasons[0].startswith(
-        "Rolling back would send the traffic to v1, which fails more: errors, last 30 s: v1 1"
+        "Do not roll back: the traffic would go to v1, which fails more: errors, last 30 s: v1 1"
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from bascule import times
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.console.parts import JournalReading, Parts
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.events import (
     IncidentHistory,
     ListedEvent,
@@ -94,9 +94,9 @@ def build(parts: Parts, now: float) -> ConsolePage:
     )
 
 
-def _kept(steps: ShownPlan, journal: Reading[JournalReading], now: float) -> Reading[VerdictAnswer] | None:
+def _kept(steps: ShownPlan, journal: SourceReading[JournalReading], now: float) -> SourceReading[VerdictAnswer] | None:
     """What was compared last before the traffic was taken back; None while there is a comparison of now."""
     kept = journal.value.compared if journal.value else None
     if steps.compared is None or kept is None or kept.verdict is None or not kept.verdict.signals:
         return None
-    return Reading(kept.verdict, now, heard=now)
+    return SourceReading(kept.verdict, now, heard=now)

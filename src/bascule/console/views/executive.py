@@ -83,7 +83,7 @@ def executive(
         plan.share,
         None if end is None else end + timedelta(seconds=last),
         [*_impact(spec, opinion), *_adoption(spec, seen)],
-        _budgets(spec, seen),
+        [_budget(each, seen.spent.get(each.name) if seen else None) for each in slo.all_of(spec)],
     )
 
 
@@ -146,10 +146,6 @@ def _adoption(spec: Spec, seen: Business | None) -> list[ImpactRow]:
         return []
     old, new = (seen.consumers.get(version) for version in spec.versions.both)
     return [ImpactRow("API consumers", "adoption", figures.count(old), figures.count(new), "", "", State.OK)]
-
-
-def _budgets(spec: Spec, seen: Business | None) -> list[BudgetRow]:
-    return [_budget(each, seen.spent.get(each.name) if seen else None) for each in slo.all_of(spec)]
 
 
 def _budget(each: slo.Slo, spent: float | None) -> BudgetRow:

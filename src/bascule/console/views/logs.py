@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bascule.api.models.logs import LogStats, SourceStats
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.conventions import State
 
 LATE = 5.0  # seconds that lines may wait to be read
@@ -21,7 +21,7 @@ class LogRow:
     word: str
 
 
-def log_rows(reading: Reading[LogStats], now: float) -> list[LogRow]:
+def log_rows(reading: SourceReading[LogStats], now: float) -> list[LogRow]:
     stats = reading.value
     if stats is None:
         return []

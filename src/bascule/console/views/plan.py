@@ -10,7 +10,7 @@ from bascule.api.models.moves import KeptComparison, PauseAnswer, PlanAnswer
 from bascule.api.models.verdict import JudgedPhase, ShareAnswer, VerdictAnswer
 from bascule.console import queries
 from bascule.console.parts import JournalReading, TrafficReading
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
 
@@ -75,7 +75,9 @@ class ShareRow:
     high: float | None = None
 
 
-def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float) -> ShownPlan:
+def plan(
+    spec: Spec, journal: SourceReading[JournalReading], judge: SourceReading[VerdictAnswer], now: float
+) -> ShownPlan:
     phase = _phase(journal, judge, now)
     number = phase.number if phase else None
     steps = [Step(i, each.share, each.hold, _place(i, number)) for i, each in enumerate(spec.phases, start=1)]
@@ -110,7 +112,7 @@ def _compared(spec: Spec, kept: KeptComparison) -> LastComparison | None:
 
 
 def _phase(
-    journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float
+    journal: SourceReading[JournalReading], judge: SourceReading[VerdictAnswer], now: float
 ) -> PlanAnswer | JudgedPhase | None:
     """The journal's word counts; the judge's when the journal is silent."""
     kept, opinion = journal.fresh(now), judge.fresh(now)
@@ -126,7 +128,11 @@ def _place(step: int, number: int | None) -> str:
 
 
 def share_rows(
-    spec: Spec, reading: Reading[TrafficReading], judge: Reading[VerdictAnswer], held: float | None, now: float
+    spec: Spec,
+    reading: SourceReading[TrafficReading],
+    judge: SourceReading[VerdictAnswer],
+    held: float | None,
+    now: float,
 ) -> list[ShareRow]:
     """A row for each segment and one for all; `held` is how long the present phase lasts (seconds).
 
@@ -150,7 +156,7 @@ def _with_bounds(row: ShareRow, judged: ShareAnswer | None) -> ShareRow:
     return replace(row, planned=planned, state=judged.state, word=word, low=judged.low, high=judged.high)
 
 
-def _rows(spec: Spec, reading: Reading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
+def _rows(spec: Spec, reading: SourceReading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
     traffic = reading.fresh(now) or TrafficReading()
     settling = held is not None and held < queries.window_seconds(spec) + SETTLE
     seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)

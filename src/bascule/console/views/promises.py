@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bascule import figures, slo
 from bascule.console import queries
 from bascule.console.parts import Kept
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.conventions import State
 from bascule.slo import EXACT, Slo
 from bascule.spec import Spec
@@ -38,7 +38,7 @@ class Promises:
     covered: float
 
 
-def promises(spec: Spec, reading: Reading[Kept], now: float) -> Promises:
+def promises(spec: Spec, reading: SourceReading[Kept], now: float) -> Promises:
     age = reading.age(now)
     kept = reading.value if age is not None and age <= FRESH else None
     rows = [_row(each, kept.good.get(each.name) if kept else None) for each in slo.all_of(spec)]

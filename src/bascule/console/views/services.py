@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bascule import figures, promql, times
 from bascule.console.parts import ServiceHealth
-from bascule.console.sources import STALE_AFTER, Reading, Source
+from bascule.console.sources import STALE_AFTER, Source, SourceReading
 from bascule.conventions import State, probe_job
 from bascule.prometheus import Sample
 from bascule.spec import Spec
@@ -35,14 +35,14 @@ class ServiceRow:
     since: datetime | None = None
 
 
-def service_rows(spec: Spec, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def service_rows(spec: Spec, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     health = reading.fresh(now)
     rows = [_row(spec, name, service.kind, health, now) for name, service in spec.services.items()]
     rows += [_probe(name, health) for name in spec.probes]
     return sorted(rows, key=lambda row: WORST_FIRST.index(row.state))
 
 
-def own_rows(parts: Parts, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def own_rows(parts: Parts, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     """The parts that watch: those the page reads itself by their answer, the rest by Prometheus."""
     asked: tuple[Source[Any], ...] = (parts.traffic, parts.judge, parts.journal, parts.logs)
     rows = [_asked(source, now) for source in asked]
@@ -58,7 +58,7 @@ def _beating(parts: Parts, now: float) -> ServiceRow:
     return ServiceRow("alerting", "alerts", State.NO_DATA, "no data", "last heartbeat", "", parts.heartbeat, since)
 
 
-def beats(spec: Spec, reading: Reading[float], now: float) -> bool:
+def beats(spec: Spec, reading: SourceReading[float], now: float) -> bool:
     """Prometheus repeats each alert at its resend delay; two may get lost."""
     age = reading.age(now)
     return age is not None and age <= 3 * (_resend(spec) + spec.stack.scrape.evaluation)
@@ -88,7 +88,7 @@ def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: fl
     ups = [sample for sample in samples if sample.labels.get("__name__") == "up"]
     if not ups:
         return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus has no sample of it", "", query)
-    age = max(now - health.times.get(_target(sample), now) for sample in ups)
+    age = max(now - health.times.get(sample.target, now) for sample in ups)
     if age > max(STALE_AFTER, 3 * spec.stack.scrape.interval):
         return ServiceRow(name, kind, State.NO_DATA, "no data", "no longer scraped", figures.span(age), query)
     return _answering(name, kind, samples, ups, health, query)
@@ -138,7 +138,3 @@ def _error(job: str, health: ServiceHealth) -> str:
 
 def _of(up: int, all_of_them: int) -> str:
     return f"{up} of {all_of_them} up" if all_of_them > 1 else ""
-
-
-def _target(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get("job", ""), sample.labels.get("instance", "")

@@ -11,7 +11,7 @@ from hashlib import sha256
 from bascule import figures
 from bascule.api.models.verdict import GateAnswer, SignalAnswer, TriggerAnswer, VerdictAnswer
 from bascule.console import queries
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.facts import is_worse_so_far
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
@@ -84,7 +84,7 @@ class CheckRow:
     text: str
 
 
-def signal_groups(spec: Spec, reading: Reading[VerdictAnswer], now: float) -> list[SignalGroup]:
+def signal_groups(spec: Spec, reading: SourceReading[VerdictAnswer], now: float) -> list[SignalGroup]:
     """A group for each declared signal, with rows once the judge has spoken; old rows are no data."""
     opinion = reading.value
     told = opinion.signals if opinion else []
@@ -175,7 +175,7 @@ def _forest(told: SignalAnswer, better: str) -> Forest | None:
 def _evidence(told: SignalAnswer) -> str:
     if told.evidence is None or told.threshold is None:
         return figures.MISSING
-    return f"{max(0.0, told.evidence):.1f} of {told.threshold:.1f}"
+    return figures.evidence(told.evidence, told.threshold)
 
 
 def _bar(told: SignalAnswer) -> float | None:
@@ -185,12 +185,12 @@ def _bar(told: SignalAnswer) -> float | None:
     return round(min(100.0, max(0.0, THRESHOLD_AT * told.evidence / told.threshold)), 1)
 
 
-def gate_rows(reading: Reading[VerdictAnswer], now: float) -> list[CheckRow]:
+def gate_rows(reading: SourceReading[VerdictAnswer], now: float) -> list[CheckRow]:
     told = reading.value.gates if reading.value else []
     return [_gate_row(gate, reading.is_fresh(now)) for gate in told]
 
 
-def trigger_rows(reading: Reading[VerdictAnswer], now: float) -> list[CheckRow]:
+def trigger_rows(reading: SourceReading[VerdictAnswer], now: float) -> list[CheckRow]:
     told = reading.value.rollback if reading.value else []
     return [_trigger_row(trigger, reading.is_fresh(now)) for trigger in told]
 

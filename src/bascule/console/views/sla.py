@@ -14,7 +14,7 @@ from bascule.spec import Spec
 
 
 @dataclass(frozen=True)
-class Budget:
+class SpentBudget:
     """`spent`: the share of the error budget used up, over the SLA's own window; `bar`: the same from 0 to 100."""
 
     spent: str
@@ -24,7 +24,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Archive:
+class SentReports:
     reports: Sequence[ReportAnswer] = ()
     deliveries: Mapping[str, Sequence[DeliveryAnswer]] = field(default_factory=dict)  # by the report's id
     problem: str = ""
@@ -32,7 +32,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class SlaView:
-    rows: list[tuple[PromiseRow, Budget]]
+    rows: list[tuple[PromiseRow, SpentBudget]]
     promises: Promises
     problem: str
     archive: str  # the address of the role that keeps the reports
@@ -41,7 +41,7 @@ class SlaView:
     archive_problem: str
 
 
-def sla_view(spec: Spec, promises: Promises, seen: Business | None, problem: str, archive: Archive) -> SlaView:
+def sla_view(spec: Spec, promises: Promises, seen: Business | None, problem: str, archive: SentReports) -> SlaView:
     spent = seen.spent if seen else {}
     budgets = {each.name: budget(spent.get(each.name)) for each in slo.all_of(spec)}
     rows = [(row, budgets[row.name]) for row in promises.rows]
@@ -49,8 +49,10 @@ def sla_view(spec: Spec, promises: Promises, seen: Business | None, problem: str
     return SlaView(rows, promises, problem, url, archive.reports, archive.deliveries, archive.problem)
 
 
-def budget(spent: float | None) -> Budget:
+def budget(spent: float | None) -> SpentBudget:
     if spent is None:
-        return Budget(figures.MISSING, figures.MISSING, None, State.NO_DATA)
+        return SpentBudget(figures.MISSING, figures.MISSING, None, State.NO_DATA)
     state = State.BAD if spent > 1 else State.OK
-    return Budget(figures.used(spent), figures.percent(max(0.0, 1 - spent)), round(min(100.0, 100 * spent), 1), state)
+    return SpentBudget(
+        figures.used(spent), figures.percent(max(0.0, 1 - spent)), round(min(100.0, 100 * spent), 1), state
+    )

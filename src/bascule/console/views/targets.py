@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bascule import figures
-from bascule.console.asked import ByVersion, Measured
+from bascule.console.asked import ByVersion, MeasuredTraffic
 from bascule.conventions import State
 from bascule.spec import Spec
 from bascule.spec.model import Segment
@@ -47,7 +47,7 @@ ORDERS: Mapping[str, Callable[[TargetRow], tuple[object, ...]]] = {
 }
 
 
-def targets(spec: Spec, measured: Measured, order: str) -> Targets:
+def targets(spec: Spec, measured: MeasuredTraffic, order: str) -> Targets:
     key = ORDERS.get(order, ORDERS["state"])
     segments = [row for name, each in spec.segments.named.items() for row in _segment(spec, name, each, measured)]
     return Targets(sorted(segments, key=key), sorted(_partners(spec, measured), key=key), order)
@@ -56,7 +56,7 @@ def targets(spec: Spec, measured: Measured, order: str) -> Targets:
 # ---------------------------------------------------------------- segments
 
 
-def _segment(spec: Spec, name: str, segment: Segment, measured: Measured) -> Iterator[TargetRow]:
+def _segment(spec: Spec, name: str, segment: Segment, measured: MeasuredTraffic) -> Iterator[TargetRow]:
     baseline, candidate = spec.versions.both
     served = figures.rate(_sum(measured.requests, name))
 
@@ -89,15 +89,15 @@ def _segment(spec: Spec, name: str, segment: Segment, measured: Measured) -> Ite
     if accuracy and segment.accuracy is not None:
         yield at_least(accuracy.name, measured.signals[accuracy.name, ""], segment.accuracy, (candidate,))
     if segment.rate_limit is not None:
-        limit = f"{figures.count(segment.rate_limit * 3600)}/h each"
+        limit = f"{figures.count(segment.rate_limit * 3600)}/h per user"
         values = [measured.refused.get((version, name)) for version in (baseline, candidate)]
-        yield _row(name, "refused over the limit", limit, values, "ratio", served, _used(values, 1.0))
+        yield _row(name, "refused by the rate limit", limit, values, "ratio", served, _used(values, 1.0))
 
 
 # ---------------------------------------------------------------- partners
 
 
-def _partners(spec: Spec, measured: Measured) -> Iterator[TargetRow]:
+def _partners(spec: Spec, measured: MeasuredTraffic) -> Iterator[TargetRow]:
     allowed = quotas(spec)
     names = {name for _, name in measured.partner_errors} | set(measured.partner_requests)
     segment = next((each for each in spec.segments.named.values() if each.partner_label), None)
@@ -115,7 +115,9 @@ def _partners(spec: Spec, measured: Measured) -> Iterator[TargetRow]:
         yield from _partner_targets(spec, segment, name, measured, asked)
 
 
-def _partner_targets(spec: Spec, segment: Segment, name: str, measured: Measured, asked: str) -> Iterator[TargetRow]:
+def _partner_targets(
+    spec: Spec, segment: Segment, name: str, measured: MeasuredTraffic, asked: str
+) -> Iterator[TargetRow]:
     versions = spec.versions.both
     if segment.errors is not None:
         values = [measured.partner_errors.get((version, name)) for version in versions]

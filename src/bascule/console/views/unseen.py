@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.verdict import PageNotice
 from bascule.discover import Unseen
 
 MOST_SHOWN = 6
 
 
-def not_seen(reading: Reading[list[Unseen]]) -> list[PageNotice]:
+def not_seen(reading: SourceReading[list[Unseen]]) -> list[PageNotice]:
     """One notice for all of it; none before the first answer."""
     found = reading.value or []
     if not found:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bascule import figures, times
 from bascule.api.models.verdict import VerdictAnswer
-from bascule.console.sources import Reading, Source
+from bascule.console.sources import Source, SourceReading
 from bascule.console.views.services import ServiceRow
 from bascule.conventions import State, Verdict
 from bascule.spec import Spec
@@ -61,7 +61,7 @@ class PageNotice:
     age: str = ""
 
 
-def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None, now: float) -> VerdictView:
+def verdict_view(spec: Spec, reading: SourceReading[VerdictAnswer], phase: int | None, now: float) -> VerdictView:
     """`phase`: the plan's present step, None when it is not known."""
     opinion = reading.fresh(now)
     if opinion is None and reading.value and reading.answers(now) and reading.value.verdict is Verdict.NO_DATA:
@@ -80,7 +80,7 @@ def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None,
     )
 
 
-def _silent(reading: Reading[VerdictAnswer], now: float) -> VerdictView:
+def _silent(reading: SourceReading[VerdictAnswer], now: float) -> VerdictView:
     """No fresh opinion is no verdict, whatever the last one was."""
     advice = "Do not promote. See below which part is down, and start it again."
     if reading.value is None or reading.at is None:
@@ -137,11 +137,11 @@ def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now:
     prometheus_is_silent = any(notice.key == "prometheus" for notice in silent)
     if prometheus_is_silent:
         silent = [notice for notice in silent if notice.key != "services"]
-    return [_down(row) for row in services if row.state is State.BAD] + silent
-
-
-def _down(row: ServiceRow) -> PageNotice:
-    return PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
+    return [
+        PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
+        for row in services
+        if row.state is State.BAD
+    ] + silent
 
 
 def _notice(source: Source[Any], now: float) -> PageNotice:

@@ -64,9 +64,9 @@ def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Thr
     shown = f"{head}: {share_text(value)} of scrapes in {span_text(min(AVAILABILITY_SECONDS, begun))}"
     if begun < AVAILABILITY_SECONDS:
         left = span_text(AVAILABILITY_SECONDS - begun)
-        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}, not yet decided, in {left}.")
+        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}: not yet decided, {left} more.")
     state, word = _decided(Bounded(value, value, value, len(values)), threshold)
-    return Gate(AVAILABILITY, state, value, f"{shown}, {word}.")
+    return Gate(AVAILABILITY, state, value, f"{shown}: {word}.")
 
 
 def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
@@ -82,7 +82,7 @@ def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Thresho
     if state is State.NO_DATA:
         word += _until_decided(measured, threshold, engine.seconds)
     interval = f"{written(measured.low)} to {written(measured.high)}"
-    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({interval}).")
+    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown} ({interval}): {word}.")
 
 
 def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> str:
@@ -93,9 +93,9 @@ def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> s
         return ""
     left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
     if left >= LONGEST_FORECAST:
-        return ", for weeks at this traffic"
+        return ", weeks more at this traffic"
     rough = round(left / 60) * 60 if left > 120 else left
-    return f", in about {span_text(rough)} at this traffic"
+    return f", about {span_text(rough)} more at this traffic"
 
 
 def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
@@ -103,7 +103,7 @@ def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
     if low and high:
         return State.OK, "passed"
     if not low and not high:
-        return State.BAD, "not passed"
+        return State.BAD, "failed"
     return State.NO_DATA, "not yet decided"
 
 

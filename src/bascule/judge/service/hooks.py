@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bascule import private
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
 from bascule.judge.service.opinion import Opinion
@@ -78,7 +79,7 @@ class Hooks:
     def _write(self, entry: dict[str, Any]) -> None:
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry})
         with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.path.parent)
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 

@@ -128,7 +128,7 @@ def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
     """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
     if engine.plan.started > around.now + CLOCK_SECONDS:
         ahead = span_text(engine.plan.started - around.now)
-        what = f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart."
+        what = f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the two machines differ."
         return (Missing(Cause.CLOCK, what),)
     if around.stored is not None and around.now - around.stored > around.stale:
         age = span_text(around.now - around.stored)

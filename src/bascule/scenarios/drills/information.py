@@ -1,8 +1,8 @@
 """The information bound: how soon a shift of a share can be found at a traffic, by any test, on average.
 
-Wald: a test that raises a false alarm with probability alpha needs ln(1 / alpha) nats, and two samples of n1 and n2
-events a second with bad shares p1 and p2 bring n1 KL(p1, p) + n2 KL(p2, p) a second, p the share of both together. It
-knows both shares, and when to begin; no real test does.
+Wald: a test that raises a false alarm with probability alpha needs evidence of ln(1 / alpha), and two samples of n1 and
+n2 events a second with bad shares p1 and p2 bring n1 KL(p1, p) + n2 KL(p2, p) a second, p being the share of both
+together. It knows both shares, and when to begin; no real test does.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def information_bound(shift: Shift, scales: Scales) -> float:
     """Seconds on average until a shift can be found, with what it takes to tell it."""
     events = scales.per_second * shift.traffic
     both = (shift.before + shift.after) / 2
-    nats = events * (_divergence(shift.before, both) + _divergence(shift.after, both))
-    return math.log(1 / scales.alpha) / nats + PIPELINE_SECONDS
+    brought = events * (_divergence(shift.before, both) + _divergence(shift.after, both))
+    return math.log(1 / scales.alpha) / brought + PIPELINE_SECONDS
 
 
 def _divergence(p: float, q: float) -> float:

@@ -76,7 +76,7 @@ class BadClient(QuietFault):
         """Its requests are over."""
 
 
-class Maintenance(QuietFault):
+class PlannedMaintenance(QuietFault):
     """V2 is taken down within a window that the journal knows of."""
 
     key = "planned-maintenance"

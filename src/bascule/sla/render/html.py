@@ -24,7 +24,7 @@ from bascule.sla.report import (
     PartReport,
     Report,
     SlaOutcome,
-    Standing,
+    SlaState,
 )
 from bascule.slo import Goal, SloKind
 
@@ -175,15 +175,15 @@ class View:
 
     # ---------------------------------------------------------------- parts of an objective
 
-    def tone(self, state: SlaOutcome | Standing) -> str:
+    def tone(self, state: SlaOutcome | SlaState) -> str:
         """The colour class of an outcome or state."""
         return {
             SlaOutcome.PASS: "ok",
             SlaOutcome.FAIL: "bad",
-            Standing.OK: "ok",
-            Standing.CRITICAL: "bad",
-            Standing.WARNING: "warn",
-            Standing.RECOVERING: "warn",
+            SlaState.OK: "ok",
+            SlaState.CRITICAL: "bad",
+            SlaState.WARNING: "warn",
+            SlaState.RECOVERING: "warn",
         }.get(state, "none")
 
     def window(self, objective: ObjectiveReport) -> str:
@@ -208,9 +208,9 @@ class View:
         gain = objective.gain
         assert gain is not None
         names = {"baseline": self.report.baseline, "candidate": self.report.candidate}
-        if gain.standing is Standing.NOT_APPLICABLE:
+        if gain.standing is SlaState.NOT_APPLICABLE:
             return self.t("gain_not_applicable", **names)
-        if gain.value is None or gain.standing is Standing.NO_DATA:
+        if gain.value is None or gain.standing is SlaState.NO_DATA:
             counted = (gain.events_baseline, gain.events_candidate)
             return self.t(
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
