@@ -128,11 +128,21 @@ def _run_in_one_house(
             for number in range(wanted.runs_of(fault)):
                 report(f"{fault.kind}: {fault.title}{f' (run {number + 1})' if wanted.runs > 1 else ''}")
                 found = _attempt(house, receiver, fault, wanted)
-                found.source = theirs.fired(found.injected, found.injected + (found.removed or 0.0))
+                found.source = _of_theirs(theirs, found)
                 one.runs.append(found)
                 report(f"  {said(found, fault)}")
                 write(tried)
                 house.wait(SETTLE_SECONDS)
+
+
+def _of_theirs(theirs: source_rules.SourceRules, found: Drill) -> dict[str, float]:
+    """What the source document's rules found while the fault was in."""
+    if found.removed is None:
+        return {}
+    try:
+        return theirs.fired(found.injected, found.injected + found.removed)
+    except BasculeError:
+        return {}
 
 
 def _information(house: House, fault: Fault) -> float | None:
@@ -140,7 +150,10 @@ def _information(house: House, fault: Fault) -> float | None:
         return None
     plan, judge = house.traffic.plan, house.spec.judge
     each = plan.rate * (1 + plan.ratings) / 2
-    compared = len([line for line in house.verdict().signals if line.threshold is not None])
+    try:
+        compared = len([line for line in house.verdict().signals if line.threshold is not None])
+    except BasculeError:
+        return None
     return information_bound(fault.shift, Scales(each, judge.false_alarm_budget / max(compared, 1)))
 
 

@@ -26,6 +26,7 @@ __all__ = ["SourceRules", "beside"]
 FILES = ("rules.yml", "alerts.yml", "corrected.yml")
 EVERY = "5s"  # scrape and evaluation: the document names none, and Prometheus' own default is a minute
 AS_WRITTEN = "as written"
+START_SECONDS = 60.0  # it starts beside a whole stack
 
 
 @dataclass(frozen=True)
@@ -65,5 +66,6 @@ def beside(house: House, folder: Path) -> Iterator[SourceRules]:
         f"--web.listen-address={url.removeprefix('http://')}",
     ]
     with Supervisor() as supervisor:
-        supervisor.start(Program("source-rules", argv, log=folder / "log", ready=answers(f"{url}/-/ready")))
+        ready = answers(f"{url}/-/ready")
+        supervisor.start(Program("source-rules", argv, log=folder / "log", ready=ready, ready_timeout=START_SECONDS))
         yield SourceRules(Prometheus(url))
