@@ -33,7 +33,8 @@ DAY_SECONDS, SWING = 86400.0, 0.5
 SPREAD = 0.6  # of one value around its mean, as a share of it
 _COUNTER = re.compile(r"(?P<start>[\d.]+)\+(?P<step>[\d.e+-]+)x\d+")
 _CONSTANT = re.compile(r"(?P<start>-?[\d.e+]+)x\d+")
-_BOUND = re.compile(r',?le="([^"]+)"')
+_BOUND = re.compile(r'(?<=[{,])le="([^"]+)",?')
+_CLOCKS = ("uptime", "timestamp", "cpu")  # what goes on by itself
 _FIRED = re.compile(r'alertname="(\w+)"')
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -64,8 +65,14 @@ def series_of(spec: Spec) -> dict[str, str]:
     alerts = [alert for group in rule_groups(spec) for alert in group.alerts]
     quiet = [case for alert in alerts for case in alert.cases if case.quiet and not case.scene]
     for case in quiet:
-        scene |= {name: text for name, text in case.series.items() if _metric(name) not in known}
+        scene |= {name: text for name, text in case.series.items() if _is_exported(name, text, known)}
     return scene
+
+
+def _is_exported(name: str, text: str, known: set[str]) -> bool:
+    """Whether an exporter has it that the scene lacks, and it says the same all the time."""
+    is_steady = _CONSTANT.fullmatch(text) or _COUNTER.fullmatch(text)
+    return ":" not in _metric(name) and _metric(name) not in known and bool(is_steady)
 
 
 def alerts_in(folder: Path, spec: Spec, steady: Mapping[str, str], seed: int) -> list[str]:
@@ -123,13 +130,13 @@ def _histogram(
 
 def _values(name: str, text: str, day: Values, luck: np.random.Generator) -> Values:
     """A counter's steps at random; what goes with the clock, or does not change, as it is."""
-    constant = _CONSTANT.fullmatch(text)
-    if constant is not None:
-        return np.full(len(day), float(constant["start"]))
     counter = _COUNTER.fullmatch(text)
-    assert counter is not None, (name, text)
+    if counter is None:
+        constant = _CONSTANT.fullmatch(text)
+        assert constant is not None, (name, text)
+        return np.full(len(day), float(constant["start"]))
     step, start = float(counter["step"]), float(counter["start"])
-    if "seconds" in _metric(name) and "duration" not in name:
+    if any(part in _metric(name) for part in _CLOCKS):
         return start + step * np.arange(len(day))
     if _metric(name).endswith("_sum") or "value" in _metric(name):
         events = np.maximum(37.5 * day, 1.0)
