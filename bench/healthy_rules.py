@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from bascule.conventions import Alert
+from bascule.conventions import ACTIVE_USERS, Alert
 from bascule.generate import write
 from bascule.generate.alerting.promtool_cases import healthy
 from bascule.generate.prometheus.rule_groups import rule_groups
@@ -30,6 +30,7 @@ from bench.harness import Bar, Result
 HOURS, CHUNK_HOURS = 300.0, 6.0  # a chunk starts from nothing, as a new Prometheus does
 STEP_SECONDS = 30.0
 DAY_SECONDS, SWING = 86400.0, 0.5
+STANDING_USERS = 2000.0  # of each version and segment
 SPREAD = 0.6  # of one value around its mean, as a share of it
 _COUNTER = re.compile(r"(?P<start>[\d.]+)\+(?P<step>[\d.e+-]+)x\d+")
 _CONSTANT = re.compile(r"(?P<start>-?[\d.e+]+)x\d+")
@@ -62,10 +63,11 @@ def series_of(spec: Spec) -> dict[str, str]:
     """The healthy scene; and of each alert about an exporter that the scene does not have, what its quiet case says."""
     scene = dict(healthy(spec).series())
     known = {_metric(name) for name in scene}
-    alerts = [alert for group in rule_groups(spec) for alert in group.alerts]
-    quiet = [case for alert in alerts for case in alert.cases if case.quiet and not case.scene]
-    for case in quiet:
-        scene |= {name: text for name, text in case.series.items() if _is_exported(name, text, known)}
+    for alert in (alert for group in rule_groups(spec) for alert in group.alerts):
+        quiet = next((case for case in alert.cases if case.quiet and not case.scene), None)
+        for name, text in quiet.series.items() if quiet else ():
+            if _is_exported(name, text, known):
+                scene.setdefault(name, text)
     return scene
 
 
@@ -78,7 +80,7 @@ def _is_exported(name: str, text: str, known: set[str]) -> bool:
 def alerts_in(folder: Path, spec: Spec, steady: Mapping[str, str], seed: int) -> list[str]:
     """The alerts that fired within one chunk, each once."""
     steps = int(CHUNK_HOURS * 3600 / STEP_SECONDS)
-    drawn = dict(_drawn(steady, steps, np.random.default_rng(seed)))
+    drawn = dict(_drawn(spec, steady, steps, np.random.default_rng(seed)))
     expr = f'count by (alertname) (max_over_time(ALERTS{{alertstate="firing"}}[{CHUNK_HOURS:g}h]))'
     test = {
         "rule_files": ["../rules/*.yml"],
@@ -103,8 +105,9 @@ def alerts_in(folder: Path, spec: Spec, steady: Mapping[str, str], seed: int) ->
     return [name for name in names if name != always]
 
 
-def _drawn(steady: Mapping[str, str], steps: int, luck: np.random.Generator) -> Iterator[tuple[str, str]]:
-    """Each series with values of its own. A histogram's buckets rise together."""
+def _drawn(spec: Spec, steady: Mapping[str, str], steps: int, luck: np.random.Generator) -> Iterator[tuple[str, str]]:
+    """Each series with values of its own. A histogram's buckets rise together; what exporters say is as it is."""
+    at_random = set(healthy(spec).series())
     day = 1 + SWING * np.sin(2 * np.pi * (np.arange(steps) * STEP_SECONDS / DAY_SECONDS + luck.random()))
     histograms: dict[str, dict[float, str]] = defaultdict(dict)
     for name in steady:
@@ -114,7 +117,8 @@ def _drawn(steady: Mapping[str, str], steps: int, luck: np.random.Generator) -> 
         yield from _histogram(steady, [bounds[bound] for bound in sorted(bounds)], day, luck)
     for name, text in steady.items():
         if _BOUND.search(name) is None:
-            yield name, _text(_values(name, text, day, luck))
+            chance = luck if name in at_random else None
+            yield name, _text(_values(name, text, day, chance))
 
 
 def _histogram(
@@ -128,7 +132,7 @@ def _histogram(
         yield name, _text(np.cumsum(grown))
 
 
-def _values(name: str, text: str, day: Values, luck: np.random.Generator) -> Values:
+def _values(name: str, text: str, day: Values, luck: np.random.Generator | None) -> Values:
     """A counter's steps at random; what goes with the clock, or does not change, as it is."""
     counter = _COUNTER.fullmatch(text)
     if counter is None:
@@ -136,7 +140,9 @@ def _values(name: str, text: str, day: Values, luck: np.random.Generator) -> Val
         assert constant is not None, (name, text)
         return np.full(len(day), float(constant["start"]))
     step, start = float(counter["step"]), float(counter["start"])
-    if any(part in _metric(name) for part in _CLOCKS):
+    if _metric(name) == ACTIVE_USERS.name:  # a gauge
+        return np.full(len(day), STANDING_USERS)
+    if luck is None or any(part in _metric(name) for part in _CLOCKS):
         return start + step * np.arange(len(day))
     if _metric(name).endswith("_sum") or "value" in _metric(name):
         events = np.maximum(37.5 * day, 1.0)

@@ -99,9 +99,11 @@ class Lab:
         """Have nginx ask a version at another address (`upstreams`), or try a failed request again (`backups`).
 
         Both are host:port by version; a version that is not named is asked at its own address, and nowhere else.
+        The log has the version's own address in any case: what lies between is the network.
         """
         own = self._parts.front().upstreams
-        return self._reload(self._front.with_routes({**own, **upstreams}, backups))
+        known_as = {address: own[version] for version, address in upstreams.items()}
+        return self._reload(self._front.with_routes({**own, **upstreams}, backups, known_as))
 
     def _reload(self, front: nginx.Front) -> float:
         since = nginx.reload(front, self.pid(self._nginx))

@@ -33,7 +33,7 @@ _LOG_FIELDS = {
     "status": "$status",
     "request_time": "$request_time",
     "body_bytes_sent": "$body_bytes_sent",
-    "upstream_addr": '"$upstream_addr"',
+    "upstream_addr": '"$tried"',
     "upstream_status": '"$upstream_status"',
     "upstream_response_time": '"$upstream_response_time"',
     "version": '"$version"',
@@ -56,6 +56,7 @@ class Front:
     status_path: str = "/nginx_status"
     shares: Mapping[str, float] = field(default_factory=dict)
     backups: Mapping[str, str] = field(default_factory=dict)  # by version, where a failed request is tried again
+    known_as: Mapping[str, str] = field(default_factory=dict)  # what the log says in place of an upstream's address
     generation: int = 0
 
     @property
@@ -75,9 +76,12 @@ class Front:
                 raise UsageError(f"{segment!r} is not a segment's name", "use letters, digits, _, . and -")
         return replace(self, shares={**self.shares, **shares}, generation=self.generation + 1)
 
-    def with_routes(self, upstreams: Mapping[str, str], backups: Mapping[str, str]) -> Front:
+    def with_routes(
+        self, upstreams: Mapping[str, str], backups: Mapping[str, str], known_as: Mapping[str, str]
+    ) -> Front:
         """The next generation, which asks the versions at these addresses."""
-        return replace(self, upstreams=upstreams, backups=backups, generation=self.generation + 1)
+        following = self.generation + 1
+        return replace(self, upstreams=upstreams, backups=backups, known_as=known_as, generation=following)
 
     def write(self) -> None:
         self.access_log.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +101,7 @@ class Front:
             upstreams="\n".join(
                 _upstream(version, address, self.backups.get(version)) for version, address in self.upstreams.items()
             ),
+            known_as="\n".join(f'        "{address}" "{known}";' for address, known in self.known_as.items()),
             again="error timeout http_500 non_idempotent" if self.backups else "off",
             listen=self.listen,
             status_path=self.status_path,
@@ -129,6 +134,10 @@ http {{
     map $http_x_user_segment $version {{
         default {baseline};
 {choices}
+    }}
+    map $upstream_addr $tried {{
+        default $upstream_addr;
+{known_as}
     }}
 {upstreams}
     server {{

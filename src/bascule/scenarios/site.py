@@ -14,6 +14,7 @@ from bascule.spec import Spec
 from bascule.spec.model import Probe, Service
 
 BUSY_PARTNER, BUSY_QUOTA = "mercury", 300  # requests an hour; it sends none by itself
+HOUR_SECONDS = 3600.0
 SESSIONS, DOOR = "sessions", "drill-door"  # names in the spec
 
 
@@ -34,7 +35,7 @@ class Site:
     def in_lab(self, spec: Spec) -> Spec:
         """The spec that the lab's own services are told."""
         segment = spec.segments.named[API_PARTNERS]
-        quotas = {**segment.quotas, BUSY_PARTNER: BUSY_QUOTA}
+        quotas = {**segment.quotas, BUSY_PARTNER: BUSY_QUOTA / HOUR_SECONDS}
         named = {**spec.segments.named, API_PARTNERS: segment.model_copy(update={"quotas": quotas})}
         return spec.model_copy(update={"segments": spec.segments.model_copy(update={"named": named})})
 
