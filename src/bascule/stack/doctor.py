@@ -6,7 +6,6 @@ import ctypes
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import textwrap
 import time
@@ -20,9 +19,9 @@ from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
 from bascule.conventions import SWITCH_ARRIVED, RuleGroup
 from bascule.discover import compare
-from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
+from bascule.errors import BasculeError, PortBusy, ProcessFailed, ProgramMissing, UsageError
 from bascule.generate.alerting.watcher import lacks_watcher
-from bascule.processes import ports, programs
+from bascule.processes import command, ports, programs
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
@@ -34,6 +33,7 @@ __all__ = ["DoctorCheck", "doctor", "told"]
 OLDEST_PYTHON = (3, 11)
 TESTED = {"prometheus": (2, 42), "prometheus-alertmanager": (0, 25)}  # older ones may lack a flag or a function
 NEEDED_BYTES = 1 << 30
+_VERSION_SECONDS = 10.0  # that a program gets to say its version
 SWITCH_SECONDS = 150.0  # in which the switch, repeated each minute, has come again
 BINARIES = {
     "prometheus": "prometheus",
@@ -128,12 +128,10 @@ def _version(program: Path) -> tuple[int, ...]:
     """The version a program tells; empty when it tells none."""
     for flag in ("-v",) if program.name == "nginx" else ("--version", "-version"):
         try:
-            done = subprocess.run(
-                [str(program), flag], capture_output=True, text=True, timeout=10, env=programs.environment(program)
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            done = command.run([str(program), flag], _VERSION_SECONDS, env=programs.environment(program))
+        except ProcessFailed:
             continue
-        told = re.search(r"\b(\d+)\.(\d+)(?:\.(\d+))?", done.stdout + done.stderr)
+        told = re.search(r"\b(\d+)\.(\d+)(?:\.(\d+))?", done.output + done.complaint)
         if told:
             return tuple(int(part) for part in told.groups() if part)
     return ()

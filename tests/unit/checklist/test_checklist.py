@@ -14,6 +14,7 @@ from bascule.checklist.items import history, items
 from bascule.discover import CheckedExpression
 from bascule.errors import Unreachable, UsageError
 from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.processes.command import Done
 from bascule.prometheus import Prometheus, Sample, Target
 from bascule.spec import built_in_text, load, parse
 
@@ -96,15 +97,14 @@ def test_a_panel_without_data_fails_but_not_one_that_needs_two_months():
 
 
 def test_a_rule_that_prometheus_does_not_run_fails(monkeypatch):
-    monkeypatch.setattr("bascule.checklist.items.rules.subprocess.run", lambda *a, **k: SimpleNamespace(returncode=0))
+    monkeypatch.setattr("bascule.processes.command.run", lambda *a: Done(0, "", ""))
     assert outcome("alerting-rules", looked()).state is ItemState.PASSED
     found = outcome("alerting-rules", looked(server=Server(rules=loaded(without="ServiceDown"))))
     assert (found.state, found.why) == (ItemState.FAILED, "Prometheus does not run ServiceDown")
 
 
 def test_a_failing_test_of_a_rule_fails(monkeypatch):
-    said = SimpleNamespace(returncode=1, stderr="FAILED: ServiceDown", stdout="")
-    monkeypatch.setattr("bascule.checklist.items.rules.subprocess.run", lambda *a, **k: said)
+    monkeypatch.setattr("bascule.processes.command.run", lambda *a: Done(1, "", "FAILED: ServiceDown"))
     assert "FAILED: ServiceDown" in outcome("alerting-rules", looked()).why
 
 
@@ -199,8 +199,10 @@ def test_a_view_without_one_of_the_versions_fails():
     assert outcome("compared-dashboards", looked(journal=before)).state is ItemState.CANNOT
 
 
-def test_a_console_that_does_not_answer_fails():
-    found = outcome("displays", looked())  # nothing listens there
+def test_a_console_that_does_not_answer_fails(free_port):
+    ports = SPEC.stack.ports.model_copy(update={"console": free_port()})  # nothing listens there
+    spec = SPEC.model_copy(update={"stack": SPEC.stack.model_copy(update={"ports": ports})})
+    found = outcome("displays", looked(spec))
     assert (found.state, "does not answer" in found.why) == (ItemState.FAILED, True)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from bascule import times
 from bascule.errors import AlreadyRunning, ProcessFailed, StoreError, UsageError
+from bascule.processes import command
 from bascule.scenarios.drills.once import Force
 from bascule.stack import state
 
@@ -79,21 +79,19 @@ def _restore_left(out: Path, report: Report) -> None:
     except (ValueError, TypeError) as error:
         raise UsageError(f"{path} is not readable", "restore what it names by hand, and remove it") from error
     report(f"an earlier drill was killed while {left.fault!r} was in force (since {left.since}): restoring")
-    for command in left.restore:
-        run_command("restore", command)
+    for each in left.restore:
+        run_command("restore", each)
     if left.folder and Path(left.folder).parent == Path(tempfile.gettempdir()) and FOLDER_PREFIX in left.folder:
         shutil.rmtree(left.folder, ignore_errors=True)
     path.unlink()
 
 
-def run_command(option: str, command: str) -> None:
+def run_command(option: str, text: str) -> None:
     """Run a command, without a shell. Raises ProcessFailed."""
     try:
-        done = subprocess.run(
-            shlex.split(command), capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ProcessFailed(f"{option} {command!r}: {error}", "try the command by hand") from error
-    if done.returncode:
-        what = f"{option} {command!r} ended with status {done.returncode}: {done.stderr.strip()[-500:]}"
-        raise ProcessFailed(what, "try the command by hand")
+        done = command.run(shlex.split(text), COMMAND_SECONDS)
+    except (ValueError, ProcessFailed) as error:
+        raise ProcessFailed(f"{option} {text!r} cannot be run: {error}", "check the command") from error
+    if done.status:
+        what = f"{option} {text!r} ended with status {done.status}: {done.said[-500:]}"
+        raise ProcessFailed(what, "run the command by hand to see why")
