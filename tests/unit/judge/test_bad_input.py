@@ -189,7 +189,7 @@ def test_a_plan_told_by_a_clock_that_is_ahead_is_told(two_shops, gate):
     assert result.exit_code == NO_DATA
     reasons = json.loads(result.output)["reasons"]
     assert reasons == [
-        "The plan's step begins 2 min 5 s ahead of Prometheus' clock: the clocks of the machines are apart."
+        "The plan's step begins 2 min 5 s ahead of Prometheus' clock: the clocks of the two machines differ."
     ]
 
 

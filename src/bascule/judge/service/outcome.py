@@ -221,7 +221,7 @@ def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
     if age <= around.stale:
         return None
     told = f"No sample of {version} for {age:.0f} s"
-    if sight.interval == 0:
+    if sight.up is not None or sight.interval == 0:  # it is scraped, and what it exports is old
         return Missing(Cause.STALE, f"{told}.", version)
     if age > LOST_INTERVALS * sight.interval:
         return Missing(Cause.LOST, f"{told}: Prometheus no longer scrapes it.", version)
