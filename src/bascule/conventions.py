@@ -555,7 +555,9 @@ class Alert(StrEnum):
     MIGRATION_STALLED = "MigrationStalled"
     SERVICE_DOWN = "ServiceDown"
     CACHE_HIT_RATE_LOW = "CacheHitRateLow"
-    CANDIDATE_WORSE = "CandidateWorse"  # the judge's own alarm
+    CANDIDATE_WORSE = "CandidateWorse"  # the judge's own alarms: this and the next two
+    VERSION_SILENT = "VersionSilent"
+    TARGET_LOST = "TargetLost"
     SIGNAL_NO_DATA = "SignalNoData"
     # objectives of segments and partners
     SEGMENT_ACCURACY_LOW = "SegmentAccuracyLow"

@@ -26,6 +26,7 @@ class Cause(StrEnum):
     SCRAPE_FAILING = "scrape failing"
     PROBE_FAILING = "probe failing"
     SILENT = "silent"
+    LOST = "target lost"
     STALE = "stale"
     NO_SERIES = "no series"
     UNPROVEN = "unproven"
@@ -120,6 +121,11 @@ MEANINGS: dict[Cause, Meaning] = {
     Cause.SILENT: Meaning(
         "One version counts no requests, although the plan gives it traffic and the other version has some.",
         "Check whether the version hangs, and whether the load balancer sends it traffic.",
+        pages=True,
+    ),
+    Cause.LOST: Meaning(
+        "Prometheus no longer scrapes the version: its newest sample is older than a few of its usual intervals.",
+        "Check Prometheus' page Targets: a reload or a service discovery may have dropped the version's target.",
         pages=True,
     ),
     Cause.STALE: Meaning(

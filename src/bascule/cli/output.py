@@ -97,6 +97,9 @@ def _cell(value: Any) -> str:
     return number_text(value) if isinstance(value, float) else str(value)
 
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
 class _Stop(threading.Event):
     """A thread that waits for it looks up twice a second: a signal that reaches another thread does not wake it."""
 
@@ -110,9 +113,10 @@ class _Stop(threading.Event):
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that the command can clean up before the process ends."""
+    """An event that SIGINT, SIGTERM and a terminal that closes set, so that the command can clean up before it ends."""
     stop = _Stop()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    closes = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []  # nohup ignores it
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (*_STOPS, *closes)}
     try:
         yield stop
     finally:

@@ -85,11 +85,13 @@ def drill(
     inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
     restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
     runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
+    hold: Annotated[float, typer.Option(min=0, help="Seconds for which each fault stays at least.")] = 0.0,
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
 ) -> None:
     """Inject faults into the lab and time each until its alert arrives; exit 1 if one is missed or late."""
     from bascule.scenarios.drills import several, shown
+    from bascule.scenarios.drills.in_force import alone_in
     from bascule.scenarios.faults import all_faults, fault_named
 
     if listed:
@@ -97,25 +99,30 @@ def drill(
         rows = [{"fault": f.key, "class": str(f.kind), "within": within[f.key], "what": f.title} for f in all_faults()]
         print_rows("faults", rows, as_json)
         return
+    if bool(inject) != bool(restore):
+        raise UsageError("--inject and --restore belong together", "give both: what is broken must be put right")
     if inject and restore:
         raise typer.Exit(_drill_staging(spec, inject, restore, out_dir, as_json))
     _refuse_others(spec_path)
     if not every and not faults:
         raise UsageError("no fault is named", "give --fault NAME, or --all; --list shows them")
     chosen = all_faults() if every else [fault_named(key) for key in faults or ()]
-    with stopping() as stop:
-        tried = several.run(chosen, runs, _quietly if as_json else say, stop, lambda done: shown.write(done, out_dir))
+    tell = _quietly if as_json else say
+    with stopping() as stop, alone_in(out_dir, tell):
+        wanted = several.Wanted(chosen, runs, hold, out_dir)
+        tried = several.run(wanted, tell, stop, lambda done: shown.write(done, out_dir))
     raise typer.Exit(_show(tried, as_json))
 
 
 def _drill_staging(spec: Spec, inject: str, restore: str, out_dir: Path, as_json: bool) -> int:
     from bascule.scenarios.drills import shown
+    from bascule.scenarios.drills.in_force import alone_in
     from bascule.scenarios.drills.several import Tried
     from bascule.scenarios.drills.staging import OwnFault, drill_staging
 
-    with stopping() as stop:
-        tried = [Tried(OwnFault(), [drill_staging(spec, inject, restore, stop)])]
-    shown.write(tried, out_dir)
+    with stopping() as stop, alone_in(out_dir, _quietly if as_json else say):
+        tried = [Tried(OwnFault(), [drill_staging(spec, inject, restore, stop, out_dir)])]
+        shown.write(tried, out_dir)
     return _show(tried, as_json)
 
 

@@ -37,6 +37,7 @@ from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
 from bascule.judge.service.snapshot import Snapshots, snapshot_of
 from bascule.judge.service.verdict import Judgement
+from bascule.judge.service.version_alarms import VersionAlarm, VersionAlarms
 from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.statistics.confidence import (
     difference_interval,
@@ -113,6 +114,8 @@ __all__ = [
     "Stretch",
     "Surroundings",
     "VerdictBoard",
+    "VersionAlarm",
+    "VersionAlarms",
     "against_history",
     "alerting",
     "backtest",

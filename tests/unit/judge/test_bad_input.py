@@ -36,6 +36,7 @@ def two_shops(house, world):
             self.spec = house.SPEC
             self.late = {"v1": 0.0, "v2": 0.0}
             self.every = 1  # second is a scrape
+            self.lost_after = {"v1": 90, "v2": 90}  # seconds, from which it is not scraped
 
         def serve(self) -> None:
             shops = {"v1": house.Shop("v1", 1, {}), "v2": house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)}
@@ -47,7 +48,7 @@ def two_shops(house, world):
                     shop.serve(1.0)
                     labels = {"job": f"shop-{version}", "instance": version}
                     now = self.prometheus.now
-                    if second % self.every:
+                    if second % self.every or second >= self.lost_after[version]:
                         continue
                     self.prometheus.add(now - self.late[version], text(shop.text()), **labels)
                     self.prometheus.add(now, "up 1", **labels)
@@ -227,7 +228,7 @@ def test_a_plan_told_by_a_clock_that_is_ahead_is_told(two_shops, gate):
     assert result.exit_code == NO_DATA
     reasons = json.loads(result.output)["reasons"]
     assert reasons == [
-        "The plan's step begins 2 min 5 s ahead of Prometheus' clock: the clocks of the machines are apart."
+        "The plan's step begins 2 min 5 s ahead of Prometheus' clock: the clocks of the two machines differ."
     ]
 
 
@@ -255,3 +256,12 @@ def test_scrapes_that_are_rarer_than_the_spec_says_are_told_as_that(two_shops, g
     assert (answer["verdict"], answer["cause"]) == ("no_data", "stale")
     told = "No sample of v1 for 14 s: Prometheus scrapes it every 15 s, and the spec's interval is shorter."
     assert answer["reasons"][0] == told
+
+
+def test_a_version_that_is_no_longer_scraped_is_a_lost_target(two_shops, gate):
+    """Its target left Prometheus' configuration: no `up` of it says 0, and nothing of it is known."""
+    two_shops.lost_after["v2"] = 80
+    two_shops.serve()
+    answer = json.loads(gate(two_shops).output)
+    assert (answer["verdict"], answer["cause"]) == ("no_data", "target lost")
+    assert answer["reasons"] == ["No sample of v2 for 10 s: Prometheus no longer scrapes it."]

@@ -24,6 +24,7 @@ from bascule.states import Cause, Missing, first_of, most_telling
 
 WORSE_REFUGE = 0.02  # by so much more must the baseline fail before it is not a place to go back to
 HUNG_CLIENTS = 3.0  # that left in a minute without any answer: no accident
+LOST_INTERVALS = 2.5  # without a scrape, until a target counts as gone
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
 
@@ -241,9 +242,12 @@ def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
     if age <= around.stale:
         return None
     told = f"No sample of {version} for {age:.0f} s"
-    if sight.interval > around.stale / 2:
-        told += f": Prometheus scrapes it every {span_text(sight.interval)}, and the spec's interval is shorter"
-    return Missing(Cause.STALE, f"{told}.", version)
+    if sight.up is not None or sight.interval == 0:  # it is scraped, and what it exports is old
+        return Missing(Cause.STALE, f"{told}.", version)
+    if age > LOST_INTERVALS * sight.interval:
+        return Missing(Cause.LOST, f"{told}: Prometheus no longer scrapes it.", version)
+    why = f"Prometheus scrapes it every {span_text(sight.interval)}, and the spec's interval is shorter"
+    return Missing(Cause.STALE, f"{told}: {why}.", version)
 
 
 def _not_probed(version: str, probe: Standing, around: Surroundings) -> Missing | None:

@@ -6,7 +6,16 @@ import os
 import signal
 from typing import ClassVar
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, HARM, Broken, Fault, evidence_of
+from bascule.scenarios.drills.fault import (
+    ACCURACY,
+    ERRORS,
+    ERRORS_HARM,
+    HARM,
+    LATENCY,
+    Broken,
+    Fault,
+    evidence_of,
+)
 from bascule.scenarios.house import House
 
 
@@ -15,6 +24,7 @@ class Failing(Broken):
 
     expects: ClassVar[tuple[str, ...]] = ("CandidateWorse", "V2ErrorSpike")
     also: ClassVar[tuple[str, ...]] = ERRORS_HARM
+    signal: ClassVar[str] = ERRORS
     evidence: ClassVar[str] = evidence_of("errors")
 
 
@@ -23,6 +33,7 @@ class Slower(Broken):
 
     expects: ClassVar[tuple[str, ...]] = ("CandidateWorse", "ResponseTimeHigh")
     also: ClassVar[tuple[str, ...]] = HARM
+    signal: ClassVar[str] = LATENCY
     evidence: ClassVar[str] = evidence_of("latency")
 
 
@@ -31,6 +42,7 @@ class Inaccurate(Broken):
 
     expects: ClassVar[tuple[str, ...]] = ("CandidateWorse",)
     also: ClassVar[tuple[str, ...]] = HARM
+    signal: ClassVar[str] = ACCURACY
     evidence: ClassVar[str] = evidence_of("accuracy")
 
 

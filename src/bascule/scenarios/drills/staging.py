@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
-from bascule.errors import ProcessFailed
-from bascule.processes import command
 from bascule.scenarios.drills.fault import Declared, FaultClass
+from bascule.scenarios.drills.in_force import noted, run_command
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.house import Watched
 from bascule.scenarios.receiver import Told
 from bascule.spec import Spec
-
-COMMAND_SECONDS = 120.0
 
 
 class OwnFault(Declared):
@@ -45,23 +42,13 @@ class Journal:
         ]
 
 
-def drill_staging(spec: Spec, inject: str, restore: str, stop: threading.Event) -> Drill:
+def drill_staging(spec: Spec, inject: str, restore: str, stop: threading.Event, out: Path) -> Drill:
     """Raises ProcessFailed when a command fails; `restore` runs whatever happened."""
     watched = Watched(spec, stop)
 
     def break_it() -> float:
-        _run("--inject", inject)
+        run_command("--inject", inject)
         return time.time()
 
-    return drill(watched, Journal(watched), OwnFault(), Force(break_it, lambda: _run("--restore", restore)))
-
-
-def _run(option: str, text: str) -> None:
-    """Run a command, without a shell."""
-    try:
-        done = command.run(shlex.split(text), COMMAND_SECONDS)
-    except (ValueError, ProcessFailed) as error:
-        raise ProcessFailed(f"{option} {text!r} cannot be run: {error}", "check the command") from error
-    if done.status:
-        what = f"{option} {text!r} ended with status {done.status}: {done.said[-500:]}"
-        raise ProcessFailed(what, "run the command by hand to see why")
+    force = Force(break_it, lambda: run_command("--restore", restore))
+    return drill(watched, Journal(watched), OwnFault(), noted(force, out, OwnFault.key, [restore]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bascule.scenarios.drills.families import PartHangs
-from bascule.scenarios.drills.fault import ERRORS_HARM, StatisticalFault, evidence_of
+from bascule.scenarios.drills.fault import ERRORS, ERRORS_HARM, StatisticalFault, evidence_of
+from bascule.scenarios.drills.information import Shift
 from bascule.scenarios.house import House
 
 
@@ -14,6 +15,8 @@ class AlertmanagerDown(PartHangs, StatisticalFault):
     expects = ("CandidateWorse", "V2ErrorSpike")
     also = (*ERRORS_HARM, "RoleDown", "NotificationsFailing", "ServiceDown", "SignalNoData")
     evidence = evidence_of("errors")
+    shift = Shift(0.0002, 0.12)
+    signal = ERRORS
 
     def inject(self, house: House) -> float:
         self.hang(house)

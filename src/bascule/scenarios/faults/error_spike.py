@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bascule.scenarios.drills.families import Failing
 from bascule.scenarios.drills.fault import HardFault, to
+from bascule.scenarios.drills.information import Shift
 
 
 class ErrorSpike(Failing, HardFault):
     key = "error-spike"
     title = "V2 errors 0.02 % -> 12 %"
+    shift = Shift(0.0002, 0.12)
     changes = to(error_rate=0.12)
