@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 from typer.testing import CliRunner
 
+from bascule.checklist import ChecklistPhase
 from bascule.cli.commands import app
 from bascule.console.app import create_app
 from bascule.console.runbooks import Runbooks
@@ -81,6 +82,8 @@ FILLED = {
     "segment": ["freemium"],
     "lang": ["en", "fr"],
     "page": list(Runbooks().pages),
+    "name": ["executive", "technical", "business"],
+    "phase": [phase.value for phase in ChecklistPhase],
 }
 READ = (HTMLResponse, PlainTextResponse)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bascule.errors import ProcessFailed
+from bascule.processes import command
 
 GOOD_DAYS, LAST_DAYS = 90, 1
+SECONDS = 30.0  # that openssl may take
 _EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
@@ -104,6 +105,6 @@ class _Health(BaseHTTPRequestHandler):
 
 
 def _openssl(*arguments: str) -> None:
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ProcessFailed(f"openssl {arguments[0]} failed: {done.stderr.strip()[-300:]}", "install OpenSSL 3")
+    done = command.run(["openssl", *arguments], SECONDS)
+    if done.status:
+        raise ProcessFailed(f"openssl {arguments[0]} failed: {done.said[-300:]}", "install OpenSSL 3")

@@ -275,10 +275,10 @@ class TestLogs:
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
-            (httpx.Response(404, json={"detail": "Not Found"}), "not by the logs role (status 404)"),
-            (httpx.Response(500, text="oh"), "not by the logs role (status 500)"),
-            (httpx.Response(200, text="<html>"), "not by the logs role"),
-            (httpx.Response(200, json={"lines": []}), "not by the logs role"),
+            (httpx.Response(404, json={"detail": "Not Found"}), "not the logs role (status 404)"),
+            (httpx.Response(500, text="oh"), "not the logs role (status 500)"),
+            (httpx.Response(200, text="<html>"), "not the logs role"),
+            (httpx.Response(200, json={"lines": []}), "not the logs role"),
             (httpx.Response(200, content=b" " * (17 * MIB)), "more than"),
         ],
     )
@@ -418,5 +418,5 @@ def test_answers_of_the_wrong_shape_are_no_data(house: House) -> None:
     for source in (parts.judge, parts.journal, parts.logs):
         source.refresh()
         assert source.reading.value is None
-        assert re.search("not by the judge role|unexpected response|not by the logs role", source.reading.error)
+        assert re.search("not the judge role|unexpected response|not the logs role", source.reading.error)
     assert json.dumps(Renderer(SPEC).fragments(build(parts, time.time())))

@@ -89,7 +89,9 @@ def never(_: Told) -> str:
 
 
 def test_a_value_has_the_colour_of_the_highest_step_that_it_has_reached() -> None:
-    bars = draw(panel("executive", "Off the plan"), told(course("a", 0.001), course("b", 0.5)), MOMENTS, never)
+    bars = draw(
+        panel("executive", "Difference from the plan"), told(course("a", 0.001), course("b", 0.5)), MOMENTS, never
+    )
     assert [(each.name, each.look, each.bar) for each in bars.figures] == [("a", "ok", 0.2), ("b", "bad", 100.0)]
 
 

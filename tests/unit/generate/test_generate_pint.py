@@ -34,7 +34,7 @@ RATES = ("rate", "irate", "increase", "delta")
 LEVELS = {"pg_stat_activity_count"}  # named like a counter, and none
 KNOWN_LABELS = {
     "job", "instance", "version", "user_segment", "partner", "signal", "gate", "source", "name", "mountpoint", "metric",
-    "label", "about", "rule_group", "integration", "worker", "receiver", "channel", "algorithm",
+    "label", "about", "rule_group", "integration", "worker", "receiver", "channel", "algorithm", "endpoint",
 }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def test_a_judge_that_waits_for_the_next_scrape_is_not_stuck(seconds: float, lea
 
 
 def test_a_scrape_interval_that_nothing_can_work_with_is_refused() -> None:
-    with pytest.raises(SpecError, match="fewer than three samples"):
+    with pytest.raises(SpecError, match="a rate needs three samples"):
         scraped_every(121)
 
 

@@ -14,9 +14,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bascule.errors import UsageError
+from bascule.processes.command import run
 from bascule.spec import BUILT_IN, Spec, load
 
 RESULTS = "drills.json"
+LISTING_SECONDS = 120.0
 FOLDER = Path("drill-output")  # of the folder in which the stack was started
 FROM_PAGE = "from-the-page"  # the folder in it of what was started from the page
 OUTPUT = "output.txt"
@@ -172,8 +174,8 @@ class Drills:
         return self._faults
 
     def _ask_faults(self) -> None:
-        listed = subprocess.run([*COMMAND, BUILT_IN, "--list", "--json"], capture_output=True, check=False, timeout=120)
-        rows = json.loads(listed.stdout) if listed.returncode == 0 else []
+        listed = run([*COMMAND, BUILT_IN, "--list", "--json"], LISTING_SECONDS)
+        rows = json.loads(listed.output) if listed.status == 0 else []
         self._faults = [(row["fault"], row["what"]) for row in rows]
 
     def _is_running(self) -> bool:

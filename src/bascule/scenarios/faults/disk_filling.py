@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from bascule.errors import ProcessFailed
+from bascule.processes import command
 from bascule.scenarios.drills.fault import BUDGETS, TimedFault
 from bascule.scenarios.house import House
 
 SIZE_MB = 32
+SECONDS = 30.0  # that a command on a small disk may take
 
 
 class DiskFilling(TimedFault):
@@ -42,7 +43,7 @@ class DiskFilling(TimedFault):
         with image.open("wb") as file:
             file.truncate(SIZE_MB << 20)
         where.mkdir()
-        _run("mkfs.ext4", "-q", "-m", "0", str(image))
+        _run("mkfs.ext4", "-q", "-m0", str(image))
         _run("mount", "-o", "loop", str(image), str(where))
         began = time.time()
         _fill(where / "filled")
@@ -61,8 +62,8 @@ def _mountpoint(house: House) -> Path:
 
 
 def _no_loop_device() -> str:
-    done = subprocess.run(["losetup", "-f"], capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else "no loop device is free"
+    done = command.run(["losetup", "-f"], SECONDS)
+    return "" if done.status == 0 else "no loop device is free"
 
 
 def _fill(file: Path) -> None:
@@ -73,8 +74,8 @@ def _fill(file: Path) -> None:
                     out.write(b"x" * size)
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        what = f"{command[0]} failed: {done.stderr.strip()[-300:]}"
+def _run(*words: str) -> None:
+    done = command.run(words, SECONDS)
+    if done.status:
+        what = f"{words[0]} failed: {done.said[-300:]}"
         raise ProcessFailed(what, "leave the fault out, or drill where a disk may be mounted")
