@@ -43,7 +43,7 @@ class Word(Enum):
 
 def warm_up(spec: Spec) -> float:
     """Seconds after which a started Prometheus has scraped everything and evaluated its rules a few times."""
-    return max(10.0, 4 * (spec.stack.scrape.interval + spec.stack.scrape.evaluation))
+    return max(10.0, 4 * (spec.stack.scrape.interval + spec.stack.scrape.steady_evaluation))
 
 
 def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SECONDS) -> Word:

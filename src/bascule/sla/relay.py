@@ -12,7 +12,7 @@ from fastapi import Body, FastAPI
 from pydantic import ValidationError
 
 from bascule.api.models.fields import problems_of, readable
-from bascule.api.models.journal import Received, Webhook, WebhookAlert
+from bascule.api.models.journal import AlertmanagerPayload, Received, WebhookAlert
 from bascule.api.rights import Right, needs
 from bascule.conventions import Severity
 from bascule.delivery import Message, Policy, Result, deliver_now
@@ -39,13 +39,15 @@ def add_relay(app: FastAPI, spec: Spec) -> None:
         told = deliver_now(name, Receiver(**receiver.relayed), _message(spec, alerts), _POLICY)
         for each in told:
             if each.result is not Result.DELIVERED:
-                raise DeliveryFailed(f"{name} {each.channel}: {each.detail}", "it is tried again", can_retry=True)
+                raise DeliveryFailed(
+                    f"{name} {each.channel}: {each.detail}", "no action needed: it is tried again", can_retry=True
+                )
         return Received(received=len(alerts))
 
 
 def _alerts(payload: Any) -> list[WebhookAlert]:
     try:
-        alerts = readable(WebhookAlert, Webhook.model_validate(payload).alerts, "Alertmanager's webhook")
+        alerts = readable(WebhookAlert, AlertmanagerPayload.model_validate(payload).alerts, "Alertmanager's webhook")
     except ValidationError as error:
         raise _no_webhook(problems_of(error)) from error
     if not alerts:

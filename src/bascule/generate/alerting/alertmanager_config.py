@@ -47,8 +47,14 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
                 "routes": [*_switch_routes(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
             "inhibit_rules": [_repeats(spec)],
-            "receivers": [_machine(spec), *_receivers(spec)],
-            "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
+            "receivers": [
+                {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]},
+                *_receivers(spec),
+            ],
+            "time_intervals": [
+                {"name": _interval_name(index), "time_intervals": list(_days(window))}
+                for index, window in enumerate(spec.maintenance)
+            ],
         }
     )
 
@@ -66,10 +72,6 @@ def _repeats(spec: Spec) -> dict[str, Any]:
         "target_matchers": [name, f'severity="{Severity.WARNING}"'],
         "equal": ["sla"],
     }
-
-
-def _machine(spec: Spec) -> dict[str, Any]:
-    return {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]}
 
 
 def _own_webhook(url: str) -> dict[str, Any]:
@@ -92,23 +94,16 @@ def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
     """Those that Alertmanager tells itself; the switch's always, so that its route leads somewhere."""
-    names = [SWITCH, *told_without_journal(spec)]
+    names = [SWITCH, *spec.notify.first_told]
     return [_receiver(spec, name, spec.notify.receivers.get(name, Receiver())) for name in names]
 
 
 # ---------------------------------------------------------------- people
 
 
-def told_without_journal(spec: Spec) -> list[str]:
-    """Whom Alertmanager tells itself while the journal is down: everyone outside the escalations, and of each of these
-    the first step. In all other times the journal tells, and no one hears twice."""
-    firsts = [step.to for steps in spec.notify.escalation.values() for step in steps[:1]]
-    return list(dict.fromkeys((*firsts, *spec.notify.at_once)))
-
-
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
-    return [_people_route(spec, name, watchers) for name in told_without_journal(spec)]
+    return [_people_route(spec, name, watchers) for name in spec.notify.first_told]
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
@@ -163,10 +158,6 @@ def _receiver(spec: Spec, name: str, receiver: Receiver) -> dict[str, Any]:
 
 def _interval_name(index: int) -> str:
     return f"maintenance-{index + 1}"
-
-
-def _interval(index: int, window: Maintenance) -> dict[str, Any]:
-    return {"name": _interval_name(index), "time_intervals": list(_days(window))}
 
 
 def _days(window: Maintenance) -> Iterator[dict[str, Any]]:

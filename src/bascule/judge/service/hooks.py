@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bascule import private
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
 from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.present import PresentStep
+from bascule.processes import command
 from bascule.spec import Spec
 from bascule.spec.model import Hook
 from bascule.transport import Http
@@ -72,13 +73,13 @@ class Hooks:
         body = {"migration": self._name, "verdict": judged.verdict.value, "reasons": list(judged.reasons)}
         try:
             return run_command(hook, body) if hook.command else post(hook, body)
-        except (OSError, subprocess.TimeoutExpired, BasculeError) as error:
+        except BasculeError as error:
             return f"failed: {error}"
 
     def _write(self, entry: dict[str, Any]) -> None:
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry})
         with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.path.parent)
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 
@@ -101,12 +102,9 @@ def read_audit(path: Path) -> list[dict[str, Any]]:
 
 
 def run_command(hook: Hook, body: dict[str, Any]) -> str:
-    """Run without a shell: the verdict stands as JSON on its standard input."""
+    """Run without a shell: the verdict stands as JSON on its standard input. Raises ProcessFailed."""
     assert hook.command is not None
-    done = subprocess.run(
-        hook.command, input=json.dumps(body), text=True, capture_output=True, timeout=hook.timeout, check=False
-    )
-    return f"exit {done.returncode}"
+    return f"exit {command.run(hook.command, hook.timeout, json.dumps(body)).status}"
 
 
 def post(hook: Hook, body: dict[str, Any]) -> str:
