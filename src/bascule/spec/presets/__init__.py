@@ -26,9 +26,9 @@ class Preset(BaseModel):
     status, which stands in the label `status`; `bad`: a pattern of its values that are failures. `latency`: the
     histogram of the times to answer, without suffix, in `unit`. `route`: the label that tells requests apart. `left`:
     the status of a request whose client left before its answer, which is no event. `only`: matchers of the series that
-    count a request once. `caveats`: what its figures do not say. `buckets`: how it is made to keep a histogram, where it
-    does not by itself. `raw`: names of a form in which it cannot be used, and `mapped`: what to do then. Empty is what
-    it does not have.
+    count a request once. `caveats`: what its figures do not say. `buckets`: how it is made to keep a histogram, where
+    it does not by itself. `raw`: names of a form in which it cannot be used, and `mapped`: what to do then. Empty is
+    what it does not have.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
