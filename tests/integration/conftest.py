@@ -120,6 +120,7 @@ class Programs:
         config: str | None = None,
         openmetrics: str | None = None,
         flags: Sequence[str] = (),
+        kept: str = "10y",
     ) -> RunningPrometheus:
         folder, port = self._new_folder("prometheus"), free()
         for name, text in (rules or {}).items():
@@ -132,7 +133,7 @@ class Programs:
             str(programs.find("prometheus")),
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
-            "--storage.tsdb.retention.time=10y",
+            f"--storage.tsdb.retention.time={kept}",
             f"--web.listen-address={HOST}:{port}",
             "--web.enable-lifecycle",
             "--web.enable-remote-write-receiver",

@@ -117,8 +117,8 @@ def test_an_empty_prometheus_gives_a_spec_that_says_what_is_missing(scraped: Cal
     """It passes the check all the same, and proposes no signal that nothing measures."""
     client = scraped(shop="nothing_of_interest 1\n")
     text = propose(client)
-    assert "guessed: no label, job or metric name tells two versions apart" in text
-    assert "# No counter of requests by their status was found" in text
+    assert "guessed: no label, job or metric name tells two apart" in text
+    assert "# warning: no counter of requests by their status was found" in text
     assert parse(text).signals == {}
 
 
@@ -147,7 +147,7 @@ def test_how_often_it_scrapes_and_what_it_cannot_scrape_are_found(
     eventually(lambda: client.scalar("count(up)") == 2 and {t.health for t in client.targets()} == {"up", "down"})
     text = propose(client)
     assert parse(text).stack.scrape.interval == 1.0
-    assert f"# not scraped: json {pages['json']}: " in text
+    assert f"# warning: not scraped: json {pages['json']}: " in text
 
 
 SELECTS = """

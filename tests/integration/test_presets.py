@@ -69,6 +69,15 @@ RIGHT = {
         ("proxy",),
         ("shop_v1", "shop_v2"),
     ),
+    "gunicorn_statsd": Right("gunicorn_request_status", USERS + HEALTH, "gunicorn_request_duration_seconds"),
+    "micrometer": Right("http_server_requests_seconds_count", USERS),
+    "traefik": Right(
+        "traefik_service_requests_total",
+        USERS + HEALTH,
+        "traefik_service_request_duration_seconds",
+        jobs=("proxy",),
+        versions=("shop-v1", "shop-v2"),
+    ),
     "node_defaults": Right("", 0),
     "opentelemetry_old": Right(f"{OLD_TELEMETRY}_count", USERS, OLD_TELEMETRY, "milliseconds"),
 }
@@ -143,7 +152,7 @@ def test_of_the_defaults_of_node_nothing_is_proposed(client: Prometheus) -> None
     """Its histogram of garbage collections is none of requests."""
     text = propose(client, jobs_of("node_defaults"))
     assert parse(text).signals == {}, text
-    assert "No counter of requests by their status was found" in text
+    assert "no counter of requests by their status was found" in text
 
 
 def test_no_two_presets_are_found_by_the_same_metric() -> None:

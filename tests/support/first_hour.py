@@ -108,7 +108,7 @@ def _flask(place: Place) -> Iterator[Mapping[str, int]]:
         yield {"shop-v1": place.v1, "shop-v2": place.v2}
 
 
-def _plain(place: Place) -> contextlib.ExitStack:
+def plain_services(place: Place) -> contextlib.ExitStack:
     script = Path(__file__).with_name("first_hour_apps.py")
     return _both(lambda port: [sys.executable, str(script), str(port)], place)
 
@@ -117,7 +117,7 @@ def _plain(place: Place) -> contextlib.ExitStack:
 def _behind_nginx(place: Place) -> Iterator[Mapping[str, int]]:
     binary = programs.find("nginx")
     argv = [str(binary), "-p", str(place.root), "-e", "error.log", "-c", str(place.configured("nginx.conf"))]
-    with _plain(place), program(argv, place.root, place.port, programs.environment(binary)):
+    with plain_services(place), program(argv, place.root, place.port, programs.environment(binary)):
         yield {}
 
 
@@ -136,7 +136,7 @@ def _behind_envoy(place: Place) -> Iterator[Mapping[str, int]]:
     binary = Path(sys.executable).with_name("envoy")
     options = "--concurrency 1 --log-level error --use-dynamic-base-id"
     argv = [str(binary), "-c", str(place.configured("envoy.yaml")), *options.split()]
-    with _plain(place), program(argv, place.root, place.port):
+    with plain_services(place), program(argv, place.root, place.port):
         yield {"envoy": place.admin}
 
 
@@ -300,17 +300,17 @@ class NewUser:
     def types(self, *words: str) -> str:
         """A command that must succeed; what it prints."""
         self.commands.append(" ".join(("bascule", *words)))
-        done = self._runs(*words)
+        done = self.runs(*words)
         assert done.returncode == 0, self.diary()
         return done.stdout
 
     def is_refused(self, *words: str) -> str:
         """A command that must not succeed; what it says."""
-        done = self._runs(*words)
+        done = self.runs(*words)
         assert done.returncode != 0, self.diary()
         return done.stdout + done.stderr
 
-    def _runs(self, *words: str, within: float = 90.0) -> subprocess.CompletedProcess[str]:
+    def runs(self, *words: str, within: float = 90.0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(_argv(words), cwd=self.folder, capture_output=True, text=True, timeout=within)
         self.seen.append(f"$ bascule {' '.join(words)}\n{done.stdout}{done.stderr}[exit {done.returncode}]")
         return done
@@ -322,7 +322,7 @@ class NewUser:
         printed: list[str] = []
 
         def has_started() -> bool:
-            done = self._runs(*words)
+            done = self.runs(*words)
             printed.append(done.stdout)
             return done.returncode == 0
 
@@ -337,7 +337,7 @@ class NewUser:
         return seen
 
     def _gate(self, wait: str) -> str:
-        done = self._runs("gate", self.spec, "--json", "--wait", wait)
+        done = self.runs("gate", self.spec, "--json", "--wait", wait)
         return str(json.loads(done.stdout)["verdict"])
 
     def seconds_to_roll_back(self, fail: Callable[[], None], within: float) -> float:

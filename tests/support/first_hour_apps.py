@@ -1,4 +1,5 @@
-"""Services as a new user has them: no line of Bascule in them. V2 fails while a file `fault` is in its folder.
+"""Services as a new user has them: no line of Bascule in them. V2 fails while a file `fault` is in its folder, and is
+slow while `slow` is there.
 
 uvicorn first_hour_apps:fastapi_app     prometheus-fastapi-instrumentator
 gunicorn first_hour_apps:flask_app      OpenTelemetry, with its Prometheus exporter
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 FAULT = Path("fault")
+SLOW = Path("slow")
 FAILING = 0.3
+SLOWER_SECONDS = 0.03
 ANSWER_SECONDS = (0.01, 0.03)
 
 
 def status() -> int:
     """Takes a moment; what to answer."""
-    time.sleep(random.uniform(*ANSWER_SECONDS))
+    time.sleep(random.uniform(*ANSWER_SECONDS) + (SLOWER_SECONDS if SLOW.exists() else 0.0))
     return 500 if FAULT.exists() and random.random() < FAILING else 200
 
 

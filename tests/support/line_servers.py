@@ -26,14 +26,16 @@ LOGGED_WITHIN_SECONDS = 5  # after the last answer
 
 
 @contextlib.contextmanager
-def program(argv: Sequence[str], folder: Path, port: int, env: dict[str, str] | None = None) -> Iterator[Path]:
-    """A program that listens on `port`; gives the file with all that it prints."""
+def program(
+    argv: Sequence[str], folder: Path, port: int, env: dict[str, str] | None = None, seconds: float = 20.0
+) -> Iterator[Path]:
+    """A program that listens on `port` within some seconds; gives the file with all that it prints."""
     printed = folder / f"printed-{port}.log"
     environment = os.environ | {"PYTHONPATH": str(SUPPORT), "PYTHONUNBUFFERED": "1"} | (env or {})
     with printed.open("wb") as out:
         process = subprocess.Popen(argv, stdout=out, stderr=out, cwd=folder, env=environment, start_new_session=True)
     try:
-        if not wait_until(listens(HOST, port), seconds=20):
+        if not wait_until(listens(HOST, port), seconds=seconds):
             raise RuntimeError(f"{argv[0]} does not listen:\n{printed.read_text()[-2000:]}")
         yield printed
     finally:

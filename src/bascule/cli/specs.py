@@ -21,7 +21,7 @@ from bascule.prometheus import Prometheus
 from bascule.spec import Spec, load, starter_text
 from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.model import Access, Ports
-from bascule.spec.proposal import Beginning
+from bascule.spec.proposal import Beginning, warnings_of
 from bascule.spec.quantities import format_duration
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ def init(
         raise UsageError("more than one --from-... option is given", "give one of them")
     text = _proposed(from_prometheus, jobs or [], from_logs or [], from_openslo or [], _beginning(path), access)
     write_file(path, text, "name a file in a folder that exists and is writable")
+    for line in warnings_of(text):
+        say(line)
     say(f"wrote {path}; edit it, then run: bascule check {path}")
 
 

@@ -16,15 +16,24 @@ from functools import cached_property
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.discover.inventory import Family, Found, Metrics, candidates, metrics, of_both, series_of, versions_of
-from bascule.discover.requests import ROUTES, CountedRequests, TimeHistogram, failures_of, requests_of, times_of
+from bascule.discover.requests import (
+    ROUTES,
+    CountedRequests,
+    TimeHistogram,
+    failures_of,
+    requests_of,
+    times_of,
+    without_buckets,
+)
 from bascule.discover.server import clock_off, clock_text, retention, retention_text
-from bascule.errors import QueryRejected
+from bascule.discover.unread import unread
+from bascule.errors import QueryRejected, UsageError
 from bascule.prometheus import Prometheus, Sample, Target
 from bascule.spec import Matcher, Selector
 from bascule.spec.clashes import OWN_JOBS
 from bascule.spec.counters import bound_of
 from bascule.spec.presets import Preset, preset_of
-from bascule.spec.proposal import USUAL, Beginning
+from bascule.spec.proposal import ERRORS_GATE, USUAL, WARNING, Beginning, usual_phases, usual_slas
 from bascule.spec.quantities import format_duration, parse_duration
 from bascule.spec.selector import parse_matchers
 from bascule.units import unit_of
@@ -59,6 +68,7 @@ class Seen:
     histograms: frozenset[str]
     preset: Preset | None
     others: Sequence[str]  # labels that have more than two versions
+    unread: Sequence[str]  # what no spec can name
 
     @cached_property
     def requests(self) -> CountedRequests | None:
@@ -72,8 +82,9 @@ class Seen:
 def propose(prometheus: Prometheus, jobs: Sequence[str] = (), beginning: Beginning = USUAL) -> str:
     """The YAML of a spec that `bascule check` accepts, from series of these jobs alone where any are named.
 
-    Raises Unreachable when Prometheus does not answer.
+    Raises Unreachable when Prometheus does not answer, UsageError where it does not scrape such a job.
     """
+    _refuse_unknown(jobs, prometheus)
     seen = _seen(prometheus, (Matcher("job", "=~", "|".join(map(re.escape, jobs))),) if jobs else ())
     proposed = list(_proposed(seen))
     parts = (
@@ -87,6 +98,12 @@ def propose(prometheus: Prometheus, jobs: Sequence[str] = (), beginning: Beginni
     return "\n".join("\n".join(part) for part in parts) + "\n"
 
 
+def _refuse_unknown(jobs: Sequence[str], prometheus: Prometheus) -> None:
+    there = sorted({target.job for target in prometheus.targets()}) if jobs else []
+    if lacking := [job for job in jobs if job not in there]:
+        raise UsageError(f"{prometheus.url} does not scrape the job {lacking[0]!r}", f"its jobs are {', '.join(there)}")
+
+
 def _seen(prometheus: Prometheus, where: tuple[Matcher, ...]) -> Seen:
     found = _of_services(metrics(prometheus, where))
     up = Family.of(prometheus, Selector("up").where(*where))
@@ -94,7 +111,8 @@ def _seen(prometheus: Prometheus, where: tuple[Matcher, ...]) -> Seen:
     there = _of_services(metrics(prometheus, (*where, *series_of(versions)))) if versions else found
     families = of_both(there.families, versions) if versions else there.families
     others = [] if versions else candidates([*found.families, up])
-    return Seen(prometheus, prometheus.targets(), versions, families, there.histograms, there.preset, others)
+    more = list(unread(prometheus, where))
+    return Seen(prometheus, prometheus.targets(), versions, families, there.histograms, there.preset, others, more)
 
 
 def _of_services(found: Metrics) -> Metrics:
@@ -118,7 +136,10 @@ def _head(seen: Seen, beginning: Beginning) -> Lines:
     yield f"# Proposed by `bascule init --from-prometheus {url}`."
     yield "# 'found' was seen there; 'guessed' is a usual value: correct each guess. Then: bascule check"
     if off := clock_off(seen.prometheus):
-        yield f"# warning: {clock_text(off)}: samples of other times are no data; set both by a time server"
+        yield f"{WARNING}{clock_text(off)}: samples of other times are no data; set both by a time server"
+    if (kept := _kept(seen.prometheus)) < LONGEST_WINDOW:
+        told = retention_text(kept, LONGEST_WINDOW)
+        yield f"{WARNING}{told} for a month; --storage.tsdb.retention.time=30d keeps them"
     sent = _alertmanager(seen.prometheus)
     more = [f"external: {{prometheus: {quoted(url)}{f', alertmanager: {quoted(sent)}' if sent else ''}}}"]
     more += [f"access: {line}" for line in [beginning.access] if line]
@@ -150,7 +171,7 @@ def _is_service(job: str) -> bool:
 def _versions(seen: Seen) -> Lines:
     versions = seen.versions
     if versions is None:
-        yield "# guessed: no label, job or metric name tells two versions apart"
+        yield f"{WARNING}the versions are guessed: no label, job or metric name tells two apart"
         for candidate in seen.others:
             yield f"# found, but with more than two versions: {candidate}"
         yield from _pairs(seen.targets)
@@ -202,7 +223,7 @@ def _services(seen: Seen) -> Lines:
     yield "# found: what is scraped; guessed: its kind"
     for target in seen.targets:
         if target.health == "down":
-            yield f"# not scraped: {_one_line(f'{target.job} {target.instance}: {target.last_error}')}"
+            yield f"{WARNING}not scraped: {_one_line(f'{target.job} {target.instance}: {target.last_error}')}"
     yield "services:" if any(not line.startswith("  #") for line in lines) else "services: {}"
     yield from lines
     yield ""
@@ -268,14 +289,23 @@ def _signals(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
     if seen.preset is not None:
         yield f"# found: {seen.preset.title}"
         yield from (f"# note: {caveat}" for caveat in seen.preset.caveats)
+    yield from (f"{WARNING}not read: {_one_line(each)}" for each in seen.unread)
     if all(signal.name != "errors" for signal in proposed):
-        yield "# No counter of requests by their status was found for both versions. Three ways to have one:"
+        yield f"{WARNING}no counter of requests by their status was found for both versions. Three ways to have one:"
         yield "# bascule.instrument in the services, their access log, or a probe (docs/no-metrics.md)."
+    yield from _no_buckets(seen)
     yield "signals:" if proposed else "signals: {}"
     for signal in proposed:
         yield f"  {signal.name}:  # {signal.why}{_tried(seen, signal)}"
         yield from (f"    {line}" for line in signal.lines)
     yield ""
+
+
+def _no_buckets(seen: Seen) -> Lines:
+    """Times that are there without a distribution: nothing can be said of a percentile."""
+    if seen.latency is None and (base := without_buckets(seen.families, seen.histograms)):
+        step = seen.preset.buckets if seen.preset is not None else ""
+        yield f"{WARNING}no latency: {base} has no buckets; {step or 'let its library keep a histogram'}"
 
 
 def _tried(seen: Seen, signal: Proposed) -> str:
@@ -448,32 +478,23 @@ def _segments(seen: Seen) -> Lines:
 
 def _plan(seen: Seen, proposed: Sequence[Proposed]) -> Lines:
     names = {signal.name for signal in proposed}
-    gates = ['errors: "<1%"'] if "errors" in names else []
+    gates = [ERRORS_GATE] if "errors" in names else []
     bound = _bound(seen.prometheus, seen.latency, seen.versions) if seen.latency and seen.versions else None
     if bound:
         gates.append(f'latency.p95: "<{bound}"')
     yield "# guessed: the steps, how long each is held, and the gates"
     if bound:
         yield "# (the bound of latency.p95 is the first bucket from 1.5 times what the old version takes now)"
-    yield "phases:"
-    for share in (10, 25, 50, 75, 100):
-        yield f"  - {{share: {share}%, hold: 24h, gates: {{{', '.join(gates)}}}}}"
+    yield from usual_phases(*gates)
     yield ""
     if "errors" in names:
-        yield "# guessed"
-        yield "rollback:"
-        yield '  - {when: "errors > 5%", for: 2m, action: immediate}'
-        yield "slas:"
-        yield from _availability(seen.prometheus)
-        yield '  error_rate: {objective: "< 1%", window: 24h}'
+        yield from usual_slas(format_duration(_kept(seen.prometheus)))
 
 
-def _availability(prometheus: Prometheus) -> Lines:
-    """Over a month, or over what the server keeps where that is less."""
+def _kept(prometheus: Prometheus) -> float:
+    """A month, or what the server keeps where that is less: seconds."""
     kept = retention(prometheus)
-    window = LONGEST_WINDOW if kept is None else min(kept, LONGEST_WINDOW)
-    why = "" if window == LONGEST_WINDOW else f"  # found: {retention_text(window, LONGEST_WINDOW)} for a month"
-    yield f"  availability: {{objective: 99.9%, window: {format_duration(window)}}}{why}"
+    return LONGEST_WINDOW if kept is None else min(kept, LONGEST_WINDOW)
 
 
 def _bound(prometheus: Prometheus, latency: TimeHistogram, versions: Found) -> str | None:

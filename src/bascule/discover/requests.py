@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -11,6 +12,7 @@ from bascule.discover.inventory import Family
 from bascule.prometheus import Prometheus
 from bascule.spec import Matcher, Selector
 from bascule.spec.presets import NO_USERS, Preset
+from bascule.spec.selector import parse_matchers
 from bascule.units import Dimension, unit_in_name
 
 _STATUS = (
@@ -25,7 +27,23 @@ _STATUS = (
     "grpc_status",
     "rpc_grpc_status_code",
 )
-ROUTES = ("http_route", "route", "endpoint", "handler", "path", "view", "http_target")
+_STATUS_NAME = re.compile(r".*(status|code|class).*", re.IGNORECASE)
+ROUTES = (
+    "http_route",
+    "route",
+    "endpoint",
+    "handler",
+    "path",
+    "view",
+    "http_target",
+    "uri",
+    "url",
+    "url_path",
+    "path_template",
+    "operation",
+    "resource",
+    "action",
+)
 # Counters and histograms of something else than requests of users.
 _OTHERS = re.compile(
     r".*(size|bytes|body|admin|exception|in_progress|in_flight|active|refused|limit|created|summary"
@@ -38,7 +56,7 @@ _OF_REQUESTS = re.compile(r".*(http|request|response|rq|rpc|api|handler|match|ca
 _FAILURES = re.compile(r"(.*_)?(failed|failures?|errors?)((?:_requests)?_total)")
 _NO_USERS = re.compile(NO_USERS)
 COVERS = 0.9  # of the events of the busiest candidate: one that counts fewer counts only some requests
-_CLASSES = ((r"\d\d\d", "5.."), (r"\dxx", "5xx"), (r"\d", "5"))
+_CLASSES = ((r"\d\d\d", "5.."), (r"\dxx", "5xx"), (r"\dXX", "5XX"), (r"[1-5]", "5"))
 # Of gRPC, by word and by number: what the server, not the caller, is to blame for.
 _GRPC = (
     (r"OK|[A-Z][a-z]+[A-Za-z]*", "Unknown|DeadlineExceeded|Unimplemented|Internal|Unavailable|DataLoss"),
@@ -124,13 +142,18 @@ def _bad(family: Family, status: str, preset: Preset | None) -> Matcher:
 
 
 def _status_of(family: Family) -> str | None:
-    return next(
-        (each for each in _STATUS if any(_is_status(each, value) for value in family.labels.get(each, ()))), None
+    """A label of a usual name that has a status among its values, else one of a like name that has nothing else."""
+    usual = (each for each in _STATUS if any(_is_status(each, value) for value in family.labels.get(each, ())))
+    alike = (
+        label
+        for label, values in sorted(family.labels.items())
+        if _STATUS_NAME.fullmatch(label) and values and all(_is_status(label, value) for value in values)
     )
+    return next(itertools.chain(usual, alike), None)
 
 
 def _is_status(label: str, value: str) -> bool:
-    forms = [form for form, _ in _GRPC] if "grpc" in label else [r"[1-5](\d\d|xx)"]
+    forms = [form for form, _ in _GRPC] if "grpc" in label else [r"[1-5](\d\d|xx|XX)"]
     return any(re.fullmatch(form, value) for form in forms)
 
 
@@ -146,10 +169,11 @@ def _route(family: Family, preset: Preset | None) -> str:
 
 
 def _without(family: Family, preset: Preset | None) -> tuple[Matcher, ...]:
-    """Leaves out health checks and scrapes, which no user asks for, where any were seen."""
+    """Leaves out health checks and scrapes, which no user asks for, where any were seen; and what the preset does."""
     route = _route(family, preset)
     seen = sorted(value for value in family.labels.get(route, ()) if value and _NO_USERS.fullmatch(value))
-    return (Matcher(route, "!~", "|".join(map(re.escape, seen))),) if seen else ()
+    users = (Matcher(route, "!~", "|".join(map(re.escape, seen))),) if seen else ()
+    return (*parse_matchers(preset.only), *users) if preset is not None and preset.only else users
 
 
 # ---------------------------------------------------------------- times
@@ -163,13 +187,20 @@ def times_of(
     bases = {base: family for base, family in by_base.items() if _has_buckets(base, histograms)}
     if preset is not None and preset.latency in bases:
         return TimeHistogram(bases[preset.latency], preset.unit, _without(bases[preset.latency], preset))
-    fitting = [
-        family
-        for base, family in bases.items()
-        if _TIMES.fullmatch(base) and _OF_REQUESTS.fullmatch(base) and not _OTHERS.fullmatch(base)
-    ]
+    fitting = [family for base, family in bases.items() if is_of_times(base)]
     found = [_looked_at(prometheus, family) for family in sorted(fitting, key=_rank)]
     return min(found, key=lambda each: bool(each.doubt), default=None)
+
+
+def is_of_times(base: str) -> bool:
+    """Whether a histogram, by its name, is of the times that requests take."""
+    return bool(_TIMES.fullmatch(base) and _OF_REQUESTS.fullmatch(base) and not _OTHERS.fullmatch(base))
+
+
+def without_buckets(there: Sequence[Family], histograms: Collection[str]) -> str:
+    """Times to answer with a sum and a count, and no buckets: a summary, or a timer; empty where there are none."""
+    bases = (each.name.removesuffix("_count") for each in there if each.name.endswith("_count"))
+    return next((base for base in sorted(bases) if is_of_times(base) and not _has_buckets(base, histograms)), "")
 
 
 def _has_buckets(base: str, histograms: Collection[str]) -> bool:

@@ -6,6 +6,7 @@ exporter, a service, or a rule that gives nothing itself.
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from bascule import conventions
+from bascule.discover.unread import native_of, native_text
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Sample
 from bascule.promql import unproven, vector_selectors
@@ -172,6 +174,11 @@ class _Series:
             self._counts[selector] = found if isinstance(found, float) else 0.0
         return self._counts[selector]
 
+    def native(self, selector: Selector) -> str:
+        """The native histogram that it picks, or picks a part of, where that is all there is of it."""
+        name = native_of(self.prometheus, selector)
+        return name if name == selector.metric or not self.count(str(selector)) else ""
+
     def missing(self, expression: str) -> list[str]:
         """The selectors without series; that no alert fires is no lack."""
         return [each for each in selectors_of(expression) if not each.startswith("ALERTS") and not self.count(each)]
@@ -281,7 +288,7 @@ def producer(metric: str) -> str:
     known = _PRODUCERS.get(metric) or _PRODUCERS.get(base)
     if known:
         return _ROLES.get(known, f"the role {known}")
-    return next((name for prefix, name in _EXPORTERS.items() if metric.startswith(prefix)), "a service")
+    return next((name for prefix, name in _EXPORTERS.items() if metric.startswith(prefix)), A_SERVICE)
 
 
 # ---------------------------------------------------------------- the spec's own selectors
@@ -307,6 +314,8 @@ def _told_apart(spec: Spec, where: str, selector: Selector, series: _Series) -> 
 
 def _of_version(spec: Spec, where: str, selector: Selector, version: str, series: _Series) -> tuple[FindingState, str]:
     _, signal, key = where.split(".", 2)
+    if native := series.native(Selector(selector.metric).where(*spec.versions.matchers(version))):
+        return "error", native_text(series.prometheus, native)
     for found in unproven(spec, signal, version, series.prometheus):
         if found.key == key:
             return "error", found.why
@@ -315,7 +324,7 @@ def _of_version(spec: Spec, where: str, selector: Selector, version: str, series
         return "ok", ""
     bare = Selector(selector.metric)
     if not series.count(str(bare)):
-        return "empty", f"no series of {selector.metric} (made by {producer(selector.metric)})"
+        return _absent(selector.metric, series)
     if not series.count(str(bare.where(*spec.versions.matchers(version)))):
         return "empty", f"{selector} matches series, but none of {version}: see versions in the spec"
     there = "; ".join(_values(selector, series))
@@ -323,6 +332,16 @@ def _of_version(spec: Spec, where: str, selector: Selector, version: str, series
 
 
 MOST_VALUES = 10
+A_SERVICE = "a service"
+
+
+def _absent(metric: str, series: _Series) -> tuple[FindingState, str]:
+    """A name of the services' that none of them exposes is a wrong one; what others make may still come."""
+    why = f"no series of {metric} (made by {producer(metric)})"
+    if producer(metric) not in (A_SERVICE, _ROLES["instrument"]):
+        return "empty", why
+    near = difflib.get_close_matches(metric, series.prometheus.label_values("__name__"))
+    return "error", f"{why}; there are {', '.join(near)}" if near else why
 
 
 def _values(selector: Selector, series: _Series) -> Iterator[str]:

@@ -122,7 +122,7 @@ class Prometheus:
         self._http.close()
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
-        """The samples of an instant vector (a scalar counts as one sample without labels)."""
+        """The numbers of an instant vector, where native histograms are none; a scalar is one without labels."""
         data = self._query("query", query=expression, time=at)
         with self._understood("query"):
             if data["resultType"] == "scalar":
@@ -131,6 +131,7 @@ class Prometheus:
             return [
                 Sample(dict(item["metric"]), float(item["value"][1]), _finite(item["value"][0]))
                 for item in data["result"]
+                if "histogram" not in item
             ]
 
     def scalar(self, expression: str, at: float | None = None) -> float | NoData:
@@ -196,6 +197,12 @@ class Prometheus:
         with self._understood("flags"):
             return {_text(name): _text(value) for name, value in data.items()}
 
+    def version(self) -> tuple[int, ...]:
+        """`(2, 42, 0)`. Raises QueryRejected where a server does not tell."""
+        data = self._get("status/buildinfo")
+        with self._understood("buildinfo"):
+            return tuple(map(int, _text(data["version"]).partition("-")[0].partition("+")[0].split(".")))
+
     def series_counts(self) -> dict[str, int]:
         """Names of metrics with how many series each has, the most first: the heaviest only."""
         data = self._get("status/tsdb")
@@ -216,6 +223,11 @@ class Prometheus:
         data = self._get(f"label/{label}/values", **params)
         with self._understood("label values"):
             return [_text(value) for value in _list(data)]
+
+    def label_names(self) -> list[str]:
+        data = self._get("labels")
+        with self._understood("labels"):
+            return [_text(name) for name in _list(data)]
 
     def started(self) -> float:
         """When this server started, Unix seconds."""
@@ -298,7 +310,7 @@ def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, floa
 
 
 def _series(item: Mapping[str, Any]) -> Series:
-    points = item["values"]
+    points = item.get("values", ()) if "histograms" in item else item["values"]
     times = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([float(point[1]) for point in points], dtype=np.float64)
     if not np.isfinite(times).all():

@@ -14,6 +14,7 @@ from bascule.spec.re2 import refusal
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_DOTTED = re.compile(r"\s*[a-zA-Z_][\w:]*[./-][\w:./-]*(?=\s*(\{|$))")
 # Names that are words of PromQL where they stand alone: in braces they are names.
 _NO_NAMES = {"on", "ignoring", "group_left", "group_right", "bool", "inf", "nan", "and", "or", "unless", "atan2"}
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
@@ -25,6 +26,25 @@ _OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
 def _escaped(found: re.Match[str]) -> str:
     return {"\n": "\\n", '"': '\\"', "\\": "\\\\"}.get(found[0]) or f"\\x{ord(found[0]):02x}"
+
+
+def is_name(text: str) -> bool:
+    """Whether it is the name of a metric that every PromQL takes without quotes."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _quoted_name(text: str) -> NotSelector:
+    if is_name(name := text[1:-1]):
+        return NotSelector(f"{text} is quoted, but a name is expected here; remove the quotes")
+    return needs_quotes(name)
+
+
+def needs_quotes(name: str) -> NotSelector:
+    """The refusal of a name in other letters, which Prometheus 3 takes in quotes."""
+    return NotSelector(
+        f"{name!r} needs quotes in PromQL, and Bascule reads plain names only; store it with underscores: write "
+        "`metric_name_escaping_scheme: underscores` into Prometheus' scrape job"
+    )
 
 
 class NotSelector(ValueError):
@@ -68,6 +88,8 @@ class Selector:
         try:
             tree = promql_parser.parse(text)
         except ValueError as error:
+            if dotted := _DOTTED.match(text):
+                raise needs_quotes(dotted[0]) from error
             raise NotSelector(f'{text!r} is not PromQL: {error}; write it like name{{label="value"}}') from error
         if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:
             raise NotSelector(f'{text!r} is not a plain selector; write it like name{{label="value"}}')
@@ -127,7 +149,7 @@ def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]
     if named is None or not named.value:
         raise NotSelector('a selector needs a metric name; write it like name{label="value"}')
     if named.operator == "=" and not _NAME.fullmatch(named.value):
-        raise NotSelector(f"{named.value!r} is not the name of a metric; write letters, digits, _ and :")
+        raise needs_quotes(named.value)
     return named.value, tuple(m for m in matchers if m is not named)
 
 
@@ -140,7 +162,7 @@ def _matchers(tree: promql_parser.VectorSelector) -> tuple[Matcher, ...]:
 
 def _matcher(label: str, operator: str, value: str) -> Matcher:
     if not _LABEL.fullmatch(label):
-        raise NotSelector(f"{label!r} is not the name of a label; write letters, digits and _")
+        raise needs_quotes(label)
     if operator in ("=~", "!~") and (why := refusal(value)):
         raise NotSelector(f"{label}{operator}{value!r}: {why}")
     return Matcher(label, operator, value)
@@ -150,7 +172,7 @@ def _refuse_strings(text: str) -> None:
     """Strings that the parser takes and Prometheus 2 does not, or not as the same letters."""
     for found in _STRING.finditer(text):
         if found["string"] and text[: found.start()].rstrip()[-1:] not in ("=", "~"):
-            raise NotSelector(f"{found[0]} is quoted, but a name is expected here; remove the quotes")
+            raise _quoted_name(found[0])
         if found["string"] and (byte := _BYTE.search(found[0])):
             raise NotSelector(f"{byte[1]!r} is an incomplete character; write the character itself")
 

@@ -181,8 +181,11 @@ def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
         yield DoctorCheck(f"prometheus at {url}", "missing", error.what, error.fix)
         return
     yield from (DoctorCheck(each.key, "missing", each.what, each.fix) for each in compared.differences)
-    for wrong in (finding for finding in compared.signals if finding.state == "error"):
-        yield DoctorCheck(wrong.where, "missing", wrong.why, "correct the selector; see docs/no-data.md")
+    for finding in compared.signals:
+        if finding.state == "error":
+            yield DoctorCheck(finding.where, "missing", finding.why, "correct the selector; see docs/no-data.md")
+        elif finding.state == "empty":
+            yield DoctorCheck(finding.where, "optional", finding.why, "it is no data until such series come")
     if compared.agrees:
         yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
     if "prometheus" in spec.stack.external:

@@ -30,6 +30,9 @@ class Pretended:
     def label_values(self, label: str, selector: str | None = None) -> list[str]:
         return sorted({each[label] for each in self.series if label in each})
 
+    def label_names(self) -> list[str]:
+        return sorted({label for each in self.series for label in each})
+
     def targets(self) -> list[Target]:
         up = [each for each in self.series if each["__name__"] == "up"]
         return [Target(each.get("job", ""), each.get("instance", ""), "up", "") for each in up]
@@ -262,7 +265,80 @@ TRAEFIK = [
         *histogram("traefik_service_request_duration_seconds", service=version, code="200"),
     ]
 ]
+ISTIO = [
+    each
+    for version in ("v1", "v2")
+    for reporter in ("source", "destination")
+    for each in [
+        *statuses("istio_requests_total", "response_code", "200", "503", "0", destination_version=version,
+                  reporter=reporter, destination_canonical_revision=version, source_version="v1"),
+        *histogram("istio_request_duration_milliseconds", destination_version=version, reporter=reporter),
+        *histogram("istio_request_bytes", destination_version=version, reporter=reporter),
+    ]
+]  # fmt: skip
+LINKERD = [
+    each
+    for deployment in ("web", "web-canary")
+    for direction in ("inbound", "outbound")
+    for each in [
+        *statuses("response_total", "status_code", "200", "500", deployment=deployment, direction=direction),
+        *histogram("response_latency_ms", deployment=deployment, direction=direction, status_code="200"),
+    ]
+]
 VOCABULARIES = {
+    "client_golang's own instrumentation": (
+        of_jobs("a-v1", "a-v2", series=lambda: [
+            *statuses("promhttp_metric_handler_requests_total", "code", "200", "500", "503"),
+            *statuses("http_requests_total", "code", "200", "500", method="get"),
+            *histogram("http_request_duration_seconds", code="200", method="get"),
+            of("http_request_size_bytes_count", code="200"), of("http_request_size_bytes_sum", code="200"),
+        ]),
+        ("v1", "v2"), 'http_requests_total{code=~"5.."}', "http_requests_total",
+    ),
+    "Micrometer": (
+        of_jobs("a-v1", "a-v2", series=lambda: [
+            of(f"http_server_requests_seconds_{part}", status=status, outcome=outcome, uri=uri)
+            for part in ("count", "sum", "max")
+            for status, outcome, uri in (
+                ("200", "SUCCESS", "/orders/{id}"), ("500", "SERVER_ERROR", "/orders/{id}"),
+                ("200", "SUCCESS", "/actuator/prometheus"), ("200", "SUCCESS", "/actuator/health"),
+            )
+        ]),
+        ("v1", "v2"),
+        'http_server_requests_seconds_count{status=~"5..",uri!~"/actuator/health|/actuator/prometheus"}',
+        'http_server_requests_seconds_count{uri!~"/actuator/health|/actuator/prometheus"}',
+    ),
+    "Istio, where both sidecars count": (
+        ISTIO, ("v1", "v2"), 'istio_requests_total{response_code=~"5..",reporter="destination"}',
+        'istio_requests_total{reporter="destination"}',
+    ),
+    "Linkerd, where both proxies count": (
+        LINKERD, ("web", "web-canary"), 'response_total{status_code=~"5..",direction="inbound"}',
+        'response_total{direction="inbound"}',
+    ),
+    "axum-prometheus": (
+        of_jobs("a-v1", "a-v2", series=lambda: [
+            *statuses("axum_http_requests_total", "status", "200", "500", endpoint="/orders/{id}", method="GET"),
+            *histogram("axum_http_requests_duration_seconds", status="200", endpoint="/orders/{id}"),
+            of("axum_http_requests_pending", endpoint="/orders/{id}"),
+        ]),
+        ("v1", "v2"), 'axum_http_requests_total{status=~"5.."}', "axum_http_requests_total",
+    ),
+    "prometheus-net of ASP.NET": (
+        of_jobs("a-v1", "a-v2", series=lambda: [
+            *statuses("http_requests_received_total", "code", "200", "500", controller="Orders", action="Get"),
+            *histogram("http_request_duration_seconds", code="200", controller="Orders", action="Get"),
+        ]),
+        ("v1", "v2"), 'http_requests_received_total{code=~"5.."}', "http_requests_received_total",
+    ),
+    "statuses under a name of another spelling": (
+        of_jobs("a-v1", "a-v2", series=lambda: statuses("web_requests_total", "statusCode", "200", "500")),
+        ("v1", "v2"), 'web_requests_total{statusCode=~"5.."}', "web_requests_total",
+    ),
+    "classes in capitals": (
+        of_jobs("a-v1", "a-v2", series=lambda: statuses("web_requests_total", "status_class", "2XX", "5XX")),
+        ("v1", "v2"), 'web_requests_total{status_class="5XX"}', "web_requests_total",
+    ),
     "versions behind Traefik": (
         TRAEFIK, ("shop-v1", "shop-v2"), 'traefik_service_requests_total{code=~"5.."}', "traefik_service_requests_total"
     ),
@@ -305,15 +381,33 @@ def test_other_vocabularies_are_understood(name: str) -> None:
     assert (str(errors.numerator), str(errors.all_events)) == (bad, total)
 
 
+def test_times_without_buckets_are_told_with_what_to_do() -> None:
+    """Micrometer keeps a sum and a count; of any other library nothing more is known."""
+    series, *_ = VOCABULARIES["Micrometer"]
+    assert "percentiles-histogram.http.server.requests=true" in propose(Pretended(series))  # type: ignore[arg-type]
+    others = [each | {"__name__": each["__name__"].replace("server", "shop")} for each in series]
+    text = propose(Pretended(others))  # type: ignore[arg-type]
+    assert "no latency: http_shop_requests_seconds has no buckets; let its library keep a histogram" in text
+
+
+def test_a_status_in_the_names_of_metrics_is_told_with_what_to_do() -> None:
+    """gunicorn's statsd, as statsd_exporter shows it without a mapping."""
+    names = ("gunicorn_requests", "gunicorn_request_status_200", "gunicorn_request_status_500")
+    text = propose(Pretended([of(name, job=job) for name in names for job in ("a-v1", "a-v2")]))  # type: ignore[arg-type]
+    assert "# warning: not read: gunicorn_request_status_200: give statsd_exporter the mappings of" in text
+
+
 def test_a_job_that_only_looks_like_the_old_one_is_none() -> None:
     """`shop` beside `shop-2`, or `news`: nothing says that they are versions."""
     for names in (("shop", "shop-2"), ("shop", "news"), ("shop-canary", "desk")):
         series = of_jobs(*names, series=lambda: statuses("requests_total", "status", "200"))
-        assert "# guessed: no label, job or metric name tells two versions apart" in propose(Pretended(series))  # type: ignore[arg-type]
+        assert "# warning: the versions are guessed: no label, job or metric name tells two apart" in propose(
+            Pretended(series)
+        )  # type: ignore[arg-type]
 
 
 def test_words_in_names_of_metrics_are_of_the_business() -> None:
     """New users, and the old generation of a heap, are no versions."""
     names = ("app_new_users_total", "app_users_total", "heap_old_total", "heap_new_total")
     text = propose(Pretended([of(name, job="shop") for name in names]))  # type: ignore[arg-type]
-    assert "# guessed: no label, job or metric name tells two versions apart" in text
+    assert "# warning: the versions are guessed: no label, job or metric name tells two apart" in text

@@ -105,7 +105,28 @@ def test_of_a_file_that_names_no_versions_they_are_guessed(tmp_path):
     """It says so."""
     text = propose_from([written(tmp_path, 'INFO:     127.0.0.1:1 - "GET /x HTTP/1.1" 200 OK')])
     assert "guessed: no line names two of them" in text
+    assert (
+        '# warning: no line tells the versions apart; add to nginx\' log_format: upstream_addr="$upstream_addr"' in text
+    )
+    assert "# warning: no line says how long its request took, so there is no latency; add" in text
     assert parse(text).logs.sources[0].formats == ["uvicorn"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(("shop-v7.log", "shop-v3.log"), ("v7", "v3")), (("old.log", "desk.log"), ("v1", "v2"))],
+)
+def test_of_two_files_that_name_no_versions_each_is_of_one(tmp_path, names, expected):
+    """Of the one in its name, else the old one first."""
+    line = '1.2.3.4 - - [01/Jan/2026:10:00:00 +0000] "GET /x HTTP/1.1" 200 5 "-" "curl" rt=0.012\n'
+    files = [tmp_path / name for name in names]
+    for file in files:
+        file.write_text(line)
+    text = propose_from(files)
+    spec = parse(text)
+    assert tuple(source.version for source in spec.logs.sources) == expected
+    assert spec.versions.both == tuple(sorted(expected))
+    assert "# warning: guessed: each file is of one version" in text
 
 
 @pytest.mark.parametrize(

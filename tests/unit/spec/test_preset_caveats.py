@@ -71,12 +71,16 @@ CAVEATS: dict[tuple[str, str], Callable[[], bool]] = {
     ("fastify-metrics", "no route answers"): lambda: grown("fastify_metrics", f"{REQUEST}_count") >= ALL - UNKNOWN
     and grown("fastify_metrics", f"{REQUEST}_count", status_code="404") == 0,
     ("flask-exporter", "by path"): lambda: values("flask_exporter", "flask_http_request_total", "path") == {""},
+    ("gunicorn-statsd", "no path"): lambda: values("gunicorn_statsd", "gunicorn_request_status_total", "path") == {""},
     ("haproxy", "no histogram"): lambda: not any(name.endswith("_bucket") for name in metrics("haproxy")),
     ("haproxy", "503s"): lambda: (
         grown("haproxy_dead", "haproxy_backend_http_responses_total", **DEAD),
         grown("haproxy_dead", "haproxy_server_http_responses_total", **DEAD),
     ) == (ALL, 0),
     ("litestar", "as they are asked"): lambda: "/match/1" in values("litestar", "litestar_requests_total", "path"),
+    ("micrometer", "actuator"): lambda: "/actuator/prometheus" in values(
+        "micrometer", "http_server_requests_seconds_count", "uri"
+    ),
     ("opentelemetry-http-old", "http_flavor"): lambda: values(
         "opentelemetry_old", f"{OLD}_count", "http_flavor"
     ) == {"1.1"},
@@ -94,6 +98,7 @@ SEEN_WHILE_RECORDING = {("envoy", "every 5 s")}
 FINDINGS = Path(__file__).parents[3] / "findings"
 # What no page tells by itself: a script of findings/ shows it.
 SEEN_IN_A_FINDING = {
+    ("gunicorn-statsd", "-k asgi"): "gunicorn-asgi-statsd-needs-the-access-log",
     ("haproxy", "retry-on"): "haproxy-retries-hide-a-failing-server",
     ("opentelemetry-http", "a view that raises"): "otel-python-exceptions-have-no-status",
     ("opentelemetry-http-old", "a view that raises"): "otel-python-exceptions-have-no-status",

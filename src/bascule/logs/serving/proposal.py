@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from bascule import conventions
 from bascule.errors import BasculeError
 from bascule.logs.serving.trial import Trial, attempt, sampled_values
+from bascule.spec.proposal import ERRORS_GATE, WARNING, Beginning, usual_phases, usual_slas
 from bascule.spec.proposal import USUAL as UNNAMED
-from bascule.spec.proposal import Beginning
 from bascule.transport import Http
 
 _STEP = re.compile(r"v[0-9]+")
@@ -20,22 +21,46 @@ HEALTH_PATHS = ("/health", "/healthz", "/ready", "/readyz", "/live", "/ping")
 ANSWER_SECONDS = 1.0
 _ADDRESS = re.compile(r"[^\s:]+:\d{1,5}")
 USUAL = ("v1", "v2")
+_TELLS_VERSIONS = (
+    'add to nginx\' log_format: upstream_addr="$upstream_addr" upstream_status="$upstream_status", or give a file of '
+    "each version (docs/no-metrics.md)"
+)
+_TELLS_TIMES = "add to nginx' log_format: rt=$request_time"
 MOST_SHOWN = 6
 
 
 def propose_from(files: Sequence[Path], beginning: Beginning = UNNAMED) -> str:
     """The YAML of a spec that `bascule check` accepts; UsageError where a file cannot be read."""
     trials = [attempt(None, file) for file in files]
-    versions = _versions(trials)
-    return (
-        "\n".join([*_head(files), *beginning.lines(), *_named(trials, versions), *_signals(trials), *_sources(trials)])
-        + "\n"
+    found = _versions(trials)
+    of_files = () if found or _asked(trials) else _versions_of(files)
+    parts = (
+        _head(files),
+        _warnings(trials, found, of_files),
+        beginning.lines(),
+        _named(trials, found or of_files),
+        _signals(trials),
+        _sources(trials, of_files),
     )
+    return "\n".join("\n".join(part) for part in parts) + "\n"
 
 
 def _head(files: Sequence[Path]) -> Iterator[str]:
     yield f"# Proposed by `bascule init --from-logs {' '.join(map(str, files))}`."
     yield "# 'found' is in the lines; 'guessed' is a usual value: correct each guess. Then: bascule check"
+
+
+def _warnings(trials: Sequence[Trial], found: tuple[str, ...], of_files: tuple[str, ...]) -> Iterator[str]:
+    """What is missing in the lines, and what to add to the format of nginx, which others have under other names."""
+    asked = _asked(trials)
+    if of_files:
+        yield f"{WARNING}guessed: each file is of one version; change the two `version` keys of the sources if not"
+    elif len(asked) == len(USUAL):
+        yield f"{WARNING}guessed: the higher address is the new version; change the two `version` keys if not"
+    elif not found:
+        yield f"{WARNING}no line tells the versions apart; {_TELLS_VERSIONS}"
+    if not _has_times(trials):
+        yield f"{WARNING}no line says how long its request took, so there is no latency; {_TELLS_TIMES}"
 
 
 def _versions(trials: Sequence[Trial]) -> tuple[str, ...]:
@@ -53,8 +78,16 @@ def _versions(trials: Sequence[Trial]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: int(name[1:]))[-2:])
 
 
+def _versions_of(files: Sequence[Path]) -> tuple[str, ...]:
+    """Of two files: the version that is in each name, else the usual ones in the order of the files."""
+    if len(files) != len(USUAL):
+        return ()
+    steps = tuple(match[0] if (match := _STEP.search(file.name)) else "" for file in files)
+    return steps if all(steps) and len(set(steps)) == len(steps) else USUAL
+
+
 def _named(trials: Sequence[Trial], versions: tuple[str, ...]) -> Iterator[str]:
-    baseline, candidate = versions or USUAL
+    baseline, candidate = sorted(versions, key=lambda name: int(name[1:])) or USUAL
     how = "found" if versions else "guessed: no line names two of them"
     yield f"versions: {{baseline: {baseline}, candidate: {candidate}}}  # {how}"
     services = {match[1]: text for text in _services(trials) if (match := _NAMED.fullmatch(text))}
@@ -109,16 +142,23 @@ def _signals(trials: Sequence[Trial]) -> Iterator[str]:
     yield "signals:  # what the logs role counts of the lines"
     yield f"  errors: {{kind: ratio, bad: '{requests}{{status=~\"5..\"}}', total: {requests}, better: lower,"
     yield "           harmful_increase: 1pt}  # guessed: the increase"
-    if any(found.name == "response_time" for trial in trials for fields in trial.fields.values() for found in fields):
+    if _has_times(trials):
         yield f"  latency: {{kind: histogram, metric: {times}, unit: seconds, better: lower}}"
-    yield "phases:  # guessed"
-    yield '  - {share: 10%, hold: 1h, gates: {errors: "<1%"}}'
-    yield "  - {share: 100%, hold: 1d}"
+    yield "# guessed: the steps, how long each is held, and the gates"
+    yield from usual_phases(ERRORS_GATE)
+    yield from usual_slas("30d")
 
 
-def _sources(trials: Sequence[Trial]) -> Iterator[str]:
+def _has_times(trials: Sequence[Trial]) -> bool:
+    return any(
+        found.name == "response_time" for trial in trials for fields in trial.fields.values() for found in fields
+    )
+
+
+def _sources(trials: Sequence[Trial], of_files: tuple[str, ...]) -> Iterator[str]:
     yield "logs:"
     yield "  sources:"
-    for trial in trials:
+    for trial, version in zip_longest(trials, of_files):
         read = ", ".join(f"{name} {number}" for name, number in trial.formats.items())
-        yield f"    - {json.dumps(trial.source)}  # found: {read} of {trial.lines} lines"
+        source = trial.source | ({"version": version} if version else {})
+        yield f"    - {json.dumps(source)}  # found: {read} of {trial.lines} lines"

@@ -16,15 +16,19 @@ from pydantic import BaseModel, ConfigDict
 __all__ = ["NO_USERS", "Preset", "preset_named", "preset_of", "presets"]
 
 # Routes that no user asks for: health checks and scrapes.
-NO_USERS = "/?(.*[/-])?(health[a-z]*|live(ness|z)?|ready(z|ness)?|ping|metrics|django-metrics)/?"
+NO_USERS = (
+    "/?(.*[/-])?(health[a-z]*|live(ness|z)?|ready(z|ness)?|ping|metrics|django-metrics|prometheus|actuator(/.*)?)/?"
+)
 
 
 class Preset(BaseModel):
     """`name`: of its file. `found_by`: a metric that nothing else exposes. `requests`: the counter of requests by their
     status, which stands in the label `status`; `bad`: a pattern of its values that are failures. `latency`: the
-    histogram of the times to answer, without suffix, in `unit`. `route`: the label that tells requests apart.
-    `left`: the status of a request whose client left before its answer, which is no event. `caveats`: what its
-    figures do not say. Empty is what it does not have.
+    histogram of the times to answer, without suffix, in `unit`. `route`: the label that tells requests apart. `left`:
+    the status of a request whose client left before its answer, which is no event. `only`: matchers of the series that
+    count a request once. `caveats`: what its figures do not say. `buckets`: how it is made to keep a histogram, where
+    it does not by itself. `raw`: names of a form in which it cannot be used, and `mapped`: what to do then. Empty is
+    what it does not have.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +46,10 @@ class Preset(BaseModel):
     route: str = ""
     version: str = ""  # the label in which the versions stand, where the thing itself has one
     caveats: tuple[str, ...] = ()
+    only: str = ""
+    buckets: str = ""
+    raw: str = ""
+    mapped: str = ""
 
     def is_told_by(self, there: Mapping[str, Collection[str]]) -> bool:
         return self.status in there.get(self.requests, (self.status,))
@@ -54,7 +62,7 @@ class Preset(BaseModel):
     @property
     def signals(self) -> dict[str, dict[str, Any]]:
         """The signals that a spec has by it, without health checks and scrapes as far as they can be told."""
-        users = f'{self.route}!~"{NO_USERS}"' if self.route else ""
+        users = ",".join(filter(None, (self.only, f'{self.route}!~"{NO_USERS}"' if self.route else "")))
         found: dict[str, dict[str, Any]] = {}
         if self.requests:
             counted = "" if self.total else users
