@@ -50,7 +50,6 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
-    from bascule.generate.alerting.alertmanager_config import told_without_journal
     from bascule.generate.alerting.delivery_times import routes
 
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
@@ -59,7 +58,7 @@ def _show_delivery_times(spec: Spec) -> None:
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
         say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
-    if stand_ins := told_without_journal(spec):
+    if stand_ins := spec.notify.told_directly:
         say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
 
 

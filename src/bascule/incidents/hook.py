@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 
 from bascule.errors import BasculeError
 from bascule.incidents.model import PhaseStep
+from bascule.processes.command import TimedOut, run_command
 
 _PLACE = re.compile(r"\{(share|percent|number|who|why)\}")
 _SHOWN = 500  # characters of a failed hook's output that are shown
@@ -32,29 +29,15 @@ def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:
         return
     argv = [_filled(argument, step) for argument in command]
     try:
-        process = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
-        )
+        ended = run_command(argv, timeout)
     except OSError as error:
         raise HookFailed(f"the hook {argv[0]} cannot be started: {error}", "check share_hook in the spec") from error
-    try:
-        out, complaint = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        _end_group(process)
+    except TimedOut as error:
         what = f"the hook {argv[0]} timed out after {timeout:g} s and was ended with its children"
         raise HookFailed(what, "check which share is served, then set the phase again", is_unknown=True) from error
-    if process.returncode != 0:
-        shown = (complaint or out).strip()[-_SHOWN:]
-        raise HookFailed(
-            f"the hook {argv[0]} exited with status {process.returncode}: {shown}", "the phase was not changed"
-        )
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """What the hook started must not move the share later."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    if ended.status != 0:
+        shown = ended.said[-_SHOWN:]
+        raise HookFailed(f"the hook {argv[0]} exited with status {ended.status}: {shown}", "the phase was not changed")
 
 
 def _filled(argument: str, step: PhaseStep) -> str:

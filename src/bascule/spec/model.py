@@ -520,6 +520,13 @@ class Notify(Part):
         """Receivers outside every escalation: the journal tells them of every critical and warning alert at once."""
         return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
 
+    @property
+    def told_directly(self) -> list[str]:
+        """Whom Alertmanager tells itself while the journal is down: everyone outside the escalations, and of each of
+        these the first step. In all other times the journal tells, and no one hears twice."""
+        firsts = [step.to for steps in self.escalation.values() for step in steps[:1]]
+        return list(dict.fromkeys((*firsts, *self.at_once)))
+
 
 class Maintenance(Part):
     """A planned window, RFC 3339 times; excluded from SLAs, and listed there."""
@@ -534,6 +541,11 @@ class Maintenance(Part):
     def _moment(cls, text: str) -> str:
         parse_moment(text)
         return text
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From when to when, Unix seconds."""
+        return parse_moment(self.start).timestamp(), parse_moment(self.end).timestamp()
 
     def contradictions(self) -> Iterator[Contradiction]:
         length = parse_moment(self.end) - parse_moment(self.start)
@@ -568,6 +580,11 @@ class Scrape(Part):
     retention: Span = 32 * 86400.0
     discovery: list[str] = Field(default_factory=list)  # file_sd globs with targets of the user's own
     remote_write: list[str] = Field(default_factory=list)  # URLs of distributed engines that keep a copy
+
+    @property
+    def warm_up(self) -> float:
+        """Seconds after which a started Prometheus has scraped everything and evaluated its rules a few times."""
+        return max(10.0, 4 * (self.interval + self.evaluation))
 
 
 class Instrumentation(Part):
@@ -721,8 +738,7 @@ class Spec(Part):
     def roles(self) -> tuple[str, ...]:
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
-        has_relayed = any(receiver.relayed for receiver in self.notify.receivers.values())
-        return (*always, "sla") if self.notify.reports or has_relayed else always
+        return (*always, "sla") if self.notify.reports or self.notify.told_directly else always
 
     @property
     def role_jobs(self) -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from bascule.errors import BasculeError
 from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.present import PresentStep
+from bascule.processes.command import TimedOut, run_command
 from bascule.spec import Spec
 from bascule.spec.model import Hook
 from bascule.transport import Http
@@ -71,16 +71,22 @@ class Hooks:
         judged = outcome.judgement
         body = {"migration": self._name, "verdict": judged.verdict.value, "reasons": list(judged.reasons)}
         try:
-            return run_command(hook, body) if hook.command else post(hook, body)
-        except (OSError, subprocess.TimeoutExpired, BasculeError) as error:
+            return run(hook.command, hook.timeout, body) if hook.command else post(hook, body)
+        except TimedOut:
+            return f"failed: it timed out after {hook.timeout:g} s and was ended with its children"
+        except (OSError, BasculeError) as error:
             return f"failed: {error}"
 
     def _write(self, entry: dict[str, Any]) -> None:
+        """A disk that takes nothing keeps no hook from running."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry})
-        with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        try:
+            with self._lock:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+        except OSError as error:
+            LOG.error("the run of a hook is not written down: %s", error)
 
     def _last_verdict(self) -> str | None:
         entries = read_audit(self.path)
@@ -100,13 +106,9 @@ def read_audit(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def run_command(hook: Hook, body: dict[str, Any]) -> str:
+def run(command: list[str], seconds: float, body: dict[str, Any]) -> str:
     """Run without a shell: the verdict stands as JSON on its standard input."""
-    assert hook.command is not None
-    done = subprocess.run(
-        hook.command, input=json.dumps(body), text=True, capture_output=True, timeout=hook.timeout, check=False
-    )
-    return f"exit {done.returncode}"
+    return f"exit {run_command(command, seconds, json.dumps(body)).status}"
 
 
 def post(hook: Hook, body: dict[str, Any]) -> str:
