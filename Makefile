@@ -30,6 +30,7 @@ test: setup browser lint  ## Run every check and test
 	@$(RUN)/python -m pytest $(WORKERS) $(ARGS)
 
 # Groups of tests are ignored by pytest 9.2 with xdist 3.8 (findings/): a file's tests stay together.
+export PROMETHEUS ALERTMANAGER
 real: setup $(LINES_DONE) $(AXE_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
 	@$(RUN)/python -m pytest -m real -n 3 --dist loadfile $(if $(NAME),$(wildcard tests/*/test_$(NAME).py),tests) $(ARGS)
 

@@ -10,7 +10,8 @@ from bench import harness
 
 
 def names() -> list[str]:
-    return [m.name for m in pkgutil.iter_modules(bench.__path__) if m.name not in ("harness", "__main__")]
+    found = [module.name for module in pkgutil.iter_modules(bench.__path__) if not module.ispkg]
+    return [name for name in found if name not in ("harness", "__main__")]
 
 
 def main(wanted: list[str]) -> int:

@@ -45,6 +45,9 @@ TITLES = {
     "instrument": "Instrumentation",
     "alerts": "Alerts as data",
     "console": "Console",
+    "scenarios": "Demo and drills",
+    "checklist": "Checklist",
+    "coverage": "Coverage",
 }
 # Where each class has what is wrong and the fix: positions among its arguments.
 _BASE = "BasculeError"
@@ -57,9 +60,10 @@ _PLACES = {
     "_refused": (1, 2),
     "_cannot_read": (1, 2),
 }
-_WORDED = ("NotSelector", "Contradiction", "ValueError")  # one text, `what; fix`
+_WORDED = {"NotSelector": 0, "Contradiction": 0, "ValueError": 0, "HTTPException": 1}  # one text, `what; fix`
 _SHAPED = ("spec",)  # where ValueError is a message: pydantic reports it
-_INTERNAL = ("alerts", "console", "lab", "scenarios")  # contributors see these, not users
+_INTERNAL = ("alerts",)  # contributors see these, not users
+_ASKED_FOR = ("Stopped",)  # the user's own Ctrl-C needs no fix
 
 
 @dataclass(frozen=True, order=True)
@@ -138,14 +142,16 @@ def _of_module(path: Path, tree: ast.Module, part: str, errors: dict[str, str]) 
 
 def _of_call(call: ast.Call, scope: Scope, part: str, errors: dict[str, str], place: str) -> Iterator[Message]:
     name = ast.unparse(call.func).rpartition(".")[2]
+    if name in _ASKED_FOR:
+        return
     if name in _PLACES or name in errors:
         at, then = _PLACES.get(name, (0, 1))
         arguments = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg in ("what", "fix"))]
         if len(arguments) > at and (what := _text(arguments[at], scope)):
             fix = _text(arguments[then], scope) if len(arguments) > then else errors.get(name, "")
             yield Message(what, fix, place)
-    elif name in _WORDED and call.args and (name != "ValueError" or part in _SHAPED):
-        what, _, fix = _text(call.args[0], scope).partition("; ")
+    elif name in _WORDED and len(call.args) > _WORDED[name] and (name != "ValueError" or part in _SHAPED):
+        what, _, fix = _text(call.args[_WORDED[name]], scope).partition("; ")
         if what:
             yield Message(what, fix, place)
 

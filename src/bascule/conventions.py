@@ -37,6 +37,16 @@ class Verdict(StrEnum):
 
 GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Verdict.NO_DATA: 4}
 
+# ---------------------------------------------------------------- notices
+
+_NOTICE_WORDS = {"step": "alert", "grew": "more alerts", "acknowledged": "acknowledgement", "resolved": "end"}
+
+
+def notice_word(kind: str) -> str:
+    """What people read for a notice of a kind, in lists of who was told."""
+    return _NOTICE_WORDS.get(kind, kind)
+
+
 # ---------------------------------------------------------------- severities
 
 
@@ -164,6 +174,11 @@ HTTP_REQUESTS = _service(
 HTTP_DURATION = _service(
     "http_request_duration_seconds", "histogram", "Time to answer a request.",
     (VERSION, ENDPOINT, METHOD, SEGMENT), "seconds", buckets=LATENCY_BUCKETS_SECONDS,
+)
+HTTP_LEFT = _service(
+    "http_requests_left_total", "counter",
+    "Requests whose clients left before the answer's end and before `patience` (status 499): in no other metric.",
+    (VERSION, ENDPOINT, METHOD, SEGMENT), "requests",
 )
 RESPONSE_TIME = _service(
     "supersmartmatch_response_time_seconds", "histogram", "Response time in seconds.",
@@ -540,7 +555,9 @@ class Alert(StrEnum):
     MIGRATION_STALLED = "MigrationStalled"
     SERVICE_DOWN = "ServiceDown"
     CACHE_HIT_RATE_LOW = "CacheHitRateLow"
-    CANDIDATE_WORSE = "CandidateWorse"  # the judge's own alarm
+    CANDIDATE_WORSE = "CandidateWorse"  # the judge's own alarms: this and the next two
+    VERSION_SILENT = "VersionSilent"
+    TARGET_LOST = "TargetLost"
     SIGNAL_NO_DATA = "SignalNoData"
     # objectives of segments and partners
     SEGMENT_ACCURACY_LOW = "SegmentAccuracyLow"

@@ -71,7 +71,7 @@ class OtherMigration(UsageError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem of a spec: where (1-based line, dotted key), what, and the fix.
+    """One problem of a spec: where (1-based line, 0 for the file as a whole; dotted key), what, and the fix.
 
     `column` (1-based) is where the value begins; 0 where the line says enough.
     """
@@ -84,7 +84,7 @@ class Problem:
 
     @property
     def place(self) -> str:
-        return f"{self.line}:{self.column}" if self.column else str(self.line)
+        return ":".join(str(each) for each in (self.line, self.column) if each)
 
     def __str__(self) -> str:
         text = f"{self.key}: {self.what}" if self.key else self.what
@@ -99,7 +99,7 @@ class SpecError(BasculeError):
     def __init__(self, path: Path | str, problems: list[Problem]) -> None:
         self.path = path
         self.problems = sorted(problems, key=lambda problem: problem.line)
-        super().__init__("\n".join(f"{path}:{p.place}: {p}" for p in self.problems))
+        super().__init__("\n".join(f"{':'.join(filter(None, (str(path), p.place)))}: {p}" for p in self.problems))
 
 
 class ProgramMissing(BasculeError):

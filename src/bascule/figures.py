@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from bascule import times
-from bascule.units import Dimension, unit_of
+from bascule.units import Dimension, number_text, unit_of
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -33,7 +34,7 @@ def difference(value: float | None, unit: str) -> str:
 
 def between(low: float, high: float, unit: str) -> str:
     """An interval of differences with one unit and one number of decimals: `−0.33 … +0.29 pt`."""
-    factor, short = _scale(max(abs(low), abs(high)), unit)
+    factor, short = scale(max(abs(low), abs(high)), unit)
     short = "pt" if unit_of(unit).dimension is Dimension.SHARE else short
     decimals = _decimals(max(abs(low), abs(high)) * factor, 3)
     text = " … ".join(f"{bound * factor:+.{decimals}f}".replace("-", MINUS) for bound in (low, high))
@@ -91,6 +92,12 @@ def rate(value: float | None) -> str:
     return f"{_digits(value, 2)}/s"
 
 
+def evidence(value: float, threshold: float) -> str:
+    """`9.1 (alert threshold 7.0)`; evidence has no unit."""
+    shown = number_text(value) if value >= 100 else f"{max(0.0, value):.1f}"
+    return f"{shown} (alert threshold {threshold:.1f})"
+
+
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units: `4 s`, `3 min 20 s`, `2 d 4 h`."""
     if seconds is None or not math.isfinite(seconds):
@@ -98,12 +105,23 @@ def span(seconds: float | None) -> str:
     return times.lasting(seconds, gap=THIN)
 
 
+def local(text: str, language: str) -> str:
+    """Figures that were written in English, as `language` (en, fr) writes them: `82,1 %`, `4,37 étoiles`, `30 j`."""
+    if language != "fr":
+        return text
+    return _FRENCH.sub(lambda found: "," if found[0] == "." else _FRENCH_UNITS[found[0]], text)
+
+
+_FRENCH_UNITS = {"stars": "étoiles", "d": "j", "per": "par"}
+_FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|\bper\b|(?<=[\d\s{THIN}])d\b")
+
+
 def _scaled(value: float, unit: str) -> tuple[str, str]:
-    factor, short = _scale(value, unit)
+    factor, short = scale(value, unit)
     return _digits(value * factor, 3), short
 
 
-def _scale(value: float, unit: str) -> tuple[float, str]:
+def scale(value: float, unit: str) -> tuple[float, str]:
     """What a value of this size is multiplied by to be read, and its short unit then."""
     own = unit_of(unit)
     match own.dimension:

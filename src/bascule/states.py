@@ -6,7 +6,7 @@ data* always carries a cause; docs/no-data.md prints this table, and a test hold
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +26,7 @@ class Cause(StrEnum):
     SCRAPE_FAILING = "scrape failing"
     PROBE_FAILING = "probe failing"
     SILENT = "silent"
+    LOST = "target lost"
     STALE = "stale"
     NO_SERIES = "no series"
     UNPROVEN = "unproven"
@@ -35,6 +36,39 @@ class Cause(StrEnum):
     IMPOSSIBLE_VALUES = "impossible values"
     NO_TRAFFIC = "no traffic"
     TOO_FEW = "too few events"
+
+
+FRENCH: Mapping[Cause, str] = {
+    Cause.SERVER_AWAY: "serveur injoignable",
+    Cause.NOT_STORED: "échantillons non enregistrés",
+    Cause.CLOCK: "horloges décalées",
+    Cause.OTHER_STEP: "autre étape",
+    Cause.SCRAPE_FAILING: "collecte en échec",
+    Cause.PROBE_FAILING: "sonde en échec",
+    Cause.SILENT: "version muette",
+    Cause.STALE: "données périmées",
+    Cause.NO_SERIES: "aucune série",
+    Cause.UNPROVEN: "sélecteur non prouvé",
+    Cause.UNIT: "unité manquante",
+    Cause.BUCKET: "tranche manquante",
+    Cause.CONTRADICTION: "compteurs contradictoires",
+    Cause.IMPOSSIBLE_VALUES: "valeurs impossibles",
+    Cause.NO_TRAFFIC: "aucun trafic",
+    Cause.TOO_FEW: "trop peu d'événements",
+}
+
+
+def no_data(cause: Cause | None, language: str = "en", said: str = "") -> str:
+    """`no data: silent`, as every page and command says it; None: of an answer that names no cause. `said`: for it."""
+    if language == "fr":
+        return f"{said or 'pas de données'} : {FRENCH[cause] if cause else 'cause inconnue'}"
+    return f"{said or 'no data'}: {cause or 'not told'}"
+
+
+def caused(state: State, cause: Cause | None) -> None:
+    """Raises ValueError unless there is a cause where there is no data, and only there."""
+    if (state is State.NO_DATA) != (cause is not None):
+        raise ValueError(f"{state.value} with the cause {cause}: no data has a cause, and nothing else has one")
 
 
 @dataclass(frozen=True)
@@ -58,7 +92,7 @@ class Meaning:
 MEANINGS: dict[Cause, Meaning] = {
     Cause.SERVER_AWAY: Meaning(
         "A server that Bascule reads (Prometheus, the judge, the journal) does not answer in time.",
-        "Start it, or correct its address under stack.external; `bascule status` shows what runs.",
+        "Check with `bascule status` which one is down, and start it; or correct its address under stack.external.",
         pages=True,
     ),
     Cause.NOT_STORED: Meaning(
@@ -87,6 +121,11 @@ MEANINGS: dict[Cause, Meaning] = {
     Cause.SILENT: Meaning(
         "One version counts no requests, although the plan gives it traffic and the other version has some.",
         "Check whether the version hangs, and whether the load balancer sends it traffic.",
+        pages=True,
+    ),
+    Cause.LOST: Meaning(
+        "Prometheus no longer scrapes the version: its newest sample is older than a few of its usual intervals.",
+        "Check Prometheus' page Targets: a reload or a service discovery may have dropped the version's target.",
         pages=True,
     ),
     Cause.STALE: Meaning(

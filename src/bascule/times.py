@@ -16,6 +16,11 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def unix(moment: datetime | None) -> float | None:
+    """A time as Unix seconds; none stays none."""
+    return None if moment is None else moment.timestamp()
+
+
 def parse(text: str) -> datetime:
     """An RFC 3339 time in UTC, which it is in where it names no zone. Raises ValueError, also for what UTC does not
     have: the year 1 begins earlier in the east."""
@@ -32,8 +37,8 @@ def rfc3339(seconds: float, precision: Precision = "seconds") -> str:
 
 
 def dated(seconds: float) -> str:
-    """`2026-01-31 08:00:00`, in UTC: for tables and sentences."""
-    return f"{moment(seconds):%Y-%m-%d %H:%M:%S}"
+    """`2026-01-31 08:00:00 UTC`: for people, in tables and sentences."""
+    return f"{moment(seconds):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def clock(seconds: float) -> str:

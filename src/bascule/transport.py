@@ -26,7 +26,7 @@ from pydantic_core import from_json
 from bascule.conventions import OWN_AGENT
 from bascule.errors import QueryRejected, Unreachable, UsageError
 
-__all__ = ["MIB", "Answer", "Credentials", "Http", "is_local", "parsed"]
+__all__ = ["MIB", "HttpAnswer", "Credentials", "Http", "is_local", "parsed"]
 
 MIB = 1 << 20
 _SOON = 0.001  # seconds: a socket takes zero for "never wait"
@@ -69,7 +69,9 @@ class Credentials:
                 context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
             named = ", ".join(str(file) for file in (self.ca, self.certificate, self.key) if file is not None)
-            raise UsageError(f"the certificates in {named} cannot be used: {_plain(error)}", "check them") from error
+            raise UsageError(
+                f"the certificates in {named} cannot be used: {_plain(error)}", "name readable PEM files"
+            ) from error
         return context
 
 
@@ -82,12 +84,12 @@ def _secret(file: Path) -> str:
     except (OSError, ValueError) as error:
         raise UsageError(f"the secret in {file} cannot be read: {_plain(error)}", "check the file's path") from error
     if not text.isascii() or not text.isprintable():
-        raise UsageError(f"the secret in {file} is no line of ASCII text", "write it alone into the file")
+        raise UsageError(f"the secret in {file} is not one line of ASCII text", "write the secret alone into the file")
     return text
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """What a server answered, read to its end."""
 
     status: int
@@ -103,7 +105,7 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Raises ValueError for what is no JSON, or is nested deeper than 200 levels."""
+        """Raises ValueError for what is not JSON, or is nested deeper than 200 levels."""
         return parsed(self.body)
 
 
@@ -144,7 +146,7 @@ class Http:
     def close(self) -> None:
         self._client.close()
 
-    def ask(self, method: str, path: str, *, seconds: float | None = None, **content: Any) -> Answer:
+    def ask(self, method: str, path: str, *, seconds: float | None = None, **content: Any) -> HttpAnswer:
         """The answer, whatever its status; `content` as httpx takes it (`json`, `params`, `data`, `headers`).
 
         Raises Unreachable when no whole answer came in time, QueryRejected when it is too large, UsageError for a
@@ -155,7 +157,7 @@ class Http:
         before = _deadline.set(time.monotonic() + limit)
         try:
             with self._client.stream(method, path, timeout=limit, **content) as response:
-                return Answer(response.status_code, response.headers, self._body(response))
+                return HttpAnswer(response.status_code, response.headers, self._body(response))
         except httpx.TimeoutException as error:
             raise self._away(f"no whole answer within {limit:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -177,7 +179,7 @@ class Http:
 
 
 def parsed(body: bytes) -> Any:
-    """JSON as Python objects; half a surrogate pair becomes its escape, as text. Raises ValueError (see `Answer`)."""
+    """JSON as Python objects; half a surrogate pair becomes its escape. Raises ValueError (see `HttpAnswer`)."""
     try:
         return from_json(body)
     except ValueError:

@@ -107,8 +107,8 @@ def bytes_text(value: float, gap: str = " ") -> str:
     """`640 B`, `1.5 MB`: three significant digits."""
     for size, short in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value) >= size:
-            return f"{value / size:.3g}{gap}{short}"
-    return f"{value:.3g}{gap}B"
+            return f"{number_text(value / size)}{gap}{short}"
+    return f"{number_text(value)}{gap}B"
 
 
 def time_text(seconds: float, gap: str = " ") -> str:
@@ -117,10 +117,17 @@ def time_text(seconds: float, gap: str = " ") -> str:
         return f"0{gap}ms"
     for size, short in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if abs(seconds) >= size:
-            return f"{seconds / size:.3g}{gap}{short}"
-    return f"{seconds / 1e-9:.3g}{gap}ns"
+            return f"{number_text(seconds / size)}{gap}{short}"
+    return f"{number_text(seconds / 1e-9)}{gap}ns"
 
 
 def number_text(value: float) -> str:
-    """`0.0789`, `4.25`, `12,300`: three significant digits."""
-    return f"{value:.3g}" if abs(value) < 999.5 else f"{float(f'{value:.3g}'):,.0f}"
+    """`0.0789`, `4.25`, `12,300`: three significant digits, never an exponent; below 0.0001 it is 0."""
+    if abs(value) >= 999.5:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-4 else "0"
+
+
+def signed_text(value: float) -> str:
+    """The same, always with a sign."""
+    return f"{'' if value <= -1e-4 else '+'}{number_text(value)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +20,10 @@ import httpx
 
 from bascule import console
 from bascule.api import IncidentsClient, Tokens
+from bascule.api.models.logs import FACETS
 from bascule.api.server import serve
 from bascule.delivery import Outbox
+from bascule.generate import generate
 from bascule.incidents.app import create
 from bascule.incidents.model import PhaseStep
 from bascule.incidents.store import Store
@@ -158,6 +160,18 @@ def log_lines() -> list[dict[str, Any]]:
     return [line | {"timestamp": rfc3339(now - 0.8 * age)} for age, line in enumerate(told)]
 
 
+def log_counts(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of these lines, as the logs role counts them."""
+    now = time.time()
+    values = {name: [line[name] for line in lines if name in line] for name in FACETS}
+    facets = {
+        name: [{"value": str(value), "lines": found.count(value), "bad": 0} for value in dict.fromkeys(found)]
+        for name, found in values.items()
+    }
+    buckets = [{"at": now // 60 * 60 - 60 * age, "lines": 1 + len(lines) // 2, "bad": age} for age in (0, 1)]
+    return {"start": now - 3600, "end": now, "step": 60, "total": len(lines), "buckets": buckets, "facets": facets}
+
+
 class Counters:
     """Counters of both versions that follow the story's rates with the clock."""
 
@@ -225,8 +239,8 @@ class Roles:
                  "text": "12 % on V2" if self.broken else "0.19 % on V2"},
                 {"gate": "latency.p95 <60ms", "state": "ok", "value": 0.044, "text": "44 ms on V2"},
                 {"gate": "accuracy.gain >12pt", "state": "no_data", "value": 0.134,
-                 "text": "accuracy.gain >12pt: +13.4 pt, not yet decided, in about 9 min at this traffic"},
-                {"gate": "revenue.gain >10%", "state": "no_data", "value": None, "text": "no data yet"},
+                 "text": "accuracy.gain >12pt: +13.4 pt: not yet decided, about 9 min more at this traffic."},
+                {"gate": "revenue.gain >10%", "state": "no_data", "cause": "too few events", "value": None, "text": ""},
             ],
             "rollback": [
                 {"when": "errors > 5%", "state": "bad" if self.broken else "ok",
@@ -327,6 +341,8 @@ class Roles:
     def logs(self, path: str) -> tuple[int, str, str]:
         if path == "/metrics":
             return 200, "text/plain", "bascule_log_lines_total 1\n"
+        if path == "/api/counts":
+            return 200, "application/json", json.dumps(log_counts(self.story.lines or log_lines()))
         if path == "/api/search":
             return 200, "application/json", json.dumps(self.story.lines or log_lines())
         return (
@@ -372,6 +388,7 @@ class Pretended:
         self.endpoints.pop(name).close()
 
 
+NO_RULES: Mapping[str, str] = {}
 Journal = Callable[[Spec, Story], AbstractContextManager[None]]
 
 
@@ -419,8 +436,10 @@ class StoryWitness:
 
 
 @contextmanager
-def standing(folder: Path, journal: Journal = pretended_journal) -> Iterator[Pretended]:
-    """Prometheus, the pretended parts and the real console, all on free ports."""
+def standing(
+    folder: Path, journal: Journal = pretended_journal, rules: Mapping[str, str] = NO_RULES
+) -> Iterator[Pretended]:
+    """Prometheus, the pretended parts and the real console, all on free ports. `rules`: files by name."""
     story = Story()
     counters, roles = Counters(story), Roles(story)
     up = "redis_up 1\nnginx_up 1\n"
@@ -445,7 +464,7 @@ def standing(folder: Path, journal: Journal = pretended_journal) -> Iterator[Pre
             spec = _with_ports(spec, incidents=ports.free())
         rooms.enter_context(journal(spec, story))
         supervisor = rooms.enter_context(Supervisor())
-        supervisor.start(_prometheus(spec, endpoints, folder))
+        supervisor.start(_prometheus(spec, endpoints, folder, rules))
         stop = threading.Event()
         serving = threading.Thread(target=console.run, args=(spec, stop))
         serving.start()
@@ -475,8 +494,11 @@ def _with_ports(spec: Spec, **chosen: int) -> Spec:
     return spec.model_copy(update={"stack": stack})
 
 
-def _prometheus(spec: Spec, endpoints: dict[str, Endpoint], folder: Path) -> Program:
-    config = ["global: {scrape_interval: 1s, scrape_timeout: 500ms}", "scrape_configs:"]
+def _prometheus(spec: Spec, endpoints: dict[str, Endpoint], folder: Path, rules: Mapping[str, str]) -> Program:
+    for name, text in rules.items():
+        (folder / name).write_text(text)
+    config = ["global: {scrape_interval: 1s, scrape_timeout: 500ms, evaluation_interval: 1s}",
+              f"rule_files: {json.dumps(list(rules))}", "scrape_configs:"]  # fmt: skip
     for name, endpoint in endpoints.items():
         job = f"bascule-{name}" if name in ("judge", "incidents", "logs") else name
         config.append(f'  - {{job_name: {job}, static_configs: [{{targets: ["127.0.0.1:{endpoint.port}"]}}]}}')
@@ -508,6 +530,12 @@ def fire(house: Pretended, alert: str, **labels: str) -> int:
     return number
 
 
+def rules() -> dict[str, str]:
+    """What is recorded and alerted for the built-in spec, as it is generated."""
+    files = generate(load("supersmartmatch"))
+    return {Path(name).name: text for name, text in files.items() if name.startswith("prometheus/rules/")}
+
+
 def tell_a_migration(story: Story, pace: float) -> None:
     """Phases 1 to 3, a fault, a roll back: `pace` seconds each."""
     story.timeline.clear()
@@ -522,7 +550,7 @@ if __name__ == "__main__":
     import sys
     import tempfile
 
-    with tempfile.TemporaryDirectory() as scratch, standing(Path(scratch)) as house:
+    with tempfile.TemporaryDirectory() as scratch, standing(Path(scratch), rules=rules()) as house:
         address = Tokens(house.spec.stack.state).address(house.url)
         print(address, house.spec.stack.url("prometheus"), flush=True)
         tell_a_migration(house.story, float(sys.argv[1]) if len(sys.argv) > 1 else 20)

@@ -130,7 +130,7 @@ def test_who_may_only_read_is_offered_commands_and_no_buttons(acting: Pretended,
         ("/incidents/99999", "there is no incident 99999"),
         ("/incidents/minus-one", "The address asks for something that cannot be shown"),
         ("/charts/share?start=-1&end=1e99", "The address asks for something that cannot be shown"),
-        ("/charts/share?start=5&end=1", "the end after the start"),
+        ("/charts/share?start=5&end=1", "the span is not valid"),
         ("/detail?signal=none&segment=none", "the judge does not know this signal and segment"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_silent_judge_is_no_data_within_ten_seconds(own_house: Pretended, visi
     page.wait(f"{VERDICT} === 'no_data'", 10)
     assert "No data from the judge" in page.text("#notices")
     assert "it said: Hold" in page.text("#verdict")
-    assert "no data now" in page.text("#signal-errors")
+    assert "no data: server away" in page.text("#signal-errors")
     own_house.endpoints["judge"].silent = False
     page.wait(f"{VERDICT} === 'hold'", 5)
 
@@ -114,9 +114,9 @@ def test_a_silent_journal_does_not_leave_none_open_standing(own_house: Pretended
     page = visit(own_house.url)
     page.wait("document.querySelector('#alerts').innerText.includes('none open')")
     own_house.endpoints["incidents"].silent = True
-    page.wait("document.querySelector('#alerts').innerText.includes('not known now')", 10)
+    page.wait("document.querySelector('#alerts').innerText.includes('no data: server away')", 10)
     assert "none open" not in page.text("#alerts")
-    assert "not known now" in page.text("#resolved")
+    assert "no data: server away" in page.text("#resolved")
 
 
 def test_a_page_that_hears_nothing_calls_itself_frozen(own_house: Pretended, visit: Visit) -> None:
@@ -284,7 +284,7 @@ def test_the_page_of_incidents_is_live_and_says_when_its_journal_falls_silent(
     own_house.story.recover()
     page.wait("document.querySelector('#incidents').innerText.includes('2 ended')", 5)
     own_house.endpoints["incidents"].silent = True
-    page.wait("document.querySelector('#incidents').innerText.includes('not known now')", 10)
+    page.wait("document.querySelector('#incidents').innerText.includes('no data: server away')", 10)
     assert page.evaluate("window.still")
     assert page.complaints() == []
 

@@ -1,4 +1,5 @@
-"""A version that hangs (SIGSTOP) under traffic turns the verdict, watched by probes, or by logs alone."""
+"""A version that hangs under traffic turns the verdict: stopped and watched by probes, or by logs alone; deadlocked,
+instrumented, and asked by clients that do not wait."""
 
 from __future__ import annotations
 
@@ -9,10 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import judge_house as house
 import pytest
 import yaml
@@ -183,3 +185,88 @@ def test_a_hung_version_turns_the_verdict_by_its_probe_and_by_its_silence_in_the
     os.kill(shop.processes["v2"].pid, signal.SIGCONT)
     for board in boards.values():
         eventually(lambda board=board: board.verdict()["verdict"] == "hold", 20)
+
+
+# ---------------------------------------------------------------- deadlocked, with instruments
+
+INSTRUMENTED = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {{name: shop}}
+versions: {{baseline: v1, candidate: v2}}
+services:
+  shop-v1: {{targets: ["127.0.0.1:{v1}"], version: v1}}
+  shop-v2: {{targets: ["127.0.0.1:{v2}"], version: v2}}
+signals:
+  errors: {{kind: ratio, bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total, better: lower}}
+phases: [{{share: 50%, hold: 1h}}, {{share: 100%, hold: 1h}}]
+"""
+DEADLOCKING = """
+import sys
+import uvicorn
+from bascule.instrument import Instrument
+
+locked = False
+
+async def app(scope, receive, send):
+    global locked
+    if scope["path"] == "/lock":
+        locked = True
+    elif locked:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"sold"})
+
+instrument = Instrument(version=sys.argv[1])
+app = instrument.asgi(app, endpoint=lambda scope: scope["path"])
+uvicorn.run(app, port=int(sys.argv[2]), log_level="error", lifespan="off")
+"""
+WAITS = 0.3  # seconds that a client does
+
+
+@contextmanager
+def asked(port: dict[str, int]) -> Iterator[None]:
+    """Ten requests a second to each version, by clients that leave soon."""
+    stop = threading.Event()
+
+    def ask(name: str) -> None:
+        while not stop.wait(0.1):
+            with suppress(httpx.HTTPError):
+                httpx.get(f"http://127.0.0.1:{port[name]}/buy", timeout=WAITS)
+
+    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in port]
+    for thread in threads:
+        thread.start()
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_deadlocked_version_whose_clients_leave_early_is_silent(
+    start_prometheus: Callable[..., Any], metrics_page: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    """Requests that nobody waited for are no traffic: counted as such, they would be answers without an error."""
+    port = {name: free() for name in ("v1", "v2")}
+    spec, plan = parse(INSTRUMENTED.format(**port)), metrics_page(house.plan_text(1, time.time(), {"all": 0.5}))
+    written = yaml.safe_load(generate(spec)["prometheus/prometheus.yml"])
+    jobs = [job for job in written["scrape_configs"] if job["job_name"].startswith("shop-")]
+    jobs.append({"job_name": "plan", "static_configs": [{"targets": [plan.target]}]})
+    server = start_prometheus(config=yaml.safe_dump({"global": written["global"], "scrape_configs": jobs}))
+    argv = [sys.executable, "-c", DEADLOCKING]
+    processes = [subprocess.Popen([*argv, name, str(number)]) for name, number in port.items()]
+    try:
+        for number in port.values():
+            eventually(answers(f"http://127.0.0.1:{number}/metrics"), 20)
+        with asked(port), judged(spec, server.url) as board:
+            eventually(lambda: board.verdict()["verdict"] == "hold", 40)
+            eventually(lambda: board.verdict()["signals"][0]["samples_candidate"] > 20, 30)
+            httpx.get(f"http://127.0.0.1:{port['v2']}/lock")
+            eventually(lambda: board.verdict()["cause"] == "silent", 40)
+            eventually(lambda: "clients left without their answer" in board.verdict()["reasons"][0], 20)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -223,7 +223,7 @@ def test_a_running_role_refuses_what_it_cannot_read(role, spec, tmp_path):
     with pytest.raises(UsageError, match="standard input"):
         logs.ingest(spec, ["-"], "app")
     (tmp_path / "other.txt").write_text("x\n")
-    with pytest.raises(UsageError, match=r"other.txt is of none of the spec's log sources"):
+    with pytest.raises(UsageError, match=r"other.txt belongs to no log source of the spec"):
         logs.ingest(spec, [str(tmp_path / "other.txt")])
 
 

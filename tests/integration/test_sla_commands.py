@@ -117,7 +117,7 @@ def test_a_report_without_a_file_gets_one_that_is_named(write_spec, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     done = bascule("report", write_spec(SLAS), "--from", "2020-01-01", "--to", "2020-01-02", "--format", "md")
     (written,) = tmp_path.glob("sla-*-2020-01-01-2020-01-02.md")
-    assert done.stdout.strip() == f"wrote {written.name}"
+    assert done.stdout.splitlines() == [f"wrote {written.name}", "NO DATA: no series"]
 
 
 def test_an_objective_that_is_not_declared_is_named_beside_the_others(write_spec):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from bascule.checklist import ItemState, Looked, Phase, check, items_of, sign
+from bascule.checklist import ChecklistPhase, ItemState, Looked, check, items_of, sign
 from bascule.scenarios.house import SPEC, standing
 from bascule.scenarios.receiver import listening
 
@@ -30,7 +30,7 @@ def house(tmp_path_factory):
 def test_every_item_that_can_be_checked_passes(house):
     house, _ = house
     looked = Looked(house.spec)
-    checked = [each for phase in Phase for each in check(looked, phase)]
+    checked = [each for phase in ChecklistPhase for each in check(looked, phase)]
     told = {each.item.key: f"{each.outcome.state} {each.outcome.why}" for each in checked}
     for key, state in told.items():
         print(key, state)
@@ -42,7 +42,7 @@ def test_every_item_that_can_be_checked_passes(house):
 def test_a_sign_off_is_kept_in_the_journal_and_stands_in_the_record(house):
     house, folder = house
     looked = Looked(house.spec)
-    displays = next(item for item in items_of(Phase.DEPLOYMENT) if item.key == "displays")
+    displays = next(item for item in items_of(ChecklistPhase.DEPLOYMENT) if item.key == "displays")
     sign(looked, displays, "Ada", "three screens")
     command = [sys.executable, "-m", "bascule", "checklist", str(folder / SPEC), "--phase", "deployment", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,6 +6,7 @@ Pictures go to demo-output/screens: every page in light, dark, phone and wall si
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ import pretend  # noqa: E402
 
 AXE = ROOT / ".bascule/axe/node_modules/axe-core/axe.min.js"
 SCREENS = ROOT / "demo-output/screens"
-SIZES = {"light": (1440, 900, False), "dark": (1440, 900, True), "phone": (390, 844, False), "wall": (3840, 2160, True)}
+SIZES = {"light": (1440, 900, False), "dark": (1440, 900, True), "phone": (390, 844, False), "wall": (1920, 1080, True)}
+BOARDS = ("executive", "technical", "business", "sla", "infrastructure", "logs", "judge", "segments")
 PAGES = {
     "overview": "/",
     "segments": "/segments",
@@ -28,6 +30,13 @@ PAGES = {
     "incident": "/incidents/1",
     "sla": "/sla",
     "logs": "/logs",
+    "logs-narrowed": "/logs?has=status%3D503&text=upstream",
+    "dashboards": "/dashboards",
+    **{f"dashboard-{name}": f"/dashboards/{name}?window=15m" for name in BOARDS},
+    "checklist": "/checklist",
+    "checklist-deployment": "/checklist?phase=deployment",
+    "drills": "/drills",
+    "migrations": "/migrations",
     "executive": "/executive",
     "executive-fr": "/executive?lang=fr",
     "wall-verdict": "/wall?every=0#Verdict",
@@ -40,7 +49,8 @@ PAGES = {
     "wrong-address": "/nowhere",
 }
 SETTLED = """(!document.body.dataset.stream || document.querySelector('#live').dataset.live === 'yes')
-    && [...document.querySelectorAll('[data-chart]')].every((chart) => !chart.checkVisibility() || chart.firstChild)"""
+    && [...document.querySelectorAll('[data-chart]')].every((chart) => !chart.checkVisibility() || chart.firstChild)
+    && [...document.querySelectorAll('.board .told')].every((each) => !each.innerText.startsWith('asking'))"""
 VIOLATIONS = """axe.run({resultTypes: ['violations']}).then((told) => told.violations
     .filter((each) => ['serious', 'critical'].includes(each.impact))
     .map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 100)).join(' | ')}`))"""
@@ -56,7 +66,8 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pretend.Pretended, Browser]]:
     """An operator's browser, while V2 fails and the mail server refuses."""
-    with pretend.standing(tmp_path_factory.mktemp("console"), pretend.real_journal) as house, Browser() as browser:
+    folder = tmp_path_factory.mktemp("console")
+    with pretend.standing(folder, pretend.real_journal, pretend.rules()) as house, Browser() as browser:
         journal = IncidentsClient(house.spec)
         journal.set_phase(3, "ada", "the plan's step", force=True)
         journal.close()
@@ -112,4 +123,49 @@ def test_the_first_thing_on_the_page_is_the_failure_of_v2_and_not_the_mail_serve
     first, second = page.evaluate("[...document.querySelectorAll('#alerts strong')].map((each) => each.innerText)")
     assert first.startswith("CandidateWorse")
     assert second.startswith("NotificationsFailing")
+    page.close()
+
+
+def test_from_the_alarm_to_a_share_of_nothing_in_three_clicks_and_a_few_seconds(
+    shown: tuple[pretend.Pretended, Browser],
+) -> None:
+    """A person who reads and types takes longer; this is what the console adds."""
+    house, _ = shown
+    journal = IncidentsClient(house.spec)
+    journal.set_phase(3, "ada", "the plan's step", force=True)
+    page = opened(shown, "overview", "light")
+    page.wait("document.querySelector('#moves .act')?.textContent.startsWith('Roll back')")
+    began = time.monotonic()
+    clicks = 0
+    for press in ("#moves .act", "#ask-yes"):
+        page.click(press)
+        clicks += 1
+        if press == "#moves .act":
+            page.evaluate("(document.querySelector('#ask-who') ?? {}).value = 'grace'")
+            page.evaluate("document.querySelector('#ask-why').value = 'V2 fails'")
+    page.wait("document.querySelector('#plan').innerText.includes('Rolled back')")
+    took = time.monotonic() - began
+    assert journal.phase().share == 0
+    journal.close()
+    page.close()
+    print(f"from the alarm to 0 %: {clicks} clicks, {took:.1f} s")
+    assert clicks <= 3
+    assert took < 10
+
+
+def test_the_way_back_is_one_command_to_copy_with_every_name_in_it(shown: tuple[pretend.Pretended, Browser]) -> None:
+    house, browser = shown
+    journal = IncidentsClient(house.spec)
+    journal.set_phase(3, "ada", "the plan's step", force=True)
+    journal.close()
+    page = browser.page()
+    page.open(house.url)
+    page.wait(SETTLED)
+    page.evaluate("fetch('/sign-out', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'})")
+    page.open(house.url)
+    page.wait(SETTLED)
+    page.wait("document.querySelector('#verdict code') !== null")
+    command = page.text("#verdict code")
+    assert command.startswith(f"bascule rollback --spec {house.spec.source} --who")
+    assert not any(word in command for word in ("SPEC", "YOU", "REASON"))
     page.close()

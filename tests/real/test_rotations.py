@@ -57,13 +57,19 @@ class Writer(threading.Thread):
     def run(self) -> None:
         file = self._open()
         while not self.stop.wait(0.002):
-            if not self.path.exists() or os.fstat(file.fileno()).st_ino != self.path.stat().st_ino:
+            if self._was_moved(file):
                 file.close()
                 file = self._open()
             for _ in range(10):
                 file.write(LINE.format(self.written).encode())
                 self.written += 1
         file.close()
+
+    def _was_moved(self, file) -> bool:  # type: ignore[no-untyped-def]
+        try:
+            return os.fstat(file.fileno()).st_ino != self.path.stat().st_ino
+        except FileNotFoundError:  # logrotate has renamed it, and not yet made the next one
+            return True
 
     def _open(self):  # type: ignore[no-untyped-def]
         file = self.path.open("ab" if self.append else "wb", buffering=0)

@@ -24,6 +24,8 @@ class PretendPrometheus:
     now: float = 0.0
     samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(default_factory=dict)
     plan: PlanStep | None = None
+    url: str = "http://pretended"
+    asked: list[tuple[float, float]] = field(default_factory=list)  # begin and end of each range that was asked for
 
     def add(self, time: float, text: str, **labels: str) -> None:
         """One scrape: exposition text, as an instance with these target labels."""
@@ -45,6 +47,8 @@ class PretendPrometheus:
         return found
 
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
+        end = self.now if at is None else at
+        self.asked.append((end - seconds, end))
         return Matrix.of((each.labels, each.times, each.values) for each in self.raw(selector, seconds, at))
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:

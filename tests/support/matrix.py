@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from bascule import slo
-from bascule.console import Kept, Reading, promises
+from bascule.console import Kept, SourceReading, promises
 from bascule.conventions import GATE_EXIT_CODES, Recorded, State, Verdict
 from bascule.generate.prometheus.sla_rules import sla_rules
 from bascule.judge import PhaseWatch, outcome_of, read_plan
@@ -222,7 +222,7 @@ def paged(spec: Spec, client: Prometheus, end: int, span: int = HOUR) -> dict[st
     """The page's rows, of what Prometheus answers to the page's own questions."""
     asked = {each.name: client.scalar(each.promql(span), at=end) for each in slo.all_of(spec)}
     good = {name: value for name, value in asked.items() if isinstance(value, float)}
-    return {row.name: row.state for row in promises(spec, Reading(Kept(good, span), end), end).rows}
+    return {row.name: row.state for row in promises(spec, SourceReading(Kept(good, span), end), end).rows}
 
 
 def ruled(spec: Spec, client: Prometheus, end: int, span: int = HOUR) -> dict[str, State]:
@@ -233,7 +233,7 @@ def ruled(spec: Spec, client: Prometheus, end: int, span: int = HOUR) -> dict[st
     for name in spec.slas.named:
         expr = recorded[Recorded.SLA_BUDGET_SPENT, name]
         for series in (Recorded.SLA_BAD, Recorded.SLA_ALL, Recorded.SLA_UNSURE):
-            minutes = f"({recorded.get((series, name), 'vector(0)')})[{span}s:1m]"
+            minutes = f"({recorded.get((series, name), 'vector(0)')})[{span - 60}s:1m]"  # each of the minute before it
             expr = expr.replace(f'{series}{{sla="{name}"}}[1h]', minutes)
         spent = client.scalar(expr, at=end)
         found[name] = State.NO_DATA if not isinstance(spent, float) else State.BAD if spent > 1 else State.OK

@@ -24,6 +24,7 @@ import websockets
 from outcome_apps import SLOW_SECONDS
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from bascule.conventions import CLIENT_LEFT, HTTP_LEFT, HTTP_REQUESTS
 from bascule.processes.ports import free
 from bascule.processes.ready import answers, wait_until
 
@@ -136,8 +137,9 @@ class Service:
         families = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         found: Counts = {}
         for sample in (sample for family in families for sample in family.samples):
-            if sample.name == "http_requests_total" and sample.value:
-                key = (sample.labels["endpoint"], sample.labels["method"], sample.labels["status"])
+            if sample.name in (HTTP_REQUESTS.name, HTTP_LEFT.name) and sample.value:
+                status = sample.labels.get("status", CLIENT_LEFT)
+                key = (sample.labels["endpoint"], sample.labels["method"], status)
                 found[key] = found.get(key, 0) + sample.value
         return found
 

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator
 
-UNIX_SECONDS = re.compile(r"(?<![\w.:/#-])1[5-9]\d{8}(?:\.\d+)?(?![\w/-])")
+UNIX_SECONDS = re.compile(r"(?<![\w.:/#-])1(?:,[5-9]\d\d(?:,\d{3}){2}|[5-9]\d{8}(?:\.\d+)?)(?![\w/-])")
 # A decimal fraction with what follows it; versions (1.2.3), addresses, names and paths are no figures.
 DECIMAL = re.compile(
-    r"(?<![\w.:/<>=-])[-+]?(?P<figure>\d{1,3}(?:,\d{3})*\.\d+|\d+\.\d+)(?!\.?\d)(?P<unit>[\s\u202f\u00a0]?[^\s\d,;)\]|]*)"
+    r"(?<![\w.:/<>='-])[-+]?(?P<figure>\d{1,3}(?:,\d{3})*\.\d+|\d+\.\d+)(?!\.?\d)(?P<unit>[\s\u202f\u00a0]?[^\s\d,;)\]|]*)"
 )
-UNITS = re.compile(
-    r"^[\s\u202f\u00a0]?(?:%|pt|ms|us|µs|ns|s|min|h|d|B|[KMG]i?B|stars|EUR|times|requests/s|points|to|x|×)(?!\w)|^[\s\u202f\u00a0]?(?:EUR|stars)\b"
-)
+_SHORT = "%|pt|ms|us|µs|ns|s|min|h|d|B|[KMG]i?B|stars|EUR|times|events|requests/s|points|to|x|×"
+# Of an interval the unit follows the second bound; evidence has none, and says its threshold instead.
+UNITS = re.compile(rf"^/[smh]\b|^[\s\u202f\u00a0]?(?:…|\(alert)|^[\s\u202f\u00a0]?(?:{_SHORT})(?!\w)")
+HUMANIZED = re.compile(r"(?:%|ms|us|ns|s|m|h|d)(?!\w)")
 PLAIN = re.compile(r"(?:evidence|threshold|phi|burn rate|accuracy|score|rate)\W*(?:[\w.]+\W+)?$", re.IGNORECASE)
 
 
@@ -20,10 +21,16 @@ def problems(text: str) -> Iterator[str]:
         for found in UNIX_SECONDS.finditer(line):
             yield f"Unix seconds {found[0]}: {line.strip()}"
         for found in DECIMAL.finditer(line):
-            if significant(found["figure"]) > 3 and not _is_nearly_all(found):
+            if significant(found["figure"]) > _most(found) and not _is_nearly_all(found):
                 yield f"more than three significant digits {found[0].strip()}: {line.strip()}"
-            if not UNITS.match(found["unit"]) and not PLAIN.search(line[: found.start()]):
+            before = line[: found.start()]
+            if not (UNITS.match(found["unit"]) or before.endswith("×") or PLAIN.search(before)):
                 yield f"no unit {found[0].strip()}: {line.strip()}"
+
+
+def _most(found: re.Match[str]) -> int:
+    """Prometheus writes alert texts itself, to four digits, with the unit directly behind: `57.26ms`."""
+    return 4 if HUMANIZED.match(found["unit"]) else 3
 
 
 def significant(figure: str) -> int:

@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from unittest import mock
+from urllib.parse import urlencode
 
 import httpx
 import typer
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.routing import APIRoute
 from typer.testing import CliRunner
 
 from bascule.cli.commands import app
+from bascule.console.app import create_app
+from bascule.console.runbooks import Runbooks
 from bascule.spec import Spec
 
 WHO = ("--who", "amélie")
@@ -21,6 +27,7 @@ COMMANDS = (
     "status SPEC",
     "generate SPEC --out OUT/generated",
     "generate SPEC --verify PROMETHEUS --out OUT/generated",
+    "merge SPEC --prometheus-config OUT/generated/prometheus/prometheus.yml --out OUT/merged",
     "init OUT/found.yaml --from-prometheus PROMETHEUS",
     "coverage SPEC",
     "checklist SPEC",
@@ -67,30 +74,29 @@ COMMANDS = (
 )
 # These run until they are stopped, or start and stop a house; schema prints JSON.
 NOT_WALKED = {"up", "down", "serve", "demo", "drill", "schema"}
-PAGES = (
-    "/",
-    "/wall",
-    "/segments",
-    "/incidents",
-    "/incidents/1",
-    "/sla",
-    "/executive",
-    "/executive?lang=fr",
-    "/logs",
-    "/sign-in",
-    "/runbooks/",
-    "/runbooks/sla",
-)
+# What the parameters of pages are filled with; a page with another one is not walked, which a test refuses.
+FILLED = {
+    "identity": ["1"],
+    "signal": ["errors"],
+    "segment": ["freemium"],
+    "lang": ["en", "fr"],
+    "page": list(Runbooks().pages),
+}
+READ = (HTMLResponse, PlainTextResponse)
 
 
 def not_walked() -> set[str]:
     """The commands that no line of COMMANDS runs."""
     walked = {" ".join(line.split()[:2]) for line in COMMANDS} | {line.split()[0] for line in COMMANDS}
-    return {name for name in _names(typer.main.get_command(app), "") if name not in walked}
+    return {name for name in names() if name not in walked}
+
+
+def names() -> list[str]:
+    """Every command there is: `check`, `sla report`, …"""
+    return _names(typer.main.get_command(app), "")
 
 
 def _names(command: object, prefix: str) -> list[str]:
-    """`check`, `sla report`, …: every command there is."""
     group = getattr(command, "commands", None)
     if group is None:
         return [prefix.strip()]
@@ -100,14 +106,40 @@ def _names(command: object, prefix: str) -> list[str]:
 def commands(spec: Spec, log: Path, out: Path) -> Iterator[tuple[str, str]]:
     """Each command with all that it printed."""
     places = {"SPEC": [spec.source], "LOG": [str(log)], "PROMETHEUS": [spec.stack.url("prometheus")], "WHO": WHO}
+    for line in (*(f"{name} --help" for name in names()), *COMMANDS):
+        words = [part for word in line.replace("OUT", str(out)).split() for part in places.get(word, [word])]
+        yield line, printed(spec, *words)
+
+
+def printed(spec: Spec, *words: str) -> str:
+    """What a command prints, and says when it fails."""
     with mock.patch.dict(os.environ, {"BASCULE_SPEC": spec.source, "COLUMNS": "160", "NO_COLOR": "1"}):
-        for line in COMMANDS:
-            words = [part for word in line.replace("OUT", str(out)).split() for part in places.get(word, [word])]
-            result = CliRunner().invoke(app, words)
-            yield line, f"{result.output}{result.exception if result.exit_code == 1 and result.exception else ''}"
+        result = CliRunner().invoke(app, list(words))
+    return f"{result.output}{result.exception if result.exit_code == 1 and result.exception else ''}"
 
 
 def pages(spec: Spec) -> Iterator[tuple[str, str]]:
     """Each page of the console as its HTML."""
-    for page in PAGES:
-        yield page, httpx.get(spec.stack.url("console") + page, timeout=10, trust_env=False).text
+    for address in addresses(spec):
+        answer = httpx.get(spec.stack.url("console") + address, timeout=10, trust_env=False)
+        assert answer.status_code == 200, f"{address}: {answer.text}"
+        yield address, answer.text
+
+
+def addresses(spec: Spec) -> Iterator[str]:
+    """Every page that the console has a route for, with each value of its parameters."""
+    for route in create_app(spec).routes:
+        if isinstance(route, APIRoute) and "GET" in route.methods and route.response_class in READ:
+            yield from _filled(route)
+
+
+def _filled(route: APIRoute) -> Iterator[str]:
+    """KeyError for a parameter that FILLED does not know."""
+    asked = [
+        each.alias for each in route.dependant.query_params if each.field_info.is_required() or each.alias in FILLED
+    ]
+    names = [each.alias for each in route.dependant.path_params]
+    for values in product(*(FILLED[name] for name in [*names, *asked])):
+        path = route.path.format(**dict(zip(names, values, strict=False)))
+        query = urlencode(dict(zip(asked, values[len(names) :], strict=True)))
+        yield f"{path}?{query}" if query else path

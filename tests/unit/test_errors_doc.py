@@ -32,3 +32,13 @@ def test_a_message_says_what_is_wrong_and_then_the_fix(message):
         assert "\n" not in line
         assert len(line) <= LINE
         assert not line.endswith((".", "!"))
+
+
+def test_a_new_message_is_collected_and_shown_to_lack_a_fix(tmp_path, monkeypatch):
+    (tmp_path / "cli").mkdir()
+    code = 'class UsageError(BasculeError): ...\ndef f(name):\n    raise UsageError(f"{name} is wrong")\n'
+    (tmp_path / "cli" / "new.py").write_text(code)
+    monkeypatch.setattr(tool, "CODE", tmp_path)
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    (found,) = tool.messages.__wrapped__()["cli"]
+    assert (found.what, found.fix, found.place) == ("‹name› is wrong", "", "cli/new.py:3")

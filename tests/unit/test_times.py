@@ -44,5 +44,5 @@ def test_a_time_without_a_zone_is_of_utc_and_others_keep_theirs() -> None:
 
 def test_the_forms_of_a_time() -> None:
     assert times.rfc3339(0) == "1970-01-01T00:00:00Z"
-    assert times.dated(86_399) == "1970-01-01 23:59:59"
+    assert times.dated(86_399) == "1970-01-01 23:59:59 UTC"
     assert times.clock(86_399) == "23:59:59 UTC"

@@ -120,7 +120,7 @@ def test_a_time_reads_the_same_whatever_unit_it_is_counted_in(seconds: float, un
 
 def number(text: str) -> float:
     value, unit = text.split()
-    return float(value) * unit_of(unit).scale
+    return float(value.replace(",", "")) * unit_of(unit).scale
 
 
 bounds = st.builds(lambda digits, power: float(f"{digits}e{power}"), st.integers(1, 99_999), st.integers(-9, 6))

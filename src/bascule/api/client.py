@@ -23,14 +23,14 @@ from bascule.api.models.journal import (
     TimelineAnswer,
     WindowAnswer,
 )
-from bascule.api.models.logs import Forget, Forgotten, Ingest, LogLine, LogStats, Search, Taken
+from bascule.api.models.logs import Forget, Forgotten, Ingest, LogCounts, LogLine, LogStats, Search, Taken
 from bascule.api.models.moves import KeptComparison, MoveRequest, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer, Refusal, ReportAnswer, SendAgain
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
 from bascule.spec import Spec
-from bascule.transport import MIB, Answer, Http
+from bascule.transport import MIB, Http, HttpAnswer
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -78,10 +78,10 @@ class RoleClient:
     def post_for_rows(self, path: str, body: BaseModel, kind: type[M]) -> list[M]:
         return self._rows(self._send(path, body, None), kind)
 
-    def _send(self, path: str, body: BaseModel, seconds: float | None) -> Answer:
+    def _send(self, path: str, body: BaseModel, seconds: float | None) -> HttpAnswer:
         return self._ask("POST", path, json=body.model_dump(mode="json", exclude_unset=True), seconds=seconds)
 
-    def _ask(self, method: str, path: str, **content: Any) -> Answer:
+    def _ask(self, method: str, path: str, **content: Any) -> HttpAnswer:
         headers = {HEADER: self._mine.header}
         if token := token_for(self.spec.stack.state):
             headers["Authorization"] = f"Bearer {token}"
@@ -91,20 +91,20 @@ class RoleClient:
             return answer
         raise self._refusal(answer) or self._stranger(answer)
 
-    def _one(self, answer: Answer, kind: type[M]) -> M:
+    def _one(self, answer: HttpAnswer, kind: type[M]) -> M:
         try:
             return kind.model_validate(self._json(answer, dict))
         except ValidationError as error:
             raise self._unexpected(problems_of(error)) from error
 
-    def _rows(self, answer: Answer, kind: type[M]) -> list[M]:
+    def _rows(self, answer: HttpAnswer, kind: type[M]) -> list[M]:
         told = self._json(answer, list)
         rows = readable(kind, told, self.url)
         if told and not rows:
             raise self._unexpected("no row can be read")
         return rows
 
-    def _json(self, answer: Answer, shape: type[T]) -> T:
+    def _json(self, answer: HttpAnswer, shape: type[T]) -> T:
         try:
             told = answer.json()
         except ValueError as error:
@@ -117,12 +117,12 @@ class RoleClient:
         what = f"the {self.role} role at {self.url} gave an unexpected response: {why}"
         return QueryRejected(what, "restart it; it may be another version")
 
-    def _stranger(self, answer: Answer) -> Unreachable:
-        what = f"what answers at {self.url} is not the {self.role} role (status {answer.status})"
-        return Unreachable(what, f"stop what holds its port, or change stack.ports.{self.role} in the spec")
+    def _stranger(self, answer: HttpAnswer) -> Unreachable:
+        what = f"the server at {self.url} is not the {self.role} role (status {answer.status})"
+        return Unreachable(what, f"stop the program on that port, or change stack.ports.{self.role} in the spec")
 
-    def _compare(self, answer: Answer) -> None:
-        """Another state of the same spec is worth a warning, and no more: a roll-back must not fail for it."""
+    def _compare(self, answer: HttpAnswer) -> None:
+        """Another state of the same spec is worth a warning, and no more: a rollback must not fail for it."""
         theirs = Identity.read(answer.headers.get(HEADER, ""))
         if theirs is None or self._warned:
             return
@@ -134,7 +134,7 @@ class RoleClient:
                 "the %s role at %s runs another state of this spec; restart it to apply changes", self.role, self.url
             )
 
-    def _refusal(self, answer: Answer) -> BasculeError | None:
+    def _refusal(self, answer: HttpAnswer) -> BasculeError | None:
         """What the role has against it; None when this is not how a role answers."""
         try:
             said = Refusal.model_validate(answer.json())
@@ -159,7 +159,7 @@ class RoleClient:
 
 def other_migration(role: str, url: str, theirs: Identity, mine: Identity) -> OtherMigration:
     what = f"the {role} role at {url} serves {theirs}, not {mine}"
-    return OtherMigration(what, f"give the spec of that migration, or give each its own stack.ports.{role}")
+    return OtherMigration(what, f"use the spec of that migration, or give each migration its own stack.ports.{role}")
 
 
 # ---------------------------------------------------------------- by role
@@ -271,6 +271,10 @@ class LogsClient(RoleClient):
     def search(self, asked: Search) -> list[LogLine]:
         """Lines of the logs, the latest first."""
         return self.rows("/api/search", LogLine, **asked.model_dump(mode="json", exclude_unset=True))
+
+    def counts(self, asked: Search) -> LogCounts:
+        """How many lines the same search matches, over time and by facet."""
+        return self.get("/api/counts", LogCounts, **asked.model_dump(mode="json", exclude_unset=True))
 
     def ingest(self, sources: Mapping[str, str], seconds: float = 3600.0) -> Taken:
         """Read files to their end: path -> the source that each is read as."""

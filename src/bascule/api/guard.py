@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bascule.api.client import other_migration
 from bascule.api.identity import HEADER, Identity
 from bascule.api.limits import Limits, Refusals
+from bascule.api.proxied import TrustedProxy
 from bascule.api.rights import READING, Need, Right, need_of
 from bascule.api.tokens import FOLDER, OPERATOR, Session, Tokens
 from bascule.api.users import Users
@@ -55,29 +56,34 @@ class Door:
         self.users = Users(spec.stack.state)
         self.cookie = COOKIE.format(port=spec.stack.ports.console)
         self._url = spec.stack.url(role)
-        self._names = LOOPBACK | {spec.stack.listen}
+        self._own = LOOPBACK | {spec.stack.listen}
+        sign_in = spec.stack.sign_in if role == "console" else None
+        self._proxy = TrustedProxy(sign_in) if sign_in else None
+        self._names = self._own | ({sign_in.host} if sign_in and sign_in.host else set())
         # Everywhere has many names: a request by another name than ours needs a token, whatever it asks.
-        self._is_everywhere = _is_unspecified(spec.stack.listen)
+        self._is_everywhere = (
+            spec.stack.listen != "localhost" and ipaddress.ip_address(spec.stack.listen).is_unspecified
+        )
 
     def check(self, scope: Scope, headers: Headers, need: Need) -> None:
         """Raises Refused."""
-        is_ours = _host(headers.get("host", "")) in self._names
-        if not is_ours and not self._is_everywhere:
+        host = _host(headers.get("host", ""))
+        if host not in self._names and not self._is_everywhere:
             names = ", ".join(sorted(self._names))
             raise Refused(400, "the Host header is not a name of this machine", f"use one of {names}")
         self._check_origin(headers)
-        is_free = is_ours and _is_loopback(scope)
+        is_free = host in self._own and _is_loopback(scope)
         if is_free:  # here everyone may know which migration this is, and needs its token only if it is the right one
             self._check_migration(headers)
-        self._check_right(need.right, headers, is_free)
+        self._check_right(need.right, headers, source_of(scope), is_free)
         self._check_migration(headers)
 
     def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin")
         if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
-            raise Refused(403, "requests of pages of another origin are refused", "use this role's own page")
+            raise Refused(403, "the request comes from a page of another origin", "open this role's own page instead")
 
-    def _check_right(self, right: Right, headers: Headers, is_free: bool) -> None:
+    def _check_right(self, right: Right, headers: Headers, peer: str, is_free: bool) -> None:
         if right is Right.OPEN or (right is Right.READ and is_free):
             return
         given = _bearer(headers)
@@ -88,22 +94,30 @@ class Door:
             return
         if is_machine:
             raise Refused(403, "this token may only deliver alerts", _OPERATOR)
-        if right in (Right.READ, Right.ACT) and self._check_session(right, headers):
+        if right in (Right.READ, Right.ACT) and self._check_session(right, headers, peer):
             return
         raise Refused(401, "the token is wrong" if given else "a token is needed", _OPERATOR)
 
-    def _check_session(self, right: Right, headers: Headers) -> bool:
+    def _check_session(self, right: Right, headers: Headers, peer: str) -> bool:
         """Whether somebody has signed in who may do this. Raises Refused for who has, and may not."""
-        cookie, session = self.come_in(headers)
+        cookie, session = self.come_in(headers, peer)
         if session is None or right is Right.READ:
             return session is not None
         if not session.may_act:
-            raise Refused(403, f"{session.user} may read, and not act", "sign in as an operator")
+            raise Refused(403, f"{session.user} may read, but not change anything", "sign in as an operator")
         if not self.tokens.is_page_token(headers.get(PAGE_TOKEN, ""), cookie):
             raise Refused(403, "the request does not come from a page of the console", "reload the page and try again")
         return True
 
-    def come_in(self, headers: Headers) -> tuple[str, Session | None]:
+    def come_in(self, headers: Headers, peer: str) -> tuple[str, Session | None]:
+        """What a page token is made for, and who comes in: by the console's cookie, else by a trusted proxy."""
+        cookie, session = self._by_cookie(headers)
+        if session is None and self._proxy is not None:
+            session = self._proxy.session(headers, peer)
+            cookie = f"proxy {session.user}" if session else ""
+        return cookie, session
+
+    def _by_cookie(self, headers: Headers) -> tuple[str, Session | None]:
         """The console's cookie that a browser sends, and whom it was made for, while they may still come in."""
         try:
             sent = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
@@ -164,7 +178,7 @@ class Guard:
                 if status < 400:
                     headers[HEADER] = self._door.identity.header
                 elif status != _NO_REFUSAL:
-                    self._refusals.note(status, _source(scope), f"{scope['method']} {scope['path'][:200]!r}")
+                    self._refusals.note(status, source_of(scope), f"{scope['method']} {scope['path'][:200]!r}")
             await send(message)
 
         return counted
@@ -240,10 +254,6 @@ def _bearer(headers: Headers) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _is_unspecified(listen: str) -> bool:
-    return listen != "localhost" and ipaddress.ip_address(listen).is_unspecified
-
-
 def _is_loopback(scope: Scope) -> bool:
     """Whether the connection came in at a loopback address of ours, which nothing outside this machine can reach."""
     address = (scope.get("server") or ("",))[0]
@@ -255,5 +265,6 @@ def _is_loopback(scope: Scope) -> bool:
         return False
 
 
-def _source(scope: Scope) -> str:
+def source_of(scope: Scope) -> str:
+    """The address that a connection comes from."""
     return str((scope.get("client") or ("unknown",))[0])

@@ -24,7 +24,11 @@ class Identity(BaseModel):
 
     @classmethod
     def of(cls, spec: Spec) -> Self:
-        return cls(migration=spec.metadata.name, versions=spec.versions.both, digest=_digest(spec))
+        return cls(
+            migration=spec.metadata.name,
+            versions=spec.versions.both,
+            digest=_digest_of(spec.model_dump_json(by_alias=True, exclude={"stack"}, exclude_none=True)),
+        )
 
     @classmethod
     def read(cls, header: str) -> Self | None:
@@ -44,10 +48,6 @@ class Identity(BaseModel):
 
     def is_same_migration(self, other: Identity) -> bool:
         return (self.migration, self.versions) == (other.migration, other.versions)
-
-
-def _digest(spec: Spec) -> str:
-    return _digest_of(spec.model_dump_json(by_alias=True, exclude={"stack"}, exclude_none=True))
 
 
 @lru_cache(maxsize=8)

@@ -29,8 +29,9 @@ def serve_until(stop: threading.Event, app: FastAPI, host: str, port: int) -> No
     with _listening(host, port) as listener:
         config = uvicorn.Config(
             app,
-            http=partial(Connection, limits=limits, refusals=app.state.refusals),  # type: ignore[arg-type]
+            http=partial(HttpConnection, limits=limits, refusals=app.state.refusals),  # type: ignore[arg-type]
             ws="none",
+            proxy_headers=False,  # X-Forwarded-For must not say where a connection comes from
             log_level="error",  # what a client can cause is counted, and told once, by `Refusals`
             access_log=False,
             server_header=False,
@@ -63,7 +64,7 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-class Connection(H11Protocol):
+class HttpConnection(H11Protocol):
     """A connection that is ended when its request's head does not arrive, or when it does not read its answer.
 
     Where there are too many, the idle one that has waited longest makes room; when none is idle, the new one is
@@ -146,7 +147,7 @@ class Connection(H11Protocol):
 
     def _make_room(self) -> None:
         why = f"more than {self._limits.connections} connections are open"
-        idle = [other for other in self.connections if isinstance(other, Connection) and other._can_go(self)]
+        idle = [other for other in self.connections if isinstance(other, HttpConnection) and other._can_go(self)]
         if not idle:
             self._answer(503, "Service Unavailable", why)
             self.transport.close()
@@ -155,7 +156,7 @@ class Connection(H11Protocol):
         longest._note(503, why)
         longest.transport.close()
 
-    def _can_go(self, newest: Connection) -> bool:
+    def _can_go(self, newest: HttpConnection) -> bool:
         return self is not newest and self.is_idle and not self.transport.is_closing()
 
     def _answer(self, status: int, reason: str, why: str) -> None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from bascule import private
 from bascule.errors import StoreError
 
 FOLDER = "secrets"
@@ -175,7 +176,7 @@ def write_private(path: Path, text: str) -> None:
 def _waiting(folder: Path, text: str) -> Path:
     """The text in a file of its own, ready to take its place in one step."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_folder(folder)
         descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)  # only its owner can read it
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{text}\n")
@@ -186,7 +187,7 @@ def _waiting(folder: Path, text: str) -> Path:
 
 def _unusable(folder: Path, error: OSError) -> StoreError:
     what = f"the secrets in {folder} cannot be written: {error.strerror}"
-    return StoreError(what, "free some space, or give stack.state in the spec a folder that may be written")
+    return StoreError(what, "free some space, or set stack.state in the spec to a writable folder")
 
 
 def _equal(given: str, right: str) -> bool:

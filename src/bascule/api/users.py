@@ -85,7 +85,9 @@ class Users:
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
-            raise StoreError(f"{self._path} cannot be read", "remove it, and set the users again") from error
+            raise StoreError(
+                f"{self._path} cannot be read", "remove it, then add the users again with `bascule users set NAME`"
+            ) from error
 
     def _write(self, users: dict[str, KeptUser]) -> None:
         try:

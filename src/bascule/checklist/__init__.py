@@ -7,22 +7,22 @@ signing.py  who signed what, kept in the journal
 shown.py    the record of a change: Markdown and JSON
 """
 
-from bascule.checklist.item import Evidence, Item, ItemState, Outcome, Phase
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, ItemState
 from bascule.checklist.items import item_named, items_of
 from bascule.checklist.looked import Looked
 from bascule.checklist.run import Checked, check
 from bascule.checklist.shown import as_json, as_markdown
-from bascule.checklist.signing import Signature, sign, signatures
+from bascule.checklist.signing import SignOff, sign, signatures
 
 __all__ = [
     "Checked",
-    "Evidence",
+    "ItemEvidence",
     "Item",
     "ItemState",
     "Looked",
-    "Outcome",
-    "Phase",
-    "Signature",
+    "ItemOutcome",
+    "ChecklistPhase",
+    "SignOff",
     "as_json",
     "as_markdown",
     "check",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bascule.checklist.looked import Looked
 
 
-class Phase(StrEnum):
+class ChecklistPhase(StrEnum):
     PRE_DEPLOYMENT = "pre-deployment"
     DEPLOYMENT = "deployment"
     POST_DEPLOYMENT = "post-deployment"
@@ -27,7 +27,7 @@ class ItemState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ItemEvidence:
     """What was asked (a query, a file, a message), and what came of it."""
 
     asked: str
@@ -37,33 +37,33 @@ class Evidence:
         return f"{self.asked}: {self.found}"
 
 
-def answered(query: str, value: object, unit: str = "") -> Evidence:
+def answered(query: str, value: object, unit: str = "") -> ItemEvidence:
     """A query and its value; anything but a number is no data."""
-    return Evidence(query, f"{value:.4g} {unit}".strip() if isinstance(value, float) else "no data")
+    return ItemEvidence(query, f"{value:.4g} {unit}".strip() if isinstance(value, float) else "no data")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ItemOutcome:
     """`why`: what is wrong, or why it cannot be checked; empty for what passed."""
 
     state: ItemState
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[ItemEvidence, ...]
     why: str = ""
 
 
-def passed(*evidence: Evidence) -> Outcome:
-    return Outcome(ItemState.PASSED, evidence)
+def passed(*evidence: ItemEvidence) -> ItemOutcome:
+    return ItemOutcome(ItemState.PASSED, evidence)
 
 
-def failed(why: str, *evidence: Evidence) -> Outcome:
-    return Outcome(ItemState.FAILED, evidence, why)
+def failed(why: str, *evidence: ItemEvidence) -> ItemOutcome:
+    return ItemOutcome(ItemState.FAILED, evidence, why)
 
 
-def cannot(why: str, *evidence: Evidence) -> Outcome:
-    return Outcome(ItemState.CANNOT, evidence, why)
+def cannot(why: str, *evidence: ItemEvidence) -> ItemOutcome:
+    return ItemOutcome(ItemState.CANNOT, evidence, why)
 
 
-def judged(problems: Iterable[str], *evidence: Evidence) -> Outcome:
+def judged(problems: Iterable[str], *evidence: ItemEvidence) -> ItemOutcome:
     """Failed where there is a problem, else passed."""
     found = list(problems)
     return failed("; ".join(found), *evidence) if found else passed(*evidence)
@@ -75,12 +75,12 @@ class Item(ABC):
     `to_sign`: what a person vouches for beside; empty where the check alone decides.
     """
 
-    phase: ClassVar[Phase]
+    phase: ClassVar[ChecklistPhase]
     number: ClassVar[int]
     key: ClassVar[str]
     title: ClassVar[str]
     to_sign: ClassVar[str] = ""
 
     @abstractmethod
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         """Look. Raises BasculeError where what is asked does not answer: it cannot be checked then."""

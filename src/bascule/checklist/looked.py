@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bascule import generate
+from bascule import generate, times
 from bascule.api import IncidentsClient, JudgeClient
 from bascule.api.client import LogsClient
 from bascule.api.servers import prometheus_of
@@ -55,6 +55,12 @@ class Looked:
         """Seconds of samples that Prometheus has of the services; 0 without any."""
         first = self.prometheus.scalar("min(min_over_time(timestamp(up)[30d:1m]))")
         return time.time() - first if isinstance(first, float) else 0.0
+
+    def too_young(self, seconds: float, why: str) -> str:
+        """What is missing where Prometheus has less than `seconds` of history; empty where it has enough."""
+        if self.history >= seconds:
+            return ""
+        return f"Prometheus has {times.lasting(self.history)} of history; {times.lasting(seconds)} are needed {why}"
 
     def until(self, condition: Callable[[], bool]) -> bool:
         """Whether the condition came true within `wait`."""

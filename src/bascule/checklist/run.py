@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bascule.checklist.item import Item, ItemState, Outcome, Phase, cannot
+from bascule.checklist.item import ChecklistPhase, Item, ItemOutcome, ItemState, cannot
 from bascule.checklist.items import items_of
 from bascule.checklist.looked import Looked
-from bascule.checklist.signing import Signature, signatures
+from bascule.checklist.signing import SignOff, signatures
 from bascule.errors import BasculeError
 
 
@@ -16,8 +16,8 @@ class Checked:
     """An item, what came of it, and who signed it last."""
 
     item: Item
-    outcome: Outcome
-    signature: Signature | None
+    outcome: ItemOutcome
+    signature: SignOff | None
 
     @property
     def is_failed(self) -> bool:
@@ -29,13 +29,13 @@ class Checked:
         return bool(self.item.to_sign) and self.signature is None
 
 
-def check(looked: Looked, phase: Phase) -> list[Checked]:
+def check(looked: Looked, phase: ChecklistPhase) -> list[Checked]:
     """The items of a phase in the order of the source document."""
     signed = signatures(looked)
     return [Checked(item, _outcome(item, looked), signed.get(item.key)) for item in items_of(phase)]
 
 
-def _outcome(item: Item, looked: Looked) -> Outcome:
+def _outcome(item: Item, looked: Looked) -> ItemOutcome:
     try:
         return item.check(looked)
     except BasculeError as error:

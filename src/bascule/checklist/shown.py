@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from bascule import times
-from bascule.checklist.item import ItemState, Phase
+from bascule.checklist.item import ChecklistPhase, ItemState
 from bascule.checklist.run import Checked
 from bascule.spec import Spec
 
 _MARKS = {ItemState.PASSED: "x", ItemState.FAILED: " ", ItemState.CANNOT: "?"}
 
 
-def as_markdown(spec: Spec, phase: Phase, checked: Sequence[Checked]) -> str:
+def as_markdown(spec: Spec, phase: ChecklistPhase, checked: Sequence[Checked]) -> str:
     lines = [
         f"# {spec.title}: {phase} checklist",
         "",
-        f"Checked {times.dated(time.time())} UTC. {_summary(checked)}",
+        f"Checked {times.dated(time.time())}. {_summary(checked)}",
         "",
     ]
     for each in checked:
@@ -40,7 +40,7 @@ def _summary(checked: Sequence[Checked]) -> str:
     return f"{told}; {waiting} wait for a sign-off." if waiting else f"{told}."
 
 
-def as_json(spec: Spec, phase: Phase, checked: Sequence[Checked]) -> dict[str, Any]:
+def as_json(spec: Spec, phase: ChecklistPhase, checked: Sequence[Checked]) -> dict[str, Any]:
     return {
         "migration": spec.metadata.name,
         "phase": phase,

@@ -13,7 +13,7 @@ KIND = "sign_off"
 
 
 @dataclass(frozen=True)
-class Signature:
+class SignOff:
     """Who signed an item, when (Unix seconds), and what for."""
 
     who: str
@@ -21,18 +21,18 @@ class Signature:
     note: str
 
     def __str__(self) -> str:
-        return f"signed by {self.who}, {times.dated(self.at)} UTC{f': {self.note}' if self.note else ''}"
+        return f"signed by {self.who}, {times.dated(self.at)}{f': {self.note}' if self.note else ''}"
 
 
-def sign(looked: Looked, item: Item, who: str, note: str = "") -> Signature:
+def sign(looked: Looked, item: Item, who: str, note: str = "") -> SignOff:
     """Keep a sign-off. Raises UsageError for an item that nobody has to sign."""
     if not item.to_sign:
         raise UsageError(f"{item.key} needs no sign-off: its check decides", "run `bascule checklist` to see it")
     kept = looked.journal.annotate(f"{item.key}: {note}", who, KIND)
-    return Signature(who, kept.at.timestamp(), note)
+    return SignOff(who, kept.at.timestamp(), note)
 
 
-def signatures(looked: Looked) -> dict[str, Signature]:
+def signatures(looked: Looked) -> dict[str, SignOff]:
     """The last sign-off of each item by its key; none while the journal does not answer."""
     try:
         entries = looked.journal.timeline()
@@ -42,5 +42,5 @@ def signatures(looked: Looked) -> dict[str, Signature]:
     for entry in entries:
         if entry.kind == KIND:
             key, _, note = entry.text.partition(": ")
-            found[key.rstrip(":")] = Signature(entry.who, entry.at.timestamp(), note)
+            found[key.rstrip(":")] = SignOff(entry.who, entry.at.timestamp(), note)
     return found

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.console import RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from bascule import times
+from bascule import figures, times
 from bascule.api.servers import prometheus_of
 from bascule.cli.beside import say_missing_jobs
+from bascule.cli.narrow import Rows
 from bascule.cli.output import (
     AsJson,
     From,
@@ -88,7 +87,7 @@ class Progress:
 @takes_spec_first
 def compare(
     spec: Spec,
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh at each tick of the judge, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh after each evaluation, until Ctrl-C.")] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +105,7 @@ def compare(
         out.print(comparison(spec, answer))
 
 
-def _watch(spec: Spec, client: Prometheus, first: Table) -> None:
+def _watch(spec: Spec, client: Prometheus, first: Rows) -> None:
     with stopping() as stop, Live(first, console=out, auto_refresh=False) as live:
         while not stop.wait(spec.judge.tick):
             live.update(_evaluation(spec, client), refresh=True)
@@ -123,7 +122,7 @@ def backtest(
     start: From = "now-1h",
     end: To = "now",
     healthy: Annotated[
-        Stretches, typer.Option(metavar="FROM/TO", help="A healthy span: every alarm in it is false.")
+        Stretches, typer.Option(metavar="FROM/TO", help="A span without a fault: every alarm in it is false.")
     ] = None,
     incident: Annotated[
         Stretches, typer.Option(metavar="FROM/TO", help="A span in which V2 was worse: an alarm is expected.")
@@ -175,7 +174,7 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
     for problem in result.problems:
         say(f"note: {problem}")
     for fired in result.fired:
-        say(f"{times.rfc3339(fired.fired)}  {fired.by}  {fired.text or dict(fired.labels)}")
+        say(f"{times.dated(fired.fired)}  {fired.by}  {fired.text or _labels(fired.labels)}")
     rows = _by_source(result)
     print_rows("what fired", rows, as_json=False)
     say(f"{len(result.sources) - len(rows)} other alerts were replayed and did not fire.")
@@ -185,6 +184,10 @@ def _print_backtest(result: Backtest, suggest: bool) -> None:
         say(f"NO DATA: the judge had nothing to compare. {' '.join(result.unseen)}")
     else:
         say(f"The judge compared {times.lasting(result.compared)} of {times.lasting(result.end - result.start)}.")
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in labels.items() if name != "__name__")
 
 
 def _by_source(result: Backtest) -> list[dict[str, Any]]:
@@ -244,19 +247,12 @@ def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
         return Text(str(error), style="red")
 
 
-def comparison(spec: Spec, answer: dict[str, Any]) -> Table:
+def comparison(spec: Spec, answer: dict[str, Any]) -> Rows:
     """A row for each comparison that applies; the title is the verdict with its first reasons."""
-    title = Text("\n  ".join([_headline(answer), *answer["reasons"][:2]]))
-    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, collapse_padding=True)
-    for column in ("signal", "segment"):
-        table.add_column(column, overflow="fold")
-    for column in (*spec.versions.both, "difference (interval)", "evidence (threshold)"):
-        table.add_column(column, justify="right", overflow="fold")
-    table.add_column("state", overflow="fold")
-    for row in answer["signals"]:
-        if row["state"] != "not_applicable":
-            table.add_row(*_cells(row))
-    return table
+    title = "\n  ".join([_headline(answer), *answer["reasons"][:2]])
+    numbers = (*spec.versions.both, "difference (interval)", "evidence")
+    told = (_cells(row) for row in answer["signals"] if row["state"] != "not_applicable")
+    return Rows(title, ("signal", "segment", *numbers, "state"), told, right=numbers)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -270,7 +266,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         _shown(row["baseline"], unit, value_text),
         _shown(row["candidate"], unit, value_text),
         "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
-        "-" if None in (row["evidence"], row["threshold"]) else f"{row['evidence']:.1f} ({row['threshold']:.1f})",
+        "-" if None in (row["evidence"], row["threshold"]) else figures.evidence(row["evidence"], row["threshold"]),
         row["state"].replace("_", " "),
     )
 

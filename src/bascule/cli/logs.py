@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import AsJson, app, print_json, print_rows, say
 from bascule.cli.spec_option import may_take_spec, takes_spec, takes_spec_first
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
+from bascule.units import bytes_text, number_text, time_text
 
 if TYPE_CHECKING:
     from bascule.logs import Trial
@@ -65,8 +67,8 @@ def stats(spec: Spec, as_json: AsJson = False) -> None:
     if as_json:
         print_json(held)
         return
-    for title in ("groups", "days"):
-        print_rows(title, held[title], False)
+    for title, part in (("stored lines by source", "groups"), ("stored lines by day", "days")):
+        print_rows(title, [_readable(row) for row in held[part]], False)
     for name in held["broken"]:
         say(f"{name} cannot be read; its rows are missing above")
 
@@ -78,11 +80,15 @@ def ingest(
     files: Annotated[list[str], typer.Argument(help="Files, globs, compressed files, or - for standard input.")],
     source: Annotated[str | None, typer.Option(help="The source of the spec that the lines belong to.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read several files at once.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
-    """Read files to their end into the store, each line exactly once."""
+    """Store whole files; each line is stored exactly once."""
     from bascule import logs
 
     taken = logs.ingest(spec, files, source, workers)
+    if as_json:
+        print_json(asdict(taken))
+        return
     for path, name in taken.sources.items():
         say(f"{path}: read as source {name}")
     say(f"{taken.rows} rows in {taken.seconds:.1f} s; {taken.unparsed} matched no format and were kept as text")
@@ -111,6 +117,18 @@ def try_file(
     raise typer.Exit(0 if any(number for name, number in trial.formats.items() if name != logs.UNPARSED) else 1)
 
 
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of what the store holds, for people."""
+    shown = {name: times.parse(value) if name in ("first", "last") else value for name, value in row.items()}
+    return shown | ({"bytes": bytes_text(row["bytes"])} if "bytes" in row else {})
+
+
+def _in_unit(value: Any, unit: str) -> str:
+    if isinstance(value, str):
+        return repr(value)
+    return time_text(value) if unit == "seconds" else number_text(value)
+
+
 def _as_json(trial: Trial) -> dict[str, Any]:
     versions = [{"version": v, "version_from": how, "rows": rows} for (v, how), rows in trial.versions.items()]
     return {name: value for name, value in asdict(trial).items() if name != "values"} | {"versions": versions}
@@ -121,9 +139,9 @@ def _told(trial: Trial) -> Iterator[str]:
     for name, number in trial.formats.items():
         yield f"  {name}: {number} {'line' if number == 1 else 'lines'}"
         for found in trial.fields.get(name, []):
-            median = "" if found.median is None else f", median {found.median:.3g}"
-            unit = f"{found.unit}, " if found.unit else ""
-            yield f"    {found.name} ({found.lines}): {unit}such as {found.example!r}{median}"
+            median = "" if found.median is None else f", median {_in_unit(found.median, found.unit)}"
+            unit = f"{found.unit}, " if found.unit == "UTC" else ""
+            yield f"    {found.name} ({found.lines}): {unit}such as {_in_unit(found.example, found.unit)}{median}"
     if trial.versions:
         yield "versions of requests, and how they are known:"
     for (version, how), number in sorted(trial.versions.items()):
@@ -142,9 +160,13 @@ def _told(trial: Trial) -> Iterator[str]:
 
 @logs_app.command("forget")
 @takes_spec
-def forget(spec: Spec, user: Annotated[str, typer.Argument(help="The user's id, as the services write it.")]) -> None:
+def forget(
+    spec: Spec,
+    user: Annotated[str, typer.Argument(help="The user's id, as the services write it.")],
+    as_json: AsJson = False,
+) -> None:
     """Remove a user's id from everything stored."""
     from bascule import logs
 
     rows = logs.forget(spec, user)
-    print_rows("forgotten rows", [{"user": user, "rows": rows}], False)
+    print_rows("forgotten rows", [{"user": user, "rows": rows}], as_json)

@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from bascule import times
+from bascule.cli.narrow import Rows
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
@@ -49,7 +47,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, now-7d or now+30m.")]
 To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, now-7d or now+30m.")]
-PrometheusUrl = Annotated[str | None, typer.Option("--prometheus", help="URL of a Prometheus that runs already.")]
+PrometheusUrl = Annotated[
+    str | None, typer.Option("--prometheus", metavar="URL", help="A Prometheus that runs already.")
+]
 
 
 def say(text: str) -> None:
@@ -71,26 +71,33 @@ def write_file(path: Path, content: str | bytes, fix: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    say(json.dumps(value, default=str, indent=2))
+    say(json.dumps(value, default=_as_json, indent=2))
 
 
 def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> None:
-    """Rows of equal keys as a table, or as JSON."""
+    """Rows of equal keys as a table, or as JSON; times are `datetime`s, which each writes in its own way."""
     if as_json:
         print_json(rows)
         return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in rows[0] if rows else []:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    out.print(table if rows else f"no {title}")
+    columns = list(rows[0]) if rows else []
+    out.print(
+        Rows(title, columns, ([_cell(value) for value in row.values()] for row in rows)) if rows else f"no {title}"
+    )
+
+
+def _as_json(value: Any) -> str:
+    return times.rfc3339(value.timestamp()) if isinstance(value, datetime) else str(value)
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return times.dated(value.timestamp())
     return number_text(value) if isinstance(value, float) else str(value)
+
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Stop(threading.Event):
@@ -106,9 +113,10 @@ class _Stop(threading.Event):
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that the command can clean up before the process ends."""
+    """An event that SIGINT, SIGTERM and a terminal that closes set, so that the command can clean up before it ends."""
     stop = _Stop()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    closes = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []  # nohup ignores it
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (*_STOPS, *closes)}
     try:
         yield stop
     finally:

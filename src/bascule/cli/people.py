@@ -20,7 +20,7 @@ from bascule.cli.output import (
     write_file,
 )
 from bascule.cli.spec_option import takes_spec, takes_spec_first
-from bascule.conventions import SEGMENT
+from bascule.conventions import SEGMENT, notice_word
 from bascule.spec import Spec
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ app.add_typer(notify_app, name="notify")
 ABOUT = ("job", "instance", "signal", SEGMENT, "gate")
 Who = Annotated[str, typer.Option("--who", help="Who is doing this.")]
 Why = Annotated[str, typer.Option("--why", help="Why.")]
+NoteOption = Annotated[str, typer.Option("--note", help="A note for the timeline.")]
+NoteText = Annotated[str, typer.Argument(help="The note.")]
 Identity = Annotated[int, typer.Argument(help="The number in the list.")]
 
 
@@ -60,12 +62,17 @@ def _incident(known: IncidentAnswer) -> dict[str, Any]:
     """What tells incidents apart, and what they are about."""
     about = (known.labels.get(name) for name in ABOUT)
     shown = {name: getattr(known, name) for name in ("id", "status", "severity", "alert")}
-    return {**shown, "about": " ".join(value for value in about if value), "summary": known.summary}
+    return {
+        **shown,
+        "started": known.starts,
+        "about": " ".join(value for value in about if value),
+        "summary": known.summary,
+    }
 
 
 @incidents_app.command("ack")
 @takes_spec
-def incidents_ack(spec: Spec, number: Identity, who: Who, note: str = "", as_json: AsJson = False) -> None:
+def incidents_ack(spec: Spec, number: Identity, who: Who, note: NoteOption = "", as_json: AsJson = False) -> None:
     """Acknowledge an incident: the escalation stops."""
     done = journal(spec).acknowledge(number, who, note)
     _done([each.model_dump(mode="json") for each in done], f"incident {number} is acknowledged by {who}", as_json)
@@ -73,7 +80,7 @@ def incidents_ack(spec: Spec, number: Identity, who: Who, note: str = "", as_jso
 
 @incidents_app.command("note")
 @takes_spec
-def incidents_note(spec: Spec, number: Identity, text: str, who: Who, as_json: AsJson = False) -> None:
+def incidents_note(spec: Spec, number: Identity, text: NoteText, who: Who, as_json: AsJson = False) -> None:
     """Add a note to an incident."""
     done = journal(spec).note(number, text, who)
     _done(done.model_dump(mode="json"), f"note added to incident {number}", as_json)
@@ -100,7 +107,9 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
         return
     say(f"#{incident.id} {incident.alert} ({incident.severity}): {incident.status}")
     say(incident.description or incident.summary)
-    entries = [{"at": f"{e.at:%H:%M:%S UTC}", "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
+    ended = f", ended {times.dated(incident.resolved.timestamp())}" if incident.resolved else ""
+    say(f"began {times.dated(incident.starts.timestamp())}{ended}")
+    entries = [{"at": e.at, "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
     print_rows("timeline entries", entries, False)
     print_rows("notices", [_notice(each) for each in notices], False)
     print_rows("deliveries", [_to_channel(each) for each in reversed(deliveries)], False)
@@ -109,9 +118,9 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
 def _notice(notice: NoticeAnswer) -> dict[str, Any]:
     outcome = "owed" if notice.outcome == "pending" else notice.outcome
     return {
-        "at": f"{notice.at:%H:%M:%S UTC}",
+        "at": notice.at,
         "receiver": notice.receiver,
-        "notice": notice.kind,
+        "notice": notice_word(notice.kind),
         "result": outcome,
         "detail": notice.detail,
     }
@@ -128,7 +137,7 @@ def incidents_close(spec: Spec, number: Identity, who: Who, why: Why, as_json: A
 @incidents_app.command("reopen")
 @takes_spec
 def incidents_reopen(spec: Spec, number: Identity, who: Who, why: Why, as_json: AsJson = False) -> None:
-    """Reopen an incident; everyone who got its end is notified."""
+    """Reopen an incident; everyone who was told that it ended is notified."""
     reopened = journal(spec).reopen_incident(number, who, why)
     _done(reopened.model_dump(mode="json"), f"incident {reopened.id} is open again", as_json)
 
@@ -153,15 +162,28 @@ def incidents_export(
 @takes_spec_first
 def maintenance_list(spec: Spec, as_json: AsJson = False) -> None:
     """List planned windows, past and future."""
-    windows = [each.model_dump(mode="json") for each in journal(spec).maintenance()]
-    print_rows("maintenance windows", windows, as_json)
+    known = journal(spec).maintenance()
+    rows = [each.model_dump(mode="json") if as_json else _window(each) for each in known]
+    print_rows("maintenance windows", rows, as_json)
+
+
+def _window(window: WindowAnswer) -> dict[str, Any]:
+    return {
+        "id": window.id,
+        "from": window.starts,
+        "to": window.ends,
+        "services": ", ".join(window.services) or "every service",
+        "reason": window.reason,
+        "who": window.who,
+        "cancelled": "yes" if window.cancelled else "no",
+    }
 
 
 @maintenance_app.command("add")
 @takes_spec
 def maintenance_add(
     spec: Spec,
-    reason: str,
+    reason: Annotated[str, typer.Argument(help="Why; shown in SLA reports.")],
     start: Annotated[str, typer.Option("--from", help="RFC 3339, now or now+30m.")],
     end: Annotated[str, typer.Option("--to", help="RFC 3339 or now+2h.")],
     who: Who,
@@ -183,7 +205,7 @@ def maintenance_end(spec: Spec, number: Identity, who: Who, as_json: AsJson = Fa
 
 def _show_window(what: str, window: WindowAnswer, as_json: bool) -> None:
     services = ", ".join(window.services) or "every service"
-    span = f"{times.rfc3339(window.starts.timestamp())} to {times.rfc3339(window.ends.timestamp())}"
+    span = f"{times.dated(window.starts.timestamp())} to {times.dated(window.ends.timestamp())}"
     _done(window.model_dump(mode="json"), f"window {window.id} is {what}: {span}, {services}: {window.reason}", as_json)
 
 
@@ -216,7 +238,7 @@ def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
 
 def _to_channel(delivery: DeliveryAnswer) -> dict[str, Any]:
     return {
-        "since": f"{delivery.started:%H:%M:%S UTC}",
+        "since": delivery.started,
         "receiver": delivery.receiver,
         "channel": delivery.channel,
         "subject": delivery.subject,
@@ -231,7 +253,7 @@ def _owed(delivery: DeliveryAnswer) -> dict[str, Any]:
         "receiver": delivery.receiver,
         "channel": delivery.channel,
         "subject": delivery.subject,
-        "since": f"{delivery.started:%H:%M:%S UTC}",
+        "since": delivery.started,
         "attempts": delivery.attempts,
         "detail": delivery.detail,
     }

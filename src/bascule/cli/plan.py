@@ -13,6 +13,7 @@ from bascule.cli.people import Who, Why, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import UsageError
 from bascule.spec import Spec
+from bascule.units import number_text
 
 if TYPE_CHECKING:
     from bascule.api.models.moves import PlanAnswer
@@ -21,13 +22,14 @@ MOVING = ("phase", "pause", "resume", "verdict", "hook_failed")  # kinds of entr
 phase_app = typer.Typer(no_args_is_help=True, help="Show or set the current step of the plan.")
 app.add_typer(phase_app, name="phase")
 
-Reason = Annotated[str, typer.Option("--why", help="Why; required with --force.")]
-Force = Annotated[bool, typer.Option("--force", help="Move although the verdict is against it; needs --why.")]
+Reason = Annotated[str, typer.Option("--why", help="Why.")]
+ForcedReason = Annotated[str, typer.Option("--why", help="Why; required with --force.")]
+Force = Annotated[bool, typer.Option("--force", help="Move even if the verdict does not allow it; needs --why.")]
 
 
 @app.command()
 @takes_spec_first
-def start(spec: Spec, who: Who, why: Reason = "", force: Force = False, as_json: AsJson = False) -> None:
+def start(spec: Spec, who: Who, why: ForcedReason = "", force: Force = False, as_json: AsJson = False) -> None:
     """Start the plan at its first step. Needs data of V1."""
     _move(spec, "start", who, why, as_json, force)
     if not as_json:
@@ -36,7 +38,7 @@ def start(spec: Spec, who: Who, why: Reason = "", force: Force = False, as_json:
 
 @app.command()
 @takes_spec_first
-def promote(spec: Spec, who: Who, why: Reason = "", force: Force = False, as_json: AsJson = False) -> None:
+def promote(spec: Spec, who: Who, why: ForcedReason = "", force: Force = False, as_json: AsJson = False) -> None:
     """Go one step forward. Needs the verdict promote of the current step."""
     _move(spec, "promote", who, why, as_json, force)
 
@@ -51,7 +53,7 @@ def rollback(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) ->
 @app.command()
 @takes_spec_first
 def pause(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
-    """Keep the current share: no step forward until resume. Alerts go on."""
+    """Keep the current share: no step forward until resume. Alerts still fire."""
     _move(spec, "pause", who, why, as_json)
 
 
@@ -90,7 +92,7 @@ def phase_log(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> No
     if as_json:
         print_json([each.model_dump(mode="json") for each in told])
         return
-    rows = [{"at": f"{e.at:%Y-%m-%d %H:%M:%S UTC}", "what": e.kind, "text": e.text, "who": e.who} for e in told]
+    rows = [{"at": e.at, "what": e.kind, "text": e.text, "who": e.who} for e in told]
     print_rows("moves", rows, False)
 
 
@@ -104,7 +106,7 @@ def phase_set(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set a step of the plan by its number; forward it needs what promote and start need."""
+    """Set a step of the plan by its number. A step forward needs what promote and start need."""
     if not 0 <= number <= len(spec.phases):
         raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(spec.phases)}")
     _print_plan(spec, journal(spec).set_phase(number, who, why, force=force), as_json)
@@ -115,10 +117,10 @@ def _print_plan(spec: Spec, plan: PlanAnswer, as_json: bool) -> None:
         print_json(plan.model_dump(mode="json"))
         return
     step = f"phase {plan.number} of {len(spec.phases)}" if plan.number else "before the first phase"
-    planned = f"{plan.share * 100:.3g} % to {spec.versions.candidate}"
-    say(f"{step}: {planned}, since {times.rfc3339(plan.started.timestamp())} ({_by(plan.who, plan.why)})")
+    planned = f"{number_text(plan.share * 100)} % to {spec.versions.candidate}"
+    say(f"{step}: {planned}, since {times.dated(plan.started.timestamp())} ({_by(plan.who, plan.why)})")
     if plan.paused is not None:
-        since = times.rfc3339(plan.paused.at.timestamp())
+        since = times.dated(plan.paused.at.timestamp())
         say(f"paused since {since} ({_by(plan.paused.who, plan.paused.why)}); `bascule resume` ends it")
     if plan.closed:
         say("the plan was aborted; `bascule start` starts it again")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import AsJson, Folder, app, out, print_json, print_rows, say, stopping
 from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, Spec
 
 if TYPE_CHECKING:
-    from bascule.checklist import Looked, Phase
+    from bascule.checklist import ChecklistPhase, Looked
     from bascule.coverage import Covered
     from bascule.scenarios.drills.several import Tried
 
@@ -56,13 +57,13 @@ def _metric(each: Covered) -> dict[str, Any]:
 def _row(each: Covered) -> dict[str, Any]:
     """The first uses of each place; the JSON has all."""
     if not each.applies:
-        return {"metric": each.metric.name, **dict.fromkeys(map(str, each.places), "-"), "missing": _absent(each)}
+        return {
+            "metric": each.metric.name,
+            **dict.fromkeys(map(str, each.places), "-"),
+            "missing": f"not applicable: the spec has no {each.metric.absent}",
+        }
     told = {str(place): _first(uses) for place, uses in each.places.items()}
     return {"metric": each.metric.name, **told, "missing": ", ".join(each.missing) or None}
-
-
-def _absent(each: Covered) -> str:
-    return f"not applicable: the spec has no {each.metric.absent}"
 
 
 def _first(uses: Any) -> str:
@@ -81,39 +82,47 @@ def drill(
     faults: Annotated[list[str] | None, typer.Option("--fault", metavar="NAME", help="One fault; repeatable.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every fault.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Show the faults.")] = False,
-    inject: Annotated[str, typer.Option(metavar="CMD", help="Break your own staging with this command.")] = "",
-    restore: Annotated[str, typer.Option(metavar="CMD", help="Put it right with this one.")] = "",
+    inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
+    restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
     runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
+    hold: Annotated[float, typer.Option(min=0, help="Seconds for which each fault stays at least.")] = 0.0,
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
 ) -> None:
-    """Inject faults into the lab, and time each until a receiver has its alert; exit 1 if one is missed or late."""
+    """Inject faults into the lab and time each until its alert arrives; exit 1 if one is missed or late."""
     from bascule.scenarios.drills import several, shown
+    from bascule.scenarios.drills.in_force import alone_in
     from bascule.scenarios.faults import all_faults, fault_named
 
     if listed:
-        rows = [{"fault": f.key, "class": str(f.kind), "bound": f.bound, "what": f.title} for f in all_faults()]
+        within = {f.key: times.lasting(f.bound) if f.bound else "no alarm" for f in all_faults()}
+        rows = [{"fault": f.key, "class": str(f.kind), "within": within[f.key], "what": f.title} for f in all_faults()]
         print_rows("faults", rows, as_json)
         return
+    if bool(inject) != bool(restore):
+        raise UsageError("--inject and --restore belong together", "give both: what is broken must be put right")
     if inject and restore:
         raise typer.Exit(_drill_staging(spec, inject, restore, out_dir, as_json))
     _refuse_others(spec_path)
     if not every and not faults:
         raise UsageError("no fault is named", "give --fault NAME, or --all; --list shows them")
     chosen = all_faults() if every else [fault_named(key) for key in faults or ()]
-    with stopping() as stop:
-        tried = several.run(chosen, runs, _quietly if as_json else say, stop, lambda done: shown.write(done, out_dir))
+    tell = _quietly if as_json else say
+    with stopping() as stop, alone_in(out_dir, tell):
+        wanted = several.Wanted(chosen, runs, hold, out_dir)
+        tried = several.run(wanted, tell, stop, lambda done: shown.write(done, out_dir))
     raise typer.Exit(_show(tried, as_json))
 
 
 def _drill_staging(spec: Spec, inject: str, restore: str, out_dir: Path, as_json: bool) -> int:
     from bascule.scenarios.drills import shown
+    from bascule.scenarios.drills.in_force import alone_in
     from bascule.scenarios.drills.several import Tried
     from bascule.scenarios.drills.staging import OwnFault, drill_staging
 
-    with stopping() as stop:
-        tried = [Tried(OwnFault(), [drill_staging(spec, inject, restore, stop)])]
-    shown.write(tried, out_dir)
+    with stopping() as stop, alone_in(out_dir, _quietly if as_json else say):
+        tried = [Tried(OwnFault(), [drill_staging(spec, inject, restore, stop, out_dir)])]
+        shown.write(tried, out_dir)
     return _show(tried, as_json)
 
 
@@ -144,13 +153,14 @@ def _refuse_others(spec_path: str) -> None:
 def checklist(
     spec: Spec,
     phase: Annotated[str, typer.Option(help="pre-deployment, deployment or post-deployment.")] = "pre-deployment",
-    signed: Annotated[str | None, typer.Option("--sign", metavar="ITEM", help="Sign an item off.")] = None,
+    signed: Annotated[str | None, typer.Option("--sign", metavar="ITEM", help="Sign off this item.")] = None,
     who: Annotated[str, typer.Option(help="Who signs.")] = "",
-    note: Annotated[str, typer.Option(help="What the sign-off rests on.")] = "",
+    note: Annotated[str, typer.Option(help="What the sign-off is based on.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check the running monitoring against the checklist of a phase; exit 1 if an item fails."""
     from bascule import checklist as room
+    from bascule.console.proving.checks import keep
 
     looked = room.Looked(spec)
     if signed is not None:
@@ -158,20 +168,24 @@ def checklist(
         return
     meant = _phase(phase)
     checked = room.check(looked, meant)
+    document = room.as_json(spec, meant, checked)
+    keep(spec, document)
     if as_json:
-        print_json(room.as_json(spec, meant, checked))
+        print_json(document)
     else:
         say(room.as_markdown(spec, meant, checked))
     raise typer.Exit(1 if any(each.is_failed for each in checked) else 0)
 
 
-def _phase(text: str) -> Phase:
-    from bascule.checklist import Phase
+def _phase(text: str) -> ChecklistPhase:
+    from bascule.checklist import ChecklistPhase
 
     try:
-        return Phase(text)
+        return ChecklistPhase(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a phase of the checklist", f"phases are: {', '.join(Phase)}") from error
+        raise UsageError(
+            f"{text!r} is not a phase of the checklist", f"phases are: {', '.join(ChecklistPhase)}"
+        ) from error
 
 
 def _sign(looked: Looked, key: str, who: str, note: str) -> None:

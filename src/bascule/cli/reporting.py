@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,7 @@ from bascule.cli.output import (
     complain,
     err,
     parse_span,
+    print_json,
     print_rows,
     say,
     write_file,
@@ -31,6 +33,7 @@ from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import Unreachable, UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
+from bascule.states import no_data
 
 if TYPE_CHECKING:
     from bascule.delivery import Delivery
@@ -53,7 +56,7 @@ def sla_report(
     end: To = "now",
     form: Annotated[str, typer.Option("--format", help="html, pdf, markdown (md), csv or json.")] = "html",
     path: Annotated[
-        Path | None, typer.Option("--out", help="The file to write, named after the span without it; - prints it.")
+        Path | None, typer.Option("--out", help="The file to write; - prints it. By default, a name with the span.")
     ] = None,
     language: Annotated[str, typer.Option(help="en or fr.")] = "en",
     objective: Annotated[list[str] | None, typer.Option(help="Only this objective; repeatable.")] = None,
@@ -72,7 +75,10 @@ def sla_report(
     asked = time.time()  # before `now` is read, so that a change of the objectives until now lies within the span
     first, last = parse_span(start, end)
     report = sla.report_of(spec, _prometheus(spec), first, last, asked, objective or ())
-    _write(sla.render(report, form, language), path or _file_name(spec, first, last, form))
+    path = path or _file_name(spec, first, last, form)
+    _write(sla.render(report, form, language), path)
+    if path != STANDARD_OUTPUT:
+        say(sla.told(report, language))
     for gap in _gaps(spec, report):
         complain(gap)
     if send:
@@ -95,25 +101,39 @@ def sla_resend(
     spec: Spec,
     report: Annotated[str, typer.Argument(help="The report's id in the list.")],
     to: Annotated[list[str], typer.Option(help="A receiver or mail address; repeatable.")],
+    as_json: AsJson = False,
 ) -> None:
     """Send an archived report again, unchanged; exit 4 if a receiver did not get it."""
     from bascule import sla
 
     archive = _archive(spec)
     again = datetime.now(UTC).isoformat()
-    _show(sla.send_archived(spec, archive, archive.get(report), to, again=again))
+    deliveries = sla.send_archived(spec, archive, archive.get(report), to, again=again)
+    if as_json:
+        print_json([asdict(each) for each in deliveries])
+    _show(deliveries)
 
 
 @sla_app.command("freeze")
 @takes_spec_first
-def sla_freeze(spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None) -> None:
+def sla_freeze(
+    spec: Spec,
+    start: From = "now-30d",
+    end: To = "now",
+    prometheus: PrometheusUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Keep the baseline's figures of a span, so that gains can be measured after it is removed."""
     from bascule import sla
 
     spec = with_external(spec, prometheus=prometheus)
     frozen = sla.freeze_baseline(spec, _prometheus(spec), *parse_span(start, end))
     frozen.write(spec.stack.state / sla.BASELINE_FILE)
-    say(f"{frozen.version} is frozen: {_span(frozen.start, frozen.end)}")
+    if as_json:
+        start, end = times.rfc3339(frozen.start), times.rfc3339(frozen.end)
+        print_json({"version": frozen.version, "start": start, "end": end})
+    else:
+        say(f"{frozen.version} is frozen: {_span(frozen.start, frozen.end)}")
 
 
 def _prometheus(spec: Spec) -> Prometheus:
@@ -135,19 +155,19 @@ def _archive(spec: Spec) -> Archive:
     return sla.Archive(spec.stack.state / sla.ARCHIVE_FOLDER)
 
 
-def _listed(entry: Archived) -> dict[str, str]:
+def _listed(entry: Archived) -> dict[str, Any]:
     return {
         "id": entry.id,
         "about": _span(entry.start, entry.end),
-        "made": times.rfc3339(entry.made),
-        "result": entry.outcome,
+        "made": times.moment(entry.made),
+        "result": entry.said or entry.outcome,
         "language": entry.language,
         "forms": " ".join(entry.files),
     }
 
 
 def _span(start: float, end: float) -> str:
-    return f"{times.rfc3339(start)} to {times.rfc3339(end)}"
+    return f"{times.dated(start)} to {times.dated(end)}"
 
 
 def _file_name(spec: Spec, start: float, end: float, form: str) -> Path:
@@ -175,9 +195,7 @@ def _gaps(spec: Spec, report: Report) -> Iterator[str]:
     yield from (f"{name!r} is not an objective of the spec\n  declared are: {declared}" for name in report.missing)
     for objective in report.objectives:
         if objective.outcome is SlaOutcome.NO_DATA:
-            cause = next((f.cause for f in (objective.whole.current, objective.whole.deciding) if f and f.cause), None)
-            why = f"no data: {cause}" if cause else "no data, or too little,"
-            yield f"{objective.name}: {why} {_span(report.start, report.end)}"
+            yield f"{objective.name}: {no_data(objective.cause)}, {_span(report.start, report.end)}"
 
 
 def _show(deliveries: Sequence[Delivery]) -> None:

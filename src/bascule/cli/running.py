@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bascule import times
 from bascule.cli.output import (
     AsJson,
     Folder,
@@ -63,8 +64,8 @@ def status(spec: Spec, as_json: AsJson = False) -> None:
     """Show what `bascule up` runs: process, pid, start time, restarts."""
     from bascule import stack
 
-    rows = stack.status(spec)
-    print_rows(f"processes of the state folder {spec.stack.state.absolute()}", rows, as_json)
+    rows = [{**row, "since": times.parse(row["since"])} for row in stack.status(spec)]
+    print_rows(f"processes that run from the state folder {spec.stack.state.absolute()}", rows, as_json)
     if rows and not as_json:
         _say_what_is_owed(spec)
 
@@ -94,7 +95,7 @@ def serve(
     spec: Spec,
     role: Annotated[str, typer.Option(help="judge, logs, incidents, sla or console.")],
     prometheus: PrometheusUrl = None,
-    alertmanager: Annotated[str | None, typer.Option(help="URL of an Alertmanager that runs already.")] = None,
+    alertmanager: Annotated[str | None, typer.Option(metavar="URL", help="An Alertmanager that runs already.")] = None,
 ) -> None:
     """Run one of Bascule's own roles until it is stopped."""
     spec = with_external(spec, prometheus=prometheus, alertmanager=alertmanager)

@@ -54,7 +54,7 @@ def takes_spec_first(command: Command) -> Command:
 
 def _one_of(argument: str | None, option: str | None) -> str | None:
     if argument and option and Path(argument).absolute() != Path(option).absolute():
-        raise UsageError(f"SPEC is {argument}, and --spec is {option}", "give one of the two")
+        raise UsageError(f"two specs are given: {argument} and --spec {option}", "give one of the two")
     return argument or option
 
 

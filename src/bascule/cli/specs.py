@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,34 +13,69 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from bascule.cli.output import Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
+from bascule.cli.output import AsJson, Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
 from bascule.cli.spec_option import USUAL, takes_spec_first
-from bascule.errors import UsageError
+from bascule.errors import SpecError, UsageError
 from bascule.processes import ports
 from bascule.prometheus import Prometheus
-from bascule.spec import Spec, starter_text
+from bascule.spec import Spec, load, starter_text
 from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.model import Access, Ports
 from bascule.spec.proposal import Beginning
 from bascule.spec.quantities import format_duration
 
 if TYPE_CHECKING:
-    from bascule.discover import CheckedExpression
+    from bascule.discover import CheckedExpression, Compared
 
 
 @app.command()
 @takes_spec_first
-def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
+def check(spec_path: str, prometheus: PrometheusUrl = None, as_json: AsJson = False) -> None:
     """Validate a spec: every problem with file, line and fix (exit 2). If valid: its signals and how fast it alerts.
 
     With --prometheus, also compare it with that server: exit 1 if they differ.
     """
-    parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
-    say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
+    if as_json:
+        raise typer.Exit(_check_as_json(spec_path, prometheus))
+    _check(load(spec_path), spec_path, prometheus)
+
+
+def _check_as_json(path: str, prometheus: str | None) -> int:
+    try:
+        spec = load(path)
+    except SpecError as error:
+        print_json({"spec": path, "ok": False, "problems": [asdict(each) for each in error.problems]})
+        return error.exit_code
+    found = {"spec": path, "ok": True, "problems": [], "signals": list(_signals(spec)), "delivery": _delivery(spec)}
+    compared = _compared(spec, checked_url(prometheus)) if prometheus is not None else None
+    if compared is not None:
+        found["prometheus"] = {
+            "agrees": compared.agrees,
+            "differences": [str(each) for each in compared.differences],
+            "signals": [asdict(each) for each in compared.signals if each.state != "ok"],
+        }
+    print_json(found)
+    return 0 if compared is None or compared.agrees else 1
+
+
+def _signals(spec: Spec) -> Iterator[dict[str, str | None]]:
     for name, role in spec.signal_roles.items():
         how = "inferred" if spec.signals[name].role is None else "declared"
-        harm = spec.signals[name].harm_text
-        say(f"  {name}: role {role} ({how}){f'; alarm: {harm}' if harm else ''}")
+        yield {"signal": name, "role": role, "how": how, "alarm": spec.signals[name].harm_text or None}
+
+
+def _delivery(spec: Spec) -> list[str]:
+    from bascule.generate.alerting.delivery_times import routes
+
+    return [str(route) for route in routes(spec)]
+
+
+def _check(spec: Spec, spec_path: str, prometheus: str | None) -> None:
+    parts = {"service": len(spec.services), "signal": len(spec.signals), "phase": len(spec.phases)}
+    say(f"{spec_path}: ok: {', '.join(_counted(number, name) for name, number in parts.items())}")
+    for each in _signals(spec):
+        alarm = f"; alarms {each['alarm']}" if each["alarm"] else ""
+        say(f"  {each['signal']}: role {each['role']} ({each['how']}){alarm}")
     _show_delivery_times(spec)
     _show_watcher(spec)
     _show_smallest_breaches(spec)
@@ -50,15 +85,13 @@ def check(spec: Spec, spec_path: str, prometheus: PrometheusUrl = None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
-    from bascule.generate.alerting.delivery_times import routes
-
     scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its notice (scrape {scrape} + evaluation {evaluation} + `for` + group wait):")
-    for route in routes(spec):
+    for route in _delivery(spec):
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
         say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
-    if stand_ins := spec.notify.told_directly:
+    if stand_ins := spec.notify.first_told:
         say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
 
 
@@ -72,7 +105,7 @@ def _show_watcher(spec: Spec) -> None:
 def _show_sources(spec: Spec) -> None:
     if spec.logs.sources:
         for ways, names in _ways(spec).items():
-            say(f"version of a log line ({', '.join(names)}): the first that is found of {', '.join(ways)}")
+            say(f"version of a log line ({', '.join(names)}): from its {', else its '.join(ways)}")
         show_odd_sources(spec)
 
 
@@ -98,15 +131,19 @@ def _show_smallest_breaches(spec: Spec) -> None:
     from bascule.generate.alerting.smallest_breach import smallest_breaches
 
     if breaches := list(smallest_breaches(spec)):
-        say("smallest miss of a segment's or partner's target that an alert can detect, by traffic:")
+        say("smallest miss of a segment's or partner's target that an alert detects, and how soon, by traffic:")
     for breach in breaches:
         say(f"  {breach}")
 
 
-def _compare(spec: Spec, url: str) -> int:
+def _compared(spec: Spec, url: str) -> Compared:
     from bascule.discover import compare
 
-    compared = compare(spec, _server(spec, url))
+    return compare(spec, _server(spec, url))
+
+
+def _compare(spec: Spec, url: str) -> int:
+    compared = _compared(spec, url)
     say(f"{url}: {'agrees with the spec' if compared.agrees else 'differs from the spec'}")
     unproven = [finding for finding in compared.signals if finding.state != "ok"]
     for line in (*compared.differences, *unproven):
@@ -135,14 +172,14 @@ def init(
     ] = None,
     access: Annotated[
         Path | None,
-        typer.Option(help="A YAML file with the keys of stack.access.prometheus: what the server asks for."),
+        typer.Option(help="A YAML file with the credentials for the server: the keys of stack.access.prometheus."),
     ] = None,
 ) -> None:
     """Write a starter spec: minimal, or proposed from a running Prometheus, log files or OpenSLO documents."""
     if path.exists():
         raise UsageError(f"{path} exists", "name another file, or remove it first")
     if sum(map(bool, (from_prometheus, from_logs, from_openslo))) > 1:
-        raise UsageError("a spec is proposed from one kind of thing", "give one --from-... option")
+        raise UsageError("more than one --from-... option is given", "give one of them")
     text = _proposed(from_prometheus, jobs or [], from_logs or [], from_openslo or [], _beginning(path), access)
     write_file(path, text, "name a file in a folder that exists and is writable")
     say(f"wrote {path}; edit it, then run: bascule check {path}")
@@ -166,7 +203,7 @@ def _access(path: Path | None) -> Access:
     except (yaml.YAMLError, ValidationError) as error:
         keys = ", ".join(Access.model_fields)
         raise UsageError(
-            f"{path} does not say how a server is entered", f"its keys are {keys}; secrets are files"
+            f"{path} does not say how to sign in to the server", f"use the keys {keys}; secrets are in files"
         ) from error
 
 
@@ -205,26 +242,31 @@ def generate(
     verify: Annotated[
         str | None, typer.Option(help="Write nothing; run every expression on the Prometheus at this URL.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write rules, alerts, their tests and all other configuration from a spec."""
     if verify is not None:
-        raise typer.Exit(_verify(spec, verify))
+        raise typer.Exit(_verify(spec, verify, as_json))
     if check_only:
-        raise typer.Exit(_show_drift(spec, out_dir))
-    _write(spec, out_dir)
+        raise typer.Exit(_show_drift(spec, out_dir, as_json))
+    _write(spec, out_dir, as_json)
 
 
-def _verify(spec: Spec, url: str) -> int:
+def _verify(spec: Spec, url: str, as_json: bool) -> int:
     """Run every generated expression on a Prometheus; shows those without data, with the reason."""
     from bascule import generate as room
     from bascule.discover import verify
 
     findings = verify(spec, room.generate(spec), _server(spec, url))
+    is_refused = any(finding.state == "error" for finding in findings)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+        return int(is_refused)
     for line in _told_once(finding for finding in findings if finding.state != "ok"):
         say(line)
     answered = sum(finding.state == "ok" for finding in findings)
     say(f"{answered} of {len(findings)} expressions have data")
-    return 1 if any(finding.state == "error" for finding in findings) else 0
+    return int(is_refused)
 
 
 def _server(spec: Spec, url: str) -> Prometheus:
@@ -240,19 +282,24 @@ def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:
         yield f"{first} (and {_counted(len(others), 'more expression')})" if others else str(first)
 
 
-def _show_drift(spec: Spec, folder: Path) -> int:
+def _show_drift(spec: Spec, folder: Path, as_json: bool) -> int:
     from bascule import generate as room
 
     drift = room.check(spec, folder)
-    for line in drift:
+    if as_json:
+        print_json(drift)
+    for line in drift if not as_json else ():
         say(line)
     return 1 if drift else 0
 
 
-def _write(spec: Spec, folder: Path) -> None:
+def _write(spec: Spec, folder: Path, as_json: bool) -> None:
     from bascule import generate as room
 
     written = room.write(spec, folder)
+    if as_json:
+        print_json({"written": written, "not changed": room.foreign(spec, folder)})
+        return
     say(f"wrote {len(written)} files below {folder}")
     for path in room.foreign(spec, folder):
         say(f"not changed: {path} was not generated by Bascule")
@@ -266,7 +313,7 @@ Theirs = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="
 def merge(
     spec: Spec, out_dir: Folder = Path("merged"), prometheus_config: Theirs = None, alertmanager_config: Theirs = None
 ) -> None:
-    """Write your own prometheus.yml and alertmanager.yml with Bascule's entries in them: at most these two files."""
+    """Add Bascule's entries to copies of your own prometheus.yml and alertmanager.yml."""
     from bascule import generate as room
     from bascule.stack import config_folder
 

@@ -22,7 +22,7 @@ EXIT_CODES = {State.BAD: 1, State.NO_DATA: 4, State.OK: 0}
 @app.command()
 @takes_spec_first
 def targets(spec: Spec, prometheus: PrometheusUrl = None, as_json: AsJson = False) -> None:
-    """Hold segments and partners to their own targets and quotas; exit 1 if one is missed, 4 without any data."""
+    """Compare segments and partners with their targets and quotas; exit 1 if one is missed, 4 without any data."""
     from bascule.console import target_rows
 
     rows = target_rows(with_external(spec, prometheus=prometheus))

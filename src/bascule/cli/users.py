@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule.api.tokens import Seat
-from bascule.cli.output import AsJson, app, print_rows, say
+from bascule.cli.output import AsJson, app, print_json, print_rows, say
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.spec import Spec
 
@@ -36,9 +36,9 @@ def users_set(
     password: Annotated[
         str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for when left out.")
     ],
-    seat: Annotated[Seat, typer.Option(help="operator: may read and act; viewer: may read.")] = Seat.VIEWER,
+    seat: Annotated[Seat, typer.Option(help="operator: reads and acts; viewer: only reads.")] = Seat.VIEWER,
 ) -> None:
-    """Add a user, or change the seat and password of one."""
+    """Add a user, or change a user's rights and password."""
     _users(spec).put(name, seat, password)
     say(f"{name} may sign in to the console as {seat.value}")
 
@@ -46,18 +46,22 @@ def users_set(
 @users_app.command("remove")
 @takes_spec
 def users_remove(spec: Spec, name: Name) -> None:
-    """Remove a user; who is signed in by that name is out at once."""
+    """Remove a user, and sign that user out at once."""
     _users(spec).remove(name)
     say(f"{name} may no longer sign in")
 
 
 @users_app.command("address")
 @takes_spec_first
-def users_address(spec: Spec) -> None:
-    """Print an address that signs one browser in as operator, once."""
+def users_address(spec: Spec, as_json: AsJson = False) -> None:
+    """Print a console address that signs in one browser as operator; it works once."""
     from bascule.api import Tokens
 
-    say(Tokens(spec.stack.state).address(spec.stack.url("console")))
+    address = Tokens(spec.stack.state).address(spec.stack.url("console"))
+    if as_json:
+        print_json({"address": address})
+    else:
+        say(address)
 
 
 def _users(spec: Spec) -> Users:

@@ -11,7 +11,7 @@ from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.api.server import serve
 from bascule.api.servers import prometheus_of
 from bascule.console import queries, screenshots
-from bascule.console.answers import Incident
+from bascule.console.answers import ListedIncident
 from bascule.console.app import ROLE, create_app
 from bascule.console.asked import measure
 from bascule.console.browser import Browser, BrowserPage
@@ -19,7 +19,7 @@ from bascule.console.parts import JournalReading, Kept, Parts, ServiceHealth, Tr
 from bascule.console.render import FRAGMENTS, Renderer, has_charts, offered
 from bascule.console.runbooks import Runbooks
 from bascule.console.signing import NOBODY, Viewer
-from bascule.console.sources import STALE_AFTER, Reading, Source, Watch
+from bascule.console.sources import STALE_AFTER, Source, SourceReading, Watch
 from bascule.console.stream import Stream, TooManyViewers
 from bascule.console.views import build
 from bascule.console.views.events import open_alerts, resolved, timeline
@@ -42,14 +42,14 @@ __all__ = [
     "Browser",
     "BrowserPage",
     "ServiceHealth",
-    "Incident",
+    "ListedIncident",
     "JournalReading",
     "Kept",
     "LogSearch",
     "LogStats",
     "Parts",
     "PhaseAnswer",
-    "Reading",
+    "SourceReading",
     "Renderer",
     "Runbooks",
     "SignalAnswer",

@@ -38,7 +38,7 @@ def add_acts(app: FastAPI, journal: IncidentsClient, archive: SlaClient) -> None
     def send(identity: Annotated[str, Path(pattern=r"^[\w.-]{1,200}$")], asked: Act, viewer: Someone) -> Done:
         """`why` names whom it is sent to."""
         to = [name for name in asked.why.replace(",", " ").split() if name]
-        failed = [each for each in archive.send(identity, to, _who(asked, viewer)) if each.result != "delivered"]
+        failed = [each for each in archive.send(identity, to, acted_by(asked, viewer)) if each.result != "delivered"]
         if failed:
             told = "; ".join(f"{each.receiver}: {each.result}, {each.detail}" for each in failed)
             raise QueryRejected(f"the report was not delivered: {told}", "correct the receiver, then send it again")
@@ -48,35 +48,35 @@ def add_acts(app: FastAPI, journal: IncidentsClient, archive: SlaClient) -> None
 def _add_moves(app: FastAPI, journal: IncidentsClient) -> None:
     @app.post("/act/plan/{move}", **needs(Right.ACT))
     def move_plan(move: PlanMove, asked: Act, viewer: Someone) -> Done:
-        journal.move(move, _who(asked, viewer), asked.why, asked.force)
+        journal.move(move, acted_by(asked, viewer), asked.why, asked.force)
         return Done()
 
 
 def _add_incidents(app: FastAPI, journal: IncidentsClient) -> None:
     @app.post("/act/incidents/{identity}/acknowledge", **needs(Right.ACT))
     def acknowledge(identity: Identity, asked: Act, viewer: Someone) -> Done:
-        journal.acknowledge(identity, _who(asked, viewer), asked.why)
+        journal.acknowledge(identity, acted_by(asked, viewer), asked.why)
         return Done()
 
     @app.post("/act/incidents/{identity}/notes", **needs(Right.ACT))
     def note(identity: Identity, asked: Act, viewer: Someone) -> Done:
-        journal.note(identity, asked.why, _who(asked, viewer))
+        journal.note(identity, asked.why, acted_by(asked, viewer))
         return Done()
 
     @app.post("/act/incidents/{identity}/close", **needs(Right.ACT))
     def close(identity: Identity, asked: Act, viewer: Someone) -> Done:
-        journal.close_incident(identity, _who(asked, viewer), asked.why)
+        journal.close_incident(identity, acted_by(asked, viewer), asked.why)
         return Done()
 
     @app.post("/act/incidents/{identity}/reopen", **needs(Right.ACT))
     def reopen(identity: Identity, asked: Act, viewer: Someone) -> Done:
-        journal.reopen_incident(identity, _who(asked, viewer), asked.why)
+        journal.reopen_incident(identity, acted_by(asked, viewer), asked.why)
         return Done()
 
 
-def _who(asked: Act, viewer: Viewer) -> str:
+def acted_by(asked: Act, viewer: Viewer) -> str:
     """The name that was signed in with, which nobody can choose; else the one that was typed."""
     who = viewer.user or asked.who
     if not who:
-        raise UsageError("nobody is named", "give your name in 'who', or sign in")
+        raise UsageError("no name is given", "give your name in 'who', or sign in")
     return who

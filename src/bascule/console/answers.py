@@ -15,7 +15,7 @@ AROUND = timedelta(minutes=5)  # shown before an incident and after its end
 HOLDING = Severity.GATE  # the severity of what holds a promotion and does not page
 
 
-class Incident(IncidentAnswer):
+class ListedIncident(IncidentAnswer):
     @property
     def look(self) -> str:
         """How it strikes the eye: what holds a promotion is no alarm."""
@@ -32,9 +32,9 @@ class Incident(IncidentAnswer):
 class IncidentFile:
     """All that the journal knows of an incident: `around` is its time's timeline, `others` are of its situation."""
 
-    incident: Incident
+    incident: ListedIncident
     entries: Sequence[TimelineAnswer]
     around: Sequence[TimelineAnswer]
-    others: Sequence[Incident]
+    others: Sequence[ListedIncident]
     notices: Sequence[NoticeAnswer]
     deliveries: Sequence[DeliveryAnswer]

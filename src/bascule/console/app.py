@@ -26,23 +26,27 @@ from bascule.api.server import application
 from bascule.console import queries
 from bascule.console.acting import Identity, add_acts
 from bascule.console.boards import add_boards
-from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Chart, Charts, Span, known_signals
+from bascule.console.charts import Chart, Charts, known_signals
+from bascule.console.dashboards.pages import Pages, add_dashboards
 from bascule.console.parts import Parts
-from bascule.console.problems import Problems
+from bascule.console.problems import ProblemPages
+from bascule.console.proving.pages import Proving, add_proving
 from bascule.console.render import Renderer, offered
 from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
+from bascule.console.spans import AskedSpan
 from bascule.console.stream import Stream, TooManyViewers, View
 from bascule.console.views import build, history
 from bascule.console.views.incident import IncidentView, incident_view
 from bascule.console.views.search import FoundLines, LogSearch, found
-from bascule.console.views.signals import signal_row
+from bascule.console.views.signals import aged, signal_row
 from bascule.conventions import CONSOLE_VIEWERS
 from bascule.errors import BasculeError, UsageError
 from bascule.spec import Spec
 
 ROLE = "console"
 TURN_SECONDS = 20  # that a slide of the wall is shown
+UNKNOWN_ROW = "the judge does not know this signal and segment; choose a row of the overview"
 FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
 HEADERS = {
     "Content-Security-Policy": (
@@ -76,10 +80,6 @@ class Guarded:
         await self.app(scope, receive, guarded)
 
 
-At = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
-WindowName = Annotated[str, Query(pattern=f"^({'|'.join(WINDOWS)})$")]
-
-
 class Console:
     """What the routes share: the sources, the renderer and the stream of frames."""
 
@@ -89,6 +89,8 @@ class Console:
         self.watch = Watch(self.parts.all_sources)
         self.charts = Charts(self.parts)
         self.renderer = Renderer(spec)
+        self.dashboards = Pages(self)
+        self.proving = Proving.of(spec)
         self.stream = Stream(self.frame, stop)
         self.incident_stream = Stream(self.incident_frame, stop)
 
@@ -138,8 +140,8 @@ class Console:
     def detail(self, signal: str, segment: str) -> str:
         told = known_signals(self.parts).get((signal, segment))
         if told is None:
-            raise HTTPException(404, "the judge does not know this signal and segment")
-        row = signal_row(self.spec, told, self.parts.judge.reading.is_fresh(time.time()))
+            raise HTTPException(404, UNKNOWN_ROW)
+        row = signal_row(self.spec, told, aged(self.parts.judge.reading, time.time()))
         courses = {v: queries.values(self.spec, signal, segment, v) for v in self.spec.versions.both}
         return self.renderer.detail(row, courses)
 
@@ -149,7 +151,7 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
     app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=_lifespan(console))
     reception = Reception(Door(spec, ROLE))
-    app.add_middleware(Problems, renderer=console.renderer, reception=reception)
+    app.add_middleware(ProblemPages, renderer=console.renderer, reception=reception)
     app.add_middleware(Guarded)
     add_signing(app, reception, console.renderer)
     add_acts(app, console.parts.acting, console.parts.archive)
@@ -158,6 +160,8 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     add_boards(app, console)
     _add_streams(app, console)
     _add_charts(app, console)
+    add_dashboards(app, console)
+    add_proving(app, console)
     _add_logs(app, console)
     _add_runbooks(app, console.renderer)
     return app
@@ -214,23 +218,14 @@ def _add_streams(app: FastAPI, console: Console) -> None:
 
 def _add_charts(app: FastAPI, console: Console) -> None:
     @app.get("/charts/share")
-    def share_chart(span: Annotated[Span, Depends(_span)]) -> Response:
+    def share_chart(span: AskedSpan) -> Response:
         return _chart(lambda: console.charts.share(span))
 
     @app.get("/charts/signal")
-    def signal_chart(signal: str, segment: str, span: Annotated[Span, Depends(_span)]) -> Response:
+    def signal_chart(signal: str, segment: str, span: AskedSpan) -> Response:
         if not console.charts.knows(signal, segment):
-            raise HTTPException(404, "the judge does not know this signal and segment")
+            raise HTTPException(404, UNKNOWN_ROW)
         return _chart(lambda: console.charts.signal(signal, segment, span))
-
-
-def _span(window: WindowName = DEFAULT_WINDOW, start: At = None, end: At = None) -> Span:
-    """The last `window`, or from `start` to `end` (Unix seconds)."""
-    if start is None and end is None:
-        return Span(window)
-    if start is None or end is None or not 0 < end - start <= WINDOWS["all"]:
-        raise HTTPException(400, "'start' and 'end' are Unix seconds, at most 35 days apart, the end after the start")
-    return Span(window, start, end)
 
 
 def _add_logs(app: FastAPI, console: Console) -> None:
@@ -278,6 +273,8 @@ def _lifespan(console: Console) -> Callable[[FastAPI], Any]:
         yield
         console.watch.stop()
         console.parts.close()
+        console.dashboards.boards.close()
+        console.proving.drills.stop()
 
     return lifespan
 

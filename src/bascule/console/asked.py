@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from bascule import slo
 from bascule.console import queries
 from bascule.conventions import PARTNER, SEGMENT, VERSION, Recorded
-from bascule.prometheus import Prometheus
+from bascule.prometheus import NoData, Prometheus
+from bascule.slo import Headline, Slo
 from bascule.spec import Spec
-from bascule.spec.kinds import Signal
 from bascule.spec.signals import HistogramSignal
+from bascule.states import Cause
 
 T = TypeVar("T")
 KEPT_FOR = 4.0  # seconds
@@ -21,7 +23,7 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 ByVersion = Mapping[tuple[str, str], float]  # (version, segment or partner) -> value
 
 
-class Asked(Generic[T]):
+class ReadOnce(Generic[T]):
     """An answer that serves everybody for a few seconds; what fails is raised to each who asks."""
 
     def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,8 +40,11 @@ class Asked(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The last five minutes of segments and partners; values in the signals' own units, requests per second."""
+class MeasuredTraffic:
+    """The last five minutes of segments and partners; values in the signals' own units, requests per second.
+
+    `unknown`: why nothing could be asked.
+    """
 
     signals: Mapping[tuple[str, str], ByVersion] = field(default_factory=dict)  # (signal, quantile or "")
     requests: ByVersion = field(default_factory=dict)
@@ -48,9 +53,10 @@ class Measured:
     partner_format: ByVersion = field(default_factory=dict)
     partner_requests: Mapping[str, float] = field(default_factory=dict)  # of the last hour
     partner_quota: Mapping[str, float] = field(default_factory=dict)  # the share of it that is used
+    unknown: Cause | None = None
 
 
-def measure(spec: Spec, prometheus: Prometheus) -> Measured:
+def measure(spec: Spec, prometheus: Prometheus) -> MeasuredTraffic:
     """Raises BasculeError when Prometheus does not answer."""
 
     def by(query: str, label: str) -> ByVersion:
@@ -58,14 +64,14 @@ def measure(spec: Spec, prometheus: Prometheus) -> Measured:
 
     signals: dict[tuple[str, str], ByVersion] = {}
     for name, signal in spec.signals.items():
-        for quantile, q in _quantiles(signal):
+        for quantile, q in list(QUANTILES.items()) if isinstance(signal, HistogramSignal) else [("", 0.95)]:
             asked = {v: queries.by_segment(spec, signal, v, q) for v in spec.versions.both}
             signals[name, quantile] = {
                 (version, sample.labels.get(spec.segments.label, "")): sample.value
                 for version, query in asked.items()
                 for sample in prometheus.instant(query)
             }
-    return Measured(
+    return MeasuredTraffic(
         signals,
         by(Recorded.REQUESTS, SEGMENT),
         by(Recorded.REFUSED, SEGMENT),
@@ -76,23 +82,28 @@ def measure(spec: Spec, prometheus: Prometheus) -> Measured:
     )
 
 
-def _quantiles(signal: Signal) -> list[tuple[str, float]]:
-    return list(QUANTILES.items()) if isinstance(signal, HistogramSignal) else [("", 0.95)]
-
-
 @dataclass(frozen=True)
 class Business:
-    """The share of each SLA's error budget that is spent, over its own window; consumers of the API by version."""
+    """What may be said of each SLA over its own window; consumers of the API by version."""
 
-    spent: Mapping[str, float]
+    headlines: Mapping[str, Headline]
     consumers: Mapping[str, float]
 
 
 def business(spec: Spec, prometheus: Prometheus) -> Business:
     """Raises BasculeError when Prometheus does not answer."""
-    return Business(
-        _by_label(prometheus, Recorded.SLA_BUDGET_SPENT, "sla"), _by_label(prometheus, Recorded.CONSUMERS, VERSION)
-    )
+    told = {each.name: _headline(prometheus, each) for each in slo.all_of(spec)}
+    return Business(told, _by_label(prometheus, Recorded.CONSUMERS, VERSION))
+
+
+def _headline(prometheus: Prometheus, each: Slo) -> Headline:
+    asked = slo.recorded(each)
+    spent, covered, events = (known(prometheus.scalar(query)) for query in (asked.spent, asked.covered, asked.events))
+    return slo.headline(each, spent, covered or 0.0, events)
+
+
+def known(answer: float | NoData) -> float | None:
+    return None if isinstance(answer, NoData) else answer
 
 
 def _by_label(prometheus: Prometheus, query: str, label: str) -> dict[str, float]:

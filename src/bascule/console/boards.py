@@ -10,15 +10,17 @@ from fastapi import FastAPI, Query
 from fastapi.responses import HTMLResponse
 
 from bascule import times
-from bascule.console.asked import Measured
+from bascule.console.asked import MeasuredTraffic
 from bascule.console.signing import Someone
 from bascule.console.texts import LANGUAGES
 from bascule.console.views import build
 from bascule.console.views.executive import Executive, executive
+from bascule.console.views.migrations import migrations
 from bascule.console.views.promises import promises
-from bascule.console.views.sla import Archive, SlaView, sla_view
+from bascule.console.views.sla import SentReports, SlaView, sla_view
 from bascule.console.views.targets import ORDERS, Targets, targets
 from bascule.errors import BasculeError
+from bascule.states import Cause
 
 if TYPE_CHECKING:
     from bascule.console.app import Console
@@ -49,13 +51,18 @@ def add_boards(app: FastAPI, console: Console) -> None:
         view, problem = boards.executive()
         return HTMLResponse(renderer.executive_now(view, language, problem))
 
+    @app.get("/migrations", response_class=HTMLResponse)
+    def listed(viewer: Someone) -> HTMLResponse:
+        rows = migrations(console.spec)
+        return HTMLResponse(renderer.whole("migrations.html", viewer, rows=rows, here="Migrations"))
+
     @app.get("/sla", response_class=HTMLResponse)
     def sla(viewer: Someone) -> HTMLResponse:
         return HTMLResponse(renderer.sla(boards.sla(boards.archive()), viewer))
 
     @app.get("/sla/now", response_class=HTMLResponse)
     def sla_now() -> HTMLResponse:
-        return HTMLResponse(renderer.sla_now(boards.sla(Archive())))
+        return HTMLResponse(renderer.sla_now(boards.sla(SentReports())))
 
 
 class Boards:
@@ -68,7 +75,8 @@ class Boards:
 
     def targets(self, order: str) -> tuple[Targets, str]:
         seen, problem = _tried(self._parts.measured)
-        empty = Measured(signals={(name, q): {} for name in self._spec.signals for q in ("", "p50", "p95", "p99")})
+        keys = [(name, quantile) for name in self._spec.signals for quantile in ("", "p50", "p95", "p99")]
+        empty = MeasuredTraffic({key: {} for key in keys}, unknown=Cause.SERVER_AWAY)
         return targets(self._spec, seen or empty, order), problem
 
     def executive(self) -> tuple[Executive, str]:
@@ -80,19 +88,19 @@ class Boards:
         view = executive(self._spec, page.verdict, page.plan, journal, opinion, seen, times.moment(now))
         return view, problem
 
-    def sla(self, archive: Archive) -> SlaView:
+    def sla(self, archive: SentReports) -> SlaView:
         self._console.look()
         seen, problem = _tried(self._parts.business)
         return sla_view(self._spec, promises(self._spec, self._parts.slas.reading, time.time()), seen, problem, archive)
 
-    def archive(self) -> Archive:
+    def archive(self) -> SentReports:
         """What was sent; nothing where the spec has no role that sends reports, which is no fault."""
-        if not self._spec.notify.reports:
-            return Archive()
+        if "sla" not in self._spec.roles:
+            return SentReports()
         client = self._parts.archive
         reports, problem = _tried(client.reports)
         deliveries, _ = _tried(lambda: client.deliveries(reports or []))
-        return Archive(reports or (), deliveries or {}, problem)
+        return SentReports(reports or (), deliveries or {}, problem)
 
 
 def _tried(ask: Callable[[], T]) -> tuple[T | None, str]:

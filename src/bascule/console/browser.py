@@ -120,7 +120,7 @@ class Browser:
             self._out.write(message)
             self._out.flush()
         except OSError as error:
-            raise ProcessFailed("Chromium exited unexpectedly", "start it by hand to see why") from error
+            raise ProcessFailed("Chromium exited unexpectedly", "start it by hand to see the reason") from error
 
     def _read(self, pipe: BinaryIO) -> None:
         with pipe:
@@ -179,7 +179,8 @@ class BrowserPage:
         params |= {"allowUnsafeEvalBlockedByCSP": False}
         answer = self._send("Runtime.evaluate", params)
         if "exceptionDetails" in answer:
-            raise ProcessFailed(f"JavaScript: {answer['exceptionDetails'].get('exception', {}).get('description')}")
+            why = answer["exceptionDetails"].get("exception", {}).get("description")
+            raise ProcessFailed(f"JavaScript failed: {why}", "check the expression, or the page's own scripts")
         return answer["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 15.0) -> Any:
@@ -190,7 +191,9 @@ class BrowserPage:
             if value:
                 return value
             time.sleep(0.05)
-        raise ProcessFailed(f"the page did not come to {expression!r} within {seconds:g} s")
+        raise ProcessFailed(
+            f"the page was not as expected within {seconds:g} s: {expression}", "open it by hand to see why"
+        )
 
     def text(self, selector: str) -> str:
         """What a reader reads in an element."""

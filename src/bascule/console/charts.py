@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bascule.api.models.moves import VERDICT
 from bascule.console import queries
@@ -95,14 +96,17 @@ class Grid:
         count = round((self.end - self.start) / self.step) + 1
         return [self.start + i * self.step for i in range(count)]
 
+    def values_of(self, series: Series) -> NDArray[np.float64]:
+        """The series' values on the grid; NaN where it has none, or none that is finite."""
+        values = np.full(round((self.end - self.start) / self.step) + 1, np.nan)
+        places = np.rint((series.times - self.start) / self.step).astype(int)
+        is_there = (places >= 0) & (places < len(values)) & np.isfinite(series.values)
+        values[places[is_there]] = series.values[is_there]
+        return values
+
     def place(self, series: Series) -> list[float | None]:
         """The series' values on the grid; None where it has none, or not a number."""
-        values: list[float | None] = [None] * len(self.times)
-        places = np.rint((series.times - self.start) / self.step).astype(int)
-        for place, value in zip(places, series.values, strict=True):
-            if 0 <= place < len(values) and math.isfinite(value):
-                values[place] = float(value)
-        return values
+        return [None if value != value else value for value in self.values_of(series).tolist()]
 
 
 class Charts:

@@ -11,23 +11,24 @@ from typing import Any
 
 import httpx
 
-from bascule import slo, times
+from bascule import promql, slo, times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient, SlaClient
 from bascule.api.models.journal import TimelineAnswer
-from bascule.api.models.logs import LogLine, LogStats, Search
+from bascule.api.models.logs import LogCounts, LogLine, LogStats, Search
 from bascule.api.models.moves import KeptComparison, PlanAnswer
 from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.console import queries
-from bascule.console.answers import HEARTBEAT, Incident, IncidentFile
-from bascule.console.asked import Asked, business, measure
+from bascule.console.answers import HEARTBEAT, IncidentFile, ListedIncident
+from bascule.console.asked import ReadOnce, business, known, measure
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
 from bascule.discover import Unseen, unseen
 from bascule.errors import QueryRejected
-from bascule.prometheus import ActiveAlert, NoData, Sample, Target
+from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import Spec
+from bascule.states import Cause
 
 TIMEOUT = 2.0  # seconds: a part that needs longer is as good as silent on a live page
 RECENT = 7 * 86400.0  # seconds of incidents that are read; open ones always are
@@ -37,13 +38,22 @@ PAST = 35 * 86400.0  # seconds of the timeline that are read
 
 @dataclass(frozen=True)
 class TrafficReading:
-    """Who gets the requests, by segment; shares are of the candidate, rates in requests per second."""
+    """Who gets the requests, by segment; shares are of the candidate, rates in requests per second.
+
+    `unknown`: why nothing of it is known.
+    """
 
     share: Mapping[str, float | None] = field(default_factory=dict)
     planned: Mapping[str, float] = field(default_factory=dict)
     baseline_rate: Mapping[str, float] = field(default_factory=dict)
     candidate_rate: Mapping[str, float] = field(default_factory=dict)
     total_share: float | None = None
+    unknown: Cause | None = None
+    left: Mapping[str, float] = field(default_factory=dict)  # by version: clients that left in the last five minutes
+
+    def why(self, rate: float | None) -> Cause:
+        """Why a share is not known, where there are so many requests: a version that is not up cannot be counted."""
+        return self.unknown or (Cause.SCRAPE_FAILING if rate else Cause.NO_TRAFFIC)
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class ServiceHealth:
 class JournalReading:
     """What the incident journal holds."""
 
-    incidents: tuple[Incident, ...] = ()
+    incidents: tuple[ListedIncident, ...] = ()
     timeline: tuple[TimelineAnswer, ...] = ()
     phase: PlanAnswer | None = None
     compared: KeptComparison | None = None  # before the candidate's traffic was taken back
@@ -69,10 +79,14 @@ class JournalReading:
 
 @dataclass(frozen=True)
 class Kept:
-    """The share of good events in the last hour, by SLA; `covered`: for how many seconds of it there are samples."""
+    """The share of good events in the last hour, by SLA; `covered`: for how many seconds of it there are samples.
+
+    `events`: of those whose share is not known, how many there were.
+    """
 
     good: Mapping[str, float]
     covered: float
+    events: Mapping[str, float] = field(default_factory=dict)
 
 
 class Parts:
@@ -99,8 +113,8 @@ class Parts:
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
         self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
-        self.measured = Asked(lambda: measure(spec, self.prometheus))
-        self.business = Asked(lambda: business(spec, self.prometheus))
+        self.measured = ReadOnce(lambda: measure(spec, self.prometheus))
+        self.business = ReadOnce(lambda: business(spec, self.prometheus))
 
     @property
     def sources(self) -> tuple[Source[Any], ...]:
@@ -120,10 +134,14 @@ class Parts:
         """Lines of the logs, the latest first. Raises UsageError when the logs role refuses the question."""
         return self._searcher.search(asked)
 
+    def counts(self, asked: Search) -> LogCounts:
+        """How many lines the same search matches. Raises as `search`."""
+        return self._searcher.counts(asked)
+
     def incident(self, identity: int) -> IncidentFile:
         """All about an incident. Raises UsageError when there is none, Unreachable when the journal is silent."""
         detail = self._incidents.incident(identity)
-        incident = Incident.model_validate(detail.model_dump(exclude={"entries"}))
+        incident = ListedIncident.model_validate(detail.model_dump(exclude={"entries"}))
         start, end = incident.around(datetime.now(UTC))
         notices, deliveries = self._incidents.told(incident.situation)
         recent = self.journal.reading.value or JournalReading()
@@ -140,7 +158,7 @@ class Parts:
 
     def _journal(self) -> JournalReading:
         now = round(time.time())
-        incidents = self._incidents.rows("/api/incidents", Incident, since=now - RECENT)
+        incidents = self._incidents.rows("/api/incidents", ListedIncident, since=now - RECENT)
         timeline = self._incidents.timeline(now - PAST)
         phase = self._incidents.phase()
         return JournalReading(
@@ -155,14 +173,22 @@ class Parts:
         for alert in self.alertmanager.alerts():
             if alert["labels"].get("alertname") == self.heartbeat:
                 return times.parse(alert["updatedAt"]).timestamp()
-        raise QueryRejected(f"Alertmanager holds no {self.heartbeat}")
+        raise QueryRejected(
+            f"Alertmanager has no alert {self.heartbeat}, which always fires",
+            "check that Prometheus runs, and that it sends its alerts to this Alertmanager",
+        )
 
     def _slas(self) -> Kept:
-        asked = {each.name: each.promql(queries.LOOK_BACK) for each in slo.all_of(self.spec)}
-        answers = {name: self.prometheus.scalar(query) for name, query in asked.items()}
-        samples = self.prometheus.scalar(queries.COVERED)
-        covered = 0.0 if isinstance(samples, NoData) else samples * self.spec.stack.scrape.interval
-        return Kept({name: value for name, value in answers.items() if not isinstance(value, NoData)}, covered)
+        slos = {each.name: each for each in slo.all_of(self.spec)}
+        good = self._answers({name: each.promql(queries.LOOK_BACK) for name, each in slos.items()})
+        rest = {name: each.events(queries.LOOK_BACK) for name, each in slos.items() if name not in good}
+        samples = known(self.prometheus.scalar(queries.COVERED)) or 0.0
+        return Kept(good, samples * self.spec.stack.scrape.interval, self._answers(rest))
+
+    def _answers(self, asked: Mapping[str, str]) -> dict[str, float]:
+        """The answers that there are."""
+        answers = {name: known(self.prometheus.scalar(query)) for name, query in asked.items()}
+        return _present(answers)
 
     def _traffic(self) -> TrafficReading:
         spec, ask = self.spec, self.prometheus.instant
@@ -173,6 +199,7 @@ class Parts:
             baseline_rate=_present(self._rates(spec.versions.baseline)),
             candidate_rate=_present(self._rates(spec.versions.candidate)),
             total_share=_number(total[0].value) if total else None,
+            left=self._answers({version: promql.left(spec, version, "5m") for version in spec.versions.both}),
         )
 
     def _rates(self, version: str) -> Mapping[str, float | None]:
@@ -183,7 +210,7 @@ class Parts:
         down = sorted({s.labels.get("job", "") for s in samples if s.labels.get("__name__") == "up" and s.value == 0})
         return ServiceHealth(
             samples=tuple(samples),
-            times={_target(s): s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
+            times={s.target: s.value for s in self.prometheus.instant(queries.HEALTH_TIMES)},
             targets=tuple(self.prometheus.targets()),
             down_for=self._down_for(down),
             pending=tuple(alert for alert in self.prometheus.alerts() if alert.state == "pending"),
@@ -209,10 +236,6 @@ def _ticked(opinion: VerdictAnswer) -> float:
     return now if opinion.tick is None else min(now, opinion.tick.timestamp())
 
 
-def _target(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get("job", ""), sample.labels.get("instance", "")
-
-
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -221,5 +244,5 @@ def _by_label(samples: list[Sample], label: str) -> Mapping[str, float | None]:
     return {sample.labels.get(label, ""): _number(sample.value) for sample in samples}
 
 
-def _present(values: Mapping[str, float | None]) -> Mapping[str, float]:
+def _present(values: Mapping[str, float | None]) -> dict[str, float]:
     return {key: value for key, value in values.items() if value is not None}

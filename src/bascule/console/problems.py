@@ -14,7 +14,7 @@ from bascule.console.render import Renderer
 from bascule.console.signing import Reception
 
 
-class Problems:
+class ProblemPages:
     """Turns the JSON of a refused GET into a page, where a browser asks for one; the status stays."""
 
     def __init__(self, app: ASGIApp, renderer: Renderer, reception: Reception) -> None:
@@ -38,7 +38,7 @@ class Problems:
 class _Turning:
     """Holds a refusal back until it is whole; lets everything else pass."""
 
-    def __init__(self, problems: Problems, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, problems: ProblemPages, scope: Scope, receive: Receive, send: Send) -> None:
         self._problems, self._scope, self._receive, self._send = problems, scope, receive, send
         self._status = 0
         self._body = b""

@@ -24,6 +24,7 @@ from bascule.console.views.sla import SlaView
 from bascule.console.views.targets import Targets
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
+from bascule.states import no_data
 
 if TYPE_CHECKING:
     from bascule.console.signing import Viewer
@@ -52,9 +53,13 @@ PAGES = (
     ("/segments", "Segments"),
     ("/incidents", "Incidents"),
     ("/sla", "SLA"),
+    ("/dashboards", "Dashboards"),
     ("/logs", "Logs"),
     ("/executive", "Executive"),
     ("/wall", "War room"),
+    ("/checklist", "Checklist"),
+    ("/drills", "Drills"),
+    ("/migrations", "Migrations"),
     ("/runbooks/", "Runbooks"),
 )
 MOVES_TO_MAKE = "moves to make"  # the fragment of moves as an operator sees it
@@ -95,6 +100,8 @@ class Renderer:
             "PAGES": PAGES,
             "verdict_word": texts.verdict_word,
             "sla_word": texts.sla_word,
+            "impact_word": texts.impact_word,
+            "no_data": no_data,
             "baseline": spec.versions.baseline.upper(),
             "candidate": spec.versions.candidate.upper(),
             "prometheus": self.prometheus_link,
@@ -146,7 +153,7 @@ class Renderer:
         return self._page("sign_in.html", viewer, has_users=has_users, here="")
 
     def problem(self, status: int, error: str, fix: str, viewer: Viewer) -> str:
-        """Why there is no page at an address, and the way back."""
+        """Why no page is at an address, and the way back."""
         title = TITLES.get(status, "This page cannot be shown")
         return self._page("problem.html", viewer, status=status, title=title, error=error, fix=fix, here="")
 
@@ -184,6 +191,14 @@ class Renderer:
         parameters = {"g0.expr": query, "g0.tab": "0", "g0.range_input": "1h"}
         return f"{self.spec.stack.url('prometheus')}/graph?{urlencode(parameters)}"
 
+    def whole(self, template: str, viewer: Viewer, **values: Any) -> str:
+        """A page."""
+        return self._page(template, viewer, **values)
+
+    def part(self, template: str, **values: Any) -> str:
+        """A part of a page."""
+        return self._render(template, **values)
+
     def _page(self, template: str, viewer: Viewer, **values: Any) -> str:
         return self._render(template, viewer=viewer, **values)
 
@@ -211,6 +226,9 @@ def _filters() -> dict[str, Any]:
         "span": figures.span,
         "multiple": figures.multiple,
         "duration": format_duration,
+        "local": figures.local,
         "utc": lambda moment: times.clock(moment.timestamp()),
+        "seconds": lambda value: figures.figure(value, "seconds"),
+        "at": times.rfc3339,
         "iso": lambda moment: times.rfc3339(moment.timestamp()),
     }

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field
 
-from bascule.api.guard import Door
+from bascule.api.guard import Door, source_of
 from bascule.api.models import fields
 from bascule.api.rights import Right, needs
 from bascule.api.tokens import SESSION_SECONDS, Session
@@ -35,7 +35,7 @@ class Viewer:
 NOBODY = Viewer()
 
 
-class Credentials(fields.Request):
+class SignInForm(fields.Request):
     user: fields.Who
     password: str = Field(min_length=1, max_length=500)
 
@@ -52,7 +52,7 @@ class Reception:
         self.door = door
 
     def viewer(self, request: Request) -> Viewer:
-        cookie, session = self.door.come_in(request.headers)
+        cookie, session = self.door.come_in(request.headers, source_of(request.scope))
         return Viewer(session, self.door.tokens.page_token(cookie)) if session else NOBODY
 
     def seat(self, answer: Response, session: Session) -> None:
@@ -88,7 +88,7 @@ def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
         return HTMLResponse(renderer.sign_in(viewer, has_users=bool(users.all())))
 
     @app.post("/sign-in", **needs(Right.OPEN, 4096))
-    def sign_in(given: Credentials, answer: Response) -> SignedIn:
+    def sign_in(given: SignInForm, answer: Response) -> SignedIn:
         session = users.sign_in(given.user, given.password)
         reception.seat(answer, session)
         return SignedIn(user=session.user, seat=session.seat)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Reading(Generic[T]):
+class SourceReading(Generic[T]):
     """What a source last said. `at` is when that was true, `heard` when it was said (Unix seconds), None if never."""
 
     value: T | None = None
@@ -60,7 +60,7 @@ class Source(Generic[T]):
     ) -> None:
         self.name = name
         self.interval = interval
-        self.reading: Reading[T] = Reading()
+        self.reading: SourceReading[T] = SourceReading()
         self.reads = 0
         self._read = read
         self._said_at = said_at
@@ -69,7 +69,7 @@ class Source(Generic[T]):
         """Read once. A failure keeps what was known before, at its old time, with what went wrong."""
         try:
             value = self._read()
-            self.reading = Reading(value, self._said_at(value), heard=time.time())
+            self.reading = SourceReading(value, self._said_at(value), heard=time.time())
         except BasculeError as error:
             self._failed(error.what)
         except (ValueError, KeyError, TypeError) as error:

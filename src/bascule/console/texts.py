@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bascule import figures
 from bascule.conventions import State, Verdict
+from bascule.slo import Headline
+from bascule.states import Cause, no_data
 
 LANGUAGES = ("en", "fr")
 
@@ -18,9 +21,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "begins": "Begins",
         "began": "began",
         "expected": "expected",
-        "ends": "The plan ends at the earliest on",
+        "ends": "Earliest end of the plan:",
         "unplanned": "No date can be expected: the plan is paused, closed or not known.",
-        "gates": "Expected dates hold if every gate is met when a step has been held.",
+        "gates": "Expected dates assume that every gate passes at the end of its step.",
         "impact": "Business impact",
         "measure": "Measure",
         "difference": "Difference",
@@ -38,6 +41,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "bad": "worse",
         "not_applicable": "not in this phase",
         "print": "Print",
+        "zone": "times in your zone",
         "silent": "Prometheus does not answer: budgets and API consumers are not known.",
         "before": "before the first step",
         "promote": "Promote",
@@ -50,6 +54,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "role_satisfaction": "satisfaction",
         "role_retention": "retention",
         "role_adoption": "API adoption",
+        "API consumers": "API consumers",
     },
     "fr": {
         "title": "Vue de direction",
@@ -60,7 +65,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "begins": "Début",
         "began": "commencée",
         "expected": "prévue",
-        "ends": "Fin du plan au plus tôt le",
+        "ends": "Fin du plan, au plus tôt :",
         "unplanned": "Aucune date ne peut être prévue : le plan est en pause, clos ou inconnu.",
         "gates": "Les dates prévues supposent que chaque condition de passage est remplie à la fin de l'étape.",
         "impact": "Impact métier",
@@ -80,6 +85,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "bad": "moins bon",
         "not_applicable": "hors de cette étape",
         "print": "Imprimer",
+        "zone": "heures de votre fuseau",
         "silent": "Prometheus ne répond pas : budgets et consommateurs de l'API sont inconnus.",
         "before": "avant la première étape",
         "promote": "Avancer",
@@ -92,6 +98,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "role_satisfaction": "satisfaction",
         "role_retention": "fidélité",
         "role_adoption": "adoption de l'API",
+        "API consumers": "consommateurs de l'API",
     },
 }
 
@@ -101,5 +108,11 @@ def verdict_word(language: str, verdict: Verdict) -> str:
     return TEXTS[language][key]
 
 
-def sla_word(language: str, state: State) -> str:
-    return TEXTS[language][{State.OK: "pass", State.BAD: "fail"}.get(state, "no_data")]
+def sla_word(language: str, told: Headline) -> str:
+    """`pass so far (17 min of 30 d)`."""
+    key = {State.OK: "pass", State.BAD: "fail"}.get(told.state, "no_data")
+    return told.told(TEXTS[language][key], figures.span, language)
+
+
+def impact_word(language: str, state: State, cause: Cause | None) -> str:
+    return no_data(cause, language) if state is State.NO_DATA else TEXTS[language][state.value]

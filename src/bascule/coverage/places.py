@@ -55,18 +55,22 @@ class Places:
         return self._users(self._panels, series)
 
     def judged(self, measure: str) -> list[str]:
-        """How the verdict rests on a measure: compared, in a gate, in a roll-back trigger."""
+        """How the verdict rests on a measure: compared, in a gate, in a rollback trigger."""
         signal = self.spec.signals.get(measure)
         ways = {
             "compared": signal is not None and bool(signal.counters),
             "gate": any(_is_of(name, measure) for phase in self.spec.phases for name in phase.gates),
-            "roll-back trigger": any(_is_of(trigger.when.measure, measure) for trigger in self.spec.rollback),
+            "rollback trigger": any(_is_of(trigger.when.measure, measure) for trigger in self.spec.rollback),
         }
         return [way for way, there in ways.items() if there] if measure else []
 
     def reported(self, measure: str, series: Selector) -> list[str]:
         """The SLAs of a measure, and the report's comparison of both versions."""
-        slas = [f"SLA {slo.name}" for slo in all_of(self.spec) if _measure_of(slo) == measure]
+        slas = [
+            f"SLA {slo.name}"
+            for slo in all_of(self.spec)
+            if (slo.counted.name if isinstance(slo, EventSlo) else AVAILABILITY) == measure
+        ]
         own = [f"SLA {m.value}" for m in series.matchers if m.label == "sla"]
         signal = self.spec.signals.get(measure)
         compared = ["V1/V2 comparison"] if signal is not None and signal.all_events is not None else []
@@ -128,10 +132,6 @@ def _gives(rule: _Reader, read: Selector) -> bool:
 
 def _is_of(measure: str, name: str) -> bool:
     return measure.partition(".")[0] == name
-
-
-def _measure_of(slo: object) -> str:
-    return slo.counted.name if isinstance(slo, EventSlo) else AVAILABILITY
 
 
 def _once(names: Iterable[str]) -> list[str]:

@@ -43,7 +43,7 @@ def attempt_once(send: Attempt, message: Message, policy: Policy) -> DeliveryFai
     threading.Thread(target=run, name="attempt", daemon=True).start()
     if not wait([ended], policy.limit).done:
         line.cut()
-        return Doubtful(f"it timed out after {policy.limit:g} s")
+        return Doubtful(f"the attempt timed out after {policy.limit:g} s")
     error = ended.exception()
     if error is None or isinstance(error, DeliveryFailed):
         return error

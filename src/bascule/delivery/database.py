@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from bascule import private
 from bascule.errors import StoreError
 
 
 def connect(path: Path, what: str) -> sqlite3.Connection:
     """A connection to a file that was checked, with a write-ahead log, in autocommit; StoreError names `what` it is."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
+        private.make_file(path)
         database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
     except (OSError, sqlite3.Error) as error:
         raise unusable(path, what, error) from error

@@ -36,7 +36,9 @@ def send_mail(email: Email, address: str, message: Message, line: Line) -> None:
     except smtplib.SMTPException as error:
         raise _failed(email, error) from error
     except OSError as error:
-        raise DeliveryFailed(f"{email.smtp} hung up: {error}", "check the network", can_retry=True) from error
+        raise DeliveryFailed(
+            f"{email.smtp} closed the connection: {error}", "check the network", can_retry=True
+        ) from error
     finally:
         with suppress(OSError, smtplib.SMTPException):
             server.quit()
@@ -118,7 +120,7 @@ def _hand_over(server: smtplib.SMTP, email: Email, address: str, letter: EmailMe
     try:
         server.send_message(letter, to_addrs=[parseaddr(address)[1] or address])
     except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
-        raise Doubtful(f"{email.smtp} took the mail and did not confirm it: {error}") from error
+        raise Doubtful(f"{email.smtp} accepted the mail and did not confirm it: {error}") from error
 
 
 def _failed(email: Email, error: smtplib.SMTPException) -> DeliveryFailed:

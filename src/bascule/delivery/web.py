@@ -32,7 +32,7 @@ def send(channel: HttpChannel, message: Message, line: Line) -> None:
                 if not response.is_success:
                     raise _refusal(name, response)
     except (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError) as error:
-        raise Doubtful(f"{name} took the message and did not answer ({type(error).__name__})") from error
+        raise Doubtful(f"{name} accepted the message and did not answer ({type(error).__name__})") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise DeliveryFailed(f"{name} has no usable address", "check its URL", can_retry=False) from error
     except httpx.HTTPError as error:

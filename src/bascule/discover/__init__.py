@@ -4,7 +4,7 @@ from bascule.discover.compare import Compared, Difference, compare
 from bascule.discover.openslo import propose_from_slos
 from bascule.discover.propose import propose
 from bascule.discover.unseen import Unseen, unseen
-from bascule.discover.verify import CheckedExpression, verify
+from bascule.discover.verify import CheckedExpression, verify, why_empty
 
 __all__ = [
     "CheckedExpression",
@@ -16,4 +16,5 @@ __all__ = [
     "propose_from_slos",
     "unseen",
     "verify",
+    "why_empty",
 ]

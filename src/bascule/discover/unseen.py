@@ -1,6 +1,6 @@
 """What a Prometheus has not seen of a migration yet: jobs, signals of each version, log sources.
 
-While this list is not empty, no figure that rests on it can be believed, and no alert on it can fire.
+While this list is not empty, no figure that depends on it can be trusted, and no alert on it can fire.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bascule.discover.verify import signals
 from bascule.prometheus import Prometheus, Target
 from bascule.spec import Selector, Spec
 
-ADD_JOB = "add the job: `bascule merge` writes it"
+ADD_JOB = "add the job with `bascule merge`"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def _jobs(spec: Spec, targets: list[Target]) -> Iterator[Unseen]:
         by_job.setdefault(target.job, []).append(target)
     for job in (*promql.watched(spec), *spec.role_jobs):
         if job not in by_job:
-            yield Unseen(f"job {job}", f"this Prometheus does not scrape it; {ADD_JOB}")
+            yield Unseen(f"job {job}", f"this Prometheus does not scrape it ({ADD_JOB})")
         for target in by_job.get(job, ()):
             if target.health != "up":
                 why = " ".join(target.last_error.split()) or "it was not scraped yet"

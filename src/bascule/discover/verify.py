@@ -61,6 +61,18 @@ def signals(spec: Spec, prometheus: Prometheus) -> list[CheckedExpression]:
     return list(_signals(spec, _Series(prometheus, spec.versions.both, {})))
 
 
+def why_empty(
+    expression: str, prometheus: Prometheus, versions: tuple[str, str], recorded: Mapping[str, list[str]]
+) -> str:
+    """Why an expression has no value now; empty where it has one. `recorded`: names to the expressions kept under them.
+
+    Raises Unreachable.
+    """
+    if any(selector.startswith("ALERTS") for selector in selectors_of(expression)):
+        return "no alert that it asks for fires"
+    return _verified(Asked("", expression), _Series(prometheus, versions, recorded)).why
+
+
 def _recorded(files: Mapping[str, str]) -> dict[str, list[str]]:
     """Recorded names to the expressions that are kept under them."""
     found: dict[str, list[str]] = {}

@@ -66,7 +66,8 @@ def _refuse_outside(names: Iterable[str], out: Path) -> None:
     for name in names:
         if not (out / name).parent.resolve().is_relative_to(inside) or ".." in Path(name).parts:
             raise UsageError(
-                f"{out / name} is not inside {out}", f"remove it from {out / MANIFEST}, or its folder's link"
+                f"{out / name} is not inside {out}",
+                f"remove its line from {out / MANIFEST}, or the link that leads there",
             )
 
 

@@ -19,7 +19,7 @@ _BLOCK = "write it in block style, one key a line, and try again"
 
 
 class Inserted:
-    """A YAML file, with entries of `owner` put into its lists. Raises UsageError for text that is no YAML mapping."""
+    """A YAML file, with entries of `owner` in its lists. Raises UsageError for text that is not a YAML mapping."""
 
     def __init__(self, text: str, owner: str) -> None:
         self._begin, self._end = f"# Bascule's part for {owner}", f"# end of Bascule's part for {owner}"
@@ -32,7 +32,7 @@ class Inserted:
         try:
             data = yaml.safe_load(self.text)
         except yaml.YAMLError as error:
-            raise UsageError(f"the file is no YAML: {error}", "fix its syntax") from error
+            raise UsageError(f"the file is not YAML: {error}", "fix its syntax") from error
         if data is not None and not isinstance(data, dict):
             raise UsageError("the file is not a mapping of keys", "check that this is the right file")
         return data or {}
@@ -115,4 +115,4 @@ def _nested(path: Sequence[str], items: Sequence[Any]) -> Any:
 
 def _must_be_block(node: yaml.Node, path: Sequence[str]) -> None:
     if getattr(node, "flow_style", False) or not isinstance(node, yaml.CollectionNode):
-        raise UsageError(f"{'.'.join(path)} cannot take more entries as it is written", _BLOCK)
+        raise UsageError(f"{'.'.join(path)} is written in a style that cannot be extended", _BLOCK)

@@ -10,6 +10,7 @@ from bascule.api.server import serve
 from bascule.delivery import FILE as OUTBOX_FILE
 from bascule.delivery import Courier, Outbox
 from bascule.incidents import phases
+from bascule.incidents.announce import Announcer
 from bascule.incidents.app import ROLE, create
 from bascule.incidents.causes import cause_of
 from bascule.incidents.escalator import Escalator
@@ -42,13 +43,15 @@ def run(spec: Spec, stop: threading.Event) -> None:
     courier.heard = escalator.heard
     workers = Workers(stop)
     phases.recover(store, time.time())
+    announcer = Announcer(spec, store, courier)
+    announcer.resume(time.time())
     courier.start()
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
     workers.start("reconciliation", lambda: Reconciler(store, quiet, spec.stack.scrape.warm_up).run(stop, sources))
     workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
-        serve(stop, create(spec, store, outbox, work=(workers, courier.workers)), spec, ROLE)
+        serve(stop, create(spec, store, outbox, work=(workers, courier.workers), announce=announcer), spec, ROLE)
     finally:
         stop.set()
         workers.join(5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Path, Query
@@ -36,6 +35,7 @@ from bascule.api.servers import prometheus_of
 from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, summary
+from bascule.incidents.announce import Announce
 from bascule.incidents.kinds import SWITCH, is_no_incident
 from bascule.incidents.metrics import JournalCollector, received_counter, switch_gauge
 from bascule.incidents.model import Entry, PhaseStep, Window
@@ -61,14 +61,15 @@ def create(
     clock: Clock = time.time,
     work: Sequence[Workers] = (),
     witness: Witness | None = None,
+    announce: Announce = lambda moved: None,
 ) -> FastAPI:
-    """`work`: what the role does in the background; `witness`: what a move forward rests on."""
+    """`work`: what the role does in the background; `witness`: what a move rests on; `announce`: tells of one."""
     registry = CollectorRegistry()
     registry.register(JournalCollector(spec, store, outbox, clock))
     app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
     _add_webhook(app, store, registry, clock)
     _add_incidents(app, store, clock)
-    _add_plan(app, spec, store, Plan(spec, store, witness or HouseWitness(spec, clock), clock))
+    _add_plan(app, spec, store, Plan(spec, store, witness or HouseWitness(spec, clock), clock, announce))
     _add_timeline(app, store, clock)
     _add_maintenance(app, spec, store, clock)
     _add_review(app, spec, store, outbox, clock)
@@ -191,16 +192,12 @@ def _on_timeline(step: PhaseStep) -> dict[str, Any]:
 
 
 def _entry(given: Annotation, clock: Clock, incident: int | None = None) -> Entry:
-    return Entry(_unix(given.at) or clock(), given.kind, given.text, given.who, incident)
+    return Entry(times.unix(given.at) or clock(), given.kind, given.text, given.who, incident)
 
 
 def _added(store: Store, entry: Entry) -> TimelineAnswer:
     store.add(entry)
     return TimelineAnswer.model_validate(entry)
-
-
-def _unix(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:

@@ -24,17 +24,19 @@ class Guidance:
     verdict: Callable[[], VerdictAnswer | None]
 
     def lines(self) -> list[str]:
-        return [self._verdict(), *self._way_back()]
+        return [*self._verdict(), *self._way_back()]
 
-    def _verdict(self) -> str:
+    def _verdict(self) -> list[str]:
         answer = self.verdict()
         if answer is None:
-            return "verdict: no data. The judge does not answer."
+            return ["verdict: no data. The judge does not answer."]
         since = f", since {times.clock(answer.since.timestamp())}" if answer.since is not None else ""
+        head = f"verdict: {Verdict(answer.verdict).words}{since}."
         reasons = answer.reasons[:_REASONS]
-        left = len(answer.reasons) - len(reasons)
-        more = [f"(and {left} more)"] if left else []
-        return f"verdict: {Verdict(answer.verdict).words}{since}. {' '.join([*reasons, *more])}"
+        if not reasons:
+            return [head]
+        some = f" ({len(reasons)} of {len(answer.reasons)})" if len(reasons) < len(answer.reasons) else ""
+        return [f"{head} Reasons{some}:", *(f"- {reason}" for reason in reasons)]
 
     def _way_back(self) -> list[str]:
         """Nothing, where all traffic is on the baseline already."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, ProcessFailed
 from bascule.incidents.model import PhaseStep
-from bascule.processes.command import TimedOut, run_command
+from bascule.processes.command import TooSlow
+from bascule.processes.command import run as run_command
 
 _PLACE = re.compile(r"\{(share|percent|number|who|why)\}")
 _SHOWN = 500  # characters of a failed hook's output that are shown
@@ -29,15 +30,17 @@ def run(command: Sequence[str], step: PhaseStep, timeout: float) -> None:
         return
     argv = [_filled(argument, step) for argument in command]
     try:
-        ended = run_command(argv, timeout)
-    except OSError as error:
-        raise HookFailed(f"the hook {argv[0]} cannot be started: {error}", "check share_hook in the spec") from error
-    except TimedOut as error:
-        what = f"the hook {argv[0]} timed out after {timeout:g} s and was ended with its children"
-        raise HookFailed(what, "check which share is served, then set the phase again", is_unknown=True) from error
-    if ended.status != 0:
-        shown = ended.said[-_SHOWN:]
-        raise HookFailed(f"the hook {argv[0]} exited with status {ended.status}: {shown}", "the phase was not changed")
+        done = run_command(argv, timeout)
+    except TooSlow as error:
+        fix = "check which share is served, then set the phase again"
+        raise HookFailed(f"the hook {error.what}", fix, is_unknown=True) from error
+    except ProcessFailed as error:
+        raise HookFailed(f"the hook {error.what}", "check share_hook in the spec") from error
+    if done.status != 0:
+        raise HookFailed(
+            f"the hook {argv[0]} exited with status {done.status}: {done.said[-_SHOWN:]}",
+            "fix the hook (share_hook in the spec) and try again; the phase was not changed",
+        )
 
 
 def _filled(argument: str, step: PhaseStep) -> str:

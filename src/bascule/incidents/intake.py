@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from bascule import times
 from bascule.api.models.fields import problems_of, readable
-from bascule.api.models.journal import Webhook, WebhookAlert
+from bascule.api.models.journal import AlertmanagerPayload, WebhookAlert
 from bascule.errors import UsageError
 from bascule.incidents.model import Notification
 
@@ -21,7 +21,7 @@ def read(payload: Any, received: float) -> tuple[list[Notification], int]:
     Raises UsageError, which says what is wrong, for a payload that is none, or in which nothing can be read.
     """
     try:
-        items = Webhook.model_validate(payload).alerts
+        items = AlertmanagerPayload.model_validate(payload).alerts
     except ValidationError as error:
         raise _no_webhook(problems_of(error)) from error
     alerts = readable(WebhookAlert, items, "Alertmanager's webhook")
@@ -41,14 +41,10 @@ def _notification(alert: WebhookAlert, received: float) -> Notification:
         firing=firing,
         labels=alert.labels,
         annotations=alert.annotations,
-        starts=_time(alert.starts) or received,
-        ends=None if firing else _time(alert.ends),
+        starts=times.unix(alert.starts) or received,
+        ends=None if firing else times.unix(alert.ends),
         received=received,
     )
-
-
-def _time(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def _fingerprint(labels: Mapping[str, str]) -> str:

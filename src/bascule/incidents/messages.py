@@ -63,13 +63,15 @@ class Composer:
 
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
         calls = notice.kind in CALLS
-        lines = [_one_line(situation.lead.description or situation.lead.summary)]
+        first = situation.lead.description or situation.lead.summary
+        lines = [_one_line(f"ended, it was: {first}" if notice.kind == OVER else first)]
         if calls and situation.lead.cause != MONITORING:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
-        lasted = times.lasting(ended - situation.opened)
-        since = f"{times.dated(situation.opened)} UTC ({lasted})"
-        lines.append(f"situation {situation.id} ({situation.kind}), since {since}")
+        lasted = (
+            f"{'lasted' if situation.resolved is not None else 'open for'} {times.lasting(ended - situation.opened)}"
+        )
+        lines.append(f"situation {situation.id} ({situation.kind}): began {times.dated(situation.opened)}, {lasted}")
         if notice.kind in (STEP, REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])
             lines.append(f"escalation level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
@@ -78,7 +80,7 @@ class Composer:
             lines.append(f"... and {len(situation.incidents) - _SHOWN} more alerts")
         lines.append(f"console: {self.spec.stack.url('console')}")
         if calls:
-            lines.append(f"to acknowledge: bascule incidents ack {situation.lead.id} --who NAME")
+            lines.append(f"to acknowledge: {self.spec.command(f'incidents ack {situation.lead.id}')}")
         return [line for line in lines if line]
 
 

@@ -23,6 +23,7 @@ from bascule.api.models.moves import VERDICT, WITHDRAWING, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.errors import StoreError, UsageError
 from bascule.incidents import phases
+from bascule.incidents.announce import Announce, Moved
 from bascule.incidents.model import Entry, Pause, PhaseStep
 from bascule.incidents.store import Store
 from bascule.incidents.witness import Witness
@@ -45,11 +46,18 @@ class Wish:
 class Plan:
     """The plan as it stands in the journal, and every way to move it. Raises UsageError for a move that is refused.
 
-    `clock`: Unix seconds.
+    `clock`: Unix seconds; `announce`: tells people of a move that was made.
     """
 
-    def __init__(self, spec: Spec, store: Store, witness: Witness, clock: Callable[[], float]) -> None:
-        self._spec, self._store, self._witness, self._clock = spec, store, witness, clock
+    def __init__(
+        self,
+        spec: Spec,
+        store: Store,
+        witness: Witness,
+        clock: Callable[[], float],
+        announce: Announce = lambda moved: None,
+    ) -> None:
+        self._spec, self._store, self._witness, self._clock, self._announce = spec, store, witness, clock, announce
         self._asking = ThreadPoolExecutor(2, "comparison")
 
     # ---------------------------------------------------------------- the plan as it stands
@@ -62,28 +70,30 @@ class Plan:
     def move(self, move: PlanMove, wish: Wish) -> None:
         """Make a move."""
         seen = self._seen()
+        at = self._now()
         match move:
             case PlanMove.PAUSE:
-                self._store.pause(Pause(self._now(), wish.who, wish.why))
+                self._store.pause(Pause(at, wish.who, wish.why))
             case PlanMove.RESUME:
-                self._resume(wish)
+                self._resume(at, wish)
             case PlanMove.ROLLBACK | PlanMove.ABORT:
-                self._withdraw(self._step(0, None, wish, move), seen)
+                self._withdraw(self._step(at, 0, None, wish, move), seen)
             case PlanMove.START | PlanMove.PROMOTE:
-                self._advance(self._next(move, wish), wish)
-        self._tell(move, wish.who, seen)
+                self._advance(self._next(at, move, wish), wish)
+        self._tell(at, move, wish, seen)
 
     def set(self, number: int, share: float | None, wish: Wish) -> None:
         """Go to a step by its number."""
         seen = self._seen()
-        wanted, present = self._step(number, share, wish), self._store.phase()
+        at = self._now()
+        wanted, present = self._step(at, number, share, wish), self._store.phase()
         if wanted.share == 0 < present.share:
             self._withdraw(wanted, seen)
         elif wanted.share > present.share or (wanted.share > 0 and wanted.number > present.number):
             self._advance(wanted, wish)
         else:
             phases.change(self._spec, self._store, replace(wanted, move=self._kept_move(wanted, present)))
-        self._tell(f"step {number}", wish.who, seen)
+        self._tell(at, f"step {number}", wish, seen)
 
     # ---------------------------------------------------------------- what a move rests on
 
@@ -95,18 +105,20 @@ class Plan:
             log.warning("what the judge saw before the move is not known: it does not answer")
             return None
 
-    def _tell(self, move: str, who: str, seen: str | None) -> None:
-        """Write down the verdict that the move was made on; whatever fails here, it is made already."""
+    def _tell(self, at: float, move: str, wish: Wish, seen: str | None) -> None:
+        """Write down the verdict that the move was made on, and tell people; the move stands, whatever fails here."""
+        verdict = _verdict(seen)
         try:
-            self._store.add(Entry(self._now(), VERDICT, f"verdict at {move}: {_verdict(seen)}", who))
+            self._store.add(Entry(self._now(), VERDICT, f"verdict at {move}: {verdict}", wish.who))
         except StoreError as error:
             log.warning("the verdict at the move was not kept: %s", error.what)
+        self._announce(Moved(at, move, wish.who, wish.why, self._store.phase().share, verdict))
 
     def _now(self) -> float:
         return round(self._clock(), 3)
 
-    def _step(self, number: int, share: float | None, wish: Wish, move: str = "set") -> PhaseStep:
-        return replace(phases.wanted(self._spec, self._now(), number, share, wish.who, wish.why), move=move)
+    def _step(self, at: float, number: int, share: float | None, wish: Wish, move: str = "set") -> PhaseStep:
+        return replace(phases.wanted(self._spec, at, number, share, wish.who, wish.why), move=move)
 
     def _kept_move(self, wanted: PhaseStep, present: PhaseStep) -> str:
         """A plan that was closed is not opened by setting its step once more."""
@@ -114,13 +126,18 @@ class Plan:
 
     # ---------------------------------------------------------------- forward
 
-    def _next(self, move: PlanMove, wish: Wish) -> PhaseStep:
+    def _next(self, at: float, move: PlanMove, wish: Wish) -> PhaseStep:
         present, last = self._store.phase().number, len(self._spec.phases)
         if move is PlanMove.START and present > 0:
-            raise UsageError(f"the plan has started: it is at step {present} of {last}", "`bascule promote` goes on")
+            raise UsageError(
+                f"the plan has started: it is at step {present} of {last}", "use `bascule promote` for the next step"
+            )
         if present >= last:
-            raise UsageError(f"step {present} is the last one of the plan", "there is no further step")
-        return self._step(present + 1, None, wish, move)
+            raise UsageError(
+                f"step {present} is the last one of the plan",
+                "no action needed: all traffic is planned on the candidate",
+            )
+        return self._step(at, present + 1, None, wish, move)
 
     def _advance(self, wanted: PhaseStep, wish: Wish) -> None:
         present = self._store.phase()
@@ -171,10 +188,10 @@ class Plan:
 
     # ---------------------------------------------------------------- pause
 
-    def _resume(self, wish: Wish) -> None:
+    def _resume(self, at: float, wish: Wish) -> None:
         if self._store.paused() is None:
             raise UsageError("the plan is not paused", "no action needed")
-        self._store.resume(self._now(), wish.who, wish.why)
+        self._store.resume(at, wish.who, wish.why)
 
 
 def _verdict(seen: str | None) -> str:
@@ -186,4 +203,4 @@ def _verdict(seen: str | None) -> str:
 
 def _said(what: str, done: Pause | PhaseStep) -> str:
     why = f": {done.why}" if done.why else ""
-    return f"{what} since {times.dated(done.at)} UTC by {done.who}{why}"
+    return f"{what} since {times.dated(done.at)} by {done.who}{why}"

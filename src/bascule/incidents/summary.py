@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bascule import promql
+from bascule.conventions import notice_word
 from bascule.errors import BasculeError
+from bascule.figures import figure
 from bascule.incidents.escalation import Situation
 from bascule.incidents.model import Entry, Notice
 from bascule.incidents.store import Store
@@ -14,7 +16,6 @@ from bascule.prometheus import Prometheus, Series
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.times import dated, lasting
-from bascule.units import number_text
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _POINTS = 24
@@ -82,9 +83,9 @@ def _timeline(situation: Situation, entries: Iterable[Entry]) -> str:
 
 def _told(notices: Sequence[Notice]) -> str:
     if not notices:
-        return "## Who was told\n\nNobody: the spec declares no escalation for this kind."
+        return "## Who was told\n\nNo one: the spec declares no escalation for this kind."
     lines = [
-        f"- {dated(n.at)} {n.receiver}: {n.kind}, {n.outcome}{f' ({_cell(n.detail)})' if n.detail else ''}"
+        f"- {dated(n.at)} {n.receiver}: {notice_word(n.kind)}, {n.outcome}{f' ({_cell(n.detail)})' if n.detail else ''}"
         for n in notices
     ]
     return "## Who was told\n\n" + "\n".join(lines)
@@ -92,7 +93,7 @@ def _told(notices: Sequence[Notice]) -> str:
 
 def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str:
     """Each signal by version, around the situation; a block's height is its value between lowest and highest."""
-    lines = ["## Signals", "", "| signal | version | course | lowest | highest |", "|---|---|---|---|---|"]
+    lines = ["## Signals", "", "| signal | version | trend | lowest | highest |", "|---|---|---|---|---|"]
     step = max(1.0, (end - start) / _POINTS)
     window = format_duration(max(60.0, round(2 * step)))
     try:
@@ -100,19 +101,19 @@ def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str
             for version in spec.versions.both:
                 asked = promql.value(signal, spec.versions.matchers(version), window)
                 found = prometheus.range(asked, start, end, step)
-                lines.append(_course(name if signal.buckets is None else f"{name}.p95", version, found))
+                lines.append(_course(name if signal.buckets is None else f"{name}.p95", signal.unit, version, found))
     except BasculeError as error:
         return f"## Signals\n\nPrometheus could not be asked: {error.what}"
     return "\n".join(lines)
 
 
-def _course(name: str, version: str, found: Sequence[Series]) -> str:
+def _course(name: str, unit: str, version: str, found: Sequence[Series]) -> str:
     values = [float(value) for series in found for value in series.values if math.isfinite(value)]
     if not values:
         return f"| {name} | {version} | no data | | |"
     low, high = min(values), max(values)
     height = [_BLOCKS[round((v - low) / (high - low) * 7)] if high > low else _BLOCKS[0] for v in values]
-    return f"| {name} | {version} | {''.join(height)} | {number_text(low)} | {number_text(high)} |"
+    return f"| {name} | {version} | {''.join(height)} | {figure(low, unit)} | {figure(high, unit)} |"
 
 
 def _cell(text: str) -> str:

@@ -6,6 +6,7 @@ import time
 import uuid
 
 from bascule import times
+from bascule.conventions import Severity
 from bascule.delivery import Delivery, Message, Policy, deliver_to_all
 from bascule.errors import UsageError
 from bascule.spec import Spec
@@ -25,9 +26,10 @@ def try_receivers(spec: Spec, who: str, only: str | None = None) -> list[Deliver
 
 
 def _message(spec: Spec, who: str) -> Message:
-    when = f"{times.dated(time.time())} UTC"
+    when = times.dated(time.time())
     return Message(
         key=f"{spec.metadata.name}-test-{uuid.uuid4().hex[:12]}",
         subject=f"[{spec.title}] TEST: please ignore",
         text=f"A test of this receiver, asked for by {who} at {when}. Nothing is wrong.",
+        severity=Severity.WARNING,  # so that it wakes whom an alert would wake
     )

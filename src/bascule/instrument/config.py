@@ -135,4 +135,4 @@ class _Reader:
         return float(value)
 
     def wrong(self, key: str, expected: str) -> UsageError:
-        return UsageError(f"{self.path}: {key} is not understood", f"expected: {expected}")
+        return UsageError(f"{self.path}: {key} is not valid", f"expected: {expected}")

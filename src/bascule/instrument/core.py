@@ -78,6 +78,7 @@ class Core:
         families = self.families
         for (endpoint, method), (segment, partner) in product(routes, self.config.clients()):
             families[c.HTTP_DURATION].labels(version, endpoint, method, segment)
+            families[c.HTTP_LEFT].labels(version, endpoint, method, segment)
             families[c.FALLBACK_ANSWERS].labels(version, endpoint, segment)
             for status in ZERO_STATUSES:
                 families[c.HTTP_REQUESTS].labels(version, endpoint, method, status, segment, partner)

@@ -46,14 +46,13 @@ class Interface:
         if isinstance(version, str) and isinstance(segment, str) and isinstance(partner, str):
             return _looked_up(version, endpoint, self.header(segment), self.header(partner))
         return _asked_for(
-            self._fixed(version) if isinstance(version, str) else self._called(VERSION, version, problems),
+            (lambda request, headers: version)
+            if isinstance(version, str)
+            else self._called(VERSION, version, problems),
             endpoint,
             self._header(segment, UNKNOWN) if isinstance(segment, str) else self._called(SEGMENT, segment, problems),
             self._header(partner, NONE) if isinstance(partner, str) else self._called(PARTNER, partner, problems),
         )
-
-    def _fixed(self, text: str) -> Resolver:
-        return lambda request, headers: text
 
     def _header(self, name: str, missing: str) -> Resolver:
         key = self.header(name)

@@ -96,12 +96,16 @@ def _value(value: object) -> str:
     return _BREAKS_A_LINE.sub("_", text) or "-"
 
 
-class LineFormatter(logging.Formatter):
-    """`<UTC time> <level> <service> <message>`, the layout of every line in the source document; one line each."""
+class _OfService(logging.Formatter):
+    """A formatter that names the service."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
+
+
+class LineFormatter(_OfService):
+    """`<UTC time> <level> <service> <message>`, the layout of every line in the source document; one line each."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
@@ -111,12 +115,8 @@ class LineFormatter(logging.Formatter):
         return f"{at} {record.levelname} {self._service} {' | '.join(text.splitlines())}"
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_OfService):
     """One JSON object a line: timestamp, level, service, event, and the event's fields as numbers and texts."""
-
-    def __init__(self, service: str) -> None:
-        super().__init__()
-        self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
         at = rfc3339(record.created, "milliseconds")

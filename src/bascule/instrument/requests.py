@@ -9,6 +9,7 @@ from bascule.conventions import (
     CLIENT_LEFT,
     ENDPOINT,
     HTTP_DURATION,
+    HTTP_LEFT,
     HTTP_REQUESTS,
     METHOD,
     PARTNER,
@@ -19,7 +20,7 @@ from bascule.conventions import (
 from bascule.instrument.core import ZERO_STATUSES, Core
 from bascule.instrument.describe import Describe, Key
 from bascule.instrument.multiprocess import directory
-from bascule.instrument.series import RequestSeries, WaitingSeries
+from bascule.instrument.series import LeftSeries, RequestSeries, WaitingSeries
 
 FAILED = "500"
 IMPLIED_METHODS = frozenset({"HEAD", "OPTIONS"})  # frameworks add them to routes; they need not exist at zero
@@ -56,15 +57,23 @@ class Requests:
     def _resolve(self, key: Key) -> RequestSeries:
         found = tuple(text.decode("latin-1") if isinstance(text, bytes) else text for text in key)
         admitted = self._admit(*found)
-        version, endpoint, method, _, segment, partner = admitted
+        version, endpoint, method, status, segment, partner = admitted
         requests, durations = self._core.families[HTTP_REQUESTS], self._core.families[HTTP_DURATION]
-        for status in ZERO_STATUSES:  # a label set's first error is an increase from zero
-            requests.labels(version, endpoint, method, status, segment, partner)
+        for each in ZERO_STATUSES:  # a label set's first error is an increase from zero
+            requests.labels(version, endpoint, method, each, segment, partner)
+        if status == CLIENT_LEFT:
+            return self._left_series(key, admitted == found, (version, endpoint, method, segment))
         children = requests.labels(*admitted), durations.labels(version, endpoint, method, segment)
         if admitted != found:  # the key is capped or unknown, and counted as such each time
             return RequestSeries(*children)
         series = self._series[key] = self._make_series(*children)
         requests.series.append(series)
+        return series
+
+    def _left_series(self, key: Key, is_known: bool, labels: tuple[str, ...]) -> RequestSeries:
+        series = LeftSeries(self._core.families[HTTP_LEFT].labels(*labels))
+        if is_known:
+            self._series[key] = series
         return series
 
     def _admit(

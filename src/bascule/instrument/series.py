@@ -60,3 +60,18 @@ class WaitingSeries(RequestSeries):
         if durations:
             self._requests.increase(len(durations))
             self._duration.observe_all(durations)
+
+
+class LeftSeries(RequestSeries):
+    """Of clients that left before their answer's end: counted, and in no ratio, total or duration."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: Any) -> None:
+        self._left = left
+
+    def add(self, seconds: float) -> None:
+        self._left.inc()
+
+    def add_traced(self, seconds: float, trace_id: str) -> None:
+        self.add(seconds)

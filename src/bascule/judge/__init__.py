@@ -14,6 +14,7 @@ from bascule.judge.backtest.replay import Backtest, Stretch, backtest
 from bascule.judge.backtest.rules import Fired, alerting, firings, metrics_of, running_rules
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
+from bascule.judge.evidence.silence import Habit
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
 from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
@@ -34,7 +35,9 @@ from bascule.judge.service.outcome import JudgeOutcome, outcome_of
 from bascule.judge.service.posting import AlarmPost, Poster
 from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
+from bascule.judge.service.snapshot import Snapshots, snapshot_of
 from bascule.judge.service.verdict import Judgement
+from bascule.judge.service.version_alarms import VersionAlarm, VersionAlarms
 from bascule.judge.service.watch import PhaseWatch
 from bascule.judge.statistics.confidence import (
     difference_interval,
@@ -83,6 +86,7 @@ __all__ = [
     "Fired",
     "G0",
     "Growth",
+    "Habit",
     "Hooks",
     "Instances",
     "JointLook",
@@ -105,10 +109,13 @@ __all__ = [
     "Schema",
     "Setting",
     "Sight",
+    "Snapshots",
     "Strata",
     "Stretch",
     "Surroundings",
     "VerdictBoard",
+    "VersionAlarm",
+    "VersionAlarms",
     "against_history",
     "alerting",
     "backtest",
@@ -140,6 +147,7 @@ __all__ = [
     "running_rules",
     "side_by_side",
     "smallest_ratio",
+    "snapshot_of",
     "span_text",
     "thresholds",
     "up_selectors",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
-from bascule import times
+from bascule import figures, times
 from bascule.conventions import TOTAL_SEGMENT
-from bascule.units import Dimension, bytes_text, number_text, time_text, unit_of
+from bascule.units import Dimension, bytes_text, number_text, signed_text, time_text, unit_of
 
 span_text, clock_text = times.lasting, times.clock
 
 
 def share_text(share: float) -> str:
     """`0.02 %`, `12 %`: three significant digits."""
-    return f"{share * 100:.3g} %"
+    return f"{number_text(share * 100)} %"
 
 
 def value_text(value: float, unit: str) -> str:
@@ -37,9 +37,9 @@ def difference_text(value: float, unit: str) -> str:
         return "unknown"
     own = unit_of(unit)
     if own.dimension is Dimension.SHARE:
-        return f"{own.to_base(value) * 100:+.3g} pt"
+        return f"{signed_text(own.to_base(value) * 100)} pt"
     if own.dimension is None:
-        return f"{'' if value < 0 else '+'}{number_text(value)} {unit}".strip()
+        return f"{signed_text(value)} {unit}".strip()
     sign = "-" if value < 0 else "+"
     return f"{sign}{value_text(abs(value), unit)}"
 
@@ -51,4 +51,4 @@ def where_text(segment: str) -> str:
 
 def evidence_text(evidence: float, threshold: float) -> str:
     """`evidence 9.1 (alert threshold 7.0)`."""
-    return f"evidence {evidence:.1f} (alert threshold {threshold:.1f})"
+    return f"evidence {figures.evidence(evidence, threshold)}"

@@ -13,22 +13,52 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bascule.lab.lab import Lab
-    from bascule.lab.profiles import PROFILES, Behaviour, Profile
+    from bascule.lab.plan import API_PARTNERS, MIX
+    from bascule.lab.profiles import PROFILES, Asked, Behaviour, Profile
+    from bascule.lab.redis_cluster import RedisCluster, sessions_kept
+    from bascule.lab.relay import Network, relayed
+    from bascule.lab.services import RATE
     from bascule.lab.site import front_url, lab_spec, write_spec
     from bascule.lab.tally import Tally
     from bascule.lab.traffic_process import Traffic
 
-__all__ = ["PROFILES", "Behaviour", "Lab", "Profile", "Tally", "Traffic", "front_url", "lab_spec", "write_spec"]
+__all__ = [
+    "API_PARTNERS",
+    "Asked",
+    "MIX",
+    "PROFILES",
+    "RATE",
+    "Behaviour",
+    "Lab",
+    "Network",
+    "Profile",
+    "RedisCluster",
+    "Tally",
+    "Traffic",
+    "front_url",
+    "lab_spec",
+    "relayed",
+    "sessions_kept",
+    "write_spec",
+]
 
 _HOME = {
+    "API_PARTNERS": "plan",
+    "Asked": "profiles",
+    "MIX": "plan",
     "PROFILES": "profiles",
+    "RATE": "services",
     "Behaviour": "profiles",
     "Lab": "lab",
+    "Network": "relay",
     "Profile": "profiles",
+    "RedisCluster": "redis_cluster",
     "Tally": "tally",
     "Traffic": "traffic_process",
     "front_url": "site",
     "lab_spec": "site",
+    "relayed": "relay",
+    "sessions_kept": "redis_cluster",
     "write_spec": "site",
 }
 

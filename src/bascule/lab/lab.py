@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from bascule.errors import ProcessFailed, UsageError
@@ -93,7 +93,19 @@ class Lab:
 
     def set_share(self, shares: Mapping[str, float]) -> float:
         """Give the candidate these shares (0 to 1) of the segments named; returns when no request meets the old one."""
-        front = self._front.with_shares(shares)
+        return self._reload(self._front.with_shares(shares))
+
+    def reroute(self, upstreams: Mapping[str, str], backups: Mapping[str, str] = MappingProxyType({})) -> float:
+        """Have nginx ask a version at another address (`upstreams`), or try a failed request again (`backups`).
+
+        Both are host:port by version; a version that is not named is asked at its own address, and nowhere else.
+        The log has the version's own address in any case: what lies between is the network.
+        """
+        own = self._parts.front().upstreams
+        known_as = {address: own[version] for version, address in upstreams.items()}
+        return self._reload(self._front.with_routes({**own, **upstreams}, backups, known_as))
+
+    def _reload(self, front: nginx.Front) -> float:
         since = nginx.reload(front, self.pid(self._nginx))
         self._front = front
         return since
@@ -132,7 +144,8 @@ class Lab:
         self._hung.discard(name)
         # Its workers die with it, but not in the same instant, and they hold the port.
         if not wait_until(lambda: not self._listens(name), CRASH_SECONDS, pause=0.002):
-            raise ProcessFailed(f"{name} was killed, yet something listens on {address(self.spec, name)}")
+            what = f"{name} was killed, but something still listens on {address(self.spec, name)}"
+            raise ProcessFailed(what, "stop the program that uses that port")
         return time.time()
 
     def _listens(self, name: str) -> bool:

@@ -33,7 +33,7 @@ _LOG_FIELDS = {
     "status": "$status",
     "request_time": "$request_time",
     "body_bytes_sent": "$body_bytes_sent",
-    "upstream_addr": '"$upstream_addr"',
+    "upstream_addr": '"$tried"',
     "upstream_status": '"$upstream_status"',
     "upstream_response_time": '"$upstream_response_time"',
     "version": '"$version"',
@@ -55,6 +55,8 @@ class Front:
     candidate: str
     status_path: str = "/nginx_status"
     shares: Mapping[str, float] = field(default_factory=dict)
+    backups: Mapping[str, str] = field(default_factory=dict)  # by version, where a failed request is tried again
+    known_as: Mapping[str, str] = field(default_factory=dict)  # what the log says in place of an upstream's address
     generation: int = 0
 
     @property
@@ -69,10 +71,17 @@ class Front:
         """The next generation; segments that are not named keep their share."""
         for segment, share in shares.items():
             if not 0 <= share <= 1:
-                raise UsageError(f"a share of {share} for {segment}", "give a ratio from 0 to 1")
+                raise UsageError(f"{share} is not a share of {segment}", "give a ratio from 0 to 1")
             if not re.fullmatch(r"[A-Za-z][\w.-]*", segment):
                 raise UsageError(f"{segment!r} is not a segment's name", "use letters, digits, _, . and -")
         return replace(self, shares={**self.shares, **shares}, generation=self.generation + 1)
+
+    def with_routes(
+        self, upstreams: Mapping[str, str], backups: Mapping[str, str], known_as: Mapping[str, str]
+    ) -> Front:
+        """The next generation, which asks the versions at these addresses."""
+        following = self.generation + 1
+        return replace(self, upstreams=upstreams, backups=backups, known_as=known_as, generation=following)
 
     def write(self) -> None:
         self.access_log.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +98,11 @@ class Front:
             splits="\n".join(self._split(segment, share) for segment, share in self.shares.items()),
             choices="\n".join(f"        {segment} $split_{_variable(segment)};" for segment in self.shares),
             baseline=self.baseline,
-            upstreams="\n".join(_upstream(version, address) for version, address in self.upstreams.items()),
+            upstreams="\n".join(
+                _upstream(version, address, self.backups.get(version)) for version, address in self.upstreams.items()
+            ),
+            known_as="\n".join(f'        "{address}" "{known}";' for address, known in self.known_as.items()),
+            again="error timeout http_500 non_idempotent" if self.backups else "off",
             listen=self.listen,
             status_path=self.status_path,
             generation=self.generation,
@@ -122,6 +135,10 @@ http {{
         default {baseline};
 {choices}
     }}
+    map $upstream_addr $tried {{
+        default $upstream_addr;
+{known_as}
+    }}
 {upstreams}
     server {{
         listen {listen};
@@ -132,7 +149,7 @@ http {{
             proxy_set_header Host $host;
             proxy_connect_timeout 2s;
             proxy_read_timeout 5s;
-            proxy_next_upstream off;
+            proxy_next_upstream {again};
             add_header X-Served-By $version always;
         }}
         location = /health {{ access_log off; return 200 "ok\\n"; }}
@@ -153,8 +170,9 @@ def _variable(segment: str) -> str:
     return re.sub(r"\W", "_", segment)
 
 
-def _upstream(version: str, address: str) -> str:
-    return f"    upstream app_{version} {{ server {address} max_fails=0; keepalive 32; keepalive_timeout 20s; }}"
+def _upstream(version: str, address: str, backup: str | None) -> str:
+    servers = f"server {address} max_fails=0;" + (f" server {backup} backup;" if backup else "")
+    return f"    upstream app_{version} {{ {servers} keepalive 32; keepalive_timeout 20s; }}"
 
 
 def _user_line() -> str:
@@ -188,7 +206,7 @@ def _ask_generation(connection: HTTPConnection) -> str:
         return connection.getresponse().read().decode()
     except (OSError, HTTPException) as error:
         raise ProcessFailed(
-            f"the lab's nginx at {connection.host}:{connection.port} does not answer: {error}"
+            f"the lab's nginx at {connection.host}:{connection.port} does not answer: {error}", "see its error log"
         ) from error
 
 
@@ -215,4 +233,4 @@ def _refused(front: Front) -> ProcessFailed:
     log = front.folder / "error.log"
     lines = log.read_text("utf-8", errors="replace").splitlines()[-5:] if log.exists() else []
     said = "".join(f"\n    {line}" for line in lines) or " nothing"
-    return ProcessFailed(f"nginx did not take its new configuration; it said:{said}", f"look at {front.config_path}")
+    return ProcessFailed(f"nginx did not accept its new configuration; it said:{said}", f"look at {front.config_path}")

@@ -22,6 +22,7 @@ from bascule.spec import Spec
 
 Role = Literal["baseline", "candidate", "backend"]
 WORKERS, THREADS = 2, 8
+READY_SECONDS = 60.0  # a busy machine takes long to start three services at once
 ALGORITHMS: dict[Role, str] = {"baseline": "classic", "candidate": "nexten", "backend": "nexten"}
 
 
@@ -75,13 +76,19 @@ class LabParts:
         home.mkdir(parents=True, exist_ok=True)
         keeps_nothing = ["--save", "", "--appendonly", "no", "--maxmemory", "32mb", "--maxmemory-policy", "allkeys-lru"]
         argv = [str(programs.find("redis-server")), "--bind", host, "--port", port, "--dir", str(home), *keeps_nothing]
-        return Program(name, argv, log=self._output(name), ready=listens(host, int(port)))
+        return Program(name, argv, log=self._output(name), ready=listens(host, int(port)), ready_timeout=READY_SECONDS)
 
     def nginx(self, front: Front) -> Program:
         front.write()
         name = only(self.spec, "nginx")
         argv = front.argv(programs.find("nginx"))
-        return Program(name, argv, log=self._output(name), ready=answers(f"http://{front.listen}{GENERATION}"))
+        return Program(
+            name,
+            argv,
+            log=self._output(name),
+            ready=answers(f"http://{front.listen}{GENERATION}"),
+            ready_timeout=READY_SECONDS,
+        )
 
     def service(self, name: str) -> Program:
         settings = self._write_settings(name)
@@ -100,6 +107,7 @@ class LabParts:
             log=self._output(name),
             # Not /health, which would count as a request.
             ready=answers(f"http://{address(self.spec, name)}/metrics"),
+            ready_timeout=READY_SECONDS,
         )
 
     def _write_settings(self, name: str) -> Path:

@@ -66,11 +66,17 @@ class TrafficPlan:
     def __post_init__(self) -> None:
         _insist_on_loopback(self.url)
         if not 0 < self.rate <= MOST_PER_SECOND:
-            raise UsageError(f"a rate of {self.rate:g}/s", f"give one up to {MOST_PER_SECOND:g} requests per second")
+            raise UsageError(
+                f"the rate {self.rate:g}/s is not possible", f"give one up to {MOST_PER_SECOND:g} requests per second"
+            )
         if not 0 < self.seconds <= LONGEST_SECONDS:
-            raise UsageError(f"traffic for {self.seconds:g} s", f"give a time up to {LONGEST_SECONDS:g} s")
+            raise UsageError(
+                f"traffic for {self.seconds:g} s is not possible", f"give a time up to {LONGEST_SECONDS:g} s"
+            )
         if not self.mix or min(self.mix.values()) < 0 or sum(self.mix.values()) <= 0:
-            raise UsageError(f"the mix {dict(self.mix)}", "give each segment a weight, such as freemium=0.5")
+            raise UsageError(
+                f"the mix {dict(self.mix)} is not valid", "give each segment a weight, such as freemium=0.5"
+            )
 
     def visits(self) -> Iterator[Visit]:
         """The same visits at every call; their number is what the services draw their luck from."""

@@ -9,10 +9,20 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bascule.conventions import NONE
 from bascule.errors import UsageError
 from bascule.lab.files import replace_text
 
 SLOW_FACTOR = 10.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request is about."""
+
+    segment: str
+    partner: str = NONE
+    endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,22 +45,34 @@ class Behaviour:
     latency_factor_by_segment: Mapping[str, float] = field(default_factory=dict)
     slow: float = 0.0  # share of answers that take ten times as long
     not_found: float = 0.0  # share of requests answered with 404 at once
+    error_rate_by_partner: Mapping[str, float] = field(default_factory=dict)
+    error_rate_by_endpoint: Mapping[str, float] = field(default_factory=dict)
+    clock_ahead: float = 0.0  # seconds that the service's log lines are ahead of the true time
     metrics_page: str = ""  # the file that /metrics answers instead of the truth
 
     def latency_of(self, segment: str) -> float:
         """The median time of an answer, in seconds."""
         return self.latency * self.latency_factor * self.latency_factor_by_segment.get(segment, 1.0)
 
-    def errors_of(self, segment: str) -> float:
-        return self.error_rate_by_segment.get(segment, self.error_rate)
+    def errors_of(self, asked: Asked) -> float:
+        """The error rate of a request: of its partner, else of its endpoint, its segment, or all."""
+        for rates, name in (
+            (self.error_rate_by_partner, asked.partner),
+            (self.error_rate_by_endpoint, asked.endpoint),
+            (self.error_rate_by_segment, asked.segment),
+        ):
+            if name in rates:
+                return rates[name]
+        return self.error_rate
 
     def with_fault(self, changes: Mapping[str, Any]) -> Behaviour:
-        """The same service with some fields changed; an error rate for all replaces those by segment."""
+        """The same service with some fields changed; an error rate for all replaces the narrower ones."""
         known = {entry.name for entry in fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
             raise UsageError(f"{unknown[0]!r} is not a fault", f"faults are: crash, hang, {', '.join(sorted(known))}")
-        cleared: dict[str, Any] = {"error_rate_by_segment": {}} if "error_rate" in changes else {}
+        narrower = [name for name in known if name.startswith("error_rate_by_")]
+        cleared: dict[str, Any] = {key: {} for key in narrower} if "error_rate" in changes else {}
         return replace(self, **(cleared | dict(changes)))
 
 
@@ -101,7 +123,7 @@ class Outcome:
     not_found: bool
 
 
-def draw(behaviour: Behaviour, segment: str, luck: Random) -> Outcome:
+def draw(behaviour: Behaviour, asked: Asked, luck: Random) -> Outcome:
     """What a request meets. Always the same draws in the same order, so that a fault changes only what it is about."""
     chance = [luck.random() for _ in range(7)]
     success = chance[1] < behaviour.accuracy
@@ -110,8 +132,8 @@ def draw(behaviour: Behaviour, segment: str, luck: Random) -> Outcome:
     score = round(min(1.0, max(0.0, luck.gauss(typical, 0.05))), 4)
     slow, not_found = luck.random() < behaviour.slow, luck.random() < behaviour.not_found
     return Outcome(
-        fails=chance[0] < behaviour.errors_of(segment),
-        seconds=behaviour.latency_of(segment) * spread * (SLOW_FACTOR if slow else 1.0),
+        fails=chance[0] < behaviour.errors_of(asked),
+        seconds=behaviour.latency_of(asked.segment) * spread * (SLOW_FACTOR if slow else 1.0),
         success=success,
         score=score,
         value=round(behaviour.value * (0.5 + chance[2]), 2) if success else 0.0,

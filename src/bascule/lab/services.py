@@ -15,7 +15,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -32,7 +32,7 @@ from bascule.conventions import NONE, UNKNOWN
 from bascule.instrument import Instrument
 from bascule.instrument.logging import EventLog, LineFormatter
 from bascule.lab.files import replace_text
-from bascule.lab.profiles import BehaviourFile, Outcome, draw
+from bascule.lab.profiles import Asked, BehaviourFile, Outcome, draw
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -81,7 +81,7 @@ class SampleService:
         self.instrument = Instrument(version=settings.version, config=settings.instrument)
         self._behaviour = BehaviourFile(Path(settings.behaviour))
         self._cache = Cache(settings.redis, settings.service)
-        self._events = _events(settings)
+        self._events = _events(settings, self._seconds_ahead)
         self._backend = Backend(settings.backend) if settings.backend else None
 
     def application(self) -> Flask:
@@ -121,6 +121,9 @@ class SampleService:
         self.instrument.record_rating(self.settings.version, _segment(), _asked()["stars"])
         return jsonify(version=self.settings.version)
 
+    def _seconds_ahead(self) -> float:
+        return self._behaviour.read().clock_ahead
+
     def _begin(self) -> None:
         g.started = time.perf_counter()
 
@@ -138,7 +141,7 @@ class SampleService:
     def _meet(self) -> Outcome:
         """The request's luck hangs on its own number, so that a run can be repeated whichever worker serves it."""
         luck = Random(f"{self.settings.seed}/{request.path}/{_asked()['number']}")
-        return draw(self._behaviour.read(), _segment(), luck)
+        return draw(self._behaviour.read(), Asked(_segment(), _partner(), request.path), luck)
 
     def _look_up(self, outcome: Outcome) -> None:
         number = _asked()["number"]
@@ -154,7 +157,7 @@ class SampleService:
         time.sleep(max(0.0, g.started + outcome.seconds - time.perf_counter()))
 
     def _record(self, outcome: Outcome, falls_back: bool) -> None:
-        settings, segment, partner = self.settings, _segment(), request.headers.get("X-Partner", NONE)
+        settings, segment, partner = self.settings, _segment(), _partner()
         if not settings.matches:
             return
         algorithm = FALLBACK if falls_back else settings.algorithm
@@ -238,6 +241,18 @@ class Backend:
         return connection
 
 
+class _Clock(logging.Filter):
+    """Writes the time of a machine whose clock is ahead."""
+
+    def __init__(self, ahead: Callable[[], float]) -> None:
+        super().__init__()
+        self._ahead = ahead
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.created += self._ahead()
+        return True
+
+
 def _asked() -> dict[str, Any]:
     asked: dict[str, Any] = request.get_json()
     return asked
@@ -247,10 +262,15 @@ def _segment() -> str:
     return request.headers.get("X-User-Segment", UNKNOWN)
 
 
-def _events(settings: Settings) -> EventLog:
+def _partner() -> str:
+    return request.headers.get("X-Partner", NONE)
+
+
+def _events(settings: Settings, ahead: Callable[[], float]) -> EventLog:
     """The service's log file, shared by its workers: each line is one write at the file's end."""
     handler = logging.FileHandler(settings.log)
     handler.setFormatter(LineFormatter(settings.service))
+    handler.addFilter(_Clock(ahead))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False

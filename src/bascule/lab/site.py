@@ -28,7 +28,13 @@ def lab_spec(base: Spec, folder: Path | str) -> Spec:
     """The base spec, moved to free ports of this machine and to paths below `folder`; all else stays."""
     folder = Path(folder).resolve()
     free = _free_ports()
-    stack = base.stack.model_copy(update={"ports": _ports(free), "listen": LOOPBACK, "state": folder / "state"})
+    stack = base.stack.model_copy(
+        update={
+            "ports": Ports(**{part: next(free) for part in Ports.model_fields}),
+            "listen": LOOPBACK,
+            "state": folder / "state",
+        }
+    )
     services = {name: _moved(service, stack, free, folder) for name, service in base.services.items()}
     moved = base.model_copy(update={"stack": stack, "services": services, "segments": _segments(base)})
     return moved.model_copy(update={"logs": _logs(moved, folder), "probes": _probes(moved)})
@@ -76,10 +82,6 @@ def _free_ports() -> Iterator[int]:
             continue
         yield port
     raise PortBusy(f"no port is free from {PORT_RANGE.start} to {PORT_RANGE.stop}", "stop the programs that use them")
-
-
-def _ports(free: Iterator[int]) -> Ports:
-    return Ports(**{part: next(free) for part in Ports.model_fields})
 
 
 def _moved(service: Service, stack: Stack, free: Iterator[int], folder: Path) -> Service:

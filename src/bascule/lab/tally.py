@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
@@ -42,7 +42,11 @@ class Tally:
 
     def count(self, **wanted: str | int) -> int:
         """Answers whose fields have the wanted values: `count(version="v2", status=500)`."""
-        return sum(n for answer, n in self.answers.items() if _fits(answer, wanted))
+        return sum(
+            n
+            for answer, n in self.answers.items()
+            if all(getattr(answer, name) == value for name, value in wanted.items())
+        )
 
     def share(self, version: str, **wanted: str | int) -> float:
         """The version's share of the wanted answers."""
@@ -59,10 +63,6 @@ class Tally:
             {TalliedAnswer(*row[:-1]): row[-1] for row in document.pop("answers")}
         )
         return cls(answers=answers, lost=Counter(document.pop("lost")), **document)
-
-
-def _fits(answer: TalliedAnswer, wanted: Mapping[str, str | int]) -> bool:
-    return all(getattr(answer, name) == value for name, value in wanted.items())
 
 
 def quantiles(seconds: Sequence[float]) -> dict[str, float]:

@@ -89,6 +89,7 @@ class Traffic:
             errors.seek(0)
             said = errors.read().strip()[-2000:]
         if status != 0:
-            raise ProcessFailed(f"the lab's traffic ended with status {status}; it said: {said or 'nothing'}")
+            what = f"the lab's traffic ended with status {status}: {said or 'no output'}"
+            raise ProcessFailed(what, "check that its services and nginx run, then start it again")
         self.tally = Tally.from_json(output)
         return self.tally

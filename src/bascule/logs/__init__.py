@@ -10,7 +10,7 @@ from bascule.logs.parsing.dissect import Dissect, compile_dissect
 from bascule.logs.parsing.formats import Format, built_in, format_named
 from bascule.logs.parsing.grok import compile_grok
 from bascule.logs.parsing.intake import COUNTED, Batch, Intake, intake
-from bascule.logs.parsing.matcher import Matcher, TooCostly
+from bascule.logs.parsing.matcher import RegexMatcher, TooCostly
 from bascule.logs.parsing.parse import FEW_LINES, TRACE, UNPARSED, Parser
 from bascule.logs.parsing.tally import LogTally
 from bascule.logs.parsing.values import read_time, read_value
@@ -35,6 +35,7 @@ from bascule.logs.serving.role import run
 from bascule.logs.serving.sources import SourceFinding, look_at_sources
 from bascule.logs.serving.trial import Trial, attempt
 from bascule.logs.storing.consumers import Consumers
+from bascule.logs.storing.counts import counts as count_store
 from bascule.logs.storing.disk import Disk
 from bascule.logs.storing.engine import SearchClient, Sender
 from bascule.logs.storing.forget import forget_user
@@ -73,7 +74,7 @@ __all__ = [
     "LogSegment",
     "LogStore",
     "LogTally",
-    "Matcher",
+    "RegexMatcher",
     "Parser",
     "Pipeline",
     "ProtocolError",
@@ -106,6 +107,7 @@ __all__ = [
     "read_value",
     "run",
     "search",
+    "count_store",
     "search_store",
     "siphash",
     "stats",

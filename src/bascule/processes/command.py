@@ -1,84 +1,71 @@
-"""A command that is run once and must end in time, with everything that it started."""
+"""Running one command of somebody else to its end: without a shell, bounded in time, leaving nothing when late.
+
+What it prints goes to files, not pipes: a daemon that it starts keeps a pipe open, and nobody waits for a daemon.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-import threading
+import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bascule.errors import ProcessFailed
 from bascule.processes.guardian import signalled
 
 _MARK = "BASCULE_COMMAND"  # a variable that all of a command's processes inherit, wherever they hide
-_KEPT = 2000  # characters of its output, the last ones
-_DRAIN_SECONDS = 0.5  # after its end, in which what it said is read
+_SHOWN = 65536  # bytes of each output that are kept: its end
 _ROUNDS = 50  # of looking for processes that were started while others were ended
 
 
-class TimedOut(Exception):
-    """It was ended with everything that it started."""
+class TooSlow(ProcessFailed):
+    """It did not end in time, and was ended with everything that it had started."""
 
 
 @dataclass(frozen=True)
-class Ended:
-    """Its exit status, negative for a signal; the end of what it said, on standard error if it said anything there."""
+class Done:
+    """How a command ended, and the end of what it printed. `status`: negative for a signal."""
 
     status: int
-    said: str
+    output: str
+    complaint: str
+
+    @property
+    def said(self) -> str:
+        """What it printed of its failure, else whatever it printed."""
+        return (self.complaint or self.output).strip()
 
 
-def run_command(argv: Sequence[str], seconds: float, given: str = "") -> Ended:
-    """Run without a shell, `given` on its standard input. It has ended when its own process has: what it leaves running
-    on purpose goes on, and is not waited for. Raises OSError where it cannot be started, TimedOut."""
+def run(argv: Sequence[str], seconds: float, given: str = "", env: Mapping[str, str] | None = None) -> Done:
+    """Run it with `given` on its standard input. It has ended when its own process has: what it leaves running on
+    purpose goes on. Raises TooSlow, and ProcessFailed where it cannot be started."""
     mark = uuid.uuid4().hex
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env={**os.environ, _MARK: mark},
-    )
-    said = [_Tail(stream) for stream in (process.stderr, process.stdout) if stream is not None]
-    threading.Thread(target=_give, args=(process, given.encode()), daemon=True).start()
-    try:
-        status = process.wait(seconds)
-    except subprocess.TimeoutExpired as error:
-        _end(process, mark)
-        raise TimedOut from error
-    return Ended(status, next((text for text in (tail.text() for tail in said) if text), ""))
-
-
-class _Tail:
-    """The last characters of a stream, read on a thread: a process that is left behind may keep it open for ever."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._kept = b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        with self._stream:
-            while piece := os.read(self._stream.fileno(), 65536):
-                self._kept = (self._kept + piece)[-_KEPT:]
-
-    def text(self) -> str:
-        self._thread.join(_DRAIN_SECONDS)
-        return self._kept.decode("utf-8", "replace").strip()
-
-
-def _give(process: subprocess.Popen[bytes], given: bytes) -> None:
-    """It may not want to read."""
-    if process.stdin is not None:
-        with suppress(OSError), process.stdin:
-            process.stdin.write(given)
+    around = {**(os.environ if env is None else env), _MARK: mark}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaint, tempfile.TemporaryFile() as told:
+        told.write(given.encode())
+        told.seek(0)
+        try:
+            process = subprocess.Popen(
+                argv, stdin=told, stdout=out, stderr=complaint, env=around, start_new_session=True
+            )
+        except (OSError, ValueError) as error:
+            raise ProcessFailed(f"{argv[0]} cannot be started: {error}", "check that it exists and may run") from error
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            _end(process, mark)
+            what = f"{argv[0]} timed out after {seconds:g} s and was ended with its children"
+            raise TooSlow(what, "run it by hand to see what it waits for") from error
+        except BaseException:  # Ctrl-C
+            _end(process, mark)
+            raise
+        return Done(status, _end_of(out), _end_of(complaint))
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
@@ -103,4 +90,7 @@ def _marked(mark: str) -> Iterator[int]:
                 yield int(folder.name)
 
 
-__all__ = ["Ended", "TimedOut", "run_command"]
+def _end_of(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _SHOWN))
+    return file.read().decode("utf-8", "replace")

@@ -7,7 +7,7 @@ import itertools
 import os
 import random
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,7 @@ FREE = range(20_000, 32_000)
 STEP, LAST = 100, 65_535
 
 
-def _in_random_order(ports: Sequence[int]) -> Iterator[int]:
-    """The ports over and over, so that one is given again only when all the others were."""
-    return itertools.cycle(random.SystemRandom().sample(ports, len(ports)))
-
-
-_candidates = _in_random_order(FREE)
+_candidates = itertools.cycle(random.SystemRandom().sample(FREE, len(FREE)))
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,10 @@ def free_together(wanted: Mapping[str, int], listen: str = "127.0.0.1") -> dict[
         moved = {who: port + step for who, port in wanted.items()}
         if all(_problem(listen, port) is None for port in moved.values()):
             return moved
-    raise PortBusy(f"no ports of {listen} are free for all of {', '.join(wanted)}", "stop what holds them")
+    raise PortBusy(
+        f"no ports of {listen} are free for all of {', '.join(wanted)}",
+        "stop the programs that use them, or change stack.ports in the spec",
+    )
 
 
 def owner(port: int) -> Owner | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,10 +133,9 @@ def folders() -> list[Path]:
 
 def find(name: str) -> Path:
     """Where a program is. Raises ProgramMissing, which names what needs it and how to get it."""
-    for candidate in (name, *ALIASES.get(name, ())):
-        for place in _places(candidate):
-            if place.is_file() and os.access(place, os.X_OK):
-                return place
+    for place in _places((name, *ALIASES.get(name, ()))):
+        if place.is_file() and os.access(place, os.X_OK):
+            return place
     needed_for = f" (needed for {KNOWN[name].needed_for})" if name in KNOWN else ""
     raise ProgramMissing(f"the program {name} is not on this machine{needed_for}", how_to_get(name))
 
@@ -182,14 +181,13 @@ def how_to_get(*names: str) -> str:
     )
 
 
-def _places(name: str) -> Iterator[Path]:
+def _places(names: Sequence[str]) -> Iterator[Path]:
+    """Where one of the names may be. A folder that comes first counts under whichever name it has the program."""
     for folder in folders():
-        yield folder / name
-        yield from (folder / part / name for part in BINARY_FOLDERS)
-    on_path = shutil.which(name)
-    if on_path:
-        yield Path(on_path)
-    yield from (Path(folder) / name for folder in SYSTEM_FOLDERS)
+        yield from (folder / name for name in names)
+        yield from (folder / part / name for part in BINARY_FOLDERS for name in names)
+    yield from (Path(found) for found in map(shutil.which, names) if found)
+    yield from (Path(folder) / name for folder in SYSTEM_FOLDERS for name in names)
 
 
 def _libraries(folder: Path) -> Iterator[Path]:

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
 
+from bascule import private
 from bascule.errors import ProcessFailed
 from bascule.processes import guardian, programs
 from bascule.processes.guardian import signalled
@@ -420,7 +421,7 @@ def _opened(log: Path | None) -> IO[bytes]:
     if log is None:
         return open(os.devnull, "ab")
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(log.parent)
         return log.open("ab")
     except OSError as error:  # a full disk keeps nothing from running
         logger.warning("%s cannot be written: %s", log, error.strerror)
@@ -482,4 +483,4 @@ def _failed(child: _Child, what: str) -> ProcessFailed:
         file.seek(child.log_start)
         lines = file.read().decode(errors="replace").splitlines()[-10:]
     said = "".join(f"\n    {line}" for line in lines) or " nothing"
-    return ProcessFailed(f"{what}; it said:{said}", f"its whole log is {log}")
+    return ProcessFailed(f"{what}; it said:{said}", f"read its log: {log}")

@@ -12,9 +12,9 @@ import httpx
 
 from bascule import times
 from bascule.errors import QueryRejected, Unreachable
-from bascule.transport import NO_CREDENTIALS, Answer, Credentials, Http
+from bascule.transport import NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
-WANTS = "it wants credentials: name their files under stack.access.alertmanager"
+WANTS = "it needs credentials: name their files under stack.access.alertmanager"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Alertmanager:
         """End a silence; one that is gone already is as good."""
         self._request("DELETE", f"silence/{silence}", fine=(404, 500))
 
-    def _request(self, method: str, endpoint: str, fine: Collection[int] = (), **content: Any) -> Answer:
+    def _request(self, method: str, endpoint: str, fine: Collection[int] = (), **content: Any) -> HttpAnswer:
         answer = self._http.ask(method, f"/api/v2/{endpoint}", **content)
         if answer.is_success or answer.status in fine:
             return answer

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
-from bascule.transport import MIB, NO_CREDENTIALS, Answer, Credentials, Http
+from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
 
@@ -35,7 +35,7 @@ LARGEST: Final = 256 * MIB  # half a minute of a thousand instances is some 100 
 ADDRESS: Final = "check that this is the address of a Prometheus"
 _CHECK = "check the selectors of the spec, and Prometheus' log"
 CREDENTIALS: Final = (
-    "it wants credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
+    "it needs credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
 HAS_NO_TARGETS: Final = (404, 405, 501)
 SNAPSHOT_SECONDS: Final = 120.0
@@ -50,6 +50,11 @@ class Sample:
     labels: Labels
     value: float
     time: float
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Job and instance, empty where the series has none."""
+        return self.labels.get("job", ""), self.labels.get("instance", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,14 +148,11 @@ class Prometheus:
 
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
         """The same samples as arrays, for selectors of thousands of series."""
-        asked = _present(query=_window(selector, seconds), time=at)
-        answer = self._http.ask("POST", "/api/v1/query", data=asked)
-        fast = parse_matrix(answer.body) if answer.is_success else None
-        if fast is not None:
-            return fast
-        data = self._answer(answer)
-        with self._understood("query"):
-            return matrix_of(data["result"])
+        return self._arrays("query", query=_window(selector, seconds), time=at)
+
+    def range_matrix(self, expression: str, start: float, end: float, step: float) -> Matrix:
+        """What `range` gives, as arrays: at most MAX_POINTS a series."""
+        return self._arrays("query_range", query=expression, start=start, end=end, step=step)
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
@@ -227,6 +229,15 @@ class Prometheus:
         except BasculeError:
             return False
 
+    def _arrays(self, endpoint: str, **params: Any) -> Matrix:
+        answer = self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**params))
+        fast = parse_matrix(answer.body) if answer.is_success else None
+        if fast is not None:
+            return fast
+        data = self._answer(answer)
+        with self._understood(endpoint):
+            return matrix_of(data["result"])
+
     def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
         data = self._answer(self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**params)))
         if not isinstance(data, dict):
@@ -236,7 +247,7 @@ class Prometheus:
     def _get(self, endpoint: str, **params: str) -> Any:
         return self._answer(self._http.ask("GET", f"/api/v1/{endpoint}", params=params))
 
-    def _answer(self, answer: Answer) -> Any:
+    def _answer(self, answer: HttpAnswer) -> Any:
         try:
             body = answer.json()
         except ValueError as error:

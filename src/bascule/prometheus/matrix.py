@@ -73,7 +73,9 @@ def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
     if flat.count(b",") + 1 != 2 * counts.sum() or flat.strip(b"0123456789.,+-eEINaInf"):
         return None
     both = np.fromstring(flat, sep=",")
-    return Matrix(labels, counts, both[0::2], both[1::2]) if len(both) == 2 * counts.sum() else None
+    if len(both) != 2 * counts.sum() or not np.isfinite(both[0::2]).all():
+        return None
+    return Matrix(labels, counts, both[0::2], both[1::2])
 
 
 def matrix_of(result: Iterable[Mapping[str, Any]]) -> Matrix:
@@ -84,4 +86,6 @@ def matrix_of(result: Iterable[Mapping[str, Any]]) -> Matrix:
 def _series(item: Mapping[str, Any]) -> tuple[Mapping[str, str], NDArray[np.float64], NDArray[np.float64]]:
     points = item.get("values", ()) if "histograms" in item else item["values"]
     times = np.array([point[0] for point in points], dtype=np.float64)
+    if not np.isfinite(times).all():
+        raise ValueError("a sample at no time")
     return dict(item["metric"]), times, np.array([float(point[1]) for point in points], dtype=np.float64)

@@ -29,7 +29,6 @@ from bascule.promql.counts import (
     rates,
     seconds,
     share_of,
-    summed,
     value,
 )
 from bascule.promql.expressions import (
@@ -44,6 +43,7 @@ from bascule.promql.expressions import (
     of_versions,
     strata,
 )
+from bascule.promql.leaving import left
 from bascule.promql.probes import certificate_expiry, probe_failure
 from bascule.promql.proof import Unproven, unproven
 from bascule.promql.reading import read_by, vector_selectors
@@ -115,6 +115,7 @@ __all__ = [
     "indent",
     "of_versions",
     "labelled",
+    "left",
     "longer_breach",
     "mean_of",
     "mix",
@@ -143,7 +144,6 @@ __all__ = [
     "share_difference",
     "share_of",
     "strata",
-    "summed",
     "target_counts",
     "traffic",
     "traffic_signal",

@@ -29,14 +29,10 @@ def rates(spec: Spec) -> Amount:
 # ---------------------------------------------------------------- ratios and quantiles by labels
 
 
-def summed(amount: Amount, selector: Selector, by: str) -> str:
-    return f"sum by ({by}) ({amount(selector)})"
-
-
 def share_of(amount: Amount, part: Selector, whole: Selector, by: str) -> str:
     """Part of whole, of the same metric: zero while the part has no series yet, absent without events."""
-    some, everything = (summed(amount, selector, by) for selector in (part, whole))
-    return f"({some} or 0 * {everything})\n/\n({everything} > 0)"
+    some, all_of_it = amount(part), amount(whole)
+    return f"(sum by ({by}) ({some}) or 0 * sum by ({by}) ({all_of_it}))\n/\n(sum by ({by}) ({all_of_it}) > 0)"
 
 
 def bad_share(amount: Amount, signal: CountedShare, by: str) -> str:
@@ -47,16 +43,12 @@ def bad_share(amount: Amount, signal: CountedShare, by: str) -> str:
 
 def mean_of(amount: Amount, total: Selector, count: Selector, by: str) -> str:
     """The mean of what is summed in one counter, over the events of another; absent without events."""
-    return f"{summed(amount, total, by)}\n/\n({summed(amount, count, by)} > 0)"
+    return f"sum by ({by}) ({amount(total)})\n/\n(sum by ({by}) ({amount(count)}) > 0)"
 
 
 def quantile(amount: Amount, buckets: Selector, q: float, by: str) -> str:
     """Guarded by `>= 0`: a quantile of no observations is NaN, and nothing is left of it."""
-    return f"histogram_quantile({q}, sum by ({_and_le(by)}) ({amount(buckets)})) >= 0"
-
-
-def _and_le(by: str) -> str:
-    return f"{by}, le" if by else "le"
+    return f"histogram_quantile({q}, sum by ({f'{by}, le' if by else 'le'}) ({amount(buckets)})) >= 0"
 
 
 def seconds(amount: Amount, signal: HistogramSignal, q: float, by: str) -> str:
@@ -141,14 +133,15 @@ def counted(spec: Spec, signal: Signal) -> dict[Recorded, str]:
     if signal.all_events is None:
         return {}
     rate, by = rates(spec), ", ".join((VERSION, *strata(spec, signal)))
-    everything = summed(rate, signal.all_events, by)
+    everything = f"sum by ({by}) ({rate(signal.all_events)})"
     if signal.buckets is not None:
-        return {Recorded.SIGNAL_EVENTS: everything, Recorded.SIGNAL_BUCKET: summed(rate, signal.buckets, f"{by}, le")}
+        buckets = f"sum by ({by}, le) ({rate(signal.buckets)})"
+        return {Recorded.SIGNAL_EVENTS: everything, Recorded.SIGNAL_BUCKET: buckets}
     if signal.numerator is None:
         return {Recorded.SIGNAL_EVENTS: everything}
     counted = _or_zero(spec, signal.numerator, signal.all_events, by)
     if signal.counts_bad and signal.numerator.metric != signal.all_events.metric:
-        everything = at_least(everything, summed(rate, signal.numerator, by))
+        everything = at_least(everything, f"sum by ({by}) ({rate(signal.numerator)})")
     if signal.counts_good:
         counted = f"({counted})\n<= ({1 + EXCESS:g} * {everything} + {EXCESS_EVENTS / WINDOW_SECONDS:g})"
     return {Recorded.SIGNAL_EVENTS: everything, Recorded.SIGNAL_SUM: counted}
@@ -156,8 +149,8 @@ def counted(spec: Spec, signal: Signal) -> dict[Recorded, str]:
 
 def _or_zero(spec: Spec, part: Selector, whole: Selector, by: str) -> str:
     rate = rates(spec)
-    zero = f"0 * {summed(rate, whole, by)}"
+    zero = f"0 * sum by ({by}) ({rate(whole)})"
     if part.metric != whole.metric:
         # A metric that a version does not export at all is no data, not zero.
         zero = f"({zero} and on (version) count by (version) ({canonical_level(spec, part)}))"
-    return f"{summed(rate, part, by)}\nor\n{zero}"
+    return f"sum by ({by}) ({rate(part)})\nor\n{zero}"

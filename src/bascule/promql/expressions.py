@@ -24,7 +24,7 @@ def indent(text: str, by: int = 2) -> str:
 
 def canonical_rate(spec: Spec, selector: Selector, window: str = WINDOW) -> str:
     """The per-second rate of a counter, for both versions, under the canonical labels."""
-    return _canonical_segment(spec, _canonical_version(spec, selector, lambda each: rate(each, window)))
+    return _canonical(spec, selector, lambda each: rate(each, window))
 
 
 def rate(selector: Selector, window: str) -> str:
@@ -45,7 +45,7 @@ def increase(selector: Selector, window: str) -> str:
 
 def canonical_level(spec: Spec, selector: Selector) -> str:
     """A gauge as it is, for both versions, under the canonical labels."""
-    return _canonical_segment(spec, _canonical_version(spec, selector, str))
+    return _canonical(spec, selector, str)
 
 
 def of_versions(spec: Spec, selector: Selector, each: Callable[[Selector], str], *versions: str) -> str:
@@ -58,15 +58,15 @@ def of_versions(spec: Spec, selector: Selector, each: Callable[[Selector], str],
     return each(selector.where(own))
 
 
-def _canonical_version(spec: Spec, selector: Selector, each: Callable[[Selector], str]) -> str:
+def _canonical(spec: Spec, selector: Selector, each: Callable[[Selector], str]) -> str:
+    """What `each` makes of the selector, under the canonical labels."""
     versions = spec.versions
     if versions.select is not None:
         parts = (labelled(each(selector.where(*versions.matchers(v))), names.VERSION, v) for v in versions.both)
-        return " or ".join(parts)
-    return relabelled(of_versions(spec, selector, each, *versions.both), versions.label or names.VERSION, names.VERSION)
-
-
-def _canonical_segment(spec: Spec, inner: str) -> str:
+        inner = " or ".join(parts)
+    else:
+        every = of_versions(spec, selector, each, *versions.both)
+        inner = relabelled(every, versions.label or names.VERSION, names.VERSION)
     return relabelled(inner, spec.segments.label, names.SEGMENT) if spec.segments.named else inner
 
 

@@ -17,12 +17,13 @@ from bascule.spec import Matcher, Selector, Spec
 
 NAME = "__name__"
 MOST_SHOWN = 10
-_STATUS = tuple(map(str, range(100, 600)))
+_STATUS = ("0", *map(str, range(100, 600)))  # 0: nothing was answered
 _GRPC = (
     "OK", "Canceled", "Cancelled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
     "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented",
     "Internal", "Unavailable", "DataLoss", "Unauthenticated",
 )  # fmt: skip
+_GRPC_UPPER = tuple(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper() for code in _GRPC)  # Python's, Java's
 _NUMBERS = (_STATUS, tuple("12345"))  # of a label whose name says what they are
 _STATUS_NAME = re.compile(r"status|code|class|response", re.IGNORECASE)
 _WORDS = (
@@ -34,6 +35,7 @@ _WORDS = (
     ("yes", "no"),
     ("INFORMATIONAL", "SUCCESS", "REDIRECTION", "CLIENT_ERROR", "SERVER_ERROR", "UNKNOWN"),
     _GRPC,
+    _GRPC_UPPER,
 )
 
 
@@ -100,7 +102,7 @@ def _not_there(selector: Selector, own: Sequence[Matcher], prometheus: Queried, 
 def _labels_of(selector: Selector, prometheus: Queried, at: float | None) -> list[str]:
     """The labels that one of its series has."""
     samples = prometheus.instant(f"topk(1, {selector})", at)
-    return sorted(label for sample in samples for label in sample.labels if label != NAME)
+    return sorted({label for sample in samples for label in sample.labels if label != NAME})
 
 
 def _matched(matchers: Iterable[Matcher], there: Iterable[Mapping[str, str]]) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bascule import conventions as names
 from bascule.conventions import Alert, Recorded
-from bascule.promql.counts import rates, summed
+from bascule.promql.counts import rates
 from bascule.promql.expressions import WINDOW_SECONDS, indent
 from bascule.spec import Selector, Spec
 from bascule.spec.quantities import format_duration
@@ -120,7 +120,7 @@ class EventTarget(WindowedTarget):
         error = 3 * math.sqrt(self.allowed * (1 - self.allowed) / events)
         spare = _SPARE_EVENTS / events if window > WINDOW_SECONDS else 0.0
         share = min(1.0, self.allowed + error + spare) if self.allowed else 1 / events
-        return f"{100 * share:.2g}% bad"
+        return f"{float(f'{100 * share:.2g}'):g}% bad"  # never an exponent
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,8 @@ def _errors_of_partners(spec: Spec) -> Iterator[EventTarget]:
 
 def _formats(spec: Spec) -> Iterator[EventTarget]:
     checks = Selector(names.FORMAT_CHECKS.name).where(*spec.versions.matchers(spec.versions.candidate))
-    events, fitting = (summed(rates(spec), each, BY_PARTNER) for each in (checks, checks.where(compatible="True")))
+    rate = rates(spec)
+    events, fitting = (f"sum by ({BY_PARTNER}) ({rate(each)})" for each in (checks, checks.where(compatible="True")))
     least, bad = min(LEAST_FORMAT_CHECKS, spec.thresholds.min_requests), f"{events} - ({fitting} or 0 * {events})"
     for name, segment in spec.segments.named.items():
         if segment.partner_label and segment.format_compatibility is not None and uses_instrument(spec):

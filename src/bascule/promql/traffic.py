@@ -7,7 +7,7 @@ count of the one with the role `latency`; else the events of the first signal th
 from __future__ import annotations
 
 from bascule.conventions import PLANNED_SHARE, SEGMENT, TOTAL_SEGMENT, VERSION, Recorded
-from bascule.promql.counts import rates, summed
+from bascule.promql.counts import rates
 from bascule.promql.expressions import by_segment, labelled
 from bascule.spec import Selector, Spec
 from bascule.spec.kinds import Signal
@@ -34,17 +34,20 @@ def traffic_signal(spec: Spec) -> Signal:
 def requests(spec: Spec) -> str:
     """Requests per second by version, and by segment where there are segments."""
     by = f"{VERSION}, {SEGMENT}" if spec.segments.named else VERSION
-    return summed(rates(spec), traffic(spec), by)
+    return f"sum by ({by}) ({rates(spec)(traffic(spec))})"
 
 
 def candidate_share(spec: Spec) -> str:
     """The candidate's share of all requests."""
-    return _share(f"sum({_candidates(spec)})", f"sum({REQUESTS})")
+    new = f'{REQUESTS}{{version="{spec.versions.candidate}"}}'
+    return f"(sum({new}) or 0 * sum({REQUESTS}))\n/\n(sum({REQUESTS}) > 0)"
 
 
 def candidate_share_by_segment(spec: Spec) -> str:
     """The candidate's share of each segment's requests."""
-    return _share(by_segment(spec, _candidates(spec)), by_segment(spec, REQUESTS))
+    new = by_segment(spec, f'{REQUESTS}{{version="{spec.versions.candidate}"}}')
+    both = by_segment(spec, REQUESTS)
+    return f"({new} or 0 * {both})\n/\n({both} > 0)"
 
 
 def planned_by_segment(spec: Spec) -> str:
@@ -57,11 +60,3 @@ def planned_by_version(spec: Spec) -> str:
     """Each version's planned share of each segment; absent where the plan gives it none."""
     old, new = spec.versions.both
     return f"({labelled(PLANNED, VERSION, new)} or {labelled(f'1 - {PLANNED}', VERSION, old)}) > 0"
-
-
-def _candidates(spec: Spec) -> str:
-    return f'{REQUESTS}{{version="{spec.versions.candidate}"}}'
-
-
-def _share(some: str, everything: str) -> str:
-    return f"({some} or 0 * {everything})\n/\n({everything} > 0)"

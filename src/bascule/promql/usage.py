@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bascule import conventions as names
 from bascule.conventions import Recorded
-from bascule.promql.counts import Amount, rates, share_of, summed
+from bascule.promql.counts import Amount, rates, share_of
 from bascule.promql.expressions import WINDOW, among, canonical_rate, not_among, relabelled
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.uses import partner_label
@@ -52,7 +52,8 @@ def in_flight(spec: Spec) -> str | None:
     if signal is None or signal.measured_in.name != "seconds":
         return None
     buckets = signal.buckets
-    return summed(rates(spec), buckets.named(f"{buckets.metric.removesuffix('_bucket')}_sum"), names.VERSION)
+    total = buckets.named(f"{buckets.metric.removesuffix('_bucket')}_sum")
+    return f"sum by ({names.VERSION}) ({rates(spec)(total)})"
 
 
 def algorithm_share(spec: Spec) -> str:

@@ -4,7 +4,7 @@
 2. steps        10, 25, 50 % on V2 by the plan, on a compressed clock
 3. fault        V2's errors go from 0.02 % to 12 %
 4. detection    the alert reaches its receiver, the verdict turns to roll back
-5. roll-back    the share returns to 0, the alert resolves
+5. rollback     the share returns to 0, the alert resolves
 6. report       the SLA report, the figures and pictures of the console
 """
 
@@ -112,7 +112,7 @@ def fresh(out: Path) -> Iterator[Path]:
         run = out / "run"
         if run.exists() and not (run / MARK).exists():
             raise UsageError(
-                f"{run} was not made by a demo, which would remove it", "remove it yourself, or give another --out"
+                f"{run} was not made by a demo, so it is not overwritten", "remove it yourself, or give another --out"
             )
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir()
@@ -141,7 +141,7 @@ def _migrate(house: House, tell: Teller, summary: Summary, out: Path) -> None:
     _picture(house, out / "console-healthy.png")
     summary.alerts_before_fault = [incident.alert for incident in house.incidents()]
     _break_and_catch(house, tell, summary)
-    with ThreadPoolExecutor(1) as beside:  # the roll-back does not wait for the photographer
+    with ThreadPoolExecutor(1) as beside:  # the rollback does not wait for the photographer
         picture = beside.submit(_picture, house, out / "console-alarm.png")
         _roll_back(house, tell, summary)
         picture.result()
@@ -201,7 +201,7 @@ def _roll_back(house: House, tell: Teller, summary: Summary) -> None:
     tell("share returned to 0 %: all traffic on V1")
     house.wait_for("the alert's end", lambda: not house.open_incidents(), 120)
     summary.resolved_at = max(i.resolved.timestamp() for i in house.incidents() if i.resolved)
-    tell(f"[green]resolved[/] {summary.resolved_at - summary.rolled_back_at:.1f} s after the roll-back")
+    tell(f"[green]resolved[/] {summary.resolved_at - summary.rolled_back_at:.1f} s after the rollback")
 
 
 def _says(house: House, verdict: Verdict) -> VerdictAnswer | None:

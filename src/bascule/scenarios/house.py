@@ -20,9 +20,11 @@ from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import prometheus_of
 from bascule.conventions import Severity
 from bascule.errors import BasculeError, ProcessFailed
-from bascule.lab import Lab, Traffic, front_url, lab_spec, write_spec
+from bascule.lab import Lab, RedisCluster, Traffic, front_url, lab_spec, write_spec
 from bascule.prometheus import Prometheus
 from bascule.scenarios.receiver import Person
+from bascule.scenarios.site import Site
+from bascule.scenarios.tls import Tls
 from bascule.spec import Spec, load
 from bascule.spec.model import Phase
 from bascule.spec.receivers import Receiver, Webhook
@@ -91,6 +93,19 @@ class House(Watched):
     lab: Lab
     traffic: Traffic
     person: Person | None = None
+    site: Site = field(default_factory=Site)
+
+    @property
+    def door(self) -> Tls:
+        """The TLS endpoint beside the lab."""
+        assert self.site.door is not None
+        return self.site.door
+
+    @property
+    def cluster(self) -> RedisCluster:
+        """The Redis Cluster beside the lab."""
+        assert self.site.cluster is not None
+        return self.site.cluster
 
     def service(self, version: str) -> str:
         """The name of the version's service."""
@@ -159,22 +174,24 @@ def standing(
     seed: int = 1,
     profile: str = "healthy",
     told: Person | None = None,
+    site: Site | None = None,
 ) -> Iterator[House]:
     """A house whose every part answers; all of it is stopped at the end, whatever happened.
 
-    `told`: a webhook that is told of every alert that pages.
+    `told`: a webhook that is told of every alert that pages. `site`: what stands beside the lab, and is watched too.
     """
-    spec = compressed(lab_spec(load("supersmartmatch"), folder))
-    if told:
-        spec = _telling(spec, told.url)
+    beside = site or Site()
+    own = compressed(lab_spec(load("supersmartmatch"), folder))
+    own = beside.in_lab(own) if site else own
+    spec = beside.watched(_telling(own, told.url) if told else own)
     path = write_spec(spec, folder / SPEC)
     with ExitStack() as rooms:
         report("starting V1, Nexten, V2, Redis and nginx")
-        lab = rooms.enter_context(Lab(spec, folder, profile=profile))
+        lab = rooms.enter_context(Lab(own, folder, profile=profile))
         rooms.enter_context(_running_stack(spec, path, report, stop))
         report(f"starting traffic: {rate:g} requests/s, seed {seed}")
         traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
-        yield House(spec, stop, lab, traffic, told)
+        yield House(spec, stop, lab, traffic, told, beside)
 
 
 @contextmanager
@@ -201,7 +218,7 @@ def _running_stack(spec: Spec, path: Path, report: Report, stop: threading.Event
             raise failed[0]
         yield
         if failed:
-            raise ProcessFailed(f"the stack stopped early: {failed[0]}", "fix that, then start again")
+            raise ProcessFailed(f"the stack stopped early: {failed[0]}", "fix that, then start it again")
     finally:
         ended.set()
         thread.join()

@@ -40,6 +40,7 @@ from bascule.sla.render import (
     render_mail,
     render_markdown,
     render_pdf,
+    told,
 )
 from bascule.sla.render.numbers import Numbers
 from bascule.sla.render.texts import ENGLISH, FRENCH
@@ -59,7 +60,7 @@ from bascule.sla.report import (
     Point,
     Report,
     SlaOutcome,
-    Standing,
+    SlaState,
     Stratum,
     TimelineMark,
     WindowFigure,
@@ -112,7 +113,7 @@ __all__ = [
     "Scheduler",
     "SlaDocument",
     "SlaOutcome",
-    "Standing",
+    "SlaState",
     "Stratum",
     "TimelineMark",
     "Together",
@@ -139,6 +140,7 @@ __all__ = [
     "render_mail",
     "render_markdown",
     "render_pdf",
+    "told",
     "report_of",
     "run",
     "send_archived",

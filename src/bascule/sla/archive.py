@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bascule import private
 from bascule.errors import StoreError, UsageError
-from bascule.sla.render import SUFFIXES, render, render_mail
+from bascule.sla.render import SUFFIXES, render, render_mail, told
 from bascule.sla.report import Report
 
 FOLDER = "sla/reports"
@@ -18,7 +19,10 @@ FOLDER = "sla/reports"
 
 @dataclass(frozen=True)
 class Archived:
-    """One report in the archive. `start`, `end` and `made` are Unix seconds; `files` by format."""
+    """One report in the archive. `start`, `end` and `made` are Unix seconds; `files` by format.
+
+    `said`: the outcome as people read it, with how much of the window is known; "" in entries of former versions.
+    """
 
     id: str
     title: str
@@ -31,6 +35,7 @@ class Archived:
     text: str
     html: str
     files: dict[str, str]
+    said: str = ""
 
 
 class Archive:
@@ -57,9 +62,10 @@ class Archive:
             text,
             html,
             files,
+            told(report, language),
         )
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            private.make_folder(place)
             for form, name in files.items():
                 _write(place / name, render(report, form, language))
             _write(place / "entry.json", json.dumps(asdict(entry), indent=2).encode())
@@ -68,7 +74,10 @@ class Archive:
         return entry
 
     def _unwritable(self, error: OSError) -> StoreError:
-        return StoreError(f"the archive {self.folder} cannot be written: {error}", "check the state folder")
+        return StoreError(
+            f"the archive {self.folder} cannot be written: {error}",
+            "check the permissions and free space of the state folder",
+        )
 
     def list(self) -> list[Archived]:
         """Every report, newest first."""
@@ -89,13 +98,15 @@ class Archive:
         path = self.folder / "begun"
         try:
             if not path.exists():
-                self.folder.mkdir(parents=True, exist_ok=True)
+                private.make_folder(self.folder)
                 _write(path, f"{now:.3f}".encode())
             return float(path.read_text("ascii"))
         except OSError as error:
             raise self._unwritable(error) from error
         except ValueError as error:
-            raise StoreError(f"{path} contains no timestamp: {error}", "remove it") from error
+            raise StoreError(
+                f"{path} contains no timestamp: {error}", "remove this folder; the report can be made again"
+            ) from error
 
     def mark_sent(self, identity: str) -> None:
         try:

@@ -14,7 +14,7 @@ from bascule.buckets import pooled, quantile
 from bascule.promql import EXCESS, EXCESS_EVENTS
 from bascule.sla.counts import GrowthCounts
 from bascule.sla.pieces import Floats, Pieces
-from bascule.sla.report import Assessment, Burn, ErrorBudget, Moment, Point, SlaOutcome, Standing, WindowFigure
+from bascule.sla.report import Assessment, Burn, ErrorBudget, Moment, Point, SlaOutcome, SlaState, WindowFigure
 from bascule.slo import BURN_SECONDS, EXACT, Goal
 from bascule.states import Cause
 from bascule.units import Unit
@@ -22,12 +22,12 @@ from bascule.units import Unit
 _WORST_MOMENTS: Final = 5
 HOUR_SECONDS: Final = 3600.0
 WORST_FIRST: Final = (
-    Standing.CRITICAL,
-    Standing.NO_DATA,
-    Standing.RECOVERING,
-    Standing.WARNING,
-    Standing.OK,
-    Standing.NOT_APPLICABLE,
+    SlaState.CRITICAL,
+    SlaState.NO_DATA,
+    SlaState.RECOVERING,
+    SlaState.WARNING,
+    SlaState.OK,
+    SlaState.NOT_APPLICABLE,
 )
 
 
@@ -212,15 +212,15 @@ def _outcome(known: Sequence[WindowFigure], enough: Sequence[WindowFigure]) -> S
     return SlaOutcome.PASS if known and not untold else SlaOutcome.NO_DATA
 
 
-def _standing(goal: Goal, recent: Sequence[WindowFigure], rules: Rules) -> Standing:
+def _standing(goal: Goal, recent: Sequence[WindowFigure], rules: Rules) -> SlaState:
     current = recent[-1]
     if current.total < max(rules.least_events, 1e-12) or current.value is None:
-        return Standing.NO_DATA
+        return SlaState.NO_DATA
     if is_breached(current):
-        return Standing.CRITICAL
+        return SlaState.CRITICAL
     if any(is_breached(figure) for figure in recent if figure.total >= rules.least_events):
-        return Standing.RECOVERING
-    return Standing.WARNING if is_near(goal, current, rules.warning) else Standing.OK
+        return SlaState.RECOVERING
+    return SlaState.WARNING if is_near(goal, current, rules.warning) else SlaState.OK
 
 
 def budget(goal: Goal, events: Events, current: WindowFigure, window: float) -> ErrorBudget:
@@ -305,6 +305,6 @@ def _runs(goal: Goal, events: Events) -> list[Moment]:
     return runs
 
 
-def worst(standings: Iterable[Standing]) -> Standing:
+def worst(standings: Iterable[SlaState]) -> SlaState:
     present = set(standings)
-    return next((standing for standing in WORST_FIRST if standing in present), Standing.NO_DATA)
+    return next((standing for standing in WORST_FIRST if standing in present), SlaState.NO_DATA)

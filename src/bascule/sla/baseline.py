@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bascule import private
 from bascule.errors import StoreError, UsageError
 from bascule.sla.compare import Cell, Cells, cells
 from bascule.sla.data import Data
@@ -33,7 +34,7 @@ class Baseline:
             "end": self.end,
             "signals": {s: {g: [c.amount, c.events] for g, c in t.items()} for s, t in self.signals.items()},
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
         path.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n", "utf-8")
 
     @classmethod

@@ -68,15 +68,14 @@ def quantile_of(q: float) -> Statistic:
     """A quantile of cells merged, each weighing what it is given."""
 
     def statistic(weighted: Iterable[tuple[Cell, float]]) -> float | None:
-        each = (_weighed(cell.buckets or {}, weight / cell.events) for cell, weight in weighted)
+        each = (
+            {bound: count * (weight / cell.events) for bound, count in (cell.buckets or {}).items()}
+            for cell, weight in weighted
+        )
         value = quantile(q, pooled(each))
         return value if math.isfinite(value) else None
 
     return statistic
-
-
-def _weighed(buckets: Buckets, weight: float) -> Buckets:
-    return {bound: count * weight for bound, count in buckets.items()}
 
 
 def standardised(table: Cells, versions: Sequence[str], statistic: Statistic) -> tuple[float | None, float | None]:

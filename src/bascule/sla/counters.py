@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bascule.prometheus import Prometheus
-from bascule.sla.pieces import Floats, Key, Pieces, duration, key_of, read
+from bascule.sla.pieces import Floats, Key, Pieces, duration, key_of, read, series_of
 from bascule.sla.uptime import Uptime
 from bascule.spec import Matcher, Selector
 
@@ -52,45 +52,74 @@ def growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: U
 
 def _growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime) -> dict[Key, Floats]:
     last = read(prometheus, lambda d: f"last_over_time({selector}[{d}])", pieces)
-    before = _before(prometheus, selector, pieces)
-    resets = _resets(prometheus, selector, pieces, last)
-    table = {key: _Row(key, before.get(key, math.nan), row, resets.get(key)) for key, row in last.items()}
-    raw = _raw_of_suspects(prometheus, selector, pieces, table.values())
+    if not last:
+        return {}
+    table = _Table.of(last, _before(prometheus, selector, pieces), _resets(prometheus, selector, pieces, last))
+    raw = _raw_of_suspects(prometheus, selector, pieces, table)
     restarts = _restarts(table, raw)
-    return {
-        key: _grown(row, pieces, raw.of(key), restarts.get(row.target, _NEVER), uptime) for key, row in table.items()
-    }
+    grown = np.maximum(np.nan_to_num(table.last - table.previous), 0.0)
+    for number, (key, target) in enumerate(zip(table.keys, table.targets, strict=True)):
+        samples, begun = raw.of(key), restarts.get(target, _NEVER)
+        if samples or begun.size:
+            grown[number] = _tracked(table.row(number), pieces, samples, begun, uptime)
+    return dict(zip(table.keys, grown, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """One series: its value `before` the span, the `last` value in each piece, its `resets` there if it has any."""
+    """One series: its value `before` the span, and the `last` value in each piece."""
 
-    key: Key
+    target: Target
     before: float
     last: Floats
-    resets: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """All m series: `keys` and `targets`; the value `before` the span (m,), and the `last` value in each piece (m, n).
+
+    `resets`: of the series of every job that had any, by piece.
+    """
+
+    keys: list[Key]
+    before: Floats
+    last: Floats
+    resets: Mapping[Key, Floats]
+
+    @classmethod
+    def of(cls, last: Mapping[Key, Floats], before: Mapping[Key, float], resets: Mapping[Key, Floats]) -> _Table:
+        values = np.array([before.get(key, math.nan) for key in last])
+        return cls(list(last), values, np.stack(list(last.values())), resets)
 
     @cached_property
-    def target(self) -> Target:
-        labels = dict(self.key)
-        return labels.get("job", ""), labels.get("instance", "")
+    def targets(self) -> list[Target]:
+        labels = map(dict, self.keys)
+        return [(own.get("job", ""), own.get("instance", "")) for own in labels]
+
+    @cached_property
+    def _shifted(self) -> Floats:
+        """The value in the piece before each, NaN where that has none (m, n)."""
+        return np.concatenate([self.before[:, None], self.last[:, :-1]], axis=1)
 
     @cached_property
     def previous(self) -> Floats:
-        """The value before each piece: the last one known, NaN when there was none yet."""
-        values = np.concatenate([[self.before], self.last[:-1]])
-        known = np.where(np.isnan(values), 0, np.arange(len(values)))
-        filled: Floats = values[np.maximum.accumulate(known)]
+        """The value before each piece: the last one known, NaN when there was none yet (m, n)."""
+        known = np.where(np.isnan(self._shifted), 0, np.arange(self._shifted.shape[1]))
+        filled: Floats = np.take_along_axis(self._shifted, np.maximum.accumulate(known, axis=1), axis=1)
         return filled
 
-    def suspects(self) -> Iterator[int]:
-        seen = ~np.isnan(self.last)
+    @property
+    def suspects(self) -> NDArray[np.bool_]:
+        """Where a series' raw samples are needed (m, n)."""
         odd = np.isnan(self.previous) | (self.last < self.previous)
-        if self.resets is not None:
-            after_gap = np.isnan(np.concatenate([[self.before], self.last[:-1]]))
-            odd = odd | (np.nan_to_num(self.resets) > 0) | after_gap
-        yield from (int(k) for k in np.flatnonzero(seen & odd))
+        for number, key in enumerate(self.keys):
+            if key in self.resets:
+                after_gap = np.isnan(self._shifted[number])
+                odd[number] |= (np.nan_to_num(self.resets[key]) > 0) | after_gap
+        return ~np.isnan(self.last) & odd
+
+    def row(self, number: int) -> _Row:
+        return _Row(self.targets[number], float(self.before[number]), self.last[number])
 
 
 def _before(prometheus: Prometheus, selector: Selector, pieces: Pieces) -> dict[Key, float]:
@@ -117,26 +146,27 @@ class _Raw:
         return self.samples.get(key, {})
 
 
-def _raw_of_suspects(prometheus: Prometheus, selector: Selector, pieces: Pieces, rows: Iterable[_Row]) -> _Raw:
+def _raw_of_suspects(prometheus: Prometheus, selector: Selector, pieces: Pieces, table: _Table) -> _Raw:
     raw = _Raw()
-    for k, job in sorted({(k, row.target[0]) for row in rows for k in row.suspects()}):
+    numbers, suspects = np.nonzero(table.suspects)
+    for k, job in sorted({(k, table.targets[n][0]) for n, k in zip(numbers.tolist(), suspects.tolist(), strict=True)}):
         begin, end = float(pieces.edges[k]), float(pieces.edges[k + 1])
-        for series in prometheus.raw(str(_of_job(selector, job)), end - begin, at=end):
-            inside = series.times > begin
+        for key, times, values in series_of(prometheus.matrix(str(_of_job(selector, job)), end - begin, at=end)):
+            inside = times > begin
             if inside.any():
-                raw.samples[key_of(series)][k] = series.times[inside], series.values[inside]
+                raw.samples[key][k] = times[inside], values[inside]
     return raw
 
 
-def _restarts(table: Mapping[Key, _Row], raw: _Raw) -> dict[Target, Floats]:
+def _restarts(table: _Table, raw: _Raw) -> dict[Target, Floats]:
     """When each target's process restarted: the instants at which at least half of its live counters fell."""
     live: dict[Target, list[Floats]] = defaultdict(list)
     fell: dict[Target, list[Floats]] = defaultdict(list)
-    for key, row in table.items():
+    for key, target, previous in zip(table.keys, table.targets, table.previous, strict=True):
         for k, (times, values) in raw.of(key).items():
-            earlier = np.concatenate([[row.previous[k]], values[:-1]])
-            live[row.target].append(times[earlier > 0])
-            fell[row.target].append(times[(earlier > 0) & (values < earlier)])
+            earlier = np.concatenate([[previous[k]], values[:-1]])
+            live[target].append(times[earlier > 0])
+            fell[target].append(times[(earlier > 0) & (values < earlier)])
     return {target: _at_least_half(fell[target], live[target]) for target in live}
 
 
@@ -147,9 +177,7 @@ def _at_least_half(fell: Sequence[Floats], live: Sequence[Floats]) -> Floats:
     return np.asarray(times[falls * 2 >= counts[np.searchsorted(every, times)]])
 
 
-def _grown(row: _Row, pieces: Pieces, raw: Mapping[int, Samples], restarts: Floats, uptime: Uptime) -> Floats:
-    if not raw and not restarts.size:
-        return np.maximum(np.nan_to_num(row.last - row.previous), 0.0)
+def _tracked(row: _Row, pieces: Pieces, raw: Mapping[int, Samples], restarts: Floats, uptime: Uptime) -> Floats:
     track = _track(row, pieces, raw)
     before = np.concatenate([[row.before], track.values[:-1]])
     until = np.concatenate([[-math.inf], track.seen[:-1]])

@@ -67,7 +67,7 @@ class Ends:
         self._warm_up = spec.stack.scrape.warm_up
         self._file = spec.stack.state / FILE
         self._lock = threading.Lock()
-        kept = [claim for claim in _read(self._file) if claim.receiver in spec.notify.told_directly]
+        kept = [claim for claim in _read(self._file) if claim.receiver in spec.notify.first_told]
         self._claims = {(claim.receiver, claim.key): claim for claim in kept}
         self._since: dict[tuple[str, str], float] = {}  # since when Prometheus says that it has ended
 

@@ -33,7 +33,7 @@ from bascule.sla.report import (
     Planned,
     Report,
     SlaOutcome,
-    Standing,
+    SlaState,
 )
 from bascule.sla.share import share_notes
 from bascule.sla.uptime import interval_of, read_uptime
@@ -62,7 +62,7 @@ def evaluate(
     `changes`: objectives that were written differently before.
     """
     _check_span(start, end)
-    slos = _asked(spec, only)
+    slos = tuple(slo for slo in all_of(spec) if not only or slo.name in only)
     known = journal if journal is not None else read_journal(spec, 2 * start - end, end)
     data = read_data(spec, prometheus, start, end, known, slos)
     before = _before(data, known, slos)
@@ -85,10 +85,6 @@ def evaluate(
         notes=(*_notes_on_the_spec(spec, only), *_notes(data, known), *share_notes(prometheus, end)),
         missing=_missing(spec, only),
     )
-
-
-def _asked(spec: Spec, only: Collection[str]) -> tuple[Slo, ...]:
-    return tuple(slo for slo in all_of(spec) if not only or slo.name in only)
 
 
 def _missing(spec: Spec, only: Iterable[str]) -> tuple[str, ...]:
@@ -207,7 +203,7 @@ def _assess(data: Data, slo: Slo, goal: Goal, events: Events, least: float, appl
     found = assess(goal, events, windows, endings, Rules(states.warning, states.recovery, least))
     if applies:
         return found
-    return replace(found, outcome=SlaOutcome.NOT_APPLICABLE, standing=Standing.NOT_APPLICABLE)
+    return replace(found, outcome=SlaOutcome.NOT_APPLICABLE, standing=SlaState.NOT_APPLICABLE)
 
 
 def _part(data: Data, slo: Slo, part: ObjectivePart) -> PartReport:
@@ -228,10 +224,10 @@ def _with_services(whole: Assessment, services: Sequence[Assessment]) -> Assessm
     return replace(whole, outcome=outcome, standing=worst([whole.standing, *(each.standing for each in services)]))
 
 
-def _outcome(whole: Assessment, rows: Sequence[PartReport], gain: Standing | None) -> SlaOutcome:
+def _outcome(whole: Assessment, rows: Sequence[PartReport], gain: SlaState | None) -> SlaOutcome:
     """FAIL when the whole, a segment or partner with a goal of its own, or the gain that is wanted failed."""
     own = [row.assessment.outcome for row in rows if row.own_target]
-    if SlaOutcome.FAIL in (whole.outcome, *own) or gain is Standing.CRITICAL:
+    if SlaOutcome.FAIL in (whole.outcome, *own) or gain is SlaState.CRITICAL:
         return SlaOutcome.FAIL
     return whole.outcome
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bascule.sla.baseline import Baseline
 from bascule.sla.compare import Cell, cells, events_of, mean, standardised
 from bascule.sla.data import Data
-from bascule.sla.report import GainReport, Standing
+from bascule.sla.report import GainReport, SlaState
 from bascule.slo import EXACT, EventSlo, Slo
 from bascule.spec.quantities import Gain
 
@@ -51,12 +51,12 @@ def _value(wanted: Gain, before: float | None, after: float | None, counts_bad: 
     return difference / before if before > 0 else None
 
 
-def _standing(data: Data, wanted: Gain, value: float | None, counted: tuple[float, float], least: int) -> Standing:
+def _standing(data: Data, wanted: Gain, value: float | None, counted: tuple[float, float], least: int) -> SlaState:
     if counted[1] == 0:
-        return Standing.NOT_APPLICABLE
+        return SlaState.NOT_APPLICABLE
     if value is None or min(counted) < least:
-        return Standing.NO_DATA
-    return Standing.OK if value >= wanted.amount - EXACT else Standing.CRITICAL
+        return SlaState.NO_DATA
+    return SlaState.OK if value >= wanted.amount - EXACT else SlaState.CRITICAL
 
 
 def _written(wanted: Gain) -> str:

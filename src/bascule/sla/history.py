@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from bascule import private
 from bascule.errors import StoreError
 from bascule.sla.report import Change
 from bascule.spec import Spec
@@ -54,10 +55,11 @@ def changes(past: list[Promised]) -> tuple[Change, ...]:
 
 def _append(path: Path, row: Promised) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
         with path.open("a", encoding="utf-8") as out:
             out.write(json.dumps({"at": row.at, "objectives": row.objectives}, sort_keys=True) + "\n")
     except OSError as error:
         raise StoreError(
-            f"the record of objectives {path} cannot be written: {error}", "check the state folder"
+            f"the record of objectives {path} cannot be written: {error}",
+            "check the permissions and free space of the state folder",
         ) from error

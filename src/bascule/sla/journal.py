@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bascule.api import IncidentsClient
-from bascule.api.models.journal import IncidentAnswer, WindowAnswer
+from bascule.api.models.journal import IncidentAnswer
 from bascule.api.models.moves import VERDICT
 from bascule.conventions import PARTNER, SEGMENT, VERSION
 from bascule.errors import BasculeError
@@ -38,7 +38,7 @@ def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> 
     return JournalSpan(
         True,
         tuple(sorted((_episode(item) for item in incidents), key=lambda episode: (episode.start, episode.id))),
-        tuple(_planned(item) for item in windows),
+        tuple(Planned(item.starts.timestamp(), item.ends.timestamp(), item.reason, item.services) for item in windows),
         tuple(
             TimelineMark(item.at.timestamp(), item.kind, item.text, item.who) for item in marks if item.kind != VERDICT
         ),
@@ -59,10 +59,6 @@ def _episode(item: IncidentAnswer) -> Episode:
         summary=item.summary,
         acknowledged_by=item.acknowledged_by,
     )
-
-
-def _planned(item: WindowAnswer) -> Planned:
-    return Planned(item.starts.timestamp(), item.ends.timestamp(), item.reason, item.services)
 
 
 def declared(spec: Spec) -> tuple[Planned, ...]:

@@ -6,15 +6,15 @@ Counters are read at these edges, so any window between two edges is a plain dif
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.prometheus import Prometheus, Sample, Series
+from bascule.prometheus import Matrix, Prometheus, Sample, Series, labels_of
 
 Floats = NDArray[np.float64]
 Key = frozenset[tuple[str, str]]
@@ -23,6 +23,8 @@ _STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
 _MOST_PIECES: Final = 750
 _FEWEST_SAMPLES: Final = 5  # in a piece, so that a missing one can be told from a late one
 _MILLISECOND: Final = 0.001
+_FIRST_PIECES: Final = 30  # read at once, while it is not known how many series there are
+_MOST_SAMPLES: Final = 2_000_000  # in one answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,22 +99,44 @@ def read(
     """
     rows: dict[Key, Floats] = {}
     for first, last in pieces.runs():
-        for series in _of_run(prometheus, expression, pieces, first, last, margin):
-            row = rows.setdefault(key_of(series), np.full(len(pieces), np.nan))
-            at = first + np.rint((series.times - pieces.edges[first + 1]) / pieces.step).astype(int)
-            row[at] = series.values
+        for at, block in _blocks(prometheus, expression, pieces, first, last, margin):
+            _place(block, at, pieces, rows)
     return rows
 
 
-def _of_run(
+def _blocks(
     prometheus: Prometheus, expression: Callable[[str], str], pieces: Pieces, first: int, last: int, margin: float
-) -> list[Series]:
+) -> Iterator[tuple[int, Matrix]]:
+    """The answers for a run of pieces, each with its first piece; of thousands of series, few pieces at once."""
     asked = expression(duration(float(pieces.lengths[first]) + margin))
-    begin, end = float(pieces.edges[first + 1]), float(pieces.edges[last])
-    if last - first > 1:
-        return prometheus.range(asked, begin, end, pieces.step)
-    samples = prometheus.instant(asked, at=end)
-    return [Series(s.labels, np.array([end]), np.array([s.value])) for s in samples]
+    size = _FIRST_PIECES
+    while first < last:
+        until = min(last, first + size)
+        block = prometheus.range_matrix(asked, float(pieces.edges[first + 1]), float(pieces.edges[until]), pieces.step)
+        yield first, block
+        size = max(_FIRST_PIECES, _MOST_SAMPLES // max(1, len(block.labels)))
+        first = until
+
+
+def _place(block: Matrix, first: int, pieces: Pieces, rows: dict[Key, Floats]) -> None:
+    """Put what was read from the piece `first` on into the rows of its series."""
+    for key, times, values in series_of(block):
+        if key not in rows:
+            rows[key] = np.full(len(pieces), np.nan)
+        at = first + np.rint((times - pieces.edges[first + 1]) / pieces.step).astype(int)
+        rows[key][at] = values
+
+
+def series_of(matrix: Matrix) -> Iterator[tuple[Key, Floats, Floats]]:
+    """Each series' key, times and values."""
+    ends = np.cumsum(matrix.counts).tolist()
+    for labels, begin, end in zip(matrix.labels, [0, *ends], ends, strict=False):
+        yield _key(labels), matrix.times[begin:end], matrix.values[begin:end]
+
+
+@lru_cache(maxsize=100_000)
+def _key(labels: bytes) -> Key:
+    return _without_name(labels_of(labels))
 
 
 def duration(seconds: float) -> str:
@@ -121,4 +145,8 @@ def duration(seconds: float) -> str:
 
 
 def key_of(series: Series | Sample) -> Key:
-    return frozenset((label, value) for label, value in series.labels.items() if label != "__name__")
+    return _without_name(series.labels)
+
+
+def _without_name(labels: Mapping[str, str]) -> Key:
+    return frozenset((label, value) for label, value in labels.items() if label != "__name__")

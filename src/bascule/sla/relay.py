@@ -15,7 +15,7 @@ from fastapi import Body, FastAPI
 from pydantic import ValidationError
 
 from bascule.api.models.fields import problems_of, readable
-from bascule.api.models.journal import Received, Webhook, WebhookAlert
+from bascule.api.models.journal import AlertmanagerPayload, Received, WebhookAlert
 from bascule.api.rights import Right, needs
 from bascule.conventions import Severity
 from bascule.delivery import Message, Policy, Result, deliver_now
@@ -34,7 +34,7 @@ def add_relay(app: FastAPI, spec: Spec, ends: Ends) -> None:
 
     @app.post("/api/relay/{name}", **needs(Right.DELIVER, LARGEST))
     def relay(name: str, payload: Annotated[Any, Body()]) -> Received:
-        if name not in spec.notify.told_directly:
+        if name not in spec.notify.first_told:
             raise UsageError(
                 f"{name!r} is not a receiver that Alertmanager uses this role for", "run bascule generate again"
             )
@@ -53,13 +53,13 @@ def _tell(name: str, receiver: Receiver, message: Message) -> None:
         return
     for each in deliver_now(name, Receiver(**receiver.relayed), message, _POLICY):
         if each.result is not Result.DELIVERED:
-            raise DeliveryFailed(f"{name} {each.channel}: {each.detail}", "it is tried again", can_retry=True)
+            raise DeliveryFailed(f"{name} {each.channel}: {each.detail}", "no action needed: it is tried again", can_retry=True)
 
 
 def _read(payload: Any) -> tuple[str, list[WebhookAlert]]:
     """What Alertmanager calls the group, and its alerts."""
     try:
-        webhook = Webhook.model_validate(payload)
+        webhook = AlertmanagerPayload.model_validate(payload)
     except ValidationError as error:
         raise _no_webhook(problems_of(error)) from error
     alerts = readable(WebhookAlert, webhook.alerts, "Alertmanager's webhook")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bascule.slo import Goal
-from bascule.states import Cause
-
-ENOUGH = 0.9  # of a window must be known before its outcome is the last word
+from bascule.conventions import State
+from bascule.slo import Goal, Headline
+from bascule.states import Cause, first_of
 
 
 class SlaOutcome(StrEnum):
@@ -22,7 +20,15 @@ class SlaOutcome(StrEnum):
     NOT_APPLICABLE = "NOT APPLICABLE"
 
 
-class Standing(StrEnum):
+_STATES = {
+    SlaOutcome.PASS: State.OK,
+    SlaOutcome.FAIL: State.BAD,
+    SlaOutcome.NO_DATA: State.NO_DATA,
+    SlaOutcome.NOT_APPLICABLE: State.NOT_APPLICABLE,
+}
+
+
+class SlaState(StrEnum):
     """How an objective stands at the end of the span."""
 
     OK = "ok"
@@ -66,7 +72,7 @@ class Assessment:
     """A goal held against its windows: `deciding` is the worst of them, `current` the last."""
 
     outcome: SlaOutcome
-    standing: Standing
+    standing: SlaState
     deciding: WindowFigure | None
     current: WindowFigure
     breaches: int
@@ -114,7 +120,7 @@ class GainReport:
     baseline: float | None
     candidate: float | None
     value: float | None
-    standing: Standing
+    standing: SlaState
     events_baseline: float
     events_candidate: float
     frozen_at: float | None = None
@@ -161,20 +167,32 @@ class ObjectiveReport:
     notes: tuple[Note, ...] = ()
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> SlaState:
         return self.whole.standing
 
     @property
-    def is_so_far(self) -> bool:
-        """Whether too little of the window is known for the outcome to be the last word.
+    def headline(self) -> Headline:
+        return Headline(_STATES[self.outcome], self.covered, self.wanted, self.spent, self.cause)
 
-        A budget that would be spent even if nothing else went wrong in the whole window is.
-        """
-        if self.outcome not in (SlaOutcome.PASS, SlaOutcome.FAIL) or self.covered >= ENOUGH * self.wanted:
-            return False
+    @property
+    def spent(self) -> float | None:
+        """The share of the budget that is used up in the window that decides, whatever else has failed."""
         figure = self.whole.deciding
-        whole = figure.total * self.wanted / self.covered if figure is not None and self.covered > 0 else math.inf
-        return self.outcome is SlaOutcome.PASS or figure is None or figure.bad <= self.promise.budget * whole
+        return None if figure is None or figure.total <= 0 else figure.bad / (self.promise.budget * figure.total)
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why there is no data, where there is none."""
+        if self.outcome is not SlaOutcome.NO_DATA:
+            return None
+        found = [figure for figure in (self.whole.current, self.whole.deciding) if figure is not None]
+        told = first_of(figure.cause for figure in found if figure.cause is not None)
+        return told or (Cause.TOO_FEW if any(figure.total > 0 for figure in found) else Cause.NO_SERIES)
+
+    @property
+    def is_so_far(self) -> bool:
+        """Whether too little of the window is known for the outcome to be the last word."""
+        return self.headline.is_so_far
 
 
 @dataclass(frozen=True)
@@ -285,7 +303,16 @@ class Report:
         deciding = [each for each in self.objectives if each.outcome is self.outcome]
         early = [each for each in deciding if each.is_so_far]
         final = len(early) < len(deciding) and self.outcome is SlaOutcome.FAIL
-        return None if final or not early else min(early, key=lambda each: each.covered / each.wanted)
+        return None if final or not early else min(early, key=lambda each: each.headline.coverage)
+
+    @property
+    def decides(self) -> ObjectiveReport | None:
+        """The objective that says why there is no data, or how sure the outcome is; None where it is the last word."""
+        if self.outcome is not SlaOutcome.NO_DATA:
+            return self.so_far
+        unknown = [each for each in self.objectives if each.cause is not None]
+        first = first_of(each.cause for each in unknown if each.cause is not None)
+        return next((each for each in unknown if each.cause is first), None)
 
     @property
     def exit_code(self) -> int:

@@ -74,7 +74,9 @@ def _metric(objective: ObjectiveReport) -> dict[str, Any]:
         "parts_not_kept": [r.name for r in objective.rows if r.own_target and r.assessment.outcome is SlaOutcome.FAIL],
         "state": objective.standing.value,
         "budget_left": objective.budget.left,
-        "coverage": objective.covered / objective.wanted if objective.wanted else 0.0,
+        "coverage": objective.headline.coverage,
+        "so_far": objective.is_so_far,
+        "cause": objective.cause,
     }
 
 

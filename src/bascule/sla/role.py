@@ -71,7 +71,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     """Make scheduled reports and show the archive until `stop` is set."""
     archive = Archive(spec.stack.state / FOLDER)
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
-    direct = {name: spec.notify.receivers[name] for name in spec.notify.told_directly}
+    direct = {name: spec.notify.receivers[name] for name in spec.notify.first_told}
     courier = Courier(report_receivers(spec) | direct, outbox)
     ends = Ends(spec, courier, time.time)
     prometheus = prometheus_of(spec, timeout=_TIMEOUT)

@@ -129,17 +129,13 @@ def _intervals(count: Floats, pieces: Pieces) -> Floats:
 def _first_seen(prometheus: Prometheus, count: Readings, pieces: Pieces) -> dict[tuple[str, str], float]:
     """When each target was first scraped: to the sample, in the piece where it first appears."""
     first: dict[tuple[str, str], float] = {}
-    for k in sorted({_first_piece(row) for row in count.values()}):
+    for k in sorted({int(np.flatnonzero(~np.isnan(row))[0]) for row in count.values()}):
         begin, end = float(pieces.edges[k]), float(pieces.edges[k + 1])
         reach = end - begin + (_PROBE_SECONDS if k == 0 else 0.0)
         for series in prometheus.raw("up", reach, at=end):
             if series.times.size:
                 first.setdefault(_identity(key_of(series)), float(series.times[0]))
     return first
-
-
-def _first_piece(row: Floats) -> int:
-    return int(np.flatnonzero(~np.isnan(row))[0])
 
 
 def _identity(key: Key) -> tuple[str, str]:

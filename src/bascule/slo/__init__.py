@@ -2,6 +2,8 @@
 
 from bascule.slo.burn import BURN_SECONDS, Tier
 from bascule.slo.goal import EXACT, Goal, SloKind
+from bascule.slo.headline import Headline, headline, unknown
+from bascule.slo.recorded import RecordedWindow, recorded
 from bascule.slo.resolve import all_of, resolve
 from bascule.slo.slo import AvailabilitySlo, EventSlo, OwnGoal, Slo, availability
 
@@ -11,11 +13,16 @@ __all__ = [
     "AvailabilitySlo",
     "EventSlo",
     "Goal",
+    "Headline",
     "OwnGoal",
+    "RecordedWindow",
     "Slo",
     "SloKind",
     "Tier",
     "all_of",
     "availability",
+    "headline",
+    "recorded",
     "resolve",
+    "unknown",
 ]

@@ -20,6 +20,7 @@ from bascule.spec.model import Named, Segment, Sla
 from bascule.spec.quantities import format_duration
 from bascule.spec.signals import CountedShare, HistogramSignal
 from bascule.spec.slas import services_counted
+from bascule.states import Cause
 
 MINUTE = 60.0
 
@@ -72,6 +73,16 @@ class Slo(ABC):
         """Fewer events than this decide nothing; 0 where time is counted."""
 
     @property
+    @abstractmethod
+    def counted_apart(self) -> tuple[str, ...]:
+        """The services (`job`) whose events are counted apart, each with the whole budget; none: all together."""
+
+    @property
+    @abstractmethod
+    def untold(self) -> Cause:
+        """Why events that are there may not tell what is spent."""
+
+    @property
     def counts_in(self) -> str:
         return "events" if self.least_events else "seconds"
 
@@ -82,6 +93,10 @@ class Slo(ABC):
     @abstractmethod
     def promql(self, window: float) -> str:
         """The share of good events in the window: one sample, or none without data or where it is unknown."""
+
+    @abstractmethod
+    def events(self, window: float) -> str:
+        """All events of the window (looks, of services): one sample, or none without any series."""
 
     def own_goals(self) -> Iterator[OwnGoal]:
         """What segments and partners have for this objective beyond the common one."""
@@ -112,6 +127,14 @@ class AvailabilitySlo(Slo):
     def least_events(self) -> float:
         return 0.0
 
+    @property
+    def counted_apart(self) -> tuple[str, ...]:
+        return self.services
+
+    @property
+    def untold(self) -> Cause:
+        return Cause.NO_SERIES
+
     def minute(self) -> EventExpressions:
         """Of the scrapes of two intervals at least: a minute may hold none."""
         window = max(MINUTE, 2 * self.spec.stack.scrape.interval)
@@ -120,6 +143,9 @@ class AvailabilitySlo(Slo):
 
     def promql(self, window: float) -> str:
         return f"avg({self._by_service(window)})"
+
+    def events(self, window: float) -> str:
+        return f"sum({scraped(self.services, format_duration(window))})"
 
     def _by_service(self, window: float) -> str:
         return by_service(self.spec, self.services, window)
@@ -160,20 +186,34 @@ class EventSlo(Slo):
     def least_events(self) -> float:
         return self.spec.thresholds.min_requests
 
+    @property
+    def counted_apart(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def untold(self) -> Cause:
+        return Cause.CONTRADICTION if self.bound is None else Cause.BUCKET
+
     def minute(self) -> EventExpressions:
         return event_counts(lambda selector: self._of_versions(selector, grown), self.signal, self.bound)
 
+    def events(self, window: float) -> str:
+        return self._over(window).total
+
     def promql(self, window: float) -> str:
-        over = format_duration(window)
-        found = event_counts(
-            lambda selector: self._of_versions(selector, lambda s: increase(s, over)), self.signal, self.bound
-        )
+        found = self._over(window)
         total = f"(({found.total}) > 0)"
         bad = f"({found.bad}) / {total}"
         if not found.unsure:
             return f"1 - (({bad}) >= {-EXCESS:g})"
         worst = f"({found.bad} + {found.unsure}) / {total}"
         return f"1 - (({worst}) <= {self.budget:.6g} or ({bad}) > {self.budget:.6g})"
+
+    def _over(self, window: float) -> EventExpressions:
+        over = format_duration(window)
+        return event_counts(
+            lambda selector: self._of_versions(selector, lambda s: increase(s, over)), self.signal, self.bound
+        )
 
     def _of_versions(self, selector: Selector, each: Callable[[Selector], str]) -> str:
         return of_versions(self.spec, selector, each, *self.versions)

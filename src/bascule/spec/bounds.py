@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from bascule.spec.kinds import Signal
-from bascule.spec.lint import Finding, Key
-from bascule.spec.model import AVAILABILITY, Phase, Rollback, Segment, Service, Spec
+from bascule.spec.lint import Decision, Finding, Key, decisions
+from bascule.spec.model import AVAILABILITY, Segment, Service, Spec
 from bascule.spec.objective import Objective
 from bascule.spec.quantities import Amount, Gain, Threshold, format_duration
 from bascule.spec.reading.unreadable import readable
@@ -28,41 +28,31 @@ def bounds(spec: Spec) -> Iterator[Finding]:
 # ---------------------------------------------------------------- gates and triggers
 
 
-@readable
 def _decided_on(spec: Spec) -> Iterator[Finding]:
-    for index, phase in enumerate(spec.phases):
-        yield from _gates(spec, ("phases", index, "gates"), phase)
-    for index, trigger in enumerate(spec.rollback):
-        yield from _trigger(spec, ("rollback", index, "when"), trigger)
+    for each in decisions(spec):
+        yield from _decision(spec, each)
 
 
 @readable
-def _gates(spec: Spec, key: Key, phase: Phase) -> Iterator[Finding]:
-    for measure, threshold in phase.gates.items():
-        yield from _gate(spec, (*key, measure), measure, threshold)
-
-
-@readable
-def _gate(spec: Spec, key: Key, measure: str, threshold: Threshold) -> Iterator[Finding]:
-    better = _better(spec, measure)
-    if better and (threshold.comparison[0] == "<") is not (better == "lower"):
-        what = f"{measure} {threshold} passes when {measure} is bad"
-        yield Finding(
-            key, what, f"write the bound that has to be kept: {'<' if better == 'lower' else '>'}{_amount(threshold)}"
-        )
+def _decision(spec: Spec, asked: Decision) -> Iterator[Finding]:
+    """A gate asks for the good side of its bound, a trigger for the bad one."""
+    better = _better(spec, asked.measure)
+    asks_low = asked.threshold.comparison[0] == "<"
+    if better and asks_low is ((better == "lower") is not asked.is_gate):
+        yield _other_way(asked, better)
     else:
-        yield from _bound(spec, key, measure, threshold)
+        yield from _bound(spec, asked.key, asked.measure, asked.threshold)
 
 
-@readable
-def _trigger(spec: Spec, key: Key, trigger: Rollback) -> Iterator[Finding]:
-    measure, threshold = trigger.when.measure, trigger.when.threshold
-    better = _better(spec, measure)
-    if better and (threshold.comparison[0] == "<") is (better == "lower"):
-        what = f"{measure} {threshold} fires when {measure} is good"
-        yield Finding(key, what, f"write when to roll back: {'>' if better == 'lower' else '<'}{_amount(threshold)}")
-    else:
-        yield from _bound(spec, key, measure, threshold)
+def _other_way(asked: Decision, better: str) -> Finding:
+    measure, threshold = asked.measure, asked.threshold
+    good, bad = ("low", "high") if better == "lower" else ("high", "low")
+    kept, missed = (f"{sign}{_amount(threshold)}" for sign in ("<>" if better == "lower" else "><"))
+    if asked.is_gate:
+        what = f"{measure} {threshold} passes when {measure} is too {bad}"
+        return Finding(asked.key, what, f"write the bound that has to be kept: {kept}")
+    what = f"{measure} {threshold} fires when {measure} is {good}, which is good"
+    return Finding(asked.key, what, f"write when to roll back: {missed}")
 
 
 def _amount(threshold: Threshold) -> str:

@@ -61,24 +61,20 @@ class Harm:
 
 
 def harm_text(harm: Harm, unit: Unit, targets: Mapping[str, float]) -> str:
-    """`any worsening`, `a worsening of 20 ms or more`, `a value beyond p95 100 ms`; `targets` in the signal's unit."""
+    """`on any worsening`, `when worse by 20 ms or more`, `beyond p95 100 ms`; `targets` in the signal's unit."""
     if harm.above_target:
-        return f"a value beyond {', '.join(f'{name} {_shown(limit, unit)}'.strip() for name, limit in targets.items())}"
+        return f"beyond {', '.join(f'{name} {_shown(limit, unit)}'.strip() for name, limit in targets.items())}"
     if harm.relative is not None:
-        return f"a worsening of {harm.written} or more of the baseline's value"
+        return f"when worse by {harm.written} or more of the baseline's value"
     if harm.least is None or harm.is_any:
-        return "any worsening"
+        return "on any worsening"
     own = harm.least.within(unit)
-    least = _points(own, unit) if unit.dimension is Dimension.SHARE else _shown(own, unit)
-    return f"a worsening of {least} or more"
+    least = f"{unit.to_base(own) * 100:g} pt" if unit.dimension is Dimension.SHARE else _shown(own, unit)
+    return f"when worse by {least} or more"
 
 
 def _shown(value: float, unit: Unit) -> str:
     return time_text(unit.to_base(value)) if unit.dimension is Dimension.TIME else f"{value:g} {unit.name}".strip()
-
-
-def _points(value: float, unit: Unit) -> str:
-    return f"{unit.to_base(value) * 100:g} pt"
 
 
 HarmField = Annotated[

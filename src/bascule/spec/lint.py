@@ -24,7 +24,7 @@ from bascule.spec.model import (
     Sla,
     Spec,
 )
-from bascule.spec.quantities import format_duration
+from bascule.spec.quantities import Threshold, format_duration
 from bascule.spec.reading.unreadable import readable
 from bascule.spec.roles import kind_wanted
 from bascule.spec.signals import CountedShare, GaugeSignal, HistogramSignal, Role
@@ -91,23 +91,39 @@ def _role(name: str, signal: Signal, holders: dict[Role, str]) -> Iterator[Findi
         yield Finding(key, f"{holders[role]!r} already has the role {role}", "give it to one of the two")
 
 
-@readable
 def _measures(spec: Spec) -> Iterator[Finding]:
+    for each in decisions(spec):
+        yield from _measure(spec, each.key, each.measure)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A gate of a phase, or a rollback trigger."""
+
+    key: Key
+    measure: str
+    threshold: Threshold
+    is_gate: bool
+
+
+@readable
+def decisions(spec: Spec) -> Iterator[Decision]:
+    """Each gate and each trigger whose measure can be read."""
     for index, phase in enumerate(spec.phases):
-        yield from _gates(spec, ("phases", index, "gates"), phase)
+        yield from _gates(("phases", index, "gates"), phase)
     for index, trigger in enumerate(spec.rollback):
-        yield from _trigger(spec, ("rollback", index, "when"), trigger)
+        yield from _trigger(("rollback", index, "when"), trigger)
 
 
 @readable
-def _gates(spec: Spec, key: Key, phase: Phase) -> Iterator[Finding]:
-    for measure in phase.gates:
-        yield from _measure(spec, (*key, measure), measure)
+def _gates(key: Key, phase: Phase) -> Iterator[Decision]:
+    for measure, threshold in phase.gates.items():
+        yield Decision((*key, measure), measure, threshold, is_gate=True)
 
 
 @readable
-def _trigger(spec: Spec, key: Key, trigger: Rollback) -> Iterator[Finding]:
-    yield from _measure(spec, key, trigger.when.measure)
+def _trigger(key: Key, trigger: Rollback) -> Iterator[Decision]:
+    yield Decision(key, trigger.when.measure, trigger.when.threshold, is_gate=False)
 
 
 @readable
@@ -165,7 +181,7 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
         what = "the timeout is longer than the interval, which Prometheus refuses"
         yield Finding(("stack", "scrape", "timeout"), what, "give at most stack.scrape.interval")
     if spec.stack.scrape.interval > LONGEST_SCRAPE:
-        what = "a rate over five minutes would have fewer than three samples, and series would be stale between scrapes"
+        what = f"{format_duration(spec.stack.scrape.interval)} is too long: a rate needs three samples in five minutes"
         yield Finding(("stack", "scrape", "interval"), what, f"give at most {format_duration(LONGEST_SCRAPE)}")
 
 

@@ -13,9 +13,9 @@ from bascule.errors import Problem, SpecError
 from bascule.spec.bounds import bounds
 from bascule.spec.clashes import clashes
 from bascule.spec.lint import lint
-from bascule.spec.model import Phase, Spec
+from bascule.spec.model import Spec
 from bascule.spec.part import Part
-from bascule.spec.quantities import Condition, Threshold
+from bascule.spec.quantities import Condition
 from bascule.spec.reading.document import Document
 from bascule.spec.reading.keys import correct_keys
 from bascule.spec.reading.partial import read_part
@@ -62,7 +62,7 @@ def _text(path: Path | str) -> str:
 
 
 def _cannot_read(path: Path | str, why: str, fix: str) -> SpecError:
-    return SpecError(path, [Problem(1, "", f"cannot be read: {why}", fix)])
+    return SpecError(path, [Problem(0, "", f"cannot be read: {why}", fix)])
 
 
 def parse(text: str, path: Path | str = "spec.yaml") -> Spec:
@@ -79,7 +79,15 @@ def parse(text: str, path: Path | str = "spec.yaml") -> Spec:
 
 def _in_own_units(spec: Spec) -> Spec:
     """The spec with every gate and trigger in the unit of what it looks at."""
-    phases = [_with(phase, gates=_gates(spec, phase)) for phase in spec.phases]
+    phases = [
+        _with(
+            phase,
+            gates={
+                measure: _condition(spec, Condition(measure, bound)).threshold for measure, bound in phase.gates.items()
+            },
+        )
+        for phase in spec.phases
+    ]
     triggers = [_with(trigger, when=_condition(spec, trigger.when)) for trigger in spec.rollback]
     return _with(spec, phases=phases, rollback=triggers)
 
@@ -87,10 +95,6 @@ def _in_own_units(spec: Spec) -> Spec:
 def _with(part: P, **changed: Any) -> P:
     """A copy in which keys that were not given still are not."""
     return part.model_copy(update={key: value for key, value in changed.items() if value})
-
-
-def _gates(spec: Spec, phase: Phase) -> dict[str, Threshold]:
-    return {measure: _condition(spec, Condition(measure, bound)).threshold for measure, bound in phase.gates.items()}
 
 
 def _condition(spec: Spec, condition: Condition) -> Condition:

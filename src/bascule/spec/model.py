@@ -56,6 +56,7 @@ from bascule.spec.quantities import (
 from bascule.spec.receivers import Receiver
 from bascule.spec.roles import roles_of
 from bascule.spec.selector import Matcher, MatchersField
+from bascule.spec.sign_in import ProxySignIn
 from bascule.spec.signals import CountedShare, HistogramSignal, MeanSignal, Role, SignalPart
 from bascule.transport import NO_CREDENTIALS, Credentials
 from bascule.units import Dimension, Unit, unit_of
@@ -193,7 +194,7 @@ class Service(Part):
     @classmethod
     def _known_preset(cls, name: str | None) -> str | None:
         if name is not None and preset_named(name) is None:
-            raise ValueError(f"{name!r} is no preset; presets are {', '.join(preset.name for preset in presets())}")
+            raise ValueError(f"{name!r} is not a preset; presets are {', '.join(preset.name for preset in presets())}")
         return name
 
     @field_validator("targets")
@@ -521,9 +522,8 @@ class Notify(Part):
         return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
 
     @property
-    def told_directly(self) -> list[str]:
-        """Whom Alertmanager tells itself while the journal is down: everyone outside the escalations, and of each of
-        these the first step. In all other times the journal tells, and no one hears twice."""
+    def first_told(self) -> list[str]:
+        """Who hears first: the first step of each escalation, and everyone outside them."""
         firsts = [step.to for steps in self.escalation.values() for step in steps[:1]]
         return list(dict.fromkeys((*firsts, *self.at_once)))
 
@@ -570,6 +570,9 @@ class Thresholds(Part):
     min_requests: int = 100  # a ratio alert is silent below this many requests in its window
 
 
+STEADY_SECONDS = 5.0
+
+
 class Scrape(Part):
     """How often Prometheus scrapes; with the defaults a crash is delivered within 7 s (see `bascule check`)."""
 
@@ -584,7 +587,12 @@ class Scrape(Part):
     @property
     def warm_up(self) -> float:
         """Seconds after which a started Prometheus has scraped everything and evaluated its rules a few times."""
-        return max(10.0, 4 * (self.interval + self.evaluation))
+        return max(10.0, 4 * (self.interval + self.steady_evaluation))
+
+    @property
+    def steady_evaluation(self) -> float:
+        """Seconds between evaluations of the rules that page nobody within a minute: they cost most."""
+        return max(STEADY_SECONDS, self.evaluation)
 
 
 class Instrumentation(Part):
@@ -623,6 +631,7 @@ class Stack(Part):
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
     access: dict[Literal["prometheus", "alertmanager"], Access] = Field(default_factory=dict)  # where they ask for it
+    sign_in: ProxySignIn | None = None  # at a proxy before the console
 
     def credentials(self, part: str) -> Credentials:
         """How a part is entered, by the same names as `url`."""
@@ -633,7 +642,11 @@ class Stack(Part):
         for name, address in self.external.items():
             if name == part:
                 return address.rstrip("/")
-        return f"http://{bracketed(self.listen)}:{getattr(self.ports, part)}"
+        return f"http://{self.address(part)}"
+
+    def address(self, part: str) -> str:
+        """host:port on which a part that Bascule starts listens."""
+        return f"{bracketed(self.listen)}:{getattr(self.ports, part)}"
 
 
 class Spec(Part):
@@ -684,8 +697,11 @@ class Spec(Part):
 
     def move_command(self, move: str, why: str = "") -> str:
         """What a person pastes into a shell to make a move of the plan; nothing in it is left to fill in."""
-        because = f" --why {shlex.quote(why)}" if why else ""
-        return f'bascule {move} --spec {shlex.quote(self.source)} --who "$(id -un)"{because}'
+        return self.command(move) + (f" --why {shlex.quote(why)}" if why else "")
+
+    def command(self, words: str) -> str:
+        """A command of Bascule that acts on this migration, to run in any folder."""
+        return f'bascule {words} --spec {shlex.quote(self.source)} --who "$(id -un)"'
 
     def planned_shares(self, share: float) -> dict[str, float]:
         """The candidate's planned share of each segment, and of all, when the phase's share is `share`."""
@@ -738,7 +754,7 @@ class Spec(Part):
     def roles(self) -> tuple[str, ...]:
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
-        return (*always, "sla") if self.notify.reports or self.notify.told_directly else always
+        return (*always, "sla") if self.notify.reports or self.notify.first_told else always
 
     @property
     def role_jobs(self) -> dict[str, str]:

@@ -6,7 +6,6 @@ import ctypes
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import textwrap
 import time
@@ -15,14 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bascule import generate, times
+from bascule import generate, private, times
 from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
 from bascule.conventions import SWITCH_ARRIVED, RuleGroup
 from bascule.discover import compare
-from bascule.errors import BasculeError, PortBusy, ProgramMissing, UsageError
+from bascule.errors import BasculeError, PortBusy, ProcessFailed, ProgramMissing, UsageError
 from bascule.generate.alerting.watcher import lacks_watcher
-from bascule.processes import ports, programs
+from bascule.processes import command, ports, programs
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.stack import state
@@ -34,6 +33,7 @@ __all__ = ["DoctorCheck", "doctor", "told"]
 OLDEST_PYTHON = (3, 11)
 TESTED = {"prometheus": (2, 42), "prometheus-alertmanager": (0, 25)}  # older ones may lack a flag or a function
 NEEDED_BYTES = 1 << 30
+_VERSION_SECONDS = 10.0  # that a program gets to say its version
 SWITCH_SECONDS = 150.0  # in which the switch, repeated each minute, has come again
 BINARIES = {
     "prometheus": "prometheus",
@@ -82,6 +82,7 @@ def doctor(spec: Spec) -> list[DoctorCheck]:
         *_delivery(spec),
         *_watcher(spec),
         _disk(Layout(spec.stack.state).state),
+        *_state_folder(Layout(spec.stack.state).state),
         _clock(),
     ]
 
@@ -127,12 +128,10 @@ def _version(program: Path) -> tuple[int, ...]:
     """The version a program tells; empty when it tells none."""
     for flag in ("-v",) if program.name == "nginx" else ("--version", "-version"):
         try:
-            done = subprocess.run(
-                [str(program), flag], capture_output=True, text=True, timeout=10, env=programs.environment(program)
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            done = command.run([str(program), flag], _VERSION_SECONDS, env=programs.environment(program))
+        except ProcessFailed:
             continue
-        told = re.search(r"\b(\d+)\.(\d+)(?:\.(\d+))?", done.stdout + done.stderr)
+        told = re.search(r"\b(\d+)\.(\d+)(?:\.(\d+))?", done.output + done.complaint)
         if told:
             return tuple(int(part) for part in told.groups() if part)
     return ()
@@ -161,14 +160,14 @@ def _sources(spec: Spec) -> Iterator[DoctorCheck]:
 def _ports(spec: Spec) -> Iterator[DoctorCheck]:
     running = state.holder(Layout(spec.stack.state).state)
     if running is not None:
-        yield DoctorCheck("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.since})")
+        yield DoctorCheck("ports", "ok", f"held by this stack, which runs (pid {running.pid}, since {running.began})")
         return
     for name, port in ports_of(spec).items():
         try:
             ports.check(spec.stack.listen, port, name)
-            yield DoctorCheck(f"port {port}", "ok", f"free for {name}")
+            yield DoctorCheck(f"port of {name}", "ok", f"{port} is free")
         except PortBusy as error:
-            yield DoctorCheck(f"port {port}", "missing", error.what, error.fix)
+            yield DoctorCheck(f"port of {name}", "missing", error.what, error.fix)
 
 
 def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
@@ -265,6 +264,18 @@ def _disk(folder: Path) -> DoctorCheck:
     return DoctorCheck(
         "disk", "missing", found, "free some space, or give stack.state in the spec a folder on another disk"
     )
+
+
+def _state_folder(folder: Path) -> Iterator[DoctorCheck]:
+    """The journal, the logs and the reports are the owner's alone; a folder made by hand, or before, may be open."""
+    try:
+        is_open = private.is_open_to_others(folder)
+    except OSError:
+        return
+    if is_open:
+        yield DoctorCheck("state folder", "optional", f"other users can enter {folder}", f"chmod 700 {folder}")
+    else:
+        yield DoctorCheck("state folder", "ok", f"only its owner can enter {folder}")
 
 
 def _clock() -> DoctorCheck:

@@ -12,7 +12,6 @@ from bascule.processes import programs
 from bascule.processes.ready import answers, responds
 from bascule.processes.supervisor import Program
 from bascule.spec import Spec
-from bascule.spec.addresses import bracketed
 
 __all__ = ["Layout", "check_inputs", "config_folder", "exporters", "plan", "ports_of"]
 
@@ -56,7 +55,7 @@ def plan(spec: Spec, spec_path: Path | str) -> list[list[Program]]:
 
 def exporters(spec: Spec) -> list[str]:
     """The exporters this spec needs, by their names in `stack.ports`."""
-    here = _address(spec, "node_exporter")
+    here = spec.stack.address("node_exporter")
     needed = {
         "node_exporter": any(here in service.targets for service in spec.services_of("node").values()),
         "redis_exporter": bool(spec.services_of("redis")),
@@ -94,7 +93,7 @@ def _prometheus(spec: Spec, layout: Layout) -> Program:
         "storage.tsdb.path": layout.state / "prometheus",
         "storage.tsdb.retention.time": f"{round(scrape.retention)}s",
         "rules.alert.resend-delay": f"{round(scrape.resend_delay * 1000)}ms",
-        "web.listen-address": _address(spec, "prometheus"),
+        "web.listen-address": spec.stack.address("prometheus"),
         "web.external-url": f"{url}/",
     }
     if spec.stack.snapshots:
@@ -108,7 +107,7 @@ def _alertmanager(spec: Spec, layout: Layout) -> Program:
         "config.file": layout.config / "alertmanager" / "alertmanager.yml",
         "storage.path": layout.state / "alertmanager",
         "cluster.listen-address": "",  # a single one that looks for peers delays its first notice by 10 s
-        "web.listen-address": _address(spec, "alertmanager"),
+        "web.listen-address": spec.stack.address("alertmanager"),
         "web.external-url": f"{url}/",
     }
     return _program("alertmanager", "prometheus-alertmanager", flags, layout, f"{url}/-/ready")
@@ -126,7 +125,7 @@ def _exporter_programs(spec: Spec, layout: Layout) -> Iterator[Program]:
 
 
 def _node_exporter(spec: Spec, layout: Layout) -> Program:
-    flags = {"web.listen-address": _address(spec, "node_exporter"), "log.level": "warn"}
+    flags = {"web.listen-address": spec.stack.address("node_exporter"), "log.level": "warn"}
     return _program("node_exporter", "prometheus-node-exporter", flags, layout, spec.stack.url("node_exporter"))
 
 
@@ -135,7 +134,7 @@ def _redis_exporter(spec: Spec, layout: Layout) -> Program:
     flags = {
         "redis.addr": f"redis://{first}",
         "connection-timeout": _within_a_scrape(spec),
-        "web.listen-address": _address(spec, "redis_exporter"),
+        "web.listen-address": spec.stack.address("redis_exporter"),
     }
     return _program("redis_exporter", "prometheus-redis-exporter", flags, layout, spec.stack.url("redis_exporter"))
 
@@ -148,7 +147,7 @@ def _nginx_exporter(spec: Spec, layout: Layout) -> Program:
         "nginx.timeout": _within_a_scrape(spec),
         "nginx.retries": 1_000_000,
         "nginx.retry-interval": "1s",
-        "web.listen-address": _address(spec, "nginx_exporter"),
+        "web.listen-address": spec.stack.address("nginx_exporter"),
     }
     return _program("nginx_exporter", "prometheus-nginx-exporter", flags, layout, None)
 
@@ -156,7 +155,7 @@ def _nginx_exporter(spec: Spec, layout: Layout) -> Program:
 def _blackbox_exporter(spec: Spec, layout: Layout) -> Program:
     flags = {
         "config.file": layout.config / "blackbox" / "blackbox.yml",
-        "web.listen-address": _address(spec, "blackbox_exporter"),
+        "web.listen-address": spec.stack.address("blackbox_exporter"),
         "log.level": "warn",
     }
     url = spec.stack.url("blackbox_exporter")
@@ -179,11 +178,6 @@ def _program(name: str, binary: str, flags: Mapping[str, object], layout: Layout
 def _asked(program: Program, url: str) -> Program:
     """Ready once the URL says so, and hung when it no longer answers at all."""
     return replace(program, ready=answers(url), alive=responds(url))
-
-
-def _address(spec: Spec, part: str) -> str:
-    """host:port of a part, as it listens."""
-    return f"{bracketed(spec.stack.listen)}:{getattr(spec.stack.ports, part)}"
 
 
 def _within_a_scrape(spec: Spec) -> str:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from bascule import private
 from bascule.errors import AlreadyRunning, StoreError
+from bascule.processes.holding import LOCK, Holder, holder, locked
 from bascule.processes.ready import wait_until
 
 __all__ = ["Holder", "held", "holder", "read_status", "write_status"]
 
-LOCK = "lock"
 STATUS = "status.json"
-WRITING_SECONDS = 2.0
 LOOKING_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a state folder, since when (RFC 3339), for which spec."""
-
-    pid: int
-    since: str
-    spec: str
 
 
 @contextmanager
@@ -39,13 +29,13 @@ def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
     The lock is the kernel's: it ends with the process, however that ends.
     """
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        private.make_folder(state)
         file = (state / LOCK).open("a+")
     except OSError as error:
         raise _unusable(state, error) from error
     with file:
         # Another command that only looks who holds the folder has the lock for a moment.
-        if not wait_until(lambda: _locked(file), LOOKING_SECONDS):
+        if not wait_until(lambda: locked(file), LOOKING_SECONDS):
             raise _refusal(state)
         this = Holder(os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"), str(spec_path))
         _tell(file, this, state)
@@ -68,28 +58,6 @@ def _unusable(state: Path, error: OSError) -> StoreError:
     return StoreError(f"{state} cannot be used: {error.strerror}", fix)
 
 
-def holder(state: Path) -> Holder | None:
-    """Who holds the state folder now, None when nobody does."""
-    try:
-        file = (state / LOCK).open("r+")
-    except OSError:
-        return None
-    with file:
-        return None if _locked(file) else _written(file, state)
-
-
-def _written(file: IO[str], state: Path) -> Holder:
-    """What the holder wrote about itself, which it may be about to do."""
-
-    def text() -> str:
-        file.seek(0)
-        return file.read()
-
-    if not wait_until(lambda: text().endswith("}"), WRITING_SECONDS):
-        raise StoreError(f"{state / LOCK} is locked by an unknown process", "stop the Bascule that uses this folder")
-    return Holder(**json.loads(text()))
-
-
 def write_status(state: Path, rows: list[dict[str, Any]]) -> None:
     fresh = state / f".{STATUS}.new"
     fresh.write_text(json.dumps(rows, indent=2) + "\n")
@@ -107,17 +75,9 @@ def read_status(state: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _refusal(state: Path) -> AlreadyRunning:
     other = holder(state)
-    who = f"pid {other.pid}, since {other.since}, for {other.spec}" if other else "it is just ending"
+    who = f"pid {other.pid}, since {other.began}, for {other.spec}" if other else "it is just ending"
     return AlreadyRunning(
         f"another Bascule holds the state folder {state} ({who})",
         "stop it with Ctrl-C or `bascule down`, or give stack.state in the spec another folder",

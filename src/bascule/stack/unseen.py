@@ -55,7 +55,7 @@ def _tell(spec: Spec, report: Callable[[str], None], ready: threading.Event, end
 
 
 def _table(found: Sequence[Unseen]) -> Iterator[str]:
-    yield "not seen yet, so nothing that rests on it can be judged or alerted on:"
+    yield "data is missing; what depends on it cannot be judged and raises no alert:"
     width = max(len(each.what) for each in found)
     for each in found:
         yield f"  {each.what:{width}}  {each.why}"

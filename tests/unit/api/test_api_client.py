@@ -158,12 +158,12 @@ def test_no_client_sends_anything_to_a_proxy(
         (413, {"error": "too large", "fix": "send less"}, UsageError, "too large"),
         (502, {"error": "the hook failed", "fix": "look at it"}, QueryRejected, "the hook failed"),
         (503, {"error": "the disk is full", "fix": "free some"}, Unreachable, "the disk is full"),
-        (500, b"oops", Unreachable, "is not the incidents role"),
-        (200, b"<html>", Unreachable, "is not the incidents role"),
-        (200, [], Unreachable, "is not the incidents role"),
+        (500, b"oops", Unreachable, "not by the incidents role"),
+        (200, b"<html>", Unreachable, "not by the incidents role"),
+        (200, [], Unreachable, "not by the incidents role"),
         (200, {"number": "one"}, QueryRejected, "number"),
-        (200, b'{"number": ' * 400, Unreachable, "is not the incidents role"),
-        (302, b"", Unreachable, "is not the incidents role"),
+        (200, b'{"number": ' * 400, Unreachable, "not by the incidents role"),
+        (302, b"", Unreachable, "not by the incidents role"),
     ],
 )
 def test_each_answer_that_is_none_is_an_error_of_its_own(

@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from bascule.api.models.journal import TimelineAnswer
-from bascule.checklist import ItemState, Looked, Phase, as_json, as_markdown, check, item_named, items_of, sign
+from bascule.checklist import ChecklistPhase, ItemState, Looked, as_json, as_markdown, check, item_named, items_of, sign
 from bascule.checklist.items import history, items
 from bascule.discover import CheckedExpression
 from bascule.errors import Unreachable, UsageError
 from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.processes.command import Done
 from bascule.prometheus import Prometheus, Sample, Target
 from bascule.spec import built_in_text, load, parse
 
@@ -80,7 +81,7 @@ def outcome(key, here):
 
 
 def test_the_items_are_those_of_the_source_document():
-    assert [len(items_of(phase)) for phase in Phase] == [6, 5, 5]
+    assert [len(items_of(phase)) for phase in ChecklistPhase] == [6, 5, 5]
     assert len({item.key for item in items()}) == 16
 
 
@@ -96,15 +97,14 @@ def test_a_panel_without_data_fails_but_not_one_that_needs_two_months():
 
 
 def test_a_rule_that_prometheus_does_not_run_fails(monkeypatch):
-    monkeypatch.setattr("bascule.checklist.items.rules.subprocess.run", lambda *a, **k: SimpleNamespace(returncode=0))
+    monkeypatch.setattr("bascule.processes.command.run", lambda *a: Done(0, "", ""))
     assert outcome("alerting-rules", looked()).state is ItemState.PASSED
     found = outcome("alerting-rules", looked(server=Server(rules=loaded(without="ServiceDown"))))
     assert (found.state, found.why) == (ItemState.FAILED, "Prometheus does not run ServiceDown")
 
 
 def test_a_failing_test_of_a_rule_fails(monkeypatch):
-    said = SimpleNamespace(returncode=1, stderr="FAILED: ServiceDown", stdout="")
-    monkeypatch.setattr("bascule.checklist.items.rules.subprocess.run", lambda *a, **k: said)
+    monkeypatch.setattr("bascule.processes.command.run", lambda *a: Done(1, "", "FAILED: ServiceDown"))
     assert "FAILED: ServiceDown" in outcome("alerting-rules", looked()).why
 
 
@@ -199,8 +199,10 @@ def test_a_view_without_one_of_the_versions_fails():
     assert outcome("compared-dashboards", looked(journal=before)).state is ItemState.CANNOT
 
 
-def test_a_console_that_does_not_answer_fails():
-    found = outcome("displays", looked())  # nothing listens there
+def test_a_console_that_does_not_answer_fails(free_port):
+    ports = SPEC.stack.ports.model_copy(update={"console": free_port()})  # nothing listens there
+    spec = SPEC.model_copy(update={"stack": SPEC.stack.model_copy(update={"ports": ports})})
+    found = outcome("displays", looked(spec))
     assert (found.state, "does not answer" in found.why) == (ItemState.FAILED, True)
 
 
@@ -268,7 +270,7 @@ def test_an_item_whose_part_does_not_answer_cannot_be_checked_and_the_others_are
         raise Unreachable("the journal does not answer", "start it")
 
     silent = SimpleNamespace(phase=away, incidents=away, timeline=away)
-    checked = check(looked(server=server, journal=silent), Phase.DEPLOYMENT)
+    checked = check(looked(server=server, journal=silent), ChecklistPhase.DEPLOYMENT)
     states = {each.item.key: each.outcome.state for each in checked}
     assert states["real-time"] is ItemState.CANNOT
     assert states["displays"] is ItemState.FAILED
@@ -287,9 +289,9 @@ def test_a_sign_off_stands_in_the_record_with_who_and_when(monkeypatch):
     sign(here, item_named("displays"), "Ada", "three screens")
     with pytest.raises(UsageError, match="needs no sign-off"):
         sign(here, item_named("real-time"), "Ada")
-    checked = [each for each in check(here, Phase.DEPLOYMENT) if each.item.key in ("displays", "real-time")]
-    text = as_markdown(SPEC, Phase.DEPLOYMENT, checked)
+    checked = [each for each in check(here, ChecklistPhase.DEPLOYMENT) if each.item.key in ("displays", "real-time")]
+    text = as_markdown(SPEC, ChecklistPhase.DEPLOYMENT, checked)
     assert "signed by Ada, 2023-11-14 22:13" in text
     assert "1 passed, 1 failed." in text
-    told = as_json(SPEC, Phase.DEPLOYMENT, checked)["items"]
+    told = as_json(SPEC, ChecklistPhase.DEPLOYMENT, checked)["items"]
     assert {each["item"]: each["state"] for each in told} == {"real-time": "passed", "displays": "failed"}

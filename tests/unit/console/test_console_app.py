@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote_plus
 
 import httpx
 import pytest
@@ -27,7 +27,10 @@ class House:
 
     def __init__(self) -> None:
         self.prometheus_is_up = True
+        self.away: tuple[str, ...] = ()  # roles that do not answer
+        self.is_empty = False  # whether Prometheus has no series
         self.search: httpx.Response | None = None
+        self.counts: httpx.Response | None = None
         self.asked: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -35,8 +38,12 @@ class House:
         port, path = request.url.port, request.url.path
         if port == SPEC.stack.ports.prometheus and not self.prometheus_is_up:
             raise httpx.ConnectError("connection refused")
+        if any(port == getattr(SPEC.stack.ports, role) for role in self.away):
+            raise httpx.ConnectError("connection refused")
         if path == "/api/search" and self.search is not None:
             return self.search
+        if path == "/api/counts" and self.counts is not None:
+            return self.counts
         answer = (
             self.prometheus(path, parse_qs(request.content.decode()))
             if port == SPEC.stack.ports.prometheus
@@ -52,6 +59,8 @@ class House:
             series = {"metric": metric, "values": [[start, "0.5"], [start + step, "NaN"]]}
             return {"status": "success", "data": {"resultType": "matrix", "result": [series]}}
         if path.endswith("/query"):
+            if self.is_empty:
+                return {"status": "success", "data": {"resultType": "vector", "result": []}}
             return {
                 "status": "success",
                 "data": {"resultType": "vector", "result": [{"metric": metric, "value": [now, "1"]}]},
@@ -114,6 +123,17 @@ class House:
                     HOSTILE: HOSTILE,
                 }
             ],
+            "/api/counts": {
+                "start": 1_000_000,
+                "end": 1_003_600,
+                "step": 60,
+                "total": 1_234,
+                "buckets": [{"at": 1_000_020, "lines": 40, "bad": 10}, {"at": 1_001_800, "lines": 20}],
+                "facets": {
+                    "source": [{"value": HOSTILE, "lines": 3}],
+                    "endpoint": [{"value": f"/a and {HOSTILE}", "lines": 7, "bad": 2}],
+                },
+            },
             "/api/stats": {"sources": [{"source": HOSTILE, "formats": {HOSTILE: 3}, "unparsed": 1}]},
         }[path]
 
@@ -213,9 +233,28 @@ class TestLogs:
         assert query["where"][1:] == ["status>=500", "source=nginx", "version=v2", "endpoint~match"]
         assert re.match(query["where"][0].partition("~")[2], "CRITICAL")
 
-    def test_found_lines_are_counted_by_source(self, client: TestClient, house: House) -> None:
-        house.search = httpx.Response(200, json=[{"source": HOSTILE}] * 3)
-        assert '<td class="n strong">3</td>' in client.get("/logs/found").text
+    def test_what_matches_is_counted_by_source_over_time_and_by_facet(self, client: TestClient) -> None:
+        page = client.get("/logs/found").text
+        assert '<td class="n strong">3</td>' in page
+        assert "1\u202f234 match; the latest 1 are shown" in page
+        assert 'y="50.0" height="50.0"' in page  # half as many lines as the most
+        assert "2 errors" in page
+
+    def test_a_value_of_a_facet_narrows_the_search_whatever_words_it_holds(
+        self, client: TestClient, house: House
+    ) -> None:
+        chosen = f"endpoint=/a and {HOSTILE}"
+        assert f"has={quote_plus(chosen)}" in client.get("/logs/found", params={"text": "x"}).text
+        page = client.get("/logs/found", params={"has": [chosen, "status=503"], "until": "5m"}).text
+        query = parse_qs([url for url in house.asked if "/api/counts" in url][-1].partition("?")[2])
+        assert (query["where"], query["until"]) == ([chosen, "status=503"], ["5m"])
+        assert 'has=status%3D503" aria-current="true"' in page.replace("&amp;", "&")  # and again takes it away
+
+    def test_lines_are_shown_though_they_cannot_be_counted(self, client: TestClient, house: House) -> None:
+        house.counts = httpx.Response(400, json={"error": "busy", "fix": "wait"})
+        page = client.get("/logs/found").text
+        assert "not counted</span> busy. wait" in page
+        assert 'class="lines"' in page
 
     def test_fields_that_say_nothing_new_are_left_out(self, client: TestClient, house: House) -> None:
         line = {"source": "v1", "service": "v1", "extra": "bytes=84 id=7", "odd": {"deep": [1]}, "partner": None}
@@ -236,10 +275,10 @@ class TestLogs:
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
-            (httpx.Response(404, json={"detail": "Not Found"}), "is not the logs role (status 404)"),
-            (httpx.Response(500, text="oh"), "is not the logs role (status 500)"),
-            (httpx.Response(200, text="<html>"), "is not the logs role"),
-            (httpx.Response(200, json={"lines": []}), "is not the logs role"),
+            (httpx.Response(404, json={"detail": "Not Found"}), "not by the logs role (status 404)"),
+            (httpx.Response(500, text="oh"), "not by the logs role (status 500)"),
+            (httpx.Response(200, text="<html>"), "not by the logs role"),
+            (httpx.Response(200, json={"lines": []}), "not by the logs role"),
             (httpx.Response(200, content=b" " * (17 * MIB)), "more than"),
         ],
     )
@@ -304,6 +343,24 @@ def test_without_prometheus_the_page_still_comes_and_says_so(client: TestClient,
     assert "Roll back" in page
 
 
+PAGES = ("/", "/segments", "/sla", "/executive", "/executive?lang=fr", "/wall", "/logs", "/incidents")
+STATED = re.compile(r'<span class="state no_data">.*?</svg>([^<]*)</span>')
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("away", ["nothing", "prometheus", "judge", "incidents", "logs", "sla", "all"])
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_no_data_never_stands_without_its_cause(
+    client: TestClient, house: House, path: str, away: str, is_empty: bool
+) -> None:
+    roles = ("prometheus", "judge", "incidents", "logs", "sla")
+    house.away = {"nothing": (), "all": roles}.get(away, (away,))
+    house.is_empty = is_empty
+    said = STATED.findall(client.get(path).text)
+    assert [each for each in said if not re.fullmatch(r"(no data: |pas de données : |none$|NO DATA: ).*", each)] == []
+    assert said or (path, away) != ("/", "all")
+
+
 def test_one_chart_is_asked_of_prometheus_once_for_all_viewers(client: TestClient, house: House) -> None:
     client.get("/")
     house.asked.clear()
@@ -312,12 +369,15 @@ def test_one_chart_is_asked_of_prometheus_once_for_all_viewers(client: TestClien
     assert len([url for url in house.asked if "query_range" in url]) == 3
 
 
-def test_the_stylesheet_and_scripts_are_small() -> None:
+def test_the_stylesheet_and_scripts_of_every_page_are_small() -> None:
+    """What only the dashboards, the logs or the checklist need is loaded there alone."""
     from importlib import resources
 
     files = resources.files("bascule.console").joinpath("static")
     sizes = {file.name: len(file.read_bytes()) for file in files.iterdir() if file.is_file()}
-    assert sum(sizes.values()) < 65_000
+    apart = {"dashboards.js", "dashboards.css", "logs.css", "proving.css"}
+    assert sum(size for name, size in sizes.items() if name not in apart) < 66_000
+    assert sum(sizes[name] for name in apart) < 20_000
 
 
 def test_the_chart_library_is_there_once_it_was_fetched(client: TestClient) -> None:
@@ -358,5 +418,5 @@ def test_answers_of_the_wrong_shape_are_no_data(house: House) -> None:
     for source in (parts.judge, parts.journal, parts.logs):
         source.refresh()
         assert source.reading.value is None
-        assert re.search("is not the judge role|unexpected response|is not the logs role", source.reading.error)
+        assert re.search("not by the judge role|unexpected response|not by the logs role", source.reading.error)
     assert json.dumps(Renderer(SPEC).fragments(build(parts, time.time())))

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from bascule import slo
 from bascule.api.models.journal import TimelineAnswer
 from bascule.api.models.moves import PauseAnswer, PlanMove
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
-from bascule.console import Incident, JournalReading, TrafficReading
-from bascule.console.asked import Business, Measured
+from bascule.console import JournalReading, ListedIncident, TrafficReading
+from bascule.console.asked import Business, MeasuredTraffic
 from bascule.console.views.concerns import Concern, concern_of
 from bascule.console.views.executive import executive
 from bascule.console.views.facts import facts, is_worse_so_far
@@ -35,6 +36,11 @@ def at_step(number: int | None, **more: Any) -> ShownPlan:
     share = SPEC.phases[number - 1].share if number else 0.0 if number == 0 else None
     hold = SPEC.phases[number - 1].hold if number else None
     return replace(ShownPlan(steps, number, share, NOW - timedelta(hours=1), 3600.0, hold), **more)
+
+
+def business(covered: float = 86400.0, **spent: float) -> Business:
+    told = {each.name: slo.headline(each, spent.get(each.name, 0.0), covered, 1e6) for each in slo.all_of(SPEC)}
+    return Business(told, {"v1": 30.0, "v2": 12.0})
 
 
 def verdict(word: Verdict, *reasons: str) -> VerdictView:
@@ -82,7 +88,7 @@ def test_a_fact_says_what_is_worse_by_how_much_on_how_much_traffic() -> None:
     opinion = VerdictAnswer(verdict="roll_back", signals=[signal(), signal(segment="api_partners", evidence=9.0)])
     (fact,) = facts(SPEC, opinion, TrafficReading(candidate_rate={"freemium": 20.0}))
     plain = fact.text.replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert plain == "V2 fails 5.70 % of requests, V1 0.040 % in freemium (also in api_partners): 20 requests/s"
+    assert plain == "V2 fails 5.70 % of requests, V1 0.040 % in freemium (also in api_partners); 20 requests/s on V2"
 
 
 def test_the_cause_of_no_data_comes_first() -> None:
@@ -123,13 +129,13 @@ def test_an_alert_of_the_monitoring_comes_after_the_migrations(
     cause: str, labels: dict[str, str], concern: Concern
 ) -> None:
     told = {"id": 1, "alert": "Some", "starts": NOW, "received": NOW, "cause": cause, "labels": labels}
-    assert concern_of(SPEC, Incident.model_validate(told)) is concern
+    assert concern_of(SPEC, ListedIncident.model_validate(told)) is concern
 
 
 # ---------------------------------------------------------------- segments, partners, dates
 
 
-def measured(**more: Any) -> Measured:
+def measured(**more: Any) -> MeasuredTraffic:
     none: dict[tuple[str, str], dict[tuple[str, str], float]] = {
         (name, quantile): {} for name in SPEC.signals for quantile in ("", "p50", "p95", "p99")
     }
@@ -137,7 +143,7 @@ def measured(**more: Any) -> Measured:
         ("latency", "p95"): {("v1", "enterprise"): 0.03, ("v2", "freemium"): 0.25, ("v1", "freemium"): 0.1},
         ("errors", ""): {("v2", "api_partners"): 0.00095, ("v1", "enterprise"): 0.0},
     }
-    return Measured(signals, **more)
+    return MeasuredTraffic(signals, **more)
 
 
 def test_segments_are_held_to_their_own_targets_the_worst_first() -> None:
@@ -158,13 +164,13 @@ def test_a_partner_over_its_quota_is_the_first_of_the_partners() -> None:
 
 def test_a_step_is_expected_when_those_before_it_have_been_held() -> None:
     began = [TimelineAnswer(at=NOW - timedelta(hours=1), kind="phase", number=3, share=0.5)]
-    seen = Business({"availability": 1.5}, {"v1": 30.0, "v2": 12.0})
+    seen = business(availability=1.5)
     view = executive(SPEC, verdict(Verdict.HOLD), at_step(3), JournalReading(timeline=tuple(began)), None, seen, NOW)
     fourth, fifth = view.steps[3:]
     assert fourth.begins == NOW - timedelta(hours=1) + timedelta(seconds=SPEC.phases[2].hold)
     assert fifth.begins == fourth.begins + timedelta(seconds=SPEC.phases[3].hold)
     assert view.ends == fifth.begins + timedelta(seconds=SPEC.phases[4].hold)
-    assert {row.name: row.state for row in view.budgets}["availability"] is State.BAD
+    assert {row.name: row.budget.state for row in view.budgets}["availability"] is State.BAD
     assert view.impact[-1].candidate == "12"
 
 

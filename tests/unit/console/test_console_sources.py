@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bascule.console import STALE_AFTER, Reading, Source, Watch
+from bascule.console import STALE_AFTER, Source, SourceReading, Watch
 from bascule.errors import Unreachable
 
 
@@ -51,14 +51,14 @@ def test_an_answer_of_another_shape_is_told_as_an_error(error: Exception) -> Non
 
 
 def test_a_reading_is_fresh_for_five_seconds_by_what_it_tells_and_not_by_when_it_came() -> None:
-    reading = Reading("hold", at=100.0, heard=200.0)
+    reading = SourceReading("hold", at=100.0, heard=200.0)
     assert reading.fresh(100.0 + STALE_AFTER) == "hold"
     assert reading.fresh(200.0) is None
     assert reading.answers(200.0)
 
 
 def test_a_reading_that_never_came_is_never_fresh() -> None:
-    reading: Reading[str] = Reading()
+    reading: SourceReading[str] = SourceReading()
     assert reading.age(5.0) is None
     assert not reading.is_fresh(5.0)
 

@@ -11,15 +11,15 @@ import pytest
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console import (
     THRESHOLD_AT,
-    Incident,
     JournalReading,
     Kept,
+    ListedIncident,
     LogStats,
     PhaseAnswer,
-    Reading,
     ServiceHealth,
     SignalAnswer,
     Source,
+    SourceReading,
     TimelineAnswer,
     TrafficReading,
     VerdictAnswer,
@@ -49,8 +49,8 @@ SPEC = load("supersmartmatch")
 NOW = 1_800_000_000.0
 
 
-def said(value: Any, ago: float = 0.0, error: str = "", heard_ago: float | None = None) -> Reading[Any]:
-    return Reading(value, NOW - ago, error, NOW - (ago if heard_ago is None else heard_ago))
+def said(value: Any, ago: float = 0.0, error: str = "", heard_ago: float | None = None) -> SourceReading[Any]:
+    return SourceReading(value, NOW - ago, error, NOW - (ago if heard_ago is None else heard_ago))
 
 
 def opinion(**more: Any) -> VerdictAnswer:
@@ -96,7 +96,7 @@ class TestVerdict:
         assert view.reasons == ["Prometheus does not answer."]
 
     def test_a_judge_never_heard_of_is_no_data_with_the_reason(self) -> None:
-        view = verdict_view(SPEC, Reading(error="connection refused"), 3, NOW)
+        view = verdict_view(SPEC, SourceReading(error="connection refused"), 3, NOW)
         assert (view.verdict, view.reasons) == (Verdict.NO_DATA, ["connection refused"])
 
     @pytest.mark.parametrize("unknown", ["PROMOTE!", "", "yes", None])
@@ -163,7 +163,7 @@ def up(job: str, value: float, name: str = "up") -> Sample:
 
 
 class TestServices:
-    def states(self, reading: Reading[ServiceHealth]) -> dict[str, State]:
+    def states(self, reading: SourceReading[ServiceHealth]) -> dict[str, State]:
         return {row.name: row.state for row in service_rows(SPEC, reading, NOW)}
 
     def test_the_worst_comes_first(self) -> None:
@@ -196,7 +196,7 @@ class TestServices:
         assert self.states(said(health({})))["front-door"] is State.NO_DATA
 
 
-SILENT: Reading[VerdictAnswer] = Reading()
+SILENT: SourceReading[VerdictAnswer] = SourceReading()
 
 
 class TestShares:
@@ -256,7 +256,7 @@ class TestShares:
 class TestPlan:
     def test_the_journal_tells_the_phase_and_the_steps_know_their_place(self) -> None:
         journal = JournalReading(phase=PhaseAnswer(number=3, share=0.5, started=datetime.fromtimestamp(NOW - 60, UTC)))
-        found = plan(SPEC, said(journal), Reading(), NOW)
+        found = plan(SPEC, said(journal), SourceReading(), NOW)
         assert [step.place for step in found.steps] == ["done", "done", "now", "next", "next"]
         assert found.held == pytest.approx(60)
         assert found.hold == SPEC.phases[2].hold
@@ -266,7 +266,7 @@ class TestPlan:
         assert found.number == 2
 
     def test_when_neither_speaks_the_phase_is_unknown_and_not_zero(self) -> None:
-        assert plan(SPEC, Reading(), Reading(), NOW).number is None
+        assert plan(SPEC, SourceReading(), SourceReading(), NOW).number is None
 
 
 class TestSignals:
@@ -279,7 +279,7 @@ class TestSignals:
         assert [row.segment for row in rows] == ["enterprise", "freemium", "all"]
 
     def test_every_declared_signal_has_its_place_before_the_judge_spoke(self) -> None:
-        assert [group.name for group in signal_groups(SPEC, Reading(), NOW)] == [*SPEC.signals, ""]
+        assert [group.name for group in signal_groups(SPEC, SourceReading(), NOW)] == [*SPEC.signals, ""]
 
     def test_old_rows_are_no_data_though_their_numbers_stay_to_be_read(self) -> None:
         (row,) = self.rows(signal(), ago=12)
@@ -312,15 +312,19 @@ class TestSignals:
         assert groups[-1].rows[0].signal == "novel"
 
     def test_a_gate_with_too_little_data_is_undecided_and_not_without_data(self) -> None:
-        text = "accuracy.gain >10pt: +13.4 pt, not yet decided (+9.1 pt to +17.7 pt)."
+        text = "accuracy.gain >10pt: +13.4 pt (+9.1 pt to +17.7 pt): not yet decided."
         answer = opinion(
             gates=[
                 {"gate": "enough", "state": "no_data", "value": 0.134, "text": text},
-                {"gate": "gone", "state": "no_data", "value": 0.134, "text": "+13.4 pt when last seen; no data now."},
-                {"gate": "none", "state": "no_data", "value": None, "text": "no data yet."},
+                {"gate": "gone", "state": "no_data", "cause": "stale", "value": 0.134, "text": "+13.4 pt when seen"},
+                {"gate": "none", "state": "no_data", "cause": "too few events", "value": None, "text": ""},
             ]
         )
-        assert [row.word for row in gate_rows(said(answer), NOW)] == ["not yet decided", "no data", "no data"]
+        assert [row.word for row in gate_rows(said(answer), NOW)] == [
+            "not yet decided",
+            "no data: stale",
+            "no data: too few events",
+        ]
         assert gate_rows(said(answer), NOW)[0].look == "undecided"
         assert gate_rows(said(answer, ago=9), NOW)[0].look == "no_data"
 
@@ -335,27 +339,27 @@ class TestSignals:
         answer = opinion(
             gates=[{"gate": "errors <1%", "state": "ok"}], rollback=[{"when": "errors > 5%", "state": "ok"}]
         )
-        assert gate_rows(said(answer), NOW)[0].word == "holds"
+        assert gate_rows(said(answer), NOW)[0].word == "passes"
         assert trigger_rows(said(answer), NOW)[0].word == "clear"
         assert gate_rows(said(answer, ago=9), NOW)[0].state is State.NO_DATA
         assert trigger_rows(said(answer, ago=9), NOW)[0].state is State.NO_DATA
 
 
 class TestEvents:
-    def incident(self, **more: Any) -> Incident:
+    def incident(self, **more: Any) -> ListedIncident:
         plain = {"id": 1, "alert": "ServiceDown", "severity": "warning", "labels": {"job": "redis"}}
         plain |= {"starts": NOW - 60, "received": NOW - 59}
-        return Incident.model_validate(plain | more)
+        return ListedIncident.model_validate(plain | more)
 
     def test_open_alerts_put_the_critical_first(self) -> None:
         journal = JournalReading(incidents=(self.incident(), self.incident(severity="critical", starts=NOW - 5)))
-        found = open_alerts(SPEC, said(journal), Reading(), NOW)
+        found = open_alerts(SPEC, said(journal), SourceReading(), NOW)
         assert [event.kind for event in found.incidents] == ["critical", "warning"]
 
     def test_no_alerts_from_a_silent_journal_is_not_good_news(self) -> None:
-        assert open_alerts(SPEC, Reading(), Reading(), NOW).doubt
-        assert open_alerts(SPEC, said(JournalReading(), ago=9), Reading(), NOW).doubt
-        assert not open_alerts(SPEC, said(JournalReading()), Reading(), NOW).doubt
+        assert open_alerts(SPEC, SourceReading(), SourceReading(), NOW).doubt
+        assert open_alerts(SPEC, said(JournalReading(), ago=9), SourceReading(), NOW).doubt
+        assert not open_alerts(SPEC, said(JournalReading()), SourceReading(), NOW).doubt
 
     def test_pending_alerts_are_told_once_by_name_and_only_those_that_will_call(self) -> None:
         def waiting(name: str, severity: str) -> ActiveAlert:
@@ -366,11 +370,13 @@ class TestEvents:
         assert [event.title for event in found.pending] == ["A ×2", "B"]
 
     def test_no_alerts_through_an_alerting_that_stopped_is_not_good_news(self) -> None:
-        assert "heartbeat" in open_alerts(SPEC, said(JournalReading()), Reading(), NOW, alerting_stopped=True).doubt
+        assert (
+            "heartbeat" in open_alerts(SPEC, said(JournalReading()), SourceReading(), NOW, alerting_stopped=True).doubt
+        )
 
     def test_what_holds_a_promotion_stands_apart_from_what_calls_somebody(self) -> None:
         journal = JournalReading(incidents=(self.incident(), self.incident(alert="GateUnmet", severity="gate")))
-        found = open_alerts(SPEC, said(journal), Reading(), NOW)
+        found = open_alerts(SPEC, said(journal), SourceReading(), NOW)
         assert [event.name for event in found.incidents] == ["ServiceDown"]
         assert [event.name for event in found.holding] == ["GateUnmet"]
         assert [each.look for each in journal.incidents] == ["bad", "hold"]
@@ -401,6 +407,12 @@ class TestPromisesAndLogs:
         assert states["availability"] is State.OK
         assert states["error_rate"] is State.BAD
         assert states["accuracy"] is State.NO_DATA
+
+    def test_an_hour_of_a_month_is_kept_so_far_and_no_data_has_its_cause(self) -> None:
+        kept = Kept({"availability": 0.9995}, 1020.0, {"error_rate": 0.0})
+        words = {row.name: row.word.replace("\u202f", " ") for row in promises(SPEC, said(kept), NOW).rows}
+        assert words["availability"] == "kept so far (17 min of 30 d)"
+        assert (words["error_rate"], words["accuracy"]) == ("no data: no traffic", "no data: no series")
 
     def test_old_figures_of_an_sla_are_no_data(self) -> None:
         assert set(self.states({"availability": 1.0}, ago=120).values()) == {State.NO_DATA}
@@ -437,8 +449,8 @@ def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
 
 def test_what_prometheus_has_not_seen_is_one_notice_until_it_has() -> None:
     found = [Unseen("job shop-v1", "no route"), *(Unseen(f"signal s{n} of v2", "no series") for n in range(8))]
-    (notice,) = not_seen(Reading(found, 1.0, heard=1.0))
+    (notice,) = not_seen(SourceReading(found, 1.0, heard=1.0))
     assert "job shop-v1: no route" in notice.text
     assert notice.text.endswith("and 3 more")
-    assert not_seen(Reading([], 2.0, heard=2.0)) == []
-    assert not_seen(Reading()) == []
+    assert not_seen(SourceReading([], 2.0, heard=2.0)) == []
+    assert not_seen(SourceReading()) == []

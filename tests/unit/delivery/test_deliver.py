@@ -30,6 +30,7 @@ class Server:
         self.refuses = ""  # a text for which it answers 400
         self.headers: dict[str, str] = {}  # of every answer
         self.bodies: list[str] = []
+        self.paths: list[str] = []
         self.keys: list[str | None] = []
         self.released = threading.Event()
         self.http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -42,6 +43,7 @@ class Server:
     def _handler(server):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
+                server.paths.append(self.path)
                 server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 server.keys.append(self.headers.get("Idempotency-Key"))
                 answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
@@ -336,6 +338,17 @@ def test_pagerduty_gets_an_event_that_its_own_end_resolves(server, tmp_path):
     assert '"event_action":"acknowledge","dedup_key":"shop-7"' in one.bodies[2]
 
 
+def test_what_is_only_for_information_pages_nobody_through_pagerduty(server, tmp_path):
+    one = server(202)
+    (tmp_path / "key").write_text("routing")
+    events = one.url.replace("/hook", "/v2/enqueue")
+    receiver = Receiver(pagerduty=PagerDuty(routing_key_file=tmp_path / "key", url=events))
+    deliver("pd", receiver, Message("shop-move-1", "PROMOTED by ada", "x"), QUICK)
+    assert one.paths == ["/v2/change/enqueue"]
+    assert "event_action" not in one.bodies[0]
+    assert '"summary":"PROMOTED by ada"' in one.bodies[0]
+
+
 def test_apprise_carries_to_whatever_it_knows(server, tmp_path):
     one = server(200)
     (tmp_path / "url").write_text(one.url.replace("http://", "json://"))
@@ -355,7 +368,7 @@ def test_a_receiver_that_never_stops_to_answer_is_cut_off_and_doubtful(server, e
     """It is never silent for long, so no silence ends it."""
     policy = Policy(pauses=(), timeout=0.3, limit=0.4)
     done = deliver("on-call", hook(server(-2)), MESSAGE, policy)
-    assert (done.result, done.detail) == (Result.DOUBTFUL, "it timed out after 0.4 s")
+    assert (done.result, done.detail) == (Result.DOUBTFUL, "the attempt timed out after 0.4 s")
     assert done.ended - done.started < 2
     eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "attempt"])
 

@@ -167,7 +167,7 @@ def test_while_the_journal_is_down_alertmanager_tells_the_first_step_and_no_late
     steps = "escalation: {technical: [{after: 0m, to: chat}, {after: 5m, to: lead}, {after: 1h, to: boss}]}"
     people = f"receivers: {{{chat}, lead: {{webhook: {{url: 'http://a/'}}}}, boss: {{webhook: {{url: 'http://b/'}}}}}}"
     spec = parse(f"{MINIMAL}\nnotify: {{{people}, {steps}}}\n")
-    assert spec.notify.told_directly == ["chat"]
+    assert spec.notify.first_told == ["chat"]
 
 
 PEOPLE = """
@@ -202,8 +202,8 @@ def test_every_receiver_that_check_accepts_is_reached_by_every_route_that_it_pri
     configured = {each["name"]: each for each in config["receivers"] if len(each) > 1}
     assert {route.receiver for route in routes(spec)} == {MACHINE, *spec.notify.receivers}
     assert all(channels_of(receiver) for receiver in spec.notify.receivers.values())
-    assert {*spec.notify.told_directly, MACHINE} == {r["receiver"] for r in config["route"]["routes"]} - {SWITCH}
-    assert {*spec.notify.told_directly, MACHINE} == set(configured)
+    assert {*spec.notify.first_told, MACHINE} == {r["receiver"] for r in config["route"]["routes"]} - {SWITCH}
+    assert {*spec.notify.first_told, MACHINE} == set(configured)
 
 
 def test_whom_alertmanager_has_no_channel_to_it_reaches_through_a_role() -> None:

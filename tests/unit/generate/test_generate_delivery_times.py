@@ -24,10 +24,10 @@ def test_scrape_evaluation_and_hold_add_up() -> None:
 
 
 def test_each_group_of_a_chain_is_waited_for() -> None:
-    """A rollback trigger reads what another group records; a quota what is recorded every 15 s."""
+    """A rollback trigger reads what another group records, each every 5 s; a quota what is recorded every 15 s."""
     spec = parse(built_in_text())
-    assert seconds(spec, Alert.ROLLBACK_TRIGGERED) == 1 + 1 + 1 + 600
-    assert seconds(spec, Alert.PARTNER_QUOTA_NEARLY_USED) == 1 + 15 + 1 + 60
+    assert seconds(spec, Alert.ROLLBACK_TRIGGERED) == 1 + 5 + 5 + 600
+    assert seconds(spec, Alert.PARTNER_QUOTA_NEARLY_USED) == 1 + 15 + 5 + 60
 
 
 def test_the_journals_own_time_is_added_to_peoples_routes() -> None:
@@ -38,5 +38,5 @@ def test_the_journals_own_time_is_added_to_peoples_routes() -> None:
     assert "gate" in machine.slowest
     assert "gate" not in pager.slowest
     assert str(pager).startswith(
-        "pager: ServiceDown 47 s; critical up to 11 min 12 s (RollbackTriggered), warning up to "
+        "pager: ServiceDown 47 s; critical at most 11 min 12 s (RollbackTriggered), warning at most "
     )

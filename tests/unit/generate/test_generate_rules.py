@@ -16,6 +16,7 @@ from bascule.conventions import Rule as Named
 from bascule.generate.alerting.promtool_tests import test_files as files_of_tests
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.prometheus.rules import Recording
+from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.spec import Spec, built_in_text, load, parse
 
 RUNBOOKS = Path(__file__).parents[3] / "docs" / "runbooks"
@@ -144,6 +145,14 @@ def test_a_group_reads_what_it_or_one_before_it_records(spec: Spec) -> None:
                 assert not re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", rule.expr), f"{rule.name} reads {name}"
     for file in files_of_tests(spec).values():
         assert file["group_eval_order"] == [group.name for group in groups]
+
+
+def test_only_groups_that_page_within_a_minute_are_evaluated_with_the_scrapes(spec: Spec) -> None:
+    """Rules that look back over minutes cost a Prometheus most: a quarter of a core at a hundred instances."""
+    for group in rule_groups(spec):
+        soon = [alert.name for alert in group.alerts if alert.hold < 60 and Severity.of(alert.labels["severity"]).pages]
+        if group.interval != SLA_INTERVAL_SECONDS:  # what counts over a month needs no more
+            assert bool(soon) == (group.interval is None), group.name
 
 
 def test_a_rollback_for_availability_looks_back_over_four_evaluations() -> None:

@@ -12,14 +12,17 @@ from api_caller import operator, with_state
 
 from bascule.api import IncidentsClient
 from bascule.api.models.moves import PlanMove
-from bascule.delivery import Outbox
+from bascule.delivery import Courier, Outbox
 from bascule.errors import UsageError
+from bascule.incidents import phases
+from bascule.incidents.announce import Announcer, Moved
 from bascule.incidents.app import create
 from bascule.incidents.model import PhaseStep
 from bascule.incidents.store import Store
 from bascule.incidents.witness import HouseWitness
 from bascule.spec import load
-from bascule.spec.model import ShareHook
+from bascule.spec.model import EscalationStep, Notify, ShareHook
+from bascule.spec.receivers import Receiver, Webhook
 
 START = 1_700_000_000.0
 FORWARD = [("plan/promote", {}), ("phase", {"number": 2}), ("phase", {"number": 1, "share": 0.2})]
@@ -46,12 +49,14 @@ class Said:
 
 class World:
     def __init__(self, folder, spec):
+        self.told = []
         self.now = START
         self.said = Said()
         self.spec = with_state(spec, folder)
         self.store = Store(folder / "incidents.sqlite", now=START)
         outbox = Outbox(folder / "deliveries.sqlite")
-        self.http = operator(create(self.spec, self.store, outbox, self.clock, witness=self.said), self.spec)
+        self.app = create(self.spec, self.store, outbox, self.clock, witness=self.said, announce=self.told.append)
+        self.http = operator(self.app, self.spec)
 
     def clock(self) -> float:
         self.now += 1
@@ -220,6 +225,41 @@ def test_a_verdict_does_not_move_the_plan_that_moved_meanwhile(world, monkeypatc
         each.join(20)
     assert sorted(codes) == [200, 400]
     assert world.plan()["number"] == 2
+
+
+def test_people_are_told_of_every_move_that_was_made_with_its_reason_and_its_verdict(world):
+    world.at(1)
+    world.said.promotion = "the verdict is hold"
+    assert world.post("plan/promote").status_code >= 400
+    world.post("plan/pause", why="lunch")
+    world.post("plan/resume")
+    world.post("phase", number=1, share=0.05)
+    world.post("plan/rollback", why="errors")
+    assert [told.move for told in world.told] == ["promote", "pause", "resume", "step 1", "rollback"]
+    paused, back = world.told[1], world.told[-1]
+    assert (paused.who, paused.why, paused.share) == ("ada", "lunch", 0.1)
+    assert (back.why, back.share, back.verdict) == ("errors", 0.0, "roll back: errors 12 %")
+
+
+def test_a_move_is_told_once_to_the_first_of_every_escalation_though_the_process_ended_meanwhile(tmp_path):
+    anyone = Receiver(webhook=Webhook(url="http://127.0.0.1:9/"))
+    steps = [EscalationStep(after=0.0, to="on-call"), EscalationStep(after=900.0, to="lead")]
+    notify = Notify(receivers={"on-call": anyone, "lead": anyone, "chat": anyone}, escalation={"technical": steps})
+    spec = load("supersmartmatch").model_copy(update={"notify": notify})
+    store, outbox = Store(tmp_path / "incidents.sqlite", now=START), Outbox(tmp_path / "deliveries.sqlite")
+    announcer = Announcer(spec, store, Courier(spec.notify.receivers, outbox))
+    announcer.resume(START + 1)
+    assert outbox.owed() == []  # the beginning of the journal is nobody's move
+    phases.change(spec, store, PhaseStep(START + 2, 1, 0.1, "ada", "all quiet", "start"))
+    announcer(Moved(START + 2, "start", "ada", "all quiet", 0.1, "promote"))
+    owed = outbox.owed()
+    assert {each.receiver for each in owed} == {"on-call", "chat"}
+    announcer.resume(START + 3)
+    assert outbox.owed() == owed
+    message = owed[0].message
+    assert message.subject == f"[{spec.title}] STARTED by ada: v2 gets 10%"
+    for line in ("reason: all quiet", "verdict at that moment: promote", spec.rollback_command):
+        assert line in message.text
 
 
 def test_the_client_makes_every_move(world):

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
 
-from bascule.conventions import INSTRUMENT_PROBLEMS
+from bascule.conventions import CLIENT_LEFT, HTTP_LEFT, HTTP_REQUESTS, INSTRUMENT_PROBLEMS
 from bascule.instrument import Instrument
 
 DECLARED = {
@@ -45,6 +45,13 @@ class Reading:
     def all(self, name: str, label: str, **labels: str) -> list[tuple[str, float]]:
         """The label's value, and the sample's, of all samples of that name whose labels include these."""
         return [(sample.labels[label], sample.value) for sample in self._samples(name, labels)]
+
+    def outcomes(self, **labels: str) -> dict[str, float]:
+        """How many requests there were by their status; 499 are those whose clients left."""
+        counted = {CLIENT_LEFT: self.sum(HTTP_LEFT.name, **labels)}
+        for status, number in self.all(HTTP_REQUESTS.name, "status", **labels):
+            counted[status] = counted.get(status, 0.0) + number
+        return {status: number for status, number in counted.items() if number}
 
     def _samples(self, name: str, labels: dict[str, str]) -> Iterator[Sample]:
         for family in self._registry.restricted_registry([name]).collect():

@@ -29,7 +29,7 @@ def test_a_segment_without_partners_has_the_partner_none(declare: Callable[..., 
 @pytest.mark.parametrize(
     ("declared", "named"),
     [
-        ({"segment": ["a"]}, "segment is not understood"),
+        ({"segment": ["a"]}, "segment is not valid"),
         ({"segments": "enterprise"}, "segments"),
         ({"segments": [""]}, "segments"),
         ({"segments": [1]}, "segments"),

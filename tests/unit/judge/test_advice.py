@@ -32,8 +32,10 @@ def test_no_rollback_is_advised_to_a_version_that_is_down(bench):
     assert judged(bench).verdict is Verdict.ROLL_BACK
     advice = judged(bench, DOWN)
     assert (advice.verdict, advice.cause) == (Verdict.NO_DATA, Cause.SCRAPE_FAILING)
-    assert advice.reasons[0].startswith("Rolling back would send all traffic to v1, which cannot take it. v1 is down")
-    assert advice.reasons[1].startswith("Against v2: accuracy in ")
+    assert advice.reasons[0].startswith(
+        "Do not roll back: all traffic would go to v1, which cannot serve it. v1 is down"
+    )
+    assert advice.reasons[1].startswith("Problem on v2: accuracy in ")
 
 
 def test_nor_to_one_that_fails_more(bench):
@@ -42,7 +44,7 @@ def test_nor_to_one_that_fails_more(bench):
     advice = judged(bench)
     assert advice.verdict is Verdict.HOLD
     assert advice.reasons[0].startswith(
-        "Rolling back would send the traffic to v1, which fails more: errors, last 30 s: v1 1"
+        "Do not roll back: the traffic would go to v1, which fails more: errors, last 30 s: v1 1"
     )
 
 
@@ -67,7 +69,7 @@ def test_the_figures_of_a_reason_are_of_now_and_say_since_when_it_stands(bench):
     raised = next(reason for reason in judged(bench).reasons if reason.startswith("errors in freemium"))
     bench.run(8)
     later = next(reason for reason in judged(bench).reasons if reason.startswith("errors in freemium"))
-    shares = [float(reason.split(" s: ")[1].split(" %")[0]) for reason in (raised, later)]
+    shares = [float(reason.split(": ")[1].split(" %")[0]) for reason in (raised, later)]
     assert shares[0] > 70 > shares[1]
     assert "Alarm since 13:46:" in later
     line = bench.engine.standing["errors", "freemium"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import judge_beside
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_arrivals import BEGIN, BOUNDS, Arrivals, drawn, evaluations, spec
-from plain_sampling import PlainSampling
+from judge_beside import SECONDS, SETTLE, looks_of
 
 from bascule.judge import BASELINE, CANDIDATE, Alignment, Growth, Instances, JointLook, News, SampleReader, Schema
 
@@ -167,44 +168,11 @@ def test_every_event_is_counted_at_most_once_and_the_candidate_never_ahead(basel
             assert newest <= look.time
 
 
-SETTLE, SECONDS = 0.4, 25
-
-
-def looks_of(samples: list, at: list[float], shuffled: np.random.Generator | None = None):
-    """What a world is read as, evaluated at these moments: the evaluations, and the availability at each moment."""
-    source, schema = Arrivals(samples, shuffled=shuffled), Schema(spec(), BOUNDS)
-    reader = SampleReader(schema, source)
-    alignment = Alignment(reader.instances, len(schema.columns))
-    found, availability, until = [], [], at[0] - 15
-    for source.now in at:
-        for news in reader.take(reader.fetch_on(until, source.now, alignment)):
-            alignment.add(news)
-        found += alignment.take(source.now - SETTLE)
-        until = source.now
-        seconds, means = reader.availability.course(source.now)
-        availability.append(dict(zip(seconds.tolist(), means.tolist(), strict=True)))
-    return found, availability
-
-
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10**6))
 def test_the_plain_reading_of_any_world_has_the_same_looks_to_the_bit(seed):
     """Resets, births, gaps, late, gone and returning instances, absurd values; series in any order, and twice."""
-    samples, at, schema = drawn(seed, SECONDS), evaluations(seed, SECONDS), Schema(spec(), BOUNDS)
-    looks, availability = looks_of(samples, at, np.random.default_rng(seed) if seed % 2 else None)
-    plain, last, expected = PlainSampling(schema, SETTLE), -math.inf, []
-    for now, shown in zip(at, availability, strict=True):
-        expected += plain.tick(now, [each for each in samples if last < each.arrival <= now])
-        assert shown == pytest.approx(plain.availability(now), abs=1e-9)
-        last = now
-    assert [(look.time, look.seconds, look.since) for look in looks] == [
-        (look.time, look.seconds, look.since) for look in expected
-    ]
-    for look, other in zip(looks, expected, strict=True):
-        brought = np.zeros_like(look.increments)
-        for (version, column), amount in other.brought.items():
-            brought[version, column] = amount
-        np.testing.assert_array_equal(look.increments, brought)
+    judge_beside.check(seed)
 
 
 @settings(deadline=None, max_examples=10)

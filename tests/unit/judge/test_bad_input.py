@@ -36,6 +36,7 @@ def two_shops(house, world):
             self.spec = house.SPEC
             self.late = {"v1": 0.0, "v2": 0.0}
             self.every = 1  # second is a scrape
+            self.lost_after = {"v1": 90, "v2": 90}  # seconds, from which it is not scraped
 
         def serve(self) -> None:
             shops = {"v1": house.Shop("v1", 1, {}), "v2": house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)}
@@ -47,7 +48,7 @@ def two_shops(house, world):
                     shop.serve(1.0)
                     labels = {"job": f"shop-{version}", "instance": version}
                     now = self.prometheus.now
-                    if second % self.every:
+                    if second % self.every or second >= self.lost_after[version]:
                         continue
                     self.prometheus.add(now - self.late[version], text(shop.text()), **labels)
                     self.prometheus.add(now, "up 1", **labels)
@@ -98,8 +99,25 @@ class Growing:
         return with_errors(repr(min(self.value, 1e300)))(text)
 
 
+class Workers:
+    """Two processes that answer as one target: each scrape meets the other one, which has counted less."""
+
+    def __init__(self) -> None:
+        self.scrapes = 0
+
+    def __call__(self, text: str) -> str:
+        self.scrapes += 1
+        share = (1.0, 0.6)[self.scrapes % 2]
+        lines = (line.rsplit(" ", 1) for line in text.splitlines())
+        return "".join(f"{name} {float(value) * share:.0f}\n" for name, value in lines)
+
+
 def without(metric: str):
     return lambda text: "".join(f"{line}\n" for line in text.splitlines() if not line.startswith(metric))
+
+
+def one_bucket(text: str) -> str:
+    return "".join(f"{line}\n" for line in text.splitlines() if 'le="' not in line or "+Inf" in line)
 
 
 def other_buckets(text: str) -> str:
@@ -137,6 +155,9 @@ BAD_INPUT = {
         "signals.accuracy.good of v2: success=\"True\" accepts no value that 'success' can have; it is false, true",
     ),
     "histograms without a common bucket": ({"v2": other_buckets}, "no finite bucket of its histogram is in both"),
+    "the bucket of all in the candidate": ({"v2": one_bucket}, "no finite bucket of its histogram is in both"),
+    "the bucket of all in the baseline": ({"v1": one_bucket}, "no finite bucket of its histogram is in both"),
+    "several processes as one target": ({"v2": Workers()}, "its series fall repeatedly"),
 }
 
 
@@ -165,6 +186,25 @@ def test_good_events_alone_are_a_proven_zero(two_shops, gate):
     assert {line["state"] for line in errors} == {"ok", "not_applicable"}
 
 
+def test_a_service_that_restarts_now_and_then_has_counters(two_shops, gate):
+    begun = dict[str, float]()
+
+    def restarted(text: str) -> str:
+        """Every tenth scrape meets a new process."""
+        begun["scrapes"] = begun.get("scrapes", 0) + 1
+        told = ""
+        for line in text.splitlines():
+            name, value = line.rsplit(" ", 1)
+            begun[name] = float(value) if begun["scrapes"] % 10 == 0 else begun.get(name, 0.0)
+            told += f"{name} {float(value) - begun[name]}\n"
+        return told
+
+    two_shops.rewrite["v2"] = restarted
+    two_shops.serve()
+    result = gate(two_shops)
+    assert result.exit_code in (0, 3), result.output
+
+
 def test_a_selector_that_matches_both_versions_is_told(two_shops, gate):
     two_shops.spec = two_shops.spec.replace(BY_LABEL, OVERLAPPING)
     two_shops.serve()
@@ -188,7 +228,7 @@ def test_a_plan_told_by_a_clock_that_is_ahead_is_told(two_shops, gate):
     assert result.exit_code == NO_DATA
     reasons = json.loads(result.output)["reasons"]
     assert reasons == [
-        "The plan's step begins 2 min 5 s ahead of Prometheus' clock: the clocks of the machines are apart."
+        "The plan's step begins 2 min 5 s ahead of Prometheus' clock: the clocks of the two machines differ."
     ]
 
 
@@ -216,3 +256,12 @@ def test_scrapes_that_are_rarer_than_the_spec_says_are_told_as_that(two_shops, g
     assert (answer["verdict"], answer["cause"]) == ("no_data", "stale")
     told = "No sample of v1 for 14 s: Prometheus scrapes it every 15 s, and the spec's interval is shorter."
     assert answer["reasons"][0] == told
+
+
+def test_a_version_that_is_no_longer_scraped_is_a_lost_target(two_shops, gate):
+    """Its target left Prometheus' configuration: no `up` of it says 0, and nothing of it is known."""
+    two_shops.lost_after["v2"] = 80
+    two_shops.serve()
+    answer = json.loads(gate(two_shops).output)
+    assert (answer["verdict"], answer["cause"]) == ("no_data", "target lost")
+    assert answer["reasons"] == ["No sample of v2 for 10 s: Prometheus no longer scrapes it."]

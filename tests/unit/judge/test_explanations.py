@@ -58,7 +58,7 @@ def beta_bounds(bad: float, good: float, a: float, b: float, level: float) -> tu
 
 
 def percent(share: float) -> str:
-    return f"{share * 100:.3g} %"
+    return f"{share * 100:.3g} %" if share >= 1e-6 else "0 %"
 
 
 def points(share: float) -> str:
@@ -80,7 +80,7 @@ def test_1_healthy_and_promoted(bench):
     weighed = sum(line.state is State.OK for line in outcome.lines)
     assert outcome.judgement.verdict is Verdict.PROMOTE
     assert outcome.judgement.reasons == (
-        f"Gate errors <2%: {percent(x / n)}, passed ({percent(low)} to {percent(high)}).",
+        f"Gate errors <2%: {percent(x / n)} ({percent(low)} to {percent(high)}): passed.",
         f"No regression in any of {weighed} comparisons; the planned hold is over.",
     )
 
@@ -97,7 +97,7 @@ def test_2_more_errors_in_two_segments(bench):
     expected, rate = plain.of_late
     assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
     assert alarm.text == (
-        f"errors (all segments, mix-adjusted): rate of v2, last 30 s: {percent(rate)} "
+        f"errors (all segments, mix-adjusted): {percent(rate)} on v2 in the last 30 s "
         f"(v1: {percent(expected)}; difference {points(rate - expected)}); "
         f"evidence {plain.evidence:.1f} (alert threshold {plain.suffices:.1f})."
     )
@@ -116,14 +116,14 @@ def test_3_too_early_to_decide(bench):
     left = 8 * (((high - x / n) / (0.02 - x / n)) ** 2 - 1)
     outcome = b.outcome(now=b.time)
     gate = (
-        f"Gate errors <2%: {percent(x / n)}, not yet decided, in about {span_text(left)} at this traffic "
-        f"({percent(low)} to {percent(high)})."
+        f"Gate errors <2%: {percent(x / n)} ({percent(low)} to {percent(high)}): "
+        f"not yet decided, about {span_text(left)} more at this traffic."
     )
     assert outcome.judgement.verdict is Verdict.HOLD
     assert outcome.judgement.reasons[0] == gate
     assert outcome.judgement.reasons[-1] == "The plan holds 50 % for 10 s; 2 s remain."
     if n < 100:
-        assert f"The candidate has answered {n:,.0f} of 100 requests that a decision needs in this phase." in (
+        assert f"The candidate has answered {n:,.0f} requests in this phase; a decision needs 100." in (
             outcome.judgement.reasons
         )
 
@@ -160,8 +160,8 @@ def test_6_slower_answers(bench):
     alarm, plain = b.engine.standing["latency", "all"], b.plain.alarms["latency", "all"]
     expected, rate = plain.of_late
     assert alarm.text == (
-        f"latency (all segments, mix-adjusted): share above {plain.pair.bound * 1000:.3g} ms of v2, last 30 s: "
-        f"{percent(rate)} (v1: {percent(expected)}; difference {points(rate - expected)}); "
+        f"latency (all segments, mix-adjusted): {percent(rate)} above {plain.pair.bound * 1000:.3g} ms "
+        f"on v2 in the last 30 s (v1: {percent(expected)}; difference {points(rate - expected)}); "
         f"evidence {plain.evidence:.1f} (alert threshold {plain.suffices:.1f})."
     )
     assert (alarm.since, alarm.bound) == (plain.since, plain.pair.bound)

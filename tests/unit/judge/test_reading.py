@@ -111,6 +111,14 @@ def test_a_counter_that_falls_was_reset_and_counts_from_zero():
     assert reader.total() == 11
 
 
+def test_a_series_that_falls_again_and_again_is_no_counter():
+    """Its growth cannot be told: each fall would count as a beginning from zero."""
+    workers = Read(series([(at, 100 * at if at % 2 else 60 * at) for at in range(1, 20)]))
+    assert "fall repeatedly" in workers.problems["errors"].what.text
+    restarts = Read(series([(at, at % 6) for at in range(1, 40)]))
+    assert "errors" not in restarts.problems
+
+
 def test_a_reset_of_one_instance_leaves_the_other_alone():
     reader = Read(series([(1, 100), (2, 1)], instance="x:1"), series([(1.5, 50), (2.5, 60)], instance="y:1"))
     assert reader.total() == 11

@@ -49,3 +49,13 @@ def test_every_path_is_inside_the_folder(front, tmp_path):
     for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
         assert f"{kind}_temp_path {tmp_path}/" in config
     assert f"pid {tmp_path}/nginx.pid;" in config
+
+
+def test_what_a_version_fails_is_tried_again_at_its_backup_and_only_there(front):
+    again = front.with_routes(front.upstreams, {"v2": front.upstreams["v1"]}, {"127.0.0.1:9": "127.0.0.1:2"})
+    assert again.generation == front.generation + 1
+    assert f"server {front.upstreams['v1']} backup;" in again.config()
+    assert "proxy_next_upstream error timeout http_500 non_idempotent;" in again.config()
+    assert "proxy_next_upstream off;" in front.config()
+    assert "backup" not in front.config()
+    assert '"127.0.0.1:9" "127.0.0.1:2";' in again.config()

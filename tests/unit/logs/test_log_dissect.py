@@ -280,3 +280,21 @@ def test_a_chunk_of_a_million_columns_keeps_line_numbers():
     (rows,) = PARSER.parse(text)
     assert np.array_equal(rows.lines, np.arange(1000))
     assert rows.columns["response_time"].numbers().tolist() == [n / 1000 for n in range(1000)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("number", [3, 300])
+def test_lines_in_utf_16_are_read_and_their_ids_do_not_hide_between_nul_bytes(encoding, number):
+    """Read a line at a time and all at once; that the bytes are odd is counted."""
+    text = "".join(f"{API}response_time=0.{n:03d} status=200\n" for n in range(number))
+    rows = [found for found in PARSER.parse(text.encode(encoding) + b"\n") if found.format == "api_call"]
+    records = as_records(rows)
+    assert len(records) == number
+    assert {fields["user_id"] for _, fields in records.values()} == {"u1"}
+    assert sum(found.misread["line", "holds NUL bytes"] for found in rows) == number
+
+
+def test_nul_bytes_within_a_chunk_cost_no_line():
+    """A writer without O_APPEND leaves them behind a truncation."""
+    line = (API + "response_time=0.1 status=200\n").encode()
+    assert len(as_records([r for r in PARSER.parse(line * 200 + bytes(500) + line) if r.format == "api_call"])) == 201

@@ -62,7 +62,7 @@ def test_what_rotation_left_is_of_the_same_source(spec, tmp_path):
 def test_of_several_sources_one_must_be_named_where_the_file_is_of_none(spec, tmp_path):
     """Not silently the first."""
     file = written(tmp_path / "else.log")
-    with pytest.raises(UsageError, match=r"else.log is of none of the spec's log sources"):
+    with pytest.raises(UsageError, match=r"else.log belongs to no log source of the spec"):
         ingest(spec, [str(file)])
     assert ingest(spec, [str(file)], "first").rows == 3
 

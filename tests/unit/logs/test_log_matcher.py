@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.logformat import BUILT_IN, read_grok
-from bascule.logs import Matcher, Parser, TooCostly, built_in, compile_grok, format_named
+from bascule.logs import Parser, RegexMatcher, TooCostly, built_in, compile_grok, format_named
 from bascule.spec.model import LogFormat
 
 SEVERAL = "%{DATA:a} x %{DATA:b} x %{DATA:c} x %{DATA:d} x %{DATA:e} y %{NUMBER:n}"
@@ -55,12 +55,12 @@ def test_a_pattern_that_is_not_linear_is_limited_in_time_and_the_line_told():
     rows = parser.parse(f"{'a' * 60}b INFO\n{{}}\n".encode())
     assert time.process_time() - started < 2
     assert {found.format: dict(found.misread) for found in rows} == {"own": {("line", "too costly"): 1}, "json": {}}
-    assert not Matcher(read_grok(form.grok).expression).is_linear
+    assert not RegexMatcher(read_grok(form.grok).expression).is_linear
 
 
 def test_a_line_that_takes_too_long_is_told_from_one_that_does_not_match():
     """The engine that backtracks has so long for a line, and for all lines of a chunk."""
-    matcher = Matcher(r"(?P<x>(?:(?:a|aa)+)+)(?<!a)b?c?")
+    matcher = RegexMatcher(r"(?P<x>(?:(?:a|aa)+)+)(?<!a)b?c?")
     started = time.monotonic()
     found = matcher.match(["z", *["a" * 60 + "b"] * 100, "aac", "xb"])
     assert time.monotonic() - started < 10
@@ -98,4 +98,4 @@ def test_a_pattern_matches_what_it_matches_in_python(pattern, lines):
         found and {k: v or "" for k, v in found.groupdict().items()}
         for found in map(re.compile(expression).fullmatch, lines)
     ]
-    assert Matcher(expression).match(lines) == expected
+    assert RegexMatcher(expression).match(lines) == expected

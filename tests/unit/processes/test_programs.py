@@ -115,3 +115,9 @@ def test_every_known_program_says_how_to_get_it():
     for name, known in programs.KNOWN.items():
         assert known.debian in programs.how_to_get(name)
     assert "no-such-thing" in programs.how_to_get("no-such-thing")
+
+
+def test_a_program_under_its_makers_name_in_the_named_folder_comes_before_debians(private, tmp_path):
+    add(tmp_path / ".bascule/programs/usr/bin/prometheus-alertmanager")
+    theirs = add(private / "alertmanager")
+    assert programs.find("prometheus-alertmanager") == theirs

@@ -84,6 +84,26 @@ def test_an_answer_that_was_cut_off_is_no_answer(cut):
         client.matrix("x", 5)
 
 
+@pytest.mark.parametrize("time", [b"NaN", b"Infinity", b"+Inf"])
+def test_a_sample_at_no_time_is_no_answer(time):
+    body = body_of(result_of([({}, [(1.5, "2")])])).replace(b"1.5", time)
+    client = Prometheus("http://prometheus", transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body)))
+    with pytest.raises(QueryRejected):
+        client.matrix("x", 5)
+
+
+def test_a_range_is_read_as_arrays_too():
+    asked = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.update(parse_qsl(request.content.decode()), path=request.url.path)
+        return httpx.Response(200, content=body_of(result_of([({"a": "b"}, [(60.0, "1"), (120.0, "2.5")])])))
+
+    found = Prometheus("http://prometheus", transport=httpx.MockTransport(answer)).range_matrix("x", 60, 120, 60)
+    assert asked == {"path": "/api/v1/query_range", "query": "x", "start": "60", "end": "120", "step": "60"}
+    assert (labels_of(found.labels[0]), found.values.tolist()) == ({"a": "b"}, [1.0, 2.5])
+
+
 def test_errors_are_told_as_for_every_other_question():
     def refuse(request: httpx.Request) -> httpx.Response:
         return httpx.Response(503, json={"status": "error", "error": "starting"})

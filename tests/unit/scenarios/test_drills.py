@@ -6,19 +6,22 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
+from drilled import Nobody, Watched
 
-from bascule.api.models.journal import IncidentAnswer
 from bascule.errors import ProcessFailed, UsageError
+from bascule.scenarios import source_rules
 from bascule.scenarios.drills.fault import FaultClass
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.drills.picture import picture
 from bascule.scenarios.drills.several import Tried
+from bascule.scenarios.drills.shown import markdown
 from bascule.scenarios.drills.staging import OwnFault, drill_staging
 from bascule.scenarios.faults import all_faults, fault_named
-from bascule.scenarios.house import Stopped
 from bascule.scenarios.receiver import Told
 from bascule.spec import built_in_text, load
 
@@ -56,48 +59,6 @@ def test_services_that_are_not_the_labs_are_refused(tmp_path):
     assert "--inject CMD and --restore CMD" in done.stderr
 
 
-class Journal:
-    """A stack without incidents, whose user stops it while a fault is in force."""
-
-    spec = load("supersmartmatch")
-    incidents_so_far: list[IncidentAnswer] = []  # noqa: RUF012
-
-    def __init__(self, stopped_in=()):
-        self.notes = []
-        self._stopped_in = stopped_in
-
-    def annotate(self, kind, text):
-        self.notes.append(text)
-
-    def incidents(self):
-        return list(self.incidents_so_far)
-
-    open_incidents = incidents
-
-    def wait(self, seconds):
-        if "wait" in self._stopped_in:
-            raise Stopped("stopped")
-
-    def wait_for(self, what, condition, seconds):
-        return condition()
-
-
-class Nobody:
-    def __init__(self, *told):
-        self.told = told
-
-    def firing(self, since):
-        return [each for each in self.told if each.at >= since]
-
-
-def test_a_drill_that_is_interrupted_removes_its_fault():
-    calls = []
-    force = Force(lambda: calls.append("in") or time.time(), lambda: calls.append("out"))
-    with pytest.raises(Stopped):
-        drill(Journal(stopped_in=("wait",)), Nobody(), fault_named("worker-restart"), force)
-    assert calls == ["in", "out"]
-
-
 def test_a_fault_that_breaks_only_half_is_removed_too():
     calls = []
 
@@ -105,16 +66,16 @@ def test_a_fault_that_breaks_only_half_is_removed_too():
         raise ProcessFailed("half")
 
     with pytest.raises(ProcessFailed):
-        drill(Journal(), Nobody(), fault_named("worker-restart"), Force(inject, lambda: calls.append("out")))
+        drill(Watched(), Nobody(), fault_named("worker-restart"), Force(inject, lambda: calls.append("out")))
     assert calls == ["out"]
 
 
 def test_a_notice_during_a_drill_that_must_be_silent_fails_it():
     fault = fault_named("worker-restart")
-    silent = drill(Journal(), Nobody(), fault, Force(time.time, lambda: None))
+    silent = drill(Watched(), Nobody(), fault, Force(time.time, lambda: None))
     assert Tried(fault, [silent]).failures == []
     told = Told(time.time() + 60, "CRITICAL: ServiceDown", "", "critical", "firing")
-    alarmed = drill(Journal(), Nobody(told), fault, Force(time.time, lambda: None))
+    alarmed = drill(Watched(), Nobody(told), fault, Force(time.time, lambda: None))
     assert Tried(fault, [alarmed]).failures == ["unexpected: CRITICAL: ServiceDown"]
 
 
@@ -137,8 +98,36 @@ def test_the_picture_of_a_drill_is_an_svg_with_its_moments():
 def test_the_restoring_command_of_a_staging_drill_runs_though_the_breaking_one_failed(tmp_path, monkeypatch):
     """No journal answers here: the drill ends before anything is broken."""
     restored = tmp_path / "restored"
-    monkeypatch.setattr("bascule.scenarios.drills.staging.Watched", lambda spec, stop: Journal())
+    monkeypatch.setattr("bascule.scenarios.drills.staging.Watched", lambda spec, stop: Watched())
     with pytest.raises(ProcessFailed, match="--inject 'false' ended with status 1"):
-        drill_staging(load("supersmartmatch"), "false", f"touch {restored}", threading.Event())
+        drill_staging(load("supersmartmatch"), "false", f"touch {restored}", threading.Event(), tmp_path)
     assert restored.exists()
     assert OwnFault().is_found_by("AnythingThatPages")
+
+
+def test_the_source_documents_rules_stand_beside_ours_word_for_word():
+    theirs = Path(source_rules.__file__).parent
+    fixtures = Path(__file__).parents[2] / "fixtures" / "source-document"
+    assert (theirs / "rules.yml").read_text() == (fixtures / "prometheus-rules.yml").read_text()
+    assert (theirs / "alerts.yml").read_text() == (fixtures / "alerts.yml").read_text()
+
+
+def test_the_corrected_rules_keep_the_documents_alerts_and_their_waiting():
+    def waits(name):
+        groups = yaml.safe_load((Path(source_rules.__file__).parent / name).read_text())["groups"]
+        return {rule["alert"]: rule["for"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+    assert waits("corrected.yml") == waits("alerts.yml")
+
+
+def test_the_table_says_what_the_documents_rules_found_or_for_how_long_they_found_nothing():
+    fault = fault_named("crash")
+    found = Drill("crash", delivered=4.0, removed=40.0, source={"corrected: ServiceDown": 36.0})
+    assert "corrected: ServiceDown 36.0 s" in markdown([Tried(fault, [found])])
+    assert "none in 40 s" in markdown([Tried(fault, [Drill("crash", delivered=4.0, removed=40.0)])])
+
+
+def test_a_fault_that_cannot_be_made_here_is_skipped_with_its_reason_and_fails_nothing():
+    skipped = Tried(fault_named("crash"), skipped="mounting a disk needs root")
+    assert skipped.failures == []
+    assert "skipped: mounting a disk needs root" in markdown([skipped])

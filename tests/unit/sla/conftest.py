@@ -18,7 +18,7 @@ from bascule.sla import (
     Planned,
     Report,
     Rules,
-    Standing,
+    SlaState,
     Stratum,
     TimelineMark,
     assess,
@@ -78,7 +78,7 @@ def made_objective(name: str, bad_hours: dict[int, float], days: int = 30) -> Ob
 @pytest.fixture
 def report() -> Report:
     """A month with one breach, a hostile name and everything a report can hold."""
-    gain = GainReport("+13pt", 0.13, False, 0.82, 0.955, 0.135, Standing.OK, 10_000.0, 12_000.0)
+    gain = GainReport("+13pt", 0.13, False, 0.82, 0.955, 0.135, SlaState.OK, 10_000.0, 12_000.0)
     accuracy = made_objective("accuracy", {5: 0.1})
     objectives = (
         made_objective("availability", {100: 0.05}),

@@ -17,7 +17,7 @@ from bascule.sla import (
     GrowthCounts,
     Rules,
     SlaOutcome,
-    Standing,
+    SlaState,
     Together,
     assess,
     budget,
@@ -62,11 +62,11 @@ def test_numerators_and_denominators_are_summed_never_ratios_averaged():
 @pytest.mark.parametrize(
     ("bad", "outcome", "standing"),
     [
-        (0, SlaOutcome.PASS, Standing.OK),
-        (8.9, SlaOutcome.PASS, Standing.OK),
-        (9, SlaOutcome.PASS, Standing.WARNING),  # 0.9 %: 90 % of a ceiling
-        (10, SlaOutcome.PASS, Standing.WARNING),  # exactly at it is kept
-        (10.1, SlaOutcome.FAIL, Standing.CRITICAL),
+        (0, SlaOutcome.PASS, SlaState.OK),
+        (8.9, SlaOutcome.PASS, SlaState.OK),
+        (9, SlaOutcome.PASS, SlaState.WARNING),  # 0.9 %: 90 % of a ceiling
+        (10, SlaOutcome.PASS, SlaState.WARNING),  # exactly at it is kept
+        (10.1, SlaOutcome.FAIL, SlaState.CRITICAL),
     ],
 )
 def test_a_ceiling_warns_at_90_percent_of_itself(bad, outcome, standing):
@@ -74,13 +74,13 @@ def test_a_ceiling_warns_at_90_percent_of_itself(bad, outcome, standing):
     assert (found.outcome, found.standing) == (outcome, standing)
 
 
-@pytest.mark.parametrize(("bad", "standing"), [(0.89, Standing.OK), (0.91, Standing.WARNING), (1.1, Standing.CRITICAL)])
+@pytest.mark.parametrize(("bad", "standing"), [(0.89, SlaState.OK), (0.91, SlaState.WARNING), (1.1, SlaState.CRITICAL)])
 def test_availability_warns_at_90_percent_of_its_budget_not_at_89_percent_of_itself(bad, standing):
     assert of(UP, events(bad)).standing is standing
 
 
 @pytest.mark.parametrize(
-    ("share", "standing"), [(0.95, Standing.WARNING), (0.99, Standing.OK), (0.94, Standing.CRITICAL)]
+    ("share", "standing"), [(0.95, SlaState.WARNING), (0.99, SlaState.OK), (0.94, SlaState.CRITICAL)]
 )
 def test_a_response_time_warns_at_90_percent_of_its_limit(share, standing):
     total = np.full(len(PIECES), 1000.0)
@@ -103,7 +103,7 @@ def test_services_count_the_same_whatever_their_targets_and_however_long_they_we
 
 def test_no_events_are_no_data_and_never_a_pass():
     found = of(ERRORS, events(0, total=0))
-    assert (found.outcome, found.standing, found.deciding) == (SlaOutcome.NO_DATA, Standing.NO_DATA, None)
+    assert (found.outcome, found.standing, found.deciding) == (SlaOutcome.NO_DATA, SlaState.NO_DATA, None)
 
 
 def test_too_few_events_decide_nothing():
@@ -115,8 +115,8 @@ def test_too_few_events_decide_nothing():
 def test_a_breach_in_the_last_quarter_of_an_hour_is_recovering():
     breached, kept = (0, 18000), (18000, 36000)
     happened = events(np.where(PIECES.edges[1:] <= 18000, 100, 0))
-    assert of(ERRORS, happened, endings=[breached, kept]).standing is Standing.RECOVERING
-    assert of(ERRORS, happened, endings=[kept]).standing is Standing.OK
+    assert of(ERRORS, happened, endings=[breached, kept]).standing is SlaState.RECOVERING
+    assert of(ERRORS, happened, endings=[kept]).standing is SlaState.OK
 
 
 def test_the_worst_window_decides_and_is_shown():
@@ -222,9 +222,9 @@ def test_bad_events_without_a_total_are_all_the_events_there_are():
 
 
 def test_the_worst_of_states_puts_critical_first_and_no_data_before_health():
-    assert worst([Standing.OK, Standing.NO_DATA, Standing.CRITICAL]) is Standing.CRITICAL
-    assert worst([Standing.OK, Standing.NO_DATA]) is Standing.NO_DATA
-    assert worst([]) is Standing.NO_DATA
+    assert worst([SlaState.OK, SlaState.NO_DATA, SlaState.CRITICAL]) is SlaState.CRITICAL
+    assert worst([SlaState.OK, SlaState.NO_DATA]) is SlaState.NO_DATA
+    assert worst([]) is SlaState.NO_DATA
 
 
 def test_a_promise_of_100_percent_has_no_budget_and_breaks_at_the_first_failure():

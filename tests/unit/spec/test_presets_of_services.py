@@ -40,7 +40,7 @@ def test_what_the_spec_declares_stands() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
-    with pytest.raises(SpecError, match=r"(?s)is no preset.*envoy"):
+    with pytest.raises(SpecError, match=r"(?s)is not a preset.*envoy"):
         parse(SPEC.format(v1="expres", v2="expres"))
 
 

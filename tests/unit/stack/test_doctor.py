@@ -103,7 +103,7 @@ def test_a_log_file_that_is_not_there_is_told_and_passes(spec, machine):
 def test_a_busy_port_fails_with_its_holder(spec, machine):
     port = spec.stack.ports.judge
     with socket.create_server(("127.0.0.1", port)):
-        check = checks_of(spec)[f"port {port}"]
+        check = checks_of(spec)["port of judge"]
     assert not check.ok
     assert "stack.ports.judge" in check.fix
 
@@ -152,3 +152,11 @@ def test_how_to_get_what_is_missing_stands_once_for_all_programs(spec, machine):
     assert "missing   prometheus: the program prometheus is not on this machine" in lines
     assert [line for line in lines if "--no-install-recommends" in line] == [lines[-1]]
     assert "--no-install-recommends prometheus nginx-light (" in lines[-1]
+
+
+def test_a_state_folder_that_others_can_enter_is_told_with_the_way_to_close_it(spec, machine):
+    spec.stack.state.chmod(0o755)
+    check = checks_of(spec)["state folder"]
+    assert (check.state, check.fix) == ("optional", f"chmod 700 {spec.stack.state}")
+    spec.stack.state.chmod(0o700)
+    assert checks_of(spec)["state folder"].state == "ok"

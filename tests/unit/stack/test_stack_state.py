@@ -27,7 +27,7 @@ with held(Path(sys.argv[1]), "theirs.yaml"):
 def test_a_second_holder_is_refused_with_the_firsts_pid_time_and_spec(tmp_path):
     with held(tmp_path, "ours.yaml") as first, pytest.raises(AlreadyRunning) as refusal, held(tmp_path, "x.yaml"):
         pass
-    assert f"(pid {os.getpid()}, since {first.since}, for ours.yaml)" in refusal.value.what
+    assert f"(pid {os.getpid()}, since {first.began}, for ours.yaml)" in refusal.value.what
     assert "bascule down" in refusal.value.fix
 
 
@@ -49,7 +49,7 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path, eventually):
 
 
 def test_a_holder_that_does_not_say_who_it_is_is_never_guessed(tmp_path, monkeypatch):
-    monkeypatch.setattr("bascule.stack.state.WRITING_SECONDS", 0.05)
+    monkeypatch.setattr("bascule.processes.holding.WRITING_SECONDS", 0.05)
     with held(tmp_path, "a.yaml"):
         (tmp_path / "lock").write_text("")
         with pytest.raises(StoreError, match="is locked by an unknown process"):

@@ -41,7 +41,7 @@ class WebhookAlert(BaseModel):
     fingerprint: Annotated[str, Field(max_length=200)] = ""
 
 
-class Webhook(BaseModel):
+class AlertmanagerPayload(BaseModel):
     """Alertmanager's payload, version 4. Its alerts are read one by one: a bad one does not hide the others."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)

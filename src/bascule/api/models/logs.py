@@ -16,14 +16,45 @@ _AS_IT_IS = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False) 
 
 
 class Search(Request):
-    """Words or `/a regular expression/`, since when (`1h`, RFC 3339), and conditions such as `status>=500`."""
+    """Words or `/a regular expression/`, from when until when (`1h`, RFC 3339), conditions such as `status>=500`."""
 
     model_config = _AS_IT_IS
 
     text: Annotated[str, Field(max_length=2000)] = ""
     since: Annotated[str, Field(max_length=100)] = ""
+    until: Annotated[str, Field(max_length=100)] = ""
     where: list[Annotated[str, Field(max_length=1000)]] = Field(default_factory=list, max_length=50)
     limit: int = Field(100, ge=1, le=MOST_LINES)
+
+
+FACETS = ("source", "level", "version", "endpoint", "status")
+
+
+class ValueCount(Answer):
+    """How many lines have a value, and how many of them are errors: level error or worse, or status 500 or more."""
+
+    value: str
+    lines: int
+    bad: int = 0
+
+
+class BucketCount(Answer):
+    """The lines of the `step` seconds from `at` on (Unix seconds)."""
+
+    at: float
+    lines: int
+    bad: int = 0
+
+
+class LogCounts(Answer):
+    """What a search matches, over time and by the commonest values of each facet. Times in Unix seconds."""
+
+    start: float
+    end: float
+    step: float
+    total: int
+    buckets: list[BucketCount] = Field(default_factory=list)
+    facets: dict[str, list[ValueCount]] = Field(default_factory=dict)
 
 
 class Forget(Request):

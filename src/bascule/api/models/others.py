@@ -24,7 +24,7 @@ class Health(Answer):
 
 
 class ReportAnswer(Answer):
-    """A report in the archive; `files` by format."""
+    """A report in the archive; `files` by format; `said`: its outcome, with how much of the window is known."""
 
     id: str
     title: str
@@ -35,6 +35,7 @@ class ReportAnswer(Answer):
     language: str
     subject: str
     files: dict[str, str]
+    said: str = ""
 
 
 class SendAgain(Request):

@@ -49,16 +49,18 @@ class GateAnswer(OpenAnswer):
 
     gate: str
     state: KnownState = State.NO_DATA
+    cause: KnownCause = None
     decided: bool = True
     value: float | None = None
     text: Text = ""
 
 
 class TriggerAnswer(OpenAnswer):
-    """A trigger of a roll-back, and since when its value is beyond the bound."""
+    """A trigger of a rollback, and since when its value is beyond the bound."""
 
     when: str
     state: KnownState = State.NO_DATA
+    cause: KnownCause = None
     value: float | None = None
     beyond_since: TextTime | None = None
     text: Text = ""
@@ -74,6 +76,7 @@ class ShareAnswer(OpenAnswer):
     high: float | None = None
     events: int | float = 0
     state: KnownState = State.NO_DATA
+    cause: KnownCause = None
     text: Text = ""
 
 

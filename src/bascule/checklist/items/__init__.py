@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import Item, Phase
+from bascule.checklist.item import ChecklistPhase, Item
 from bascule.errors import UsageError
 from bascule.spec.found import classes_in
 
@@ -12,10 +12,10 @@ __all__ = ["item_named", "items", "items_of"]
 def items() -> list[Item]:
     """In the order of the source document."""
     kinds = classes_in(__name__, __path__, Item)  # type: ignore[type-abstract]
-    return sorted((kind() for kind in kinds), key=lambda item: (list(Phase).index(item.phase), item.number))
+    return sorted((kind() for kind in kinds), key=lambda item: (list(ChecklistPhase).index(item.phase), item.number))
 
 
-def items_of(phase: Phase) -> list[Item]:
+def items_of(phase: ChecklistPhase) -> list[Item]:
     return [item for item in items() if item.phase is phase]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bascule.checklist.item import Item, Outcome, Phase, answered, failed, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemOutcome, answered, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.spec.signals import Role
 
@@ -12,10 +12,10 @@ BUSINESS = (Role.ACCURACY, Role.SATISFACTION, Role.REVENUE)
 
 
 class BusinessMetrics(Item):
-    phase, number, key = Phase.PRE_DEPLOYMENT, 6, "business-metrics"
+    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 6, "business-metrics"
     title = "Custom business metrics implémentées"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         names = [name for name, role in looked.spec.signal_roles.items() if role in BUSINESS]
         if not names:
             return failed("no signal of the spec has a business role (accuracy, satisfaction, revenue)")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
 from bascule.checklist.looked import Looked
 from bascule.promql import value_series
 
 
 class ComparedDashboards(Item):
-    phase, number, key = Phase.DEPLOYMENT, 3, "compared-dashboards"
+    phase, number, key = ChecklistPhase.DEPLOYMENT, 3, "compared-dashboards"
     title = "Dashboards comparatifs V1/V2 opérationnels"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         spec = looked.spec
         if looked.journal.phase().share <= 0:
             return cannot(f"the plan gives {spec.versions.candidate} no traffic yet")
@@ -27,5 +27,7 @@ class ComparedDashboards(Item):
             for version in spec.versions.both
             if version not in seen
         ]
-        evidence = [Evidence(query, f"of {', '.join(sorted(seen)) or 'no version'}") for query, seen in found.items()]
+        evidence = [
+            ItemEvidence(query, f"of {', '.join(sorted(seen)) or 'no version'}") for query, seen in found.items()
+        ]
         return judged(lacking, *evidence)

@@ -7,18 +7,18 @@ import time
 import httpx
 
 from bascule.api.tokens import token_for
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, failed, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, judged
 from bascule.checklist.looked import Looked
 
 SECONDS = 10.0
 
 
 class Displays(Item):
-    phase, number, key = Phase.DEPLOYMENT, 4, "displays"
+    phase, number, key = ChecklistPhase.DEPLOYMENT, 4, "displays"
     title = "War room displays configurés"
     to_sign = "the screens of the war room show the page"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         console = looked.spec.stack.url("console")
         token = token_for(looked.spec.stack.state)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -30,8 +30,8 @@ class Displays(Item):
             return failed(f"the console at {console} does not answer: {error or type(error).__name__}")
         problems = [f"{console}/ answers {page.status_code}"] if page.status_code != 200 else []
         problems += [] if event else [f"{console}/stream sends nothing within {SECONDS:g} s"]
-        opened = Evidence(f"GET {console}/", f"status {page.status_code}, {len(page.content)} bytes")
-        return judged(problems, opened, Evidence(f"GET {console}/stream", f"first update after {seconds:.1f} s"))
+        opened = ItemEvidence(f"GET {console}/", f"status {page.status_code}, {len(page.content)} bytes")
+        return judged(problems, opened, ItemEvidence(f"GET {console}/stream", f"first update after {seconds:.1f} s"))
 
 
 def _first_event(client: httpx.Client) -> tuple[str, float]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, failed, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.delivery import Result
 from bascule.incidents import try_receivers
 
 
 class Escalation(Item):
-    phase, number, key = Phase.DEPLOYMENT, 5, "escalation"
+    phase, number, key = ChecklistPhase.DEPLOYMENT, 5, "escalation"
     title = "Escalation notifications testées"
     to_sign = "the people of each level have seen the test message"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         notify = looked.spec.notify
         if not notify.receivers:
             return failed("the spec declares no receivers: nobody would be told; add some under notify.receivers")
@@ -25,5 +25,5 @@ class Escalation(Item):
             for kind, steps in notify.escalation.items()
             for number, step in enumerate(steps, 1)
         ]
-        evidence = [Evidence(f"test message to {each.receiver} by {each.channel}", each.result) for each in sent]
-        return judged(lost, *evidence, Evidence("levels", "; ".join(levels) or "all are told at once"))
+        evidence = [ItemEvidence(f"test message to {each.receiver} by {each.channel}", each.result) for each in sent]
+        return judged(lost, *evidence, ItemEvidence("levels", "; ".join(levels) or "all are told at once"))

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
 from bascule.checklist.looked import Looked
 from bascule.errors import ProgramMissing
 from bascule.processes import ports, programs
@@ -24,15 +24,15 @@ SETTLED_SECONDS = 15.0  # before now: the snapshot holds all that was scraped un
 
 
 class History(Item):
-    phase, number, key = Phase.POST_DEPLOYMENT, 2, "history"
+    phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 2, "history"
     title = "Historical data preserved"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         name = looked.prometheus.snapshot()
         if name is None:
             return cannot(NO_SNAPSHOTS)
         snapshot = looked.spec.stack.state.absolute() / "prometheus" / "snapshots" / name
-        taken = Evidence("a snapshot of Prometheus' data", name)
+        taken = ItemEvidence("a snapshot of Prometheus' data", name)
         if not snapshot.is_dir():
             return cannot(f"the snapshot {name} is not on this machine: restore it there", taken)
         try:
@@ -46,7 +46,7 @@ class History(Item):
             shutil.rmtree(snapshot, ignore_errors=True)
         told = {query: f"{here[query]} running, {there[query]} restored" for query in QUERIES}
         problems = [f"{query}: {told[query]}" for query in QUERIES if here[query] != there[query]]
-        evidence = [Evidence(query, found) for query, found in told.items()]
+        evidence = [ItemEvidence(query, found) for query, found in told.items()]
         return judged(problems, taken, *evidence)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, failed, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.conventions import REQUESTS_REFUSED
 from bascule.transport import Http
@@ -13,10 +13,10 @@ MARKERS = 7
 class MetricsCollection(Item):
     """The marker: requests that the journal refuses, because they ask for what is not there, and counts."""
 
-    phase, number, key = Phase.PRE_DEPLOYMENT, 5, "metrics-collection"
+    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 5, "metrics-collection"
     title = "Metrics collection fonctionnelle"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         query = f'sum({REQUESTS_REFUSED.name}{{job="bascule-incidents"}}) or vector(0)'
 
         def counted() -> float:
@@ -28,11 +28,11 @@ class MetricsCollection(Item):
         for _ in range(MARKERS):
             journal.ask("POST", "/api/phase", json={}, headers={"Authorization": "Bearer checklist-marker"})
         arrived = looked.until(lambda: counted() >= before + MARKERS)
-        marker = Evidence(query, f"{before:g} before {MARKERS} refused requests, {counted():g} after")
+        marker = ItemEvidence(query, f"{before:g} before {MARKERS} refused requests, {counted():g} after")
         if not arrived:
             return failed(f"the counter has not grown by {MARKERS} within {looked.wait:g} s", marker)
         targets = looked.prometheus.targets()
         down = [each for each in targets if each.health != "up"]
         problems = (f"{each.job} ({each.instance}) is {each.health}: {each.last_error}" for each in down)
-        up = Evidence("Prometheus /api/v1/targets", f"{len(targets) - len(down)} of {len(targets)} are up")
+        up = ItemEvidence("Prometheus /api/v1/targets", f"{len(targets) - len(down)} of {len(targets)} are up")
         return judged(problems, marker, up)

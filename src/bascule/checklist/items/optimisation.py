@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, judged
 from bascule.checklist.looked import Looked
 from bascule.discover.verify import expressions, selectors_of
 
@@ -10,30 +10,30 @@ SHOWN = 5
 
 
 class Optimisation(Item):
-    phase, number, key = Phase.POST_DEPLOYMENT, 5, "optimisation"
+    phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 5, "optimisation"
     title = "Monitoring optimization implemented"
     to_sign = "what is listed here is kept on purpose, or was removed"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         groups = looked.prometheus.rules()
         slow = [g for g in groups if g.get("evaluationTime", 0.0) > g.get("interval", 0.0)]
         problems = [f"group {g['name']} takes {g['evaluationTime']:.2f} s, longer than its interval" for g in slow]
         return judged(problems, _heaviest(groups), _largest(looked), _unread(looked))
 
 
-def _heaviest(groups: list[dict[str, object]]) -> Evidence:
+def _heaviest(groups: list[dict[str, object]]) -> ItemEvidence:
     rules = [rule for group in groups for rule in group["rules"]]  # type: ignore[attr-defined]
     rules.sort(key=lambda rule: -rule.get("evaluationTime", 0.0))
     told = ", ".join(f"{rule['name']} {rule.get('evaluationTime', 0.0) * 1000:.1f} ms" for rule in rules[:SHOWN])
-    return Evidence("heaviest rules (/api/v1/rules)", told)
+    return ItemEvidence("heaviest rules (/api/v1/rules)", told)
 
 
-def _largest(looked: Looked) -> Evidence:
+def _largest(looked: Looked) -> ItemEvidence:
     found = list(looked.prometheus.series_counts().items())[:SHOWN]
-    return Evidence("most series (/api/v1/status/tsdb)", ", ".join(f"{name} {number}" for name, number in found))
+    return ItemEvidence("most series (/api/v1/status/tsdb)", ", ".join(f"{name} {number}" for name, number in found))
 
 
-def _unread(looked: Looked) -> Evidence:
+def _unread(looked: Looked) -> ItemEvidence:
     """Names that are scraped, and that no rule, alert, panel or signal reads."""
     read = {s.partition("{")[0] for asked in expressions(looked.files) for s in selectors_of(asked.expression)}
     for signal in looked.spec.signals.values():
@@ -41,4 +41,4 @@ def _unread(looked: Looked) -> Evidence:
     names = looked.prometheus.label_values("__name__")
     unread = [name for name in names if name not in read]
     few = ", ".join(unread[:SHOWN])
-    return Evidence("names that nothing generated reads", f"{len(unread)} of {len(names)}, such as {few}")
+    return ItemEvidence("names that nothing generated reads", f"{len(unread)} of {len(names)}, such as {few}")

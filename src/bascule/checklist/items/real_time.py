@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import Item, Outcome, Phase, answered, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemOutcome, answered, judged
 from bascule.checklist.looked import Looked
 from bascule.conventions import JUDGE_TICK, LOG_LAG_SECONDS
 
 
 class RealTime(Item):
-    phase, number, key = Phase.DEPLOYMENT, 1, "real-time"
+    phase, number, key = ChecklistPhase.DEPLOYMENT, 1, "real-time"
     title = "Monitoring temps réel actif"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         spec = looked.spec
         allowed = {
             "time() - min(timestamp(up))": 3 * spec.stack.scrape.interval + 2,

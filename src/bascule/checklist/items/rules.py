@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bascule import generate
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, failed, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, failed, judged
 from bascule.checklist.looked import Looked
-from bascule.errors import ProgramMissing
+from bascule.errors import ProcessFailed, ProgramMissing
 from bascule.generate.prometheus.rule_groups import rule_groups
-from bascule.processes import programs
+from bascule.processes import command, programs
 from bascule.spec import Spec
 
 TEST_SECONDS = 300.0
 
 
 class AlertingRules(Item):
-    phase, number, key = Phase.PRE_DEPLOYMENT, 2, "alerting-rules"
+    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 2, "alerting-rules"
     title = "Alerting rules validées en staging"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         try:
             promtool = programs.find("promtool")
         except ProgramMissing as missing:
@@ -32,13 +31,16 @@ class AlertingRules(Item):
             generate.write(looked.spec, Path(folder))
             tests = sorted((Path(folder) / "prometheus" / "tests").glob("*.yml"))
             argv = [str(promtool), "test", "rules", *map(str, tests)]
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TEST_SECONDS)
-        tested = Evidence(f"promtool test rules ({len(tests)} files)", f"exit status {done.returncode}")
-        if done.returncode:
-            return failed(f"a test of the rules fails: {(done.stderr or done.stdout).strip()[-300:]}", tested)
+            try:
+                done = command.run(argv, TEST_SECONDS)
+            except ProcessFailed as error:
+                return cannot(error.what)
+        tested = ItemEvidence(f"promtool test rules ({len(tests)} files)", f"exit status {done.status}")
+        if done.status:
+            return failed(f"a test of the rules fails: {done.said[-300:]}", tested)
         running = [rule for group in looked.prometheus.rules() for rule in group["rules"]]
         names = {rule["name"] for rule in running}
-        found = Evidence("Prometheus /api/v1/rules", f"{len(names)} rules run")
+        found = ItemEvidence("Prometheus /api/v1/rules", f"{len(names)} rules run")
         return judged([*_missing(looked.spec, names), *_failing(running)], tested, found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bascule.api.models.journal import IncidentAnswer
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
 from bascule.checklist.looked import Looked
 from bascule.conventions import Severity
 from bascule.generate.prometheus.rule_groups import rule_groups
@@ -17,11 +17,11 @@ SETTLE_SECONDS = 30.0
 
 
 class Sensitivity(Item):
-    phase, number, key = Phase.DEPLOYMENT, 2, "sensitivity"
+    phase, number, key = ChecklistPhase.DEPLOYMENT, 2, "sensitivity"
     title = "Alerting sensibilité ajustée"
     to_sign = "the sensitivity suits who is called"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         now = time.time()
         start = now - min(LONGEST_SECONDS, max(0.0, looked.history - SETTLE_SECONDS))
         if now - start < LEAST_SECONDS:
@@ -34,7 +34,9 @@ class Sensitivity(Item):
         known = [_span(incident) for incident in looked.journal.incidents(start)]
         false = [each for each in replayed.fired if not any(a <= each.fired <= b for a, b in known)]
         asked = f"replay of {len(paging)} rules and the judge over {now - start:.0f} s"
-        return judged((f"{each.by} would have fired" for each in false), Evidence(asked, f"{len(false)} false alarms"))
+        return judged(
+            (f"{each.by} would have fired" for each in false), ItemEvidence(asked, f"{len(false)} false alarms")
+        )
 
 
 def _span(incident: IncidentAnswer) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bascule import sla
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
 from bascule.checklist.looked import Looked
 from bascule.sla import ObjectiveReport, SlaOutcome
 
@@ -13,10 +13,10 @@ LONGEST_SECONDS = 30 * 86400.0
 
 
 class SlaCompliance(Item):
-    phase, number, key = Phase.POST_DEPLOYMENT, 1, "sla-compliance"
+    phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 1, "sla-compliance"
     title = "SLA compliance vérifiée"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         now = time.time()
         start = now - min(LONGEST_SECONDS, looked.history)
         report = sla.evaluate(looked.spec, looked.prometheus, start, now)
@@ -31,6 +31,6 @@ class SlaCompliance(Item):
         return judged(breached, *evidence)
 
 
-def _evidence(looked: Looked, each: ObjectiveReport) -> Evidence:
+def _evidence(looked: Looked, each: ObjectiveReport) -> ItemEvidence:
     declared = looked.spec.slas.named[each.name].objective
-    return Evidence(f"SLA {each.name} {declared}", f"{each.outcome}{' so far' if each.is_so_far else ''}")
+    return ItemEvidence(f"SLA {each.name} {declared}", f"{each.outcome}{' so far' if each.is_so_far else ''}")

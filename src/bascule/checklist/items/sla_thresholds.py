@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, answered, failed, judged
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, answered, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.conventions import Alert, Recorded
 from bascule.slo import Slo, all_of
 
 
 class SlaThresholds(Item):
-    phase, number, key = Phase.PRE_DEPLOYMENT, 3, "sla-thresholds"
+    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 3, "sla-thresholds"
     title = "SLA thresholds configurés"
     to_sign = "the objectives are those of the contract"
 
-    def check(self, looked: Looked) -> Outcome:
+    def check(self, looked: Looked) -> ItemOutcome:
         slos = all_of(looked.spec)
         if not slos:
             return failed("the spec declares no SLA; add some under slas")
@@ -26,7 +26,7 @@ def _query(slo: Slo) -> str:
     return f'count({Recorded.SLA_BAD_RATIO}{{sla="{slo.name}"}})'
 
 
-def _evidence(looked: Looked, slo: Slo) -> Evidence:
+def _evidence(looked: Looked, slo: Slo) -> ItemEvidence:
     found = looked.prometheus.scalar(_query(slo))
     return answered(f"{slo.name} {slo.declared.objective}, {_query(slo)}", found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import Evidence, Item, Outcome, Phase, cannot, passed
+from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, passed
 from bascule.checklist.looked import Looked
 from bascule.promql import value_series
 
@@ -11,13 +11,13 @@ NEEDED_SECONDS = 14 * 86400.0
 
 
 class Trends(Item):
-    phase, number, key = Phase.POST_DEPLOYMENT, 3, "trends"
+    phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 3, "trends"
     title = "Performance trends analyzed"
     to_sign = "the trends were looked at"
 
-    def check(self, looked: Looked) -> Outcome:
-        if looked.history < NEEDED_SECONDS:
-            return cannot(f"Prometheus has {looked.history / 86400:.1f} days of history; two weeks are needed")
+    def check(self, looked: Looked) -> ItemOutcome:
+        if missing := looked.too_young(NEEDED_SECONDS, "to compare two weeks"):
+            return cannot(missing)
         evidence = []
         for name, signal in looked.spec.signals.items():
             series = value_series(signal, "p95") if signal.buckets is not None else value_series(signal)
@@ -25,7 +25,7 @@ class Trends(Item):
             now, before = (_by_version(looked, f"{query}{end}))") for end in ("", f" offset {WEEK}"))
             for version in sorted(now):
                 told = f"{version}: {now[version]:.4g}, the week before {_figure(before.get(version))}"
-                evidence.append(Evidence(f"{query}))", told))
+                evidence.append(ItemEvidence(f"{query}))", told))
         return passed(*evidence) if evidence else cannot("no signal has a value of the last week")
 
 

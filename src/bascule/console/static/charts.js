@@ -47,7 +47,7 @@ function draw(element, answer, again) {
   }
   before?.plot.destroy();
   element.replaceChildren();
-  const entry = { answer, shape };
+  const entry = { answer, shape, element };
   held.set(element, entry);
   sizes.observe(element);
   entry.plot = new globalThis.uPlot(options(element, entry), data(answer), element);
@@ -70,7 +70,7 @@ function data(answer) {
 
 // ------------------------------------------------------------ colours come from the style sheet
 
-function ink(name) {
+export function ink(name) {
   let palette = document.querySelector(".palette");
   if (!palette) {
     palette = document.createElement("div");
@@ -131,7 +131,7 @@ const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 const seconds = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
-function timeLabel(ticks) {
+export function timeLabel(ticks) {
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 60;
   const format = step < 60 ? seconds : step < 86400 ? hours : days;
   return (at) => format.format(at * 1000);
@@ -150,7 +150,7 @@ function series(line) {
   };
 }
 
-function shade(plot, answer) {
+export function shade(plot, answer) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.fillStyle = ink("bad-soft");
@@ -162,7 +162,7 @@ function shade(plot, answer) {
   ctx.restore();
 }
 
-function mark(plot, answer, font) {
+export function mark(plot, answer, font) {
   const { ctx, bbox } = plot;
   const scale = devicePixelRatio || 1;
   let free = 0;
@@ -191,7 +191,7 @@ function mark(plot, answer, font) {
   ctx.restore();
 }
 
-function tip(entry, number) {
+export function tip(entry, number) {
   let box;
   return {
     hooks: {
@@ -200,12 +200,13 @@ function tip(entry, number) {
         box.className = "u-tip";
         box.hidden = true;
         plot.over.append(box);
+        plot.over.addEventListener("click", () => pick(plot, entry));
       },
       setCursor: (plot) => {
         const { idx, left } = plot.cursor;
         box.hidden = idx === null || idx === undefined || left < 0;
         if (box.hidden) return;
-        const rows = entry.answer.lines.map((line, i) => `${line.label}${line.role === "planned" ? " planned" : ""}  ${number(plot.data[i + 1][idx])}`);
+        const rows = entry.answer.lines.map((line, i) => `${line.label}${line.role === "planned" ? " planned" : ""}  ${number(plot.data[i + 1][idx], i)}`);
         box.textContent = [seconds.format(plot.data[0][idx] * 1000), ...rows].join("\n");
         const right = left > plot.over.clientWidth / 2;
         box.style.left = right ? "" : `${left + 12}px`;
@@ -214,6 +215,29 @@ function tip(entry, number) {
       },
     },
   };
+}
+
+// ------------------------------------------------------------ from a point to the log lines behind it
+
+const AROUND = 15; // seconds on each side of a point
+
+export function linesLink(segment, start, end) {
+  const link = document.createElement("a");
+  link.className = "lines-link";
+  const is = (at) => new Date(at * 1000).toISOString();
+  const has = segment && segment !== "all" ? { has: `user_segment=${segment}` } : {};
+  link.href = `/logs?${new URLSearchParams({ since: is(start), until: is(end), ...has })}`;
+  link.textContent = end - start > 2 * AROUND + 1 ? "log lines of this span" : `log lines at ${seconds.format((start + end) * 500)}`;
+  return link;
+}
+
+function pick(plot, { element }) {
+  const at = plot.data[0][plot.cursor.idx];
+  if (at === undefined) return;
+  const around = Math.max(AROUND, (plot.data[0][1] - plot.data[0][0]) / 2);
+  const link = linesLink(element.dataset.segment, at - around, at + around);
+  element.parentElement.querySelector(".lines-link")?.replaceWith(link);
+  link.focus();
 }
 
 // ------------------------------------------------------------ what the lines mean
@@ -226,6 +250,7 @@ function keys(element, answer) {
   if (answer.marks.some((each) => each.kind !== "alert")) list.append(key("mark", "phase, annotation"));
   if (answer.marks.some((each) => each.kind === "alert")) list.append(key("alert", "alert open"));
   if (answer.note) list.append(answer.note);
+  list.append(linesLink(element.dataset.segment, answer.times[0], answer.times.at(-1)));
   return list;
 }
 

@@ -36,6 +36,14 @@ button.addEventListener("click", () => {
   button.textContent = "Follow";
   look();
 });
+document.addEventListener("click", (event) => {
+  const bar = event.target.closest(".histogram g");
+  if (!bar) return;
+  const link = new URL(location.href);
+  link.searchParams.set("since", bar.dataset.start);
+  link.searchParams.set("until", bar.dataset.end);
+  location.assign(link);
+});
 form.addEventListener("change", (event) => { if (event.target.matches("select")) form.requestSubmit(); });
 button.hidden = false;
 chooseTheme(() => {});

@@ -8,7 +8,7 @@ from datetime import datetime
 from bascule import times
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.console.parts import JournalReading, Parts
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.events import (
     IncidentHistory,
     ListedEvent,
@@ -21,7 +21,7 @@ from bascule.console.views.events import (
 from bascule.console.views.facts import Fact, facts
 from bascule.console.views.logs import LogRow, log_rows
 from bascule.console.views.moves import Offer, offers
-from bascule.console.views.plan import ShareRow, ShownPlan, plan, share_rows
+from bascule.console.views.plan import ShareRow, ShownPlan, left, plan, share_rows
 from bascule.console.views.promises import Promises, promises
 from bascule.console.views.services import ServiceRow, beats, own_rows, service_rows
 from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, signal_groups, trigger_rows
@@ -42,6 +42,7 @@ class ConsolePage:
     facts: list[Fact]
     plan: ShownPlan
     offers: list[Offer]
+    left: str  # clients that left before their answer
     shares: list[ShareRow]
     groups: list[SignalGroup]
     compared_at: datetime | None  # the comparison is of that time: it was the last before a rollback
@@ -78,6 +79,7 @@ def build(parts: Parts, now: float) -> ConsolePage:
         facts=facts(spec, judge.value if judge.answers(now) else None, traffic.fresh(now)),
         plan=steps,
         offers=offers(spec, steps, verdict),
+        left=left(spec, traffic.fresh(now)),
         shares=share_rows(spec, traffic, judge, steps.held, now),
         groups=signal_groups(spec, kept or judge, now),
         compared_at=steps.compared.at if kept and steps.compared else None,
@@ -94,9 +96,9 @@ def build(parts: Parts, now: float) -> ConsolePage:
     )
 
 
-def _kept(steps: ShownPlan, journal: Reading[JournalReading], now: float) -> Reading[VerdictAnswer] | None:
+def _kept(steps: ShownPlan, journal: SourceReading[JournalReading], now: float) -> SourceReading[VerdictAnswer] | None:
     """What was compared last before the traffic was taken back; None while there is a comparison of now."""
     kept = journal.value.compared if journal.value else None
     if steps.compared is None or kept is None or kept.verdict is None or not kept.verdict.signals:
         return None
-    return Reading(kept.verdict, now, heard=now)
+    return SourceReading(kept.verdict, now, heard=now)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bascule.api.models.journal import TimelineAnswer
-from bascule.console.answers import HEARTBEAT, HOLDING, Incident
+from bascule.console.answers import HEARTBEAT, HOLDING, ListedIncident
 from bascule.console.parts import JournalReading, ServiceHealth
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.concerns import concern_of
 from bascule.conventions import PARTNER, SEGMENT, Severity
 from bascule.prometheus import ActiveAlert
@@ -63,7 +63,7 @@ class OpenAlerts:
 class IncidentHistory:
     """Every incident that was read, the newest first."""
 
-    incidents: list[Incident]
+    incidents: list[ListedIncident]
     is_known: bool
     error: str
 
@@ -73,8 +73,8 @@ class IncidentHistory:
 
 def open_alerts(
     spec: Spec,
-    reading: Reading[JournalReading],
-    health: Reading[ServiceHealth],
+    reading: SourceReading[JournalReading],
+    health: SourceReading[ServiceHealth],
     now: float,
     alerting_stopped: bool = False,
 ) -> OpenAlerts:
@@ -102,27 +102,27 @@ def _doubt(journal_speaks: bool, alerting_stopped: bool) -> str:
     return "no heartbeat arrives from Alertmanager" if alerting_stopped else ""
 
 
-def resolved(reading: Reading[JournalReading]) -> list[ListedEvent]:
+def resolved(reading: SourceReading[JournalReading]) -> list[ListedEvent]:
     journal = reading.value
     ended = [incident for incident in journal.incidents if not incident.is_open] if journal else []
     ended.sort(key=lambda each: each.resolved or each.starts or NEVER, reverse=True)
     return [_incident(each) for each in ended[:SHOWN]]
 
 
-def history(reading: Reading[JournalReading], now: float) -> IncidentHistory:
+def history(reading: SourceReading[JournalReading], now: float) -> IncidentHistory:
     incidents = reading.value.incidents if reading.value else ()
     newest_first = sorted(incidents, key=lambda each: each.starts or NEVER, reverse=True)
     return IncidentHistory(newest_first, reading.is_fresh(now), reading.error)
 
 
-def timeline(reading: Reading[JournalReading]) -> list[ListedEvent]:
+def timeline(reading: SourceReading[JournalReading]) -> list[ListedEvent]:
     """Changes of phase and annotations, the newest first."""
     journal = reading.value
     entries = sorted(journal.timeline, key=lambda entry: entry.at, reverse=True) if journal else []
     return [_entry(entry) for entry in entries[:SHOWN]]
 
 
-def _incident(incident: Incident) -> ListedEvent:
+def _incident(incident: ListedIncident) -> ListedEvent:
     return ListedEvent(
         incident.starts,
         incident.severity,
@@ -136,7 +136,7 @@ def _incident(incident: Incident) -> ListedEvent:
     )
 
 
-def _title(incident: Incident) -> str:
+def _title(incident: ListedIncident) -> str:
     about = [incident.labels[label] for label in TELLING if incident.labels.get(label)]
     return " · ".join([incident.alert, *about])
 

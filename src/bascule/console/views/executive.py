@@ -10,11 +10,13 @@ from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.console.asked import Business
 from bascule.console.parts import JournalReading
 from bascule.console.views.plan import ShownPlan
-from bascule.console.views.sla import budget
+from bascule.console.views.sla import SpentBudget, budget, headlines
 from bascule.console.views.verdict import VerdictView
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Role, Spec
 from bascule.spec.quantities import Gain
+from bascule.states import Cause
+from bascule.units import number_text
 
 ROLES = (Role.ACCURACY, Role.REVENUE, Role.SATISFACTION, Role.RETENTION)
 
@@ -39,18 +41,17 @@ class ImpactRow:
     difference: str
     target: str
     state: State
+    cause: Cause | None = None  # of no data
 
 
 @dataclass(frozen=True)
 class BudgetRow:
-    """`spent`: the share of the error budget used up, over the SLA's own window."""
+    """`window`: the SLA's own, in seconds; the budget is of it."""
 
     name: str
     objective: str
     window: float
-    spent: str
-    left: str
-    state: State
+    budget: SpentBudget
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> I
     signal = spec.signals[name]
     target = _written(signal.gain_target, signal.unit)
     if told is None or told.state is State.NOT_APPLICABLE:
-        return ImpactRow(name, role.value, figures.MISSING, figures.MISSING, figures.MISSING, target, State.NO_DATA)
+        state, cause = (State.NO_DATA, Cause.SERVER_AWAY) if told is None else (told.state, None)
+        return ImpactRow(name, role.value, figures.MISSING, figures.MISSING, figures.MISSING, target, state, cause)
     return ImpactRow(
         name,
         role.value,
@@ -131,13 +133,14 @@ def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> I
         figures.difference(told.effect, signal.unit),
         target,
         told.state,
+        told.cause,
     )
 
 
 def _written(wanted: Gain | None, unit: str) -> str:
     if wanted is None:
         return ""
-    relative = f"+{wanted.amount * 100:.3g}{figures.THIN}%"
+    relative = f"+{number_text(wanted.amount * 100)}{figures.THIN}%"
     return relative if wanted.relative else figures.difference(wanted.amount, unit)
 
 
@@ -149,9 +152,5 @@ def _adoption(spec: Spec, seen: Business | None) -> list[ImpactRow]:
 
 
 def _budgets(spec: Spec, seen: Business | None) -> list[BudgetRow]:
-    return [_budget(each, seen.spent.get(each.name) if seen else None) for each in slo.all_of(spec)]
-
-
-def _budget(each: slo.Slo, spent: float | None) -> BudgetRow:
-    told = budget(spent)
-    return BudgetRow(each.name, each.goal.written, each.window, told.spent, told.left, told.state)
+    told = headlines(spec, seen)
+    return [BudgetRow(each.name, each.goal.written, each.window, budget(told[each.name])) for each in slo.all_of(spec)]

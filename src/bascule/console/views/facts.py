@@ -52,7 +52,7 @@ def _fact(spec: Spec, rows: list[SignalAnswer], traffic: TrafficReading | None) 
     others = [row.segment for row in rows if row is not told and row.segment != TOTAL_SEGMENT]
     where = "" if told.segment == TOTAL_SEGMENT else f" in {told.segment}"
     also = f" (also in {', '.join(others)})" if where and others else ""
-    served = _served(told.segment, traffic)
+    served = _served(spec, told.segment, traffic)
     since = min((row.alarm_since for row in rows if row.alarm_since), default=None)
     return Fact(f"{_compared(spec, told)}{where}{also}{served}", since)
 
@@ -67,11 +67,12 @@ def _compared(spec: Spec, told: SignalAnswer) -> str:
     return f"{told.signal}: {new} {one}, {old} {other}"
 
 
-def _served(segment: str, traffic: TrafficReading | None) -> str:
+def _served(spec: Spec, segment: str, traffic: TrafficReading | None) -> str:
     """The candidate's requests per second; nothing where they are not known."""
     rates = traffic.candidate_rate if traffic else {}
     rate = sum(rates.values()) if segment == TOTAL_SEGMENT else rates.get(segment)
-    return f": {figures.rate(rate).replace('/s', ' requests/s')}" if rate else ""
+    asked = figures.rate(rate).replace("/s", " requests/s")
+    return f"; {asked} on {spec.versions.candidate.upper()}" if rate else ""
 
 
 def is_worse_so_far(told: SignalAnswer, better: str) -> bool:

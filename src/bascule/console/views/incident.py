@@ -11,15 +11,15 @@ from bascule import times
 from bascule.api.models.journal import NoticeAnswer, TimelineAnswer
 from bascule.api.models.moves import VERDICT
 from bascule.api.models.others import DeliveryAnswer
-from bascule.console.answers import AROUND, Incident, IncidentFile
-from bascule.conventions import SEGMENT, TOTAL_SEGMENT
+from bascule.console.answers import AROUND, IncidentFile, ListedIncident
+from bascule.conventions import SEGMENT, TOTAL_SEGMENT, notice_word
 from bascule.spec import Spec
 
 OWED = "owed"
 
 
 @dataclass(frozen=True)
-class Moment:
+class IncidentMoment:
     at: datetime
     kind: str
     text: str
@@ -39,10 +39,10 @@ class ChartOf:
 
 @dataclass(frozen=True)
 class IncidentView:
-    incident: Incident
+    incident: ListedIncident
     title: str
-    moments: list[Moment]
-    others: list[Incident]
+    moments: list[IncidentMoment]
+    others: list[ListedIncident]
     owed: list[DeliveryAnswer]
     told: list[DeliveryAnswer]
     notices: list[NoticeAnswer]
@@ -66,32 +66,32 @@ def incident_view(spec: Spec, file: IncidentFile, now: datetime) -> IncidentView
     )
 
 
-def _moments(file: IncidentFile) -> Iterator[Moment]:
+def _moments(file: IncidentFile) -> Iterator[IncidentMoment]:
     incident = file.incident
-    yield Moment(incident.starts, "began", incident.description or incident.summary)
+    yield IncidentMoment(incident.starts, "began", incident.description or incident.summary)
     if incident.received - incident.starts >= timedelta(seconds=1):
         late = times.lasting((incident.received - incident.starts).total_seconds())
-        yield Moment(incident.received, "heard", f"the journal heard of it, {late} after it began")
+        yield IncidentMoment(incident.received, "heard", f"the journal received it {late} after it began")
     for entry in file.entries:
-        yield Moment(entry.at, entry.kind, entry.text, entry.who)
+        yield IncidentMoment(entry.at, entry.kind, entry.text, entry.who)
     known = {(entry.at, entry.kind) for entry in file.entries}
     for entry in file.around:
         if (entry.at, entry.kind) not in known and entry.incident in (None, incident.id):
-            yield Moment(entry.at, entry.kind, _said(entry), entry.who)
+            yield IncidentMoment(entry.at, entry.kind, _said(entry), entry.who)
     for notice in file.notices:
         outcome = OWED if notice.outcome == "pending" else notice.outcome
         detail = f": {notice.detail}" if notice.detail else ""
-        yield Moment(notice.at, "notice", f"{notice.kind} to {notice.receiver}: {outcome}{detail}")
+        yield IncidentMoment(notice.at, "notice", f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}")
     is_told = {"ended", "closed"} & {entry.kind for entry in file.entries}
     if incident.resolved and not is_told:
-        yield Moment(incident.resolved, "ended", "", incident.closed_by)
+        yield IncidentMoment(incident.resolved, "ended", "", incident.closed_by)
 
 
 def _said(entry: TimelineAnswer) -> str:
     return entry.text if entry.kind in ("phase", VERDICT) or not entry.why else f"{entry.text}: {entry.why}"
 
 
-def _chart(spec: Spec, incident: Incident, start: datetime, end: datetime) -> ChartOf:
+def _chart(spec: Spec, incident: ListedIncident, start: datetime, end: datetime) -> ChartOf:
     signal, segment = incident.labels.get("signal", ""), incident.labels.get(SEGMENT, TOTAL_SEGMENT)
     bounds = start.timestamp(), end.timestamp()
     if signal in spec.signals:
@@ -99,10 +99,13 @@ def _chart(spec: Spec, incident: Incident, start: datetime, end: datetime) -> Ch
     return ChartOf(f"Traffic on {spec.versions.candidate.upper()} against the plan", "", "", *bounds)
 
 
-def _logs(incident: Incident, start: datetime, end: datetime) -> str:
-    conditions = [f"timestamp<={times.rfc3339(end.timestamp())}"]
+def _logs(incident: ListedIncident, start: datetime, end: datetime) -> str:
     version, segment = incident.labels.get("version"), incident.labels.get(SEGMENT)
-    conditions += [f"version={version}"] if version else []
+    conditions = [f"version={version}"] if version else []
     conditions += [f"user_segment={segment}"] if segment and segment != TOTAL_SEGMENT else []
-    asked = {"since": times.rfc3339(start.timestamp()), "where": " and ".join(conditions)}
-    return f"/logs?{urlencode(asked)}"
+    asked = {
+        "since": times.rfc3339(start.timestamp()),
+        "until": times.rfc3339(end.timestamp()),
+        "has": conditions,
+    }
+    return f"/logs?{urlencode(asked, doseq=True)}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bascule.api.models.logs import LogStats, SourceStats
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.conventions import State
+from bascule.states import Cause, no_data
 
 LATE = 5.0  # seconds that lines may wait to be read
 
@@ -21,7 +22,7 @@ class LogRow:
     word: str
 
 
-def log_rows(reading: Reading[LogStats], now: float) -> list[LogRow]:
+def log_rows(reading: SourceReading[LogStats], now: float) -> list[LogRow]:
     stats = reading.value
     if stats is None:
         return []
@@ -36,9 +37,9 @@ def _row(source: SourceStats, is_fresh: bool) -> LogRow:
 
 def _state(source: SourceStats, is_fresh: bool) -> tuple[State, str]:
     if not is_fresh:
-        return State.NO_DATA, "no data now"
+        return State.NO_DATA, no_data(Cause.SERVER_AWAY)
     if source.lag_seconds > LATE:
         return State.BAD, f"{source.lag_seconds:.0f} s behind"
     if not source.formats and not source.unparsed:
-        return State.NO_DATA, "no lines yet"
+        return State.NO_DATA, "no data: no lines yet"
     return State.OK, "read"

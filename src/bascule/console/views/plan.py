@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bascule import figures
 from bascule.api.models.moves import KeptComparison, PauseAnswer, PlanAnswer
 from bascule.api.models.verdict import JudgedPhase, ShareAnswer, VerdictAnswer
 from bascule.console import queries
 from bascule.console.parts import JournalReading, TrafficReading
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
+from bascule.states import Cause, no_data
 
 SETTLE = 5.0  # seconds a new share may take until it serves and is scraped
 SETTLED = 0.02  # a share as near to the plan as this has arrived
@@ -75,7 +77,9 @@ class ShareRow:
     high: float | None = None
 
 
-def plan(spec: Spec, journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float) -> ShownPlan:
+def plan(
+    spec: Spec, journal: SourceReading[JournalReading], judge: SourceReading[VerdictAnswer], now: float
+) -> ShownPlan:
     phase = _phase(journal, judge, now)
     number = phase.number if phase else None
     steps = [Step(i, each.share, each.hold, _place(i, number)) for i, each in enumerate(spec.phases, start=1)]
@@ -110,7 +114,7 @@ def _compared(spec: Spec, kept: KeptComparison) -> LastComparison | None:
 
 
 def _phase(
-    journal: Reading[JournalReading], judge: Reading[VerdictAnswer], now: float
+    journal: SourceReading[JournalReading], judge: SourceReading[VerdictAnswer], now: float
 ) -> PlanAnswer | JudgedPhase | None:
     """The journal's word counts; the judge's when the journal is silent."""
     kept, opinion = journal.fresh(now), judge.fresh(now)
@@ -125,8 +129,19 @@ def _place(step: int, number: int | None) -> str:
     return "now" if step == number else "done"
 
 
+def left(spec: Spec, traffic: TrafficReading | None) -> str:
+    """Clients that left before their answer: they are in no ratio, and must not go unseen. Empty where none did."""
+    told = traffic.left if traffic else {}
+    each = [f"{version.upper()} {figures.count(told[version])}" for version in spec.versions.both if version in told]
+    return ", ".join(each) if any(round(number) for number in told.values()) else ""
+
+
 def share_rows(
-    spec: Spec, reading: Reading[TrafficReading], judge: Reading[VerdictAnswer], held: float | None, now: float
+    spec: Spec,
+    reading: SourceReading[TrafficReading],
+    judge: SourceReading[VerdictAnswer],
+    held: float | None,
+    now: float,
 ) -> list[ShareRow]:
     """A row for each segment and one for all; `held` is how long the present phase lasts (seconds).
 
@@ -150,8 +165,8 @@ def _with_bounds(row: ShareRow, judged: ShareAnswer | None) -> ShareRow:
     return replace(row, planned=planned, state=judged.state, word=word, low=judged.low, high=judged.high)
 
 
-def _rows(spec: Spec, reading: Reading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
-    traffic = reading.fresh(now) or TrafficReading()
+def _rows(spec: Spec, reading: SourceReading[TrafficReading], held: float | None, now: float) -> list[ShareRow]:
+    traffic = reading.fresh(now) or TrafficReading(unknown=Cause.SERVER_AWAY)
     settling = held is not None and held < queries.window_seconds(spec) + SETTLE
     seen = set(traffic.baseline_rate) | set(traffic.candidate_rate)
     if not spec.segments.named and seen <= {""}:
@@ -163,14 +178,14 @@ def _rows(spec: Spec, reading: Reading[TrafficReading], held: float | None, now:
 
 def _share_row(spec: Spec, segment: str, traffic: TrafficReading, settling: bool) -> ShareRow:
     planned, actual, rate = traffic.planned.get(segment), traffic.share.get(segment), _rate(traffic, segment)
-    state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate), settling)
+    state, word = _against_plan(traffic.why(rate), planned, actual, _tolerance(spec, planned, rate), settling)
     return ShareRow(segment, planned, actual, rate, state, word, queries.share_by_segment(spec))
 
 
 def _only_row(spec: Spec, traffic: TrafficReading, settling: bool) -> ShareRow:
     """TrafficReading without segments: the plan is for all of it."""
     planned, actual, rate = traffic.planned.get(TOTAL_SEGMENT), traffic.total_share, _rate(traffic, "")
-    state, word = _against_plan(planned, actual, _tolerance(spec, planned, rate), settling)
+    state, word = _against_plan(traffic.why(rate), planned, actual, _tolerance(spec, planned, rate), settling)
     return ShareRow(TOTAL_SEGMENT, planned, actual, rate, state, word, queries.share_total(spec))
 
 
@@ -180,9 +195,9 @@ def _total_row(spec: Spec, traffic: TrafficReading, rows: list[ShareRow]) -> Sha
     rate = sum(rate for _, rate in known)
     planned = sum(planned * rate for planned, rate in known) / rate if rate and len(known) == len(rows) else None
     state = State.NO_DATA if traffic.total_share is None else State.NOT_APPLICABLE
-    word = "no data" if state is State.NO_DATA else ""
     rates = [row.rate for row in rows if row.rate is not None]
     total = sum(rates) if rates else None
+    word = no_data(traffic.why(total)) if state is State.NO_DATA else ""
     return ShareRow(TOTAL_SEGMENT, planned, traffic.total_share, total, state, word, queries.share_total(spec))
 
 
@@ -198,11 +213,14 @@ def _rate(traffic: TrafficReading, segment: str) -> float | None:
     return sum(rates) if rates else None
 
 
-def _against_plan(planned: float | None, actual: float | None, tolerance: float, settling: bool) -> tuple[State, str]:
+def _against_plan(
+    why: Cause, planned: float | None, actual: float | None, tolerance: float, settling: bool
+) -> tuple[State, str]:
+    """`why`: the share is not known, where it is not."""
     if actual is None:
-        return State.NO_DATA, "no data"
+        return State.NO_DATA, no_data(why)
     if planned is None:
-        return State.NO_DATA, "no plan known"
+        return State.NO_DATA, "no data: no plan known"
     if settling and abs(actual - planned) > SETTLED:
         return State.NOT_APPLICABLE, "settling"
     if abs(actual - planned) > tolerance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 from fastapi import Query
 
 from bascule import figures
-from bascule.api.models.logs import MOST_LINES, LogLine, Search
+from bascule.api.models.logs import LogCounts, LogLine, Search, ValueCount
 from bascule.console.views.logs import LogRow, log_rows
 from bascule.errors import BasculeError
+from bascule.logformat.levels import ERRORS, WARNINGS
 
 if TYPE_CHECKING:
     from bascule.console.parts import Parts
@@ -33,7 +34,6 @@ SPANS = {
 }
 LEVELS = {"": "any level", "warning": "warnings and worse", "error": "errors and worse"}
 STATUSES = {"": "any status", "400": "4xx and 5xx", "500": "5xx"}
-WARNINGS, ERRORS = "warn|warning", "err|error|crit|critical|fatal|severe|alert|emerg|panic"
 LEVEL_CONDITIONS = {"warning": f"level~(?i)^({WARNINGS}|{ERRORS})$", "error": f"level~(?i)^({ERRORS})$"}
 APART = (
     "timestamp",
@@ -50,12 +50,16 @@ APART = (
     "response_time",
 )
 
+SHOWN_VALUES = 8  # of a facet
+FACET_TITLES = {"level": "Level", "version": "Version", "endpoint": "Endpoint", "status": "Status"}
+
 Short = Annotated[str, Query(max_length=500)]
+Several = Annotated[tuple[Annotated[str, Query(max_length=500)], ...], Query(max_length=20)]
 
 
 @dataclass(frozen=True)
 class LogSearch:
-    """The form's fields; `where` holds further conditions, joined by ` and `."""
+    """The form's fields; `where` holds further conditions, joined by ` and `; `has` one condition for each facet."""
 
     text: Short = ""
     since: Short = "1h"
@@ -63,22 +67,29 @@ class LogSearch:
     status: Short = ""
     source: Short = ""
     where: Short = ""
+    until: Short = ""
+    has: Several = ()
 
     @property
     def conditions(self) -> list[str]:
         told = [LEVEL_CONDITIONS.get(self.level, "")]
         told += [f"status>={self.status}"] if self.status in STATUSES and self.status else []
         told += [f"source={self.source}"] if self.source else []
-        return [each for each in [*told, *re.split(r"\s+and\s+", self.where.strip())] if each]
+        return [each for each in [*told, *self.has, *re.split(r"\s+and\s+", self.where.strip())] if each]
 
     @property
     def search(self) -> Search:
         """As the logs role takes it."""
-        return Search(text=self.text, since=self.since, where=self.conditions, limit=MOST_LINES)
+        return Search(text=self.text, since=self.since, until=self.until, where=self.conditions, limit=SHOWN)
 
-    def without_source(self) -> str:
-        """The same question about every source, as this page takes it; the page adds the source."""
-        return urlencode({name: value for name, value in asdict(self).items() if name != "source"})
+    def address(self, **others: Any) -> str:
+        """The same question as this page takes it, with other values of some fields."""
+        return f"/logs?{urlencode(asdict(self) | others, doseq=True)}"
+
+    def toggled(self, condition: str) -> str:
+        """The address with the condition, or without it where it is asked for already."""
+        without = tuple(each for each in self.has if each != condition)
+        return self.address(has=without if condition in self.has else (*without, condition))
 
 
 @dataclass(frozen=True)
@@ -98,18 +109,30 @@ class ShownLine:
 
 @dataclass(frozen=True)
 class FoundLines:
-    """`problem` is why there are no lines to show, in the words of who refused; `total` is cut off at MOST_LINES."""
+    """`problem`: why there are no lines to show, in the words of who refused. `counts` are of all that match;
+    `uncounted`: why there are none.
+    """
 
     asked: LogSearch
     lines: list[ShownLine]
-    total: int
-    by_source: dict[str, int]
     sources: list[LogRow]
+    counts: LogCounts | None = None
     problem: str = ""
+    uncounted: str = ""
 
     @property
-    def is_cut(self) -> bool:
-        return self.total >= MOST_LINES
+    def by_source(self) -> dict[str, int]:
+        found = self.counts.facets.get("source", []) if self.counts else []
+        return {visible(each.value): each.lines for each in found}
+
+    @property
+    def facets(self) -> list[Facet]:
+        counted = self.counts.facets if self.counts else {}
+        return [_facet(name, title, counted.get(name, []), self.asked) for name, title in FACET_TITLES.items()]
+
+    @property
+    def bars(self) -> list[Bar]:
+        return list(_bars(self.counts)) if self.counts else []
 
     @property
     def options(self) -> list[str]:
@@ -122,14 +145,79 @@ def found(parts: Parts, asked: LogSearch, now: float) -> FoundLines:
     """Ask the logs role; it answers whatever the form holds, or says why not."""
     sources = log_rows(parts.logs.reading, now)
     try:
-        lines = parts.search(asked.search)
+        lines = [shown_line(each) for each in parts.search(asked.search)]
     except BasculeError as error:
-        return FoundLines(asked, [], 0, {}, sources, f"{error.what}. {error.fix}".rstrip(" ."))
-    by_source = Counter(visible(line.source) for line in lines)
-    return FoundLines(asked, [_line(each) for each in lines[:SHOWN]], len(lines), dict(by_source), sources)
+        return FoundLines(asked, [], sources, problem=_said(error))
+    try:
+        return FoundLines(asked, lines, sources, parts.counts(asked.search))
+    except BasculeError as error:
+        return FoundLines(asked, lines, sources, uncounted=_said(error))
 
 
-def _line(line: LogLine) -> ShownLine:
+def _said(error: BasculeError) -> str:
+    return f"{error.what}. {error.fix}".rstrip(" .")
+
+
+@dataclass(frozen=True)
+class FacetValue:
+    """`address`: the search narrowed to this value, or no longer so where `is_chosen`."""
+
+    value: str
+    lines: int
+    bad: int
+    address: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class Facet:
+    title: str
+    values: list[FacetValue]
+    others: int
+
+
+def _facet(name: str, title: str, counted: Sequence[ValueCount], asked: LogSearch) -> Facet:
+    values = [
+        FacetValue(
+            visible(each.value),
+            each.lines,
+            each.bad,
+            asked.toggled(f"{name}={each.value}"),
+            f"{name}={each.value}" in asked.has,
+        )
+        for each in counted[:SHOWN_VALUES]
+    ]
+    return Facet(title, values, len(counted) - len(values))
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The lines of a stretch of time: where it stands and how high it is (percent), how much of it is errors."""
+
+    left: float
+    width: float
+    height: float
+    bad: float
+    lines: int
+    errors: int
+    start: float
+    end: float
+
+
+def _bars(counts: LogCounts) -> Iterator[Bar]:
+    """On the whole span, so that the time without a line is seen as such."""
+    begin = counts.start // counts.step * counts.step
+    span = max(counts.step, counts.end - begin)
+    most = max((each.lines for each in counts.buckets), default=0)
+    for each in counts.buckets:
+        left, height = 100 * (each.at - begin) / span, 100 * each.lines / most
+        width = min(100 * counts.step / span, 100 - left)
+        bad = 100 * each.bad / most
+        yield Bar(round(left, 2), round(width, 2), round(height, 2), round(bad, 2), each.lines, each.bad, each.at,
+                  each.at + counts.step)  # fmt: skip
+
+
+def shown_line(line: LogLine) -> ShownLine:
     return ShownLine(
         at=line.timestamp,
         source=visible(line.source),

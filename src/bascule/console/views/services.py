@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bascule import figures, promql, times
 from bascule.console.parts import ServiceHealth
-from bascule.console.sources import STALE_AFTER, Reading, Source
+from bascule.console.sources import STALE_AFTER, Source, SourceReading
 from bascule.conventions import State, probe_job
 from bascule.prometheus import Sample
 from bascule.spec import Spec
+from bascule.states import Cause, no_data
 
 if TYPE_CHECKING:
     from bascule.console.parts import Parts
 
 WORST_FIRST = (State.BAD, State.NO_DATA, State.OK, State.NOT_APPLICABLE)
 SAID_BY = ("redis_up", "nginx_up", "probe_success")
-WORDS = {State.OK: "up", State.BAD: "down", State.NO_DATA: "no data", State.NOT_APPLICABLE: "not watched"}
 FOREIGN_RESEND = 60.0  # seconds: the default of a Prometheus that is not ours
 
 
@@ -35,14 +35,14 @@ class ServiceRow:
     since: datetime | None = None
 
 
-def service_rows(spec: Spec, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def service_rows(spec: Spec, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     health = reading.fresh(now)
     rows = [_row(spec, name, service.kind, health, now) for name, service in spec.services.items()]
     rows += [_probe(name, health) for name in spec.probes]
     return sorted(rows, key=lambda row: WORST_FIRST.index(row.state))
 
 
-def own_rows(parts: Parts, reading: Reading[ServiceHealth], now: float) -> list[ServiceRow]:
+def own_rows(parts: Parts, reading: SourceReading[ServiceHealth], now: float) -> list[ServiceRow]:
     """The parts that watch: those the page reads itself by their answer, the rest by Prometheus."""
     asked: tuple[Source[Any], ...] = (parts.traffic, parts.judge, parts.journal, parts.logs)
     rows = [_asked(source, now) for source in asked]
@@ -55,10 +55,15 @@ def _beating(parts: Parts, now: float) -> ServiceRow:
     since = None if reading.at is None else times.moment(reading.at)
     if beats(parts.spec, reading, now):
         return ServiceRow("alerting", "alerts", State.OK, "works", "heartbeat", "", parts.heartbeat, since)
-    return ServiceRow("alerting", "alerts", State.NO_DATA, "no data", "last heartbeat", "", parts.heartbeat, since)
+    cause = Cause.SERVER_AWAY if since is None else Cause.STALE
+    return replace(_unknown("alerting", "alerts", cause, "last heartbeat", parts.heartbeat), since=since)
 
 
-def beats(spec: Spec, reading: Reading[float], now: float) -> bool:
+def _unknown(name: str, kind: str, cause: Cause, detail: str, query: str, age: str = "") -> ServiceRow:
+    return ServiceRow(name, kind, State.NO_DATA, no_data(cause), detail, age, query)
+
+
+def beats(spec: Spec, reading: SourceReading[float], now: float) -> bool:
     """Prometheus repeats each alert at its resend delay; two may get lost."""
     age = reading.age(now)
     return age is not None and age <= 3 * (_resend(spec) + spec.stack.scrape.evaluation)
@@ -71,7 +76,7 @@ def _resend(spec: Spec) -> float:
 def _asked(source: Source[Any], now: float) -> ServiceRow:
     reading = source.reading
     state = State.OK if reading.is_fresh(now) else State.NO_DATA
-    word = "answers" if state is State.OK else "silent"
+    word = "answers" if state is State.OK else no_data(Cause.SERVER_AWAY)
     age = "" if state is State.OK or reading.at is None else figures.span(reading.age(now))
     return ServiceRow(source.name, "part", state, word, reading.error, age, "queried by this page")
 
@@ -83,14 +88,18 @@ def _row(spec: Spec, name: str, kind: str, health: ServiceHealth | None, now: fl
             name, kind, State.NOT_APPLICABLE, "not watched", "neither metrics nor health address", "", query
         )
     if health is None:
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus does not answer", "", query)
+        return ServiceRow(
+            name, kind, State.NO_DATA, no_data(Cause.SERVER_AWAY), "Prometheus does not answer", "", query
+        )
     samples = [sample for sample in health.samples if sample.labels.get("job") == name]
     ups = [sample for sample in samples if sample.labels.get("__name__") == "up"]
     if not ups:
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "Prometheus has no sample of it", "", query)
-    age = max(now - health.times.get(_target(sample), now) for sample in ups)
+        return _unknown(name, kind, Cause.NO_SERIES, "Prometheus has no sample of it", query)
+    age = max(now - health.times.get(sample.target, now) for sample in ups)
     if age > max(STALE_AFTER, 3 * spec.stack.scrape.interval):
-        return ServiceRow(name, kind, State.NO_DATA, "no data", "no longer scraped", figures.span(age), query)
+        return ServiceRow(
+            name, kind, State.NO_DATA, no_data(Cause.STALE), "no longer scraped", figures.span(age), query
+        )
     return _answering(name, kind, samples, ups, health, query)
 
 
@@ -119,7 +128,8 @@ def _probe(name: str, health: ServiceHealth | None) -> ServiceRow:
     query = f'probe_success{{job="{probe_job(name)}"}}'
     samples = _of_probe(name, health.samples if health else ())
     if not samples:
-        return ServiceRow(name, "probe", State.NO_DATA, "no data", "no probe has answered", "", query)
+        cause = Cause.SERVER_AWAY if health is None else Cause.NO_SERIES
+        return _unknown(name, "probe", cause, "no probe has answered", query)
     if all(sample.value == 1 for sample in samples):
         return ServiceRow(name, "probe", State.OK, "reachable", "", "", query)
     return ServiceRow(name, "probe", State.BAD, "unreachable", "the probe from outside fails", "", query)
@@ -138,7 +148,3 @@ def _error(job: str, health: ServiceHealth) -> str:
 
 def _of(up: int, all_of_them: int) -> str:
     return f"{up} of {all_of_them} up" if all_of_them > 1 else ""
-
-
-def _target(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get("job", ""), sample.labels.get("instance", "")

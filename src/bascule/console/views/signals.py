@@ -11,26 +11,25 @@ from hashlib import sha256
 from bascule import figures
 from bascule.api.models.verdict import GateAnswer, SignalAnswer, TriggerAnswer, VerdictAnswer
 from bascule.console import queries
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.facts import is_worse_so_far
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
+from bascule.states import Cause, no_data
 
 THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line stands
 REST = ""  # the group of signals that the spec does not declare
 SO_FAR = "so_far"  # how a comparison looks that is much worse, and not yet proven
 UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them
 GATE_WORDS = {
-    State.OK: "holds",
-    State.BAD: "not met",
-    State.NO_DATA: "no data",
+    State.OK: "passes",
+    State.BAD: "fails",
     State.NOT_APPLICABLE: "not in this phase",
 }
 COUNTING = re.compile(r" for \S.* of \S")  # a trigger that is beyond its bound, but not yet for long enough
 TRIGGER_WORDS = {
     State.OK: "clear",
     State.BAD: "triggered",
-    State.NO_DATA: "no data",
     State.NOT_APPLICABLE: "not in this phase",
 }
 
@@ -84,11 +83,11 @@ class CheckRow:
     text: str
 
 
-def signal_groups(spec: Spec, reading: Reading[VerdictAnswer], now: float) -> list[SignalGroup]:
+def signal_groups(spec: Spec, reading: SourceReading[VerdictAnswer], now: float) -> list[SignalGroup]:
     """A group for each declared signal, with rows once the judge has spoken; old rows are no data."""
     opinion = reading.value
     told = opinion.signals if opinion else []
-    rows = [signal_row(spec, each, reading.is_fresh(now)) for each in told]
+    rows = [signal_row(spec, each, aged(reading, now)) for each in told]
     names = [*spec.signals, REST]
     return [_group(spec, name, [row for row in rows if _home(spec, row) == name]) for name in names]
 
@@ -111,18 +110,26 @@ def row_key(signal: str, segment: str) -> str:
     return sha256(f"{signal}\0{segment}".encode()).hexdigest()[:12]
 
 
-def signal_row(spec: Spec, told: SignalAnswer, is_fresh: bool) -> SignalRow:
+def aged(reading: SourceReading[VerdictAnswer], now: float) -> Cause | None:
+    """Why what the judge said is not the present; None where it is."""
+    if reading.is_fresh(now):
+        return None
+    return Cause.STALE if reading.answers(now) else Cause.SERVER_AWAY
+
+
+def signal_row(spec: Spec, told: SignalAnswer, old: Cause | None) -> SignalRow:
+    """`old`: why this is not the present."""
     declared = spec.signals.get(told.signal)
     unit = told.unit or (declared.unit if declared else "")
-    state = told.state if is_fresh else State.NO_DATA
+    state = told.state if old is None else State.NO_DATA
     baseline, candidate = spec.versions.both
-    so_far = is_fresh and is_worse_so_far(told, declared.better if declared else "lower")
+    so_far = old is None and is_worse_so_far(told, declared.better if declared else "lower")
     return SignalRow(
         key=row_key(told.signal, told.segment),
         signal=told.signal,
         segment=told.segment,
         state=state,
-        word="worse so far" if so_far else _word(spec, state, told, is_fresh),
+        word="worse so far" if so_far else _word(spec, state, old or told.cause),
         baseline=figures.figure(told.baseline, unit),
         candidate=figures.figure(told.candidate, unit),
         effect=figures.difference(told.effect, unit),
@@ -145,16 +152,13 @@ def _detectable(told: SignalAnswer, unit: str) -> str:
     return figures.figure(told.baseline * told.detectable_ratio, unit)
 
 
-def _word(spec: Spec, state: State, told: SignalAnswer, is_fresh: bool) -> str:
-    if not is_fresh:
-        return "no data now"
+def _word(spec: Spec, state: State, cause: Cause | None) -> str:
     words = {
         State.OK: "ok",
         State.BAD: f"{spec.versions.candidate.upper()} worse",
-        State.NO_DATA: f"no data: {told.cause}" if told.cause else "no data",
         State.NOT_APPLICABLE: "not in this phase",
     }
-    return words[state]
+    return no_data(cause) if state is State.NO_DATA else words[state]
 
 
 def _interval(told: SignalAnswer, unit: str) -> str:
@@ -175,7 +179,7 @@ def _forest(told: SignalAnswer, better: str) -> Forest | None:
 def _evidence(told: SignalAnswer) -> str:
     if told.evidence is None or told.threshold is None:
         return figures.MISSING
-    return f"{max(0.0, told.evidence):.1f} of {told.threshold:.1f}"
+    return figures.evidence(told.evidence, told.threshold)
 
 
 def _bar(told: SignalAnswer) -> float | None:
@@ -185,29 +189,32 @@ def _bar(told: SignalAnswer) -> float | None:
     return round(min(100.0, max(0.0, THRESHOLD_AT * told.evidence / told.threshold)), 1)
 
 
-def gate_rows(reading: Reading[VerdictAnswer], now: float) -> list[CheckRow]:
+def gate_rows(reading: SourceReading[VerdictAnswer], now: float) -> list[CheckRow]:
     told = reading.value.gates if reading.value else []
-    return [_gate_row(gate, reading.is_fresh(now)) for gate in told]
+    return [_gate_row(gate, aged(reading, now)) for gate in told]
 
 
-def trigger_rows(reading: Reading[VerdictAnswer], now: float) -> list[CheckRow]:
+def trigger_rows(reading: SourceReading[VerdictAnswer], now: float) -> list[CheckRow]:
     told = reading.value.rollback if reading.value else []
-    return [_trigger_row(trigger, reading.is_fresh(now)) for trigger in told]
+    return [_trigger_row(trigger, aged(reading, now)) for trigger in told]
 
 
-def _gate_row(gate: GateAnswer, is_fresh: bool) -> CheckRow:
+def _gate_row(gate: GateAnswer, old: Cause | None) -> CheckRow:
     """No data *enough* is something else than no data: there is a figure, and its interval is still on both sides."""
     undecided = gate.state is State.NO_DATA and gate.value is not None and "not yet decided" in gate.text
-    return _check(gate.gate, gate.state, is_fresh, undecided, GATE_WORDS, gate.text)
+    return _check(gate.gate, gate, old, undecided, GATE_WORDS)
 
 
-def _trigger_row(trigger: TriggerAnswer, is_fresh: bool) -> CheckRow:
+def _trigger_row(trigger: TriggerAnswer, old: Cause | None) -> CheckRow:
     undecided = trigger.state is State.OK and COUNTING.search(trigger.text) is not None
-    return _check(trigger.when, trigger.state, is_fresh, undecided, TRIGGER_WORDS, trigger.text)
+    return _check(trigger.when, trigger, old, undecided, TRIGGER_WORDS)
 
 
-def _check(name: str, told: State, is_fresh: bool, undecided: bool, words: Mapping[State, str], text: str) -> CheckRow:
-    state = told if is_fresh else State.NO_DATA
-    if is_fresh and undecided:
-        return CheckRow(name, state, UNDECIDED, "not yet decided", text)
-    return CheckRow(name, state, state.value, words[state], text)
+def _check(
+    name: str, told: GateAnswer | TriggerAnswer, old: Cause | None, undecided: bool, words: Mapping[State, str]
+) -> CheckRow:
+    state = told.state if old is None else State.NO_DATA
+    if old is None and undecided:
+        return CheckRow(name, state, UNDECIDED, "not yet decided", told.text)
+    word = no_data(old or told.cause) if state is State.NO_DATA else words[state]
+    return CheckRow(name, state, state.value, word, told.text)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bascule import figures
-from bascule.console.asked import ByVersion, Measured
+from bascule.console.asked import ByVersion, MeasuredTraffic
 from bascule.conventions import State
 from bascule.spec import Spec
 from bascule.spec.model import Segment
 from bascule.spec.uses import quotas
+from bascule.states import Cause, no_data
 
 NEAR = 0.9  # of a target or a quota: from here on it is nearly reached
-WORDS = {State.OK: "kept", State.BAD: "missed", State.NO_DATA: "no data"}
+WORDS = {State.OK: "kept", State.BAD: "missed"}
 RANK = {State.BAD: 0, State.NO_DATA: 2, State.OK: 1}
 
 
@@ -47,7 +48,7 @@ ORDERS: Mapping[str, Callable[[TargetRow], tuple[object, ...]]] = {
 }
 
 
-def targets(spec: Spec, measured: Measured, order: str) -> Targets:
+def targets(spec: Spec, measured: MeasuredTraffic, order: str) -> Targets:
     key = ORDERS.get(order, ORDERS["state"])
     segments = [row for name, each in spec.segments.named.items() for row in _segment(spec, name, each, measured)]
     return Targets(sorted(segments, key=key), sorted(_partners(spec, measured), key=key), order)
@@ -56,19 +57,20 @@ def targets(spec: Spec, measured: Measured, order: str) -> Targets:
 # ---------------------------------------------------------------- segments
 
 
-def _segment(spec: Spec, name: str, segment: Segment, measured: Measured) -> Iterator[TargetRow]:
+def _segment(spec: Spec, name: str, segment: Segment, measured: MeasuredTraffic) -> Iterator[TargetRow]:
     baseline, candidate = spec.versions.both
-    served = figures.rate(_sum(measured.requests, name))
+    rate = _sum(measured.requests, name)
+    served, why = figures.rate(rate), _why(measured, rate)
 
     def at_most(what: str, found: ByVersion, limit: float, unit: str) -> TargetRow:
         values = [found.get((version, name)) for version in (baseline, candidate)]
-        return _row(name, what, f"≤ {figures.figure(limit, unit)}", values, unit, served, _used(values, limit))
+        return _row(name, what, f"≤ {figures.figure(limit, unit)}", values, unit, served, _used(values, limit), why)
 
     def at_least(what: str, found: ByVersion, floor: float, judged: tuple[str, ...]) -> TargetRow:
         values = [found.get((version, name)) for version in (baseline, candidate)]
         held = [found.get((version, name)) for version in judged]
         used = _used(_rest(held), 1 - floor)
-        return _row(name, what, f"≥ {figures.percent(floor)}", values, "ratio", served, used)
+        return _row(name, what, f"≥ {figures.percent(floor)}", values, "ratio", served, used, why)
 
     latency, errors, accuracy = spec.latency, spec.errors, spec.accuracy
     if latency:
@@ -89,15 +91,15 @@ def _segment(spec: Spec, name: str, segment: Segment, measured: Measured) -> Ite
     if accuracy and segment.accuracy is not None:
         yield at_least(accuracy.name, measured.signals[accuracy.name, ""], segment.accuracy, (candidate,))
     if segment.rate_limit is not None:
-        limit = f"{figures.count(segment.rate_limit * 3600)}/h each"
+        limit = f"{figures.count(segment.rate_limit * 3600)}/h per user"
         values = [measured.refused.get((version, name)) for version in (baseline, candidate)]
-        yield _row(name, "refused over the limit", limit, values, "ratio", served, _used(values, 1.0))
+        yield _row(name, "refused by the rate limit", limit, values, "ratio", served, _used(values, 1.0), why)
 
 
 # ---------------------------------------------------------------- partners
 
 
-def _partners(spec: Spec, measured: Measured) -> Iterator[TargetRow]:
+def _partners(spec: Spec, measured: MeasuredTraffic) -> Iterator[TargetRow]:
     allowed = quotas(spec)
     names = {name for _, name in measured.partner_errors} | set(measured.partner_requests)
     segment = next((each for each in spec.segments.named.values() if each.partner_label), None)
@@ -110,33 +112,52 @@ def _partners(spec: Spec, measured: Measured) -> Iterator[TargetRow]:
         if quota is not None:
             text = f"≤ {figures.count(quota)}/h"
             state = _state(used)
-            word = "over quota" if state is State.BAD else "nearly used" if (used or 0) >= NEAR else WORDS[state]
+            near = "over quota" if state is State.BAD else "nearly used" if (used or 0) >= NEAR else WORDS.get(state)
+            word = near or no_data(_why(measured, hour))
             yield TargetRow(name, "quota", text, ("", figures.percent(used)), asked, used, state, word)
         yield from _partner_targets(spec, segment, name, measured, asked)
 
 
-def _partner_targets(spec: Spec, segment: Segment, name: str, measured: Measured, asked: str) -> Iterator[TargetRow]:
-    versions = spec.versions.both
+def _partner_targets(
+    spec: Spec, segment: Segment, name: str, measured: MeasuredTraffic, asked: str
+) -> Iterator[TargetRow]:
+    versions, why = spec.versions.both, _why(measured, measured.partner_requests.get(name))
     if segment.errors is not None:
         values = [measured.partner_errors.get((version, name)) for version in versions]
         text, used = f"≤ {figures.percent(segment.errors)}", _used(values, segment.errors)
-        yield _row(name, "errors", text, values, "ratio", asked, used)
+        yield _row(name, "errors", text, values, "ratio", asked, used, why)
     if segment.format_compatibility is not None:
         values = [measured.partner_format.get((version, name)) for version in versions]
         text = f"≥ {figures.percent(segment.format_compatibility)}"
-        yield _row(name, "format", text, values, "ratio", asked, _used(_rest(values), 1 - segment.format_compatibility))
+        used = _used(_rest(values), 1 - segment.format_compatibility)
+        yield _row(name, "format", text, values, "ratio", asked, used, why)
 
 
 # ---------------------------------------------------------------- a row
 
 
 def _row(
-    who: str, what: str, target: str, values: list[float | None], unit: str, requests: str, used: float | None
+    who: str,
+    what: str,
+    target: str,
+    values: list[float | None],
+    unit: str,
+    requests: str,
+    used: float | None,
+    why: Cause,
 ) -> TargetRow:
+    """`why` there is no data, where there is none."""
     state = _state(used)
-    word = "near its target" if state is State.OK and used is not None and used >= NEAR else WORDS[state]
+    near = "near its target" if state is State.OK and used is not None and used >= NEAR else WORDS.get(state)
     shown = figures.figure(values[0], unit), figures.figure(values[1], unit)
-    return TargetRow(who, what, target, shown, requests, used, state, word)
+    return TargetRow(who, what, target, shown, requests, used, state, near or no_data(why))
+
+
+def _why(measured: MeasuredTraffic, requests: float | None) -> Cause:
+    """Why a measure has no data, from how many requests there are."""
+    if measured.unknown is not None or requests is None:
+        return measured.unknown or Cause.NO_SERIES
+    return Cause.NO_TRAFFIC if requests <= 0 else Cause.NO_SERIES
 
 
 def _state(used: float | None) -> State:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from bascule import figures
 from bascule.api.models.others import DeliveryAnswer
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.verdict import PageNotice
 
 OWED_SECONDS = 15.0  # from which a notice that is owed is shown
 
 
-def unheard(owed: Reading[list[DeliveryAnswer]], now: float) -> list[PageNotice]:
+def unheard(owed: SourceReading[list[DeliveryAnswer]], now: float) -> list[PageNotice]:
     late: dict[tuple[str, str], list[DeliveryAnswer]] = {}
     for each in owed.value or ():
         if now - each.started.timestamp() >= OWED_SECONDS:

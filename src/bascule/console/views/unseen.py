@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from bascule.console.sources import Reading
+from bascule.console.sources import SourceReading
 from bascule.console.views.verdict import PageNotice
 from bascule.discover import Unseen
 
 MOST_SHOWN = 6
 
 
-def not_seen(reading: Reading[list[Unseen]]) -> list[PageNotice]:
+def not_seen(reading: SourceReading[list[Unseen]]) -> list[PageNotice]:
     """One notice for all of it; none before the first answer."""
     found = reading.value or []
     if not found:
         return []
-    more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-    text = "; ".join(map(str, found[:MOST_SHOWN])) + more
-    return [PageNotice("unseen", "Not seen yet: nothing that rests on it can be judged", text)]
+    more = f" · and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    text = " · ".join(map(str, found[:MOST_SHOWN])) + more
+    return [PageNotice("unseen", "Data is missing: what depends on it cannot be judged", text)]

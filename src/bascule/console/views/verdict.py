@@ -9,11 +9,11 @@ from typing import Any
 
 from bascule import figures, times
 from bascule.api.models.verdict import VerdictAnswer
-from bascule.console.sources import Reading, Source
+from bascule.console.sources import Source, SourceReading
 from bascule.console.views.services import ServiceRow
 from bascule.conventions import State, Verdict
 from bascule.spec import Spec
-from bascule.states import MEANINGS
+from bascule.states import MEANINGS, Cause
 
 WORDS = {
     Verdict.PROMOTE: "Promote",
@@ -49,6 +49,7 @@ class VerdictView:
     said: datetime | None
     then: str = ""
     command: str = ""
+    cause: Cause | None = None  # of no data
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class PageNotice:
     age: str = ""
 
 
-def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None, now: float) -> VerdictView:
+def verdict_view(spec: Spec, reading: SourceReading[VerdictAnswer], phase: int | None, now: float) -> VerdictView:
     """`phase`: the plan's present step, None when it is not known."""
     opinion = reading.fresh(now)
     if opinion is None and reading.value and reading.answers(now) and reading.value.verdict is Verdict.NO_DATA:
@@ -77,21 +78,23 @@ def verdict_view(spec: Spec, reading: Reading[VerdictAnswer], phase: int | None,
         advice=_advice(spec, opinion, phase),
         said=said,
         command=_command(spec, opinion, phase),
+        cause=opinion.cause,
     )
 
 
-def _silent(reading: Reading[VerdictAnswer], now: float) -> VerdictView:
+def _silent(reading: SourceReading[VerdictAnswer], now: float) -> VerdictView:
     """No fresh opinion is no verdict, whatever the last one was."""
     advice = "Do not promote. See below which part is down, and start it again."
     if reading.value is None or reading.at is None:
         reason = reading.error or "No verdict yet."
-        return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None)
+        away = Cause.SERVER_AWAY
+        return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], None, [reason], advice, None, cause=away)
     since = times.moment(reading.at)
     silence = "The judge answers, but has made no evaluation since."
     why = silence if reading.answers(now) else "The judge does not answer."
     reasons = [why] + [reading.error] * bool(reading.error)
-    then = WORDS[reading.value.verdict]
-    return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then)
+    then, cause = WORDS[reading.value.verdict], Cause.STALE if reading.answers(now) else Cause.SERVER_AWAY
+    return VerdictView(Verdict.NO_DATA, WORDS[Verdict.NO_DATA], since, reasons, advice, since, then, cause=cause)
 
 
 def _advice(spec: Spec, opinion: VerdictAnswer, phase: int | None) -> str:
@@ -137,11 +140,11 @@ def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now:
     prometheus_is_silent = any(notice.key == "prometheus" for notice in silent)
     if prometheus_is_silent:
         silent = [notice for notice in silent if notice.key != "services"]
-    return [_down(row) for row in services if row.state is State.BAD] + silent
-
-
-def _down(row: ServiceRow) -> PageNotice:
-    return PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
+    return [
+        PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
+        for row in services
+        if row.state is State.BAD
+    ] + silent
 
 
 def _notice(source: Source[Any], now: float) -> PageNotice:

@@ -42,8 +42,14 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
                 "routes": [*_switch_routes(spec), _MACHINE_ROUTE, *_people_routes(spec)],
             },
             "inhibit_rules": [_repeats(spec)],
-            "receivers": [_machine(spec), *_receivers(spec)],
-            "time_intervals": [_interval(index, window) for index, window in enumerate(spec.maintenance)],
+            "receivers": [
+                {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]},
+                *_receivers(spec),
+            ],
+            "time_intervals": [
+                {"name": _interval_name(index), "time_intervals": list(_days(window))}
+                for index, window in enumerate(spec.maintenance)
+            ],
         }
     )
 
@@ -61,10 +67,6 @@ def _repeats(spec: Spec) -> dict[str, Any]:
         "target_matchers": [name, f'severity="{Severity.WARNING}"'],
         "equal": ["sla"],
     }
-
-
-def _machine(spec: Spec) -> dict[str, Any]:
-    return {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]}
 
 
 def _own_webhook(url: str) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
     """Those that Alertmanager tells itself; the switch's always, so that its route leads somewhere."""
-    direct = [_direct(spec, name) for name in spec.notify.told_directly]
+    direct = [_direct(spec, name) for name in spec.notify.first_told]
     return [_receiver(SWITCH, spec.notify.receivers.get(SWITCH, Receiver())), *direct]
 
 
@@ -96,7 +98,7 @@ def _receivers(spec: Spec) -> list[dict[str, Any]]:
 
 def _people_routes(spec: Spec) -> list[dict[str, Any]]:
     watchers = f'alertname=~"{"|".join(spec.alert_prefix + alert for alert in _JOURNAL_MAY_BE_DEAD)}"'
-    return [_people_route(spec, name, watchers) for name in spec.notify.told_directly]
+    return [_people_route(spec, name, watchers) for name in spec.notify.first_told]
 
 
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
@@ -155,10 +157,6 @@ def _direct(spec: Spec, name: str) -> dict[str, Any]:
 
 def _interval_name(index: int) -> str:
     return f"maintenance-{index + 1}"
-
-
-def _interval(index: int, window: Maintenance) -> dict[str, Any]:
-    return {"name": _interval_name(index), "time_intervals": list(_days(window))}
 
 
 def _days(window: Maintenance) -> Iterator[dict[str, Any]]:

@@ -120,7 +120,7 @@ def _targets(spec: Spec) -> Iterator[Values]:
         yield _retention_target(spec)
     if spec.latency is not None:
         new, old = spec.versions.candidate, spec.versions.baseline
-        text = f"P95 of {new} is longer: {old}'s is only {NUMBER} times as long."
+        text = f"{new} is slower: the P95 of {old} is only {NUMBER} times the P95 of {new}."
         yield _unmet(spec.latency.name, "no slower", f"{Named.PERFORMANCE_RATIO} < 1", text)
 
 
@@ -128,13 +128,13 @@ def _quantile_targets(spec: Spec, name: str, signal: Signal) -> Iterator[Values]
     for quantile, limit in signal.quantile_targets.items():
         if quantile in QUANTILES:
             value = _candidates(spec, value_series(signal, quantile), name)
-            text = f"{quantile} is {value_in(signal.unit)}; {written(limit, signal.unit)} is the target."
+            text = f"{quantile} is {value_in(signal.unit)}; the target is {written(limit, signal.unit)}."
             yield _unmet(name, quantile, f"{value} > {limit:.12g}", text)
 
 
 def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Values:
     worse = "<" if signal.better == "higher" else ">"
-    text = f"{value_in(signal.unit)}; {written(target, signal.unit)} is the target."
+    text = f"{value_in(signal.unit)}; the target is {written(target, signal.unit)}."
     return _unmet(name, "level", f"{_candidates(spec, value_series(signal), name)} {worse} {target:.12g}", text)
 
 
@@ -143,8 +143,8 @@ def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
     worse = "<" if signal.better == "higher" else ">"
     value = relative_gain(spec, name) if gain.relative else of_signal(Recorded.SIGNAL_DIFFERENCE, name)
     figure = PERCENT if gain.relative else difference_in(signal.unit)
-    text = f"The gain over {spec.versions.baseline} is {figure}, within the same segments; "
-    text += f"{gain_written(wanted, signal.unit)} is the target."
+    text = f"the gain over {spec.versions.baseline} is {figure}, within the same segments; "
+    text += f"the target is {gain_written(wanted, signal.unit)}."
     return _unmet(name, "gain", f"{value} {worse} {wanted.amount:g}", text)
 
 
@@ -156,7 +156,7 @@ def relative_gain(spec: Spec, name: str) -> str:
 def _retention_target(spec: Spec) -> Values:
     """Of the source document: customers come back to the new version at least as often as to the old."""
     old, new = (f'{Recorded.RETENTION}{{version="{version}"}}' for version in spec.versions.both)
-    text = f"{PERCENT} of its users of the month before came back in the last 30 days, fewer than those of "
+    text = f"{PERCENT} of its users of the 30 days before came back in the last 30 days: less than on "
     return _unmet("retention", "no lower", f"{new}\n< ignoring (version)\n{old}", f"{text}{spec.versions.baseline}.")
 
 

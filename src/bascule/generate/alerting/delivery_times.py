@@ -1,7 +1,7 @@
 """How long an alert takes at worst from the fault to the message: what the scrape settings and routes allow.
 
 Scrape + evaluation (of every group that a chain passes) + `for` + the route's group wait. What a rate over five
-minutes needs to cross its threshold comes on top: that is the fault's size, not a setting.
+minutes needs to cross its threshold is added to it: that is the fault's size, not a setting.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Route:
     slowest: Mapping[Severity, tuple[str, float]]  # severity: alert, seconds
 
     def __str__(self) -> str:
-        slow = [f"{kind} up to {lasting(most)} ({name})" for kind, (name, most) in self.slowest.items()]
+        slow = [f"{kind} at most {lasting(most)} ({name})" for kind, (name, most) in self.slowest.items()]
         return f"{self.receiver}: {Alert.SERVICE_DOWN} {lasting(self.service_down)}; {', '.join(slow)}"
 
 

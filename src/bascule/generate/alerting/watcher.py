@@ -8,7 +8,7 @@ from bascule.spec.receivers import Webhook
 from bascule.transport import is_local
 
 _ASKED = (
-    f"declare notify.receivers.{SWITCH}, a webhook of another machine's service that calls you when heartbeats stop"
+    f"declare notify.receivers.{SWITCH}, a webhook of a service on another machine that calls you when heartbeats stop"
 )
 
 
@@ -16,7 +16,7 @@ def lacks_watcher(spec: Spec) -> str:
     """What is wrong with the receiver of the switch and how to fix it; empty when it is as it should be."""
     receiver = spec.notify.receivers.get(SWITCH)
     if receiver is None:
-        return f"nobody notices when this machine or its alerting stops: {_ASKED}"
+        return f"if this machine or its alerting stops, no one is notified: {_ASKED}"
     if len(receiver.relayed) == len(receiver.channels):
         return f"Alertmanager has no channel to {SWITCH}: {_ASKED}"
     if any(isinstance(each, Webhook) and is_local(each.url) for each in receiver.channels.values()):

@@ -105,10 +105,6 @@ def _flags(flags: Mapping[str, object]) -> list[str]:
     return [f"--{name}={value}" for name, value in flags.items()]
 
 
-def _address(spec: Spec, part: str) -> str:
-    return f"{bracketed(spec.stack.listen)}:{getattr(spec.stack.ports, part)}"
-
-
 def _after(*names: str) -> dict[str, Any]:
     return {name: {"condition": "service_healthy"} for name in names}
 
@@ -128,7 +124,7 @@ def _prometheus(spec: Spec) -> Service:
         "storage.tsdb.path": "/prometheus",
         "storage.tsdb.retention.time": format_duration(scrape.retention),
         "rules.alert.resend-delay": format_duration(scrape.resend_delay),
-        "web.listen-address": _address(spec, "prometheus"),
+        "web.listen-address": spec.stack.address("prometheus"),
         "web.external-url": f"{url}/",
     }
     mounts = [
@@ -148,7 +144,7 @@ def _alertmanager(spec: Spec) -> Service:
         "config.file": "/etc/alertmanager/alertmanager.yml",
         "storage.path": "/alertmanager",
         "cluster.listen-address": "",
-        "web.listen-address": _address(spec, "alertmanager"),
+        "web.listen-address": spec.stack.address("alertmanager"),
         "web.external-url": f"{url}/",
     }
     mounts = [
@@ -171,7 +167,7 @@ def _file_mounts(spec: Spec, container: str) -> list[str]:
 
 def _exporters(spec: Spec) -> dict[str, Service]:
     found: dict[str, Service] = {}
-    here = _address(spec, "node_exporter")
+    here = spec.stack.address("node_exporter")
     if any(here in service.targets for service in spec.services_of("node").values()):
         found["node-exporter"] = _node_exporter(spec)
     if spec.services_of("redis"):
@@ -184,7 +180,7 @@ def _exporters(spec: Spec) -> dict[str, Service]:
 
 
 def _node_exporter(spec: Spec) -> Service:
-    flags = {"path.rootfs": "/host", "web.listen-address": _address(spec, "node_exporter")}
+    flags = {"path.rootfs": "/host", "web.listen-address": spec.stack.address("node_exporter")}
     health = _wget(spec.stack.url("node_exporter"))
     host = {"type": "bind", "source": "/", "target": "/host", "read_only": True, "bind": {"propagation": "rslave"}}
     return _service(NODE_EXPORTER, "128m", health, command=_flags(flags), pid="host", volumes=[host])
@@ -192,7 +188,7 @@ def _node_exporter(spec: Spec) -> Service:
 
 def _redis_exporter(spec: Spec) -> Service:
     first = next(iter(spec.services_of("redis").values())).targets[0]
-    flags = {"redis.addr": f"redis://{first}", "web.listen-address": _address(spec, "redis_exporter")}
+    flags = {"redis.addr": f"redis://{first}", "web.listen-address": spec.stack.address("redis_exporter")}
     return _service(REDIS_EXPORTER, "128m", _wget(f"{spec.stack.url('redis_exporter')}/health"), command=_flags(flags))
 
 
@@ -200,13 +196,13 @@ def _nginx_exporter(spec: Spec) -> Service:
     service = next(iter(spec.services_of("nginx").values()))
     flags = {
         "nginx.scrape-uri": f"http://{service.targets[0]}{service.status_path}",
-        "web.listen-address": _address(spec, "nginx_exporter"),
+        "web.listen-address": spec.stack.address("nginx_exporter"),
     }
     return _service(NGINX_EXPORTER, "128m", None, command=_flags(flags))
 
 
 def _blackbox_exporter(spec: Spec) -> Service:
-    flags = {"config.file": "/etc/blackbox/blackbox.yml", "web.listen-address": _address(spec, "blackbox_exporter")}
+    flags = {"config.file": "/etc/blackbox/blackbox.yml", "web.listen-address": spec.stack.address("blackbox_exporter")}
     needs = ["NET_RAW"] if any(probe.kind == "icmp" for probe in spec.probes.values()) else []
     return _service(
         BLACKBOX_EXPORTER,

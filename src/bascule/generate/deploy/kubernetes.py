@@ -41,7 +41,9 @@ def kubernetes_files(spec: Spec, files: Mapping[str, str]) -> dict[str, str]:
         **{f"rules-{name}": rule for name, rule in _rules(spec, files)},
         **{f"dashboard-{name}": board for name, board in _dashboards(spec, files)},
         **{f"service-monitor-{name}": monitor for name, monitor in _service_monitors(spec)},
-        "bascule-config": _config(spec),
+        "bascule-config": _manifest(
+            "v1", "ConfigMap", "bascule-config", {"data": {"spec.yaml": _spec_in_a_pod(spec)}}
+        ),
         "bascule-state": _state(),
         "bascule-deployment": _deployment(spec),
         "bascule-service": _service(spec),
@@ -137,10 +139,6 @@ def _endpoint(spec: Spec, port: Manifest, job: str, path: str = "/metrics") -> M
 # ---------------------------------------------------------------- Bascule's roles
 
 _SELECTOR = {"app.kubernetes.io/name": "bascule"}
-
-
-def _config(spec: Spec) -> Manifest:
-    return _manifest("v1", "ConfigMap", "bascule-config", {"data": {"spec.yaml": _spec_in_a_pod(spec)}})
 
 
 def _spec_in_a_pod(spec: Spec) -> str:

@@ -103,7 +103,7 @@ class Scene:
     def series(self) -> dict[str, str]:
         """Each series to its values, in promtool's expanding notation."""
         steady = {_written(metric, labels): _rising(step) for (metric, labels), step in self._counters().items()}
-        everything = {**steady, **self._levels(), **self.extra}
+        everything = {**steady, **self._gauges(), **self._services(), **self._roles(), **self.extra}
         return {series: values for series, values in everything.items() if series.split("{")[0] not in self.without}
 
     # ------------------------------------------------------------ counters of the services
@@ -163,9 +163,6 @@ class Scene:
         return metric, tuple(({"job": job, "instance": "a:1"} | labels).items())
 
     # ------------------------------------------------------------ levels
-
-    def _levels(self) -> dict[str, str]:
-        return {**self._gauges(), **self._services(), **self._roles()}
 
     def _gauges(self) -> dict[str, str]:
         return {

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from bascule import conventions as names
-from bascule.conventions import Metric
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.wanted_bounds import bounds_wanted
@@ -24,7 +22,7 @@ def instrument_config(spec: Spec) -> dict[str, Any]:
             "algorithms": spec.instrument.algorithms,
             "label_limit": spec.instrument.label_limit,
             "patience": spec.patience,
-            "buckets": {metric.name: _buckets(metric, latency_bounds(spec)) for metric in _LATENCIES},
+            "buckets": {metric.name: sorted({*metric.buckets, *latency_bounds(spec)}) for metric in _LATENCIES},
         }
     )
 
@@ -37,7 +35,3 @@ def latency_bounds(spec: Spec) -> set[float]:
     times = {name: signal.measured_in for name, signal in spec.signals.items() if signal.buckets and signal.is_time}
     found = {unit.to_base(bound) for name, unit in times.items() for bound in bounds_wanted(spec, name)}
     return found | {spec.thresholds.response_time_p95}
-
-
-def _buckets(metric: Metric, wanted: Iterable[float]) -> list[float]:
-    return sorted({*metric.buckets, *wanted})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bascule.conventions import RuleGroup
+from bascule.alerts import Alerting
+from bascule.conventions import RuleGroup, Severity
 from bascule.generate.alerting.alerts import group_alerts
 from bascule.generate.prometheus.no_data import no_data_rules
 from bascule.generate.prometheus.recording import cache_rules, probe_rules, service_rules, signal_rules, traffic_rules
@@ -14,6 +15,8 @@ from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_ru
 from bascule.generate.prometheus.usage import target_interval, target_rules, usage_interval, usage_rules
 from bascule.spec import Spec
 from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
+
+SOON_SECONDS = 60.0
 
 
 def rule_files(spec: Spec) -> dict[str, list[Group]]:
@@ -45,8 +48,20 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
 
 
 def _group(spec: Spec, name: RuleGroup, first: Iterable[Rule] = (), interval: float | None = None) -> Group:
-    """A group's recorded series, and the catalogue's alerts that read them."""
-    return Group(name, (*first, *group_alerts(spec, name)), interval)
+    """A group's recorded series, and the catalogue's alerts that read them; `interval`: unless its alerts decide."""
+    rules = (*first, *group_alerts(spec, name))
+    own = interval or _pace(spec, rules)
+    return Group(name, rules, None if own == spec.stack.scrape.evaluation else own)
+
+
+def _pace(spec: Spec, rules: Iterable[Rule]) -> float:
+    """As often as targets are scraped where an alert pages within a minute: what looks back over minutes costs most."""
+    pages_soon = any(_pages_soon(rule) for rule in rules if isinstance(rule, Alerting))
+    return spec.stack.scrape.evaluation if pages_soon else spec.stack.scrape.steady_evaluation
+
+
+def _pages_soon(alert: Alerting) -> bool:
+    return alert.hold < SOON_SECONDS and Severity.of(alert.labels["severity"]).pages
 
 
 def rule_groups(spec: Spec) -> list[Group]:

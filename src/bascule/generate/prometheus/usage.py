@@ -55,7 +55,7 @@ def target_rules(spec: Spec) -> Iterator[Recording]:
 
 def _by_endpoint(spec: Spec) -> Iterator[Recording]:
     rate = promql.rates(spec)
-    yield Recording(Recorded.REQUESTS_BY_ENDPOINT, promql.summed(rate, promql.traffic(spec), _BY_ENDPOINT))
+    yield Recording(Recorded.REQUESTS_BY_ENDPOINT, f"sum by ({_BY_ENDPOINT}) ({rate(promql.traffic(spec))})")
     if spec.errors:
         yield Recording(Recorded.ERRORS_BY_ENDPOINT, promql.bad_share(rate, spec.errors.signal, _BY_ENDPOINT))
     if spec.latency:
@@ -64,7 +64,7 @@ def _by_endpoint(spec: Spec) -> Iterator[Recording]:
 
 def _by_partner(spec: Spec) -> Iterator[Recording]:
     rate = promql.partner_rates(spec)
-    yield Recording(Recorded.REQUESTS_BY_PARTNER, promql.summed(rate, promql.traffic(spec), _BY_PARTNER))
+    yield Recording(Recorded.REQUESTS_BY_PARTNER, f"sum by ({_BY_PARTNER}) ({rate(promql.traffic(spec))})")
     if spec.errors:
         yield Recording(Recorded.ERRORS_BY_PARTNER, promql.bad_share(rate, spec.errors.signal, _BY_PARTNER))
     yield Recording(Recorded.CONSUMERS, promql.consumers())

@@ -11,6 +11,7 @@ from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.sampling.schema import Pair
 from bascule.judge.statistics.detectable import FOUND_WITHIN_SECONDS, Setting, median_delay, smallest_ratio
 from bascule.judge.texts import share_text
+from bascule.units import number_text
 
 LEAST_TRAFFIC, MOST_TRAFFIC = 0.1, 1e4  # requests a second of the candidate: no suggestion beyond
 
@@ -43,8 +44,8 @@ def _of_signals(engine: PhaseEngine) -> Iterator[Suggestion]:
 
 def _bursts(pair: Pair, setting: Setting) -> Suggestion:
     why = (
-        f"bad events come in bursts of about {(setting.phi + 1) / 2:.1f}; evidence is divided by phi to allow for "
-        f"that, and takes about {setting.phi:.2g} times as long as with single events"
+        f"bad events come in bursts of about {(setting.phi + 1) / 2:.1f} events; evidence is divided by phi to allow "
+        f"for that, and takes about {number_text(setting.phi)} times as long as with single events"
     )
     return Suggestion(f"signals.{pair.signal}: phi", f"{setting.phi:.2f}", why)
 
@@ -67,10 +68,13 @@ def _traffic(engine: PhaseEngine, pair: Pair, setting: Setting) -> Iterator[Sugg
     if factor is not None:
         needed = factor * setting.candidate_per_second
         why = (
-            f"with it, the declared increase of {100 * harm:.3g} pt is detectable within {FOUND_WITHIN_SECONDS:.0f} s; "
-            f"the replay had {setting.candidate_per_second:.3g} requests/s"
+            f"with it, the declared increase of {number_text(100 * harm)} pt is detectable within "
+            f"{FOUND_WITHIN_SECONDS:.0f} s; "
+            f"the replay had {number_text(setting.candidate_per_second)} requests/s"
         )
-        yield Suggestion(f"signals.{pair.signal}: least traffic of the candidate", f"{needed:.2g} requests/s", why)
+        yield Suggestion(
+            f"signals.{pair.signal}: least traffic of the candidate", f"{number_text(needed)} requests/s", why
+        )
 
 
 def _needed(setting: Setting, ratio: float) -> float | None:

@@ -39,6 +39,11 @@ class Alarm:
         """The comparison that raised it."""
         return self.signal, self.segment
 
+    @property
+    def key(self) -> Cell:
+        """What it is posted under."""
+        return self.cell
+
     def end(self, time: float, reason: str) -> Alarm:
         """The same, ended at `time` (Unix seconds)."""
         return replace(self, ended=time, end_reason=reason)

@@ -26,8 +26,8 @@ def alarm_text(spec: Spec, pair: Pair, increase: Increase, evidence: float, thre
     compared = f"{versions.baseline}'s frozen history" if increase.frozen else versions.baseline
     more = difference_text(increase.candidate - increase.expected, "ratio")
     return (
-        f"{pair.signal} {where_text(pair.segment)}: {_rate_name(spec, pair)} of {versions.candidate}, "
-        f"last {SHOWN_SECONDS} s: {share_text(increase.candidate)} "
+        f"{pair.signal} {where_text(pair.segment)}: {share_text(increase.candidate)}{_counted(spec, pair)} "
+        f"on {versions.candidate} in the last {SHOWN_SECONDS} s "
         f"({compared}: {share_text(increase.expected)}; difference {more}); {evidence_text(evidence, threshold)}."
     )
 
@@ -43,9 +43,9 @@ def mean_alarm_text(spec: Spec, cell: Cell, reading: SignalReading, threshold: f
     )
 
 
-def _rate_name(spec: Spec, pair: Pair) -> str:
-    """What is counted as bad, in words."""
+def _counted(spec: Spec, pair: Pair) -> str:
+    """What is counted as bad, where the signal's name does not say it."""
     signal = spec.signals[pair.signal]
     if pair.bound is not None:
-        return f"share above {value_text(pair.bound, signal.unit)}"
-    return "share of failures" if signal.counts_good else "rate"
+        return f" above {value_text(pair.bound, signal.unit)}"
+    return " failures" if signal.counts_good else ""

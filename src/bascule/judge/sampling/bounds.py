@@ -19,11 +19,14 @@ def find_bounds(spec: Spec, prometheus: Prometheus) -> dict[str, tuple[float, ..
         for counter in signal.counters:
             if counter.buckets:
                 selectors = [counter.selector.where(*spec.versions.matchers(version)) for version in spec.versions.both]
-                known = [bounds for selector in selectors if (bounds := _bounds_of(prometheus, selector))]
+                known = [bounds for selector in selectors if (bounds := _bounds_of(prometheus, selector)) is not None]
                 found[name] = tuple(sorted(set.intersection(*known))) if known else ()
     return found
 
 
-def _bounds_of(prometheus: Prometheus, selector: Selector) -> set[float]:
+def _bounds_of(prometheus: Prometheus, selector: Selector) -> set[float] | None:
+    """None where there are no series; a histogram may have the bucket of all observations alone."""
     values = prometheus.label_values("le", str(selector))
+    if not values:
+        return None
     return {bound for value in values if math.isfinite(bound := bound_of(value))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -19,14 +19,14 @@ class Presence:
     """The last `up` (or probe) of each of one version's targets."""
 
     def __init__(self) -> None:
-        self._rows = SeriesRows(lambda labels, written: self._grown(labels.get("job", "")))
+        self._rows = SeriesRows()
         self._times, self._values = np.empty(0), np.empty(0)
         self._jobs = np.empty(0, np.object_)
         self.interval = 0.0  # the usual recent one between two samples of one target, in seconds
 
     def take(self, matrix: Matrix, jobs: Collection[str] | None = None) -> tuple[Floats, Floats]:
         """Times and values (n,) of the samples that were not known, of these jobs alone."""
-        each, times, values = in_order(self._rows.of(matrix.labels), matrix)
+        each, times, values = in_order(self._rows.of(matrix.labels, self._new_row), matrix)
         fresh = times > self._times[each]
         each, times, values = each[fresh], times[fresh], values[fresh]
         self._measure(each, times)
@@ -61,9 +61,9 @@ class Presence:
         self._rows.keep(kept)
         self._times, self._values, self._jobs = self._times[kept], self._values[kept], self._jobs[kept]
 
-    def _grown(self, job: str) -> int:
+    def _new_row(self, labels: Mapping[str, str], written: bytes) -> int:
         self._times, self._values = np.append(self._times, -math.inf), np.append(self._values, 0.0)
-        self._jobs = np.append(self._jobs, job)
+        self._jobs = np.append(self._jobs, labels.get("job", ""))
         return len(self._times) - 1
 
 

@@ -6,7 +6,7 @@ Nothing is interpolated or averaged: samples are read raw, and an increment belo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,12 +20,17 @@ from bascule.prometheus import Matrix, Prometheus
 from bascule.spec.counters import EVENTS
 from bascule.states import Cause, Missing
 
+REMEMBERED = ("instances", "presence", "probes", "availability", "problems", "_table")
 OVERLAP_SECONDS = 15.0  # read again at most, for scrapes may come late
 ASKED_AT_ONCE = 2
 JUST_BEFORE = 0.001  # Prometheus 3 leaves out the sample at which a range begins
 SHARED = Missing(Cause.UNPROVEN, "its selector matches the same series for both versions")
 ABSURD = Missing(Cause.IMPOSSIBLE_VALUES, "its series gave values that no counter can have (NaN, infinite or negative)")
 LEAP = Missing(Cause.IMPOSSIBLE_VALUES, f"its counters grew by more than {HUGE:.0e} between two scrapes")
+FALLING = Missing(
+    Cause.IMPOSSIBLE_VALUES,
+    "its series fall repeatedly: several processes answer as one target, or they are not counters",
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,14 @@ class SampleReader:
         for presence in (*self.presence, *self.probes):
             presence.forget(since)
 
+    def remembered(self) -> dict[str, object]:
+        """All that was seen."""
+        return {name: getattr(self, name) for name in REMEMBERED}
+
+    def recall(self, remembered: Mapping[str, object]) -> None:
+        """See what another reader of the same schema has seen."""
+        vars(self).update({name: remembered[name] for name in REMEMBERED})
+
     def _presence(self, start: float, end: float) -> list[Matrix | None]:
         return self._each(self._up_selectors, start, end)
 
@@ -147,7 +160,7 @@ class SampleReader:
 
     def _note_troubles(self, number: int, news: News) -> None:
         shared = math.inf if number in self._table.shared else -math.inf
-        for what, time in ((ABSURD, news.absurd), (LEAP, news.leap), (SHARED, shared)):
+        for what, time in ((ABSURD, news.absurd), (LEAP, news.leap), (FALLING, news.falling), (SHARED, shared)):
             self._trouble(self._queries[number].feeds, Trouble(what, time))
 
     def _trouble(self, feeds: Iterable[CounterFeed], trouble: Trouble) -> None:

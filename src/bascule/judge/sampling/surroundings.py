@@ -62,3 +62,4 @@ class Surroundings:
     firing: Sequence[str] = ()
     stored: float | None = None  # when Prometheus last stored an `up` of anything; None where it was not asked
     unanswered: float | None = None  # requests of the last minute at the balancer, while both versions count none
+    left: tuple[float, float] = (0.0, 0.0)  # clients of a silent version that left in the last minute

@@ -20,6 +20,7 @@ from bascule.prometheus import Matrix, labels_of
 from bascule.prometheus.matrix import label_bytes
 
 HUGE = 1e9  # no counter grows by more between two scrapes
+FADING, MOST_FALLS = 0.9, 2.5  # of a series' last ten samples: a service that restarts makes fewer of them fall
 INSTANCE_LABELS = ("job", "instance")
 NOBODY = -1  # the row of a series that is of neither version
 GONE = -2
@@ -54,13 +55,15 @@ class Instances:
         self._numbers = {name: number for number, name in enumerate(names)}
 
 
-class SeriesRows:
-    """Rows by the labels of series, however an answer writes them. `new`: the row of labels that are seen first."""
+NewRow = Callable[[Mapping[str, str], bytes], int]  # the number of a new row: its labels, and how they are written
 
-    def __init__(self, new: Callable[[Mapping[str, str], bytes], int]) -> None:
+
+class SeriesRows:
+    """Rows by the labels of series, however an answer writes them."""
+
+    def __init__(self) -> None:
         self._known: dict[bytes, int] = {}
         self._other_writings = 0
-        self._new = new
 
     def __contains__(self, written: bytes) -> bool:
         return self._known.get(written, NOBODY) != NOBODY
@@ -70,10 +73,10 @@ class SeriesRows:
         found = list(map(self._known.get, labels))
         return None if None in found else np.array(found, np.intp)
 
-    def of(self, labels: Sequence[bytes]) -> Indices:
+    def of(self, labels: Sequence[bytes], new: NewRow) -> Indices:
         """Of each series, (m,)."""
         known = self.known(labels)
-        return known if known is not None else np.array([self._find(written) for written in labels], np.intp)
+        return known if known is not None else np.array([self._find(written, new) for written in labels], np.intp)
 
     def keep(self, kept: Flags) -> None:
         """Forget all rows but those kept, (R,); these are numbered again, in the same order."""
@@ -82,12 +85,12 @@ class SeriesRows:
         self._known = {labels: row for labels, row in moved.items() if row != GONE}
         self._other_writings = 0
 
-    def _find(self, written: bytes) -> int:
+    def _find(self, written: bytes, new: NewRow) -> int:
         if written in self._known:
             return self._known[written]
         labels = labels_of(written)
         usual = label_bytes(labels)
-        row = self._known[usual] if usual in self._known else self._new(labels, usual)
+        row = self._known[usual] if usual in self._known else new(labels, usual)
         self._known[usual] = row
         if written != usual and 2 * self._other_writings < len(
             self._known
@@ -132,6 +135,7 @@ class News:
     """What an answer brought that was not known: scrapes (instance and time of each sample, (s,)), and growth.
 
     `absurd`, `leap`: when the last value came that no counter can have, and the last leap that none can make, or -inf.
+    `falling`: when a series was last seen that falls repeatedly.
     """
 
     scraped: Indices
@@ -139,6 +143,7 @@ class News:
     growth: Growth
     absurd: float
     leap: float
+    falling: float = -math.inf
 
 
 class SeriesTable:
@@ -146,8 +151,8 @@ class SeriesTable:
 
     def __init__(self, schema: Schema, queries: Sequence[Query], instances: Instances) -> None:
         self._schema, self._queries, self._instances = schema, queries, instances
-        self._rows = [SeriesRows(partial(self._new_row, number)) for number in range(len(queries))]
-        self._time, self._value = np.empty(0), np.empty(0)
+        self._rows = [SeriesRows() for _ in queries]
+        self._time, self._value, self._falls = np.empty(0), np.empty(0), np.empty(0)
         self._instance = np.empty(0, np.intp)
         self._columns = np.empty((0, max((len(query.feeds) for query in queries), default=0)), np.intp)
         self._added: list[tuple[int, list[int]]] = []  # instance and columns of rows that are new
@@ -163,7 +168,7 @@ class SeriesTable:
 
         Whether a series was born on a known instance is told by the first samples of all of them.
         """
-        rows = self._rows[number].of(matrix.labels)
+        rows = self._rows[number].of(matrix.labels, partial(self._new_row, number))
         if self._added:
             self._append()
         some = (rows != NOBODY) & (matrix.counts > 0)
@@ -182,7 +187,8 @@ class SeriesTable:
         real = (amounts > 0) & (amounts < HUGE)
         instances = self._instance[each]
         growth = Growth(instances[real], times[real], amounts[real], self._columns[each[real]])
-        return News(instances, times, growth, absurd, float(times[amounts >= HUGE].max(initial=-math.inf)))
+        leap = float(times[amounts >= HUGE].max(initial=-math.inf))
+        return News(instances, times, growth, absurd, leap, self._falling(each))
 
     def keep(self, kept: Flags) -> None:
         """Forget the rows of all instances but those kept (I,)."""
@@ -190,6 +196,7 @@ class SeriesTable:
         for rows in self._rows:
             rows.keep(stays)
         self._time, self._value, self._columns = self._time[stays], self._value[stays], self._columns[stays]
+        self._falls = self._falls[stays]
         self._instance = (np.cumsum(kept) - 1)[self._instance[stays]]
         self._first = self._first[kept]
 
@@ -203,8 +210,23 @@ class SeriesTable:
         before = np.roll(values, 1)
         before[first] = self._value[begun]
         last = np.diff(each, append=NOBODY) != 0
+        self._count_falls(each, values < before)
         self._time[each[last]], self._value[each[last]] = times[last], values[last]
         return np.where(values >= before, values - before, values)
+
+    def _count_falls(self, each: Indices, falls: Flags) -> None:
+        """Of each row, how many of its last ten samples fell, older ones fading; ordered by row and time."""
+        if not falls.any() and not self._falls.any():
+            return
+        ends = np.searchsorted(each, each, side="right")
+        weights = FADING ** (ends - 1 - np.arange(len(each)))
+        brought = np.bincount(each, np.where(falls, weights, 0.0), len(self._falls))
+        self._falls = self._falls * FADING ** np.bincount(each, minlength=len(self._falls)) + brought
+
+    def _falling(self, each: Indices) -> float:
+        """When one of these rows last had a sample, of those that are no counters: -inf where all are."""
+        odd = each[self._falls[each] > MOST_FALLS]
+        return float(self._time[odd].max(initial=-math.inf))
 
     def _new_row(self, number: int, labels: Mapping[str, str], written: bytes) -> int:
         query = self._queries[number]
@@ -224,6 +246,7 @@ class SeriesTable:
         self._instance = np.concatenate([self._instance, np.array(instances, np.intp)])
         self._time = _filled(self._time, len(self._instance), -math.inf)
         self._value = _filled(self._value, len(self._instance), 0.0)
+        self._falls = _filled(self._falls, len(self._instance), 0.0)
         self._first = _filled(self._first, len(self._instances), math.inf)
         self._added = []
 

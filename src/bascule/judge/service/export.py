@@ -114,7 +114,7 @@ def body(spec: Spec, said: Opinion) -> dict[str, Any]:
         "phase": _phase(spec, outcome),
         "signals": [_line(line) for line in outcome.lines],
         "gates": [_gate(gate) for gate in outcome.gates],
-        "shares": [_share(share, said.missing is not None) for share in outcome.shares],
+        "shares": [_share(share, missing.cause if missing else None) for share in outcome.shares],
         "rollback": [_trigger(trigger) for trigger in outcome.triggers],
         "tick": times.rfc3339(outcome.now, "milliseconds"),
     }
@@ -202,15 +202,18 @@ def _gate(gate: Gate) -> dict[str, Any]:
         "gate": gate.gate,
         "state": gate.state.value,
         "decided": gate.decided,
+        "cause": gate.cause.value if gate.cause else None,
         "value": _number(gate.value),
         "text": gate.text,
     }
 
 
-def _share(share: SegmentShare, unseen: bool) -> dict[str, Any]:
+def _share(share: SegmentShare, unseen: Cause | None) -> dict[str, Any]:
+    """`unseen`: why the evaluation is not the present."""
     numbers = {name: _number(getattr(share, name)) for name in ("planned", "actual", "low", "high")}
     state = State.NO_DATA if unseen and share.state is not State.NOT_APPLICABLE else share.state
-    rest = {"events": round(share.events), "state": state.value, "text": share.text}
+    cause = (unseen or Cause.NO_TRAFFIC).value if state is State.NO_DATA else None
+    rest = {"events": round(share.events), "state": state.value, "cause": cause, "text": share.text}
     return {"segment": share.segment, **numbers, **rest}
 
 
@@ -219,6 +222,7 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
     return {
         "when": trigger.when,
         "state": trigger.state.value,
+        "cause": trigger.cause.value if trigger.cause else None,
         "value": _number(trigger.value),
         "beyond_since": times.rfc3339(since, "milliseconds") if since is not None else None,
         "text": trigger.text,

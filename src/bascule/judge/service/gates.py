@@ -1,6 +1,6 @@
 """Gates to the next phase and rollback triggers.
 
-A gate is decided when the interval of its measure lies wholly on one side of the bound (the interval is valid at every
+A gate is decided when the whole interval of its measure is on one side of the bound (the interval is valid at every
 evaluation, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is
 a bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
 """
@@ -25,27 +25,28 @@ from bascule.judge.service.verdict import Gate, Trigger
 from bascule.judge.texts import difference_text, share_text, span_text, value_text
 from bascule.spec.model import AVAILABILITY, Rollback, Spec
 from bascule.spec.quantities import Threshold
-from bascule.states import Cause, Missing
+from bascule.states import Cause, Missing, no_data
+from bascule.units import signed_text
 
 LONGEST_FORECAST = 30 * 86400.0
 
 
-def gates_of(engine: PhaseEngine, measures: Measures, around: Surroundings, missing: bool) -> tuple[Gate, ...]:
-    """The present phase's gates."""
+def gates_of(engine: PhaseEngine, measures: Measures, around: Surroundings, unseen: Cause | None) -> tuple[Gate, ...]:
+    """The present phase's gates; `unseen`: why a version is not seen."""
     phase = engine.plan.phase(engine.schema.spec)
     if phase is None:
         return ()
-    return tuple(_declared_gate(engine, measures, around, missing, name, bound) for name, bound in phase.gates.items())
+    return tuple(_declared_gate(engine, measures, around, unseen, name, bound) for name, bound in phase.gates.items())
 
 
 def _declared_gate(
-    engine: PhaseEngine, measures: Measures, around: Surroundings, missing: bool, name: str, threshold: Threshold
+    engine: PhaseEngine, measures: Measures, around: Surroundings, unseen: Cause | None, name: str, threshold: Threshold
 ) -> Gate:
     if _is_availability(engine.schema.spec, name):
         return _availability_gate(engine, around, threshold)
     if wrong := around.problems.get(name.partition(".")[0]):
-        return Gate(name, State.NO_DATA, None, f"{name} {threshold}: no data ({wrong.text}).")
-    return _gate(engine, measures, name, threshold, missing)
+        return Gate(name, State.NO_DATA, None, f"{name} {threshold}: no data ({wrong.text}).", wrong.cause)
+    return _gate(engine, measures, name, threshold, unseen)
 
 
 def _is_availability(spec: Spec, measure: str) -> bool:
@@ -59,30 +60,32 @@ def _availability_gate(engine: PhaseEngine, around: Surroundings, threshold: Thr
     values = shares[times >= engine.plan.started]
     head = f"{AVAILABILITY} {threshold}"
     if not len(values):
-        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.")
+        return Gate(AVAILABILITY, State.NO_DATA, None, f"{head}: no data yet.", Cause.NO_SERIES)
     value, begun = float(np.mean(values)), around.now - engine.plan.started
     shown = f"{head}: {share_text(value)} of scrapes in {span_text(min(AVAILABILITY_SECONDS, begun))}"
     if begun < AVAILABILITY_SECONDS:
         left = span_text(AVAILABILITY_SECONDS - begun)
-        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}, not yet decided, in {left}.")
+        return Gate(AVAILABILITY, State.NO_DATA, value, f"{shown}: not yet decided, {left} more.", Cause.TOO_FEW)
     state, word = _decided(Bounded(value, value, value, len(values)), threshold)
-    return Gate(AVAILABILITY, state, value, f"{shown}, {word}.")
+    return Gate(AVAILABILITY, state, value, f"{shown}: {word}.")
 
 
-def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Threshold, missing: bool) -> Gate:
+def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Threshold, unseen: Cause | None) -> Gate:
     name, _, statistic = gate.partition(".")
     measured = _measured(measures, name, statistic, threshold)
     if math.isnan(measured.value):
-        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet.")
+        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet.", unseen or Cause.TOO_FEW)
     written = partial(_written, engine.schema.spec, gate, threshold)
     shown = written(measured.value)
-    if missing:
-        return Gate(gate, State.NO_DATA, measured.value, f"{gate} {threshold}: {shown} when last seen; no data now.")
+    if unseen is not None:
+        text = f"{gate} {threshold}: {shown} when last seen; no data now."
+        return Gate(gate, State.NO_DATA, measured.value, text, unseen)
     state, word = _decided(measured, threshold)
     if state is State.NO_DATA:
         word += _until_decided(measured, threshold, engine.seconds)
     interval = f"{written(measured.low)} to {written(measured.high)}"
-    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown}, {word} ({interval}).")
+    cause = Cause.TOO_FEW if state is State.NO_DATA else None
+    return Gate(gate, state, measured.value, f"{gate} {threshold}: {shown} ({interval}): {word}.", cause)
 
 
 def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> str:
@@ -93,9 +96,9 @@ def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> s
         return ""
     left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
     if left >= LONGEST_FORECAST:
-        return ", for weeks at this traffic"
+        return ", weeks more at this traffic"
     rough = round(left / 60) * 60 if left > 120 else left
-    return f", in about {span_text(rough)} at this traffic"
+    return f", about {span_text(rough)} more at this traffic"
 
 
 def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
@@ -103,7 +106,7 @@ def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
     if low and high:
         return State.OK, "passed"
     if not low and not high:
-        return State.BAD, "not passed"
+        return State.BAD, "failed"
     return State.NO_DATA, "not yet decided"
 
 
@@ -118,28 +121,29 @@ def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> st
     unit = spec.unit_of(measure).name
     if statistic != "gain" or signal is None:
         return value_text(value, unit)
-    return f"{100 * value:+.3g} %" if is_relative(signal, threshold) else difference_text(value, unit)
+    return f"{signed_text(100 * value)} %" if is_relative(signal, threshold) else difference_text(value, unit)
 
 
 # ---------------------------------------------------------------- rollback triggers
 
 
-def triggers_of(engine: PhaseEngine, around: Surroundings) -> tuple[Trigger, ...]:
-    """Every rollback trigger of the spec, as it is at `around.now`."""
-    return tuple(_trigger(engine, around, rollback) for rollback in engine.schema.spec.rollback)
+def triggers_of(engine: PhaseEngine, around: Surroundings, unseen: Cause | None) -> tuple[Trigger, ...]:
+    """Every rollback trigger of the spec, as it is at `around.now`; `unseen`: why a version is not seen."""
+    return tuple(_trigger(engine, around, rollback, unseen) for rollback in engine.schema.spec.rollback)
 
 
-def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback) -> Trigger:
+def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unseen: Cause | None) -> Trigger:
     when = str(rollback.when)
     if engine.plan.known and not any(share > 0 for share in engine.plan.shares.values()):
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the candidate has no traffic.")
     if engine.alone and is_gain(rollback):
         return Trigger(when, State.NOT_APPLICABLE, f"Trigger {when}: the baseline has no traffic to compare with.")
     if wrong := _cannot_count(around, rollback):
-        return Trigger(when, State.NO_DATA, f"Trigger {when}: no data ({wrong.text}).")
+        return Trigger(when, State.NO_DATA, f"Trigger {when}: no data ({wrong.text}).", cause=wrong.cause)
     times, values = _course(engine, around, rollback)
     if not len(times) or around.now - times[-1] > around.stale + 2 or _is_gone(rollback, around):
-        return Trigger(when, State.NO_DATA, f"Trigger {when}: no data.")
+        cause = unseen or Cause.TOO_FEW
+        return Trigger(when, State.NO_DATA, f"Trigger {when}: {no_data(cause)}.", cause=cause)
     value, bound = float(values[-1]), rollback.when.threshold
     shown = f"Trigger {when}: {_written(engine.schema.spec, rollback.when.measure, bound, value)}"
     beyond = np.array([bound.holds(each) for each in values])

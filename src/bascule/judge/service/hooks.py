@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bascule import private
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
 from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.present import PresentStep
-from bascule.processes.command import TimedOut, run_command
+from bascule.processes import command
 from bascule.spec import Spec
 from bascule.spec.model import Hook
 from bascule.transport import Http
@@ -71,10 +72,8 @@ class Hooks:
         judged = outcome.judgement
         body = {"migration": self._name, "verdict": judged.verdict.value, "reasons": list(judged.reasons)}
         try:
-            return run(hook.command, hook.timeout, body) if hook.command else post(hook, body)
-        except TimedOut:
-            return f"failed: it timed out after {hook.timeout:g} s and was ended with its children"
-        except (OSError, BasculeError) as error:
+            return run_command(hook, body) if hook.command else post(hook, body)
+        except BasculeError as error:
             return f"failed: {error}"
 
     def _write(self, entry: dict[str, Any]) -> None:
@@ -82,7 +81,7 @@ class Hooks:
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry})
         try:
             with self._lock:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                private.make_folder(self.path.parent)
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(line + "\n")
         except OSError as error:
@@ -106,9 +105,10 @@ def read_audit(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def run(command: list[str], seconds: float, body: dict[str, Any]) -> str:
-    """Run without a shell: the verdict stands as JSON on its standard input."""
-    return f"exit {run_command(command, seconds, json.dumps(body)).status}"
+def run_command(hook: Hook, body: dict[str, Any]) -> str:
+    """Run without a shell: the verdict stands as JSON on its standard input. Raises ProcessFailed."""
+    assert hook.command is not None
+    return f"exit {command.run(hook.command, hook.timeout, json.dumps(body)).status}"
 
 
 def post(hook: Hook, body: dict[str, Any]) -> str:

@@ -7,15 +7,19 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+from bascule.alerts import alerting
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
-from bascule.judge.service.posting import AlarmPost, Poster
+from bascule.judge.service.posting import AlarmPost, Posted, Poster
 from bascule.judge.service.present import PresentStep
+from bascule.judge.service.snapshot import Snapshots, snapshot_of
+from bascule.judge.service.version_alarms import VERSION_ALERTS, VersionAlarm, VersionAlarms
 from bascule.judge.service.watch import REACH_SECONDS, PhaseWatch
 from bascule.processes.workers import Workers
 from bascule.prometheus import Alertmanager, Prometheus
@@ -47,13 +51,16 @@ class LiveJudge:
         alertmanager: Alertmanager | None,
         publish: Publish,
         present: PresentStep | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.spec = spec
         self.watch: PhaseWatch | None = None
         self._prometheus = prometheus
         self._publish = publish
         self._poster = Poster(AlarmPost(spec, alertmanager)) if alertmanager is not None else None
+        self._versions = VersionAlarms({alert: alerting(spec, alert).hold for alert in VERSION_ALERTS})
         self._present = present
+        self._snapshots = snapshots
         self._hooks = Hooks(spec, present)
         self._workers: Workers | None = None
         self._began: float | None = None
@@ -69,8 +76,11 @@ class LiveJudge:
             outcome, missing = None, Missing(Cause.SERVER_AWAY, str(error))
             LOG.warning("no evaluation: %s", error.what)
         self._publish(outcome, missing, time.perf_counter() - begun)
+        if outcome is not None:
+            self._versions.see(outcome.missing, outcome.now)
         if self._poster is not None and self.watch is not None:
-            self._poster.offer(self.watch.engine.standing)
+            standing: dict[Any, Posted] = {**self.watch.engine.standing, **self._versions.standing}
+            self._poster.offer(standing)
         if outcome is not None:
             self._hooks.see(outcome)
         return outcome
@@ -80,6 +90,8 @@ class LiveJudge:
         watch = self._watch(now)
         watch.advance(now)
         self._take_over(watch)
+        if self._snapshots is not None:
+            self._snapshots.offer(watch)
         return outcome_of(watch.engine, watch.surroundings(now))
 
     def _watch(self, now: float) -> PhaseWatch:
@@ -87,7 +99,10 @@ class LiveJudge:
         self._began = now if self._began is None else self._began
         plan = self._plan(self._began)
         if self.watch is None or not plan.same_step(self.watch.plan) or self._bounds_changed(self.watch, now):
-            self.watch = PhaseWatch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
+            begun = PhaseWatch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
+            if self.watch is None and self._snapshots is not None:
+                self._snapshots.recall(begun, now)
+            self.watch = begun
         return self.watch
 
     def _bounds_changed(self, watch: PhaseWatch, now: float) -> bool:
@@ -114,9 +129,11 @@ class LiveJudge:
         return [alarm for alarm in standing if alarm.since < plan.started]
 
     def _take_over(self, watch: PhaseWatch) -> None:
-        """After a restart, the alarms from before the step that Alertmanager still holds."""
+        """After a restart, the alarms that Alertmanager still holds; those of comparisons from before the step."""
         held = self._poster.taken_over() if self._poster is not None else []
-        watch.engine.adopt(alarm for alarm in held if alarm.since < watch.plan.started)
+        self._versions.adopt(alarm for alarm in held if isinstance(alarm, VersionAlarm))
+        alarms = (alarm for alarm in held if isinstance(alarm, Alarm))
+        watch.engine.adopt(alarm for alarm in alarms if alarm.since < watch.plan.started)
 
     def problems(self) -> list[str]:
         """What died within the last minute, and was started again."""
@@ -127,6 +144,18 @@ class LiveJudge:
         self._workers = Workers(stop)
         if self._poster is not None:
             self._workers.start("judge-posts", partial(self._poster.run, stop))
+        if self._snapshots is not None:
+            self._workers.start("judge-snapshots", partial(self._snapshots.run, stop))
+        try:
+            self._tick_until(stop)
+        except Exception:  # what was kept may be the cause: the next judge reads history instead
+            if self._snapshots is not None:
+                self._snapshots.forget()
+            raise
+        if self._snapshots is not None and self.watch is not None:
+            self._snapshots.write(snapshot_of(self.watch))
+
+    def _tick_until(self, stop: threading.Event) -> None:
         due = time.monotonic()
         while not stop.is_set():
             self.tick()

@@ -10,7 +10,7 @@ from bascule.conventions import State, Verdict
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger
 from bascule.spec import Spec
-from bascule.states import Missing
+from bascule.states import Cause, Missing
 
 FRESH_TICKS, LEAST_FRESH_SECONDS = 4, 4.0
 
@@ -63,33 +63,31 @@ class Opinion:
         if missing is None or self.missing is not None:
             return self
         since = self.since if self.verdict is Verdict.NO_DATA else time.time()
-        outcome = _unseen(self.outcome) if self.outcome is not None else None
+        outcome = _unseen(self.outcome, missing.cause) if self.outcome is not None else None
         return Opinion(Verdict.NO_DATA, since, outcome, self.age, missing)
 
 
-def _unseen(outcome: JudgeOutcome) -> JudgeOutcome:
+def _unseen(outcome: JudgeOutcome, cause: Cause) -> JudgeOutcome:
     """The same evaluation when it is no longer the present: alarms stay, nothing else is decided."""
     return replace(
         outcome,
-        lines=tuple(_unseen_line(line) for line in outcome.lines),
-        gates=tuple(_unseen_gate(gate) for gate in outcome.gates),
-        triggers=tuple(_unseen_trigger(trigger) for trigger in outcome.triggers),
+        lines=tuple(_unseen_line(line, cause) for line in outcome.lines),
+        gates=tuple(_unseen_gate(gate, cause) for gate in outcome.gates),
+        triggers=tuple(_unseen_trigger(trigger, cause) for trigger in outcome.triggers),
     )
 
 
-def _unseen_line(line: SignalComparison) -> SignalComparison:
-    return line if line.state is State.NOT_APPLICABLE else replace(line, state=State.NO_DATA)
+def _unseen_line(line: SignalComparison, cause: Cause) -> SignalComparison:
+    return line if line.state is State.NOT_APPLICABLE else replace(line, state=State.NO_DATA, cause=cause)
 
 
-def _unseen_gate(gate: Gate) -> Gate:
-    return (
-        gate
-        if gate.state is State.NOT_APPLICABLE
-        else Gate(gate.gate, State.NO_DATA, gate.value, f"{gate.gate}: no data now.")
-    )
+def _unseen_gate(gate: Gate, cause: Cause) -> Gate:
+    if gate.state is State.NOT_APPLICABLE:
+        return gate
+    return Gate(gate.gate, State.NO_DATA, gate.value, f"{gate.gate}: no data now.", cause)
 
 
-def _unseen_trigger(trigger: Trigger) -> Trigger:
+def _unseen_trigger(trigger: Trigger, cause: Cause) -> Trigger:
     if trigger.state is State.NOT_APPLICABLE:
         return trigger
-    return Trigger(trigger.when, State.NO_DATA, f"Trigger {trigger.when}: no data now.", trigger.value)
+    return Trigger(trigger.when, State.NO_DATA, f"Trigger {trigger.when}: no data now.", trigger.value, cause=cause)

@@ -20,9 +20,11 @@ from bascule.judge.service.gates import gates_of, triggers_of
 from bascule.judge.service.share import SegmentShare, shares_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
 from bascule.judge.texts import clock_text, share_text, span_text, where_text
-from bascule.states import Cause, Missing, most_telling
+from bascule.states import Cause, Missing, first_of, most_telling
 
 WORSE_REFUGE = 0.02  # by so much more must the baseline fail before it is not a place to go back to
+HUNG_CLIENTS = 3.0  # that left in a minute without any answer: no accident
+LOST_INTERVALS = 2.5  # without a scrape, until a target counts as gone
 CLOCK_SECONDS = 5.0  # that the clocks of the plan's machine and of Prometheus' may differ
 
 
@@ -45,9 +47,10 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
     measures = engine.measures()
     around = replace(around, problems={**around.problems, **engine.contradictions.problems})
     missing = _missing(engine, around)
-    lines = tuple(_line(engine, cell, measures, around, bool(missing)) for cell in engine.schema.cells)
-    gates = gates_of(engine, measures, around, bool(missing))
-    triggers = triggers_of(engine, around)
+    cause = first_of(each.cause for each in missing)
+    lines = tuple(_line(engine, cell, measures, around, cause) for cell in engine.schema.cells)
+    gates = gates_of(engine, measures, around, cause)
+    triggers = triggers_of(engine, around, cause)
     unseen = missing or _of_lines(lines, around)
     shares = shares_of(engine, around)
     off_plan = tuple(each.text for each in shares if each.state is State.BAD)
@@ -80,7 +83,7 @@ def _no_refuge(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]
     name = engine.schema.spec.versions.baseline
     found = unseen(name, around.sights[BASELINE], around)
     if found is None and not engine.alone:
-        found = _silent(engine, BASELINE)
+        found = _silent(engine, around, BASELINE)
     return (found,) if found else ()
 
 
@@ -127,7 +130,7 @@ def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
     """Why a version is not seen, in words; a version to which the plan gives nothing is not missed."""
     if engine.plan.started > around.now + CLOCK_SECONDS:
         ahead = span_text(engine.plan.started - around.now)
-        what = f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the machines are apart."
+        what = f"The plan's step begins {ahead} ahead of Prometheus' clock: the clocks of the two machines differ."
         return (Missing(Cause.CLOCK, what),)
     if around.stored is not None and around.now - around.stored > around.stale:
         age = span_text(around.now - around.stored)
@@ -138,13 +141,13 @@ def _missing(engine: PhaseEngine, around: Surroundings) -> tuple[Missing, ...]:
     versions = [version for version in (BASELINE, CANDIDATE) if wanted[version]]
     found = [unseen(both[version], around.sights[version], around) for version in versions]
     if not any(found):
-        found = [_silent(engine, version) for version in versions]
+        found = [_silent(engine, around, version) for version in versions]
     if not any(found):
         found = _without_traffic(engine, around)
     return tuple(missing for missing in found if missing is not None)
 
 
-def _silent(engine: PhaseEngine, version: int) -> Missing | None:
+def _silent(engine: PhaseEngine, around: Surroundings, version: int) -> Missing | None:
     """A version that counts nothing while the other is served."""
     gap, both = engine.silence.gap(version), engine.schema.spec.versions.both
     if gap is None:
@@ -152,9 +155,20 @@ def _silent(engine: PhaseEngine, version: int) -> Missing | None:
     name, other = both[version], both[1 - version]
     what = (
         f"{name} has counted no requests since {clock_text(gap.since)}; {other} has counted {gap.other:,.0f}. "
-        f"By the plan, about {gap.expected:,.0f} were expected."
+        f"By the plan, about {gap.expected:,.0f} were expected.{_left(around.left[version])}"
     )
     return Missing(Cause.SILENT, what, name)
+
+
+def _hung(name: str, since: float, clients: float) -> Missing | None:
+    """Clients that came and got no answer, while nobody got one."""
+    if clients < HUNG_CLIENTS:
+        return None
+    return Missing(Cause.SILENT, f"{name} has counted no requests since {clock_text(since)}.{_left(clients)}", name)
+
+
+def _left(clients: float) -> str:
+    return f" In the last minute {clients:,.0f} clients left without their answer." if clients >= 1 else ""
 
 
 def _without_traffic(engine: PhaseEngine, around: Surroundings) -> list[Missing | None]:
@@ -165,16 +179,22 @@ def _without_traffic(engine: PhaseEngine, around: Surroundings) -> list[Missing 
     if around.unanswered is not None:
         why = f"since {clock_text(since)}, while the load balancer took {around.unanswered:,.0f} in the last minute."
         return [Missing(Cause.SILENT, f"{name} has counted no requests {why}", name) for name in versions]
+    hung = [_hung(name, since, around.left[version]) for version, name in enumerate(versions)]
+    if any(hung):
+        return hung
     neither = f"neither {' nor '.join(versions)} has counted any requests since {clock_text(since)}."
     return [Missing(Cause.NO_TRAFFIC, f"No traffic: {neither}")]
 
 
-def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, missing: bool) -> SignalComparison:
+def _line(
+    engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundings, unseen: Cause | None
+) -> SignalComparison:
     name, segment = cell
     signal, is_inner = engine.schema.spec.signals[name], engine.schema.strata[name].is_inner(segment)
     reading = measures.reading(name, segment)
     pair, evidence, threshold = engine.evidence_of(cell)
-    state = _state(engine, cell, reading, around, missing)
+    state = _state(engine, cell, reading, around, unseen is not None)
+    problem = around.problems.get(name)
     is_cheap = state is not State.NOT_APPLICABLE and not is_inner  # the smallest effect of thousands costs too much
     line = SignalComparison(
         signal=name,
@@ -187,15 +207,17 @@ def _line(engine: PhaseEngine, cell: Cell, measures: Measures, around: Surroundi
         alarm=engine.standing.get(cell),
         detectable_ratio=engine.detectable_ratio(cell, pair, around.now) if is_cheap else None,
         required=signal.has_bad_events and not is_inner,
+        cause=_cause(engine, cell, problem, around, unseen) if state is State.NO_DATA else None,
     )
-    problem = around.problems.get(name)
-    cause = _cause(engine, cell, problem, around) if state is State.NO_DATA else None
-    return replace(line, text=comparison_text(line, problem.text if problem else ""), cause=cause)
+    return replace(line, text=comparison_text(line, problem.text if problem else ""))
 
 
-def _cause(engine: PhaseEngine, cell: Cell, problem: Missing | None, around: Surroundings) -> Cause:
-    if problem is not None:
-        return problem.cause
+def _cause(
+    engine: PhaseEngine, cell: Cell, problem: Missing | None, around: Surroundings, unseen: Cause | None
+) -> Cause:
+    found = first_of(cause for cause in (unseen, problem.cause if problem else None) if cause is not None)
+    if found is not None:
+        return found
     return Cause.NO_TRAFFIC if engine.is_quiet(cell, around.now) else Cause.TOO_FEW
 
 
@@ -220,9 +242,12 @@ def unseen(version: str, sight: Sight, around: Surroundings) -> Missing | None:
     if age <= around.stale:
         return None
     told = f"No sample of {version} for {age:.0f} s"
-    if sight.interval > around.stale / 2:
-        told += f": Prometheus scrapes it every {span_text(sight.interval)}, and the spec's interval is shorter"
-    return Missing(Cause.STALE, f"{told}.", version)
+    if sight.up is not None or sight.interval == 0:  # it is scraped, and what it exports is old
+        return Missing(Cause.STALE, f"{told}.", version)
+    if age > LOST_INTERVALS * sight.interval:
+        return Missing(Cause.LOST, f"{told}: Prometheus no longer scrapes it.", version)
+    why = f"Prometheus scrapes it every {span_text(sight.interval)}, and the spec's interval is shorter"
+    return Missing(Cause.STALE, f"{told}: {why}.", version)
 
 
 def _not_probed(version: str, probe: Standing, around: Surroundings) -> Missing | None:

@@ -1,6 +1,8 @@
 """The judge's alarms in Alertmanager: posted, kept alive, ended, and taken over after a restart.
 
-All of it runs on a thread of its own: an Alertmanager that hangs delays no evaluation, and no verdict.
+Those of a comparison, and those of a version that is not seen or silent: by a rule alone each would be told a scrape
+and an evaluation later. All of it runs on a thread of its own: an Alertmanager that hangs delays no evaluation, and no
+verdict.
 """
 
 from __future__ import annotations
@@ -9,8 +11,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bascule import times
 from bascule.alerts import posted
@@ -18,13 +21,15 @@ from bascule.conventions import SEGMENT
 from bascule.conventions import Alert as AlertName
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
-from bascule.judge.sampling.schema import Cell
+from bascule.judge.service.version_alarms import VERSION_ALERTS, VersionAlarm
 from bascule.prometheus import Alertmanager, PostedAlert
 from bascule.spec import Spec
 
 LOG = logging.getLogger("bascule.judge")
 RETRY_SECONDS = 1.0
 ENDS_AFTER = timedelta(hours=1)  # an alarm must not "resolve" because the judge is away for a while
+Posted = Alarm | VersionAlarm
+Standing = Mapping[Any, Posted]  # by `Posted.key`
 
 
 class AlarmPost:
@@ -33,26 +38,25 @@ class AlarmPost:
     def __init__(self, spec: Spec, alertmanager: Alertmanager) -> None:
         self._spec = spec
         self._alertmanager = alertmanager
-        self._open: dict[Cell, Alarm] = {}  # posted, and not yet posted as ended
+        self._open: dict[Hashable, Posted] = {}  # posted, and not yet posted as ended
         self._sent = 0.0
 
-    def held(self) -> list[Alarm] | None:
+    def held(self) -> list[Posted] | None:
         """The judge's alarms that Alertmanager holds; they are taken over. None while it does not answer."""
         try:
             alerts = self._alertmanager.alerts()
         except BasculeError as error:
             LOG.warning("firing alarms are unknown: %s", error.what)
             return None
-        mine = [alert for alert in alerts if alert["labels"].get("alertname") == self._name]
-        alarms = [_alarm_of(alert) for alert in mine if "signal" in alert["labels"]]
-        self._open.update({alarm.cell: alarm for alarm in alarms})
+        alarms = [alarm for alert in alerts if (alarm := _alarm_of(alert, self._spec.alert_prefix)) is not None]
+        self._open.update({alarm.key: alarm for alarm in alarms})
         return alarms
 
-    def send(self, standing: Mapping[Cell, Alarm]) -> None:
+    def send(self, standing: Standing) -> None:
         """Post new and ended alarms at once, and all that stand every resend delay."""
         now = time.monotonic()
-        ended = [alarm for cell, alarm in self._open.items() if cell not in standing]
-        fresh = [alarm for cell, alarm in standing.items() if self._open.get(cell) != alarm]
+        ended = [alarm for key, alarm in self._open.items() if key not in standing]
+        fresh = [alarm for key, alarm in standing.items() if self._open.get(key) != alarm]
         due = now - self._sent >= self._spec.stack.scrape.resend_delay
         told = datetime.now(UTC)
         alerts = [self._alert(alarm, told + ENDS_AFTER) for alarm in (standing.values() if due or fresh else ())]
@@ -66,22 +70,31 @@ class AlarmPost:
             return
         self._sent, self._open = now, dict(standing)
 
-    @property
-    def _name(self) -> str:
-        return self._spec.alert_prefix + AlertName.CANDIDATE_WORSE
-
-    def _alert(self, alarm: Alarm, ends: datetime) -> PostedAlert:
-        cell = {"signal": alarm.signal, SEGMENT: alarm.segment}
-        labels, annotations = posted(self._spec, AlertName.CANDIDATE_WORSE, cell, told=alarm.text)
+    def _alert(self, alarm: Posted, ends: datetime) -> PostedAlert:
+        labels, annotations = _told(self._spec, alarm)
         source = self._spec.stack.url("judge") + "/api/verdict"
         return PostedAlert(labels, annotations, times.moment(alarm.since), ends, source)
 
 
-def _alarm_of(alert: dict[str, object]) -> Alarm:
+def _told(spec: Spec, alarm: Posted) -> tuple[dict[str, str], dict[str, str]]:
+    if isinstance(alarm, VersionAlarm):
+        return posted(spec, alarm.alert, {"version": alarm.version})
+    cell = {"signal": alarm.signal, SEGMENT: alarm.segment}
+    return posted(spec, AlertName.CANDIDATE_WORSE, cell, told=alarm.text)
+
+
+def _alarm_of(alert: dict[str, object], prefix: str) -> Posted | None:
+    """What an alert says; None of one that the judge does not post."""
     labels, annotations = alert["labels"], alert.get("annotations", {})
     assert isinstance(labels, dict)
     assert isinstance(annotations, dict)
+    name = str(labels.get("alertname", ""))
     since = times.parse(str(alert["startsAt"])).timestamp()
+    own = next((each for each in VERSION_ALERTS if name == prefix + each), None)
+    if own is not None and "version" in labels:
+        return VersionAlarm(own, labels["version"], since)
+    if name != prefix + AlertName.CANDIDATE_WORSE or "signal" not in labels:
+        return None
     text = str(annotations.get("description", ""))
     return Alarm(labels["signal"], labels.get(SEGMENT, ""), since, 0.0, 0.0, text)
 
@@ -92,15 +105,15 @@ class Poster:
     def __init__(self, post: AlarmPost, pause: float = RETRY_SECONDS) -> None:
         self._post, self._pause = post, pause
         self._changed = threading.Event()
-        self._standing: Mapping[Cell, Alarm] | None = None
-        self._found: queue.SimpleQueue[list[Alarm]] = queue.SimpleQueue()
+        self._standing: Standing | None = None
+        self._found: queue.SimpleQueue[list[Posted]] = queue.SimpleQueue()
 
-    def offer(self, standing: Mapping[Cell, Alarm]) -> None:
+    def offer(self, standing: Standing) -> None:
         """What stands now; what was offered before and is not yet posted is forgotten."""
         self._standing = dict(standing)
         self._changed.set()
 
-    def taken_over(self) -> list[Alarm]:
+    def taken_over(self) -> list[Posted]:
         """The alarms that Alertmanager held when this began, once they are known; each time only what is new."""
         return self._found.get_nowait() if not self._found.empty() else []
 

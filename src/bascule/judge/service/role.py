@@ -9,6 +9,7 @@ from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.judge.service.export import VerdictBoard, build_app
 from bascule.judge.service.loop import LiveJudge
 from bascule.judge.service.present import PresentStep
+from bascule.judge.service.snapshot import Snapshots
 from bascule.spec import Spec
 
 
@@ -16,7 +17,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     """Evaluate every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
     board, present = VerdictBoard(spec), PresentStep(spec)
     prometheus, alertmanager = prometheus_of(spec), alertmanager_of(spec)
-    judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present)
+    judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present, Snapshots(spec.stack.state / "judge"))
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()
     serve(stop, build_app(board, present, judge.problems), spec, "judge")

@@ -11,7 +11,7 @@ from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.texts import share_text, span_text
 from bascule.spec import Spec
-from bascule.states import Cause, Missing, most_telling
+from bascule.states import Cause, Missing, caused, most_telling
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class SignalComparison:
     text: str = ""
     cause: Cause | None = None  # of no data
 
+    def __post_init__(self) -> None:
+        caused(self.state, self.cause)
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -40,10 +43,14 @@ class Gate:
     state: State
     value: float | None
     text: str
+    cause: Cause | None = None  # of no data
+
+    def __post_init__(self) -> None:
+        caused(self.state, self.cause)
 
     @property
     def decided(self) -> bool:
-        """Whether the interval lies wholly on one side of the bound."""
+        """Whether the whole interval is on one side of the bound."""
         return self.state in (State.OK, State.BAD)
 
 
@@ -56,6 +63,10 @@ class Trigger:
     text: str
     value: float | None = None
     beyond_since: float | None = None
+    cause: Cause | None = None  # of no data
+
+    def __post_init__(self) -> None:
+        caused(self.state, self.cause)
 
 
 @dataclass(frozen=True)
@@ -103,12 +114,12 @@ def judge(spec: Spec, facts: VerdictFacts) -> Judgement:
 def _nowhere_to_go(spec: Spec, facts: VerdictFacts) -> Judgement:
     """The candidate calls for a rollback, and the baseline would serve the traffic worse, or not at all."""
     baseline, candidate = spec.versions.both
-    against = [f"Against {candidate}: {reason}" for reason in facts.against]
+    against = [f"Problem on {candidate}: {reason}" for reason in facts.against]
     if not facts.no_refuge:
-        text = f"Rolling back would send the traffic to {baseline}, which fails more: {facts.worse_refuge}"
+        text = f"Do not roll back: the traffic would go to {baseline}, which fails more: {facts.worse_refuge}"
         return Judgement(Verdict.HOLD, (text, *against))
     causes = " ".join(missing.text for missing in facts.no_refuge)
-    text = f"Rolling back would send all traffic to {baseline}, which cannot take it. {causes}"
+    text = f"Do not roll back: all traffic would go to {baseline}, which cannot serve it. {causes}"
     return Judgement(Verdict.NO_DATA, (text, *against), facts.no_refuge[0].cause)
 
 
@@ -118,8 +129,8 @@ def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
         return ["No phase has begun: the candidate has no planned share yet."]
     reasons = [*facts.off_plan, *(f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK)]
     if facts.candidate_events < spec.judge.min_samples:
-        seen = f"{facts.candidate_events:,.0f} of {spec.judge.min_samples:,} requests"
-        reasons.append(f"The candidate has answered {seen} that a decision needs in this phase.")
+        seen = f"The candidate has answered {facts.candidate_events:,.0f} requests in this phase"
+        reasons.append(f"{seen}; a decision needs {spec.judge.min_samples:,}.")
     reasons += [f"{alert} is still firing: the time window of its rule is not over." for alert in facts.firing]
     left = facts.plan.started + phase.hold - facts.now
     if left > 0:

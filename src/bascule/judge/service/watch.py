@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm
@@ -24,17 +25,18 @@ from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.statistics.history import LOOKBACK_SECONDS
 from bascule.prometheus import Prometheus
-from bascule.promql import unanswered
+from bascule.promql import left, unanswered
 from bascule.spec import Selector, Spec
 from bascule.states import Cause, Missing
 
 PIECE_SECONDS, FIRST_SECONDS = 600.0, 15.0  # of history asked for at once
 MOST_SAMPLES = 2e6  # in a piece
-FORGET_SECONDS = 3600.0  # an instance that has not been scraped for so long is forgotten
+FORGET_SECONDS = 900.0  # an instance that has not been scraped for so long is forgotten
 FORGET_CHECK_SECONDS = 60.0
 SELECTOR_CHECK_SECONDS = 10.0
 TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
 PROBES_LATE_SECONDS = 5.0  # that probes come at longer intervals than scrapes, and take longer
+LEFT_WINDOW = "1m"
 REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 
 
@@ -63,13 +65,14 @@ class PhaseWatch:
         self._crowd = Crowd(spec, prometheus, plan)
         self._firing: tuple[str, ...] = ()
         self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
-        self._read_until = -math.inf
+        self.read_until = -math.inf  # Unix seconds
         self._reach = reach
         self._selectors_checked = -math.inf
         self._misnamed: dict[str, Missing] = {}
         self._proof = Proof(spec, prometheus)
         self._stored: float | None = None
         self._unanswered: float | None = None
+        self._left: tuple[float, float] = (0.0, 0.0)
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
@@ -77,13 +80,13 @@ class PhaseWatch:
 
         Raises what Prometheus raises; what was read until then is not lost.
         """
-        if math.isinf(self._read_until):
-            self._read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
+        if math.isinf(self.read_until):
+            self.read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
         self._check_proof(now)
         for end, answers in self._answers(now):
             for news in self.reader.take(answers):
                 self._alignment.add(news)
-            self._read_until = end
+            self.read_until = end
             for look in self._alignment.take(end - self.settle_seconds):
                 self.engine.feed(look)
             self._forget(end)
@@ -92,11 +95,36 @@ class PhaseWatch:
         self._firing = firing_against(self.spec, self._prometheus, now)
         self._check_store(now)
         self._ask_balancer(now)
+        self._left = self._clients_left(BASELINE, now), self._clients_left(CANDIDATE, now)
+
+    @property
+    def identity(self) -> str:
+        """What its state depends on, besides the samples of that server."""
+        schema = self.engine.schema
+        of_schema = list(schema.columns), schema.bounds, schema.strata
+        return repr((self._prometheus.url, self.spec.model_dump_json(), self.plan, of_schema))
+
+    @property
+    def shared(self) -> dict[str, object]:
+        """What every watch of that identity has, by name."""
+        schema = self.engine.schema
+        return {"schema": schema, "layout": schema.layout, "plan": self.plan, "spec": self.spec}
+
+    def remembered(self) -> dict[str, Any]:
+        """All that follows from the samples that it has read."""
+        reader = self.reader.remembered()
+        return {"engine": self.engine, "alignment": self._alignment, "reader": reader, "until": self.read_until}
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Go on from what another watch of the same identity has read."""
+        self.engine, self._alignment = remembered["engine"], remembered["alignment"]
+        self.reader.recall(remembered["reader"])
+        self.read_until = remembered["until"]
 
     def _answers(self, now: float) -> Iterator[tuple[float, Answers]]:
         """What is still to be read, each with its end; of much, a piece is fetched while the one before is weighed."""
-        if now - self._read_until <= OVERLAP_SECONDS:
-            yield now, self.reader.fetch_on(self._read_until, now, self._alignment)
+        if now - self.read_until <= OVERLAP_SECONDS:
+            yield now, self.reader.fetch_on(self.read_until, now, self._alignment)
             return
         with ThreadPoolExecutor(1) as ahead:
             waiting: deque[tuple[float, Future[Answers]]] = deque()
@@ -109,7 +137,7 @@ class PhaseWatch:
                 yield end, fetched.result()
 
     def _pieces(self, now: float) -> Iterator[tuple[float, float]]:
-        start = self._read_until
+        start = self.read_until
         while start < now:
             end = min(now, start + self._piece_seconds())
             yield start, end
@@ -144,7 +172,9 @@ class PhaseWatch:
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
         course, problems, crowd = self.reader.availability.course(now), self._problems(now), self._crowd
         known = crowd.partners, crowd.users, self._firing
-        return Surroundings(now, sights, course, problems, self._stale, *known, self._stored, self._unanswered)
+        return Surroundings(
+            now, sights, course, problems, self._stale, *known, self._stored, self._unanswered, self._left
+        )
 
     def _sight(self, version: int, now: float) -> Sight:
         up = self.reader.presence[version].standing(now - self._stale)
@@ -187,6 +217,14 @@ class PhaseWatch:
         expression = unanswered(self.spec, now - since) if since is not None else None
         asked = self._prometheus.scalar(expression, now) if expression is not None else None
         self._unanswered = asked if isinstance(asked, float) else None
+
+    def _clients_left(self, version: int, now: float) -> float:
+        """In the last minute, of a version that counts nothing: they are in no other counter."""
+        silence = self.engine.silence
+        if silence.gap(version) is None and silence.no_traffic_since(now) is None:
+            return 0.0
+        asked = self._prometheus.scalar(left(self.spec, self.spec.versions.both[version], LEFT_WINDOW), now)
+        return asked if isinstance(asked, float) else 0.0
 
     def _is_exported(self, metric: str, now: float) -> bool:
         return bool(self._prometheus.instant(f"count(last_over_time({Selector(metric)}[5m]))", now))

@@ -46,14 +46,12 @@ class Text:
         return np.ndarray((len(self._padded) - 7,), "<u8", self._padded, 0, (1,))
 
     @cached_property
-    def is_utf8(self) -> bool:
-        if self.data.isascii():
-            return True
-        try:
-            self.data.decode()
-        except UnicodeDecodeError:
-            return False
-        return True
+    def odd_bytes(self) -> Places:
+        """Where bytes are not read as they are: NULs, and those beyond ASCII where the chunk is not UTF-8."""
+        here = self.bytes[: len(self.data)]
+        if not _is_utf8(self.data):
+            return np.flatnonzero((here == 0) | (here >= 128))
+        return self.places(0)[:-1] if b"\0" in self.data else np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -61,8 +59,9 @@ class Text:
     def places(self, byte: int) -> Places:
         """Where `byte` stands, ascending; the text's end closes the list."""
         if byte not in self._places:
-            found = np.flatnonzero(self.bytes[: len(self.data)] == byte)
-            self._places[byte] = np.append(found, len(self.data))
+            here = self.bytes[: len(self.data) + 1] == byte
+            here[-1] = True
+            self._places[byte] = np.flatnonzero(here)
         return self._places[byte]
 
     def holds(self, literal: bytes, places: Places) -> NDArray[np.bool_]:
@@ -88,6 +87,16 @@ class Text:
 
     def line(self, number: int) -> str:
         return self.data[self.starts[number] : self.ends[number]].decode(errors="replace")
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 UNCHECKED = ("text", "word")  # kinds that every text between delimiters has

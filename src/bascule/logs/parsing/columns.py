@@ -39,11 +39,19 @@ class Chunk:
 
 def may_hold(texts: pa.Array, *literals: str) -> bool:
     """Whether a text may hold one of the literals, in either case: looks at all bytes at once, across texts' ends."""
-    buffer = texts.buffers()[2]
-    if buffer is None:
-        return False
-    data = buffer.to_pybytes().lower()
+    data = _bytes_of(texts).lower()
     return any(literal.lower().encode() in data for literal in literals)
+
+
+def holds_one(texts: pa.Array, *literals: str) -> bool:
+    """Whether a text may hold one of the literals as they are written; false only where none does."""
+    data = _bytes_of(texts)
+    return any(literal.encode() in data for literal in literals)
+
+
+def _bytes_of(texts: pa.Array) -> bytes:
+    buffer = texts.buffers()[2]
+    return buffer.to_pybytes() if buffer is not None else b""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bascule.conventions import CLIENT_LEFT
 from bascule.logformat import GROK_NAMES, LEFT, PAIRS, kind_of, read_grok
 from bascule.logs.parsing.dissect import read_words
-from bascule.logs.parsing.matcher import Match, Matcher, TooCostly
+from bascule.logs.parsing.matcher import Match, RegexMatcher, TooCostly
 from bascule.logs.parsing.readings import TOO_COSTLY, Reading, typed
 
 
@@ -20,7 +20,7 @@ from bascule.logs.parsing.readings import TOO_COSTLY, Reading, typed
 class GrokReader:
     """A compiled pattern: what its groups are called, and their kinds."""
 
-    matcher: Matcher
+    matcher: RegexMatcher
     columns: Mapping[str, str]
     kinds: Mapping[str, str]
 
@@ -50,4 +50,4 @@ def compile_grok(pattern: str, units: Mapping[str, str] | None = None) -> GrokRe
     grok = read_grok(pattern)
     columns = {group: GROK_NAMES.get(name, name) for group, (name, _) in grok.fields.items()}
     kinds = {columns[group]: kind_of(name, kind, units or {}) for group, (name, kind) in grok.fields.items()}
-    return GrokReader(Matcher(grok.expression), columns, kinds)
+    return GrokReader(RegexMatcher(grok.expression), columns, kinds)

@@ -11,7 +11,7 @@ from bascule.logs.parsing.callers import Callers
 from bascule.logs.parsing.columns import Chunk, Rows
 from bascule.logs.parsing.formats import Format, format_named
 from bascule.logs.parsing.parse import TRACE, Parser
-from bascule.logs.parsing.tally import Counting, LogTally
+from bascule.logs.parsing.tally import LogTally, RowCounter
 from bascule.logs.parsing.versions import VersionFinder
 from bascule.spec import Spec
 from bascule.spec.model import LogSource
@@ -74,12 +74,12 @@ class Intake:
     versions: VersionFinder
     callers: Callers = _NOBODY
     patience: float = PATIENCE_SECONDS  # seconds after which a client that leaves counts as an error
-    counting: Counting = field(init=False)
+    counting: RowCounter = field(init=False)
     change: Callable[[Rows], Rows] = lambda rows: rows  # what is done to rows before anything keeps them
 
     def __post_init__(self) -> None:
         requests = frozenset(form.name for form in self.parser.formats if form.is_of_requests)
-        self.counting = Counting(self.name, self.versions, requests, self.patience)
+        self.counting = RowCounter(self.name, self.versions, requests, self.patience)
 
     def zero(self) -> LogTally:
         return self.counting.start([*(form.name for form in self.parser.formats), TRACE])

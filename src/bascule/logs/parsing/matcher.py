@@ -59,7 +59,7 @@ def relaxed(expression: str) -> tuple[str, bool]:
 
 
 @dataclass(frozen=True)
-class Matcher:
+class RegexMatcher:
     """One expression, which must cover a whole line. Its groups have names."""
 
     expression: str

@@ -16,15 +16,15 @@ import numpy as np
 
 from bascule.logformat import TIME
 from bascule.logs.parsing.columnar import Places, Text, column_from, read_rows
-from bascule.logs.parsing.columns import ABSENT, Coded, Rows, may_hold
+from bascule.logs.parsing.columns import ABSENT, Coded, Rows, holds_one
 from bascule.logs.parsing.formats import Format, read_text, read_texts
-from bascule.logs.parsing.readings import COSTLY, FITS_NONE, HOLDS_EVENT, LINE, TOO_COSTLY, Misread, Reading
+from bascule.logs.parsing.readings import COSTLY, FITS_NONE, HOLDS_EVENT, HOLDS_NULS, LINE, TOO_COSTLY, Misread, Reading
 from bascule.logs.parsing.values import Fields
 from bascule.logs.parsing.wrapped import Wrapped, behind_head, of_docker
 
 UNPARSED, TRACE = "text", "trace"
 MOST_PLAIN = 20  # lines that a message may go on in, beside those that look like a stack trace
-_BYTE_ORDER_MARK = "\ufeff"
+_BYTE_ORDER_MARK, _OF_UTF_16 = "\ufeff", "\ufffd\ufffd"  # the latter as it is decoded
 _NO_LINES = np.empty(0, np.int64)
 FEW_LINES = 64  # up to here reading line by line costs less than setting up the vectorised pass
 _CONTINUES = re.compile(r"[ \t]|Traceback \(most recent call last\)|Caused by: |During handling of|The above exception")
@@ -54,18 +54,18 @@ class Parser:
 
     def _vectorised(self, text: Text) -> tuple[list[Rows], Places, Places]:
         """Rows read at once, lines left to the strict reading, and lines that no format can have."""
-        readable = np.arange(len(text)) if text.is_utf8 else _ascii_lines(text)
+        readable = _readable(text)
         odd = _difference(np.arange(len(text)), readable, len(text))
         results: list[Rows] = []
-        missed: list[tuple[bytes, int]] = []
+        missed: list[str] = []
         for form in self.formats:
             if form.dissect is None or not form.vectorised:
                 break
             rows = _without(read_rows(form.name, form.dissect, text, readable, self.wanted), text, missed)
             results.append(rows)
             readable = _difference(readable, rows.lines, len(text))
-            missed.append((form.signature.encode(), len(rows)))
-        if not self._all_literal or _may_trace(text, readable) or not _none_left(text, readable, missed):
+            missed.append(form.signature)
+        if not self._all_literal or _may_trace(text, readable) or _hold_one(text, readable, missed):
             return results, np.sort(np.concatenate((readable, odd))), np.empty(0, np.int64)
         return results, odd, readable
 
@@ -107,7 +107,7 @@ class Parser:
 
         What no format has and a collector put a head before is read without the head.
         """
-        plain = [line.removeprefix(_BYTE_ORDER_MARK) for line in lines]
+        plain = [_without_nuls(line) if "\0" in line else line.removeprefix(_BYTE_ORDER_MARK) for line in lines]
         wrapped = [of_docker(line) for line in plain]
         found = self._read_many([inner.line if inner else line for inner, line in zip(wrapped, plain, strict=True)])
         left = [place for place, (name, _) in enumerate(found) if name == UNPARSED and not wrapped[place]]
@@ -115,7 +115,8 @@ class Parser:
         again = self._read_many([inner.line for inner in headed.values()]) if headed else []
         for (place, inner), read in zip(headed.items(), again, strict=True):
             found[place], wrapped[place] = read, inner
-        return [_dated(read, inner) if inner else read for read, inner in zip(found, wrapped, strict=True)]
+        dated = [_dated(read, inner) if inner else read for read, inner in zip(found, wrapped, strict=True)]
+        return [_with_nuls(read) if "\0" in line else read for read, line in zip(dated, lines, strict=True)]
 
     def _read_many(self, texts: Sequence[str]) -> list[tuple[str, Reading]]:
         found: list[tuple[str, Reading] | None] = [None] * len(texts)
@@ -148,6 +149,16 @@ def _dated(read: tuple[str, Reading], wrapped: Wrapped) -> tuple[str, Reading]:
     if wrapped.at is None or TIME in reading.fields:
         return read
     return name, Reading(reading.fields | {TIME: wrapped.at}, reading.misread)
+
+
+def _without_nuls(line: str) -> str:
+    """Ids and delimiters would hide between the NULs of UTF-16."""
+    return line.replace("\0", "").removeprefix(_OF_UTF_16)
+
+
+def _with_nuls(read: tuple[str, Reading]) -> tuple[str, Reading]:
+    name, reading = read
+    return name, Reading(reading.fields, (*reading.misread, Misread(LINE, HOLDS_NULS, "")))
 
 
 @dataclass
@@ -203,19 +214,17 @@ def _is_of_trace(line: str, tracing: bool) -> bool:
     return bool(_CONTINUES.match(line)) or (tracing and (not line or bool(_EXCEPTION.match(line))))
 
 
-def _without(rows: Rows, text: Text, missed: Sequence[tuple[bytes, int]]) -> Rows:
+def _without(rows: Rows, text: Text, missed: Sequence[str]) -> Rows:
     """Leave out lines that hold the literal of an earlier format, which may yet have them when read strictly."""
-    for literal, taken in missed:
-        if len(rows) and text.data.count(literal) != taken:
-            lines = [text.data[text.starts[n] : text.ends[n]] for n in rows.lines.tolist()]
-            rows = rows.select(np.flatnonzero([literal not in line for line in lines]))
-    return rows
+    if not len(rows) or not _hold_one(text, rows.lines, missed):
+        return rows
+    lines = [text.line(number) for number in rows.lines.tolist()]
+    return rows.select(np.flatnonzero([not any(literal in line for literal in missed) for line in lines]))
 
 
-def _none_left(text: Text, lines: Places, missed: Sequence[tuple[bytes, int]]) -> bool:
-    """Whether none of the lines holds a format's literal."""
-    held = text.strings(text.starts[lines], text.ends[lines])
-    return not may_hold(held, *(literal.decode() for literal, _ in missed))
+def _hold_one(text: Text, lines: Places, literals: Sequence[str]) -> bool:
+    """Whether one of the lines may hold one of the literals."""
+    return bool(literals) and holds_one(text.strings(text.starts[lines], text.ends[lines]), *literals)
 
 
 def _may_trace(text: Text, lines: Places) -> bool:
@@ -231,10 +240,9 @@ def _difference(lines: Places, taken: Places, total: int) -> Places:
     return np.flatnonzero(left)
 
 
-def _ascii_lines(text: Text) -> Places:
-    """Lines of plain ASCII: the others may hold bytes that are no text."""
-    high = np.flatnonzero(text.bytes[: len(text.data)] >= 128)
-    touched = np.unique(np.searchsorted(text.starts, high, side="right") - 1)
+def _readable(text: Text) -> Places:
+    """The lines whose bytes are read as they are."""
+    touched = np.unique(np.searchsorted(text.starts, text.odd_bytes, side="right") - 1)
     return _difference(np.arange(len(text)), touched, len(text))
 
 

@@ -11,6 +11,7 @@ from bascule.logs.parsing.values import BLANKS, NOT_A_TIME, Fields, read_number,
 
 LINE = "line"  # the field of what is wrong with a whole line
 FITS_NONE, COSTLY = "fits no format", "too costly"
+HOLDS_NULS = "holds NUL bytes"  # left out: UTF-16 has them between its letters
 HOLDS_EVENT = "holds an event that was not read"  # behind words that are no layout: quoted by a message, as a rule
 _ORDER = (TIME, *KIND_OF)
 

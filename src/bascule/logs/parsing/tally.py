@@ -120,7 +120,7 @@ def _histogram(metric: conventions.Metric, tally: LogTally) -> HistogramMetricFa
 
 
 @dataclass
-class Counting:
+class RowCounter:
     """Counts the rows of one source. Remembers which endpoints and partners it has let into the metrics."""
 
     source: str

@@ -162,12 +162,23 @@ def _zone(text: str | None) -> timezone:
 # ---------------------------------------------------------------- whole columns
 
 
+FEW_NUMBERS = 512  # up to here asking for each, as a rule known from the chunk before, is quicker
+
+
+@lru_cache(1 << 14)
+def _known_number(text: str, kind: str) -> float | None:
+    return read_number(text, kind)[0]
+
+
 # What Arrow reads as Python does, without an overflow; other numbers are left to the strict reading.
 _USUAL = r"^[+-]?[0-9]{1,40}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?$"
 
 
 def read_numbers(texts: pa.Array, kind: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Every text's number, and whether it is read here; the others are left to `read_number`, and nan."""
+    if len(texts) < FEW_NUMBERS:
+        numbers = [_known_number(text, kind) for text in texts.to_pylist()]
+        return np.array(numbers, np.float64), np.array([number is not None for number in numbers], bool)
     usual = pc.match_substring_regex(texts, _USUAL)
     safe = pc.if_else(usual, texts, pa.scalar("nan", texts.type))
     numbers = pc.cast(safe, pa.float64()).to_numpy(zero_copy_only=False) * UNITS.get(kind, 1.0)

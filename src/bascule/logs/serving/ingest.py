@@ -77,7 +77,7 @@ def _source_of(named: Mapping[str, LogSource], path: str) -> str:
             return name
     if len(named) > 1:
         what = "standard input" if path == STDIN else path
-        raise UsageError(f"{what} is of none of the spec's log sources", f"name one with --source: {', '.join(named)}")
+        raise UsageError(f"{what} belongs to no log source of the spec", f"name one with --source: {', '.join(named)}")
     return next(iter(named))
 
 
@@ -178,7 +178,7 @@ def _all_chunks(files: FileSource) -> Iterator[Chunk]:
 def _refuse(path: str) -> Callable[[str], None]:
     def refuse(reason: str) -> None:
         if reason != SKIPPED:
-            raise UsageError(f"{path} is {reason}", "what was read before it is in the store")
+            raise UsageError(f"{path} is {reason}", "repair the file and read it again; the lines before are stored")
 
     return refuse
 

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bascule import conventions
-from bascule.api.models.logs import Forget, Forgotten, Ingest, LogLine, LogStats, Search, Taken, UsageRow
+from bascule.api.models.logs import Forget, Forgotten, Ingest, LogCounts, LogLine, LogStats, Search, Taken, UsageRow
 from bascule.api.server import application, serve
 from bascule.conventions import State
 from bascule.errors import StoreError
@@ -28,6 +28,7 @@ from bascule.logs.serving.ingest import ingest_beside, sources_for
 from bascule.logs.serving.pipeline import FileFeed, Pipeline
 from bascule.logs.storing import query
 from bascule.logs.storing.consumers import Consumers, RetentionFigure
+from bascule.logs.storing.counts import counts
 from bascule.logs.storing.engine import SearchClient, Sender
 from bascule.logs.storing.forget import forget_user
 from bascule.logs.storing.places import pseudonyms_of, root_of
@@ -229,7 +230,14 @@ def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep, work: Sequence[Workers
     @app.get("/api/search", response_model=list[LogLine], response_model_exclude_unset=True)
     def search(asked: Annotated[Search, Query()]) -> list[dict[str, Any]]:
         """The latest lines that hold a text and meet every condition."""
-        return query.search(reader, asked.text, query.moment(asked.since), asked.where, asked.limit)
+        since, until = query.moment(asked.since), query.moment(asked.until)
+        return query.search(reader, asked.text, since, asked.where, asked.limit, until)
+
+    @app.get("/api/counts")
+    def count(asked: Annotated[Search, Query()]) -> LogCounts:
+        """How many lines the same search matches: over time, by source, level, version, endpoint and status."""
+        since, until = query.moment(asked.since), query.moment(asked.until)
+        return LogCounts.model_validate(counts(reader, asked.text, since, asked.where, until))
 
     @app.get("/api/usage", response_model=list[UsageRow], response_model_exclude_unset=True)
     def usage(since: Annotated[str, Query(max_length=100)] = "") -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from bascule import times
 from bascule.conventions import UNKNOWN
 from bascule.errors import UsageError
 from bascule.logformat import BUILT_IN, KIND_OF, TIME
+from bascule.logs.parsing.columnar import Text
 from bascule.logs.parsing.columns import Rows
 from bascule.logs.parsing.formats import Format, format_named
 from bascule.logs.parsing.intake import intake
@@ -96,7 +97,8 @@ def attempt(spec: Spec | None, file: Path, formats: Sequence[str] = ()) -> Trial
     UsageError where the file is missing, empty, or a format unknown.
     """
     data = _sample(file)
-    lines = data.decode(errors="replace").splitlines()
+    text = Text(data)
+    lines = [text.line(number) for number in range(len(text))]
     declared = spec.logs.formats if spec else {}
     chosen = [format_named(name, declared) for name in formats] or _fitting(lines, declared)
     parser = Parser(tuple(chosen))

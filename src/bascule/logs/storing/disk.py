@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bascule import private
 from bascule.errors import StoreError
 
 
@@ -47,7 +48,7 @@ class Disk:
 
     def make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            private.make_folder(folder)
             self.sync_folder(folder.parent)
 
     def write_synced(self, path: Path, data: pa.Buffer | bytes) -> None:

@@ -89,7 +89,9 @@ class SearchClient:
         if answer.status_code in BUSY:
             return Sent(), list(lines)
         if answer.status_code != 200:
-            raise QueryRejected(f"{self.settings.url} refused a bulk request: {answer.text[:300]}", "see its log")
+            raise QueryRejected(
+                f"{self.settings.url} refused a bulk request: {answer.text[:300]}", "see that server's log"
+            )
         sent, again = Sent(), []
         for line, item in zip(lines, answer.json()["items"], strict=True):
             status = item["create"]["status"]
@@ -109,7 +111,10 @@ class SearchClient:
         try:
             return self.client.request(method, path, content=body, headers=headers)
         except httpx.HTTPError as error:
-            raise Unreachable(f"{self.settings.url} does not answer: {error}", "rows wait in the store") from error
+            raise Unreachable(
+                f"{self.settings.url} does not answer: {error}",
+                "check the server; until it answers, rows wait in the store",
+            ) from error
 
 
 def _action(index: str, name: str) -> str:
@@ -190,7 +195,9 @@ def _batches(segment: LogSegment, prefix: str) -> Iterator[list[tuple[str, str, 
     try:
         file = pq.ParquetFile(segment.path)
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"the segment {segment.path} cannot be sent on: {error}", "it is tried again") from error
+        raise StoreError(
+            f"the segment {segment.path} cannot be sent on: {error}", "no action needed: it is tried again"
+        ) from error
     for batch in file.iter_batches(BULK_ROWS):
         yield [_document(row, prefix) for row in batch.to_pylist()]
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from bascule import private
 from bascule.errors import StoreError
 from bascule.logformat import NUMBERS, spellings
 from bascule.logs.parsing.columns import Coded, Rows, may_hold
@@ -114,7 +115,7 @@ def read_key(path: Path) -> bytes:
 
 def _make_key(path: Path) -> None:
     """All or nothing: half a key on a full disk would be refused ever after."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.make_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

@@ -122,32 +122,48 @@ def moment(text: str | None, now: datetime | None = None) -> datetime | None:
 
 
 def search(
-    reader: LogReader, text: str = "", since: datetime | None = None, where: Sequence[str] = (), limit: int = 100
+    reader: LogReader,
+    text: str = "",
+    since: datetime | None = None,
+    where: Sequence[str] = (),
+    limit: int = 100,
+    until: datetime | None = None,
 ) -> list[dict[str, Any]]:
     """The latest rows that hold `text` (a regular expression when written `/.../`) and meet every condition.
 
     A condition is a column, an operator (`=`, `!=`, `>`, `>=`, `<`, `<=`, `~` for a regular expression) and a value.
     """
+    clauses, parameters = narrowed(text, since, where, until)
+    sql = f"select * from logs where {clauses} order by coalesce(timestamp, arrived) desc limit ?"
+    return [_record(row) for row in asked_rows(reader, sql, [*parameters, limit], since)]
+
+
+def narrowed(text: str, since: datetime | None, where: Sequence[str], until: datetime | None) -> tuple[str, list[Any]]:
+    """What a search asks of a row, as SQL, with its parameters. Raises UsageError."""
     clauses = ["true"]
     parameters: list[Any] = []
     if text:
         is_expression = len(text) > 2 and text[0] == text[-1] == "/"
         clauses.append(f"regexp_matches({_LINE}, ?)" if is_expression else f"contains({_LINE}, ?)")
         parameters.append(text[1:-1] if is_expression else text)
-    if since is not None:
-        clauses.append("coalesce(timestamp, arrived) >= ?")
-        parameters.append(since)
+    for bound, operator in ((since, ">="), (until, "<=")):
+        if bound is not None:
+            clauses.append(f"coalesce(timestamp, arrived) {operator} ?")
+            parameters.append(bound)
     for condition in where:
         clause, value = _clause(condition)
         clauses.append(clause)
         parameters.append(value)
-    sql = f"select * from logs where {' and '.join(clauses)} order by coalesce(timestamp, arrived) desc limit ?"
+    return " and ".join(clauses), parameters
+
+
+def asked_rows(reader: LogReader, sql: str, parameters: Sequence[Any], since: datetime | None) -> list[Record]:
+    """The rows that somebody's own conditions give. Raises UsageError for a condition that cannot be asked."""
     try:
-        found = reader.query(sql, [*parameters, limit], since)
+        return reader.query(sql, parameters, since)
     except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
         fix = f"columns are {', '.join((*TEXTS, *NUMBERS))}; a number is compared with a number"
         raise UsageError(f"logs search: {str(error).splitlines()[0]}", fix) from error
-    return [_record(row) for row in found]
 
 
 _LINE = "concat_ws(' ', {})".format(

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bascule import conventions
+from bascule import conventions, private
 from bascule.errors import AlreadyRunning, StoreError
 from bascule.logformat import TIME
 from bascule.logs.parsing.intake import Batch
@@ -358,7 +358,7 @@ class LogStore:
 def open_store(root: Path, disk: Disk = DISK) -> LogStore:
     """The store in that folder, recovered. AlreadyRunning names the process that has it."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        private.make_folder(root)
         lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         fix = "give a folder that can be written as stack.state"

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from bascule.conventions import SIGNAL_LOG_EVIDENCE, SIGNAL_THRESHOLD
+from bascule.scenarios.drills.information import Shift
 from bascule.scenarios.house import House
+from bascule.scenarios.site import Part
 
 # What many errors do truly, also minutes after they ended: budgets are used up, targets of a segment or partner missed.
 BUDGETS = ("SlaBreached", "SlaAtRisk", "SlaBudgetBurn", "PartnerErrorsHigh", "SegmentErrorsHigh")
 HARM = (*BUDGETS, "RollbackTriggered")
 ERRORS_HARM = (*HARM, "V2ErrorSpike", "CandidateWorse")
+
+
+def share_of(part: str, whole: str) -> str:
+    """What of one counter another is, within the last seconds."""
+    return f"sum(rate({part}[5s])) / sum(rate({whole}[5s]))"
 
 
 class FaultClass(StrEnum):
@@ -30,9 +37,14 @@ class FaultClass(StrEnum):
 class Declared:
     """What a fault is declared to be, beforehand. `key`: its name on the command line. Times in seconds.
 
-    `expects`: any of these alerts finds it (without any: whatever calls people). `also`: alerts that truly follow from
-    it. `evidence`: an expression whose rise is the first sign of it in Prometheus. `lasts`: how long a quiet one stays;
-    `tells`: what it may tell people.
+    expects: any of these alerts finds it (without any: whatever calls people).
+    also: alerts that truly follow from it.
+    signal: an expression of what it changes, as users or services meet it.
+    evidence: an expression whose rise is the first sign of it in Prometheus.
+    shift: what it does to the share of a signal, from which the information bound follows.
+    lasts: how long a quiet one stays. tells: what it may tell people.
+    stays: its alert rightly outlasts it by an hour, and its end is not waited for.
+    needs: what is started for it beside the lab.
     """
 
     key: ClassVar[str]
@@ -41,9 +53,18 @@ class Declared:
     bound: ClassVar[float]
     expects: ClassVar[tuple[str, ...]] = ()
     also: ClassVar[tuple[str, ...]] = BUDGETS
+    signal: ClassVar[str] = ""
     evidence: ClassVar[str] = ""
+    shift: ClassVar[Shift | None] = None
     lasts: ClassVar[float] = 45.0
+    stays: ClassVar[bool] = False
+    needs: ClassVar[tuple[Part, ...]] = ()
     tells: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def unable(self) -> str:
+        """Why it cannot be made on this machine; empty where it can."""
+        return ""
 
     def is_found_by(self, alert: str) -> bool:
         return alert in self.expects or (not self.expects and self.kind is not FaultClass.QUIET)
@@ -52,9 +73,15 @@ class Declared:
 class Fault(Declared, ABC):
     """One fault of the lab: a class in a file of `scenarios/faults`."""
 
+    signal: ClassVar[str] = 'sum(rate(http_requests_total{version="v2"}[5s]))'
+
     @abstractmethod
     def inject(self, house: House) -> float:
         """Break it; the moment (Unix seconds) from which it is broken."""
+
+    def leaves(self, house: House) -> Sequence[str]:
+        """Commands that take out what would outlive a drill that is killed."""
+        return ()
 
     @abstractmethod
     def remove(self, house: House) -> None:
@@ -92,6 +119,12 @@ class Broken(Fault):
 
     def remove(self, house: House) -> None:
         house.lab.repair(self.service)
+
+
+ERRORS = share_of('http_requests_total{version="v2",status=~"5.."}', 'http_requests_total{version="v2"}')
+LATENCY = share_of(*(f'http_request_duration_seconds_{part}{{version="v2"}}' for part in ("sum", "count")))
+MATCHES = 'supersmartmatch_matches_total{version="v2"}'
+ACCURACY = share_of('supersmartmatch_matches_total{version="v2",success="True"}', MATCHES)
 
 
 def to(**changes: Any) -> Mapping[str, Any]:

@@ -18,8 +18,8 @@ from bascule.scenarios.receiver import Told
 BEFORE_SECONDS = 20.0  # of the evidence's past, which its rise is measured against
 AFTER_SECONDS = 5.0  # what else the fault sets off
 PATIENCE_SECONDS = 45.0  # beyond the bound, until a fault counts as not found
-END_SECONDS = 240.0
-TIMED_END_SECONDS = 720.0  # a rule over five minutes ends that much later
+END_SECONDS = 420.0  # a rule over five minutes ends that much later
+TIMED_END_SECONDS = 720.0
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Drill:
     injected: float = 0.0
     evidence: float | None = None
     alert: float | None = None
+    journal: float | None = None
     delivered: float | None = None
     delivered_alert: str = ""
     verdict: float | None = None
@@ -39,7 +40,9 @@ class Drill:
     expected: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     problem: str = ""
-    course: list[tuple[float, float]] = field(default_factory=list)
+    source: dict[str, float] = field(default_factory=dict)  # the source document's alerts that fired, and when
+    course: list[tuple[float, float]] = field(default_factory=list)  # of the evidence
+    signal: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Hearing(Protocol):
@@ -62,8 +65,8 @@ def in_lab(house: House, fault: Fault) -> Force:
     return Force(lambda: fault.inject(house), lambda: fault.remove(house))
 
 
-def drill(house: Watched, receiver: Hearing, fault: Declared, force: Force) -> Drill:
-    """Try one fault. It is removed whatever happens."""
+def drill(house: Watched, receiver: Hearing, fault: Declared, force: Force, hold: float = 0.0) -> Drill:
+    """Try one fault, for at least `hold` seconds. It is removed whatever happens."""
     found = Drill(fault.key)
     open_before = {incident.id for incident in house.open_incidents()}
     with _in_force(house, fault, force, found):
@@ -71,7 +74,7 @@ def drill(house: Watched, receiver: Hearing, fault: Declared, force: Force) -> D
             house.wait(fault.lasts)
         else:
             _find(house, receiver, fault, found)
-        house.wait(AFTER_SECONDS)
+        house.wait(max(AFTER_SECONDS, found.injected + hold - time.time()))
     _await_end(house, fault, found)
     _sort(house, receiver, fault, found, open_before)
     return found
@@ -98,7 +101,8 @@ def _find(house: Watched, receiver: Hearing, fault: Declared, found: Drill) -> N
         if found.delivered is not None and time.time() - found.injected > found.delivered + 2 * AFTER_SECONDS:
             break  # a fault that does not call for a rollback changes no verdict
         house.wait(0.1)
-    found.course = _course(house, fault, found.injected)
+    found.signal = _course(house, fault.signal, found.injected)
+    found.course = _course(house, fault.evidence, found.injected)
     found.evidence = _first_rise(found.course)
 
 
@@ -120,11 +124,11 @@ def _ask_verdict(house: Watched, found: Drill) -> None:
         found.verdict, found.verdict_said = round(time.time() - found.injected, 2), said
 
 
-def _course(house: Watched, fault: Declared, injected: float) -> list[tuple[float, float]]:
-    """The evidence each second from just before: (seconds after the injection, value)."""
-    if not fault.evidence:
+def _course(house: Watched, expression: str, injected: float) -> list[tuple[float, float]]:
+    """An expression each second from just before: (seconds after the injection, value)."""
+    if not expression:
         return []
-    series = house.prometheus.range(fault.evidence, injected - BEFORE_SECONDS, time.time(), 1.0)
+    series = house.prometheus.range(expression, injected - BEFORE_SECONDS, time.time(), 1.0)
     points = [(at, value) for one in series for at, value in zip(one.times, one.values, strict=True)]
     return sorted((round(float(at) - injected, 2), round(float(value), 4)) for at, value in points)
 
@@ -138,18 +142,28 @@ def _first_rise(course: list[tuple[float, float]]) -> float | None:
 def _await_end(house: Watched, fault: Declared, found: Drill) -> None:
     """Until what the fault set off has ended, but for what stands for hours, such as a budget that is spent."""
 
-    def is_over() -> bool:
-        return not [i for i in house.open_incidents() if fault.is_found_by(i.alert) and _is_of(i, found)]
+    def still_open() -> list[IncidentAnswer]:
+        return [i for i in house.open_incidents() if fault.is_found_by(i.alert) and _is_of(i, found)]
 
+    if fault.stays:
+        return
     since = time.time()
     try:
         house.wait_for(
-            "the end of the alert", is_over, TIMED_END_SECONDS if fault.kind is FaultClass.TIMED else END_SECONDS
+            "the end of the alert",
+            lambda: not still_open(),
+            TIMED_END_SECONDS if fault.kind is FaultClass.TIMED else END_SECONDS,
         )
     except NotSeen as missing:
-        found.problem = missing.what
+        found.problem = f"{missing.what}: {', '.join(_told_apart(each) for each in still_open())}"
     else:
         found.ended = round(time.time() - since, 1)
+
+
+def _told_apart(incident: IncidentAnswer) -> str:
+    """An alert with the labels that tell it from its like."""
+    labels = {name: value for name, value in incident.labels.items() if name not in ("alertname", "severity")}
+    return f"{incident.alert} {' '.join(f'{name}={value}' for name, value in sorted(labels.items()))}"
 
 
 def _is_of(incident: IncidentAnswer, found: Drill) -> bool:
@@ -160,7 +174,9 @@ def _sort(house: Watched, receiver: Hearing, fault: Declared, found: Drill, open
     """Which alerts came, and which of them had no cause in the fault. Of those, only what calls people counts."""
     new = [incident for incident in house.incidents() if incident.id not in open_before and _is_of(incident, found)]
     starts = [i.starts.timestamp() - found.injected for i in new if fault.is_found_by(i.alert)]
+    received = [i.received.timestamp() - found.injected for i in new if fault.is_found_by(i.alert) and not i.reopened]
     found.alert = round(max(0.0, min(starts)), 2) if starts else None
+    found.journal = round(min(received), 2) if received else None
     paging = {incident.alert for incident in new if Severity.of(incident.severity).pages}
     found.expected = sorted(filter(fault.is_found_by, paging))
     found.unexpected = sorted(paging.difference(found.expected, fault.also))

@@ -20,13 +20,17 @@ from bascule.scenarios.drills.several import Tried, seconds
 from bascule.scenarios.measured import commit, machine
 
 FILE = "drills.json"
+COLUMNS = (
+    *("fault", "class", "bound", "evidence", "alert", "delivered", "by", "verdict", "end"),
+    *("source document's rules", "result"),
+)
 COMMIT = commit()  # as the code was loaded: the work tree may change while the drills run
 
 
 def table(tried: Sequence[Tried]) -> Table:
     """A row for each fault: medians, and of the hard ones the slowest run."""
     result = Table(title="Drills", title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("fault", "class", "bound", "evidence", "alert", "delivered", "by", "verdict", "end", "result"):
+    for column in COLUMNS:
         result.add_column(column, overflow="fold")
     for each in tried:
         result.add_row(*_row(each).values())
@@ -38,15 +42,35 @@ def _row(each: Tried) -> dict[str, str]:
     return {
         "fault": each.fault.key,
         "class": each.fault.kind,
-        "bound": "silent" if each.fault.kind is FaultClass.QUIET else seconds(each.fault.bound),
+        "bound": _bound(each),
         "evidence": _median(each, "evidence"),
         "alert": _median(each, "alert"),
         "delivered": f"{seconds(each.median)}{f' (worst {seconds(each.slowest)})' if len(each.runs) > 1 else ''}",
         "by": ", ".join(sorted({run.delivered_alert for run in each.runs} - {""})),
         "verdict": " ".join([_median(each, "verdict"), *sorted({run.verdict_said for run in each.runs} - {""})]),
-        "end": _median(each, "ended"),
-        "result": "; ".join(failures) if failures else "passes",
+        "end": "stays" if each.fault.stays else _median(each, "ended"),
+        "source document's rules": _theirs(each),
+        "result": f"skipped: {each.skipped}" if each.skipped else "; ".join(failures) or "passes",
     }
+
+
+def _bound(each: Tried) -> str:
+    """What it is held to; with the information bound where one is known."""
+    if each.fault.kind is FaultClass.QUIET:
+        return "silent"
+    told = f" (information: {seconds(each.information)})" if each.information is not None else ""
+    return seconds(each.bound) + told
+
+
+def _theirs(each: Tried) -> str:
+    """Which of their alerts fired while the fault was in, the soonest of each."""
+    soonest: dict[str, float] = {}
+    for run in each.runs:
+        for name, at in run.source.items():
+            soonest[name] = min(at, soonest.get(name, at))
+    longest = max((run.removed or 0.0 for run in each.runs), default=0.0)
+    told = "; ".join(f"{name} {seconds(at)}" for name, at in soonest.items())
+    return told or (f"none in {longest:.0f} s" if each.runs else "-")
 
 
 def _median(each: Tried, name: str) -> str:
@@ -74,11 +98,13 @@ def document(tried: Sequence[Tried]) -> dict[str, Any]:
                 "fault": each.fault.key,
                 "title": each.fault.title,
                 "class": each.fault.kind,
-                "bound_seconds": each.fault.bound,
+                "bound_seconds": each.bound,
+                "information_seconds": each.information,
                 "expects": list(each.fault.expects),
                 "median_seconds": each.median,
                 "slowest_seconds": each.slowest,
                 "failures": each.failures,
+                "skipped": each.skipped,
                 "runs": [asdict(run) for run in each.runs],
             }
             for each in tried

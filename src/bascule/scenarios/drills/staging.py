@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
-from bascule.errors import ProcessFailed
 from bascule.scenarios.drills.fault import Declared, FaultClass
+from bascule.scenarios.drills.in_force import noted, run_command
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.house import Watched
 from bascule.scenarios.receiver import Told
 from bascule.spec import Spec
-
-COMMAND_SECONDS = 120.0
 
 
 class OwnFault(Declared):
@@ -45,24 +42,13 @@ class Journal:
         ]
 
 
-def drill_staging(spec: Spec, inject: str, restore: str, stop: threading.Event) -> Drill:
+def drill_staging(spec: Spec, inject: str, restore: str, stop: threading.Event, out: Path) -> Drill:
     """Raises ProcessFailed when a command fails; `restore` runs whatever happened."""
     watched = Watched(spec, stop)
 
     def break_it() -> float:
-        _run("--inject", inject)
+        run_command("--inject", inject)
         return time.time()
 
-    return drill(watched, Journal(watched), OwnFault(), Force(break_it, lambda: _run("--restore", restore)))
-
-
-def _run(option: str, command: str) -> None:
-    """Run a command, without a shell."""
-    try:
-        done = subprocess.run(
-            shlex.split(command), capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ProcessFailed(f"{option} {command!r}: {error}") from error
-    if done.returncode:
-        raise ProcessFailed(f"{option} {command!r} ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
+    force = Force(break_it, lambda: run_command("--restore", restore))
+    return drill(watched, Journal(watched), OwnFault(), noted(force, out, OwnFault.key, [restore]))

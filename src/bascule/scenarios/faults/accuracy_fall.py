@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Inaccurate
+from bascule.scenarios.drills.fault import StatisticalFault, to
+from bascule.scenarios.drills.information import Shift
 
 
-class AccuracyFall(Broken, StatisticalFault):
+class AccuracyFall(Inaccurate, StatisticalFault):
     key = "accuracy-fall"
     title = "accuracy of V2 95.5 % -> 60 %"
-    expects = ("CandidateWorse",)
-    also = HARM
-    evidence = evidence_of("accuracy")
+    shift = Shift(0.045, 0.4)
     changes = to(accuracy=0.6)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Inaccurate
+from bascule.scenarios.drills.fault import StatisticalFault, to
+from bascule.scenarios.drills.information import Shift
 
 
-class EmptyResults(Broken, StatisticalFault):
+class EmptyResults(Inaccurate, StatisticalFault):
     key = "empty-results"
     title = "V2 answers 200 without any match"
-    expects = ("CandidateWorse",)
-    also = HARM
-    evidence = evidence_of("accuracy")
+    shift = Shift(0.045, 1.0)
     changes = to(accuracy=0.0)

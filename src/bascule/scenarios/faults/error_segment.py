@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.lab import API_PARTNERS, MIX
+from bascule.scenarios.drills.families import Failing
+from bascule.scenarios.drills.fault import StatisticalFault, to
+from bascule.scenarios.drills.information import Shift
 
 
-class SegmentErrors(Broken, StatisticalFault):
+class SegmentErrors(Failing, StatisticalFault):
     key = "error-segment"
     title = "V2 errors of api_partners 0.02 % -> 12 %"
-    expects = ("CandidateWorse", "V2ErrorSpike")
-    also = ERRORS_HARM
-    evidence = evidence_of("errors")
+    shift = Shift(0.0002, 0.12, traffic=MIX[API_PARTNERS])
     changes = to(error_rate_by_segment={"api_partners": 0.12})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Failing
+from bascule.scenarios.drills.fault import StatisticalFault, to
+from bascule.scenarios.drills.information import Shift
 
 
-class SmallErrors(Broken, StatisticalFault):
+class SmallErrors(Failing, StatisticalFault):
     key = "error-small"
     title = "V2 errors 0.02 % -> 3 %"
-    expects = ("CandidateWorse", "V2ErrorSpike")
-    also = ERRORS_HARM
-    evidence = evidence_of("errors")
+    shift = Shift(0.0002, 0.03)
     changes = to(error_rate=0.03)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, Broken, HardFault, evidence_of, to
+from bascule.scenarios.drills.families import Failing
+from bascule.scenarios.drills.fault import HardFault, to
+from bascule.scenarios.drills.information import Shift
 
 
-class ErrorSpike(Broken, HardFault):
+class ErrorSpike(Failing, HardFault):
     key = "error-spike"
     title = "V2 errors 0.02 % -> 12 %"
-    expects = ("CandidateWorse", "V2ErrorSpike")
-    also = ERRORS_HARM
-    evidence = evidence_of("errors")
+    shift = Shift(0.0002, 0.12)
     changes = to(error_rate=0.12)

@@ -52,14 +52,11 @@ class BrokenMetrics(FalseMetrics, HardFault):
         return "<html>502 Bad Gateway</html>\n"
 
 
-class Backwards(FalseMetrics, HardFault):
+class Backwards(Frozen):
     """A counter that goes backwards once is a restart, as far as anyone can tell; then it does not change."""
 
     key = "counters-backwards"
     title = "V2's counters fall to half and do not change"
-    expects = ("VersionSilent",)
-    also = (*BUDGETS, "SignalNoData")
-    evidence = 'max(bascule_no_data_cause{cause="silent"})'
 
     def page(self, true: str) -> str:
         return _COUNT.sub(lambda found: f"{found[1]}{float(found[2]) // 2:g}", true)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Slower
+from bascule.scenarios.drills.fault import StatisticalFault, to
 
 
-class Slow(Broken, StatisticalFault):
+class Slow(Slower, StatisticalFault):
     key = "latency"
     title = "V2 takes four times as long"
-    expects = ("CandidateWorse", "ResponseTimeHigh")
-    also = HARM
-    evidence = evidence_of("latency")
     changes = to(latency_factor=4.0)

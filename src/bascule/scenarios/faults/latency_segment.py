@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Slower
+from bascule.scenarios.drills.fault import StatisticalFault, to
 
 
-class SlowSegment(Broken, StatisticalFault):
+class SlowSegment(Slower, StatisticalFault):
     key = "latency-segment"
     title = "V2 takes six times as long for freemium users"
-    expects = ("CandidateWorse", "ResponseTimeHigh")
-    also = HARM
-    evidence = evidence_of("latency")
     changes = to(latency_factor_by_segment={"freemium": 6.0})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import HARM, Broken, StatisticalFault, evidence_of, to
+from bascule.scenarios.drills.families import Slower
+from bascule.scenarios.drills.fault import StatisticalFault, to
 
 
-class SlowTail(Broken, StatisticalFault):
+class SlowTail(Slower, StatisticalFault):
     key = "latency-tail"
     title = "10 % of the answers of V2 take ten times as long"
-    expects = ("CandidateWorse", "ResponseTimeHigh")
-    also = HARM
-    evidence = evidence_of("latency")
     changes = to(slow=0.1)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
+from bascule.scenarios.drills.families import PartHangs
 from bascule.scenarios.drills.fault import BUDGETS, TimedFault
 from bascule.scenarios.house import House
 
 
-class LogReaderDown(TimedFault):
-    """It is ended and started again after half a minute without an answer."""
-
+class LogReaderDown(PartHangs, TimedFault):
+    part = "logs"
     key = "log-reader-down"
     title = "the role that reads the logs hangs"
     bound = 30.0 + 15.0  # the rule holds for half a minute
@@ -20,15 +18,6 @@ class LogReaderDown(TimedFault):
     also = (*BUDGETS, "SignalNoData", "WorkerFailing")
     evidence = 'max(1 - up{job="bascule-logs"})'
 
-    def __init__(self) -> None:
-        self._stopped: int | None = None
-
     def inject(self, house: House) -> float:
-        self._stopped = house.pid_of("logs")
-        os.kill(self._stopped, signal.SIGSTOP)
+        self.hang(house)
         return time.time()
-
-    def remove(self, house: House) -> None:
-        if self._stopped is not None and self._stopped == house.pid_of("logs"):
-            os.kill(self._stopped, signal.SIGCONT)
-        self._stopped = None

@@ -76,7 +76,7 @@ class BadClient(QuietFault):
         """Its requests are over."""
 
 
-class Maintenance(QuietFault):
+class PlannedMaintenance(QuietFault):
     """V2 is taken down within a window that the journal knows of."""
 
     key = "planned-maintenance"
@@ -94,8 +94,11 @@ class Maintenance(QuietFault):
 
     def remove(self, house: House) -> None:
         house.lab.repair("v2")
-        if self._window is not None:
+        if self._window is None:
+            return
+        try:
             house.wait_for("V2 to be seen up", lambda: house.is_up("v2"), 30)
+        finally:
             house.journal.end_maintenance(self._window, "drill")
             self._window = None
 

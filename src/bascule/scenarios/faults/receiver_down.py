@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bascule.scenarios.drills.fault import ERRORS_HARM, TimedFault, evidence_of
+from bascule.scenarios.drills.fault import ERRORS, ERRORS_HARM, TimedFault, evidence_of
 from bascule.scenarios.house import House
 
 
@@ -17,6 +17,7 @@ class ReceiverDown(TimedFault):
     away = 25.0
     expects = ("CandidateWorse", "V2ErrorSpike")
     also = (*ERRORS_HARM, "NoticesOwed")
+    signal = ERRORS
     evidence = evidence_of("errors")
 
     def inject(self, house: House) -> float:

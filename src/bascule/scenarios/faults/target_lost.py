@@ -13,9 +13,9 @@ from bascule.scenarios.house import House
 class TargetLost(HardFault):
     key = "target-lost"
     title = "V2 is no longer among Prometheus' targets"
-    expects = ("ServiceDown", "SignalNoData", "VersionSilent")
-    also = HARM
-    evidence = 'max(bascule_no_data_cause{cause=~"no series|silent|scrape failing|stale"})'
+    expects = ("TargetLost",)
+    also = (*HARM, "SignalNoData")
+    evidence = 'max(bascule_no_data_cause{cause=~"target lost"})'
 
     def inject(self, house: House) -> float:
         config = house.prometheus_config

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from bascule.errors import UsageError
-from bascule.sla.render.html import render_html
+from bascule.sla.render.html import View, render_html
 from bascule.sla.render.mail import render_mail
 from bascule.sla.render.pdf import render_pdf
 from bascule.sla.render.plain import render_json
@@ -22,6 +22,7 @@ __all__ = [
     "render_mail",
     "render_markdown",
     "render_pdf",
+    "told",
 ]
 
 _Renderer = Callable[[Report, str], bytes]
@@ -40,6 +41,11 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "csv": "text/csv",
     "json": "application/json",
 }
+
+
+def told(report: Report, language: str = "en") -> str:
+    """`PASS so far (17 min of 30 d)`."""
+    return View.of(report, language).outcome(report)
 
 
 def render(report: Report, form: str, language: str = "en") -> bytes:

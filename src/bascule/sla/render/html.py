@@ -24,7 +24,7 @@ from bascule.sla.report import (
     PartReport,
     Report,
     SlaOutcome,
-    Standing,
+    SlaState,
 )
 from bascule.slo import Goal, SloKind
 
@@ -46,12 +46,6 @@ def _fonts() -> list[tuple[int, str]]:
     folder = resources.files("bascule.sla.render").joinpath("fonts")
     files = [(weight, folder.joinpath(f"inter-latin-{weight}-normal.woff2").read_bytes()) for weight in _WEIGHTS]
     return [(weight, base64.b64encode(data).decode("ascii")) for weight, data in files]
-
-
-def _so_far(what: Report | ObjectiveReport) -> ObjectiveReport | None:
-    if isinstance(what, Report):
-        return what.so_far
-    return what if what.is_so_far else None
 
 
 @dataclass(frozen=True)
@@ -79,20 +73,26 @@ class View:
         outcomes = [*(objective.outcome for objective in self.report.objectives), *missing]
         if not outcomes:
             return self.t("overall.none")
-        return self.t(
+        said = self.t(
             f"overall.{self.report.outcome.value}",
             failed=outcomes.count(SlaOutcome.FAIL),
             missing=outcomes.count(SlaOutcome.NO_DATA),
             all=len(outcomes),
         )
+        return self._told(said, self.report)
 
     def outcome(self, what: Report | ObjectiveReport) -> str:
-        """`PASS`, or `PASS so far (17 min of 30 d)` where little of the window is known."""
-        said, early = self.t(f"outcome.{what.outcome.value}"), _so_far(what)
-        if early is None:
-            return said
-        covered, wanted = (self.numbers.lasting(seconds) for seconds in (early.covered, early.wanted))
-        return self.t("so_far", outcome=said, covered=covered, wanted=wanted)
+        """`PASS`, or `PASS so far (17 min of 30 d)` where little of the window is known; `NO DATA: silent`."""
+        return self._told(self.t(f"outcome.{what.outcome.value}"), what)
+
+    def part_outcome(self, objective: ObjectiveReport, row: PartReport) -> str:
+        """Of a part with a goal of its own: no surer than what is known of its objective."""
+        said = self.t(f"outcome.{row.assessment.outcome.value}")
+        return self._told(said, objective) if row.assessment.outcome is SlaOutcome.PASS else said
+
+    def _told(self, said: str, what: Report | ObjectiveReport) -> str:
+        decides = what.decides if isinstance(what, Report) else what
+        return said if decides is None else decides.headline.told(said, self.numbers.lasting, self.language)
 
     @property
     def span(self) -> str:
@@ -175,15 +175,15 @@ class View:
 
     # ---------------------------------------------------------------- parts of an objective
 
-    def tone(self, state: SlaOutcome | Standing) -> str:
+    def tone(self, state: SlaOutcome | SlaState) -> str:
         """The colour class of an outcome or state."""
         return {
             SlaOutcome.PASS: "ok",
             SlaOutcome.FAIL: "bad",
-            Standing.OK: "ok",
-            Standing.CRITICAL: "bad",
-            Standing.WARNING: "warn",
-            Standing.RECOVERING: "warn",
+            SlaState.OK: "ok",
+            SlaState.CRITICAL: "bad",
+            SlaState.WARNING: "warn",
+            SlaState.RECOVERING: "warn",
         }.get(state, "none")
 
     def window(self, objective: ObjectiveReport) -> str:
@@ -208,9 +208,9 @@ class View:
         gain = objective.gain
         assert gain is not None
         names = {"baseline": self.report.baseline, "candidate": self.report.candidate}
-        if gain.standing is Standing.NOT_APPLICABLE:
+        if gain.standing is SlaState.NOT_APPLICABLE:
             return self.t("gain_not_applicable", **names)
-        if gain.value is None or gain.standing is Standing.NO_DATA:
+        if gain.value is None or gain.standing is SlaState.NO_DATA:
             counted = (gain.events_baseline, gain.events_candidate)
             return self.t(
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
@@ -264,9 +264,7 @@ class View:
             return NONE
         if comparison.unit == "ratio":
             return self.numbers.points(value)
-        if comparison.unit == "seconds":
-            return f"{self.numbers.signed(value * 1000, 1)}\u202fms"
-        return self.numbers.signed(value, 2)
+        return self.numbers.signed_measure(value, comparison.unit)
 
     def reading(self, comparison: Comparison) -> tuple[str, str]:
         """(word, colour class)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bascule import times
+from bascule import figures, times
 from bascule.slo import Goal, SloKind
 from bascule.units import Dimension, bytes_text
 
@@ -105,7 +105,12 @@ class Numbers:
         if unit == Dimension.BYTES:
             number, short = bytes_text(value).split()
             return f"{self._decimal(number)}{_THIN}{short}"
-        return f"{self.number(value, _three(value))}{_THIN}{unit}".rstrip(_THIN)
+        return figures.local(f"{self.number(value, _three(value))}{_THIN}{unit}".rstrip(_THIN), self.language)
+
+    def signed_measure(self, difference: float, unit: str) -> str:
+        """A difference of two such values, with its sign: `−5.9 ms`, `+0.37 stars`."""
+        sign = _MINUS if difference < 0 else "+" if difference > 0 else ""
+        return sign + self.measured(abs(difference), unit)
 
     def _decimal(self, number: str) -> str:
         return number.replace(".", ",") if self.language == "fr" else number

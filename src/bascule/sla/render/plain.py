@@ -8,7 +8,7 @@ from dataclasses import asdict
 from enum import Enum
 from typing import Any
 
-from bascule.sla.report import Report
+from bascule.sla.report import ObjectiveReport, Report
 
 
 def render_json(report: Report) -> str:
@@ -18,8 +18,14 @@ def render_json(report: Report) -> str:
         "so_far": report.so_far is not None,
         "exit_code": report.exit_code,
         **asdict(report),
+        "objectives": [_objective(objective) for objective in report.objectives],
     }
     return json.dumps(_plain(body), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _objective(objective: ObjectiveReport) -> dict[str, Any]:
+    told = objective.headline
+    return asdict(objective) | {"so_far": told.is_so_far, "coverage": told.coverage, "cause": told.cause}
 
 
 def _plain(value: Any) -> Any:

@@ -26,6 +26,9 @@ _COLUMNS = (
     "windows_breached",
     "windows",
     "current_value",
+    "so_far",
+    "coverage",
+    "cause",
 )
 
 
@@ -35,10 +38,14 @@ def render_csv(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for objective in report.objectives:
-        writer.writerow(_row(objective.name, "all", "all", objective.promise, objective.whole, objective.outcome.value))
+        told = objective.headline
+        known = (str(told.is_so_far).lower(), round(told.coverage, 6), told.cause or "")
+        whole = _row(objective.name, "all", "all", objective.promise, objective.whole, objective.outcome.value)
+        writer.writerow([*whole, *known])
         for row in objective.rows:
             result = row.assessment.outcome.value if row.own_target else ""
-            writer.writerow(_row(objective.name, row.dimension, row.name, row.promise, row.assessment, result))
+            part = _row(objective.name, row.dimension, row.name, row.promise, row.assessment, result)
+            writer.writerow([*part, *known[:2], ""])
     return out.getvalue()
 
 
@@ -127,7 +134,7 @@ def _objective(view: View, objective: ObjectiveReport) -> Iterator[str]:
             view.numbers.target(r.promise),
             view.figure(r.promise, r.assessment),
             view.t(f"standing.{r.assessment.standing.value}"),
-            view.t(f"outcome.{r.assessment.outcome.value}") if r.own_target else "",
+            view.part_outcome(objective, r) if r.own_target else "",
         )
         for r in objective.rows
     ]

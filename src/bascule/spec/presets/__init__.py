@@ -23,7 +23,8 @@ class Preset(BaseModel):
     """`name`: of its file. `found_by`: a metric that nothing else exposes. `requests`: the counter of requests by their
     status, which stands in the label `status`; `bad`: a pattern of its values that are failures. `latency`: the
     histogram of the times to answer, without suffix, in `unit`. `route`: the label that tells requests apart.
-    `caveats`: what its figures do not say. Empty is what it does not have.
+    `left`: the status of a request whose client left before its answer, which is no event. `caveats`: what its
+    figures do not say. Empty is what it does not have.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +36,7 @@ class Preset(BaseModel):
     total: str = ""  # another counter of all requests, where `requests` counts them by status only
     status: str = ""
     bad: str = "5.."
+    left: str = ""
     latency: str = ""
     unit: str = "seconds"
     route: str = ""
@@ -57,7 +59,8 @@ class Preset(BaseModel):
         if self.requests:
             counted = "" if self.total else users
             failed = ",".join(filter(None, (f'{self.status}=~"{self.bad}"', counted)))
-            total = self.total or f"{self.requests}{{{counted}}}"
+            answered = ",".join(filter(None, (f'{self.status}!="{self.left}"' if self.left else "", counted)))
+            total = self.total or f"{self.requests}{{{answered}}}"
             bad = f"{self.requests}{{{failed}}}"
             found["errors"] = {"kind": "ratio", "bad": bad, "total": total, "better": "lower"}
         if self.latency:

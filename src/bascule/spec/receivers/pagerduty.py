@@ -11,6 +11,7 @@ from bascule.spec.addresses import Url
 from bascule.spec.receivers.channel import AlertTexts, HttpChannel, NoticeText, Post, ReadSecret
 
 EVENTS = "https://events.pagerduty.com/v2/enqueue"
+_EVENT, _CHANGE = "/enqueue", "/change/enqueue"  # what wakes somebody, and what is only shown
 _KNOWN = {Severity.CRITICAL, Severity.WARNING, Severity.INFO}  # of ours, those it knows by the same name
 
 
@@ -25,6 +26,9 @@ class PagerDuty(HttpChannel):
         return {"pagerduty_configs": [entry]}
 
     def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
+        """What is only for information is a change event, which pages nobody."""
+        if notice.severity == Severity.INFO and not (notice.resolved or notice.acknowledged):
+            return self._change(notice, secret)
         body = {
             "routing_key": secret(self.routing_key_file),
             "event_action": "resolve" if notice.resolved else "acknowledge" if notice.acknowledged else "trigger",
@@ -37,3 +41,9 @@ class PagerDuty(HttpChannel):
             },
         }
         return Post(self.url or EVENTS, body)
+
+    def _change(self, notice: NoticeText, secret: ReadSecret) -> Post:
+        url = self.url or EVENTS
+        payload = {"summary": notice.subject, "source": "bascule", "custom_details": {"text": notice.text}}
+        body = {"routing_key": secret(self.routing_key_file), "payload": payload}
+        return Post(url.removesuffix(_EVENT) + _CHANGE if url.endswith(_EVENT) else url, body)

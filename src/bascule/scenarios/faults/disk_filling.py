@@ -1,0 +1,80 @@
+"""A small disk of the host fills up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bascule.errors import ProcessFailed
+from bascule.scenarios.drills.fault import BUDGETS, TimedFault
+from bascule.scenarios.house import House
+
+SIZE_MB = 32
+
+
+class DiskFilling(TimedFault):
+    """An image with a file system of its own, mounted in the lab's folder. The rules look at no tmpfs: it is memory."""
+
+    key = "disk-filling"
+    title = f"a disk of {SIZE_MB} MB is filled to the last block"
+    bound = 600.0 + 15.0 + 15.0  # the rule holds for ten minutes
+    expects = ("HostDiskLow",)
+    also = (*BUDGETS, "HostDiskFilling")
+    evidence = 'max(1 - node_filesystem_avail_bytes{mountpoint=~".*/drill-disk"} / node_filesystem_size_bytes)'
+
+    @property
+    def unable(self) -> str:
+        if os.geteuid() != 0:
+            return "mounting a disk needs root"
+        missing = [program for program in ("mkfs.ext4", "mount", "umount") if shutil.which(program) is None]
+        return f"{missing[0]} is not installed" if missing else _no_loop_device()
+
+    def leaves(self, house: House) -> Sequence[str]:
+        return (f"sh -c 'umount -l {_mountpoint(house)} 2>/dev/null; true'",)
+
+    def inject(self, house: House) -> float:
+        image, where = house.lab.folder / "drill-disk.img", _mountpoint(house)
+        with image.open("wb") as file:
+            file.truncate(SIZE_MB << 20)
+        where.mkdir()
+        _run("mkfs.ext4", "-q", "-m", "0", str(image))
+        _run("mount", "-o", "loop", str(image), str(where))
+        began = time.time()
+        _fill(where / "filled")
+        return began
+
+    def remove(self, house: House) -> None:
+        where = _mountpoint(house)
+        if os.path.ismount(where):
+            _run("umount", str(where))
+        if where.exists():
+            where.rmdir()
+
+
+def _mountpoint(house: House) -> Path:
+    return house.lab.folder / "drill-disk"
+
+
+def _no_loop_device() -> str:
+    done = subprocess.run(["losetup", "-f"], capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else "no loop device is free"
+
+
+def _fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as out:
+        for size in (1 << 20, 1 << 12):
+            with suppress(OSError):  # no space is left
+                while True:
+                    out.write(b"x" * size)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        what = f"{command[0]} failed: {done.stderr.strip()[-300:]}"
+        raise ProcessFailed(what, "leave the fault out, or drill where a disk may be mounted")

@@ -1,0 +1,38 @@
+"""Rows on wide and narrow terminals: no word is broken, and no cell is lost."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bascule.cli.narrow import Rows
+
+ROWS = Rows(
+    "comparison",
+    ("signal", "segment", "v1", "difference (interval)", "state"),
+    [
+        ("response_time", "api_partners", "48.6 ms", "+1.2 ms (+0.4 to +2.0 ms)", "ok"),
+        ("errors", "freemium", "0.21 %", "", "no data"),
+    ],
+)
+
+
+def shown(width: int) -> str:
+    text = io.StringIO()
+    Console(file=text, width=width, emoji=False).print(ROWS)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_every_word_is_whole_at_any_width(width: int) -> None:
+    words = shown(width).split()
+    for text in ("response_time", "api_partners", "48.6", "freemium", "0.21"):
+        assert text in words
+
+
+def test_a_wide_terminal_has_a_table_and_a_narrow_one_a_paragraph_for_each_row() -> None:
+    assert "difference (interval)" in shown(120).splitlines()[2]
+    assert "response_time\n  segment: api_partners\n  v1: 48.6 ms" in shown(40)
+    assert "errors\n  segment: freemium\n  v1: 0.21 %\n  state: no data" in shown(40)  # what is empty is left out
