@@ -1,6 +1,6 @@
 """What nobody is called for now: planned maintenance, of the journal and of the spec, and people's silences.
 
-Ends are told all the same. What still fires when the quiet is over calls at once.
+Ends are told anyway. What still fires when the quiet is over calls at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Hush:
     silences: Sequence[HeldSilence]
 
     def covers(self, labels: Mapping[str, str]) -> bool:
-        """Whether an alert calls nobody."""
+        """Whether an alert does not page."""
         is_planned = any(not services or labels.get("job") in services for services in self.planned)
         return is_planned or any(silence.covers(labels, self.at) for silence in self.silences)
 

@@ -53,7 +53,9 @@ def _tell(name: str, receiver: Receiver, message: Message) -> None:
         return
     for each in deliver_now(name, Receiver(**receiver.relayed), message, _POLICY):
         if each.result is not Result.DELIVERED:
-            raise DeliveryFailed(f"{name} {each.channel}: {each.detail}", "no action needed: it is tried again", can_retry=True)
+            raise DeliveryFailed(
+                f"{name} {each.channel}: {each.detail}", "no action needed: it is tried again", can_retry=True
+            )
 
 
 def _read(payload: Any) -> tuple[str, list[WebhookAlert]]:

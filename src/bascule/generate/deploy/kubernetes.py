@@ -41,9 +41,7 @@ def kubernetes_files(spec: Spec, files: Mapping[str, str]) -> dict[str, str]:
         **{f"rules-{name}": rule for name, rule in _rules(spec, files)},
         **{f"dashboard-{name}": board for name, board in _dashboards(spec, files)},
         **{f"service-monitor-{name}": monitor for name, monitor in _service_monitors(spec)},
-        "bascule-config": _manifest(
-            "v1", "ConfigMap", "bascule-config", {"data": {"spec.yaml": _spec_in_a_pod(spec)}}
-        ),
+        "bascule-config": _manifest("v1", "ConfigMap", "bascule-config", {"data": {"spec.yaml": _spec_in_a_pod(spec)}}),
         "bascule-state": _state(),
         "bascule-deployment": _deployment(spec),
         "bascule-service": _service(spec),
