@@ -48,6 +48,7 @@ QUIET_SECONDS = 150.0
 RESENT_SECONDS = 95.0  # after its start, from which Alertmanager's silence about what others post says something
 RECEIVER = {"mail": "on-call", "hook-a": "on-call", "hook-b": "desk"}
 _UNIT = re.compile(r"unit-\d\d")
+_CONFIRMED = re.compile(r"confirmed by Prometheus at (\d\d):(\d\d):(\d\d)")
 _SITUATION = re.compile(r"situation (\d+), since")
 
 
@@ -392,7 +393,17 @@ def _written(told: Told, is_end: bool, notices: list[dict[str, Any]]) -> float:
         and n["receiver"] == RECEIVER[told.channel] and _unix(n["at"]) <= told.at + 1
     ]  # fmt: skip
     found = by_key or alike
-    return max(_unix(n["at"]) for n in found) if found else told.at
+    return max(_unix(n["at"]) for n in found) if found else _confirmed(told)
+
+
+def _confirmed(told: Told) -> float:
+    """When Prometheus confirmed an end that Alertmanager claimed; else when it came."""
+    clock = _CONFIRMED.search(told.text)
+    if clock is None:
+        return told.at
+    day = told.at - told.at % 86400
+    at = day + sum(int(part) * size for part, size in zip(clock.groups(), (3600, 60, 1), strict=True))
+    return at if at <= told.at + 1 else at - 86400
 
 
 def _unix(value: Any) -> float:

@@ -105,27 +105,30 @@ class World:
     def open(self) -> None:
         for channel in self.channels.values():
             channel.start()
-        for name in ("supervisor", "logs", "sla", "console"):
+        for name in ("supervisor", "logs", "console"):
             Page(getattr(self.spec.stack.ports, name))
         threading.Thread(target=self._serve_shop, daemon=True).start()
         self._configure()
         known = {program.name: program for stage in plan(self.spec, self.spec_path) for program in stage}
-        journal = [self.python, "-m", "bascule", "serve", str(self.spec_path), "--role", "incidents"]
         self._programs = {
             "prometheus": replace(known["prometheus"], alive=None),
             "alertmanager": replace(known["alertmanager"], alive=None),
-            "journal": replace(
-                known["incidents"], name="journal", argv=journal, cwd=self.folder, alive=None,
-                ready=answers(f"{self.spec.stack.url('incidents')}/health"),
-            ),
-        }  # fmt: skip
+            "journal": self._role("journal", "incidents"),
+            "sla": self._role("sla", "sla"),
+        }
         self.supervisor.__enter__()
         self.judge = StandInJudge(self.spec)
         self.alive["judge"].set(True, time.time())
+        self.supervisor.start(self._programs["sla"])
         for name in ("alertmanager", "journal", "prometheus"):
             self.start(name)
         self.poster = Poster(self.spec.stack.url("alertmanager"))
         self.client = IncidentsClient(self.spec, seconds=5.0)
+
+    def _role(self, name: str, role: str) -> Program:
+        argv = [self.python, "-m", "bascule", "serve", str(self.spec_path), "--role", role]
+        is_ready = answers(f"{self.spec.stack.url(role)}/health")
+        return Program(name, argv, cwd=self.folder, log=self.layout.log(name), ready=is_ready, ready_timeout=60)
 
     def close(self) -> None:
         self.supervisor.close()

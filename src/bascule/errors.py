@@ -128,11 +128,13 @@ class QueryRejected(BasculeError):
 
 
 class DeliveryFailed(BasculeError):
-    """`can_retry` is set per failure: a wrong address never works, a time-out may."""
+    """`can_retry` is set per failure: a wrong address never works, a time-out may. `wait`: seconds that the receiver
+    asks for before the next attempt."""
 
-    def __init__(self, what: str, fix: str = "", *, can_retry: bool) -> None:
+    def __init__(self, what: str, fix: str = "", *, can_retry: bool, wait: float = 0.0) -> None:
         super().__init__(what, fix)
         self.can_retry = can_retry
+        self.wait = wait
 
 
 class StoreError(BasculeError):

@@ -22,9 +22,13 @@ def unix(moment: datetime | None) -> float | None:
 
 
 def parse(text: str) -> datetime:
-    """An RFC 3339 time; UTC where it names no zone. Raises ValueError."""
+    """An RFC 3339 time in UTC, which it is in where it names no zone. Raises ValueError, also for what UTC does not
+    have: the year 1 begins earlier in the east."""
     found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is beyond the calendar") from error
 
 
 def rfc3339(seconds: float, precision: Precision = "seconds") -> str:

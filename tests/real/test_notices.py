@@ -151,6 +151,35 @@ def test_while_the_journal_is_dead_the_first_step_hears_within_a_minute(rooms, e
     assert time.monotonic() - begun < 60
 
 
+def test_no_end_is_told_while_journal_and_prometheus_are_both_away_and_a_new_failure_is(
+    tmp_path, page, people, eventually
+):
+    """Alertmanager lets the alert expire. Its end is told when Prometheus is back and says so, the next failure too."""
+    shop, judge = page(), page("bascule_judge_last_tick_timestamp_seconds 1e12\n")
+    with Rooms(tmp_path, shop, judge, tmp_path / "share", hook_of(people)) as house:
+        role = [sys.executable, "-m", "bascule", "serve", str(house.path), "--role", "sla"]
+        house.supervisor.start(
+            Program("sla", role, ready=answers(f"{house.spec.stack.url('sla')}/health"), ready_timeout=60)
+        )
+        shop.up = False
+        eventually(lambda: any("ServiceDown" in str(told.direct) for told in people.told), 90)
+        house.supervisor.kill("prometheus")
+        eventually(lambda: claimed(house.spec), 180)
+        assert not any("resolved" in str(told) or "RESOLVED" in told.subject for told in people.told)
+        shop.up = True
+        house.supervisor.start(house.programs[0])
+        eventually(lambda: any("RESOLVED" in told.subject for told in people.told), 90)
+        begun = len(people.told)
+        shop.up = False
+        eventually(lambda: any("ServiceDown" in str(told.direct) for told in people.told[begun:]), 150)
+
+
+def claimed(spec):
+    """What Alertmanager says has ended."""
+    file = spec.stack.state / "claimed-ends.json"
+    return file.exists() and len(file.read_text()) > 2
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     folder = tmp_path / "disk"

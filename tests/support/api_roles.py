@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from fastapi import FastAPI
 
 from bascule.console import create_app
-from bascule.delivery import Outbox
+from bascule.delivery import Courier, Outbox
 from bascule.incidents.app import create as incidents
 from bascule.incidents.store import Store
 from bascule.judge import VerdictBoard, build_app
@@ -19,6 +19,7 @@ from bascule.logs.storing.places import root_of
 from bascule.logs.storing.store import open_store
 from bascule.processes.supervisor import Supervisor
 from bascule.sla.archive import Archive
+from bascule.sla.ends import Ends
 from bascule.sla.role import create as sla
 from bascule.spec import Spec
 from bascule.stack.metrics import create as supervisor
@@ -41,6 +42,6 @@ def applications(spec: Spec) -> Iterator[dict[str, FastAPI]]:
             "judge": build_app(VerdictBoard(spec)),
             "logs": pages(spec, pipeline, upkeep),
             "console": create_app(spec),
-            "sla": sla(spec, Archive(state / "sla"), outbox),
+            "sla": sla(spec, Archive(state / "sla"), outbox, Ends(spec, Courier({}, outbox), time.time)),
             "supervisor": supervisor(spec, kept.enter_context(Supervisor())),
         }

@@ -3,7 +3,8 @@
 1. the oldest message of each thread that the lane's channel is owed; the one that is due first
 2. one bounded attempt
 3. delivered: settled, and all that waits for this channel is due at once
-4. not delivered: tried again after a growing pause, until the message is too old; then it is told as expired
+4. this message is not taken: it is tried again, and keeps no other of its thread waiting
+5. not delivered: tried again after a growing pause, until the message is too old; then it is told as expired
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from functools import partial
 
 from bascule.delivery.attempt import Policy, attempt_once
 from bascule.delivery.channels import Attempt, channels_of
-from bascule.delivery.message import Delivery, Message, Result
+from bascule.delivery.message import Delivery, Message, Result, Unacceptable
 from bascule.delivery.outbox import Outbox, Owed
-from bascule.errors import UsageError
+from bascule.errors import DeliveryFailed, UsageError
 from bascule.processes.workers import Workers
 from bascule.spec.receivers import Receiver
 
@@ -88,10 +89,17 @@ class Courier:
         elif now >= owed.expires:
             self._give_up(owed, failed.what)
         else:
-            pause = PAUSES[min(owed.attempts, len(PAUSES) - 1)]
-            later = self.outbox.postpone(owed, failed.what, now + (pause if failed.can_retry else HOPELESS_PAUSE))
+            later = self.outbox.postpone(owed, failed.what, now + _pause(owed, failed))
+            if isinstance(failed, Unacceptable):
+                self.outbox.set_aside(owed)
             log.warning("%s %s is owed %r: %s", owed.receiver, owed.channel, owed.message.subject, later.detail)
 
     def _give_up(self, owed: Owed, why: str) -> None:
         log.error("%s was never notified of %r: %s", owed.receiver, owed.message.subject, why)
         self.heard(self.outbox.settle(owed, Result.EXPIRED, why, self.clock()).delivery())
+
+
+def _pause(owed: Owed, failed: DeliveryFailed) -> float:
+    """Seconds before the next attempt; what a receiver asks for is granted up to the longest pause."""
+    usual = PAUSES[min(owed.attempts, len(PAUSES) - 1)] if failed.can_retry else HOPELESS_PAUSE
+    return max(usual, min(failed.wait, PAUSES[-1]))

@@ -13,7 +13,7 @@ from email.utils import formatdate, parseaddr
 from typing import Any
 
 from bascule.delivery.line import Line
-from bascule.delivery.message import Doubtful, Message
+from bascule.delivery.message import Doubtful, Message, Unacceptable
 from bascule.delivery.secrets import read_secret
 from bascule.errors import DeliveryFailed
 from bascule.spec.receivers import Email
@@ -128,6 +128,8 @@ def _failed(email: Email, error: smtplib.SMTPException) -> DeliveryFailed:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next(iter(error.recipients.values()))[0]
     later = code is None or code in _ASK_LATER
+    if isinstance(error, smtplib.SMTPDataError) and not later:
+        return Unacceptable(f"{email.smtp} refused the mail: {error}")
     return DeliveryFailed(f"{email.smtp} refused the mail: {error}", "check sender and addresses", can_retry=later)
 
 

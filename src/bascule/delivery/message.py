@@ -63,6 +63,13 @@ class Delivery:
     ended: float
 
 
+class Unacceptable(DeliveryFailed):
+    """The receiver does not take this message; others it may take."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "see why the receiver refuses it", can_retry=False)
+
+
 class Doubtful(DeliveryFailed):
     """Everything was handed over, and then no answer came."""
 

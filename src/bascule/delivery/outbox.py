@@ -75,6 +75,7 @@ class Outbox:
         self._owed: dict[Address, Owed] = {}  # in the order they were added
         self._settled: dict[Address, Owed] = {}  # by this process, while the disk does not have it
         self._unwritten: dict[Address, Owed] = {}
+        self._aside: set[Address] = set()  # refused for what they say: their thread goes on without them
         try:
             self._db.execute(_SCHEMA)
             self._db.execute(_OPEN)
@@ -140,12 +141,18 @@ class Outbox:
             self._keep(later)
             return later
 
+    def set_aside(self, owed: Owed) -> None:
+        """The receiver does not take this message: those after it do not wait for it."""
+        with self._lock:
+            self._aside.add(owed.address)
+
     def settle(self, owed: Owed, result: Result, detail: str, now: float) -> Owed:
         """Delivered (the receiver is there again: all that waits for it is due now), or given up."""
         with self._lock:
             tried = owed.attempts + (result is Result.DELIVERED)
             done = replace(owed, result=result, attempts=tried, detail=detail, ended=now)
             self._owed.pop(owed.address, None)
+            self._aside.discard(owed.address)
             self._settled[owed.address] = done
             self._keep(done)
             if result is Result.DELIVERED:
@@ -191,10 +198,11 @@ class Outbox:
     def next_for(self, receiver: str, channel: str) -> Owed | None:
         """What that channel is to be tried with next, by the time it is due: of each thread the oldest first."""
         with self._lock:
-            heads: dict[str, Owed] = {}
-            for owed in self._owed.values():
+            heads: dict[tuple[str, ...], Owed] = {}
+            for address, owed in self._owed.items():
                 if (owed.receiver, owed.channel) == (receiver, channel):
-                    heads.setdefault(owed.message.thread or owed.message.key, owed)
+                    thread = (owed.message.thread,) if owed.message.thread and address not in self._aside else address
+                    heads.setdefault(thread, owed)
             return min(heads.values(), key=lambda owed: owed.due, default=None)
 
     def owed(self) -> list[Owed]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import parsedate_to_datetime
+
 import httpx
 
 from bascule.delivery.line import Line
-from bascule.delivery.message import Doubtful, Message
+from bascule.delivery.message import Doubtful, Message, Unacceptable
 from bascule.delivery.secrets import read_secret
 from bascule.errors import DeliveryFailed
 from bascule.spec.receivers import HttpChannel
 from bascule.transport import is_local
 
 _LATER = (408, 425, 429)
+_OF_THE_MESSAGE = (400, 413, 414, 422)
 _SHOWN = 200  # characters of a refusal that are shown
 
 
@@ -33,14 +37,32 @@ def send(channel: HttpChannel, message: Message, line: Line) -> None:
         raise DeliveryFailed(f"{name} has no usable address", "check its URL", can_retry=False) from error
     except httpx.HTTPError as error:
         raise DeliveryFailed(
-            f"{name} cannot be reached ({type(error).__name__})", "check its address", can_retry=True
+            f"{name} cannot be reached: {_reason(error)}", "check its address", can_retry=True
         ) from error
 
 
+def _reason(error: httpx.HTTPError) -> str:
+    """What the system says of a connection (no such host, a certificate that nobody vouches for); it names no address,
+    which can be a secret."""
+    return str(error) if isinstance(error, httpx.ConnectError) and str(error) else type(error).__name__
+
+
 def _refusal(name: str, response: httpx.Response) -> DeliveryFailed:
-    later = response.status_code >= 500 or response.status_code in _LATER
-    what = f"{name} answered {response.status_code}: {_beginning(response)}"
-    return DeliveryFailed(what, "check its address and secret", can_retry=later)
+    status = response.status_code
+    what = f"{name} answered {status}: {_beginning(response)}"
+    if status in _OF_THE_MESSAGE:
+        return Unacceptable(what)
+    later = status >= 500 or status in _LATER
+    wait = _wanted_pause(response.headers.get("Retry-After", "")) if later else 0.0
+    return DeliveryFailed(what, "check its address and secret", can_retry=later, wait=wait)
+
+
+def _wanted_pause(text: str) -> float:
+    """Seconds, from a number or a date; 0 where it says nothing that can be understood."""
+    try:
+        return max(0.0, float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 def _beginning(response: httpx.Response) -> str:

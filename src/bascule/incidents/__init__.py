@@ -16,7 +16,8 @@ from bascule.incidents.causes import cause_of
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.guidance import Guidance
 from bascule.incidents.kinds import kind_of
-from bascule.incidents.reconcile import Reconciler, warm_up
+from bascule.incidents.quiet import Quiet
+from bascule.incidents.reconcile import Reconciler
 from bascule.incidents.silences import Keeper
 from bascule.incidents.sources import Sources
 from bascule.incidents.store import Store
@@ -37,7 +38,8 @@ def run(spec: Spec, stop: threading.Event) -> None:
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(spec.notify.receivers, outbox)
     sources = Sources(spec)
-    escalator = Escalator(spec, store, courier, time.time, Guidance(spec, store, sources.verdict).lines)
+    quiet = Quiet(store, spec.maintenance)
+    escalator = Escalator(spec, store, courier, quiet, time.time, Guidance(spec, store, sources.verdict).lines)
     courier.heard = escalator.heard
     workers = Workers(stop)
     phases.recover(store, time.time())
@@ -46,7 +48,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     courier.start()
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
-    workers.start("reconciliation", lambda: Reconciler(store, warm_up(spec)).run(stop, sources))
+    workers.start("reconciliation", lambda: Reconciler(store, quiet, spec.stack.scrape.warm_up).run(stop, sources))
     workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
         serve(stop, create(spec, store, outbox, work=(workers, courier.workers), announce=announcer), spec, ROLE)

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from bascule.conventions import Severity
 from bascule.incidents.model import Incident, Notice
+from bascule.prometheus.held import is_recent
 from bascule.spec.model import EscalationStep
 
 _GROWTH_SECONDS = 60.0  # new alerts of a situation are told together, at most once a minute
 UNHEARD_SECONDS = 60.0  # after which a step that could not be told is followed by the next one
 STEP, REMINDER, GREW, TAKEN, OVER, AGAIN = "step", "reminder", "grew", "acknowledged", "resolved", "reopened"
+CALLS = (STEP, REMINDER, GREW, AGAIN)  # these ask somebody to act
 _TELLING = (STEP, AGAIN)
 
 
@@ -150,7 +152,7 @@ def _unheard(situation: Situation, told: Sequence[Notice], index: int, now: floa
     """Whether the step before was told a while ago and nobody has it."""
     start = f"{situation.id}:{STEP}:{_mark(situation, index)}:"
     before = [notice for notice in told if notice.key.startswith(start)]
-    return bool(before) and all(n.outcome != "delivered" and now - n.at >= UNHEARD_SECONDS for n in before)
+    return bool(before) and all(n.outcome != "delivered" and not is_recent(n.at, now, UNHEARD_SECONDS) for n in before)
 
 
 def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
@@ -169,7 +171,7 @@ def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterato
     """What does not page by itself does not page when it joins."""
     newest = max((i for i in situation.incidents if Severity.of(i.severity).pages), key=lambda i: i.id, default=None)
     latest = max((notice.at for notice in told), default=None)
-    if newest is None or latest is None or newest.received <= latest or now - latest < _GROWTH_SECONDS:
+    if newest is None or latest is None or newest.received <= latest or is_recent(latest, now, _GROWTH_SECONDS):
         return
     if situation.began > latest:  # the levels are climbed again, which reports it
         return

@@ -1,7 +1,7 @@
 """The loop that tells people.
 
 1. every situation that is open, or ended lately
-2. which notices fell due (escalation.py)
+2. which notices fell due (escalation.py); none that calls somebody for planned or silenced work (quiet.py)
 3. write each down, so that it is told whatever happens next
 4. owe it to its receiver: the courier delivers it to every channel, however long that takes
 
@@ -18,9 +18,10 @@ from dataclasses import replace
 
 from bascule.delivery import Courier, Delivery, Message, Result
 from bascule.errors import BasculeError, StoreError, UsageError
-from bascule.incidents.escalation import Situation, due
+from bascule.incidents.escalation import CALLS, Situation, due
 from bascule.incidents.messages import Composer
 from bascule.incidents.model import Notice
+from bascule.incidents.quiet import Quiet
 from bascule.incidents.store import Store
 from bascule.spec import Spec
 from bascule.spec.model import SWITCH, EscalationStep
@@ -46,12 +47,14 @@ class Escalator:
         spec: Spec,
         store: Store,
         courier: Courier,
+        quiet: Quiet,
         clock: Callable[[], float],
         guidance: Callable[[], list[str]] = list,
     ) -> None:
         self._spec = spec
         self._store = store
         self._courier = courier
+        self._quiet = quiet
         self._clock = clock
         self._composer = Composer(spec, store.identity, guidance)
         self._unwritten: dict[str, Notice] = {}  # told although the journal could not be written
@@ -102,6 +105,8 @@ class Escalator:
         notify = self._spec.notify
         others = [name for name in notify.receivers if name != SWITCH]
         wanted = due(situation, self._steps(situation), told, now, notify.at_once, others)
+        if self._quiet.at(now).covers_all(incidents):
+            wanted = [notice for notice in wanted if notice.kind not in CALLS]
         composed = [(notice, self._message(situation, notice)) for notice in wanted]
         new = [(notice, message) for notice, message in composed if self._claim(notice)]
         for notice, message in new:

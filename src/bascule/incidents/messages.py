@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from bascule import times
 from bascule.api.models.journal import MONITORING
 from bascule.delivery import Message
-from bascule.incidents.escalation import AGAIN, GREW, OVER, REMINDER, STEP, TAKEN, Situation
+from bascule.incidents.escalation import AGAIN, CALLS, GREW, OVER, REMINDER, STEP, TAKEN, Situation
 from bascule.incidents.model import Incident, Notice, Status
 from bascule.spec import Spec
 
 LONGEST = 1000  # characters of a line: PagerDuty refuses a summary of more than 1,024
 _SHOWN = 10  # incidents listed in one message
-_CALLS = (STEP, REMINDER, GREW, AGAIN)
 _STATUS = {Status.OPEN: "firing", Status.UNKNOWN: "firing, unknown whether it has ended", Status.RESOLVED: "resolved"}
 
 
@@ -63,7 +62,7 @@ class Composer:
         return _one_line(f"[{self.spec.title}] {head}: {what}")
 
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
-        calls = notice.kind in _CALLS
+        calls = notice.kind in CALLS
         first = situation.lead.description or situation.lead.summary
         lines = [_one_line(f"ended, it was: {first}" if notice.kind == OVER else first)]
         if calls and situation.lead.cause != MONITORING:

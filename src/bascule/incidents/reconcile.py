@@ -12,38 +12,23 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from bascule.conventions import Alert, Severity
 from bascule.incidents.kinds import is_no_incident
-from bascule.incidents.lookup import Lookup
-from bascule.incidents.model import Incident, Notification, Window
-from bascule.incidents.silences import is_ours
-from bascule.incidents.sources import Firing, Labels, Snapshot, Sources
+from bascule.incidents.model import Incident, Notification
+from bascule.incidents.quiet import Quiet
+from bascule.incidents.sources import Snapshot, Sources
 from bascule.incidents.store import DIRECT, Store
-from bascule.prometheus import HeldSilence
-from bascule.spec import Spec
+from bascule.prometheus.held import Firing, Labels, Word, is_recent
+from bascule.prometheus.lookup import Lookup
 
 PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 4.0  # what was told or found just now has not reached every source yet
 RESENT_SECONDS = 90.0  # in which a sender repeats its alerts; Prometheus' own default is a minute
 WARM_UP_SECONDS = 45.0  # a Prometheus that has just started, or scrapes again, has not decided its alerts yet
 INHIBITED_SECONDS = 60.0  # for which Alertmanager's last word about that counts while it is away
-
-
-class Word(Enum):
-    """What the sources say of an open incident."""
-
-    FIRING = "firing"
-    ENDED = "ended"
-    UNKNOWN = "unknown"
-
-
-def warm_up(spec: Spec) -> float:
-    """Seconds after which a started Prometheus has scraped everything and evaluated its rules a few times."""
-    return max(10.0, 4 * (spec.stack.scrape.interval + spec.stack.scrape.steady_evaluation))
 
 
 def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SECONDS) -> Word:
@@ -53,11 +38,10 @@ def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SEC
         if judge is None:
             return Word.UNKNOWN
         return Word.FIRING if snapshot.by_judge.find(incident.labels) else Word.ENDED
-    if prometheus is not None and snapshot.by_prometheus.find(incident.labels):
-        return Word.FIRING
-    if prometheus is not None and incident.alert in prometheus.known:
-        is_cold = _is_recent(prometheus.started, snapshot.at, warm_up)
-        return Word.ENDED if not is_cold and incident.alert in prometheus.decided else Word.UNKNOWN
+    if prometheus is not None:
+        word = prometheus.says(incident.labels, snapshot.at, warm_up)
+        if word is Word.FIRING or incident.alert in prometheus.known:
+            return word
     if alertmanager is not None and snapshot.by_alertmanager.find(incident.labels):
         return Word.FIRING
     if prometheus is None or alertmanager is None:
@@ -69,12 +53,7 @@ def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SEC
 def _has_heard_all(snapshot: Snapshot) -> bool:
     """Whether every sender has repeated what it holds since Alertmanager started."""
     started = snapshot.alertmanager_started
-    return started is not None and not _is_recent(started, snapshot.at, RESENT_SECONDS)
-
-
-def _is_recent(since: float, now: float, seconds: float) -> bool:
-    """Whether it was less than so long ago; what is to come was long ago: the clock was set back."""
-    return 0 <= now - since < seconds
+    return started is not None and not is_recent(started, snapshot.at, RESENT_SECONDS)
 
 
 @dataclass
@@ -83,13 +62,13 @@ class Reconciler:
     `_blind`: when a rule was last silent because Prometheus could not scrape what the incident is about."""
 
     store: Store
+    quiet: Quiet
     warm_up: float = WARM_UP_SECONDS
     _ended: dict[int, float] = field(default_factory=dict)
     _missed: dict[str, float] = field(default_factory=dict)
     _blind: dict[int, float] = field(default_factory=dict)
     _at: float = 0.0
     _held: Snapshot | None = None  # the last one in which Alertmanager spoke
-    _silences: Sequence[HeldSilence] = ()  # as Alertmanager last listed them, since they hold while it is away
 
     def run(self, stop: threading.Event, sources: Sources) -> None:
         while not stop.wait(PAUSE_SECONDS):
@@ -105,7 +84,7 @@ class Reconciler:
             self.store.note_restart(started, started + self.warm_up, snapshot.prometheus.holds)
         opened = self.store.open_incidents()
         self._blind = {each.id: self._blind[each.id] for each in opened if each.id in self._blind}
-        settled = [each for each in opened if not _is_recent(each.began, snapshot.at, SETTLE_SECONDS)]
+        settled = [each for each in opened if not is_recent(each.began, snapshot.at, SETTLE_SECONDS)]
         words = {incident.id: self._word(incident, snapshot) for incident in settled}
         self._ended = {number: at for number, at in self._ended.items() if words.get(number) is Word.ENDED}
         self.store.seen_firing(_these(settled, words, Word.FIRING), snapshot.at)
@@ -124,11 +103,12 @@ class Reconciler:
         if rules.is_blind_to(incident.labels):
             self._blind[incident.id] = snapshot.at
         blind = self._blind.get(incident.id)
-        return Word.UNKNOWN if blind is not None and _is_recent(blind, snapshot.at, self.warm_up) else word
+        return Word.UNKNOWN if blind is not None and is_recent(blind, snapshot.at, self.warm_up) else word
 
     def _open_missed(self, snapshot: Snapshot) -> None:
         self._held = snapshot if snapshot.alertmanager is not None else self._held
-        self._silences = self._silences if snapshot.silences is None else snapshot.silences
+        if snapshot.silences is not None:
+            self.quiet.silences = snapshot.silences
         missing = {_key(firing.labels): firing for firing in self._not_in_journal(snapshot)}
         self._missed = {key: self._missed.get(key, snapshot.at) for key in missing}
         patience = SETTLE_SECONDS if snapshot.alertmanager is not None else 0.0
@@ -138,21 +118,18 @@ class Reconciler:
     def _not_in_journal(self, snapshot: Snapshot) -> Iterator[Firing]:
         """What Prometheus or the judge holds, no person silenced, and the journal does not have as open."""
         opened = Lookup(self.store.open_incidents(), lambda incident: incident.labels)
-        windows = [window for window in self.store.windows() if window.starts <= snapshot.at < window.ends]
+        hush = self.quiet.at(snapshot.at)
         for firing in (*(snapshot.prometheus.firing if snapshot.prometheus else ()), *(snapshot.judge or ())):
             if not (
                 _is_in(opened, firing, snapshot)
-                or _is_quiet(firing, windows)
-                or self._is_suppressed(firing, snapshot.at)
+                or _tells_nobody(firing)
+                or hush.covers(firing.labels)
+                or self._is_inhibited(firing, snapshot.at)
                 or self.store.was_closed(firing.labels, firing.since)
             ):
                 yield firing
 
-    def _is_suppressed(self, firing: Firing, at: float) -> bool:
-        """By a silence of a person; the journal's own say nothing, since it knows its windows better."""
-        identity = self.store.identity
-        if any(each.covers(firing.labels, at) and not is_ours(each, identity) for each in self._silences):
-            return True
+    def _is_inhibited(self, firing: Firing, at: float) -> bool:
         if self._held is None or at - self._held.at >= INHIBITED_SECONDS:
             return False
         held = self._held.by_alertmanager.find(firing.labels)
@@ -172,11 +149,8 @@ def _these(incidents: Iterable[Incident], words: Mapping[int, Word], word: Word)
     return [incident for incident in incidents if words[incident.id] is word]
 
 
-def _is_quiet(firing: Firing, windows: Iterable[Window]) -> bool:
-    """Whether the alert tells nobody, or its service is in planned maintenance."""
-    if is_no_incident(firing.labels) or firing.labels.get("severity") == Severity.NONE:
-        return True
-    return any(not w.cancelled and (not w.services or firing.labels.get("job") in w.services) for w in windows)
+def _tells_nobody(firing: Firing) -> bool:
+    return is_no_incident(firing.labels) or firing.labels.get("severity") == Severity.NONE
 
 
 def _notification(firing: Firing, now: float) -> Notification:

@@ -22,8 +22,8 @@ from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
-from bascule.incidents.lookup import distance, same_alert
 from bascule.incidents.model import Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
+from bascule.prometheus.lookup import distance, same_alert
 from bascule.times import clock
 
 log = logging.getLogger(__name__)

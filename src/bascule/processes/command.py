@@ -9,14 +9,19 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from bascule.errors import ProcessFailed
+from bascule.processes.guardian import signalled
 
+_MARK = "BASCULE_COMMAND"  # a variable that all of a command's processes inherit, wherever they hide
 _SHOWN = 65536  # bytes of each output that are kept: its end
+_ROUNDS = 50  # of looking for processes that were started while others were ended
 
 
 class TooSlow(ProcessFailed):
@@ -25,7 +30,7 @@ class TooSlow(ProcessFailed):
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended, and the end of what it printed."""
+    """How a command ended, and the end of what it printed. `status`: negative for a signal."""
 
     status: int
     output: str
@@ -38,30 +43,51 @@ class Done:
 
 
 def run(argv: Sequence[str], seconds: float, given: str = "", env: Mapping[str, str] | None = None) -> Done:
-    """Run it with `given` on its standard input. Raises TooSlow, and ProcessFailed where it cannot be started."""
+    """Run it with `given` on its standard input. It has ended when its own process has: what it leaves running on
+    purpose goes on. Raises TooSlow, and ProcessFailed where it cannot be started."""
+    mark = uuid.uuid4().hex
+    around = {**(os.environ if env is None else env), _MARK: mark}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaint, tempfile.TemporaryFile() as told:
         told.write(given.encode())
         told.seek(0)
         try:
-            process = subprocess.Popen(argv, stdin=told, stdout=out, stderr=complaint, env=env, start_new_session=True)
+            process = subprocess.Popen(
+                argv, stdin=told, stdout=out, stderr=complaint, env=around, start_new_session=True
+            )
         except (OSError, ValueError) as error:
             raise ProcessFailed(f"{argv[0]} cannot be started: {error}", "check that it exists and may run") from error
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired as error:
-            _end_group(process)
+            _end(process, mark)
             what = f"{argv[0]} timed out after {seconds:g} s and was ended with its children"
             raise TooSlow(what, "run it by hand to see what it waits for") from error
         except BaseException:  # Ctrl-C
-            _end_group(process)
+            _end(process, mark)
             raise
         return Done(status, _end_of(out), _end_of(complaint))
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    """What it started must not go on later, also where that made itself a session of its own."""
+    for _ in range(_ROUNDS):
+        signalled(process.pid, signal.SIGKILL)
+        family = list(_marked(mark))
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not family:
+            break
     process.wait()
+
+
+def _marked(mark: str) -> Iterator[int]:
+    """Processes of this user that inherited the mark. Only Linux tells; elsewhere the process group is all there is."""
+    wanted = f"{_MARK}={mark}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                yield int(folder.name)
 
 
 def _end_of(file: IO[bytes]) -> str:

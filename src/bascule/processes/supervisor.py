@@ -471,7 +471,8 @@ def _wait_for_end(process: subprocess.Popen[bytes], deadline: float) -> None:
 def _ending(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
-    return f"was killed by {signal.Signals(-status).name}"
+    known = {number.value: number.name for number in signal.Signals}
+    return f"was killed by {known.get(-status, f'signal {-status}')}"
 
 
 def _failed(child: _Child, what: str) -> ProcessFailed:

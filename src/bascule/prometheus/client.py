@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import httpx
@@ -363,5 +363,5 @@ def _target(item: Mapping[str, Any]) -> Target:
 
 def _alert(item: Mapping[str, Any]) -> ActiveAlert:
     labels = item["labels"]
-    since = times.parse(item["activeAt"]).astimezone(UTC)
+    since = times.parse(item["activeAt"])
     return ActiveAlert(labels["alertname"], item["state"], labels, item["annotations"], since, float(item["value"]))

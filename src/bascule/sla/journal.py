@@ -11,7 +11,6 @@ from bascule.conventions import PARTNER, SEGMENT, VERSION
 from bascule.errors import BasculeError
 from bascule.sla.report import Episode, Planned, TimelineMark
 from bascule.spec import Spec
-from bascule.spec.quantities import parse_moment
 
 _WHERE = ("job", VERSION, SEGMENT, PARTNER, "signal")
 
@@ -64,5 +63,4 @@ def _episode(item: IncidentAnswer) -> Episode:
 
 def declared(spec: Spec) -> tuple[Planned, ...]:
     """The maintenance windows that stand in the spec."""
-    spans = [(parse_moment(w.start).timestamp(), parse_moment(w.end).timestamp()) for w in spec.maintenance]
-    return tuple(Planned(*s, w.reason, tuple(w.services)) for s, w in zip(spans, spec.maintenance, strict=True))
+    return tuple(Planned(*window.span, window.reason, tuple(window.services)) for window in spec.maintenance)

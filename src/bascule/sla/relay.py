@@ -1,4 +1,5 @@
-"""While the incident journal is down Alertmanager tells people itself; this role tells those that it has no channel to.
+"""While the incident journal is down Alertmanager tells people itself, through this role where it cannot do it alone:
+beginnings over a channel that it does not know, and every end, of which it says more than it knows.
 
 It lives beside the reports, whose role sends to the same receivers and is another process than the journal.
 """
@@ -6,6 +7,8 @@ It lives beside the reports, whose role sends to the same receivers and is anoth
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI
@@ -17,6 +20,7 @@ from bascule.api.rights import Right, needs
 from bascule.conventions import Severity
 from bascule.delivery import Message, Policy, Result, deliver_now
 from bascule.errors import DeliveryFailed, UsageError
+from bascule.sla.ends import ClaimedEnd, Ends
 from bascule.spec import Spec
 from bascule.spec.receivers import Receiver
 from bascule.transport import MIB
@@ -25,48 +29,82 @@ LARGEST = 16 * MIB
 _POLICY = Policy(pauses=(), limit=20.0)  # Alertmanager tries again what was not delivered
 
 
-def add_relay(app: FastAPI, spec: Spec) -> None:
-    """`POST /api/relay/RECEIVER`: Alertmanager's payload, for those of its channels that Alertmanager does not know."""
+def add_relay(app: FastAPI, spec: Spec, ends: Ends) -> None:
+    """`POST /api/relay/RECEIVER`: Alertmanager's payload, of what it tells this receiver."""
 
     @app.post("/api/relay/{name}", **needs(Right.DELIVER, LARGEST))
     def relay(name: str, payload: Annotated[Any, Body()]) -> Received:
-        receiver = spec.notify.receivers.get(name)
-        if receiver is None or not receiver.relayed:
+        if name not in spec.notify.first_told:
             raise UsageError(
                 f"{name!r} is not a receiver that Alertmanager uses this role for", "run bascule generate again"
             )
-        alerts = _alerts(payload)
-        told = deliver_now(name, Receiver(**receiver.relayed), _message(spec, alerts), _POLICY)
-        for each in told:
-            if each.result is not Result.DELIVERED:
-                raise DeliveryFailed(
-                    f"{name} {each.channel}: {each.detail}", "no action needed: it is tried again", can_retry=True
-                )
+        group, alerts = _read(payload)
+        for alert in alerts:
+            if alert.status == "resolved":
+                ends.claim(_claim(spec, name, group, alert))
+        if begun := [alert for alert in alerts if alert.status == "firing"]:
+            _tell(name, spec.notify.receivers[name], _message(spec, group, begun))
         return Received(received=len(alerts))
 
 
-def _alerts(payload: Any) -> list[WebhookAlert]:
+def _tell(name: str, receiver: Receiver, message: Message) -> None:
+    """Through the channels that Alertmanager does not know. Raises DeliveryFailed."""
+    if not receiver.relayed:
+        return
+    for each in deliver_now(name, Receiver(**receiver.relayed), message, _POLICY):
+        if each.result is not Result.DELIVERED:
+            raise DeliveryFailed(
+                f"{name} {each.channel}: {each.detail}", "no action needed: it is tried again", can_retry=True
+            )
+
+
+def _read(payload: Any) -> tuple[str, list[WebhookAlert]]:
+    """What Alertmanager calls the group, and its alerts."""
     try:
-        alerts = readable(WebhookAlert, AlertmanagerPayload.model_validate(payload).alerts, "Alertmanager's webhook")
+        webhook = AlertmanagerPayload.model_validate(payload)
     except ValidationError as error:
         raise _no_webhook(problems_of(error)) from error
+    alerts = readable(WebhookAlert, webhook.alerts, "Alertmanager's webhook")
     if not alerts:
         raise _no_webhook("not one alert can be read")
-    return alerts
+    return webhook.group, alerts
 
 
 def _no_webhook(why: str) -> DeliveryFailed:
     return DeliveryFailed(f"not a webhook of Alertmanager: {why}", "post its version 4 payload", can_retry=False)
 
 
-def _message(spec: Spec, alerts: list[WebhookAlert]) -> Message:
-    first, lines = alerts[0], [line for alert in alerts for line in _lines(alert)]
-    is_over = all(alert.status == "resolved" for alert in alerts)
+def _message(spec: Spec, group: str, alerts: Sequence[WebhookAlert]) -> Message:
     severity = min((alert.labels.get("severity", "") for alert in alerts), key=lambda text: Severity.of(text).rank)
-    what = _one_line(f"{first.labels.get('alertname', '')}: {first.annotations.get('summary', '')}")
-    subject = f"[{spec.title}] {'RESOLVED' if is_over else severity.upper()}: {what}"
-    told = hashlib.sha256("\n".join([subject, *lines]).encode("utf-8", "replace")).hexdigest()[:16]
-    return Message(f"{spec.metadata.name}-relay-{told}", subject, "\n".join(lines), severity=severity, resolved=is_over)
+    subject = f"[{spec.title}] {severity.upper()}: {_title(alerts[0])}"
+    text = "\n".join(line for alert in alerts for line in _lines(alert))
+    return Message(_key(spec, subject, text), subject, text, severity=severity, thread=_thread(group))
+
+
+def _claim(spec: Spec, name: str, group: str, alert: WebhookAlert) -> ClaimedEnd:
+    """The end of an alert that has ended before, or still lasts, is another one."""
+    subject = f"[{spec.title}] RESOLVED: {_title(alert)}"
+    text = "\n".join(_lines(alert)[:1])
+    key = _key(spec, group, subject, text, str(alert.starts), str(alert.ends))
+    severity = alert.labels.get("severity", "")
+    return ClaimedEnd(name, key, _thread(group), subject, text, severity, alert.labels, time.time())
+
+
+def _key(spec: Spec, *said: str) -> str:
+    return f"{spec.metadata.name}-relay-{_digest(chr(10).join(said))[:16]}"
+
+
+def _thread(group: str) -> str:
+    """As Alertmanager itself names what it opens at PagerDuty and Splunk On-Call: an end closes that."""
+    return _digest(group) if group else ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _title(alert: WebhookAlert) -> str:
+    return _one_line(f"{alert.labels.get('alertname', '')}: {alert.annotations.get('summary', '')}")
 
 
 def _lines(alert: WebhookAlert) -> list[str]:

@@ -20,6 +20,7 @@ from bascule.delivery import Courier, Outbox
 from bascule.errors import UsageError
 from bascule.processes.workers import Workers
 from bascule.sla.archive import FOLDER, Archive
+from bascule.sla.ends import Ends
 from bascule.sla.house import report_of
 from bascule.sla.relay import add_relay
 from bascule.sla.scheduler import Scheduler
@@ -30,7 +31,7 @@ _TIMEOUT = 120.0
 log = logging.getLogger(__name__)
 
 
-def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers] = ()) -> FastAPI:
+def create(spec: Spec, archive: Archive, outbox: Outbox, ends: Ends, work: Sequence[Workers] = ()) -> FastAPI:
     app = application(spec, "sla", CollectorRegistry(), work=work)
 
     @app.get("/api/reports")
@@ -50,7 +51,7 @@ def create(spec: Spec, archive: Archive, outbox: Outbox, work: Sequence[Workers]
         sent = send_archived(spec, archive, archive.get(identity), asked.to, again=again)
         return readable(DeliveryAnswer, sent, "what was sent")
 
-    add_relay(app, spec)
+    add_relay(app, spec, ends)
 
     @app.get("/reports/{identity}", response_class=HTMLResponse)
     def page(identity: str) -> HTMLResponse:
@@ -70,7 +71,9 @@ def run(spec: Spec, stop: threading.Event) -> None:
     """Make scheduled reports and show the archive until `stop` is set."""
     archive = Archive(spec.stack.state / FOLDER)
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
-    courier = Courier(report_receivers(spec), outbox)
+    direct = {name: spec.notify.receivers[name] for name in spec.notify.first_told}
+    courier = Courier(report_receivers(spec) | direct, outbox)
+    ends = Ends(spec, courier, time.time)
     prometheus = prometheus_of(spec, timeout=_TIMEOUT)
     workers = Workers(stop)
     courier.start()
@@ -82,11 +85,13 @@ def run(spec: Spec, stop: threading.Event) -> None:
         clock=time.time,
     )
     workers.start("reports", lambda: scheduler.run(stop))
+    workers.start("ends", lambda: ends.run(stop))
     try:
-        serve(stop, create(spec, archive, outbox, (workers, courier.workers)), spec, "sla")
+        serve(stop, create(spec, archive, outbox, ends, (workers, courier.workers)), spec, "sla")
     finally:
         stop.set()
         workers.join(5)
         courier.close()
+        ends.close()
         prometheus.close()
         outbox.close()

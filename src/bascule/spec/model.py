@@ -542,6 +542,11 @@ class Maintenance(Part):
         parse_moment(text)
         return text
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """From when to when, Unix seconds."""
+        return parse_moment(self.start).timestamp(), parse_moment(self.end).timestamp()
+
     def contradictions(self) -> Iterator[Contradiction]:
         length = parse_moment(self.end) - parse_moment(self.start)
         if not timedelta(0) < length <= timedelta(days=366):
@@ -578,6 +583,11 @@ class Scrape(Part):
     retention: Span = 32 * 86400.0
     discovery: list[str] = Field(default_factory=list)  # file_sd globs with targets of the user's own
     remote_write: list[str] = Field(default_factory=list)  # URLs of distributed engines that keep a copy
+
+    @property
+    def warm_up(self) -> float:
+        """Seconds after which a started Prometheus has scraped everything and evaluated its rules a few times."""
+        return max(10.0, 4 * (self.interval + self.steady_evaluation))
 
     @property
     def steady_evaluation(self) -> float:
@@ -744,8 +754,7 @@ class Spec(Part):
     def roles(self) -> tuple[str, ...]:
         """The processes of Bascule's own that this migration needs, those that others send to first."""
         always = ("incidents", "logs", "judge", "console")
-        has_relayed = any(receiver.relayed for receiver in self.notify.receivers.values())
-        return (*always, "sla") if self.notify.reports or has_relayed else always
+        return (*always, "sla") if self.notify.reports or self.notify.first_told else always
 
     @property
     def role_jobs(self) -> dict[str, str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 import time
+from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -24,6 +27,8 @@ class Server:
 
     def __init__(self, *answers: int, port: int = 0):
         self.answers = list(answers)
+        self.refuses = ""  # a text for which it answers 400
+        self.headers: dict[str, str] = {}  # of every answer
         self.bodies: list[str] = []
         self.paths: list[str] = []
         self.keys: list[str | None] = []
@@ -42,6 +47,8 @@ class Server:
                 server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 server.keys.append(self.headers.get("Idempotency-Key"))
                 answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+                if server.refuses and server.refuses in server.bodies[-1]:
+                    answer = 400
                 if answer == 0:
                     server.released.wait(5)
                 if answer == -2:
@@ -56,6 +63,8 @@ class Server:
                     self.close_connection = True
                     return
                 self.send_response(answer)
+                for name, value in server.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
 
             def log_message(self, *arguments):
@@ -199,6 +208,53 @@ def test_a_receiver_that_was_away_gets_everything_that_is_owed_in_order_when_it_
         assert back.keys == ["key-0", "key-1", "key-2"]
     finally:
         back.close()
+
+
+def test_a_message_that_a_receiver_does_not_take_keeps_no_other_waiting(server, courier, eventually):
+    """Its end, for instance: refused for what the first one says, it would be told after a day."""
+    picky = server(200)
+    picky.refuses = "poison"
+    one, heard = courier({"on-call": hook(picky)})
+    one.owe("on-call", Message("key-0", "poison", "", thread="shop-1"))
+    one.owe("on-call", Message("key-1", "resolved", "", thread="shop-1"))
+    eventually(lambda: [done.key for done in heard] == ["key-1"])
+    (owed,) = one.outbox.owed()
+    assert (owed.message.key, owed.attempts > 0) == ("key-0", True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"), [("30", 30, 30), ("9999999", 120, 120), ("in a minute", 30, 60), ("soon", 1, 1)]
+)
+def test_a_receiver_that_asks_for_a_pause_gets_it_up_to_two_minutes(server, courier, eventually, asked, least, most):
+    busy, now = server(429), time.time()
+    busy.headers = {"Retry-After": formatdate(now + 60, usegmt=True) if asked == "in a minute" else asked}
+    one, _ = courier({"busy": hook(busy)}, clock=lambda: now)
+    one.owe("busy", MESSAGE)
+    eventually(lambda: one.outbox.owed()[0].attempts == 1)
+    assert least <= one.outbox.owed()[0].due - now <= most
+
+
+def test_why_a_receiver_cannot_be_reached_is_told(certificate, free_port):
+    """A wrong host and a certificate that nobody vouches for, without the address, which may be a secret."""
+    reasons = {}
+    with https_server(certificate) as port:
+        for name, host in (("wrong host", "nowhere.invalid"), ("nobody vouches", f"localhost:{port}")):
+            receiver = Receiver(webhook=Webhook(url=f"https://{host}/secret"))
+            reasons[name] = deliver("away", receiver, MESSAGE, Policy(pauses=())).detail
+    assert "Name or service not known" in reasons["wrong host"] or "name resolution" in reasons["wrong host"]
+    assert "certificate verify failed" in reasons["nobody vouches"]
+
+
+@contextmanager
+def https_server(certificate):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
 
 
 def test_what_was_delivered_is_not_sent_again_under_the_same_key(server, courier, eventually):

@@ -239,17 +239,6 @@ def test_parts_that_run_elsewhere_are_not_started() -> None:
     assert "prometheus" not in services["judge"].get("depends_on", {})
 
 
-def test_the_secret_files_of_receivers_are_mounted_where_they_are_named() -> None:
-    """Never their contents."""
-    text = (ROOT / "tests/fixtures/golden/minimal/spec.yaml").read_text("utf-8")
-    spec = parse(text + "\nnotify: {receivers: {team: {slack: {url_file: /etc/s}, apprise: {url_file: /etc/a}}}}\n")
-    services = yaml.safe_load(generate(spec)["compose.yaml"])["services"]
-    files = {"/etc/s:/etc/s:ro", "/etc/a:/etc/a:ro"}
-    assert [name for name, each in services.items() if files <= set(map(str, each.get("volumes", ())))] == [
-        "alertmanager", "incidents", "sla",
-    ]  # fmt: skip
-
-
 def test_the_users_own_target_files_are_mounted_for_prometheus() -> None:
     """Where the spec names them, which is where Prometheus looks."""
     text = (ROOT / "tests/fixtures/golden/minimal/spec.yaml").read_text("utf-8")

@@ -11,10 +11,12 @@ from bascule.delivery import Delivery, Result
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.guidance import Guidance
-from bascule.incidents.model import Notification, PhaseStep
+from bascule.incidents.model import Notification, PhaseStep, Window
+from bascule.incidents.quiet import Quiet
 from bascule.incidents.store import Store
+from bascule.prometheus import HeldSilence
 from bascule.spec import built_in_text, load
-from bascule.spec.model import EscalationStep, Notify
+from bascule.spec.model import EscalationStep, Maintenance, Notify
 from bascule.spec.receivers import Receiver, Webhook
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -45,7 +47,8 @@ class House:
 
     def open(self):
         self.store = Store(self.folder / "incidents.sqlite", 0.0)
-        self.escalator = Escalator(self.spec, self.store, self, lambda: self.now)
+        self.quiet = Quiet(self.store)
+        self.escalator = Escalator(self.spec, self.store, self, self.quiet, lambda: self.now)
 
     def close(self):
         self.store.close()
@@ -131,6 +134,52 @@ def test_whoever_was_told_last_is_reminded_every_quarter_of_an_hour(house):
     house.until(61)
     reminders = [(at, name) for at, name, what in house.told if what.startswith("STILL")]
     assert reminders == [(25, "second"), (45, "third"), (60, "third")]
+
+
+def quiet_by_the_journal(house):
+    house.store.add_window(Window(0, 600, 5400, "upgrade", ("redis",), silence="s"))
+
+
+def quiet_by_the_spec(house):
+    house.quiet.declared = [
+        Maintenance(start="1970-01-01T00:10:00Z", end="1970-01-01T01:30:00Z", reason="upgrade", services=["redis"])
+    ]
+
+
+def quiet_by_a_person(house):
+    house.quiet.silences = [HeldSilence("s", [{"name": "job", "value": "redis"}], 600, 5400, "I know")]
+
+
+@pytest.mark.parametrize("quiet", [quiet_by_the_journal, quiet_by_the_spec, quiet_by_a_person])
+class TestQuiet:
+    """From 10 to 90 min nobody is called for Redis."""
+
+    def test_an_incident_that_is_open_before_it_calls_again_after_it(self, house, quiet):
+        quiet(house)
+        house.fire(alertname="ServiceDown", job="redis")
+        house.tick()
+        house.until(90)
+        assert [at for at, _, _ in house.told if 10 <= at < 90] == []
+        assert house.steps() == [(0, "first"), (90, "second"), (90, "third"), (90, "management")]
+
+    def test_an_end_in_it_is_told_and_the_next_failure_after_it_too(self, house, quiet):
+        quiet(house)
+        house.fire(alertname="ServiceDown", job="redis")
+        house.tick()
+        house.now = 20 * MINUTE
+        house.end(alertname="ServiceDown", job="redis")
+        house.until(30)
+        assert house.told[1:] == [(21, "first", "RESOLVED")]
+        house.fire(alertname="ServiceDown", job="redis")
+        house.until(91)
+        assert (90, "first") in house.steps()
+
+    def test_another_service_calls_in_it(self, house, quiet):
+        quiet(house)
+        house.now = 20 * MINUTE
+        house.fire(alertname="ServiceDown", job="nginx")
+        house.tick()
+        assert house.steps() == [(20, "first")]
 
 
 def test_the_end_is_told_to_everyone_who_was_told_and_to_nobody_else(house):
@@ -285,7 +334,7 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     file.write_text(built_in_text())
     verdict = VerdictAnswer(verdict="roll_back", since=HOUR, reasons=["V2 fails.", "It is slow.", "It is late."])
     guidance = Guidance(load(file), house.store, lambda: verdict)
-    house.escalator = Escalator(house.spec, house.store, house, lambda: house.now, guidance.lines)
+    house.escalator = Escalator(house.spec, house.store, house, house.quiet, lambda: house.now, guidance.lines)
     told = ["verdict: roll back, since 01:00:00 UTC. Reasons (2 of 3):", "- V2 fails.", "- It is slow."]
     house.fire("early")
     house.tick()
@@ -311,7 +360,7 @@ def test_a_notice_for_a_receiver_no_longer_in_the_spec_is_written_down_as_failed
     steps = {"technical": [EscalationStep(after=0, to="gone")]}
     notify = house.spec.notify.model_copy(update={"escalation": steps})
     spec = house.spec.model_copy(update={"notify": notify})
-    escalator = Escalator(spec, house.store, house, lambda: house.now)
+    escalator = Escalator(spec, house.store, house, house.quiet, lambda: house.now)
     house.spec = spec.model_copy(update={"notify": spec.notify.model_copy(update={"receivers": {}})})
     house.fire()
     escalator.tick()
@@ -371,6 +420,16 @@ def test_a_clock_that_is_set_back_keeps_nobody_from_hearing_at_once(house):
     assert [name for _, name in house.steps()] == ["first"]
 
 
+def test_a_clock_that_is_set_back_keeps_no_level_waiting_for_one_that_cannot_be_reached(house):
+    house.now = 10 * HOUR
+    house.broken = {"first"}
+    house.fire()
+    house.tick()
+    house.now = 9 * HOUR
+    house.tick()
+    assert [name for _, name in house.steps()][:1] == ["second"]
+
+
 def test_what_one_situation_meets_keeps_nobody_from_hearing_of_the_others(house, monkeypatch):
     real = house.store.situation
     broken = house.fire("a").situation
@@ -390,7 +449,7 @@ def test_a_verdict_that_cannot_be_told_keeps_nobody_from_hearing(house):
     def broken():
         raise ValueError("an answer of a newer judge")
 
-    house.escalator = Escalator(house.spec, house.store, house, lambda: house.now, broken)
+    house.escalator = Escalator(house.spec, house.store, house, house.quiet, lambda: house.now, broken)
     house.fire()
     house.tick()
     assert house.steps() == [(0, "first")]

@@ -10,6 +10,7 @@ from api_caller import operator, with_state
 from bascule.delivery import Message, Outbox
 from bascule.incidents.app import create
 from bascule.incidents.escalator import Escalator
+from bascule.incidents.quiet import Quiet
 from bascule.incidents.reconcile import Reconciler
 from bascule.incidents.sources import Snapshot
 from bascule.incidents.store import Store
@@ -221,11 +222,11 @@ def test_rows_that_nobody_would_write_are_left_out_and_everything_else_goes_on(c
     assert "V2ErrorSpike" in {each["alert"] for each in answers["incidents"].json()}
     assert "true" in {each["text"] for each in answers["timeline"].json()}
     assert client.get("/metrics").status_code == 200
-    Reconciler(store).see(Snapshot(clock(), [], None, []))
+    Reconciler(store, Quiet(store)).see(Snapshot(clock(), [], None, []))
     told = Recorded()
     spec = load("supersmartmatch")
     people = Notify(receivers={"ada": Receiver(webhook=Webhook(url="http://ada.invalid/"))})
-    Escalator(spec.model_copy(update={"notify": people}), store, told, clock).tick()
+    Escalator(spec.model_copy(update={"notify": people}), store, told, Quiet(store), clock).tick()
     assert any("V2ErrorSpike" in subject for subject in told.subjects)
 
 

@@ -143,7 +143,10 @@ def test_a_bad_alert_of_a_webhook_does_not_hide_the_others(client):
     assert client.post("/api/webhook", json={"version": "4", "alerts": bad}).status_code == 400
 
 
-@pytest.mark.parametrize("starts", ["yesterday", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "", None, 1e300, []])
+@pytest.mark.parametrize(
+    "starts",
+    ["yesterday", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "", None, 1e300, []],
+)
 def test_an_alert_with_a_time_that_is_none_begins_when_it_came(client, starts):
     """Its time is not worth more than that somebody hears of it."""
     alert = {"status": "firing", "labels": {"alertname": "ServiceDown"}, "startsAt": starts}

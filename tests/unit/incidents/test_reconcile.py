@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from bascule.incidents.model import Notification, Window
+from bascule.incidents.quiet import Quiet
 from bascule.incidents.reconcile import Reconciler
-from bascule.incidents.sources import Firing, RuleWord, Snapshot
+from bascule.incidents.sources import Snapshot
 from bascule.incidents.store import Store
 from bascule.prometheus import HeldSilence
+from bascule.prometheus.held import Firing, RuleWord
 
 DOWN = {"alertname": "ServiceDown", "severity": "critical", "job": "redis"}
 WORSE = {"alertname": "CandidateWorse", "severity": "critical", "signal": "errors", "user_segment": "all"}
@@ -38,7 +40,7 @@ def rules(*firing, pending=(), decided=("ServiceDown",), known=("ServiceDown", "
 
 
 def see(store, *snapshots):
-    reconciler = Reconciler(store)
+    reconciler = Reconciler(store, Quiet(store))
     for snapshot in snapshots:
         reconciler.see(snapshot)
     return store.incidents()
@@ -122,11 +124,16 @@ def test_what_alertmanager_does_not_deliver_is_opened_from_prometheus_and_the_ju
 
 
 def test_what_a_person_silenced_or_planned_is_not_opened_past_them(store):
-    store.add_window(Window(0, 100, 200, "upgrade", ("redis",)))
+    store.add_window(Window(0, 100, 200, "upgrade", ("redis",), silence="s"))
     see(store, *(Snapshot(at, None, rules(DOWN)) for at in (110, 116, 122)))
     other = DOWN | {"job": "nginx"}
     silence = HeldSilence("s1", [{"name": "job", "value": "ng.*", "isRegex": True}], 100, 200, "")
     assert see(store, *(Snapshot(at, [], rules(other), silences=[silence]) for at in (110, 116, 122))) == []
+
+
+def test_a_window_that_sets_no_silence_hides_nothing(store):
+    store.add_window(Window(0, 100, 200, "left out of the figures", ("redis",)))
+    assert len(see(store, *(Snapshot(at, None, rules(DOWN)) for at in (110, 116)))) == 1
 
 
 def test_a_silence_ends_when_it_says_also_while_alertmanager_is_away(store):

@@ -47,17 +47,21 @@ def test_a_daemon_that_it_leaves_behind_keeps_nobody_waiting(tmp_path):
         os.kill(int(done.output), 9)
 
 
-def test_one_that_is_late_is_ended_with_all_that_it_started_though_it_ignores_signals(tmp_path, eventually):
-    child = tmp_path / "child"
-    text = (
-        "import signal, subprocess, sys, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
-        "pathlib.Path(sys.argv[1]).write_text(str(child.pid)); time.sleep(60)"
-    )
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo $$ > FILE; exec sleep 60",
+        "trap '' TERM INT HUP; echo $$ > FILE; sleep 60; sleep 60",
+        "sh -c 'echo $$ > FILE; exec sleep 60' & wait",
+        "setsid sh -c 'echo $$ > FILE; exec sleep 60' & wait",
+        "(setsid sh -c 'echo $$ > FILE; exec sleep 60' &) ; sleep 60",  # its parent is gone: a daemon
+    ],
+)
+def test_nothing_of_one_that_takes_too_long_is_left(tmp_path, text, eventually):
+    file = tmp_path / "pid"
     with pytest.raises(command.TooSlow, match=r"timed out after 2 s and was ended with its children"):
-        run(text, str(child), seconds=2.0)
-    assert child.exists()
-    eventually(lambda: not is_alive(int(child.read_text())))
+        command.run(["sh", "-c", text.replace("FILE", str(file))], 2.0)
+    eventually(lambda: not is_alive(int(file.read_text())))
 
 
 def test_of_an_endless_output_its_end_is_kept():

@@ -96,6 +96,19 @@ def test_a_program_that_does_not_exist_is_told_by_its_path():
         supervisor.start(Program("ghost", ["/no/such"]))
 
 
+def test_a_program_that_a_nameless_signal_ended_is_restarted_too(eventually):
+    clock, told = Clock(), []
+    supervisor = Supervisor(told.append, clock=clock)
+    try:
+        supervisor.start(python("fragile", SLEEP))
+        os.kill(supervisor.pid("fragile"), signal.SIGRTMIN + 6)
+        eventually(lambda: not supervisor.is_running("fragile"))
+        supervisor.look()
+        assert "was killed by signal" in told[-1]
+    finally:
+        supervisor.close()
+
+
 def test_a_crashed_program_is_restarted_after_a_growing_pause_and_reported(eventually):
     clock, told = Clock(), []
     supervisor = Supervisor(told.append, clock=clock)  # not entered: this test does the looking

@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
+from bascule import times
 from bascule.conventions import State, Verdict
 from bascule.states import Cause
 
@@ -72,8 +73,7 @@ def _moment(value: Any) -> Any:
         except (OverflowError, OSError, ValueError) as error:
             raise ValueError("must be a time in Unix seconds") from error
     if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return times.parse(value)
     return value
 
 

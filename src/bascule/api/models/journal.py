@@ -47,6 +47,7 @@ class AlertmanagerPayload(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     alerts: list[Any] = Field(max_length=100_000)
+    group: Annotated[str, Field(max_length=100_000)] = Field("", alias="groupKey")  # what its notices belong to
 
 
 class Annotation(Request):

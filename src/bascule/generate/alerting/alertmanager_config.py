@@ -1,7 +1,9 @@
 """Alertmanager's configuration: one fast route for the machine, grouped ones for people.
 
 The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal, which tells people.
-People's own routes are its stand-in: alerts that say that the journal, or what it stands on, is down.
+People's own routes are its stand-in: alerts that say that the journal, or what it stands on, is down. Alertmanager does
+not distinguish an end from a Prometheus that went away, so it tells beginnings alone: of ends it tells the role `sla`,
+which asks Prometheus.
 """
 
 from __future__ import annotations
@@ -21,17 +23,10 @@ from bascule.spec.receivers import AlertTexts, Receiver
 
 MACHINE = "bascule-incidents"
 PEOPLE_WAIT_SECONDS = 5.0  # so that what fails together is told together
-GROUP_BY = ["alertname", "about", "user_segment", "job", "signal"]  # `about`: what the journal does not know
-# Alertmanager does not distinguish an end from a Prometheus that went away: it says no more than it knows.
 _TEXTS = AlertTexts(
-    title=(
-        '{{ if eq .Status "resolved" }}NO LONGER REPORTED {{ end }}'
-        "{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
-    ),
+    title="{{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}",
     text=(
-        "{{ range .Alerts }}"
-        '{{ if eq .Status "resolved" }}it has ended, or Prometheus is down too{{ else }}{{ .Status }}{{ end }}'
-        ": {{ .Annotations.description }}\n"
+        "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.description }}\n"
         "{{ with .Annotations.action }}Do: {{ . }}\n{{ end }}"
         "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}{{ end }}"
     ),
@@ -94,8 +89,8 @@ def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
 
 def _receivers(spec: Spec) -> list[dict[str, Any]]:
     """Those that Alertmanager tells itself; the switch's always, so that its route leads somewhere."""
-    names = [SWITCH, *spec.notify.first_told]
-    return [_receiver(spec, name, spec.notify.receivers.get(name, Receiver())) for name in names]
+    direct = [_direct(spec, name) for name in spec.notify.first_told]
+    return [_receiver(SWITCH, spec.notify.receivers.get(SWITCH, Receiver())), *direct]
 
 
 # ---------------------------------------------------------------- people
@@ -122,7 +117,7 @@ def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
         {
             "receiver": receiver,
             "matchers": [matcher],
-            "group_by": GROUP_BY,
+            "group_by": ["..."],  # an end is told of what was told
             "group_wait": format_duration(PEOPLE_WAIT_SECONDS),
             "group_interval": "1m",
             "repeat_interval": "4h",
@@ -143,14 +138,18 @@ def _muted_services(spec: Spec, everywhere: list[str]) -> Iterator[dict[str, Any
 # ---------------------------------------------------------------- receivers; a secret is always a file
 
 
-def _receiver(spec: Spec, name: str, receiver: Receiver) -> dict[str, Any]:
+def _receiver(name: str, receiver: Receiver) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name}
     for channel in receiver.channels.values():
         found |= channel.alertmanager(_TEXTS)
-    if receiver.relayed:
-        own = _own_webhook(f"{spec.stack.url('sla')}/api/relay/{quote(name, safe='')}")
-        found["webhook_configs"] = [*found.get("webhook_configs", []), own]
     return found
+
+
+def _direct(spec: Spec, name: str) -> dict[str, Any]:
+    """A receiver, and the role that tells ends, and beginnings where Alertmanager does not know the channel."""
+    found = _receiver(name, spec.notify.receivers[name])
+    relay = _own_webhook(f"{spec.stack.url('sla')}/api/relay/{quote(name, safe='')}")
+    return found | {"webhook_configs": [*found.get("webhook_configs", []), relay]}
 
 
 # ---------------------------------------------------------------- maintenance windows

@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bascule.api.tokens import FOLDER, WEBHOOK, WEBHOOK_ELSEWHERE
-from bascule.generate.deploy.roles import DOCKERFILE, IMAGE, SENDERS, STATE, arguments, spec_text
+from bascule.generate.deploy.readers import SENDERS, read_by
+from bascule.generate.deploy.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
 from bascule.generate.prometheus.prometheus_config import prometheus_config
 from bascule.generate.render import HEADER, to_yaml, without_empty
 from bascule.spec import Spec
@@ -131,6 +132,7 @@ def _prometheus(spec: Spec) -> Service:
         "./prometheus/rules:/etc/prometheus/rules:ro",
         "prometheus:/prometheus",
         *_folder_mounts([pattern for pattern in scrape.discovery if pattern.startswith("/")]),
+        *_file_mounts(spec, "prometheus"),
     ]
     more = {"depends_on": _after("alertmanager")} if "alertmanager" not in spec.stack.external else {}
     return _service(PROMETHEUS, "4g", _wget(f"{url}/-/healthy"), command=_flags(flags), volumes=mounts, **more)
@@ -148,18 +150,16 @@ def _alertmanager(spec: Spec) -> Service:
     mounts = [
         "./alertmanager:/etc/alertmanager:ro",
         "alertmanager:/alertmanager",
-        *_secret_mounts(spec),
+        *_file_mounts(spec, "alertmanager"),
     ]
     token = {"source": WEBHOOK, "target": f"/etc/{FOLDER}/{WEBHOOK}"}
     health = _wget(f"{url}/-/healthy")
     return _service(ALERTMANAGER, "512m", health, command=_flags(flags), volumes=mounts, secrets=[token])
 
 
-def _secret_mounts(spec: Spec) -> list[str]:
-    """The receivers' secret files, where the spec names them."""
-    channels = [channel for each in spec.notify.receivers.values() for channel in each.channels.values()]
-    found = [file for channel in channels for file in channel.files]
-    return [f"{path}:{path}:ro" for path in dict.fromkeys(map(str, found))]
+def _file_mounts(spec: Spec, container: str) -> list[str]:
+    """The files that a container reads, where the spec names them."""
+    return [f"{path}:{path}:ro" for path in dict.fromkeys(map(str, read_by(spec, container).values()))]
 
 
 # ---------------------------------------------------------------- exporters
@@ -209,7 +209,7 @@ def _blackbox_exporter(spec: Spec) -> Service:
         "128m",
         _wget(f"{spec.stack.url('blackbox_exporter')}/-/healthy"),
         command=_flags(flags),
-        volumes=["./blackbox:/etc/blackbox:ro"],
+        volumes=["./blackbox:/etc/blackbox:ro", *_file_mounts(spec, "blackbox-exporter")],
         cap_add=needs,
     )
 
@@ -225,7 +225,7 @@ def _role(spec: Spec, role: str) -> Service:
     ask = f"import urllib.request as r; r.urlopen('{spec.stack.url(role)}/health', timeout=4)"
     mounts = ["./compose/spec.yaml:/etc/bascule/spec.yaml:ro", f"bascule:{STATE}"]
     mounts += _log_mounts(spec) if role == "logs" else []
-    mounts += _secret_mounts(spec) if role in SENDERS else []
+    mounts += _file_mounts(spec, role)
     stores = [name for name in ("prometheus", "alertmanager") if name not in spec.stack.external]
     return _service(
         IMAGE,

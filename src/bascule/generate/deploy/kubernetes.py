@@ -7,15 +7,18 @@ between them, and there is never more than one of each. Prometheus and Alertmana
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from bascule.api.tokens import WEBHOOK, WEBHOOK_ELSEWHERE
-from bascule.generate.deploy.roles import IMAGE, SENDERS, STATE, USER, arguments, spec_text
-from bascule.generate.render import to_yaml
+from bascule.generate.deploy.readers import SENDERS, read_by
+from bascule.generate.deploy.roles import IMAGE, STATE, USER, arguments, spec_text
+from bascule.generate.render import HEADER, to_yaml
 from bascule.spec import Spec
+from bascule.spec.files import Place
 from bascule.spec.quantities import format_duration
 
 # What the kube-prometheus-stack chart selects rules and monitors by; another release needs its own.
@@ -25,6 +28,9 @@ ALERTMANAGER_URL = "http://alertmanager-operated.monitoring.svc:9093"
 EVERYWHERE = "0.0.0.0"  # inside the pod: the kubelet asks at the pod's address
 STATE_SIZE = "20Gi"
 SECRETS = "/run/secrets/bascule"
+FILES = "bascule-files"  # the Secret with the files that the spec names
+FILES_FOLDER = f"/run/secrets/{FILES}"
+READABLE = 0o440  # for the pod's own group
 
 Manifest = dict[str, Any]
 
@@ -35,9 +41,7 @@ def kubernetes_files(spec: Spec, files: Mapping[str, str]) -> dict[str, str]:
         **{f"rules-{name}": rule for name, rule in _rules(spec, files)},
         **{f"dashboard-{name}": board for name, board in _dashboards(spec, files)},
         **{f"service-monitor-{name}": monitor for name, monitor in _service_monitors(spec)},
-        "bascule-config": _manifest(
-            "v1", "ConfigMap", "bascule-config", {"data": {"spec.yaml": spec_text(spec, EVERYWHERE)}}
-        ),
+        "bascule-config": _manifest("v1", "ConfigMap", "bascule-config", {"data": {"spec.yaml": _spec_in_a_pod(spec)}}),
         "bascule-state": _state(),
         "bascule-deployment": _deployment(spec),
         "bascule-service": _service(spec),
@@ -45,7 +49,18 @@ def kubernetes_files(spec: Spec, files: Mapping[str, str]) -> dict[str, str]:
         "alertmanager-config": _alertmanager_config(spec),
     }
     texts = {f"kubernetes/{name}.yaml": to_yaml(manifest) for name, manifest in manifests.items()}
+    deployment = "kubernetes/bascule-deployment.yaml"
+    texts[deployment] = texts[deployment].replace(HEADER, HEADER + _notes(spec), 1)
     return texts | {"kubernetes/kustomization.yaml": to_yaml(_kustomization(list(manifests)))}
+
+
+def _notes(spec: Spec) -> str:
+    """How the Secret with the spec's files is made."""
+    files = {_key(place): path for role in spec.roles for place, path in read_by(spec, role).items()}
+    if not files:
+        return ""
+    given = [f"#     --from-file={key}={shlex.quote(str(path))}" for key, path in files.items()]
+    return " \\\n".join([f"#\n#   kubectl create secret generic {FILES}", *given]) + "\n"
 
 
 def _kustomization(names: list[str]) -> Manifest:
@@ -124,6 +139,24 @@ def _endpoint(spec: Spec, port: Manifest, job: str, path: str = "/metrics") -> M
 _SELECTOR = {"app.kubernetes.io/name": "bascule"}
 
 
+def _spec_in_a_pod(spec: Spec) -> str:
+    """Its files are where the Secret is mounted: a rotated one is seen there, and no folder of the image is hidden."""
+    read = {place for role in spec.roles for place in read_by(spec, role)}
+    return spec_text(spec, EVERYWHERE, {place: f"{FILES_FOLDER}/{_key(place)}" for place in sorted(read)})
+
+
+def _key(place: Place) -> str:
+    """As a Secret takes it."""
+    return ".".join(place)
+
+
+def _files_of(spec: Spec, role: str) -> Manifest | None:
+    """The volume with the files that a role reads."""
+    items = [{"key": _key(place), "path": _key(place)} for place in read_by(spec, role)]
+    secret = {"secretName": FILES, "defaultMode": READABLE, "items": items}
+    return {"name": f"files-{role}", "secret": secret} if items else None
+
+
 def _state() -> Manifest:
     body = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": STATE_SIZE}}}}
     return _manifest("v1", "PersistentVolumeClaim", "bascule-state", body)
@@ -148,6 +181,7 @@ def _deployment(spec: Spec) -> Manifest:
                 {"name": "state", "persistentVolumeClaim": {"claimName": "bascule-state"}},
                 {"name": WEBHOOK, "secret": {"secretName": WEBHOOK}},
                 {"name": "tmp", "emptyDir": {}},
+                *filter(None, (_files_of(spec, role) for role in spec.roles)),
             ],
         },
     }
@@ -191,6 +225,7 @@ def _container(spec: Spec, role: str) -> Manifest:
             {"name": "state", "mountPath": STATE},
             *([{"name": WEBHOOK, "mountPath": SECRETS, "readOnly": True}] if role in SENDERS else []),
             {"name": "tmp", "mountPath": "/tmp"},
+            *([{"name": f"files-{role}", "mountPath": FILES_FOLDER, "readOnly": True}] if read_by(spec, role) else []),
         ],
     }
 

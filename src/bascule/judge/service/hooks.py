@@ -77,11 +77,15 @@ class Hooks:
             return f"failed: {error}"
 
     def _write(self, entry: dict[str, Any]) -> None:
+        """A disk that takes nothing keeps no hook from running."""
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry})
-        with self._lock:
-            private.make_folder(self.path.parent)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        try:
+            with self._lock:
+                private.make_folder(self.path.parent)
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+        except OSError as error:
+            LOG.error("the run of a hook is not written down: %s", error)
 
     def _last_verdict(self) -> str | None:
         entries = read_audit(self.path)

@@ -54,14 +54,8 @@ class Channel(Part):
     key: ClassVar[str]
     title: ClassVar[str]
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Its secrets and certificates: the process that sends through it reads them."""
-        given = (getattr(self, name) for name in type(self).model_fields)
-        return tuple(value for value in given if isinstance(value, Path))
-
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
-        """Its part of an Alertmanager receiver; empty where Alertmanager does not know the kind."""
+        """Its part of an Alertmanager receiver, for beginnings alone; empty where Alertmanager has no such kind."""
         return {}
 
     @property

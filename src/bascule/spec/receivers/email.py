@@ -28,7 +28,7 @@ class Email(Channel):
             "auth_password_file": str(self.password_file) if self.password_file else None,
             "require_tls": False if self.tls != "starttls" else None,  # by default it does
             "tls_config": {"ca_file": str(self.ca_file)} if self.ca_file else None,
-            "send_resolved": True,
+            "send_resolved": False,
             "headers": {"Subject": texts.title},
         }
         said = {key: value for key, value in shared.items() if value is not None}

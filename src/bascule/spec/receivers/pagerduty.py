@@ -22,7 +22,7 @@ class PagerDuty(HttpChannel):
     url: Url | None = None  # another address that takes its events
 
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
-        entry = {"routing_key_file": str(self.routing_key_file), "send_resolved": True, "description": texts.title}
+        entry = {"routing_key_file": str(self.routing_key_file), "send_resolved": False, "description": texts.title}
         return {"pagerduty_configs": [entry]}
 
     def post(self, notice: NoticeText, secret: ReadSecret) -> Post:

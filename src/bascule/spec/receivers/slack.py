@@ -17,7 +17,7 @@ class Slack(HttpChannel):
     url_file: Path
 
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
-        entry = {"api_url_file": str(self.url_file), "send_resolved": True, "title": texts.title, "text": texts.text}
+        entry = {"api_url_file": str(self.url_file), "send_resolved": False, "title": texts.title, "text": texts.text}
         return {"slack_configs": [entry]}
 
     def post(self, notice: NoticeText, secret: ReadSecret) -> Post:

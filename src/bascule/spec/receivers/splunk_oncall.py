@@ -26,7 +26,7 @@ class SplunkOnCall(HttpChannel):
             "api_key_file": str(self.api_key_file),
             "api_url": f"{self.url.rstrip('/')}/",
             "routing_key": self.routing_key,
-            "send_resolved": True,
+            "send_resolved": False,
             "entity_display_name": texts.title,
             "state_message": texts.text,
         }

@@ -19,7 +19,7 @@ class Webhook(HttpChannel):
         return self.url
 
     def alertmanager(self, texts: AlertTexts) -> Mapping[str, list[dict[str, Any]]]:
-        return {"webhook_configs": [{"url": self.url, "send_resolved": True}]}
+        return {"webhook_configs": [{"url": self.url, "send_resolved": False}]}
 
     def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
         body = {

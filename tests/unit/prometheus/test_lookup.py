@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.incidents.lookup import Lookup, same_alert
+from bascule.prometheus.lookup import Lookup, same_alert
 
 labels = st.dictionaries(st.sampled_from(["job", "instance", "region"]), st.sampled_from("ab"))
 alerts = st.builds(lambda name, more: {"alertname": name, **more}, st.sampled_from(["Down", "Slow"]), labels)

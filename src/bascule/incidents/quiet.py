@@ -1,0 +1,54 @@
+"""What nobody is called for now: planned maintenance, of the journal and of the spec, and people's silences.
+
+Ends are told anyway. What still fires when the quiet is over calls at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bascule.incidents.model import Incident
+from bascule.incidents.silences import is_ours
+from bascule.incidents.store import Store
+from bascule.prometheus import HeldSilence
+from bascule.spec.model import Maintenance
+
+
+@dataclass(frozen=True)
+class Hush:
+    """What is quiet at one moment (Unix seconds). `planned`: the services of each window, none for all of them."""
+
+    at: float
+    planned: Sequence[Sequence[str]]
+    silences: Sequence[HeldSilence]
+
+    def covers(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert does not page."""
+        is_planned = any(not services or labels.get("job") in services for services in self.planned)
+        return is_planned or any(silence.covers(labels, self.at) for silence in self.silences)
+
+    def covers_all(self, incidents: Sequence[Incident]) -> bool:
+        """Whether no open one calls anybody."""
+        return all(self.covers(incident.labels) for incident in incidents if incident.resolved is None)
+
+
+@dataclass
+class Quiet:
+    """`declared`: the spec's windows; `silences`: as Alertmanager last listed them: they hold while it is away."""
+
+    store: Store
+    declared: Sequence[Maintenance] = ()
+    silences: Sequence[HeldSilence] = ()
+
+    def at(self, now: float) -> Hush:
+        """The journal's own silences say nothing, since it knows its windows better."""
+        kept = [each for each in self.store.windows() if each.silence and not each.cancelled]
+        spans = [(window.starts, window.ends, window.services) for window in kept]
+        spans += [(*window.span, tuple(window.services)) for window in self.declared]
+        identity = self.store.identity
+        return Hush(
+            now,
+            [services for starts, ends, services in spans if starts <= now < ends],
+            [each for each in self.silences if not is_ours(each, identity)],
+        )

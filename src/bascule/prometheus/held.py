@@ -1,0 +1,149 @@
+"""What Prometheus' rules say at one moment: the alerts that it holds, and those that have truly ended.
+
+An alert that it does not hold has ended only where it could decide: it has run long enough to have scraped everything,
+has just evaluated the alert's rule without an error, and can scrape what the alert is about.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+from bascule import times
+from bascule.prometheus.client import Prometheus
+from bascule.prometheus.lookup import Lookup
+
+FRESH_SECONDS = 15.0  # an older evaluation of a rule is no evidence
+Labels = Mapping[str, str]
+
+
+class Word(Enum):
+    """What a source says of an alert."""
+
+    FIRING = "firing"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Firing:
+    """An alert that a source holds. `since`: Unix seconds; `inhibited`: while another alert lasts."""
+
+    labels: Labels
+    since: float
+    annotations: Labels = field(default_factory=dict)
+    inhibited: bool = False
+
+
+@dataclass(frozen=True)
+class RuleWord:
+    """What Prometheus says: the alerts that fire or wait to, those it can decide, and since when it runs."""
+
+    firing: Sequence[Firing]
+    pending: Sequence[Firing]
+    decided: frozenset[str]  # alert names whose rules were evaluated without an error just now
+    known: frozenset[str]  # alert names that it has rules for
+    started: float
+    up: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # by job and instance: was the last scrape fine
+    holds: Mapping[str, float] = field(default_factory=dict)  # by alert name: the longest `for`, in seconds
+
+    @cached_property
+    def held(self) -> Lookup[Firing]:
+        """What fires or waits to."""
+        return lookup([*self.firing, *self.pending])
+
+    def says(self, labels: Labels, now: float, warm_up: float) -> Word:
+        """Of an alert, but for whether its target can be scraped. `warm_up`: seconds after its start in which its
+        silence says nothing; of what it has no rule for it never says anything."""
+        name = labels.get("alertname", "")
+        if self.held.find(labels):
+            return Word.FIRING
+        return Word.ENDED if name in self.decided and not is_recent(self.started, now, warm_up) else Word.UNKNOWN
+
+    def is_blind_to(self, labels: Labels) -> bool:
+        """Whether what the alert is about cannot be scraped: its series are gone, so its rule says nothing."""
+        targets = self.up.get(labels.get("job", ""), {})
+        instance = labels.get("instance", "")
+        asked = [targets[instance]] if instance in targets else list(targets.values())
+        return bool(asked) and not any(asked)
+
+
+def rule_word(prometheus: Prometheus, now: float, up: str = "up") -> RuleWord:
+    """Ask it. `now`: Unix seconds; `up`: an expression that is 1 by job and instance where scrapes are fine."""
+    started = prometheus.started()
+    rules = [
+        {**rule, "interval": float(group.get("interval") or 0)}
+        for group in prometheus.rules()
+        for rule in group["rules"]
+        if rule["type"] == "alerting"
+    ]
+    holds = _holds(rules)
+    alerts = prometheus.alerts()
+    held = {
+        state: [
+            Firing(alert.labels, alert.active_at.timestamp() + _hold(alert.labels, holds), alert.annotations)
+            for alert in alerts
+            if alert.state == state
+        ]
+        for state in ("firing", "pending")
+    }
+    fine = {rule["name"] for rule in rules if _is_decided(rule, now)}
+    broken = {rule["name"] for rule in rules if not _is_decided(rule, now)}
+    known = frozenset(rule["name"] for rule in rules)
+    longest = {name: max(each.values()) for name, each in holds.items()}
+    return RuleWord(
+        held["firing"], held["pending"], frozenset(fine - broken), known, started, _up(prometheus, up), longest
+    )
+
+
+def is_recent(since: float, now: float, seconds: float) -> bool:
+    """Whether it was less than so long ago; what is to come was long ago: the clock was set back."""
+    return 0 <= now - since < seconds
+
+
+def lookup(held: Iterable[Firing]) -> Lookup[Firing]:
+    return Lookup(held, lambda firing: firing.labels)
+
+
+def seconds_of(text: str) -> float:
+    """A time as Prometheus and Alertmanager write it; 0 for what is none."""
+    try:
+        return times.parse(text).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _up(prometheus: Prometheus, expression: str) -> dict[str, dict[str, bool]]:
+    found: dict[str, dict[str, bool]] = defaultdict(dict)
+    for sample in prometheus.instant(expression):
+        found[sample.labels.get("job", "")][sample.labels.get("instance", "")] = sample.value == 1
+    return found
+
+
+Holds = dict[str, dict[frozenset[tuple[str, str]], float]]  # by alert name and its rule's own labels, in seconds
+
+
+def _holds(rules: Iterable[Mapping[str, Any]]) -> Holds:
+    found: Holds = defaultdict(dict)
+    for rule in rules:
+        hold, interval = float(rule.get("duration") or 0), rule["interval"]
+        turns = math.ceil(hold / interval) if interval else 0  # an alert fires at an evaluation
+        found[rule["name"]][frozenset((rule.get("labels") or {}).items())] = max(hold, turns * interval)
+    return found
+
+
+def _hold(labels: Labels, holds: Holds) -> float:
+    """What lies between an alert's beginning and its firing: Alertmanager is told the latter."""
+    of_name = holds.get(labels.get("alertname", ""), {})
+    fitting = [seconds for own, seconds in of_name.items() if own <= labels.items()]
+    return max(fitting or of_name.values(), default=0.0)
+
+
+def _is_decided(rule: Mapping[str, Any], now: float) -> bool:
+    evaluated = seconds_of(str(rule.get("lastEvaluation", "")))
+    return rule.get("health") == "ok" and now - evaluated <= max(FRESH_SECONDS, 3 * rule["interval"])

@@ -1,0 +1,154 @@
+"""Ends of what Alertmanager told people itself: told once Prometheus holds the alert no longer.
+
+Alertmanager lets an alert end when nobody repeats it, also because Prometheus is away: that is a claim. It is kept, in
+a file, until Prometheus, which must have run for a while and see the alert's target, says that it is true or false.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bascule import times
+from bascule.api.servers import prometheus_of
+from bascule.delivery import Courier, Message
+from bascule.errors import BasculeError
+from bascule.prometheus import Prometheus
+from bascule.prometheus.held import RuleWord, Word, rule_word
+from bascule.spec import Spec
+from bascule.spec.quantities import format_duration
+
+FILE = "claimed-ends.json"
+ASK_SECONDS = 2.0
+SETTLE_SECONDS = 4.0  # for which Prometheus must say so
+LONGEST_SECONDS = 7 * 86400.0  # for which a claim is kept
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClaimedEnd:
+    """What `receiver` would be told; `labels`: of the alert; `claimed`: Unix seconds."""
+
+    receiver: str
+    key: str
+    thread: str
+    subject: str
+    text: str
+    severity: str
+    labels: Mapping[str, str]
+    claimed: float
+
+    def message(self, now: float) -> Message:
+        """What is told once Prometheus confirms it."""
+        text = f"{self.text}\nconfirmed by Prometheus at {times.clock(now)}"
+        return Message(self.key, self.subject, text, severity=self.severity, resolved=True, thread=self.thread)
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """The labels of what has ended: an alert that stands for another names it."""
+        if "about" not in self.labels:
+            return self.labels
+        rest = {name: value for name, value in self.labels.items() if name not in ("about", "severity")}
+        return rest | {"alertname": self.labels["about"]}
+
+
+class Ends:
+    """The claims, and the thread that settles them. `clock`: Unix seconds. Threads may share it."""
+
+    def __init__(self, spec: Spec, courier: Courier, clock: Callable[[], float]) -> None:
+        self._courier = courier
+        self._clock = clock
+        self._prometheus = prometheus_of(spec)
+        self._warm_up = spec.stack.scrape.warm_up
+        self._file = spec.stack.state / FILE
+        self._lock = threading.Lock()
+        kept = [claim for claim in _read(self._file) if claim.receiver in spec.notify.first_told]
+        self._claims = {(claim.receiver, claim.key): claim for claim in kept}
+        self._since: dict[tuple[str, str], float] = {}  # since when Prometheus says that it has ended
+
+    def close(self) -> None:
+        self._prometheus.close()
+
+    def claim(self, claim: ClaimedEnd) -> None:
+        """Keep it; on disk when this returns, unless the disk takes nothing."""
+        with self._lock:
+            self._claims[claim.receiver, claim.key] = claim
+            self._write()
+
+    def claims(self) -> list[ClaimedEnd]:
+        with self._lock:
+            return list(self._claims.values())
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(ASK_SECONDS):
+            self.settle()
+
+    def settle(self) -> None:
+        """Tell the claims that are true and forget those that are not; without evidence they wait."""
+        claims, now = self.claims(), self._clock()
+        if not claims:
+            return
+        try:
+            rules = _asked(self._prometheus, now, self._warm_up)
+        except BasculeError as error:
+            log.debug("ends wait for Prometheus: %s", error)
+            return
+        for claim in claims:
+            self._settle(claim, _word_on(claim, rules, now, self._warm_up), now)
+
+    def _settle(self, claim: ClaimedEnd, word: Word, now: float) -> None:
+        address = claim.receiver, claim.key
+        if word is not Word.ENDED:
+            self._since.pop(address, None)
+        elif not 0 <= now - self._since.setdefault(address, now) < SETTLE_SECONDS:
+            self._courier.owe(claim.receiver, claim.message(now))
+            self._forget(address)
+        if word is Word.FIRING:
+            self._forget(address)
+        elif now - claim.claimed > LONGEST_SECONDS:
+            log.error("%s is never told whether this has ended: %r", claim.receiver, claim.subject)
+            self._forget(address)
+
+    def _forget(self, address: tuple[str, str]) -> None:
+        with self._lock:
+            self._claims.pop(address, None)
+            self._since.pop(address, None)
+            self._write()
+
+    def _write(self) -> None:
+        """Whole or not at all; what the disk does not take stays in memory."""
+        beside = self._file.with_name(f"{self._file.name}.part")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(json.dumps([asdict(claim) for claim in self._claims.values()]), "utf-8")
+            os.replace(beside, self._file)
+        except OSError as error:
+            log.error("the claimed ends are not stored: %s", error)
+
+
+def _asked(prometheus: Prometheus, now: float, warm_up: float) -> RuleWord:
+    """A target counts once it was scraped for as long as its alerts need to fire again."""
+    return rule_word(prometheus, now, f"min_over_time(up[{format_duration(warm_up)}])")
+
+
+def _word_on(claim: ClaimedEnd, rules: RuleWord, now: float, warm_up: float) -> Word:
+    if rules.held.find(claim.labels):
+        return Word.FIRING
+    word = rules.says(claim.about, now, warm_up)
+    return Word.UNKNOWN if word is Word.ENDED and rules.is_blind_to(claim.about) else word
+
+
+def _read(file: Path) -> list[ClaimedEnd]:
+    """What was kept; a file that cannot be read is told, and keeps nobody from hearing of what comes."""
+    try:
+        return [ClaimedEnd(**each) for each in json.loads(file.read_text("utf-8"))]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        log.error("the claimed ends in %s cannot be read: %s", file, error)
+        return []
