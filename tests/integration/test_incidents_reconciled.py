@@ -119,7 +119,7 @@ def test_an_end_that_nobody_delivered_is_found_and_the_next_failure_is_a_new_inc
     client.acknowledge(client.incidents()[0].id, "ada")
     alertmanager.kill()
     service.up = True
-    eventually(lambda: client.incidents()[0].status == "resolved", 20)
+    eventually(lambda: client.incidents()[0].status == "resolved", 40)  # the house's Prometheus has just started
     service.up = False
     eventually(lambda: len(client.incidents()) == 2, 20)
     eventually(lambda: subjects(webhook).count("CRITICAL: ServiceDown") == 2, 20)

@@ -107,7 +107,7 @@ def client(module_programs: Any, module_metrics_page: Callable[..., Any], eventu
         each.text = page(name, "after")
 
     def has_grown(name: str) -> bool:
-        return bool(found.scalar(f'sum(increase({RIGHT[name].requests}{{job=~"{name}-.*"}}[1h])) > {USERS}'))
+        return bool(found.scalar(f'sum({RIGHT[name].requests}{{job=~"{name}-.*"}}) > {USERS}'))
 
     eventually(lambda: all(has_grown(name) for name in RIGHT if RIGHT[name].requests), 30)
     return found

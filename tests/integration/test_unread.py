@@ -89,6 +89,7 @@ def test_a_bound_is_one_bucket_whether_it_is_written_1_or_1_point_0(server: Any,
     """A gate on that bound: both versions have it, and the same share is below it."""
     document = yaml.safe_load(propose(server.client))
     document["signals"]["latency"]["targets"] = {"p95": "1s"}
+    document["thresholds"] = {"response_time_p95": "1s"}
     (tmp_path / "shop.yaml").write_text(yaml.safe_dump(document))
     done = CliRunner().invoke(app, ["check", str(tmp_path / "shop.yaml"), "--prometheus", server.url])
     assert "has no bucket" not in done.output, done.output

@@ -319,7 +319,7 @@ def _tried(seen: Seen, signal: Proposed) -> str:
 def _events(seen: Seen, selector: Selector) -> float:
     """Growth over the last hour; what was counted so far by series that are younger."""
     narrowed = selector.where(*(series_of(seen.versions) if seen.versions else ()))
-    grown = seen.prometheus.scalar(f"sum(increase({narrowed}[1h]))")
+    grown = seen.prometheus.scalar(f"sum(({narrowed} unless {narrowed} offset 1h) or increase({narrowed}[1h]))")
     return grown if isinstance(grown, float) and math.isfinite(grown) else 0.0
 
 
