@@ -25,7 +25,8 @@ from bascule.processes.workers import Workers
 from bascule.spec.receivers import Receiver
 
 log = logging.getLogger(__name__)
-PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0)  # seconds; the last one for as long as it takes
+# Seconds. Close together for the first minute: a receiver that is back hears within seconds. The last one for good.
+PAUSES = (1.0, 2.0, *[5.0] * 6, *[10.0] * 3, 20.0, 40.0, 60.0, 120.0)
 HOPELESS_PAUSE = 60.0  # after a refusal that only a person can change (a wrong address, a missing secret)
 IDLE_SECONDS = 1.0
 
