@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bascule.delivery import Attachment, Courier, Delivery, Message, Outbox, Policy, deliver_to_all
 from bascule.errors import UsageError
 from bascule.sla.archive import Archive, Archived
-from bascule.sla.render import MEDIA_TYPES, SUFFIXES
+from bascule.sla.render.forms import MEDIA_TYPES, SUFFIXES
 from bascule.spec import Spec
 from bascule.spec.receivers import Email, Receiver
 
