@@ -65,10 +65,17 @@ def no_data(cause: Cause | None, language: str = "en", said: str = "") -> str:
     return f"{said or 'no data'}: {cause or 'not told'}"
 
 
-def caused(state: State, cause: Cause | None) -> None:
-    """Raises ValueError unless there is a cause where there is no data, and only there."""
-    if (state is State.NO_DATA) != (cause is not None):
-        raise ValueError(f"{state.value} with the cause {cause}: no data has a cause, and nothing else has one")
+class Caused:
+    """A dataclass with a state; ValueError unless there is a cause where there is no data, and only there."""
+
+    state: State
+    cause: Cause | None
+
+    def __post_init__(self) -> None:
+        if (self.state is State.NO_DATA) != (self.cause is not None):
+            raise ValueError(
+                f"{self.state.value} with the cause {self.cause}: no data has a cause, and nothing else has one"
+            )
 
 
 @dataclass(frozen=True)
