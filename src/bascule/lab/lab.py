@@ -76,12 +76,8 @@ class Lab:
         for name in names:
             host, _, port = address(self.spec, name).rpartition(":")
             ports.check(host, int(port), name, f"services.{name}.targets")
-        self._supervisor.__enter__()
-        try:
+        with self._supervisor.starting():
             self._start_all()
-        except BaseException:
-            self._supervisor.close()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -41,14 +41,10 @@ class RedisCluster:
         return tuple(f"{LOOPBACK}:{port}" for port in self._ports)
 
     def __enter__(self) -> Self:
-        self._supervisor.__enter__()
-        try:
+        with self._supervisor.starting():
             for number in range(NODES):
                 self.start(number)
             self._join()
-        except BaseException:
-            self._supervisor.close()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,9 +19,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Self
@@ -141,6 +141,14 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """As `with`, but stops everything only when what is done inside fails."""
+        with ExitStack() as parts:
+            parts.enter_context(self)
+            yield
+            parts.pop_all()
 
     def close(self) -> None:
         """Stop everything; all programs are told at once, and waited for in turn.

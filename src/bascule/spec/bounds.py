@@ -18,11 +18,8 @@ from bascule.units import Dimension, Unit, unit_in_name
 
 def bounds(spec: Spec) -> Iterator[Finding]:
     """Every bound that makes no difference, or that nothing can be held to."""
-    yield from _decided_on(spec)
-    yield from _thresholds(spec)
-    yield from _signals(spec)
-    yield from _segments(spec)
-    yield from _slas(spec)
+    for look in (_decided_on, _thresholds, _signals, _segments, _slas):
+        yield from look(spec)
 
 
 # ---------------------------------------------------------------- gates and triggers
