@@ -1,0 +1,78 @@
+"""What keeps the code easy to read: one meaning for each name, short functions, semantics of signals in one place."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import bascule
+from bascule.spec import kinds
+from bascule.spec.signals import SignalPart
+
+SRC = Path(bascule.__file__).parent
+KNOW_SIGNALS = ("spec", "promql")  # the rooms that may ask a signal for its kind
+SWITCHES = 5  # those that stand elsewhere, for what is no semantics of a signal
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    return {str(path.relative_to(SRC)): ast.parse(path.read_text("utf-8")) for path in SRC.rglob("*.py")}
+
+
+def test_a_public_class_name_has_one_meaning():
+    found = defaultdict(list)
+    for name, module in modules().items():
+        for node in module.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append(name)
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+def test_what_a_signal_means_is_asked_of_the_signal():
+    """A switch on the kind of a signal outside of `spec` and `promql` is knowledge that belongs to the kind's class."""
+    classes = {name for name, each in vars(kinds).items() if isinstance(each, type) and issubclass(each, SignalPart)}
+    classes |= {each.__name__ for each in _below(SignalPart)}
+    found = [
+        f"{name}:{line}"
+        for name, module in modules().items()
+        if name.split("/")[0] not in KNOW_SIGNALS
+        for line in _switches(module, classes)
+    ]
+    assert len(found) <= SWITCHES, found
+
+
+def _below(kind: type) -> Iterator[type]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _switches(module: ast.Module, classes: set[str]) -> Iterator[int]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            asked: ast.AST = node.args[1]
+        elif isinstance(node, ast.MatchClass):
+            asked = node.cls
+        else:
+            continue
+        if classes & {each.id for each in ast.walk(asked) if isinstance(each, ast.Name)}:
+            yield node.lineno
+
+
+def test_half_of_the_functions_have_at_most_eight_lines():
+    lengths = [
+        node.end_lineno - node.lineno + 1
+        for module in modules().values()
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    ]
+    assert median(lengths) <= 8
+
+
+def test_the_formatter_formats_the_code():
+    skipped = [path for path in SRC.rglob("*.py") for _ in range(path.read_text("utf-8").count("fmt: skip"))]
+    assert len(skipped) < 20, skipped
