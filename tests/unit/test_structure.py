@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -15,6 +16,7 @@ from bascule.spec.signals import SignalPart
 
 SRC = Path(bascule.__file__).parent
 KNOW_SIGNALS = ("spec", "promql")  # the rooms that may ask a signal for its kind
+SMALL = 25  # nodes of the syntax tree: a line or two
 SWITCHES = 5  # those that stand elsewhere, for what is no semantics of a signal
 
 
@@ -61,6 +63,33 @@ def _switches(module: ast.Module, classes: set[str]) -> Iterator[int]:
             continue
         if classes & {each.id for each in ast.walk(asked) if isinstance(each, ast.Name)}:
             yield node.lineno
+
+
+def test_no_function_is_written_again_under_another_name():
+    found = defaultdict(list)
+    for name, module in modules().items():
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                found[_shape(node)].append(f"{name}:{node.name}")
+    assert [places for shape, places in found.items() if shape and len(places) > 1] == []
+
+
+def _shape(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """What a function does, whatever it calls things; nothing of a function of a line or two."""
+    names: dict[str, str] = {}
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    if len(nodes) < SMALL:
+        return ""
+    for node in [node for node in nodes if isinstance(node, ast.Name)]:
+        names.setdefault(node.id, f"_{len(names)}")
+    text = "\n".join(ast.dump(statement) for statement in body)
+    return re.sub(r"Name\(id='(\w+)'", lambda found: f"Name(id='{names[found[1]]}'", text)
+
+
+def test_times_are_written_in_one_place():
+    written = [str(path.relative_to(SRC)) for path in SRC.rglob("*.py") if "+00:00" in path.read_text("utf-8")]
+    assert written == ["times.py"]
 
 
 def test_half_of_the_functions_have_at_most_eight_lines():
