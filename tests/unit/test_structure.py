@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -15,6 +16,7 @@ from bascule.spec import kinds
 from bascule.spec.signals import SignalPart
 
 SRC = Path(bascule.__file__).parent
+ROOT = Path(__file__).parents[2]
 KNOW_SIGNALS = ("spec", "promql")  # the rooms that may ask a signal for its kind
 SMALL = 25  # nodes of the syntax tree: a line or two
 SWITCHES = 5  # those that stand elsewhere, for what is no semantics of a signal
@@ -105,3 +107,17 @@ def test_half_of_the_functions_have_at_most_eight_lines():
 def test_the_formatter_formats_the_code():
     skipped = [path for path in SRC.rglob("*.py") for _ in range(path.read_text("utf-8").count("fmt: skip"))]
     assert len(skipped) < 20, skipped
+
+
+def test_the_documents_floors_are_those_that_imports_are_held_to():
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    drawn = (ROOT / "docs/architecture.md").read_text().partition("## Floors and rooms")[2].split("```")[1]
+    floors = [re.match(r"\w+(?: \| \w+)*", line) for line in drawn.strip().splitlines()]
+    assert [floor and floor[0] for floor in floors] == [layer.replace("bascule.", "") for layer in contract["layers"]]
+
+
+def test_every_room_stands_on_a_floor():
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    placed = {name for layer in contract["layers"] for name in layer.replace("bascule.", "").split(" | ")}
+    rooms = {path.stem for path in SRC.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert rooms - placed == {"__init__", "__main__"}
