@@ -234,7 +234,7 @@ def notify_test(
 def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
     """List the notices that are not delivered yet, with the reason; exit 1 if there is one."""
     owed = journal(spec).owed()
-    print_answers("owed notices", owed, _owed, as_json)
+    print_answers("owed notices", owed, _to_channel, as_json)
     raise typer.Exit(1 if owed else 0)
 
 
@@ -245,17 +245,6 @@ def _to_channel(delivery: DeliveryAnswer) -> dict[str, Any]:
         "channel": delivery.channel,
         "subject": delivery.subject,
         "result": delivery.result,
-        "attempts": delivery.attempts,
-        "detail": delivery.detail,
-    }
-
-
-def _owed(delivery: DeliveryAnswer) -> dict[str, Any]:
-    return {
-        "receiver": delivery.receiver,
-        "channel": delivery.channel,
-        "subject": delivery.subject,
-        "since": delivery.started,
         "attempts": delivery.attempts,
         "detail": delivery.detail,
     }

@@ -76,4 +76,6 @@ def _message(spec: Spec, archive: Archive, entry: Archived, again: str) -> Messa
     )
     content = hashlib.sha256((entry.html + again).encode()).hexdigest()[:12]
     key = f"{spec.metadata.name}-sla-{entry.id}-{content}"
-    return Message(key, entry.subject, entry.text, entry.html, attachments=attached, thread=key, lives=REPORT_SECONDS)
+    return Message(
+        key, entry.subject, entry.text, html=entry.html, attachments=attached, thread=key, lives=REPORT_SECONDS
+    )
