@@ -3,13 +3,12 @@
 from bascule.discover.compare import Compared, compare
 from bascule.discover.openslo import propose_from_slos
 from bascule.discover.propose import propose
-from bascule.discover.unseen import Unseen, unseen
+from bascule.discover.unseen import unseen
 from bascule.discover.verify import CheckedExpression, verify, why_empty
 
 __all__ = [
     "CheckedExpression",
     "Compared",
-    "Unseen",
     "compare",
     "propose",
     "propose_from_slos",
