@@ -48,6 +48,26 @@ class IncidentStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+class EntryKind(StrEnum):
+    """What an entry of the journal's timeline is about. Others may write kinds of their own."""
+
+    PHASE = "phase"
+    VERDICT = "verdict"  # what a move of the plan was made on
+    PAUSE = "pause"
+    RESUME = "resume"
+    HOOK_FAILED = "hook_failed"
+    MAINTENANCE = "maintenance"
+    ACKNOWLEDGED = "acknowledged"
+    ENDED = "ended"
+    REOPENED = "reopened"
+    FAULT = "fault"
+    NOTE = "note"
+
+
+TROUBLES = (EntryKind.FAULT, EntryKind.HOOK_FAILED)  # what charts mark as bad
+MOVING = (EntryKind.PHASE, EntryKind.PAUSE, EntryKind.RESUME, EntryKind.VERDICT, EntryKind.HOOK_FAILED)  # of the plan
+
+
 class NoticeKind(StrEnum):
     """Why somebody is told of an incident: a step of the escalation, that it grew, that it is over or open again, …"""
 

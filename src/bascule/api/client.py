@@ -28,6 +28,7 @@ from bascule.api.models.moves import KeptComparison, MoveRequest, PhaseChange, P
 from bascule.api.models.others import DeliveryAnswer, Refusal, ReportAnswer, SendAgain
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
+from bascule.conventions import EntryKind
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
 from bascule.spec import Spec
 from bascule.transport import MIB, Http, HttpAnswer
@@ -213,7 +214,7 @@ class IncidentsClient(RoleClient):
     def timeline(self, since: float = 0.0, until: float | None = None) -> list[TimelineAnswer]:
         return self.rows("/api/timeline", TimelineAnswer, **_span(since, until))
 
-    def annotate(self, text: str, who: str, kind: str = "note") -> TimelineAnswer:
+    def annotate(self, text: str, who: str, kind: str = EntryKind.NOTE) -> TimelineAnswer:
         return self.post("/api/annotations", _asked(Annotation, text=text, kind=kind, who=who), TimelineAnswer)
 
     def phase(self) -> PlanAnswer:

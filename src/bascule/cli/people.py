@@ -121,12 +121,11 @@ def entry_row(entry: TimelineAnswer) -> dict[str, Any]:
 
 
 def _notice(notice: NoticeAnswer) -> dict[str, Any]:
-    outcome = "owed" if notice.outcome == "pending" else notice.outcome
     return {
         "at": notice.at,
         "receiver": notice.receiver,
         "notice": notice_word(notice.kind),
-        "result": outcome,
+        "result": notice.result,
         "detail": notice.detail,
     }
 

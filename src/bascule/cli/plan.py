@@ -11,6 +11,7 @@ from bascule.cli.beside import say_missing_jobs
 from bascule.cli.output import AsJson, From, app, parse_time, print_answers, print_json, say
 from bascule.cli.people import Who, Why, entry_row, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
+from bascule.conventions import MOVING
 from bascule.errors import UsageError
 from bascule.spec import Spec
 from bascule.units import number_text
@@ -18,7 +19,6 @@ from bascule.units import number_text
 if TYPE_CHECKING:
     from bascule.api.models.moves import PlanAnswer
 
-MOVING = ("phase", "pause", "resume", "verdict", "hook_failed")  # kinds of entries of the timeline
 phase_app = typer.Typer(no_args_is_help=True, help="Show or set the current step of the plan.")
 app.add_typer(phase_app, name="phase")
 

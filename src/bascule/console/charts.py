@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.api.models.moves import VERDICT
 from bascule.console import queries
 from bascule.console.answers import HOLDING
 from bascule.console.parts import JournalReading, Parts
 from bascule.console.views.concerns import Concern, concern_of
-from bascule.conventions import SEGMENT, TOTAL_SEGMENT
+from bascule.conventions import SEGMENT, TOTAL_SEGMENT, TROUBLES, EntryKind
 from bascule.prometheus import Series
 from bascule.spec import Spec
 
@@ -195,10 +194,11 @@ class Charts:
 
 def _moments(journal: JournalReading) -> Iterable[ChartMark]:
     for entry in journal.timeline:
-        if entry.kind == VERDICT:  # it stands at the move's own mark
+        if entry.kind == EntryKind.VERDICT:  # it stands at the move's own mark
             continue
         share = "" if entry.share is None else f"{entry.share:.0%}"
-        yield ChartMark(entry.kind, share or entry.text, entry.at.timestamp(), entry.at.timestamp())
+        kind = EntryKind.FAULT if entry.kind in TROUBLES else entry.kind
+        yield ChartMark(kind, share or entry.text, entry.at.timestamp(), entry.at.timestamp())
 
 
 def _alerts(spec: Spec, journal: JournalReading, segment: str) -> Iterable[ChartMark]:

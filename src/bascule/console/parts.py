@@ -23,7 +23,7 @@ from bascule.console import queries
 from bascule.console.answers import HEARTBEAT, IncidentFile, ListedIncident
 from bascule.console.asked import ReadOnce, business, known, measure
 from bascule.console.sources import Source
-from bascule.conventions import SEGMENT, Alert
+from bascule.conventions import SEGMENT, Alert, EntryKind
 from bascule.discover import unseen
 from bascule.errors import Problem, QueryRejected
 from bascule.prometheus import ActiveAlert, Sample, Target
@@ -225,7 +225,7 @@ class Parts:
 def _with_one_start(timeline: list[TimelineAnswer]) -> list[TimelineAnswer]:
     """Without the journal's own phase 0 where somebody then set phase 0, too: it is the same beginning."""
     entries = sorted(timeline, key=lambda entry: entry.at)
-    phases = [entry for entry in entries if entry.kind == "phase"][:2]
+    phases = [entry for entry in entries if entry.kind == EntryKind.PHASE][:2]
     twice = len(phases) == 2 and all(entry.number == 0 for entry in phases)
     return [entry for entry in entries if not (twice and entry is phases[0])]
 

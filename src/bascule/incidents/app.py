@@ -32,6 +32,7 @@ from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.rights import Right, needs
 from bascule.api.server import application
 from bascule.api.servers import prometheus_of
+from bascule.conventions import EntryKind
 from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, summary
@@ -188,7 +189,7 @@ def _add_timeline(app: FastAPI, store: Store, clock: Clock) -> None:
 
 def _on_timeline(step: PhaseStep) -> dict[str, Any]:
     text = f"{'' if step.move == 'set' else f'{step.move}, '}phase {step.number}: {step.share:.0%} to the candidate"
-    return asdict(step) | {"kind": "phase", "text": f"{text} ({step.why})" if step.why else text}
+    return asdict(step) | {"kind": EntryKind.PHASE, "text": f"{text} ({step.why})" if step.why else text}
 
 
 def _entry(given: Annotation, clock: Clock, incident: int | None = None) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bascule.conventions import EntryKind
 from bascule.errors import UsageError
 from bascule.incidents import silences
 from bascule.incidents.model import Entry, Window
@@ -19,7 +20,7 @@ def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> W
         identity = silences.silence(spec, begun, store.identity)
         window = replace(window, silence=identity)
     kept = store.add_window(window)
-    store.add(Entry(now, "maintenance", f"maintenance {kept.id} planned: {window.reason}", window.who))
+    store.add(Entry(now, EntryKind.MAINTENANCE, f"maintenance {kept.id} planned: {window.reason}", window.who))
     return kept
 
 
@@ -30,7 +31,7 @@ def end(spec: Spec, store: Store, identity: int, who: str, now: float) -> Window
         silences.expire(spec, before.silence)
     ended = store.end_window(identity, now)
     word = "cancelled" if ended.cancelled else "ended"
-    store.add(Entry(now, "maintenance", f"maintenance {identity} {word}: {ended.reason}", who))
+    store.add(Entry(now, EntryKind.MAINTENANCE, f"maintenance {identity} {word}: {ended.reason}", who))
     return ended
 
 

@@ -19,8 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from bascule import times
-from bascule.api.models.moves import VERDICT, WITHDRAWING, PlanMove
+from bascule.api.models.moves import WITHDRAWING, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
+from bascule.conventions import EntryKind
 from bascule.errors import StoreError, UsageError
 from bascule.incidents import phases
 from bascule.incidents.announce import Announce, Moved
@@ -109,7 +110,7 @@ class Plan:
         """Write down the verdict that the move was made on, and tell people; the move stands, whatever fails here."""
         verdict = _verdict(seen)
         try:
-            self._store.add(Entry(self._now(), VERDICT, f"verdict at {move}: {verdict}", wish.who))
+            self._store.add(Entry(self._now(), EntryKind.VERDICT, f"verdict at {move}: {verdict}", wish.who))
         except StoreError as error:
             log.warning("the verdict at the move was not kept: %s", error.what)
         self._announce(Moved(at, move, wish.who, wish.why, self._store.phase().share, verdict))

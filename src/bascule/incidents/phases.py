@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 
+from bascule.conventions import EntryKind
 from bascule.errors import UsageError
 from bascule.incidents import hook
 from bascule.incidents.model import Entry, PhaseStep
@@ -54,7 +55,7 @@ def _move(command: list[str], timeout: float, store: Store, step: PhaseStep, mov
         outcome = "it is unknown which share is served" if error.is_unknown else "the share was not changed"
         text = f"phase {step.number} ({step.share:.0%}): {outcome}: {error.what}"
         store.abandon_move(move, "unknown" if error.is_unknown else "failed", error.what)
-        store.add(Entry(step.at, "hook_failed", text, step.who))
+        store.add(Entry(step.at, EntryKind.HOOK_FAILED, text, step.who))
         raise
 
 
@@ -63,4 +64,4 @@ def recover(store: Store, now: float) -> None:
     for move, step in store.open_moves():
         text = f"phase {step.number} ({step.share:.0%}): it is unknown which share is served: the journal was stopped"
         store.abandon_move(move, "unknown", "the journal was stopped while the hook ran")
-        store.add(Entry(now, "hook_failed", text, step.who))
+        store.add(Entry(now, EntryKind.HOOK_FAILED, text, step.who))

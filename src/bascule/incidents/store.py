@@ -18,6 +18,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from bascule.conventions import EntryKind
 from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
@@ -322,7 +323,7 @@ class Store:
 
     def _reopen(self, db: sqlite3.Connection, last: Incident, now: float, text: str, who: str = "") -> None:
         """It pages again, also where its situation was acknowledged."""
-        _add_entry(db, Entry(now, "reopened", text, who, last.id))
+        _add_entry(db, Entry(now, EntryKind.REOPENED, text, who, last.id))
         db.execute(
             "UPDATE incidents SET ends = NULL, resolved = NULL, unknown_since = NULL, reopened = ?, closed_by = '',"
             " held_by = ? WHERE id = ?",
@@ -349,7 +350,7 @@ class Store:
         )
         has_ended = db.execute(query, (now, now, incident.id)).rowcount == 1
         if text and has_ended:
-            _add_entry(db, Entry(now, "ended", text, who, incident.id))
+            _add_entry(db, Entry(now, EntryKind.ENDED, text, who, incident.id))
 
     # ---------------------------------------------------------------- what the reconciliation finds
 
@@ -453,7 +454,7 @@ class Store:
                 (now, who, situation),
             ).rowcount
             if changed:
-                _add_entry(db, Entry(now, "acknowledged", note or "acknowledged", who, identity))
+                _add_entry(db, Entry(now, EntryKind.ACKNOWLEDGED, note or "acknowledged", who, identity))
         return self.situation(situation)
 
     # ---------------------------------------------------------------- timeline
@@ -525,13 +526,13 @@ class Store:
         with self._transaction() as db:
             db.execute("UPDATE pauses SET ended = ? WHERE ended IS NULL", (pause.at,))
             db.execute("INSERT INTO pauses VALUES (?, ?, ?, NULL)", (pause.at, pause.who, pause.why))
-            _add_entry(db, Entry(pause.at, "pause", f"paused{_because(pause.why)}", pause.who))
+            _add_entry(db, Entry(pause.at, EntryKind.PAUSE, f"paused{_because(pause.why)}", pause.who))
 
     def resume(self, now: float, who: str, why: str) -> None:
         """End the pause that is on."""
         with self._transaction() as db:
             db.execute("UPDATE pauses SET ended = ? WHERE ended IS NULL", (now,))
-            _add_entry(db, Entry(now, "resume", f"resumed{_because(why)}", who))
+            _add_entry(db, Entry(now, EntryKind.RESUME, f"resumed{_because(why)}", who))
 
     def paused(self) -> Pause | None:
         rows = self._rows("SELECT at, who, why FROM pauses WHERE ended IS NULL ORDER BY rowid DESC LIMIT 1")

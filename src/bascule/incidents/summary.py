@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bascule import promql
-from bascule.conventions import notice_word
+from bascule.conventions import EntryKind, notice_word
 from bascule.errors import BasculeError
 from bascule.figures import figure
 from bascule.incidents.escalation import Situation
@@ -33,7 +33,10 @@ def summary(spec: Spec, store: Store, prometheus: Prometheus, identity: int, now
     end = situation.resolved if situation.resolved is not None else now
     around = max(300.0, (end - situation.opened) * _AROUND)
     entries = store.entries(situation.opened - around, end + around)
-    steps = [Entry(s.at, "phase", f"phase {s.number}, share {s.share:.0%}: {s.why}", s.who) for s in store.phases()]
+    steps = [
+        Entry(step.at, EntryKind.PHASE, f"phase {step.number}, share {step.share:.0%}: {step.why}", step.who)
+        for step in store.phases()
+    ]
     shown = [entry for entry in (*entries, *steps) if situation.opened - around <= entry.at <= end + around]
     parts = [
         _head(spec, situation, end),

@@ -30,7 +30,7 @@ from bascule import sla, stack, times
 from bascule.api.models.journal import IncidentAnswer
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.console import screenshots
-from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, Verdict
+from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, EntryKind, Verdict
 from bascule.errors import AlreadyRunning, StoreError, UsageError
 from bascule.scenarios.house import SPEC, House, NotSeen, standing
 from bascule.spec import VARIABLE
@@ -162,7 +162,7 @@ def _first(answer: VerdictAnswer) -> str:
 
 def _break_and_catch(house: House, tell: Teller, summary: Summary) -> None:
     fault = summary.fault_at = house.lab.fault(house.spec.versions.candidate, error_rate=ERROR_RATE)
-    house.annotate("fault", f"V2 error rate set to {ERROR_RATE:.0%}")
+    house.annotate(EntryKind.FAULT, f"V2 error rate set to {ERROR_RATE:.0%}")
     tell(f"[red]fault[/]: V2's errors go from 0.02 % to {ERROR_RATE:.0%}")
     incident = house.wait_for("an alert for the fault", lambda: _caught(house, fault), 60)
     summary.delivered_at = incident.received.timestamp()

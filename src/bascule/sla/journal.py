@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from bascule.api import IncidentsClient
 from bascule.api.models.journal import IncidentAnswer
-from bascule.api.models.moves import VERDICT
-from bascule.conventions import PARTNER, SEGMENT, VERSION
+from bascule.conventions import PARTNER, SEGMENT, VERSION, EntryKind
 from bascule.errors import BasculeError
 from bascule.sla.report import Episode, Planned, TimelineMark
 from bascule.spec import Spec
@@ -40,7 +39,9 @@ def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> 
         tuple(sorted((_episode(item) for item in incidents), key=lambda episode: (episode.start, episode.id))),
         tuple(Planned(item.starts.timestamp(), item.ends.timestamp(), item.reason, item.services) for item in windows),
         tuple(
-            TimelineMark(item.at.timestamp(), item.kind, item.text, item.who) for item in marks if item.kind != VERDICT
+            TimelineMark(item.at.timestamp(), item.kind, item.text, item.who)
+            for item in marks
+            if item.kind != EntryKind.VERDICT
         ),
     )
 

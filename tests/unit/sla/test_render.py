@@ -12,11 +12,13 @@ import string
 import pypdf
 import pytest
 
+from bascule.conventions import EntryKind
 from bascule.errors import UsageError
 from bascule.sla import (
     LANGUAGES,
     Numbers,
     SlaOutcome,
+    TimelineMark,
     WindowFigure,
     render,
     render_csv,
@@ -200,3 +202,11 @@ def test_an_outcome_of_a_part_of_the_window_says_of_how_much(report, covered, ba
     found = dataclasses.replace(report, objectives=(early,))
     assert f"**{said}**" in render_markdown(found).replace("\u202f", " ")
     assert (found.exit_code, json.loads(render_json(found))["so_far"]) == (exit_code, "so far" in said)
+
+
+@pytest.mark.parametrize(("kind", "is_bad"), [(kind, kind in ("fault", "hook_failed")) for kind in [*EntryKind, "own"]])
+def test_of_what_the_journal_notes_a_fault_alone_is_marked_as_bad(report, kind, is_bad):
+    """An acknowledgement, planned maintenance or a pause of the plan is nothing that broke."""
+    marked = dataclasses.replace(report, marks=(TimelineMark(report.start + 1, str(kind), "noted", "ada"),))
+    bad, without = (render_html(each).count('"bad-stroke"') for each in (marked, dataclasses.replace(report, marks=())))
+    assert (bad > without) is is_bad

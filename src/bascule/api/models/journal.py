@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bascule.api.models.fields import LARGEST_ID, Answer, Line, PlannedTime, Prose, Request, Text, UnixTime, Who
-from bascule.conventions import IncidentStatus
+from bascule.conventions import EntryKind, IncidentStatus
 
 LONGEST_WINDOW = timedelta(days=366)
 LabelText = Annotated[str, Field(max_length=20_000)]
@@ -53,7 +53,7 @@ class AlertmanagerPayload(BaseModel):
 
 class Annotation(Request):
     text: Prose = Field(min_length=1)
-    kind: str = Field("note", pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    kind: str = Field(EntryKind.NOTE, pattern=r"^[a-z][a-z0-9_]{0,39}$")
     who: Who
     at: PlannedTime | None = None
 
@@ -141,7 +141,7 @@ class TimelineAnswer(Answer):
     """A change of phase (with `number`, `share`, `why`) or an annotation: a fault, a note, a deployment."""
 
     at: UnixTime
-    kind: Text = "note"
+    kind: Text = EntryKind.NOTE
     text: Text = ""
     who: Text = ""
     why: Text = ""
@@ -191,3 +191,8 @@ class NoticeAnswer(Answer):
     outcome: str
     detail: Text = ""
     attempts: int = 0
+
+    @property
+    def result(self) -> str:
+        """As people read it: what nobody has yet is owed."""
+        return "owed" if self.outcome == "pending" else self.outcome

@@ -23,7 +23,6 @@ class PlanMove(StrEnum):
     ABORT = "abort"
 
 
-VERDICT = "verdict"  # the kind of a timeline's entry that says what a move was made on
 WITHDRAWING = (PlanMove.ROLLBACK, PlanMove.ABORT)  # what takes all traffic from the candidate
 
 

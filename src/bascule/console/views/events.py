@@ -12,7 +12,7 @@ from bascule.console.answers import HEARTBEAT, HOLDING, ListedIncident
 from bascule.console.parts import JournalReading, ServiceHealth
 from bascule.console.sources import SourceReading
 from bascule.console.views.concerns import concern_of
-from bascule.conventions import PARTNER, SEGMENT, Severity
+from bascule.conventions import PARTNER, SEGMENT, EntryKind, Severity
 from bascule.prometheus import ActiveAlert
 from bascule.spec import Spec
 
@@ -154,9 +154,9 @@ def _waiting(alert: ActiveAlert, title: str) -> ListedEvent:
 
 
 def _entry(entry: TimelineAnswer) -> ListedEvent:
-    if entry.kind == "phase" and entry.number is not None:
+    if entry.kind == EntryKind.PHASE and entry.number is not None:
         share = "" if entry.share is None else f": {entry.share:.0%}"
         said = ": ".join(filter(None, (entry.who, entry.why)))
         title = f"Phase {entry.number}{share}" if entry.number else f"Before the first phase{share}"
-        return ListedEvent(entry.at, "phase", title, said)
+        return ListedEvent(entry.at, entry.kind, title, said)
     return ListedEvent(entry.at, entry.kind, entry.text, entry.who)

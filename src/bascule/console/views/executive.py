@@ -12,7 +12,7 @@ from bascule.console.parts import JournalReading
 from bascule.console.views.plan import ShownPlan
 from bascule.console.views.sla import SpentBudget, budget, headlines
 from bascule.console.views.verdict import VerdictView
-from bascule.conventions import TOTAL_SEGMENT, State
+from bascule.conventions import TOTAL_SEGMENT, EntryKind, State
 from bascule.spec import Role, Spec
 from bascule.spec.quantities import Gain
 from bascule.states import Cause
@@ -90,7 +90,7 @@ def executive(
 
 def _steps(plan: ShownPlan, journal: JournalReading | None, now: datetime) -> list[StepDate]:
     """A step that is to come begins when those before it have been held, and not before now."""
-    began = {entry.number: entry.at for entry in (journal.timeline if journal else ()) if entry.kind == "phase"}
+    began = {entry.number: entry.at for entry in (journal.timeline if journal else ()) if entry.kind == EntryKind.PHASE}
     found = []
     expected = _next_begin(plan, now)
     for step in plan.steps:

@@ -9,10 +9,9 @@ from urllib.parse import urlencode
 
 from bascule import times
 from bascule.api.models.journal import NoticeAnswer, TimelineAnswer
-from bascule.api.models.moves import VERDICT
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console.answers import AROUND, IncidentFile, ListedIncident
-from bascule.conventions import SEGMENT, TOTAL_SEGMENT, notice_word
+from bascule.conventions import SEGMENT, TOTAL_SEGMENT, EntryKind, notice_word
 from bascule.spec import Spec
 
 OWED = "owed"
@@ -70,18 +69,17 @@ def _moments(file: IncidentFile) -> Iterator[TimelineAnswer]:
         if (entry.at, entry.kind) not in known and entry.incident in (None, incident.id):
             yield entry.model_copy(update={"text": _said(entry)})
     for notice in file.notices:
-        outcome = OWED if notice.outcome == "pending" else notice.outcome
         detail = f": {notice.detail}" if notice.detail else ""
-        yield TimelineAnswer(
-            at=notice.at, kind="notice", text=f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}"
-        )
-    is_told = {"ended", "closed"} & {entry.kind for entry in file.entries}
+        said = f"{notice_word(notice.kind)} to {notice.receiver}: {notice.result}{detail}"
+        yield TimelineAnswer(at=notice.at, kind="notice", text=said)
+    is_told = EntryKind.ENDED in {entry.kind for entry in file.entries}
     if incident.resolved and not is_told:
-        yield TimelineAnswer(at=incident.resolved, kind="ended", who=incident.closed_by)
+        yield TimelineAnswer(at=incident.resolved, kind=EntryKind.ENDED, who=incident.closed_by)
 
 
 def _said(entry: TimelineAnswer) -> str:
-    return entry.text if entry.kind in ("phase", VERDICT) or not entry.why else f"{entry.text}: {entry.why}"
+    says_why = entry.kind in (EntryKind.PHASE, EntryKind.VERDICT)
+    return entry.text if says_why or not entry.why else f"{entry.text}: {entry.why}"
 
 
 def _chart(spec: Spec, incident: ListedIncident, start: datetime, end: datetime) -> ChartOf:

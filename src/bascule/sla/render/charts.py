@@ -11,7 +11,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from bascule.conventions import Severity
+from bascule.conventions import TROUBLES, EntryKind, Severity
 from bascule.sla.render.numbers import Numbers
 from bascule.sla.report import Episode, ObjectiveReport, Point, Report, TimelineMark
 from bascule.slo import Goal
@@ -171,8 +171,7 @@ def _flags(frame: Frame, marks: Iterable[TimelineMark]) -> list[Markup]:
     free = 0.0
     for mark in marks:
         x = frame.x(mark.at)
-        fault = mark.kind not in ("phase", "note", "deployment")
-        colour, kind = (BAD, "bad") if fault else (PLAN, "plan")
+        colour, kind = (BAD, "bad") if mark.kind in TROUBLES else (PLAN, "plan")
         result.append(_line(x, 16, x, frame.base, colour, f'stroke-width="1.2" class="{kind}-stroke"'))
         text = _short(mark.text)
         if x >= free and x + 5.4 * len(text) < frame.width:
@@ -216,7 +215,7 @@ def _background(report: Report, frame: Frame, numbers: Numbers) -> Markup:
         x, end = frame.x(episode.start), frame.x(episode.end if episode.end is not None else report.end)
         parts.append(_rect(x, frame.top, max(1.5, end - x), tall, BAD, 'opacity=".12" class="bad-fill"', episode.alert))
     for mark in report.marks:
-        if mark.kind == "phase" and frame.start < mark.at < frame.end:
+        if mark.kind == EntryKind.PHASE and frame.start < mark.at < frame.end:
             x = frame.x(mark.at)
             dashes = 'stroke-width="1" stroke-dasharray="1 3" class="plan-stroke"'
             parts.append(_line(x, frame.top, x, frame.base, PLAN, dashes))
