@@ -53,10 +53,9 @@ TITLES = {
 _BASE = "BasculeError"
 _PLACES = {
     "Finding": (1, 2),
-    "Problem": (2, 3),
+    "Problem": (1, 2),
     "Refused": (1, 2),
     "PatternError": (0, 2),
-    "SourceFinding": (1, 2),
     "_refused": (1, 2),
     "_cannot_read": (1, 2),
 }

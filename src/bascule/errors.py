@@ -86,9 +86,13 @@ class Problem:
     def place(self) -> str:
         return ":".join(str(each) for each in (self.line, self.column) if each)
 
+    @property
+    def told(self) -> str:
+        """What is wrong, and the fix."""
+        return f"{self.what} ({self.fix})" if self.fix else self.what
+
     def __str__(self) -> str:
-        text = f"{self.key}: {self.what}" if self.key else self.what
-        return f"{text} ({self.fix})" if self.fix else text
+        return f"{self.key}: {self.told}" if self.key else self.told
 
 
 class SpecError(BasculeError):

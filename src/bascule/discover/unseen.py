@@ -30,7 +30,7 @@ def _jobs(spec: Spec, targets: list[Target]) -> Iterator[Problem]:
         by_job.setdefault(target.job, []).append(target)
     for job in (*promql.watched(spec), *spec.role_jobs):
         if job not in by_job:
-            yield Problem(f"job {job}", f"this Prometheus does not scrape it ({ADD_JOB})")
+            yield Problem(f"job {job}", "this Prometheus does not scrape it", ADD_JOB)
         for target in by_job.get(job, ()):
             if target.health != "up":
                 why = " ".join(target.last_error.split()) or "it was not scraped yet"
@@ -55,4 +55,4 @@ def _sources(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     seen = {sample.labels.get("source") for sample in prometheus.instant(f"sum by (source) ({read}) > 0")}
     for name in spec.logs.named:
         if name not in seen:
-            yield Problem(f"log source {name}", "no line of it was read; see `bascule logs try`")
+            yield Problem(f"log source {name}", "no line of it was read", "see `bascule logs try`")

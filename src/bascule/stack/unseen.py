@@ -58,4 +58,4 @@ def _table(found: Sequence[Problem]) -> Iterator[str]:
     yield "data is missing; what depends on it cannot be judged and raises no alert:"
     width = max(len(each.key) for each in found)
     for each in found:
-        yield f"  {each.key:{width}}  {each.what}"
+        yield f"  {each.key:{width}}  {each.told}"

@@ -21,34 +21,31 @@ def look_at_sources(spec: Spec) -> list[Problem]:
 
     What is found may be right: a file comes with its service.
     """
-    return [
-        Problem(f"log source {name}", what, fix)
-        for name, source in spec.logs.named.items()
-        if source.files
-        for what, fix in _look(spec, source, source.files)
-    ]
+    named = spec.logs.named.items()
+    return [found for name, source in named if source.files for found in _look(spec, name, source, source.files)]
 
 
-def _look(spec: Spec, source: LogSource, pattern: str) -> Iterator[tuple[str, str]]:
+def _look(spec: Spec, name: str, source: LogSource, pattern: str) -> Iterator[Problem]:
+    place = f"log source {name}"
     files = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
     if not files:
         fix = "it is read as soon as there is one; correct `files` if it is elsewhere"
-        yield f"no file matches {pattern}", fix
+        yield Problem(place, f"no file matches {pattern}", fix)
         return
     filled = [path for path in files if os.path.getsize(path)]
     if not filled:
-        yield f"{pattern} has no lines", "check that its service writes to it"
+        yield Problem(place, f"{pattern} has no lines", "check that its service writes to it")
         return
     newest = Path(max(filled, key=os.path.getmtime))
     try:
         trial = attempt(spec, newest, source.formats)
     except UsageError as error:
-        yield error.what, error.fix
+        yield Problem(place, error.what, error.fix)
         return
     fix = f"run: bascule logs try {newest}"
     unparsed = trial.formats.get(UNPARSED, 0)
     if unparsed > HALF * trial.lines:
-        yield f"{unparsed} of {trial.lines} lines fit none of its formats", fix
+        yield Problem(place, f"{unparsed} of {trial.lines} lines fit none of its formats", fix)
     for form in source.formats:
         if not trial.formats[form]:
-            yield f"format {form} reads none of {trial.lines} lines of {newest}", fix
+            yield Problem(place, f"format {form} reads none of {trial.lines} lines of {newest}", fix)
