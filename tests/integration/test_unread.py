@@ -81,7 +81,7 @@ def test_check_and_doctor_name_a_native_histogram_with_the_next_step(
 
 def test_what_is_not_seen_yet_names_it_too(server: Any, with_native: Path) -> None:
     spec = parse(with_native.read_text())
-    told = {each.what: each.why for each in unseen(spec, server.client)}
+    told = {each.key: each.what for each in unseen(spec, server.client)}
     assert "native histogram" in told["signal latency of v1"]
 
 

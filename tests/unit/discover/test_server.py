@@ -80,7 +80,7 @@ def test_what_is_not_seen_yet_is_told_with_its_reason() -> None:
     """Jobs that are missing or fail, signals without series."""
     roles = [target(job) for job in SPEC.role_jobs if job != "bascule-judge"]
     found = {
-        each.what: each.why for each in unseen(SPEC, server(targets=[*roles, target("shop-v1", "down", "no\nroute")]))
+        each.key: each.what for each in unseen(SPEC, server(targets=[*roles, target("shop-v1", "down", "no\nroute")]))
     }
     assert found["job shop-v1"] == "a:1: no route"
     assert "does not scrape it" in found["job shop-v2"]
