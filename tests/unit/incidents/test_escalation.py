@@ -346,7 +346,8 @@ def test_what_began_again_unseen_calls_at_once_and_nobody_is_told_of_an_end_then
     assert (20, "second") in house.steps()
     house.end()
     house.tick()
-    assert [(name, what) for at, name, what in house.told if at == 21] == [("first", "RESOLVED"), ("second", "RESOLVED")]
+    ended = [(name, what) for at, name, what in house.told if at == 21]
+    assert ended == [("first", "RESOLVED"), ("second", "RESOLVED")]
 
 
 def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fault(house, tmp_path):
