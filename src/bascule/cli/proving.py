@@ -109,7 +109,7 @@ def drill(
     chosen = all_faults() if every else [fault_named(key) for key in faults or ()]
     tell = _quietly if as_json else say
     with stopping() as stop, alone_in(out_dir, tell):
-        wanted = several.Wanted(chosen, runs, parse_wait(hold), out_dir)
+        wanted = several.WantedDrills(chosen, runs, parse_wait(hold), out_dir)
         tried = several.run(wanted, tell, stop, lambda done: shown.write(done, out_dir))
     raise typer.Exit(_show(tried, as_json))
 
