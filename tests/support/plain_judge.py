@@ -576,11 +576,22 @@ class Judge:
         for pair, recovery in self.recovery.items():
             recovery.add(self.history, pair, counts, self._harmful(pair), seconds)
         recovered = {line for line, alarm in self.alarms.items() if self._has_recovered(alarm.pair, counts)}
+        forgotten: set[Line] = set()
         for line in recovered:
             self.ended.append((self.alarms.pop(line), time))
-            for pair in self._pairs(line):
+            forgotten |= self._left_by(line)
+        for pair in self.history.pairs:
+            if (pair.signal, pair.line) in forgotten:
                 self.evidence[pair].restart()
-        return recovered
+        return forgotten
+
+    def _left_by(self, ended: Line) -> set[Line]:
+        """The lines whose evidence starts again: all when no alarm is left, those of a signal when none of it is."""
+        lines = {(pair.signal, pair.line) for pair in self.history.pairs}
+        if not self.alarms:
+            return lines
+        left = {signal for signal, _ in self.alarms}
+        return {ended} | {line for line in lines if line[0] == ended[0] and ended[0] not in left}
 
     def _has_recovered(self, pair: Pair, counts: Counts) -> bool:
         shown = self.recovery[pair]

@@ -137,6 +137,7 @@ class PhaseEngine:
         waited = time - self.standing[cell].since >= self.schema.spec.judge.recovery
         if waited and (self.means.has_recovered(cell, reading) or self._is_tolerated(cell, reading)):
             self._end(cell, time, "no worse than tolerated on the data since the alarm")
+            self._forget(cell)
 
     def _is_tolerated(self, cell: Cell, reading: SignalReading) -> bool:
         """Whether a mean is no longer worse by the increase that is declared to matter."""
@@ -220,8 +221,23 @@ class PhaseEngine:
             if shown[pairs].all() or tolerated >= self.schema.spec.judge.recovery:
                 reason = f"no worse for {max(seconds, tolerated):.0f} s of traffic since it recovered"
                 self._end(cell, time, reason)
-                self.evidence.restart(self._mask(self._cell_pairs[cell]))
-                self.distance[self._cell_pairs[cell]] = -np.inf  # what has recovered raises no second alarm
+                self._forget(cell)
+
+    def _forget(self, ended: Cell) -> None:
+        """The evidence of all that a fixed fault moved starts again; what has recovered raises no second alarm."""
+        for cell in self._left_by(ended):
+            pairs = self._cell_pairs[cell]
+            self.evidence.restart(self._mask(pairs))
+            self.distance[pairs] = -np.inf
+            if cell in self._mean_cells:
+                self.means.restart(cell, self.sums)
+
+    def _left_by(self, ended: Cell) -> list[Cell]:
+        """The comparison itself, and those that the fault moved too without an alarm: all when no alarm is left, those
+        of a signal when none of it is. While another stands, their evidence may be of a fault that lasts."""
+        signals = {signal for signal, _ in self.standing}
+        gone = ended[0] not in signals
+        return [cell for cell in self.schema.cells if cell == ended or not signals or (gone and cell[0] == ended[0])]
 
     def _tolerated_seconds(self, cell: Cell, time: float) -> float:
         """For how long no quantile has been higher by the increase that is declared to matter."""
