@@ -434,6 +434,30 @@ def test_a_second_fault_in_the_same_phase_is_found_as_fast_as_the_first(bench):
     assert np.median(delays) <= 12
 
 
+def test_a_fault_of_an_earlier_step_does_not_hide_the_next_one(bench):
+    """Found, rolled back, fixed, let in again: what V2 did then is no burstiness of its errors."""
+    delays = []
+    bad = {"freemium": 0.12, "api_partners": 0.12}
+    for seed in range(5):
+        b = bench(seed=seed)
+        b.earlier((90, {"candidate": False}), (30, {}), (15, {"errors": (0.0002, bad)}), (60, {"candidate": False}))
+        b.run(20)
+        begun = b.time
+        while not standing(b):
+            b.run(1, errors=(0.0002, bad))
+        delays.append(b.time - begun)
+    assert np.median(delays) <= 12
+
+
+def test_bursts_that_the_candidate_had_in_an_earlier_step_are_known(bench):
+    """They are no regression: the error ratios are alike."""
+    b = bench()
+    bursts = [0.3 if burst else 0.0 for burst in b.random.random(60) < 0.3]
+    b.earlier(*[part for bad in bursts for part in ((9, {"errors": (0.01, 0.0)}), (1, {"errors": (0.01, bad)}))])
+    total, history = b.schema.pairs_of(("errors", "all"))[0], b.engine.history
+    assert history.phi[total] > 2 * history.baseline_phi[total]
+
+
 # ---------------------------------------------------------------- triggers and gates on gains
 
 

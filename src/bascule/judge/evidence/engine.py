@@ -17,6 +17,7 @@ from bascule.judge.evidence.alarm import Alarm, Recovery
 from bascule.judge.evidence.budget import Budget
 from bascule.judge.evidence.contradiction import Contradictions
 from bascule.judge.evidence.courses import Courses
+from bascule.judge.evidence.earlier import EarlierRegressions
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.harmful import Harmful
@@ -49,6 +50,7 @@ class PhaseEngine:
         self.budget = Budget(schema, plan, self.history, self.harmful.weighable)
         self.recent = Recent(self.history)
         self.recovery = Recovery(self.history, self.harmful.margins)
+        self._earlier = self._earlier_regressions()
         self.standing: dict[Cell, Alarm] = {alarm.cell: alarm for alarm in carried}
         self.ended: list[Alarm] = []
         self.raised: list[Alarm] = []
@@ -85,6 +87,7 @@ class PhaseEngine:
             self._weigh(look, counts)
         elif look.time <= self.plan.started:
             self.frozen += look.increments[BASELINE]
+            self._earlier.add(counts, look.seconds)
         if self.history.collect(counts, look.seconds):
             self.budget.refresh()
         if weighed and look.time - self._means_weighed >= MEANS_SECONDS:
@@ -108,6 +111,11 @@ class PhaseEngine:
             self._end_recovered(look.time, counts)
         self._raise(look.time)
         self.history.distrust(self._alarmed())
+
+    def _earlier_regressions(self) -> EarlierRegressions:
+        names = list(self.schema.spec.signals)
+        alike = np.array([names.index(pair.signal) for pair in self.schema.pairs], np.intp)
+        return EarlierRegressions(self.history, self.harmful.margins, alike, self.schema.spec.judge.recovery)
 
     def _alarmed(self) -> Flags:
         """The pairs (K,) of every signal that has an alarm standing in any segment."""
