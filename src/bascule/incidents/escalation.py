@@ -28,7 +28,7 @@ class Situation:
     """Incidents of one kind and cause that were open together, the first one first. Times are Unix seconds.
 
     `severity`: of the most severe that is open (of all, once all are over); `began`: since when it has that severity
-    without a break.
+    without a break; `acknowledged`: when all that is open was.
     """
 
     id: int
@@ -45,7 +45,7 @@ class Situation:
     def of(cls, incidents: Sequence[Incident]) -> Situation:
         first = incidents[0]
         unresolved = [incident for incident in incidents if incident.resolved is None]
-        acknowledged = [incident.acknowledged for incident in incidents if incident.acknowledged is not None]
+        taken = _last_taken(unresolved or incidents)
         severity = min((i.severity for i in unresolved or incidents), key=lambda text: Severity.of(text).rank)
         reopened = max((incident.reopened or 0.0 for incident in incidents), default=0.0)
         return cls(
@@ -54,8 +54,8 @@ class Situation:
             severity=severity,
             opened=min(incident.received for incident in incidents),
             began=max(reopened, _since(i for i in incidents if i.severity == severity)),
-            acknowledged=min(acknowledged, default=None),
-            acknowledged_by=next((i.acknowledged_by for i in incidents if i.acknowledged_by), ""),
+            acknowledged=taken.acknowledged if taken else None,
+            acknowledged_by=taken.acknowledged_by if taken else "",
             resolved=None if unresolved else max(incident.resolved or 0.0 for incident in incidents),
             incidents=tuple(incidents),
         )
@@ -78,11 +78,17 @@ class Situation:
         return self.by_weight[0]
 
 
+def _last_taken(incidents: Sequence[Incident]) -> Incident | None:
+    """The one acknowledged last; None while one of them is not."""
+    taken = [incident for incident in incidents if incident.acknowledged is not None]
+    return max(taken, key=lambda i: i.acknowledged or 0.0) if len(taken) == len(incidents) else None
+
+
 def _since(incidents: Iterable[Incident]) -> float:
-    """When the last of them that follow each other without a gap began; Unix seconds."""
+    """When the last of them that overlap without a gap began; Unix seconds. What took the place of another is new."""
     since = until = float("-inf")
     for incident in sorted(incidents, key=lambda each: each.received):
-        if incident.received > until:
+        if incident.received >= until:
             since = incident.received
         until = max(until, float("inf") if incident.resolved is None else incident.resolved)
     return since
