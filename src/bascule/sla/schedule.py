@@ -11,7 +11,7 @@ from bascule.spec.model import ScheduledReport
 
 
 @dataclass(frozen=True)
-class Due:
+class DueReport:
     """A report that fell due `at`, about the whole day, week or month before it. Times are Unix seconds."""
 
     id: str
@@ -21,14 +21,14 @@ class Due:
     end: float
 
 
-def due(reports: list[ScheduledReport], zone: ZoneInfo, now: float) -> Iterator[Due]:
+def due(reports: list[ScheduledReport], zone: ZoneInfo, now: float) -> Iterator[DueReport]:
     """Of each scheduled report the one that fell due last; the caller knows whether it was made."""
     for number, report in enumerate(reports):
         at = _latest(report, zone, now)
         end = at.replace(hour=0, minute=0, second=0, microsecond=0)
         start = _back(report.every, end)
         identity = f"{report.every}-{start:%Y%m%d}-{report.language}-{number}"
-        yield Due(identity, report, at.timestamp(), start.timestamp(), end.timestamp())
+        yield DueReport(identity, report, at.timestamp(), start.timestamp(), end.timestamp())
 
 
 def _latest(report: ScheduledReport, zone: ZoneInfo, now: float) -> datetime:

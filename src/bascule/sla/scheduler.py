@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from bascule.errors import BasculeError
 from bascule.sla.archive import Archive, Archived
 from bascule.sla.report import Report
-from bascule.sla.schedule import Due, due
+from bascule.sla.schedule import DueReport, due
 from bascule.spec import Spec
 
 _PAUSE = 20.0  # seconds between looks at the clock
@@ -44,7 +44,7 @@ class Scheduler:
             except BasculeError as error:
                 log.error("report %s: %s", item.id, error)
 
-    def _due(self) -> list[Due]:
+    def _due(self) -> list[DueReport]:
         now, zone = self.clock(), ZoneInfo(self.spec.metadata.timezone)
         try:
             begun = self.archive.begun(now)
@@ -54,7 +54,7 @@ class Scheduler:
         items = due(self.spec.notify.reports, zone, now)
         return [item for item in items if item.at >= begun and not self.archive.was_sent(item.id)]
 
-    def _entry(self, item: Due) -> Archived:
+    def _entry(self, item: DueReport) -> Archived:
         if self.archive.has(item.id):
             return self.archive.get(item.id)
         report = self.make(item.start, item.end, self.clock())
