@@ -25,6 +25,7 @@ from bascule.cli.output import (
     err,
     out,
     parse_span,
+    parse_time,
     parse_wait,
     print_json,
     print_rows,
@@ -32,7 +33,7 @@ from bascule.cli.output import (
     stopping,
 )
 from bascule.cli.running import with_external
-from bascule.cli.spec_option import takes_spec_first
+from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import GATE_EXIT_CODES, Verdict
 from bascule.errors import BasculeError, UsageError
 from bascule.prometheus import Prometheus
@@ -41,6 +42,10 @@ from bascule.states import MEANINGS, Cause
 
 if TYPE_CHECKING:
     from bascule.judge import Backtest, Fired, Stretch
+
+
+judge_app = typer.Typer(no_args_is_help=True, help="What the judge rests on.")
+app.add_typer(judge_app, name="judge")
 
 
 @app.command()
@@ -62,6 +67,21 @@ def gate(
         print_verdict(answer)
         say_missing_jobs(spec)
     raise typer.Exit(GATE_EXIT_CODES[Verdict(answer["verdict"])])
+
+
+@judge_app.command("forget")
+@takes_spec
+def forget(
+    spec: Spec,
+    before: Annotated[str, typer.Option(help="RFC 3339, now, or now-10m: older samples are not read.")],
+    who: Annotated[str, typer.Option(help="Who is doing this.")],
+    why: Annotated[str, typer.Option(help="Why that history is no measure.")],
+) -> None:
+    """Have the judge forget history from another world, as of a V1 that was broken. Alarms that fire stay."""
+    from bascule import judge
+
+    judge.forget(spec, judge.Forgotten(parse_time(before), who, why, time.time()))
+    say("the judge begins again with what is left; alarms that fire stay until fresh data end them")
 
 
 class Progress:

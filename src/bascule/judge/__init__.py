@@ -18,6 +18,7 @@ from bascule.judge.evidence.silence import Habit
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
 from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
+from bascule.judge.sampling.forgotten import Forgotten, forget, forgotten
 from bascule.judge.sampling.plan import PlanStep, read_plan
 from bascule.judge.sampling.presence import Availability
 from bascule.judge.sampling.queries import probe_selectors, up_selectors
@@ -86,6 +87,7 @@ __all__ = [
     "EventCounts",
     "Evidence",
     "Fired",
+    "Forgotten",
     "G0",
     "Growth",
     "Habit",
@@ -132,6 +134,8 @@ __all__ = [
     "find_bounds",
     "find_strata",
     "firings",
+    "forget",
+    "forgotten",
     "fresh_seconds",
     "gate",
     "log_rising",

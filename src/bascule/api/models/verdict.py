@@ -76,6 +76,21 @@ class ShareAnswer(StatedAnswer):
     events: int | float = 0
 
 
+class ForgottenAnswer(OpenAnswer):
+    """Samples from before `before` are not read: who had them forgotten, and why."""
+
+    before: TextTime
+    who: Text = ""
+    why: Text = ""
+
+
+class HistoryAnswer(OpenAnswer):
+    """From when on the judge knows the baseline; `forgotten`: what an operator had it forget."""
+
+    begins: TextTime | None = Field(None, alias="from")
+    forgotten: ForgottenAnswer | None = None
+
+
 class VerdictAnswer(OpenAnswer):
     """The verdict with its reasons; `tick` is when the last evaluation began, `age_seconds` how long ago that was.
 
@@ -89,6 +104,7 @@ class VerdictAnswer(OpenAnswer):
     cause: KnownCause = None
     age_seconds: float | None = None
     phase: JudgedPhase | None = None
+    history: HistoryAnswer | None = None
     signals: list[SignalAnswer] = Field(default_factory=list)
     gates: list[GateAnswer] = Field(default_factory=list)
     shares: list[ShareAnswer] = Field(default_factory=list)

@@ -57,6 +57,7 @@ class PhaseEngine:
         self.sums = np.zeros((2, len(schema.columns)))
         self.frozen = np.zeros(len(schema.columns))  # what the baseline did before the phase
         self.seconds = 0.0
+        self.history_from: float | None = None  # of the first evaluation, Unix seconds
         self.compared = 0.0  # seconds in which the candidate answered
         self.distance = np.full(schema.layout.pairs, -np.inf)
         self.nearest = self.distance.copy()  # the most that `distance` has been in this phase
@@ -82,6 +83,8 @@ class PhaseEngine:
         An evaluation that rests on a sample from before the phase makes history only.
         """
         counts = self.schema.counts(look.increments)
+        if self.history_from is None:
+            self.history_from = look.time
         weighed = look.since >= self.plan.started
         if weighed:
             self._weigh(look, counts)

@@ -11,6 +11,7 @@ from bascule.api import JudgeClient
 from bascule.api.servers import prometheus_of
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError, OtherMigration
+from bascule.judge.sampling.forgotten import forgotten
 from bascule.judge.sampling.plan import read_plan, server_time
 from bascule.judge.service.export import body
 from bascule.judge.service.opinion import Opinion
@@ -75,7 +76,8 @@ def _formed_anew(spec: Spec) -> Opinion:
 
 def _evaluated(spec: Spec, prometheus: Prometheus, present: PresentStep) -> Opinion:
     now = server_time(prometheus)
-    watch = PhaseWatch(spec, prometheus, present.plan() or read_plan(prometheus, now - WITHOUT_PLAN_SECONDS))
+    plan = present.plan() or read_plan(prometheus, now - WITHOUT_PLAN_SECONDS)
+    watch = PhaseWatch(spec, prometheus, plan, forgotten=forgotten(spec))
     watch.advance(now)
     return Opinion.of(outcome_of(watch.engine, watch.surroundings(now)))
 

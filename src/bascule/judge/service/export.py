@@ -112,6 +112,7 @@ def body(spec: Spec, said: Opinion) -> dict[str, Any]:
         return head | {"phase": None, "signals": [], "gates": [], "rollback": [], "tick": None}
     return head | {
         "phase": _phase(spec, outcome),
+        "history": _history(outcome),
         "signals": [_line(line) for line in outcome.lines],
         "gates": [_gate(gate) for gate in outcome.gates],
         "shares": [_share(share, missing.cause if missing else None) for share in outcome.shares],
@@ -170,6 +171,15 @@ def _phase(spec: Spec, outcome: JudgeOutcome) -> dict[str, Any]:
         "share": phase.share if phase else 0.0,
         "started": times.rfc3339(outcome.plan.started, "milliseconds"),
         "hold_seconds": phase.hold if phase else None,
+    }
+
+
+def _history(outcome: JudgeOutcome) -> dict[str, Any]:
+    """What the comparison with history rests on, and who had earlier history forgotten, and why."""
+    begins, said = outcome.history_from, outcome.forgotten
+    return {
+        "from": times.rfc3339(begins) if begins is not None else None,
+        "forgotten": {"before": times.rfc3339(said.before), "who": said.who, "why": said.why} if said else None,
     }
 
 

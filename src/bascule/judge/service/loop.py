@@ -14,6 +14,7 @@ from bascule.alerts import alerting
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.sampling.bounds import find_bounds
+from bascule.judge.sampling.forgotten import Forgotten, forgotten
 from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
@@ -110,12 +111,18 @@ class LiveJudge:
         """The present watch, or a new one at a new step of the plan or when a histogram shows other bounds."""
         self._began = now if self._began is None else self._began
         plan = self._plan(self._began)
-        if self.watch is None or not plan.same_step(self.watch.plan) or self._bounds_changed(self.watch, now):
-            begun = PhaseWatch(self.spec, self._prometheus, plan, self._carried(plan), REACH_SECONDS)
+        said = forgotten(self.spec)
+        if self.watch is None or not self._goes_on(self.watch, plan, said, now):
+            carried = self._carried(max(plan.started, said.at) if said else plan.started)
+            begun = PhaseWatch(self.spec, self._prometheus, plan, carried, REACH_SECONDS, said)
             if self.watch is None and self._snapshots is not None:
                 self._snapshots.recall(begun, now)
             self.watch = begun
         return self.watch
+
+    def _goes_on(self, watch: PhaseWatch, plan: PlanStep, said: Forgotten | None, now: float) -> bool:
+        same = plan.same_step(watch.plan) and said == watch.forgotten
+        return same and not self._bounds_changed(watch, now)
 
     def _bounds_changed(self, watch: PhaseWatch, now: float) -> bool:
         if now - self._bounds_checked < BOUNDS_CHECK_SECONDS and all(watch.bounds.values()):
@@ -135,17 +142,17 @@ class LiveJudge:
         self._asked_long_ago = True
         return read_plan(self._prometheus, began, memory=LONG_MEMORY)
 
-    def _carried(self, plan: PlanStep) -> list[Alarm]:
-        """Our own alarms from before the step."""
+    def _carried(self, before: float) -> list[Alarm]:
+        """Our own alarms from before what is read again."""
         standing = self.watch.engine.standing.values() if self.watch is not None else ()
-        return [alarm for alarm in standing if alarm.since < plan.started]
+        return [alarm for alarm in standing if alarm.since < before]
 
     def _take_over(self, watch: PhaseWatch) -> None:
         """After a restart, the alarms that Alertmanager still holds; those of comparisons from before the step."""
         held = self._poster.taken_over() if self._poster is not None else []
         self._versions.adopt(alarm for alarm in held if isinstance(alarm, VersionAlarm))
         alarms = (alarm for alarm in held if isinstance(alarm, Alarm))
-        watch.engine.adopt(alarm for alarm in alarms if alarm.since < watch.plan.started)
+        watch.engine.adopt(alarm for alarm in alarms if alarm.since < watch.own_since)
 
     def problems(self) -> list[str]:
         """What died within the last minute, and was started again."""

@@ -12,6 +12,7 @@ from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import SHOWN_SECONDS
 from bascule.judge.layout import BASELINE, CANDIDATE
+from bascule.judge.sampling.forgotten import Forgotten
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Standing, Surroundings
@@ -40,6 +41,8 @@ class JudgeOutcome:
     now: float
     shares: tuple[SegmentShare, ...] = ()
     missing: tuple[Missing, ...] = ()  # whatever the verdict is
+    history_from: float | None = None  # the first evaluation that is known, Unix seconds
+    forgotten: Forgotten | None = None
 
 
 def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
@@ -69,7 +72,18 @@ def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:
         around.firing,
     )
     judgement = judge(engine.schema.spec, facts)
-    return JudgeOutcome(judgement, lines, gates, triggers, engine.plan, around.now, shares, most_telling(unseen))
+    return JudgeOutcome(
+        judgement,
+        lines,
+        gates,
+        triggers,
+        engine.plan,
+        around.now,
+        shares,
+        most_telling(unseen),
+        engine.history_from,
+        around.forgotten,
+    )
 
 
 def _against(engine: PhaseEngine, triggers: Iterable[Trigger]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from bascule.conventions import TOTAL_SEGMENT
@@ -15,6 +16,7 @@ from bascule.judge.layout import BASELINE, CANDIDATE, Flags
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.crowd import Crowd
+from bascule.judge.sampling.forgotten import Forgotten
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.presence import NO_SOONER
 from bascule.judge.sampling.proof import Proof
@@ -55,6 +57,7 @@ class PhaseWatch:
         plan: PlanStep,
         carried: Iterable[Alarm] = (),
         reach: float = math.inf,
+        forgotten: Forgotten | None = None,
     ) -> None:
         self.spec, self.plan = spec, plan
         self._prometheus = prometheus
@@ -69,6 +72,7 @@ class PhaseWatch:
         self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
         self.read_until = -math.inf  # Unix seconds
         self._reach = reach
+        self.forgotten = forgotten
         self._selectors_checked = -math.inf
         self._misnamed: dict[str, Missing] = {}
         self._proof = Proof(spec, prometheus)
@@ -88,12 +92,12 @@ class PhaseWatch:
     def weigh(self, now: float) -> None:
         """The first half: the samples, and with them the alarms. Raises what Prometheus raises."""
         if math.isinf(self.read_until):
-            self.read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
+            self.read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach, self._kept_from)
         self._check_proof(now)
         for end, answers in self._answers(now):
             for news in self.reader.take(answers):
                 self._alignment.add(news)
-            self.read_until = end
+            self.read_until = max(self.read_until, end)
             for look in self._alignment.take(max(end - self.settle_seconds, self._complete(end))):
                 self.engine.feed(look)
             self._forget(end)
@@ -112,7 +116,7 @@ class PhaseWatch:
         """What its state depends on, besides the samples of that server."""
         schema = self.engine.schema
         of_schema = list(schema.columns), schema.bounds, schema.strata
-        return repr((self._prometheus.url, self.spec.model_dump_json(), self.plan, of_schema))
+        return repr((self._prometheus.url, self.spec.model_dump_json(), self.plan, self.forgotten, of_schema))
 
     @property
     def shared(self) -> dict[str, object]:
@@ -168,6 +172,16 @@ class PhaseWatch:
                 self._alignment.keep(kept)
                 self.reader.keep(kept, now - FORGET_SECONDS)
 
+    @property
+    def _kept_from(self) -> float:
+        """From when on samples are read, of what is not forgotten; reading begins a little before."""
+        return self.forgotten.before + OVERLAP_SECONDS if self.forgotten is not None else -math.inf
+
+    @property
+    def own_since(self) -> float:
+        """Alarms from before this moment need not be found again in what is read."""
+        return self.plan.started if self.forgotten is None else max(self.plan.started, self.forgotten.at)
+
     def _complete(self, now: float) -> float:
         """Until when every scrape is known: `up` comes with all else of a scrape, and is asked first. -inf where an
         instance has no `up` of its own."""
@@ -211,9 +225,10 @@ class PhaseWatch:
         sights = self._sight(BASELINE, now), self._sight(CANDIDATE, now)
         course, problems, crowd = self.reader.availability.course(now), self._problems(now), self._crowd
         known = crowd.partners, crowd.users, self._firing
-        return Surroundings(
+        found = Surroundings(
             now, sights, course, problems, self._stale, *known, self._stored, self._unanswered, self._left
         )
+        return replace(found, forgotten=self.forgotten)
 
     def _sight(self, version: int, now: float) -> Sight:
         up = self.reader.presence[version].standing(now - self._stale)
