@@ -13,6 +13,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 
+from bascule import times
 from bascule.cli.output import AsJson, Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
 from bascule.cli.spec_option import USUAL, takes_spec_first
 from bascule.errors import SpecError, UsageError
@@ -22,7 +23,6 @@ from bascule.spec import Spec, load, starter_text
 from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.model import Access, Ports
 from bascule.spec.proposal import Beginning, warnings_of
-from bascule.spec.quantities import format_duration
 
 if TYPE_CHECKING:
     from bascule.discover import CheckedExpression, Compared
@@ -85,12 +85,12 @@ def _check(spec: Spec, spec_path: str, prometheus: str | None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
-    scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
+    scrape, evaluation = (times.lasting(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
     say(f"longest time from a fault to its notice (scrape {scrape} + evaluation {evaluation} + `for` + group wait):")
     for route in _delivery(spec):
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
-        say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
+        say(f"  warning: a fault of a few minutes can be missed at a scrape interval of {scrape}; give at most 1m")
     if stand_ins := spec.notify.first_told:
         say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
 
@@ -131,7 +131,7 @@ def _show_smallest_breaches(spec: Spec) -> None:
     from bascule.generate.alerting.smallest_breach import smallest_breaches
 
     if breaches := list(smallest_breaches(spec)):
-        say("smallest miss of a segment's or partner's target that an alert detects, and how soon, by traffic:")
+        say("how far a segment or partner must miss its target before an alert fires, and how soon, by traffic:")
     for breach in breaches:
         say(f"  {breach}")
 

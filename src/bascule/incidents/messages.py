@@ -64,7 +64,7 @@ class Composer:
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
         calls = notice.kind in CALLS
         first = situation.lead.description or situation.lead.summary
-        lines = [_one_line(f"ended, it was: {first}" if notice.kind == OVER else first)]
+        lines = [_one_line(f"no longer firing: {first}" if notice.kind == OVER else first)]
         if calls and situation.lead.cause != MONITORING:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
@@ -74,7 +74,7 @@ class Composer:
         lines.append(f"situation {situation.id} ({situation.kind}): began {times.dated(situation.opened)}, {lasted}")
         if notice.kind in (STEP, REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])
-            lines.append(f"escalation level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
+            lines.append(f"escalation step {notice.step + 1} of {max(len(steps), notice.step + 1)}")
         lines += [_line(incident) for incident in situation.by_weight[:_SHOWN]]
         if len(situation.incidents) > _SHOWN:
             lines.append(f"... and {len(situation.incidents) - _SHOWN} more alerts")

@@ -144,7 +144,7 @@ class Plan:
         self._must_be_open(wanted)
         objection = self._objection(present, wanted)
         if objection and not wish.force:
-            raise UsageError(f"not moved to step {wanted.number}: {objection}", f"wait, {FORCE}")
+            raise UsageError(f"not moved to step {wanted.number}: {objection}", f"wait until this has changed, {FORCE}")
         if objection:
             wanted = replace(wanted, why=f"forced although {objection}: {wish.why}")
         phases.change(self._spec, self._store, wanted, expected=present)
@@ -196,7 +196,7 @@ class Plan:
 
 def _verdict(seen: str | None) -> str:
     if seen is None:
-        return "none: the judge gave no answer about this step"
+        return "none, because the judge gave no answer about this step"
     answer = VerdictAnswer.model_validate_json(seen)
     return f"{answer.verdict.words}: {' '.join(answer.reasons[:2])}".rstrip(": ")
 

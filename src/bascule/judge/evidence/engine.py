@@ -174,7 +174,7 @@ class PhaseEngine:
     def alarm_now(self, cell: Cell) -> str:
         """The sentence of a firing alarm in figures of now."""
         alarm, pairs = self.standing[cell], self._recovering(cell)
-        since = f"Alarm since {clock_text(alarm.since)}."
+        since = f"Alarm since {clock_text(alarm.since)}, until {self.schema.spec.versions.candidate} has recovered."
         if cell in self._mean_cells:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if math.isnan(reading.nats):

@@ -81,6 +81,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "reason": "Reason",
     "services": "Services",
     "all_services": "all",
+    "all_segments": "all segments",
     "window": "Window",
     "window.rolling": "rolling {window}",
     "window.daily": "each day",
@@ -117,16 +118,16 @@ ENGLISH: Final[Mapping[str, str]] = {
     "gain": "Gain over {baseline}",
     "gain_wanted": "objective: {wanted}",
     "gain_frozen": "against {baseline} as frozen on {day}",
-    "gain_few": "too few events to tell ({baseline} and {candidate})",
+    "gain_few": "too few events to decide ({baseline} and {candidate})",
     "gain_not_applicable": "{candidate} has not served anyone yet",
     "chart.value": "Measured over time",
     "chart.track": "Window by window",
     "chart.left": "Error budget left",
     "method": "How it was measured",
     "method.availability": "The share of monitored time in which each service was up, by its scrapes, averaged over the services. Each service counts the same, however many targets it has, and must keep the objective on its own. Unmonitored time is neither up nor down; it lowers the coverage. A segment's availability is the share of its requests that did not fail.",  # noqa: E501
-    "method.latency": "The p{quantile} of all requests of a window together, from summed histogram buckets. Percentiles are never averaged.",  # noqa: E501
-    "method.floor": "Successes / events of a window, both summed first. Ratios are never averaged.",
-    "method.ceiling": "Failures / requests of a window, both summed first. Ratios are never averaged.",
+    "method.latency": "The response time that {quantile} % of all requests of a window do not exceed (p{quantile}), from summed histogram buckets. Percentiles are never averaged.",  # noqa: E501
+    "method.floor": "All successes of a window divided by all its events. Ratios are never averaged.",
+    "method.ceiling": "All failures of a window divided by all its requests. Ratios are never averaged.",
     "method.counters": "Counters are read exactly: resets, restarts and gaps are accounted for, and nothing is extrapolated. Figures are exact to one scrape interval ({interval}).",  # noqa: E501
     "source.raw": "Read from the raw series.",
     "source.rules": "Read from recording rules.",
@@ -141,11 +142,11 @@ ENGLISH: Final[Mapping[str, str]] = {
     "note.not_declared": "Requested, but not declared: {objectives}. Declared: {declared}.",
     "note.share": "Actual share of {candidate} at the end, {segment}: {estimate} ({low} to {high}), planned {planned}.",
     "note.never_scraped": "No data at all about: {services}.",
-    "note.version_silent": "{version} counted no event for {lasting} in which {other} did: there the figure is {other}’s alone (events of {version} cover {share} of the span).",  # noqa: E501
+    "note.version_silent": "{version} counted no event for {lasting} in which {other} did (events of {version} cover {share} of the span). For that time, a figure of both versions is the figure of {other}.",  # noqa: E501
     "note.exporter_silent": "The exporter of {service} never reports whether {service} is up, so {service} counts as down.",  # noqa: E501
     "note.no_bucket": "{version} has no bucket at the limit of {limit}, only at {below} and {above}: where these do not decide, it is unknown whether the limit is kept.",  # noqa: E501
     "note.contradiction": "More good events than events: {share} over {lasting}. The selectors do not count the same requests, so the objective is not evaluated.",  # noqa: E501
-    "note.of_candidate": "An objective with a gain applies to the new version: it is measured on {candidate} alone.",
+    "note.of_candidate": "An objective with a gain applies to the new version: it is measured on {candidate} only.",
     "note.retention": "Prometheus has data from {day} on; earlier data is missing and is not counted.",
     "note.short": "This span covers {covered} of the window of {wanted}.",
     "generated": "{title} · {start} – {end} · times in {zone}",
@@ -237,6 +238,7 @@ FRENCH: Final[Mapping[str, str]] = {
     "reason": "Motif",
     "services": "Services",
     "all_services": "tous",
+    "all_segments": "tous les segments",
     "window": "Fenêtre",
     "window.rolling": "{window} glissants",
     "window.daily": "chaque jour",
@@ -280,9 +282,9 @@ FRENCH: Final[Mapping[str, str]] = {
     "chart.left": "Budget d’erreur restant",
     "method": "Méthode de mesure",
     "method.availability": "Part du temps observé pendant laquelle chaque service a répondu, selon ses relevés, puis moyenne des services. Chaque service compte autant, quel que soit le nombre de ses cibles, et doit tenir l’objectif à lui seul. Le temps non observé ne compte ni comme disponible ni comme indisponible : il réduit la couverture. La disponibilité d’un segment est la part de ses requêtes qui ont abouti.",  # noqa: E501
-    "method.latency": "Le p{quantile} de toutes les requêtes d’une fenêtre ensemble, à partir de la somme des intervalles d’histogramme. Les percentiles ne sont jamais moyennés.",  # noqa: E501
-    "method.floor": "Succès / événements d’une fenêtre, sommés d’abord. Les ratios ne sont jamais moyennés.",
-    "method.ceiling": "Échecs / requêtes d’une fenêtre, sommés d’abord. Les ratios ne sont jamais moyennés.",
+    "method.latency": "Le temps de réponse que {quantile} % des requêtes d’une fenêtre ne dépassent pas (p{quantile}), à partir de la somme des intervalles d’histogramme. Les percentiles ne sont jamais moyennés.",  # noqa: E501
+    "method.floor": "Tous les succès d’une fenêtre, divisés par tous ses événements. Les ratios ne sont jamais moyennés.",  # noqa: E501
+    "method.ceiling": "Tous les échecs d’une fenêtre, divisés par toutes ses requêtes. Les ratios ne sont jamais moyennés.",  # noqa: E501
     "method.counters": "Les compteurs sont lus exactement : remises à zéro, redémarrages et interruptions sont pris en compte, rien n’est extrapolé. Précision : un intervalle de relevé ({interval}).",  # noqa: E501
     "source.raw": "Lu dans les séries brutes.",
     "source.rules": "Lu dans les règles d’agrégation.",
@@ -297,11 +299,11 @@ FRENCH: Final[Mapping[str, str]] = {
     "note.not_declared": "Demandés, mais non déclarés : {objectives}. Déclarés : {declared}.",
     "note.share": "Part réelle de {candidate} à la fin, {segment} : {estimate} ({low} à {high}), prévue {planned}.",
     "note.never_scraped": "Aucune donnée sur : {services}.",
-    "note.version_silent": "{version} n’a rien compté pendant {lasting} alors que {other} comptait : le chiffre y est celui de {other} seule ({version} couvre {share} de la période).",  # noqa: E501
+    "note.version_silent": "{version} n’a rien compté pendant {lasting} alors que {other} comptait ({version} couvre {share} de la période). Pendant ce temps, le chiffre des deux versions est celui de {other}.",  # noqa: E501
     "note.exporter_silent": "L’exportateur de {service} n’indique jamais si {service} répond : {service} compte comme indisponible.",  # noqa: E501
     "note.no_bucket": "{version} n’a pas de borne à la limite de {limit}, seulement à {below} et {above} : quand elles ne suffisent pas à décider, on ne sait pas si la limite est tenue.",  # noqa: E501
     "note.contradiction": "Plus d’événements bons que d’événements : {share} pendant {lasting}. Les sélecteurs ne comptent pas la même chose ; l’objectif n’est donc pas évalué.",  # noqa: E501
-    "note.of_candidate": "Un objectif de gain porte sur la nouvelle version : il se mesure sur {candidate} seul.",
+    "note.of_candidate": "Un objectif de gain porte sur la nouvelle version : il est mesuré sur {candidate} seulement.",
     "note.retention": "Prometheus a des données depuis le {day} ; les données antérieures manquent et ne sont pas comptées.",  # noqa: E501
     "note.short": "Cette période couvre {covered} de la fenêtre de {wanted}.",
     "generated": "{title} · {start} – {end} · heures de {zone}",
