@@ -45,7 +45,7 @@ def unit_name(unit: str) -> str:
     """The unit as it stands beside a signal's name."""
     match unit_of(unit).dimension:
         case Dimension.SHARE:
-            return "share of events"
+            return "ratio"
         case Dimension.TIME:
             return "time"
     return unit

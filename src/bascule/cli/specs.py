@@ -177,7 +177,7 @@ def init(
 ) -> None:
     """Write a starter spec: minimal, or proposed from a running Prometheus, log files or OpenSLO documents."""
     if path.exists():
-        raise UsageError(f"{path} exists", "name another file, or remove it first")
+        raise UsageError(f"{path} already exists", "name another file, or remove it first")
     if sum(map(bool, (from_prometheus, from_logs, from_openslo))) > 1:
         raise UsageError("more than one --from-... option is given", "give one of them")
     text = _proposed(from_prometheus, jobs or [], from_logs or [], from_openslo or [], _beginning(path), access)

@@ -63,8 +63,12 @@ class Composer:
 
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
         calls = notice.kind in CALLS
-        first = situation.lead.description or situation.lead.summary
-        lines = [_one_line(f"no longer firing: {first}" if notice.kind == OVER else first)]
+        lead = situation.lead
+        first = lead.summary or lead.description
+        lines = (
+            [f"no longer firing: {first}"] if notice.kind == OVER else list(dict.fromkeys([first, lead.description]))
+        )
+        lines = [_one_line(line) for line in lines]
         if calls and situation.lead.cause != MONITORING:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
