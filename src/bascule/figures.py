@@ -42,7 +42,7 @@ def between(low: float, high: float, unit: str) -> str:
 
 
 def unit_name(unit: str) -> str:
-    """The unit as it stands beside a signal's name."""
+    """The unit as it is shown beside a signal's name."""
     match unit_of(unit).dimension:
         case Dimension.SHARE:
             return "ratio"

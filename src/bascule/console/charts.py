@@ -195,7 +195,7 @@ class Charts:
 
 def _moments(journal: JournalReading) -> Iterable[ChartMark]:
     for entry in journal.timeline:
-        if entry.kind == VERDICT:  # it stands at the move's own mark
+        if entry.kind == VERDICT:  # it is at the move's own mark
             continue
         share = "" if entry.share is None else f"{entry.share:.0%}"
         yield ChartMark(entry.kind, share or entry.text, entry.at.timestamp(), entry.at.timestamp())

@@ -56,7 +56,7 @@ class WindowedTarget(ABC):
     @property
     @abstractmethod
     def shown(self) -> str:
-        """The value of the alert where a longer window tells; the value that is recorded stands in its braces."""
+        """The value of the alert where a longer window decides; the value that is recorded is in its braces."""
 
     @abstractmethod
     def missed(self, window: str) -> str:

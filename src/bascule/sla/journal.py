@@ -62,5 +62,5 @@ def _episode(item: IncidentAnswer) -> Episode:
 
 
 def declared(spec: Spec) -> tuple[Planned, ...]:
-    """The maintenance windows that stand in the spec."""
+    """The maintenance windows that are in the spec."""
     return tuple(Planned(*window.span, window.reason, tuple(window.services)) for window in spec.maintenance)

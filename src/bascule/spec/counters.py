@@ -83,7 +83,7 @@ class Counting(Part):
 
     @property
     def shown(self) -> str:
-        """The statistic that stands for a distribution, such as `p95`; empty for anything else."""
+        """The statistic that represents a distribution, such as `p95`; empty for anything else."""
         return ""
 
     def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:

@@ -26,7 +26,7 @@ UnitName = Annotated[str, BeforeValidator(canonical)]  # `ms` is read as `millis
 
 
 class Role(StrEnum):
-    """What a signal stands for; `other` has no part of its own in the source document's rules."""
+    """What a signal represents; `other` has no part of its own in the source document's rules."""
 
     ERRORS = "errors"
     LATENCY = "latency"
@@ -38,13 +38,13 @@ class Role(StrEnum):
 
 
 class SignalPart(Counting):
-    """What all kinds share. `role`: what the signal stands for, inferred from its name and kind when absent.
+    """What all kinds share. `role`: what the signal represents, inferred from its name and kind when absent.
 
     The properties say what a signal means, whatever its kind: None or empty where it has no such thing.
     """
 
     role: Role | None = None
-    if TYPE_CHECKING:  # each kind declares it where it stands in the YAML
+    if TYPE_CHECKING:  # each kind declares it where it is in the YAML
         kind: str
         unit: str
         better: Better

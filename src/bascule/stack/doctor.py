@@ -88,7 +88,7 @@ def doctor(spec: Spec) -> list[DoctorCheck]:
 
 
 def told(checks: Sequence[DoctorCheck]) -> list[str]:
-    """A line per check for people; how to get what is missing stands once, for all programs together."""
+    """A line per check for people; how to get what is missing is shown once, for all programs together."""
     absent = [check.program for check in checks if check.program]
     lines = [check.finding if check.program else str(check) for check in checks]
     return [*lines, f"To get what is missing,\n  {programs.how_to_get(*absent)}"] if absent else lines

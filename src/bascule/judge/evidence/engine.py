@@ -39,7 +39,7 @@ DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs
 
 
 class PhaseEngine:
-    """Weighs one phase. `carried`: alarms that stood when it began."""
+    """Weighs one phase. `carried`: alarms that fired when it began."""
 
     def __init__(self, schema: Schema, plan: PlanStep, carried: Iterable[Alarm] = ()) -> None:
         self.schema, self.plan = schema, plan
@@ -151,7 +151,7 @@ class PhaseEngine:
     # ------------------------------------------------------------ alarms
 
     def adopt(self, alarms: Iterable[Alarm]) -> None:
-        """Alarms that stood before, as an earlier judge raised them; one of our own of the same comparison counts."""
+        """Alarms that fired before, as an earlier judge raised them; one of our own of the same comparison counts."""
         known = set(self.schema.cells)
         for alarm in alarms:
             if alarm.cell in known:

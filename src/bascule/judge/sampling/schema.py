@@ -93,7 +93,7 @@ class Schema:
         return [(name, line) for name in self.spec.signals for line in self.strata[name].lines]
 
     def index(self, pair: Pair) -> int:
-        """Where a pair stands among the K. Raises KeyError for one that is not weighed."""
+        """Where a pair is among the K. Raises KeyError for one that is not weighed."""
         return self._of_pair[pair]
 
     def column(self, signal: str, part: CounterPart, segment: str) -> int:

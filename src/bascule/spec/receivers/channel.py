@@ -13,7 +13,7 @@ ReadSecret = Callable[[Path], str]
 
 
 class NoticeText(Protocol):
-    """What is told. `thread`: what the notice belongs to; empty where it stands alone."""
+    """What is told. `thread`: what the notice belongs to; empty where it belongs to nothing."""
 
     @property
     def key(self) -> str: ...
@@ -68,7 +68,7 @@ class HttpChannel(Channel):
 
     @property
     def shown(self) -> str:
-        """Stands for the address in messages: an address can be a secret."""
+        """What replaces the address in messages: an address can be a secret."""
         return self.title
 
     def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
