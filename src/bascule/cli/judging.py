@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @takes_spec_first
 def gate(
     spec: Spec,
-    wait: Annotated[str, typer.Option(help="How long to wait for promote or roll back.")] = "0s",
+    wait: Annotated[str, typer.Option(help="How long to wait for promote or roll back, such as 10m.")] = "0s",
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:

@@ -84,8 +84,8 @@ def drill(
     listed: Annotated[bool, typer.Option("--list", help="Show the faults.")] = False,
     inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
     restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
-    runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
-    hold: Annotated[float, typer.Option(min=0, help="Seconds for which each fault stays at least.")] = 0.0,
+    runs: Annotated[int, typer.Option(min=1, help="How often each fault of the class hard is tried.")] = HARD_RUNS,
+    hold: Annotated[float, typer.Option(min=0, help="Keep each fault in for at least this many seconds.")] = 0.0,
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
 ) -> None:

@@ -86,7 +86,8 @@ def _check(spec: Spec, spec_path: str, prometheus: str | None) -> None:
 
 def _show_delivery_times(spec: Spec) -> None:
     scrape, evaluation = (times.lasting(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
-    say(f"longest time from a fault to its notice (scrape {scrape} + evaluation {evaluation} + `for` + group wait):")
+    parts = f"scrape {scrape} + evaluation {evaluation} + `for` + group wait"
+    say(f"longest time from a fault to its notice, by receiver ({parts}):")
     for route in _delivery(spec):
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
@@ -240,7 +241,9 @@ def _from_prometheus(url: str, jobs: list[str], beginning: Beginning, access: Ac
 def generate(
     spec: Spec,
     out_dir: Folder = Path("generated"),
-    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 on drift.")] = False,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a file is out of date.")
+    ] = False,
     verify: Annotated[
         str | None, typer.Option(help="Write nothing; run every expression on the Prometheus at this URL.")
     ] = None,

@@ -85,7 +85,7 @@ class WindowedTarget(ABC):
 
 @dataclass(frozen=True)
 class EventTarget(WindowedTarget):
-    """A share of events that may be bad; `bad` per second. `shows_good`: the alert shows the share of the others."""
+    """A ratio of events that may be bad; `bad` per second. `shows_good`: the alert shows the share of the others."""
 
     bad: str
     allowed: float

@@ -91,7 +91,7 @@ class Counting(Part):
         return ()
 
     def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
-        """What is compared: one error ratio, or of a histogram the share of events above each bound."""
+        """What is compared: one error ratio, or of a histogram the ratio of events above each bound."""
         return ()
 
 

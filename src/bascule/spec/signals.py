@@ -91,7 +91,7 @@ class SignalPart(Counting):
 
     @property
     def is_share(self) -> bool:
-        """Whether the value is a share of events, from 0 to 1: differences are points."""
+        """Whether the value is a ratio of events, from 0 to 1: differences are points."""
         return self.statistic is Statistic.SHARE
 
     @property
@@ -143,7 +143,7 @@ class SignalPart(Counting):
 
 
 class CountedShare(SignalPart):
-    """A share of events: some of them among all. Each kind says which counters they are, `events` and `all_events`."""
+    """A ratio of events: some of them among all. Each kind says which counters they are, `events` and `all_events`."""
 
     if TYPE_CHECKING:  # as in SignalPart
         harmful_increase: float
@@ -152,7 +152,7 @@ class CountedShare(SignalPart):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.unit != Dimension.SHARE:
-            yield Contradiction("a ratio is a share of events; remove its unit", "unit")
+            yield Contradiction("a ratio has no unit; remove it", "unit")
 
     @property
     def events(self) -> Selector:

@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Pair:
-    """What is weighed: a signal in a segment; for a histogram, the share of events above one bound."""
+    """What is weighed: a signal in a segment; for a histogram, the ratio of events above one bound."""
 
     signal: str
     segment: str
