@@ -8,8 +8,8 @@ import typer
 
 from bascule import times
 from bascule.cli.beside import say_missing_jobs
-from bascule.cli.output import AsJson, From, app, parse_time, print_json, print_rows, say
-from bascule.cli.people import Who, Why, journal
+from bascule.cli.output import AsJson, From, app, parse_time, print_answers, print_json, say
+from bascule.cli.people import Who, Why, entry_row, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import UsageError
 from bascule.spec import Spec
@@ -89,11 +89,7 @@ def phase_show(spec: Spec, as_json: AsJson = False) -> None:
 def phase_log(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> None:
     """List who moved the share or paused the plan, when, why, and on which verdict."""
     told = [each for each in journal(spec).timeline(parse_time(since)) if each.kind in MOVING]
-    if as_json:
-        print_json([each.model_dump(mode="json") for each in told])
-        return
-    rows = [{"at": e.at, "what": e.kind, "text": e.text, "who": e.who} for e in told]
-    print_rows("moves", rows, False)
+    print_answers("moves", told, entry_row, as_json)
 
 
 @phase_app.command("set")

@@ -19,14 +19,6 @@ OWED = "owed"
 
 
 @dataclass(frozen=True)
-class IncidentMoment:
-    at: datetime
-    kind: str
-    text: str
-    who: str = ""
-
-
-@dataclass(frozen=True)
 class ChartOf:
     """A chart of the incident's time; without a signal, that of the traffic."""
 
@@ -41,7 +33,7 @@ class ChartOf:
 class IncidentView:
     incident: ListedIncident
     title: str
-    moments: list[IncidentMoment]
+    moments: list[TimelineAnswer]
     others: list[ListedIncident]
     owed: list[DeliveryAnswer]
     told: list[DeliveryAnswer]
@@ -66,25 +58,26 @@ def incident_view(spec: Spec, file: IncidentFile, now: datetime) -> IncidentView
     )
 
 
-def _moments(file: IncidentFile) -> Iterator[IncidentMoment]:
+def _moments(file: IncidentFile) -> Iterator[TimelineAnswer]:
     incident = file.incident
-    yield IncidentMoment(incident.starts, "began", incident.description or incident.summary)
+    yield TimelineAnswer(at=incident.starts, kind="began", text=incident.description or incident.summary)
     if incident.received - incident.starts >= timedelta(seconds=1):
         late = times.lasting((incident.received - incident.starts).total_seconds())
-        yield IncidentMoment(incident.received, "heard", f"the journal received it {late} after it began")
-    for entry in file.entries:
-        yield IncidentMoment(entry.at, entry.kind, entry.text, entry.who)
+        yield TimelineAnswer(at=incident.received, kind="heard", text=f"the journal received it {late} after it began")
+    yield from file.entries
     known = {(entry.at, entry.kind) for entry in file.entries}
     for entry in file.around:
         if (entry.at, entry.kind) not in known and entry.incident in (None, incident.id):
-            yield IncidentMoment(entry.at, entry.kind, _said(entry), entry.who)
+            yield entry.model_copy(update={"text": _said(entry)})
     for notice in file.notices:
         outcome = OWED if notice.outcome == "pending" else notice.outcome
         detail = f": {notice.detail}" if notice.detail else ""
-        yield IncidentMoment(notice.at, "notice", f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}")
+        yield TimelineAnswer(
+            at=notice.at, kind="notice", text=f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}"
+        )
     is_told = {"ended", "closed"} & {entry.kind for entry in file.entries}
     if incident.resolved and not is_told:
-        yield IncidentMoment(incident.resolved, "ended", "", incident.closed_by)
+        yield TimelineAnswer(at=incident.resolved, kind="ended", who=incident.closed_by)
 
 
 def _said(entry: TimelineAnswer) -> str:

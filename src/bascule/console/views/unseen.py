@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bascule.console.sources import SourceReading
 from bascule.console.views.verdict import PageNotice
-from bascule.discover import Unseen
+from bascule.errors import Problem
 
 MOST_SHOWN = 6
 
 
-def not_seen(reading: SourceReading[list[Unseen]]) -> list[PageNotice]:
+def not_seen(reading: SourceReading[list[Problem]]) -> list[PageNotice]:
     """One notice for all of it; none before the first answer."""
     found = reading.value or []
     if not found:
