@@ -60,7 +60,7 @@ NO_ALARM = ("none", "gate")  # severities that do not page: a dead man's switch,
 class Run:
     """One fault: seconds into the scrape interval, and from the fault to the delivered alert.
 
-    `beside`: other alarms that stood when the fault's own had ended; many faults use up an SLA's budget, truly.
+    `beside`: other alarms that still fired when the fault's own had ended; many faults use up an SLA's budget, truly.
     `left`: the most evidence (a natural logarithm) that any comparison had when the fault began.
     """
 
@@ -80,7 +80,7 @@ class Part:
 
 
 def run() -> Result:
-    """Measure the wanted parts; what was measured of others stands beside them, with its commit."""
+    """Measure the wanted parts; what was measured of others is kept beside them, with its commit."""
     known = _measured()
     for name, size in wanted(os.environ.get("BASCULE_BENCH", "")).items():
         print(f"-- {name}, {size}", flush=True)

@@ -108,7 +108,7 @@ class StandInJudge(Page):
 
 
 class Poster:
-    """Somebody else's sender of alerts to Alertmanager, which repeats what stands every few seconds."""
+    """Somebody else's sender of alerts to Alertmanager, which repeats firing alerts every few seconds."""
 
     def __init__(self, url: str) -> None:
         self._alertmanager = Alertmanager(url, 2.0)

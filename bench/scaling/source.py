@@ -17,7 +17,7 @@ from bench.scaling.load import Load
 
 
 class LoadSource:
-    """The samples of a load that began at `begin`, Unix seconds; `url`: of the server for which it stands."""
+    """The samples of a load that began at `begin`, Unix seconds; `url`: of the server that it is sent to."""
 
     def __init__(self, load: Load, begin: float, url: str = "http://load") -> None:
         self.url, self._load, self._begin = url, load, begin

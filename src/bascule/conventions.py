@@ -592,7 +592,7 @@ class RuleGroup(StrEnum):
 
 
 class Alert(StrEnum):
-    """The alerts that code names, in the order in which their rules stand in a group (others follow by name)."""
+    """The alerts that code names, in the order of their rules in a group (others follow by name)."""
 
     RESPONSE_TIME_HIGH = "ResponseTimeHigh"
     ACCURACY_DEGRADED = "AccuracyDegraded"

@@ -42,10 +42,10 @@ def between(low: float, high: float, unit: str) -> str:
 
 
 def unit_name(unit: str) -> str:
-    """The unit as it stands beside a signal's name."""
+    """The unit as it is shown beside a signal's name."""
     match unit_of(unit).dimension:
         case Dimension.SHARE:
-            return "share of events"
+            return "ratio"
         case Dimension.TIME:
             return "time"
     return unit
@@ -94,8 +94,12 @@ def rate(value: float | None) -> str:
 
 def evidence(value: float, threshold: float) -> str:
     """`9.1 (alert threshold 7.0)`; evidence has no unit."""
-    shown = number_text(value) if value >= 100 else f"{max(0.0, value):.1f}"
-    return f"{shown} (alert threshold {threshold:.1f})"
+    return f"{strength(value)} (alert threshold {threshold:.1f})"
+
+
+def strength(value: float) -> str:
+    """Of evidence: `9.1`, `120`."""
+    return number_text(value) if value >= 100 else f"{max(0.0, value):.1f}"
 
 
 def span(seconds: float | None) -> str:

@@ -163,7 +163,7 @@ MEANINGS: dict[Cause, Meaning] = {
     Cause.NO_TRAFFIC: Meaning(
         "aucun trafic",
         "No version gets requests (0 requests/s).",
-        "Nothing, if that is expected (at night, after a batch); else check the load balancer.",
+        "No action needed if that is expected (at night, after a batch); else check the load balancer.",
     ),
     Cause.TOO_FEW: Meaning(
         "trop peu d'événements",

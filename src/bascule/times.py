@@ -47,7 +47,7 @@ def clock(seconds: float) -> str:
 
 
 def lasting(seconds: float, units: Sequence[str] = UNITS, gap: str = " ") -> str:
-    """`45 s`, `2 min 5 s`, `2 d 4 h`: the two largest units, none that is zero; `gap` stands before each unit."""
+    """`45 s`, `2 min 5 s`, `2 d 4 h`: the two largest units, none that is zero; `gap` is before each unit."""
     left, counts = max(0, round(seconds)), []
     for size in _SIZES:
         count, left = divmod(left, size)

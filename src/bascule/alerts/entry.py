@@ -53,7 +53,7 @@ class AlertEntry(_Part):
     group: RuleGroup
     each: str = ""
     given: dict[str, str] = Field(default_factory=dict)
-    let: dict[str, str] = Field(default_factory=dict)  # names for pieces of the expression that stand in it twice
+    let: dict[str, str] = Field(default_factory=dict)  # names for pieces of the expression that are in it twice
     expr: Text
     hold: Text = Field(alias="for")
     keep_firing_for: str = ""

@@ -32,7 +32,7 @@ class _Loader(yaml.BaseLoader):
 
 @cache
 def catalogue() -> Mapping[str, AlertEntry]:
-    """Every alert by its form, in the order in which rules stand; BasculeError names the file that is wrong."""
+    """Every alert by its form, in the order of their rules; BasculeError names the file that is wrong."""
     return read_folder(resources.files("bascule.alerts").joinpath("catalogue"))
 
 

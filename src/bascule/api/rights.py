@@ -36,7 +36,7 @@ class Need:
 
 
 def needs(right: Right, largest: int = LARGEST) -> dict[str, Any]:
-    """For a route's decorator: `@app.post(path, **needs(Right.READ))`. It stands in the OpenAPI document, too."""
+    """For a route's decorator: `@app.post(path, **needs(Right.READ))`. It is in the OpenAPI document, too."""
     return {"openapi_extra": {_RIGHT: right.value, _LARGEST: largest}}
 
 

@@ -93,7 +93,7 @@ class Users:
         try:
             checked = _file.validate_python(users)
         except ValidationError as error:
-            raise UsageError("a user's name is one line of 1 to 200 characters", "choose another") from error
+            raise UsageError("the user's name is not valid", "give one line of 1 to 200 characters") from error
         write_private(self._path, _file.dump_json(checked, indent=1).decode())
 
 

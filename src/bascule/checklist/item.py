@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from bascule.units import number_text
+
 if TYPE_CHECKING:
     from bascule.checklist.looked import Looked
 
@@ -39,7 +41,7 @@ class ItemEvidence:
 
 def answered(query: str, value: object, unit: str = "") -> ItemEvidence:
     """A query and its value; anything but a number is no data."""
-    return ItemEvidence(query, f"{value:.4g} {unit}".strip() if isinstance(value, float) else "no data")
+    return ItemEvidence(query, f"{number_text(value)} {unit}".strip() if isinstance(value, float) else "no data")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def as_markdown(spec: Spec, phase: ChecklistPhase, checked: Sequence[Checked]) -
     lines = [
         f"# {spec.title}: {phase} checklist",
         "",
-        f"Checked {times.dated(time.time())}. {_summary(checked)}",
+        f"Checked {times.dated(time.time())}. {_summary(checked)} The titles are the source document's own words.",
         "",
     ]
     for each in checked:

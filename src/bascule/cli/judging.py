@@ -52,7 +52,7 @@ app.add_typer(judge_app, name="judge")
 @takes_spec_first
 def gate(
     spec: Spec,
-    wait: Annotated[str, typer.Option(help="How long to wait for promote or roll back.")] = "0s",
+    wait: Annotated[str, typer.Option(help="How long to wait for promote or roll back, such as 10m.")] = "0s",
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -270,7 +270,7 @@ def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
 def comparison(spec: Spec, answer: dict[str, Any]) -> TableRows:
     """A row for each comparison that applies; the title is the verdict with its first reasons."""
     title = "\n  ".join([_headline(answer), *answer["reasons"][:2]])
-    numbers = (*spec.versions.both, "difference (interval)", "evidence")
+    numbers = (*spec.versions.both, "difference (interval)", "evidence (threshold)")
     told = (_cells(row) for row in answer["signals"] if row["state"] != "not_applicable")
     return TableRows(title, ("signal", "segment", *numbers, "state"), told, right=numbers)
 
@@ -280,13 +280,14 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
     unit = row.get("unit", "")
     low, high = _shown(row["effect_low"], unit, difference_text), _shown(row["effect_high"], unit, difference_text)
+    evidence, threshold = row["evidence"], row["threshold"]
     return (
         row["signal"],
         row["segment"],
         _shown(row["baseline"], unit, value_text),
         _shown(row["candidate"], unit, value_text),
         "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
-        "-" if None in (row["evidence"], row["threshold"]) else figures.evidence(row["evidence"], row["threshold"]),
+        "-" if None in (evidence, threshold) else f"{figures.strength(evidence)} ({threshold:.1f})",
         row["state"].replace("_", " "),
     )
 

@@ -13,6 +13,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 
+from bascule import times
 from bascule.cli.output import AsJson, Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
 from bascule.cli.spec_option import USUAL, takes_spec_first
 from bascule.errors import SpecError, UsageError
@@ -22,7 +23,6 @@ from bascule.spec import Spec, load, starter_text
 from bascule.spec.lint import SLOW_SCRAPE
 from bascule.spec.model import Access, Ports
 from bascule.spec.proposal import Beginning, warnings_of
-from bascule.spec.quantities import format_duration
 
 if TYPE_CHECKING:
     from bascule.discover import CheckedExpression, Compared
@@ -85,12 +85,13 @@ def _check(spec: Spec, spec_path: str, prometheus: str | None) -> None:
 
 
 def _show_delivery_times(spec: Spec) -> None:
-    scrape, evaluation = (format_duration(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
-    say(f"longest time from a fault to its notice (scrape {scrape} + evaluation {evaluation} + `for` + group wait):")
+    scrape, evaluation = (times.lasting(each) for each in (spec.stack.scrape.interval, spec.stack.scrape.evaluation))
+    parts = f"scrape {scrape} + evaluation {evaluation} + `for` + group wait"
+    say(f"longest time from a fault to its notice, by receiver ({parts}):")
     for route in _delivery(spec):
         say(f"  {route}")
     if spec.stack.scrape.interval > SLOW_SCRAPE:
-        say(f"  warning: with a scrape interval of {scrape}, a fault of a few minutes can be missed; give at most 1m")
+        say(f"  warning: a fault of a few minutes can be missed at a scrape interval of {scrape}; give at most 1m")
     if stand_ins := spec.notify.first_told:
         say(f"notified by Alertmanager while the incident journal is down: {', '.join(stand_ins)}")
 
@@ -131,7 +132,7 @@ def _show_smallest_breaches(spec: Spec) -> None:
     from bascule.generate.alerting.smallest_breach import smallest_breaches
 
     if breaches := list(smallest_breaches(spec)):
-        say("smallest miss of a segment's or partner's target that an alert detects, and how soon, by traffic:")
+        say("how far a segment or partner must miss its target before an alert fires, and how soon, by traffic:")
     for breach in breaches:
         say(f"  {breach}")
 
@@ -177,7 +178,7 @@ def init(
 ) -> None:
     """Write a starter spec: minimal, or proposed from a running Prometheus, log files or OpenSLO documents."""
     if path.exists():
-        raise UsageError(f"{path} exists", "name another file, or remove it first")
+        raise UsageError(f"{path} already exists", "name another file, or remove it first")
     if sum(map(bool, (from_prometheus, from_logs, from_openslo))) > 1:
         raise UsageError("more than one --from-... option is given", "give one of them")
     text = _proposed(from_prometheus, jobs or [], from_logs or [], from_openslo or [], _beginning(path), access)
@@ -240,7 +241,9 @@ def _from_prometheus(url: str, jobs: list[str], beginning: Beginning, access: Ac
 def generate(
     spec: Spec,
     out_dir: Folder = Path("generated"),
-    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 on drift.")] = False,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a file is out of date.")
+    ] = False,
     verify: Annotated[
         str | None, typer.Option(help="Write nothing; run every expression on the Prometheus at this URL.")
     ] = None,

@@ -194,7 +194,7 @@ class Charts:
 
 def _moments(journal: JournalReading) -> Iterable[ChartMark]:
     for entry in journal.timeline:
-        if entry.kind == EntryKind.VERDICT:  # it stands at the move's own mark
+        if entry.kind == EntryKind.VERDICT:  # it is at the move's own mark
             continue
         share = "" if entry.share is None else f"{entry.share:.0%}"
         kind = EntryKind.FAULT if entry.kind in TROUBLES else entry.kind

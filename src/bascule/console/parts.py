@@ -90,7 +90,7 @@ class Kept:
 
 
 class Parts:
-    """The sources of one page. `transport` stands in for the network in tests."""
+    """The sources of one page. `transport` replaces the network in tests."""
 
     def __init__(self, spec: Spec, transport: httpx.BaseTransport | None = None) -> None:
         self.spec = spec

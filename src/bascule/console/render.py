@@ -183,7 +183,7 @@ class Renderer:
         return {"incidents": self._render("_incidents.html", history=history)}
 
     def detail(self, row: SignalRow, chart_queries: dict[str, str]) -> str:
-        """What stands behind one row of the comparison."""
+        """What is behind one row of the comparison."""
         return self._render("_detail.html", row=row, chart_queries=chart_queries)
 
     def prometheus_link(self, query: str) -> str:

@@ -23,7 +23,7 @@ _ASK_LATER = range(400, 500)  # SMTP answers that a retry may change
 
 
 def send_mail(email: Email, address: str, message: Message, line: Line) -> None:
-    """To one of the receiver's addresses; all of them stand in `To`.
+    """To one of the receiver's addresses; all of them are in `To`.
 
     Raises DeliveryFailed, or Doubtful when the server took the message and did not answer.
     """

@@ -3,7 +3,7 @@
     owed ──delivered──▶ delivered        settled: never tried again
       └───too old─────▶ expired          settled, and told
 
-What is owed stands in memory and on disk. A disk that cannot be written keeps nobody from being told: the change is
+What is owed is in memory and on disk. A disk that cannot be written keeps nobody from being told: the change is
 written later, and after a restart the message may be sent a second time (with the same key).
 """
 

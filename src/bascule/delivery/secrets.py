@@ -1,4 +1,4 @@
-"""Secrets stand in files of their own, never in a spec, a log or a message."""
+"""Secrets are in files of their own, never in a spec, a log or a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a running Prometheus holds of the services: families of series, their labels, and how versions stand in them."""
+"""What a running Prometheus holds of the services: families of series, their labels, and how they name versions."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _NEVER_VERSIONS = re.compile(
 
 @dataclass(frozen=True)
 class Family:
-    """Series of one name; `name` is a pattern where the version stands in it. `labels`: every value seen.
+    """Series of one name; `name` is a pattern where the version is in it. `labels`: every value seen.
 
     `counts`: events by label and value, as far as they were looked at.
     """
@@ -150,7 +150,7 @@ def of_both(found: list[Family], versions: Found) -> list[Family]:
 
 
 def series_of(versions: Found) -> tuple[Matcher, ...]:
-    """What picks the series of both versions alone; nothing where the version stands in the metrics' names."""
+    """What picks the series of both versions alone; nothing where the version is in the metrics' names."""
     if versions.label is not None:
         return (_either(versions.label, (versions.baseline, versions.candidate)),)
     picked = _picked(versions)
@@ -167,7 +167,7 @@ def _either(label: str, values: Iterable[str]) -> Matcher:
     return Matcher(label, "=~", "|".join(map(re.escape, values)))
 
 
-# ---------------------------------------------------------------- where versions stand
+# ---------------------------------------------------------------- where versions are
 
 
 def _by_given(found: list[Family], label: str) -> Found | None:
@@ -267,7 +267,7 @@ def _by_name(found: list[Family]) -> Found | None:
 
 
 def _by_stem(names: Iterable[str], word: re.Pattern[str]) -> dict[str, dict[str, str]]:
-    """Names that are alike but for a version, which stands in them as `word`: the stem, to each version's name."""
+    """Names that are alike but for a version, which is in them as `word`: the stem, to each version's name."""
     stems: dict[str, dict[str, str]] = {}
     for name in names:
         for match in word.finditer(name):  # `shop-new-v1`: which word is the version is told by the others' names

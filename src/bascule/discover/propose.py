@@ -2,7 +2,7 @@
 
 Versions are looked for in labels, names of jobs and services, and metric names; signals by what well-known libraries
 and proxies expose (presets/), else in counters with a status, histograms of time, counters of success, ratings and
-values. Each proposed signal is tried, and the server's answer stands beside it. What cannot be known (phases, targets,
+values. Each proposed signal is tried, and the server's answer is beside it. What cannot be known (phases, targets,
 margins) is given a usual value.
 """
 
@@ -324,7 +324,7 @@ def _events(seen: Seen, selector: Selector) -> float:
 
 
 def _proposed(seen: Seen) -> Iterator[Proposed]:
-    """At most one of each name; the first stands."""
+    """At most one of each name; the first counts."""
     names: set[str] = set()
     for signal in _found(seen):
         if signal.name not in names:

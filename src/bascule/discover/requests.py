@@ -204,7 +204,7 @@ def without_buckets(there: Sequence[Family], histograms: Collection[str]) -> str
 
 
 def _has_buckets(base: str, histograms: Collection[str]) -> bool:
-    """`base` is a pattern where the version stands in the name."""
+    """`base` is a pattern where the version is in the name."""
     return base in histograms or ("(" in base and any(re.fullmatch(base, name) for name in histograms))
 
 
@@ -229,7 +229,7 @@ def _numbers(texts: Sequence[str]) -> Iterator[float]:
 
 
 def _doubt(prometheus: Prometheus, buckets: Selector, bounds: Sequence[float]) -> str:
-    """Whether its buckets stand around what it measured in the last hour."""
+    """Whether its buckets are around what it measured in the last hour."""
     if not bounds:
         return "it has no buckets"
     middle, high = (

@@ -28,7 +28,7 @@ FindingState = Literal["ok", "empty", "not_applicable", "error"]
 
 @dataclass(frozen=True)
 class CheckedExpression:
-    """What came of one expression; `where` names the file and the rule, panel or signal it stands in."""
+    """What came of one expression; `where` names the file and the rule, panel or signal it is in."""
 
     state: FindingState
     where: str

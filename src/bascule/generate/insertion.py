@@ -1,6 +1,6 @@
 """More entries in the lists of a YAML file that people keep: everything else in it stays as they wrote it.
 
-What is put in stands between two comments, so that doing it again replaces what was put in before.
+What is put in is between two comments, so that doing it again replaces what was put in before.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Inserted:
         self._insert_line(line, node.start_mark.column, items)
 
     def _is_written_before(self, mark: yaml.Mark) -> bool:
-        """Whether something stands on the mark's line before it."""
+        """Whether something is on the mark's line before it."""
         return bool(self.text[mark.index - mark.column : mark.index].strip())
 
     def _put(self, path: Sequence[str], items: Sequence[Any]) -> None:
@@ -93,7 +93,7 @@ class Inserted:
         return self.text[node.end_mark.index :].partition("\n")[2]
 
     def _line_of(self, node: yaml.Node) -> int:
-        """Where a node begins, with the comments that stand on it."""
+        """Where a node begins, with the comments that are on it."""
         lines, line = self.text.splitlines(), node.start_mark.line
         while line and lines[line - 1].lstrip().startswith("#"):
             line -= 1

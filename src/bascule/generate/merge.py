@@ -1,6 +1,6 @@
 """Beside the Prometheus and the Alertmanager that a user has: their configuration with Bascule's entries in it.
 
-Theirs stay as they are, and what is theirs is never told differently: Bascule's routes stand before their own and hand
+Theirs stay as they are, and what is theirs is never told differently: Bascule's routes are before their own and hand
 on, so that an alert that they routed before still takes the way that it took.
 """
 
@@ -95,7 +95,7 @@ def _ours(spec: Spec) -> str:
 
 
 def _placed(own: dict[str, Any], config: Path) -> dict[str, Any]:
-    """With the journal's credential where it lies, wherever their configuration stands."""
+    """With the journal's credential where it lies, wherever their configuration is."""
     credential = {"authorization": {"credentials_file": str(config / FOLDER / WEBHOOK)}}
     machine, *others = own["receivers"]
     hooks = [hook | {"http_config": credential} for hook in machine["webhook_configs"]]

@@ -21,7 +21,7 @@ def is_no_incident(labels: Mapping[str, str]) -> bool:
 def kind_of(labels: Mapping[str, str], roles: Mapping[str, Role] = _ROLES, prefix: str = "") -> str:
     """The alert's own `kind` label, else customer for one partner, business for business signals, else the catalogue's.
 
-    `roles`: what each signal stands for. `prefix` is what the spec puts before the names of its alerts. An alert that
+    `roles`: what each signal represents. `prefix` is what the spec puts before the names of its alerts. An alert that
     is not in the catalogue (of somebody else's rule) is technical.
     """
     if labels.get("kind"):

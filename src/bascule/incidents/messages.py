@@ -68,8 +68,10 @@ class Composer:
 
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
         calls = notice.kind in CALLS
-        first = situation.lead.description or situation.lead.summary
-        lines = [_one_line(f"ended, it was: {first}" if notice.kind == NoticeKind.OVER else first)]
+        lead = situation.lead
+        first = lead.summary or lead.description
+        told = [f"no longer firing: {first}"] if notice.kind == NoticeKind.OVER else [first, lead.description]
+        lines = [_one_line(line) for line in dict.fromkeys(told)]
         if calls and situation.lead.cause != MONITORING:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
@@ -79,7 +81,7 @@ class Composer:
         lines.append(f"situation {situation.id} ({situation.kind}): began {times.dated(situation.opened)}, {lasted}")
         if notice.kind in (NoticeKind.STEP, NoticeKind.REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])
-            lines.append(f"escalation level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
+            lines.append(f"escalation step {notice.step + 1} of {max(len(steps), notice.step + 1)}")
         lines += [_line(incident) for incident in situation.by_weight[:_SHOWN]]
         if len(situation.incidents) > _SHOWN:
             lines.append(f"... and {len(situation.incidents) - _SHOWN} more alerts")

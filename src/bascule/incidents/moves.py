@@ -7,7 +7,7 @@
 | rollback, abort | nothing |
 | pause, resume | nothing |
 
-`force` with a reason stands for what is needed. It ends neither a pause nor an abort: those are a person's word.
+`force` with a reason replaces what is needed. It ends neither a pause nor an abort: those are a person's word.
 A step that is set by its number is a move like any other: it is held to the same.
 """
 
@@ -45,7 +45,7 @@ class Wish:
 
 
 class Plan:
-    """The plan as it stands in the journal, and every way to move it. Raises UsageError for a move that is refused.
+    """The plan as the journal has it, and every way to move it. Raises UsageError for a move that is refused.
 
     `clock`: Unix seconds; `announce`: tells people of a move that was made.
     """
@@ -61,7 +61,7 @@ class Plan:
         self._spec, self._store, self._witness, self._clock, self._announce = spec, store, witness, clock, announce
         self._asking = ThreadPoolExecutor(2, "comparison")
 
-    # ---------------------------------------------------------------- the plan as it stands
+    # ---------------------------------------------------------------- the plan as it is
 
     @property
     def is_closed(self) -> bool:
@@ -107,7 +107,7 @@ class Plan:
             return None
 
     def _tell(self, at: float, move: str, wish: Wish, seen: str | None) -> None:
-        """Write down the verdict that the move was made on, and tell people; the move stands, whatever fails here."""
+        """Write down the verdict that the move was made on, and tell people; the move is done, whatever fails here."""
         verdict = _verdict(seen)
         try:
             self._store.add(Entry(self._now(), EntryKind.VERDICT, f"verdict at {move}: {verdict}", wish.who))
@@ -145,7 +145,7 @@ class Plan:
         self._must_be_open(wanted)
         objection = self._objection(present, wanted)
         if objection and not wish.force:
-            raise UsageError(f"not moved to step {wanted.number}: {objection}", f"wait, {FORCE}")
+            raise UsageError(f"not moved to step {wanted.number}: {objection}", f"wait until this has changed, {FORCE}")
         if objection:
             wanted = replace(wanted, why=f"forced although {objection}: {wish.why}")
         phases.change(self._spec, self._store, wanted, expected=present)
@@ -197,7 +197,7 @@ class Plan:
 
 def _verdict(seen: str | None) -> str:
     if seen is None:
-        return "none: the judge gave no answer about this step"
+        return "none, because the judge gave no answer about this step"
     answer = VerdictAnswer.model_validate_json(seen)
     return f"{answer.verdict.words}: {' '.join(answer.reasons[:2])}".rstrip(": ")
 

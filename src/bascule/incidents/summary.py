@@ -78,20 +78,25 @@ def _alerts(situation: Situation) -> str:
 
 
 def _timeline(situation: Situation, entries: Iterable[Entry]) -> str:
-    events = [(entry.at, f"{entry.kind}: {entry.text}{f' ({entry.who})' if entry.who else ''}") for entry in entries]
+    events = [(entry.at, f"{_of_kind(entry)}{f' ({entry.who})' if entry.who else ''}") for entry in entries]
     events += [(i.received, f"alert {i.alert} #{i.id}") for i in situation.incidents]
     events += [(i.resolved, f"resolved #{i.id}") for i in situation.incidents if i.resolved is not None]
     return "## Timeline\n\n" + "\n".join(f"- {dated(at)} {_cell(text)}" for at, text in sorted(events))
 
 
+def _of_kind(entry: Entry) -> str:
+    """The entry's text; its kind before it, where the text does not begin with it."""
+    return entry.text if entry.text.startswith(entry.kind) else f"{entry.kind}: {entry.text}"
+
+
 def _told(notices: Sequence[Notice]) -> str:
     if not notices:
-        return "## Who was told\n\nNo one: the spec declares no escalation for this kind."
+        return "## Who was notified\n\nNo one: the spec declares no escalation for this kind."
     lines = [
         f"- {dated(n.at)} {n.receiver}: {notice_word(n.kind)}, {n.outcome}{f' ({_cell(n.detail)})' if n.detail else ''}"
         for n in notices
     ]
-    return "## Who was told\n\n" + "\n".join(lines)
+    return "## Who was notified\n\n" + "\n".join(lines)
 
 
 def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str:

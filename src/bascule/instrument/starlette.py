@@ -72,7 +72,7 @@ def _inside(part: Any) -> Iterator[Any]:
 
 
 def _plain(routes: Iterable[Any]) -> Iterator[Any]:
-    """Each route with a whole path: those of routers that FastAPI includes stand apart from it."""
+    """Each route with a whole path: those of routers that FastAPI includes are apart from it."""
     for route in routes:
         if included := getattr(route, "effective_route_contexts", None):
             yield from _plain(included())

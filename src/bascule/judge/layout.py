@@ -48,7 +48,7 @@ class PairLayout:
         return np.searchsorted(self.pair_of, np.arange(self.pairs))
 
     def strata_of(self, pair: int) -> slice:
-        """Where a pair's strata stand."""
+        """Where a pair's strata are."""
         start, end = np.searchsorted(self.pair_of, [pair, pair + 1])
         return slice(int(start), int(end))
 

@@ -44,7 +44,7 @@ class LabParts:
         }
         played = sorted(roles.values())
         if played not in (["backend", "baseline", "candidate"], ["baseline", "candidate"]):
-            what = f"the lab plays one service of each version and at most one behind them, the spec has {played}"
+            what = f"the lab runs one service of each version and at most one behind them, but the spec has {played}"
             raise UsageError(what, "declare `version` for one service of each version")
         return roles
 

@@ -90,7 +90,7 @@ class RedisCluster:
         master = _text(self._ask(0, "MYID"))
         joined = wait_until(lambda: self._replicates(master) and self.is_whole, JOIN_SECONDS, pause=0.1)
         if not joined or not wait_until(self._is_synchronised, JOIN_SECONDS, pause=0.1):
-            raise ProcessFailed("the Redis Cluster did not become whole", f"look into {self._folder}")
+            raise ProcessFailed("the Redis Cluster did not become ready", f"read the logs in {self._folder}")
 
     def _replicates(self, master: str) -> bool:
         try:

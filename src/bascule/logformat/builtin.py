@@ -18,8 +18,8 @@ _COMBINED = (
     rf"(?:%{{TOKEN}} [^\[]*)?\[%{{EVENT_TIME:timestamp}}\] {_REQUEST} {_STATUS} (?:-|[0-9]+)"
     r'(?: %{QUOTED} "%{AGENT:_agent}")?%{TAIL:pairs}'
 )
-DOCUMENTED = "%{timestamp} %{level} %{service:word} "  # what stands before a message in the source document
-_PYTHON = (  # what stands before the message in common layouts of Python's logging
+DOCUMENTED = "%{timestamp} %{level} %{service:word} "  # what is before a message in the source document
+_PYTHON = (  # what is before the message in common layouts of Python's logging
     rf"{_ISO} - %{{LOGGER_WORD:service}} - {_LEVEL} - ",
     rf"{_ISO} - {_LEVEL} - ",
     rf"{_ISO} \[?{_LEVEL}\]? (?:- )?\[?%{{LOGGER:service}}\]?:? ",
@@ -190,7 +190,7 @@ BUILT_IN: Mapping[str, BuiltInFormat] = {
             (
                 *(f"{layout}%{{GREEDYDATA:message}}" for layout in _PYTHON),
                 rf"{_LEVEL}: {{2,9}}%{{GREEDYDATA:message}}",  # uvicorn's own lines
-                rf"{_WHEN}{_BETWEEN}{_HOW_BAD}[ |:,/-]+%{{GREEDYDATA:message}}",  # what stands behind is the message's
+                rf"{_WHEN}{_BETWEEN}{_HOW_BAD}[ |:,/-]+%{{GREEDYDATA:message}}",  # the rest is the message
                 rf"{_HOW_BAD}{_BETWEEN}{_WHEN}[ |:,/-]+%{{GREEDYDATA:message}}",
             ),
             coloured=True,

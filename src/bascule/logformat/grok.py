@@ -55,7 +55,7 @@ def known_patterns() -> Mapping[str, str]:
 
 
 def read_grok(pattern: str) -> Grok:
-    """The pattern with its references replaced by what they stand for; PatternError says where it is wrong."""
+    """The pattern with its references replaced by what they represent; PatternError says where it is wrong."""
     grok = Grok()
     here = 0
     for mark in _MARK.finditer(pattern):
@@ -77,7 +77,7 @@ def read_grok(pattern: str) -> Grok:
 
 
 def _expanded(written: str, grok: Grok, place: int, depth: int) -> str:
-    """What `%{SYNTAX:field:kind}` stands for, as a group; `place` is where the outermost reference is."""
+    """What `%{SYNTAX:field:kind}` represents, as a group; `place` is where the outermost reference is."""
     reference = _REFERENCE.fullmatch(written)
     if reference is None:
         raise PatternError(f"{written!r} is not a grok reference", place, "write %{PATTERN} or %{PATTERN:field}")

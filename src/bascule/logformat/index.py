@@ -28,7 +28,7 @@ _TYPES: dict[str, Document] = {
 }
 _KEYWORD, _DATE, _LONG = _TYPES["keyword"], _TYPES["date"], _TYPES["long"]
 
-# What stands beside the fields of a line: when it came, and where it was read.
+# What is beside the fields of a line: when it came, and where it was read.
 _PLACE: dict[str, Document] = {
     "@timestamp": _DATE,  # when it happened
     "received": _DATE,  # when Logstash got it

@@ -42,7 +42,7 @@ PR_SET_PDEATHSIG = 1
 LOG_BYTES = 16 << 20  # a longer log is moved to <log>.1, in place of the one before
 LOG_LOOK_SECONDS = 30.0
 ASK_SECONDS = 1.0  # between two questions whether the children are alive
-LONGEST_SILENCE = 10.0  # that one unanswered question stands for: this process may have been suspended itself
+LONGEST_SILENCE = 10.0  # that one unanswered question counts for: this process may have been suspended itself
 JOIN_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Program:
 
 @dataclass(frozen=True)
 class ProcessState:
-    """How a started program stands now. `pid` is None between a crash and the restart; `since` in Unix seconds."""
+    """The state of a started program. `pid` is None between a crash and the restart; `since` in Unix seconds."""
 
     name: str
     pid: int | None
@@ -201,7 +201,7 @@ class Supervisor:
         return child is not None and child.process.poll() is None
 
     def states(self) -> list[ProcessState]:
-        """How each program stands, in the order of their start."""
+        """The state of each program, in the order of their start."""
         with self._lock:
             return [_state(child, self.restarts[name]) for name, child in self._children.items()]
 

@@ -273,7 +273,7 @@ class Prometheus:
 
     @contextmanager
     def _understood(self, asked: str) -> Iterator[None]:
-        """Whatever else stands where a field of Prometheus' answer should be is an answer of something else."""
+        """Anything else where a field of Prometheus' answer should be is an answer of something else."""
         try:
             yield
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -56,7 +56,7 @@ def parse_matrix(body: bytes) -> Matrix | None:
     """A successful answer of a range selector; None where it is not written as Prometheus writes it."""
     if not body.startswith(_HEAD + _FIRST):
         return None
-    # Quotes within a label's value are escaped, so none of these marks can stand inside one.
+    # Quotes within a label's value are escaped, so none of these marks can be inside one.
     text = body[len(_HEAD + _FIRST) :]
     parts = [part for series in text.split(_VALUES) for part in series.split(_NEXT)]
     labels, numbers = parts[0::2], parts[1::2]

@@ -17,8 +17,8 @@ from bascule.conventions import Alert, Recorded
 from bascule.promql.counts import rates
 from bascule.promql.expressions import WINDOW_SECONDS, indent
 from bascule.spec import Selector, Spec
-from bascule.spec.quantities import format_duration
 from bascule.spec.uses import uses_instrument
+from bascule.units import time_text
 
 LEAST_FORMAT_CHECKS = 10
 WINDOWS = {"5m": 300.0, "1h": 3600.0, "1d": 86400.0}  # in seconds
@@ -56,7 +56,7 @@ class WindowedTarget(ABC):
     @property
     @abstractmethod
     def shown(self) -> str:
-        """The value of the alert where a longer window tells; the value that is recorded stands in its braces."""
+        """The value of the alert where a longer window decides; the value that is recorded is in its braces."""
 
     @abstractmethod
     def missed(self, window: str) -> str:
@@ -85,7 +85,7 @@ class WindowedTarget(ABC):
 
 @dataclass(frozen=True)
 class EventTarget(WindowedTarget):
-    """A share of events that may be bad; `bad` per second. `shows_good`: the alert shows the share of the others."""
+    """A ratio of events that may be bad; `bad` per second. `shows_good`: the alert shows the share of the others."""
 
     bad: str
     allowed: float
@@ -120,7 +120,7 @@ class EventTarget(WindowedTarget):
         error = 3 * math.sqrt(self.allowed * (1 - self.allowed) / events)
         spare = _SPARE_EVENTS / events if window > WINDOW_SECONDS else 0.0
         share = min(1.0, self.allowed + error + spare) if self.allowed else 1 / events
-        return f"{float(f'{100 * share:.2g}'):g}% bad"  # never an exponent
+        return f"{float(f'{100 * share:.2g}'):g} % bad events"  # never an exponent
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class QuantileTarget(WindowedTarget):
         return f"{self._p95(window)} <= {self.limit:.12g} and {enough}"
 
     def smallest(self, events: float, window: float) -> str:
-        return f"p95 above {format_duration(self.limit * self.scale)}" if events >= self.least else ""
+        return f"p95 above {time_text(self.limit * self.scale)}" if events >= self.least else ""
 
     def _p95(self, window: str) -> str:
         return f"histogram_quantile(0.95, {self.within(Recorded.TARGET_BUCKETS, window)})"

@@ -153,7 +153,7 @@ def _step(house: House, tell: Teller, number: int) -> None:
     tell(f"phase {number}: [bold]{share:.0%}[/] to V2")
     house.wait(STEP_SECONDS)
     answer = house.verdict()
-    tell(f"  verdict [bold]{answer.verdict}[/]: {_first(answer)}")
+    tell(f"  verdict [bold]{answer.verdict.words}[/]: {_first(answer)}")
 
 
 def _first(answer: VerdictAnswer) -> str:

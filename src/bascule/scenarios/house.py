@@ -178,7 +178,7 @@ def standing(
 ) -> Iterator[House]:
     """A house whose every part answers; all of it is stopped at the end, whatever happened.
 
-    `told`: a webhook that is told of every alert that pages. `site`: what stands beside the lab, and is watched too.
+    `told`: a webhook that is told of every alert that pages. `site`: what is beside the lab, and is watched too.
     """
     beside = site or Site()
     own = compressed(lab_spec(load("supersmartmatch"), folder))

@@ -1,4 +1,4 @@
-"""What a measured figure stands with: the machine, and the commit."""
+"""What is recorded with a measured figure: the machine, and the commit."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ Samples = tuple[Floats, Floats]  # times, values
 def growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime) -> dict[Key, Floats]:
     """The growth of every series in every piece: (n,), zero where it did not grow.
 
-    Where the version stands in the metric's name, each name is read apart, and kept as a label of its series.
+    Where the version is in the metric's name, each name is read apart, and kept as a label of its series.
     """
     if selector.is_plain:
         return _growth(prometheus, selector, pieces, uptime)

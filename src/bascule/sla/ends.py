@@ -50,7 +50,7 @@ class ClaimedEnd:
 
     @property
     def about(self) -> Mapping[str, str]:
-        """The labels of what has ended: an alert that stands for another names it."""
+        """The labels of what has ended: an alert sent in place of another names it."""
         if "about" not in self.labels:
             return self.labels
         rest = {name: value for name, value in self.labels.items() if name not in ("about", "severity")}

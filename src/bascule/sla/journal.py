@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bascule.api import IncidentsClient
 from bascule.api.models.journal import IncidentAnswer
-from bascule.conventions import PARTNER, SEGMENT, VERSION, EntryKind
+from bascule.conventions import PARTNER, SEGMENT, TOTAL_SEGMENT, VERSION, EntryKind
 from bascule.errors import BasculeError
 from bascule.sla.report import Episode, Planned, TimelineMark
 from bascule.spec import Spec
@@ -47,7 +47,7 @@ def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> 
 
 
 def _episode(item: IncidentAnswer) -> Episode:
-    where = " ".join(item.labels[name] for name in _WHERE if item.labels.get(name))
+    where = " ".join(item.labels[name] for name in _WHERE if item.labels.get(name, "") not in ("", TOTAL_SEGMENT))
     ended = (item.ends or item.resolved) if item.resolved else None
     return Episode(
         id=item.id,
@@ -63,5 +63,5 @@ def _episode(item: IncidentAnswer) -> Episode:
 
 
 def declared(spec: Spec) -> tuple[Planned, ...]:
-    """The maintenance windows that stand in the spec."""
+    """The maintenance windows that are in the spec."""
     return tuple(Planned(*window.span, window.reason, tuple(window.services)) for window in spec.maintenance)

@@ -29,7 +29,7 @@ _STATES = {
 
 
 class SlaState(StrEnum):
-    """How an objective stands at the end of the span."""
+    """The state of an objective at the end of the span."""
 
     OK = "ok"
     WARNING = "warning"

@@ -113,7 +113,7 @@ def _service_time(targets: Iterable[WatchedTarget], said: Floats | None, pieces:
 
 
 def _intervals(count: Floats, pieces: Pieces) -> Floats:
-    """Seconds that one sample stands for, by piece: the usual spacing near it, so that gaps do not stretch it."""
+    """Seconds that one sample represents, by piece: the usual spacing near it, so that gaps do not stretch it."""
     usable = (count > 0) & (pieces.lengths > pieces.step * 0.999)
     density = np.where(usable, count / pieces.lengths, np.nan)
     if not usable.any():

@@ -13,7 +13,7 @@ EXACT: Final = 1e-9  # a figure exactly at its target keeps it, whatever the rou
 
 
 class SloKind(StrEnum):
-    """What is wanted: time there, requests under a time, a floor or a ceiling on a share of events."""
+    """What is wanted: time there, requests under a time, a floor or a ceiling on a ratio of events."""
 
     AVAILABILITY = "availability"
     LATENCY = "latency"
@@ -50,7 +50,7 @@ class Goal:
 
     @property
     def budget(self) -> float:
-        """The share of events that may be bad."""
+        """The ratio of events that may be bad."""
         return self.limit if self.kind is SloKind.CEILING and self.limit is not None else 1 - self.share
 
     @property

@@ -58,7 +58,7 @@ class Slo(ABC):
 
     @property
     def budget(self) -> float:
-        """The share of events that may be bad."""
+        """The ratio of events that may be bad."""
         return self.goal.budget
 
     @property

@@ -57,7 +57,7 @@ def check_listen(text: str) -> str:
 
 
 def bracketed(host: str) -> str:
-    """A host as it stands in a URL: `[::1]` for `::1`."""
+    """A host as it is written in a URL: `[::1]` for `::1`."""
     return f"[{host}]" if ":" in host else host
 
 

@@ -83,7 +83,7 @@ class Counting(Part):
 
     @property
     def shown(self) -> str:
-        """The statistic that stands for a distribution, such as `p95`; empty for anything else."""
+        """The statistic that represents a distribution, such as `p95`; empty for anything else."""
         return ""
 
     def parts(self, bounds: Sequence[float]) -> tuple[CounterPart, ...]:
@@ -91,7 +91,7 @@ class Counting(Part):
         return ()
 
     def bad_events(self, bounds: Sequence[float]) -> tuple[BadEvents, ...]:
-        """What is compared: one error ratio, or of a histogram the share of events above each bound."""
+        """What is compared: one error ratio, or of a histogram the ratio of events above each bound."""
         return ()
 
 

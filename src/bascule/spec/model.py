@@ -69,7 +69,7 @@ AVAILABILITY = "availability"  # a measure, and an SLA, that needs no signal: sc
 
 
 def _gather(data: Any, own: tuple[str, ...]) -> Any:
-    """Move the user's flat entries under `named`, so that they stand beside a part's own keys in the YAML."""
+    """Move the user's flat entries under `named`, so that they are beside a part's own keys in the YAML."""
     if not isinstance(data, dict) or "named" in data:
         return data
     rest = {key: value for key, value in data.items() if key not in own}
@@ -709,7 +709,7 @@ class Spec(Part):
 
     @cached_property
     def signal_roles(self) -> dict[str, Role]:
-        """What each signal stands for: as declared, else inferred (roles.py)."""
+        """What each signal represents: as declared, else inferred (roles.py)."""
         return roles_of(self.signals)
 
     def _with(self, role: Role, kind: type[S]) -> Named[S] | None:

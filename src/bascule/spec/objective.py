@@ -40,7 +40,7 @@ class Objective:
 
     @property
     def budget(self) -> float:
-        """The share of events that may be bad."""
+        """The ratio of events that may be bad."""
         return self.ceiling if self.ceiling is not None else 1 - self.share
 
 

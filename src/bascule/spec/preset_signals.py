@@ -9,7 +9,7 @@ from bascule.spec.presets import Preset, preset_named
 
 
 def with_preset(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The document with what the one preset of its services gives; what it declares itself stands."""
+    """The document with what the one preset of its services gives; what it declares itself has priority."""
     preset = _only_preset(document.get("services"))
     if preset is None:
         return document

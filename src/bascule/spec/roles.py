@@ -1,4 +1,4 @@
-"""Which signal stands for what. Rules, panels and alerts ask for a role, never for a name.
+"""Which signal represents what. Rules, panels and alerts ask for a role, never for a name.
 
 `role:` on a signal decides. Without it the role is inferred: by the role's own name, then by a usual name for it, then
 by the kind (the first ratio of `bad` events is `errors`, the first histogram of times is `latency`).

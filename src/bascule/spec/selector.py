@@ -15,7 +15,7 @@ from bascule.spec.re2 import refusal
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DOTTED = re.compile(r"\s*[a-zA-Z_][\w:]*[./-][\w:./-]*(?=\s*(\{|$))")
-# Names that are words of PromQL where they stand alone: in braces they are names.
+# Names that are words of PromQL where they are alone: in braces they are names.
 _NO_NAMES = {"on", "ignoring", "group_left", "group_right", "bool", "inf", "nan", "and", "or", "unless", "atan2"}
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 _BYTE = re.compile(r"(?:[^\\]|^)(?:\\\\)*(\\(?:x[89a-fA-F][0-9a-fA-F]|[23][0-7]{2}))")
@@ -73,7 +73,7 @@ class Matcher:
 class Selector:
     """An instant vector selector, such as `http_requests_total{status=~"5.."}`.
 
-    Where a version stands in the metric's name, `metric` is a pattern such as `shop_(v1|v2)_requests_total`.
+    Where a version is in the metric's name, `metric` is a pattern such as `shop_(v1|v2)_requests_total`.
     """
 
     metric: str

@@ -29,7 +29,7 @@ class ProxySignIn(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.secret_file is None and any(network.is_loopback or network.prefixlen == 0 for network in self.networks):
-            what = "every program of this machine could name itself; give the proxy a 'secret_file'"
+            what = "without a secret, any program on this machine can sign in as anyone; give the proxy a 'secret_file'"
             yield Contradiction(what, "proxies")
 
     @field_validator("header")

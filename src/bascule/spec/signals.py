@@ -26,7 +26,7 @@ UnitName = Annotated[str, BeforeValidator(canonical)]  # `ms` is read as `millis
 
 
 class Role(StrEnum):
-    """What a signal stands for; `other` has no part of its own in the source document's rules."""
+    """What a signal represents; `other` has no part of its own in the source document's rules."""
 
     ERRORS = "errors"
     LATENCY = "latency"
@@ -38,13 +38,13 @@ class Role(StrEnum):
 
 
 class SignalPart(Counting):
-    """What all kinds share. `role`: what the signal stands for, inferred from its name and kind when absent.
+    """What all kinds share. `role`: what the signal represents, inferred from its name and kind when absent.
 
     The properties say what a signal means, whatever its kind: None or empty where it has no such thing.
     """
 
     role: Role | None = None
-    if TYPE_CHECKING:  # each kind declares it where it stands in the YAML
+    if TYPE_CHECKING:  # each kind declares it where it is in the YAML
         kind: str
         unit: str
         better: Better
@@ -91,7 +91,7 @@ class SignalPart(Counting):
 
     @property
     def is_share(self) -> bool:
-        """Whether the value is a share of events, from 0 to 1: differences are points."""
+        """Whether the value is a ratio of events, from 0 to 1: differences are points."""
         return self.statistic is Statistic.SHARE
 
     @property
@@ -143,7 +143,7 @@ class SignalPart(Counting):
 
 
 class CountedShare(SignalPart):
-    """A share of events: some of them among all. Each kind says which counters they are, `events` and `all_events`."""
+    """A ratio of events: some of them among all. Each kind says which counters they are, `events` and `all_events`."""
 
     if TYPE_CHECKING:  # as in SignalPart
         harmful_increase: float
@@ -152,7 +152,7 @@ class CountedShare(SignalPart):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if self.unit != Dimension.SHARE:
-            yield Contradiction("a ratio is a share of events; remove its unit", "unit")
+            yield Contradiction("a ratio has no unit; remove it", "unit")
 
     @property
     def events(self) -> Selector:

@@ -88,7 +88,7 @@ def doctor(spec: Spec) -> list[DoctorCheck]:
 
 
 def told(checks: Sequence[DoctorCheck]) -> list[str]:
-    """A line per check for people; how to get what is missing stands once, for all programs together."""
+    """A line per check for people; how to get what is missing is shown once, for all programs together."""
     absent = [check.program for check in checks if check.program]
     lines = [check.finding if check.program else str(check) for check in checks]
     return [*lines, f"To get what is missing,\n  {programs.how_to_get(*absent)}"] if absent else lines
@@ -250,11 +250,11 @@ def _watcher(spec: Spec) -> Iterator[DoctorCheck]:
     came = arrived if isinstance(arrived, float) else 0.0
     has_come = came > 0
     age = time.time() - (came if has_come else times.parse(running.since).timestamp())
-    found = f"last came through Alertmanager {times.lasting(age)} ago" if has_come else "has not come yet"
+    found = f"Alertmanager last sent it {times.lasting(age)} ago" if has_come else "Alertmanager has not sent it yet"
     if age <= SWITCH_SECONDS:
         yield DoctorCheck("dead man's switch", "ok", found)
         return
-    fix = "it comes each minute: look at Prometheus' /alerts, Alertmanager's log and the log of the incidents role"
+    fix = "it is sent each minute: look at Prometheus' /alerts, Alertmanager's log and the log of the incidents role"
     yield DoctorCheck("dead man's switch", "missing", found, fix)
 
 

@@ -1,4 +1,4 @@
-"""The state folder: held by one stack at a time, and telling others how that stack stands."""
+"""The state folder: held by one stack at a time, and telling others the state of that stack."""
 
 from __future__ import annotations
 

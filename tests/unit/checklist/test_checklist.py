@@ -111,7 +111,7 @@ def test_a_failing_test_of_a_rule_fails(monkeypatch):
 def test_an_sla_that_nothing_records_or_tells_fails():
     assert outcome("sla-thresholds", looked()).state is ItemState.PASSED
     unrecorded = outcome("sla-thresholds", looked(server=Server({'sla="accuracy"': None})))
-    assert unrecorded.why == "nothing is recorded of accuracy"
+    assert unrecorded.why == "nothing is recorded for accuracy"
     untold = outcome("sla-thresholds", looked(server=Server(rules=loaded(without="SlaBreached"))))
     assert "no alert tells that availability is breached" in untold.why
 
@@ -171,7 +171,7 @@ def test_samples_that_are_old_fail():
     assert outcome("real-time", looked(server=Server(default=0.5))).state is ItemState.PASSED
     old = outcome("real-time", looked(server=Server({"judge_last_tick": 90}, default=0.5)))
     assert "bascule_judge_last_tick_timestamp_seconds) is 90.0 s, more than" in old.why
-    assert "no data of" in outcome("real-time", looked(server=Server(default=None))).why
+    assert "no data for" in outcome("real-time", looked(server=Server(default=None))).why
 
 
 def replaying(monkeypatch, *fired, unseen=()):

@@ -191,7 +191,7 @@ def test_a_comparison_shows_every_figure_with_its_unit(capsys):
     answer = {"verdict": "roll_back", "reasons": [], "signals": [{**row, "unit": "ratio"}]}
     Console(width=160).print(comparison(load("supersmartmatch"), answer))
     told = " ".join(capsys.readouterr().out.split())
-    assert "1.23 % 12 % +10.8 pt (+9 pt to +13 pt) 9.1 (alert threshold 7.0) bad" in told
+    assert "1.23 % 12 % +10.8 pt (+9 pt to +13 pt) 9.1 (7.0) bad" in told
 
 
 def test_a_report_from_a_prometheus_that_hangs_ends_soon_and_names_what_is_missing(run, monkeypatch):

@@ -82,7 +82,7 @@ class TestChecklist:
         monkeypatch.setattr(checklist, "check", lambda *_: go.wait(30) and [])
         lists = Checklists(spec)
         lists.start(ChecklistPhase.DEPLOYMENT)
-        with pytest.raises(UsageError, match="is being checked"):
+        with pytest.raises(UsageError, match="is already being checked"):
             lists.start(ChecklistPhase.DEPLOYMENT)
         assert lists.view(ChecklistPhase.DEPLOYMENT).running_since
         go.set()

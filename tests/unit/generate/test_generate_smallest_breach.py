@@ -52,4 +52,5 @@ def test_check_says_it_for_every_target_and_for_the_declared_quotas() -> None:
         "latency of enterprise",
         "latency of freemium",
     ]
-    assert "  at 833 events in 5m (quota of default): 0.43% bad within 5m, 0.21% bad within 1h" in lines[:5]
+    by_quota = "at 833 events in 5 min (quota of default)"
+    assert f"  {by_quota}: 0.43 % bad events within 5 min, 0.21 % bad events within 1 h" in lines[:5]

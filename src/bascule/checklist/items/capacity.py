@@ -42,7 +42,7 @@ LIMITS = (
 class Capacity(Item):
     phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 4, "capacity"
     title = "Capacity planning updated"
-    to_sign = "the plan of capacity has these dates"
+    to_sign = "the capacity plan contains these dates"
 
     def check(self, looked: Looked) -> ItemOutcome:
         if missing := looked.too_young(NEEDED_SECONDS, "for a forecast"):

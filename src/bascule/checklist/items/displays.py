@@ -9,6 +9,7 @@ import httpx
 from bascule.api.tokens import token_for
 from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, judged
 from bascule.checklist.looked import Looked
+from bascule.units import bytes_text
 
 SECONDS = 10.0
 
@@ -30,7 +31,7 @@ class Displays(Item):
             return failed(f"the console at {console} does not answer: {error or type(error).__name__}")
         problems = [f"{console}/ answers {page.status_code}"] if page.status_code != 200 else []
         problems += [] if event else [f"{console}/stream sends nothing within {SECONDS:g} s"]
-        opened = ItemEvidence(f"GET {console}/", f"status {page.status_code}, {len(page.content)} bytes")
+        opened = ItemEvidence(f"GET {console}/", f"status {page.status_code}, {bytes_text(len(page.content))}")
         return judged(problems, opened, ItemEvidence(f"GET {console}/stream", f"first update after {seconds:.1f} s"))
 
 

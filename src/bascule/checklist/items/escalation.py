@@ -11,12 +11,12 @@ from bascule.incidents import try_receivers
 class Escalation(Item):
     phase, number, key = ChecklistPhase.DEPLOYMENT, 5, "escalation"
     title = "Escalation notifications testées"
-    to_sign = "the people of each level have seen the test message"
+    to_sign = "the people of each escalation step have seen the test message"
 
     def check(self, looked: Looked) -> ItemOutcome:
         notify = looked.spec.notify
         if not notify.receivers:
-            return failed("the spec declares no receivers: nobody would be told; add some under notify.receivers")
+            return failed("the spec declares no receivers, so no one is notified; add some under notify.receivers")
         sent = try_receivers(looked.spec, "bascule checklist")
         undelivered = [each for each in sent if each.result != Result.DELIVERED]
         lost = [f"{each.receiver} by {each.channel}: {each.result}, {each.detail}" for each in undelivered]

@@ -34,7 +34,7 @@ class History(Item):
         snapshot = looked.spec.stack.state.absolute() / "prometheus" / "snapshots" / name
         taken = ItemEvidence("a snapshot of Prometheus' data", name)
         if not snapshot.is_dir():
-            return cannot(f"the snapshot {name} is not on this machine: restore it there", taken)
+            return cannot(f"the snapshot {name} is not on this machine: run the checklist where Prometheus runs", taken)
         try:
             binary = programs.find("prometheus")
         except ProgramMissing as missing:

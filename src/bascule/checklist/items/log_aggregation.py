@@ -21,7 +21,7 @@ class LogAggregation(Item):
     def check(self, looked: Looked) -> ItemOutcome:
         found = next(((name, file) for name, one in looked.spec.logs.named.items() if (file := _file(one))), None)
         if found is None:
-            return cannot("no log file of the spec is on this machine and writable here; run it where the logs are")
+            return cannot("no log file of the spec can be written here; run the checklist where the logs are")
         name, file = found
         marker = f"checklist-{uuid.uuid4().hex[:12]}"
         began = time.monotonic()

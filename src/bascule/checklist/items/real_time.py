@@ -26,5 +26,5 @@ class RealTime(Item):
 
 def _problem(query: str, value: object, most: float) -> str:
     if not isinstance(value, float):
-        return f"no data of {query}"
+        return f"no data for {query}"
     return f"{query} is {value:.1f} s, more than {most:g} s" if value > most else ""

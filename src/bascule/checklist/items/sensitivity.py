@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from bascule import times
 from bascule.api.models.journal import IncidentAnswer
 from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
 from bascule.checklist.looked import Looked
@@ -19,7 +20,7 @@ SETTLE_SECONDS = 30.0
 class Sensitivity(Item):
     phase, number, key = ChecklistPhase.DEPLOYMENT, 2, "sensitivity"
     title = "Alerting sensibilité ajustée"
-    to_sign = "the sensitivity suits who is called"
+    to_sign = "the people who are called agree with the sensitivity"
 
     def check(self, looked: Looked) -> ItemOutcome:
         now = time.time()
@@ -33,7 +34,7 @@ class Sensitivity(Item):
             return cannot(f"the judge had nothing to compare: {' '.join(replayed.unseen)}")
         known = [_span(incident) for incident in looked.journal.incidents(start)]
         false = [each for each in replayed.fired if not any(a <= each.fired <= b for a, b in known)]
-        asked = f"replay of {len(paging)} rules and the judge over {now - start:.0f} s"
+        asked = f"replay of {len(paging)} rules and the judge over {times.lasting(now - start)}"
         return judged(
             (f"{each.by} would have fired" for each in false), ItemEvidence(asked, f"{len(false)} false alarms")
         )

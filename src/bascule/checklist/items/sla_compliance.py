@@ -25,7 +25,7 @@ class SlaCompliance(Item):
         breached = [f"{each.name} is breached" for each in failing if not each.is_so_far]
         if failing and not breached:
             early = ", ".join(each.name for each in failing)
-            return cannot(f"too little of the window is known yet, and so far it is missed: {early}", *evidence)
+            return cannot(f"missed so far, but too little of the window was monitored to decide: {early}", *evidence)
         if not breached and report.outcome is SlaOutcome.NO_DATA:
             return cannot("an SLA has no data", *evidence)
         return judged(breached, *evidence)

@@ -37,6 +37,6 @@ def _lacking(looked: Looked, slos: Sequence[Slo]) -> Iterator[str]:
     alerted = {rule.get("labels", {}).get("sla") for rule in rules if rule["name"] == breached}
     for slo in slos:
         if slo.name not in alerted:
-            yield f"no alert tells that {slo.name} is breached"
+            yield f"no alert reports a breach of {slo.name}"
         if not isinstance(looked.prometheus.scalar(_query(slo)), float):
-            yield f"nothing is recorded of {slo.name}"
+            yield f"nothing is recorded for {slo.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, passed
 from bascule.checklist.looked import Looked
+from bascule.figures import figure
 from bascule.promql import value_series
 
 WEEK = "7d"
@@ -13,7 +14,7 @@ NEEDED_SECONDS = 14 * 86400.0
 class Trends(Item):
     phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 3, "trends"
     title = "Performance trends analyzed"
-    to_sign = "the trends were looked at"
+    to_sign = "a person has read the trends"
 
     def check(self, looked: Looked) -> ItemOutcome:
         if missing := looked.too_young(NEEDED_SECONDS, "to compare two weeks"):
@@ -24,14 +25,11 @@ class Trends(Item):
             query = f'avg by (version) (avg_over_time({series}{{signal="{name}"}}[{WEEK}]'
             now, before = (_by_version(looked, f"{query}{end}))") for end in ("", f" offset {WEEK}"))
             for version in sorted(now):
-                told = f"{version}: {now[version]:.4g}, the week before {_figure(before.get(version))}"
+                values = (figure(value, signal.unit) for value in (now[version], before.get(version)))
+                told = f"{version}: {', the week before '.join(values)}"
                 evidence.append(ItemEvidence(f"{query}))", told))
         return passed(*evidence) if evidence else cannot("no signal has a value of the last week")
 
 
 def _by_version(looked: Looked, query: str) -> dict[str, float]:
     return {sample.labels.get("version", ""): sample.value for sample in looked.prometheus.instant(query)}
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 32  # answers that serve everybody for a moment
 LINES = 50  # of log lines on a panel
-VARIABLE = "var-"  # how a variable stands in an address, as in Grafana's
+VARIABLE = "var-"  # how a variable is written in an address, as in Grafana's
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Question:
         return dict(self.chosen)
 
     def address(self, **span: str) -> str:
-        """As it stands behind `?`; `span`: another span instead."""
+        """As it is written behind `?`; `span`: another span instead."""
         own = {"window": self.span.window}
         if self.span.start is not None and self.span.end is not None:
             own = {"start": f"{self.span.start:.15g}", "end": f"{self.span.end:.15g}"}

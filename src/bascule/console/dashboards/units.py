@@ -42,7 +42,7 @@ _LONG_FROM = 120.0  # seconds: from here on they are read in minutes, hours, day
 
 @dataclass(frozen=True)
 class Axis:
-    """What values are multiplied by on an axis, and what stands behind them."""
+    """What values are multiplied by on an axis, and what is behind them."""
 
     factor: float
     short: str

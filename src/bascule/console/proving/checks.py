@@ -117,7 +117,7 @@ class Checklists:
         """Raises UsageError while another runs."""
         with self._lock:
             if self._running:
-                raise UsageError(f"the {self._running[0]} checklist is being checked", "wait until it is done")
+                raise UsageError(f"the {self._running[0]} checklist is already being checked", "wait until it is done")
             self._running = phase, self.clock()
         threading.Thread(target=self._run, args=(phase,), name="checklist", daemon=True).start()
 

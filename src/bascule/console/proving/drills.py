@@ -61,7 +61,7 @@ class DrillFile(BaseModel):
 
 @dataclass(frozen=True)
 class DrillSet:
-    """The results of one `bascule drill`; `pictures` by fault, as they stand in an address."""
+    """The results of one `bascule drill`; `pictures` by fault, as they are written in an address."""
 
     found: DrillFile
     pictures: dict[str, list[str]]

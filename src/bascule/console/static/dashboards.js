@@ -24,7 +24,7 @@ async function look() {
     tellTimes();
   } catch { /* told below */ }
   frozen.hidden = Date.now() - last < SILENT;
-  if (!frozen.hidden) say(frozen, `Nothing was heard since ${local.format(last)}: what stands below is old.`);
+  if (!frozen.hidden) say(frozen, `Nothing was received since ${local.format(last)}: the figures below are old.`);
   if (every) setTimeout(soon, every * 1000);
 }
 

@@ -48,7 +48,7 @@ function tellLife() {
   $("live").dataset.live = frozen ? "no" : "yes";
   say($("live-text"), frozen ? "frozen" : "live");
   $("frozen").hidden = !frozen;
-  if (frozen) say($("frozen"), `This page has heard nothing from Bascule since ${told ? local.format(Date.parse(told)) : "it was opened"}: what stands below is old. Check the console and your connection.`);
+  if (frozen) say($("frozen"), `This page has received nothing from Bascule since ${told ? local.format(Date.parse(told)) : "it was opened"}: the figures below are old. Check the console and your connection.`);
   if (silence > HOPELESS && silence % HOPELESS < 1000) open();
 }
 

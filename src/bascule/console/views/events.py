@@ -1,4 +1,4 @@
-"""Alerts that stand, alerts that ended, and what happened when."""
+"""Alerts that fire, alerts that ended, and what happened when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan's steps, where the migration stands in it, and who really gets the requests."""
+"""The plan's steps, where the migration is in it, and who really gets the requests."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def _facet(name: str, title: str, counted: Sequence[ValueCount], asked: LogSearc
 
 @dataclass(frozen=True)
 class Bar:
-    """The lines of a stretch of time: where it stands and how high it is (percent), how much of it is errors."""
+    """The lines of a stretch of time: where it is and how high it is (percent), how much of it is errors."""
 
     left: float
     width: float

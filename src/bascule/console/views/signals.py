@@ -17,7 +17,7 @@ from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
 from bascule.states import Cause, no_data
 
-THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line stands
+THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line is
 REST = ""  # the group of signals that the spec does not declare
 SO_FAR = "so_far"  # how a comparison looks that is much worse, and not yet proven
 UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them

@@ -1,7 +1,7 @@
 """Alertmanager's configuration: one fast route for the machine, grouped ones for people.
 
 The machine route takes everything at once (`group_by: ['...']`, no wait) to the incident journal, which tells people.
-People's own routes are its stand-in: alerts that say that the journal, or what it stands on, is down. Alertmanager does
+People's own routes are its stand-in: alerts that say that the journal, or what it needs, is down. Alertmanager does
 not distinguish an end from a Prometheus that went away, so it tells beginnings alone: of ends it tells the role `sla`,
 which asks Prometheus.
 """
@@ -71,7 +71,7 @@ def _repeats(spec: Spec) -> dict[str, Any]:
 
 
 def _own_webhook(url: str) -> dict[str, Any]:
-    """Of a role. The file's path counts from the configuration's own folder, wherever that stands."""
+    """Of a role. The file's path counts from the configuration's own folder, wherever that is."""
     credential = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
     return {"url": url, "send_resolved": True, "http_config": credential}
 

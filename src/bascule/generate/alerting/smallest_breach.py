@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bascule.promql import WindowedTarget, windowed_targets
-from bascule.promql.small_counts import BY_PARTNER
+from bascule.promql.small_counts import BY_PARTNER, WINDOWS
 from bascule.spec import Spec
 from bascule.spec.uses import quotas
+from bascule.times import lasting
 
 EVENTS = (10, 100, 1000)  # in five minutes
 
@@ -20,10 +21,10 @@ def smallest_breaches(spec: Spec) -> Iterator[str]:
 
 
 def _traffic(spec: Spec, target: WindowedTarget) -> Iterator[tuple[float, str]]:
-    yield from ((events, f"{events} events in 5m") for events in EVENTS)
+    yield from ((events, f"{events} events in 5 min") for events in EVENTS)
     if target.by == BY_PARTNER:
         for quota, names in _by_quota(spec).items():
-            yield quota / 12, f"{quota / 12:.0f} events in 5m (quota of {', '.join(names)})"
+            yield quota / 12, f"{quota / 12:.0f} events in 5 min (quota of {', '.join(names)})"
 
 
 def _by_quota(spec: Spec) -> dict[float, list[str]]:
@@ -35,5 +36,5 @@ def _by_quota(spec: Spec) -> dict[float, list[str]]:
 
 
 def _at(target: WindowedTarget, events: float, name: str) -> str:
-    told = ", ".join(f"{smallest} within {window}" for window, smallest in target.windows(events))
+    told = ", ".join(f"{smallest} within {lasting(WINDOWS[window])}" for window, smallest in target.windows(events))
     return f"at {name}: {told or 'nothing'}"

@@ -1,4 +1,4 @@
-"""What stands around Prometheus in a shop: the log pipeline, and how all of it is deployed."""
+"""What is around Prometheus in a shop: the log pipeline, and how all of it is deployed."""
 
 from __future__ import annotations
 

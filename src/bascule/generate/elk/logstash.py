@@ -455,7 +455,7 @@ def _pseudonyms(spec: Spec) -> Iterator[str]:
     yield f"mutate {{\n  gsub => [\n{texts}\n  ]\n}}"
 
 
-# As the log reader's own search for values; quotes are \x22, for the pattern stands in quotes itself.
+# As the log reader's own search for values; quotes are \x22, for the pattern is in quotes itself.
 _MARK = r"\\*[\x22'`]"
 _SIGN = rf"(?:{_MARK})?\]?\s*(?:=>|->|:=|==|=|:|>)\s*"
 _ASSIGNED = rf"(?:\.[\w-]+|\[\w*\])*(?:{_SIGN}|{_MARK}\s*,\s*(?={_MARK})|\s+(?:in|like)\s+(?=[(\[\x22']))"
@@ -499,7 +499,7 @@ _DOCUMENT = """\
 
 
 def quoted(text: str) -> str:
-    """A Logstash string: backslashes stand for themselves; a pattern with both kinds of quotes escapes one."""
+    """A Logstash string: backslashes represent themselves; a pattern with both kinds of quotes escapes one."""
     if '"' not in text:
         return f'"{text}"'
     return f"'{text}'" if "'" not in text else '"' + text.replace('"', '\\"') + '"'

@@ -89,7 +89,7 @@ def _by_role(spec: Spec) -> dict[str, str]:
 
 
 def _values(spec: Spec) -> Values:
-    """What stands in `[[places]]`."""
+    """What is in `[[places]]`."""
     tolerance = spec.thresholds.share_tolerance
     return {
         "title": spec.title,
@@ -128,7 +128,7 @@ def _board(spec: Spec, name: str, parts: Values, values: Values, recorded: set[s
 
 
 def _each(spec: Spec, part: str, values: Values) -> Iterator[Values]:
-    """The values for a row, or for each of the rows that it stands for."""
+    """The values for a row, or for each of the rows that it represents."""
     if part == "sla":
         for slo in all_of(spec):
             yield {**values, "sla": slo.name, "objective": slo.declared.objective, "budget": slo.budget}

@@ -1,4 +1,4 @@
-"""Every rule group of a spec, in the files it goes to. A chain of rules stands in one group, in order."""
+"""Every rule group of a spec, in the files it goes to. A chain of rules is in one group, in order."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Rule = Recording | Alerting
 
 @dataclass(frozen=True)
 class Group:
-    """Rules evaluated one after the other in this order: a chain stands in one group, or each step lags a tick."""
+    """Rules evaluated one after the other in this order: a chain is in one group; else each step lags a tick."""
 
     name: str
     rules: tuple[Rule, ...]

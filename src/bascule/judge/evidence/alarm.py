@@ -22,7 +22,7 @@ MARGIN_LEAST = 0.01  # ... but at least one point
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm that stands, or stood until `ended` (Unix seconds)."""
+    """An alarm that fires, or fired until `ended` (Unix seconds)."""
 
     signal: str
     segment: str

@@ -1,6 +1,6 @@
 """Regressions of the candidate in earlier steps of the plan, found again in the history that a step begins with.
 
-What the candidate did while an alarm stood must not pass for burstiness, or its next regression would be found several
+What the candidate did while an alarm fired must not pass for burstiness, or its next regression would be found several
 times later. The alarms of earlier steps are not known to a judge that reads history, so the history is weighed as a
 phase is, in blocks.
 """

@@ -40,7 +40,7 @@ DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs
 
 
 class PhaseEngine:
-    """Weighs one phase. `carried`: alarms that stood when it began."""
+    """Weighs one phase. `carried`: alarms that fired when it began."""
 
     def __init__(self, schema: Schema, plan: PlanStep, carried: Iterable[Alarm] = ()) -> None:
         self.schema, self.plan = schema, plan
@@ -163,7 +163,7 @@ class PhaseEngine:
     # ------------------------------------------------------------ alarms
 
     def adopt(self, alarms: Iterable[Alarm]) -> None:
-        """Alarms that stood before, as an earlier judge raised them; one of our own of the same comparison counts."""
+        """Alarms that fired before, as an earlier judge raised them; one of our own of the same comparison counts."""
         known = set(self.schema.cells)
         for alarm in alarms:
             if alarm.cell in known:
@@ -186,7 +186,7 @@ class PhaseEngine:
     def alarm_now(self, cell: Cell) -> str:
         """The sentence of a firing alarm in figures of now."""
         alarm, pairs = self.standing[cell], self._recovering(cell)
-        since = f"Alarm since {clock_text(alarm.since)}."
+        since = f"Alarm since {clock_text(alarm.since)}, until {self.schema.spec.versions.candidate} has recovered."
         if cell in self._mean_cells:
             reading = self.means.reading(cell, self.sums, self.history.phi)
             if math.isnan(reading.nats):
@@ -245,7 +245,7 @@ class PhaseEngine:
 
     def _left_by(self, ended: Cell) -> list[Cell]:
         """The comparison itself, and those that the fault moved too without an alarm: all when no alarm is left, those
-        of a signal when none of it is. While another stands, their evidence may be of a fault that lasts."""
+        of a signal when none of it is. While another fires, their evidence may be of a fault that lasts."""
         signals = {signal for signal, _ in self.standing}
         gone = ended[0] not in signals
         return [cell for cell in self.schema.cells if cell == ended or not signals or (gone and cell[0] == ended[0])]

@@ -1,7 +1,7 @@
 """Which worsenings matter: what an alarm needs besides evidence, as the spec declares it for each signal.
 
 - A share must have risen by its `harmful_increase`.
-- Times that count only above their targets: at the bound of the target that stands for the signal (p95), every increase
+- Times that count only above their targets: at the bound of the signal's main target (p95), every increase
   counts; at the bound of another target (p50) as soon as more than the target allows lies above it; below, none does.
 - Times with an absolute or relative increase: one of the quantiles must have moved by so much.
 - A mean must have worsened by so much, or be beyond its target.

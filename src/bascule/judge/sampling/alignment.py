@@ -1,7 +1,7 @@
 """Where both versions' samples are cut, so that they are compared over the same seconds.
 
 The candidate is never looked at further ahead than the baseline (an incident of both would look like the candidate's).
-Instances of both versions are numbered together; what stands for each of them is (I,), -inf for "none".
+Instances of both versions are numbered together; what represents each of them is (I,), -inf for "none".
 """
 
 from __future__ import annotations

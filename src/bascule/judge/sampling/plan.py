@@ -95,7 +95,7 @@ def server_time(prometheus: Prometheus) -> float:
 def _possible(sample: Sample, name: str, most: float) -> Sample:
     if not 0 <= sample.value <= most:
         raise QueryRejected(
-            f"Prometheus has no plan: {name} is {sample.value:g}",
+            f"Prometheus does not know the plan's step: {name} is {sample.value:g}",
             "check that it scrapes the journal (job bascule-incidents)",
         )
     return sample

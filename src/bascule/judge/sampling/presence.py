@@ -59,7 +59,7 @@ class Presence:
         return set(compress(self._names, self._times >= since))
 
     def standing(self, since: float) -> Standing:
-        """Of the jobs with a target looked at since then, the one that stands worst: by the best of its targets."""
+        """Of the jobs with a target looked at since then, the one that is worst: by the best of its targets."""
         newest, fresh = float(self._times.max(initial=-math.inf)), self._times >= since
         best: dict[str, float] = {}
         for job, value in zip(self._jobs[fresh].tolist(), self._values[fresh].tolist(), strict=True):

@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Pair:
-    """What is weighed: a signal in a segment; for a histogram, the share of events above one bound."""
+    """What is weighed: a signal in a segment; for a histogram, the ratio of events above one bound."""
 
     signal: str
     segment: str
@@ -93,7 +93,7 @@ class Schema:
         return [(name, line) for name in self.spec.signals for line in self.strata[name].lines]
 
     def index(self, pair: Pair) -> int:
-        """Where a pair stands among the K. Raises KeyError for one that is not weighed."""
+        """Where a pair is among the K. Raises KeyError for one that is not weighed."""
         return self._of_pair[pair]
 
     def column(self, signal: str, part: CounterPart, segment: str) -> int:

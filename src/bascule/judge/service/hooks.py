@@ -106,7 +106,7 @@ def read_audit(path: Path) -> list[dict[str, Any]]:
 
 
 def run_command(hook: Hook, body: dict[str, Any]) -> str:
-    """Run without a shell: the verdict stands as JSON on its standard input. Raises ProcessFailed."""
+    """Run without a shell: it gets the verdict as JSON on its standard input. Raises ProcessFailed."""
     assert hook.command is not None
     return f"exit {command.run(hook.command, hook.timeout, json.dumps(body)).status}"
 

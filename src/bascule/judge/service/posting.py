@@ -53,7 +53,7 @@ class AlarmPost:
         return alarms
 
     def send(self, standing: Standing) -> None:
-        """Post new and ended alarms at once, and all that stand every resend delay."""
+        """Post new and ended alarms at once, and all that fire every resend delay."""
         now = time.monotonic()
         ended = [alarm for key, alarm in self._open.items() if key not in standing]
         fresh = [alarm for key, alarm in standing.items() if self._open.get(key) != alarm]
@@ -109,7 +109,7 @@ class Poster:
         self._found: queue.SimpleQueue[list[Posted]] = queue.SimpleQueue()
 
     def offer(self, standing: Standing) -> None:
-        """What stands now; what was offered before and is not yet posted is forgotten."""
+        """What fires now; what was offered before and is not yet posted is forgotten."""
         self._standing = dict(standing)
         self._changed.set()
 

@@ -76,7 +76,7 @@ class PresentStep:
             return opinion
         reasons = opinion.outcome.judgement.reasons
         if plan.is_withdrawn:
-            reasons = (_withdrawn_text(plan), *self._compared())
+            reasons = (_withdrawn_text(plan), *self._next(), *self._compared(plan.why))
         if plan.paused is not None:
             paused = plan.paused
             text = f"Paused since {clock_text(paused.at.timestamp())} by {paused.who}{_because(paused.why)}"
@@ -84,8 +84,12 @@ class PresentStep:
         is_held = plan.is_withdrawn or plan.paused is not None
         return opinion.saying(Verdict.HOLD, reasons) if is_held else opinion
 
-    def _compared(self) -> tuple[str, ...]:
-        """What was compared last before the candidate's traffic was taken back, with its date."""
+    def _next(self) -> tuple[str, ...]:
+        baseline, candidate = self._spec.versions.both
+        return (f"All traffic is planned on {baseline}. Fix {candidate}, then start the plan again: `bascule start`.",)
+
+    def _compared(self, why: str) -> tuple[str, ...]:
+        """What was compared last before the candidate's traffic was taken back, with its date; not what `why` says."""
         try:
             kept = self._client.comparison()
         except BasculeError as error:
@@ -95,7 +99,7 @@ class PresentStep:
         at = kept.verdict.tick or kept.at
         then = f"At {clock_text(at.timestamp())}" if at else "Before"
         said = f"{then} the verdict was {kept.verdict.verdict.words}:"
-        return tuple(f"{said} {reason}" for reason in kept.verdict.reasons[:MOST_REASONS])
+        return tuple(f"{said} {reason}" for reason in kept.verdict.reasons[:MOST_REASONS] if reason not in why)
 
 
 def _unknown(error: BasculeError, number: int, started: float) -> Missing:

@@ -31,7 +31,7 @@ class VersionAlarm:
 
 
 class VersionAlarms:
-    """What stands of both versions. `holds`: for how long each alert's cause must last, in seconds."""
+    """What fires about both versions. `holds`: for how long each alert's cause must last, in seconds."""
 
     def __init__(self, holds: Mapping[Alert, float]) -> None:
         self._holds = holds
@@ -39,7 +39,7 @@ class VersionAlarms:
         self._now = 0.0
 
     def adopt(self, alarms: Iterable[VersionAlarm]) -> None:
-        """Alarms that Alertmanager held when the judge began: they stand until their cause is gone."""
+        """Alarms that Alertmanager held when the judge began: they fire until their cause is gone."""
         for alarm in alarms:
             began = alarm.since - self._holds[alarm.alert]
             self._since[alarm.key] = min(began, self._since.get(alarm.key, began))

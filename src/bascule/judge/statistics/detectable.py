@@ -20,7 +20,7 @@ _OVERSHOOT = 0.95  # calibrated: the median is a little before the mean path rea
 
 @dataclass(frozen=True)
 class Setting:
-    """One pair as it stands: rates, traffic, burstiness, and the threshold against history."""
+    """One pair as it is: rates, traffic, burstiness, and the threshold against history."""
 
     rate: float
     upper: float

@@ -29,7 +29,7 @@ _NEWLINE, _RETURN = 10, 13
 
 
 class Text:
-    """A chunk's bytes with its lines, and where each byte asked for stands."""
+    """A chunk's bytes with its lines, and where each byte asked for is."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -57,7 +57,7 @@ class Text:
         return len(self.starts)
 
     def places(self, byte: int) -> Places:
-        """Where `byte` stands, ascending; the text's end closes the list."""
+        """Where `byte` is, ascending; the text's end closes the list."""
         if byte not in self._places:
             here = self.bytes[: len(self.data) + 1] == byte
             here[-1] = True
@@ -106,7 +106,7 @@ Spans = dict[str, tuple[Places, Places]]
 
 @dataclass
 class _Cursor:
-    """The pass's state: the lines still in it with their ends, how far each is read, where the fields found stand."""
+    """The pass's state: the lines still in it with their ends, how far each is read, where the fields found are."""
 
     text: Text
     lines: Places
@@ -123,7 +123,7 @@ class _Cursor:
         self._keep(good)
 
     def pass_field(self, name: str, literal: bytes) -> None:
-        """Read a field up to the literal, which must stand where its first byte next does."""
+        """Read a field up to the literal, which must be where its first byte next is."""
         end = self.next_place(literal[0])
         good = (end + len(literal) <= self.ends) & self.text.holds(literal, end)
         self.spans[name] = (self.here, end)
@@ -152,7 +152,7 @@ class _Cursor:
 
 
 def find(dissect: Dissect, text: Text, lines: Places) -> tuple[Places, Spans]:
-    """The lines that have the pattern's layout, and where their fields stand; trailing pairs as `PAIRS`."""
+    """The lines that have the pattern's layout, and where their fields are; trailing pairs as `PAIRS`."""
     cursor = _Cursor(text, lines, text.starts[lines], text.ends[lines], {})
     if dissect.start:
         cursor.pass_start(dissect.start.encode())
@@ -225,7 +225,7 @@ def read_column(name: str, texts: pa.Array, kind: str) -> tuple[Coded, NDArray[n
 def _add_pairs(
     columns: dict[str, Coded], dissect: Dissect, text: Text, starts: Places, ends: Places
 ) -> NDArray[np.bool_]:
-    """Add the columns that stand as pairs behind the last field; gives where the pairs are well formed."""
+    """Add the columns that are written as pairs behind the last field; gives where the pairs are well formed."""
     if (starts == ends).all():
         return np.ones(len(starts), bool)
     tails = text.strings(starts, ends).dictionary_encode()

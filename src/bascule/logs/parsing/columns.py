@@ -22,7 +22,7 @@ ABSENT = -1
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines read from one stream. `data` ends with a newline; its first byte stands at `start`.
+    """Whole lines read from one stream. `data` ends with a newline; its first byte is at `start`.
 
     `positions` holds each line's place in the stream where lines do not follow each other byte by byte.
     """

@@ -29,7 +29,7 @@ class Field:
     kind: str
     until: str
     padded: bool = False
-    inner: tuple[str, ...] = ()  # delimiters that stand inside the field, from %{+name}
+    inner: tuple[str, ...] = ()  # delimiters that are inside the field, from %{+name}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Dissect:
         return None if reading is None or tail is None else tail.behind(reading)
 
     def split(self, line: str) -> tuple[dict[str, str], str] | None:
-        """The fields' texts and what stands behind the last one, or None when a delimiter is missing."""
+        """The fields' texts and what is behind the last one, or None when a delimiter is missing."""
         if not line.startswith(self.start) or self.signature not in line:
             return None
         found: dict[str, str] = {}
@@ -87,7 +87,7 @@ class Dissect:
 
 
 def _end(line: str, here: int, field: Field) -> int:
-    """Where the field's closing delimiter stands, or -1."""
+    """Where the field's closing delimiter is, or -1."""
     for literal in (*field.inner, field.until):
         there = line.find(literal, here)
         if there < 0:
@@ -115,7 +115,7 @@ def read_tail(text: str, declared: Mapping[str, str]) -> Reading | None:
 
 
 def read_words(text: str, declared: Mapping[str, str]) -> Reading:
-    """What stands behind an access log's own fields: pairs under any name that is known; other words are misread."""
+    """What is behind an access log's own fields: pairs under any name that is known; other words are misread."""
     found: dict[str, str] = {}
     units: dict[str, str] = {}
     nameless: list[Misread] = []

@@ -197,7 +197,7 @@ class EventReader:
         return found
 
     def _behind(self, head: Reading | None, event: str) -> Reading | None:
-        """Pairs behind the event's fields do not replace what stands before them."""
+        """Pairs behind the event's fields do not replace what is before them."""
         reading = self.alone.read(event) if head is not None else None
         return reading.behind(head) if reading is not None and head is not None else None
 

@@ -1,7 +1,7 @@
 """Receiving from Beats (and Logstash's clients): TCP, TLS and client certificates; answered once it is stored.
 
 The protocol is at-least-once: a client that saw no answer sends its events again. Filebeat says of which file and
-at which offset a line stands (`log.file`, `log.offset`), so what comes twice is known and left out, after a restart
+at which offset a line is (`log.file`, `log.offset`), so what comes twice is known and left out, after a restart
 too. From a client that does not say it, an event whose answer was lost is stored twice.
 """
 
@@ -64,7 +64,7 @@ class Remembered:
 
 
 class EventLine(NamedTuple):
-    """One event as a line. `identity` is 0 where the client does not say where the line stands."""
+    """One event as a line. `identity` is 0 where the client does not say where the line is."""
 
     stream: str
     offset: int

@@ -139,7 +139,7 @@ class Follow:
         return self._take(data + b"\n", self.position + len(data)) if final else None
 
     def _behind_nuls(self, data: bytes, final: bool) -> Chunk | None:
-        """What a writer without O_APPEND writes after a truncation stands behind as many NULs as the file had bytes.
+        """What a writer without O_APPEND writes after a truncation comes behind as many NULs as the file had bytes.
 
         As long as no line behind them is read, the file may be truncated again and have more of them, at any moment.
         """
@@ -518,7 +518,7 @@ class FileSource:
     def _truncated(self, follow: Follow) -> None:
         """Let go of the old stream, which goes on in its copy if there is one; the file is found again."""
         if not self.alone and not self._has_copy(follow):
-            lost = f"what stood behind byte {follow.position} and was not read is lost"
+            lost = f"what was behind byte {follow.position} and was not read is lost"
             log.error("%s: %s was truncated without a copy; %s", self.name, follow.path, lost)
             self.problem("truncated")
         self.follows.pop(follow.stream.id)
@@ -603,7 +603,7 @@ def _length(follow: Follow) -> int:
 
 
 def _ends_within(follow: Follow, own: Follow) -> bool:
-    """Whether the file's last bytes stand at the same place in the other one."""
+    """Whether the file's last bytes are at the same place in the other one."""
     end = _length(follow)
     start = max(0, end - TAIL_LENGTH)
     return follow.read(start, end - start) == own.read(start, end - start)

@@ -63,9 +63,9 @@ def mark_of(data: bytes) -> str:
 
 
 def marked(marks: dict[int, str], tail: bytes, data: bytes, end: int) -> dict[int, str]:
-    """The marks of a stream up to `end`: those there were, and those of `data`, which stands right before `end`.
+    """The marks of a stream up to `end`: those there were, and those of `data`, which is right before `end`.
 
-    `tail` stands before `data`.
+    `tail` is before `data`.
     """
     start, found = end - len(data), {}
     seam = tail + data[:TAIL_LENGTH]
@@ -81,7 +81,7 @@ def marked(marks: dict[int, str], tail: bytes, data: bytes, end: int) -> dict[in
 
 
 def _places(end: int) -> Iterator[int]:
-    """Where marks stand: at every `TAIL_LENGTH` bytes right before `end`, and ever more rarely further back."""
+    """Where the marks are: at every `TAIL_LENGTH` bytes right before `end`, and ever more rarely further back."""
     step, newest = TAIL_LENGTH, end
     while newest >= step:
         oldest = max(0, end - MARKS_A_STEP * step)
@@ -112,7 +112,7 @@ def originals_of(path: str) -> frozenset[str]:
 
 
 def _before_marks(name: str) -> Iterator[str]:
-    """What stands before a number or date at the name's end; it may begin at several places."""
+    """What is before a number or date at the name's end; it may begin at several places."""
     marks = _MARKS.search(name)
     for place in range(marks.start(), len(name) - 1) if marks else ():
         if place and name[place] in ".-" and name[place + 1].isdecimal():

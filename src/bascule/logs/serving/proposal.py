@@ -106,7 +106,7 @@ def _named(trials: Sequence[Trial], versions: tuple[str, ...]) -> Iterator[str]:
 
 
 def _asked(trials: Sequence[Trial]) -> list[str]:
-    """The addresses of the servers that a balancer asked; several stand in one line where it tried again."""
+    """The addresses of the servers that a balancer asked; several are in one line where it tried again."""
     tried = {
         each.strip() for trial in trials for text in sampled_values(trial, "upstream_addr") for each in text.split(",")
     }

@@ -1,4 +1,4 @@
-"""What is wrong with a spec's log sources as the files stand: missing ones, empty ones, formats that read no line."""
+"""What is wrong with a spec's log sources, seen from its files: missing ones, empty ones, formats that read no line."""
 
 from __future__ import annotations
 

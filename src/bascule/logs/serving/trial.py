@@ -139,7 +139,7 @@ def _sample(file: Path) -> bytes:
 
 
 def _ends(file: BinaryIO, size: int) -> tuple[bytes, bytes]:
-    """What stands at both ends; `size` 0: unknown, then only the beginning is looked at."""
+    """What is at both ends; `size` 0: unknown, then only the beginning is looked at."""
     first = file.read(SAMPLE_BYTES)
     if len(first) == SAMPLE_BYTES:
         first = first[: first.rfind(b"\n") + 1] or first

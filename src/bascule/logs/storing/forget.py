@@ -47,7 +47,7 @@ def rows_naming(table: pa.Table, name: str) -> int:
 
 
 def cleaned(table: pa.Table, name: str) -> pa.Table:
-    """Ids that are the name become absent; where it stands in a text it is written over."""
+    """Ids that are the name become absent; where it is in a text it is written over."""
     for number, column_name in enumerate(table.column_names):
         column = table.columns[number]
         if not _is_text(column):

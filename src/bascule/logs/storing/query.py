@@ -50,7 +50,7 @@ class LogReader:
             except (duckdb.InvalidInputException, duckdb.InternalException):
                 if not self._leave_out_broken(files):
                     raise
-        raise UsageError("the log store changes faster than it can be read", "try again")
+        raise UsageError("the log store changed while it was read", "try again")
 
     def _files(self, since: datetime | None) -> list[Path]:
         listed = segments.listing(self.folder) if self.folder.is_dir() else []

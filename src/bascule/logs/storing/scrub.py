@@ -1,7 +1,7 @@
 """Finding what free text calls by a name: `user_id=u1`, `"user_id": ["u1", "u2"]`, `user_id IN ('u1')`, `?user_id=u1&`.
 
 A value may be quoted, a list or another bracketed thing at any depth, escaped as in JSON within JSON, or plain. A plain
-one ends at a blank. Where more words stand before the next name, it is unknown how many of them are the value: then
+one ends at a blank. Where more words are before the next name, it is unknown how many of them are the value: then
 each beginning is taken for one.
 """
 
@@ -21,7 +21,7 @@ _QUOTE = r"""(?:\\{0,8}["'`]|&quot;)"""  # with the backslashes of JSON within J
 _LISTED = rf"{_QUOTE}\s*,\s*(?={_QUOTE})"
 _ASSIGNED = rf"{_QUOTE}?\]?\s*+(?P<sign>=>|->|:=|==|=|:|%3D|%3A|>)\s*|{_LISTED}|\s+(?:in|like)\s+(?=[(\['\"])"
 _OPENS = re.compile(r"""[\[({]|[A-Za-z_][\w.]*\((?=["'\[({])""")  # a bracket, or a constructor of something in one
-# A backslash of the value is twice as many as a quote of it needs: an end quote stands behind such pairs alone.
+# A backslash of the value is twice as many as a quote of it needs: an end quote is behind such pairs alone.
 _PAIRS = r"(?<!\\)(?:(?P=escape){2}\\\\)*+"
 _OPENING = r"""(?P<quote>(?P<escape>\\{0,8})(?:["'`]|&quot;))"""
 _QUOTED = re.compile(rf"{_OPENING}(?P<inner>.*?{_PAIRS})(?:(?P=quote)|\Z)", re.DOTALL)
@@ -66,7 +66,7 @@ class Scrubber:
         return self._all_in(text) if _OPENS.match(text) else self._one(text)
 
     def _value(self, text: str, here: int, decode: Replace, sign: str) -> tuple[int, str]:
-        """Where the value at `here` ends, and what takes its place. `sign` is what stands before it."""
+        """Where the value at `here` ends, and what takes its place. `sign` is what is before it."""
         if _OPENS.match(text, here):
             end = _end_of_brackets(text, here)
             return end, self._all_in(text[here:end])
@@ -97,7 +97,7 @@ class Scrubber:
         return f"{quote}{changed}{quote if found.end('inner') < found.end() else ''}"
 
     def _all_in(self, text: str) -> str:
-        """A bracketed text with all that stands in it replaced; a constructor's name stays."""
+        """A bracketed text with all that is in it replaced; a constructor's name stays."""
         start = _OPENS.match(text)
         begin = start.end() if start else 0
         return text[:begin] + _INNER.sub(lambda found: self._inner(found[0]), text[begin:])

@@ -140,7 +140,7 @@ def _first_rise(course: list[tuple[float, float]]) -> float | None:
 
 
 def _await_end(house: Watched, fault: Declared, found: Drill) -> None:
-    """Until what the fault set off has ended, but for what stands for hours, such as a budget that is spent."""
+    """Until what the fault set off has ended, but for what lasts for hours, such as a budget that is spent."""
 
     def still_open() -> list[IncidentAnswer]:
         return [i for i in house.open_incidents() if fault.is_found_by(i.alert) and _is_of(i, found)]

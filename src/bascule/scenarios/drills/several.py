@@ -91,7 +91,7 @@ class WantedDrills:
     @property
     def by_house(self) -> list[list[Fault]]:
         """Those that must not alarm have a house of their own: the errors of a bad client come in bursts, and a judge
-        that has seen bursts waits longer; what a real fault does to a budget stands for hours."""
+        that has seen bursts waits longer; what a real fault does to a budget lasts for hours."""
         quiet = [fault for fault in self.faults if fault.kind is FaultClass.QUIET]
         others = [fault for fault in self.faults if fault.kind is not FaultClass.QUIET]
         return [faults for faults in (quiet, others) if faults]

@@ -14,6 +14,7 @@ from rich import box
 from rich.table import Table
 
 from bascule import __version__, times
+from bascule.conventions import Verdict
 from bascule.scenarios.drills.fault import FaultClass
 from bascule.scenarios.drills.picture import picture
 from bascule.scenarios.drills.several import Tried, seconds
@@ -47,17 +48,21 @@ def _row(each: Tried) -> dict[str, str]:
         "alert": _median(each, "alert"),
         "delivered": f"{seconds(each.median)}{f' (worst {seconds(each.slowest)})' if len(each.runs) > 1 else ''}",
         "by": ", ".join(sorted({run.delivered_alert for run in each.runs} - {""})),
-        "verdict": " ".join([_median(each, "verdict"), *sorted({run.verdict_said for run in each.runs} - {""})]),
+        "verdict": " ".join([_median(each, "verdict"), *sorted(_verdicts(each))]),
         "end": "stays" if each.fault.stays else _median(each, "ended"),
         "source document's rules": _theirs(each),
         "result": f"skipped: {each.skipped}" if each.skipped else "; ".join(failures) or "passes",
     }
 
 
+def _verdicts(each: Tried) -> set[str]:
+    return {Verdict(run.verdict_said).words for run in each.runs if run.verdict_said}
+
+
 def _bound(each: Tried) -> str:
     """What it is held to; with the information bound where one is known."""
     if each.fault.kind is FaultClass.QUIET:
-        return "silent"
+        return "no alarm"
     told = f" (information: {seconds(each.information)})" if each.information is not None else ""
     return seconds(each.bound) + told
 

@@ -10,7 +10,7 @@ from bascule.spec.found import classes_in
 
 __all__ = ["all_faults", "fault_named"]
 
-# The quiet ones first: what a real fault does to an SLA's budget stands for hours. Then by how long each takes.
+# The quiet ones first: what a real fault does to an SLA's budget lasts for hours. Then by how long each takes.
 _ORDER = (FaultClass.QUIET, FaultClass.HARD, FaultClass.STATISTICAL, FaultClass.TIMED)
 
 

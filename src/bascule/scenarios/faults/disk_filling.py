@@ -78,4 +78,4 @@ def _run(*words: str) -> None:
     done = command.run(words, SECONDS)
     if done.status:
         what = f"{words[0]} failed: {done.said[-300:]}"
-        raise ProcessFailed(what, "leave the fault out, or drill where a disk may be mounted")
+        raise ProcessFailed(what, "leave the fault out, or run the drill on a machine where a disk may be mounted")

@@ -43,7 +43,7 @@ class Frozen(FalseMetrics, HardFault):
 
 class BrokenMetrics(FalseMetrics, HardFault):
     key = "metrics-broken"
-    title = "V2 serves, and its /metrics is no exposition"
+    title = "V2 answers requests, and its /metrics cannot be read"
     expects = ("ServiceDown", "VersionSilent")
     also = (*BUDGETS, "SignalNoData", "RollbackTriggered")
     evidence = "max(1 - bascule:service_up)"

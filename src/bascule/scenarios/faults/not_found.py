@@ -7,7 +7,7 @@ from bascule.scenarios.drills.fault import Broken, TimedFault, to
 
 class NotFound(Broken, TimedFault):
     key = "not-found"
-    title = "V2 answers 40 % of the matches with a fast 404"
+    title = "V2 answers 40 % of the match requests with a fast 404"
     bound = 60.0 + 15.0 + 60.0  # the rule holds for a minute, and its window needs as long to fill
     expects = ("UnsuccessfulAnswersHigher", "CandidateWorse")
     evidence = "max(version_segment:unsuccessful:ratio_rate5m)"

@@ -16,7 +16,7 @@ class SlowNetwork(TimedFault):
     """V2's own metrics have none of it: the logs of both tell it apart."""
 
     key = "slow-network"
-    title = "between nginx and V2: 40 ms each way, 5 % of the pieces are sent again"
+    title = "between nginx and V2: 40 ms each way, 5 % of the packets are sent again"
     bound = 60.0 + 15.0 + 60.0  # the rule holds for a minute, over a window of two that has to fill
     expects = ("PathToVersionSlow",)
     also = (*BUDGETS, "ResponseTimeHigh", "CandidateWorse", "RollbackTriggered")

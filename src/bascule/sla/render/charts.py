@@ -1,4 +1,4 @@
-"""Charts as inline SVG. Colours stand as attributes, for readers that apply no stylesheet; classes let a dark page
+"""Charts as inline SVG. Colours are attributes, for readers that apply no stylesheet; classes let a dark page
 change them. Numbers are rounded, so that identical data gives identical bytes."""
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _MOST_TICKS: Final = 8
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a chart's plot stands in its picture, and what its axes span."""
+    """Where a chart's plot is in its picture, and what its axes span."""
 
     width: float
     height: float

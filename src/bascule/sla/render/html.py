@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bascule.conventions import TOTAL_SEGMENT
 from bascule.errors import UsageError
 from bascule.sla.render import charts
 from bascule.sla.render.numbers import NONE, Numbers
@@ -244,6 +245,7 @@ class View:
             values["recovery"] = self.numbers.lasting(float(values["recovery"]))
         if note.key == "share":
             values["candidate"] = self.report.candidate
+            values["segment"] = self.t("all_segments") if values["segment"] == TOTAL_SEGMENT else values["segment"]
             values |= {
                 name: self.numbers.percent(float(values[name])) for name in ("planned", "estimate", "low", "high")
             }

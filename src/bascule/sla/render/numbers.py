@@ -47,6 +47,10 @@ class Numbers:
         gap = _THIN if self.language == "fr" else ""
         return f"{self.number(share * 100, places)}{gap}%"
 
+    def multiple(self, value: float | None) -> str:
+        """A burn rate: `0.85×`, `28.2×`."""
+        return NONE if value is None else f"{self.number(value, _three(value))}×"
+
     def points(self, difference: float | None) -> str:
         if difference is None:
             return NONE

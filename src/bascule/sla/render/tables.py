@@ -79,7 +79,8 @@ def render_markdown(report: Report, language: str = "en") -> str:
     for objective in report.objectives:
         lines += ["", *_objective(view, objective)]
     lines += ["", *_incidents(view), "", *_maintenance(view)]
-    lines += ["", *(f"- {view.note(note)}" for note in report.notes)]
+    if report.notes:
+        lines += ["", f"## {view.t('notes')}", "", *(f"- {view.note(note)}" for note in report.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 

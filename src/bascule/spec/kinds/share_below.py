@@ -1,4 +1,4 @@
-"""The share of events of a histogram that took no longer than a bound: "95 % under 300 ms" as a signal of its own."""
+"""The ratio of events of a histogram that took no longer than a bound: "95 % under 300 ms" as a signal of its own."""
 
 from __future__ import annotations
 

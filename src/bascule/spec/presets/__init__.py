@@ -23,7 +23,7 @@ NO_USERS = (
 
 class Preset(BaseModel):
     """`name`: of its file. `found_by`: a metric that nothing else exposes. `requests`: the counter of requests by their
-    status, which stands in the label `status`; `bad`: a pattern of its values that are failures. `latency`: the
+    status, which is in the label `status`; `bad`: a pattern of its values that are failures. `latency`: the
     histogram of the times to answer, without suffix, in `unit`. `route`: the label that tells requests apart. `left`:
     the status of a request whose client left before its answer, which is no event. `only`: matchers of the series that
     count a request once. `caveats`: what its figures do not say. `buckets`: how it is made to keep a histogram, where
@@ -44,7 +44,7 @@ class Preset(BaseModel):
     latency: str = ""
     unit: str = "seconds"
     route: str = ""
-    version: str = ""  # the label in which the versions stand, where the thing itself has one
+    version: str = ""  # the label in which the versions are, where the thing itself has one
     caveats: tuple[str, ...] = ()
     only: str = ""
     buckets: str = ""

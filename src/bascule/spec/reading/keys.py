@@ -1,4 +1,4 @@
-"""Keys that are not allowed where they stand: what was meant instead, and reading on as if that had been written."""
+"""Keys that are not allowed where they are: what was meant instead, and reading on as if that had been written."""
 
 from __future__ import annotations
 

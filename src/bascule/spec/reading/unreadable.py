@@ -1,4 +1,4 @@
-"""What stands in a wrong spec where a value could not be read: nothing can be concluded from it.
+"""What is in a wrong spec where a value could not be read: nothing can be concluded from it.
 
 Whatever uses an `UNREADABLE` stops with `IsUnreadable`. A check that does so reports nothing: it would report
 something that only follows from a problem that is already reported.

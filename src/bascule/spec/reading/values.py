@@ -1,4 +1,4 @@
-"""Values that do not fit their keys, in words: what pydantic found, where it stands in the file, and the fix."""
+"""Values that do not fit their keys, in words: what pydantic found, where it is in the file, and the fix."""
 
 from __future__ import annotations
 

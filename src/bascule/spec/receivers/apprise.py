@@ -1,4 +1,4 @@
-"""Teams, ntfy, Telegram and more: an Apprise address, which holds secrets and so stands in a file."""
+"""Teams, ntfy, Telegram and more: an Apprise address, which holds secrets and so is in a file."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ReadSecret = Callable[[Path], str]
 class NoticeText:
     """What is told. `key` is the same for every attempt at the same notice, so that a receiver can tell a repeat.
 
-    `thread`: what it belongs to (a situation, a report), told to a channel in order; empty where it stands alone.
+    `thread`: what it belongs to (a situation, a report), told to a channel in order; empty where it belongs to nothing.
     """
 
     key: str
@@ -66,7 +66,7 @@ class HttpChannel(Channel):
 
     @property
     def shown(self) -> str:
-        """Stands for the address in messages: an address can be a secret."""
+        """What replaces the address in messages: an address can be a secret."""
         return self.title
 
     def post(self, notice: NoticeText, secret: ReadSecret) -> Post:
