@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,7 +30,7 @@ from bascule.console.dashboards.pages import Pages, add_dashboards
 from bascule.console.parts import Parts
 from bascule.console.problems import ProblemPages
 from bascule.console.proving.pages import Proving, add_proving
-from bascule.console.render import Renderer, offered
+from bascule.console.render import Renderer, for_acting, for_reading
 from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
 from bascule.console.spans import AskedSpan
@@ -209,7 +208,7 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 def _add_streams(app: FastAPI, console: Console) -> None:
     @app.get("/stream")
     async def stream(viewer: Someone) -> StreamingResponse:
-        return _events(console.stream, partial(offered, viewer))
+        return _events(console.stream, for_acting if viewer.may_act else for_reading)
 
     @app.get("/stream/incidents")
     async def incident_stream() -> StreamingResponse:

@@ -107,7 +107,7 @@ class Parts:
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
-        self.unseen: Source[list[Unseen]] = Source("unseen", lambda: unseen(spec, self.prometheus), interval=5.0)
+        self.unseen: Source[list[Unseen]] = Source("unseen", lambda: unseen(spec, self.prometheus), interval=30.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
         self.alertmanager = alertmanager_of(spec, timeout=TIMEOUT, transport=transport)
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH

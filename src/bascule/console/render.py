@@ -73,12 +73,15 @@ TITLES = {
 }
 
 
-def offered(viewer: Viewer, frame: Fragments) -> Fragments:
-    """A frame as this viewer sees it."""
-    shown = {name: html for name, html in frame.items() if name != MOVES_TO_MAKE}
-    if viewer.may_act and MOVES_TO_MAKE in frame:
-        shown["moves"] = frame[MOVES_TO_MAKE]
-    return shown
+def for_reading(frame: Fragments) -> Fragments:
+    """A frame as it is seen by who may only read."""
+    return {name: html for name, html in frame.items() if name != MOVES_TO_MAKE}
+
+
+def for_acting(frame: Fragments) -> Fragments:
+    """A frame as operators see it."""
+    moves = {"moves": frame[MOVES_TO_MAKE]} if MOVES_TO_MAKE in frame else {}
+    return {**for_reading(frame), **moves}
 
 
 class Renderer:
@@ -149,8 +152,8 @@ class Renderer:
     def sla_now(self, view: SlaView) -> str:
         return self._render("_sla.html", view=view)
 
-    def sign_in(self, viewer: Viewer, has_users: bool) -> str:
-        return self._page("sign_in.html", viewer, has_users=has_users, here="")
+    def sign_in(self, viewer: Viewer, has_users: bool, used: bool) -> str:
+        return self._page("sign_in.html", viewer, has_users=has_users, used=used, here="")
 
     def problem(self, status: int, error: str, fix: str, viewer: Viewer) -> str:
         """Why no page is at an address, and the way back."""

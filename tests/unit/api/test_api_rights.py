@@ -179,7 +179,9 @@ def test_the_printed_address_opens_the_console_once_and_its_cookie_reads_and_no_
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert first.get("/runbooks/").status_code == 200
-    assert second.get(address).status_code == 303
+    again = second.get(address)
+    assert (again.status_code, again.headers["location"]) == (303, "/sign-in?used=1")
+    assert "has been used" in second.get("/sign-in?used=1").text
     assert second.get("/runbooks/").status_code == 401
     cookie = tokens.cookie(Session("", Seat.OPERATOR))
     name = COOKIE.format(port=spec.stack.ports.console)

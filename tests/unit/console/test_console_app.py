@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from bascule.console import FRAGMENTS, NOBODY, Parts, Renderer, build, create_app, has_charts, offered
+from bascule.console import FRAGMENTS, NOBODY, Parts, Renderer, build, create_app, for_reading, has_charts
 from bascule.spec import load
 from bascule.spec.model import Logs, Slas
 from bascule.transport import MIB
@@ -392,7 +392,7 @@ def test_a_fragment_replaces_an_element_of_the_page() -> None:
         assert source.reading.error == "", source.name
     page = build(parts, time.time())
     renderer = Renderer(SPEC)
-    whole, fragments = renderer.page(page, NOBODY), offered(NOBODY, renderer.fragments(page))
+    whole, fragments = renderer.page(page, NOBODY), for_reading(renderer.fragments(page))
     assert {f"signal-{name}" for name in SPEC.signals} < set(fragments)
     for name, html in fragments.items():
         assert re.match(rf'<\w+[^>]* id="{name}"', html), name
