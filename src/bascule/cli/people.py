@@ -111,6 +111,9 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
     say(f"began {times.dated(incident.starts.timestamp())}{ended}")
     entries = [{"at": e.at, "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
     print_rows("timeline entries", entries, False)
+    if not spec.notify.receivers:
+        say("nobody is told: the spec declares no receiver (notify.receivers)")
+        return
     print_rows("notices", [_notice(each) for each in notices], False)
     print_rows("deliveries", [_to_channel(each) for each in reversed(deliveries)], False)
 

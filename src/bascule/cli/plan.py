@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,9 +16,10 @@ from bascule.spec import Spec
 from bascule.units import number_text
 
 if TYPE_CHECKING:
+    from bascule.api.models.made import Made
     from bascule.api.models.moves import PlanAnswer
 
-MOVING = ("phase", "pause", "resume", "verdict", "hook_failed")  # kinds of entries of the timeline
+SHOWN = ("phase", "pause", "resume", "verdict", "hook_failed")  # kinds of entries of the timeline
 phase_app = typer.Typer(no_args_is_help=True, help="Show or set the current step of the plan.")
 app.add_typer(phase_app, name="phase")
 
@@ -88,12 +89,20 @@ def phase_show(spec: Spec, as_json: AsJson = False) -> None:
 @takes_spec_first
 def phase_log(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> None:
     """List who moved the share or paused the plan, when, why, and on which verdict."""
-    told = [each for each in journal(spec).timeline(parse_time(since)) if each.kind in MOVING]
+    from bascule.api.models.made import made
+
+    told = [each for each in journal(spec).timeline(parse_time(since)) if each.kind in SHOWN]
     if as_json:
         print_json([each.model_dump(mode="json") for each in told])
         return
-    rows = [{"at": e.at, "what": e.kind, "text": e.text, "who": e.who} for e in told]
-    print_rows("moves", rows, False)
+    print_rows("moves", [_moved(each) for each in made(told)], False)
+
+
+def _moved(told: Made) -> dict[str, Any]:
+    entry = told.entry
+    share = "" if entry.share is None else f": {number_text(entry.share * 100)} %"
+    what = entry.kind if entry.number is None else f"phase {entry.number}{share}"
+    return {"at": entry.at, "who": entry.who, "move": what, "why": entry.why or entry.text, "verdict": told.verdict}
 
 
 @phase_app.command("set")

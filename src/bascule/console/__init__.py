@@ -29,7 +29,7 @@ from bascule.console.views.promises import promises
 from bascule.console.views.search import LONGEST, LogSearch, visible
 from bascule.console.views.services import own_rows, service_rows
 from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
-from bascule.console.views.targets import TargetRow, targets
+from bascule.console.views.targets import TargetRow, quotas_told, targets
 from bascule.console.views.verdict import notices, verdict_view
 from bascule.spec import Spec
 
@@ -76,6 +76,7 @@ __all__ = [
     "plan",
     "promises",
     "queries",
+    "quotas_told",
     "resolved",
     "run",
     "screenshots",

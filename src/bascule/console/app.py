@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -35,7 +36,7 @@ from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
 from bascule.console.spans import AskedSpan
 from bascule.console.stream import Stream, TooManyViewers, View
-from bascule.console.views import build, history
+from bascule.console.views import IncidentHistory, build, history
 from bascule.console.views.incident import IncidentView, incident_view
 from bascule.console.views.search import FoundLines, LogSearch, found
 from bascule.console.views.signals import aged, signal_row
@@ -99,7 +100,7 @@ class Console:
 
     def incident_frame(self) -> dict[str, str]:
         self.watch.look()
-        return self.renderer.incident_fragments(history(self.parts.journal.reading, time.time()))
+        return self.renderer.incident_fragments(self._history())
 
     def page(self, viewer: Viewer) -> str:
         self.look()
@@ -107,7 +108,14 @@ class Console:
 
     def incidents(self, viewer: Viewer) -> str:
         self.look()
-        return self.renderer.incidents(history(self.parts.journal.reading, time.time()), viewer)
+        return self.renderer.incidents(self._history(), viewer)
+
+    def _history(self) -> IncidentHistory:
+        reading, now = self.parts.journal.reading, time.time()
+        try:
+            return history(reading, now, self.parts.notices() if reading.is_fresh(now) else ())
+        except BasculeError as error:
+            return replace(history(reading, now), error=error.what)
 
     def incident(self, identity: int) -> IncidentView:
         """Raises HTTPException when the journal has no such incident, BasculeError when it cannot be asked."""

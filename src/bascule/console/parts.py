@@ -114,6 +114,7 @@ class Parts:
         self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
         self.measured = ReadOnce(lambda: measure(spec, self.prometheus))
+        self.notices = ReadOnce(self._incidents.notices)
         self.business = ReadOnce(lambda: business(spec, self.prometheus))
 
     @property

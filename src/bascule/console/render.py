@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from functools import cache
 from importlib import resources
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from bascule import __version__, figures, times
 from bascule.console import texts
@@ -47,6 +49,7 @@ FRAGMENTS = (
     "resolved",
 )
 
+CODE = re.compile(r"`([^`]+)`")
 
 PAGES = (
     ("/", "Overview"),
@@ -219,6 +222,11 @@ def has_charts() -> bool:
     return resources.files("bascule.console").joinpath("static/vendor/uPlot.iife.min.js").is_file()
 
 
+def coded(text: str) -> Markup:
+    """Text in which `bascule status` is code, as in the messages for a terminal."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
 def _filters() -> dict[str, Any]:
     return {
         "share": figures.share,
@@ -230,6 +238,7 @@ def _filters() -> dict[str, Any]:
         "multiple": figures.multiple,
         "duration": format_duration,
         "local": figures.local,
+        "coded": coded,
         "utc": lambda moment: times.clock(moment.timestamp()),
         "seconds": lambda value: figures.figure(value, "seconds"),
         "at": times.rfc3339,

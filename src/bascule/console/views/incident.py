@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from bascule import times
 from bascule.api.models.journal import NoticeAnswer, TimelineAnswer
-from bascule.api.models.moves import VERDICT
+from bascule.api.models.made import MOVING, made
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console.answers import AROUND, IncidentFile, ListedIncident
 from bascule.conventions import SEGMENT, TOTAL_SEGMENT, notice_word
@@ -24,6 +24,7 @@ class IncidentMoment:
     kind: str
     text: str
     who: str = ""
+    verdict: str = ""  # that a move was made on
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,20 @@ def _moments(file: IncidentFile) -> Iterator[IncidentMoment]:
     for entry in file.entries:
         yield IncidentMoment(entry.at, entry.kind, entry.text, entry.who)
     known = {(entry.at, entry.kind) for entry in file.entries}
-    for entry in file.around:
-        if (entry.at, entry.kind) not in known and entry.incident in (None, incident.id):
-            yield IncidentMoment(entry.at, entry.kind, _said(entry), entry.who)
+    around = [each for each in file.around if (each.at, each.kind) not in known]
+    for each in made(each for each in around if each.incident in (None, incident.id)):
+        yield IncidentMoment(each.entry.at, each.entry.kind, _said(each.entry), each.entry.who, each.verdict)
     for notice in file.notices:
         outcome = OWED if notice.outcome == "pending" else notice.outcome
         detail = f": {notice.detail}" if notice.detail else ""
         yield IncidentMoment(notice.at, "notice", f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}")
     is_told = {"ended", "closed"} & {entry.kind for entry in file.entries}
     if incident.resolved and not is_told:
-        yield IncidentMoment(incident.resolved, "ended", "", incident.closed_by)
+        yield IncidentMoment(incident.resolved, "ended", "the alert no longer fires", incident.closed_by)
 
 
 def _said(entry: TimelineAnswer) -> str:
-    return entry.text if entry.kind in ("phase", VERDICT) or not entry.why else f"{entry.text}: {entry.why}"
+    return entry.text if entry.kind in MOVING or not entry.why else f"{entry.text}: {entry.why}"
 
 
 def _chart(spec: Spec, incident: ListedIncident, start: datetime, end: datetime) -> ChartOf:
