@@ -47,6 +47,7 @@ from bascule.spec import Spec
 ROLE = "console"
 TURN_SECONDS = 20  # that a slide of the wall is shown
 UNKNOWN_ROW = "the judge does not know this signal and segment; choose a row of the overview"
+UNBUFFERED = {"X-Accel-Buffering": "no"}  # nginx passes each event on at once, with no setting of its own
 FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
 HEADERS = {
     "Content-Security-Policy": (
@@ -260,7 +261,7 @@ def _add_runbooks(app: FastAPI, renderer: Renderer) -> None:
 
 def _events(stream: Stream, view: View) -> StreamingResponse:
     try:
-        return StreamingResponse(stream.events(view), media_type="text/event-stream")
+        return StreamingResponse(stream.events(view), headers=UNBUFFERED, media_type="text/event-stream")
     except TooManyViewers as error:
         raise HTTPException(503, str(error)) from error
 

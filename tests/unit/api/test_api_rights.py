@@ -13,9 +13,10 @@ from api_roles import ROLES, applications
 from fastapi.testclient import TestClient
 
 from bascule.api import Tokens
-from bascule.api.guard import COOKIE
+from bascule.api.guard import COOKIE, PAGE_TOKEN
 from bascule.api.rights import Right, declared
 from bascule.api.tokens import Seat, Session
+from bascule.api.users import Users
 from bascule.spec import load
 
 PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
@@ -124,6 +125,54 @@ def test_a_foreign_host_or_origin_is_refused_whatever_the_token(
     for origin in ("http://evil.example", "null", "http://127.0.0.1:9999", "file://"):
         assert called(house, role, method, path, headers=headers | {"origin": origin}) == 403, origin
     assert called(house, role, method, path, headers=headers | {"origin": "http://127.0.0.1"}) not in REFUSED
+
+
+ACTS = [call[1:3] for call in requests() if call[0] == "console" and call[3] is Right.ACT]
+
+
+@pytest.mark.parametrize(("method", "path"), ACTS)
+def test_who_may_only_read_or_has_no_page_of_their_own_acts_on_no_route(
+    house: dict[str, Any], spec: Any, method: str, path: str
+) -> None:
+    """A user who reads, with the token of a page made for them; an operator without one, and with another's."""
+    tokens = Tokens(spec.stack.state)
+    Users(spec.stack.state).put("bob", Seat.VIEWER, "correct horse battery")
+    name = COOKIE.format(port=spec.stack.ports.console)
+    viewer, operator = tokens.cookie(Session("bob", Seat.VIEWER)), tokens.cookie(Session("", Seat.OPERATOR))
+
+    def status(cookie: str, page: str) -> int:
+        headers = {"Cookie": f"{name}={cookie}", PAGE_TOKEN: page, "Content-Type": "application/json"}
+        return called(house, "console", method, path, headers=headers, content=b"{}")
+
+    assert status(viewer, tokens.page_token(viewer)) == 403
+    assert status(operator, "") == 403
+    assert status(operator, tokens.page_token(viewer)) == 403
+    assert status(operator, tokens.page_token(operator)) not in REFUSED
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/segments?by=nothing", "by is &#39;nothing&#39;; give one of state, who, what, used"),
+        ("/executive?lang=xx", "give one of en, fr"),
+        ("/dashboards/technical?window=9z", "give one of 15m, 1h, 6h, 24h, 7d, all"),
+        ("/dashboards/technical?start=9&end=1", "the span is not valid"),
+        ("/dashboards/nothing", "there is no dashboard"),
+        ("/charts/share?start=0&end=99999999999", "the span is not valid"),
+        ("/wall?every=-1", "every"),
+        ("/incidents/0", "identity"),
+        ("/checklist?phase=nothing", "give pre-deployment"),
+        ("/runbooks/nothing", "There is no runbook"),
+        ("/nowhere", "Page not found"),
+    ],
+)
+def test_a_wrong_link_says_what_is_wrong_and_the_way_back(house: dict[str, Any], address: str, words: str) -> None:
+    client = TestClient(house["console"], base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = client.get(address, headers={"accept": "text/html"})
+    assert answer.status_code in (400, 404)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert words in answer.text
+    assert '<a href="/"' in answer.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9463", "[::1]:9463", "LOCALHOST"])

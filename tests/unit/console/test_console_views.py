@@ -472,7 +472,9 @@ def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
 def test_what_prometheus_has_not_seen_is_one_notice_until_it_has() -> None:
     found = [Unseen("job shop-v1", "no route"), *(Unseen(f"signal s{n} of v2", "no series") for n in range(8))]
     (notice,) = not_seen(SourceReading(found, 1.0, heard=1.0))
-    assert "job shop-v1: no route" in notice.text
+    assert notice.text.startswith("job shop-v1, signal s0 of v2")
+    assert notice.items[0] == "job shop-v1: no route"
+    assert len(notice.items) == len(found)
     assert notice.text.endswith("and 3 more")
     assert not_seen(SourceReading([], 2.0, heard=2.0)) == []
     assert not_seen(SourceReading()) == []
