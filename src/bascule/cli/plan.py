@@ -25,7 +25,9 @@ app.add_typer(phase_app, name="phase")
 
 Reason = Annotated[str, typer.Option("--why", help="Why.")]
 ForcedReason = Annotated[str, typer.Option("--why", help="Why; required with --force.")]
-Force = Annotated[bool, typer.Option("--force", help="Move even if the verdict does not allow it; needs --why.")]
+Force = Annotated[
+    bool, typer.Option("--force", metavar="", help="Move even if the verdict does not allow it; needs --why.")
+]
 
 
 @app.command()

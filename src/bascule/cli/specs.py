@@ -240,7 +240,7 @@ def _from_prometheus(url: str, jobs: list[str], beginning: Beginning, access: Ac
 def generate(
     spec: Spec,
     out_dir: Folder = Path("generated"),
-    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 on drift.")] = False,
+    check_only: Annotated[bool, typer.Option("--check", metavar="", help="Write nothing; exit 1 on drift.")] = False,
     verify: Annotated[
         str | None, typer.Option(help="Write nothing; run every expression on the Prometheus at this URL.")
     ] = None,

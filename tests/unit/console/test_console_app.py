@@ -107,6 +107,10 @@ class House:
             "/api/incidents": [incident, incident | {"status": "resolved", "resolved": 1_700_000_060}],
             "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
             "/api/phase": {"number": 3, "share": 0.5, "started": time.time() - 60, "who": HOSTILE, "why": HOSTILE},
+            "/api/notices": [
+                {"key": HOSTILE, "situation": 0, "step": 0, "kind": "step", "receiver": HOSTILE, "at": 1_700_000_000}
+                | {"outcome": HOSTILE, "detail": HOSTILE}
+            ],
             "/api/owed": [
                 {"key": HOSTILE, "receiver": HOSTILE, "channel": HOSTILE, "subject": HOSTILE, "result": "owed"}
                 | {"attempts": 3, "detail": HOSTILE, "started": 1_700_000_000, "ended": 1_700_000_000}
