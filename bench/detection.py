@@ -10,9 +10,10 @@
     healthy  60 minutes without a fault
     alike    60 minutes of identical versions
 
-Half of the traffic is on V2, 40 requests/s; faults are spread evenly over the scrape's phase. Delivery is when
-Alertmanager's notification reached the receiver. The second Prometheus scrapes the same services every 15 s and runs
-the source document's rules twice: as written, and with labels corrected.
+Half of the traffic is on V2, 40 requests/s; faults are spread evenly over the scrape's phase. Each is independent of
+those before: it waits until no comparison has evidence left of them (`left`: how much there was when it began).
+Delivery is when Alertmanager's notification reached the receiver. The second Prometheus scrapes the same services
+every 15 s and runs the source document's rules twice: as written, and with labels corrected.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import yaml
 
 from bascule import conventions as names
 from bascule.api.models.journal import IncidentAnswer
+from bascule.api.models.verdict import VerdictAnswer
 from bascule.errors import UsageError
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
@@ -45,6 +47,8 @@ ERROR_RATE = 0.12
 SLOWER = 3.0
 BASELINE_SECONDS = 60.0
 SETTLE_SECONDS = 30.0
+FORGOTTEN = 1.0  # evidence of any comparison (a natural logarithm), below which it may be chance
+FORGOTTEN_SECONDS = 90.0  # for which a fault waits for that at most
 LONG_FAULT_SECONDS = 200.0  # long enough for the corrected rules: rate[5m], for 1m, 15 s
 SOURCE = Path("tests/fixtures/source-document")
 ERROR_ALERTS = ("CandidateWorse", "V2ErrorSpike")
@@ -57,12 +61,14 @@ class Run:
     """One fault: seconds into the scrape interval, and from the fault to the delivered alert.
 
     `beside`: other alarms that stood when the fault's own had ended; many faults use up an SLA's budget, truly.
+    `left`: the most evidence (a natural logarithm) that any comparison had when the fault began.
     """
 
     scrape_phase: float
     alert: str
     seconds: float
     beside: list[str]
+    left: float
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,7 @@ def _source(folder: Path, runs: int) -> Result:
         Bar("alerts before the first fault", len(before), "alerts", 0),
         Bar("error fault to delivered alert, median", _median(found), "s", 15),
         Bar("error fault to delivered alert, slowest", _slowest(found), "s", 30),
+        _independence(found),
     ]
     return Result(bars, {"runs": [asdict(r) for r in found], "source document": rules})
 
@@ -138,6 +145,7 @@ def _errors(folder: Path, runs: int) -> Result:
         Bar("alerts before the first fault", len(before), "alerts", 0),
         Bar(f"error fault to delivered alert, median of {runs}", _median(found), "s", 12),
         Bar(f"error fault to delivered alert, slowest of {runs}", _slowest(found), "s", 20),
+        _independence(found),
     ]
     return Result(bars, {"runs": [asdict(r) for r in found]})
 
@@ -197,6 +205,11 @@ def _median(runs: list[Run]) -> float:
     return statistics.median(each.seconds for each in runs)
 
 
+def _independence(runs: list[Run]) -> Bar:
+    left = max(each.left for each in runs)
+    return Bar("evidence in any comparison when a fault began, at most", left, "", FORGOTTEN)
+
+
 def _slowest(runs: list[Run]) -> float:
     return max(each.seconds for each in runs)
 
@@ -211,6 +224,7 @@ def _faults(house: House, runs: int, alerts: tuple[str, ...], **fault: float) ->
 def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[str, float]) -> Run:
     """Put the fault in at a place (0 to 1) of the scrape interval, wait for its alert, take it out, wait for the
     alert's end."""
+    left = _forgotten(house)
     phase = place * house.spec.stack.scrape.interval
     _wait_for_phase(house, phase)
     fault = house.lab.fault(house.spec.versions.candidate, **changes)
@@ -219,7 +233,20 @@ def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[s
     seconds = round(incident.received.timestamp() - fault, 3)
     print(f"  {incident.alert} after {seconds:.1f} s (scrape phase {phase:.2f} s)", flush=True)
     house.wait_for(f"the end of {' and '.join(alerts)}", lambda: not _open_alarms(house).intersection(alerts), 300)
-    return Run(round(phase, 3), incident.alert, seconds, sorted(_open_alarms(house)))
+    return Run(round(phase, 3), incident.alert, seconds, sorted(_open_alarms(house)), round(left, 2))
+
+
+def _forgotten(house: House) -> float:
+    """Wait until what earlier faults have left is gone, or for as long as is allowed; the most evidence there is."""
+    deadline = time.monotonic() + FORGOTTEN_SECONDS
+    while (left := most_evidence(house.verdict())) >= FORGOTTEN and time.monotonic() < deadline:
+        house.wait(1.0)
+    return left
+
+
+def most_evidence(verdict: VerdictAnswer) -> float:
+    """Of any comparison of error ratios, times and accuracies; a mean's is of the whole phase."""
+    return max((line.evidence or 0.0 for line in verdict.signals if line.detectable_ratio is not None), default=0.0)
 
 
 def _open_alarms(house: House) -> set[str]:

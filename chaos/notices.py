@@ -49,7 +49,7 @@ RESENT_SECONDS = 95.0  # after its start, from which Alertmanager's silence abou
 RECEIVER = {"mail": "on-call", "hook-a": "on-call", "hook-b": "desk"}
 _UNIT = re.compile(r"unit-\d\d")
 _CONFIRMED = re.compile(r"confirmed by Prometheus at (\d\d):(\d\d):(\d\d)")
-_SITUATION = re.compile(r"situation (\d+), since")
+_SITUATION = re.compile(r"situation (\d+) \(")
 
 
 def run() -> Result:

@@ -37,9 +37,34 @@ class Verdict(StrEnum):
 
 GATE_EXIT_CODES = {Verdict.PROMOTE: 0, Verdict.ROLL_BACK: 1, Verdict.HOLD: 3, Verdict.NO_DATA: 4}
 
-# ---------------------------------------------------------------- notices
+# ---------------------------------------------------------------- incidents and notices
 
-_NOTICE_WORDS = {"step": "alert", "grew": "more alerts", "acknowledged": "acknowledgement", "resolved": "end"}
+
+class IncidentStatus(StrEnum):
+    """`unknown`: an end was claimed, or its source went away, and no fresh evidence says which."""
+
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    RESOLVED = "resolved"
+
+
+class NoticeKind(StrEnum):
+    """Why somebody is told of an incident: a step of the escalation, that it grew, that it is over or open again, …"""
+
+    STEP = "step"
+    REMINDER = "reminder"
+    GREW = "grew"
+    TAKEN = "acknowledged"
+    OVER = "resolved"
+    AGAIN = "reopened"
+
+
+_NOTICE_WORDS: dict[str, str] = {
+    NoticeKind.STEP: "alert",
+    NoticeKind.GREW: "more alerts",
+    NoticeKind.TAKEN: "acknowledgement",
+    NoticeKind.OVER: "end",
+}
 
 
 def notice_word(kind: str) -> str:

@@ -71,15 +71,15 @@ class OtherMigration(UsageError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem of a spec: where (1-based line, 0 for the file as a whole; dotted key), what, and the fix.
+    """One problem of a spec, or of what it names: where (dotted key; 1-based line, 0 for the whole), what, and the fix.
 
     `column` (1-based) is where the value begins; 0 where the line says enough.
     """
 
-    line: int
     key: str
     what: str
     fix: str = ""
+    line: int = 0
     column: int = 0
 
     @property

@@ -6,7 +6,7 @@ data* always carries a cause; docs/no-data.md prints this table, and a test hold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,43 +38,32 @@ class Cause(StrEnum):
     TOO_FEW = "too few events"
 
 
-FRENCH: Mapping[Cause, str] = {
-    Cause.SERVER_AWAY: "serveur injoignable",
-    Cause.NOT_STORED: "échantillons non enregistrés",
-    Cause.CLOCK: "horloges décalées",
-    Cause.OTHER_STEP: "autre étape",
-    Cause.SCRAPE_FAILING: "collecte en échec",
-    Cause.PROBE_FAILING: "sonde en échec",
-    Cause.SILENT: "version muette",
-    Cause.STALE: "données périmées",
-    Cause.NO_SERIES: "aucune série",
-    Cause.UNPROVEN: "sélecteur non prouvé",
-    Cause.UNIT: "unité manquante",
-    Cause.BUCKET: "tranche manquante",
-    Cause.CONTRADICTION: "compteurs contradictoires",
-    Cause.IMPOSSIBLE_VALUES: "valeurs impossibles",
-    Cause.NO_TRAFFIC: "aucun trafic",
-    Cause.TOO_FEW: "trop peu d'événements",
-}
-
-
 def no_data(cause: Cause | None, language: str = "en", said: str = "") -> str:
     """`no data: silent`, as every page and command says it; None: of an answer that names no cause. `said`: for it."""
     if language == "fr":
-        return f"{said or 'pas de données'} : {FRENCH[cause] if cause else 'cause inconnue'}"
+        return f"{said or 'pas de données'} : {MEANINGS[cause].french if cause else 'cause inconnue'}"
     return f"{said or 'no data'}: {cause or 'not told'}"
 
 
-def caused(state: State, cause: Cause | None) -> None:
-    """Raises ValueError unless there is a cause where there is no data, and only there."""
-    if (state is State.NO_DATA) != (cause is not None):
-        raise ValueError(f"{state.value} with the cause {cause}: no data has a cause, and nothing else has one")
+class Caused:
+    """A dataclass with a state; ValueError unless there is a cause where there is no data, and only there."""
+
+    state: State
+    cause: Cause | None
+
+    def __post_init__(self) -> None:
+        if (self.state is State.NO_DATA) != (self.cause is not None):
+            raise ValueError(
+                f"{self.state.value} with the cause {self.cause}: no data has a cause, and nothing else has one"
+            )
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a cause means to people: the sentence that explains it, the next step, and whether it calls somebody."""
+    """What a cause means to people: its name in French, the sentence that explains it, the next step, whether it
+    calls somebody."""
 
+    french: str
     sentence: str
     fix: str
     pages: bool = False
@@ -91,76 +80,93 @@ class Meaning:
 
 MEANINGS: dict[Cause, Meaning] = {
     Cause.SERVER_AWAY: Meaning(
+        "serveur injoignable",
         "A server that Bascule reads (Prometheus, the judge, the journal) does not answer in time.",
         "Check with `bascule status` which one is down, and start it; or correct its address under stack.external.",
         pages=True,
     ),
     Cause.NOT_STORED: Meaning(
+        "échantillons non enregistrés",
         "Prometheus answers, but stores no new samples.",
         "Check its disk (is it full?) and its log.",
         pages=True,
     ),
     Cause.CLOCK: Meaning(
+        "horloges décalées",
         "The clocks of two machines differ, so that a step starts in the future or samples look too old.",
         "Synchronise the clocks (NTP); `bascule doctor` shows the difference.",
     ),
     Cause.OTHER_STEP: Meaning(
+        "autre étape",
         "The last evaluation is about another step of the plan than the current one.",
         "Wait for the next evaluation; if none comes, check that Prometheus scrapes the journal (bascule-incidents).",
     ),
     Cause.SCRAPE_FAILING: Meaning(
+        "collecte en échec",
         "Prometheus scrapes the version's targets, and the scrapes fail (`up` is 0).",
         "Check that the service runs and that its /metrics answers; Prometheus' page Targets shows the error.",
         pages=True,
     ),
     Cause.PROBE_FAILING: Meaning(
+        "sonde en échec",
         "The version's health address does not answer, or answers with an error.",
         "Check the service, its address, and its certificate.",
         pages=True,
     ),
     Cause.SILENT: Meaning(
+        "version muette",
         "One version counts no requests, although the plan gives it traffic and the other version has some.",
         "Check whether the version hangs, and whether the load balancer sends it traffic.",
         pages=True,
     ),
     Cause.LOST: Meaning(
+        "cible perdue",
         "Prometheus no longer scrapes the version: its newest sample is older than a few of its usual intervals.",
         "Check Prometheus' page Targets: a reload or a service discovery may have dropped the version's target.",
         pages=True,
     ),
     Cause.STALE: Meaning(
+        "données périmées",
         "The newest sample is older than a few scrape intervals.",
         "Compare stack.scrape.interval with the server's real interval, which its page Targets shows.",
     ),
     Cause.NO_SERIES: Meaning(
+        "aucune série",
         "Prometheus holds no series of the metric for this version.",
         "Check the metric's name, the version label, and that the job is scraped.",
     ),
     Cause.UNPROVEN: Meaning(
+        "sélecteur non prouvé",
         "The selector of the bad (or good) events names a label or value that this version's series do not have.",
         "Compare the selector with the labels that exist: `bascule generate SPEC --verify URL` shows what has no data.",
     ),
     Cause.UNIT: Meaning(
+        "unité manquante",
         "The unit of a time is unknown, so it cannot be compared with a limit.",
         "Declare the signal's `unit`.",
     ),
     Cause.BUCKET: Meaning(
+        "tranche manquante",
         "The histogram has no bucket at the limit, and the buckets around it do not decide.",
         "Add a bucket bound at the limit, or move the limit to a bound that exists.",
     ),
     Cause.CONTRADICTION: Meaning(
+        "compteurs contradictoires",
         "The counters contradict each other: more good or bad events than events.",
         "Check that both selectors count the same requests.",
     ),
     Cause.IMPOSSIBLE_VALUES: Meaning(
+        "valeurs impossibles",
         "The samples hold values that no counter can have (infinite, negative, or a jump beyond any traffic).",
         "Check the exporter.",
     ),
     Cause.NO_TRAFFIC: Meaning(
+        "aucun trafic",
         "No version gets requests (0 requests/s).",
         "Nothing, if that is expected (at night, after a batch); else check the load balancer.",
     ),
     Cause.TOO_FEW: Meaning(
+        "trop peu d'événements",
         "There are fewer events than a decision needs.",
         "Wait, or give the candidate more traffic.",
     ),

@@ -8,7 +8,7 @@ from typing import Literal
 
 _SIZES = (86400, 3600, 60, 1)
 UNITS = ("d", "h", "min", "s")
-Precision = Literal["seconds", "milliseconds"]
+Precision = Literal["seconds", "milliseconds", "auto"]
 
 
 def moment(seconds: float) -> datetime:
@@ -32,7 +32,7 @@ def parse(text: str) -> datetime:
 
 
 def rfc3339(seconds: float, precision: Precision = "seconds") -> str:
-    """`2026-01-31T08:00:00Z`, with milliseconds where asked for."""
+    """`2026-01-31T08:00:00Z`, with milliseconds, or all there is (`auto`), where asked for."""
     return moment(seconds).isoformat(timespec=precision).replace("+00:00", "Z")
 
 

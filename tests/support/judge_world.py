@@ -92,6 +92,9 @@ class PretendPrometheus:
     def scalar(self, expression: str, at: float | None = None) -> object:
         if expression == "max(timestamp(up))":
             return max(points[-1][0] for key, points in self.samples.items() if dict(key)["__name__"] == "up")
+        if expression.startswith("min(timestamp("):
+            asked = re.findall(r"timestamp\((.*?})\)", expression)
+            return min((each.times[-1] for one in asked for each in self.raw(one, 300)), default=NO_DATA)
         return self.now if expression == "time()" else NO_DATA
 
     def label_values(self, label: str, selector: str | None = None) -> list[str]:
@@ -138,6 +141,12 @@ class Bench:
         """V1 alone, before the phase."""
         self.time = self.plan.started - seconds
         self.run(seconds, shares=dict.fromkeys(self.rates, 0.0), **behaviour)
+
+    def earlier(self, *stretches: tuple[int, Mapping[str, object]]) -> None:
+        """Both versions before the phase: seconds and behaviour of each stretch, by turns."""
+        self.time = self.plan.started - sum(seconds for seconds, _ in stretches)
+        for seconds, behaviour in stretches:
+            self.run(seconds, **behaviour)
 
     def run(
         self,

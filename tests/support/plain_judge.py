@@ -11,7 +11,7 @@ share the budget. Signals are split by segment, not further.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -455,6 +455,9 @@ class Recovery:
     def restart(self) -> None:
         self.nats, self.seconds = 0.0, 0.0
 
+    def shown(self, recovery: float) -> bool:
+        return self.nats >= math.log(20) and self.seconds >= recovery
+
 
 def served(history: History, pair: Pair, counts: Counts) -> bool:
     return any(counts.get(stratum, NOTHING).n2 > 0 for stratum in history.strata[pair])
@@ -471,6 +474,50 @@ class Alarm:
     of_late: tuple[float, float]  # by V1, of V2
 
 
+class Earlier:
+    """V2's regressions before the phase, in blocks of 10 s: its blocks do not count while one lasts."""
+
+    def __init__(self, migration: Migration, history: History, harmful: Callable[[Pair], float]) -> None:
+        self._migration, self._history, self._harmful = migration, history, harmful
+        self._evidence = {pair: Evidence() for pair in history.pairs}
+        self._recovery = {pair: Recovery() for pair in history.pairs}
+        self._worse: set[Pair] = set()
+        self._block: dict[Stratum, Brought] = {}
+        self._seconds = 0.0
+
+    def add(self, seconds: float, counts: Counts) -> None:
+        for stratum, brought in counts.items():
+            self._block[stratum] = self._block.get(stratum, NOTHING).plus(brought)
+        self._seconds += seconds
+        if self._seconds >= 10 - 1e-6:
+            if any(brought.n2 > 0 for brought in self._block.values()):
+                self._weigh(self._block, self._seconds)
+            self._block, self._seconds = {}, 0.0
+
+    def _weigh(self, block: Counts, seconds: float) -> None:
+        weight = 1 / len(self._history.pairs)
+        needed = {pair: thresholds(0.01, weight, self._history.phi[pair], 10) for pair in self._history.pairs}
+        now = {pair: each.add(self._history, pair, block, seconds) for pair, each in self._evidence.items()}
+        moved = sum(max(each.history.values()) >= 3 for each in now.values())
+        guards = guards_needed({pair: level_of(now[pair], needed[pair]) for pair in now}, moved)
+        over = {pair for pair in now if distance(now[pair], needed[pair], guards[pair]) >= 0}
+        self._end(block, seconds)
+        for pair in over - self._worse:
+            self._recovery[pair].restart()
+        self._worse |= over
+        self._history.distrust({pair.signal for pair in self._worse})
+
+    def _end(self, block: Counts, seconds: float) -> None:
+        if not self._worse:
+            return
+        for pair, recovery in self._recovery.items():
+            recovery.add(self._history, pair, block, self._harmful(pair), seconds)
+        ended = {pair for pair in self._worse if self._recovery[pair].shown(self._migration.recovery)}
+        self._worse -= ended
+        for pair in (ended if self._worse else self._evidence) if ended else ():
+            self._evidence[pair].restart()
+
+
 Line = tuple[str, str]  # signal, line
 
 
@@ -482,6 +529,7 @@ class Judge:
         self.history = History(migration)
         self.evidence = {pair: Evidence() for pair in self.history.pairs}
         self.recovery = {pair: Recovery() for pair in self.history.pairs}
+        self.earlier = Earlier(migration, self.history, self._harmful)
         self.recent: dict[Stratum, Brought] = {}  # half life 10 s
         self.weights: dict[Pair, float] = {}
         self.needed: dict[Pair, Needed] = {}
@@ -498,6 +546,8 @@ class Judge:
         """
         if since >= self.migration.started:
             self._weigh(time, seconds, counts)
+        elif time <= self.migration.started:
+            self.earlier.add(seconds, counts)
         self.history.add(counts, seconds)
 
     def _weigh(self, time: float, seconds: float, counts: Counts) -> None:
@@ -576,16 +626,25 @@ class Judge:
         for pair, recovery in self.recovery.items():
             recovery.add(self.history, pair, counts, self._harmful(pair), seconds)
         recovered = {line for line, alarm in self.alarms.items() if self._has_recovered(alarm.pair, counts)}
+        forgotten: set[Line] = set()
         for line in recovered:
             self.ended.append((self.alarms.pop(line), time))
-            for pair in self._pairs(line):
+            forgotten |= self._left_by(line)
+        for pair in self.history.pairs:
+            if (pair.signal, pair.line) in forgotten:
                 self.evidence[pair].restart()
-        return recovered
+        return forgotten
+
+    def _left_by(self, ended: Line) -> set[Line]:
+        """The lines whose evidence starts again: all when no alarm is left, those of a signal when none of it is."""
+        lines = {(pair.signal, pair.line) for pair in self.history.pairs}
+        if not self.alarms:
+            return lines
+        left = {signal for signal, _ in self.alarms}
+        return {ended} | {line for line in lines if line[0] == ended[0] and ended[0] not in left}
 
     def _has_recovered(self, pair: Pair, counts: Counts) -> bool:
-        shown = self.recovery[pair]
-        enough = shown.nats >= math.log(20) and shown.seconds >= self.migration.recovery
-        return enough and served(self.history, pair, counts)
+        return self.recovery[pair].shown(self.migration.recovery) and served(self.history, pair, counts)
 
 
 # ---------------------------------------------------------------- the budget

@@ -6,7 +6,7 @@ from itertools import permutations
 from pathlib import Path
 
 from bascule.conventions import State, Verdict
-from bascule.states import COLOURS, MEANINGS, Cause, first_of
+from bascule.states import COLOURS, MEANINGS, Cause, first_of, no_data
 
 PAGE = (Path(__file__).parents[2] / "docs/no-data.md").read_text("utf-8")
 
@@ -20,6 +20,12 @@ def test_every_cause_of_no_data_has_a_meaning_and_no_data_is_never_another_verdi
         assert meaning.verdict is Verdict.NO_DATA
         assert meaning.gate_exit_code == 4
     assert set(COLOURS) == set(State)
+
+
+def test_every_cause_is_said_in_french() -> None:
+    said = {no_data(cause, "fr") for cause in Cause}
+    assert len(said) == len(Cause)
+    assert all(text.startswith("pas de données : ") for text in said)
 
 
 def test_the_page_prints_the_table_as_it_is() -> None:

@@ -5,12 +5,14 @@
 3. the right that the route needs
 4. the migration that the client means, where it tells one
 5. the body: JSON, no larger than the route takes, and here in time
+6. a client that still waits, where something is changed: what its sender gave up while this role hung is not done
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Iterator
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
@@ -34,6 +36,8 @@ COOKIE = "bascule-session-{port}"  # a browser sends a host's cookies to every p
 PAGE_TOKEN = "X-Bascule-Page"  # the header in which a page of the console proves that it is one
 _OPERATOR = f"send `Authorization: Bearer TOKEN`; the operator's token is in {FOLDER}/{OPERATOR} of the state folder"
 _NO_REFUSAL = 412  # Flagger's no is an answer
+_ROUNDS = 5  # of the loop: the end is read in the second and told in the third
+log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -160,6 +164,8 @@ class Guard:
             need = need_of(scope["app"].routes, scope)
             self._door.check(scope, headers, need)
             body = await self._body(headers, need.largest, receive)
+            if scope["method"] not in READING:
+                await _check_waits(receive, f"{scope['method']} {scope['path'][:200]!r}")
         except Refused as refused:
             await _refuse(refused, scope, receive, answer)
             return
@@ -200,6 +206,18 @@ class Guard:
 
 class _Gone(Exception):
     """The client closed its connection."""
+
+
+async def _check_waits(receive: Receive, what: str) -> None:
+    """Raises _Gone when the client has closed its connection already. The loop reads a request and its connection's end
+    in separate rounds, also where both have been waiting for long."""
+    said = asyncio.ensure_future(receive())
+    for _ in range(_ROUNDS):
+        await asyncio.sleep(0)
+    if said.done() and said.result()["type"] == "http.disconnect":
+        log.warning("not done, since its sender has given it up: %s", what)
+        raise _Gone
+    said.cancel()
 
 
 async def _read(receive: Receive, largest: int) -> bytes:

@@ -15,7 +15,7 @@ from rich.text import Text
 from bascule import figures, times
 from bascule.api.servers import prometheus_of
 from bascule.cli.beside import say_missing_jobs
-from bascule.cli.narrow import Rows
+from bascule.cli.narrow import TableRows
 from bascule.cli.output import (
     AsJson,
     From,
@@ -107,7 +107,7 @@ def compare(
         out.print(comparison(spec, answer))
 
 
-def _watch(spec: Spec, client: Prometheus, first: Rows) -> None:
+def _watch(spec: Spec, client: Prometheus, first: TableRows) -> None:
     with stopping() as stop, Live(first, console=out, auto_refresh=False) as live:
         while not stop.wait(spec.judge.tick):
             live.update(_evaluation(spec, client), refresh=True)
@@ -251,12 +251,12 @@ def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
         return Text(str(error), style="red")
 
 
-def comparison(spec: Spec, answer: dict[str, Any]) -> Rows:
+def comparison(spec: Spec, answer: dict[str, Any]) -> TableRows:
     """A row for each comparison that applies; the title is the verdict with its first reasons."""
     title = "\n  ".join([_headline(answer), *answer["reasons"][:2]])
     numbers = (*spec.versions.both, "difference (interval)", "evidence")
     told = (_cells(row) for row in answer["signals"] if row["state"] != "not_applicable")
-    return Rows(title, ("signal", "segment", *numbers, "state"), told, right=numbers)
+    return TableRows(title, ("signal", "segment", *numbers, "state"), told, right=numbers)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ LONGEST_WORD = 24  # cells of a word that a column need not hold whole
 BESIDE = 3  # cells between two columns, and one at the end
 
 
-class Rows:
+class TableRows:
     """Columns and rows under a title; `right`: the columns whose cells are numbers."""
 
     def __init__(

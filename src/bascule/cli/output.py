@@ -7,21 +7,24 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from bascule import times
-from bascule.cli.narrow import Rows
+from bascule.cli.narrow import TableRows
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
 from bascule.spec.quantities import parse_duration
 from bascule.units import number_text
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,8 +84,15 @@ def print_rows(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> Non
         return
     columns = list(rows[0]) if rows else []
     out.print(
-        Rows(title, columns, ([_cell(value) for value in row.values()] for row in rows)) if rows else f"no {title}"
+        TableRows(title, columns, ([_cell(value) for value in row.values()] for row in rows)) if rows else f"no {title}"
     )
+
+
+def print_answers(
+    title: str, answers: Sequence[BaseModel], row: Callable[[Any], dict[str, Any]], as_json: bool
+) -> None:
+    """A role's answers as a table, a `row` for each, or whole as JSON."""
+    print_rows(title, [each.model_dump(mode="json") if as_json else row(each) for each in answers], as_json)
 
 
 def _as_json(value: Any) -> str:

@@ -14,6 +14,7 @@ from bascule.cli.output import (
     app,
     parse_span,
     parse_time,
+    print_answers,
     print_json,
     print_rows,
     say,
@@ -25,7 +26,7 @@ from bascule.spec import Spec
 
 if TYPE_CHECKING:
     from bascule.api import IncidentsClient
-    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer, WindowAnswer
+    from bascule.api.models.journal import IncidentAnswer, NoticeAnswer, TimelineAnswer, WindowAnswer
     from bascule.api.models.others import DeliveryAnswer
 
 incidents_app = typer.Typer(no_args_is_help=True, help="Incidents: list, show, acknowledge, close, export.")
@@ -55,7 +56,7 @@ def journal(spec: Spec) -> IncidentsClient:
 def incidents_list(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> None:
     """List open and resolved incidents."""
     known = journal(spec).incidents(parse_time(since))
-    print_rows("incidents", [each.model_dump(mode="json") if as_json else _incident(each) for each in known], as_json)
+    print_answers("incidents", known, _incident, as_json)
 
 
 def _incident(known: IncidentAnswer) -> dict[str, Any]:
@@ -109,13 +110,17 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
     say(incident.description or incident.summary)
     ended = f", ended {times.dated(incident.resolved.timestamp())}" if incident.resolved else ""
     say(f"began {times.dated(incident.starts.timestamp())}{ended}")
-    entries = [{"at": e.at, "what": e.kind, "text": e.text, "who": e.who} for e in incident.entries]
-    print_rows("timeline entries", entries, False)
+    print_rows("timeline entries", [entry_row(each) for each in incident.entries], False)
     if not spec.notify.receivers:
         say("nobody is told: the spec declares no receiver (notify.receivers)")
         return
     print_rows("notices", [_notice(each) for each in notices], False)
     print_rows("deliveries", [_to_channel(each) for each in reversed(deliveries)], False)
+
+
+def entry_row(entry: TimelineAnswer) -> dict[str, Any]:
+    """An entry of the timeline, as a row of a table."""
+    return {"at": entry.at, "what": entry.kind, "text": entry.text, "who": entry.who}
 
 
 def _notice(notice: NoticeAnswer) -> dict[str, Any]:
@@ -165,9 +170,7 @@ def incidents_export(
 @takes_spec_first
 def maintenance_list(spec: Spec, as_json: AsJson = False) -> None:
     """List planned windows, past and future."""
-    known = journal(spec).maintenance()
-    rows = [each.model_dump(mode="json") if as_json else _window(each) for each in known]
-    print_rows("maintenance windows", rows, as_json)
+    print_answers("maintenance windows", journal(spec).maintenance(), _window, as_json)
 
 
 def _window(window: WindowAnswer) -> dict[str, Any]:
@@ -234,8 +237,7 @@ def notify_test(
 def notify_owed(spec: Spec, as_json: AsJson = False) -> None:
     """List the notices that are not delivered yet, with the reason; exit 1 if there is one."""
     owed = journal(spec).owed()
-    rows = [each.model_dump(mode="json") if as_json else _owed(each) for each in owed]
-    print_rows("owed notices", rows, as_json)
+    print_answers("owed notices", owed, _to_channel, as_json)
     raise typer.Exit(1 if owed else 0)
 
 
@@ -246,17 +248,6 @@ def _to_channel(delivery: DeliveryAnswer) -> dict[str, Any]:
         "channel": delivery.channel,
         "subject": delivery.subject,
         "result": delivery.result,
-        "attempts": delivery.attempts,
-        "detail": delivery.detail,
-    }
-
-
-def _owed(delivery: DeliveryAnswer) -> dict[str, Any]:
-    return {
-        "receiver": delivery.receiver,
-        "channel": delivery.channel,
-        "subject": delivery.subject,
-        "since": delivery.started,
         "attempts": delivery.attempts,
         "detail": delivery.detail,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bascule import times
-from bascule.cli.output import AsJson, Folder, app, out, print_json, print_rows, say, stopping
+from bascule.cli.output import AsJson, Folder, app, out, parse_wait, print_json, print_rows, say, stopping
 from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, Spec
@@ -85,7 +85,7 @@ def drill(
     inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
     restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
     runs: Annotated[int, typer.Option(min=1, help="How often each hard fault is tried.")] = HARD_RUNS,
-    hold: Annotated[float, typer.Option(min=0, help="Seconds for which each fault stays at least.")] = 0.0,
+    hold: Annotated[str, typer.Option(metavar="TIME", help="How long each fault stays at least, such as 5m.")] = "0s",
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
 ) -> None:
@@ -109,7 +109,7 @@ def drill(
     chosen = all_faults() if every else [fault_named(key) for key in faults or ()]
     tell = _quietly if as_json else say
     with stopping() as stop, alone_in(out_dir, tell):
-        wanted = several.Wanted(chosen, runs, hold, out_dir)
+        wanted = several.WantedDrills(chosen, runs, parse_wait(hold), out_dir)
         tried = several.run(wanted, tell, stop, lambda done: shown.write(done, out_dir))
     raise typer.Exit(_show(tried, as_json))
 

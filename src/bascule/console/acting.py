@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Path
@@ -53,24 +54,20 @@ def _add_moves(app: FastAPI, journal: IncidentsClient) -> None:
 
 
 def _add_incidents(app: FastAPI, journal: IncidentsClient) -> None:
-    @app.post("/act/incidents/{identity}/acknowledge", **needs(Right.ACT))
-    def acknowledge(identity: Identity, asked: Act, viewer: Someone) -> Done:
-        journal.acknowledge(identity, acted_by(asked, viewer), asked.why)
-        return Done()
-
     @app.post("/act/incidents/{identity}/notes", **needs(Right.ACT))
     def note(identity: Identity, asked: Act, viewer: Someone) -> Done:
         journal.note(identity, asked.why, acted_by(asked, viewer))
         return Done()
 
-    @app.post("/act/incidents/{identity}/close", **needs(Right.ACT))
-    def close(identity: Identity, asked: Act, viewer: Someone) -> Done:
-        journal.close_incident(identity, acted_by(asked, viewer), asked.why)
-        return Done()
+    _add_act(app, "acknowledge", journal.acknowledge)
+    _add_act(app, "close", journal.close_incident)
+    _add_act(app, "reopen", journal.reopen_incident)
 
-    @app.post("/act/incidents/{identity}/reopen", **needs(Right.ACT))
-    def reopen(identity: Identity, asked: Act, viewer: Someone) -> Done:
-        journal.reopen_incident(identity, acted_by(asked, viewer), asked.why)
+
+def _add_act(app: FastAPI, name: str, act: Callable[[int, str, str], object]) -> None:
+    @app.post(f"/act/incidents/{{identity}}/{name}", **needs(Right.ACT))
+    def on_incident(identity: Identity, asked: Act, viewer: Someone) -> Done:
+        act(identity, acted_by(asked, viewer), asked.why)
         return Done()
 
 

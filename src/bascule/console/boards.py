@@ -31,7 +31,7 @@ Language = Annotated[str, Query(alias="lang", pattern=f"^({'|'.join(LANGUAGES)})
 
 
 def add_boards(app: FastAPI, console: Console) -> None:
-    boards, renderer = Boards(console), console.renderer
+    boards, renderer = BoardViews(console), console.renderer
 
     @app.get("/segments", response_class=HTMLResponse)
     def segments(viewer: Someone, by: Order = "state") -> HTMLResponse:
@@ -65,7 +65,7 @@ def add_boards(app: FastAPI, console: Console) -> None:
         return HTMLResponse(renderer.sla_now(boards.sla(SentReports())))
 
 
-class Boards:
+class BoardViews:
     """Each view, with what could not be asked in words: a part that is away hides itself alone."""
 
     def __init__(self, console: Console) -> None:

@@ -24,8 +24,8 @@ from bascule.console.answers import HEARTBEAT, IncidentFile, ListedIncident
 from bascule.console.asked import ReadOnce, business, known, measure
 from bascule.console.sources import Source
 from bascule.conventions import SEGMENT, Alert
-from bascule.discover import Unseen, unseen
-from bascule.errors import QueryRejected
+from bascule.discover import unseen
+from bascule.errors import Problem, QueryRejected
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import Spec
 from bascule.states import Cause
@@ -107,7 +107,7 @@ class Parts:
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
-        self.unseen: Source[list[Unseen]] = Source("unseen", lambda: unseen(spec, self.prometheus), interval=30.0)
+        self.unseen: Source[list[Problem]] = Source("unseen", lambda: unseen(spec, self.prometheus), interval=30.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
         self.alertmanager = alertmanager_of(spec, timeout=TIMEOUT, transport=transport)
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH

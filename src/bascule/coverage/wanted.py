@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib import resources
 from typing import Any
 
@@ -16,11 +15,7 @@ from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.kinds import Signal
 from bascule.spec.model import AVAILABILITY, Segment
 
-
-class Origin(StrEnum):
-    SOURCE = "source document"
-    OPERATORS = "operators"
-    SPEC = "spec"
+OWN = "spec"  # the origin of a spec's own metrics; those of the others are the keys of wanted.yaml
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Wanted:
     """
 
     name: str
-    origin: Origin
+    origin: str
     series: tuple[Selector, ...]
     measure: str = ""
     is_reported: bool = False
@@ -45,14 +40,12 @@ def wanted(spec: Spec) -> list[Wanted]:
     parts = parts_of(spec) | {AVAILABILITY: AVAILABILITY, "": True}
     parts |= {str(role): name for name, role in spec.signal_roles.items()}
     listed = [
-        _listed(Origin(origin), name, entry, parts)
-        for origin, metrics in document.items()
-        for name, entry in metrics.items()
+        _listed(origin, name, entry, parts) for origin, metrics in document.items() for name, entry in metrics.items()
     ]
     return [*listed, *_of_spec(spec)]
 
 
-def _listed(origin: Origin, name: str, entry: dict[str, Any], parts: dict[str, Any]) -> Wanted:
+def _listed(origin: str, name: str, entry: dict[str, Any], parts: dict[str, Any]) -> Wanted:
     series = entry["series"] if isinstance(entry["series"], list) else [entry["series"]]
     role = entry.get("role", "")
     part = entry.get("when", role)
@@ -86,7 +79,7 @@ def _of_spec(spec: Spec) -> Iterator[Wanted]:
 
 
 def _own(name: str, *series: Selector, **more: Any) -> Wanted:
-    return Wanted(name, Origin.SPEC, series, **more)
+    return Wanted(name, OWN, series, **more)
 
 
 def _signal(name: str, signal: Signal) -> Iterator[Wanted]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from bascule.conventions import Severity
 from bascule.errors import DeliveryFailed
+from bascule.spec.receivers import NoticeText
 
 DAY_SECONDS = 86400.0
 
@@ -19,22 +19,11 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Message:
-    """`key` is the same for every attempt at the same message, so that a receiver can tell a repeat.
+class Message(NoticeText):
+    """A notice with what only mail has. `lives`: seconds for which it is tried."""
 
-    `thread`: what the message belongs to (a situation, a report); messages of one thread reach a channel in order.
-    `lives`: seconds for which it is tried.
-    """
-
-    key: str
-    subject: str
-    text: str
     html: str = ""
-    severity: str = Severity.INFO
-    resolved: bool = False
-    attachments: tuple[Attachment, ...] = field(default_factory=tuple)
-    thread: str = ""
-    acknowledged: bool = False
+    attachments: tuple[Attachment, ...] = ()
     lives: float = DAY_SECONDS
 
 

@@ -1,16 +1,14 @@
 """What a running Prometheus shows: a spec proposed from it, and generated expressions asked of it."""
 
-from bascule.discover.compare import Compared, Difference, compare
+from bascule.discover.compare import Compared, compare
 from bascule.discover.openslo import propose_from_slos
 from bascule.discover.propose import propose
-from bascule.discover.unseen import Unseen, unseen
+from bascule.discover.unseen import unseen
 from bascule.discover.verify import CheckedExpression, verify, why_empty
 
 __all__ = [
     "CheckedExpression",
     "Compared",
-    "Difference",
-    "Unseen",
     "compare",
     "propose",
     "propose_from_slos",

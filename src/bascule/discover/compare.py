@@ -10,6 +10,7 @@ from bascule import promql
 from bascule.alerts.figures import written
 from bascule.discover.server import clock_off, clock_text, retention, retention_text
 from bascule.discover.verify import CheckedExpression, signals
+from bascule.errors import Problem
 from bascule.prometheus import Prometheus, Target
 from bascule.spec import Spec
 from bascule.spec.counters import bound_of
@@ -18,22 +19,13 @@ from bascule.spec.wanted_bounds import bounds_wanted
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What the spec says at a key, and this Prometheus does not do; `fix` says how to bring them together."""
-
-    key: str
-    what: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.what} ({self.fix})"
-
-
-@dataclass(frozen=True)
 class Compared:
-    """`differences` are wrong now; `signals` has a finding for each selector and version."""
+    """`differences`: what the spec says and this Prometheus does not do, with how to bring them together.
 
-    differences: tuple[Difference, ...]
+    `signals` has a finding for each selector and version.
+    """
+
+    differences: tuple[Problem, ...]
     signals: tuple[CheckedExpression, ...]
 
     @property
@@ -55,7 +47,7 @@ def compare(spec: Spec, prometheus: Prometheus) -> Compared:
     return Compared(differences, tuple(signals(spec, prometheus)))
 
 
-def _buckets(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+def _buckets(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     """Bounds that something of the spec is compared with, and that a version's histogram does not have."""
     for name, signal in spec.signals.items():
         for version in spec.versions.both if signal.buckets is not None else ():
@@ -66,10 +58,10 @@ def _buckets(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
                 known = ", ".join(written(each, signal.unit) for each in sorted(there) if math.isfinite(each))
                 what = f"{version} has no bucket at {written(bound, signal.unit)}, only at {known}"
                 fix = "add that bound to the histogram, or move the limit to one that exists"
-                yield Difference(f"signals.{name}", what, fix)
+                yield Problem(f"signals.{name}", what, fix)
 
 
-def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     """Services whose samples are older than their scrapes, because they tell times of their own."""
     tolerated = 2 * spec.stack.scrape.interval
     for name, signal in spec.signals.items():
@@ -80,37 +72,37 @@ def _timestamps(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
                     f"{sample.labels.get('job', '')} exports samples with its own timestamps, {sample.value:.0f} s old"
                 )
                 fix = "write `honor_timestamps: false` into its scrape job, as `bascule generate` does"
-                yield Difference(f"signals.{name}", what, fix)
+                yield Problem(f"signals.{name}", what, fix)
 
 
-def _clock(prometheus: Prometheus) -> Iterator[Difference]:
+def _clock(prometheus: Prometheus) -> Iterator[Problem]:
     if off := clock_off(prometheus):
-        yield Difference("clock", clock_text(off), "set both by a time server: samples of other times are no data")
+        yield Problem("clock", clock_text(off), "set both by a time server: samples of other times are no data")
 
 
-def _retention(spec: Spec, prometheus: Prometheus) -> Iterator[Difference]:
+def _retention(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     """SLAs whose window is longer than what is kept."""
     kept = retention(prometheus)
     for name, sla in spec.slas.named.items():
         if kept is not None and sla.window > kept:
             fix = f"give it --storage.tsdb.retention.time={format_duration(sla.window)} or more, or a shorter window"
-            yield Difference(f"slas.{name}.window", retention_text(kept, sla.window), fix)
+            yield Problem(f"slas.{name}.window", retention_text(kept, sla.window), fix)
 
 
-def _services(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:
+def _services(spec: Spec, targets: Sequence[Target]) -> Iterator[Problem]:
     """Services that are not scraped, and targets whose scrapes fail."""
     scraped = {target.job for target in targets}
     wanted = [job for job in promql.watched(spec) if job in spec.services]
     for name in (name for name in wanted if name not in scraped):
         fix = "add a job of this name; `bascule generate` writes it into prometheus/prometheus.yml"
-        yield Difference(f"services.{name}", f"no scrape job {name!r}", fix)
+        yield Problem(f"services.{name}", f"no scrape job {name!r}", fix)
     for target in targets:
         if target.health == "down":
             what = f"scraping {target.instance} fails: {target.last_error}"
-            yield Difference(f"services.{target.job}", what, "check that the service runs and where its metrics are")
+            yield Problem(f"services.{target.job}", what, "check that the service runs and where its metrics are")
 
 
-def _times(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:
+def _times(spec: Spec, targets: Sequence[Target]) -> Iterator[Problem]:
     """Where this Prometheus scrapes at other times than the spec says."""
     scrape = spec.stack.scrape
     targets = [target for target in targets if spec.services[target.job].page is not None]
@@ -118,13 +110,13 @@ def _times(spec: Spec, targets: Sequence[Target]) -> Iterator[Difference]:
     yield from _time("timeout", scrape.timeout, {target.job: target.scrape_timeout for target in targets})
 
 
-def _time(key: str, mine: float, theirs: Mapping[str, str]) -> Iterator[Difference]:
+def _time(key: str, mine: float, theirs: Mapping[str, str]) -> Iterator[Problem]:
     """`theirs`: the time of each job as Prometheus writes it; empty where it is not told."""
     for text in sorted(set(theirs.values()) - {""}):
         if not _is(text, mine):
             jobs = ", ".join(job for job, time in theirs.items() if time == text)
             what = f"the spec says {format_duration(mine)}, this Prometheus has {text} for {jobs}"
-            yield Difference(f"stack.scrape.{key}", what, f"write `{key}: {text}`, or change its configuration")
+            yield Problem(f"stack.scrape.{key}", what, f"write `{key}: {text}`, or change its configuration")
 
 
 def _is(text: str, seconds: float) -> bool:

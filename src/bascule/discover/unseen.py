@@ -6,46 +6,38 @@ While this list is not empty, no figure that depends on it can be trusted, and n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bascule import conventions, promql
 from bascule.discover.verify import signals
+from bascule.errors import Problem
 from bascule.prometheus import Prometheus, Target
 from bascule.spec import Selector, Spec
 
 ADD_JOB = "add the job with `bascule merge`"
 
 
-@dataclass(frozen=True)
-class Unseen:
-    """`what`: `job shop-v1`, `signal errors of v2`, `log source access`."""
+def unseen(spec: Spec, prometheus: Prometheus) -> list[Problem]:
+    """By `job shop-v1`, `signal errors of v2`, `log source access`; empty once everything was seen.
 
-    what: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.why}"
-
-
-def unseen(spec: Spec, prometheus: Prometheus) -> list[Unseen]:
-    """Empty once everything was seen. Raises Unreachable or QueryRejected."""
+    Raises Unreachable or QueryRejected.
+    """
     return [*_jobs(spec, prometheus.targets()), *_signals(spec, prometheus), *_sources(spec, prometheus)]
 
 
-def _jobs(spec: Spec, targets: list[Target]) -> Iterator[Unseen]:
+def _jobs(spec: Spec, targets: list[Target]) -> Iterator[Problem]:
     by_job: dict[str, list[Target]] = {}
     for target in targets:
         by_job.setdefault(target.job, []).append(target)
     for job in (*promql.watched(spec), *spec.role_jobs):
         if job not in by_job:
-            yield Unseen(f"job {job}", f"this Prometheus does not scrape it ({ADD_JOB})")
+            yield Problem(f"job {job}", f"this Prometheus does not scrape it ({ADD_JOB})")
         for target in by_job.get(job, ()):
             if target.health != "up":
                 why = " ".join(target.last_error.split()) or "it was not scraped yet"
-                yield Unseen(f"job {job}", f"{target.instance}: {why}")
+                yield Problem(f"job {job}", f"{target.instance}: {why}")
 
 
-def _signals(spec: Spec, prometheus: Prometheus) -> Iterator[Unseen]:
+def _signals(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     """A line for each signal of each version, with the first reason; none of a version that gets no traffic yet."""
     reasons: dict[str, str] = {}
     share = prometheus.scalar(f"max({conventions.PLANNED_SHARE.name})")
@@ -55,12 +47,12 @@ def _signals(spec: Spec, prometheus: Prometheus) -> Iterator[Unseen]:
         is_to_come = finding.state == "empty" and version == spec.versions.candidate and share == 0
         if finding.state != "ok" and not is_to_come:
             reasons.setdefault(f"signal {key.partition('.')[0]} of {version}", finding.why)
-    yield from (Unseen(what, why) for what, why in reasons.items())
+    yield from (Problem(what, why) for what, why in reasons.items())
 
 
-def _sources(spec: Spec, prometheus: Prometheus) -> Iterator[Unseen]:
+def _sources(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     read = Selector(conventions.LOG_LINES.name)
     seen = {sample.labels.get("source") for sample in prometheus.instant(f"sum by (source) ({read}) > 0")}
     for name in spec.logs.named:
         if name not in seen:
-            yield Unseen(f"log source {name}", "no line of it was read; see `bascule logs try`")
+            yield Problem(f"log source {name}", "no line of it was read; see `bascule logs try`")

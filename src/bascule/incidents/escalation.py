@@ -12,16 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bascule.conventions import Severity
+from bascule.conventions import NoticeKind, Severity
 from bascule.incidents.model import Incident, Notice
 from bascule.prometheus.held import is_recent
 from bascule.spec.model import EscalationStep
 
 _GROWTH_SECONDS = 60.0  # new alerts of a situation are told together, at most once a minute
 UNHEARD_SECONDS = 60.0  # after which a step that could not be told is followed by the next one
-STEP, REMINDER, GREW, TAKEN, OVER, AGAIN = "step", "reminder", "grew", "acknowledged", "resolved", "reopened"
-CALLS = (STEP, REMINDER, GREW, AGAIN)  # these ask somebody to act
-_TELLING = (STEP, AGAIN)
+CALLS = (NoticeKind.STEP, NoticeKind.REMINDER, NoticeKind.GREW, NoticeKind.AGAIN)  # these ask somebody to act
+_TELLING = (NoticeKind.STEP, NoticeKind.AGAIN)
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Situation:
     """Incidents of one kind and cause that were open together, the first one first. Times are Unix seconds.
 
     `severity`: of the most severe that is open (of all, once all are over); `began`: since when it has that severity
-    without a break.
+    without a break; `acknowledged`: when all that is open was.
     """
 
     id: int
@@ -46,7 +45,7 @@ class Situation:
     def of(cls, incidents: Sequence[Incident]) -> Situation:
         first = incidents[0]
         unresolved = [incident for incident in incidents if incident.resolved is None]
-        acknowledged = [incident.acknowledged for incident in incidents if incident.acknowledged is not None]
+        taken = _last_taken(unresolved or incidents)
         severity = min((i.severity for i in unresolved or incidents), key=lambda text: Severity.of(text).rank)
         reopened = max((incident.reopened or 0.0 for incident in incidents), default=0.0)
         return cls(
@@ -55,8 +54,8 @@ class Situation:
             severity=severity,
             opened=min(incident.received for incident in incidents),
             began=max(reopened, _since(i for i in incidents if i.severity == severity)),
-            acknowledged=min(acknowledged, default=None),
-            acknowledged_by=next((i.acknowledged_by for i in incidents if i.acknowledged_by), ""),
+            acknowledged=taken.acknowledged if taken else None,
+            acknowledged_by=taken.acknowledged_by if taken else "",
             resolved=None if unresolved else max(incident.resolved or 0.0 for incident in incidents),
             incidents=tuple(incidents),
         )
@@ -79,11 +78,17 @@ class Situation:
         return self.by_weight[0]
 
 
+def _last_taken(incidents: Sequence[Incident]) -> Incident | None:
+    """The one acknowledged last; None while one of them is not."""
+    taken = [incident for incident in incidents if incident.acknowledged is not None]
+    return max(taken, key=lambda i: i.acknowledged or 0.0) if len(taken) == len(incidents) else None
+
+
 def _since(incidents: Iterable[Incident]) -> float:
-    """When the last of them that follow each other without a gap began; Unix seconds."""
+    """When the last of them that overlap without a gap began; Unix seconds. What took the place of another is new."""
     since = until = float("-inf")
     for incident in sorted(incidents, key=lambda each: each.received):
-        if incident.received > until:
+        if incident.received >= until:
             since = incident.received
         until = max(until, float("inf") if incident.resolved is None else incident.resolved)
     return since
@@ -110,19 +115,19 @@ def due(
 def _at_once(situation: Situation, receivers: Sequence[str], now: float) -> Iterator[Notice]:
     if Severity.of(situation.severity).pages and situation.resolved is None:
         for to in receivers:
-            yield _notice(situation, 0, STEP, f"{situation.severity}.at-once.{situation.began:.3f}", to, now)
+            yield _notice(situation, 0, NoticeKind.STEP, f"{situation.severity}.at-once.{situation.began:.3f}", to, now)
 
 
 def _wanted(
     situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float, others: Sequence[str]
 ) -> Iterator[Notice]:
     if situation.resolved is not None:
-        yield from _to_everyone(situation, told, OVER, f"{situation.resolved:.3f}", now)
+        yield from _to_everyone(situation, told, NoticeKind.OVER, f"{situation.resolved:.3f}", now)
         return
     if situation.reopened:
-        yield from _to_everyone(situation, told, AGAIN, f"{situation.reopened:.3f}", now)
+        yield from _to_everyone(situation, told, NoticeKind.AGAIN, f"{situation.reopened:.3f}", now)
     if situation.acknowledged is not None:
-        yield from _to_everyone(situation, told, TAKEN, f"{situation.acknowledged:.3f}", now)
+        yield from _to_everyone(situation, told, NoticeKind.TAKEN, f"{situation.acknowledged:.3f}", now)
     else:
         yield from _steps(situation, steps, told, now, others)
         yield from _reminders(situation, told, now)
@@ -140,7 +145,7 @@ def _steps(
     passed = max(0.0, now - situation.began)  # a clock that was set back keeps nobody from hearing at once
     for index, (after, to) in enumerate(reached):
         if passed >= after or _unheard(situation, told, index - 1, now):
-            yield _notice(situation, index, STEP, _mark(situation, index), to, now)
+            yield _notice(situation, index, NoticeKind.STEP, _mark(situation, index), to, now)
 
 
 def _mark(situation: Situation, index: int) -> str:
@@ -150,21 +155,21 @@ def _mark(situation: Situation, index: int) -> str:
 
 def _unheard(situation: Situation, told: Sequence[Notice], index: int, now: float) -> bool:
     """Whether the step before was told a while ago and nobody has it."""
-    start = f"{situation.id}:{STEP}:{_mark(situation, index)}:"
+    start = f"{situation.id}:{NoticeKind.STEP}:{_mark(situation, index)}:"
     before = [notice for notice in told if notice.key.startswith(start)]
     return bool(before) and all(n.outcome != "delivered" and not is_recent(n.at, now, UNHEARD_SECONDS) for n in before)
 
 
 def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
     """Only the latest one that is due: after a pause nobody wants the missed ones too."""
-    reached = [notice for notice in told if notice.kind == STEP and notice.at >= situation.began]
+    reached = [notice for notice in told if notice.kind == NoticeKind.STEP and notice.at >= situation.began]
     if not reached:
         return
     last = max(reached, key=lambda notice: notice.step)
     number = int((now - last.at) // Severity.of(situation.severity).reminder_seconds)
     if number >= 1:
         mark = f"{_mark(situation, last.step)}.{number}"
-        yield _notice(situation, last.step, REMINDER, mark, last.receiver, now)
+        yield _notice(situation, last.step, NoticeKind.REMINDER, mark, last.receiver, now)
 
 
 def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
@@ -175,7 +180,7 @@ def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterato
         return
     if situation.began > latest:  # the levels are climbed again, which reports it
         return
-    yield from _to_everyone(situation, told, GREW, f"{newest.id}.{newest.received:.3f}", now)
+    yield from _to_everyone(situation, told, NoticeKind.GREW, f"{newest.id}.{newest.received:.3f}", now)
 
 
 def _to_everyone(situation: Situation, told: Sequence[Notice], kind: str, mark: str, now: float) -> Iterator[Notice]:

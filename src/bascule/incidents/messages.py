@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 from bascule import times
 from bascule.api.models.journal import MONITORING
+from bascule.conventions import IncidentStatus, NoticeKind
 from bascule.delivery import Message
-from bascule.incidents.escalation import AGAIN, CALLS, GREW, OVER, REMINDER, STEP, TAKEN, Situation
-from bascule.incidents.model import Incident, Notice, Status
+from bascule.incidents.escalation import CALLS, Situation
+from bascule.incidents.model import Incident, Notice
 from bascule.spec import Spec
 
 LONGEST = 1000  # characters of a line: PagerDuty refuses a summary of more than 1,024
 _SHOWN = 10  # incidents listed in one message
-_STATUS = {Status.OPEN: "firing", Status.UNKNOWN: "firing, unknown whether it has ended", Status.RESOLVED: "resolved"}
+_STATUS = {
+    IncidentStatus.OPEN: "firing",
+    IncidentStatus.UNKNOWN: "firing, unknown whether it has ended",
+    IncidentStatus.RESOLVED: "resolved",
+}
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,8 @@ class Composer:
             subject=self._subject(situation, notice),
             text="\n".join(self._lines(situation, notice, now)),
             severity=situation.severity,
-            resolved=notice.kind == OVER,
-            acknowledged=notice.kind == TAKEN,
+            resolved=notice.kind == NoticeKind.OVER,
+            acknowledged=notice.kind == NoticeKind.TAKEN,
             thread=f"{self._prefix}{situation.id}-{situation.opened * 1000:.0f}",
         )
 
@@ -51,20 +56,20 @@ class Composer:
         more = len(situation.incidents) - 1
         what = f"{situation.lead.alert} (and {more} more)" if more else situation.lead.alert
         severity = situation.severity.upper()
-        head = {
-            STEP: severity,
-            REMINDER: f"STILL {severity}, not acknowledged",
-            GREW: f"{severity}, more alerts",
-            AGAIN: f"{severity} AGAIN",
-            TAKEN: f"ACKNOWLEDGED by {situation.acknowledged_by}",
-            OVER: "RESOLVED",
-        }[notice.kind]
-        return _one_line(f"[{self.spec.title}] {head}: {what}")
+        heads: dict[str, str] = {
+            NoticeKind.STEP: severity,
+            NoticeKind.REMINDER: f"STILL {severity}, not acknowledged",
+            NoticeKind.GREW: f"{severity}, more alerts",
+            NoticeKind.AGAIN: f"{severity} AGAIN",
+            NoticeKind.TAKEN: f"ACKNOWLEDGED by {situation.acknowledged_by}",
+            NoticeKind.OVER: "RESOLVED",
+        }
+        return _one_line(f"[{self.spec.title}] {heads[notice.kind]}: {what}")
 
     def _lines(self, situation: Situation, notice: Notice, now: float) -> list[str]:
         calls = notice.kind in CALLS
         first = situation.lead.description or situation.lead.summary
-        lines = [_one_line(f"ended, it was: {first}" if notice.kind == OVER else first)]
+        lines = [_one_line(f"ended, it was: {first}" if notice.kind == NoticeKind.OVER else first)]
         if calls and situation.lead.cause != MONITORING:
             lines += map(_one_line, self.guidance())
         ended = situation.resolved if situation.resolved is not None else now
@@ -72,7 +77,7 @@ class Composer:
             f"{'lasted' if situation.resolved is not None else 'open for'} {times.lasting(ended - situation.opened)}"
         )
         lines.append(f"situation {situation.id} ({situation.kind}): began {times.dated(situation.opened)}, {lasted}")
-        if notice.kind in (STEP, REMINDER):
+        if notice.kind in (NoticeKind.STEP, NoticeKind.REMINDER):
             steps = self.spec.notify.escalation.get(situation.kind, [])
             lines.append(f"escalation level {notice.step + 1} of {max(len(steps), notice.step + 1)}")
         lines += [_line(incident) for incident in situation.by_weight[:_SHOWN]]

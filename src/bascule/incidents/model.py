@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Status(StrEnum):
-    """`unknown`: an end was claimed, or its source went away, and no fresh evidence says which."""
-
-    OPEN = "open"
-    UNKNOWN = "unknown"
-    RESOLVED = "resolved"
+from bascule.conventions import IncidentStatus
 
 
 @dataclass(frozen=True)
@@ -62,10 +55,10 @@ class Incident:
     held_by: str = ""
 
     @property
-    def status(self) -> Status:
+    def status(self) -> IncidentStatus:
         if self.resolved is not None:
-            return Status.RESOLVED
-        return Status.OPEN if self.unknown_since is None else Status.UNKNOWN
+            return IncidentStatus.RESOLVED
+        return IncidentStatus.OPEN if self.unknown_since is None else IncidentStatus.UNKNOWN
 
     @property
     def began(self) -> float:
@@ -137,4 +130,4 @@ class Notice:
     attempts: int = 0
 
 
-__all__ = ["Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Status", "Window"]
+__all__ = ["Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Window"]

@@ -245,9 +245,7 @@ class Store:
         if last is None:
             return self._open(db, told)
         if _is_new_beginning(last, told) and not self._is_after_restart(last, told):
-            if last.resolved is None:
-                self._end(db, last, told.received, _unseen_text(last, told.starts))
-            return self._open(db, told)
+            return self._open(db, told) if last.resolved is not None else self._replace(db, last, told)
         return self._repeat(db, last, told)
 
     def note_restart(self, started: float, until: float, holds: Mapping[str, float]) -> None:
@@ -282,7 +280,15 @@ class Store:
         value = _written(told.labels) if is_direct else f"{DIRECT}*"
         return _incidents(self._rows(query, (told.labels.get("alertname", ""), value)))
 
-    def _open(self, db: sqlite3.Connection, new: Notification) -> Incident:
+    def _replace(self, db: sqlite3.Connection, last: Incident, told: Notification) -> Incident:
+        """The last one ended unseen and the next one fires: where nothing else is open in its situation, that goes on,
+        for to tell of its end now would be false."""
+        self._end(db, last, told.received, _unseen_text(last, told.starts))
+        is_over = all(each.resolved is not None for each in self.situation(last.situation))
+        return self._open(db, told, last.situation if is_over else None)
+
+    def _open(self, db: sqlite3.Connection, new: Notification, situation: int | None = None) -> Incident:
+        """`situation`: that it goes on with; else one of its cause that is open, else one of its own."""
         kind, cause = self._kind_of(new.labels), self._cause_of(new.labels)
         values = (
             new.fingerprint,
@@ -300,14 +306,18 @@ class Store:
             " summary, description, starts, received, cause, seen) VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*values, cause, new.received),
         ).lastrowid
-        # An acknowledged situation takes no more in: what is new must call someone again.
-        situation = self._rows(
-            "SELECT min(situation) FROM incidents"
-            " WHERE resolved IS NULL AND acknowledged IS NULL AND kind = ? AND cause = ? AND situation > 0",
-            (kind, cause),
-        )[0][0]
-        db.execute("UPDATE incidents SET situation = ? WHERE id = ?", (situation or identity, identity))
+        joined = situation or self._open_situation(kind, cause) or identity
+        db.execute("UPDATE incidents SET situation = ? WHERE id = ?", (joined, identity))
         return self.incident(int(identity or 0))
+
+    def _open_situation(self, kind: str, cause: str) -> int | None:
+        """One that is acknowledged takes no more in: what is new must call someone again."""
+        query = (
+            "SELECT min(situation) FROM incidents"
+            " WHERE resolved IS NULL AND acknowledged IS NULL AND kind = ? AND cause = ? AND situation > 0"
+        )
+        found: int | None = self._rows(query, (kind, cause))[0][0]
+        return found
 
     def _repeat(self, db: sqlite3.Connection, last: Incident, again: Notification) -> Incident:
         """The same alert once more. After a resolved notice that was false (a restarted Prometheus) it reopens."""

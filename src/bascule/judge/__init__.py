@@ -32,6 +32,7 @@ from bascule.judge.service.hooks import Hooks, read_audit
 from bascule.judge.service.loop import LiveJudge
 from bascule.judge.service.opinion import Opinion, fresh_seconds
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
+from bascule.judge.service.pace import Due, Pace
 from bascule.judge.service.posting import AlarmPost, Poster
 from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
@@ -80,6 +81,7 @@ __all__ = [
     "CLIP",
     "CROWD",
     "CROWD_PAIRS",
+    "Due",
     "EFFECTS",
     "EventCounts",
     "Evidence",
@@ -99,6 +101,7 @@ __all__ = [
     "PHI_FLOOR",
     "PHI_PRIOR",
     "PHI_SAFETY",
+    "Pace",
     "PairLayout",
     "PhaseEngine",
     "PhaseWatch",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bascule.lab.lab import Lab
     from bascule.lab.plan import API_PARTNERS, MIX
-    from bascule.lab.profiles import PROFILES, Asked, Behaviour, Profile
+    from bascule.lab.profiles import PROFILES, Behaviour, LabRequest, Profile
     from bascule.lab.redis_cluster import RedisCluster, sessions_kept
     from bascule.lab.relay import Network, relayed
     from bascule.lab.services import RATE
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_PARTNERS",
-    "Asked",
+    "LabRequest",
     "MIX",
     "PROFILES",
     "RATE",
@@ -44,7 +44,7 @@ __all__ = [
 
 _HOME = {
     "API_PARTNERS": "plan",
-    "Asked": "profiles",
+    "LabRequest": "profiles",
     "MIX": "plan",
     "PROFILES": "profiles",
     "RATE": "services",

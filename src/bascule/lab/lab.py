@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Self
 
 from bascule.errors import ProcessFailed, UsageError
@@ -76,17 +76,11 @@ class Lab:
         for name in names:
             host, _, port = address(self.spec, name).rpartition(":")
             ports.check(host, int(port), name, f"services.{name}.targets")
-        self._supervisor.__enter__()
-        try:
+        with self._supervisor.starting():
             self._start_all()
-        except BaseException:
-            self._supervisor.close()
-            raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for name in list(self._hung):  # a stopped process does not hear SIGTERM
             self._supervisor.kill(name)
         self._supervisor.close()

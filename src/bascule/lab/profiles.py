@@ -17,7 +17,7 @@ SLOW_FACTOR = 10.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class LabRequest:
     """What a request is about."""
 
     segment: str
@@ -54,7 +54,7 @@ class Behaviour:
         """The median time of an answer, in seconds."""
         return self.latency * self.latency_factor * self.latency_factor_by_segment.get(segment, 1.0)
 
-    def errors_of(self, asked: Asked) -> float:
+    def errors_of(self, asked: LabRequest) -> float:
         """The error rate of a request: of its partner, else of its endpoint, its segment, or all."""
         for rates, name in (
             (self.error_rate_by_partner, asked.partner),
@@ -123,7 +123,7 @@ class Outcome:
     not_found: bool
 
 
-def draw(behaviour: Behaviour, asked: Asked, luck: Random) -> Outcome:
+def draw(behaviour: Behaviour, asked: LabRequest, luck: Random) -> Outcome:
     """What a request meets. Always the same draws in the same order, so that a fault changes only what it is about."""
     chance = [luck.random() for _ in range(7)]
     success = chance[1] < behaviour.accuracy

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 
 import redis
@@ -42,19 +41,13 @@ class RedisCluster:
         return tuple(f"{LOOPBACK}:{port}" for port in self._ports)
 
     def __enter__(self) -> Self:
-        self._supervisor.__enter__()
-        try:
+        with self._supervisor.starting():
             for number in range(NODES):
                 self.start(number)
             self._join()
-        except BaseException:
-            self._supervisor.close()
-            raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._supervisor.close()
 
     def start(self, number: int) -> None:

@@ -32,7 +32,7 @@ from bascule.conventions import NONE, UNKNOWN
 from bascule.instrument import Instrument
 from bascule.instrument.logging import EventLog, LineFormatter
 from bascule.lab.files import replace_text
-from bascule.lab.profiles import Asked, BehaviourFile, Outcome, draw
+from bascule.lab.profiles import BehaviourFile, LabRequest, Outcome, draw
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -141,7 +141,7 @@ class SampleService:
     def _meet(self) -> Outcome:
         """The request's luck hangs on its own number, so that a run can be repeated whichever worker serves it."""
         luck = Random(f"{self.settings.seed}/{request.path}/{_asked()['number']}")
-        return draw(self._behaviour.read(), Asked(_segment(), _partner(), request.path), luck)
+        return draw(self._behaviour.read(), LabRequest(_segment(), _partner(), request.path), luck)
 
     def _look_up(self, outcome: Outcome) -> None:
         number = _asked()["number"]

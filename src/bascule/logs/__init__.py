@@ -32,7 +32,7 @@ from bascule.logs.serving.ingest import Ingested
 from bascule.logs.serving.pipeline import Counted, FileFeed, Pipeline
 from bascule.logs.serving.proposal import propose_from
 from bascule.logs.serving.role import run
-from bascule.logs.serving.sources import SourceFinding, look_at_sources
+from bascule.logs.serving.sources import look_at_sources
 from bascule.logs.serving.trial import Trial, attempt
 from bascule.logs.storing.consumers import Consumers
 from bascule.logs.storing.counts import counts as count_store
@@ -81,7 +81,6 @@ __all__ = [
     "Rows",
     "SearchClient",
     "Sender",
-    "SourceFinding",
     "StandardInput",
     "TooCostly",
     "Trial",

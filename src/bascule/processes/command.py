@@ -29,7 +29,7 @@ class TooSlow(ProcessFailed):
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedCommand:
     """How a command ended, and the end of what it printed. `status`: negative for a signal."""
 
     status: int
@@ -42,7 +42,7 @@ class Done:
         return (self.complaint or self.output).strip()
 
 
-def run(argv: Sequence[str], seconds: float, given: str = "", env: Mapping[str, str] | None = None) -> Done:
+def run(argv: Sequence[str], seconds: float, given: str = "", env: Mapping[str, str] | None = None) -> FinishedCommand:
     """Run it with `given` on its standard input. It has ended when its own process has: what it leaves running on
     purpose goes on. Raises TooSlow, and ProcessFailed where it cannot be started."""
     mark = uuid.uuid4().hex
@@ -65,7 +65,7 @@ def run(argv: Sequence[str], seconds: float, given: str = "", env: Mapping[str, 
         except BaseException:  # Ctrl-C
             _end(process, mark)
             raise
-        return Done(status, _end_of(out), _end_of(complaint))
+        return FinishedCommand(status, _end_of(out), _end_of(complaint))
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:

@@ -19,12 +19,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Literal, Self
 
 from bascule import private
@@ -140,10 +139,16 @@ class Supervisor:
         self.workers.start("shortening logs", self._keep_logs_short)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """As `with`, but stops everything only when what is done inside fails."""
+        with ExitStack() as parts:
+            parts.enter_context(self)
+            yield
+            parts.pop_all()
 
     def close(self) -> None:
         """Stop everything; all programs are told at once, and waited for in turn.

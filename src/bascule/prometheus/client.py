@@ -233,7 +233,7 @@ class Prometheus:
         """When this server started, Unix seconds."""
         data = self._get("status/runtimeinfo")
         with self._understood("runtimeinfo"):
-            return datetime.fromisoformat(data["startTime"].replace("Z", "+00:00")).timestamp()
+            return times.parse(data["startTime"]).timestamp()
 
     def is_ready(self) -> bool:
         try:

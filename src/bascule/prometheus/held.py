@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 from functools import cached_property
 from typing import Any
 
@@ -25,9 +25,9 @@ Labels = Mapping[str, str]
 class Word(Enum):
     """What a source says of an alert."""
 
-    FIRING = "firing"
-    ENDED = "ended"
-    UNKNOWN = "unknown"
+    FIRING = auto()
+    ENDED = auto()
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,6 @@ def _jobs(spec: Spec, *kinds: str) -> str:
     """The matcher for the probes of these kinds, of all without any; empty where there are none."""
     jobs = [probe_job(name) for name, probe in spec.probes.items() if not kinds or probe.kind in kinds]
     if not kinds or "http" in kinds:
-        jobs += [job for job, metric in watched(spec).items() if metric == PROBED and job not in _own_jobs(spec)]
+        own = {probe_job(name) for name in spec.probes}
+        jobs += [job for job, metric in watched(spec).items() if metric == PROBED and job not in own]
     return among("job", jobs) if jobs else ""
-
-
-def _own_jobs(spec: Spec) -> set[str]:
-    return {probe_job(name) for name in spec.probes}

@@ -34,7 +34,7 @@ from bascule.console import screenshots
 from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, Verdict
 from bascule.errors import AlreadyRunning, StoreError, UsageError
 from bascule.scenarios.house import SPEC, House, NotSeen, standing
-from bascule.scenarios.receiver import Told, listening
+from bascule.scenarios.receiver import HeardNotice, listening
 from bascule.spec import VARIABLE
 from bascule.stack import state
 
@@ -188,7 +188,7 @@ def _caught(house: House, since: float) -> IncidentAnswer | None:
     return min(known, key=lambda incident: incident.received, default=None)
 
 
-def _told(house: House, since: float) -> Told | None:
+def _told(house: House, since: float) -> HeardNotice | None:
     return next(iter(house.person.firing(since)), None) if house.person else None
 
 

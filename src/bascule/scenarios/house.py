@@ -24,7 +24,7 @@ from bascule.lab import Lab, RedisCluster, Traffic, front_url, lab_spec, write_s
 from bascule.prometheus import Prometheus
 from bascule.scenarios.receiver import Person
 from bascule.scenarios.site import Site
-from bascule.scenarios.tls import Tls
+from bascule.scenarios.tls import TlsDoor
 from bascule.spec import Spec, load
 from bascule.spec.model import Phase
 from bascule.spec.receivers import Receiver, Webhook
@@ -96,7 +96,7 @@ class House(Watched):
     site: Site = field(default_factory=Site)
 
     @property
-    def door(self) -> Tls:
+    def door(self) -> TlsDoor:
         """The TLS endpoint beside the lab."""
         assert self.site.door is not None
         return self.site.door

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass(frozen=True)
-class Told:
+class HeardNotice:
     """One notice. `at`: Unix seconds when it had arrived."""
 
     at: float
@@ -31,10 +31,10 @@ class Person:
     """Who is told by the webhook at `url`."""
 
     url: str
-    told: list[Told] = field(default_factory=list)
+    told: list[HeardNotice] = field(default_factory=list)
     refuses: threading.Event = field(default_factory=threading.Event)  # while set, it answers 503
 
-    def firing(self, since: float) -> list[Told]:
+    def firing(self, since: float) -> list[HeardNotice]:
         return [each for each in list(self.told) if each.status == "firing" and each.at >= since]
 
 
@@ -49,7 +49,7 @@ def listening() -> Iterator[Person]:
             refused = receiver.refuses.is_set()
             if not refused:
                 texts = (str(body.get(key, "")) for key in ("subject", "text", "severity", "status"))
-                receiver.told.append(Told(time.time(), *texts))
+                receiver.told.append(HeardNotice(time.time(), *texts))
             self.send_response(503 if refused else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -18,7 +18,7 @@ HOUR_SECONDS = 3600.0
 SESSIONS, DOOR = "sessions", "drill-door"  # names in the spec
 
 
-class Part(StrEnum):
+class SitePart(StrEnum):
     """What a fault needs, and only then is started."""
 
     TLS = "tls"
@@ -29,7 +29,7 @@ class Part(StrEnum):
 class Site:
     """The parts that were started; those that nobody needs are None."""
 
-    door: tls.Tls | None = None
+    door: tls.TlsDoor | None = None
     cluster: RedisCluster | None = None
 
     def in_lab(self, spec: Spec) -> Spec:
@@ -51,11 +51,11 @@ class Site:
 
 
 @contextmanager
-def standing_site(folder: Path, needed: Collection[Part]) -> Iterator[Site]:
+def standing_site(folder: Path, needed: Collection[SitePart]) -> Iterator[Site]:
     """The parts that are needed, below a folder."""
     with ExitStack() as parts:
-        door = parts.enter_context(tls.serving(folder / "tls")) if Part.TLS in needed else None
-        cluster = parts.enter_context(RedisCluster(folder / "cluster")) if Part.CLUSTER in needed else None
+        door = parts.enter_context(tls.serving(folder / "tls")) if SitePart.TLS in needed else None
+        cluster = parts.enter_context(RedisCluster(folder / "cluster")) if SitePart.CLUSTER in needed else None
         if cluster is not None:
             parts.enter_context(sessions_kept(cluster))
         yield Site(door, cluster)

@@ -24,7 +24,7 @@ def unable() -> str:
     return "" if shutil.which("openssl") else "the program openssl is not installed"
 
 
-class Tls:
+class TlsDoor:
     """Serves `/health` at `address` (host:port), with certificates of an authority of its own (`ca`)."""
 
     def __init__(self, folder: Path) -> None:
@@ -67,9 +67,9 @@ class Tls:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Tls]:
+def serving(folder: Path) -> Iterator[TlsDoor]:
     """The endpoint, on a free port of loopback."""
-    tls = Tls(folder)
+    tls = TlsDoor(folder)
     threading.Thread(target=tls.serve, daemon=True).start()
     try:
         yield tls
@@ -80,7 +80,7 @@ def serving(folder: Path) -> Iterator[Tls]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, tls: TlsDoor) -> None:
         super().__init__(("127.0.0.1", 0), _Health)
         self._tls = tls
 

@@ -31,19 +31,14 @@ from bascule.sla.house import report_of
 from bascule.sla.journal import JournalSpan
 from bascule.sla.measured import silent_seconds
 from bascule.sla.pieces import Pieces, cut
-from bascule.sla.render import (
-    FORMATS,
-    render,
-    render_csv,
-    render_html,
-    render_json,
-    render_mail,
-    render_markdown,
-    render_pdf,
-    told,
-)
+from bascule.sla.render.forms import FORMATS, render, told
+from bascule.sla.render.html import render_html
+from bascule.sla.render.mail import render_mail
 from bascule.sla.render.numbers import Numbers
-from bascule.sla.render.texts import ENGLISH, FRENCH
+from bascule.sla.render.pdf import render_pdf
+from bascule.sla.render.plain import render_json
+from bascule.sla.render.tables import render_csv, render_markdown
+from bascule.sla.render.texts import LANGUAGES, sentences
 from bascule.sla.report import (
     Assessment,
     Burn,
@@ -79,9 +74,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ARCHIVE_FOLDER",
     "BASELINE_FILE",
-    "ENGLISH",
     "FORMATS",
-    "FRENCH",
+    "LANGUAGES",
     "HISTORY_FILE",
     "Archive",
     "Archived",
@@ -119,6 +113,7 @@ __all__ = [
     "Together",
     "WindowFigure",
     "assess",
+    "sentences",
     "silent_seconds",
     "budget",
     "chart",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bascule import private
 from bascule.errors import StoreError, UsageError
-from bascule.sla.render import SUFFIXES, render, render_mail, told
+from bascule.sla.render.forms import SUFFIXES, render, told
+from bascule.sla.render.mail import render_mail
 from bascule.sla.report import Report
 
 FOLDER = "sla/reports"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bascule.delivery import Attachment, Courier, Delivery, Message, Outbox, Policy, deliver_to_all
 from bascule.errors import UsageError
 from bascule.sla.archive import Archive, Archived
-from bascule.sla.render import MEDIA_TYPES, SUFFIXES
+from bascule.sla.render.forms import MEDIA_TYPES, SUFFIXES
 from bascule.spec import Spec
 from bascule.spec.receivers import Email, Receiver
 
@@ -76,4 +76,6 @@ def _message(spec: Spec, archive: Archive, entry: Archived, again: str) -> Messa
     )
     content = hashlib.sha256((entry.html + again).encode()).hexdigest()[:12]
     key = f"{spec.metadata.name}-sla-{entry.id}-{content}"
-    return Message(key, entry.subject, entry.text, entry.html, attachments=attached, thread=key, lives=REPORT_SECONDS)
+    return Message(
+        key, entry.subject, entry.text, html=entry.html, attachments=attached, thread=key, lives=REPORT_SECONDS
+    )

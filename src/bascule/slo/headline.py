@@ -10,7 +10,7 @@ from typing import Final
 from bascule.conventions import State
 from bascule.slo.goal import EXACT
 from bascule.slo.slo import Slo
-from bascule.states import Cause, caused, no_data
+from bascule.states import Cause, Caused, no_data
 
 ENOUGH: Final = 0.9  # of a window must be known before its outcome is the last word
 SO_FAR: Final[Mapping[str, str]] = {
@@ -20,7 +20,7 @@ SO_FAR: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Headline:
+class Headline(Caused):
     """`spent`: the share of the budget of what is known that is used up, where that is known.
 
     `covered`: seconds of the window with data; `wanted`: seconds that should have them. `cause`: why there is no data.
@@ -31,9 +31,6 @@ class Headline:
     wanted: float
     spent: float | None = None
     cause: Cause | None = None
-
-    def __post_init__(self) -> None:
-        caused(self.state, self.cause)
 
     @property
     def coverage(self) -> float:

@@ -18,11 +18,8 @@ from bascule.units import Dimension, Unit, unit_in_name
 
 def bounds(spec: Spec) -> Iterator[Finding]:
     """Every bound that makes no difference, or that nothing can be held to."""
-    yield from _decided_on(spec)
-    yield from _thresholds(spec)
-    yield from _signals(spec)
-    yield from _segments(spec)
-    yield from _slas(spec)
+    for look in (_decided_on, _thresholds, _signals, _segments, _slas):
+        yield from look(spec)
 
 
 # ---------------------------------------------------------------- gates and triggers
@@ -47,16 +44,13 @@ def _decision(spec: Spec, asked: Decision) -> Iterator[Finding]:
 def _other_way(asked: Decision, better: str) -> Finding:
     measure, threshold = asked.measure, asked.threshold
     good, bad = ("low", "high") if better == "lower" else ("high", "low")
-    kept, missed = (f"{sign}{_amount(threshold)}" for sign in ("<>" if better == "lower" else "><"))
+    amount = threshold.written.lstrip("<>= ")
+    kept, missed = (f"{sign}{amount}" for sign in ("<>" if better == "lower" else "><"))
     if asked.is_gate:
         what = f"{measure} {threshold} passes when {measure} is too {bad}"
         return Finding(asked.key, what, f"write the bound that has to be kept: {kept}")
     what = f"{measure} {threshold} fires when {measure} is {good}, which is good"
     return Finding(asked.key, what, f"write when to roll back: {missed}")
-
-
-def _amount(threshold: Threshold) -> str:
-    return threshold.written.lstrip("<>= ")
 
 
 def _better(spec: Spec, measure: str) -> str:

@@ -44,14 +44,8 @@ class Finding:
 
 def lint(spec: Spec) -> Iterator[Finding]:
     """Every contradiction between parts of the spec."""
-    yield from _phases(spec)
-    yield from _roles(spec)
-    yield from _measures(spec)
-    yield from _versions(spec)
-    yield from _windows(spec)
-    yield from _scrape(spec)
-    yield from _logs(spec)
-    yield from _receivers(spec)
+    for look in (_phases, _roles, _measures, _versions, _windows, _scrape, _logs, _receivers):
+        yield from look(spec)
 
 
 @readable

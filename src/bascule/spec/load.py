@@ -62,7 +62,7 @@ def _text(path: Path | str) -> str:
 
 
 def _cannot_read(path: Path | str, why: str, fix: str) -> SpecError:
-    return SpecError(path, [Problem(0, "", f"cannot be read: {why}", fix)])
+    return SpecError(path, [Problem("", f"cannot be read: {why}", fix)])
 
 
 def parse(text: str, path: Path | str = "spec.yaml") -> Spec:

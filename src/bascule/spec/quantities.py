@@ -118,6 +118,13 @@ def parse_quantity(text: Any) -> float:
     return Amount.parse(text).value
 
 
+def _matched(pattern: re.Pattern[str], text: Any, form: str) -> re.Match[str]:
+    match = pattern.match(str(text).strip())
+    if not match:
+        raise ValueError(f"{text!r} is not {form}")
+    return match
+
+
 def parse_share(text: Any) -> float:
     value = parse_quantity(text)
     if not 0 <= value <= 1:
@@ -165,9 +172,7 @@ class Threshold:
     def parse(cls, text: Any) -> Threshold:
         if isinstance(text, cls):
             return text
-        match = _THRESHOLD.match(str(text).strip())
-        if not match:
-            raise ValueError(f"{text!r} is not a threshold; write it like <1%, <100ms or >10pt")
+        match = _matched(_THRESHOLD, text, "a threshold; write it like <1%, <100ms or >10pt")
         amount = Amount.parse(match[2])
         return cls(match[1], amount.value, str(text).strip(), amount)  # type: ignore[arg-type]
 
@@ -198,9 +203,7 @@ class Condition:
     def parse(cls, text: Any) -> Condition:
         if isinstance(text, cls):
             return text
-        match = _CONDITION.match(str(text).strip())
-        if not match:
-            raise ValueError(f"{text!r} is not a condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
+        match = _matched(_CONDITION, text, "a condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
         return cls(match[1], Threshold.parse(match[2] + match[3]))
 
     def __str__(self) -> str:
@@ -209,9 +212,7 @@ class Condition:
 
 def parse_rate(text: Any) -> float:
     """Requests per second of `100/h`."""
-    match = _RATE.match(str(text).strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a rate; write it like 100/h or 20/s")
+    match = _matched(_RATE, text, "a rate; write it like 100/h or 20/s")
     return float(match[1]) / _SECONDS[match[2]]
 
 

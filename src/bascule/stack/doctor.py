@@ -153,8 +153,8 @@ def _sources(spec: Spec) -> Iterator[DoctorCheck]:
     if spec.logs.sources:
         from bascule.logs import look_at_sources  # Arrow takes a moment to load
 
-        for finding in look_at_sources(spec):
-            yield DoctorCheck(f"log source {finding.source}", "optional", finding.what, finding.fix)
+        for found in look_at_sources(spec):
+            yield DoctorCheck(found.key, "optional", found.what, found.fix)
 
 
 def _ports(spec: Spec) -> Iterator[DoctorCheck]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bascule.api.servers import prometheus_of
-from bascule.discover import Unseen, unseen
-from bascule.errors import BasculeError
+from bascule.discover import unseen
+from bascule.errors import BasculeError, Problem
 from bascule.processes.workers import Workers
 from bascule.spec import Spec
 
@@ -37,13 +37,13 @@ def _tell(spec: Spec, report: Callable[[str], None], ready: threading.Event, end
             return
     prometheus = prometheus_of(spec)
     due = time.monotonic() + START_SECONDS + 2 * spec.stack.scrape.interval
-    told: list[Unseen] = []
+    told: list[Problem] = []
     pause = max(LOOK_SECONDS, spec.stack.scrape.interval)  # nothing new comes between two scrapes
     while not ended.wait(pause):
         try:
             found = unseen(spec, prometheus)
         except BasculeError as error:
-            found = [Unseen("Prometheus", error.what)]
+            found = [Problem("Prometheus", error.what)]
         if not found:
             report(ALL_SEEN)
             break
@@ -54,8 +54,8 @@ def _tell(spec: Spec, report: Callable[[str], None], ready: threading.Event, end
     ended.wait()
 
 
-def _table(found: Sequence[Unseen]) -> Iterator[str]:
+def _table(found: Sequence[Problem]) -> Iterator[str]:
     yield "data is missing; what depends on it cannot be judged and raises no alert:"
-    width = max(len(each.what) for each in found)
+    width = max(len(each.key) for each in found)
     for each in found:
-        yield f"  {each.what:{width}}  {each.why}"
+        yield f"  {each.key:{width}}  {each.what}"

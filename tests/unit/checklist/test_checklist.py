@@ -14,7 +14,7 @@ from bascule.checklist.items import history, items
 from bascule.discover import CheckedExpression
 from bascule.errors import Unreachable, UsageError
 from bascule.generate.prometheus.rule_groups import rule_groups
-from bascule.processes.command import Done
+from bascule.processes.command import FinishedCommand
 from bascule.prometheus import Prometheus, Sample, Target
 from bascule.spec import built_in_text, load, parse
 
@@ -97,14 +97,14 @@ def test_a_panel_without_data_fails_but_not_one_that_needs_two_months():
 
 
 def test_a_rule_that_prometheus_does_not_run_fails(monkeypatch):
-    monkeypatch.setattr("bascule.processes.command.run", lambda *a: Done(0, "", ""))
+    monkeypatch.setattr("bascule.processes.command.run", lambda *a: FinishedCommand(0, "", ""))
     assert outcome("alerting-rules", looked()).state is ItemState.PASSED
     found = outcome("alerting-rules", looked(server=Server(rules=loaded(without="ServiceDown"))))
     assert (found.state, found.why) == (ItemState.FAILED, "Prometheus does not run ServiceDown")
 
 
 def test_a_failing_test_of_a_rule_fails(monkeypatch):
-    monkeypatch.setattr("bascule.processes.command.run", lambda *a: Done(1, "", "FAILED: ServiceDown"))
+    monkeypatch.setattr("bascule.processes.command.run", lambda *a: FinishedCommand(1, "", "FAILED: ServiceDown"))
     assert "FAILED: ServiceDown" in outcome("alerting-rules", looked()).why
 
 

@@ -1,4 +1,4 @@
-"""Rows on wide and narrow terminals: no word is broken, and no cell is lost."""
+"""TableRows on wide and narrow terminals: no word is broken, and no cell is lost."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bascule.cli.commands import app
-from bascule.cli.narrow import Rows
+from bascule.cli.narrow import TableRows
 
-ROWS = Rows(
+ROWS = TableRows(
     "comparison",
     ("signal", "segment", "v1", "difference (interval)", "state"),
     [

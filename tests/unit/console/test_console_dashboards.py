@@ -41,7 +41,7 @@ def test_every_generated_dashboard_is_drawn_whole_and_each_of_its_units_is_known
         read = shape.read(text)
         assert [each.title for each in read.panels] == [each["title"] for each in json.loads(text)["panels"]]
         for each in read.panels:
-            if isinstance(each, shape.Metrics):
+            if isinstance(each, shape.DrawnMetrics):
                 assert units.text(1.5, each.unit)
                 assert all(isinstance(told, str) for told in (units.axis(3.0, each.unit).short,))
 

@@ -40,7 +40,7 @@ from bascule.console import (
 from bascule.console.views.unheard import unheard
 from bascule.console.views.unseen import not_seen
 from bascule.conventions import State, Verdict
-from bascule.discover import Unseen
+from bascule.errors import Problem
 from bascule.prometheus import ActiveAlert, Sample, Target
 from bascule.spec import load
 from bascule.spec.model import Segments
@@ -470,7 +470,7 @@ def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
 
 
 def test_what_prometheus_has_not_seen_is_one_notice_until_it_has() -> None:
-    found = [Unseen("job shop-v1", "no route"), *(Unseen(f"signal s{n} of v2", "no series") for n in range(8))]
+    found = [Problem("job shop-v1", "no route"), *(Problem(f"signal s{n} of v2", "no series") for n in range(8))]
     (notice,) = not_seen(SourceReading(found, 1.0, heard=1.0))
     assert notice.text.startswith("job shop-v1, signal s0 of v2")
     assert notice.items[0] == "job shop-v1: no route"

@@ -132,7 +132,7 @@ def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
     machine = config["route"]["routes"][2]
     assert machine["receiver"] == MACHINE
     assert machine["group_by"] == ["..."]
-    assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "1s", True)
+    assert (machine["group_wait"], machine["group_interval"], machine["continue"]) == ("0s", "100ms", True)
     (webhook,) = config["receivers"][0]["webhook_configs"]
     assert (webhook["url"], webhook["send_resolved"]) == ("http://127.0.0.1:9463/api/webhook", True)
 

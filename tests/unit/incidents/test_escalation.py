@@ -328,6 +328,28 @@ def test_a_new_beginning_is_told_at_once_to_everyone_who_was_told_of_the_end(hou
     assert (50, "third") in house.steps()
 
 
+@pytest.mark.parametrize("is_acknowledged", [False, True])
+def test_what_began_again_unseen_calls_at_once_and_nobody_is_told_of_an_end_then(house, is_acknowledged):
+    """Its end would be told while it fires."""
+    incident = house.fire()
+    house.tick()
+    house.until(2)
+    if is_acknowledged:
+        house.store.acknowledge(incident.id, "ada", house.now)
+        house.tick()
+    house.until(5)
+    house.begun["f"] = house.now - 30
+    house.fire()
+    house.tick()
+    assert [(name, what) for at, name, what in house.told if at == 5] == [("first", "CRITICAL")]
+    house.until(21)
+    assert (20, "second") in house.steps()
+    house.end()
+    house.tick()
+    ended = [(name, what) for at, name, what in house.told if at == 21]
+    assert ended == [("first", "RESOLVED"), ("second", "RESOLVED")]
+
+
 def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fault(house, tmp_path):
     """The monitoring's own trouble says neither; nor does anything say how to go back when nothing went forward."""
     file = tmp_path / "my spec.yaml"

@@ -68,7 +68,7 @@ def test_a_later_start_of_an_open_incident_is_a_new_one_and_the_first_ended_unse
     first = store.receive(notification(at=1, starts=1))
     store.acknowledge(first.id, "ada", now=2)
     second = store.receive(notification(at=300, starts=299))
-    assert (second.id, second.situation, second.acknowledged) == (first.id + 1, first.id + 1, None)
+    assert (second.id, second.situation, second.acknowledged) == (first.id + 1, first.situation, None)
     assert store.incident(first.id).status == "resolved"
     assert [e.text for e in store.entries(incident=first.id)][-1].startswith("ended between 00:00:01")
 

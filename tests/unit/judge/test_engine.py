@@ -127,6 +127,66 @@ def test_an_alarm_ends_by_a_fresh_test_after_the_mend(bench):
     assert "no worse for" in next(a for a in b.engine.ended if a.segment == "freemium").end_reason
 
 
+def evidence(bench) -> dict[tuple[str, str], float]:
+    """What each comparison has gathered, (natural logarithms)."""
+    return {cell: bench.engine.evidence_of(cell)[1] or 0.0 for cell in bench.engine.schema.cells}
+
+
+def until_ended(bench, **behaviour) -> None:
+    while standing(bench):
+        bench.run(1, **behaviour)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"errors": (0.0002, {"freemium": 0.12})},
+        {"errors": (0.0002, 0.12)},
+        {"latency": (0.02, 0.04)},
+        {"stars": ((0.1, 0.4, 0.5), (0.6, 0.3, 0.1))},
+    ],
+)
+def test_a_fault_that_is_fixed_leaves_no_evidence_in_any_comparison(bench, fault):
+    b = bench()
+    b.history(120)
+    b.run(10)
+    while not standing(b):
+        b.run(1, **fault)
+    until_ended(b)
+    assert max(evidence(b).values()) == 0
+    b.run(30)
+    assert max(evidence(b).values()) < 2
+
+
+def test_the_third_fault_is_found_no_sooner_than_the_first(bench):
+    """A line that keeps what a fixed fault has left there raises its alarm at the first bad events of the next."""
+    delays = []
+    for seed in range(4):
+        b = bench(seed=seed)
+        b.history(120)
+        b.run(10)
+        for _ in range(3):
+            begun = b.time
+            while not standing(b):
+                b.run(1, errors=(0.0002, 0.12))
+            delays.append(b.time - begun)
+            until_ended(b)
+    first, last = delays[::3], delays[2::3]
+    assert np.median(last) >= 0.8 * np.median(first)
+
+
+def test_while_another_signal_is_worse_its_evidence_stays(bench):
+    b = bench()
+    b.history(120)
+    b.run(10)
+    b.run(25, errors=(0.0002, 0.12), latency=(0.02, 0.06))
+    assert {"errors", "latency"} <= {signal for signal, _ in standing(b)}
+    while any(signal == "errors" for signal, _ in standing(b)):
+        b.run(1, latency=(0.02, 0.06))
+    assert evidence(b)["latency", "all"] > 7
+    assert max(nats for (signal, _), nats in evidence(b).items() if signal == "errors") == 0
+
+
 def test_silence_ends_no_alarm(bench):
     b = faulty(bench)
     b.run(600, candidate=False)
@@ -372,6 +432,30 @@ def test_a_second_fault_in_the_same_phase_is_found_as_fast_as_the_first(bench):
                 break
     assert len(delays) == 5
     assert np.median(delays) <= 12
+
+
+def test_a_fault_of_an_earlier_step_does_not_hide_the_next_one(bench):
+    """Found, rolled back, fixed, let in again: what V2 did then is no burstiness of its errors."""
+    delays = []
+    bad = {"freemium": 0.12, "api_partners": 0.12}
+    for seed in range(5):
+        b = bench(seed=seed)
+        b.earlier((90, {"candidate": False}), (30, {}), (15, {"errors": (0.0002, bad)}), (60, {"candidate": False}))
+        b.run(20)
+        begun = b.time
+        while not standing(b):
+            b.run(1, errors=(0.0002, bad))
+        delays.append(b.time - begun)
+    assert np.median(delays) <= 12
+
+
+def test_bursts_that_the_candidate_had_in_an_earlier_step_are_known(bench):
+    """They are no regression: the error ratios are alike."""
+    b = bench()
+    bursts = [0.3 if burst else 0.0 for burst in b.random.random(60) < 0.3]
+    b.earlier(*[part for bad in bursts for part in ((9, {"errors": (0.01, 0.0)}), (1, {"errors": (0.01, bad)}))])
+    total, history = b.schema.pairs_of(("errors", "all"))[0], b.engine.history
+    assert history.phi[total] > 2 * history.baseline_phi[total]
 
 
 # ---------------------------------------------------------------- triggers and gates on gains

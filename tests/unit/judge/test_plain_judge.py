@@ -177,6 +177,16 @@ def test_a_baseline_that_fails_nearly_always():
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+def test_a_history_with_a_regression_of_an_earlier_step(seed):
+    b, judge, agreement = beside(seed)
+    b.earlier((60, {"candidate": False}), (30, {}), (20, {"errors": (0.0002, BAD)}), (80, {}))
+    b.run(20)
+    b.run(20, errors=(0.0002, BAD))
+    agreement.check_alarms()
+    assert judge.raised
+
+
+@pytest.mark.parametrize("seed", [1, 2])
 def test_an_incident_of_both_versions(seed):
     """V1 leaves its history, so the guard is dearer."""
     b, judge, agreement = beside(seed)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bascule.errors import UsageError
-from bascule.lab.profiles import PROFILES, V1, V2, Asked, Behaviour, BehaviourFile, draw, profile_named
+from bascule.lab.profiles import PROFILES, V1, V2, Behaviour, BehaviourFile, LabRequest, draw, profile_named
 
 N = 20_000
 
 
 def outcomes(behaviour: Behaviour, segment: str = "freemium", n: int = N):
-    return [draw(behaviour, Asked(segment), Random(f"1/{number}")) for number in range(n)]
+    return [draw(behaviour, LabRequest(segment), Random(f"1/{number}")) for number in range(n)]
 
 
 def near(successes: int, n: int, probability: float) -> bool:
@@ -61,25 +61,27 @@ def test_identical_versions_are_identical():
 
 def test_uneven_segments_differ_tenfold_in_errors():
     uneven = PROFILES["aa_uneven"].baseline
-    assert uneven.errors_of(Asked("freemium")) == 10 * uneven.errors_of(Asked("enterprise"))
+    assert uneven.errors_of(LabRequest("freemium")) == 10 * uneven.errors_of(LabRequest("enterprise"))
 
 
 @given(st.integers(0, 10**9), st.floats(0, 1))
 def test_the_same_request_meets_the_same_outcome(number, rate):
     behaviour = replace(V1, error_rate=rate)
-    assert draw(behaviour, Asked("freemium"), Random(number)) == draw(behaviour, Asked("freemium"), Random(number))
+    assert draw(behaviour, LabRequest("freemium"), Random(number)) == draw(
+        behaviour, LabRequest("freemium"), Random(number)
+    )
 
 
 @given(st.integers(0, 10**9), st.floats(0, 1))
 def test_a_fault_changes_only_what_it_is_about(number, rate):
-    healthy = draw(V1, Asked("freemium"), Random(number))
-    broken = draw(V1.with_fault({"error_rate": rate}), Asked("freemium"), Random(number))
+    healthy = draw(V1, LabRequest("freemium"), Random(number))
+    broken = draw(V1.with_fault({"error_rate": rate}), LabRequest("freemium"), Random(number))
     assert replace(broken, fails=healthy.fails) == healthy
 
 
 @given(st.integers(0, 10**9))
 def test_scores_and_values_stay_in_their_range(number):
-    outcome = draw(V2, Asked("freemium"), Random(number))
+    outcome = draw(V2, LabRequest("freemium"), Random(number))
     assert 0 <= outcome.score <= 1
     assert outcome.value >= 0
     assert (outcome.value > 0) == outcome.success
@@ -87,13 +89,13 @@ def test_scores_and_values_stay_in_their_range(number):
 
 def test_an_error_rate_for_all_replaces_those_by_segment():
     uneven = PROFILES["aa_uneven"].candidate
-    assert uneven.with_fault({"error_rate": 0.12}).errors_of(Asked("enterprise")) == 0.12
+    assert uneven.with_fault({"error_rate": 0.12}).errors_of(LabRequest("enterprise")) == 0.12
 
 
 def test_a_fault_for_one_segment_leaves_the_others():
     broken = V2.with_fault({"error_rate_by_segment": {"freemium": 0.3}})
-    assert broken.errors_of(Asked("freemium")) == 0.3
-    assert broken.errors_of(Asked("enterprise")) == V2.error_rate
+    assert broken.errors_of(LabRequest("freemium")) == 0.3
+    assert broken.errors_of(LabRequest("enterprise")) == V2.error_rate
 
 
 def test_an_unknown_fault_is_refused_with_those_there_are():
@@ -116,6 +118,6 @@ def test_a_behaviour_is_read_back_as_written_and_each_change_is_seen_at_once(tmp
 
 def test_a_fault_for_one_partner_or_endpoint_leaves_the_others():
     broken = V2.with_fault({"error_rate_by_partner": {"acme": 0.5}, "error_rate_by_endpoint": {"/api/rate": 0.3}})
-    assert broken.errors_of(Asked("api_partners", "acme", "/api/rate")) == 0.5
-    assert broken.errors_of(Asked("freemium", endpoint="/api/rate")) == 0.3
-    assert broken.errors_of(Asked("api_partners", "globex", "/api/match")) == V2.error_rate
+    assert broken.errors_of(LabRequest("api_partners", "acme", "/api/rate")) == 0.5
+    assert broken.errors_of(LabRequest("freemium", endpoint="/api/rate")) == 0.3
+    assert broken.errors_of(LabRequest("api_partners", "globex", "/api/match")) == V2.error_rate

@@ -17,7 +17,7 @@ from bascule.scenarios.drills.in_force import FILE, alone_in, noted
 from bascule.scenarios.drills.once import Force, drill
 from bascule.scenarios.faults import all_faults, fault_named
 from bascule.scenarios.house import Stopped
-from bascule.scenarios.receiver import Told
+from bascule.scenarios.receiver import HeardNotice
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_stop_in_every_stage_removes_the_fault(tmp_path, calls, stage):
         return time.time()
 
     kept = noted(Force(inject, lambda: calls.append("out")), tmp_path, "crash")
-    told = Told(time.time() + 1, "CRITICAL: ServiceDown", "", "critical", "firing")  # found at once
+    told = HeardNotice(time.time() + 1, "CRITICAL: ServiceDown", "", "critical", "firing")  # found at once
     with pytest.raises(Stopped):
         drill(house, Nobody(told), fault_named("crash"), kept)
     assert calls == ([] if stage == "annotate" else ["in", "out"])

@@ -22,7 +22,7 @@ from bascule.scenarios.drills.several import Tried
 from bascule.scenarios.drills.shown import markdown
 from bascule.scenarios.drills.staging import OwnFault, drill_staging
 from bascule.scenarios.faults import all_faults, fault_named
-from bascule.scenarios.receiver import Told
+from bascule.scenarios.receiver import HeardNotice
 from bascule.spec import built_in_text, load
 
 
@@ -74,7 +74,7 @@ def test_a_notice_during_a_drill_that_must_be_silent_fails_it():
     fault = fault_named("worker-restart")
     silent = drill(Watched(), Nobody(), fault, Force(time.time, lambda: None))
     assert Tried(fault, [silent]).failures == []
-    told = Told(time.time() + 60, "CRITICAL: ServiceDown", "", "critical", "firing")
+    told = HeardNotice(time.time() + 60, "CRITICAL: ServiceDown", "", "critical", "firing")
     alarmed = drill(Watched(), Nobody(told), fault, Force(time.time, lambda: None))
     assert Tried(fault, [alarmed]).failures == ["unexpected: CRITICAL: ServiceDown"]
 

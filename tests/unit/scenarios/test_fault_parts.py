@@ -19,7 +19,7 @@ from bascule.processes.ready import wait_until
 from bascule.scenarios import tls
 from bascule.scenarios.drills.information import Scales, Shift, information_bound
 from bascule.scenarios.faults import fault_named
-from bascule.scenarios.site import BUSY_PARTNER, DOOR, SESSIONS, Part, Site, standing_site
+from bascule.scenarios.site import BUSY_PARTNER, DOOR, SESSIONS, Site, SitePart, standing_site
 from bascule.spec import load
 
 
@@ -94,7 +94,7 @@ def test_a_share_that_stalls_is_a_step_of_the_plan_that_the_balancer_does_not_ta
 
 @pytest.mark.skipif(bool(tls.unable()), reason=tls.unable())
 def test_the_certificate_of_the_door_is_replaced_while_it_serves(tmp_path):
-    with standing_site(tmp_path, {Part.TLS}) as site:
+    with standing_site(tmp_path, {SitePart.TLS}) as site:
         house = SimpleNamespace(door=site.door)
         trusted = ssl.create_default_context(cafile=str(site.door.ca))
 

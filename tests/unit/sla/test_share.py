@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bascule.prometheus import Sample
-from bascule.sla import ENGLISH, FRENCH
+from bascule.sla import sentences
 from bascule.sla.share import share_notes
 
 
@@ -44,7 +44,7 @@ def test_what_is_not_known_is_not_told():
 def test_both_languages_have_the_sentence():
     values = {"candidate": "v2", "segment": "all", "estimate": "14 %", "low": "12 %", "high": "16 %", "planned": "10 %"}
     assert (
-        ENGLISH["note.share"].format(**values)
+        sentences("en")["note.share"].format(**values)
         == "Actual share of v2 at the end, all: 14 % (12 % to 16 %), planned 10 %."
     )
-    assert "prévue 10 %" in FRENCH["note.share"].format(**values)
+    assert "prévue 10 %" in sentences("fr")["note.share"].format(**values)

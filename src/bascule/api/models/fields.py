@@ -84,7 +84,7 @@ def _sane(moment: datetime) -> datetime:
 
 
 def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return times.rfc3339(moment.timestamp(), "milliseconds")
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bascule.api.models.fields import LARGEST_ID, Answer, Line, PlannedTime, Prose, Request, Text, UnixTime, Who
+from bascule.conventions import IncidentStatus
 
 LONGEST_WINDOW = timedelta(days=366)
 LabelText = Annotated[str, Field(max_length=20_000)]
@@ -115,7 +116,7 @@ class IncidentAnswer(Answer):
     labels: dict[str, str] = Field(default_factory=dict)
     severity: Text = ""
     kind: Text = ""
-    status: Text = "open"
+    status: Text = IncidentStatus.OPEN
     starts: UnixTime
     received: UnixTime
     ends: UnixTime | None = None
@@ -133,7 +134,7 @@ class IncidentAnswer(Answer):
 
     @property
     def is_open(self) -> bool:
-        return self.status != "resolved"
+        return self.status != IncidentStatus.RESOLVED
 
 
 class TimelineAnswer(Answer):

@@ -21,12 +21,19 @@ class JudgedPhase(OpenAnswer):
     hold_seconds: float | None = None
 
 
-class SignalAnswer(OpenAnswer):
+class StatedAnswer(OpenAnswer):
+    """A state in a sentence; `cause`: of no data."""
+
+    state: KnownState = State.NO_DATA
+    cause: KnownCause = None
+    text: Text = ""
+
+
+class SignalAnswer(StatedAnswer):
     """One signal in one segment; numbers in the signal's unit, evidence and its threshold are natural logarithms."""
 
     signal: str
     segment: str = TOTAL_SEGMENT
-    state: KnownState = State.NO_DATA
     unit: Text = ""
     baseline: float | None = None
     candidate: float | None = None
@@ -37,36 +44,28 @@ class SignalAnswer(OpenAnswer):
     threshold: float | None = None
     alarm: bool = False
     alarm_since: TextTime | None = None
-    cause: KnownCause = None
     samples_baseline: int | float | None = None
     samples_candidate: int | float | None = None
     detectable_ratio: float | None = None
-    text: Text = ""
 
 
-class GateAnswer(OpenAnswer):
+class GateAnswer(StatedAnswer):
     """A gate of the present phase; `decided`: its interval lies on one side of the bound."""
 
     gate: str
-    state: KnownState = State.NO_DATA
-    cause: KnownCause = None
     decided: bool = True
     value: float | None = None
-    text: Text = ""
 
 
-class TriggerAnswer(OpenAnswer):
+class TriggerAnswer(StatedAnswer):
     """A trigger of a rollback, and since when its value is beyond the bound."""
 
     when: str
-    state: KnownState = State.NO_DATA
-    cause: KnownCause = None
     value: float | None = None
     beyond_since: TextTime | None = None
-    text: Text = ""
 
 
-class ShareAnswer(OpenAnswer):
+class ShareAnswer(StatedAnswer):
     """The candidate's planned and real share of a segment's recent requests, with confidence bounds."""
 
     segment: str
@@ -75,9 +74,6 @@ class ShareAnswer(OpenAnswer):
     low: float | None = None
     high: float | None = None
     events: int | float = 0
-    state: KnownState = State.NO_DATA
-    cause: KnownCause = None
-    text: Text = ""
 
 
 class VerdictAnswer(OpenAnswer):

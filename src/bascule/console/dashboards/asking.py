@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bascule.console.charts import Grid
-from bascule.console.dashboards.shape import Choice, Dashboard, Metrics, Query
+from bascule.console.dashboards.shape import Choice, Dashboard, DrawnMetrics, PanelQuery
 from bascule.errors import BasculeError
 from bascule.prometheus import Prometheus, Series
 from bascule.spec.quantities import format_duration
@@ -93,11 +93,11 @@ def ask(
 ) -> dict[int, list[Future[Told]]]:
     """By the panel's id, what each of its targets gives; asked in the panels' order."""
 
-    def told(target: Query) -> Told:
+    def told(target: PanelQuery) -> Told:
         expr = filled_in(target.expr, board.choices, chosen, moments)
         return tell(expr, target.legend, lambda: _courses(target, expr, moments, prometheus))
 
-    panels = [panel for panel in board.panels if isinstance(panel, Metrics)]
+    panels = [panel for panel in board.panels if isinstance(panel, DrawnMetrics)]
     return {panel.id: [workers.submit(told, target) for target in panel.targets] for panel in panels}
 
 
@@ -108,7 +108,7 @@ def tell(expr: str, legend: str, courses: Callable[[], list[Course]]) -> Told:
         return Told(expr, legend, problem=error.what)
 
 
-def _courses(target: Query, expr: str, moments: Moments, prometheus: Prometheus) -> list[Course]:
+def _courses(target: PanelQuery, expr: str, moments: Moments, prometheus: Prometheus) -> list[Course]:
     if target.range:
         return [_course(series, target.legend, moments.grid) for series in over(prometheus, expr, moments.grid)]
     samples = prometheus.instant(expr, None if moments.is_now else moments.grid.end)

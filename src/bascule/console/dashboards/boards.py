@@ -16,7 +16,7 @@ from bascule.console.charts import Grid
 from bascule.console.dashboards import shape
 from bascule.console.dashboards.asking import Chosen, Moments, Told, ask, filled_in, over
 from bascule.console.dashboards.drawing import ShownPanel, draw
-from bascule.console.dashboards.shape import Annotation, Dashboard, Metrics
+from bascule.console.dashboards.shape import BoardAnnotation, Dashboard, DrawnMetrics
 from bascule.discover import why_empty
 from bascule.errors import BasculeError
 from bascule.spec import Spec
@@ -26,15 +26,6 @@ PATIENCE = 10.0  # seconds that one query may take
 EXPLAINED_FOR = 30.0  # seconds that the cause of no data is not asked for again
 MOST_MARKS = 60
 IN_SPAN = "no value in this span of time"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What somebody wants to see."""
-
-    name: str
-    chosen: Chosen
-    moments: Moments
 
 
 @dataclass(frozen=True)
@@ -76,16 +67,16 @@ class Boards:
         """What a variable can be. Raises BasculeError."""
         return sorted(self._prometheus.label_values(choice.label_of_series, choice.selector))
 
-    def answer(self, wanted: Wanted) -> Answered:
-        began, board, chosen = time.perf_counter(), self.all[wanted.name], wanted.chosen
-        told = ask(board, chosen, wanted.moments, self._prometheus, self._workers)
-        marks = [self._workers.submit(self._marks, each, wanted.moments) for each in board.annotations.list]
+    def answer(self, name: str, chosen: Chosen, moments: Moments) -> Answered:
+        began, board = time.perf_counter(), self.all[name]
+        told = ask(board, chosen, moments, self._prometheus, self._workers)
+        marks = [self._workers.submit(self._marks, each, moments) for each in board.annotations.list]
         answers = {panel: [each.result() for each in targets] for panel, targets in told.items()}
-        why = self._causes(answers, wanted.moments)
+        why = self._causes(answers, moments)
         panels = [
-            draw(panel, answers[panel.id], wanted.moments, lambda target: why[target.expr])
+            draw(panel, answers[panel.id], moments, lambda target: why[target.expr])
             for panel in board.panels
-            if isinstance(panel, Metrics)
+            if isinstance(panel, DrawnMetrics)
         ]
         found = [mark for each in marks for mark in each.result()]
         return Answered(panels, found[:MOST_MARKS], time.perf_counter() - began)
@@ -119,7 +110,7 @@ class Boards:
 
     # ------------------------------------------------------------ what happened
 
-    def _marks(self, annotation: Annotation, moments: Moments) -> list[dict[str, Any]]:
+    def _marks(self, annotation: BoardAnnotation, moments: Moments) -> list[dict[str, Any]]:
         """The spans in which an annotation's expression has a value; none where it cannot be wanted."""
         try:
             found = over(self._prometheus, filled_in(annotation.expr, (), {}, moments), moments.grid)
@@ -133,7 +124,7 @@ class Boards:
         ]
 
 
-def _label(annotation: Annotation, labels: Mapping[str, str]) -> str:
+def _label(annotation: BoardAnnotation, labels: Mapping[str, str]) -> str:
     return labels.get("alertname", annotation.name)
 
 

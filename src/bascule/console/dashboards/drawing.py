@@ -16,12 +16,12 @@ from bascule.console.dashboards.shape import (
     AxisProperty,
     Bars,
     ColourProperty,
-    Metrics,
+    ColourStep,
+    DrawnMetrics,
     MetricsPanel,
     Pie,
     Stat,
     States,
-    Step,
     Table,
     TimeSeries,
     UnitProperty,
@@ -57,7 +57,7 @@ class LegendRow:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class StateBar:
     """A state that lasted, from `left` for `width` (percent of the span)."""
 
     left: float
@@ -76,7 +76,7 @@ class ShownPanel:
     legend: Sequence[LegendRow] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    states: Sequence[tuple[str, Sequence[Stretch]]] = ()
+    states: Sequence[tuple[str, Sequence[StateBar]]] = ()
     as_names: bool = False  # the series' names are shown, on their colours
     silent: Sequence[tuple[str, str]] = ()
     is_empty: bool = False
@@ -111,27 +111,27 @@ def draw(panel: MetricsPanel, told: Sequence[Told], moments: Moments, why: Why) 
 # ---------------------------------------------------------------- values
 
 
-def _figures(panel: Metrics, courses: Sequence[Course]) -> list[Figure]:
+def _figures(panel: DrawnMetrics, courses: Sequence[Course]) -> list[Figure]:
     return [Figure(each.name, _text(panel, each.last), _look(panel, each)) for each in courses]
 
 
-def _text(panel: Metrics, value: float) -> str:
+def _text(panel: DrawnMetrics, value: float) -> str:
     return panel.word(value) or units.text(value, panel.unit)
 
 
-def _look(panel: Metrics, course: Course) -> str:
+def _look(panel: DrawnMetrics, course: Course) -> str:
     fixed = (each.value.colour for each in panel.properties(course.name) if isinstance(each, ColourProperty))
     colour = next(fixed, None) or colour_at(panel.steps, course.last)
     return LOOKS.get(colour, "")
 
 
-def colour_at(steps: Sequence[Step], value: float) -> str:
+def colour_at(steps: Sequence[ColourStep], value: float) -> str:
     """The colour of the highest step that the value has reached; empty without steps."""
     reached = [step.color for step in steps if step.value is None or value >= step.value]
     return reached[-1] if reached else ""
 
 
-def _bars(panel: Metrics, courses: Sequence[Course]) -> list[Figure]:
+def _bars(panel: DrawnMetrics, courses: Sequence[Course]) -> list[Figure]:
     """Each as long as its part of the largest value there is."""
     largest = max((abs(course.last) for course in courses), default=0.0)
     return [
@@ -140,7 +140,7 @@ def _bars(panel: Metrics, courses: Sequence[Course]) -> list[Figure]:
     ]
 
 
-def _slices(panel: Metrics, courses: Sequence[Course]) -> list[Figure]:
+def _slices(panel: DrawnMetrics, courses: Sequence[Course]) -> list[Figure]:
     whole = sum(max(0.0, course.last) for course in courses)
     found, start = [], 0.0
     for number, course in enumerate(courses):
@@ -160,13 +160,13 @@ def _slice(start: float, part: float) -> str:
     return f"M0 0L{x1:.4f} {y1:.4f}A1 1 0 {int(part > 0.5)} 1 {x2:.4f} {y2:.4f}Z"
 
 
-def _table(panel: Metrics, courses: Sequence[Course]) -> tuple[list[str], list[list[str]]]:
+def _table(panel: DrawnMetrics, courses: Sequence[Course]) -> tuple[list[str], list[list[str]]]:
     labels = sorted({label for course in courses for label in course.labels} - {"__name__"})
     rows = [[*(course.labels.get(label, "") for label in labels), _text(panel, course.last)] for course in courses]
     return [*labels, "value"], sorted(rows)
 
 
-def _stretches(panel: Metrics, values: NDArray[np.float64]) -> Iterator[Stretch]:
+def _stretches(panel: DrawnMetrics, values: NDArray[np.float64]) -> Iterator[StateBar]:
     """Neighbouring points of one text are one stretch; points without a value leave a gap."""
     texts = ["" if math.isnan(value) else _text(panel, value) for value in values.tolist()]
     begin = 0
@@ -175,7 +175,7 @@ def _stretches(panel: Metrics, values: NDArray[np.float64]) -> Iterator[Stretch]
             if texts[begin]:
                 width = 100 * (place - begin) / len(texts)
                 look = LOOKS.get(colour_at(panel.steps, float(values[begin])), "")
-                yield Stretch(round(100 * begin / len(texts), 2), max(_NARROWEST, round(width, 2)), texts[begin], look)
+                yield StateBar(round(100 * begin / len(texts), 2), max(_NARROWEST, round(width, 2)), texts[begin], look)
             begin = place
 
 

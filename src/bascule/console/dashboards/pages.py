@@ -18,8 +18,8 @@ from bascule.api.models.logs import Search
 from bascule.console.asked import ReadOnce
 from bascule.console.charts import WINDOWS, Grid, Span
 from bascule.console.dashboards.asking import LONGEST_VALUE, MOST_VALUES, Moments
-from bascule.console.dashboards.boards import Answered, Boards, Wanted
-from bascule.console.dashboards.shape import Choice, Dashboard, Drawn, Logs, RowPanel
+from bascule.console.dashboards.boards import Answered, Boards
+from bascule.console.dashboards.shape import Choice, Dashboard, Drawn, DrawnLogs, RowPanel
 from bascule.console.signing import Someone
 from bascule.console.spans import AskedSpan
 from bascule.console.views.search import ShownLine, shown_line
@@ -165,7 +165,7 @@ class Pages:
 
     def _now(self, name: str, asked: Question) -> bytes:
         moments = self._moments(asked.span)
-        answered = self.boards.answer(Wanted(name, asked.values, moments))
+        answered = self.boards.answer(name, asked.values, moments)
         charts = {each.id: each.chart for each in answered.panels if each.chart}
         told = {
             "panels": self._html(answered) | self._lines(self.boards.all[name], moments),
@@ -188,12 +188,12 @@ class Pages:
 
     def _lines(self, board: Dashboard, moments: Moments) -> dict[int, str]:
         found = {}
-        for panel in (each for each in board.panels if isinstance(each, Logs)):
+        for panel in (each for each in board.panels if isinstance(each, DrawnLogs)):
             lines, problem = self._search(panel, moments)
             found[panel.id] = self._console.renderer.part("_panel_lines.html", lines=lines, problem=problem)
         return found
 
-    def _search(self, panel: Logs, moments: Moments) -> tuple[list[ShownLine], str]:
+    def _search(self, panel: DrawnLogs, moments: Moments) -> tuple[list[ShownLine], str]:
         start, end = (times.rfc3339(at) for at in (moments.grid.start, moments.grid.end))
         where = [text for target in panel.targets for text in target.conditions]
         until = "" if moments.is_now else end

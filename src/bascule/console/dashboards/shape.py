@@ -16,24 +16,24 @@ BETWEEN = re.compile(r"(?P<field>\w+):\[(?P<low>\d+) TO (?P<high>\d+)\]")
 LABEL_VALUES = re.compile(r"label_values\((?P<selector>.+), (?P<label>\w+)\)")
 
 
-class Part(BaseModel):
+class BoardPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 # ---------------------------------------------------------------- what is asked
 
 
-class MetricsSource(Part):
+class MetricsSource(BoardPart):
     type: Literal["prometheus"]
     uid: Literal["${datasource}"]
 
 
-class LogSource(Part):
+class LogsSource(BoardPart):
     type: Literal["elasticsearch"]
     uid: Literal["${logs}"]
 
 
-class Query(Part):
+class PanelQuery(BoardPart):
     """`range`: a course over the whole span; else the value at its end."""
 
     ref_id: str = Field(alias="refId")
@@ -45,12 +45,12 @@ class Query(Part):
     datasource: MetricsSource
 
 
-class LogsMetric(Part):
+class LogsMetric(BoardPart):
     id: Literal["1"]
     type: Literal["logs"]
 
 
-class LogsQuery(Part):
+class LogsQuery(BoardPart):
     ref_id: str = Field(alias="refId")
     query: str = Field(pattern=f"^{BETWEEN.pattern}$")
     time_field: Literal["@timestamp"] = Field(alias="timeField")
@@ -67,62 +67,62 @@ class LogsQuery(Part):
 # ---------------------------------------------------------------- how values are shown
 
 
-class Step(Part):
+class ColourStep(BoardPart):
     """A colour from this value on; `value` is None for the lowest."""
 
     color: Colour
     value: float | None
 
 
-class Thresholds(Part):
+class ColourSteps(BoardPart):
     mode: Literal["absolute"]
-    steps: tuple[Step, ...]
+    steps: tuple[ColourStep, ...]
 
 
-class Word(Part):
+class MappedWord(BoardPart):
     text: str
     index: int
 
 
-class Mapping(Part):
+class Mapping(BoardPart):
     """Values that are shown as words."""
 
     type: Literal["value"]
-    options: dict[str, Word]
+    options: dict[str, MappedWord]
 
 
-class ThresholdsStyle(Part):
+class ThresholdsStyle(BoardPart):
     mode: Literal["dashed"]
 
 
-class Lines(Part):
+class Lines(BoardPart):
     fill: Literal[5] = Field(alias="fillOpacity")
     width: Literal[2] = Field(alias="lineWidth")
     span_nulls: Literal[False] = Field(alias="spanNulls")
     thresholds: ThresholdsStyle | None = Field(None, alias="thresholdsStyle")
 
 
-class ByName(Part):
+class ByName(BoardPart):
     id: Literal["byName"]
     options: str
 
 
-class FixedColour(Part):
+class FixedColour(BoardPart):
     mode: Literal["fixed"]
     colour: Colour = Field(alias="fixedColor")
 
 
-class ColourProperty(Part):
+class ColourProperty(BoardPart):
     id: Literal["color"]
     value: FixedColour
 
 
-class AxisProperty(Part):
+class AxisProperty(BoardPart):
     id: Literal["custom.axisPlacement"]
     value: Literal["right"]
 
 
-class UnitProperty(Part):
+class UnitProperty(BoardPart):
     id: Literal["unit"]
     value: str
 
@@ -130,21 +130,21 @@ class UnitProperty(Part):
 Property = Annotated[ColourProperty | AxisProperty | UnitProperty, Field(discriminator="id")]
 
 
-class Override(Part):
+class Override(BoardPart):
     """What holds for the series of one name alone."""
 
     matcher: ByName
     properties: tuple[Property, ...]
 
 
-class Defaults(Part):
+class Defaults(BoardPart):
     unit: str = "none"
-    thresholds: Thresholds | None = None
+    thresholds: ColourSteps | None = None
     mappings: tuple[Mapping, ...] = ()
     custom: Lines | None = None
 
 
-class FieldConfig(Part):
+class FieldConfig(BoardPart):
     defaults: Defaults
     overrides: tuple[Override, ...] = ()
 
@@ -152,7 +152,7 @@ class FieldConfig(Part):
 # ---------------------------------------------------------------- panels
 
 
-class Place(Part):
+class GridPlace(BoardPart):
     """On a grid of 24 columns."""
 
     x: int
@@ -161,19 +161,24 @@ class Place(Part):
     h: int
 
 
-class Link(Part):
-    """To the dashboard with the details; the span of time goes with it."""
+class Leading(BoardPart):
+    """To other dashboards, in the same window."""
 
     title: str
+    icon: Literal[""]
+    tooltip: Literal[""]
+    blank: Literal[False] = Field(alias="targetBlank")
+
+
+class Link(Leading):
+    """To the dashboard with the details; the span of time goes with it."""
+
     type: Literal["link"]
     tags: tuple[()] = ()
     url: str = Field(pattern=f"^{DETAILS.pattern}$")
-    icon: Literal[""]
-    tooltip: Literal[""]
     dropdown: Literal[False] = Field(alias="asDropdown")
     include_vars: Literal[False] = Field(alias="includeVars")
     keep_time: Literal[False] = Field(alias="keepTime")
-    blank: Literal[False] = Field(alias="targetBlank")
 
     @property
     def uid(self) -> str:
@@ -181,10 +186,10 @@ class Link(Part):
         return found["uid"] if found else ""
 
 
-class PanelPart(Part):
+class PanelPart(BoardPart):
     id: int
     title: str
-    place: Place = Field(alias="gridPos")
+    place: GridPlace = Field(alias="gridPos")
 
 
 class RowPanel(PanelPart):
@@ -202,9 +207,9 @@ class Drawn(PanelPart):
     links: tuple[Link, ...] = ()
 
 
-class Metrics(Drawn):
+class DrawnMetrics(Drawn):
     datasource: MetricsSource
-    targets: tuple[Query, ...]
+    targets: tuple[PanelQuery, ...]
     field: FieldConfig = Field(alias="fieldConfig")
 
     @property
@@ -212,7 +217,7 @@ class Metrics(Drawn):
         return self.field.defaults.unit
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[ColourStep, ...]:
         thresholds = self.field.defaults.thresholds
         return thresholds.steps if thresholds else ()
 
@@ -227,14 +232,14 @@ class Metrics(Drawn):
                 yield from override.properties
 
 
-class ListLegend(Part):
+class ListLegend(BoardPart):
     mode: Literal["list"] = Field(alias="displayMode")
     placement: Literal["bottom"]
     shown: Literal[False] = Field(alias="showLegend")
     calcs: tuple[()] = ()
 
 
-class TableLegend(Part):
+class TableLegend(BoardPart):
     mode: Literal["table"] = Field(alias="displayMode")
     placement: Literal["bottom", "right"]
     shown: Literal[True] = Field(alias="showLegend")
@@ -242,21 +247,21 @@ class TableLegend(Part):
     values: tuple[()] = ()
 
 
-class Tooltip(Part):
+class Tooltip(BoardPart):
     mode: Literal["multi", "single"]
     sort: Literal["asc"]
 
 
-class Reduce(Part):
+class Reduce(BoardPart):
     calcs: tuple[Literal["lastNotNull"]]
 
 
-class TimeSeriesOptions(Part):
+class TimeSeriesOptions(BoardPart):
     legend: TableLegend
     tooltip: Tooltip
 
 
-class StatOptions(Part):
+class StatOptions(BoardPart):
     """`text`: the name of the series, or its value."""
 
     colour: Literal["value", "background"] = Field(alias="colorMode")
@@ -270,7 +275,7 @@ class StatOptions(Part):
     reduce: Reduce = Field(alias="reduceOptions")
 
 
-class BarOptions(Part):
+class BarOptions(BoardPart):
     mode: Literal["gradient"] = Field(alias="displayMode")
     legend: ListLegend
     orientation: Literal["horizontal"]
@@ -284,7 +289,7 @@ class BarOptions(Part):
     reduce: Reduce = Field(alias="reduceOptions")
 
 
-class PieOptions(Part):
+class PieOptions(BoardPart):
     legend: TableLegend
     tooltip: Tooltip
     orientation: Literal["auto"]
@@ -292,7 +297,7 @@ class PieOptions(Part):
     reduce: Reduce = Field(alias="reduceOptions")
 
 
-class LogsOptions(Part):
+class LogsOptions(BoardPart):
     dedup: Literal["none"] = Field(alias="dedupStrategy")
     details: Literal[False] = Field(alias="enableLogDetails")
     prettify: Literal[False] = Field(alias="prettifyLogMessage")
@@ -304,55 +309,55 @@ class LogsOptions(Part):
     wrap: Literal[True] = Field(alias="wrapLogMessage")
 
 
-class TimeSeries(Metrics):
+class TimeSeries(DrawnMetrics):
     type: Literal["timeseries"]
     options: TimeSeriesOptions
 
 
-class Stat(Metrics):
+class Stat(DrawnMetrics):
     type: Literal["stat"]
     options: StatOptions
 
 
-class Bars(Metrics):
+class Bars(DrawnMetrics):
     type: Literal["bargauge"]
     options: BarOptions
 
 
-class Pie(Metrics):
+class Pie(DrawnMetrics):
     type: Literal["piechart"]
     options: PieOptions
 
 
-class Table(Metrics):
+class Table(DrawnMetrics):
     type: Literal["table"]
 
 
-class States(Metrics):
+class States(DrawnMetrics):
     type: Literal["state-timeline"]
 
 
-class Logs(Drawn):
+class DrawnLogs(Drawn):
     type: Literal["logs"]
-    datasource: LogSource
+    datasource: LogsSource
     targets: tuple[LogsQuery, ...]
     options: LogsOptions
 
 
 MetricsPanel = TimeSeries | Stat | Bars | Pie | Table | States
-Panel = Annotated[RowPanel | MetricsPanel | Logs, Field(discriminator="type")]
+Panel = Annotated[RowPanel | MetricsPanel | DrawnLogs, Field(discriminator="type")]
 
 
 # ---------------------------------------------------------------- the dashboard
 
 
-class Current(Part):
+class Current(BoardPart):
     selected: Literal[True]
     text: Literal["All"]
     value: Literal["$__all"]
 
 
-class VariablePart(Part):
+class VariablePart(BoardPart):
     name: str
     label: str
     custom: Literal[True] = Field(alias="allowCustomValue")
@@ -398,11 +403,11 @@ class SourceChoice(VariablePart):
     multi: Literal[False]
 
 
-class Templating(Part):
+class Templating(BoardPart):
     list: tuple[Annotated[Choice | SourceChoice, Field(discriminator="type")], ...]
 
 
-class Annotation(Part):
+class BoardAnnotation(BoardPart):
     """Moments and spans that every chart marks: where the expression has a value."""
 
     name: str
@@ -414,30 +419,26 @@ class Annotation(Part):
     hide: Literal[False]
 
 
-class Annotations(Part):
-    list: tuple[Annotation, ...]
+class Annotations(BoardPart):
+    list: tuple[BoardAnnotation, ...]
 
 
-class Dropdown(Part):
+class Dropdown(Leading):
     """To every dashboard with the tags."""
 
-    title: str
     type: Literal["dashboards"]
     tags: tuple[str, ...]
-    icon: Literal[""]
-    tooltip: Literal[""]
     dropdown: Literal[True] = Field(alias="asDropdown")
     include_vars: Literal[True] = Field(alias="includeVars")
     keep_time: Literal[True] = Field(alias="keepTime")
-    blank: Literal[False] = Field(alias="targetBlank")
 
 
-class Span(Part):
+class BoardTime(BoardPart):
     start: Literal["now-1h"] = Field(alias="from")
     end: Literal["now"] = Field(alias="to")
 
 
-class Dashboard(Part):
+class Dashboard(BoardPart):
     uid: str
     title: str
     description: str
@@ -446,7 +447,7 @@ class Dashboard(Part):
     annotations: Annotations
     links: tuple[Dropdown, ...]
     tags: tuple[str, ...]
-    time: Span
+    time: BoardTime
     timezone: Literal["browser"]
     refresh: Literal["10s"]
     editable: Literal[False]

@@ -44,7 +44,7 @@ class KeptRun(BaseModel):
 
 
 @dataclass(frozen=True)
-class CheckRow:
+class ItemRow:
     """An item, what the last run found, and who signed it; `found` is None before a run."""
 
     item: Item
@@ -66,7 +66,7 @@ class CheckRow:
 @dataclass(frozen=True)
 class ChecksView:
     phase: ChecklistPhase
-    rows: Sequence[CheckRow]
+    rows: Sequence[ItemRow]
     at: str
     running_since: float | None
     problem: str
@@ -108,7 +108,7 @@ class Checklists:
 
         run, signed = self._last(phase), signatures(Looked(self.spec))
         found = {each.item: each for each in run.items} if run else {}
-        rows = [CheckRow(item, found.get(item.key), signed.get(item.key)) for item in items_of(phase)]
+        rows = [ItemRow(item, found.get(item.key), signed.get(item.key)) for item in items_of(phase)]
         running = self._running
         since = running[1] if running and running[0] is phase else None
         return ChecksView(phase, rows, run.at if run else "", since, self._problem)

@@ -9,22 +9,13 @@ from urllib.parse import urlencode
 
 from bascule import times
 from bascule.api.models.journal import NoticeAnswer, TimelineAnswer
-from bascule.api.models.made import MOVING, made
+from bascule.api.models.made import MOVING, Made, made
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console.answers import AROUND, IncidentFile, ListedIncident
 from bascule.conventions import SEGMENT, TOTAL_SEGMENT, notice_word
 from bascule.spec import Spec
 
 OWED = "owed"
-
-
-@dataclass(frozen=True)
-class IncidentMoment:
-    at: datetime
-    kind: str
-    text: str
-    who: str = ""
-    verdict: str = ""  # that a move was made on
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class ChartOf:
 class IncidentView:
     incident: ListedIncident
     title: str
-    moments: list[IncidentMoment]
+    moments: list[Made]
     others: list[ListedIncident]
     owed: list[DeliveryAnswer]
     told: list[DeliveryAnswer]
@@ -57,7 +48,7 @@ def incident_view(spec: Spec, file: IncidentFile, now: datetime) -> IncidentView
     return IncidentView(
         incident,
         incident.summary or incident.alert,
-        sorted(_moments(file), key=lambda moment: moment.at),
+        made(_moments(file)),
         [other for other in file.others if other.id != incident.id],
         [each for each in file.deliveries if each.result == OWED],
         [each for each in file.deliveries if each.result != OWED],
@@ -67,25 +58,27 @@ def incident_view(spec: Spec, file: IncidentFile, now: datetime) -> IncidentView
     )
 
 
-def _moments(file: IncidentFile) -> Iterator[IncidentMoment]:
+def _moments(file: IncidentFile) -> Iterator[TimelineAnswer]:
     incident = file.incident
-    yield IncidentMoment(incident.starts, "began", incident.description or incident.summary)
+    yield TimelineAnswer(at=incident.starts, kind="began", text=incident.description or incident.summary)
     if incident.received - incident.starts >= timedelta(seconds=1):
         late = times.lasting((incident.received - incident.starts).total_seconds())
-        yield IncidentMoment(incident.received, "heard", f"the journal received it {late} after it began")
-    for entry in file.entries:
-        yield IncidentMoment(entry.at, entry.kind, entry.text, entry.who)
+        yield TimelineAnswer(at=incident.received, kind="heard", text=f"the journal received it {late} after it began")
+    yield from file.entries
     known = {(entry.at, entry.kind) for entry in file.entries}
-    around = [each for each in file.around if (each.at, each.kind) not in known]
-    for each in made(each for each in around if each.incident in (None, incident.id)):
-        yield IncidentMoment(each.entry.at, each.entry.kind, _said(each.entry), each.entry.who, each.verdict)
+    for entry in file.around:
+        if (entry.at, entry.kind) not in known and entry.incident in (None, incident.id):
+            yield entry.model_copy(update={"text": _said(entry)})
     for notice in file.notices:
         outcome = OWED if notice.outcome == "pending" else notice.outcome
         detail = f": {notice.detail}" if notice.detail else ""
-        yield IncidentMoment(notice.at, "notice", f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}")
+        yield TimelineAnswer(
+            at=notice.at, kind="notice", text=f"{notice_word(notice.kind)} to {notice.receiver}: {outcome}{detail}"
+        )
     is_told = {"ended", "closed"} & {entry.kind for entry in file.entries}
     if incident.resolved and not is_told:
-        yield IncidentMoment(incident.resolved, "ended", "the alert no longer fires", incident.closed_by)
+        text = "the alert no longer fires"
+        yield TimelineAnswer(at=incident.resolved, kind="ended", text=text, who=incident.closed_by)
 
 
 def _said(entry: TimelineAnswer) -> str:

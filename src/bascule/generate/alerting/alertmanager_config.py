@@ -54,7 +54,8 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
     )
 
 
-_AT_ONCE = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "5m"}
+# A group lives on for half a minute after its alert has ended; one that fires again then waits for the next interval.
+_AT_ONCE = {"group_by": ["..."], "group_wait": "0s", "group_interval": "100ms", "repeat_interval": "5m"}
 _MACHINE_ROUTE = {"receiver": MACHINE, **_AT_ONCE, "continue": True}
 
 

@@ -18,7 +18,9 @@ from bascule.spec.quantities import format_duration
 from bascule.spec.signals import CountedShare
 
 Values = Mapping[str, str | float]
-SERVES_NOW_SECONDS = 30.0
+SERVES_NOW_SECONDS = (
+    45.0  # holds two samples of the generated tests (30 s apart), also where a window is open on its left
+)
 
 
 def group_alerts(spec: Spec, group: RuleGroup) -> Iterator[Alerting]:

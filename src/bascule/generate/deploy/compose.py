@@ -55,7 +55,8 @@ def compose_files(spec: Spec) -> dict[str, str]:
 
 
 def compose(spec: Spec) -> dict[str, Any]:
-    services = _stores(spec) | _exporters(spec) | _roles(spec) | {"grafana": _grafana(spec)}
+    roles = {role: _role(spec, role) for role in spec.roles}
+    services = _stores(spec) | _exporters(spec) | roles | {"grafana": _grafana(spec)}
     if spec.logs.sources:
         services |= {name: service | {"profiles": ["elk"]} for name, service in _elk(spec)}
     volumes = dict.fromkeys(sorted(_named_volumes(services)))
@@ -215,10 +216,6 @@ def _blackbox_exporter(spec: Spec) -> Service:
 
 
 # ---------------------------------------------------------------- Bascule and Grafana
-
-
-def _roles(spec: Spec) -> dict[str, Service]:
-    return {role: _role(spec, role) for role in spec.roles}
 
 
 def _role(spec: Spec, role: str) -> Service:

@@ -17,6 +17,7 @@ from bascule.judge.evidence.alarm import Alarm, Recovery
 from bascule.judge.evidence.budget import Budget
 from bascule.judge.evidence.contradiction import Contradictions
 from bascule.judge.evidence.courses import Courses
+from bascule.judge.evidence.earlier import EarlierRegressions
 from bascule.judge.evidence.explain import Increase, alarm_text, mean_alarm_text
 from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.harmful import Harmful
@@ -49,6 +50,7 @@ class PhaseEngine:
         self.budget = Budget(schema, plan, self.history, self.harmful.weighable)
         self.recent = Recent(self.history)
         self.recovery = Recovery(self.history, self.harmful.margins)
+        self._earlier = self._earlier_regressions()
         self.standing: dict[Cell, Alarm] = {alarm.cell: alarm for alarm in carried}
         self.ended: list[Alarm] = []
         self.raised: list[Alarm] = []
@@ -85,6 +87,7 @@ class PhaseEngine:
             self._weigh(look, counts)
         elif look.time <= self.plan.started:
             self.frozen += look.increments[BASELINE]
+            self._earlier.add(counts, look.seconds)
         if self.history.collect(counts, look.seconds):
             self.budget.refresh()
         if weighed and look.time - self._means_weighed >= MEANS_SECONDS:
@@ -108,6 +111,11 @@ class PhaseEngine:
             self._end_recovered(look.time, counts)
         self._raise(look.time)
         self.history.distrust(self._alarmed())
+
+    def _earlier_regressions(self) -> EarlierRegressions:
+        names = list(self.schema.spec.signals)
+        alike = np.array([names.index(pair.signal) for pair in self.schema.pairs], np.intp)
+        return EarlierRegressions(self.history, self.harmful.margins, alike, self.schema.spec.judge.recovery)
 
     def _alarmed(self) -> Flags:
         """The pairs (K,) of every signal that has an alarm standing in any segment."""
@@ -137,6 +145,7 @@ class PhaseEngine:
         waited = time - self.standing[cell].since >= self.schema.spec.judge.recovery
         if waited and (self.means.has_recovered(cell, reading) or self._is_tolerated(cell, reading)):
             self._end(cell, time, "no worse than tolerated on the data since the alarm")
+            self._forget(cell)
 
     def _is_tolerated(self, cell: Cell, reading: SignalReading) -> bool:
         """Whether a mean is no longer worse by the increase that is declared to matter."""
@@ -220,8 +229,23 @@ class PhaseEngine:
             if shown[pairs].all() or tolerated >= self.schema.spec.judge.recovery:
                 reason = f"no worse for {max(seconds, tolerated):.0f} s of traffic since it recovered"
                 self._end(cell, time, reason)
-                self.evidence.restart(self._mask(self._cell_pairs[cell]))
-                self.distance[self._cell_pairs[cell]] = -np.inf  # what has recovered raises no second alarm
+                self._forget(cell)
+
+    def _forget(self, ended: Cell) -> None:
+        """The evidence of all that a fixed fault moved starts again; what has recovered raises no second alarm."""
+        for cell in self._left_by(ended):
+            pairs = self._cell_pairs[cell]
+            self.evidence.restart(self._mask(pairs))
+            self.distance[pairs] = -np.inf
+            if cell in self._mean_cells:
+                self.means.restart(cell, self.sums)
+
+    def _left_by(self, ended: Cell) -> list[Cell]:
+        """The comparison itself, and those that the fault moved too without an alarm: all when no alarm is left, those
+        of a signal when none of it is. While another stands, their evidence may be of a fault that lasts."""
+        signals = {signal for signal, _ in self.standing}
+        gone = ended[0] not in signals
+        return [cell for cell in self.schema.cells if cell == ended or not signals or (gone and cell[0] == ended[0])]
 
     def _tolerated_seconds(self, cell: Cell, time: float) -> float:
         """For how long no quantile has been higher by the increase that is declared to matter."""

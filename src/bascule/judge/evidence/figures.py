@@ -194,7 +194,7 @@ class Quantiles(Figures):
         if not bounds or not events > 0:
             return math.nan
         below = np.array([self.counts.of_candidate(bound) for bound in bounds]) / events
-        return _where(bounds, below, quantile_of(statistic))
+        return quantile_below(bounds, below, quantile_of(statistic))
 
     def _of_version(self, version: int, events: Floats, above: Floats, phi: Floats) -> tuple[float, float, float]:
         """Value, low and high of one version, each version at half the level; `above` (bounds, 2, strata)."""
@@ -212,7 +212,7 @@ class Quantiles(Figures):
     def _values(self, above: Interval, quantile: float) -> tuple[float, float, float]:
         """The quantile, its low and its high, from the shares above the bounds."""
         value, low, high = (
-            _where(self.counts.bounds, 1 - side, quantile) for side in (above.estimate, above.low, above.high)
+            quantile_below(self.counts.bounds, 1 - side, quantile) for side in (above.estimate, above.low, above.high)
         )
         return value, low, high
 
@@ -275,7 +275,7 @@ FIGURES: Mapping[Statistic, type[Figures]] = {
 }
 
 
-def _where(bounds: Sequence[float], below: Floats, quantile: float) -> float:
+def quantile_below(bounds: Sequence[float], below: Floats, quantile: float) -> float:
     """Where the share below reaches the quantile, linear within a bucket as in Prometheus; the last bound if never."""
     shares = np.maximum.accumulate(below).tolist()
     found = buckets.quantile(quantile, dict(zip(bounds, shares, strict=True)) | {math.inf: 1.0})

@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bascule import buckets
-from bascule.judge.evidence.figures import SignalReading
+from bascule.judge.evidence.figures import SignalReading, quantile_below
 from bascule.judge.evidence.recent import Recent
 from bascule.judge.layout import Flags, Floats, Indices
 from bascule.judge.sampling.schema import Cell, Schema
@@ -112,10 +111,4 @@ def _quantiles(
 ) -> list[tuple[float, float]]:
     """Both versions' quantiles, from the shares at or below each bound."""
     wanted = {*QUANTILES, *(quantile_of(name) for name in signal.quantile_targets)}
-    return [(_quantile(q, bounds, baseline), _quantile(q, bounds, candidate)) for q in sorted(wanted)]
-
-
-def _quantile(quantile: float, bounds: Sequence[float], below: Floats) -> float:
-    """Beyond the last bound it is that bound."""
-    shares = np.maximum.accumulate(below).tolist()
-    return min(buckets.quantile(quantile, dict(zip(bounds, shares, strict=True)) | {math.inf: 1.0}), bounds[-1])
+    return [(quantile_below(bounds, baseline, q), quantile_below(bounds, candidate, q)) for q in sorted(wanted)]

@@ -60,6 +60,11 @@ class Alignment:
         if len(news.growth.times):
             self._growth.append(news.growth)
 
+    @property
+    def time(self) -> float:
+        """Of the last evaluation, Unix seconds; -inf before the first."""
+        return self._time
+
     def newest(self, version: int) -> float:
         """When the version was last scraped with success, Unix seconds; -inf if never."""
         return self._sides[version].newest_of_all

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from itertools import compress
 
 import numpy as np
 
 from bascule.judge.layout import Floats, Indices
 from bascule.judge.sampling.surroundings import Standing
-from bascule.judge.sampling.table import SeriesRows, in_order
+from bascule.judge.sampling.table import SeriesRows, in_order, name_of
 from bascule.prometheus import Matrix
 
 AVAILABILITY_SECONDS = 900.0  # of `up` kept
+NO_SOONER = 0.95  # of the interval: no target is scraped again before
 
 
 class Presence:
@@ -22,6 +24,7 @@ class Presence:
         self._rows = SeriesRows()
         self._times, self._values = np.empty(0), np.empty(0)
         self._jobs = np.empty(0, np.object_)
+        self._names: list[tuple[str, ...]] = []  # of the targets
         self.interval = 0.0  # the usual recent one between two samples of one target, in seconds
 
     def take(self, matrix: Matrix, jobs: Collection[str] | None = None) -> tuple[Floats, Floats]:
@@ -46,6 +49,15 @@ class Presence:
         rows = self._rows.known(matrix.labels)
         return float(self._times[rows].min(initial=math.inf)) if rows is not None else -math.inf
 
+    def complete(self, since: float) -> float:
+        """Until when the scrapes of all the targets that were scraped since then are known; -inf without a target."""
+        fresh = self._times[self._times >= since]
+        return float(fresh.min()) + NO_SOONER * self.interval if len(fresh) else -math.inf
+
+    def names(self, since: float) -> set[tuple[str, ...]]:
+        """The targets scraped since then: the values of INSTANCE_LABELS."""
+        return set(compress(self._names, self._times >= since))
+
     def standing(self, since: float) -> Standing:
         """Of the jobs with a target looked at since then, the one that stands worst: by the best of its targets."""
         newest, fresh = float(self._times.max(initial=-math.inf)), self._times >= since
@@ -60,10 +72,12 @@ class Presence:
         kept = (self._times >= before) | (self._times == self._times.max(initial=-math.inf))
         self._rows.keep(kept)
         self._times, self._values, self._jobs = self._times[kept], self._values[kept], self._jobs[kept]
+        self._names = list(compress(self._names, kept))
 
     def _new_row(self, labels: Mapping[str, str], written: bytes) -> int:
         self._times, self._values = np.append(self._times, -math.inf), np.append(self._values, 0.0)
         self._jobs = np.append(self._jobs, labels.get("job", ""))
+        self._names.append(name_of(labels))
         return len(self._times) - 1
 
 

@@ -54,6 +54,12 @@ def up_selectors(spec: Spec) -> tuple[str, str]:
     return _up_selector(spec, spec.versions.baseline), _up_selector(spec, spec.versions.candidate)
 
 
+def oldest_scrape(spec: Spec) -> str | None:
+    """When that target of both versions was scraped last whose last scrape is the oldest; None without `up`."""
+    asked = [f"timestamp({selector})" for selector in up_selectors(spec) if selector]
+    return f"min({' or '.join(asked)})" if asked else None
+
+
 def probe_selectors(spec: Spec) -> tuple[str, str]:
     """The probes of each version's services; empty where it has none."""
     jobs = ((*unscraped_jobs(spec, version), *_further_probes(spec, version)) for version in spec.versions.both)

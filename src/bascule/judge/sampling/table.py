@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 
 import numpy as np
 
@@ -38,8 +39,11 @@ class Instances:
 
     def number(self, version: int, labels: Mapping[str, str]) -> int:
         """The number of the instance that a series with these labels is of."""
-        name = tuple(labels.get(label, "") for label in INSTANCE_LABELS)
-        return self._numbers.setdefault((version, name), len(self._numbers))
+        return self._numbers.setdefault((version, name_of(labels)), len(self._numbers))
+
+    def names(self, version: int, some: Flags) -> set[tuple[str, ...]]:
+        """Of a version's instances, some (I,): the values of INSTANCE_LABELS."""
+        return {name for own, name in compress(self._numbers, some) if own == version}
 
     @property
     def versions(self) -> Indices:
@@ -53,6 +57,11 @@ class Instances:
         self._versions = self.versions[kept]
         names = [name for name, stays in zip(self._numbers, kept.tolist(), strict=True) if stays]
         self._numbers = {name: number for number, name in enumerate(names)}
+
+
+def name_of(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of INSTANCE_LABELS."""
+    return tuple(labels.get(label, "") for label in INSTANCE_LABELS)
 
 
 NewRow = Callable[[Mapping[str, str], bytes], int]  # the number of a new row: its labels, and how they are written

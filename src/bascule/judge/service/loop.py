@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
+from bascule.judge.service.pace import Due, Pace
 from bascule.judge.service.posting import AlarmPost, Posted, Poster
 from bascule.judge.service.present import PresentStep
 from bascule.judge.service.snapshot import Snapshots, snapshot_of
@@ -37,11 +39,11 @@ class LiveJudge:
     1. ask Prometheus for its time and the plan
     2. at a new step of the plan, begin again: the history is read again, the tests start from nothing, alarms stay
     3. read the samples since the last evaluation, cut them into joint evaluations, and weigh each
-    4. form the outcome: readings, gates, triggers, verdict
-    5. publish the outcome
-    6. hand the alarms to who posts them to Alertmanager, and run the hooks that wait for a change of verdict
+    4. hand the alarms to who posts them to Alertmanager
+    5. look around, and form the outcome: readings, gates, triggers, verdict
+    6. publish the outcome, hand over the alarms of versions, and run the hooks that wait for a change of verdict
 
-    Steps 5 and 6 wait for nobody.
+    Steps 4 and 6 wait for nobody. The next evaluation begins when the scrape is in that it waits for (pace.py).
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class LiveJudge:
         publish: Publish,
         present: PresentStep | None = None,
         snapshots: Snapshots | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spec = spec
         self.watch: PhaseWatch | None = None
@@ -66,6 +69,8 @@ class LiveJudge:
         self._began: float | None = None
         self._asked_long_ago = False  # whether an older plan was looked for
         self._bounds_checked = 0.0
+        self._clock = clock
+        self._ahead = 0.0  # of our clock is Prometheus' by so many seconds
 
     def tick(self) -> JudgeOutcome | None:
         """One evaluation; None, and the reason published, when Prometheus cannot be read."""
@@ -78,18 +83,25 @@ class LiveJudge:
         self._publish(outcome, missing, time.perf_counter() - begun)
         if outcome is not None:
             self._versions.see(outcome.missing, outcome.now)
-        if self._poster is not None and self.watch is not None:
-            standing: dict[Any, Posted] = {**self.watch.engine.standing, **self._versions.standing}
-            self._poster.offer(standing)
+        self._offer()
         if outcome is not None:
             self._hooks.see(outcome)
         return outcome
 
+    def _offer(self) -> None:
+        """Hand over what fires now."""
+        if self._poster is not None and self.watch is not None:
+            standing: dict[Any, Posted] = {**self.watch.engine.standing, **self._versions.standing}
+            self._poster.offer(standing)
+
     def _look(self) -> JudgeOutcome:
         now = server_time(self._prometheus)
+        self._ahead = now - self._clock()
         watch = self._watch(now)
-        watch.advance(now)
+        watch.weigh(now)
         self._take_over(watch)
+        self._offer()  # an alarm does not wait for the verdict
+        watch.look_around(now)
         if self._snapshots is not None:
             self._snapshots.offer(watch)
         return outcome_of(watch.engine, watch.surroundings(now))
@@ -156,8 +168,23 @@ class LiveJudge:
             self._snapshots.write(snapshot_of(self.watch))
 
     def _tick_until(self, stop: threading.Event) -> None:
-        due = time.monotonic()
+        scrape = self.spec.stack.scrape
+        pace = Pace(self.spec.judge.tick, scrape.interval, scrape.timeout / 2, stop, self._clock)
         while not stop.is_set():
+            begun = self._clock()
             self.tick()
-            due = max(due + self.spec.judge.tick, time.monotonic())
-            stop.wait(due - time.monotonic())
+            pace.wait(begun, self._due())
+
+    def _due(self) -> Due | None:
+        """The scrape that the next evaluation waits for; None while none is known."""
+        watch = self.watch
+        if watch is None or not math.isfinite(watch.due):
+            return None
+        return Due(watch.due - self._ahead, self._is_in)
+
+    def _is_in(self, moment: float) -> bool:
+        """An answer that does not come is one that the evaluation will tell of."""
+        try:
+            return self.watch is not None and self.watch.is_in(moment + self._ahead)
+        except BasculeError:
+            return False

@@ -11,11 +11,11 @@ from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.texts import share_text, span_text
 from bascule.spec import Spec
-from bascule.states import Cause, Missing, caused, most_telling
+from bascule.states import Cause, Caused, Missing, most_telling
 
 
 @dataclass(frozen=True)
-class SignalComparison:
+class SignalComparison(Caused):
     """One signal in one segment, as it is shown."""
 
     signal: str
@@ -31,12 +31,9 @@ class SignalComparison:
     text: str = ""
     cause: Cause | None = None  # of no data
 
-    def __post_init__(self) -> None:
-        caused(self.state, self.cause)
-
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(Caused):
     """A gate to the next phase; `value` in base units, None while there is none."""
 
     gate: str
@@ -45,9 +42,6 @@ class Gate:
     text: str
     cause: Cause | None = None  # of no data
 
-    def __post_init__(self) -> None:
-        caused(self.state, self.cause)
-
     @property
     def decided(self) -> bool:
         """Whether the whole interval is on one side of the bound."""
@@ -55,7 +49,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Trigger:
+class Trigger(Caused):
     """A rollback trigger; `value` in base units, `beyond_since` (Unix seconds) while it is beyond its bound."""
 
     when: str
@@ -64,9 +58,6 @@ class Trigger:
     value: float | None = None
     beyond_since: float | None = None
     cause: Cause | None = None  # of no data
-
-    def __post_init__(self) -> None:
-        caused(self.state, self.cause)
 
 
 @dataclass(frozen=True)

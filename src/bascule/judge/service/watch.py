@@ -11,20 +11,21 @@ from typing import Any
 from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
-from bascule.judge.layout import BASELINE, CANDIDATE
+from bascule.judge.layout import BASELINE, CANDIDATE, Flags
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.crowd import Crowd
 from bascule.judge.sampling.plan import PlanStep
+from bascule.judge.sampling.presence import NO_SOONER
 from bascule.judge.sampling.proof import Proof
-from bascule.judge.sampling.queries import unscraped_jobs
+from bascule.judge.sampling.queries import oldest_scrape, unscraped_jobs
 from bascule.judge.sampling.reading import OVERLAP_SECONDS, Answers, SampleReader
 from bascule.judge.sampling.rules import firing_against
 from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.strata import find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.statistics.history import LOOKBACK_SECONDS
-from bascule.prometheus import Prometheus
+from bascule.prometheus import NO_DATA, Prometheus
 from bascule.promql import left, unanswered
 from bascule.spec import Selector, Spec
 from bascule.states import Cause, Missing
@@ -62,6 +63,7 @@ class PhaseWatch:
         self.engine = PhaseEngine(schema, plan, carried)
         self.reader = SampleReader(schema, prometheus)
         self._stale = stale_seconds(spec)
+        self._oldest_scrape = oldest_scrape(spec)
         self._crowd = Crowd(spec, prometheus, plan)
         self._firing: tuple[str, ...] = ()
         self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
@@ -76,10 +78,15 @@ class PhaseWatch:
         self._forgotten = -math.inf  # when it was last looked who is gone
 
     def advance(self, now: float) -> None:
-        """Read everything up to `now` (Prometheus' clock, Unix seconds) and weigh what has settled.
+        """Read everything up to `now` (Prometheus' clock, Unix seconds), weigh what is complete, and look around.
 
         Raises what Prometheus raises; what was read until then is not lost.
         """
+        self.weigh(now)
+        self.look_around(now)
+
+    def weigh(self, now: float) -> None:
+        """The first half: the samples, and with them the alarms. Raises what Prometheus raises."""
         if math.isinf(self.read_until):
             self.read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach)
         self._check_proof(now)
@@ -87,9 +94,12 @@ class PhaseWatch:
             for news in self.reader.take(answers):
                 self._alignment.add(news)
             self.read_until = end
-            for look in self._alignment.take(end - self.settle_seconds):
+            for look in self._alignment.take(max(end - self.settle_seconds, self._complete(end))):
                 self.engine.feed(look)
             self._forget(end)
+
+    def look_around(self, now: float) -> None:
+        """The second: what a verdict rests on besides evaluations. Raises what Prometheus raises."""
         self._check_selectors(now)
         self._crowd.look(now)
         self._firing = firing_against(self.spec, self._prometheus, now)
@@ -157,6 +167,35 @@ class PhaseWatch:
             if not kept.all():
                 self._alignment.keep(kept)
                 self.reader.keep(kept, now - FORGET_SECONDS)
+
+    def _complete(self, now: float) -> float:
+        """Until when every scrape is known: `up` comes with all else of a scrape, and is asked first. -inf where an
+        instance has no `up` of its own."""
+        since = now - self._stale
+        live = self._alignment.newer(since)
+        known = [self._complete_of(version, since, live) for version in (BASELINE, CANDIDATE)]
+        return min(*known, now)
+
+    def _complete_of(self, version: int, since: float, live: Flags) -> float:
+        instances, presence = self.reader.instances.names(version, live), self.reader.presence[version]
+        if not instances <= presence.names(since):
+            return -math.inf
+        return presence.complete(since) if instances else math.inf
+
+    @property
+    def due(self) -> float:
+        """When the scrape is due that allows the next evaluation (Unix seconds); -inf while that is unknown."""
+        return self._alignment.time + self.interval
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two evaluations: between two scrapes of the baseline."""
+        return self.reader.presence[BASELINE].interval or self.spec.stack.scrape.interval
+
+    def is_in(self, due: float) -> bool:
+        """Whether the scrape that is due then is in, and all that go with it. Raises what Prometheus raises."""
+        oldest = self._prometheus.scalar(self._oldest_scrape) if self._oldest_scrape else NO_DATA
+        return isinstance(oldest, float) and oldest >= due - NO_SOONER * self.interval
 
     @property
     def settle_seconds(self) -> float:

@@ -199,7 +199,7 @@ def read_times(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """
     if len(texts) == 0 or not _all_of_length(texts, 24):
         return _read_times_singly(texts)
-    words = np.frombuffer(texts.buffers()[2], "<u8", len(texts) * 3, _data_start(texts)).reshape(-1, 3)
+    words = np.frombuffer(texts.buffers()[2], "<u8", len(texts) * 3, int(_offsets(texts)[0])).reshape(-1, 3)
     minutes, known = _minutes(words[:, 0], words[:, 1])
     seconds, shaped = _seconds(words[:, 2])
     result, valid = minutes + seconds, known & shaped
@@ -213,10 +213,6 @@ def _all_of_length(texts: pa.Array, length: int) -> bool:
 
 def _offsets(texts: pa.Array) -> NDArray[np.int32]:
     return np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
-
-
-def _data_start(texts: pa.Array) -> int:
-    return int(_offsets(texts)[0])
 
 
 def _minutes(dates: NDArray[np.uint64], minutes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

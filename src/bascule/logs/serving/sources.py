@@ -5,10 +5,9 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from bascule.errors import UsageError
+from bascule.errors import Problem, UsageError
 from bascule.logs.parsing.parse import UNPARSED
 from bascule.logs.serving.trial import attempt
 from bascule.spec import Spec
@@ -17,44 +16,39 @@ from bascule.spec.model import LogSource
 HALF = 0.5  # of the lines that fit no format: told
 
 
-@dataclass(frozen=True)
-class SourceFinding:
-    """What was found of a source, and what to do. It may be right: a file comes with its service."""
+def look_at_sources(spec: Spec) -> list[Problem]:
+    """Every source of files, by a sample of its newest file's lines.
 
-    source: str
-    what: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"log source {self.source}: {self.what} ({self.fix})"
-
-
-def look_at_sources(spec: Spec) -> list[SourceFinding]:
-    """Every source of files, by a sample of its newest file's lines."""
-    named = spec.logs.named.items()
-    return [found for name, source in named if source.files for found in _look(spec, name, source, source.files)]
+    What is found may be right: a file comes with its service.
+    """
+    return [
+        Problem(f"log source {name}", what, fix)
+        for name, source in spec.logs.named.items()
+        if source.files
+        for what, fix in _look(spec, source, source.files)
+    ]
 
 
-def _look(spec: Spec, name: str, source: LogSource, pattern: str) -> Iterator[SourceFinding]:
+def _look(spec: Spec, source: LogSource, pattern: str) -> Iterator[tuple[str, str]]:
     files = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
     if not files:
         fix = "it is read as soon as there is one; correct `files` if it is elsewhere"
-        yield SourceFinding(name, f"no file matches {pattern}", fix)
+        yield f"no file matches {pattern}", fix
         return
     filled = [path for path in files if os.path.getsize(path)]
     if not filled:
-        yield SourceFinding(name, f"{pattern} has no lines", "check that its service writes to it")
+        yield f"{pattern} has no lines", "check that its service writes to it"
         return
     newest = Path(max(filled, key=os.path.getmtime))
     try:
         trial = attempt(spec, newest, source.formats)
     except UsageError as error:
-        yield SourceFinding(name, error.what, error.fix)
+        yield error.what, error.fix
         return
     fix = f"run: bascule logs try {newest}"
     unparsed = trial.formats.get(UNPARSED, 0)
     if unparsed > HALF * trial.lines:
-        yield SourceFinding(name, f"{unparsed} of {trial.lines} lines fit none of its formats", fix)
+        yield f"{unparsed} of {trial.lines} lines fit none of its formats", fix
     for form in source.formats:
         if not trial.formats[form]:
-            yield SourceFinding(name, f"format {form} reads none of {trial.lines} lines of {newest}", fix)
+            yield f"format {form} reads none of {trial.lines} lines of {newest}", fix

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bascule import times
 from bascule.errors import QueryRejected, StoreError, Unreachable
 from bascule.logformat import LogIndex
 from bascule.logs.storing import segments
@@ -209,9 +210,8 @@ def _document(row: dict[str, Any], prefix: str) -> tuple[str, str, str]:
     name = f"{row['stream']}-{row['offset']}" + (f"-{identity & (1 << 64) - 1:x}" if identity else "")
     arrived = row.pop("arrived")
     fields = {key: value for key, value in row.items() if value is not None}
-    fields |= {"@timestamp": _rfc3339(moment), "ingested": _rfc3339(arrived)}
+    fields |= {
+        "@timestamp": times.rfc3339(moment.timestamp(), "milliseconds"),
+        "ingested": times.rfc3339(arrived.timestamp(), "milliseconds"),
+    }
     return f"{prefix}-{moment:%Y.%m.%d}", name, json.dumps(fields, ensure_ascii=False)
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

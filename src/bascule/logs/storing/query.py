@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bascule import times
 from bascule.errors import UsageError
 from bascule.logformat import NUMBERS, TEXTS
 from bascule.logs.parsing.values import read_time
@@ -198,7 +199,7 @@ def _clause(condition: str) -> tuple[str, Any]:
 def _record(row: Record) -> Record:
     """A row as it is shown: without absent values, times as RFC 3339."""
     return {
-        name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+        name: times.rfc3339(value.timestamp(), "auto") if isinstance(value, datetime) else value
         for name, value in row.items()
         if value is not None and name not in _NEVER_SHOWN
     }

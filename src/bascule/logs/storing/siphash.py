@@ -64,20 +64,17 @@ class _State:
     def _rounds(self, number: int) -> None:
         v0, v1, v2, v3 = self.v
         for _ in range(number):
-            v0 += v1
-            v2 += v3
-            self._rotate(v1, 13)
-            self._rotate(v3, 16)
-            v1 ^= v0
-            v3 ^= v2
+            self._mix(v0, v1, 13)
+            self._mix(v2, v3, 16)
             self._rotate(v0, 32)
-            v2 += v1
-            v0 += v3
-            self._rotate(v1, 17)
-            self._rotate(v3, 21)
-            v1 ^= v2
-            v3 ^= v0
+            self._mix(v2, v1, 17)
+            self._mix(v0, v3, 21)
             self._rotate(v2, 32)
+
+    def _mix(self, sum_: Words, other: Words, bits: int) -> None:
+        sum_ += other
+        self._rotate(other, bits)
+        other ^= sum_
 
     def _rotate(self, words: Words, bits: int) -> None:
         np.left_shift(words, np.uint64(bits), out=self.spare)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from bascule.conventions import SIGNAL_LOG_EVIDENCE, SIGNAL_THRESHOLD
 from bascule.scenarios.drills.information import Shift
 from bascule.scenarios.house import House
-from bascule.scenarios.site import Part
+from bascule.scenarios.site import SitePart
 
 # What many errors do truly, also minutes after they ended: budgets are used up, targets of a segment or partner missed.
 BUDGETS = ("SlaBreached", "SlaAtRisk", "SlaBudgetBurn", "PartnerErrorsHigh", "SegmentErrorsHigh")
@@ -58,7 +58,7 @@ class Declared:
     shift: ClassVar[Shift | None] = None
     lasts: ClassVar[float] = 45.0
     stays: ClassVar[bool] = False
-    needs: ClassVar[tuple[Part, ...]] = ()
+    needs: ClassVar[tuple[SitePart, ...]] = ()
     tells: ClassVar[tuple[str, ...]] = ()
 
     @property

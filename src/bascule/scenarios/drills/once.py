@@ -13,7 +13,7 @@ from bascule.conventions import Severity, Verdict
 from bascule.errors import BasculeError
 from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
 from bascule.scenarios.house import House, NotSeen, Watched
-from bascule.scenarios.receiver import Told
+from bascule.scenarios.receiver import HeardNotice
 
 BEFORE_SECONDS = 20.0  # of the evidence's past, which its rise is measured against
 AFTER_SECONDS = 5.0  # what else the fault sets off
@@ -48,7 +48,7 @@ class Drill:
 class Hearing(Protocol):
     """Somebody who is told."""
 
-    def firing(self, since: float) -> list[Told]:
+    def firing(self, since: float) -> list[HeardNotice]:
         """What they were told of alerts that fire, from a moment on."""
 
 

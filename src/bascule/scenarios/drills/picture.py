@@ -18,7 +18,7 @@ Course = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Axis:
+class PictureAxis:
     """Time, from just before the injection to `last` seconds after it."""
 
     last: float
@@ -37,7 +37,7 @@ def picture(fault: Declared, found: Drill) -> str:
         "removed": found.removed,
     }
     seen = {name: at for name, at in marks.items() if at is not None}
-    axis = Axis(max([*seen.values(), *(at for at, _ in (*found.course, *found.signal)), 1.0]))
+    axis = PictureAxis(max([*seen.values(), *(at for at, _ in (*found.course, *found.signal)), 1.0]))
     lines = [
         f'<svg xmlns="{NAMESPACE}" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
@@ -50,7 +50,7 @@ def picture(fault: Declared, found: Drill) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _panel(axis: Axis, top: float, name: str, course: Course) -> Iterator[str]:
+def _panel(axis: PictureAxis, top: float, name: str, course: Course) -> Iterator[str]:
     bottom = top + TALL
     shown = [(at, value) for at, value in course if at >= -BEFORE_SECONDS and math.isfinite(value)]
     most = max([value for _, value in shown] + [1e-9])
@@ -61,7 +61,7 @@ def _panel(axis: Axis, top: float, name: str, course: Course) -> Iterator[str]:
     yield f'<text x="{LEFT}" y="{bottom + 14}" fill="#444">{escape(_short(name))}</text>'
 
 
-def _marks(axis: Axis, seen: dict[str, float]) -> Iterator[str]:
+def _marks(axis: PictureAxis, seen: dict[str, float]) -> Iterator[str]:
     bottom = TOP + APART + TALL
     for row, (name, at) in enumerate(seen.items()):
         x = axis.x(at)

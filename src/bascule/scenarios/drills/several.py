@@ -20,7 +20,7 @@ from bascule.scenarios.drills.information import Scales, information_bound
 from bascule.scenarios.drills.once import Drill, drill, in_lab
 from bascule.scenarios.house import House, Stopped, standing
 from bascule.scenarios.receiver import Person, listening
-from bascule.scenarios.site import Part, standing_site
+from bascule.scenarios.site import SitePart, standing_site
 
 BASELINE_SECONDS = 45.0
 SETTLE_SECONDS = 30.0
@@ -79,7 +79,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedDrills:
     """What is drilled. `runs`: of each hard fault; `hold`: seconds for which each stays at least; `out`: a folder for
     word of the fault in force."""
 
@@ -97,14 +97,16 @@ class Wanted:
         return [faults for faults in (quiet, others) if faults]
 
     @property
-    def needed(self) -> set[Part]:
+    def needed(self) -> set[SitePart]:
         return {part for fault in self.faults if not fault.unable for part in fault.needs}
 
     def runs_of(self, fault: Fault) -> int:
         return self.runs if fault.kind is FaultClass.HARD else 1
 
 
-def run(wanted: Wanted, report: Report, stop: threading.Event, write: Callable[[list[Tried]], None]) -> list[Tried]:
+def run(
+    wanted: WantedDrills, report: Report, stop: threading.Event, write: Callable[[list[Tried]], None]
+) -> list[Tried]:
     """Every fault that is wanted; `write` is given the results after each, so that none is lost."""
     tried: list[Tried] = []
     for faults in wanted.by_house:
@@ -113,7 +115,11 @@ def run(wanted: Wanted, report: Report, stop: threading.Event, write: Callable[[
 
 
 def _run_in_one_house(
-    wanted: Wanted, tried: list[Tried], report: Report, stop: threading.Event, write: Callable[[list[Tried]], None]
+    wanted: WantedDrills,
+    tried: list[Tried],
+    report: Report,
+    stop: threading.Event,
+    write: Callable[[list[Tried]], None],
 ) -> None:
     with (
         at_half(report, stop, wanted.needed) as (house, receiver),
@@ -157,7 +163,7 @@ def _information(house: House, fault: Fault) -> float | None:
     return information_bound(fault.shift, Scales(each, judge.false_alarm_budget / max(compared, 1)))
 
 
-def _attempt(house: House, receiver: Person, fault: Fault, wanted: Wanted) -> Drill:
+def _attempt(house: House, receiver: Person, fault: Fault, wanted: WantedDrills) -> Drill:
     """A drill that goes wrong is told, and the next is tried; a stop is none."""
     try:
         force = noted(in_lab(house, fault), wanted.out, fault.key, fault.leaves(house), house.lab.folder)
@@ -178,7 +184,7 @@ def said(found: Drill, fault: Declared) -> str:
 
 
 @contextmanager
-def at_half(report: Report, stop: threading.Event, needed: Collection[Part] = ()) -> Iterator[tuple[House, Person]]:
+def at_half(report: Report, stop: threading.Event, needed: Collection[SitePart] = ()) -> Iterator[tuple[House, Person]]:
     """A house with a history of the baseline, half of its traffic on V2, and a person who is told.
 
     `needed`: what is started beside the lab.

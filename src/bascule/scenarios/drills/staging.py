@@ -12,7 +12,7 @@ from bascule.scenarios.drills.fault import Declared, FaultClass
 from bascule.scenarios.drills.in_force import noted, run_command
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.house import Watched
-from bascule.scenarios.receiver import Told
+from bascule.scenarios.receiver import HeardNotice
 from bascule.spec import Spec
 
 
@@ -31,12 +31,12 @@ class Journal:
 
     watched: Watched
 
-    def firing(self, since: float) -> list[Told]:
+    def firing(self, since: float) -> list[HeardNotice]:
         if not self.watched.spec.notify.receivers:
             new = [i for i in self.watched.incidents() if i.received.timestamp() >= since]
-            return [Told(i.received.timestamp(), i.alert, i.summary, i.severity, "firing") for i in new]
+            return [HeardNotice(i.received.timestamp(), i.alert, i.summary, i.severity, "firing") for i in new]
         return [
-            Told(each.ended.timestamp(), each.subject, "", "", "firing")
+            HeardNotice(each.ended.timestamp(), each.subject, "", "", "firing")
             for each in self.watched.journal.deliveries()
             if each.result == "delivered" and each.started.timestamp() >= since and "RESOLVED" not in each.subject
         ]

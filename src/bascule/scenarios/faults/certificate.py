@@ -6,7 +6,7 @@ import time
 
 from bascule.scenarios.drills.fault import TimedFault
 from bascule.scenarios.house import House
-from bascule.scenarios.site import Part
+from bascule.scenarios.site import SitePart
 from bascule.scenarios.tls import GOOD_DAYS, LAST_DAYS, unable
 
 
@@ -17,7 +17,7 @@ class CertificateExpires(TimedFault):
     expects = ("CertificateExpires",)
     evidence = "max(1 - clamp_max(probe:certificate_expiry_timestamp_seconds:last - time(), 864000) / 864000)"
 
-    needs = (Part.TLS,)
+    needs = (SitePart.TLS,)
 
     @property
     def unable(self) -> str:

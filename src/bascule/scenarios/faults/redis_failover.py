@@ -6,7 +6,7 @@ import time
 
 from bascule.scenarios.drills.fault import BUDGETS, HardFault
 from bascule.scenarios.house import House
-from bascule.scenarios.site import SESSIONS, Part
+from bascule.scenarios.site import SESSIONS, SitePart
 
 WITH_REPLICA = 0  # the slot whose master has one
 TAKES_OVER_SECONDS = 30.0
@@ -20,7 +20,7 @@ class RedisFailover(HardFault):
     expects = ("ServiceDown",)
     also = (*BUDGETS, "SignalNoData", "RedisReplicationBroken", "CacheHitRateLow")
     evidence = f'max(1 - bascule:service_up{{job="{SESSIONS}"}})'
-    needs = (Part.CLUSTER,)
+    needs = (SitePart.CLUSTER,)
 
     def __init__(self) -> None:
         self._killed: int | None = None

@@ -15,7 +15,7 @@ __all__ = ["Document", "Key"]
 Key = tuple[str | int, ...]
 DEEPEST = 50
 MOST_KEYS = 100_000
-TOO_DEEP = Problem(1, "", "nested too deeply, or too large", "write it without YAML aliases (&, *)")
+TOO_DEEP = Problem("", "nested too deeply, or too large", "write it without YAML aliases (&, *)", 1)
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Document:
         node = document._composed(text)
         if not isinstance(node, yaml.MappingNode):
             fix = "start with apiVersion: bascule/v1; `bascule init` writes a starter"
-            raise SpecError(path, [Problem(1, "", "the file is not a mapping of keys", fix)])
+            raise SpecError(path, [Problem("", "the file is not a mapping of keys", fix, 1)])
         document.content = document._mapping(node, ())
         return document
 
@@ -48,7 +48,7 @@ class Document:
         if not fix:
             what, _, fix = what.rpartition("; ") if "; " in what else (what, "", "")
         spelled = self._spelled(key)
-        self.problems.append(Problem(self._line(spelled), ".".join(map(str, spelled)), what, fix, column))
+        self.problems.append(Problem(".".join(map(str, spelled)), what, fix, self._line(spelled), column))
 
     def column(self, key: Key) -> int:
         """Where the value of a key begins."""
@@ -70,7 +70,7 @@ class Document:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             what = f"not YAML: {getattr(error, 'problem', None) or error}"
-            problem = Problem(mark.line + 1 if mark else 1, "", what, "fix the YAML syntax")
+            problem = Problem("", what, "fix the YAML syntax", mark.line + 1 if mark else 1)
             raise SpecError(self.path, [problem]) from error
 
     def _value(self, node: yaml.Node, key: Key) -> Any:
@@ -100,7 +100,7 @@ class Document:
         return result
 
     def _refuse(self, line: int, key: Key, what: str, fix: str) -> None:
-        self.problems.append(Problem(line, ".".join(map(str, key)), what, fix))
+        self.problems.append(Problem(".".join(map(str, key)), what, fix, line))
 
 
 def _scalar(node: yaml.Node) -> Any:

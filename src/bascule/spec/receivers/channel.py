@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
+from bascule.conventions import Severity
 from bascule.spec.part import Part
 
 ReadSecret = Callable[[Path], str]
 
 
-class NoticeText(Protocol):
-    """What is told. `thread`: what the notice belongs to; empty where it stands alone."""
+@dataclass(frozen=True)
+class NoticeText:
+    """What is told. `key` is the same for every attempt at the same notice, so that a receiver can tell a repeat.
 
-    @property
-    def key(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def resolved(self) -> bool: ...
-    @property
-    def acknowledged(self) -> bool: ...
-    @property
-    def thread(self) -> str: ...
+    `thread`: what it belongs to (a situation, a report), told to a channel in order; empty where it stands alone.
+    """
+
+    key: str
+    subject: str
+    text: str
+    severity: str = Severity.INFO
+    resolved: bool = False
+    acknowledged: bool = False
+    thread: str = ""
 
 
 @dataclass(frozen=True)
