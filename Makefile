@@ -7,6 +7,9 @@ LINES_DONE := $(VENV)/.bascule-lines
 NODE_PACKAGES := pino@10.4.0 pino-http@11.0.0 winston@3.19.0 morgan@1.12.1 \
 	express@5.3.0 prom-client@15.1.3 express-prom-bundle@8.0.0
 AXE_DONE := .bascule/axe/node_modules/axe-core/axe.min.js
+SCHEMA_DONE := .bascule/schema/node_modules/typescript/package.json
+SCHEMA_PACKAGES := typescript@5.9.3 schema11@npm:@grafana/schema@11.6.4 schema12@npm:@grafana/schema@12.4.0 \
+	schema13@npm:@grafana/schema@13.2.3
 PEERS_DONE := $(VENV)/.bascule-peers
 # Tests with real programs wait more than they work: three at once on two cores. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
@@ -31,7 +34,7 @@ test: setup browser lint  ## Run every check and test
 
 # Groups of tests are ignored by pytest 9.2 with xdist 3.8 (findings/): a file's tests stay together.
 export PROMETHEUS ALERTMANAGER
-real: setup $(LINES_DONE) $(AXE_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
+real: setup $(LINES_DONE) $(AXE_DONE) $(SCHEMA_DONE)  ## Run long tests against real programs: make real NAME=outcomes (without NAME: all)
 	@$(RUN)/python -m pytest -m real -n 3 --dist loadfile $(if $(NAME),$(wildcard tests/*/test_$(NAME).py),tests) $(ARGS)
 
 lint: setup  ## Run ruff, mypy, the import contract and the check of words
@@ -65,6 +68,10 @@ $(LINES_DONE): pyproject.toml constraints.txt Makefile | $(SETUP_DONE)
 
 $(AXE_DONE): Makefile
 	@npm install --silent --no-audit --no-fund --prefix .bascule/axe axe-core@4.14.1
+	@touch $@
+
+$(SCHEMA_DONE): Makefile
+	@npm install --silent --no-audit --no-fund --prefix .bascule/schema $(SCHEMA_PACKAGES)
 	@touch $@
 
 $(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)

@@ -65,7 +65,8 @@ class EntryKind(StrEnum):
 
 
 TROUBLES = (EntryKind.FAULT, EntryKind.HOOK_FAILED)  # what charts mark as bad
-MOVING = (EntryKind.PHASE, EntryKind.PAUSE, EntryKind.RESUME, EntryKind.VERDICT, EntryKind.HOOK_FAILED)  # of the plan
+MOVES = (EntryKind.PHASE, EntryKind.PAUSE, EntryKind.RESUME)
+MOVING = (*MOVES, EntryKind.VERDICT, EntryKind.HOOK_FAILED)  # of the plan
 
 
 class NoticeKind(StrEnum):

@@ -310,6 +310,7 @@ class Roles:
         answers: dict[str, Any] = {
             "/api/incidents": [*self.story.incidents, *self.standing()],
             "/api/owed": [],
+            "/api/notices": [],
             "/api/timeline": [entry | {"at": rfc3339(entry["at"])} for entry in self.story.timeline],
             "/api/phase": {"number": self.story.phase, "share": self.story.share("freemium"),
                            "started": rfc3339(self.started), "who": "amélie", "why": "gates held for 48 h"},

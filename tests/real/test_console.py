@@ -14,6 +14,9 @@ import pytest
 
 from bascule.api import IncidentsClient, Tokens
 from bascule.console import Browser, BrowserPage
+from bascule.processes import ports, programs
+from bascule.processes.ready import answers
+from bascule.processes.supervisor import Program, Supervisor
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/browser"))
@@ -168,4 +171,56 @@ def test_the_way_back_is_one_command_to_copy_with_every_name_in_it(shown: tuple[
     command = page.text("#verdict code")
     assert command.startswith(f"bascule rollback --spec {house.spec.source} --who")
     assert not any(word in command for word in ("SPEC", "YOU", "REASON"))
+    page.close()
+
+
+NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; events {{}}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass {console}; proxy_set_header Host $http_host; }}
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def behind_nginx(shown: tuple[pretend.Pretended, Browser], tmp_path: Path) -> Iterator[str]:
+    """The console's address behind a real nginx with its default settings."""
+    house, _ = shown
+    port, binary, config = ports.free(), programs.find("nginx"), tmp_path / "nginx.conf"
+    config.write_text(NGINX.format(folder=tmp_path, port=port, console=house.url))
+    argv = [str(binary), "-p", str(tmp_path), "-c", str(config), "-e", str(tmp_path / "error.log")]
+    ready = answers(f"http://127.0.0.1:{port}/health")
+    with Supervisor() as supervisor:
+        supervisor.start(
+            Program("nginx", argv, programs.environment(binary), tmp_path, tmp_path / "nginx.log", ready, 20)
+        )
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_behind_nginx_news_come_at_once_and_an_operator_acts(
+    shown: tuple[pretend.Pretended, Browser], behind_nginx: str
+) -> None:
+    house, browser = shown
+    journal = IncidentsClient(house.spec)
+    journal.set_phase(3, "ada", "the plan's step", force=True)
+    page = browser.page()
+    page.open(Tokens(house.spec.stack.state).address(behind_nginx))
+    page.wait(SETTLED)
+    began = time.monotonic()
+    journal.annotate("seen through the proxy", "ada")
+    page.wait("document.querySelector('#timeline').innerText.includes('seen through the proxy')")
+    assert time.monotonic() - began < 5
+    page.click("#moves .act")
+    page.evaluate("(document.querySelector('#ask-who') ?? {}).value = 'grace'")
+    page.evaluate("document.querySelector('#ask-why').value = 'V2 fails'")
+    page.click("#ask-yes")
+    page.wait("document.querySelector('#plan').innerText.includes('Rolled back')")
+    assert journal.phase().share == 0
+    assert page.complaints() == []
+    journal.close()
     page.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -81,12 +82,24 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        told = (f"{'.'.join(map(str, each['loc'][1:])) or 'the body'}: {each['msg']}" for each in error.errors()[:5])
+        told = [_malformed(each) for each in error.errors()[:5]]
         return _refusal(400, "; ".join(told), "docs/api.md and /openapi.json list what each field may be")
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         return _refusal(error.status_code, str(error.detail), "", dict(error.headers or {}))
+
+
+_CHOICES = re.compile(r"\^\(([\w|-]+)\)\$")
+
+
+def _malformed(error: Mapping[str, Any]) -> str:
+    """What is wrong with one field; where it is one of a few words, these."""
+    field = ".".join(map(str, error["loc"][1:])) or "the body"
+    choices = _CHOICES.fullmatch(str(error.get("ctx", {}).get("pattern", "")))
+    if choices is None:
+        return f"{field}: {error['msg']}"
+    return f"{field} is {str(error['input'])[:80]!r}; give one of {', '.join(choices[1].split('|'))}"
 
 
 def _refusal(status: int, error: str, fix: str, headers: dict[str, str] | None = None) -> JSONResponse:

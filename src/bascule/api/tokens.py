@@ -2,7 +2,7 @@
 
 `token`                       the operator's: who can read it has every right in every role
 `alertmanager-webhook-token`  Alertmanager's: it may deliver alerts and nothing else
-`console-url-token`           opens the console once (see `one_time`), then is gone
+`console-addresses`           a folder with a file for each printed address, gone when it was used (see `one_time`)
 `users`                       who may sign in to the console, with hashed passwords (see `bascule.api.users`)
 
 They are read for each request: a replaced file counts at once, a removed one refuses everybody.
@@ -28,11 +28,12 @@ from bascule.errors import StoreError
 FOLDER = "secrets"
 OPERATOR = "token"
 WEBHOOK = "alertmanager-webhook-token"
-ONCE = "console-url-token"
+ADDRESSES = "console-addresses"
 # Environment variables that name a file with the secret, where it is not in the state folder.
 ELSEWHERE = "BASCULE_TOKEN_FILE"
 WEBHOOK_ELSEWHERE = "BASCULE_WEBHOOK_TOKEN_FILE"
 SESSION_SECONDS = 7 * 86400.0
+ADDRESS_SECONDS = 86400.0  # that a printed address waits for its use
 
 
 class Seat(StrEnum):
@@ -85,9 +86,10 @@ class Tokens:
     # ------------------------------------------------------------ the console's address, and who came in by it
 
     def one_time(self) -> str:
-        """A new token that opens the console once; an unused one from before no longer does."""
+        """A new token that opens the console once, within a day; its file holds nothing, its name is a hash."""
+        self._forget_old()
         token = secrets.token_urlsafe(16)
-        write_private(self.folder / ONCE, token)
+        write_private(self._unused(token), "")
         return token
 
     def address(self, console: str) -> str:
@@ -95,15 +97,23 @@ class Tokens:
         return f"{console}/enter?token={self.one_time()}"
 
     def redeem(self, given: str) -> Session | None:
-        """Who comes in by the token made last, not used before; it is used up by this."""
-        path = self.folder / ONCE
-        if not _equal(given, self._read(ONCE)):
-            return None
+        """Who comes in by a token that was not used before; it is used up by this."""
+        self._forget_old()
         try:
-            path.unlink()
-        except OSError:  # another request was quicker, or it cannot be used up
+            self._unused(given).unlink()
+        except OSError:  # there is none, another request was quicker, or it cannot be used up
             return None
         return Session("", Seat.OPERATOR)
+
+    def _unused(self, token: str) -> Path:
+        return self.folder / ADDRESSES / hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+    def _forget_old(self) -> None:
+        folder, oldest = self.folder / ADDRESSES, time.time() - ADDRESS_SECONDS
+        with suppress(OSError):  # there are none, or another process was quicker
+            for path in folder.iterdir():
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
 
     def cookie(self, session: Session, now: float | None = None) -> str:
         """A cookie's value for a week; it counts for as long as the operator's token does."""

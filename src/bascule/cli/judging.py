@@ -107,7 +107,9 @@ class Progress:
 @takes_spec_first
 def compare(
     spec: Spec,
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh after each evaluation, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", metavar="", help="Refresh after each evaluation, until Ctrl-C.")
+    ] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -147,7 +149,9 @@ def backtest(
     incident: Annotated[
         Stretches, typer.Option(metavar="FROM/TO", help="A span in which V2 was worse: an alarm is expected.")
     ] = None,
-    suggest: Annotated[bool, typer.Option("--suggest", help="Propose settings, with the cost of each.")] = False,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", metavar="", help="Propose settings, with the cost of each.")
+    ] = False,
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:

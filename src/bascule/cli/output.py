@@ -46,7 +46,7 @@ out = Output(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.e
 err = Console(emoji=False, stderr=True)
 
 LOOK_SECONDS = 0.5
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, now-7d or now+30m.")]
 To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, now-7d or now+30m.")]

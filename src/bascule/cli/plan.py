@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bascule import times
 from bascule.cli.beside import say_missing_jobs
-from bascule.cli.output import AsJson, From, app, parse_time, print_answers, print_json, say
-from bascule.cli.people import Who, Why, entry_row, journal
+from bascule.cli.output import AsJson, From, app, parse_time, print_json, print_rows, say
+from bascule.cli.people import Who, Why, journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import MOVING
 from bascule.errors import UsageError
@@ -17,6 +17,7 @@ from bascule.spec import Spec
 from bascule.units import number_text
 
 if TYPE_CHECKING:
+    from bascule.api.models.made import Made
     from bascule.api.models.moves import PlanAnswer
 
 phase_app = typer.Typer(no_args_is_help=True, help="Show or set the current step of the plan.")
@@ -24,7 +25,9 @@ app.add_typer(phase_app, name="phase")
 
 Reason = Annotated[str, typer.Option("--why", help="Why.")]
 ForcedReason = Annotated[str, typer.Option("--why", help="Why; required with --force.")]
-Force = Annotated[bool, typer.Option("--force", help="Move even if the verdict does not allow it; needs --why.")]
+Force = Annotated[
+    bool, typer.Option("--force", metavar="", help="Move even if the verdict does not allow it; needs --why.")
+]
 
 
 @app.command()
@@ -88,8 +91,20 @@ def phase_show(spec: Spec, as_json: AsJson = False) -> None:
 @takes_spec_first
 def phase_log(spec: Spec, since: From = "now-7d", as_json: AsJson = False) -> None:
     """List who moved the share or paused the plan, when, why, and on which verdict."""
+    from bascule.api.models.made import made
+
     told = [each for each in journal(spec).timeline(parse_time(since)) if each.kind in MOVING]
-    print_answers("moves", told, entry_row, as_json)
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in told])
+        return
+    print_rows("moves", [_moved(each) for each in made(told)], False)
+
+
+def _moved(told: Made) -> dict[str, Any]:
+    entry = told.entry
+    share = "" if entry.share is None else f": {number_text(entry.share * 100)} %"
+    what = entry.kind if entry.number is None else f"phase {entry.number}{share}"
+    return {"at": entry.at, "who": entry.who, "move": what, "why": entry.why or entry.text, "verdict": told.verdict}
 
 
 @phase_app.command("set")

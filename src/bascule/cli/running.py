@@ -107,7 +107,9 @@ def serve(
 @app.command()
 def demo(
     out_dir: Folder = Path("demo-output"),
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end, until Ctrl-C.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", metavar="", help="Leave everything running at the end, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Run a whole migration with a fault on this machine, and show what was found."""
     from bascule.scenarios import demo as scenario

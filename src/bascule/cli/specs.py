@@ -242,7 +242,7 @@ def generate(
     spec: Spec,
     out_dir: Folder = Path("generated"),
     check_only: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if a file is out of date.")
+        bool, typer.Option("--check", metavar="", help="Write nothing; exit 1 if a file is out of date.")
     ] = False,
     verify: Annotated[
         str | None, typer.Option(help="Write nothing; run every expression on the Prometheus at this URL.")

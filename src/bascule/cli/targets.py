@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bascule import figures
-from bascule.cli.output import AsJson, PrometheusUrl, app, print_rows
+from bascule.cli.output import AsJson, PrometheusUrl, app, print_rows, say
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec_first
 from bascule.conventions import State
@@ -23,10 +23,12 @@ EXIT_CODES = {State.BAD: 1, State.NO_DATA: 4, State.OK: 0}
 @takes_spec_first
 def targets(spec: Spec, prometheus: PrometheusUrl = None, as_json: AsJson = False) -> None:
     """Compare segments and partners with their targets and quotas; exit 1 if one is missed, 4 without any data."""
-    from bascule.console import target_rows
+    from bascule.console import quotas_told, target_rows
 
     rows = target_rows(with_external(spec, prometheus=prometheus))
     print_rows("targets", [_row(spec, row, as_json) for row in rows], as_json)
+    if not as_json:
+        say(quotas_told(rows))
     states = {row.state for row in rows}
     found = next((state for state in (State.BAD, State.OK) if state in states), State.NO_DATA)
     raise typer.Exit(EXIT_CODES[found])

@@ -16,7 +16,7 @@ from bascule.console.app import ROLE, create_app
 from bascule.console.asked import measure
 from bascule.console.browser import Browser, BrowserPage
 from bascule.console.parts import JournalReading, Kept, Parts, ServiceHealth, TrafficReading
-from bascule.console.render import FRAGMENTS, Renderer, has_charts, offered
+from bascule.console.render import FRAGMENTS, Renderer, for_acting, for_reading, has_charts
 from bascule.console.runbooks import Runbooks
 from bascule.console.signing import NOBODY, Viewer
 from bascule.console.sources import STALE_AFTER, Source, SourceReading, Watch
@@ -29,7 +29,7 @@ from bascule.console.views.promises import promises
 from bascule.console.views.search import LONGEST, LogSearch, visible
 from bascule.console.views.services import own_rows, service_rows
 from bascule.console.views.signals import THRESHOLD_AT, gate_rows, signal_groups, trigger_rows
-from bascule.console.views.targets import TargetRow, targets
+from bascule.console.views.targets import TargetRow, quotas_told, targets
 from bascule.console.views.verdict import notices, verdict_view
 from bascule.spec import Spec
 
@@ -65,16 +65,18 @@ __all__ = [
     "build",
     "create_app",
     "figures",
+    "for_acting",
+    "for_reading",
     "gate_rows",
     "has_charts",
     "log_rows",
     "notices",
-    "offered",
     "open_alerts",
     "own_rows",
     "plan",
     "promises",
     "queries",
+    "quotas_told",
     "resolved",
     "run",
     "screenshots",

@@ -36,7 +36,7 @@ def add_acts(app: FastAPI, journal: IncidentsClient, archive: SlaClient) -> None
     _add_incidents(app, journal)
 
     @app.post("/act/reports/{identity}/send", **needs(Right.ACT))
-    def send(identity: Annotated[str, Path(pattern=r"^[\w.-]{1,200}$")], asked: Act, viewer: Someone) -> Done:
+    def send(identity: Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,200}$")], asked: Act, viewer: Someone) -> Done:
         """`why` names whom it is sent to."""
         to = [name for name in asked.why.replace(",", " ").split() if name]
         failed = [each for each in archive.send(identity, to, acted_by(asked, viewer)) if each.result != "delivered"]

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,12 +31,12 @@ from bascule.console.dashboards.pages import Pages, add_dashboards
 from bascule.console.parts import Parts
 from bascule.console.problems import ProblemPages
 from bascule.console.proving.pages import Proving, add_proving
-from bascule.console.render import Renderer, offered
+from bascule.console.render import Renderer, for_acting, for_reading
 from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
 from bascule.console.spans import AskedSpan
 from bascule.console.stream import Stream, TooManyViewers, View
-from bascule.console.views import build, history
+from bascule.console.views import IncidentHistory, build, history
 from bascule.console.views.incident import IncidentView, incident_view
 from bascule.console.views.search import FoundLines, LogSearch, found
 from bascule.console.views.signals import aged, signal_row
@@ -47,6 +47,7 @@ from bascule.spec import Spec
 ROLE = "console"
 TURN_SECONDS = 20  # that a slide of the wall is shown
 UNKNOWN_ROW = "the judge does not know this signal and segment; choose a row of the overview"
+UNBUFFERED = {"X-Accel-Buffering": "no"}  # nginx passes each event on at once, with no setting of its own
 FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
 HEADERS = {
     "Content-Security-Policy": (
@@ -100,7 +101,7 @@ class Console:
 
     def incident_frame(self) -> dict[str, str]:
         self.watch.look()
-        return self.renderer.incident_fragments(history(self.parts.journal.reading, time.time()))
+        return self.renderer.incident_fragments(self._history())
 
     def page(self, viewer: Viewer) -> str:
         self.look()
@@ -108,7 +109,14 @@ class Console:
 
     def incidents(self, viewer: Viewer) -> str:
         self.look()
-        return self.renderer.incidents(history(self.parts.journal.reading, time.time()), viewer)
+        return self.renderer.incidents(self._history(), viewer)
+
+    def _history(self) -> IncidentHistory:
+        reading, now = self.parts.journal.reading, time.time()
+        try:
+            return history(reading, now, self.parts.notices() if reading.is_fresh(now) else ())
+        except BasculeError as error:
+            return replace(history(reading, now), error=error.what)
 
     def incident(self, identity: int) -> IncidentView:
         """Raises HTTPException when the journal has no such incident, BasculeError when it cannot be asked."""
@@ -209,7 +217,7 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 def _add_streams(app: FastAPI, console: Console) -> None:
     @app.get("/stream")
     async def stream(viewer: Someone) -> StreamingResponse:
-        return _events(console.stream, partial(offered, viewer))
+        return _events(console.stream, for_acting if viewer.may_act else for_reading)
 
     @app.get("/stream/incidents")
     async def incident_stream() -> StreamingResponse:
@@ -253,7 +261,7 @@ def _add_runbooks(app: FastAPI, renderer: Renderer) -> None:
 
 def _events(stream: Stream, view: View) -> StreamingResponse:
     try:
-        return StreamingResponse(stream.events(view), media_type="text/event-stream")
+        return StreamingResponse(stream.events(view), headers=UNBUFFERED, media_type="text/event-stream")
     except TooManyViewers as error:
         raise HTTPException(503, str(error)) from error
 

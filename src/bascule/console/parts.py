@@ -107,13 +107,14 @@ class Parts:
         self.traffic: Source[TrafficReading] = Source("prometheus", self._traffic)
         self.health: Source[ServiceHealth] = Source("services", self._health)
         self.logs: Source[LogStats] = Source("logs", self._reader.stats, interval=2.0)
-        self.unseen: Source[list[Problem]] = Source("unseen", lambda: unseen(spec, self.prometheus), interval=5.0)
+        self.unseen: Source[list[Problem]] = Source("unseen", lambda: unseen(spec, self.prometheus), interval=30.0)
         self.slas: Source[Kept] = Source("slas", self._slas, interval=15.0)
         self.alertmanager = alertmanager_of(spec, timeout=TIMEOUT, transport=transport)
         self.heartbeat = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
         self.alerting: Source[float] = Source("alerting", self._beat, interval=2.0, said_at=float)
 
         self.measured = ReadOnce(lambda: measure(spec, self.prometheus))
+        self.notices = ReadOnce(self._incidents.notices)
         self.business = ReadOnce(lambda: business(spec, self.prometheus))
 
     @property

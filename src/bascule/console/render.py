@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from functools import cache
 from importlib import resources
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from bascule import __version__, figures, times
 from bascule.console import texts
@@ -47,6 +49,7 @@ FRAGMENTS = (
     "resolved",
 )
 
+CODE = re.compile(r"`([^`]+)`")
 
 PAGES = (
     ("/", "Overview"),
@@ -73,12 +76,15 @@ TITLES = {
 }
 
 
-def offered(viewer: Viewer, frame: Fragments) -> Fragments:
-    """A frame as this viewer sees it."""
-    shown = {name: html for name, html in frame.items() if name != MOVES_TO_MAKE}
-    if viewer.may_act and MOVES_TO_MAKE in frame:
-        shown["moves"] = frame[MOVES_TO_MAKE]
-    return shown
+def for_reading(frame: Fragments) -> Fragments:
+    """A frame as it is seen by who may only read."""
+    return {name: html for name, html in frame.items() if name != MOVES_TO_MAKE}
+
+
+def for_acting(frame: Fragments) -> Fragments:
+    """A frame as operators see it."""
+    moves = {"moves": frame[MOVES_TO_MAKE]} if MOVES_TO_MAKE in frame else {}
+    return {**for_reading(frame), **moves}
 
 
 class Renderer:
@@ -149,8 +155,8 @@ class Renderer:
     def sla_now(self, view: SlaView) -> str:
         return self._render("_sla.html", view=view)
 
-    def sign_in(self, viewer: Viewer, has_users: bool) -> str:
-        return self._page("sign_in.html", viewer, has_users=has_users, here="")
+    def sign_in(self, viewer: Viewer, has_users: bool, used: bool) -> str:
+        return self._page("sign_in.html", viewer, has_users=has_users, used=used, here="")
 
     def problem(self, status: int, error: str, fix: str, viewer: Viewer) -> str:
         """Why no page is at an address, and the way back."""
@@ -216,6 +222,11 @@ def has_charts() -> bool:
     return resources.files("bascule.console").joinpath("static/vendor/uPlot.iife.min.js").is_file()
 
 
+def coded(text: str) -> Markup:
+    """Text in which `bascule status` is code, as in the messages for a terminal."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
 def _filters() -> dict[str, Any]:
     return {
         "share": figures.share,
@@ -227,6 +238,7 @@ def _filters() -> dict[str, Any]:
         "multiple": figures.multiple,
         "duration": format_duration,
         "local": figures.local,
+        "coded": coded,
         "utc": lambda moment: times.clock(moment.timestamp()),
         "seconds": lambda value: figures.figure(value, "seconds"),
         "at": times.rfc3339,

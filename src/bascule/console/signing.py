@@ -61,7 +61,8 @@ class Reception:
         answer.set_cookie(self.door.cookie, cookie, max_age=age, httponly=True, samesite="strict")
 
 
-def viewer_of(request: Request) -> Viewer:
+async def viewer_of(request: Request) -> Viewer:
+    """On the event loop, as the guard's reading of the same files: a thread for each viewer would keep its memory."""
     reception: Reception = request.app.state.reception
     return reception.viewer(request)
 
@@ -78,14 +79,15 @@ def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
     def enter(token: Annotated[str, Query(max_length=200)]) -> RedirectResponse:
         """The address that `up` prints: its token, good once, is exchanged for an operator's cookie."""
         session = door.tokens.redeem(token)
-        answer = RedirectResponse("/" if session else "/sign-in", 303)
+        answer = RedirectResponse("/" if session else "/sign-in?used=1", 303)
         if session:
             reception.seat(answer, session)
         return answer
 
     @app.get("/sign-in", response_class=HTMLResponse, **needs(Right.OPEN))
-    def page(viewer: Someone) -> HTMLResponse:
-        return HTMLResponse(renderer.sign_in(viewer, has_users=bool(users.all())))
+    def page(viewer: Someone, used: bool = False) -> HTMLResponse:
+        """`used`: a printed address led here, which opens nothing any more."""
+        return HTMLResponse(renderer.sign_in(viewer, bool(users.all()), used))
 
     @app.post("/sign-in", **needs(Right.OPEN, 4096))
     def sign_in(given: SignInForm, answer: Response) -> SignedIn:

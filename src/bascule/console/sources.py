@@ -62,6 +62,7 @@ class Source(Generic[T]):
         self.interval = interval
         self.reading: SourceReading[T] = SourceReading()
         self.reads = 0
+        self.due = 0.0  # when it is to be read again (Unix seconds)
         self._read = read
         self._said_at = said_at
 
@@ -74,6 +75,7 @@ class Source(Generic[T]):
             self._failed(error.what)
         except (ValueError, KeyError, TypeError) as error:
             self._failed(f"its answer is not what was expected: {str(error).splitlines()[0]}")
+        self.due = time.time() + self.interval
         self.reads += 1
 
     def _failed(self, what: str) -> None:
@@ -118,8 +120,9 @@ class Watch:
         return was_asleep
 
     def settle(self, seconds: float) -> None:
-        """Wait until every source that is read more often than that was read again, or for so long."""
-        before = [(source, source.reads) for source in self.sources if source.interval <= seconds]
+        """Wait until every source that is due within that time was read again, or for so long."""
+        soon = time.time() + seconds
+        before = [(source, source.reads) for source in self.sources if source.due <= soon]
         deadline = self._clock() + seconds
         while self._clock() < deadline and not self._stop.is_set():
             if all(source.reads > then for source, then in before):

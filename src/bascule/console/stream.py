@@ -1,4 +1,7 @@
-"""Server-sent events: one frame is made for everybody, and each viewer gets what changed since their last."""
+"""Server-sent events: one frame is made for everybody, and viewers get what changed since their last.
+
+Viewers who had the same frame before share one text: fifty who look at a page cost little more than one.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,31 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 INTERVAL = 0.5  # seconds between frames; the parts are read once a second
 MAX_VIEWERS = 200
 
 Fragments = Mapping[str, str]
-View = Callable[[Fragments], Fragments]  # what one viewer gets of a frame
+View = Callable[[Fragments], Fragments]  # what one kind of viewer gets of a frame
+
+
+@dataclass(frozen=True)
+class Frame:
+    """All the page's fragments at one moment, the moment's number, and what was said of it so far."""
+
+    fragments: Fragments = field(default_factory=dict)
+    number: int = 0
+    told: dict[tuple[View, int], str] = field(default_factory=dict)
+
+    def since(self, before: Frame, view: View) -> str:
+        """The event with what changed for a kind of viewer."""
+        key = view, before.number
+        if key not in self.told:
+            sent = view(before.fragments)
+            self.told[key] = event({n: html for n, html in view(self.fragments).items() if sent.get(n) != html})
+        return self.told[key]
 
 
 class TooManyViewers(RuntimeError):
@@ -28,13 +49,13 @@ class Stream:
     def __init__(self, make: Callable[[], Fragments], stop: threading.Event) -> None:
         self._make = make
         self._stop = stop
-        self._frame: Fragments = {}
+        self._frame = Frame()
         self._made = asyncio.Condition()
         self._maker: asyncio.Task[None] | None = None
         self.viewers = 0
 
     def events(self, view: View = dict) -> AsyncIterator[str]:
-        """One viewer's stream of events; by default of whole frames."""
+        """One viewer's stream of events; by default of whole frames. `view`: the same object for one kind of viewer."""
         if self.viewers >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} pages are open already; close some")
         return self._events(view)
@@ -42,16 +63,16 @@ class Stream:
     async def _events(self, view: View) -> AsyncIterator[str]:
         self.viewers += 1
         try:
-            sent: Fragments = {}
+            before = Frame()
             yield "retry: 1000\n\n"
             while not self._stop.is_set():
-                frame = view(await self._next())
-                yield event({name: html for name, html in frame.items() if sent.get(name) != html})
-                sent = frame
+                frame = await self._next()
+                yield frame.since(before, view)
+                before = frame
         finally:
             self.viewers -= 1
 
-    async def _next(self) -> Fragments:
+    async def _next(self) -> Frame:
         if self._maker is None or self._maker.done():
             self._maker = asyncio.create_task(self._make_frames())
         async with self._made:
@@ -60,9 +81,9 @@ class Stream:
 
     async def _make_frames(self) -> None:
         while True:
-            frame = await asyncio.to_thread(self._make)
+            fragments = await asyncio.to_thread(self._make)
             async with self._made:
-                self._frame = frame
+                self._frame = Frame(fragments, self._frame.number + 1)
                 self._made.notify_all()
             if self._stop.is_set() or self.viewers == 0:
                 return

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from bascule.console import screenshots
 from bascule.conventions import SEGMENT, SIGNAL_LOG_EVIDENCE, Alert, EntryKind, Verdict
 from bascule.errors import AlreadyRunning, StoreError, UsageError
 from bascule.scenarios.house import SPEC, House, NotSeen, standing
+from bascule.scenarios.receiver import HeardNotice, listening
 from bascule.spec import VARIABLE
 from bascule.stack import state
 
@@ -79,8 +81,7 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
     """Play the demo; writes `summary.json`, `sla-report.html` and pictures below `out`."""
     tell = Teller(console)
     summary = Summary()
-    with fresh(out.absolute()) as folder, standing(folder, tell, stop) as house:
-        tell(f"console: {stack.console_address(house.spec)}")
+    with fresh(out.absolute()) as folder, listening() as on_call, standing(folder, tell, stop, told=on_call) as house:
         started = time.time()
         try:
             _migrate(house, tell, summary, out)
@@ -99,7 +100,14 @@ def run(out: Path, console: Console, stop: threading.Event, keep: bool = False) 
 
 def for_commands(spec: Path) -> str:
     """What to type in another terminal, so that every command works on the demo."""
-    return f"In another terminal, for every command:\n  export {VARIABLE}={shlex.quote(str(spec))}"
+    export = f"  export {VARIABLE}={shlex.quote(str(spec))}"
+    return "\n".join(["In another terminal, for every command:", *_activating(), export])
+
+
+def _activating() -> list[str]:
+    """Where `bascule` is in an environment that the shell does not know, as after `make demo`."""
+    activate = Path(sys.prefix) / "bin" / "activate"
+    return [f"  . {shlex.quote(str(activate))}"] if shutil.which("bascule") is None and activate.exists() else []
 
 
 @contextmanager
@@ -170,12 +178,18 @@ def _break_and_catch(house: House, tell: Teller, summary: Summary) -> None:
     summary.detection_seconds = round(summary.delivered_at - fault, 3)
     summary.first_evidence_at = _first_evidence(house, incident, fault)
     tell(f"[red]alert[/] {incident.alert} delivered after [bold]{summary.detection_seconds:.1f} s[/]")
+    notice = house.wait_for("the notice to on-call", lambda: _told(house, fault), 30)
+    tell(f"on-call was told after {notice.at - fault:.1f} s: {notice.subject}")
 
 
 def _caught(house: House, since: float) -> IncidentAnswer | None:
     """The first incident of the fault that reached the receiver, if any yet."""
     known = [i for i in house.incidents() if i.alert in DETECTING and i.received.timestamp() >= since]
     return min(known, key=lambda incident: incident.received, default=None)
+
+
+def _told(house: House, since: float) -> HeardNotice | None:
+    return next(iter(house.person.firing(since)), None) if house.person else None
 
 
 def _first_evidence(house: House, incident: IncidentAnswer, fault: float) -> float | None:

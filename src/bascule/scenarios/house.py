@@ -161,7 +161,7 @@ def compressed(spec: Spec, hold: float = 20.0) -> Spec:
 
 
 def _telling(spec: Spec, url: str) -> Spec:
-    receivers = {"drills": Receiver(webhook=Webhook(url=url))}
+    receivers = {"on-call": Receiver(webhook=Webhook(url=url))}
     return spec.model_copy(update={"notify": spec.notify.model_copy(update={"receivers": receivers})})
 
 

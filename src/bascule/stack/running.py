@@ -181,5 +181,5 @@ def _tell_ready(spec: Spec, report: Report) -> None:
 
 
 def console_address(spec: Spec) -> str:
-    """The console's address with a token that opens it once; the address printed before no longer does."""
+    """The console's address with a token that opens it once."""
     return Tokens(spec.stack.state).address(spec.stack.url("console"))

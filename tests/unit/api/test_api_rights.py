@@ -13,9 +13,10 @@ from api_roles import ROLES, applications
 from fastapi.testclient import TestClient
 
 from bascule.api import Tokens
-from bascule.api.guard import COOKIE
+from bascule.api.guard import COOKIE, PAGE_TOKEN
 from bascule.api.rights import Right, declared
 from bascule.api.tokens import Seat, Session
+from bascule.api.users import Users
 from bascule.spec import load
 
 PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
@@ -126,6 +127,54 @@ def test_a_foreign_host_or_origin_is_refused_whatever_the_token(
     assert called(house, role, method, path, headers=headers | {"origin": "http://127.0.0.1"}) not in REFUSED
 
 
+ACTS = [call[1:3] for call in requests() if call[0] == "console" and call[3] is Right.ACT]
+
+
+@pytest.mark.parametrize(("method", "path"), ACTS)
+def test_who_may_only_read_or_has_no_page_of_their_own_acts_on_no_route(
+    house: dict[str, Any], spec: Any, method: str, path: str
+) -> None:
+    """A user who reads, with the token of a page made for them; an operator without one, and with another's."""
+    tokens = Tokens(spec.stack.state)
+    Users(spec.stack.state).put("bob", Seat.VIEWER, "correct horse battery")
+    name = COOKIE.format(port=spec.stack.ports.console)
+    viewer, operator = tokens.cookie(Session("bob", Seat.VIEWER)), tokens.cookie(Session("", Seat.OPERATOR))
+
+    def status(cookie: str, page: str) -> int:
+        headers = {"Cookie": f"{name}={cookie}", PAGE_TOKEN: page, "Content-Type": "application/json"}
+        return called(house, "console", method, path, headers=headers, content=b"{}")
+
+    assert status(viewer, tokens.page_token(viewer)) == 403
+    assert status(operator, "") == 403
+    assert status(operator, tokens.page_token(viewer)) == 403
+    assert status(operator, tokens.page_token(operator)) not in REFUSED
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/segments?by=nothing", "by is &#39;nothing&#39;; give one of state, who, what, used"),
+        ("/executive?lang=xx", "give one of en, fr"),
+        ("/dashboards/technical?window=9z", "give one of 15m, 1h, 6h, 24h, 7d, all"),
+        ("/dashboards/technical?start=9&end=1", "the span is not valid"),
+        ("/dashboards/nothing", "there is no dashboard"),
+        ("/charts/share?start=0&end=99999999999", "the span is not valid"),
+        ("/wall?every=-1", "every"),
+        ("/incidents/0", "identity"),
+        ("/checklist?phase=nothing", "give pre-deployment"),
+        ("/runbooks/nothing", "There is no runbook"),
+        ("/nowhere", "Page not found"),
+    ],
+)
+def test_a_wrong_link_says_what_is_wrong_and_the_way_back(house: dict[str, Any], address: str, words: str) -> None:
+    client = TestClient(house["console"], base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = client.get(address, headers={"accept": "text/html"})
+    assert answer.status_code in (400, 404)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert words in answer.text
+    assert '<a href="/"' in answer.text
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9463", "[::1]:9463", "LOCALHOST"])
 def test_every_loopback_name_is_ours(house: dict[str, Any], host: str) -> None:
     assert called(house, "incidents", "GET", "/api/phase", headers={"host": host}) == 200
@@ -179,7 +228,9 @@ def test_the_printed_address_opens_the_console_once_and_its_cookie_reads_and_no_
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert first.get("/runbooks/").status_code == 200
-    assert second.get(address).status_code == 303
+    again = second.get(address)
+    assert (again.status_code, again.headers["location"]) == (303, "/sign-in?used=1")
+    assert "has been used" in second.get("/sign-in?used=1").text
     assert second.get("/runbooks/").status_code == 401
     cookie = tokens.cookie(Session("", Seat.OPERATOR))
     name = COOKIE.format(port=spec.stack.ports.console)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bascule.api import Tokens
-from bascule.api.tokens import ELSEWHERE, SESSION_SECONDS, WEBHOOK_ELSEWHERE, Seat, Session, token_for
+from bascule.api.tokens import ADDRESS_SECONDS, ELSEWHERE, SESSION_SECONDS, WEBHOOK_ELSEWHERE, Seat, Session, token_for
 from bascule.errors import StoreError
 
 
@@ -30,8 +32,9 @@ def test_secrets_are_files_that_their_owner_alone_can_read(tokens: Tokens) -> No
     assert {path.name: mode(path) for path in tokens.folder.iterdir()} == {
         "token": 0o600,
         "alertmanager-webhook-token": 0o600,
-        "console-url-token": 0o600,
+        "console-addresses": 0o700,
     }
+    assert [mode(path) for path in (tokens.folder / "console-addresses").iterdir()] == [0o600]
     assert len({tokens.operator, tokens.webhook}) == 2
     assert min(len(tokens.operator), len(tokens.webhook)) >= 43
 
@@ -62,11 +65,16 @@ def test_without_a_token_nothing_is_the_operators(tmp_path: Path) -> None:
     assert not absent.is_page_token(absent.page_token(cookie), cookie)
 
 
-def test_the_consoles_token_is_good_once_and_the_last_one_made(tokens: Tokens) -> None:
-    older, newer = tokens.one_time(), tokens.one_time()
-    assert not tokens.redeem(older)
+def test_each_printed_address_of_the_console_is_good_once_within_a_day(tokens: Tokens) -> None:
+    older, newer, oldest = tokens.one_time(), tokens.one_time(), tokens.one_time()
     assert tokens.redeem(newer)
+    assert tokens.redeem(older)
     assert not tokens.redeem(newer)
+    assert not tokens.redeem("../token")
+    made = next((tokens.folder / "console-addresses").iterdir())
+    os.utime(made, (time.time() - ADDRESS_SECONDS - 1,) * 2)
+    assert not tokens.redeem(oldest)
+    assert not made.exists()
 
 
 def test_a_session_ends_in_a_week_with_the_operators_token_and_when_it_is_changed(tokens: Tokens) -> None:

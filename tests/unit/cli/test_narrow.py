@@ -6,7 +6,9 @@ import io
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from bascule.cli.commands import app
 from bascule.cli.narrow import TableRows
 
 ROWS = TableRows(
@@ -36,3 +38,10 @@ def test_a_wide_terminal_has_a_table_and_a_narrow_one_a_paragraph_for_each_row()
     assert "difference (interval)" in shown(120).splitlines()[2]
     assert "response_time\n  segment: api_partners\n  v1: 48.6 ms" in shown(40)
     assert "errors\n  segment: freemium\n  v1: 0.21 %\n  state: no data" in shown(40)  # what is empty is left out
+
+
+def test_help_shows_no_value_for_an_option_that_takes_none() -> None:
+    """`--json <bool>` reads as if `--json true` were meant."""
+    shown = CliRunner().invoke(app, ["incidents", "list", "-h"]).output
+    (line,) = (line for line in shown.splitlines() if "--json" in line)
+    assert "bool" not in line

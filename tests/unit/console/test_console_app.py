@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from bascule.console import FRAGMENTS, NOBODY, Parts, Renderer, build, create_app, has_charts, offered
+from bascule.console import FRAGMENTS, NOBODY, Parts, Renderer, build, create_app, for_reading, has_charts
 from bascule.spec import load
 from bascule.spec.model import Logs, Slas
 from bascule.transport import MIB
@@ -107,6 +107,10 @@ class House:
             "/api/incidents": [incident, incident | {"status": "resolved", "resolved": 1_700_000_060}],
             "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
             "/api/phase": {"number": 3, "share": 0.5, "started": time.time() - 60, "who": HOSTILE, "why": HOSTILE},
+            "/api/notices": [
+                {"key": HOSTILE, "situation": 0, "step": 0, "kind": "step", "receiver": HOSTILE, "at": 1_700_000_000}
+                | {"outcome": HOSTILE, "detail": HOSTILE}
+            ],
             "/api/owed": [
                 {"key": HOSTILE, "receiver": HOSTILE, "channel": HOSTILE, "subject": HOSTILE, "result": "owed"}
                 | {"attempts": 3, "detail": HOSTILE, "started": 1_700_000_000, "ended": 1_700_000_000}
@@ -392,7 +396,7 @@ def test_a_fragment_replaces_an_element_of_the_page() -> None:
         assert source.reading.error == "", source.name
     page = build(parts, time.time())
     renderer = Renderer(SPEC)
-    whole, fragments = renderer.page(page, NOBODY), offered(NOBODY, renderer.fragments(page))
+    whole, fragments = renderer.page(page, NOBODY), for_reading(renderer.fragments(page))
     assert {f"signal-{name}" for name in SPEC.signals} < set(fragments)
     for name, html in fragments.items():
         assert re.match(rf'<\w+[^>]* id="{name}"', html), name

@@ -118,6 +118,19 @@ def test_settling_waits_until_every_source_was_read_anew() -> None:
     watch.stop()
 
 
+def test_the_first_page_waits_for_a_source_that_is_read_seldom_too() -> None:
+    seldom: Source[str] = Source("slas", lambda: "kept", interval=60.0)
+    watch = Watch([seldom])
+    watch.start()
+    watch.look()
+    watch.settle(5.0)
+    assert seldom.reading.value == "kept"
+    before = time.monotonic()
+    watch.settle(5.0)
+    assert time.monotonic() - before < 4  # it is not due yet
+    watch.stop()
+
+
 def test_settling_gives_up_in_time() -> None:
     release = threading.Event()
     watch = Watch([Source("hanging", lambda: release.wait(20))])

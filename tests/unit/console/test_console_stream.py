@@ -117,3 +117,29 @@ def test_no_frame_is_made_when_nobody_looks() -> None:
         return len(made)
 
     assert run(look()) <= 2
+
+
+def test_viewers_of_one_kind_share_what_is_said_and_another_kind_gets_its_own() -> None:
+    made: list[str] = []
+
+    def counted(name: str) -> streams.View:
+        def view(frame: streams.Fragments) -> streams.Fragments:
+            made.append(name)
+            return {name: frame["a"]} if frame else {}
+
+        return view
+
+    readers, operators = counted("reader"), counted("operator")
+
+    async def look() -> list[dict[str, Any]]:
+        stream = Stream(lambda: {"a": "1"}, threading.Event())
+        viewers = [stream.events(view) for view in [readers] * 20 + [operators]]
+        for viewer in viewers:
+            await anext(viewer)
+        first = await asyncio.gather(*(anext(viewer) for viewer in viewers))
+        for viewer in viewers:
+            await viewer.aclose()  # type: ignore[attr-defined]
+        return [told(each) for each in first]
+
+    assert run(look()) == [{"reader": "1"}] * 20 + [{"operator": "1"}]
+    assert made == ["reader", "reader", "operator", "operator"]  # before and now, once for each kind

@@ -112,7 +112,16 @@ class TestVerdict:
         assert "75" in advice("promote", 3)
         assert "next share" in advice("promote", None)
         assert "retired" in advice("promote", 5)
-        assert "No action needed" in advice("hold", 3)
+        assert "Start with 10" in advice("hold", 0)
+        assert "No action needed" in advice("hold", None)
+
+    def test_while_it_holds_the_advice_says_whether_the_next_share_is_safe(self) -> None:
+        states = ["ok", "ok", "bad", "no_data"]
+        gates = [{"gate": str(n), "state": state} for n, state in enumerate(states)]
+        advice = verdict_view(SPEC, said(opinion(verdict="hold", gates=gates)), 2, NOW).advice
+        assert advice.replace("\u202f", " ") == (
+            "Stay at 25 %; it is not yet safe to go to 50 %. Of 4 gates 2 pass, 1 fail, 1 not yet known."
+        )
 
     def test_the_advice_names_the_command(self) -> None:
         def command(verdict: str, number: int | None) -> str:
@@ -394,8 +403,21 @@ class TestEvents:
         step = TimelineAnswer.model_validate(
             {"at": NOW, "kind": "phase", "number": 2, "share": 0.25, "who": "a", "why": "b"}
         )
-        (event,) = timeline(said(JournalReading(timeline=(step,))))
-        assert (event.title, event.text) == ("Phase 2: 25%", "a: b")
+        seen = TimelineAnswer.model_validate(
+            {"at": NOW + 0.2, "kind": "verdict", "text": "verdict at promote: hold: too few", "who": "a"}
+        )
+        note = TimelineAnswer.model_validate({"at": NOW + 0.1, "kind": "note", "text": "n", "who": "a"})
+        _, event = timeline(said(JournalReading(timeline=(seen, note, step))))
+        assert (event.title, event.who, event.text) == ("Phase 2: 25\u202f%", "a", "b")
+        assert event.verdict == "hold: too few"
+
+    def test_a_verdict_of_another_persons_move_stands_by_itself(self) -> None:
+        entries = [
+            {"at": NOW, "kind": "phase", "number": 2, "share": 0.25, "who": "a"},
+            {"at": NOW + 0.2, "kind": "verdict", "text": "verdict at promote: hold", "who": "b"},
+        ]
+        told = tuple(TimelineAnswer.model_validate(each) for each in entries)
+        assert [event.verdict for event in timeline(said(JournalReading(timeline=told)))] == ["", ""]
 
 
 class TestPromisesAndLogs:
@@ -450,7 +472,9 @@ def test_a_channel_that_does_not_get_its_notices_is_shown_with_the_reason():
 def test_what_prometheus_has_not_seen_is_one_notice_until_it_has() -> None:
     found = [Problem("job shop-v1", "no route"), *(Problem(f"signal s{n} of v2", "no series") for n in range(8))]
     (notice,) = not_seen(SourceReading(found, 1.0, heard=1.0))
-    assert "job shop-v1: no route" in notice.text
+    assert notice.text.startswith("job shop-v1, signal s0 of v2")
+    assert notice.items[0] == "job shop-v1: no route"
+    assert len(notice.items) == len(found)
     assert notice.text.endswith("and 3 more")
     assert not_seen(SourceReading([], 2.0, heard=2.0)) == []
     assert not_seen(SourceReading()) == []

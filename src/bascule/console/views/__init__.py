@@ -18,7 +18,7 @@ from bascule.console.views.events import (
     resolved,
     timeline,
 )
-from bascule.console.views.facts import Fact, facts
+from bascule.console.views.facts import Fact, facts, facts_of_rollback
 from bascule.console.views.logs import LogRow, log_rows
 from bascule.console.views.moves import Offer, offers
 from bascule.console.views.plan import ShareRow, ShownPlan, left, plan, share_rows
@@ -28,6 +28,7 @@ from bascule.console.views.signals import CheckRow, SignalGroup, gate_rows, sign
 from bascule.console.views.unheard import unheard
 from bascule.console.views.unseen import not_seen
 from bascule.console.views.verdict import PageNotice, VerdictView, notices, verdict_view
+from bascule.conventions import Verdict
 
 __all__ = ["IncidentHistory", "ConsolePage", "build", "history"]
 
@@ -76,7 +77,7 @@ def build(parts: Parts, now: float) -> ConsolePage:
             *not_seen(parts.unseen.reading),
         ],
         verdict=verdict,
-        facts=facts(spec, judge.value if judge.answers(now) else None, traffic.fresh(now)),
+        facts=_facts(parts, steps, verdict, now),
         plan=steps,
         offers=offers(spec, steps, verdict),
         left=left(spec, traffic.fresh(now)),
@@ -94,6 +95,13 @@ def build(parts: Parts, now: float) -> ConsolePage:
         promises=promises(spec, parts.slas.reading, now),
         logs=log_rows(parts.logs.reading, now),
     )
+
+
+def _facts(parts: Parts, steps: ShownPlan, verdict: VerdictView, now: float) -> list[Fact]:
+    judge, journal = parts.judge.reading, parts.journal.reading
+    if verdict.verdict is Verdict.HOLD and steps.move:
+        return facts_of_rollback(parts.spec, steps, journal.value.compared if journal.value else None)
+    return facts(parts.spec, judge.value if judge.answers(now) else None, parts.traffic.reading.fresh(now))
 
 
 def _kept(steps: ShownPlan, journal: SourceReading[JournalReading], now: float) -> SourceReading[VerdictAnswer] | None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bascule.api.models.journal import TimelineAnswer
+from bascule import figures
+from bascule.api.models.journal import NoticeAnswer
+from bascule.api.models.made import Made, made
 from bascule.console.answers import HEARTBEAT, HOLDING, ListedIncident
 from bascule.console.parts import JournalReading, ServiceHealth
 from bascule.console.sources import SourceReading
@@ -44,6 +46,7 @@ class ListedEvent:
     name: str = ""
     key: str = ""
     number: int | None = None
+    verdict: str = ""  # that a move was made on
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,15 @@ class IncidentHistory:
     incidents: list[ListedIncident]
     is_known: bool
     error: str
+    notices: Sequence[NoticeAnswer] = ()
+
+    def told(self, incident: ListedIncident) -> list[NoticeAnswer]:
+        """The first notice to each receiver about what the incident belongs to."""
+        first: dict[str, NoticeAnswer] = {}
+        for notice in sorted(self.notices, key=lambda each: each.at):
+            if notice.situation == incident.situation:
+                first.setdefault(notice.receiver, notice)
+        return list(first.values())
 
     def count(self, look: str) -> int:
         return sum(incident.look == look for incident in self.incidents)
@@ -109,17 +121,19 @@ def resolved(reading: SourceReading[JournalReading]) -> list[ListedEvent]:
     return [_incident(each) for each in ended[:SHOWN]]
 
 
-def history(reading: SourceReading[JournalReading], now: float) -> IncidentHistory:
+def history(
+    reading: SourceReading[JournalReading], now: float, notices: Sequence[NoticeAnswer] = ()
+) -> IncidentHistory:
     incidents = reading.value.incidents if reading.value else ()
     newest_first = sorted(incidents, key=lambda each: each.starts or NEVER, reverse=True)
-    return IncidentHistory(newest_first, reading.is_fresh(now), reading.error)
+    return IncidentHistory(newest_first, reading.is_fresh(now), reading.error, notices)
 
 
 def timeline(reading: SourceReading[JournalReading]) -> list[ListedEvent]:
     """Changes of phase and annotations, the newest first."""
     journal = reading.value
-    entries = sorted(journal.timeline, key=lambda entry: entry.at, reverse=True) if journal else []
-    return [_entry(entry) for entry in entries[:SHOWN]]
+    entries = made(journal.timeline) if journal else []
+    return [_entry(each) for each in reversed(entries[-SHOWN:])]
 
 
 def _incident(incident: ListedIncident) -> ListedEvent:
@@ -153,10 +167,10 @@ def _waiting(alert: ActiveAlert, title: str) -> ListedEvent:
     return ListedEvent(alert.active_at, "pending", title, alert.annotations.get("summary", ""), name=alert.name)
 
 
-def _entry(entry: TimelineAnswer) -> ListedEvent:
+def _entry(told: Made) -> ListedEvent:
+    entry = told.entry
     if entry.kind == EntryKind.PHASE and entry.number is not None:
-        share = "" if entry.share is None else f": {entry.share:.0%}"
-        said = ": ".join(filter(None, (entry.who, entry.why)))
+        share = "" if entry.share is None else f": {figures.share(entry.share)}"
         title = f"Phase {entry.number}{share}" if entry.number else f"Before the first phase{share}"
-        return ListedEvent(entry.at, entry.kind, title, said)
-    return ListedEvent(entry.at, entry.kind, entry.text, entry.who)
+        return ListedEvent(entry.at, entry.kind, title, entry.why, who=entry.who, verdict=told.verdict)
+    return ListedEvent(entry.at, entry.kind, entry.text, "", who=entry.who, verdict=told.verdict)

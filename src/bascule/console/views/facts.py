@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bascule import figures
+from bascule.api.models.moves import KeptComparison
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.console.parts import TrafficReading
+from bascule.console.views.plan import ShownPlan
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
 from bascule.spec.signals import Role
@@ -23,6 +25,15 @@ TWICE = 2.0
 class Fact:
     text: str
     since: datetime | None = None
+
+
+def facts_of_rollback(spec: Spec, plan: ShownPlan, kept: KeptComparison | None) -> list[Fact]:
+    """Who took the candidate's traffic back, and what was worse then; nothing where nobody did."""
+    if not plan.move:
+        return []
+    worse = _worse(kept.verdict) if kept and kept.verdict else []
+    before = [Fact(f"Before that: {_fact(spec, rows, None).text}") for rows in _by_signal(worse)]
+    return [Fact(f"Rolled back by {plan.who}", plan.started), *before][:MOST]
 
 
 def facts(spec: Spec, opinion: VerdictAnswer | None, traffic: TrafficReading | None) -> list[Fact]:

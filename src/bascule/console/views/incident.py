@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 from bascule import times
 from bascule.api.models.journal import NoticeAnswer, TimelineAnswer
+from bascule.api.models.made import Made, made
 from bascule.api.models.others import DeliveryAnswer
 from bascule.console.answers import AROUND, IncidentFile, ListedIncident
-from bascule.conventions import SEGMENT, TOTAL_SEGMENT, EntryKind, notice_word
+from bascule.conventions import MOVES, SEGMENT, TOTAL_SEGMENT, EntryKind, notice_word
 from bascule.spec import Spec
 
 OWED = "owed"
@@ -32,7 +33,7 @@ class ChartOf:
 class IncidentView:
     incident: ListedIncident
     title: str
-    moments: list[TimelineAnswer]
+    moments: list[Made]
     others: list[ListedIncident]
     owed: list[DeliveryAnswer]
     told: list[DeliveryAnswer]
@@ -47,7 +48,7 @@ def incident_view(spec: Spec, file: IncidentFile, now: datetime) -> IncidentView
     return IncidentView(
         incident,
         incident.summary or incident.alert,
-        sorted(_moments(file), key=lambda moment: moment.at),
+        made(_moments(file)),
         [other for other in file.others if other.id != incident.id],
         [each for each in file.deliveries if each.result == OWED],
         [each for each in file.deliveries if each.result != OWED],
@@ -74,12 +75,12 @@ def _moments(file: IncidentFile) -> Iterator[TimelineAnswer]:
         yield TimelineAnswer(at=notice.at, kind="notice", text=said)
     is_told = EntryKind.ENDED in {entry.kind for entry in file.entries}
     if incident.resolved and not is_told:
-        yield TimelineAnswer(at=incident.resolved, kind=EntryKind.ENDED, who=incident.closed_by)
+        text = "the alert no longer fires"
+        yield TimelineAnswer(at=incident.resolved, kind=EntryKind.ENDED, text=text, who=incident.closed_by)
 
 
 def _said(entry: TimelineAnswer) -> str:
-    says_why = entry.kind in (EntryKind.PHASE, EntryKind.VERDICT)
-    return entry.text if says_why or not entry.why else f"{entry.text}: {entry.why}"
+    return entry.text if entry.kind in (*MOVES, EntryKind.VERDICT) or not entry.why else f"{entry.text}: {entry.why}"
 
 
 def _chart(spec: Spec, incident: ListedIncident, start: datetime, end: datetime) -> ChartOf:

@@ -39,7 +39,12 @@ class Targets:
     partners: list[TargetRow]
     order: str
 
+    @property
+    def quotas(self) -> str:
+        return quotas_told(self.partners)
 
+
+QUOTA = "quota"
 ORDERS: Mapping[str, Callable[[TargetRow], tuple[object, ...]]] = {
     "state": lambda row: (RANK[row.state], -(row.used or 0.0), row.who, row.what),
     "who": lambda row: (row.who, row.what),
@@ -114,7 +119,7 @@ def _partners(spec: Spec, measured: MeasuredTraffic) -> Iterator[TargetRow]:
             state = _state(used)
             near = "over quota" if state is State.BAD else "nearly used" if (used or 0) >= NEAR else WORDS.get(state)
             word = near or no_data(_why(measured, hour))
-            yield TargetRow(name, "quota", text, ("", figures.percent(used)), asked, used, state, word)
+            yield TargetRow(name, QUOTA, text, ("", ""), asked, used, state, word)
         yield from _partner_targets(spec, segment, name, measured, asked)
 
 
@@ -131,6 +136,19 @@ def _partner_targets(
         text = f"≥ {figures.percent(segment.format_compatibility)}"
         used = _used(_rest(values), 1 - segment.format_compatibility)
         yield _row(name, "format", text, values, "ratio", asked, used, why)
+
+
+def quotas_told(rows: list[TargetRow]) -> str:
+    """Who is over a quota, in a sentence; empty where no partner has one."""
+    known = [row for row in rows if row.what == QUOTA and row.used is not None]
+    known.sort(key=lambda row: -(row.used or 0.0))
+    over = [f"{row.who} ({figures.used(row.used)})" for row in known if row.state is State.BAD]
+    if over:
+        return f"Over quota: {', '.join(over)}."
+    if not known:
+        return ""
+    closest = known[0]
+    return f"No partner is over its quota. Closest: {closest.who}, {closest.requests}, {closest.target}."
 
 
 # ---------------------------------------------------------------- a row

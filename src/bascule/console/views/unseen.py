@@ -14,6 +14,7 @@ def not_seen(reading: SourceReading[list[Problem]]) -> list[PageNotice]:
     found = reading.value or []
     if not found:
         return []
-    more = f" · and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-    text = " · ".join(map(str, found[:MOST_SHOWN])) + more
-    return [PageNotice("unseen", "Data is missing: what depends on it cannot be judged", text)]
+    more = f" and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    text = ", ".join(each.key for each in found[:MOST_SHOWN]) + more
+    items = tuple(map(str, found))
+    return [PageNotice("unseen", "Data is missing: what depends on it cannot be judged", text, items=items)]

@@ -35,6 +35,7 @@ WITHOUT = {
     "services": "whether the services answer is not known",
     "logs": "figures from the logs do not change",
 }
+MOST_DOWN = 2  # services that are down, each with a notice of its own
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class PageNotice:
     title: str
     text: str
     age: str = ""
+    items: tuple[str, ...] = ()  # each with its reason, for who opens the notice
 
 
 def verdict_view(spec: Spec, reading: SourceReading[VerdictAnswer], phase: int | None, now: float) -> VerdictView:
@@ -111,10 +113,31 @@ def _advice(spec: Spec, opinion: VerdictAnswer, phase: int | None) -> str:
             share = "the plan's next share" if phase is None else figures.share(spec.phases[phase].share)
             return f"Every gate passes. {candidate} may go to {share}{_by_hand(spec)}."
         case Verdict.HOLD:
-            return "Hold. No action needed unless the verdict changes."
+            return _staying(spec, opinion, phase)
         case _:
             fix = MEANINGS[opinion.cause].fix if opinion.cause else "See below what has no data."
             return f"Do not promote. {fix}"
+
+
+def _staying(spec: Spec, opinion: VerdictAnswer, phase: int | None) -> str:
+    """Whether it is safe to go on, which is what people ask while the verdict is hold."""
+    baseline, candidate = (name.upper() for name in spec.versions.both)
+    if phase == 0:
+        first = figures.share(spec.phases[0].share) if spec.phases else "the first step"
+        return f"All traffic is planned on {baseline}. Start with {first} when {candidate} is ready."
+    if phase is None or phase >= len(spec.phases):
+        return "Hold. No action needed unless the verdict changes."
+    share, following = (figures.share(spec.phases[at].share) for at in (phase - 1, phase))
+    return f"Stay at {share}; it is not yet safe to go to {following}.{_gates_passed(opinion)}"
+
+
+def _gates_passed(opinion: VerdictAnswer) -> str:
+    states = [gate.state for gate in opinion.gates]
+    if not states:
+        return ""
+    failing = f", {states.count(State.BAD)} fail" if State.BAD in states else ""
+    undecided = f", {states.count(State.NO_DATA)} not yet known" if State.NO_DATA in states else ""
+    return f" Of {len(states)} gates {states.count(State.OK)} pass{failing}{undecided}."
 
 
 def _by_hand(spec: Spec) -> str:
@@ -140,11 +163,14 @@ def notices(sources: Sequence[Source[Any]], services: Sequence[ServiceRow], now:
     prometheus_is_silent = any(notice.key == "prometheus" for notice in silent)
     if prometheus_is_silent:
         silent = [notice for notice in silent if notice.key != "services"]
-    return [
-        PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age)
-        for row in services
-        if row.state is State.BAD
-    ] + silent
+    return [*_down([row for row in services if row.state is State.BAD]), *silent]
+
+
+def _down(rows: Sequence[ServiceRow]) -> list[PageNotice]:
+    """A notice for each service that is down; one for all where they are many, which no wall could show."""
+    if len(rows) > MOST_DOWN:
+        return [PageNotice("down-many", f"{len(rows)} services are down", ", ".join(row.name for row in rows))]
+    return [PageNotice(f"down-{row.name}", f"{row.name} is down", row.detail, row.age) for row in rows]
 
 
 def _notice(source: Source[Any], now: float) -> PageNotice:

@@ -7,14 +7,14 @@ series, so that a dashboard, an alert and a report can never disagree about a fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import yaml
 
-from bascule.conventions import Recorded, log_index_prefix
+from bascule.conventions import PHASE, Recorded, log_index_prefix
 from bascule.generate.grafana.panels import Board, Panel, Row, to_json, up_to
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.render import to_yaml
@@ -100,8 +100,20 @@ def _values(spec: Spec) -> Values:
         "warning": spec.slas.states.warning,
         "p95_limit": spec.thresholds.response_time_p95,
         "latency_unit": _GRAFANA_UNITS.get(spec.latency.signal.unit, "none") if spec.latency else "",
+        **_holds(spec),
         **_by_role(spec),
     }
+
+
+def _holds(spec: Spec) -> dict[str, str]:
+    """How long the current phase is held, and those after it, as expressions: the plan is no series."""
+    holds = [phase.hold for phase in spec.phases]
+
+    def each(seconds: Callable[[int], float]) -> str:
+        terms = (f"max({PHASE.name} == {at + 1}) * 0 + {seconds(at):g}" for at in range(len(holds)))
+        return " or ".join(terms)
+
+    return {"holds": each(lambda at: holds[at]), "later_holds": each(lambda at: sum(holds[at + 1 :]))}
 
 
 # ---------------------------------------------------------------- from files to boards
