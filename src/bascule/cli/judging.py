@@ -80,7 +80,7 @@ def forget(
     """Have the judge forget history from another world, as of a V1 that was broken. Alarms that fire stay."""
     from bascule import judge
 
-    judge.forget(spec, judge.Forgotten(parse_time(before), who, why, time.time()))
+    judge.forget(spec, judge.DroppedHistory(parse_time(before), who, why, time.time()))
     say("the judge begins again with what is left; alarms that fire stay until fresh data end them")
 
 

@@ -18,7 +18,7 @@ from bascule.judge.evidence.silence import Habit
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
 from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
-from bascule.judge.sampling.forgotten import Forgotten, forget, forgotten
+from bascule.judge.sampling.forgotten import DroppedHistory, forget, forgotten
 from bascule.judge.sampling.plan import PlanStep, read_plan
 from bascule.judge.sampling.presence import Availability
 from bascule.judge.sampling.queries import probe_selectors, up_selectors
@@ -33,7 +33,7 @@ from bascule.judge.service.hooks import Hooks, read_audit
 from bascule.judge.service.loop import LiveJudge
 from bascule.judge.service.opinion import Opinion, fresh_seconds
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
-from bascule.judge.service.pace import Due, Pace
+from bascule.judge.service.pace import DueScrape, Pace
 from bascule.judge.service.posting import AlarmPost, Poster
 from bascule.judge.service.present import PresentStep
 from bascule.judge.service.role import run
@@ -82,12 +82,12 @@ __all__ = [
     "CLIP",
     "CROWD",
     "CROWD_PAIRS",
-    "Due",
+    "DroppedHistory",
+    "DueScrape",
     "EFFECTS",
     "EventCounts",
     "Evidence",
     "Fired",
-    "Forgotten",
     "G0",
     "Growth",
     "Habit",

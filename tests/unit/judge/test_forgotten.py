@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bascule.errors import UsageError
-from bascule.judge import Forgotten, LiveJudge, PlanStep, VerdictBoard, forget, forgotten
+from bascule.judge import DroppedHistory, LiveJudge, PlanStep, VerdictBoard, forget, forgotten
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -33,7 +33,7 @@ class Shops:
                 self.prometheus.add(self.prometheus.now, shop.text() + "up 1\n", **target)
 
     def forget(self, before: float) -> None:
-        forget(self.spec, Forgotten(before, "ada", "v1 was broken", self.prometheus.now))
+        forget(self.spec, DroppedHistory(before, "ada", "v1 was broken", self.prometheus.now))
 
     @property
     def rate(self) -> float:
@@ -94,5 +94,5 @@ def test_the_last_word_counts_and_a_torn_line_is_none(shops):
 @pytest.mark.parametrize(("before", "who"), [(START, "ada"), (START - 90, " ")])
 def test_the_future_is_not_forgotten_and_somebody_says_why(shops, before, who):
     with pytest.raises(UsageError):
-        forget(shops.spec, Forgotten(before, who, "why", START - 60))
+        forget(shops.spec, DroppedHistory(before, who, "why", START - 60))
     assert forgotten(shops.spec) is None

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from bascule.judge import Due, LiveJudge, Pace, PlanStep
+from bascule.judge import DueScrape, LiveJudge, Pace, PlanStep
 
 START = 1_000_000.0
 HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
@@ -47,7 +47,7 @@ def evaluations(arrivals: list[float | None], tick: float = 1.0, first: float = 
             [0.3, *(k + 0.3 for k, after in enumerate(arrivals) if after is not None and k + 0.3 + after <= begun)]
         )
         clock.now += work
-        pace.wait(begun, Due(seen + 1.0, is_in))
+        pace.wait(begun, DueScrape(seen + 1.0, is_in))
     return found
 
 

@@ -18,7 +18,7 @@ LOG = logging.getLogger("bascule.judge")
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class DroppedHistory:
     """Samples from before `before` are not read; `at`: when that was said. Unix seconds."""
 
     before: float
@@ -27,7 +27,7 @@ class Forgotten:
     at: float
 
 
-def forget(spec: Spec, said: Forgotten) -> None:
+def forget(spec: Spec, said: DroppedHistory) -> None:
     """Write it down; a running judge begins again at its next evaluation.
 
     Raises UsageError where it is about the future or nobody says it, StoreError where it cannot be written.
@@ -45,7 +45,7 @@ def forget(spec: Spec, said: Forgotten) -> None:
         raise StoreError(f"{path} cannot be written: {error}") from error
 
 
-def forgotten(spec: Spec) -> Forgotten | None:
+def forgotten(spec: Spec) -> DroppedHistory | None:
     """What was said last; None where nothing was. A line that is torn, or of another build, is none."""
     try:
         lines = _path(spec).read_text("utf-8").splitlines()
@@ -57,10 +57,10 @@ def forgotten(spec: Spec) -> Forgotten | None:
     return next((found for line in reversed(lines) if (found := _read(line)) is not None), None)
 
 
-def _read(line: str) -> Forgotten | None:
+def _read(line: str) -> DroppedHistory | None:
     try:
         known = json.loads(line)
-        return Forgotten(float(known["before"]), str(known["who"]), str(known["why"]), float(known["at"]))
+        return DroppedHistory(float(known["before"]), str(known["who"]), str(known["why"]), float(known["at"]))
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bascule.judge.layout import Floats
-from bascule.judge.sampling.forgotten import Forgotten
+from bascule.judge.sampling.forgotten import DroppedHistory
 from bascule.states import Missing
 
 _NOTHING = (np.empty(0), np.empty(0))
@@ -64,4 +64,4 @@ class Surroundings:
     stored: float | None = None  # when Prometheus last stored an `up` of anything; None where it was not asked
     unanswered: float | None = None  # requests of the last minute at the balancer, while both versions count none
     left: tuple[float, float] = (0.0, 0.0)  # clients of a silent version that left in the last minute
-    forgotten: Forgotten | None = None  # of the history
+    forgotten: DroppedHistory | None = None  # of the history

@@ -14,11 +14,11 @@ from bascule.alerts import alerting
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.sampling.bounds import find_bounds
-from bascule.judge.sampling.forgotten import Forgotten, forgotten
+from bascule.judge.sampling.forgotten import DroppedHistory, forgotten
 from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
-from bascule.judge.service.pace import Due, Pace
+from bascule.judge.service.pace import DueScrape, Pace
 from bascule.judge.service.posting import AlarmPost, Posted, Poster
 from bascule.judge.service.present import PresentStep
 from bascule.judge.service.snapshot import Snapshots, snapshot_of
@@ -120,7 +120,7 @@ class LiveJudge:
             self.watch = begun
         return self.watch
 
-    def _goes_on(self, watch: PhaseWatch, plan: PlanStep, said: Forgotten | None, now: float) -> bool:
+    def _goes_on(self, watch: PhaseWatch, plan: PlanStep, said: DroppedHistory | None, now: float) -> bool:
         same = plan.same_step(watch.plan) and said == watch.forgotten
         return same and not self._bounds_changed(watch, now)
 
@@ -182,12 +182,12 @@ class LiveJudge:
             self.tick()
             pace.wait(begun, self._due())
 
-    def _due(self) -> Due | None:
+    def _due(self) -> DueScrape | None:
         """The scrape that the next evaluation waits for; None while none is known."""
         watch = self.watch
         if watch is None or not math.isfinite(watch.due):
             return None
-        return Due(watch.due - self._ahead, self._is_in)
+        return DueScrape(watch.due - self._ahead, self._is_in)
 
     def _is_in(self, moment: float) -> bool:
         """An answer that does not come is one that the evaluation will tell of."""

@@ -12,7 +12,7 @@ from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.evidence.measures import Measures
 from bascule.judge.evidence.recent import SHOWN_SECONDS
 from bascule.judge.layout import BASELINE, CANDIDATE
-from bascule.judge.sampling.forgotten import Forgotten
+from bascule.judge.sampling.forgotten import DroppedHistory
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Standing, Surroundings
@@ -42,7 +42,7 @@ class JudgeOutcome:
     shares: tuple[SegmentShare, ...] = ()
     missing: tuple[Missing, ...] = ()  # whatever the verdict is
     history_from: float | None = None  # the first evaluation that is known, Unix seconds
-    forgotten: Forgotten | None = None
+    forgotten: DroppedHistory | None = None
 
 
 def outcome_of(engine: PhaseEngine, around: Surroundings) -> JudgeOutcome:

@@ -17,7 +17,7 @@ ARRIVAL_SECONDS = 0.03  # which a scrape takes at least
 
 
 @dataclass(frozen=True)
-class Due:
+class DueScrape:
     """The scrape that the next evaluation waits for: when it is taken (seconds of the clock), and who tells whether
     that of a moment is in."""
 
@@ -41,7 +41,7 @@ class Pace:
         self._stop, self._clock = stop, clock
         self._awaited = -math.inf  # the scrape that the last evaluation came for
 
-    def wait(self, begun: float, due: Due | None) -> None:
+    def wait(self, begun: float, due: DueScrape | None) -> None:
         """Return when the next evaluation may begin; the last one began at `begun`."""
         latest = begun + self._tick
         if due is None:

@@ -16,7 +16,7 @@ from bascule.judge.layout import BASELINE, CANDIDATE, Flags
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.crowd import Crowd
-from bascule.judge.sampling.forgotten import Forgotten
+from bascule.judge.sampling.forgotten import DroppedHistory
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.presence import NO_SOONER
 from bascule.judge.sampling.proof import Proof
@@ -57,7 +57,7 @@ class PhaseWatch:
         plan: PlanStep,
         carried: Iterable[Alarm] = (),
         reach: float = math.inf,
-        forgotten: Forgotten | None = None,
+        forgotten: DroppedHistory | None = None,
     ) -> None:
         self.spec, self.plan = spec, plan
         self._prometheus = prometheus
