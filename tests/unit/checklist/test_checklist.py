@@ -113,7 +113,7 @@ def test_an_sla_that_nothing_records_or_tells_fails():
     unrecorded = outcome("sla-thresholds", looked(server=Server({'sla="accuracy"': None})))
     assert unrecorded.why == "nothing is recorded for accuracy"
     untold = outcome("sla-thresholds", looked(server=Server(rules=loaded(without="SlaBreached"))))
-    assert "no alert tells that availability is breached" in untold.why
+    assert "no alert reports a breach of availability" in untold.why
 
 
 @pytest.fixture
