@@ -33,7 +33,7 @@ from bascule.console import Browser
 from bascule.console.charts import Grid
 from bascule.console.dashboards.asking import Moments, filled_in
 from bascule.console.dashboards.boards import AT_ONCE, Boards
-from bascule.console.dashboards.shape import Metrics
+from bascule.console.dashboards.shape import DrawnMetrics
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.lab import write_spec
 from bascule.processes import ports, programs
@@ -239,7 +239,7 @@ def _queries(spec: Spec, client: httpx.Client) -> Callable[[float], None]:
     boards = Boards(spec)
     board = boards.all[BOARD]
     boards.close()
-    targets = [t for panel in board.panels if isinstance(panel, Metrics) for t in panel.targets]
+    targets = [t for panel in board.panels if isinstance(panel, DrawnMetrics) for t in panel.targets]
     url = f"{spec.stack.url('prometheus')}/api/v1"
 
     def ask(end: float) -> None:
@@ -314,7 +314,7 @@ LABELS = {
 def _write_day(spec: Spec, path: Path) -> None:
     """Each recorded series that the dashboard reads, with the labels that its name or its panel speaks of."""
     boards = Boards(spec)
-    exprs = " ".join(t.expr for p in boards.all[BOARD].panels if isinstance(p, Metrics) for t in p.targets)
+    exprs = " ".join(t.expr for p in boards.all[BOARD].panels if isinstance(p, DrawnMetrics) for t in p.targets)
     boards.close()
     names = sorted({rule.name for group in rule_groups(spec) for rule in group.recordings if rule.name in exprs})
     times = np.arange(time.time() - DAY - 600, time.time(), SCRAPE)
