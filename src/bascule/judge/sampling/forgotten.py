@@ -42,7 +42,7 @@ def forget(spec: Spec, said: DroppedHistory) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(said)) + "\n")
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error}") from error
+        raise StoreError(f"{path} cannot be written: {error}", "check its permissions and the free space") from error
 
 
 def forgotten(spec: Spec) -> DroppedHistory | None:
