@@ -285,11 +285,11 @@ class Rows:
         self.world.poster.set(labels, False)
         self.world.judge.set_alarm(False)
         told = next(iter(self.told("hook-a", "CandidateWorse", since=since)), None)
-        lines = told.text.splitlines()[:3] if told is not None else []
+        lines = told.text.splitlines()[:4] if told is not None else []
         head = " | ".join(lines)
         needed = ("verdict: roll back", str(self.world.spec_path))
         ok = told is not None and "CandidateWorse" in told.subject and all(text in head for text in needed)
-        return Row(ok, f"{told.subject if told else 'nothing'}: {head[:160]}")
+        return Row(ok, f"{told.subject if told else 'nothing'}: {head[:240]}")
 
     def _go_forward(self) -> None:
         try:

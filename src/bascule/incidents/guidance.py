@@ -24,19 +24,13 @@ class Guidance:
     verdict: Callable[[], VerdictAnswer | None]
 
     def lines(self) -> list[str]:
-        return [*self._verdict(), *self._way_back()]
-
-    def _verdict(self) -> list[str]:
+        """The way back before the reasons: a preview of a message shows its first lines."""
         answer = self.verdict()
         if answer is None:
-            return ["verdict: no data. The judge does not answer."]
+            return ["verdict: no data. The judge does not answer.", *self._way_back()]
         since = f", since {times.clock(answer.since.timestamp())}" if answer.since is not None else ""
-        head = f"verdict: {Verdict(answer.verdict).words}{since}."
-        reasons = answer.reasons[:_REASONS]
-        if not reasons:
-            return [head]
-        some = f" ({len(reasons)} of {len(answer.reasons)})" if len(reasons) < len(answer.reasons) else ""
-        return [f"{head} Reasons{some}:", *(f"- {reason}" for reason in reasons)]
+        head = f"verdict: {Verdict(answer.verdict).words}{since}"
+        return [head, *self._way_back(), *_reasons(answer)]
 
     def _way_back(self) -> list[str]:
         """Nothing, where all traffic is on the baseline already."""
@@ -45,3 +39,9 @@ class Guidance:
         except StoreError:
             is_back = False
         return [] if is_back else [f"to roll back: {self.spec.rollback_command}"]
+
+
+def _reasons(answer: VerdictAnswer) -> list[str]:
+    told = answer.reasons[:_REASONS]
+    some = f" ({len(told)} of {len(answer.reasons)})" if len(told) < len(answer.reasons) else ""
+    return [f"reasons{some}:", *(f"- {reason}" for reason in told)] if told else []

@@ -357,10 +357,10 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     verdict = VerdictAnswer(verdict="roll_back", since=HOUR, reasons=["V2 fails.", "It is slow.", "It is late."])
     guidance = Guidance(load(file), house.store, lambda: verdict)
     house.escalator = Escalator(house.spec, house.store, house, house.quiet, lambda: house.now, guidance.lines)
-    told = ["verdict: roll back, since 01:00:00 UTC. Reasons (2 of 3):", "- V2 fails.", "- It is slow."]
+    head, reasons = "verdict: roll back, since 01:00:00 UTC", ["reasons (2 of 3):", "- V2 fails.", "- It is slow."]
     house.fire("early")
     house.tick()
-    assert house.texts[0].splitlines()[:3] == told
+    assert house.texts[0].splitlines()[:4] == [head, *reasons]
     assert "roll back: " not in house.texts[0]
     step = PhaseStep(house.now, 1, 0.1, "ada", "")
     house.store.finish_move(house.store.intend(step), step)
@@ -370,8 +370,8 @@ def test_the_verdict_and_the_way_back_are_the_first_lines_of_what_is_about_a_fau
     command = f"to roll back: bascule rollback --spec '{file}' --who \"$(id -un)\""
     alerts = (subject.rpartition(": ")[2] for subject in house.subjects)
     by_alert = dict(zip(alerts, map(str.splitlines, house.texts), strict=True))
-    assert by_alert["ServiceDown"][:4] == [*told, command]
-    assert not {*told, command} & set(by_alert["RoleDown"])
+    assert by_alert["ServiceDown"][:5] == [head, command, *reasons]
+    assert not {head, command, *reasons} & set(by_alert["RoleDown"])
 
 
 def test_a_judge_that_gives_no_answer_is_no_verdict(house):
