@@ -123,7 +123,7 @@ def test_a_page_that_hears_nothing_calls_itself_frozen(own_house: Pretended, vis
     page = visit(own_house.url)
     own_house.stop_console()
     page.wait("!document.querySelector('#frozen').hidden", 10)
-    assert "heard nothing" in page.text("#frozen")
+    assert "received nothing" in page.text("#frozen")
     assert page.text("#live-text") == "frozen"
 
 

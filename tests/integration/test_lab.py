@@ -18,7 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bascule.errors import PortBusy, UsageError
-from bascule.lab import PROFILES, Asked, Lab, Tally, Traffic, lab_spec
+from bascule.lab import PROFILES, Lab, LabRequest, Tally, Traffic, lab_spec
 from bascule.lab.profiles import V1 as V1_BEHAVIOUR
 from bascule.lab.profiles import V2 as V2_BEHAVIOUR
 from bascule.lab.profiles import draw
@@ -279,7 +279,7 @@ def test_a_latency_fault_slows_every_answer(lab):
     """Each request takes ten times what its own number draws, at least."""
     lab.fault("v2", latency_factor=10)
     for number in range(8):
-        drawn = draw(V2_BEHAVIOUR, Asked("freemium"), Random(f"1//api/match/{number}")).seconds
+        drawn = draw(V2_BEHAVIOUR, LabRequest("freemium"), Random(f"1//api/match/{number}")).seconds
         began = time.perf_counter()
         ask(direct(lab, V2), number)
         assert time.perf_counter() - began > 10 * drawn

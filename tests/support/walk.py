@@ -72,6 +72,7 @@ COMMANDS = (
     "users remove bob",
     "rollback WHO --why errors",
     "abort WHO --why errors",
+    "judge forget --before now-1m WHO --why tried",
 )
 # These run until they are stopped, or start and stop a house; schema prints JSON.
 NOT_WALKED = {"up", "down", "serve", "demo", "drill", "schema"}

@@ -122,7 +122,7 @@ DOTTED = re.compile(rf"(?<![\w./-])(?:{TOP_LEVEL})(?:\.[a-z_0-9]+)+(?![\w(])")
 WITH_VALUE = re.compile(r"([a-z_]+): \S.*")
 OF_OTHERS = {  # in Prometheus' and Alertmanager's own files
     "keep_firing_for", "group_by", "severity", "metric_name_escaping_scheme", "always_scrape_classic_histograms",
-    "scrape_classic_histograms",
+    "scrape_classic_histograms", "honor_timestamps", "continue",
 }  # fmt: skip
 
 

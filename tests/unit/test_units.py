@@ -106,7 +106,7 @@ def test_a_unit_that_the_metrics_name_denies_is_refused(metric: str) -> None:
 def test_a_ratio_has_no_unit_but_its_own() -> None:
     ratio = "  errors: {kind: ratio, bad: bad, total: all, better: lower, unit: percent}\n"
     text = SPEC.replace("signals:\n", f"signals:\n{ratio}").replace("UNIT", "seconds").replace("LIMIT", "100ms")
-    with pytest.raises(SpecError, match="remove its unit"):
+    with pytest.raises(SpecError, match="has no unit"):
         parse(text)
 
 

@@ -20,14 +20,14 @@ View = Callable[[Fragments], Fragments]  # what one kind of viewer gets of a fra
 
 
 @dataclass(frozen=True)
-class Frame:
+class PageFrame:
     """All the page's fragments at one moment, the moment's number, and what was said of it so far."""
 
     fragments: Fragments = field(default_factory=dict)
     number: int = 0
     told: dict[tuple[View, int], str] = field(default_factory=dict)
 
-    def since(self, before: Frame, view: View) -> str:
+    def since(self, before: PageFrame, view: View) -> str:
         """The event with what changed for a kind of viewer."""
         key = view, before.number
         if key not in self.told:
@@ -49,7 +49,7 @@ class Stream:
     def __init__(self, make: Callable[[], Fragments], stop: threading.Event) -> None:
         self._make = make
         self._stop = stop
-        self._frame = Frame()
+        self._frame = PageFrame()
         self._made = asyncio.Condition()
         self._maker: asyncio.Task[None] | None = None
         self.viewers = 0
@@ -63,7 +63,7 @@ class Stream:
     async def _events(self, view: View) -> AsyncIterator[str]:
         self.viewers += 1
         try:
-            before = Frame()
+            before = PageFrame()
             yield "retry: 1000\n\n"
             while not self._stop.is_set():
                 frame = await self._next()
@@ -72,7 +72,7 @@ class Stream:
         finally:
             self.viewers -= 1
 
-    async def _next(self) -> Frame:
+    async def _next(self) -> PageFrame:
         if self._maker is None or self._maker.done():
             self._maker = asyncio.create_task(self._make_frames())
         async with self._made:
@@ -83,7 +83,7 @@ class Stream:
         while True:
             fragments = await asyncio.to_thread(self._make)
             async with self._made:
-                self._frame = Frame(fragments, self._frame.number + 1)
+                self._frame = PageFrame(fragments, self._frame.number + 1)
                 self._made.notify_all()
             if self._stop.is_set() or self.viewers == 0:
                 return

@@ -24,6 +24,7 @@ OTHERWISE = {
     "down": "says one word",
     "incidents export": "writes Markdown",
     "sla report": "has --format json",
+    "judge forget": "says one sentence",
     "users set": "asks for a password",
     "users remove": "says one word",
 }

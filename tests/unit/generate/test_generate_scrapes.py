@@ -46,7 +46,7 @@ def test_a_scrape_interval_that_nothing_can_work_with_is_refused() -> None:
 def test_a_slow_scrape_interval_is_warned_of(tmp_path) -> None:
     (tmp_path / "spec.yaml").write_text(f"{built_in_text()}\nstack: {{scrape: {{interval: 90s}}}}\n")
     said = CliRunner().invoke(app, ["check", str(tmp_path / "spec.yaml")])
-    assert (said.exit_code, "warning: with a scrape interval of 1m30s" in said.output) == (0, True), said.output
+    assert (said.exit_code, "at a scrape interval of 1 min 30 s" in said.output) == (0, True), said.output
 
 
 @pytest.mark.parametrize(
