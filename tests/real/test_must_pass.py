@@ -34,7 +34,7 @@ def by_day(seconds: np.ndarray) -> np.ndarray:
 
 def with_a_night(seconds: np.ndarray) -> np.ndarray:
     """Nobody asks anything for eight hours."""
-    return np.where((seconds > 8 * HOUR) & (seconds < 16 * HOUR), 0.0, 20.0)
+    return np.where((seconds > 8 * HOUR) & (seconds <= 16 * HOUR), 0.0, 20.0)
 
 
 def steady(seconds: np.ndarray) -> np.ndarray:
