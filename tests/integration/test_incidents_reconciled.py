@@ -6,12 +6,15 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing
 
 import httpx
 import pytest
 
 from bascule import incidents
 from bascule.api import IncidentsClient, Tokens
+from bascule.prometheus import Prometheus
+from bascule.prometheus.held import rule_word
 from bascule.spec import load
 from bascule.spec.model import EscalationStep, Notify, Ports, Stack
 from bascule.spec.receivers import Receiver, Webhook
@@ -123,3 +126,16 @@ def test_an_end_that_nobody_delivered_is_found_and_the_next_failure_is_a_new_inc
     service.up = False
     eventually(lambda: len(client.incidents()) == 2, 20)
     eventually(lambda: subjects(webhook).count("CRITICAL: ServiceDown") == 2, 20)
+
+
+def test_an_alert_warms_up_at_the_pace_of_its_own_group(start_prometheus, eventually):
+    """What pages within a minute ends as soon as it can after a start; a group of every minute takes its time."""
+    often = RULES.replace("ServiceDown", "Often").replace("services", "often")
+    seldom = (
+        RULES.replace("ServiceDown", "Seldom").replace("services", "seldom").replace("interval: 1s", "interval: 1m")
+    )
+    server = start_prometheus(scrape={}, rules={"often.yml": often, "seldom.yml": seldom})
+    with closing(Prometheus(server.url)) as prometheus:
+        eventually(lambda: rule_word(prometheus, time.time(), 1.0).known == {"Often", "Seldom"}, 10)
+        word = rule_word(prometheus, time.time(), 1.0)
+    assert (word.warm_up("Often"), word.warm_up("Seldom")) == (10.0, 244.0)

@@ -48,7 +48,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     courier.start()
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
-    workers.start("reconciliation", lambda: Reconciler(store, quiet, spec.stack.scrape.warm_up).run(stop, sources))
+    workers.start("reconciliation", lambda: Reconciler(store, quiet).run(stop, sources))
     workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
         serve(stop, create(spec, store, outbox, work=(workers, courier.workers), announce=announcer), spec, ROLE)

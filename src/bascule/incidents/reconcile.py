@@ -27,19 +27,18 @@ from bascule.prometheus.lookup import Lookup
 PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 4.0  # what was told or found just now has not reached every source yet
 RESENT_SECONDS = 90.0  # in which a sender repeats its alerts; Prometheus' own default is a minute
-WARM_UP_SECONDS = 45.0  # a Prometheus that has just started, or scrapes again, has not decided its alerts yet
 INHIBITED_SECONDS = 60.0  # for which Alertmanager's last word about that counts while it is away
 
 
-def word_on(incident: Incident, snapshot: Snapshot, warm_up: float = WARM_UP_SECONDS) -> Word:
-    """The most telling source first. `warm_up`: seconds after its start in which Prometheus' silence says nothing."""
+def word_on(incident: Incident, snapshot: Snapshot) -> Word:
+    """The most telling source first."""
     judge, prometheus, alertmanager = snapshot.judge, snapshot.prometheus, snapshot.alertmanager
     if incident.alert.endswith(Alert.CANDIDATE_WORSE):
         if judge is None:
             return Word.UNKNOWN
         return Word.FIRING if snapshot.by_judge.find(incident.labels) else Word.ENDED
     if prometheus is not None:
-        word = prometheus.says(incident.labels, snapshot.at, warm_up)
+        word = prometheus.says(incident.labels, snapshot.at)
         if word is Word.FIRING or incident.alert in prometheus.known:
             return word
     if alertmanager is not None and snapshot.by_alertmanager.find(incident.labels):
@@ -63,7 +62,6 @@ class Reconciler:
 
     store: Store
     quiet: Quiet
-    warm_up: float = WARM_UP_SECONDS
     _ended: dict[int, float] = field(default_factory=dict)
     _missed: dict[str, float] = field(default_factory=dict)
     _blind: dict[int, float] = field(default_factory=dict)
@@ -80,8 +78,7 @@ class Reconciler:
             self._ended, self._missed = {}, {}
         self._at = snapshot.at
         if snapshot.prometheus is not None:
-            started = snapshot.prometheus.started
-            self.store.note_restart(started, started + self.warm_up, snapshot.prometheus.holds)
+            self.store.note_restart(snapshot.prometheus.started, snapshot.prometheus.finds_again)
         opened = self.store.open_incidents()
         self._blind = {each.id: self._blind[each.id] for each in opened if each.id in self._blind}
         settled = [each for each in opened if not is_recent(each.began, snapshot.at, SETTLE_SECONDS)]
@@ -97,13 +94,14 @@ class Reconciler:
 
     def _word(self, incident: Incident, snapshot: Snapshot) -> Word:
         """An alert of what cannot be scraped has not ended because its series are gone."""
-        word, rules = word_on(incident, snapshot, self.warm_up), snapshot.prometheus
+        word, rules = word_on(incident, snapshot), snapshot.prometheus
         if word is not Word.ENDED or rules is None or incident.alert not in rules.known:
             return word
         if rules.is_blind_to(incident.labels):
             self._blind[incident.id] = snapshot.at
         blind = self._blind.get(incident.id)
-        return Word.UNKNOWN if blind is not None and is_recent(blind, snapshot.at, self.warm_up) else word
+        was_blind = blind is not None and is_recent(blind, snapshot.at, rules.warm_up(incident.alert))
+        return Word.UNKNOWN if was_blind else word
 
     def _open_missed(self, snapshot: Snapshot) -> None:
         self._held = snapshot if snapshot.alertmanager is not None else self._held

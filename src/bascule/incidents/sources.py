@@ -97,7 +97,7 @@ class Sources:
         ]
 
     def _of_prometheus(self) -> RuleWord:
-        return rule_word(self._prometheus, self._clock())
+        return rule_word(self._prometheus, self._clock(), self._spec.stack.scrape.interval)
 
     def _of_judge(self) -> list[Firing] | None:
         """The judge's firing alarms, with the labels of the alert that it posts; None when its word is old."""

@@ -102,14 +102,13 @@ def _even_in_memory(method: Callable[Concatenate[Store, P], R]) -> Callable[Conc
 
 @dataclass(frozen=True)
 class Restart:
-    """A start of Prometheus: when (Unix seconds), until when it has found again what it held, and its `for`s."""
+    """A start of Prometheus: when (Unix seconds), and by alert name the seconds in which it finds what it held."""
 
     at: float
-    until: float
-    holds: Mapping[str, float]
+    finds_again: Mapping[str, float]
 
     def explains(self, last: Incident, told: Notification) -> bool:
-        return last.starts < self.at <= told.starts <= self.until + self.holds.get(last.alert, 0.0)
+        return last.starts < self.at <= told.starts <= self.at + self.finds_again.get(last.alert, 0.0)
 
 
 class Store:
@@ -249,10 +248,10 @@ class Store:
             return self._open(db, told) if last.resolved is not None else self._replace(db, last, told)
         return self._repeat(db, last, told)
 
-    def note_restart(self, started: float, until: float, holds: Mapping[str, float]) -> None:
-        """Prometheus started then: what fired before begins for it again by `until`, whether it ended in between or
-        not, and fires a `for` later (`holds`, by alert name). Unix seconds, and seconds."""
-        self._restarts[started] = Restart(started, until, holds)
+    def note_restart(self, started: float, finds_again: Mapping[str, float]) -> None:
+        """Prometheus started then: what fired before begins for it again, whether it ended in between or not, and fires
+        within these seconds (by alert name). `started`: Unix seconds."""
+        self._restarts[started] = Restart(started, finds_again)
 
     def _is_after_restart(self, last: Incident, told: Notification) -> bool:
         """Whether an open incident's later start says no more than that Prometheus was started again."""

@@ -19,6 +19,7 @@ from bascule.prometheus.client import Prometheus
 from bascule.prometheus.lookup import Lookup
 
 FRESH_SECONDS = 15.0  # an older evaluation of a rule is no evidence
+WARM_UP_SECONDS = 45.0  # of an alert whose rule is not known; see `warm_up`
 Labels = Mapping[str, str]
 
 
@@ -51,19 +52,29 @@ class RuleWord:
     started: float
     up: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # by job and instance: was the last scrape fine
     holds: Mapping[str, float] = field(default_factory=dict)  # by alert name: the longest `for`, in seconds
+    warm_ups: Mapping[str, float] = field(default_factory=dict)  # by alert name: the longest of its rules', in seconds
 
     @cached_property
     def held(self) -> Lookup[Firing]:
         """What fires or waits to."""
         return lookup([*self.firing, *self.pending])
 
-    def says(self, labels: Labels, now: float, warm_up: float) -> Word:
-        """Of an alert, but for whether its target can be scraped. `warm_up`: seconds after its start in which its
-        silence says nothing; of what it has no rule for it never says anything."""
+    def warm_up(self, alert: str) -> float:
+        """Seconds after a start, or after a target came back, in which its silence about the alert says nothing."""
+        return self.warm_ups.get(alert, WARM_UP_SECONDS)
+
+    @property
+    def finds_again(self) -> Mapping[str, float]:
+        """By alert name: seconds after its start by which it fires again, if what it held had not ended."""
+        return {alert: self.warm_up(alert) + self.holds.get(alert, 0.0) for alert in self.known}
+
+    def says(self, labels: Labels, now: float) -> Word:
+        """Of an alert, but for whether its target can be scraped; of what it has no rule for it never says anything."""
         name = labels.get("alertname", "")
         if self.held.find(labels):
             return Word.FIRING
-        return Word.ENDED if name in self.decided and not is_recent(self.started, now, warm_up) else Word.UNKNOWN
+        is_early = is_recent(self.started, now, self.warm_up(name))
+        return Word.ENDED if name in self.decided and not is_early else Word.UNKNOWN
 
     def is_blind_to(self, labels: Labels) -> bool:
         """Whether what the alert is about cannot be scraped: its series are gone, so its rule says nothing."""
@@ -73,8 +84,16 @@ class RuleWord:
         return bool(asked) and not any(asked)
 
 
-def rule_word(prometheus: Prometheus, now: float, up: str = "up") -> RuleWord:
-    """Ask it. `now`: Unix seconds; `up`: an expression that is 1 by job and instance where scrapes are fine."""
+def warm_up(scrape: float, evaluation: float) -> float:
+    """Seconds after which a started Prometheus has scraped everything and evaluated a rule a few times.
+
+    `scrape`, `evaluation`: seconds between scrapes, and between evaluations of the rule's group."""
+    return max(10.0, 4 * (scrape + evaluation))
+
+
+def rule_word(prometheus: Prometheus, now: float, scrape: float, up: str = "up") -> RuleWord:
+    """Ask it. `now`: Unix seconds; `scrape`: seconds between scrapes; `up`: an expression that is 1 by job and instance
+    where scrapes are fine."""
     started = prometheus.started()
     rules = [
         {**rule, "interval": float(group.get("interval") or 0)}
@@ -97,7 +116,14 @@ def rule_word(prometheus: Prometheus, now: float, up: str = "up") -> RuleWord:
     known = frozenset(rule["name"] for rule in rules)
     longest = {name: max(each.values()) for name, each in holds.items()}
     return RuleWord(
-        held["firing"], held["pending"], frozenset(fine - broken), known, started, _up(prometheus, up), longest
+        held["firing"],
+        held["pending"],
+        frozenset(fine - broken),
+        known,
+        started,
+        _up(prometheus, up),
+        longest,
+        _warm_ups(rules, scrape),
     )
 
 
@@ -134,6 +160,13 @@ def _holds(rules: Iterable[Mapping[str, Any]]) -> Holds:
         hold, interval = float(rule.get("duration") or 0), rule["interval"]
         turns = math.ceil(hold / interval) if interval else 0  # an alert fires at an evaluation
         found[rule["name"]][frozenset((rule.get("labels") or {}).items())] = max(hold, turns * interval)
+    return found
+
+
+def _warm_ups(rules: Iterable[Mapping[str, Any]], scrape: float) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for rule in rules:
+        found[rule["name"]] = max(found.get(rule["name"], 0.0), warm_up(scrape, rule["interval"]))
     return found
 
 

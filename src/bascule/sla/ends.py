@@ -19,8 +19,9 @@ from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Message
 from bascule.errors import BasculeError
 from bascule.prometheus import Prometheus
-from bascule.prometheus.held import RuleWord, Word, rule_word
+from bascule.prometheus.held import RuleWord, Word, rule_word, warm_up
 from bascule.spec import Spec
+from bascule.spec.model import Scrape
 from bascule.spec.quantities import format_duration
 
 FILE = "claimed-ends.json"
@@ -64,7 +65,7 @@ class Ends:
         self._courier = courier
         self._clock = clock
         self._prometheus = prometheus_of(spec)
-        self._warm_up = spec.stack.scrape.warm_up
+        self._scrape = spec.stack.scrape
         self._file = spec.stack.state / FILE
         self._lock = threading.Lock()
         kept = [claim for claim in _read(self._file) if claim.receiver in spec.notify.first_told]
@@ -94,12 +95,12 @@ class Ends:
         if not claims:
             return
         try:
-            rules = _asked(self._prometheus, now, self._warm_up)
+            rules = _asked(self._prometheus, now, self._scrape)
         except BasculeError as error:
             log.debug("ends wait for Prometheus: %s", error)
             return
         for claim in claims:
-            self._settle(claim, _word_on(claim, rules, now, self._warm_up), now)
+            self._settle(claim, _word_on(claim, rules, now), now)
 
     def _settle(self, claim: ClaimedEnd, word: Word, now: float) -> None:
         address = claim.receiver, claim.key
@@ -131,15 +132,16 @@ class Ends:
             log.error("the claimed ends are not stored: %s", error)
 
 
-def _asked(prometheus: Prometheus, now: float, warm_up: float) -> RuleWord:
+def _asked(prometheus: Prometheus, now: float, scrape: Scrape) -> RuleWord:
     """A target counts once it was scraped for as long as its alerts need to fire again."""
-    return rule_word(prometheus, now, f"min_over_time(up[{format_duration(warm_up)}])")
+    longest = warm_up(scrape.interval, scrape.steady_evaluation)
+    return rule_word(prometheus, now, scrape.interval, f"min_over_time(up[{format_duration(longest)}])")
 
 
-def _word_on(claim: ClaimedEnd, rules: RuleWord, now: float, warm_up: float) -> Word:
+def _word_on(claim: ClaimedEnd, rules: RuleWord, now: float) -> Word:
     if rules.held.find(claim.labels):
         return Word.FIRING
-    word = rules.says(claim.about, now, warm_up)
+    word = rules.says(claim.about, now)
     return Word.UNKNOWN if word is Word.ENDED and rules.is_blind_to(claim.about) else word
 
 

@@ -585,11 +585,6 @@ class Scrape(Part):
     remote_write: list[str] = Field(default_factory=list)  # URLs of distributed engines that keep a copy
 
     @property
-    def warm_up(self) -> float:
-        """Seconds after which a started Prometheus has scraped everything and evaluated its rules a few times."""
-        return max(10.0, 4 * (self.interval + self.steady_evaluation))
-
-    @property
     def steady_evaluation(self) -> float:
         """Seconds between evaluations of the rules that page nobody within a minute: they cost most."""
         return max(STEADY_SECONDS, self.evaluation)

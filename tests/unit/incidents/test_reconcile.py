@@ -71,6 +71,21 @@ def test_a_prometheus_that_has_just_started_ends_nothing(store):
     assert incident.status == "resolved"
 
 
+def test_an_alert_waits_after_a_start_for_as_long_as_its_own_rule_needs(store):
+    """A rule of every second has decided when another group has not been evaluated yet."""
+    slow = DOWN | {"alertname": "QuotaUsed"}
+    for labels in (DOWN, slow):
+        opened(store, labels)
+        claimed(store, labels, 117)
+    both = ("ServiceDown", "QuotaUsed")
+    word = replace(rules(started=110, decided=both, known=both), warm_ups={"ServiceDown": 10.0, "QuotaUsed": 64.0})
+    see(store, *(Snapshot(at, [], word) for at in range(118, 140, 2)))
+    assert {each.alert: each.status for each in store.incidents()} == {
+        "ServiceDown": "resolved",
+        "QuotaUsed": "unknown",
+    }
+
+
 def test_a_rule_that_could_not_be_evaluated_ends_nothing(store):
     opened(store, DOWN)
     (incident,) = see(store, *(Snapshot(at, [], rules(decided=())) for at in range(110, 150, 2)))
