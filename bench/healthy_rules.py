@@ -31,9 +31,10 @@ HOURS, CHUNK_HOURS = 300.0, 6.0  # a chunk starts from nothing, as a new Prometh
 STEP_SECONDS = 30.0
 DAY_SECONDS, SWING = 86400.0, 0.5
 STANDING_USERS = 2000.0  # of each version and segment
-SPREAD = 0.6  # of one value around its mean, as a share of it
+LONG_SPREAD, SPREAD = 0.6, 0.2  # of one time, or of one score or rating, around its mean, as a share of it: the lab's
 _COUNTER = re.compile(r"(?P<start>[\d.]+)\+(?P<step>[\d.e+-]+)x\d+")
 _CONSTANT = re.compile(r"(?P<start>-?[\d.e+]+)x\d+")
+_SUM, _COUNT = "_sum{", "_count{"
 _BOUND = re.compile(r'(?<=[{,])le="([^"]+)",?')
 _ALERTS = "ALERTS"  # what a quiet case says of another alert; here the rules say it themselves
 _CLOCKS = ("uptime", "timestamp", "cpu")  # what goes on by itself
@@ -117,10 +118,22 @@ def _drawn(spec: Spec, steady: Mapping[str, str], steps: int, luck: np.random.Ge
             histograms[_BOUND.sub("", name)][float(bound[1])] = name
     for bounds in histograms.values():
         yield from _histogram(steady, [bounds[bound] for bound in sorted(bounds)], day, luck)
-    for name, text in steady.items():
-        if _BOUND.search(name) is None:
-            chance = luck if name in at_random else None
-            yield name, _text(_values(name, text, day, chance))
+    events: dict[str, Values] = {}  # by the labels of a count: at each step
+    for name, text in sorted(steady.items(), key=lambda each: _SUM in each[0]):
+        if _BOUND.search(name) is not None:
+            continue
+        if name in at_random and _SUM in name and (counted := name.replace(_SUM, _COUNT)) in events:
+            yield name, _text(_sums(_step(text) / _step(steady[counted]), events[counted], name, luck))
+            continue
+        values = _values(name, text, day, luck if name in at_random else None)
+        events[name] = np.diff(values, prepend=0.0)
+        yield name, _text(values)
+
+
+def _sums(mean: float, events: Values, name: str, luck: np.random.Generator) -> Values:
+    """What the events of each step come to: many events, large sum, so that a mean is no noisier than its values."""
+    spread = LONG_SPREAD if "seconds" in name else SPREAD
+    return np.cumsum(mean * (events + spread * np.sqrt(events) * luck.normal(size=len(events))).clip(0.0))
 
 
 def _histogram(
@@ -148,7 +161,7 @@ def _values(name: str, text: str, day: Values, luck: np.random.Generator | None)
         return start + step * np.arange(len(day))
     if _metric(name).endswith("_sum") or "value" in _metric(name):
         events = np.maximum(37.5 * day, 1.0)
-        return start + np.cumsum(step * day * np.maximum(luck.normal(1.0, SPREAD / np.sqrt(events)), 0.0))
+        return start + np.cumsum(step * day * np.maximum(luck.normal(1.0, LONG_SPREAD / np.sqrt(events)), 0.0))
     return start + np.cumsum(luck.poisson(step * day))
 
 
