@@ -30,6 +30,7 @@ from bench.harness import Bar, Result
 HOURS, CHUNK_HOURS = 300.0, 6.0  # a chunk starts from nothing, as a new Prometheus does
 STEP_SECONDS = 30.0
 DAY_SECONDS, SWING = 86400.0, 0.5
+LEVEL = 0.6  # of the scene's traffic, on average over a day: a partner stays within its quota at the peak too
 STANDING_USERS = 2000.0  # of each version and segment
 LONG_SPREAD, SPREAD = 0.6, 0.2  # of one time, or of one score or rating, around its mean, as a share of it: the lab's
 _COUNTER = re.compile(r"(?P<start>[\d.]+)\+(?P<step>[\d.e+-]+)x\d+")
@@ -111,7 +112,8 @@ def alerts_in(folder: Path, spec: Spec, steady: Mapping[str, str], seed: int) ->
 def _drawn(spec: Spec, steady: Mapping[str, str], steps: int, luck: np.random.Generator) -> Iterator[tuple[str, str]]:
     """Each series with values of its own. A histogram's buckets rise together; what exporters say is as it is."""
     at_random = set(healthy(spec).series())
-    day = 1 + SWING * np.sin(2 * np.pi * (np.arange(steps) * STEP_SECONDS / DAY_SECONDS + luck.random()))
+    turn = np.arange(steps) * STEP_SECONDS / DAY_SECONDS + luck.random()
+    day = LEVEL * (1 + SWING * np.sin(2 * np.pi * turn))
     histograms: dict[str, dict[float, str]] = defaultdict(dict)
     for name in steady:
         if (bound := _BOUND.search(name)) is not None:
