@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from bascule import times
+from bascule import figures, times
 from bascule.cli.narrow import TableRows
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
@@ -57,7 +57,12 @@ PrometheusUrl = Annotated[
 
 def say(text: str) -> None:
     """A line of plain text; long paths are not broken."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(_plain(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    """With spaces that can be typed and searched for; pages use narrower ones before a unit."""
+    return text.replace(figures.THIN, " ")
 
 
 def complain(text: str) -> None:
@@ -104,7 +109,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return times.dated(value.timestamp())
-    return number_text(value) if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else _plain(str(value))
 
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
