@@ -20,6 +20,7 @@ from bascule import figures, times
 from bascule.cli.narrow import TableRows
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
+from bascule.spec.moments import HOW, moment
 from bascule.spec.quantities import parse_duration
 from bascule.units import number_text
 
@@ -140,18 +141,11 @@ def stopping() -> Iterator[threading.Event]:
 
 
 def parse_time(text: str, now: datetime | None = None) -> float:
-    """Unix seconds of an RFC 3339 time (UTC unless it says otherwise), `now`, `now-7d` or `now+30m`."""
-    present = (now or datetime.now(UTC)).timestamp()
-    if text == "now":
-        return present
+    """Unix seconds of a moment as people write it. Raises UsageError."""
     try:
-        if text.startswith("now-"):
-            return present - parse_duration(text[4:])
-        if text.startswith("now+"):
-            return present + parse_duration(text[4:])
-        return times.parse(text).timestamp()
+        return moment(text, now).timestamp()
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, now-7d or now+30m") from error
+        raise UsageError(f"{text!r} is not a time", HOW) from error
 
 
 def checked_url(text: str) -> str:
