@@ -20,7 +20,7 @@ from bascule import figures, times
 from bascule.cli.narrow import TableRows
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
-from bascule.spec.moments import HOW, moment
+from bascule.spec.moments import moment
 from bascule.spec.quantities import parse_duration
 from bascule.units import number_text
 
@@ -142,10 +142,7 @@ def stopping() -> Iterator[threading.Event]:
 
 def parse_time(text: str, now: datetime | None = None) -> float:
     """Unix seconds of a moment as people write it. Raises UsageError."""
-    try:
-        return moment(text, now).timestamp()
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a time", HOW) from error
+    return moment(text, now).timestamp()
 
 
 def checked_url(text: str) -> str:

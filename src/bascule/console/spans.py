@@ -3,16 +3,18 @@ times."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Query
+from fastapi import Depends, Query
 
 from bascule import times
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS, Span
+from bascule.errors import UsageError
 from bascule.spec import moments
 
 FIRST = datetime(2012, 1, 1, tzinfo=UTC)  # Prometheus' first year
+LONGEST = timedelta(seconds=WINDOWS["all"])
 _At = Annotated[str | None, Query(max_length=100)]
 Window = Annotated[str, Query(pattern=f"^({'|'.join(WINDOWS)})$")]
 
@@ -22,10 +24,11 @@ def _span(window: Window = DEFAULT_WINDOW, start: _At = None, end: _At = None) -
     if start is None and end is None:
         return Span(window)
     if start is None or end is None:
-        raise HTTPException(400, "a span needs both start and end")
+        raise UsageError("the span has one end", "give both start and end")
     first, last = _moment(start), _moment(end)
-    if problem := moments.past(first, last) or _too_long(first, last):
-        raise HTTPException(400, problem)
+    moments.refuse_impossible(first, last)
+    if first < FIRST or last - first > LONGEST:
+        raise UsageError(f"the span is longer than {LONGEST.days} days, or before {FIRST.year}", "choose another one")
     return Span(window, first.timestamp(), last.timestamp())
 
 
@@ -33,19 +36,7 @@ def _moment(text: str) -> datetime:
     try:
         return times.moment(float(text))
     except (ValueError, OverflowError, OSError):
-        pass
-    try:
         return moments.moment(text)
-    except ValueError as error:
-        raise HTTPException(400, f"{text!r} is not a time; {moments.HOW}") from error
-
-
-def _too_long(first: datetime, last: datetime) -> str:
-    """What no Prometheus answers: more than a chart holds, or what was before there was one."""
-    if first < FIRST:
-        return f"the span begins before there was anything to measure, {times.dated(first.timestamp())}"
-    longest = WINDOWS["all"]
-    return f"the span is longer than {times.lasting(longest)}" if (last - first).total_seconds() > longest else ""
 
 
 AskedSpan = Annotated[Span, Depends(_span)]

@@ -156,8 +156,9 @@ class Pages:
         except BasculeError:  # the panels say so
             return Offered(choice.name, choice.label, [], chosen)
         known = {*options, *self._console.spec.segments.named, *self._console.spec.versions.both}
-        if unknown := sorted({*chosen} - known):
-            raise HTTPException(404, f"there is no {choice.label} {unknown[0]!r}; give one of {', '.join(options)}")
+        for value in chosen:
+            if value not in known:
+                raise HTTPException(404, f"there is no {choice.label} {value!r}; give one of {', '.join(options)}")
         return Offered(choice.name, choice.label, options, chosen)
 
     def now(self, name: str, asked: Question) -> bytes:

@@ -110,18 +110,14 @@ def moment(text: str | None, now: datetime | None = None) -> datetime | None:
         return None
     if (at := read_time(text)) is not None:
         return datetime.fromtimestamp(at / 1e6, UTC)
-    try:
-        return moments.moment(text, now)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a time", moments.HOW) from error
+    return moments.moment(text, now)
 
 
 def span(since: str | None, until: str | None = None) -> tuple[datetime | None, datetime | None]:
     """Both ends of what is searched. Raises UsageError for a span that no line can lie in."""
     now = datetime.now(UTC)
     first, last = moment(since, now), moment(until, now)
-    if problem := moments.past(first, last, now):
-        raise UsageError(problem, "give an earlier since, or a later until")
+    moments.refuse_impossible(first, last, now)
     return first, last
 
 
