@@ -99,7 +99,7 @@ def _malformed(error: Mapping[str, Any]) -> str:
     choices = _CHOICES.fullmatch(str(error.get("ctx", {}).get("pattern", "")))
     if choices is None:
         return f"{field}: {error['msg']}"
-    return f"{field} is {str(error['input'])[:80]!r}; give one of {', '.join(choices[1].split('|'))}"
+    return f"{field} is {str(error['input'])[:80]!r}; give one of {', '.join(filter(None, choices[1].split('|')))}"
 
 
 def _refusal(status: int, error: str, fix: str, headers: dict[str, str] | None = None) -> JSONResponse:

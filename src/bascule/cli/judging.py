@@ -22,7 +22,6 @@ from bascule.cli.output import (
     PrometheusUrl,
     To,
     app,
-    err,
     out,
     parse_span,
     parse_time,
@@ -32,15 +31,16 @@ from bascule.cli.output import (
     say,
     stopping,
 )
+from bascule.cli.progress import headline, progress
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import GATE_EXIT_CODES, Verdict
 from bascule.errors import BasculeError, UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
-from bascule.states import MEANINGS, Cause
 
 if TYPE_CHECKING:
+    from bascule.api.next_step import NextStep
     from bascule.judge import Backtest, Fired, Stretch
 
 
@@ -60,11 +60,13 @@ def gate(
     from bascule import judge
 
     spec = with_external(spec, prometheus=prometheus)
-    answer = judge.gate(spec, parse_wait(wait), Progress())
+    with progress() as tell:
+        answer = judge.gate(spec, parse_wait(wait), tell)
+    step = _next_step(spec, answer)
     if as_json:
-        print_json(answer)
+        print_json(answer | {"next_step": asdict(step)})
     else:
-        print_verdict(answer)
+        print_verdict(answer, step)
         say_missing_jobs(spec)
     raise typer.Exit(GATE_EXIT_CODES[Verdict(answer["verdict"])])
 
@@ -82,25 +84,6 @@ def forget(
 
     judge.forget(spec, judge.DroppedHistory(parse_time(before), who, why, time.time()))
     say("the judge begins again with what is left; alarms that fire stay until fresh data end them")
-
-
-class Progress:
-    """Says on standard error what is waited for: at once, when it changes, and every minute."""
-
-    def __init__(self) -> None:
-        self._said = ""
-        self._at = 0.0
-
-    def __call__(self, answer: dict[str, Any], left: float) -> None:
-        open_gates = [each["gate"] for each in answer.get("gates", ()) if each["state"] != "ok"]
-        what = f"undecided: {', '.join(open_gates)}" if open_gates else " ".join(answer["reasons"][:1])
-        now = time.monotonic()
-        if what != self._said or now - self._at >= 60:
-            self._said, self._at = what, now
-            until = times.clock(time.time() + left)
-            err.print(
-                f"{_headline(answer)}; {what}; waiting until {until}", markup=False, highlight=False, soft_wrap=True
-            )
 
 
 @app.command()
@@ -247,18 +230,22 @@ def _fired_json(alarm: Fired) -> dict[str, Any]:
     return {"by": alarm.by, "labels": dict(alarm.labels), "fired": fired, "text": alarm.text, "ended": ended}
 
 
-def print_verdict(answer: dict[str, Any]) -> None:
-    out.print(_headline(answer), style="bold")
+def _next_step(spec: Spec, answer: dict[str, Any]) -> NextStep:
+    """What the page advises, too, on this verdict."""
+    from bascule.api.models.verdict import VerdictAnswer
+    from bascule.api.next_step import next_step
+
+    opinion = VerdictAnswer.model_validate(answer)
+    return next_step(spec, opinion, opinion.phase.number if opinion.phase else None)
+
+
+def print_verdict(answer: dict[str, Any], step: NextStep) -> None:
+    out.print(headline(answer), style="bold")
     for reason in answer["reasons"]:
         say(f"  {reason}")
-    if cause := answer.get("cause"):
-        say(f"  {MEANINGS[Cause(cause)].fix}")
-
-
-def _headline(answer: dict[str, Any]) -> str:
-    """`ROLL BACK`, `NO DATA (silent)`."""
-    verdict, cause = Verdict(answer["verdict"]).words.upper(), answer.get("cause")
-    return f"{verdict} ({cause})" if cause else verdict
+    say(step.text)
+    if step.command:
+        say(f"  {step.command}")
 
 
 def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
@@ -273,7 +260,7 @@ def _evaluation(spec: Spec, client: Prometheus) -> RenderableType:
 
 def comparison(spec: Spec, answer: dict[str, Any]) -> TableRows:
     """A row for each comparison that applies; the title is the verdict with its first reasons."""
-    title = "\n  ".join([_headline(answer), *answer["reasons"][:2]])
+    title = "\n  ".join([headline(answer), *answer["reasons"][:2]])
     numbers = (*spec.versions.both, "difference (interval)", "evidence (threshold)")
     told = (_cells(row) for row in answer["signals"] if row["state"] != "not_applicable")
     return TableRows(title, ("signal", "segment", *numbers, "state"), told, right=numbers)

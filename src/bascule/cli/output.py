@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from bascule import times
+from bascule import figures, times
 from bascule.cli.narrow import TableRows
 from bascule.errors import UsageError
 from bascule.spec.addresses import check_url
+from bascule.spec.moments import moment
 from bascule.spec.quantities import parse_duration
 from bascule.units import number_text
 
@@ -57,7 +58,12 @@ PrometheusUrl = Annotated[
 
 def say(text: str) -> None:
     """A line of plain text; long paths are not broken."""
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(_plain(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    """With spaces that can be typed and searched for; pages use narrower ones before a unit."""
+    return text.replace(figures.THIN, " ")
 
 
 def complain(text: str) -> None:
@@ -104,7 +110,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return times.dated(value.timestamp())
-    return number_text(value) if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else _plain(str(value))
 
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -135,18 +141,8 @@ def stopping() -> Iterator[threading.Event]:
 
 
 def parse_time(text: str, now: datetime | None = None) -> float:
-    """Unix seconds of an RFC 3339 time (UTC unless it says otherwise), `now`, `now-7d` or `now+30m`."""
-    present = (now or datetime.now(UTC)).timestamp()
-    if text == "now":
-        return present
-    try:
-        if text.startswith("now-"):
-            return present - parse_duration(text[4:])
-        if text.startswith("now+"):
-            return present + parse_duration(text[4:])
-        return times.parse(text).timestamp()
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a time", "write 2026-01-31T08:00:00Z, now, now-7d or now+30m") from error
+    """Unix seconds of a moment as people write it. Raises UsageError."""
+    return moment(text, now).timestamp()
 
 
 def checked_url(text: str) -> str:

@@ -26,7 +26,7 @@ from bascule.api.server import application
 from bascule.console import queries
 from bascule.console.acting import Identity, add_acts
 from bascule.console.boards import add_boards
-from bascule.console.charts import Chart, Charts, known_signals
+from bascule.console.charts import DEFAULT_WINDOW, Chart, Charts, known_signals
 from bascule.console.dashboards.pages import Pages, add_dashboards
 from bascule.console.parts import Parts
 from bascule.console.problems import ProblemPages
@@ -34,7 +34,7 @@ from bascule.console.proving.pages import Proving, add_proving
 from bascule.console.render import Renderer, for_acting, for_reading
 from bascule.console.signing import Reception, Someone, Viewer, add_signing
 from bascule.console.sources import Watch
-from bascule.console.spans import AskedSpan
+from bascule.console.spans import AskedSpan, Window
 from bascule.console.stream import Stream, TooManyViewers, View
 from bascule.console.views import IncidentHistory, build, history
 from bascule.console.views.incident import IncidentView, incident_view
@@ -131,13 +131,7 @@ class Console:
         self.look()
         return self.renderer.wall(build(self.parts, time.time()), viewer, every)
 
-    def logs(self, asked: LogSearch, viewer: Viewer) -> str:
-        return self.renderer.logs(asked, self._found(asked), viewer)
-
-    def found(self, asked: LogSearch) -> str:
-        return self.renderer.found(self._found(asked))
-
-    def _found(self, asked: LogSearch) -> FoundLines:
+    def found(self, asked: LogSearch) -> FoundLines:
         self.look()
         return found(self.parts, asked, time.time())
 
@@ -184,7 +178,8 @@ def _add_static(app: FastAPI) -> None:
 
 def _add_pages(app: FastAPI, console: Console) -> None:
     @app.get("/", response_class=HTMLResponse)
-    def page(viewer: Someone) -> HTMLResponse:
+    def page(viewer: Someone, window: Window = DEFAULT_WINDOW) -> HTMLResponse:
+        """`window`: what the charts show, which the browser reads from the address."""
         return HTMLResponse(console.page(viewer))
 
     @app.get("/wall", response_class=HTMLResponse)
@@ -239,11 +234,18 @@ def _add_charts(app: FastAPI, console: Console) -> None:
 def _add_logs(app: FastAPI, console: Console) -> None:
     @app.get("/logs", response_class=HTMLResponse)
     def logs(asked: Annotated[LogSearch, Depends()], viewer: Someone) -> HTMLResponse:
-        return HTMLResponse(console.logs(asked, viewer))
+        found = console.found(asked)
+        return HTMLResponse(console.renderer.logs(found, viewer), _status(found))
 
     @app.get("/logs/found", response_class=HTMLResponse)
     def found(asked: Annotated[LogSearch, Depends()]) -> HTMLResponse:
-        return HTMLResponse(console.found(asked))
+        found = console.found(asked)
+        return HTMLResponse(console.renderer.found(found), _status(found))
+
+
+def _status(found: FoundLines) -> int:
+    """400 for a question that cannot be answered: the page shows it with its form, to be put right."""
+    return 400 if found.is_refused else 200
 
 
 def _add_runbooks(app: FastAPI, renderer: Renderer) -> None:

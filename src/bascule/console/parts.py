@@ -94,6 +94,7 @@ class Parts:
 
     def __init__(self, spec: Spec, transport: httpx.BaseTransport | None = None) -> None:
         self.spec = spec
+        self.transport = transport
         self._judge = JudgeClient(spec, seconds=TIMEOUT, transport=transport)
         self._incidents = IncidentsClient(spec, seconds=TIMEOUT, transport=transport)
         self.acting = IncidentsClient(spec, transport=transport)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from functools import cache
+from http import HTTPStatus
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -20,7 +21,7 @@ from bascule.console.stream import Fragments
 from bascule.console.views import ConsolePage, IncidentHistory, search
 from bascule.console.views.executive import Executive
 from bascule.console.views.incident import IncidentView
-from bascule.console.views.search import FoundLines, LogSearch
+from bascule.console.views.search import FoundLines
 from bascule.console.views.signals import SignalRow
 from bascule.console.views.sla import SlaView
 from bascule.console.views.targets import Targets
@@ -161,10 +162,11 @@ class Renderer:
     def problem(self, status: int, error: str, fix: str, viewer: Viewer) -> str:
         """Why no page is at an address, and the way back."""
         title = TITLES.get(status, "This page cannot be shown")
+        error = "nothing is at this address" if error == HTTPStatus.NOT_FOUND.phrase else error
         return self._page("problem.html", viewer, status=status, title=title, error=error, fix=fix, here="")
 
-    def logs(self, asked: LogSearch, found: FoundLines, viewer: Viewer) -> str:
-        return self._page("logs.html", viewer, asked=asked, found=found, here="Logs")
+    def logs(self, found: FoundLines, viewer: Viewer) -> str:
+        return self._page("logs.html", viewer, asked=found.asked, found=found, here="Logs")
 
     def found(self, found: FoundLines) -> str:
         """The part of the page of logs that changes while it is followed."""

@@ -10,7 +10,6 @@ import pytest
 import typer
 
 from bascule.cli.commands import app
-from bascule.cli.judging import Progress
 from bascule.cli.output import parse_span, parse_time
 from bascule.errors import UsageError
 
@@ -89,14 +88,3 @@ def test_a_span_ends_after_it_starts():
 
 def test_shells_complete_the_command():
     assert "bascule" in run("--show-completion", "bash").stdout
-
-
-def test_while_the_gate_waits_it_says_what_is_undecided_and_until_when(capsys):
-    tell = Progress()
-    undecided = [{"gate": "errors <1%", "state": "bad"}]
-    answer = {"verdict": "hold", "reasons": ["60 of 500 matches seen."], "gates": undecided}
-    tell(answer, 600.0)
-    tell(answer, 599.0)
-    told = capsys.readouterr().err
-    assert told.count("undecided: errors <1%") == 1
-    assert "waiting until" in told

@@ -272,7 +272,7 @@ class TestLogs:
     def test_a_refusal_is_told_in_the_words_of_the_logs_role(self, client: TestClient, house: House) -> None:
         house.search = httpx.Response(400, json={"error": "'x' is not a condition", "fix": "write it like status>=500"})
         page = client.get("/logs", params={"where": "x"})
-        assert page.status_code == 200
+        assert page.status_code == 400
         assert "is not a condition. write it like status&gt;=500" in page.text
         assert "No line matches" not in page.text
 

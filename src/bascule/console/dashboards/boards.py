@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import httpx
 import numpy as np
 
 from bascule.api.servers import prometheus_of
@@ -40,10 +41,13 @@ class Answered:
 class Boards:
     """Asks with few queries at once, however many look. Raises nothing: what cannot be asked is told on its panel."""
 
-    def __init__(self, spec: Spec, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, spec: Spec, clock: Callable[[], float] = time.monotonic, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """`transport` replaces the network in tests."""
         self._spec = spec
         self._clock = clock
-        self._prometheus = prometheus_of(spec, timeout=PATIENCE)
+        self._prometheus = prometheus_of(spec, timeout=PATIENCE, transport=transport)
         self._workers = ThreadPoolExecutor(AT_ONCE, "dashboards")
         self._explained: dict[str, tuple[float, str]] = {}
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_KEPT = 32  # answers that serve everybody for a moment
 LINES = 50  # of log lines on a panel
 VARIABLE = "var-"  # how a variable is written in an address, as in Grafana's
+EVERYTHING = ("", "All", "$__all")  # values of a variable that choose nothing
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Question:
 def _question(request: Request, span: AskedSpan) -> Question:
     found: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
-        if name.startswith(VARIABLE) and value:
+        if name.startswith(VARIABLE) and value not in EVERYTHING:
             found.setdefault(name.removeprefix(VARIABLE), []).append(value)
     values = [value for several in found.values() for value in several]
     if len(values) > MOST_VALUES or any(len(value) > LONGEST_VALUE for value in values):
@@ -83,7 +84,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Offered:
-    """A variable as a choice; `chosen` is among the options even when nobody knows it."""
+    """A variable as a choice; `chosen` is among the options even while they are not known."""
 
     name: str
     label: str
@@ -136,7 +137,7 @@ def sections(board: Dashboard) -> list[Section]:
 class Pages:
     def __init__(self, console: Console) -> None:
         self._console = console
-        self.boards = Boards(console.spec)
+        self.boards = Boards(console.spec, transport=console.parts.transport)
         self._kept: dict[tuple[str, Question], ReadOnce[bytes]] = {}
         self._lock = threading.Lock()
 
@@ -148,11 +149,16 @@ class Pages:
         return found
 
     def offered(self, choice: Choice, asked: Question) -> Offered:
+        """Raises HTTPException for a value that the variable never has."""
         chosen = asked.values.get(choice.name, ())
         try:
             options = self.boards.values(choice)
         except BasculeError:  # the panels say so
-            options = []
+            return Offered(choice.name, choice.label, [], chosen)
+        known = {*options, *self._console.spec.segments.named, *self._console.spec.versions.both}
+        for value in chosen:
+            if value not in known:
+                raise HTTPException(404, f"there is no {choice.label} {value!r}; give one of {', '.join(options)}")
         return Offered(choice.name, choice.label, options, chosen)
 
     def now(self, name: str, asked: Question) -> bytes:

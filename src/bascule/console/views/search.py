@@ -15,7 +15,7 @@ from fastapi import Query
 from bascule import figures
 from bascule.api.models.logs import LogCounts, LogLine, Search, ValueCount
 from bascule.console.views.logs import LogRow, log_rows
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, UsageError
 from bascule.logformat.levels import ERRORS, WARNINGS
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ SHOWN_VALUES = 8  # of a facet
 FACET_TITLES = {"level": "Level", "version": "Version", "endpoint": "Endpoint", "status": "Status"}
 
 Short = Annotated[str, Query(max_length=500)]
+Level = Annotated[str, Query(pattern=f"^({'|'.join(LEVELS)})$")]
+Status = Annotated[str, Query(pattern=f"^({'|'.join(STATUSES)})$")]
 Several = Annotated[tuple[Annotated[str, Query(max_length=500)], ...], Query(max_length=20)]
 
 
@@ -63,8 +65,8 @@ class LogSearch:
 
     text: Short = ""
     since: Short = "1h"
-    level: Short = ""
-    status: Short = ""
+    level: Level = ""
+    status: Status = ""
     source: Short = ""
     where: Short = ""
     until: Short = ""
@@ -73,7 +75,7 @@ class LogSearch:
     @property
     def conditions(self) -> list[str]:
         told = [LEVEL_CONDITIONS.get(self.level, "")]
-        told += [f"status>={self.status}"] if self.status in STATUSES and self.status else []
+        told += [f"status>={self.status}"] if self.status else []
         told += [f"source={self.source}"] if self.source else []
         return [each for each in [*told, *self.has, *re.split(r"\s+and\s+", self.where.strip())] if each]
 
@@ -109,8 +111,8 @@ class ShownLine:
 
 @dataclass(frozen=True)
 class FoundLines:
-    """`problem`: why there are no lines to show, in the words of who refused. `counts` are of all that match;
-    `uncounted`: why there are none.
+    """`problem`: why there are no lines to show, in the words of who refused; `is_refused`: the question is wrong.
+    `counts` are of all that match; `uncounted`: why there are none.
     """
 
     asked: LogSearch
@@ -118,6 +120,7 @@ class FoundLines:
     sources: list[LogRow]
     counts: LogCounts | None = None
     problem: str = ""
+    is_refused: bool = False
     uncounted: str = ""
 
     @property
@@ -147,7 +150,7 @@ def found(parts: Parts, asked: LogSearch, now: float) -> FoundLines:
     try:
         lines = [shown_line(each) for each in parts.search(asked.search)]
     except BasculeError as error:
-        return FoundLines(asked, [], sources, problem=_said(error))
+        return FoundLines(asked, [], sources, problem=_said(error), is_refused=isinstance(error, UsageError))
     try:
         return FoundLines(asked, lines, sources, parts.counts(asked.search))
     except BasculeError as error:

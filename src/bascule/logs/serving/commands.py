@@ -50,7 +50,7 @@ def search(
     spec: Spec, text: str = "", since: datetime | str | None = None, where: Sequence[str] = (), limit: int = 100
 ) -> list[dict[str, Any]]:
     """The latest rows that hold `text` (`/.../` for a regular expression) and meet every condition."""
-    start = query.moment(since) if isinstance(since, str) else since
+    start = query.span(since)[0] if isinstance(since, str) else since
     return query.search(query.LogReader(root_of(spec)), text, start, where, limit)
 
 

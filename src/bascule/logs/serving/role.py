@@ -230,13 +230,13 @@ def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep, work: Sequence[Workers
     @app.get("/api/search", response_model=list[LogLine], response_model_exclude_unset=True)
     def search(asked: Annotated[Search, Query()]) -> list[dict[str, Any]]:
         """The latest lines that hold a text and meet every condition."""
-        since, until = query.moment(asked.since), query.moment(asked.until)
+        since, until = query.span(asked.since, asked.until)
         return query.search(reader, asked.text, since, asked.where, asked.limit, until)
 
     @app.get("/api/counts")
     def count(asked: Annotated[Search, Query()]) -> LogCounts:
         """How many lines the same search matches: over time, by source, level, version, endpoint and status."""
-        since, until = query.moment(asked.since), query.moment(asked.until)
+        since, until = query.span(asked.since, asked.until)
         return LogCounts.model_validate(counts(reader, asked.text, since, asked.where, until))
 
     @app.get("/api/usage", response_model=list[UsageRow], response_model_exclude_unset=True)

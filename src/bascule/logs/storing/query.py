@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bascule.logformat import NUMBERS, TEXTS
 from bascule.logs.parsing.values import read_time
 from bascule.logs.storing import segments
 from bascule.logs.storing.segments import LogSegment
-from bascule.spec.quantities import parse_duration
+from bascule.spec import moments
 
 _CONDITION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|!=|=|>|<|~)\s*(.*?)\s*")
 _OPERATORS = {"=": "=", "!=": "is distinct from", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
@@ -105,18 +105,20 @@ def _nothing() -> pa.Table:
 
 
 def moment(text: str | None, now: datetime | None = None) -> datetime | None:
-    """`1h` and `now-1h` count back from now; anything else is an RFC 3339 time."""
+    """A time as people ask for it, or as log lines write it; none of an empty text. Raises UsageError."""
     if not text:
         return None
-    now = now or datetime.now(UTC)
-    if text == "now":
-        return now
     if (at := read_time(text)) is not None:
         return datetime.fromtimestamp(at / 1e6, UTC)
-    try:
-        return now - timedelta(seconds=parse_duration(text.removeprefix("now-")))
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a time", "write it like 1h, now-7d or 2026-01-31T12:00:00Z") from error
+    return moments.moment(text, now)
+
+
+def span(since: str | None, until: str | None = None) -> tuple[datetime | None, datetime | None]:
+    """Both ends of what is searched. Raises UsageError for a span that no line can lie in."""
+    now = datetime.now(UTC)
+    first, last = moment(since, now), moment(until, now)
+    moments.refuse_impossible(first, last, now)
+    return first, last
 
 
 # ---------------------------------------------------------------- search
