@@ -57,7 +57,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "API consumers": "API consumers",
     },
     "fr": {
-        "title": "Vue de direction",
+        "title": "Vue pour la direction",
         "verdict": "Verdict",
         "progress": "Avancement de la migration",
         "step": "Étape",

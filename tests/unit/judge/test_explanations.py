@@ -181,7 +181,7 @@ def test_7_a_rollback_trigger(bench):
     share = of_late("bad", b.time) / of_late("events", b.time)
     assert trigger.state is State.BAD
     assert trigger.text == (
-        f"Trigger errors >5%: {percent(share)} for {span_text(lasted)} of 20 s: immediate rollback."
+        f"Trigger errors >5%: {percent(share)} for {span_text(lasted)} (limit 20 s): immediate rollback."
     )
     assert trigger.text in b.outcome().judgement.reasons
 
