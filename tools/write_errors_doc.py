@@ -62,6 +62,7 @@ _PLACES = {
 _WORDED = {"NotSelector": 0, "Contradiction": 0, "ValueError": 0, "HTTPException": 1}  # one text, `what; fix`
 _SHAPED = ("spec",)  # where ValueError is a message: pydantic reports it
 _INTERNAL = ("alerts",)  # contributors see these, not users
+_UNNAMED = "‹…›"
 _ASKED_FOR = ("Stopped",)  # the user's own Ctrl-C needs no fix
 
 
@@ -176,8 +177,38 @@ def _text(node: ast.expr, scope: Scope) -> str:
         case ast.IfExp(body=body, orelse=other):
             return " / ".join(filter(None, (_text(body, scope), _text(other, scope))))
         case ast.Name(id=name):
-            return _assigned(name, node.lineno, scope) or f"‹{_name(node)}›"
+            known = _constant(name, scope.module) or _assigned(name, node.lineno, scope)
+            return known if known not in ("", _UNNAMED) else f"‹{_name(node)}›"
+        case ast.Call(func=ast.Attribute(attr="join"), args=[ast.Name(id=name)]):
+            return _constant(name, scope.module) or f"‹{_name(node)}›"
     return f"‹{_name(node)}›"
+
+
+def _constant(name: str, module: ast.Module) -> str:
+    """A constant as a message shows it: from the module, or from the one that it is imported from; else nothing."""
+    for node in ast.walk(module):
+        if _gives(node, name) and name.isupper():
+            return _literal(node.value)
+        if isinstance(node, ast.ImportFrom) and node.module and name in {each.name for each in node.names}:
+            return _constant(name, _imported(node.module))
+    return ""
+
+
+@cache
+def _imported(module: str) -> ast.Module:
+    """A module of Bascule, parsed; an empty one for any other."""
+    base = CODE.joinpath(*module.split(".")[1:])
+    found = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()]
+    return ast.parse(found[0].read_text("utf-8") if found else "")
+
+
+def _literal(node: ast.expr | None) -> str:
+    match node:
+        case ast.Constant(value=str() | int() | float() as value):
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) if all(map(_literal, parts)):
+            return ", ".join(map(_literal, parts))
+    return ""
 
 
 def _piece(node: ast.expr, scope: Scope) -> str:
@@ -207,13 +238,10 @@ def _name(node: ast.expr) -> str:
     """What a value is called: the last name in its expression that says something."""
     match node:
         case ast.Name(id=name):
-            return name.strip("_").replace("_", " ")
+            return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).strip("_").replace("_", " ").lower()
         case ast.Attribute(attr=name, value=value):
-            return (
-                f"{_name(value)} {name}".replace("_", " ")
-                if name in ("name", "status", "id")
-                else name.replace("_", " ")
-            )
+            whole = f"{_name(value)} {name}" if name in ("name", "status", "id") else name
+            return whole.replace("_", " ").strip()
         case ast.Call(func=ast.Attribute(attr="join"), args=[inner, *_]):
             return _name(inner)
         case ast.Call(args=[inner, *_]):

@@ -41,8 +41,8 @@ class Cause(StrEnum):
 def no_data(cause: Cause | None, language: str = "en", said: str = "") -> str:
     """`no data: silent`, as every page and command says it; None: of an answer that names no cause. `said`: for it."""
     if language == "fr":
-        return f"{said or 'pas de données'} : {MEANINGS[cause].french if cause else 'cause inconnue'}"
-    return f"{said or 'no data'}: {cause or 'not told'}"
+        return f"{said or 'sans données'} : {MEANINGS[cause].french if cause else 'cause inconnue'}"
+    return f"{said or 'no data'}: {cause or 'cause unknown'}"
 
 
 class Caused:
@@ -136,7 +136,7 @@ MEANINGS: dict[Cause, Meaning] = {
         "Check the metric's name, the version label, and that the job is scraped.",
     ),
     Cause.UNPROVEN: Meaning(
-        "sélecteur non prouvé",
+        "sélecteur non vérifié",
         "The selector of the bad (or good) events names a label or value that this version's series do not have.",
         "Compare the selector with the labels that exist: `bascule generate SPEC --verify URL` shows what has no data.",
     ),
@@ -147,7 +147,7 @@ MEANINGS: dict[Cause, Meaning] = {
     ),
     Cause.BUCKET: Meaning(
         "tranche manquante",
-        "The histogram has no bucket at the limit, and the buckets around it do not decide.",
+        "The histogram has no bucket at the limit, and the buckets around it do not show whether the limit is kept.",
         "Add a bucket bound at the limit, or move the limit to a bound that exists.",
     ),
     Cause.CONTRADICTION: Meaning(

@@ -325,7 +325,7 @@ class Roles:
         return [
             plain | {"id": "90", "alert": "TargetUnmet", "severity": "gate", "labels": {"target": "revenue gain"},
                      "summary": "A target is not met"},
-            plain | {"id": "91", "alert": "DeadMansSwitch", "severity": "none", "summary": "The alerting works"},
+            plain | {"id": "91", "alert": "DeadMansSwitch", "severity": "none", "summary": "Alerting works"},
         ]  # fmt: skip
 
     def alertmanager(self, path: str) -> tuple[int, str, str]:

@@ -135,7 +135,7 @@ def test_two_migrations_run_on_one_machine_from_one_folder(tmp_path: Path) -> No
             until_ready(user.leaves_running("up", spec))
         refused = user.is_refused("up", "desk.yaml")
         statuses = [user.types("status", spec) for spec in ("orders.yaml", "desk.yaml")]
-    assert "another Bascule holds the state folder" in refused
+    assert "another Bascule uses the state folder" in refused
     assert "desk.yaml" in refused
     assert all("judge" in status for status in statuses), statuses
 

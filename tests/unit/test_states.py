@@ -25,7 +25,7 @@ def test_every_cause_of_no_data_has_a_meaning_and_no_data_is_never_another_verdi
 def test_every_cause_is_said_in_french() -> None:
     said = {no_data(cause, "fr") for cause in Cause}
     assert len(said) == len(Cause)
-    assert all(text.startswith("pas de données : ") for text in said)
+    assert all(text.startswith("sans données : ") for text in said)
 
 
 def test_the_page_prints_the_table_as_it_is() -> None:

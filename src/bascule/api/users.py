@@ -62,7 +62,7 @@ class Users:
         """Raises UsageError when nobody has this name."""
         users = self._read()
         if name not in users:
-            raise UsageError(f"there is no user {name!r}", "`bascule users list` shows who there is")
+            raise UsageError(f"there is no user {name!r}", "`bascule users list` lists them")
         self._write({other: user for other, user in users.items() if other != name})
 
     def sign_in(self, name: str, password: str) -> Session:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from bascule.judge import Backtest, Fired, Stretch
 
 
-judge_app = typer.Typer(no_args_is_help=True, help="What the judge rests on.")
+judge_app = typer.Typer(no_args_is_help=True, help="Make the judge forget history.")
 app.add_typer(judge_app, name="judge")
 
 
@@ -75,15 +75,15 @@ def gate(
 @takes_spec
 def forget(
     spec: Spec,
-    before: Annotated[str, typer.Option(help="RFC 3339, now, or now-10m: older samples are not read.")],
+    before: Annotated[str, typer.Option(help="RFC 3339, now, or now-10m: samples from before it are not used.")],
     who: Annotated[str, typer.Option(help="Who is doing this.")],
-    why: Annotated[str, typer.Option(help="Why that history is no measure.")],
+    why: Annotated[str, typer.Option(help="Why that history must not be used.")],
 ) -> None:
-    """Have the judge forget history from another world, as of a V1 that was broken. Alarms that fire stay."""
+    """Make the judge ignore older samples, for example from when V1 was broken. Firing alarms stay."""
     from bascule import judge
 
     judge.forget(spec, judge.DroppedHistory(parse_time(before), who, why, time.time()))
-    say("the judge begins again with what is left; alarms that fire stay until fresh data end them")
+    say("the judge starts again with the newer samples; firing alarms stay until new data resolve them")
 
 
 @app.command()

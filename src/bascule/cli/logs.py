@@ -105,7 +105,7 @@ def try_file(
     form: Annotated[list[str] | None, typer.Option("--format", help="A format to read it by; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is read from a sample of a file's lines, and why; propose a source. Exit 1 when no line is read."""
+    """Show which lines of a file can be read, which cannot, and why; propose a source. Exit 1 when no line is read."""
     from bascule import logs
 
     trial = logs.attempt(spec, file, form or ())

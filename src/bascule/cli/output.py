@@ -52,7 +52,7 @@ Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, now-7d or now+30m.")]
 To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, now-7d or now+30m.")]
 PrometheusUrl = Annotated[
-    str | None, typer.Option("--prometheus", metavar="URL", help="A Prometheus that runs already.")
+    str | None, typer.Option("--prometheus", metavar="URL", help="Address of a running Prometheus.")
 ]
 
 

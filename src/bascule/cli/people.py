@@ -112,7 +112,7 @@ def incidents_show(spec: Spec, number: Identity, as_json: AsJson = False) -> Non
     say(f"began {times.dated(incident.starts.timestamp())}{ended}")
     print_rows("timeline entries", [entry_row(each) for each in incident.entries], False)
     if not spec.notify.receivers:
-        say("nobody is told: the spec declares no receiver (notify.receivers)")
+        say("no one is notified: the spec declares no receiver (notify.receivers)")
         return
     print_rows("notices", [_notice(each) for each in notices], False)
     print_rows("deliveries", [_to_channel(each) for each in reversed(deliveries)], False)

@@ -33,7 +33,7 @@ Force = Annotated[
 @app.command()
 @takes_spec_first
 def start(spec: Spec, who: Who, why: ForcedReason = "", force: Force = False, as_json: AsJson = False) -> None:
-    """Start the plan at its first step. Needs data of V1."""
+    """Start the plan at its first step. Needs recent data from V1."""
     _move(spec, "start", who, why, as_json, force)
     if not as_json:
         say_missing_jobs(spec)
@@ -42,7 +42,7 @@ def start(spec: Spec, who: Who, why: ForcedReason = "", force: Force = False, as
 @app.command()
 @takes_spec_first
 def promote(spec: Spec, who: Who, why: ForcedReason = "", force: Force = False, as_json: AsJson = False) -> None:
-    """Go one step forward. Needs the verdict promote of the current step."""
+    """Go one step forward. Needs the verdict promote for the current step."""
     _move(spec, "promote", who, why, as_json, force)
 
 
@@ -56,7 +56,7 @@ def rollback(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) ->
 @app.command()
 @takes_spec_first
 def pause(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
-    """Keep the current share: no step forward until resume. Alerts still fire."""
+    """Keep the current share: no step forward until `bascule resume`. Alerts still fire."""
     _move(spec, "pause", who, why, as_json)
 
 
@@ -70,7 +70,7 @@ def resume(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> N
 @app.command()
 @takes_spec_first
 def abort(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
-    """Roll back and close the plan: only start opens it again. Never refused."""
+    """Roll back and close the plan: only `bascule start` opens it again. Never refused."""
     _move(spec, "abort", who, why, as_json)
 
 
@@ -111,13 +111,13 @@ def _moved(told: Made) -> dict[str, Any]:
 @takes_spec
 def phase_set(
     spec: Spec,
-    number: Annotated[int, typer.Argument(help="The phase's number; 0 sends all traffic to the baseline.")],
+    number: Annotated[int, typer.Argument(help="The step's number; 0 sends all traffic to V1.")],
     who: Who,
     why: Why,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set a step of the plan by its number. A step forward needs what promote and start need."""
+    """Set a step of the plan by its number. A step forward has the same conditions as promote or start."""
     if not 0 <= number <= len(spec.phases):
         raise UsageError(f"there is no phase {number}", f"phases are 0 to {len(spec.phases)}")
     _print_plan(spec, journal(spec).set_phase(number, who, why, force=force), as_json)

@@ -84,9 +84,9 @@ def drill(
     listed: Annotated[bool, typer.Option("--list", metavar="", help="Show the faults.")] = False,
     inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
     restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
-    runs: Annotated[int, typer.Option(min=1, help="How often each fault of the class hard is tried.")] = HARD_RUNS,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each fault of class hard (see --list).")] = HARD_RUNS,
     hold: Annotated[
-        str, typer.Option(metavar="TIME", help="Keep each fault in at least this long, such as 5m.")
+        str, typer.Option(metavar="TIME", help="Keep each fault for at least this time, such as 5m.")
     ] = "0s",
     out_dir: Folder = Path("drill-output"),
     as_json: AsJson = False,
@@ -102,7 +102,7 @@ def drill(
         print_rows("faults", rows, as_json)
         return
     if bool(inject) != bool(restore):
-        raise UsageError("--inject and --restore belong together", "give both: what is broken must be put right")
+        raise UsageError("--inject and --restore belong together", "give both: --restore repairs what --inject breaks")
     if inject and restore:
         raise typer.Exit(_drill_staging(spec, inject, restore, out_dir, as_json))
     _refuse_others(spec_path)

@@ -123,7 +123,7 @@ def sla_freeze(
     prometheus: PrometheusUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep the baseline's figures of a span, so that gains can be measured after it is removed."""
+    """Store V1's figures of a span, so that gains can still be measured after V1 is removed."""
     from bascule import sla
 
     spec = with_external(spec, prometheus=prometheus)

@@ -95,7 +95,7 @@ def serve(
     spec: Spec,
     role: Annotated[str, typer.Option(help="judge, logs, incidents, sla or console.")],
     prometheus: PrometheusUrl = None,
-    alertmanager: Annotated[str | None, typer.Option(metavar="URL", help="An Alertmanager that runs already.")] = None,
+    alertmanager: Annotated[str | None, typer.Option(metavar="URL", help="Address of a running Alertmanager.")] = None,
 ) -> None:
     """Run one of Bascule's own roles until it is stopped."""
     spec = with_external(spec, prometheus=prometheus, alertmanager=alertmanager)

@@ -92,7 +92,7 @@ __all__ = [
 
 
 def target_rows(spec: Spec) -> list[TargetRow]:
-    """Segments and partners against their own targets, the worst first. Raises Unreachable without Prometheus."""
+    """Segments and partners against their own targets, worst first. Raises Unreachable without Prometheus."""
     prometheus = prometheus_of(spec)
     try:
         found = targets(spec, measure(spec, prometheus), "state")

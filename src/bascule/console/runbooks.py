@@ -1,4 +1,4 @@
-"""Runbooks: what an alert means, how to look, what to do. Markdown that ships with the package, shown as pages."""
+"""Runbooks: what an alert means, where to look, what to do. Markdown that ships with the package, shown as pages."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _POINTS = 24
 _QUESTIONS = """## To be filled in
 
 - What was the cause?
-- What helped, what hindered?
+- What helped? What made it harder?
 - What will be changed, by whom, until when?"""
 _AROUND = 0.5  # of the situation's length, shown before and after it; at least five minutes
 

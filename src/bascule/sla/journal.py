@@ -39,7 +39,7 @@ def read_journal(spec: Spec, start: float, end: float, seconds: float = 3.0) -> 
         tuple(sorted((_episode(item) for item in incidents), key=lambda episode: (episode.start, episode.id))),
         tuple(Planned(item.starts.timestamp(), item.ends.timestamp(), item.reason, item.services) for item in windows),
         tuple(
-            TimelineMark(item.at.timestamp(), item.kind, item.text, item.who)
+            TimelineMark(item.at.timestamp(), item.kind, item.text, item.who, item.number, item.share)
             for item in marks
             if item.kind != EntryKind.VERDICT
         ),

@@ -246,12 +246,14 @@ class Episode:
 
 @dataclass(frozen=True)
 class TimelineMark:
-    """A dated event: a step of the plan, a deployment, a fault."""
+    """A dated event: a step of the plan (with its number and the candidate's share), a deployment, a fault."""
 
     at: float
     kind: str
     text: str
     who: str = ""
+    number: int | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)

@@ -288,7 +288,7 @@ def _events(spec: Spec, name: str) -> Iterator[Finding]:
     key_of_signal = (*key, "signal") if sla.signal else key
     if sla.services:
         fix = "leave it out, and narrow the signal's selectors instead"
-        yield Finding((*key, "services"), "only availability is measured by services", fix)
+        yield Finding((*key, "services"), "only an availability SLA can have 'services'", fix)
     if signal is None:
         fix = f"name one of them with `signal`: {', '.join(spec.signals)}"
         yield Finding(key_of_signal, f"{counted!r} is not a declared signal", fix)

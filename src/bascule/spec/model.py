@@ -330,7 +330,8 @@ class Hook(Part):
 
     def contradictions(self) -> Iterator[Contradiction]:
         if (self.command is None) == (self.webhook is None):
-            yield Contradiction("a hook has one of 'command' and 'webhook'; give exactly one", "command", "webhook")
+            what = "a hook needs exactly one of 'command' and 'webhook'; add or keep one"
+            yield Contradiction(what, "command", "webhook")
 
 
 class Judge(Part):
@@ -368,7 +369,10 @@ class LogSource(Part):
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
             yield Contradiction(
-                "a log source has one of 'files', 'beats' and 'stdin'; give exactly one", "files", "beats", "stdin"
+                "a log source needs exactly one of 'files', 'beats' and 'stdin'; add or keep one",
+                "files",
+                "beats",
+                "stdin",
             )
         if self.start_at == "end" and self.files is None:
             yield Contradiction("'start_at: end' is for 'files'; remove it from other sources", "start_at")
@@ -395,7 +399,7 @@ class LogFormat(Part):
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.dissect is not None, self.grok is not None, self.json_lines)) != 1:
             yield Contradiction(
-                "a log format has one of 'dissect', 'grok' and 'json'; give exactly one",
+                "a log format needs exactly one of 'dissect', 'grok' and 'json'; add or keep one",
                 "dissect",
                 "grok",
                 "json_lines",

@@ -227,7 +227,7 @@ class RatioSignal(CountedShare):
     def contradictions(self) -> Iterator[Contradiction]:
         yield from super().contradictions()
         if (self.bad is None) == (self.good is None):
-            yield Contradiction("a ratio counts either 'bad' or 'good' events; give exactly one", "bad", "good")
+            yield Contradiction("a ratio needs exactly one of 'bad' and 'good'; add or keep one", "bad", "good")
 
     @property
     def events(self) -> Selector:

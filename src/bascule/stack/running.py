@@ -96,7 +96,7 @@ def check_ports(spec: Spec) -> None:
     for port, count in Counter(wanted.values()).items():
         if count > 1:
             names = " and ".join(name for name, own in wanted.items() if own == port)
-            raise PortBusy(f"port {port} is given to {names}", f"change one under stack.ports: {names}")
+            raise PortBusy(f"port {port} is set for {names}", f"change one under stack.ports: {names}")
     for name, port in wanted.items():
         ports.check(spec.stack.listen, port, name)
 

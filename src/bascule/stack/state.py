@@ -79,6 +79,6 @@ def _refusal(state: Path) -> AlreadyRunning:
     other = holder(state)
     who = f"pid {other.pid}, since {other.began}, for {other.spec}" if other else "it is just ending"
     return AlreadyRunning(
-        f"another Bascule holds the state folder {state} ({who})",
+        f"another Bascule uses the state folder {state} ({who})",
         "stop it with Ctrl-C or `bascule down`, or give stack.state in the spec another folder",
     )

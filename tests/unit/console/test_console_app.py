@@ -361,7 +361,7 @@ def test_no_data_never_stands_without_its_cause(
     house.away = {"nothing": (), "all": roles}.get(away, (away,))
     house.is_empty = is_empty
     said = STATED.findall(client.get(path).text)
-    assert [each for each in said if not re.fullmatch(r"(no data: |pas de données : |none$|NO DATA: ).*", each)] == []
+    assert [each for each in said if not re.fullmatch(r"(no data: |sans données : |none$|NO DATA: ).*", each)] == []
     assert said or (path, away) != ("/", "all")
 
 

@@ -339,7 +339,7 @@ class TestSignals:
 
     def test_a_trigger_that_is_beyond_its_bound_is_not_clear_while_its_time_runs(self) -> None:
         counting = {"when": "errors > 5%", "state": "ok", "text": "Trigger errors > 5%: 12 % for 14 s of 2 min."}
-        over = counting | {"state": "bad", "text": "Trigger errors > 5%: 12 % for 2 min of 2 min: immediate rollback."}
+        over = counting | {"state": "bad", "text": "Trigger errors > 5%: 12 % for 3 min (limit 2 min): a rollback."}
         clear = counting | {"text": "Trigger errors > 5%: 0.19 %."}
         rows = trigger_rows(said(opinion(rollback=[counting, over, clear])), NOW)
         assert [row.word for row in rows] == ["not yet decided", "triggered", "clear"]

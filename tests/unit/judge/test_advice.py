@@ -81,4 +81,4 @@ def test_while_an_alert_of_prometheus_stands_against_the_candidate_nothing_is_pr
     firing = ("RollbackTriggered (errors > 5%)",)
     held = judged(bench, firing=firing)
     assert held.verdict is Verdict.HOLD
-    assert "RollbackTriggered (errors > 5%) is still firing: the time window of its rule is not over." in held.reasons
+    assert "RollbackTriggered (errors > 5%) is still firing: its time window still contains the fault." in held.reasons

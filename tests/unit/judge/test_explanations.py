@@ -81,7 +81,7 @@ def test_1_healthy_and_promoted(bench):
     assert outcome.judgement.verdict is Verdict.PROMOTE
     assert outcome.judgement.reasons == (
         f"Gate errors <2%: {percent(x / n)} ({percent(low)} to {percent(high)}): passed.",
-        f"No regression in any of {weighed} comparisons; the planned hold is over.",
+        f"No regression in any of {weighed} comparisons; the planned time of this phase is over.",
     )
 
 
@@ -121,11 +121,9 @@ def test_3_too_early_to_decide(bench):
     )
     assert outcome.judgement.verdict is Verdict.HOLD
     assert outcome.judgement.reasons[0] == gate
-    assert outcome.judgement.reasons[-1] == "The plan holds 50 % for 10 s; 2 s remain."
+    assert outcome.judgement.reasons[-1] == "The plan keeps 50 % for 10 s; 2 s remain."
     if n < 100:
-        assert f"The candidate has answered {n:,.0f} requests in this phase; a decision needs 100." in (
-            outcome.judgement.reasons
-        )
+        assert f"v2 has answered {n:,.0f} requests in this phase; a decision needs 100." in (outcome.judgement.reasons)
 
 
 def test_4_the_candidate_is_down(bench):
@@ -183,7 +181,7 @@ def test_7_a_rollback_trigger(bench):
     share = of_late("bad", b.time) / of_late("events", b.time)
     assert trigger.state is State.BAD
     assert trigger.text == (
-        f"Trigger errors >5%: {percent(share)} for {span_text(lasted)} of 20 s: immediate rollback."
+        f"Trigger errors >5%: {percent(share)} for {span_text(lasted)} (limit 20 s): immediate rollback."
     )
     assert trigger.text in b.outcome().judgement.reasons
 

@@ -246,7 +246,7 @@ def test_after_a_rollback_the_verdict_says_by_whom_and_why_and_what_was_compared
     present = PresentStep(spec, pretended_journal.client(spec, (0, START), compared, **rolled))
     held = replace(outcome, judgement=Judgement(Verdict.HOLD, ("No phase has begun.",)))
     assert present.after_withdrawal(Opinion.of(held)).reasons == tuple(reasons)  # `compare` says it, too
-    assert told(house, outcome, Verdict.HOLD, **rolled)[1][2].startswith("No comparison was kept")
+    assert told(house, outcome, Verdict.HOLD, **rolled)[1][2].startswith("No comparison was stored")
     aborted = told(house, outcome, Verdict.HOLD, who="lead", move="abort", closed=True)[1]
     assert aborted[0] == "Aborted at 13:46:40 UTC by lead."
     assert told(house, outcome, Verdict.NO_DATA, compared, **rolled) == (Verdict.NO_DATA, ["because"])

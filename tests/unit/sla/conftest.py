@@ -103,6 +103,6 @@ def report() -> Report:
         incidents=(
             Episode(7, "CandidateWorse", "critical", "technical", "v2", START + 12.6 * DAY, START + 13 * DAY, "worse"),
         ),
-        marks=(TimelineMark(START + 10 * DAY, "phase", "phase 3: 50% to the candidate (gates passed)", "ada"),),
+        marks=(TimelineMark(START + 10 * DAY, "phase", "phase 3: 50% to the candidate (gates passed)", "ada", 3, 0.5),),
         notes=(Note("retention", {"time": str(START + 3600)}),),
     )

@@ -74,6 +74,15 @@ def test_french_numbers_are_written_in_french(report):
     assert "1,33\u202f%" in page
 
 
+def test_a_step_of_the_plan_is_named_in_the_language_of_the_report(report):
+    assert "step 3: 50%" in render_html(report)
+    assert "étape 3 : 50\u202f%" in render_html(report, "fr")
+
+
+def test_the_first_of_a_month_is_an_ordinal_in_french(report):
+    assert "1er\u202fjanv." in render_html(report, "fr")
+
+
 def test_json_holds_every_fact_and_no_number_that_json_does_not_have(report):
     text = render_json(report)
     assert "NaN" not in text
@@ -126,7 +135,7 @@ def test_the_pdf_has_its_pages_its_words_and_its_bytes(report, pdf_of):
     text = [" ".join(page.extract_text().split()) for page in pages]
     assert len(pages) == 5  # the first page, one for each objective; incidents and maintenance where there is room
     assert "SuperSmartMatch <V2>" in text[0]
-    for words in ("1 of 4 objectives not kept", "Prometheus has data from", "v1 vs v2", "What happened"):
+    for words in ("1 of 4 objectives not kept", "Prometheus has data from", "v1 vs v2", "Timeline"):
         assert words in text[0]
     assert "Incidents" in text[-1]
     for page, name in zip(text[1:], ("Availability", "Response time", "Matching accuracy", "Error rate"), strict=True):

@@ -81,4 +81,4 @@ def test_no_data_without_a_cause_cannot_be_said() -> None:
 
 def test_it_is_said_in_french_too() -> None:
     assert words(told(0.0, DAY), "fr") == "kept jusqu’ici (1 d sur 30 d)"
-    assert words(told(None, 0.0, None), "fr") == "pas de données : aucune série"
+    assert words(told(None, 0.0, None), "fr") == "sans données : aucune série"

@@ -86,7 +86,7 @@ def test_the_services_of_availability_can_be_named() -> None:
     [
         ("availability: {objective: 99%, window: 1d, services: [cash]}", "'cash' is not a declared service"),
         ("availability: {objective: 99%, window: 1d, services: [hosts]}", "'hosts' is a node service"),
-        ("error_rate: {objective: '< 1%', window: 1d, services: [cache]}", "only availability is measured by services"),
+        ("error_rate: {objective: '< 1%', window: 1d, services: [cache]}", "an availability SLA can have 'services'"),
         ("error_rate: {objective: '95% < 100ms', window: 1d}", "failures counts good and bad events"),
         ("satisfaction: {objective: '85%', window: 1d}", "'satisfaction' is not a declared signal"),
     ],

@@ -93,7 +93,7 @@ def test_a_role_runs_by_this_python_and_reads_the_same_spec(spec):
 
 def test_a_port_given_twice_is_refused_by_both_names(spec):
     ports = spec.stack.ports.model_copy(update={"judge": 9090})
-    with pytest.raises(PortBusy, match="port 9090 is given to prometheus and judge"):
+    with pytest.raises(PortBusy, match="port 9090 is set for prometheus and judge"):
         check_ports(with_stack(spec, ports=ports))
 
 

@@ -57,7 +57,7 @@ def _offers(spec: Spec, plan: ShownPlan, verdict: VerdictView) -> Iterator[Offer
         effect = "Steps forward are possible again."
         yield Offer(PlanMove.RESUME, "Resume", effect, spec.move_command(PlanMove.RESUME, ""))
     else:
-        effect = "The share stays as it is; no step forward until somebody resumes. Alerts go on."
+        effect = "The share stays as it is; no step forward until someone resumes the plan. Alerts still fire."
         yield Offer(PlanMove.PAUSE, "Pause", effect, spec.move_command(PlanMove.PAUSE, ""))
     if not plan.closed:
         back = f"{candidate}'s share goes to 0{figures.THIN}%" if plan.number else "The share stays at 0"

@@ -1,4 +1,4 @@
-"""Services: up, down or no data, the worst first."""
+"""Services: up, down or no data, worst first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments and partners against their own targets and quotas, the worst first."""
+"""Segments and partners against their own targets and quotas, worst first."""
 
 from __future__ import annotations
 

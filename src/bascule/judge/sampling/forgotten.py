@@ -1,4 +1,4 @@
-"""The history that an operator has had the judge forget: what lies before a moment is from another world.
+"""The history that an operator has had the judge forget: what lies before a moment does not represent V1 any more.
 
 `state/judge/forgotten.jsonl` keeps who said so and why, a line each; the last one counts.
 """
@@ -33,9 +33,9 @@ def forget(spec: Spec, said: DroppedHistory) -> None:
     Raises UsageError where it is about the future or nobody says it, StoreError where it cannot be written.
     """
     if said.before > said.at:
-        raise UsageError(f"{times.dated(said.before)} has not come yet", "give a time that is past")
+        raise UsageError(f"{times.dated(said.before)} is in the future", "give a time in the past")
     if not said.who.strip() or not said.why.strip():
-        raise UsageError("who forgets the history, and why?", "give --who and --why")
+        raise UsageError("a name and a reason are required to make the judge forget history", "give --who and --why")
     path = _path(spec)
     try:
         private.make_folder(path.parent)

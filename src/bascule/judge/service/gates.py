@@ -151,10 +151,11 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
         return Trigger(when, State.OK, f"{shown}.", value)
     since = _since(times, beyond)
     lasted = times[-1] - since
-    text = f"{shown} for {span_text(lasted)} of {span_text(rollback.hold)}"
+    lasting, hold = span_text(lasted), span_text(rollback.hold)
     if lasted >= rollback.hold:
-        return Trigger(when, State.BAD, f"{text}: {rollback.action} rollback.", value, since)
-    return Trigger(when, State.OK, f"{text}.", value, since)
+        text = f"{shown} for {lasting} (limit {hold}): {rollback.action} rollback."
+        return Trigger(when, State.BAD, text, value, since)
+    return Trigger(when, State.OK, f"{shown} for {lasting} of {hold}.", value, since)
 
 
 def _cannot_count(around: Surroundings, rollback: Rollback) -> Missing | None:

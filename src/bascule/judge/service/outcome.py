@@ -270,7 +270,7 @@ def _not_probed(version: str, probe: Standing, around: Surroundings) -> Missing 
     if probe.value is not None:
         return None
     if probe.newest == -math.inf:
-        what = f"No probe of {version} has been seen: does the blackbox exporter run?"
+        what = f"No probe of {version} has been seen: check that the blackbox exporter runs."
         return Missing(Cause.NO_SERIES, what, version)
     return Missing(Cause.STALE, f"No probe of {version} for {around.now - probe.newest:.0f} s.", version)
 

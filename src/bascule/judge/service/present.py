@@ -95,7 +95,7 @@ class PresentStep:
         except BasculeError as error:
             return (f"The last comparison is not known: {error.what}.",)
         if kept.verdict is None:
-            return ("No comparison was kept: the judge did not answer during the rollback.",)
+            return ("No comparison was stored: the judge did not answer during the rollback.",)
         at = kept.verdict.tick or kept.at
         then = f"At {clock_text(at.timestamp())}" if at else "Before"
         said = f"{then} the verdict was {kept.verdict.verdict.words}:"

@@ -117,16 +117,16 @@ def _nowhere_to_go(spec: Spec, facts: VerdictFacts) -> Judgement:
 def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
     phase = facts.plan.phase(spec)
     if phase is None:
-        return ["No phase has begun: the candidate has no planned share yet."]
+        return [f"The plan has not started: {spec.versions.candidate} has no planned share yet."]
     reasons = [*facts.off_plan, *(f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK)]
     if facts.candidate_events < spec.judge.min_samples:
-        seen = f"The candidate has answered {facts.candidate_events:,.0f} requests in this phase"
+        seen = f"{spec.versions.candidate} has answered {facts.candidate_events:,.0f} requests in this phase"
         reasons.append(f"{seen}; a decision needs {spec.judge.min_samples:,}.")
-    reasons += [f"{alert} is still firing: the time window of its rule is not over." for alert in facts.firing]
+    reasons += [f"{alert} is still firing: its time window still contains the fault." for alert in facts.firing]
     left = facts.plan.started + phase.hold - facts.now
     if left > 0:
         reasons.append(
-            f"The plan holds {share_text(phase.share)} for {span_text(phase.hold)}; {span_text(left)} remain."
+            f"The plan keeps {share_text(phase.share)} for {span_text(phase.hold)}; {span_text(left)} remain."
         )
     return reasons
 
@@ -134,4 +134,4 @@ def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
 def _in_favour(facts: VerdictFacts) -> list[str]:
     passed = [f"Gate {gate.text}" for gate in facts.gates]
     weighed = sum(line.state is State.OK for line in facts.lines)
-    return [*passed, f"No regression in any of {weighed} comparisons; the planned hold is over."]
+    return [*passed, f"No regression in any of {weighed} comparisons; the planned time of this phase is over."]

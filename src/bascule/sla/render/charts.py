@@ -131,13 +131,14 @@ def spark(objective: ObjectiveReport, label: str) -> Markup:
     return _picture(frame, label, [target, _curve(points, frame), _breaches(points, frame, objective.promise)])
 
 
-def timeline(report: Report, numbers: Numbers, words: Callable[[str], str]) -> Markup:
+def timeline(report: Report, numbers: Numbers, words: Callable[..., str]) -> Markup:
     """Steps of the plan, incidents and maintenance on one line of time."""
-    steps = [mark for mark in report.marks if report.start <= mark.at <= report.end]
+    shown = [mark for mark in report.marks if report.start <= mark.at <= report.end]
+    marks = [(mark, _mark_text(mark, numbers, words)) for mark in shown]
     rows = _lanes(report)
     height = 50 + 16 * max(1, len(rows)) + (14 if report.maintenance else 0)
     frame = Frame(720, height, 8, 8, 24, 24, report.start, report.end)
-    parts = [_time_axis(frame, numbers), *_flags(frame, steps)]
+    parts = [_time_axis(frame, numbers), *_flags(frame, marks)]
     top = 30.0
     for lane in rows:
         for episode in lane:
@@ -165,24 +166,25 @@ def _lanes(report: Report) -> list[list[Episode]]:
     return lanes
 
 
-def _flags(frame: Frame, marks: Iterable[TimelineMark]) -> list[Markup]:
+def _flags(frame: Frame, marks: Iterable[tuple[TimelineMark, str]]) -> list[Markup]:
     """A stroke for each mark, and its words where they do not run into the ones before."""
     result: list[Markup] = []
     free = 0.0
-    for mark in marks:
+    for mark, text in marks:
         x = frame.x(mark.at)
         colour, kind = (BAD, "bad") if mark.kind in TROUBLES else (PLAN, "plan")
         result.append(_line(x, 16, x, frame.base, colour, f'stroke-width="1.2" class="{kind}-stroke"'))
-        text = _short(mark.text)
         if x >= free and x + 5.4 * len(text) < frame.width:
             result.append(_text(x + 3, 14, text, f'fill="{colour}" font-size="9.5" class="{kind}-fill"'))
             free = x + 5.4 * len(text) + 8
     return result
 
 
-def _short(text: str) -> str:
-    head = text.partition(" (")[0].replace(" to the candidate", "")
-    return head if len(head) <= 34 else head[:33] + "…"
+def _mark_text(mark: TimelineMark, numbers: Numbers, words: Callable[..., str]) -> str:
+    """A step in the report's language; what people noted, as they wrote it."""
+    if mark.number is not None:
+        return words("mark.step", number=mark.number, share=numbers.percent(mark.share, 0))
+    return mark.text if len(mark.text) <= 34 else mark.text[:33] + "…"
 
 
 # ---------------------------------------------------------------- pieces of a picture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from zoneinfo import ZoneInfo
@@ -295,5 +294,4 @@ class View:
         return charts.spark(objective, self.t("chart.value"))
 
     def timeline(self) -> Markup:
-        words: Callable[[str], str] = self.t
-        return charts.timeline(self.report, self.numbers, words)
+        return charts.timeline(self.report, self.numbers, self.t)

@@ -13,10 +13,9 @@ def render_mail(report: Report, language: str = "en") -> tuple[str, str, str]:
     lines = [subject, ""]
     for objective in report.objectives:
         outcome = view.outcome(objective)
-        target = view.numbers.target(objective.promise)
-        lines.append(
-            f"{outcome}  {view.name(objective)}: {view.headline(objective)} ({view.decides(objective)}; {target})"
-        )
+        target = f"{view.t('target').lower()} {view.numbers.target(objective.promise)}"
+        figure = f"{view.headline(objective)} ({view.decides(objective)}, {target})"
+        lines.append(f"{outcome}  {view.t('labelled', name=view.name(objective), text=figure)}")
         if view.worst_part(objective):
             lines.append(f"      {view.worst_part(objective)}")
     lines += ["", view.t("mail.attached")]

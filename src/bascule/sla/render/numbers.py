@@ -150,7 +150,8 @@ class Numbers:
 
     def day(self, time: float) -> str:
         moment = datetime.fromtimestamp(time, self.zone)
-        return f"{moment.day}{_THIN}{_MONTHS[self.language][moment.month - 1]}"
+        first = "1er" if self.language == "fr" and moment.day == 1 else moment.day
+        return f"{first}{_THIN}{_MONTHS[self.language][moment.month - 1]}"
 
     def date(self, time: float) -> str:
         return f"{self.day(time)} {datetime.fromtimestamp(time, self.zone).year}"

@@ -23,7 +23,7 @@ SWITCH = ("{input!r} is neither true nor false", "write true or false")
 TEXT = ("not text", "write one value, in quotes if it is a number")
 PLAIN = {  # what is wrong and the fix, by pydantic's type of the error
     "missing": ("missing", "add {key!r}"),
-    "literal_error": ("{input!r} is not known here", "give one of {expected}"),
+    "literal_error": ("{input!r} is not allowed here", "give one of {expected}"),
     "union_tag_invalid": ("{tag!r} is not a kind of signal", "the kinds are {expected_tags}"),
     "union_tag_not_found": ("its kind is missing", "add `kind`, such as `kind: ratio`"),
     "greater_than_equal": ("is too small", "give at least {ge}"),
