@@ -47,7 +47,7 @@ def run(*arguments):
         (["sla", "report", "supersmartmatch", "--prometheus", "http://127.0.0.1:9"], 4, "does not answer"),
         (["gate", "supersmartmatch", "--prometheus", "http://127.0.0.1:9"], 4, ""),
         (["phase", "set", "9", "--who", "a", "--why", "b", "--spec", "supersmartmatch"], 2, "phases are 0 to 5"),
-        (["judge", "forget", "--before=now+1h", "--who=a", "--why=b", "--spec", "supersmartmatch"], 2, "not come"),
+        (["judge", "forget", "--before=now+1h", "--who=a", "--why=b", "--spec", "supersmartmatch"], 2, "in the future"),
         (["nonsense"], 2, "No such command"),
     ],
 )
