@@ -9,6 +9,7 @@ from bascule.conventions import Severity, probe_job
 from bascule.promql import unsuccessful
 from bascule.promql.expressions import among
 from bascule.spec import Spec
+from bascule.spec.quantities import format_duration
 from bascule.spec.uses import uses_instrument
 
 DAY = 86400.0
@@ -59,11 +60,15 @@ def _certificates(spec: Spec) -> Iterator[Mapping[str, str | float]]:
                 }
 
 
+def _judge(spec: Spec) -> Iterable[Mapping[str, str | float]]:
+    """`lately`: what was scraped before that says nothing, as after a restart of the whole stack."""
+    too_long = max(30.0, 10 * spec.judge.tick, 3 * spec.stack.scrape.interval)
+    return [{"too_long": too_long, "lately": format_duration(round(too_long * 2 / 3))}]
+
+
 PARTS: Mapping[str, PartOfSpec] = {
     "migration": PartOfSpec((), lambda spec: [{}]),
-    "judge": PartOfSpec(
-        ("too_long",), lambda spec: [{"too_long": max(30.0, 10 * spec.judge.tick, 3 * spec.stack.scrape.interval)}]
-    ),
+    "judge": PartOfSpec(("too_long", "lately"), _judge),
     **{
         kind: _services(kind) for kind in ("application", "nginx", "redis", "node", "container", "postgres", "exporter")
     },
