@@ -150,7 +150,7 @@ def _drills() -> Iterator[str]:
 def page() -> str:
     here = machine()
     about = (
-        f"Machine: {here['processor']}, {here['cores']} cores, Python {here['python']}. {times.dated(time.time())} UTC."
+        f"Machine: {here['processor']}, {here['cores']} cores, Python {here['python']}. {times.dated(time.time())}."
     )
     number = sum(len(items_of(phase)) for phase in ChecklistPhase)
     checklist = (
