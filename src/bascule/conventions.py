@@ -374,11 +374,11 @@ LOG_EVENTS_DUPLICATE = _role(
     ("source",), "events",
 )
 LOG_SENT = _role(
-    "logs", "bascule_log_documents_total", "counter", "Documents forwarded to Elasticsearch or OpenSearch, by result.",
+    "logs", "bascule_log_documents_total", "counter", "Documents sent to Elasticsearch or OpenSearch, by result.",
     ("result",), "documents",
 )
 LOG_SPOOLED = _role(
-    "logs", "bascule_log_spooled_segments", "gauge", "Files of the log store not yet forwarded to Elasticsearch or OpenSearch.", (),
+    "logs", "bascule_log_spooled_segments", "gauge", "Files of the store not yet sent to Elasticsearch or OpenSearch.", (),
     "segments",
 )
 
