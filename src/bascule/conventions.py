@@ -378,7 +378,7 @@ LOG_SENT = _role(
     ("result",), "documents",
 )
 LOG_SPOOLED = _role(
-    "logs", "bascule_log_spooled_segments", "gauge", "Files of the store not yet sent to Elasticsearch or OpenSearch.", (),
+    "logs", "bascule_log_spooled_segments", "gauge", "Stored files not yet sent to Elasticsearch or OpenSearch.", (),
     "segments",
 )
 
