@@ -28,7 +28,7 @@ Every metric that Bascule and the services it watches export, written from `basc
   not apply `none`.
 - `success` is `"True"` or `"False"`.
 - *At zero*: the declared label sets exist, at zero, before the first event, so that `rate()` sees it.
-- *Workers* tells how a gauge of several worker processes becomes one value; counters and histograms are summed.
+- *Workers* shows how a gauge of several worker processes becomes one value; counters and histograms are summed.
 """
 
 PRODUCERS = {
@@ -95,7 +95,7 @@ def _at_zero() -> set[Metric]:
 
 def _buckets(metrics: Iterable[Metric]) -> Iterator[str]:
     yield "## Buckets\n"
-    yield "Bounds hold every declared target, so that a target can be read off. `+Inf` is added.\n"
+    yield "The bounds contain every declared target, so that each target can be read exactly. `+Inf` is added.\n"
     yield "| metric | bounds |"
     yield "|---|---|"
     for metric in metrics:

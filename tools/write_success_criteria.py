@@ -149,9 +149,7 @@ def _drills() -> Iterator[str]:
 
 def page() -> str:
     here = machine()
-    about = (
-        f"Machine: {here['processor']}, {here['cores']} cores, Python {here['python']}. {times.dated(time.time())} UTC."
-    )
+    about = f"Machine: {here['processor']}, {here['cores']} cores, Python {here['python']}. {times.dated(time.time())}."
     number = sum(len(items_of(phase)) for phase in ChecklistPhase)
     checklist = (
         f"The checklist's {number} items are checked by `bascule checklist SPEC --phase PHASE`, on a running stack."

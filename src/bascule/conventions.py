@@ -276,7 +276,7 @@ RATE_LIMIT_REQUESTS = _service(
     (VERSION, SEGMENT, PARTNER, "decision"), "requests",
 )
 BUILD_INFO = _service(
-    "supersmartmatch_build_info", "gauge", "Always 1; the labels tell what is running.",
+    "supersmartmatch_build_info", "gauge", "Always 1; the labels show what is running.",
     (VERSION, "revision"), "1", multiprocess_mode="livemax",
 )
 LABEL_VALUES_CAPPED = _service(
@@ -349,7 +349,7 @@ LOG_INTERNAL = _role(
 )
 LOG_LATE = _role(
     "logs", "bascule_log_late_total", "counter",
-    "Rows stored and counted as lines alone, not as traffic: older than the start, or 5 min late.",
+    "Rows stored and counted as lines only, not as traffic: older than the start, or 5 min late.",
     ("source",), "rows",
 )
 LOG_EXPIRED = _role(
@@ -374,11 +374,11 @@ LOG_EVENTS_DUPLICATE = _role(
     ("source",), "events",
 )
 LOG_SENT = _role(
-    "logs", "bascule_log_documents_total", "counter", "Documents sent on to Elasticsearch or OpenSearch, by result.",
+    "logs", "bascule_log_documents_total", "counter", "Documents sent to Elasticsearch or OpenSearch, by result.",
     ("result",), "documents",
 )
 LOG_SPOOLED = _role(
-    "logs", "bascule_log_spooled_segments", "gauge", "Segments not yet sent on to Elasticsearch or OpenSearch.", (),
+    "logs", "bascule_log_spooled_segments", "gauge", "Stored files not yet sent to Elasticsearch or OpenSearch.", (),
     "segments",
 )
 
@@ -422,7 +422,7 @@ REAL_SHARE = _role(
 )
 SHARE_OFF_PLAN = _role(
     "judge", "bascule_share_off_plan", "gauge",
-    "1 where the bounds of the segment's actual share are beyond the plan and its tolerance, else 0.", (SEGMENT,), "1",
+    "1 if the bounds of the segment's actual share are outside the plan's tolerance, else 0.", (SEGMENT,), "1",
 )
 VERDICT = _role("judge", "bascule_verdict", "gauge", "1 for the current verdict, else 0.", ("verdict",), "1")
 NO_DATA_CAUSE = _role(

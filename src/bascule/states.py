@@ -82,7 +82,7 @@ MEANINGS: dict[Cause, Meaning] = {
     Cause.SERVER_AWAY: Meaning(
         "serveur injoignable",
         "A server that Bascule reads (Prometheus, the judge, the journal) does not answer in time.",
-        "Check with `bascule status` which one is down, and start it; or correct its address under stack.external.",
+        "Run `bascule status` to see which server is down, and start it; or correct its address under stack.external.",
         pages=True,
     ),
     Cause.NOT_STORED: Meaning(

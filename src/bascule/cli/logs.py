@@ -147,7 +147,7 @@ def _told(trial: Trial) -> Iterator[str]:
     for (version, how), number in sorted(trial.versions.items()):
         yield f"  {version} by {how}: {number}"
     if trial.not_understood:
-        yield "not understood:"
+        yield "not read, with the reason:"
     for wrong in trial.not_understood:
         yield f"  {wrong.name}: {wrong.reason} ({wrong.lines})"
         yield from (f"    {example}" for example in wrong.examples)

@@ -185,7 +185,7 @@ def _prometheus(spec: Spec) -> Iterator[DoctorCheck]:
         if finding.state == "error":
             yield DoctorCheck(finding.where, "missing", finding.why, "correct the selector; see docs/no-data.md")
         elif finding.state == "empty":
-            yield DoctorCheck(finding.where, "optional", finding.why, "it is no data until such series come")
+            yield DoctorCheck(finding.where, "optional", finding.why, "there is no data until such series exist")
     if compared.agrees:
         yield DoctorCheck(f"prometheus at {url}", "ok", "scrapes the services as the spec says")
     if "prometheus" in spec.stack.external:
@@ -227,7 +227,7 @@ def _delivery(spec: Spec) -> Iterator[DoctorCheck]:
     finally:
         http.close()
     if answer.is_success:
-        yield DoctorCheck("alert delivery", "ok", f"{url} takes the credential that Alertmanager sends")
+        yield DoctorCheck("alert delivery", "ok", f"{url} accepts the credential that Alertmanager sends")
     else:
         what = f"{url} answered {answer.status} to the credential in {file}: no alert reaches the incident journal"
         yield DoctorCheck(
@@ -284,7 +284,7 @@ def _state_folder(folder: Path) -> Iterator[DoctorCheck]:
 def _clock() -> DoctorCheck:
     """Whether the kernel's clock is kept by a time server (Linux only)."""
     if sys.platform != "linux":
-        return DoctorCheck("clock", "ok", "not looked at on this system")
+        return DoctorCheck("clock", "ok", "not checked on this system")
     nothing_to_set = ctypes.create_string_buffer(512)  # struct timex, all zero: only read
     if ctypes.CDLL(None).ntp_adjtime(nothing_to_set) != TIME_ERROR:
         return DoctorCheck("clock", "ok", "synchronised")

@@ -197,7 +197,7 @@ def _batches(segment: LogSegment, prefix: str) -> Iterator[list[tuple[str, str, 
         file = pq.ParquetFile(segment.path)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
-            f"the segment {segment.path} cannot be sent on: {error}", "no action needed: it is tried again"
+            f"the log store's file {segment.path} cannot be forwarded: {error}", "no action needed: it is tried again"
         ) from error
     for batch in file.iter_batches(BULK_ROWS):
         yield [_document(row, prefix) for row in batch.to_pylist()]

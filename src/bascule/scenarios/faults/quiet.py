@@ -42,7 +42,7 @@ class BothVersions(QuietFault):
     """An incident of both alike: budgets burn and triggers are met, but nobody may say that V2 is worse."""
 
     key = "both-versions"
-    title = "both versions fail 12 % alike"
+    title = "both versions fail 12 % of their requests"
     also = tuple(alert for alert in ERRORS_HARM if alert not in _BLAMES_V2)
     tells = also
 
