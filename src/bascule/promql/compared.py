@@ -65,9 +65,10 @@ def difference(spec: Spec, series: str) -> str:
     return f"{new}\n- ignoring (version)\n{old}"
 
 
-def ratio(spec: Spec, series: str, name: str) -> str:
-    """Candidate over baseline of a recorded series of one signal; absent where the baseline's is zero."""
-    old, new = (f'{series}{{signal="{name}",version="{version}"}}' for version in spec.versions.both)
+def ratio(spec: Spec, series: str, name: str, over: str = "") -> str:
+    """Candidate over baseline of a recorded series of one signal; absent where the baseline's is zero. `over`: the time
+    that each is averaged over, such as 1h."""
+    old, new = (_averaged(f'{series}{{signal="{name}",version="{version}"}}', over) for version in spec.versions.both)
     return f"max without (signal) ({new} / ignoring (version) ({old} > 0))"
 
 
@@ -83,9 +84,14 @@ def value_series(signal: Signal, statistic: str = "p95", level: str = "version")
     return Recorded.SIGNAL_BY_VERSION if level == "version" else Recorded.SIGNAL_BY_SEGMENT
 
 
-def of_signal(series: str, name: str) -> str:
-    """One signal of a recorded series, under its other labels alone."""
-    return f'max without (signal) ({series}{{signal="{name}"}})'
+def of_signal(series: str, name: str, over: str = "") -> str:
+    """One signal of a recorded series, under its other labels alone. `over`: the time that it is averaged over."""
+    selected = f'{series}{{signal="{name}"}}'
+    return f"max without (signal) ({_averaged(selected, over)})"
+
+
+def _averaged(series: str, over: str) -> str:
+    return f"avg_over_time({series}[{over}])" if over else series
 
 
 def share_by_version(one: Named[CountedShare], side: Side) -> str:

@@ -26,6 +26,7 @@ from bascule.spec.signals import CountedShare
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 Values = Mapping[str, str | float]
+GAINED_OVER = "1h"  # a gain near its target is below it by chance in many a five minutes
 T = TypeVar("T", bound=promql.WindowedTarget)
 
 
@@ -141,9 +142,12 @@ def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Value
 def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
     wanted = gain if signal.better == "higher" else Gain(-gain.amount, gain.relative)
     worse = "<" if signal.better == "higher" else ">"
-    value = relative_gain(spec, name) if gain.relative else of_signal(Recorded.SIGNAL_DIFFERENCE, name)
+    if gain.relative:
+        value = f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name, GAINED_OVER)} - 1"
+    else:
+        value = of_signal(Recorded.SIGNAL_DIFFERENCE, name, GAINED_OVER)
     figure = PERCENT if gain.relative else difference_in(signal.unit)
-    text = f"the gain over {spec.versions.baseline} is {figure}, within the same segments; "
+    text = f"the gain over {spec.versions.baseline} in the last hour is {figure}, within the same segments; "
     text += f"the target is {gain_written(wanted, signal.unit)}."
     return _unmet(name, "gain", f"{value} {worse} {wanted.amount:g}", text)
 
