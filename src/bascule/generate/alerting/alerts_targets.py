@@ -149,7 +149,16 @@ def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
     figure = PERCENT if gain.relative else difference_in(signal.unit)
     text = f"the gain over {spec.versions.baseline} in the last hour is {figure}, within the same segments; "
     text += f"the target is {gain_written(wanted, signal.unit)}."
+    if isinstance(signal, CountedShare) and not gain.relative:
+        sign = "-" if worse == "<" else "+"
+        return _unmet(name, "gain", f"{value}\n{worse} on ()\n({wanted.amount:g} {sign} {_chance(name)})", text)
     return _unmet(name, "gain", f"{value} {worse} {wanted.amount:g}", text)
+
+
+def _chance(name: str) -> str:
+    """Three standard errors, at most, of the difference of two shares with this many events in the last hour."""
+    events = f'sum by (version) (avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{name}"}}[{GAINED_OVER}])) * 3600'
+    return f"3 * sqrt(sum(0.25 / ({events} > 0)))"
 
 
 def relative_gain(spec: Spec, name: str) -> str:
