@@ -75,14 +75,16 @@ def gate(
 @takes_spec
 def forget(
     spec: Spec,
-    before: Annotated[str, typer.Option(help="RFC 3339, now, or now-10m: older samples are not read.")],
+    before: Annotated[str, typer.Option(help="Older samples are not read. RFC 3339, now or now-10m.")],
     who: Annotated[str, typer.Option(help="Who is doing this.")],
     why: Annotated[str, typer.Option(help="Why that history is no measure.")],
 ) -> None:
     """Have the judge forget history from another world, as of a V1 that was broken. Alarms that fire stay."""
     from bascule import judge
 
-    judge.forget(spec, judge.DroppedHistory(parse_time(before), who, why, time.time()))
+    dropped = judge.DroppedHistory(parse_time(before), who, why, time.time())
+    judge.forget(spec, dropped)
+    say(f"history before {times.dated(dropped.before)} is forgotten ({who}: {why})")
     say("the judge begins again with what is left; alarms that fire stay until fresh data end them")
 
 
