@@ -38,6 +38,12 @@ def test_every_word_is_whole_at_any_width(width: int) -> None:
         assert text in words
 
 
+@pytest.mark.parametrize("width", range(20, 100, 4))
+def test_no_figure_is_parted_from_its_unit(width: int) -> None:
+    for figure in ("48.6 ms", "+1.2 ms", "+2.0 ms)", "0.21 %"):
+        assert figure in shown(width)
+
+
 def test_a_wide_terminal_has_a_table_and_a_narrow_one_a_paragraph_for_each_row() -> None:
     assert "difference (interval)" in shown(120).splitlines()[2]
     assert "response_time\n  segment: api_partners\n  v1: 48.6 ms" in shown(40)
