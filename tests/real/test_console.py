@@ -91,7 +91,7 @@ def opened(shown: tuple[pretend.Pretended, Browser], name: str, size: str) -> Br
     return page
 
 
-@pytest.mark.parametrize("size", ["light", "phone"])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_serious_keeps_anybody_from_reading_or_pressing(
     shown: tuple[pretend.Pretended, Browser], name: str, size: str

@@ -75,14 +75,16 @@ def gate(
 @takes_spec
 def forget(
     spec: Spec,
-    before: Annotated[str, typer.Option(help="RFC 3339, now, or now-10m: samples from before it are not used.")],
+    before: Annotated[str, typer.Option(help="Older samples are not used. RFC 3339, now or now-10m.")],
     who: Annotated[str, typer.Option(help="Who is doing this.")],
     why: Annotated[str, typer.Option(help="Why that history must not be used.")],
 ) -> None:
     """Make the judge ignore older samples, for example from when V1 was broken. Firing alarms stay."""
     from bascule import judge
 
-    judge.forget(spec, judge.DroppedHistory(parse_time(before), who, why, time.time()))
+    dropped = judge.DroppedHistory(parse_time(before), who, why, time.time())
+    judge.forget(spec, dropped)
+    say(f"history before {times.dated(dropped.before)} is forgotten ({who}: {why})")
     say("the judge starts again with the newer samples; firing alarms stay until new data resolve them")
 
 

@@ -13,6 +13,7 @@ import typer
 from bascule import times
 from bascule.cli.output import AsJson, app, print_json, print_rows, say
 from bascule.cli.spec_option import may_take_spec, takes_spec, takes_spec_first
+from bascule.logformat import KIND_OF
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.units import bytes_text, number_text, time_text
@@ -33,9 +34,11 @@ Shown = ("timestamp", "source", "level", "format", "message")
 def search(
     spec: Spec,
     text: Annotated[str, typer.Argument(help="Words in a line, or /a regular expression/.")] = "",
-    since: Annotated[str | None, typer.Option(help="1h, now-1d, or RFC 3339.")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="A condition, such as status>=500; repeatable.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many rows, latest first.")] = 100,
+    since: Annotated[str | None, typer.Option(help="From when on: RFC 3339, now-1d or 1h (an hour ago).")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="CONDITION", help="A condition, such as status>=500; repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most this many rows, latest first.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """Find the latest lines that contain a text and meet every condition; exit 1 when there are none."""
@@ -53,8 +56,15 @@ def search(
 def _line(row: dict[str, Any]) -> str:
     """Time, source and message, then whatever other columns the row has."""
     first = " ".join(str(row[key]) for key in Shown if row.get(key) not in (None, ""))
-    rest = " ".join(f"{key}={value}" for key, value in row.items() if key not in Shown and value not in (None, ""))
-    return f"{first} {rest}".strip()
+    others = {key: value for key, value in row.items() if key not in Shown and value not in (None, "")}
+    return f"{first} {' '.join(f'{key}={_valued(key, value)}' for key, value in others.items())}".strip()
+
+
+def _valued(key: str, value: Any) -> str:
+    """A column's value, where it is measured with its unit and three digits; the JSON has every digit."""
+    if not isinstance(value, float):
+        return str(value)
+    return time_text(value) if KIND_OF.get(key) == "s" else number_text(value)
 
 
 @logs_app.command("stats")
@@ -77,9 +87,11 @@ def stats(spec: Spec, as_json: AsJson = False) -> None:
 @takes_spec
 def ingest(
     spec: Spec,
-    files: Annotated[list[str], typer.Argument(help="Files, globs, compressed files, or - for standard input.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILES", help="Files, globs, compressed files, or - for standard input.")
+    ],
     source: Annotated[str | None, typer.Option(help="The source of the spec that the lines belong to.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read several files at once.")] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that read several files at once.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Store whole files; each line is stored exactly once."""
@@ -102,7 +114,9 @@ def ingest(
 def try_file(
     spec: Spec | None,
     file: Annotated[Path, typer.Argument(help="A log file, compressed or not. Nothing of it is stored.")],
-    form: Annotated[list[str] | None, typer.Option("--format", help="A format to read it by; repeatable.")] = None,
+    form: Annotated[
+        list[str] | None, typer.Option("--format", metavar="NAME", help="A format to read it by; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which lines of a file can be read, which cannot, and why; propose a source. Exit 1 when no line is read."""

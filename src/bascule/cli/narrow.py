@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from rich import box
@@ -13,6 +14,8 @@ from rich.text import Text
 
 LONGEST_WORD = 24  # cells of a word that a column need not hold whole
 BESIDE = 3  # cells between two columns, and one at the end
+# A figure and its unit are one word: `57.0 ms`, `≤ 0.100 %`, `12:18:24 UTC`.
+_BREAK = re.compile(r"(?<![≤≥]) +(?!(?<=\d )[^\s\d(]{1,5}(?:[\s,;)]|$))")
 
 
 class TableRows:
@@ -28,7 +31,7 @@ class TableRows:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         widths = self._widths(options.max_width)
-        yield self._table(widths) if widths else self._lines()
+        yield self._table(widths) if widths else self._lines(options.max_width)
 
     def _widths(self, available: int) -> list[int]:
         """Of each column, at least its longest word; empty where that does not fit."""
@@ -48,18 +51,38 @@ class TableRows:
             justify: Literal["left", "right"] = "right" if column in self.right else "left"
             table.add_column(column, overflow="fold", justify=justify, width=width)
         for row in self.rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(_folded(text, width)) for text, width in zip(row, widths, strict=True)))
         return table
 
-    def _lines(self) -> Text:
+    def _lines(self, width: int) -> Text:
         """The first cell is the heading of its row."""
         parts = [self.title]
         for first, *others in self.rows:
             parts.append(f"\n{first}")
             named = zip(self.columns[1:], others, strict=True)
             parts += [f"  {column}: {text}" for column, text in named if text]
-        return Text("\n".join(parts) + "\n")
+        return Text("\n".join(_folded(part, width) for part in parts) + "\n")
 
 
 def _longest(text: str) -> int:
-    return max((cell_len(word) for word in text.split()), default=0)
+    return max((cell_len(word) for word in _BREAK.split(text)), default=0)
+
+
+def _folded(text: str, width: int) -> str:
+    """In lines of at most `width` cells, where its words allow that."""
+    return "\n".join(line for part in text.split("\n") for line in _lines_of(part, width))
+
+
+def _lines_of(text: str, width: int) -> Iterator[str]:
+    """Each as far in as the first."""
+    inside = text.lstrip(" ")
+    margin = text[: len(text) - len(inside)]
+    first, *others = _BREAK.split(inside)
+    line = margin + first
+    for word in others:
+        if cell_len(line) + 1 + cell_len(word) > width:
+            yield line
+            line = margin + word
+        else:
+            line = f"{line} {word}"
+    yield line

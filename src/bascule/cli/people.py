@@ -192,7 +192,7 @@ def maintenance_add(
     start: Annotated[str, typer.Option("--from", help="RFC 3339, now or now+30m.")],
     end: Annotated[str, typer.Option("--to", help="RFC 3339 or now+2h.")],
     who: Who,
-    service: Annotated[list[str] | None, typer.Option(help="Only this service; repeatable.")] = None,
+    service: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this service; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan a window; Alertmanager is silenced during it."""

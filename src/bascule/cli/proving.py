@@ -84,7 +84,9 @@ def drill(
     listed: Annotated[bool, typer.Option("--list", metavar="", help="Show the faults.")] = False,
     inject: Annotated[str, typer.Option(metavar="CMD", help="A command that breaks your own staging.")] = "",
     restore: Annotated[str, typer.Option(metavar="CMD", help="A command that repairs it.")] = "",
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each fault of class hard (see --list).")] = HARD_RUNS,
+    runs: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each fault of class hard (see --list).")] = (
+        HARD_RUNS
+    ),
     hold: Annotated[
         str, typer.Option(metavar="TIME", help="Keep each fault for at least this time, such as 5m.")
     ] = "0s",

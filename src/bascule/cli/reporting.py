@@ -59,13 +59,20 @@ def sla_report(
         Path | None, typer.Option("--out", help="The file to write; - prints it. By default, a name with the span.")
     ] = None,
     language: Annotated[str, typer.Option(help="en or fr.")] = "en",
-    objective: Annotated[list[str] | None, typer.Option(help="Only this objective; repeatable.")] = None,
-    send: Annotated[list[str] | None, typer.Option(help="A receiver or mail address; repeatable.")] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this objective; repeatable.")
+    ] = None,
+    send: Annotated[
+        list[str] | None, typer.Option(metavar="WHO", help="A receiver or mail address; repeatable.")
+    ] = None,
     prometheus: PrometheusUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the SLA report; exit 1 if an SLA is breached, 4 if one has no data or a receiver did not get the report."""
     from bascule import sla
 
+    if as_json:
+        form, path = "json", path or STANDARD_OUTPUT
     form = SHORT_FORMS.get(form, form)
     if form not in sla.FORMATS:
         raise UsageError(f"{form!r} is not a format", f"formats are {', '.join(sla.FORMATS)}")
@@ -100,7 +107,7 @@ def sla_list(spec: Spec, as_json: AsJson = False) -> None:
 def sla_resend(
     spec: Spec,
     report: Annotated[str, typer.Argument(help="The report's id in the list.")],
-    to: Annotated[list[str], typer.Option(help="A receiver or mail address; repeatable.")],
+    to: Annotated[list[str], typer.Option(metavar="WHO", help="A receiver or mail address; repeatable.")],
     as_json: AsJson = False,
 ) -> None:
     """Send an archived report again, unchanged; exit 4 if a receiver did not get it."""

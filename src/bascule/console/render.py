@@ -241,6 +241,7 @@ def _filters() -> dict[str, Any]:
         "duration": format_duration,
         "local": figures.local,
         "coded": coded,
+        "dated": lambda moment: times.dated(moment.timestamp()),
         "utc": lambda moment: times.clock(moment.timestamp()),
         "seconds": lambda value: figures.figure(value, "seconds"),
         "at": times.rfc3339,

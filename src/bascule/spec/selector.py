@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import promql_parser
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from bascule.spec.re2 import refusal
 
@@ -192,6 +192,20 @@ def parse_matchers(text: Any) -> tuple[Matcher, ...]:
 
 
 SelectorField = Annotated[Selector, BeforeValidator(Selector.parse), PlainSerializer(str, return_type=str)]
+
+
+def _histogram(selector: Selector) -> Selector:
+    """A histogram by its own name; each of its series has a suffix, and `le` names one of its buckets."""
+    name = selector.metric
+    if name.endswith("_bucket"):
+        whole = name.removesuffix("_bucket")
+        raise ValueError(f"{name} is one of the histogram's series, not its name; write {whole}, without _bucket")
+    if any(matcher.label == "le" for matcher in selector.matchers):
+        raise ValueError(f"le selects some buckets of {name}, and all are needed; remove le")
+    return selector
+
+
+HistogramField = Annotated[SelectorField, AfterValidator(_histogram)]  # `metric` of a signal that is a histogram
 MatchersField = Annotated[
     tuple[Matcher, ...],
     BeforeValidator(parse_matchers),

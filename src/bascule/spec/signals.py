@@ -18,7 +18,7 @@ from bascule.spec.counters import EVENTS, BadEvents, CounterPart, Counting, Sign
 from bascule.spec.harm import Harm, HarmField, harm_text
 from bascule.spec.part import Contradiction
 from bascule.spec.quantities import Amount, AmountField, Gain, GainField, Quantity
-from bascule.spec.selector import Selector, SelectorField
+from bascule.spec.selector import HistogramField, Selector, SelectorField
 from bascule.units import Dimension, Unit, canonical, unit_of
 
 Better = Literal["lower", "higher"]
@@ -249,7 +249,7 @@ class HistogramSignal(SignalPart):
     """A distribution in a classic histogram; `metric` without `_bucket`."""
 
     kind: Literal["histogram"]
-    metric: SelectorField
+    metric: HistogramField
     better: Better = "lower"
     unit: UnitName = "seconds"
     targets: dict[Annotated[str, Field(pattern=r"^p\d{2,3}$")], AmountField] = Field(default_factory=dict)

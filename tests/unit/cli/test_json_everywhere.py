@@ -23,7 +23,6 @@ OTHERWISE = {
     "demo": "tells a story",
     "down": "says one word",
     "incidents export": "writes Markdown",
-    "sla report": "has --format json",
     "judge forget": "says one sentence",
     "users set": "asks for a password",
     "users remove": "says one word",

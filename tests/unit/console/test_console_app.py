@@ -103,6 +103,11 @@ class House:
                 "signals": [row],
                 "gates": [{"gate": HOSTILE, "state": "bad", "text": HOSTILE}],
                 "rollback": [{"when": HOSTILE, "state": "bad", "text": HOSTILE}],
+                "history": {
+                    "from": "2026-01-31T07:00:00Z",
+                    "forgotten": {"before": "2026-01-31T07:00:00Z", "at": "2026-01-31T07:30:00Z"}
+                    | {"who": "ada", "why": f"V1 was broken {HOSTILE}"},
+                },
             },
             "/api/incidents": [incident, incident | {"status": "resolved", "resolved": 1_700_000_060}],
             "/api/timeline": [{"at": 1_700_000_000, "kind": "note", "text": HOSTILE, "who": HOSTILE}],
@@ -161,6 +166,12 @@ def test_the_page_comes_whole_from_the_server(client: TestClient) -> None:
         assert f'id="{name}"' in page.text
     assert "Roll back" in page.text
     assert "12.0\N{NARROW NO-BREAK SPACE}%" in page.text
+
+
+def test_the_page_says_who_had_the_history_forgotten_and_when(client: TestClient) -> None:
+    page = re.sub("<[^>]+>", "", client.get("/").text)
+    said = "History before 2026-01-31 07:00:00 UTC is forgotten: ada, on 2026-01-31 07:30:00 UTC: V1 was broken &lt;img"
+    assert said in page
 
 
 def test_names_from_outside_are_inert(client: TestClient) -> None:

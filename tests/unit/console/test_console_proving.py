@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -140,6 +140,17 @@ class TestDrills:
         assert not is_lab(others)
         with pytest.raises(UsageError, match="not the lab's"):
             Drills(others).start("crash")
+
+    def test_faults_that_could_not_be_listed_are_asked_for_again(
+        self, spec: Spec, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., object]
+    ) -> None:
+        drills = Drills(spec)
+        with monkeypatch.context() as busy:
+            busy.setattr(drilling, "LISTING_SECONDS", 0.01)
+            assert drills.view().faults is None
+            eventually(lambda: not any(thread.name == "faults" for thread in threading.enumerate()), 60)
+            assert drills.view().faults is None
+        eventually(lambda: drills.view().faults, 60)
 
     def test_one_drill_at_a_time_and_it_can_be_stopped(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
         told = "import sys, time; print('V2 is killed', flush=True); time.sleep(60)"

@@ -58,6 +58,7 @@ def test_a_broken_baseline_is_no_measure_once_it_is_forgotten(shops):
     assert shops.rate < 0.05
     history = shops.board.verdict()["history"]
     assert history["forgotten"]["who"] == "ada"
+    assert history["forgotten"]["at"] >= history["forgotten"]["before"]
     assert history["from"] >= history["forgotten"]["before"]
     shops.serve(5, baseline=0.0, candidate=0.0)
     shops.judge.tick()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bascule.errors import SpecError
 from bascule.spec import Role, Spec, load, parse
 from bascule.spec.counters import quantile_of
 from bascule.spec.growth import growth_rules
@@ -99,3 +100,18 @@ def test_a_declared_role_is_taken_from_nobody() -> None:
     assert found.errors is not None
     assert found.errors.name == "refusals"
     assert found.signal_roles["errors"] is Role.OTHER
+
+
+@pytest.mark.parametrize("kind", ["kind: histogram", "kind: share_below, bound: 300ms"])
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("request_seconds_bucket", "write request_seconds, without"),
+        ("'request_seconds_bucket{route=\"/\"}'", "write request_seconds, without"),
+        ("'request_seconds{le=\"0.5\"}'", "le selects some buckets of request_seconds, and all are needed"),
+    ],
+)
+def test_a_histogram_is_named_without_the_suffix_of_its_series(kind: str, metric: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said) as refused:
+        spec(f"  quick: {{{kind}, metric: {metric}}}\n")
+    assert "signals.quick.metric" in str(refused.value)

@@ -77,11 +77,12 @@ class ShareAnswer(StatedAnswer):
 
 
 class ForgottenAnswer(OpenAnswer):
-    """Samples from before `before` are not read: who had them forgotten, and why."""
+    """Samples from before `before` are not read: who had them forgotten, why, and when."""
 
     before: TextTime
     who: Text = ""
     why: Text = ""
+    at: TextTime | None = None
 
 
 class HistoryAnswer(OpenAnswer):

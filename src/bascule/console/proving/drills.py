@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -13,9 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bascule.errors import UsageError
+from bascule.errors import ProcessFailed, UsageError
 from bascule.processes.command import run
 from bascule.spec import BUILT_IN, Spec, load
+
+log = logging.getLogger(__name__)
 
 RESULTS = "drills.json"
 LISTING_SECONDS = 120.0
@@ -174,7 +177,13 @@ class Drills:
         return self._faults
 
     def _ask_faults(self) -> None:
-        listed = run([*COMMAND, BUILT_IN, "--list", "--json"], LISTING_SECONDS)
+        """What fails is asked again by who opens the page next."""
+        try:
+            listed = run([*COMMAND, BUILT_IN, "--list", "--json"], LISTING_SECONDS)
+        except ProcessFailed as error:
+            log.warning("the faults cannot be listed: %s", error.what)
+            self._asked = False
+            return
         rows = json.loads(listed.output) if listed.status == 0 else []
         self._faults = [(row["fault"], row["what"]) for row in rows]
 

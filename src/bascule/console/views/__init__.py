@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bascule import times
-from bascule.api.models.verdict import VerdictAnswer
+from bascule.api.models.verdict import ForgottenAnswer, VerdictAnswer
 from bascule.console.parts import JournalReading, Parts
 from bascule.console.sources import SourceReading
 from bascule.console.views.events import (
@@ -47,6 +47,7 @@ class ConsolePage:
     shares: list[ShareRow]
     groups: list[SignalGroup]
     compared_at: datetime | None  # the comparison is of that time: it was the last before a rollback
+    forgotten: ForgottenAnswer | None  # the history that an operator had the judge forget
     gates: list[CheckRow]
     triggers: list[CheckRow]
     alerts: OpenAlerts
@@ -84,6 +85,7 @@ def build(parts: Parts, now: float) -> ConsolePage:
         shares=share_rows(spec, traffic, judge, steps.held, now),
         groups=signal_groups(spec, kept or judge, now),
         compared_at=steps.compared.at if kept and steps.compared else None,
+        forgotten=_forgotten(judge),
         gates=gate_rows(judge, now),
         triggers=trigger_rows(judge, now),
         alerts=open_alerts(spec, journal, health, now, has_stopped),
@@ -102,6 +104,12 @@ def _facts(parts: Parts, steps: ShownPlan, verdict: VerdictView, now: float) -> 
     if verdict.verdict is Verdict.HOLD and steps.move:
         return facts_of_rollback(parts.spec, steps, journal.value.compared if journal.value else None)
     return facts(parts.spec, judge.value if judge.answers(now) else None, parts.traffic.reading.fresh(now))
+
+
+def _forgotten(judge: SourceReading[VerdictAnswer]) -> ForgottenAnswer | None:
+    """As the judge said last: what is forgotten stays so while it does not answer."""
+    history = judge.value.history if judge.value else None
+    return history.forgotten if history else None
 
 
 def _kept(steps: ShownPlan, journal: SourceReading[JournalReading], now: float) -> SourceReading[VerdictAnswer] | None:

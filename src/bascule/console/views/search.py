@@ -75,7 +75,7 @@ class LogSearch:
     @property
     def conditions(self) -> list[str]:
         told = [LEVEL_CONDITIONS.get(self.level, "")]
-        told += [f"status>={self.status}"] if self.status else []
+        told += [f"status>={self.status}"] if self.status in STATUSES and self.status else []
         told += [f"source={self.source}"] if self.source else []
         return [each for each in [*told, *self.has, *re.split(r"\s+and\s+", self.where.strip())] if each]
 

@@ -177,10 +177,13 @@ def _phase(spec: Spec, outcome: JudgeOutcome) -> dict[str, Any]:
 def _history(outcome: JudgeOutcome) -> dict[str, Any]:
     """What the comparison with history rests on, and who had earlier history forgotten, and why."""
     begins, said = outcome.history_from, outcome.forgotten
-    return {
-        "from": times.rfc3339(begins) if begins is not None else None,
-        "forgotten": {"before": times.rfc3339(said.before), "who": said.who, "why": said.why} if said else None,
+    told = said and {
+        "before": times.rfc3339(said.before),
+        "who": said.who,
+        "why": said.why,
+        "at": times.rfc3339(said.at),
     }
+    return {"from": times.rfc3339(begins) if begins is not None else None, "forgotten": told}
 
 
 def _line(line: SignalComparison) -> dict[str, Any]:

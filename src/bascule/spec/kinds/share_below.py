@@ -6,7 +6,7 @@ from typing import Literal
 
 from bascule.spec import bucket_bounds
 from bascule.spec.quantities import GainField, Quantity
-from bascule.spec.selector import Selector, SelectorField
+from bascule.spec.selector import HistogramField, Selector
 from bascule.spec.signals import Better, CountedShare, UnitName
 from bascule.units import Dimension, unit_in_name, unit_of
 
@@ -15,7 +15,7 @@ class ShareBelow(CountedShare):
     """`bound`, a time (a bare number is in seconds), is one of the histogram's buckets."""
 
     kind: Literal["share_below"]
-    metric: SelectorField  # without `_bucket`
+    metric: HistogramField
     bound: Quantity
     better: Better = "higher"
     unit: UnitName = "ratio"
