@@ -85,7 +85,11 @@ SETS = {
             ("mtail", "prometheus-pushgateway", "ruby"),
             ("mtail", "prometheus-pushgateway", "ruby"),
         ),
-        Set("lines", ("haproxy", "apache2", "logrotate"), ("haproxy", "apache2-bin", "logrotate")),  # of `make real`
+        Set(  # of `make real`
+            "lines",
+            ("haproxy", "apache2", "logrotate", "victoria-metrics", "vmalert"),
+            ("haproxy", "apache2-bin", "logrotate", "victoria-metrics"),
+        ),
         Set(
             "bench",
             ("mtail", "rsyslogd", "syslog-ng", "victoria-metrics"),

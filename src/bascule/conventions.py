@@ -23,6 +23,13 @@ class State(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
+class Engine(StrEnum):
+    """What stores the samples and evaluates the rules."""
+
+    PROMETHEUS = "prometheus"
+    VICTORIAMETRICS = "victoriametrics"
+
+
 class Verdict(StrEnum):
     PROMOTE = "promote"
     HOLD = "hold"

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 from fastapi.testclient import TestClient
+from judge_recorded import BEGIN, FAULT, HALF, NOWHERE, RULE, STEP, TRAFFIC, openmetrics, scraped_every_two_seconds
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
@@ -47,11 +48,6 @@ from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
 pytestmark = pytest.mark.integration
-
-
-TRAFFIC = {"enterprise": 40.0, "api_partners": 60.0, "freemium": 100.0}
-HALF = {"enterprise": 0.0, "api_partners": 0.5, "freemium": 0.5, "all": 0.5}
-NOWHERE = dict.fromkeys(HALF, 0.0)
 
 
 @dataclass
@@ -329,61 +325,15 @@ def stopped(program) -> Iterator[None]:
 # ---------------------------------------------------------------- history
 
 
-BEGIN, STEP = 1_790_000_000, 2
-FAULT = BEGIN + 900
-
-
 @pytest.fixture(scope="module")
 def recorded(module_programs) -> Prometheus:
-    """Twenty minutes of both versions: V2 at half of the traffic for the last fifteen, a fault in the last five."""
-    one, two = house.Shop("v1", 3, dict(TRAFFIC)), house.Shop("v2", 4, {}, accuracy=0.955, latency=0.014)
-    lines: dict[str, list[str]] = {}
-
-    def keep(text: str, at: int, **labels: str) -> None:
-        more = "".join(f',{name}="{value}"' for name, value in labels.items())
-        for line in text.splitlines():
-            name, value = line.rsplit(" ", 1)
-            series = name.replace("}", more + "}") if "{" in name else f"{name}{{{more[1:]}}}"
-            lines.setdefault(name.split("{")[0], []).append(f"{series} {value} {at}")
-
-    for at in range(BEGIN, BEGIN + 1200, STEP):
-        started = at >= BEGIN + 300
-        shares = HALF if started else NOWHERE
-        for segment, rate in TRAFFIC.items():
-            one.rate[segment], two.rate[segment] = rate * (1 - shares[segment]), rate * shares[segment]
-        two.errors = {"freemium": 0.05} if at >= FAULT else {}
-        for shop in (one, two):
-            shop.serve(STEP)
-            keep(shop.text(), at, job=f"shop-{shop.version}", instance=f"{shop.version}:1")
-            keep("up 1", at, job=f"shop-{shop.version}", instance=f"{shop.version}:1")
-        keep(
-            house.plan_text(2 if started else 0, BEGIN + 300 if started else BEGIN, shares),
-            at,
-            job="plan",
-            instance="p",
-        )
-    text = "".join(f"# TYPE {name} unknown\n" + "\n".join(part) + "\n" for name, part in lines.items()) + "# EOF\n"
-    return module_programs.start_prometheus(openmetrics=text).client
+    return module_programs.start_prometheus(openmetrics=openmetrics()).client
 
 
 def bascule(*arguments: str) -> Result:
     """A command as its user types it; a console that an earlier test tied to a file is set free."""
     output.out.file = None
     return CliRunner().invoke(app, arguments)
-
-
-RATE = "sum(rate(http_requests_total{%s}[1m]))"
-RULE = {
-    "alert": "V2ErrorSpike",
-    "expr": RATE % 'version="v2",status="500"' + " / " + RATE % 'version="v2"' + " > 0.02",
-    "for": "1m",
-}
-
-
-def scraped_every_two_seconds() -> Spec:
-    spec = house.shop_spec()
-    scrape = spec.stack.scrape.model_copy(update={"interval": float(STEP), "evaluation": 5.0})
-    return spec.model_copy(update={"stack": spec.stack.model_copy(update={"scrape": scrape})})
 
 
 def test_a_backtest_tells_what_the_judge_and_a_rule_would_have_done(recorded):

@@ -11,7 +11,8 @@ from bascule.spec import Spec
 def prometheus_of(spec: Spec, timeout: float = 10.0, **options: Any) -> Prometheus:
     """`timeout` in seconds, of a request; `options` as Prometheus takes them."""
     credentials = spec.stack.credentials("prometheus")
-    return Prometheus(spec.stack.url("prometheus"), timeout, credentials=credentials, **options)
+    label = spec.prometheus.replica_label
+    return Prometheus(spec.stack.url("prometheus"), timeout, credentials=credentials, replica_label=label, **options)
 
 
 def alertmanager_of(spec: Spec, timeout: float = 5.0, **options: Any) -> Alertmanager:

@@ -79,6 +79,14 @@ def write_file(path: Path, content: str | bytes, fix: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}", fix) from error
 
 
+def read_file(path: Path) -> str:
+    """A file that the user named. Raises UsageError when it cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "name a text file that you may read") from error
+
+
 def print_json(value: Any) -> None:
     say(json.dumps(value, default=_as_json, indent=2))
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bascule import times
+from bascule.cli.access import AccessFile, read_access
 from bascule.cli.output import (
     AsJson,
     Folder,
@@ -23,18 +24,34 @@ from bascule.cli.output import (
     stopping,
 )
 from bascule.cli.people import journal
-from bascule.cli.spec_option import takes_spec_first
+from bascule.cli.spec_option import may_take_spec_first, no_spec, takes_spec_first
 from bascule.cli.specs import show_odd_sources
 from bascule.errors import BasculeError, UsageError
+from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 
 ROLES = ("judge", "logs", "incidents", "sla", "console")
 
 
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="URL", help="Measure a Prometheus, VictoriaMetrics, Thanos or Mimir instead; needs no spec."
+    ),
+]
+
+
 @app.command()
-@takes_spec_first
-def doctor(spec: Spec, as_json: AsJson = False) -> None:
-    """Check this machine: what is missing and how to get it; exit 1 if something required is missing."""
+@may_take_spec_first
+def doctor(spec: Spec | None, engine: Engine = None, access: AccessFile = None, as_json: AsJson = False) -> None:
+    """Check this machine: what is missing and how to get it; exit 1 if something required is missing.
+
+    With --engine, measure what that server does where engines differ, by what it holds: nothing is written to it.
+    """
+    if engine is not None:
+        raise typer.Exit(_measure_engine(checked_url(engine), access, spec, as_json))
+    if spec is None:
+        raise no_spec()
     from bascule import stack
 
     checks = stack.doctor(spec)
@@ -44,6 +61,22 @@ def doctor(spec: Spec, as_json: AsJson = False) -> None:
         for line in stack.told(checks):
             say(line)
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _measure_engine(url: str, access: Path | None, spec: Spec | None, as_json: bool) -> int:
+    from bascule.discover import measure, measured_lines
+
+    given = (
+        spec.stack.credentials("prometheus") if spec is not None and access is None else read_access(access).credentials
+    )
+    by_spec = (spec.stack.scrape.interval, spec.prometheus.replica_label) if spec is not None else ()
+    findings = measure(Prometheus(url, credentials=given), *by_spec)
+    if as_json:
+        print_json([vars(finding) | {"ok": finding.ok} for finding in findings])
+    else:
+        for line in measured_lines(findings):
+            say(line)
+    return 0 if all(finding.ok for finding in findings) else 1
 
 
 @app.command()

@@ -14,14 +14,14 @@ import typer
 from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, VARIABLE, load
 
-__all__ = ["may_take_spec", "takes_spec", "takes_spec_first"]
+__all__ = ["may_take_spec", "may_take_spec_first", "no_spec", "takes_spec", "takes_spec_first"]
 
 USUAL = "bascule.yaml"
 HELP = f"A spec file, or '{BUILT_IN}' for the built-in one."
 Option = Annotated[str | None, typer.Option("--spec", metavar="FILE", help=f"{HELP} Else ${VARIABLE}, else ./{USUAL}.")]
 Argument = Annotated[str | None, typer.Argument(metavar="SPEC", help="The same as --spec.", show_default=False)]
 Command = Callable[..., None]
-_NAMED = inspect.Parameter.KEYWORD_ONLY
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 def takes_spec(command: Command) -> Command:
@@ -37,8 +37,7 @@ def may_take_spec(command: Command) -> Command:
     """The same, for a command that also does without: `spec` is then None."""
 
     def run(*, spec: str | None, **others: Any) -> None:
-        named = spec or os.environ.get(VARIABLE) or (USUAL if Path(USUAL).exists() else None)
-        command(**(_wanted(command, named) if named else {"spec": None}), **others)
+        command(**_wanted_or_none(command, spec), **others)
 
     return _declared(run, command, spec=Option)
 
@@ -52,6 +51,21 @@ def takes_spec_first(command: Command) -> Command:
     return _declared(run, command, argument=Argument, spec=Option)
 
 
+def may_take_spec_first(command: Command) -> Command:
+    """Both: its first argument may be the SPEC, and it does without."""
+
+    def run(*, argument: str | None, spec: str | None, **others: Any) -> None:
+        command(**_wanted_or_none(command, _one_of(argument, spec)), **others)
+
+    return _declared(run, command, argument=Argument, spec=Option)
+
+
+def no_spec() -> UsageError:
+    """Of a command that needs one."""
+    ways = f"give --spec FILE, set ${VARIABLE}, or work in a folder with a {USUAL} (`bascule init` writes one)"
+    return UsageError("no spec is given", f"{ways}; {BUILT_IN} is the name of the built-in spec")
+
+
 def _one_of(argument: str | None, option: str | None) -> str | None:
     if argument and option and Path(argument).absolute() != Path(option).absolute():
         raise UsageError(f"two specs are given: {argument} and --spec {option}", "give one of the two")
@@ -60,11 +74,19 @@ def _one_of(argument: str | None, option: str | None) -> str | None:
 
 def _found(given: str | None) -> str:
     """Raises UsageError when no spec is named and the folder has none."""
-    named = given or os.environ.get(VARIABLE)
-    if named or Path(USUAL).exists():
-        return named or USUAL
-    ways = f"give --spec FILE, set ${VARIABLE}, or work in a folder with a {USUAL} (`bascule init` writes one)"
-    raise UsageError("no spec is given", f"{ways}; {BUILT_IN} is the name of the built-in spec")
+    named = _named(given)
+    if named is None:
+        raise no_spec()
+    return named
+
+
+def _named(given: str | None) -> str | None:
+    return given or os.environ.get(VARIABLE) or (USUAL if Path(USUAL).exists() else None)
+
+
+def _wanted_or_none(command: Command, given: str | None) -> dict[str, Any]:
+    named = _named(given)
+    return {"spec": None} if named is None else _wanted(command, named)
 
 
 def _wanted(command: Command, path: str) -> dict[str, Any]:
@@ -77,7 +99,7 @@ def _declared(run: Command, command: Command, **more: Any) -> Command:
     functools.update_wrapper(run, command)
     own = inspect.signature(command, eval_str=True).parameters.values()
     kept = [each.replace(kind=each.KEYWORD_ONLY) for each in own if each.name not in ("spec", "spec_path")]
-    added = [inspect.Parameter(name, _NAMED, default=None, annotation=hint) for name, hint in more.items()]
+    added = [inspect.Parameter(name, _KEYWORD, default=None, annotation=hint) for name, hint in more.items()]
     run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in (*kept, *added)}
     return run

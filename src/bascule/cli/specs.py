@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
-from pydantic import ValidationError
 
 from bascule import times
-from bascule.cli.output import AsJson, Folder, PrometheusUrl, app, checked_url, print_json, say, write_file
+from bascule.cli.access import AccessFile, read_access
+from bascule.cli.output import AsJson, Folder, PrometheusUrl, app, checked_url, print_json, read_file, say, write_file
 from bascule.cli.spec_option import USUAL, takes_spec_first
+from bascule.conventions import Engine
 from bascule.errors import SpecError, UsageError
 from bascule.processes import ports
 from bascule.prometheus import Prometheus
@@ -178,12 +178,7 @@ def init(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A file of OpenSLO v1 documents to propose a spec from; repeatable."),
     ] = None,
-    access: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A YAML file with the credentials for the server: the keys of stack.access.prometheus."
-        ),
-    ] = None,
+    access: AccessFile = None,
 ) -> None:
     """Write a starter spec: minimal, or proposed from a running Prometheus, log files or OpenSLO documents."""
     if path.exists():
@@ -206,25 +201,12 @@ def _beginning(path: Path) -> Beginning:
     return Beginning(name if name[:1].isalpha() else "migration", {} if wanted == usual_ports else wanted)
 
 
-def _access(path: Path | None) -> Access:
-    """Raises UsageError for any other file; never shows what is in it."""
-    if path is None:
-        return Access()
-    try:
-        return Access.model_validate(yaml.safe_load(_read(path)))
-    except (yaml.YAMLError, ValidationError) as error:
-        keys = ", ".join(Access.model_fields)
-        raise UsageError(
-            f"{path} does not say how to sign in to the server", f"use the keys {keys}; secrets are in files"
-        ) from error
-
-
 def _proposed(
     url: str | None, jobs: list[str], logs: list[Path], slos: list[Path], beginning: Beginning, access: Path | None
 ) -> str:
     """From the one thing that is given, else the starter."""
     if url is not None:
-        return _from_prometheus(checked_url(url), jobs, beginning, _access(access))
+        return _from_prometheus(checked_url(url), jobs, beginning, read_access(access))
     if logs:
         from bascule.logs import propose_from
 
@@ -257,14 +239,17 @@ def generate(
         str | None,
         typer.Option(metavar="URL", help="Write nothing; run every expression on the Prometheus at this URL."),
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What evaluates the rules: for VictoriaMetrics, also those that its vmalert takes.")
+    ] = Engine.PROMETHEUS,
     as_json: AsJson = False,
 ) -> None:
     """Write rules, alerts, their tests and all other configuration from a spec."""
     if verify is not None:
         raise typer.Exit(_verify(spec, verify, as_json))
     if check_only:
-        raise typer.Exit(_show_drift(spec, out_dir, as_json))
-    _write(spec, out_dir, as_json)
+        raise typer.Exit(_show_drift(spec, out_dir, engine, as_json))
+    _write(spec, out_dir, engine, as_json)
 
 
 def _verify(spec: Spec, url: str, as_json: bool) -> int:
@@ -285,7 +270,8 @@ def _verify(spec: Spec, url: str, as_json: bool) -> int:
 
 
 def _server(spec: Spec, url: str) -> Prometheus:
-    return Prometheus(checked_url(url), credentials=spec.stack.credentials("prometheus"))
+    credentials, label = spec.stack.credentials("prometheus"), spec.prometheus.replica_label
+    return Prometheus(checked_url(url), credentials=credentials, replica_label=label)
 
 
 def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:
@@ -297,10 +283,10 @@ def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:
         yield f"{first} (and {_counted(len(others), 'more expression')})" if others else str(first)
 
 
-def _show_drift(spec: Spec, folder: Path, as_json: bool) -> int:
+def _show_drift(spec: Spec, folder: Path, engine: Engine, as_json: bool) -> int:
     from bascule import generate as room
 
-    drift = room.check(spec, folder)
+    drift = room.check(spec, folder, engine)
     if as_json:
         print_json(drift)
     for line in drift if not as_json else ():
@@ -308,15 +294,15 @@ def _show_drift(spec: Spec, folder: Path, as_json: bool) -> int:
     return 1 if drift else 0
 
 
-def _write(spec: Spec, folder: Path, as_json: bool) -> None:
+def _write(spec: Spec, folder: Path, engine: Engine, as_json: bool) -> None:
     from bascule import generate as room
 
-    written = room.write(spec, folder)
+    written = room.write(spec, folder, engine)
     if as_json:
-        print_json({"written": written, "not changed": room.foreign(spec, folder)})
+        print_json({"written": written, "not changed": room.foreign(spec, folder, engine)})
         return
     say(f"wrote {len(written)} files below {folder}")
-    for path in room.foreign(spec, folder):
+    for path in room.foreign(spec, folder, engine):
         say(f"not changed: {path} was not generated by Bascule")
 
 
@@ -351,7 +337,4 @@ def merge(
 
 
 def _read(path: Path | None) -> str:
-    try:
-        return path.read_text("utf-8") if path is not None else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", "name a text file that you may read") from error
+    return read_file(path) if path is not None else ""

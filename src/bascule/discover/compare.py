@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bascule import promql
 from bascule.alerts.figures import written
+from bascule.discover.engine import measure
 from bascule.discover.server import clock_off, clock_text, retention, retention_text
 from bascule.discover.verify import CheckedExpression, signals
 from bascule.errors import Problem
@@ -16,6 +17,8 @@ from bascule.spec import Spec
 from bascule.spec.counters import bound_of
 from bascule.spec.quantities import format_duration, parse_duration
 from bascule.spec.wanted_bounds import bounds_wanted
+
+SAID_ALREADY = ("clock", "samples")  # by the differences of the clock and of the services
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ def compare(spec: Spec, prometheus: Prometheus) -> Compared:
         *_timestamps(spec, prometheus),
         *_clock(prometheus),
         *_retention(spec, prometheus),
+        *_engine(spec, prometheus),
     )
     return Compared(differences, tuple(signals(spec, prometheus)))
 
@@ -87,6 +91,13 @@ def _retention(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
         if kept is not None and sla.window > kept:
             fix = f"give it --storage.tsdb.retention.time={format_duration(sla.window)} or more, or a shorter window"
             yield Problem(f"slas.{name}.window", retention_text(kept, sla.window), fix)
+
+
+def _engine(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
+    """What Bascule needs and this engine does not do."""
+    for finding in measure(prometheus, spec.stack.scrape.interval, spec.prometheus.replica_label):
+        if not finding.ok and finding.subject not in SAID_ALREADY:
+            yield Problem(f"engine: {finding.subject}", finding.found, finding.effect)
 
 
 def _services(spec: Spec, targets: Sequence[Target]) -> Iterator[Problem]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bascule.conventions import Engine
 from bascule.generate.alerting.alertmanager_config import alertmanager_config
 from bascule.generate.alerting.promtool_tests import test_files
 from bascule.generate.deploy.surroundings import surroundings
@@ -15,13 +17,20 @@ from bascule.generate.prometheus.openslo import backfill_script, openslo_text
 from bascule.generate.prometheus.prometheus_config import blackbox_config, prometheus_config
 from bascule.generate.prometheus.rule_groups import rule_files
 from bascule.generate.render import to_json, to_yaml
+from bascule.generate.victoriametrics import victoriametrics_files
 from bascule.spec import Spec
 
 __all__ = ["check", "foreign", "generate", "merged_alertmanager", "merged_prometheus", "missing_jobs", "write"]
 
 
-def generate(spec: Spec) -> dict[str, str]:
-    """Every artifact of a spec: relative path to text. The same spec always gives the same text."""
+FOR_ENGINE: Mapping[Engine, Callable[[Spec], dict[str, str]]] = {Engine.VICTORIAMETRICS: victoriametrics_files}
+
+
+def generate(spec: Spec, engine: Engine = Engine.PROMETHEUS) -> dict[str, str]:
+    """Every artifact of a spec: relative path to text. The same spec always gives the same text.
+
+    Those for Prometheus are always among them: its rules are what tests and deployments hold.
+    """
     files = {
         "prometheus/prometheus.yml": to_yaml(prometheus_config(spec)),
         "alertmanager/alertmanager.yml": to_yaml(alertmanager_config(spec)),
@@ -32,7 +41,8 @@ def generate(spec: Spec) -> dict[str, str]:
         "prometheus/backfill.sh": backfill_script(spec),
         "openslo/slos.yml": openslo_text(spec),
     }
-    return files | surroundings(spec, files)
+    own = FOR_ENGINE[engine](spec) if engine in FOR_ENGINE else {}
+    return files | surroundings(spec, files) | own
 
 
 def _rules(spec: Spec) -> dict[str, str]:
@@ -44,16 +54,16 @@ def _rules(spec: Spec) -> dict[str, str]:
     return rules | tests
 
 
-def write(spec: Spec, out: Path) -> list[Path]:
+def write(spec: Spec, out: Path, engine: Engine = Engine.PROMETHEUS) -> list[Path]:
     """Write every artifact under `out`, all or none; files that are not ours are left alone."""
-    return write_files(generate(spec), out)
+    return write_files(generate(spec, engine), out)
 
 
-def check(spec: Spec, out: Path) -> list[str]:
+def check(spec: Spec, out: Path, engine: Engine = Engine.PROMETHEUS) -> list[str]:
     """What in `out` differs from what the spec gives, one sentence each."""
-    return drift(generate(spec), out)
+    return drift(generate(spec, engine), out)
 
 
-def foreign(spec: Spec, out: Path) -> list[Path]:
+def foreign(spec: Spec, out: Path, engine: Engine = Engine.PROMETHEUS) -> list[Path]:
     """Files under `out` that are not ours and that `write` leaves alone."""
-    return foreign_files(generate(spec), out)
+    return foreign_files(generate(spec, engine), out)

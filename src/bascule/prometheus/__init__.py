@@ -2,6 +2,7 @@
 
 from bascule.prometheus.alertmanager import Alertmanager, HeldSilence, PostedAlert
 from bascule.prometheus.client import (
+    MAX_POINTS,
     NO_DATA,
     ActiveAlert,
     NoData,
@@ -11,8 +12,10 @@ from bascule.prometheus.client import (
     Target,
 )
 from bascule.prometheus.matrix import Matrix, labels_of
+from bascule.prometheus.replicas import merged_expression
 
 __all__ = [
+    "MAX_POINTS",
     "NO_DATA",
     "ActiveAlert",
     "Alertmanager",
@@ -25,4 +28,5 @@ __all__ = [
     "Series",
     "Target",
     "labels_of",
+    "merged_expression",
 ]

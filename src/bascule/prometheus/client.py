@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
 import httpx
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
-from bascule.prometheus.matrix import Matrix, matrix_of, parse_matrix
+from bascule.prometheus.matrix import Matrix, labels_of, matrix_of, parse_matrix
+from bascule.prometheus.replicas import merged, merged_expression
 from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
 MAX_POINTS: Final = 11_000  # Prometheus refuses a range query with more points per series
@@ -38,6 +41,7 @@ CREDENTIALS: Final = (
     "it needs credentials: name their files under stack.access.prometheus (`bascule init --access FILE`)"
 )
 HAS_NO_TARGETS: Final = (404, 405, 501)
+UP_TO_NOW: Final = {"nocache": "1"}  # VictoriaMetrics hides the newest 30 s from others (-search.latencyOffset)
 SNAPSHOT_SECONDS: Final = 120.0
 NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
@@ -94,6 +98,7 @@ class Target:
 
 class Prometheus:
     """A client of the HTTP API. Times are Unix seconds; `timeout` in seconds, of a whole request; `within`: of all.
+    `replica_label`: what tells several Prometheus with the same targets apart; their series are read as one.
 
     Raises Unreachable when no answer came (a retry can help), QueryRejected when the server refused the query or
     answered what no Prometheus does.
@@ -106,6 +111,7 @@ class Prometheus:
         transport: httpx.BaseTransport | None = None,
         within: float = math.inf,
         credentials: Credentials = NO_CREDENTIALS,
+        replica_label: str | None = None,
     ) -> None:
         self._http = Http(
             "Prometheus",
@@ -117,13 +123,27 @@ class Prometheus:
             credentials=credentials,
         )
         self.url = self._http.url
+        self._asking: Mapping[str, str] = UP_TO_NOW
+        self._replica_label = replica_label
+
+    def as_stored(self) -> Prometheus:
+        """A client on the same connections that reads each replica's series by themselves."""
+        twin = copy(self)
+        twin._replica_label = None
+        return twin
+
+    def as_others_ask(self) -> Prometheus:
+        """A client on the same connections that asks as rule evaluators and dashboards do."""
+        twin = copy(self)
+        twin._asking = {}
+        return twin
 
     def close(self) -> None:
         self._http.close()
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
         """The numbers of an instant vector, where native histograms are none; a scalar is one without labels."""
-        data = self._query("query", query=expression, time=at)
+        data = self._query("query", query=self._merged(expression), time=at)
         with self._understood("query"):
             if data["resultType"] == "scalar":
                 time, value = data["result"]
@@ -143,23 +163,26 @@ class Prometheus:
 
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
         """The stored samples of the last `seconds` before `at`, at their own timestamps (no interpolation)."""
+        if self._replica_label:
+            return _rows(self.matrix(selector, seconds, at))
         data = self._query("query", query=_window(selector, seconds), time=at)
         with self._understood("query"):
             return [_series(item) for item in data["result"]]
 
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
         """The same samples as arrays, for selectors of thousands of series."""
-        return self._arrays("query", query=_window(selector, seconds), time=at)
+        found = self._arrays("query", query=_window(selector, seconds), time=at)
+        return merged(found, self._replica_label) if self._replica_label else found
 
     def range_matrix(self, expression: str, start: float, end: float, step: float) -> Matrix:
         """What `range` gives, as arrays: at most MAX_POINTS a series."""
-        return self._arrays("query_range", query=expression, start=start, end=end, step=step)
+        return self._arrays("query_range", query=self._merged(expression), start=start, end=end, step=step)
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
         parts: dict[tuple[tuple[str, str], ...], list[Series]] = {}
         for first, last in _chunks(start, end, step):
-            data = self._query("query_range", query=expression, start=first, end=last, step=step)
+            data = self._query("query_range", query=self._merged(expression), start=first, end=last, step=step)
             with self._understood("query_range"):
                 for item in data["result"]:
                     parts.setdefault(tuple(sorted(item["metric"].items())), []).append(_series(item))
@@ -235,14 +258,25 @@ class Prometheus:
         with self._understood("runtimeinfo"):
             return times.parse(data["startTime"]).timestamp()
 
+    def clock(self) -> float | None:
+        """What its HTTP server says that it is now, Unix seconds in whole ones; None where it does not tell."""
+        told = self._http.ask("GET", "/api/v1/query", params={"query": "1"}).headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(told).timestamp()
+        except ValueError:
+            return None
+
     def is_ready(self) -> bool:
         try:
             return self._http.ask("GET", "/-/ready").status == 200
         except BasculeError:
             return False
 
+    def _merged(self, expression: str) -> str:
+        return merged_expression(expression, self._replica_label) if self._replica_label else expression
+
     def _arrays(self, endpoint: str, **params: Any) -> Matrix:
-        answer = self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**params))
+        answer = self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**self._asking, **params))
         fast = parse_matrix(answer.body) if answer.is_success else None
         if fast is not None:
             return fast
@@ -251,7 +285,7 @@ class Prometheus:
             return matrix_of(data["result"])
 
     def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
-        data = self._answer(self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**params)))
+        data = self._answer(self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**self._asking, **params)))
         if not isinstance(data, dict):
             raise self._strange(endpoint)
         return data
@@ -309,6 +343,14 @@ def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, floa
         first = last + step
 
 
+def _rows(matrix: Matrix) -> list[Series]:
+    ends = np.cumsum(matrix.counts)
+    return [
+        Series(labels_of(labels), matrix.times[begin:end], matrix.values[begin:end])
+        for labels, begin, end in zip(matrix.labels, [0, *ends], ends, strict=False)
+    ]
+
+
 def _series(item: Mapping[str, Any]) -> Series:
     points = item.get("values", ()) if "histograms" in item else item["values"]
     times = np.array([point[0] for point in points], dtype=np.float64)
@@ -357,7 +399,11 @@ def _target_of(up: Sample) -> Target:
 
 def _target(item: Mapping[str, Any]) -> Target:
     labels = item["labels"]
-    times_of = (_text(item.get(key, "")) for key in ("scrapeInterval", "scrapeTimeout"))
+    found = item.get("discoveredLabels") or {}  # where VictoriaMetrics has them
+    times_of = (
+        _text(item.get(key) or found.get(label, ""))
+        for key, label in (("scrapeInterval", "__scrape_interval__"), ("scrapeTimeout", "__scrape_timeout__"))
+    )
     return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"], *times_of)
 
 

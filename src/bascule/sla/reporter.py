@@ -45,7 +45,8 @@ class SLAReporter:
     ) -> None:
         self.spec = spec if isinstance(spec, Spec) else load(spec)
         known = credentials or self.spec.stack.credentials("prometheus")
-        self.prometheus = Prometheus(prometheus_url, timeout=_TIMEOUT, credentials=known)
+        label = self.spec.prometheus.replica_label
+        self.prometheus = Prometheus(prometheus_url, timeout=_TIMEOUT, credentials=known, replica_label=label)
 
     def generate_sla_report(self, start_time: Moment, end_time: Moment) -> SlaDocument:
         """The report of a span; times are Unix seconds, RFC 3339 text or datetimes (naive ones are UTC)."""

@@ -648,6 +648,12 @@ class Stack(Part):
         return f"{bracketed(self.listen)}:{getattr(self.ports, part)}"
 
 
+class PrometheusPart(Part):
+    """The server that holds the samples, where it is not one Prometheus alone."""
+
+    replica_label: Label | None = None  # of several Prometheus that scrape the same: their series are read as one
+
+
 class Spec(Part):
     """One migration: everything Bascule knows about it."""
 
@@ -670,6 +676,7 @@ class Spec(Part):
     share_hook: ShareHook | None = None
     alert_prefix: str = ""
     instrument: Instrumentation = Instrumentation()
+    prometheus: PrometheusPart = PrometheusPart()
     stack: Stack = Stack()
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bascule.errors import QueryRejected, Unreachable
 from bascule.prometheus import Matrix, Prometheus, labels_of
+from bascule.prometheus.client import UP_TO_NOW
 from bascule.prometheus.matrix import matrix_of, parse_matrix
 
 NASTY = ('"', "\\", '},"values":[[', ']]},{"metric":{', "]]}", "\n", "é", "\u2028", "<&>", "")
@@ -100,7 +101,14 @@ def test_a_range_is_read_as_arrays_too():
         return httpx.Response(200, content=body_of(result_of([({"a": "b"}, [(60.0, "1"), (120.0, "2.5")])])))
 
     found = Prometheus("http://prometheus", transport=httpx.MockTransport(answer)).range_matrix("x", 60, 120, 60)
-    assert asked == {"path": "/api/v1/query_range", "query": "x", "start": "60", "end": "120", "step": "60"}
+    assert asked == {
+        "path": "/api/v1/query_range",
+        "query": "x",
+        "start": "60",
+        "end": "120",
+        "step": "60",
+        **UP_TO_NOW,
+    }
     assert (labels_of(found.labels[0]), found.values.tolist()) == ({"a": "b"}, [1.0, 2.5])
 
 
@@ -120,7 +128,7 @@ def test_the_samples_of_a_span_before_a_moment_are_asked_for():
         return httpx.Response(200, content=body_of([ONE]))
 
     Prometheus("http://prometheus", transport=httpx.MockTransport(answer)).matrix("up", 1.5, 100.0)
-    assert asked == [{"query": "up[1500ms]", "time": "100.0"}]
+    assert asked == [{"query": "up[1500ms]", "time": "100.0", **UP_TO_NOW}]
 
 
 def test_arrays_of_labels_times_and_values():

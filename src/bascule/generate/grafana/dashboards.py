@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,6 +19,7 @@ from bascule.conventions import PHASE, Recorded, log_index_prefix
 from bascule.generate.grafana.panels import Board, Panel, Row, to_json, up_to
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.generate.render import to_yaml
+from bascule.prometheus import merged_expression
 from bascule.promql import QUANTILES, value_series
 from bascule.slo import all_of
 from bascule.spec import Spec
@@ -129,13 +131,16 @@ def _read(name: str) -> dict[str, Any]:
 def _board(spec: Spec, name: str, parts: Values, values: Values, recorded: set[str]) -> Board:
     written = _read(name)
     rows = [
-        Row(_filled(row["title"], each), tuple(_panels(spec, row["panels"], parts, each, recorded)))
+        Row(
+            _filled(row["title"], each),
+            tuple(_panels(spec, row["panels"], parts, each, recorded)),
+        )
         for row in written["rows"]
         if parts[row.get("when", "")]
         for each in _each(spec, row.get("each", ""), values)
     ]
     title, text = _filled(written["title"], values), _filled(written["text"], values)
-    shown = tuple(row for row in rows if row.panels)
+    shown = tuple(_read_once(spec, row) for row in rows if row.panels)
     return Board(uid(spec, name), title, text, shown, with_logs=written.get("with_logs", False))
 
 
@@ -158,6 +163,19 @@ def _panels(spec: Spec, written: list[Any], parts: Values, values: Values, recor
         if there and parts[panel.pop("when", "")]:
             leads_to = uid(spec, panel["leads_to"]) if "leads_to" in panel else ""
             yield Panel.model_validate({**panel, "targets": there, "leads_to": leads_to})
+
+
+def _read_once(spec: Spec, row: Row) -> Row:
+    """Series that are there once per replica are drawn as one."""
+    label = spec.prometheus.replica_label
+    if label is None:
+        return row
+    return replace(row, panels=tuple(panel if panel.kind == "logs" else _merged(panel, label) for panel in row.panels))
+
+
+def _merged(panel: Panel, label: str) -> Panel:
+    targets = {legend: merged_expression(expr, label) for legend, expr in panel.targets.items()}
+    return panel.model_copy(update={"targets": targets})
 
 
 def _filled(node: Any, values: Values) -> Any:

@@ -36,11 +36,17 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
             "evaluation_interval": format_duration(scrape.evaluation),
         },
         "rule_files": ["rules/*.yml"],
-        "alerting": {"alertmanagers": [_alertmanager(spec)]},
+        "alerting": without_empty({"alert_relabel_configs": _told_once(spec), "alertmanagers": [_alertmanager(spec)]}),
         "scrape_configs": scrape_configs(spec),
         "remote_write": [{"url": url} for url in scrape.remote_write],
     }
     return without_empty(config)
+
+
+def _told_once(spec: Spec) -> list[dict[str, str]]:
+    """The alerts of several replicas are one to Alertmanager."""
+    label = spec.prometheus.replica_label
+    return [{"action": "labeldrop", "regex": label}] if label is not None else []
 
 
 def scrape_configs(spec: Spec) -> list[dict[str, Any]]:

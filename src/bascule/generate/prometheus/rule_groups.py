@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bascule.alerts import Alerting
 from bascule.conventions import RuleGroup, Severity
@@ -13,6 +14,7 @@ from bascule.generate.prometheus.rules import Group, Rule
 from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.generate.prometheus.usage import target_interval, target_rules, usage_interval, usage_rules
+from bascule.prometheus import merged_expression
 from bascule.spec import Spec
 from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
 
@@ -43,8 +45,17 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
         "monitoring": [_group(spec, RuleGroup.MONITORING)],
         "no-data": [_group(spec, RuleGroup.NO_DATA_ALERTS, no_data_rules(spec))],
     }
-    full = {name: [group for group in groups if group.rules] for name, groups in files.items()}
+    full = {name: [_read_once(spec, group) for group in groups if group.rules] for name, groups in files.items()}
     return {name: groups for name, groups in full.items() if groups}
+
+
+def _read_once(spec: Spec, group: Group) -> Group:
+    """Series that are there once per replica are read as one."""
+    label = spec.prometheus.replica_label
+    if label is None:
+        return group
+    rules = (replace(rule, expr=merged_expression(rule.expr, label)) for rule in group.rules)
+    return replace(group, rules=tuple(rules))
 
 
 def _group(spec: Spec, name: RuleGroup, first: Iterable[Rule] = (), interval: float | None = None) -> Group:

@@ -1,0 +1,67 @@
+"""All measurements, in the order in which they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bascule.discover.engine import answers, limits, moments, samples
+from bascule.discover.engine.finding import Ability, EngineFinding, lacks, ok, unknown
+from bascule.discover.engine.held import Held, read_held
+from bascule.errors import BasculeError, QueryRejected
+from bascule.prometheus import Prometheus
+
+MEASURES: Final[dict[str, Callable[[Held], Ability]]] = {
+    "raw samples": samples.own_times,
+    "complete answers": samples.complete,
+    "complete series": samples.complete_series,
+    "one sample per scrape": samples.every_scrape,
+    "range boundaries": samples.boundaries,
+    "replicas": samples.replicas,
+    "clock": moments.clock,
+    "newest sample": moments.newest_sample,
+    "age of values": moments.values,
+    "staleness": moments.staleness,
+    "look-back": moments.look_back,
+    "samples in an answer": limits.samples,
+    "points of a range": limits.points,
+    "functions": answers.functions,
+    "growth of counters": answers.growth,
+    "rules": answers.rules,
+    **answers.PARTS,
+}
+
+
+def measure(
+    prometheus: Prometheus, interval: float | None = None, replica_label: str | None = None
+) -> list[EngineFinding]:
+    """What an engine does with what it holds; nothing is written to it.
+
+    `interval` (seconds between scrapes) and `replica_label` by the spec, where there is one. Raises Unreachable when it
+    does not answer at all, QueryRejected when something else than a Prometheus-compatible engine does.
+    """
+    held = read_held(prometheus.as_stored(), interval, replica_label)
+    version = _finding("version", _version(prometheus))
+    if held.steady:
+        return [version, *(_finding(subject, _measured(each, held)) for subject, each in MEASURES.items())]
+    few = unknown("too few samples of `up` to measure by", "ask again once it has scraped for a while")
+    none = lacks("there is no `up`", "availability, alerts of scrapes and all that is measured here need it")
+    return [version, _finding("samples", few if held.series else none)]
+
+
+def _measured(measure: Callable[[Held], Ability], held: Held) -> Ability:
+    try:
+        return measure(held)
+    except BasculeError as error:
+        return lacks(f"not answered: {error.what}", error.fix)
+
+
+def _finding(subject: str, found: Ability) -> EngineFinding:
+    return EngineFinding(subject, found.state, found.what, found.effect)
+
+
+def _version(prometheus: Prometheus) -> Ability:
+    try:
+        return ok(".".join(map(str, prometheus.version())))
+    except QueryRejected:
+        return ok("not told")
