@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import traceback
@@ -21,6 +22,10 @@ def main() -> None:
     from bascule.cli.commands import app
     from bascule.cli.output import complain
     from bascule.errors import BasculeError, QueryRejected
+    from bascule.visible import LogText
+
+    if logging.lastResort is not None:  # who prints what no other handler takes
+        logging.lastResort.setFormatter(LogText())
 
     try:
         app()
@@ -33,6 +38,6 @@ def main() -> None:
         complain(f"{error.filename or 'a file'}: {error.strerror or error}")
         sys.exit(USAGE)
     except Exception:  # noqa: BLE001 - no unexpected error may exit 1
-        traceback.print_exc()
+        complain(traceback.format_exc())
         complain("This is an internal error of Bascule; please report it with the lines above.")
         sys.exit(DEFECT)

@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from bascule import figures, times
 from bascule.cli.narrow import TableRows
@@ -23,6 +25,7 @@ from bascule.spec.addresses import check_url
 from bascule.spec.moments import moment
 from bascule.spec.quantities import parse_duration
 from bascule.units import number_text
+from bascule.visible import visible
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -35,6 +38,18 @@ app = typer.Typer(
 
 
 class Output(Console):
+    """Everything that is printed passes here, and no control character of a text passes on to the terminal."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Before it is measured, so that tables stay straight."""
+        return super().render_str(visible(text), **how)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class StandardOutput(Output):
     """Text as it is: `shop:x:rate5m` holds no emoji. A closed pipe changes no exit code."""
 
     def on_broken_pipe(self) -> None:
@@ -43,8 +58,8 @@ class Output(Console):
 
 
 PIPED_WIDTH = 200  # a file or a pipe has no width of its own, and a figure cut short is useless
-out = Output(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
-err = Console(emoji=False, stderr=True)
+out = StandardOutput(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH)
+err = Output(emoji=False, stderr=True)
 
 LOOK_SECONDS = 0.5
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
@@ -118,7 +133,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return times.dated(value.timestamp())
-    return number_text(value) if isinstance(value, float) else _plain(str(value))
+    return number_text(value) if isinstance(value, float) else _plain(visible(str(value)))
 
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)

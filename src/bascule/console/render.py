@@ -28,6 +28,7 @@ from bascule.console.views.targets import Targets
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.states import no_data
+from bascule.visible import finished
 
 if TYPE_CHECKING:
     from bascule.console.signing import Viewer
@@ -98,6 +99,7 @@ class Renderer:
             loader=PackageLoader("bascule.console"),
             autoescape=select_autoescape(default=True),
             undefined=StrictUndefined,
+            finalize=finished,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -50,7 +50,7 @@ def compose(email: Email, message: Message) -> EmailMessage:
     letter = EmailMessage()
     letter["From"] = email.sender
     letter["To"] = ", ".join(email.to)
-    letter["Subject"] = " ".join(message.subject.split())
+    letter["Subject"] = message.subject
     letter["Date"] = formatdate()
     letter["Message-ID"] = _identity(email, message.key)
     if message.thread:

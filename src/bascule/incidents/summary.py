@@ -16,6 +16,7 @@ from bascule.prometheus import Prometheus, Series
 from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.times import dated, lasting
+from bascule.visible import in_markdown
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _POINTS = 24
@@ -57,8 +58,9 @@ def _head(spec: Spec, situation: Situation, end: float) -> str:
         ("Severity", situation.severity),
         ("Kind", situation.kind),
     ]
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return f"# {spec.title}: situation {situation.id}, {situation.lead.alert}\n\n| | |\n|---|---|\n{table}"
+    table = "\n".join(f"| {name} | {in_markdown(value)} |" for name, value in rows)
+    title = in_markdown(f"{spec.title}: situation {situation.id}, {situation.lead.alert}")
+    return f"# {title}\n\n| | |\n|---|---|\n{table}"
 
 
 def _after(time: float | None, opened: float, who: str) -> str:
@@ -73,7 +75,7 @@ def _alerts(situation: Situation) -> str:
         where = ", ".join(f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in ("alertname", "severity"))
         until = dated(one.resolved) if one.resolved is not None else "still open"
         cells = (one.id, one.alert, where, dated(one.received), until, one.description or one.summary)
-        lines.append(f"| {' | '.join(_cell(str(cell)) for cell in cells)} |")
+        lines.append(f"| {' | '.join(in_markdown(str(cell)) for cell in cells)} |")
     return "\n".join(lines)
 
 
@@ -81,7 +83,7 @@ def _timeline(situation: Situation, entries: Iterable[Entry]) -> str:
     events = [(entry.at, f"{_of_kind(entry)}{f' ({entry.who})' if entry.who else ''}") for entry in entries]
     events += [(i.received, f"alert {i.alert} #{i.id}") for i in situation.incidents]
     events += [(i.resolved, f"resolved #{i.id}") for i in situation.incidents if i.resolved is not None]
-    return "## Timeline\n\n" + "\n".join(f"- {dated(at)} {_cell(text)}" for at, text in sorted(events))
+    return "## Timeline\n\n" + "\n".join(f"- {dated(at)} {in_markdown(text)}" for at, text in sorted(events))
 
 
 def _of_kind(entry: Entry) -> str:
@@ -92,11 +94,13 @@ def _of_kind(entry: Entry) -> str:
 def _told(notices: Sequence[Notice]) -> str:
     if not notices:
         return "## Who was notified\n\nNo one: the spec declares no escalation for this kind."
-    lines = [
-        f"- {dated(n.at)} {n.receiver}: {notice_word(n.kind)}, {n.outcome}{f' ({_cell(n.detail)})' if n.detail else ''}"
-        for n in notices
-    ]
+    lines = [f"- {dated(n.at)} {in_markdown(_result(n))}" for n in notices]
     return "## Who was notified\n\n" + "\n".join(lines)
+
+
+def _result(notice: Notice) -> str:
+    reason = f" ({notice.detail})" if notice.detail else ""
+    return f"{notice.receiver}: {notice_word(notice.kind)}, {notice.outcome}{reason}"
 
 
 def _series(spec: Spec, prometheus: Prometheus, start: float, end: float) -> str:
@@ -122,7 +126,3 @@ def _course(name: str, unit: str, version: str, found: Sequence[Series]) -> str:
     low, high = min(values), max(values)
     height = [_BLOCKS[round((v - low) / (high - low) * 7)] if high > low else _BLOCKS[0] for v in values]
     return f"| {name} | {version} | {''.join(height)} | {figure(low, unit)} | {figure(high, unit)} |"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

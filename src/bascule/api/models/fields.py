@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -21,6 +20,7 @@ from pydantic import (
 from bascule import times
 from bascule.conventions import State, Verdict
 from bascule.states import Cause
+from bascule.visible import is_hidden
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=3653)  # how far from now a planned time may be: ten years
@@ -94,17 +94,15 @@ PlannedTime = Annotated[UnixTime, AfterValidator(_sane)]
 
 # ---------------------------------------------------------------- texts
 
-_HIDDEN = ("Cc", "Zl", "Zp")  # Unicode's controls, and its ends of lines and paragraphs
-
 
 def _one_line(text: str) -> str:
-    if any(unicodedata.category(char) in _HIDDEN for char in text):
+    if is_hidden(text) or "\n" in text or "\t" in text:
         raise ValueError("must be one line, without control characters")
     return text
 
 
 def _prose(text: str) -> str:
-    if any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in text):
+    if is_hidden(text):
         raise ValueError("must not contain control characters")
     return text
 

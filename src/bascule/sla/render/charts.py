@@ -15,6 +15,7 @@ from bascule.conventions import TROUBLES, EntryKind, Severity
 from bascule.sla.render.numbers import Numbers
 from bascule.sla.report import Episode, ObjectiveReport, Point, Report, TimelineMark
 from bascule.slo import Goal
+from bascule.visible import visible
 
 INK, MUTED, GRID, LINE, BAD, PLAN, PLANNED, GAP = (
     "#1b2533",
@@ -344,7 +345,7 @@ def _picture(frame: Frame, label: str, parts: Iterable[Markup]) -> Markup:
     head = (
         f'<svg viewBox="0 0 {frame.width:g} {frame.height:g}" role="img" font-family="Inter, sans-serif" class="chart">'
     )
-    return Markup("{}<title>{}</title>{}</svg>").format(Markup(head), label, Markup("").join(parts))
+    return Markup("{}<title>{}</title>{}</svg>").format(Markup(head), visible(label), Markup("").join(parts))
 
 
 def _line(x: float, y: float, x2: float, y2: float, colour: str, more: str = "") -> Markup:
@@ -353,14 +354,14 @@ def _line(x: float, y: float, x2: float, y2: float, colour: str, more: str = "")
 
 def _rect(x: float, y: float, wide: float, tall: float, colour: str, more: str = "", title: str = "") -> Markup:
     head = f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}" fill="{colour}" {more}>'
-    inside = f"<title>{escape(title)}</title>" if title else ""
+    inside = f"<title>{escape(visible(title))}</title>" if title else ""
     return Markup(f"{head}{inside}</rect>")
 
 
 def _dot(x: float, y: float, colour: str = BAD, kind: str = "bad-fill", title: str = "") -> Markup:
-    inside = f"<title>{escape(title)}</title>" if title else ""
+    inside = f"<title>{escape(visible(title))}</title>" if title else ""
     return Markup(f'<circle cx="{x:g}" cy="{y:g}" r="2.6" fill="{colour}" class="{kind}">{inside}</circle>')
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> Markup:
-    return Markup(f'<text x="{x:g}" y="{y:g}" {more}>{escape(text)}</text>')
+    return Markup(f'<text x="{x:g}" y="{y:g}" {more}>{escape(visible(text))}</text>')

@@ -27,6 +27,7 @@ from bascule.sla.report import (
     SlaState,
 )
 from bascule.slo import Goal, SloKind
+from bascule.visible import finished
 
 _WEIGHTS = (400, 600, 700)
 _SAME = 1e-9
@@ -39,7 +40,14 @@ def render_html(report: Report, language: str = "en") -> str:
 
 def environment() -> Environment:
     loader = PackageLoader("bascule.sla.render")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finished,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _fonts() -> list[tuple[int, str]]:

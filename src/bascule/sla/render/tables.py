@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from bascule.sla.render.html import View
 from bascule.sla.report import Assessment, ObjectiveReport, Report
 from bascule.slo import Goal
+from bascule.visible import in_markdown, visible
 
 _COLUMNS = (
     "objective",
@@ -30,6 +31,8 @@ _COLUMNS = (
     "coverage",
     "cause",
 )
+
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def render_csv(report: Report) -> str:
@@ -58,19 +61,20 @@ def _row(name: str, dimension: str, part: str, promise: Goal, found: Assessment,
 
 def _safe(cell: object) -> object:
     """A text that a spreadsheet would take for a formula is kept a text."""
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")):
-        return "'" + cell
-    return "" if cell is None else cell
+    if not isinstance(cell, str):
+        return "" if cell is None else cell
+    text = visible(cell)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def render_markdown(report: Report, language: str = "en") -> str:
     view = View.of(report, language)
     lines = [
-        f"# {view.t('labelled', name=_text(report.title), text=view.t('report'))}",
+        f"# {view.t('labelled', name=in_markdown(report.title), text=view.t('report'))}",
         "",
         f"{view.span} · {report.timezone}",
         "",
-        f"**{view.outcome(report)}** {view.conclusion}",
+        f"**{view.outcome(report)}** {in_markdown(view.conclusion)}",
         "",
         *_objectives(view),
         "",
@@ -80,7 +84,7 @@ def render_markdown(report: Report, language: str = "en") -> str:
         lines += ["", *_objective(view, objective)]
     lines += ["", *_incidents(view), "", *_maintenance(view)]
     if report.notes:
-        lines += ["", f"## {view.t('notes')}", "", *(f"- {view.note(note)}" for note in report.notes)]
+        lines += ["", f"## {view.t('notes')}", "", *(f"- {in_markdown(view.note(note))}" for note in report.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -121,12 +125,14 @@ def _compared(view: View) -> Iterator[str]:
 
 
 def _objective(view: View, objective: ObjectiveReport) -> Iterator[str]:
-    yield f"## {view.name(objective)}"
+    yield f"## {in_markdown(view.name(objective))}"
     yield ""
     yield f"{view.window(objective)} · {view.breaches(objective.whole)} · {view.covered(objective)}"
     yield ""
     if objective.gain:
-        yield view.t("labelled", name=view.t("gain", baseline=view.report.baseline), text=view.gain_text(objective))
+        yield view.t(
+            "labelled", name=view.t("gain", baseline=view.report.baseline), text=in_markdown(view.gain_text(objective))
+        )
         yield ""
     header = (view.t("part"), view.t("target"), view.t("value"), view.t("state_now"), view.t("result"))
     rows = [
@@ -180,12 +186,8 @@ def _maintenance(view: View) -> Iterator[str]:
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    cells = [_text(cell) for cell in header]
+    cells = [in_markdown(cell) for cell in header]
     yield f"| {' | '.join(cells)} |"
     yield "|" + "---|" * len(cells)
     for row in rows:
-        yield f"| {' | '.join(_text(cell) for cell in row)} |"
-
-
-def _text(cell: str) -> str:
-    return " ".join(str(cell).split()).replace("|", "\\|").replace("<", "&lt;")
+        yield f"| {' | '.join(in_markdown(cell) for cell in row)} |"

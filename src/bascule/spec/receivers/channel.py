@@ -9,13 +9,15 @@ from typing import Any, ClassVar
 
 from bascule.conventions import Severity
 from bascule.spec.part import Part
+from bascule.visible import one_line, visible
 
 ReadSecret = Callable[[Path], str]
 
 
 @dataclass(frozen=True)
 class NoticeText:
-    """What is told. `key` is the same for every attempt at the same notice, so that a receiver can tell a repeat.
+    """What is told, without any control character. `key` is the same for every attempt at the same
+    notice, so that a receiver can tell a repeat.
 
     `thread`: what it belongs to (a situation, a report), told to a channel in order; empty where it belongs to nothing.
     """
@@ -27,6 +29,10 @@ class NoticeText:
     resolved: bool = False
     acknowledged: bool = False
     thread: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", one_line(self.subject))
+        object.__setattr__(self, "text", visible(self.text))
 
 
 @dataclass(frozen=True)
