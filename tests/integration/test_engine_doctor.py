@@ -29,7 +29,7 @@ from bascule.discover import EngineFinding, measure
 from bascule.prometheus import Prometheus
 from bascule.spec import starter_text
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.real
 
 PAGE = "process_cpu_seconds_total {cpu}\nprocess_start_time_seconds 1\n"
 Findings = dict[str, EngineFinding]

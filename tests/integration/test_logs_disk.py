@@ -138,7 +138,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost_once_there_is_space(tmp_path: P
             assert role.counted() < role.number
             assert role.metric("bascule_log_lag_bytes", source="app") > 0
             if mounted:
-                assert "No space left on device\n  free some space" in role.said.read_text()
+                assert "No space left on device\n      free some space" in role.said.read_text()
                 (disk / "filler").unlink()
             else:
                 assert "cannot be written: File too large" in role.said.read_text()

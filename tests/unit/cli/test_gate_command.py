@@ -103,4 +103,4 @@ def test_the_next_step_says_whether_the_next_share_is_safe(verdict: str, phase: 
 
 def test_the_gate_says_what_to_do_next(tmp_path: Path) -> None:
     done = subprocess.run(waiting(), capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-    assert "Do not promote. Check with `bascule status` which one is down" in done.stdout
+    assert "Do not promote. Run `bascule status` to see which server is down" in done.stdout

@@ -45,6 +45,6 @@ def test_both_languages_have_the_sentence():
     values = {"candidate": "v2", "segment": "all", "estimate": "14 %", "low": "12 %", "high": "16 %", "planned": "10 %"}
     assert (
         sentences("en")["note.share"].format(**values)
-        == "Actual share of v2 at the end, all: 14 % (12 % to 16 %), planned 10 %."
+        == "Actual share of v2 at the end, all: 14 % (12 % to 16 %); planned: 10 %."
     )
-    assert "prévue 10 %" in sentences("fr")["note.share"].format(**values)
+    assert "prévue : 10 %" in sentences("fr")["note.share"].format(**values)
