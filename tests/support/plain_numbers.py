@@ -12,11 +12,15 @@ _SHORT = "%|pt|ms|us|µs|ns|s|min|h|d|B|[KMG]i?B|stars|EUR|times|events|requests
 # Of an interval the unit follows the second bound; evidence has none, and says its threshold instead.
 UNITS = re.compile(rf"^/[smh]\b|^[\s\u202f\u00a0]?(?:…|\(alert)|^[\s\u202f\u00a0]?(?:{_SHORT})(?!\w)")
 HUMANIZED = re.compile(r"(?:%|ms|us|ns|s|m|h|d)(?!\w)")
+EVIDENCE_COLUMN = "evidence (threshold)"  # neither has a unit: the heading says what they are
+EVIDENCE = re.compile(r"(?<=  )[\d.,]+ \(\d+\.\d\)(?=  )")
 PLAIN = re.compile(r"(?:evidence|threshold|phi|burn rate|accuracy|score|rate)\W*(?:[\w.]+\W+)?$", re.IGNORECASE)
 
 
 def problems(text: str) -> Iterator[str]:
     """One sentence for each number that people cannot read at once."""
+    if EVIDENCE_COLUMN in text:
+        text = EVIDENCE.sub("", text)
     for line in text.splitlines():
         for found in UNIX_SECONDS.finditer(line):
             yield f"Unix seconds {found[0]}: {line.strip()}"
