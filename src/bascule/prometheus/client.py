@@ -164,7 +164,9 @@ class Prometheus:
     def raw(self, selector: str, seconds: float, at: float | None = None) -> list[Series]:
         """The stored samples of the last `seconds` before `at`, at their own timestamps (no interpolation)."""
         if self._replica_label:
-            return _rows(self.matrix(selector, seconds, at))
+            return [
+                Series(labels_of(written), *samples) for written, *samples in self.matrix(selector, seconds, at).rows()
+            ]
         data = self._query("query", query=_window(selector, seconds), time=at)
         with self._understood("query"):
             return [_series(item) for item in data["result"]]
@@ -341,14 +343,6 @@ def _chunks(start: float, end: float, step: float) -> Iterator[tuple[float, floa
         last = min(end, first + (MAX_POINTS - 1) * step)
         yield first, last
         first = last + step
-
-
-def _rows(matrix: Matrix) -> list[Series]:
-    ends = np.cumsum(matrix.counts)
-    return [
-        Series(labels_of(labels), matrix.times[begin:end], matrix.values[begin:end])
-        for labels, begin, end in zip(matrix.labels, [0, *ends], ends, strict=False)
-    ]
 
 
 def _series(item: Mapping[str, Any]) -> Series:

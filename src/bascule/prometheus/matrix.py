@@ -8,7 +8,7 @@ fixed way, so it is cut at the bytes between series and all its numbers are read
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,12 @@ class Matrix:
         counts = np.array([len(times) for _, times, _ in rows], np.intp)
         times = np.concatenate([np.empty(0), *(times for _, times, _ in rows)])
         return cls(labels, counts, times, np.concatenate([np.empty(0), *(values for _, _, values in rows)]))
+
+    def rows(self) -> Iterator[tuple[bytes, NDArray[np.float64], NDArray[np.float64]]]:
+        """Each series' labels as written, its times and its values."""
+        ends = np.cumsum(self.counts).tolist()
+        for labels, begin, end in zip(self.labels, [0, *ends], ends, strict=False):
+            yield labels, self.times[begin:end], self.values[begin:end]
 
 
 def labels_of(written: bytes) -> dict[str, str]:

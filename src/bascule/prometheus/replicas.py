@@ -139,13 +139,11 @@ class _Reader:
 
 def merged(matrix: Matrix, label: str) -> Matrix:
     """The same series without `label`: the samples of the first replica, and of others where it is silent."""
-    ends = np.cumsum(matrix.counts)
     groups: dict[tuple[tuple[str, str], ...], list[tuple[str, Floats, Floats]]] = {}
-    for written, begin, end in zip(matrix.labels, [0, *ends], ends, strict=False):
+    for written, times, values in matrix.rows():
         labels = labels_of(written)
         replica = labels.pop(label, "")
-        part = replica, matrix.times[begin:end], matrix.values[begin:end]
-        groups.setdefault(tuple(sorted(labels.items())), []).append(part)
+        groups.setdefault(tuple(sorted(labels.items())), []).append((replica, times, values))
     return Matrix.of((dict(key), *_joined(sorted(parts, key=lambda part: part[0]))) for key, parts in groups.items())
 
 

@@ -2,8 +2,10 @@
 
 from bascule.promql.balancer import unanswered
 from bascule.promql.compared import (
+    HOUR,
     QUANTILES,
     difference,
+    hourly_events,
     mix,
     mix_adjusted,
     mix_adjusted_quantile,
@@ -87,6 +89,7 @@ __all__ = [
     "EventExpressions",
     "EventTarget",
     "PROBED",
+    "HOUR",
     "QUANTILES",
     "QuantileTarget",
     "UP",
@@ -112,6 +115,7 @@ __all__ = [
     "event_counts",
     "in_flight",
     "increase",
+    "hourly_events",
     "indent",
     "of_versions",
     "labelled",

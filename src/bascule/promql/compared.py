@@ -25,6 +25,7 @@ EVENTS, SUM, BUCKET, MIX = (
 )
 Side = Literal["bad", "good"]
 QUANTILES = ("p50", "p95", "p99")  # those that are recorded
+HOUR = "1h"
 
 
 def value_by(by: str) -> str:
@@ -88,6 +89,12 @@ def of_signal(series: str, name: str, over: str = "") -> str:
     """One signal of a recorded series, under its other labels alone. `over`: the time that it is averaged over."""
     selected = f'{series}{{signal="{name}"}}'
     return f"max without (signal) ({_averaged(selected, over)})"
+
+
+def hourly_events(name: str, by: str = "") -> str:
+    """How many events of a signal there were in the last hour, in all or `by` a label."""
+    added = f"sum by ({by}) " if by else "sum"
+    return f'{added}(avg_over_time({EVENTS}{{signal="{name}"}}[{HOUR}])) * 3600'
 
 
 def _averaged(series: str, over: str) -> str:

@@ -129,9 +129,8 @@ def _place(block: Matrix, first: int, pieces: Pieces, rows: dict[Key, Floats]) -
 
 def series_of(matrix: Matrix) -> Iterator[tuple[Key, Floats, Floats]]:
     """Each series' key, times and values."""
-    ends = np.cumsum(matrix.counts).tolist()
-    for labels, begin, end in zip(matrix.labels, [0, *ends], ends, strict=False):
-        yield _key(labels), matrix.times[begin:end], matrix.values[begin:end]
+    for labels, times, values in matrix.rows():
+        yield _key(labels), times, values
 
 
 @lru_cache(maxsize=100_000)

@@ -15,7 +15,7 @@ from bascule.alerts.figures import NUMBER, PERCENT, difference_in, gain_written,
 from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.prometheus.examples import PARTNER
-from bascule.promql import QUANTILES, WINDOW_SECONDS, among, of_signal, ratio, value_series
+from bascule.promql import HOUR, QUANTILES, WINDOW_SECONDS, among, hourly_events, of_signal, ratio, value_series
 from bascule.slo import availability
 from bascule.spec import Spec
 from bascule.spec.kinds import Signal
@@ -26,7 +26,6 @@ from bascule.spec.signals import CountedShare
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 Values = Mapping[str, str | float]
-GAINED_OVER = "1h"  # a gain near its target is below it by chance in many a five minutes
 T = TypeVar("T", bound=promql.WindowedTarget)
 
 
@@ -140,12 +139,10 @@ def _level_target(spec: Spec, name: str, signal: Signal, target: float) -> Value
 
 
 def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
+    """By the last hour: a gain near its target is below it by chance in many a five minutes."""
     wanted = gain if signal.better == "higher" else Gain(-gain.amount, gain.relative)
     worse = "<" if signal.better == "higher" else ">"
-    if gain.relative:
-        value = f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name, GAINED_OVER)} - 1"
-    else:
-        value = of_signal(Recorded.SIGNAL_DIFFERENCE, name, GAINED_OVER)
+    value = relative_gain(spec, name, HOUR) if gain.relative else of_signal(Recorded.SIGNAL_DIFFERENCE, name, HOUR)
     figure = PERCENT if gain.relative else difference_in(signal.unit)
     text = f"the gain over {spec.versions.baseline} in the last hour is {figure}, within the same segments; "
     text += f"the target is {gain_written(wanted, signal.unit)}."
@@ -157,13 +154,12 @@ def _gain_target(spec: Spec, name: str, signal: Signal, gain: Gain) -> Values:
 
 def _chance(name: str) -> str:
     """Three standard errors, at most, of the difference of two shares with this many events in the last hour."""
-    events = f'sum by (version) (avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{name}"}}[{GAINED_OVER}])) * 3600'
-    return f"3 * sqrt(sum(0.25 / ({events} > 0)))"
+    return f"3 * sqrt(sum(0.25 / ({hourly_events(name, 'version')} > 0)))"
 
 
-def relative_gain(spec: Spec, name: str) -> str:
-    """How much higher the candidate's value is, mix-adjusted, as a share of the baseline's."""
-    return f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name)} - 1"
+def relative_gain(spec: Spec, name: str, over: str = "") -> str:
+    """How much higher the candidate's value is, mix-adjusted, as a share of the baseline's; both averaged `over`."""
+    return f"{ratio(spec, Recorded.SIGNAL_STANDARDISED, name, over)} - 1"
 
 
 def _retention_target(spec: Spec) -> Values:

@@ -14,7 +14,7 @@ from bascule.alerts import Alerting, alerting
 from bascule.alerts.figures import value_in, written
 from bascule.conventions import Alert, Recorded
 from bascule.generate.prometheus.rules import Recording
-from bascule.promql import EXCESS, EXCESS_EVENTS
+from bascule.promql import EXCESS, EXCESS_EVENTS, hourly_events
 from bascule.slo import AvailabilitySlo, EventSlo, Slo, Tier
 from bascule.spec import Spec
 from bascule.spec.growth import growth_rules
@@ -136,7 +136,7 @@ def _near_its_limit(each: EventSlo, bound: float) -> Alerting:
     """`bound`: the limit in the signal's unit."""
     states, share, signal = each.spec.slas.states, each.goal.share, each.counted.name
     buckets = _shared_buckets(f'avg_over_time({Recorded.SIGNAL_BUCKET}{{signal="{signal}"}}[1h])')
-    events = f'sum(avg_over_time({Recorded.SIGNAL_EVENTS}{{signal="{signal}"}}[1h])) * 3600'
+    events = hourly_events(signal)
     return alerting(
         each.spec,
         f"{Alert.SLA_AT_RISK}.time",
