@@ -37,7 +37,7 @@ PARTS = {
     "start time": ApiPart(
         Prometheus.started,
         "differs",
-        "whether rules have just started is unknown to the journal: incidents of rules end by Alertmanager alone",
+        "for the journal an end looks like a restart: incidents of rules stay unknown until a person closes them",
     ),
     "flags": ApiPart(
         Prometheus.flags, "differs", "compare how long it keeps samples with the windows of the SLAs by hand"
@@ -80,14 +80,16 @@ def rules(held: Held) -> Ability:
     """Who evaluates the rules: this server, or a program beside it, such as vmalert or a ruler."""
     effect = (
         "for the journal to ask what fires, what evaluates the rules must answer at this address (VictoriaMetrics: "
-        "-vmalert.proxyURL); until then incidents of rules begin and end by Alertmanager alone"
+        "-vmalert.proxyURL); until then incidents of rules begin by Alertmanager alone"
     )
     try:
         held.prometheus.alerts()
         groups = held.prometheus.rules()
     except QueryRejected as error:
-        return differs(f"not told: {error.what}", effect)
-    return ok(f"{len(groups)} groups are evaluated here") if groups else differs("none is evaluated here", effect)
+        return differs(f"not told: {error.what}", f"{effect}, and stay unknown until a person closes them")
+    if not groups:
+        return differs("none is evaluated here", f"{effect}, and end by it alone")
+    return ok(f"{len(groups)} groups are evaluated here")
 
 
 def functions(held: Held) -> Ability:
