@@ -26,16 +26,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 import yaml
+from served import MetricsPage, Quiet, served
+from served import metrics_page as metrics_page_of
 
 from bascule.processes import programs
 from bascule.processes.ports import free
@@ -305,52 +306,18 @@ class WebhookServer:
         self.posts.clear()
 
 
-@dataclass
-class MetricsPage:
-    """What a scrape target says at /metrics, in Prometheus' text format; 503 while `up` is False."""
-
-    target: str = ""
-    text: str = ""
-    up: bool = True
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.target}/metrics"
-
-
-class _Quiet(BaseHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def answer(self, status: int, body: bytes = b"") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def _served(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer((HOST, 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    return server
-
-
 @pytest.fixture
 def webhook() -> Iterator[WebhookServer]:
     kept = WebhookServer()
 
-    class Handler(_Quiet):
+    class Handler(Quiet):
         def do_POST(self) -> None:
-            kept.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            kept.posts.append(json.loads(self.posted()))
             self.answer(200)
 
-    server = _served(Handler)
-    kept.url = f"http://{HOST}:{server.server_port}/"
-    yield kept
-    server.shutdown()
-    server.server_close()
+    with served(Handler) as address:
+        kept.url = f"http://{address}/"
+        yield kept
 
 
 @pytest.fixture
@@ -364,21 +331,5 @@ def module_metrics_page() -> Iterator[Callable[[], MetricsPage]]:
 
 
 def _metrics_pages() -> Iterator[Callable[[], MetricsPage]]:
-    servers: list[ThreadingHTTPServer] = []
-
-    def make(text: str = "") -> MetricsPage:
-        page = MetricsPage(text=text)
-
-        class Handler(_Quiet):
-            def do_GET(self) -> None:
-                self.answer(200 if page.up else 503, page.text.encode())
-
-        server = _served(Handler)
-        servers.append(server)
-        page.target = f"{HOST}:{server.server_port}"
-        return page
-
-    yield make
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as pages:
+        yield lambda text="": pages.enter_context(metrics_page_of(text))

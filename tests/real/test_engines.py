@@ -19,8 +19,9 @@ import sla_truth
 import sla_world
 import yaml
 from engine_history import history
-from engines import GIVEN, NAMES, engine, page, scraping, vmalert
+from engines import GIVEN, NAMES, engine, scraping, vmalert
 from judge_recorded import BEGIN, END, FAULT, RULE, openmetrics, scraped_every_two_seconds
+from served import metrics_page
 
 from bascule.alerts import Alerting
 from bascule.conventions import Engine
@@ -190,7 +191,7 @@ SERVED = "process_cpu_seconds_total {cpu}\nprocess_start_time_seconds 1\nkept_va
 def test_doctor_names_what_each_engine_does(name: str, tmp_path: Path, eventually: Callable[..., Any]) -> None:
     """On VictoriaMetrics as it is by default, values are half a minute old for all but Bascule."""
     needs(name)
-    with page(SERVED.format(cpu=500, value=0)) as shop:
+    with metrics_page(SERVED.format(cpu=500, value=0)) as shop:
         targets = {"shop": shop.target}
         config, past = scraping(targets), history({"shop": [shop.target]}, time.time() - 2.0)
         with engine(name, tmp_path, past, config, DEFAULT_FLAGS.get(name, ())) as client:
@@ -218,7 +219,7 @@ DIFFERS = {
 
 
 def test_deduplication_by_victoriametrics_is_named(tmp_path: Path, eventually: Callable[..., Any]) -> None:
-    with page(SERVED.format(cpu=500, value=0)) as shop:
+    with metrics_page(SERVED.format(cpu=500, value=0)) as shop:
         past = history({"shop": [shop.target]}, time.time() - 2.0)
         flags = ("-dedup.minScrapeInterval=10s",)
         with engine("victoria-metrics", tmp_path, past, scraping({"shop": shop.target}), flags) as client:
@@ -248,7 +249,7 @@ def test_an_alert_of_vmalert_keeps_firing_and_ends(tmp_path: Path, eventually: C
     rules = suited(Group("kept", (alert,), 1.0))
     firing = 'count(ALERTS{alertname="Kept",alertstate="firing"})'
     with ExitStack() as stack:
-        shop = stack.enter_context(page(SERVED.format(cpu=1, value=0)))
+        shop = stack.enter_context(metrics_page(SERVED.format(cpu=1, value=0)))
         client = stack.enter_context(engine("victoria-metrics", tmp_path, "", scraping({"shop": shop.target})))
         stack.enter_context(
             vmalert(client.url, yaml.safe_dump({"groups": [rules.as_yaml()]}), f"http://{shop.target}", tmp_path)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from served import Quiet, served
 
 Asked = dict[str, list[str]]
 Series = list[dict[str, Any]]
@@ -121,12 +121,12 @@ class AddsAReplica(Alteration):
 def altered(upstream: str, alteration: Alteration) -> Iterator[str]:
     """Its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             self._handed_on(None)
 
         def do_POST(self) -> None:
-            asked = urllib.parse.parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+            asked = urllib.parse.parse_qs(self.posted().decode())
             if self.path.endswith("/query"):
                 asked = alteration.asked(asked)
             self._handed_on(urllib.parse.urlencode(asked, doseq=True).encode())
@@ -134,28 +134,14 @@ def altered(upstream: str, alteration: Alteration) -> Iterator[str]:
         def _handed_on(self, body: bytes | None) -> None:
             try:
                 with urllib.request.urlopen(urllib.request.Request(upstream + self.path, body), timeout=30) as found:
-                    self._answer(found.status, _with(alteration, found.read()))
+                    self.answer(found.status, _with(alteration, found.read()))
             except urllib.error.HTTPError as error:
-                self._answer(error.code, error.read())
+                self.answer(error.code, error.read())
             except Refused as refused:
-                self._answer(refused.status, json.dumps({"status": "error", "error": str(refused)}).encode())
+                self.answer(refused.status, json.dumps({"status": "error", "error": str(refused)}).encode())
 
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(Handler) as address:
+        yield f"http://{address}"
 
 
 def _with(alteration: Alteration, body: bytes) -> bytes:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -118,47 +115,6 @@ def vmalert(engine_url: str, rules: str, notifier: str, folder: Path) -> Iterato
     ]
     with Supervisor() as supervisor:
         yield _started(supervisor, argv, folder, port, "/health")
-
-
-@dataclass
-class Page:
-    """A scrape target that says `text`; 503 while `up` is False. It also takes whatever is posted."""
-
-    text: str = ""
-    up: bool = True
-    target: str = ""
-
-
-@contextmanager
-def page(text: str) -> Iterator[Page]:
-    shown = Page(text)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(200, shown.text.encode()) if shown.up else self._answer(503, b"")
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self._answer(200, b"")
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    shown.target = f"127.0.0.1:{server.server_port}"
-    try:
-        yield shown
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def scraping(targets: Mapping[str, str], labels: Mapping[str, str] | None = None) -> str:

@@ -4,59 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from served import Quiet, served
 
 
 @contextlib.contextmanager
 def proxied(upstream: str, token: str = "", ahead: float = 0.0) -> Iterator[str]:
     """Its URL. `ahead`: the seconds that its clock, with all times that it knows, is before this machine's."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             self._handed_on(None)
 
         def do_POST(self) -> None:
-            self._handed_on(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self._handed_on(self.posted())
 
         def _handed_on(self, body: bytes | None) -> None:
             if token and self.headers.get("Authorization") != f"Bearer {token}":
-                self._answer(401, b"401 Authorization Required")
+                self.answer(401, b"401 Authorization Required")
                 return
             asked = urllib.parse.parse_qs((body or b"").decode())
             asked["time"] = [str(float(asked.get("time", [str(time.time() + ahead)])[0]) - ahead)]
             sent = urllib.parse.urlencode(asked, doseq=True).encode() if body is not None else None
             try:
                 with urllib.request.urlopen(urllib.request.Request(upstream + self.path, sent), timeout=10) as found:
-                    self._answer(found.status, _later(found.read(), ahead, asked.get("query", [""])[0]))
+                    self.answer(found.status, _later(found.read(), ahead, asked.get("query", [""])[0]))
             except urllib.error.HTTPError as error:
-                self._answer(error.code, error.read())
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+                self.answer(error.code, error.read())
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return super().date_time_string((timestamp or time.time()) + ahead)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(Handler) as address:
+        yield f"http://{address}"
 
 
 def _later(body: bytes, ahead: float, query: str) -> bytes:
