@@ -95,13 +95,14 @@ def test_a_signal_while_a_command_breaks_the_staging_restores_it(tmp_path, numbe
     """The real signal, in a process of its own."""
     broken, out = tmp_path / "broken", tmp_path / "out"
     program = f"""
-import threading
+import signal
 from pathlib import Path
 from bascule.cli.output import stopping
 from bascule.scenarios.drills import staging
 from bascule.scenarios.drills.in_force import alone_in
 from bascule.spec import load
 from drilled import Watched
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
 with stopping() as stop, alone_in(Path({str(out)!r}), print):
     staging.Watched = lambda spec, stop: Watched(stop=stop)
     spec = load("supersmartmatch")
@@ -109,12 +110,15 @@ with stopping() as stop, alone_in(Path({str(out)!r}), print):
 """
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-c", program], env=env, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not broken.exists() and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
-    os.kill(process.pid, number)
-    process.wait(30)
+    try:
+        deadline = time.monotonic() + 60
+        while not broken.exists() and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        os.kill(process.pid, number)
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert not broken.exists()
     assert not (out / FILE).exists()
 
