@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bascule import times
-from bascule.cli.output import AsJson, app, print_json, print_rows, say
+from bascule.cli.output import AsJson, app, complain, print_json, print_rows, say
 from bascule.cli.spec_option import may_take_spec, takes_spec, takes_spec_first
 from bascule.logformat import KIND_OF
 from bascule.spec import Spec
@@ -47,10 +47,25 @@ def search(
     rows = logs.search(spec, text, since, tuple(where or ()), limit)
     if as_json:
         print_json(rows)
-    else:
+    elif rows:
         for row in rows:
             say(_line(row))
+    else:
+        complain(_nothing_found(logs.stats(spec)["groups"]))
     raise typer.Exit(0 if rows else 1)
+
+
+def _nothing_found(groups: Sequence[dict[str, Any]]) -> str:
+    """Whether no line matches, or there is none to match; times are RFC 3339, which sort as text."""
+    if not groups:
+        return "no line is stored yet; `bascule logs try FILE` shows whether a file can be read"
+    held = sum(row["rows"] for row in groups)
+    first, last = min(row["first"] for row in groups), max(row["last"] for row in groups)
+    return f"no line matches; the store holds {held}, from {_dated(first)} to {_dated(last)}"
+
+
+def _dated(text: str) -> str:
+    return times.dated(times.parse(text).timestamp())
 
 
 def _line(row: dict[str, Any]) -> str:

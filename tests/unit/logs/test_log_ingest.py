@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bascule import times
+from bascule.cli.commands import app
 from bascule.errors import UsageError
 from bascule.logs import ingest
 from bascule.spec import load
@@ -71,3 +75,17 @@ def test_where_there_is_one_source_it_is_that(tmp_path):
     """It is said all the same."""
     file = written(tmp_path / "else.log")
     assert ingest(spec_of(tmp_path, only="/nowhere/*.log"), [str(file)]).sources == {str(file): "only"}
+
+
+def test_a_search_without_a_match_says_whether_there_was_a_line_to_match(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BASCULE_SPEC", "supersmartmatch")
+    none = CliRunner().invoke(app, ["logs", "search", "absent"])
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert "no line is stored yet" in none.stderr
+    today = times.rfc3339(time.time())
+    (tmp_path / "app.log").write_text(CALL.format(1).replace("2026-01-31T12:00:00Z", today))
+    assert ingest(load("supersmartmatch"), ["app.log"], "supersmartmatch").rows == 1
+    no_match = CliRunner().invoke(app, ["logs", "search", "absent"])
+    assert no_match.exit_code == 1
+    assert no_match.stderr.startswith(f"no line matches; the store holds 1, from {today[:10]}")
