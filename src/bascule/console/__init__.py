@@ -18,9 +18,9 @@ from bascule.console.browser import Browser, BrowserPage
 from bascule.console.parts import JournalReading, Kept, Parts, ServiceHealth, TrafficReading
 from bascule.console.render import FRAGMENTS, Renderer, for_acting, for_reading, has_charts
 from bascule.console.runbooks import Runbooks
-from bascule.console.signing import NOBODY, Viewer
 from bascule.console.sources import STALE_AFTER, Source, SourceReading, Watch
 from bascule.console.stream import Stream, TooManyViewers
+from bascule.console.viewer import NOBODY, Viewer
 from bascule.console.views import build
 from bascule.console.views.events import open_alerts, resolved, timeline
 from bascule.console.views.logs import log_rows

@@ -13,7 +13,8 @@ from bascule.api.models import fields
 from bascule.api.models.fields import LARGEST_ID
 from bascule.api.models.moves import PlanMove
 from bascule.api.rights import Right, needs
-from bascule.console.signing import Someone, Viewer
+from bascule.console.signing import Someone
+from bascule.console.viewer import Viewer
 from bascule.errors import QueryRejected, UsageError
 
 Identity = Annotated[int, Path(ge=1, le=LARGEST_ID)]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,32 +20,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bascule.api.guard import Door
 from bascule.api.rights import Right, needs
 from bascule.api.server import application
-from bascule.console import queries
 from bascule.console.acting import Identity, add_acts
 from bascule.console.boards import add_boards
-from bascule.console.charts import DEFAULT_WINDOW, Chart, Charts, known_signals
+from bascule.console.charts import DEFAULT_WINDOW, Chart
 from bascule.console.dashboards.pages import Pages, add_dashboards
 from bascule.console.parts import Parts
 from bascule.console.problems import ProblemPages
 from bascule.console.proving.pages import Proving, add_proving
 from bascule.console.render import Renderer, for_acting, for_reading
-from bascule.console.signing import Reception, Someone, Viewer, add_signing
-from bascule.console.sources import Watch
+from bascule.console.shared import UNKNOWN_ROW, Console
+from bascule.console.signing import Reception, Someone, add_signing
 from bascule.console.spans import AskedSpan, Window
 from bascule.console.stream import Stream, TooManyViewers, View
-from bascule.console.views import IncidentHistory, build, history
-from bascule.console.views.incident import IncidentView, incident_view
-from bascule.console.views.search import FoundLines, LogSearch, found
-from bascule.console.views.signals import aged, signal_row
+from bascule.console.views.search import FoundLines, LogSearch
 from bascule.conventions import CONSOLE_VIEWERS
-from bascule.errors import BasculeError, UsageError
+from bascule.errors import BasculeError
 from bascule.spec import Spec
 
 ROLE = "console"
 TURN_SECONDS = 20  # that a slide of the wall is shown
-UNKNOWN_ROW = "the judge does not know this signal and segment; choose a row of the overview"
 UNBUFFERED = {"X-Accel-Buffering": "no"}  # nginx passes each event on at once, with no setting of its own
-FIRST_LOOK = 2.5  # seconds a page waits for its figures when nobody had been looking
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -81,77 +72,12 @@ class Guarded:
         await self.app(scope, receive, guarded)
 
 
-class Console:
-    """What the routes share: the sources, the renderer and the stream of frames."""
-
-    def __init__(self, spec: Spec, stop: threading.Event, parts: Parts) -> None:
-        self.spec = spec
-        self.parts = parts
-        self.watch = Watch(self.parts.all_sources)
-        self.charts = Charts(self.parts)
-        self.renderer = Renderer(spec)
-        self.dashboards = Pages(self)
-        self.proving = Proving.of(spec)
-        self.stream = Stream(self.frame, stop)
-        self.incident_stream = Stream(self.incident_frame, stop)
-
-    def frame(self) -> dict[str, str]:
-        self.watch.look()
-        return self.renderer.fragments(build(self.parts, time.time()))
-
-    def incident_frame(self) -> dict[str, str]:
-        self.watch.look()
-        return self.renderer.incident_fragments(self._history())
-
-    def page(self, viewer: Viewer) -> str:
-        self.look()
-        return self.renderer.page(build(self.parts, time.time()), viewer)
-
-    def incidents(self, viewer: Viewer) -> str:
-        self.look()
-        return self.renderer.incidents(self._history(), viewer)
-
-    def _history(self) -> IncidentHistory:
-        reading, now = self.parts.journal.reading, time.time()
-        try:
-            return history(reading, now, self.parts.notices() if reading.is_fresh(now) else ())
-        except BasculeError as error:
-            return replace(history(reading, now), error=error.what)
-
-    def incident(self, identity: int) -> IncidentView:
-        """Raises HTTPException when the journal has no such incident, BasculeError when it cannot be asked."""
-        self.look()
-        try:
-            file = self.parts.incident(identity)
-        except UsageError as error:
-            raise HTTPException(404, error.what) from error
-        return incident_view(self.spec, file, datetime.now(UTC))
-
-    def wall(self, viewer: Viewer, every: int) -> str:
-        self.look()
-        return self.renderer.wall(build(self.parts, time.time()), viewer, every)
-
-    def found(self, asked: LogSearch) -> FoundLines:
-        self.look()
-        return found(self.parts, asked, time.time())
-
-    def look(self) -> None:
-        if self.watch.look():
-            self.watch.settle(FIRST_LOOK)
-
-    def detail(self, signal: str, segment: str) -> str:
-        told = known_signals(self.parts).get((signal, segment))
-        if told is None:
-            raise HTTPException(404, UNKNOWN_ROW)
-        row = signal_row(self.spec, told, aged(self.parts.judge.reading, time.time()))
-        courses = {v: queries.values(self.spec, signal, segment, v) for v in self.spec.versions.both}
-        return self.renderer.detail(row, courses)
-
-
 def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | None = None) -> FastAPI:
     """The console of a migration; its streams end when `stop` is set. `parts`: by default those of the spec."""
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
-    app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=_lifespan(console))
+    dashboards, proving = Pages(console), Proving.of(spec)
+    lifespan = _lifespan(console.watch.start, (console.close, dashboards.boards.close, proving.drills.stop))
+    app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=lifespan)
     reception = Reception(Door(spec, ROLE))
     app.add_middleware(ProblemPages, renderer=console.renderer, reception=reception)
     app.add_middleware(Guarded)
@@ -162,8 +88,8 @@ def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | N
     add_boards(app, console)
     _add_streams(app, console)
     _add_charts(app, console)
-    add_dashboards(app, console)
-    add_proving(app, console)
+    add_dashboards(app, dashboards, console.renderer)
+    add_proving(app, proving, console.renderer)
     _add_logs(app, console)
     _add_runbooks(app, console.renderer)
     return app
@@ -276,15 +202,13 @@ def _chart(make: Callable[[], Chart]) -> Response:
         return JSONResponse({"error": error.what}, status_code=502)
 
 
-def _lifespan(console: Console) -> Callable[[FastAPI], Any]:
+def _lifespan(begin: Callable[[], None], ends: Iterable[Callable[[], None]]) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        console.watch.start()
+        begin()
         yield
-        console.watch.stop()
-        console.parts.close()
-        console.dashboards.boards.close()
-        console.proving.drills.stop()
+        for end in ends:
+            end()
 
     return lifespan
 

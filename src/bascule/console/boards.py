@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Query
 from fastapi.responses import HTMLResponse
 
 from bascule import times
 from bascule.console.asked import MeasuredTraffic
+from bascule.console.shared import Console
 from bascule.console.signing import Someone
 from bascule.console.texts import LANGUAGES
 from bascule.console.views import build
@@ -21,9 +22,6 @@ from bascule.console.views.sla import SentReports, SlaView, sla_view
 from bascule.console.views.targets import ORDERS, Targets, targets
 from bascule.errors import BasculeError
 from bascule.states import Cause
-
-if TYPE_CHECKING:
-    from bascule.console.app import Console
 
 T = TypeVar("T")
 Order = Annotated[str, Query(pattern=f"^({'|'.join(ORDERS)})$")]

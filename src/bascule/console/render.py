@@ -7,7 +7,7 @@ import shlex
 from functools import cache
 from http import HTTPStatus
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -18,6 +18,7 @@ from bascule.console import texts
 from bascule.console.charts import DEFAULT_WINDOW, WINDOWS
 from bascule.console.runbooks import Runbook, Runbooks
 from bascule.console.stream import Fragments
+from bascule.console.viewer import Viewer
 from bascule.console.views import ConsolePage, IncidentHistory, search
 from bascule.console.views.executive import Executive
 from bascule.console.views.incident import IncidentView
@@ -29,9 +30,6 @@ from bascule.spec import Spec
 from bascule.spec.quantities import format_duration
 from bascule.states import no_data
 from bascule.visible import finished
-
-if TYPE_CHECKING:
-    from bascule.console.signing import Viewer
 
 FRAGMENTS = (
     "say",

@@ -1,8 +1,7 @@
-"""Who looks at the console: coming in by the address that works once, by name and password, and going out."""
+"""Coming in to the console by the address that works once, by name and password, and going out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -14,25 +13,7 @@ from bascule.api.models import fields
 from bascule.api.rights import Right, needs
 from bascule.api.tokens import SESSION_SECONDS, Session
 from bascule.console.render import Renderer
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """The person who looks at a page. `page_token` proves that a request comes from a page made for them."""
-
-    session: Session | None = None
-    page_token: str = ""
-
-    @property
-    def may_act(self) -> bool:
-        return self.session is not None and self.session.may_act
-
-    @property
-    def user(self) -> str:
-        return self.session.user if self.session else ""
-
-
-NOBODY = Viewer()
+from bascule.console.viewer import NOBODY, Viewer
 
 
 class SignInForm(fields.Request):

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
@@ -20,13 +20,12 @@ from bascule.console.charts import WINDOWS, Grid, Span
 from bascule.console.dashboards.asking import LONGEST_VALUE, MOST_VALUES, Moments
 from bascule.console.dashboards.boards import Answered, Boards
 from bascule.console.dashboards.shape import Choice, Dashboard, Drawn, DrawnLogs, RowPanel
+from bascule.console.render import Renderer
+from bascule.console.shared import Console
 from bascule.console.signing import Someone
 from bascule.console.spans import AskedSpan
 from bascule.console.views.search import ShownLine, shown_line
 from bascule.errors import BasculeError
-
-if TYPE_CHECKING:
-    from bascule.console.app import Console
 
 MOST_KEPT = 32  # answers that serve everybody for a moment
 LINES = 50  # of log lines on a panel
@@ -92,20 +91,16 @@ class Offered:
     chosen: tuple[str, ...]
 
 
-def add_dashboards(app: FastAPI, console: Console) -> None:
-    pages = console.dashboards
-
+def add_dashboards(app: FastAPI, pages: Pages, renderer: Renderer) -> None:
     @app.get("/dashboards", response_class=HTMLResponse)
     def dashboards(viewer: Someone) -> HTMLResponse:
-        return HTMLResponse(
-            console.renderer.whole("dashboards.html", viewer, boards=pages.boards.all, here="Dashboards")
-        )
+        return HTMLResponse(renderer.whole("dashboards.html", viewer, boards=pages.boards.all, here="Dashboards"))
 
     @app.get("/dashboards/{name}", response_class=HTMLResponse)
     def dashboard(name: str, asked: AskedQuestion, viewer: Someone) -> HTMLResponse:
         board = pages.board(name)
         return HTMLResponse(
-            console.renderer.whole(
+            renderer.whole(
                 "dashboard.html",
                 viewer,
                 name=name,

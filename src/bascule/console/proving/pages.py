@@ -12,12 +12,12 @@ from bascule.api.rights import Right, needs
 from bascule.console.acting import Act, Done, acted_by
 from bascule.console.proving.checks import Checklists
 from bascule.console.proving.drills import Drills
+from bascule.console.render import Renderer
 from bascule.console.signing import Someone
 from bascule.spec import Spec
 
 if TYPE_CHECKING:
     from bascule.checklist import ChecklistPhase
-    from bascule.console.app import Console
 
 Key = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,60}$")]
 
@@ -45,14 +45,12 @@ class Proving:
         return cls(Checklists(spec), Drills(spec))
 
 
-def add_proving(app: FastAPI, console: Console) -> None:
-    _add_checklist(app, console)
-    _add_drills(app, console)
+def add_proving(app: FastAPI, proving: Proving, renderer: Renderer) -> None:
+    _add_checklist(app, proving.checks, renderer)
+    _add_drills(app, proving.drills, renderer)
 
 
-def _add_checklist(app: FastAPI, console: Console) -> None:
-    checks, renderer = console.proving.checks, console.renderer
-
+def _add_checklist(app: FastAPI, checks: Checklists, renderer: Renderer) -> None:
     @app.get("/checklist", response_class=HTMLResponse)
     def checklist(viewer: Someone, phase: str = FIRST) -> HTMLResponse:
         chosen = phase_named(phase)
@@ -74,9 +72,7 @@ def _add_checklist(app: FastAPI, console: Console) -> None:
         return Done()
 
 
-def _add_drills(app: FastAPI, console: Console) -> None:
-    drills, renderer = console.proving.drills, console.renderer
-
+def _add_drills(app: FastAPI, drills: Drills, renderer: Renderer) -> None:
     @app.get("/drills", response_class=HTMLResponse)
     def page(viewer: Someone) -> HTMLResponse:
         return HTMLResponse(renderer.whole("drills.html", viewer, view=drills.view(), here="Drills"))
