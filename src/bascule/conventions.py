@@ -148,6 +148,8 @@ class AlertKind(StrEnum):
     CUSTOMER = "customer"
 
 
+WRITE_PATH = "/api/v1/write"  # where Prometheus writes samples to, at the judge
+
 # ---------------------------------------------------------------- labels
 
 VERSION = "version"
@@ -447,6 +449,13 @@ JUDGE_TICK = _role(
     "When the judge last finished an evaluation.",
     (),
     "unix seconds",
+)
+JUDGE_READS = _role(
+    "judge", "bascule_judge_reads_total", "counter",
+    "Answers about samples; way: pushed (from what Prometheus wrote) or pulled (from Prometheus).", ("way",), "answers",
+)
+JUDGE_PUSH_LAG = _role(
+    "judge", "bascule_judge_push_lag_seconds", "gauge", "Age of the newest sample that Prometheus wrote.", (), "seconds"
 )
 JUDGE_TICK_SECONDS = _role(
     "judge", "bascule_judge_tick_seconds", "gauge", "How long the last evaluation took.", (), "seconds"

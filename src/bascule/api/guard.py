@@ -25,7 +25,7 @@ from bascule.api.client import other_migration
 from bascule.api.identity import HEADER, Identity
 from bascule.api.limits import Limits, Refusals
 from bascule.api.proxied import TrustedProxy
-from bascule.api.rights import READING, Need, Right, need_of
+from bascule.api.rights import JSON, READING, Need, Right, need_of
 from bascule.api.tokens import FOLDER, OPERATOR, Session, Tokens
 from bascule.api.users import Users
 from bascule.errors import StoreError
@@ -163,7 +163,7 @@ class Guard:
         try:
             need = need_of(scope["app"].routes, scope)
             self._door.check(scope, headers, need)
-            body = await self._body(headers, need.largest, receive)
+            body = await self._body(headers, need, receive)
             if scope["method"] not in READING:
                 await _check_waits(receive, f"{scope['method']} {scope['path'][:200]!r}")
         except Refused as refused:
@@ -189,18 +189,19 @@ class Guard:
 
         return counted
 
-    async def _body(self, headers: Headers, largest: int, receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, need: Need, receive: Receive) -> bytes:
         """The whole body. Raises Refused; _Gone when the client went before its end."""
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > largest:
-            raise _too_large(largest)
+        if length.isdigit() and int(length) > need.largest:
+            raise _too_large(need.largest)
         try:
             async with asyncio.timeout(self._limits.body):
-                body = await _read(receive, largest)
+                body = await _read(receive, need.largest)
         except TimeoutError as error:
             raise Refused(408, f"the body did not arrive within {self._limits.body:g} s", "try again") from error
-        if body and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            raise Refused(415, "the body must be JSON", "send Content-Type: application/json")
+        if body and headers.get("content-type", "").partition(";")[0].strip() != need.media:
+            what = "JSON" if need.media == JSON else need.media
+            raise Refused(415, f"the body must be {what}", f"send Content-Type: {need.media}")
         return body
 
 

@@ -14,7 +14,8 @@ from bascule.transport import MIB
 
 LARGEST = 1 * MIB  # bytes of a request's body, where the route says nothing else
 READING = ("GET", "HEAD", "OPTIONS")
-_RIGHT, _LARGEST = "x-bascule-right", "x-bascule-largest-body"
+_RIGHT, _LARGEST, _MEDIA = "x-bascule-right", "x-bascule-largest-body", "x-bascule-body"
+JSON = "application/json"
 
 
 class Right(StrEnum):
@@ -29,15 +30,16 @@ class Right(StrEnum):
 
 @dataclass(frozen=True)
 class Need:
-    """What a route needs: a right, and at most so many bytes of a body."""
+    """What a route needs: a right, and at most so many bytes of a body, of this media type."""
 
     right: Right
     largest: int = LARGEST
+    media: str = JSON
 
 
-def needs(right: Right, largest: int = LARGEST) -> dict[str, Any]:
+def needs(right: Right, largest: int = LARGEST, media: str = JSON) -> dict[str, Any]:
     """For a route's decorator: `@app.post(path, **needs(Right.READ))`. It is in the OpenAPI document, too."""
-    return {"openapi_extra": {_RIGHT: right.value, _LARGEST: largest}}
+    return {"openapi_extra": {_RIGHT: right.value, _LARGEST: largest, _MEDIA: media}}
 
 
 def need_of(routes: Iterable[BaseRoute], scope: Scope) -> Need:
@@ -51,5 +53,5 @@ def need_of(routes: Iterable[BaseRoute], scope: Scope) -> Need:
 def declared(route: BaseRoute, method: str) -> Need:
     told = getattr(route, "openapi_extra", None) or {}
     if _RIGHT in told:
-        return Need(Right(told[_RIGHT]), told[_LARGEST])
+        return Need(Right(told[_RIGHT]), told[_LARGEST], told[_MEDIA])
     return Need(Right.READ if method in READING else Right.CHANGE)

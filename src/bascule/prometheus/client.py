@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import httpx
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from bascule import times
@@ -221,6 +222,13 @@ class Prometheus:
         data = self._get("status/flags")
         with self._understood("flags"):
             return {_text(name): _text(value) for name, value in data.items()}
+
+    def external_labels(self) -> Mapping[str, str]:
+        """What it adds to every series that it sends elsewhere."""
+        data = self._get("status/config")
+        with self._understood("status/config"):
+            told = yaml.safe_load(data["yaml"])["global"].get("external_labels") or {}
+            return {str(name): str(value) for name, value in told.items()}
 
     def version(self) -> tuple[int, ...]:
         """`(2, 42, 0)`. Raises QueryRejected where a server does not tell."""

@@ -342,6 +342,7 @@ class Judge(Part):
     recovery: Duration = 60.0
     min_samples: int = Field(500, ge=1)
     hooks: list[Hook] = Field(default_factory=list)
+    push: bool = False  # Prometheus writes the samples to the judge, which then does not ask for them
 
 
 class Tls(Part):

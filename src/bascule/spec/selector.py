@@ -118,6 +118,10 @@ class Selector:
         """One metric by its name, not a pattern of names."""
         return _NAME.fullmatch(self.metric) is not None
 
+    def is_of(self, name: str) -> bool:
+        """Whether a metric of this name is wanted."""
+        return name == self.metric if self.is_plain else re.fullmatch(self.metric, name, re.ASCII) is not None
+
     @property
     def names(self) -> list[str]:
         """The metric's name; of a pattern, every name that its alternatives spell."""

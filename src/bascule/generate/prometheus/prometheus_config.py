@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from bascule.conventions import certificate_job, health_job, probe_job
+from bascule.api.tokens import FOLDER, WEBHOOK
+from bascule.conventions import WRITE_PATH, certificate_job, health_job, probe_job
 from bascule.generate.render import without_empty
+from bascule.promql import PROBED, UP
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
 from bascule.spec.model import Probe, Service
@@ -25,6 +27,7 @@ PROBE_GIVES_UP_SECONDS = PROBE_TIMEOUT_SECONDS - 0.5  # the exporter keeps half 
 ANY_CERTIFICATE = "_any_certificate"  # a module's name that no probe can have
 HEALTH = "_health"  # likewise
 HTTPS_PORT = 443
+SAMPLES_AT_ONCE = 10_000  # in a request of remote write
 
 
 def prometheus_config(spec: Spec) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
         "rule_files": ["rules/*.yml"],
         "alerting": without_empty({"alert_relabel_configs": _told_once(spec), "alertmanagers": [_alertmanager(spec)]}),
         "scrape_configs": scrape_configs(spec),
-        "remote_write": [{"url": url} for url in scrape.remote_write],
+        "remote_write": [*({"url": url} for url in scrape.remote_write), *_written_to_judge(spec)],
     }
     return without_empty(config)
 
@@ -47,6 +50,33 @@ def _told_once(spec: Spec) -> list[dict[str, str]]:
     """The alerts of several replicas are one to Alertmanager."""
     label = spec.prometheus.replica_label
     return [{"action": "labeldrop", "regex": label}] if label is not None else []
+
+
+def _written_to_judge(spec: Spec) -> Iterator[dict[str, Any]]:
+    """One queue, which keeps the order of the scrapes (judge/pushed/samples.py); what no signal reads is left out."""
+    if spec.judge.push:
+        yield {
+            "name": "bascule-judge",
+            "url": spec.stack.url("judge") + WRITE_PATH,
+            "authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"},
+            "metadata_config": {"send": False},
+            "queue_config": {
+                "min_shards": 1,
+                "max_shards": 1,
+                "capacity": 10 * SAMPLES_AT_ONCE,
+                "max_samples_per_send": SAMPLES_AT_ONCE,
+                "batch_send_deadline": "100ms",
+            },
+            "write_relabel_configs": [
+                {"source_labels": ["__name__"], "regex": "|".join(_read_by_judge(spec)), "action": "keep"}
+            ],
+        }
+
+
+def _read_by_judge(spec: Spec) -> list[str]:
+    """Names of metrics, or patterns of them."""
+    counters = (counter.selector.metric for signal in spec.signals.values() for counter in signal.counters)
+    return list(dict.fromkeys([UP, PROBED, *counters]))
 
 
 def scrape_configs(spec: Spec) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Raw samples of every signal of both versions, and of `up`, read from Prometheus and noted as news.
+"""Raw samples of every signal of both versions, and of `up`, read and noted as news.
 
 Nothing is interpolated or averaged: samples are read raw, and an increment belongs to the scrape that brought it.
 """
@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from bascule.judge.layout import BASELINE, CANDIDATE, Flags, Floats
 from bascule.judge.sampling.alignment import Alignment
@@ -16,7 +17,7 @@ from bascule.judge.sampling.presence import Availability, Presence
 from bascule.judge.sampling.queries import Query, probe_selectors, queries_of, unscraped_jobs, up_selectors
 from bascule.judge.sampling.schema import CounterFeed, Schema
 from bascule.judge.sampling.table import HUGE, Instances, News, SeriesTable
-from bascule.prometheus import Matrix, Prometheus
+from bascule.prometheus import Matrix
 from bascule.spec.counters import EVENTS
 from bascule.states import Cause, Missing
 
@@ -50,16 +51,23 @@ class Answers:
     probes: Sequence[Matrix | None] = ()
 
 
+class SampleSource(Protocol):
+    """Who has the samples: Prometheus, or what it wrote."""
+
+    def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
+        """Those of a selector in the `seconds` until `at`, Unix seconds."""
+
+
 class SampleReader:
     """Reads what is new, and keeps what it has seen of each series. Raises what Prometheus raises."""
 
-    def __init__(self, schema: Schema, prometheus: Prometheus) -> None:
+    def __init__(self, schema: Schema, source: SampleSource) -> None:
         self.instances = Instances()
         self.presence = Presence(), Presence()
         self.probes = Presence(), Presence()
         self.availability = Availability()  # the candidate's
         self.problems: dict[str, Trouble] = {}  # signal -> what is wrong with its series
-        self._schema, self._prometheus = schema, prometheus
+        self._schema, self._source = schema, source
         self._up_selectors, self._probe_selectors = up_selectors(schema.spec), probe_selectors(schema.spec)
         self._unscraped = unscraped_jobs(schema.spec, schema.spec.versions.candidate)
         self._queries = queries_of(schema)
@@ -142,11 +150,11 @@ class SampleReader:
         return self._each(self._up_selectors, start, end)
 
     def _each(self, selectors: Iterable[str], start: float, end: float) -> list[Matrix | None]:
-        return [self._prometheus.matrix(text, end - start, end) if text else None for text in selectors]
+        return [self._source.matrix(text, end - start, end) if text else None for text in selectors]
 
     def _with_counters(self, presence: Sequence[Matrix | None], start: float, end: float) -> Answers:
         def ask(query: Query) -> Matrix:
-            return self._prometheus.matrix(query.text, end - start, end)
+            return self._source.matrix(query.text, end - start, end)
 
         probes = self._each(self._probe_selectors, min(start, end - OVERLAP_SECONDS), end)
         return Answers(list(self._pool.map(ask, self._queries)), presence, probes)

@@ -20,6 +20,7 @@ from bascule.api.rights import Right, needs
 from bascule.api.server import Ready, application
 from bascule.conventions import State, Verdict
 from bascule.errors import UsageError
+from bascule.judge.pushed import PushedSamples, PushMetrics, add_receiver
 from bascule.judge.service.opinion import Opinion, fresh_seconds
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.present import PresentStep
@@ -131,15 +132,24 @@ FLAGGER_YES = {
 }
 
 
-def build_app(board: VerdictBoard, present: PresentStep | None = None, ready: Ready = tuple) -> FastAPI:
+def build_app(
+    board: VerdictBoard,
+    present: PresentStep | None = None,
+    ready: Ready = tuple,
+    pushed: PushedSamples | None = None,
+) -> FastAPI:
     """The role's pages: the verdict, its Flagger form, metrics and health.
 
     `present`: asked at each answer whether the evaluation is about the journal's present step; `ready`: what else
-    keeps the role from its work. Argo Rollouts' web metric reads `/api/verdict` with jsonPath `{$.verdict}`.
+    keeps the role from its work; `pushed`: what Prometheus writes to. Argo Rollouts' web metric reads `/api/verdict`
+    with jsonPath `{$.verdict}`.
     """
     registry = CollectorRegistry()
     registry.register(board)
     app = application(board.spec, "judge", registry, ready=lambda: [*board.problems(), *ready()])
+    if pushed is not None:
+        registry.register(PushMetrics(pushed))
+        add_receiver(app, pushed)
 
     def said() -> dict[str, Any]:
         opinion = board.opinion()

@@ -13,6 +13,7 @@ from typing import Any
 from bascule.alerts import alerting
 from bascule.errors import BasculeError
 from bascule.judge.evidence.alarm import Alarm
+from bascule.judge.pushed import PushedSamples
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.forgotten import DroppedHistory, forgotten
 from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
@@ -55,11 +56,12 @@ class LiveJudge:
         publish: Publish,
         present: PresentStep | None = None,
         snapshots: Snapshots | None = None,
+        pushed: PushedSamples | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spec = spec
         self.watch: PhaseWatch | None = None
-        self._prometheus = prometheus
+        self._prometheus, self._pushed = prometheus, pushed
         self._publish = publish
         self._poster = Poster(AlarmPost(spec, alertmanager)) if alertmanager is not None else None
         self._versions = VersionAlarms({alert: alerting(spec, alert).hold for alert in VERSION_ALERTS})
@@ -114,7 +116,7 @@ class LiveJudge:
         said = forgotten(self.spec)
         if self.watch is None or not self._goes_on(self.watch, plan, said, now):
             carried = self._carried(max(plan.started, said.at) if said else plan.started)
-            begun = PhaseWatch(self.spec, self._prometheus, plan, carried, REACH_SECONDS, said)
+            begun = PhaseWatch(self.spec, self._prometheus, plan, carried, REACH_SECONDS, said, self._pushed)
             if self.watch is None and self._snapshots is not None:
                 self._snapshots.recall(begun, now)
             self.watch = begun

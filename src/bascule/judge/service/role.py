@@ -6,6 +6,7 @@ import threading
 
 from bascule.api.server import serve
 from bascule.api.servers import alertmanager_of, prometheus_of
+from bascule.judge.pushed import PushedSamples
 from bascule.judge.service.export import VerdictBoard, build_app
 from bascule.judge.service.loop import LiveJudge
 from bascule.judge.service.present import PresentStep
@@ -17,10 +18,11 @@ def run(spec: Spec, stop: threading.Event) -> None:
     """Evaluate every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
     board, present = VerdictBoard(spec), PresentStep(spec)
     prometheus, alertmanager = prometheus_of(spec), alertmanager_of(spec)
-    judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present, Snapshots(spec.stack.state / "judge"))
+    snapshots, pushed = Snapshots(spec.stack.state / "judge"), PushedSamples(prometheus) if spec.judge.push else None
+    judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present, snapshots, pushed)
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()
-    serve(stop, build_app(board, present, judge.problems), spec, "judge")
+    serve(stop, build_app(board, present, judge.problems, pushed), spec, "judge")
     looking.join(timeout=10)
 
 

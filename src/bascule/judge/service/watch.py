@@ -13,6 +13,7 @@ from bascule.conventions import TOTAL_SEGMENT
 from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.layout import BASELINE, CANDIDATE, Flags
+from bascule.judge.pushed import PushedSamples
 from bascule.judge.sampling.alignment import Alignment, stale_seconds
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.crowd import Crowd
@@ -58,13 +59,14 @@ class PhaseWatch:
         carried: Iterable[Alarm] = (),
         reach: float = math.inf,
         forgotten: DroppedHistory | None = None,
+        pushed: PushedSamples | None = None,
     ) -> None:
         self.spec, self.plan = spec, plan
-        self._prometheus = prometheus
+        self._prometheus, self._pushed = prometheus, pushed
         self.bounds = find_bounds(spec, prometheus)
         schema = Schema(spec, self.bounds, find_strata(spec, prometheus, plan.started))
         self.engine = PhaseEngine(schema, plan, carried)
-        self.reader = SampleReader(schema, prometheus)
+        self.reader = SampleReader(schema, pushed or prometheus)
         self._stale = stale_seconds(spec)
         self._oldest_scrape = oldest_scrape(spec)
         self._crowd = Crowd(spec, prometheus, plan)
@@ -208,8 +210,11 @@ class PhaseWatch:
 
     def is_in(self, due: float) -> bool:
         """Whether the scrape that is due then is in, and all that go with it. Raises what Prometheus raises."""
+        begun = due - NO_SOONER * self.interval
+        if self._pushed is not None and not self._pushed.has_reached(begun, due):
+            return False
         oldest = self._prometheus.scalar(self._oldest_scrape) if self._oldest_scrape else NO_DATA
-        return isinstance(oldest, float) and oldest >= due - NO_SOONER * self.interval
+        return isinstance(oldest, float) and oldest >= begun
 
     @property
     def settle_seconds(self) -> float:

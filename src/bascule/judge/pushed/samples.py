@@ -1,0 +1,191 @@
+"""What Prometheus wrote to the judge in the last seconds, answered as Prometheus would answer it.
+
+A sender with one queue keeps the order in which it scraped, and writes `up` of a scrape after all else of it: once that
+is here, the scrape is here. Where that is in doubt Prometheus is asked instead, so that nothing is counted wrongly:
+
+1. what is asked for is older than what came, or a scrape is missing (the sender, or this receiver, was started again)
+2. the sender is behind
+3. samples come out of order (several queues), or differ from what Prometheus holds: each selector is asked both ways
+   when it is first used, and once a minute
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+import numpy as np
+
+from bascule.errors import BasculeError
+from bascule.judge.layout import Flags
+from bascule.judge.pushed.scrapes import Scrapes
+from bascule.judge.pushed.series import NOT_WANTED, WrittenSeries
+from bascule.judge.pushed.written import WriteReader, Written, joined
+from bascule.prometheus import Matrix, Prometheus, labels_of
+from bascule.prometheus.matrix import label_bytes
+
+LOG = logging.getLogger("bascule.judge")
+KEPT_SECONDS = 20.0  # of samples
+CHECK_SECONDS = 60.0  # between two comparisons of a selector with what Prometheus holds
+FORGET_SECONDS = 300.0
+DOUBT_SECONDS = 60.0  # for which Prometheus is asked after samples that cannot be relied on
+ARRIVAL_SECONDS = 2.0  # from a scrape until its samples are here, at most: else the sender is behind
+MOST_SERIES = 2_000_000
+TOO_MANY = "more series come than can be kept"
+DISORDER = "samples come out of order, or have times of their own; give this receiver one queue (max_shards: 1)"
+
+
+class PushedSamples:
+    """A source of samples, as SampleReader asks for them. `take` is called as requests come, by any thread."""
+
+    def __init__(self, prometheus: Prometheus) -> None:
+        self._prometheus = prometheus
+        self._lock = threading.Lock()
+        self._external: Mapping[str, str] | None = None
+        self._doubted_until = self._looked = -math.inf
+        self.newest = -math.inf  # Unix seconds, of a sample
+        self.doubt = ""  # why Prometheus was last asked although it writes
+        self.pushed = self.pulled = 0  # answers
+        self._begin(())
+
+    def _begin(self, selectors: tuple[str, ...]) -> None:
+        self._series = WrittenSeries(selectors, self._external)
+        self._scrapes = Scrapes(self._series)
+        self._reader = WriteReader(self._series.row_of)
+        self._chunks: deque[Written] = deque()
+        self._since = math.inf  # from when on every sample is here
+        self._checked: dict[str, float] = {}  # by selector: when it was last compared with Prometheus
+        self._window: tuple[float, float, Written] | None = None  # the samples of a span, by row and time
+
+    # ------------------------------------------------------------ writing
+
+    def take(self, body: bytes) -> None:
+        """A request of the remote-write protocol. Raises UsageError where it is none."""
+        external = self._external_labels()
+        with self._lock:
+            self._series.external = external
+            if len(self._reader) > MOST_SERIES:
+                self._doubt(TOO_MANY)
+            written = self._reader.read(body)
+            written = written.some((written.rows != NOT_WANTED) & ~written.stale)
+            if len(written.rows):
+                self._note(written)
+
+    def _note(self, written: Written) -> None:
+        told = self._scrapes.take(written)
+        self.newest = max(self.newest, float(written.times.max()))
+        if told.late:
+            self._doubt(DISORDER)
+            return
+        self._chunks.append(written)
+        self._window = None
+        while self._chunks[0].times.max() < self.newest - KEPT_SECONDS:
+            self._chunks.popleft()
+        begun = self._since if math.isfinite(self._since) else float(written.times.max())
+        self._since = max(begun, told.whole_since, self.newest - KEPT_SECONDS)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Instances come and go: once half of the series are of those that are gone, this begins again."""
+        if self.newest - self._looked >= FORGET_SECONDS:
+            self._looked = self.newest
+            if len(self._series.labels) > 2 * self._scrapes.living(self.newest - FORGET_SECONDS):
+                self._begin(tuple(self._series.selectors))
+
+    def _doubt(self, why: str) -> None:
+        """Nothing that is here can be relied on."""
+        if why != self.doubt or self.newest > self._doubted_until + DOUBT_SECONDS:
+            LOG.warning("Prometheus is asked for the samples that it also writes: %s", why)
+        self.doubt, self._doubted_until = why, self.newest + DOUBT_SECONDS
+        self._external = None  # it may be another sender by now
+        self._begin(tuple(self._series.selectors))
+
+    def _external_labels(self) -> Mapping[str, str]:
+        if self._external is None:
+            try:
+                self._external = self._prometheus.external_labels()
+            except BasculeError:
+                return {}
+        return self._external
+
+    # ------------------------------------------------------------ reading
+
+    def has_reached(self, time: float, now: float) -> bool:
+        """Whether the scrapes until then have come, of all targets; true where Prometheus is asked in any case."""
+        with self._lock:
+            return not self._is_current(now) or self._scrapes.oldest(now, ARRIVAL_SECONDS) >= time
+
+    def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
+        """The samples of the `seconds` until `at`, Unix seconds. Raises what Prometheus raises."""
+        with self._lock:
+            found = self._found(selector, at - seconds, at)
+            is_checked = at - self._checked.get(selector, -math.inf) < CHECK_SECONDS
+        if found is not None and is_checked:
+            self.pushed += 1
+            return found
+        self.pulled += 1
+        held = self._prometheus.matrix(selector, seconds, at)
+        if found is not None:
+            self._compare(selector, found, held, at)
+        return held
+
+    def problem(self, now: float) -> str:
+        """Why Prometheus is asked although it writes; empty where all is well, or it never wrote."""
+        with self._lock:
+            if self.newest < self._doubted_until:
+                return self.doubt
+            if math.isfinite(self.newest) and not self._is_current(now):
+                return f"the newest sample that Prometheus wrote is {now - self.newest:.0f} s old"
+        return ""
+
+    def _found(self, selector: str, start: float, end: float) -> Matrix | None:
+        """What is here; None where that may not be all."""
+        if selector not in self._series.selectors:
+            self._begin((*self._series.selectors, selector))
+            return None
+        return self._answer(selector, start, end) if start >= self._since and self._is_current(end) else None
+
+    def _is_current(self, now: float) -> bool:
+        return self.newest >= max(now - ARRIVAL_SECONDS - self._scrapes.step, self._doubted_until)
+
+    def _answer(self, selector: str, start: float, end: float) -> Matrix:
+        samples = self._between(start, end)
+        samples = samples.some(self._series.wanted[self._series.selectors[selector], samples.rows])
+        rows, counts = np.unique(samples.rows, return_counts=True)
+        labels = [self._series.labels[row] for row in rows.tolist()]
+        return Matrix(labels, counts.astype(np.intp), samples.times, samples.values)
+
+    def _between(self, start: float, end: float) -> Written:
+        """Kept for the next selector that is asked for the same span."""
+        if self._window is None or self._window[:2] != (start, end):
+            whole = joined([chunk for chunk in self._chunks if chunk.times.max() >= start])
+            self._window = start, end, whole.some((whole.times >= start) & (whole.times <= end)).sorted()
+        return self._window[2]
+
+    def _compare(self, selector: str, found: Matrix, held: Matrix, at: float) -> None:
+        """What Prometheus holds, and what it wrote of it."""
+        with self._lock:
+            if _agree(found, held, self._scrapes.oldest(at, ARRIVAL_SECONDS)):
+                self._checked[selector] = at
+            else:
+                self._doubt(f"what came of {selector} is not what Prometheus holds")
+
+
+def _agree(found: Matrix, held: Matrix, until: float) -> bool:
+    """Whether each has the samples of the other until then; the first moment is in some servers' answers only."""
+    begin = min(float(each.times.min(initial=math.inf)) for each in (found, held))
+    ours, theirs = _by_series(found, begin, until), _by_series(held, begin, until)
+    return ours.keys() == theirs.keys() and all(
+        np.array_equal(own, theirs[labels], equal_nan=True) for labels, own in ours.items()
+    )
+
+
+def _by_series(matrix: Matrix, begin: float, until: float) -> Mapping[bytes, Flags]:
+    within = {
+        label_bytes(labels_of(labels)): np.array([times, values])[:, (times > begin) & (times <= until)]
+        for labels, times, values in matrix.rows()
+    }
+    return {labels: samples for labels, samples in within.items() if samples.size}

@@ -1,0 +1,88 @@
+"""The series that are written: their labels, the target each is of, and the selectors that want it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from bascule.judge.layout import Flags, Indices
+from bascule.prometheus.matrix import label_bytes
+from bascule.spec import Selector
+
+NOT_WANTED = -1
+PRESENCE = "up"  # written with every scrape, behind all else of it
+INSTANCE_LABELS = ("job", "instance")
+
+
+class WrittenSeries:
+    """Rows for the series that a selector wants, and for every `up`.
+
+    `external`: labels that the sender adds, and that its own answers do not have.
+    """
+
+    def __init__(self, selectors: Sequence[str] = (), external: Mapping[str, str] | None = None) -> None:
+        self.selectors = {text: number for number, text in enumerate(selectors)}
+        self.external = external or {}
+        self.labels: list[bytes] = []  # of each row, as Prometheus answers them
+        self._parsed = [Selector.parse(text) for text in selectors]
+        self._rows: dict[bytes, int] = {}
+        self._targets: dict[tuple[str, ...], int] = {}
+        self._target: list[int] = []
+        self._wanted: list[frozenset[int]] = []
+        self._is_presence: list[bool] = []
+        self._arrays: tuple[Indices, Flags, Flags] = (
+            np.empty(0, np.intp),
+            np.empty(0, bool),
+            np.empty((len(selectors), 0), bool),
+        )
+
+    def row_of(self, labels: Mapping[str, str]) -> int:
+        """The row of a series; NOT_WANTED where nobody asks for it."""
+        own = {name: value for name, value in labels.items() if self.external.get(name) != value}
+        wanted, is_presence = frozenset(self._wanting(own)), own.get("__name__") == PRESENCE
+        if not wanted and not is_presence:
+            return NOT_WANTED
+        written = label_bytes(own)
+        row = self._rows.setdefault(written, len(self.labels))
+        if row == len(self.labels):
+            target = tuple(own.get(label, "") for label in INSTANCE_LABELS)
+            self.labels.append(written)
+            self._target.append(self._targets.setdefault(target, len(self._targets)))
+            self._wanted.append(wanted)
+            self._is_presence.append(is_presence)
+        return row
+
+    @property
+    def targets(self) -> Indices:
+        """The number of each row's target, (R,)."""
+        return self._known()[0]
+
+    @property
+    def presence(self) -> Flags:
+        """Whether each row is an `up`, (R,)."""
+        return self._known()[1]
+
+    @property
+    def wanted(self) -> Flags:
+        """Whether each selector wants each row, (S, R)."""
+        return self._known()[2]
+
+    def _known(self) -> tuple[Indices, Flags, Flags]:
+        targets, presence, wanted = self._arrays
+        if (old := len(targets)) != len(self.labels):
+            more = np.zeros((len(self.selectors), len(self.labels) - old), bool)
+            for row, numbers in enumerate(self._wanted[old:]):
+                more[[*numbers], row] = True
+            self._arrays = (
+                np.append(targets, np.array(self._target[old:], np.intp)),
+                np.append(presence, np.array(self._is_presence[old:], bool)),
+                np.append(wanted, more, axis=1),
+            )
+        return self._arrays
+
+    def _wanting(self, labels: Mapping[str, str]) -> Iterator[int]:
+        name = labels.get("__name__", "")
+        for number, selector in enumerate(self._parsed):
+            if selector.is_of(name) and all(each.accepts(labels.get(each.label, "")) for each in selector.matchers):
+                yield number
