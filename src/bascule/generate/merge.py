@@ -17,14 +17,15 @@ from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import Alert
 from bascule.generate.alerting.alertmanager_config import MACHINE, alertmanager_config
 from bascule.generate.insertion import Inserted
-from bascule.generate.prometheus.prometheus_config import prometheus_config, scrape_configs
+from bascule.generate.prometheus.prometheus_config import judge_writes, prometheus_config, scrape_configs
 from bascule.generate.prometheus.rule_groups import rule_files
 from bascule.spec import Spec
 from bascule.spec.clashes import OWN_JOBS
 
 
 def merged_prometheus(spec: Spec, theirs: str, config: Path) -> str:
-    """Their prometheus.yml with the jobs that it lacks, the rules below `config`, and an Alertmanager if it has none.
+    """Their prometheus.yml with the jobs that it lacks, the rules below `config`, the judge as a receiver of samples
+    (`judge.push`), and an Alertmanager if it has none.
 
     `config`: the folder, absolute, into which `bascule up` writes what it generates.
     """
@@ -33,6 +34,10 @@ def merged_prometheus(spec: Spec, theirs: str, config: Path) -> str:
     jobs = {job.get("job_name") for job in data.get("scrape_configs") or []}
     file.put_first(["scrape_configs"], [job for job in scrape_configs(spec) if job["job_name"] not in jobs])
     file.put_first(["rule_files"], [str(config / "prometheus" / "rules" / "*.yml")])
+    urls = {each.get("url") for each in data.get("remote_write") or []}
+    writes = [each for each in judge_writes(spec, str(config / FOLDER / WEBHOOK)) if each["url"] not in urls]
+    if writes:
+        file.put_first(["remote_write"], writes)
     if not (data.get("alerting") or {}).get("alertmanagers"):
         file.put_first(["alerting", "alertmanagers"], prometheus_config(spec)["alerting"]["alertmanagers"])
     return file.text

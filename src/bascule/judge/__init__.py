@@ -1,6 +1,7 @@
 """The judge: weighs candidate against baseline at every evaluation, raises alarms, and says promote, hold or roll back.
 
 layout.py, texts.py   counts per segment, and numbers as people read them
+pushed/               samples that Prometheus writes, answered as it would answer
 sampling/             raw samples from Prometheus, cut into joint evaluations of both versions; the plan
 statistics/           evidence, bursts and intervals, on counts alone
 evidence/             one phase: looks in, evidence, alarms, values and intervals out
@@ -16,6 +17,7 @@ from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.silence import Habit
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
+from bascule.judge.pushed import PushedSamples, WriteReader
 from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.forgotten import DroppedHistory, forget, forgotten
@@ -108,6 +110,7 @@ __all__ = [
     "PhaseEngine",
     "PhaseWatch",
     "PlanStep",
+    "PushedSamples",
     "Poster",
     "PresentStep",
     "SampleReader",
@@ -121,6 +124,7 @@ __all__ = [
     "VerdictBoard",
     "VersionAlarm",
     "VersionAlarms",
+    "WriteReader",
     "against_history",
     "alerting",
     "backtest",

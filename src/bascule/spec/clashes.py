@@ -1,4 +1,4 @@
-"""Names that a spec may not use twice, and names that are Bascule's own in what is generated."""
+"""Names that a spec may not use twice, names that are Bascule's own in what is generated, and one writer of samples."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def clashes(spec: Spec) -> Iterator[Finding]:
     yield from _reserved(("notify", "receivers"), lambda: spec.notify.receivers, _OWN_RECEIVERS)
     yield from _triggers(spec)
     yield from _ports(spec)
+    yield from _writers(spec)
 
 
 @readable
@@ -69,3 +70,10 @@ def _port(key: Key, port: int, taken: dict[int, str]) -> Iterator[Finding]:
     if port in taken:
         yield Finding(key, f"{port} is already the port of {taken[port]}", "give each part a port of its own")
     taken.setdefault(port, str(key[-1]))
+
+
+@readable
+def _writers(spec: Spec) -> Iterator[Finding]:
+    if spec.judge.push and spec.prometheus.replica_label is not None:
+        what = "several replicas (prometheus.replica_label) would each write the same samples to the judge"
+        yield Finding(("judge", "push"), what, "remove judge.push; the judge then asks for the samples")

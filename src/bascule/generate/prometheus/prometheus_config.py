@@ -41,7 +41,7 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
         "rule_files": ["rules/*.yml"],
         "alerting": without_empty({"alert_relabel_configs": _told_once(spec), "alertmanagers": [_alertmanager(spec)]}),
         "scrape_configs": scrape_configs(spec),
-        "remote_write": [*({"url": url} for url in scrape.remote_write), *_written_to_judge(spec)],
+        "remote_write": [*({"url": url} for url in scrape.remote_write), *judge_writes(spec, f"../{FOLDER}/{WEBHOOK}")],
     }
     return without_empty(config)
 
@@ -52,13 +52,16 @@ def _told_once(spec: Spec) -> list[dict[str, str]]:
     return [{"action": "labeldrop", "regex": label}] if label is not None else []
 
 
-def _written_to_judge(spec: Spec) -> Iterator[dict[str, Any]]:
-    """One queue, which keeps the order of the scrapes (judge/pushed/samples.py); what no signal reads is left out."""
+def judge_writes(spec: Spec, credential: str) -> Iterator[dict[str, Any]]:
+    """One queue, which keeps the order of the scrapes (judge/pushed/samples.py); what no signal reads is left out.
+
+    `credential`: the file of the token.
+    """
     if spec.judge.push:
         yield {
             "name": "bascule-judge",
             "url": spec.stack.url("judge") + WRITE_PATH,
-            "authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"},
+            "authorization": {"credentials_file": credential},
             "metadata_config": {"send": False},
             "queue_config": {
                 "min_shards": 1,

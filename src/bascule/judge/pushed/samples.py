@@ -118,6 +118,11 @@ class PushedSamples:
         with self._lock:
             return not self._is_current(now) or self._scrapes.oldest(now, ARRIVAL_SECONDS) >= time
 
+    def known_until(self, now: float) -> float:
+        """Until when everything is here, but for scrapes that still go on; to be asked before the samples are."""
+        with self._lock:
+            return min(self.newest, now) if self._is_current(now) else now
+
     def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
         """The samples of the `seconds` until `at`, Unix seconds. Raises what Prometheus raises."""
         with self._lock:

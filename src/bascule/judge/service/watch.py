@@ -96,11 +96,12 @@ class PhaseWatch:
         if math.isinf(self.read_until):
             self.read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach, self._kept_from)
         self._check_proof(now)
+        known = self._pushed.known_until(now) if self._pushed is not None else now
         for end, answers in self._answers(now):
             for news in self.reader.take(answers):
                 self._alignment.add(news)
             self.read_until = max(self.read_until, end)
-            for look in self._alignment.take(max(end - self.settle_seconds, self._complete(end))):
+            for look in self._alignment.take(max(min(end, known) - self.settle_seconds, self._complete(end))):
                 self.engine.feed(look)
             self._forget(end)
 

@@ -1,0 +1,228 @@
+"""What Prometheus writes to the judge is read as what it is asked for; where that is in doubt, it is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+import cramjam
+import judge_arrivals
+import numpy as np
+import pytest
+import remote_write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judge_arrivals import BEGIN, Arrivals, Sample, drawn, evaluations, spec, steady
+
+from bascule.errors import UsageError
+from bascule.judge import Alignment, JointLook, PushedSamples, SampleReader, Schema, WriteReader
+from bascule.prometheus import Matrix, labels_of
+
+SECONDS, SETTLE = 60, 0.25
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
+labels = st.dictionaries(texts, texts, min_size=1, max_size=6).map(lambda own: {"__name__": "a", **own})
+values = st.one_of(st.floats(), st.just(0.0), st.just(-0.0), st.integers(0, 10**9).map(float))
+samples = st.lists(st.tuples(st.integers(10**9, 4 * 10**9).map(float), values), min_size=1, max_size=3)
+
+
+class Known:
+    """Rows for any series."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[tuple[str, str], ...], int] = {}
+
+    def row(self, own: Mapping[str, str]) -> int:
+        return self.rows.setdefault(tuple(sorted(own.items())), len(self.rows))
+
+
+# ---------------------------------------------------------------- requests
+
+
+@given(st.lists(st.lists(st.tuples(labels, samples), max_size=8), max_size=4))
+def test_a_request_is_read_as_it_was_written_whatever_series_are_known(requests):
+    known = Known()
+    reader = WriteReader(known.row)
+    for series in [*requests, *requests]:  # the second time, all are known
+        read = reader.read(remote_write.request(series))
+        found = sorted(zip(read.rows.tolist(), read.times.tolist(), map(_bits, read.values), strict=True))
+        told = [(known.row(own), time, _bits(value)) for own, points in series for time, value in points]
+        assert found == sorted(told)
+
+
+def _bits(value: float) -> bytes:
+    return np.float64(value).tobytes()
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_request_are_refused_or_hold_nothing(body):
+    for sent in (body, bytes(cramjam.snappy.compress_raw(body))):
+        with suppress(UsageError):
+            WriteReader(Known().row).read(sent)
+
+
+def test_a_request_that_unpacks_to_more_than_is_taken_is_refused_before_it_is_unpacked():
+    bomb = bytes(cramjam.snappy.compress_raw(bytes(65 << 20)))
+    with pytest.raises(UsageError, match="send fewer samples at once"):
+        WriteReader(Known().row).read(bomb)
+
+
+# ---------------------------------------------------------------- worlds
+
+
+class Server(Arrivals):
+    """Which adds a label to what it writes."""
+
+    def external_labels(self) -> dict[str, str]:
+        return {"site": "paris"}
+
+
+def written(some: list[Sample], random: np.random.Generator) -> list[bytes]:
+    """In the order in which a scrape is stored, `up` last, in requests that are cut anywhere."""
+    some = sorted(some, key=lambda each: (each.arrival, each.time, dict(each.labels)["__name__"] == "up"))
+    cuts = sorted({0, len(some), *random.integers(0, len(some) + 1, 3).tolist()})
+    return [
+        remote_write.request([({**dict(s.labels), "site": "paris"}, [(s.time, s.value)]) for s in some[one:two]])
+        for one, two in pairwise(cuts)
+    ]
+
+
+class Followed:
+    """A world that is followed by a reader of what is pushed, evaluation by evaluation."""
+
+    def __init__(self, world: list[Sample], seed: int) -> None:
+        self.source = Server(world)
+        self.pushed = PushedSamples(self.source)  # type: ignore[arg-type]
+        self._world, self._random = world, np.random.default_rng(seed)
+        schema = Schema(spec(), judge_arrivals.BOUNDS)
+        self._reader = SampleReader(schema, self.pushed)
+        self._alignment = Alignment(self._reader.instances, len(schema.columns))
+        self._last, self._until = -math.inf, -math.inf
+
+    def look(self, now: float) -> list[JointLook]:
+        """Where the sender is known to be up to date."""
+        self._read(now)
+        return self._alignment.take(now - SETTLE)
+
+    def look_careful(self, now: float, is_lost: Any) -> list[JointLook]:
+        """As the judge does, who cannot know that. `is_lost`: whether a sample is not sent."""
+        return self._alignment.take(self._read(now, is_lost) - SETTLE)
+
+    def _read(self, now: float, is_lost: Any = lambda each: False) -> float:
+        self.source.now = now
+        new = [each for each in self._world if self._last < each.arrival <= now and not is_lost(each)]
+        for body in written(new, self._random):
+            self.pushed.take(body)
+        known = self.pushed.known_until(now)
+        until = self._until if math.isfinite(self._until) else now - 15
+        for news in self._reader.take(self._reader.fetch_on(until, now, self._alignment)):
+            self._alignment.add(news)
+        self._last = self._until = now
+        return known
+
+
+def pulled(world: list[Sample], at: list[float]) -> list[JointLook]:
+    schema = Schema(spec(), judge_arrivals.BOUNDS)
+    source = Arrivals(world)
+    reader = SampleReader(schema, source)
+    alignment, found, until = Alignment(reader.instances, len(schema.columns)), [], at[0] - 15
+    for source.now in at:
+        for news in reader.take(reader.fetch_on(until, source.now, alignment)):
+            alignment.add(news)
+        found += alignment.take(source.now - SETTLE)
+        until = source.now
+    return found
+
+
+def told(looks: list[JointLook]) -> list[Any]:
+    return [(look.time, look.seconds, look.since, look.increments.tolist()) for look in looks]
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 10**6))
+def test_the_evaluations_are_those_of_who_asks_for_everything(seed):
+    """Any world: resets, births, late and lost scrapes, gone and returning instances, absurd values."""
+    world, at = drawn(seed, SECONDS), evaluations(seed, SECONDS)
+    followed = Followed(world, seed)
+    assert told([look for now in at for look in followed.look(now)]) == told(pulled(world, at))
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 10**6), st.integers(1, 40), st.sampled_from([4, 7, 20]))
+def test_what_the_sender_left_out_is_asked_for(seed, begin, seconds):
+    """Where no scrape comes later than it settles: what is told late is told in the same evaluations."""
+    world, at = [each._replace(arrival=each.time) for each in drawn(seed, SECONDS)], evaluations(seed, SECONDS)
+    followed = Followed(world, seed)
+    lost = BEGIN + begin, BEGIN + begin + seconds
+    found = [look for now in at for look in followed.look_careful(now, lambda each: lost[0] <= each.time < lost[1])]
+    assert told(found) == told(pulled(world, at))
+
+
+def test_what_is_pushed_is_not_asked_for():
+    world = list(steady({"one:0": 0.1, "two:0": 0.1}))
+    followed = Followed(world, 1)
+    for second in range(20):
+        followed.look(BEGIN + second + 0.5)
+    asked = followed.pushed.pulled
+    for second in range(20, 55):
+        followed.look(BEGIN + second + 0.5)
+    assert followed.pushed.pulled == asked
+    assert followed.pushed.pushed > 35 * 5
+
+
+def test_a_sender_that_is_behind_is_told_and_prometheus_is_asked():
+    world = list(steady({"one:0": 0.1, "two:0": 0.1}))
+    followed = Followed(world, 1)
+    found = [look for second in range(20) for look in followed.look(BEGIN + second + 0.5)]
+    assert followed.pushed.problem(BEGIN + 19.5) == ""
+    behind = lambda each: each.time > BEGIN + 19.5  # noqa: E731
+    found += [look for second in range(20, 30) for look in followed.look_careful(BEGIN + second + 0.5, behind)]
+    assert "the newest sample that Prometheus wrote is 10 s old" in followed.pushed.problem(BEGIN + 29.5)
+    assert told(found) == told(pulled(world, [BEGIN + second + 0.5 for second in range(30)]))
+
+
+def test_a_sender_of_several_queues_is_told_and_prometheus_is_asked():
+    world = list(steady({"one:0": 0.1, "two:0": 0.1}))
+    followed = Followed(world, 1)
+    for second in range(10):
+        followed.look(BEGIN + second + 0.5)
+    after = [each for each in world if BEGIN + 10 < each.time < BEGIN + 11]
+    for of_up in (True, False):  # `up` before all else
+        part = [each for each in after if (dict(each.labels)["__name__"] == "up") is of_up]
+        followed.pushed.take(remote_write.request([(dict(s.labels), [(s.time, s.value)]) for s in part]))
+    assert "max_shards: 1" in followed.pushed.problem(BEGIN + 11)
+
+
+def test_samples_that_are_not_those_of_prometheus_are_not_relied_on():
+    """Another Prometheus writes, too."""
+    world = list(steady({"one:0": 0.1, "two:0": 0.1}))
+    other = [each._replace(value=each.value + (dict(each.labels)["__name__"] != "up")) for each in world]
+    followed = Followed(other, 1)
+    followed.source = followed.pushed._prometheus = Server(world)  # type: ignore[assignment]
+    for second in range(20):
+        followed.look(BEGIN + second + 0.5)
+    assert followed.pushed.pushed == 0 or "is not what Prometheus holds" in followed.pushed.doubt
+    assert "is not what Prometheus holds" in followed.pushed.problem(BEGIN + 19.5)
+
+
+def test_a_series_that_is_no_longer_there_is_no_sample():
+    own = {"__name__": "up", "job": "one", "instance": "one:0"}
+    read = WriteReader(Known().row).read(
+        remote_write.request([(own, [(BEGIN, 1.0)]), (own, [(BEGIN, remote_write.STALE)])])
+    )
+    assert read.stale.tolist() == [False, True]
+
+
+def test_labels_are_answered_as_prometheus_answers_them():
+    source = Server([])
+    pushed = PushedSamples(source)  # type: ignore[arg-type]
+    own = {"__name__": "up", "job": 'a"é\\', "instance": "one:0"}
+    pushed.matrix('up{instance="one:0"}', 5.0, BEGIN)
+    for second in range(4):
+        pushed.take(remote_write.request([({**own, "site": "paris"}, [(BEGIN + second, 1.0)])]))
+    found = pushed._found('up{instance="one:0"}', BEGIN + 2, BEGIN + 3)  # before it is compared
+    assert isinstance(found, Matrix)
+    assert [labels_of(each) for each in found.labels] == [own]
+    assert found.times.tolist() == [BEGIN + 2, BEGIN + 3]
