@@ -1,7 +1,7 @@
 """The judge at a thousand instances, beside the last build that read series by series.
 
     make bench NAME=scale                             everything
-    BASCULE_BENCH=looking,rules make bench NAME=scale    some parts: looking, memory, restart, rules, report
+    BASCULE_BENCH=looking,rules make bench NAME=scale    some parts: looking, memory, restart, rules, report, push
     BASCULE_BENCH=looking,50,200 make bench NAME=scale   looking at these sizes alone
     BASCULE_BENCH=quick make bench NAME=scale            everything, small: to see that it works
 
@@ -11,6 +11,7 @@
 3. restart: a judge with a snapshot of an hour at 1 s goes on from a real Prometheus
 4. rules: three real Prometheus servers side by side, without rules and with each build's
 5. report: the SLA report of a day at 15 s, by both builds from one real Prometheus
+6. push: a real Prometheus that writes its samples to a judge, second by second as fast as they go
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, ClassVar, Protocol
 from bench.harness import Bar, Result
 from bench.scaling.keeping import apart, memory, restart
 from bench.scaling.looking import Size, compared
+from bench.scaling.pushing import pushed
 from bench.scaling.reporting import reported
 from bench.scaling.ruling import ruled
 
@@ -91,10 +93,18 @@ def _report() -> Iterator[Part]:
     yield reported(5, 2.0) if QUICK else reported(100, 24.0)
 
 
+def _push() -> Iterator[Part]:
+    if QUICK:
+        yield pushed(5, 5)
+    else:
+        yield from (pushed(instances, 20) for instances in (200, 1000))
+
+
 MEASURES: dict[str, Callable[[], Iterator[Part]]] = {
     "looking": _looking,
     "memory": _memory,
     "restart": _restart,
     "rules": _rules,
     "report": _report,
+    "push": _push,
 }

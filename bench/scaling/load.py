@@ -90,13 +90,13 @@ def load_of(instances: int, scrapes: int, interval: float = 1.0) -> Load:
 
 
 def _page() -> Iterator[tuple[Labels, int, float]]:
-    """What one instance shows: labels, the number of the segment, and the share of its requests."""
-    yield {"__name__": "up"}, 0, np.nan
+    """What one instance shows, `up` last: labels, the number of the segment, and the share of its requests."""
     for number, segment in enumerate(RATES):
         for each in served(np.random.default_rng(SEED), "", np.array([SAMPLED])):
             own = dict(re.findall(r'(\w+)="([^"]*)"', each.labels))
             labels = {"__name__": each.metric, "user_segment": segment, **own}
             yield labels, number, float(each.increments[0]) / SAMPLED
+    yield {"__name__": "up"}, 0, np.nan
 
 
 def _labels(version: str, instance: str, own: Labels) -> Labels:
