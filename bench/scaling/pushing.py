@@ -19,8 +19,7 @@ from fastapi import FastAPI
 
 from bascule import conventions as names
 from bascule.generate import generate
-from bascule.judge import PhaseWatch, PlanStep, PushedSamples, outcome_of
-from bascule.judge.pushed import add_receiver
+from bascule.judge import PhaseWatch, PlanStep, PushedSamples, add_receiver, outcome_of
 from bascule.processes import ports
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec

@@ -27,6 +27,7 @@ MEETING = (
     "slo_one_figure",
     "judge",
     "judge_alert",
+    "judge_push",
     "engine_doctor",
     "matrix_ten",
     "mix_adjusted",

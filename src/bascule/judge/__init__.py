@@ -17,7 +17,7 @@ from bascule.judge.evidence.alarm import Alarm
 from bascule.judge.evidence.engine import PhaseEngine
 from bascule.judge.evidence.silence import Habit
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, PairLayout
-from bascule.judge.pushed import PushedSamples, WriteReader
+from bascule.judge.pushed import PushedSamples, WriteReader, add_receiver
 from bascule.judge.sampling.alignment import Alignment, JointLook
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.forgotten import DroppedHistory, forget, forgotten
@@ -110,9 +110,9 @@ __all__ = [
     "PhaseEngine",
     "PhaseWatch",
     "PlanStep",
-    "PushedSamples",
     "Poster",
     "PresentStep",
+    "PushedSamples",
     "SampleReader",
     "Schema",
     "Setting",
@@ -125,6 +125,7 @@ __all__ = [
     "VersionAlarm",
     "VersionAlarms",
     "WriteReader",
+    "add_receiver",
     "against_history",
     "alerting",
     "backtest",

@@ -227,7 +227,7 @@ class MeanValues(Figures):
         if mix is None:
             return SignalReading(events_baseline=events[0], events_candidate=events[1])
         mean, variance = mean_and_variance(count, total, self._squares(line))
-        means = np.nansum(mean * mix, axis=1)
+        means = np.nansum(np.where(mix > 0, mean, 0.0) * mix, axis=1)
         spread = float(np.nansum(variance * mix**2))
         known = SignalReading(means[0], means[1], means[1] - means[0], math.nan, math.nan, *events)
         return self._with_interval(known, spread) if spread > 0 else known

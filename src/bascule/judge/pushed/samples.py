@@ -75,9 +75,9 @@ class PushedSamples:
                 self._note(written)
 
     def _note(self, written: Written) -> None:
-        told = self._scrapes.take(written)
+        order = self._scrapes.take(written)
         self.newest = max(self.newest, float(written.times.max()))
-        if told.late:
+        if order.late:
             self._doubt(DISORDER)
             return
         self._chunks.append(written)
@@ -85,7 +85,7 @@ class PushedSamples:
         while self._chunks[0].times.max() < self.newest - KEPT_SECONDS:
             self._chunks.popleft()
         begun = self._since if math.isfinite(self._since) else float(written.times.max())
-        self._since = max(begun, told.whole_since, self.newest - KEPT_SECONDS)
+        self._since = max(begun, order.whole_since, self.newest - KEPT_SECONDS)
         self._forget()
 
     def _forget(self) -> None:
@@ -138,7 +138,7 @@ class PushedSamples:
         return held
 
     def problem(self, now: float) -> str:
-        """Why Prometheus is asked although it writes; empty where all is well, or it never wrote."""
+        """Why Prometheus is asked although it writes; empty where nothing is wrong, or it never wrote."""
         with self._lock:
             if self.newest < self._doubted_until:
                 return self.doubt
@@ -160,8 +160,7 @@ class PushedSamples:
         samples = self._between(start, end)
         samples = samples.some(self._series.wanted[self._series.selectors[selector], samples.rows])
         rows, counts = np.unique(samples.rows, return_counts=True)
-        labels = [self._series.labels[row] for row in rows.tolist()]
-        return Matrix(labels, counts.astype(np.intp), samples.times, samples.values)
+        return Matrix(self._series.labels_of(rows), counts.astype(np.intp), samples.times, samples.values)
 
     def _between(self, start: float, end: float) -> Written:
         """Kept for the next selector that is asked for the same span."""

@@ -14,7 +14,7 @@ GAP = 1.9  # times the usual step of a target: a scrape is missing
 
 
 @dataclass(frozen=True)
-class Told:
+class Order:
     """What a request tells. `late`: of a scrape whose `up` was here, more came; `whole_since`: before that, scrapes may
     be missing (Unix seconds; -inf: none is)."""
 
@@ -31,7 +31,7 @@ class Scrapes:
         self._is_wanted = np.empty(0, bool)
         self._last = np.empty(0)  # of each row: its newest sample
 
-    def take(self, written: Written) -> Told:
+    def take(self, written: Written) -> Order:
         """A request: of each row, samples in the order of their time."""
         self._grow()
         rows, times = written.rows, written.times
@@ -40,7 +40,7 @@ class Scrapes:
         np.maximum.at(self._last, rows, times)
         order = np.argsort(times[is_up], kind="stable")
         self._is_wanted[targets[is_up]] |= self._series.wanted[:, rows[is_up]].any(axis=0)
-        return Told(bool(late.any()), self._follow(targets[is_up][order].tolist(), times[is_up][order].tolist()))
+        return Order(bool(late.any()), self._follow(targets[is_up][order].tolist(), times[is_up][order].tolist()))
 
     def oldest(self, now: float, patience: float) -> float:
         """Until when all scrapes are here, of the targets that a selector wants and that are still scraped; -inf where

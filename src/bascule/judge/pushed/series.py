@@ -36,6 +36,7 @@ class WrittenSeries:
             np.empty(0, bool),
             np.empty((len(selectors), 0), bool),
         )
+        self._label_array = np.empty(0, np.object_)
 
     def row_of(self, labels: Mapping[str, str]) -> int:
         """The row of a series; NOT_WANTED where nobody asks for it."""
@@ -52,6 +53,13 @@ class WrittenSeries:
             self._wanted.append(wanted)
             self._is_presence.append(is_presence)
         return row
+
+    def labels_of(self, rows: Indices) -> list[bytes]:
+        """The labels of these rows."""
+        if len(self._label_array) != len(self.labels):
+            self._label_array = np.array(self.labels, np.object_)
+        found: list[bytes] = self._label_array[rows].tolist()
+        return found
 
     @property
     def targets(self) -> Indices:

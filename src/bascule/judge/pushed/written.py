@@ -118,7 +118,7 @@ def joined(parts: Sequence[Written]) -> Written:
 
 
 def _series(data: bytes) -> tuple[list[int], list[int]]:
-    """Where each series begins and ends; other fields of a request are passed over."""
+    """Where each series begins and ends; other fields of a request are skipped."""
     starts, ends, place, size = [], [], 0, len(data)
     while place < size:
         tag, length = data[place], data[place + 1]
