@@ -8,11 +8,12 @@ from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
 
 
-def prometheus_of(spec: Spec, timeout: float = 10.0, **options: Any) -> Prometheus:
-    """`timeout` in seconds, of a request; `options` as Prometheus takes them."""
-    credentials = spec.stack.credentials("prometheus")
-    label = spec.prometheus.replica_label
-    return Prometheus(spec.stack.url("prometheus"), timeout, credentials=credentials, replica_label=label, **options)
+def prometheus_of(spec: Spec, timeout: float = 10.0, url: str | None = None, **options: Any) -> Prometheus:
+    """`timeout` in seconds, of a request; `url`: of another server, entered in the same way; `options` as Prometheus
+    takes them.
+    """
+    by_spec = {"credentials": spec.stack.credentials("prometheus"), "replica_label": spec.prometheus.replica_label}
+    return Prometheus(url or spec.stack.url("prometheus"), timeout, **by_spec | options)
 
 
 def alertmanager_of(spec: Spec, timeout: float = 5.0, **options: Any) -> Alertmanager:

@@ -14,20 +14,8 @@ import typer
 
 from bascule import times
 from bascule.api.servers import prometheus_of
-from bascule.cli.output import (
-    AsJson,
-    From,
-    PrometheusUrl,
-    To,
-    app,
-    complain,
-    err,
-    parse_span,
-    print_json,
-    print_rows,
-    say,
-    write_file,
-)
+from bascule.cli.options import AsJson, From, PrometheusUrl, To, parse_span
+from bascule.cli.output import app, complain, err, print_json, print_rows, say, write_file
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import Unreachable, UsageError
