@@ -112,11 +112,7 @@ def sla_resend(
 @sla_app.command("freeze")
 @takes_spec_first
 def sla_freeze(
-    spec: Spec,
-    start: From = "now-30d",
-    end: To = "now",
-    prometheus: PrometheusUrl = None,
-    as_json: AsJson = False,
+    spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None, as_json: AsJson = False
 ) -> None:
     """Store V1's figures of a span, so that gains can still be measured after V1 is removed."""
     from bascule import sla

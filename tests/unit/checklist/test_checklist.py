@@ -86,7 +86,7 @@ def test_the_items_are_those_of_the_source_document():
 
 
 def test_a_panel_without_data_fails_but_not_one_that_needs_two_months():
-    retention = CheckedExpression("empty", "b.json: panel 'Retention' A", "version:retention:ratio30d")
+    retention = CheckedExpression("empty", "b.json: panel 'Retention' A", "version:retention:ratio30d", "no series")
     empty = CheckedExpression("empty", "b.json: panel 'P95' A", "x", "no series of x")
     young = looked(expressions=[retention], history=DAY)
     assert outcome("dashboards", young).state is ItemState.PASSED
