@@ -91,7 +91,7 @@ class Console:
         self.charts = Charts(self.parts)
         self.renderer = Renderer(spec)
         self.dashboards = Pages(self)
-        self.proving = Proving.of(spec)
+        self.proving = Proving(spec)
         self.stream = Stream(self.frame, stop)
         self.incident_stream = Stream(self.incident_frame, stop)
 
@@ -197,7 +197,7 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 
     @app.get("/incidents/{identity}/now", response_class=HTMLResponse)
     def incident_now(identity: Identity) -> HTMLResponse:
-        return HTMLResponse(console.renderer.incident_now(console.incident(identity)))
+        return HTMLResponse(console.renderer.part("_incident.html", view=console.incident(identity)))
 
     @app.get("/incidents/{identity}/review.md", response_class=PlainTextResponse)
     def review(identity: Identity) -> PlainTextResponse:
