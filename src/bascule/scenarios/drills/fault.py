@@ -102,6 +102,12 @@ class TimedFault(Fault):
     kind: ClassVar[FaultClass] = FaultClass.TIMED
 
 
+class RuleFault(TimedFault):
+    """Found by a rule that holds for five minutes."""
+
+    bound: ClassVar[float] = 300.0 + 15.0 + 60.0
+
+
 class QuietFault(Fault):
     kind: ClassVar[FaultClass] = FaultClass.QUIET
     bound: ClassVar[float] = 0.0
