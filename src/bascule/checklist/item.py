@@ -90,6 +90,11 @@ class Item:
     check: Check
 
 
-def item(phase: ChecklistPhase, number: int, key: str, title: str, to_sign: str = "") -> Callable[[Check], Item]:
-    """Makes an item of the function that checks it."""
-    return partial(Item, phase, number, key, title, to_sign)
+def item(phase: ChecklistPhase, number: int, title: str, to_sign: str = "") -> Callable[[Check], Item]:
+    """Makes an item of the function that checks it, under the function's name."""
+    return lambda check: Item(phase, number, check.__name__.replace("_", "-"), title, to_sign, check)
+
+
+pre_deployment = partial(item, ChecklistPhase.PRE_DEPLOYMENT)
+deployment = partial(item, ChecklistPhase.DEPLOYMENT)
+post_deployment = partial(item, ChecklistPhase.POST_DEPLOYMENT)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bascule.checklist.item import ChecklistPhase, ItemOutcome, answered, failed, item, judged
+from bascule.checklist.item import ItemOutcome, answered, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.spec.signals import Role
 
 BUSINESS = (Role.ACCURACY, Role.SATISFACTION, Role.REVENUE)
 
 
-@item(ChecklistPhase.PRE_DEPLOYMENT, 6, "business-metrics", "Custom business metrics implémentées")
+@pre_deployment(6, "Custom business metrics implémentées")
 def business_metrics(looked: Looked) -> ItemOutcome:
     names = [name for name, role in looked.spec.signal_roles.items() if role in BUSINESS]
     if not names:

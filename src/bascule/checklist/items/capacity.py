@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from bascule import times
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 
 NEEDED_SECONDS = 86400.0
@@ -39,9 +39,7 @@ LIMITS = (
 )
 
 
-@item(
-    ChecklistPhase.POST_DEPLOYMENT, 4, "capacity", "Capacity planning updated", "the capacity plan contains these dates"
-)
+@post_deployment(4, "Capacity planning updated", to_sign="the capacity plan contains these dates")
 def capacity(looked: Looked) -> ItemOutcome:
     if missing := looked.too_young(NEEDED_SECONDS, "for a forecast"):
         return cannot(missing)

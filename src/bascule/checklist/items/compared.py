@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, deployment, judged
 from bascule.checklist.looked import Looked
 from bascule.promql import value_series
 
 
-@item(ChecklistPhase.DEPLOYMENT, 3, "compared-dashboards", "Dashboards comparatifs V1/V2 opérationnels")
+@deployment(3, "Dashboards comparatifs V1/V2 opérationnels")
 def compared_dashboards(looked: Looked) -> ItemOutcome:
     spec = looked.spec
     if looked.journal.phase().share <= 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, failed, item, passed
+from bascule.checklist.item import ItemEvidence, ItemOutcome, failed, passed, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import LOG_RETENTION, Recorded
 from bascule.discover import CheckedExpression
@@ -11,12 +11,8 @@ RETENTION_SECONDS = 60 * 86400.0  # two windows of 30 days
 _NEEDS_HISTORY = (Recorded.RETENTION, LOG_RETENTION.name)
 
 
-@item(
-    ChecklistPhase.PRE_DEPLOYMENT,
-    1,
-    "dashboards",
-    "Tous les dashboards créés et testés",
-    "the dashboards were opened in the Grafana that people use",
+@pre_deployment(
+    1, "Tous les dashboards créés et testés", to_sign="the dashboards were opened in the Grafana that people use"
 )
 def dashboards(looked: Looked) -> ItemOutcome:
     panels = [found for found in looked.expressions if ": panel " in found.where]

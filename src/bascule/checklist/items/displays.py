@@ -7,20 +7,14 @@ import time
 import httpx
 
 from bascule.api.tokens import token_for
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, failed, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, deployment, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.units import bytes_text
 
 SECONDS = 10.0
 
 
-@item(
-    ChecklistPhase.DEPLOYMENT,
-    4,
-    "displays",
-    "War room displays configurés",
-    "the screens of the war room show the page",
-)
+@deployment(4, "War room displays configurés", to_sign="the screens of the war room show the page")
 def displays(looked: Looked) -> ItemOutcome:
     console = looked.spec.stack.url("console")
     token = token_for(looked.spec.stack.state)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, failed, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, deployment, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.delivery import Result
 from bascule.incidents import try_receivers
 
 
-@item(
-    ChecklistPhase.DEPLOYMENT,
-    5,
-    "escalation",
-    "Escalation notifications testées",
-    "the people of each escalation step have seen the test message",
+@deployment(
+    5, "Escalation notifications testées", to_sign="the people of each escalation step have seen the test message"
 )
 def escalation(looked: Looked) -> ItemOutcome:
     notify = looked.spec.notify

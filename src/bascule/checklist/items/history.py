@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.errors import ProgramMissing
 from bascule.processes import ports, programs
@@ -23,7 +23,7 @@ NO_SNAPSHOTS = "Prometheus takes no snapshots: set `stack: {snapshots: true}` (-
 SETTLED_SECONDS = 15.0  # before now: the snapshot holds all that was scraped until then
 
 
-@item(ChecklistPhase.POST_DEPLOYMENT, 2, "history", "Historical data preserved")
+@post_deployment(2, "Historical data preserved")
 def history(looked: Looked) -> ItemOutcome:
     name = looked.prometheus.snapshot()
     if name is None:

@@ -9,12 +9,12 @@ import uuid
 from pathlib import Path
 
 from bascule.api.models.logs import Search
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, failed, item, passed
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.spec.model import LogSource
 
 
-@item(ChecklistPhase.PRE_DEPLOYMENT, 4, "log-aggregation", "Log aggregation opérationnelle")
+@pre_deployment(4, "Log aggregation opérationnelle")
 def log_aggregation(looked: Looked) -> ItemOutcome:
     found = next(((name, file) for name, one in looked.spec.logs.named.items() if (file := _file(one))), None)
     if found is None:

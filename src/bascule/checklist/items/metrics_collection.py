@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, failed, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import REQUESTS_REFUSED
 from bascule.transport import Http
@@ -10,7 +10,7 @@ from bascule.transport import Http
 MARKERS = 7
 
 
-@item(ChecklistPhase.PRE_DEPLOYMENT, 5, "metrics-collection", "Metrics collection fonctionnelle")
+@pre_deployment(5, "Metrics collection fonctionnelle")
 def metrics_collection(looked: Looked) -> ItemOutcome:
     """The marker: requests that the journal refuses, because they ask for what is not there, and counts."""
     query = f'sum({REQUESTS_REFUSED.name}{{job="bascule-incidents"}}) or vector(0)'

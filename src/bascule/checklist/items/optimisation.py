@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.discover.verify import expressions, selectors_of
 
 SHOWN = 5
 
 
-@item(
-    ChecklistPhase.POST_DEPLOYMENT,
-    5,
-    "optimisation",
-    "Monitoring optimization implemented",
-    "what is listed here is kept on purpose, or was removed",
+@post_deployment(
+    5, "Monitoring optimization implemented", to_sign="what is listed here is kept on purpose, or was removed"
 )
 def optimisation(looked: Looked) -> ItemOutcome:
     groups = looked.prometheus.rules()

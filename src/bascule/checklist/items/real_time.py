@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, ItemOutcome, answered, item, judged
+from bascule.checklist.item import ItemOutcome, answered, deployment, judged
 from bascule.checklist.looked import Looked
 from bascule.conventions import JUDGE_TICK, LOG_LAG_SECONDS
 
 
-@item(ChecklistPhase.DEPLOYMENT, 1, "real-time", "Monitoring temps réel actif")
+@deployment(1, "Monitoring temps réel actif")
 def real_time(looked: Looked) -> ItemOutcome:
     spec = looked.spec
     allowed = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bascule import generate
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, failed, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.errors import ProcessFailed, ProgramMissing
 from bascule.generate.prometheus.rule_groups import rule_groups
@@ -18,7 +18,7 @@ from bascule.spec import Spec
 TEST_SECONDS = 300.0
 
 
-@item(ChecklistPhase.PRE_DEPLOYMENT, 2, "alerting-rules", "Alerting rules validées en staging")
+@pre_deployment(2, "Alerting rules validées en staging")
 def alerting_rules(looked: Looked) -> ItemOutcome:
     try:
         promtool = programs.find("promtool")

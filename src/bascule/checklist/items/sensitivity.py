@@ -6,7 +6,7 @@ import time
 
 from bascule import times
 from bascule.api.models.journal import IncidentAnswer
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, deployment, judged
 from bascule.checklist.looked import Looked
 from bascule.conventions import Severity
 from bascule.generate.prometheus.rule_groups import rule_groups
@@ -17,13 +17,7 @@ LEAST_SECONDS = 60.0
 SETTLE_SECONDS = 30.0
 
 
-@item(
-    ChecklistPhase.DEPLOYMENT,
-    2,
-    "sensitivity",
-    "Alerting sensibilité ajustée",
-    "the people who are called agree with the sensitivity",
-)
+@deployment(2, "Alerting sensibilité ajustée", to_sign="the people who are called agree with the sensitivity")
 def sensitivity(looked: Looked) -> ItemOutcome:
     now = time.time()
     start = now - min(LONGEST_SECONDS, max(0.0, looked.history - SETTLE_SECONDS))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 from bascule import sla
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.sla import ObjectiveReport, SlaOutcome
 
 LONGEST_SECONDS = 30 * 86400.0
 
 
-@item(ChecklistPhase.POST_DEPLOYMENT, 1, "sla-compliance", "SLA compliance vérifiée")
+@post_deployment(1, "SLA compliance vérifiée")
 def sla_compliance(looked: Looked) -> ItemOutcome:
     now = time.time()
     start = now - min(LONGEST_SECONDS, looked.history)

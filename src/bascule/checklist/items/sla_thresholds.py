@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, answered, failed, item, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, answered, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import Alert, Recorded
 from bascule.slo import Slo, all_of
 
 
-@item(
-    ChecklistPhase.PRE_DEPLOYMENT,
-    3,
-    "sla-thresholds",
-    "SLA thresholds configurés",
-    "the objectives are those of the contract",
-)
+@pre_deployment(3, "SLA thresholds configurés", to_sign="the objectives are those of the contract")
 def sla_thresholds(looked: Looked) -> ItemOutcome:
     slos = all_of(looked.spec)
     if not slos:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, ItemEvidence, ItemOutcome, cannot, item, passed
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, passed, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.figures import figure
 from bascule.promql import value_series
@@ -11,7 +11,7 @@ WEEK = "7d"
 NEEDED_SECONDS = 14 * 86400.0
 
 
-@item(ChecklistPhase.POST_DEPLOYMENT, 3, "trends", "Performance trends analyzed", "a person has read the trends")
+@post_deployment(3, "Performance trends analyzed", to_sign="a person has read the trends")
 def trends(looked: Looked) -> ItemOutcome:
     if missing := looked.too_young(NEEDED_SECONDS, "to compare two weeks"):
         return cannot(missing)
