@@ -56,8 +56,7 @@ def doctor(spec: Spec | None, engine: EngineUrl = None, access: AccessFile = Non
 def _measure_engine(url: str, access: Path | None, spec: Spec | None, as_json: bool) -> int:
     from bascule.discover import measure, measured_lines
 
-    by_spec = (spec.stack.scrape.interval, spec.prometheus.replica_label) if spec is not None else ()
-    findings = measure(_engine(url, access, spec), *by_spec)
+    findings = measure(_engine(url, access, spec), spec)
     if as_json:
         print_json([vars(finding) | {"ok": finding.ok} for finding in findings])
     else:
@@ -67,10 +66,10 @@ def _measure_engine(url: str, access: Path | None, spec: Spec | None, as_json: b
 
 
 def _engine(url: str, access: Path | None, spec: Spec | None) -> Prometheus:
-    """The engine as it answers: replicas are left apart, since how it holds them is measured too."""
+    """Entered as the file says, else as the spec does."""
     if spec is None or access is not None:
         return Prometheus(url, credentials=read_access(access).credentials)
-    return prometheus_of(spec, url=url).as_stored()
+    return prometheus_of(spec, url=url)
 
 
 @app.command()

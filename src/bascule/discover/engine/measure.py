@@ -11,6 +11,7 @@ from bascule.discover.engine.finding import EngineFinding, lacks, ok, unknown
 from bascule.discover.engine.held import Held, read_held
 from bascule.errors import BasculeError, QueryRejected
 from bascule.prometheus import Prometheus
+from bascule.spec import Spec
 
 MEASURES: Final[dict[str, Callable[[Held], EngineFinding]]] = {
     "raw samples": samples.own_times,
@@ -33,15 +34,15 @@ MEASURES: Final[dict[str, Callable[[Held], EngineFinding]]] = {
 }
 
 
-def measure(
-    prometheus: Prometheus, interval: float | None = None, replica_label: str | None = None
-) -> list[EngineFinding]:
-    """What an engine does with what it holds; nothing is written to it.
+def measure(prometheus: Prometheus, spec: Spec | None = None) -> list[EngineFinding]:
+    """What an engine does with what it holds; nothing is written to it. Only a spec says how often it is to scrape, and
+    by which label replicas are told apart.
 
-    `interval` (seconds between scrapes) and `replica_label` by the spec, where there is one. Raises Unreachable when it
-    does not answer at all, QueryRejected when something else than a Prometheus-compatible engine does.
+    Raises Unreachable when it does not answer at all, QueryRejected when something else than a Prometheus-compatible
+    engine does.
     """
-    held = read_held(prometheus.as_stored(), interval, replica_label)
+    by_spec = (spec.stack.scrape.interval, spec.prometheus.replica_label) if spec is not None else (None, None)
+    held = read_held(prometheus.as_stored(), *by_spec)
     version = replace(_version(prometheus), subject="version")
     if held.steady:
         return [version, *(replace(_measured(each, held), subject=subject) for subject, each in MEASURES.items())]
