@@ -513,7 +513,7 @@ def _serve(root: Path, port: Path) -> None:
     taken = intake(load("supersmartmatch"), source, "beats")
     taken.change = IdPseudonyms(b"a key of 16 bytes", ("user_id", "candidate_id", "job_id")).replace
     store = open_store(root)
-    receiver = BeatsReceiver("127.0.0.1:0", taken, lambda batch: store.commit(batch, []))
+    receiver = BeatsReceiver("127.0.0.1:0", taken, lambda batch: store.commit(batch, []), None)
     stop, ready = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     thread = threading.Thread(target=receiver.run, args=(stop, ready))

@@ -106,7 +106,7 @@ def receiver(port: str, commit):
     from bascule.spec import load
 
     intake = Intake("app", Parser((built_in("api_call"),)), VersionFinder.of(load("supersmartmatch")))
-    return BeatsReceiver(f"127.0.0.1:{port}", intake, commit)
+    return BeatsReceiver(f"127.0.0.1:{port}", intake, commit, None)
 
 
 @dataclass

@@ -126,7 +126,8 @@ def _answers(url):
 def alert(ends_in: float, **labels: str) -> PostedAlert:
     now = datetime.now(UTC)
     labels = {"alertname": "CandidateWorse", "severity": "critical", "signal": "errors"} | labels
-    return PostedAlert(labels, {"summary": "V2 is worse"}, now - timedelta(seconds=1), now + timedelta(seconds=ends_in))
+    begin, end = now - timedelta(seconds=1), now + timedelta(seconds=ends_in)
+    return PostedAlert(labels, {"summary": "V2 is worse"}, begin, end, "")
 
 
 def test_an_alert_reaches_people_and_climbs_and_ends_only_by_the_judges_own_word(

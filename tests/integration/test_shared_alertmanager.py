@@ -29,7 +29,7 @@ def test_a_window_silences_no_alert_of_others(alertmanager_server: Any, eventual
     identity = silence(shop, Window(id=0, starts=now - 1, ends=now + 600, reason="upgrade", who="ada"), "journal-1")
     ends = datetime.now(UTC) + timedelta(minutes=10)
     names = ("SharedServiceDown", "SharedResponseTimeHigh", "OrdersStuck")
-    client.post([PostedAlert({"alertname": name, "test": "window"}, {}, datetime.now(UTC), ends) for name in names])
+    client.post([PostedAlert({"alertname": name, "test": "window"}, {}, datetime.now(UTC), ends, "") for name in names])
 
     def states() -> dict[str, str]:
         held = [alert for alert in client.alerts() if alert["labels"].get("test") == "window"]

@@ -103,6 +103,12 @@ def _shape(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return re.sub(r"Name\(id='(\w+)'", lambda found: f"Name(id='{names[found[1]]}'", text)
 
 
+def test_how_a_specs_servers_are_entered_is_known_in_one_place():
+    entered = re.compile(r"""\.credentials\(["'](prometheus|alertmanager)["']\)""")
+    found = [str(path.relative_to(SRC)) for path in SRC.rglob("*.py") if entered.search(path.read_text("utf-8"))]
+    assert found == ["api/servers.py"]
+
+
 def test_times_are_written_in_one_place():
     written = [str(path.relative_to(SRC)) for path in SRC.rglob("*.py") if "+00:00" in path.read_text("utf-8")]
     assert written == ["times.py"]

@@ -6,13 +6,22 @@ from typing import Any
 
 from bascule.prometheus import Alertmanager, Prometheus
 from bascule.spec import Spec
+from bascule.transport import Credentials
 
 
-def prometheus_of(spec: Spec, timeout: float = 10.0, **options: Any) -> Prometheus:
-    """`timeout` in seconds, of a request; `options` as Prometheus takes them."""
-    credentials = spec.stack.credentials("prometheus")
-    label = spec.prometheus.replica_label
-    return Prometheus(spec.stack.url("prometheus"), timeout, credentials=credentials, replica_label=label, **options)
+def prometheus_of(
+    spec: Spec, timeout: float = 10.0, url: str | None = None, credentials: Credentials | None = None, **options: Any
+) -> Prometheus:
+    """`timeout` in seconds, of a request; `url`, `credentials`: of another server, by default entered in the same way;
+    `options` as Prometheus takes them.
+    """
+    return Prometheus(
+        spec.stack.url("prometheus") if url is None else url,
+        timeout,
+        credentials=credentials or spec.stack.credentials("prometheus"),
+        replica_label=spec.prometheus.replica_label,
+        **options,
+    )
 
 
 def alertmanager_of(spec: Spec, timeout: float = 5.0, **options: Any) -> Alertmanager:

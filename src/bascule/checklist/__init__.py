@@ -2,7 +2,7 @@
 
 item.py     what an item is and what comes of it
 looked.py   what the items look at
-items/      a class each, in a file of its own; being there is enough
+items/      a function each, in a file of its own; being there is enough
 signing.py  who signed what, kept in the journal
 shown.py    the record of a change: Markdown and JSON
 """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 from bascule.units import number_text
 
@@ -71,18 +71,30 @@ def judged(problems: Iterable[str], *evidence: ItemEvidence) -> ItemOutcome:
     return failed("; ".join(found), *evidence) if found else passed(*evidence)
 
 
-class Item(ABC):
+Check = Callable[["Looked"], ItemOutcome]
+
+
+@dataclass(frozen=True)
+class Item:
     """One line of the checklist. `key`: its name on the command line; `title`: as the source document has it.
 
-    `to_sign`: what a person vouches for beside; empty where the check alone decides.
+    `to_sign`: what a person vouches for beside; empty where the check alone decides. `check` looks, and raises
+    BasculeError where what is asked does not answer: it cannot be checked then.
     """
 
-    phase: ClassVar[ChecklistPhase]
-    number: ClassVar[int]
-    key: ClassVar[str]
-    title: ClassVar[str]
-    to_sign: ClassVar[str] = ""
+    phase: ChecklistPhase
+    number: int
+    key: str
+    title: str
+    to_sign: str
+    check: Check
 
-    @abstractmethod
-    def check(self, looked: Looked) -> ItemOutcome:
-        """Look. Raises BasculeError where what is asked does not answer: it cannot be checked then."""
+
+def item(phase: ChecklistPhase, number: int, title: str, to_sign: str = "") -> Callable[[Check], Item]:
+    """Makes an item of the function that checks it, under the function's name."""
+    return lambda check: Item(phase, number, check.__name__.replace("_", "-"), title, to_sign, check)
+
+
+pre_deployment = partial(item, ChecklistPhase.PRE_DEPLOYMENT)
+deployment = partial(item, ChecklistPhase.DEPLOYMENT)
+post_deployment = partial(item, ChecklistPhase.POST_DEPLOYMENT)

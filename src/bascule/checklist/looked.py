@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bascule import generate, times
-from bascule.api import IncidentsClient, JudgeClient
+from bascule.api import IncidentsClient
 from bascule.api.client import LogsClient
 from bascule.api.servers import prometheus_of
 from bascule.discover import CheckedExpression, verify
@@ -31,10 +31,6 @@ class Looked:
     @cached_property
     def journal(self) -> IncidentsClient:
         return IncidentsClient(self.spec, seconds=10.0)
-
-    @cached_property
-    def judge(self) -> JudgeClient:
-        return JudgeClient(self.spec)
 
     @cached_property
     def logs(self) -> LogsClient:

@@ -16,21 +16,8 @@ from bascule import figures, times
 from bascule.api.servers import prometheus_of
 from bascule.cli.beside import say_missing_jobs
 from bascule.cli.narrow import TableRows
-from bascule.cli.output import (
-    AsJson,
-    From,
-    PrometheusUrl,
-    To,
-    app,
-    out,
-    parse_span,
-    parse_time,
-    parse_wait,
-    print_json,
-    print_rows,
-    say,
-    stopping,
-)
+from bascule.cli.options import AsJson, From, PrometheusUrl, To, Who, parse_span, parse_time, parse_wait
+from bascule.cli.output import app, out, print_json, print_rows, say, stopping
 from bascule.cli.progress import headline, progress
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec, takes_spec_first
@@ -76,7 +63,7 @@ def gate(
 def forget(
     spec: Spec,
     before: Annotated[str, typer.Option(help="Older samples are not used. RFC 3339, now or now-10m.")],
-    who: Annotated[str, typer.Option(help="Who is doing this.")],
+    who: Who,
     why: Annotated[str, typer.Option(help="Why that history must not be used.")],
 ) -> None:
     """Make the judge ignore older samples, for example from when V1 was broken. Firing alarms stay."""
@@ -88,16 +75,12 @@ def forget(
     say("the judge starts again with the newer samples; firing alarms stay until new data resolve them")
 
 
+Watch = Annotated[bool, typer.Option("--watch", metavar="", help="Refresh after each evaluation, until Ctrl-C.")]
+
+
 @app.command()
 @takes_spec_first
-def compare(
-    spec: Spec,
-    watch: Annotated[
-        bool, typer.Option("--watch", metavar="", help="Refresh after each evaluation, until Ctrl-C.")
-    ] = False,
-    prometheus: PrometheusUrl = None,
-    as_json: AsJson = False,
-) -> None:
+def compare(spec: Spec, watch: Watch = False, prometheus: PrometheusUrl = None, as_json: AsJson = False) -> None:
     """Compare V1 and V2, signal by signal, with intervals and evidence."""
     from bascule import judge
 

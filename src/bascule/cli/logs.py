@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bascule import times
-from bascule.cli.output import AsJson, app, complain, print_json, print_rows, say
+from bascule.cli.options import AsJson
+from bascule.cli.output import app, complain, print_json, print_rows, say
 from bascule.cli.spec_option import may_take_spec, takes_spec, takes_spec_first
 from bascule.logformat import KIND_OF
 from bascule.spec import Spec

@@ -1,4 +1,4 @@
-"""What every command shares: the application, printing, times, and stopping cleanly."""
+"""What every command shares: the application, printing, and stopping cleanly."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -21,9 +21,6 @@ from rich.text import Text
 from bascule import figures, times
 from bascule.cli.narrow import TableRows
 from bascule.errors import UsageError
-from bascule.spec.addresses import check_url
-from bascule.spec.moments import moment
-from bascule.spec.quantities import parse_duration
 from bascule.units import number_text
 from bascule.visible import visible
 
@@ -62,13 +59,6 @@ out = StandardOutput(emoji=False, width=None if sys.stdout.isatty() or "COLUMNS"
 err = Output(emoji=False, stderr=True)
 
 LOOK_SECONDS = 0.5
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")]
-Folder = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
-From = Annotated[str, typer.Option("--from", help="Start: RFC 3339, now, now-7d or now+30m.")]
-To = Annotated[str, typer.Option("--to", help="End: RFC 3339, now, now-7d or now+30m.")]
-PrometheusUrl = Annotated[
-    str | None, typer.Option("--prometheus", metavar="URL", help="Address of a running Prometheus.")
-]
 
 
 def say(text: str) -> None:
@@ -161,33 +151,3 @@ def stopping() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def parse_time(text: str, now: datetime | None = None) -> float:
-    """Unix seconds of a moment as people write it. Raises UsageError."""
-    return moment(text, now).timestamp()
-
-
-def checked_url(text: str) -> str:
-    """The URL of a server. Raises UsageError when the text is not a URL."""
-    try:
-        return check_url(text)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def parse_wait(text: str) -> float:
-    """Seconds of a time to wait, such as `10m`."""
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def parse_span(start: str, end: str) -> tuple[float, float]:
-    """Unix seconds of both; UsageError when the end is not after the start."""
-    now = datetime.now(UTC)
-    first, last = parse_time(start, now), parse_time(end, now)
-    if last <= first:
-        raise UsageError(f"--to {end} is not after --from {start}", "swap them, or widen the span")
-    return first, last

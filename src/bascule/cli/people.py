@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bascule import times
-from bascule.cli.output import (
-    AsJson,
-    From,
-    app,
-    parse_span,
-    parse_time,
-    print_answers,
-    print_json,
-    print_rows,
-    say,
-    write_file,
-)
+from bascule.cli.options import AsJson, From, Who, Why, parse_span, parse_time
+from bascule.cli.output import app, print_answers, print_json, print_rows, say, write_file
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import SEGMENT, notice_word
 from bascule.spec import Spec
@@ -37,8 +27,6 @@ app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(notify_app, name="notify")
 
 ABOUT = ("job", "instance", "signal", SEGMENT, "gate")
-Who = Annotated[str, typer.Option("--who", help="Who is doing this.")]
-Why = Annotated[str, typer.Option("--why", help="Why.")]
 NoteOption = Annotated[str, typer.Option("--note", help="A note for the timeline.")]
 NoteText = Annotated[str, typer.Argument(help="The note.")]
 Identity = Annotated[int, typer.Argument(help="The number in the list.")]

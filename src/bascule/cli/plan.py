@@ -8,8 +8,9 @@ import typer
 
 from bascule import times
 from bascule.cli.beside import say_missing_jobs
-from bascule.cli.output import AsJson, From, app, parse_time, print_json, print_rows, say
-from bascule.cli.people import Who, Why, journal
+from bascule.cli.options import AsJson, From, Who, Why, parse_time
+from bascule.cli.output import app, print_json, print_rows, say
+from bascule.cli.people import journal
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.conventions import MOVING
 from bascule.errors import UsageError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 phase_app = typer.Typer(no_args_is_help=True, help="Show or set the current step of the plan.")
 app.add_typer(phase_app, name="phase")
 
-Reason = Annotated[str, typer.Option("--why", help="Why.")]
 ForcedReason = Annotated[str, typer.Option("--why", help="Why; required with --force.")]
 Force = Annotated[
     bool, typer.Option("--force", metavar="", help="Move even if the verdict does not allow it; needs --why.")
@@ -46,32 +46,24 @@ def promote(spec: Spec, who: Who, why: ForcedReason = "", force: Force = False, 
     _move(spec, "promote", who, why, as_json, force)
 
 
-@app.command()
-@takes_spec_first
-def rollback(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
-    """Send all traffic back to V1; the plan restarts at its first step. Never refused."""
-    _move(spec, "rollback", who, why, as_json)
+# Moves without --force: they need no verdict.
+MOVES = {
+    "rollback": "Send all traffic back to V1; the plan restarts at its first step. Never refused.",
+    "pause": "Keep the current share: no step forward until `bascule resume`. Alerts still fire.",
+    "resume": "End a pause.",
+    "abort": "Roll back and close the plan: only `bascule start` opens it again. Never refused.",
+}
 
 
-@app.command()
-@takes_spec_first
-def pause(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
-    """Keep the current share: no step forward until `bascule resume`. Alerts still fire."""
-    _move(spec, "pause", who, why, as_json)
+def _add_move(name: str, what: str) -> None:
+    @app.command(name, help=what)
+    @takes_spec_first
+    def move(spec: Spec, who: Who, why: Why = "", as_json: AsJson = False) -> None:
+        _move(spec, name, who, why, as_json)
 
 
-@app.command()
-@takes_spec_first
-def resume(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
-    """End a pause."""
-    _move(spec, "resume", who, why, as_json)
-
-
-@app.command()
-@takes_spec_first
-def abort(spec: Spec, who: Who, why: Reason = "", as_json: AsJson = False) -> None:
-    """Roll back and close the plan: only `bascule start` opens it again. Never refused."""
-    _move(spec, "abort", who, why, as_json)
+for _name, _what in MOVES.items():
+    _add_move(_name, _what)
 
 
 def _move(spec: Spec, name: str, who: str, why: str, as_json: bool, force: bool | None = None) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bascule import times
-from bascule.cli.output import AsJson, Folder, app, out, parse_wait, print_json, print_rows, say, stopping
+from bascule.cli.options import AsJson, Folder, parse_wait
+from bascule.cli.output import app, out, print_json, print_rows, say, stopping
 from bascule.cli.spec_option import takes_spec_first
 from bascule.errors import UsageError
 from bascule.spec import BUILT_IN, Spec

@@ -14,20 +14,8 @@ import typer
 
 from bascule import times
 from bascule.api.servers import prometheus_of
-from bascule.cli.output import (
-    AsJson,
-    From,
-    PrometheusUrl,
-    To,
-    app,
-    complain,
-    err,
-    parse_span,
-    print_json,
-    print_rows,
-    say,
-    write_file,
-)
+from bascule.cli.options import AsJson, From, PrometheusUrl, To, parse_span
+from bascule.cli.output import app, complain, err, print_json, print_rows, say, write_file
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.errors import Unreachable, UsageError
@@ -124,11 +112,7 @@ def sla_resend(
 @sla_app.command("freeze")
 @takes_spec_first
 def sla_freeze(
-    spec: Spec,
-    start: From = "now-30d",
-    end: To = "now",
-    prometheus: PrometheusUrl = None,
-    as_json: AsJson = False,
+    spec: Spec, start: From = "now-30d", end: To = "now", prometheus: PrometheusUrl = None, as_json: AsJson = False
 ) -> None:
     """Store V1's figures of a span, so that gains can still be measured after V1 is removed."""
     from bascule import sla

@@ -10,19 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from bascule import times
+from bascule.api.servers import prometheus_of
 from bascule.cli.access import AccessFile, read_access
-from bascule.cli.output import (
-    AsJson,
-    Folder,
-    PrometheusUrl,
-    app,
-    checked_url,
-    out,
-    print_json,
-    print_rows,
-    say,
-    stopping,
-)
+from bascule.cli.options import AsJson, Folder, PrometheusUrl, checked_url
+from bascule.cli.output import app, out, print_json, print_rows, say, stopping
 from bascule.cli.people import journal
 from bascule.cli.spec_option import may_take_spec_first, no_spec, takes_spec_first
 from bascule.cli.specs import show_odd_sources
@@ -32,8 +23,7 @@ from bascule.spec import Spec
 
 ROLES = ("judge", "logs", "incidents", "sla", "console")
 
-
-Engine = Annotated[
+EngineUrl = Annotated[
     str | None,
     typer.Option(
         "--engine", metavar="URL", help="Measure a Prometheus, VictoriaMetrics, Thanos or Mimir instead; needs no spec."
@@ -43,7 +33,7 @@ Engine = Annotated[
 
 @app.command()
 @may_take_spec_first
-def doctor(spec: Spec | None, engine: Engine = None, access: AccessFile = None, as_json: AsJson = False) -> None:
+def doctor(spec: Spec | None, engine: EngineUrl = None, access: AccessFile = None, as_json: AsJson = False) -> None:
     """Check this machine: what is missing and how to get it; exit 1 if something required is missing.
 
     With --engine, measure what that server does where engines differ, by what it holds: nothing is written to it.
@@ -66,17 +56,20 @@ def doctor(spec: Spec | None, engine: Engine = None, access: AccessFile = None, 
 def _measure_engine(url: str, access: Path | None, spec: Spec | None, as_json: bool) -> int:
     from bascule.discover import measure, measured_lines
 
-    given = (
-        spec.stack.credentials("prometheus") if spec is not None and access is None else read_access(access).credentials
-    )
-    by_spec = (spec.stack.scrape.interval, spec.prometheus.replica_label) if spec is not None else ()
-    findings = measure(Prometheus(url, credentials=given), *by_spec)
+    findings = measure(_engine(url, access, spec), spec)
     if as_json:
         print_json([vars(finding) | {"ok": finding.ok} for finding in findings])
     else:
         for line in measured_lines(findings):
             say(line)
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _engine(url: str, access: Path | None, spec: Spec | None) -> Prometheus:
+    """Entered as the file says, else as the spec does."""
+    if spec is None or access is not None:
+        return Prometheus(url, credentials=read_access(access).credentials)
+    return prometheus_of(spec, url=url)
 
 
 @app.command()

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule import times
+from bascule.api.servers import prometheus_of
 from bascule.cli.access import AccessFile, read_access
-from bascule.cli.output import AsJson, Folder, PrometheusUrl, app, checked_url, print_json, read_file, say, write_file
+from bascule.cli.options import AsJson, Folder, PrometheusUrl, checked_url
+from bascule.cli.output import app, print_json, read_file, say, write_file
 from bascule.cli.spec_option import USUAL, takes_spec_first
 from bascule.conventions import Engine
 from bascule.errors import SpecError, UsageError
@@ -140,7 +142,7 @@ def _show_smallest_breaches(spec: Spec) -> None:
 def _compared(spec: Spec, url: str) -> Compared:
     from bascule.discover import compare
 
-    return compare(spec, _server(spec, url))
+    return compare(spec, prometheus_of(spec, url=url))
 
 
 def _compare(spec: Spec, url: str) -> int:
@@ -257,7 +259,7 @@ def _verify(spec: Spec, url: str, as_json: bool) -> int:
     from bascule import generate as room
     from bascule.discover import verify
 
-    findings = verify(spec, room.generate(spec), _server(spec, url))
+    findings = verify(spec, room.generate(spec), prometheus_of(spec, url=checked_url(url)))
     is_refused = any(finding.state == "error" for finding in findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -267,11 +269,6 @@ def _verify(spec: Spec, url: str, as_json: bool) -> int:
     answered = sum(finding.state == "ok" for finding in findings)
     say(f"{answered} of {len(findings)} expressions have data")
     return int(is_refused)
-
-
-def _server(spec: Spec, url: str) -> Prometheus:
-    credentials, label = spec.stack.credentials("prometheus"), spec.prometheus.replica_label
-    return Prometheus(checked_url(url), credentials=credentials, replica_label=label)
 
 
 def _told_once(findings: Iterable[CheckedExpression]) -> Iterator[str]:

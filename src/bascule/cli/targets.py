@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bascule import figures
-from bascule.cli.output import AsJson, PrometheusUrl, app, print_rows, say
+from bascule.cli.options import AsJson, PrometheusUrl
+from bascule.cli.output import app, print_rows, say
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec_first
 from bascule.conventions import State

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bascule.api.tokens import Seat
-from bascule.cli.output import AsJson, app, print_json, print_rows, say
+from bascule.cli.options import AsJson
+from bascule.cli.output import app, print_json, print_rows, say
 from bascule.cli.spec_option import takes_spec, takes_spec_first
 from bascule.spec import Spec
 

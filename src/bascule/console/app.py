@@ -75,7 +75,7 @@ class Guarded:
 def create_app(spec: Spec, stop: threading.Event | None = None, parts: Parts | None = None) -> FastAPI:
     """The console of a migration; its streams end when `stop` is set. `parts`: by default those of the spec."""
     console = Console(spec, stop or threading.Event(), parts or Parts(spec))
-    dashboards, proving = Pages(console), Proving.of(spec)
+    dashboards, proving = Pages(console), Proving(spec)
     lifespan = _lifespan(console.watch.start, (console.close, dashboards.boards.close, proving.drills.stop))
     app = application(spec, ROLE, _registry(console), work=(console.watch.workers,), lifespan=lifespan)
     reception = Reception(Door(spec, ROLE))
@@ -123,7 +123,7 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 
     @app.get("/incidents/{identity}/now", response_class=HTMLResponse)
     def incident_now(identity: Identity) -> HTMLResponse:
-        return HTMLResponse(console.renderer.incident_now(console.incident(identity)))
+        return HTMLResponse(console.renderer.part("_incident.html", view=console.incident(identity)))
 
     @app.get("/incidents/{identity}/review.md", response_class=PlainTextResponse)
     def review(identity: Identity) -> PlainTextResponse:

@@ -37,7 +37,8 @@ def add_boards(app: FastAPI, console: Console) -> None:
 
     @app.get("/segments/now", response_class=HTMLResponse)
     def segments_now(by: Order = "state") -> HTMLResponse:
-        return HTMLResponse(renderer.segments_now(*boards.targets(by)))
+        found, problem = boards.targets(by)
+        return HTMLResponse(renderer.part("_segments.html", targets=found, problem=problem))
 
     @app.get("/executive", response_class=HTMLResponse)
     def management(viewer: Someone, language: Language = "en") -> HTMLResponse:
@@ -60,7 +61,7 @@ def add_boards(app: FastAPI, console: Console) -> None:
 
     @app.get("/sla/now", response_class=HTMLResponse)
     def sla_now() -> HTMLResponse:
-        return HTMLResponse(renderer.sla_now(boards.sla(SentReports())))
+        return HTMLResponse(renderer.part("_sla.html", view=boards.sla(SentReports())))
 
 
 class BoardViews:

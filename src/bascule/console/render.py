@@ -123,76 +123,66 @@ class Renderer:
         }
 
     def page(self, page: ConsolePage, viewer: Viewer) -> str:
-        return self._page("page.html", viewer, page=page, may_act=viewer.may_act, here="Overview")
+        return self.whole("page.html", viewer, page=page, may_act=viewer.may_act, here="Overview")
 
     def incidents(self, history: IncidentHistory, viewer: Viewer) -> str:
-        return self._page("incidents.html", viewer, history=history, here="Incidents")
+        return self.whole("incidents.html", viewer, history=history, here="Incidents")
 
     def incident(self, view: IncidentView, viewer: Viewer) -> str:
-        return self._page("incident.html", viewer, view=view, here="Incidents")
-
-    def incident_now(self, view: IncidentView) -> str:
-        """The part of an incident's page that changes."""
-        return self._render("_incident.html", view=view)
+        return self.whole("incident.html", viewer, view=view, here="Incidents")
 
     def wall(self, page: ConsolePage, viewer: Viewer, every: int) -> str:
-        return self._page("wall.html", viewer, page=page, every=every, here="War room")
+        return self.whole("wall.html", viewer, page=page, every=every, here="War room")
 
     def segments(self, targets: Targets, problem: str, viewer: Viewer) -> str:
-        return self._page("segments.html", viewer, targets=targets, problem=problem, here="Segments")
-
-    def segments_now(self, targets: Targets, problem: str) -> str:
-        return self._render("_segments.html", targets=targets, problem=problem)
+        return self.whole("segments.html", viewer, targets=targets, problem=problem, here="Segments")
 
     def executive(self, view: Executive, language: str, problem: str, viewer: Viewer) -> str:
-        return self._page("executive.html", viewer, here="Executive", **_in_words(view, language, problem))
+        return self.whole("executive.html", viewer, here="Executive", **_in_words(view, language, problem))
 
     def executive_now(self, view: Executive, language: str, problem: str) -> str:
-        return self._render("_executive.html", **_in_words(view, language, problem))
+        return self.part("_executive.html", **_in_words(view, language, problem))
 
     def sla(self, view: SlaView, viewer: Viewer) -> str:
-        return self._page("sla.html", viewer, view=view, here="SLA")
-
-    def sla_now(self, view: SlaView) -> str:
-        return self._render("_sla.html", view=view)
+        return self.whole("sla.html", viewer, view=view, here="SLA")
 
     def sign_in(self, viewer: Viewer, has_users: bool, used: bool) -> str:
-        return self._page("sign_in.html", viewer, has_users=has_users, used=used, here="")
+        return self.whole("sign_in.html", viewer, has_users=has_users, used=used, here="")
 
     def problem(self, status: int, error: str, fix: str, viewer: Viewer) -> str:
         """Why no page is at an address, and the way back."""
         title = TITLES.get(status, "This page cannot be shown")
         error = "nothing is at this address" if error == HTTPStatus.NOT_FOUND.phrase else error
-        return self._page("problem.html", viewer, status=status, title=title, error=error, fix=fix, here="")
+        return self.whole("problem.html", viewer, status=status, title=title, error=error, fix=fix, here="")
 
     def logs(self, found: FoundLines, viewer: Viewer) -> str:
-        return self._page("logs.html", viewer, asked=found.asked, found=found, here="Logs")
+        return self.whole("logs.html", viewer, asked=found.asked, found=found, here="Logs")
 
     def found(self, found: FoundLines) -> str:
         """The part of the page of logs that changes while it is followed."""
-        return self._render("_found.html", found=found)
+        return self.part("_found.html", found=found)
 
     def runbook_index(self, viewer: Viewer, missing: str = "") -> str:
         books = list(self.runbooks.pages.values())
-        return self._page("runbooks.html", viewer, books=books, missing=missing, here="Runbooks")
+        return self.whole("runbooks.html", viewer, books=books, missing=missing, here="Runbooks")
 
     def runbook(self, book: Runbook, viewer: Viewer) -> str:
-        return self._page("runbook.html", viewer, book=book, here="Runbooks")
+        return self.whole("runbook.html", viewer, book=book, here="Runbooks")
 
     def fragments(self, page: ConsolePage) -> dict[str, str]:
         """HTML by the id of the element it replaces; what an operator sees otherwise once more, for them."""
-        found = {name: self._render(f"_{name}.html", page=page, may_act=False) for name in FRAGMENTS}
-        found[MOVES_TO_MAKE] = self._render("_moves.html", page=page, may_act=True)
+        found = {name: self.part(f"_{name}.html", page=page, may_act=False) for name in FRAGMENTS}
+        found[MOVES_TO_MAKE] = self.part("_moves.html", page=page, may_act=True)
         for group in page.groups:
-            found[f"signal-{group.name}"] = self._render("_signal.html", group=group)
+            found[f"signal-{group.name}"] = self.part("_signal.html", group=group)
         return found
 
     def incident_fragments(self, history: IncidentHistory) -> dict[str, str]:
-        return {"incidents": self._render("_incidents.html", history=history)}
+        return {"incidents": self.part("_incidents.html", history=history)}
 
     def detail(self, row: SignalRow, chart_queries: dict[str, str]) -> str:
         """What is behind one row of the comparison."""
-        return self._render("_detail.html", row=row, chart_queries=chart_queries)
+        return self.part("_detail.html", row=row, chart_queries=chart_queries)
 
     def prometheus_link(self, query: str) -> str:
         """Where Prometheus shows this query itself."""
@@ -201,16 +191,10 @@ class Renderer:
 
     def whole(self, template: str, viewer: Viewer, **values: Any) -> str:
         """A page."""
-        return self._page(template, viewer, **values)
+        return self.part(template, viewer=viewer, **values)
 
     def part(self, template: str, **values: Any) -> str:
         """A part of a page."""
-        return self._render(template, **values)
-
-    def _page(self, template: str, viewer: Viewer, **values: Any) -> str:
-        return self._render(template, viewer=viewer, **values)
-
-    def _render(self, template: str, **values: Any) -> str:
         return self._templates.get_template(template).render(**values).strip()
 
 

@@ -3,6 +3,7 @@
 from bascule.discover.compare import Compared, compare
 from bascule.discover.engine import EngineFinding, measure
 from bascule.discover.engine import told as measured_lines
+from bascule.discover.finding import DoctorFinding
 from bascule.discover.openslo import propose_from_slos
 from bascule.discover.propose import propose
 from bascule.discover.unseen import unseen
@@ -12,6 +13,7 @@ __all__ = [
     "CheckedExpression",
     "Compared",
     "EngineFinding",
+    "DoctorFinding",
     "compare",
     "measure",
     "measured_lines",

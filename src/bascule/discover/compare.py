@@ -95,7 +95,7 @@ def _retention(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
 
 def _engine(spec: Spec, prometheus: Prometheus) -> Iterator[Problem]:
     """What Bascule needs and this engine does not do."""
-    for finding in measure(prometheus, spec.stack.scrape.interval, spec.prometheus.replica_label):
+    for finding in measure(prometheus, spec):
         if not finding.ok and finding.subject not in SAID_ALREADY:
             yield Problem(f"engine: {finding.subject}", finding.found, finding.effect)
 

@@ -66,35 +66,42 @@ MILLISECONDS_FROM = 1000.0  # no request takes so many seconds
 
 
 @dataclass(frozen=True)
-class CountedRequests:
-    """`bad` picks the failed requests among `family`'s; `total`, where another family counts all of them."""
+class FoundRequests:
+    """Requests that `family` counts, `without` those that no user made."""
 
     family: Family
-    bad: Matcher
-    total: str
     without: tuple[Matcher, ...]
 
-    @property
-    def all_requests(self) -> Selector:
-        return Selector(self.total).where(*self.without)
-
-    @property
-    def failed(self) -> Selector:
-        return Selector(self.family.name).where(self.bad, *self.without)
+    def of(self, metric: str, *wanted: Matcher) -> Selector:
+        return Selector(metric).where(*wanted, *self.without)
 
 
 @dataclass(frozen=True)
-class TimeHistogram:
+class CountedRequests(FoundRequests):
+    """`bad` picks the failed requests among `family`'s; `total`, where another family counts all of them."""
+
+    bad: Matcher
+    total: str
+
+    @property
+    def all_requests(self) -> Selector:
+        return self.of(self.total)
+
+    @property
+    def failed(self) -> Selector:
+        return self.of(self.family.name, self.bad)
+
+
+@dataclass(frozen=True)
+class TimeHistogram(FoundRequests):
     """`family`: of its `_count`. `doubt`: why its buckets are not enough; empty where they are."""
 
-    family: Family
     unit: str
-    without: tuple[Matcher, ...]
     doubt: str = ""
 
     @property
     def metric(self) -> Selector:
-        return Selector(self.family.name.removesuffix("_count")).where(*self.without)
+        return self.of(self.family.name.removesuffix("_count"))
 
 
 # ---------------------------------------------------------------- requests
@@ -129,7 +136,7 @@ def failures_of(there: Sequence[Family]) -> tuple[Family, Family] | None:
 def _counter(family: Family, status: str, preset: Preset | None) -> CountedRequests:
     total = preset.total if preset is not None and preset.total else family.name
     without = _without(family, preset) if total == family.name else ()
-    return CountedRequests(family, _bad(family, status, preset), total, without)
+    return CountedRequests(family, without, _bad(family, status, preset), total)
 
 
 def _bad(family: Family, status: str, preset: Preset | None) -> Matcher:
@@ -186,7 +193,7 @@ def times_of(
     by_base = {each.name.removesuffix("_count"): each for each in there if each.name.endswith("_count")}
     bases = {base: family for base, family in by_base.items() if _has_buckets(base, histograms)}
     if preset is not None and preset.latency in bases:
-        return TimeHistogram(bases[preset.latency], preset.unit, _without(bases[preset.latency], preset))
+        return TimeHistogram(bases[preset.latency], _without(bases[preset.latency], preset), preset.unit)
     fitting = [family for base, family in bases.items() if is_of_times(base)]
     found = [_looked_at(prometheus, family) for family in sorted(fitting, key=_rank)]
     return min(found, key=lambda each: bool(each.doubt), default=None)
@@ -215,7 +222,7 @@ def _looked_at(prometheus: Prometheus, family: Family) -> TimeHistogram:
     unit = unit_in_name(base) or (
         "milliseconds" if bounds and bounds[-1] >= MILLISECONDS_FROM else str(Dimension.TIME.value)
     )
-    return TimeHistogram(family, unit, _without(family, None), _doubt(prometheus, buckets, bounds))
+    return TimeHistogram(family, _without(family, None), unit, _doubt(prometheus, buckets, bounds))
 
 
 def _numbers(texts: Sequence[str]) -> Iterator[float]:

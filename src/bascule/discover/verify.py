@@ -33,7 +33,7 @@ class CheckedExpression:
     state: FindingState
     where: str
     expression: str
-    why: str = ""
+    why: str
 
     def __str__(self) -> str:
         return f"{self.state}: {self.where}" + (f": {self.why}" if self.why else "")
@@ -54,8 +54,9 @@ def verify(spec: Spec, files: Mapping[str, str], prometheus: Prometheus) -> list
     Raises Unreachable when Prometheus does not answer.
     """
     series = _Series(prometheus, spec.versions.both, _recorded(files))
-    found = [_verified(asked, series) for asked in expressions(files)]
-    return [*_signals(spec, series), *_by_panel(found)]
+    found = ((asked, *_verified(asked, series)) for asked in expressions(files))
+    checked = [CheckedExpression(state, asked.where, asked.expression, why) for asked, state, why in found]
+    return [*_signals(spec, series), *_by_panel(checked)]
 
 
 def signals(spec: Spec, prometheus: Prometheus) -> list[CheckedExpression]:
@@ -72,7 +73,7 @@ def why_empty(
     """
     if any(selector.startswith("ALERTS") for selector in selectors_of(expression)):
         return "no alert that it asks for fires"
-    return _verified(Asked("", expression), _Series(prometheus, versions, recorded)).why
+    return _verified(Asked("", expression), _Series(prometheus, versions, recorded))[1]
 
 
 def _recorded(files: Mapping[str, str]) -> dict[str, list[str]]:
@@ -204,27 +205,23 @@ NOTHING_PASSES = "its series are there, but no value passes its conditions"
 NO_SHARE = "the plan gives this version no share of this segment now"
 
 
-def _verified(asked: Asked, series: _Series) -> CheckedExpression:
+def _verified(asked: Asked, series: _Series) -> tuple[FindingState, str]:
     try:
         samples = series.prometheus.instant(asked.expression)
         missing = [] if _has_values(samples) else series.missing(asked.expression)
     except QueryRejected as error:
-        return CheckedExpression("error", asked.where, asked.expression, error.what)
+        return "error", error.what
     if _has_values(samples) or (asked.is_alert and not missing):
-        return CheckedExpression("ok", asked.where, asked.expression)
+        return "ok", ""
     if missing:
         planned = [each for each in missing if series.is_planned(each)]
-        if not planned:
-            return CheckedExpression("not_applicable", asked.where, asked.expression, NO_SHARE)
         reasons = dict.fromkeys(_reason(each, series) for each in planned)
-        return CheckedExpression("empty", asked.where, asked.expression, "; ".join(reasons))
+        return ("empty", "; ".join(reasons)) if planned else ("not_applicable", NO_SHARE)
     if series.planned_share() == 0:
-        return CheckedExpression(
-            "not_applicable", asked.where, asked.expression, "the plan gives the new version no share yet"
-        )
+        return "not_applicable", "the plan gives the new version no share yet"
     if any(each.startswith("ALERTS") for each in selectors_of(asked.expression)):
-        return CheckedExpression("ok", asked.where, asked.expression)
-    return CheckedExpression("empty", asked.where, asked.expression, NOTHING_PASSES)
+        return "ok", ""
+    return "empty", NOTHING_PASSES
 
 
 def _has_values(samples: list[Sample]) -> bool:

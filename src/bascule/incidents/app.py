@@ -12,20 +12,9 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 
 from bascule import times
+from bascule.api.deliveries import add_deliveries
+from bascule.api.models import journal
 from bascule.api.models.fields import LARGEST_ID, readable
-from bascule.api.models.journal import (
-    Acknowledgement,
-    Annotation,
-    IncidentAnswer,
-    IncidentDetail,
-    NewWindow,
-    NoticeAnswer,
-    Reason,
-    Received,
-    Signature,
-    TimelineAnswer,
-    WindowAnswer,
-)
 from bascule.api.models.moves import KeptComparison, MoveRequest, PauseAnswer, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
@@ -89,7 +78,7 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
     counter, switch = received_counter(registry), switch_gauge(registry)
 
     @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
-    def webhook(payload: Annotated[Any, Body()]) -> Received:
+    def webhook(payload: Annotated[Any, Body()]) -> journal.Received:
         """Alertmanager's payload, version 4."""
         try:
             notifications, unreadable = intake.read(payload, round(clock(), 3))
@@ -102,39 +91,39 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
                 switch.set(notification.received)
             counter.labels("firing" if notification.firing else "resolved").inc()
         counter.labels("unreadable").inc(unreadable)
-        return Received(received=len(notifications), unreadable=unreadable)
+        return journal.Received(received=len(notifications), unreadable=unreadable)
 
 
 def _add_incidents(app: FastAPI, store: Store, clock: Clock) -> None:
     @app.get("/api/incidents")
-    def incidents(since: Since = 0.0, until: Until = None) -> list[IncidentAnswer]:
+    def incidents(since: Since = 0.0, until: Until = None) -> list[journal.IncidentAnswer]:
         """Incidents that were open at some time from `since` to `until`, newest first."""
-        return readable(IncidentAnswer, store.incidents(since, _last(until)), "the journal's incidents")
+        return readable(journal.IncidentAnswer, store.incidents(since, _last(until)), "the journal's incidents")
 
     @app.get("/api/incidents/{identity}")
-    def one(identity: Identity) -> IncidentDetail:
-        entries = readable(TimelineAnswer, store.entries(incident=identity), "the journal's entries")
-        known = IncidentAnswer.model_validate(store.incident(identity))
-        return IncidentDetail(**dict(known), entries=entries)
+    def one(identity: Identity) -> journal.IncidentDetail:
+        entries = readable(journal.TimelineAnswer, store.entries(incident=identity), "the journal's entries")
+        known = journal.IncidentAnswer.model_validate(store.incident(identity))
+        return journal.IncidentDetail(**dict(known), entries=entries)
 
     @app.post("/api/incidents/{identity}/acknowledge")
-    def acknowledge(identity: Identity, given: Acknowledgement) -> list[IncidentAnswer]:
+    def acknowledge(identity: Identity, given: journal.Acknowledgement) -> list[journal.IncidentAnswer]:
         """Acknowledge the incident's whole situation."""
         situation = store.acknowledge(identity, given.who, clock(), given.note)
-        return readable(IncidentAnswer, situation, "the journal's incidents")
+        return readable(journal.IncidentAnswer, situation, "the journal's incidents")
 
     @app.post("/api/incidents/{identity}/close")
-    def close(identity: Identity, given: Reason) -> IncidentAnswer:
+    def close(identity: Identity, given: journal.Reason) -> journal.IncidentAnswer:
         """End an incident by hand; the same alert does not page until it starts again."""
-        return IncidentAnswer.model_validate(store.close_incident(identity, given.who, given.why, clock()))
+        return journal.IncidentAnswer.model_validate(store.close_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/reopen")
-    def reopen(identity: Identity, given: Reason) -> IncidentAnswer:
+    def reopen(identity: Identity, given: journal.Reason) -> journal.IncidentAnswer:
         """Begin an ended incident again; everyone who got its end is notified."""
-        return IncidentAnswer.model_validate(store.reopen_incident(identity, given.who, given.why, clock()))
+        return journal.IncidentAnswer.model_validate(store.reopen_incident(identity, given.who, given.why, clock()))
 
     @app.post("/api/incidents/{identity}/notes")
-    def note(identity: Identity, given: Annotation) -> TimelineAnswer:
+    def note(identity: Identity, given: journal.Annotation) -> journal.TimelineAnswer:
         return _added(store, _entry(given, clock, identity))
 
 
@@ -175,15 +164,15 @@ def _add_plan(app: FastAPI, spec: Spec, store: Store, plan: Plan) -> None:
 
 def _add_timeline(app: FastAPI, store: Store, clock: Clock) -> None:
     @app.get("/api/timeline")
-    def timeline(since: Since = 0.0, until: Until = None) -> list[TimelineAnswer]:
+    def timeline(since: Since = 0.0, until: Until = None) -> list[journal.TimelineAnswer]:
         """Changes of phase and annotations, oldest first."""
         last = _last(until)
         steps = [_on_timeline(step) for step in store.phases() if since <= step.at <= last]
-        told = readable(TimelineAnswer, [*steps, *store.entries(since, last)], "the journal's timeline")
+        told = readable(journal.TimelineAnswer, [*steps, *store.entries(since, last)], "the journal's timeline")
         return sorted(told, key=lambda item: item.at)
 
     @app.post("/api/annotations")
-    def annotate(given: Annotation) -> TimelineAnswer:
+    def annotate(given: journal.Annotation) -> journal.TimelineAnswer:
         return _added(store, _entry(given, clock))
 
 
@@ -192,43 +181,40 @@ def _on_timeline(step: PhaseStep) -> dict[str, Any]:
     return asdict(step) | {"kind": EntryKind.PHASE, "text": f"{text} ({step.why})" if step.why else text}
 
 
-def _entry(given: Annotation, clock: Clock, incident: int | None = None) -> Entry:
+def _entry(given: journal.Annotation, clock: Clock, incident: int | None = None) -> Entry:
     return Entry(times.unix(given.at) or clock(), given.kind, given.text, given.who, incident)
 
 
-def _added(store: Store, entry: Entry) -> TimelineAnswer:
+def _added(store: Store, entry: Entry) -> journal.TimelineAnswer:
     store.add(entry)
-    return TimelineAnswer.model_validate(entry)
+    return journal.TimelineAnswer.model_validate(entry)
 
 
 def _add_maintenance(app: FastAPI, spec: Spec, store: Store, clock: Clock) -> None:
     @app.get("/api/maintenance")
-    def windows(since: Since = 0.0, until: Until = None, cancelled: bool = False) -> list[WindowAnswer]:
+    def windows(since: Since = 0.0, until: Until = None, cancelled: bool = False) -> list[journal.WindowAnswer]:
         last = _last(until)
         kept = [w for w in store.windows() if w.starts < last and w.ends > since and (cancelled or not w.cancelled)]
-        return readable(WindowAnswer, kept, "the journal's maintenance windows")
+        return readable(journal.WindowAnswer, kept, "the journal's maintenance windows")
 
     @app.post("/api/maintenance")
-    def plan(asked: NewWindow) -> WindowAnswer:
+    def plan(asked: journal.NewWindow) -> journal.WindowAnswer:
         starts, ends = asked.starts.timestamp(), asked.ends.timestamp()
         window = Window(0, starts, ends, asked.reason, tuple(asked.services), asked.who)
-        return WindowAnswer.model_validate(maintenance.add(spec, store, window, clock(), asked.silent))
+        return journal.WindowAnswer.model_validate(maintenance.add(spec, store, window, clock(), asked.silent))
 
     @app.post("/api/maintenance/{identity}/end")
-    def end(identity: Identity, given: Signature) -> WindowAnswer:
-        return WindowAnswer.model_validate(maintenance.end(spec, store, identity, given.who, clock()))
+    def end(identity: Identity, given: journal.Signature) -> journal.WindowAnswer:
+        return journal.WindowAnswer.model_validate(maintenance.end(spec, store, identity, given.who, clock()))
 
 
 def _add_review(app: FastAPI, spec: Spec, store: Store, outbox: Outbox, clock: Clock) -> None:
     @app.get("/api/notices")
-    def notices() -> list[NoticeAnswer]:
+    def notices() -> list[journal.NoticeAnswer]:
         """Who was told what, and its result."""
-        return readable(NoticeAnswer, store.notices(), "the journal's notices")
+        return readable(journal.NoticeAnswer, store.notices(), "the journal's notices")
 
-    @app.get("/api/deliveries")
-    def deliveries() -> list[DeliveryAnswer]:
-        """What is owed to each channel of each receiver, and what each has."""
-        return readable(DeliveryAnswer, outbox.all(), "the record of deliveries")
+    add_deliveries(app, outbox, "the record of deliveries")
 
     @app.get("/api/owed")
     def owed() -> list[DeliveryAnswer]:

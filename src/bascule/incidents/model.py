@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bascule.api.models.timeline import Happening
 from bascule.conventions import IncidentStatus
 
 
@@ -91,13 +92,9 @@ class Pause:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Something on the timeline: a deployment, a traffic step, a fault, a note on an incident."""
+class Entry(Happening):
+    """What the journal keeps of it; `incident`: the one that a note is about."""
 
-    at: float
-    kind: str
-    text: str
-    who: str = ""
     incident: int | None = None
 
 

@@ -15,7 +15,9 @@ Needs prometheus_client alone. Set PROMETHEUS_MULTIPROC_DIR for several worker p
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from prometheus_client import REGISTRY
 
@@ -39,6 +41,7 @@ __all__ = [
 
 _SOURCE_NAMES = {"ACTIVE_USERS", "MATCHES_TOTAL", "MATCH_ACCURACY", "RESPONSE_TIME", "TRAFFIC_SPLIT"}
 
+P = ParamSpec("P")
 _default: Instrument | None = None
 
 
@@ -50,21 +53,18 @@ def _instrument() -> Instrument:
     return _default
 
 
-def record_match_result(
-    version: str,
-    algorithm: str,
-    user_segment: str,
-    accuracy: float,
-    success: bool,
-    value: float | None = None,
-) -> None:
-    """See `Instrument.record_match_result`."""
-    _instrument().record_match_result(version, algorithm, user_segment, accuracy, success, value)
+def _of_default(method: Callable[Concatenate[Instrument, P], None]) -> Callable[P, None]:
+    """A method of the instrument behind this module's own names, as a function."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        method(_instrument(), *args, **kwargs)
+
+    return call
 
 
-def update_traffic_split(v1_requests: float, v2_requests: float) -> None:
-    """See `Instrument.update_traffic_split`."""
-    _instrument().update_traffic_split(v1_requests, v2_requests)
+record_match_result = _of_default(Instrument.record_match_result)
+update_traffic_split = _of_default(Instrument.update_traffic_split)
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ failure. A server that cancels the application is asked for its reason.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from time import perf_counter
 from traceback import walk_tb
@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from bascule.instrument.describe import ROUTES_KEY, Headers, Interface, unchanged
 from bascule.instrument.exposition import render
+from bascule.instrument.middleware import Middleware
 from bascule.instrument.requests import FAILED, Requests
 
 Scope = MutableMapping[str, Any]
@@ -30,18 +31,7 @@ BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.respon
 ACCEPTED, REFUSED = "101", "403"
 
 
-class AsgiMiddleware:
-    """`metrics` answers `path`; User-Agents that begin with one of `uncounted` are served, and not counted."""
-
-    def __init__(
-        self, app: AsgiApp, requests: Requests, metrics: AsgiApp, path: str | None, uncounted: Iterable[str]
-    ) -> None:
-        self._app = app
-        self._requests = requests
-        self._metrics = metrics
-        self._path = path
-        self._uncounted = tuple(agent.encode("latin-1") for agent in uncounted)
-
+class AsgiMiddleware(Middleware[AsgiApp, bytes]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _EXCHANGES.get(scope["type"])
         if exchange is None:

@@ -146,7 +146,8 @@ class Instrument(Recorder):
         )
         requests = self._requests(asgi_side.ASGI, find, admit, segment, partner)
         metrics = asgi_side.metrics_page(self.registry, self._start_routes(routes.declared))
-        return AsgiMiddleware(app, requests, metrics, self._metrics_path, self._uncounted)
+        uncounted = [agent.encode("latin-1") for agent in self._uncounted]
+        return AsgiMiddleware(app, requests, metrics, self._metrics_path, uncounted)
 
     def _wsgi(self, app: WsgiApp, requests: Requests, routes: Routes) -> WsgiApp:
         metrics = wsgi_side.metrics_page(self.registry, self._start_routes(routes))

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from bascule.conventions import CLIENT_LEFT
 from bascule.instrument.describe import ROUTES_KEY, Interface, Key, unchanged
 from bascule.instrument.exposition import render
+from bascule.instrument.middleware import Middleware
 from bascule.instrument.requests import FAILED, Requests
 from bascule.instrument.uploads import watched
 
@@ -25,18 +26,7 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-class WsgiMiddleware:
-    """`metrics` answers `path`; User-Agents that begin with one of `uncounted` are served, and not counted."""
-
-    def __init__(
-        self, app: WsgiApp, requests: Requests, metrics: WsgiApp, path: str | None, uncounted: Iterable[str]
-    ) -> None:
-        self._app = app
-        self._requests = requests
-        self._metrics = metrics
-        self._path = path
-        self._uncounted = tuple(uncounted)
-
+class WsgiMiddleware(Middleware[WsgiApp, str]):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == self._path:
             return self._metrics(environ, start_response)

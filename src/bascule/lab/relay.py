@@ -1,7 +1,7 @@
 """A relay between the load balancer and a service: a network that is slow and loses packets, as TCP meets it.
 
-Every piece of a stream comes later by `delay`; one in so many (`loss`) by `again` more, the time of a retransmission,
-and what is behind it waits. No right of root's and no module of the kernel is needed.
+Every piece of a stream comes later by `delay`; one in so many (`loss`) by RETRANSMISSION_SECONDS more, and what is
+behind it waits. No right of root's and no module of the kernel is needed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ class Network:
 
     delay: float
     loss: float
-    again: float = RETRANSMISSION_SECONDS
 
 
 @contextmanager
@@ -79,7 +78,7 @@ class _Relay:
         with suppress(OSError):
             while piece := await reader.read(PIECE):
                 lost = self._luck.random() < self._network.loss
-                due.put_nowait((clock() + self._network.delay + lost * self._network.again, piece))
+                due.put_nowait((clock() + self._network.delay + lost * RETRANSMISSION_SECONDS, piece))
         due.put_nowait((clock() + self._network.delay, b""))
         await writing
 

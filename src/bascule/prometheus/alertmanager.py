@@ -19,13 +19,13 @@ WANTS = "it needs credentials: name their files under stack.access.alertmanager"
 
 @dataclass(frozen=True)
 class PostedAlert:
-    """An alert as it is posted. Times are aware; `ends` in the past resolves it."""
+    """An alert as it is posted. Times are aware; `ends` in the past resolves it. `source`: a link to what raised it."""
 
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     starts: datetime
     ends: datetime
-    source: str = ""
+    source: str
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bascule.api.models.timeline import Happening
 from bascule.conventions import State
 from bascule.slo import Goal, Headline
 from bascule.states import Cause, first_of
@@ -88,7 +89,7 @@ class PartReport:
     promise: Goal
     own_target: bool
     assessment: Assessment
-    coverage: float | None = None
+    coverage: float | None
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,9 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Moment(Point):
     """A stretch in which the goal was not kept, and how many events (or seconds) were bad in it."""
 
-    start: float
-    end: float
-    value: float | None
     bad: float
 
 
@@ -245,13 +243,9 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class TimelineMark:
-    """A dated event: a step of the plan (with its number and the candidate's share), a deployment, a fault."""
+class TimelineMark(Happening):
+    """What the report's chart marks; `number` and `share` (the candidate's) are those of a step of the plan."""
 
-    at: float
-    kind: str
-    text: str
-    who: str = ""
     number: int | None = None
     share: float | None = None
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bascule import times
+from bascule.api.servers import prometheus_of
 from bascule.delivery import Delivery
 from bascule.errors import UsageError
-from bascule.prometheus import Prometheus
 from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.house import report_of
 from bascule.sla.report import ObjectiveReport, Report, SlaOutcome
@@ -44,9 +44,7 @@ class SLAReporter:
         self, prometheus_url: str, spec: Spec | Path | str = BUILT_IN, credentials: Credentials | None = None
     ) -> None:
         self.spec = spec if isinstance(spec, Spec) else load(spec)
-        known = credentials or self.spec.stack.credentials("prometheus")
-        label = self.spec.prometheus.replica_label
-        self.prometheus = Prometheus(prometheus_url, timeout=_TIMEOUT, credentials=known, replica_label=label)
+        self.prometheus = prometheus_of(self.spec, _TIMEOUT, prometheus_url, credentials)
 
     def generate_sla_report(self, start_time: Moment, end_time: Moment) -> SlaDocument:
         """The report of a span; times are Unix seconds, RFC 3339 text or datetimes (naive ones are UTC)."""

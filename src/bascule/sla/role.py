@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CollectorRegistry
 
 from bascule import times
+from bascule.api.deliveries import add_deliveries
 from bascule.api.models.fields import readable
 from bascule.api.models.others import DeliveryAnswer, ReportAnswer, SendAgain
 from bascule.api.server import application, serve
@@ -39,9 +40,7 @@ def create(spec: Spec, archive: Archive, outbox: Outbox, ends: Ends, work: Seque
         """The archive, newest first, without the mails' bodies."""
         return readable(ReportAnswer, archive.list(), "the archive of reports")
 
-    @app.get("/api/deliveries")
-    def deliveries() -> list[DeliveryAnswer]:
-        return readable(DeliveryAnswer, outbox.all(), "the ledger of deliveries")
+    add_deliveries(app, outbox, "the ledger of deliveries")
 
     @app.post("/api/reports/{identity}/send")
     def send(identity: str, asked: SendAgain) -> list[DeliveryAnswer]:

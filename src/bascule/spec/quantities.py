@@ -30,6 +30,14 @@ _RATE = re.compile(rf"^({_NUMBER})\s*/\s*([smhd])$")
 Comparison = Literal["<", "<=", ">", ">="]
 
 
+def _match(pattern: re.Pattern[str], text: Any, what: str) -> re.Match[str]:
+    """Raises ValueError for text that is not `what`, which says how that is written."""
+    found = pattern.match(str(text).strip())
+    if not found:
+        raise ValueError(f"{text!r} is not a {what}")
+    return found
+
+
 def parse_duration(text: Any) -> float:
     """Seconds of `250ms`, `1h30m`, or a bare number of seconds; never negative."""
     seconds = _seconds(text)
@@ -80,9 +88,7 @@ class Amount:
             return text
         if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(text):
             return cls(float(text))
-        match = _QUANTITY.match(str(text).strip())
-        if not match:
-            raise ValueError(f"{text!r} is not a quantity; write it like 25%, 1pt, 100ms, 64MiB or 4.5")
+        match = _match(_QUANTITY, text, "quantity; write it like 25%, 1pt, 100ms, 64MiB or 4.5")
         number, unit = float(match[1]), match[2]
         if unit is None:
             return cls(number)
@@ -165,9 +171,7 @@ class Threshold:
     def parse(cls, text: Any) -> Threshold:
         if isinstance(text, cls):
             return text
-        match = _THRESHOLD.match(str(text).strip())
-        if not match:
-            raise ValueError(f"{text!r} is not a threshold; write it like <1%, <100ms or >10pt")
+        match = _match(_THRESHOLD, text, "threshold; write it like <1%, <100ms or >10pt")
         amount = Amount.parse(match[2])
         return cls(match[1], amount.value, str(text).strip(), amount)  # type: ignore[arg-type]
 
@@ -198,9 +202,7 @@ class Condition:
     def parse(cls, text: Any) -> Condition:
         if isinstance(text, cls):
             return text
-        match = _CONDITION.match(str(text).strip())
-        if not match:
-            raise ValueError(f"{text!r} is not a condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
+        match = _match(_CONDITION, text, "condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
         return cls(match[1], Threshold.parse(match[2] + match[3]))
 
     def __str__(self) -> str:
@@ -209,9 +211,7 @@ class Condition:
 
 def parse_rate(text: Any) -> float:
     """Requests per second of `100/h`."""
-    match = _RATE.match(str(text).strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a rate; write it like 100/h or 20/s")
+    match = _match(_RATE, text, "rate; write it like 100/h or 20/s")
     return float(match[1]) / _SECONDS[match[2]]
 
 

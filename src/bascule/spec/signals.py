@@ -136,11 +136,6 @@ class SignalPart(Counting):
         """The gain over the baseline that the candidate is to reach."""
         return None
 
-    @property
-    def least_gain(self) -> Gain | None:
-        """The gain below which an alert fires."""
-        return None
-
 
 class CountedShare(SignalPart):
     """A ratio of events: some of them among all. Each kind says which counters they are, `events` and `all_events`."""
@@ -178,10 +173,6 @@ class CountedShare(SignalPart):
     @property
     def gain_target(self) -> Gain | None:
         return self.target_gain and self.target_gain.within(self.measured_in)
-
-    @property
-    def least_gain(self) -> Gain | None:
-        return self.alert_below_gain and self.alert_below_gain.within(self.measured_in)
 
     # ------------------------------------------------------------ what is counted
 

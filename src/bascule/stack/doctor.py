@@ -18,7 +18,7 @@ from bascule import generate, private, times
 from bascule.api.servers import prometheus_of
 from bascule.api.tokens import FOLDER, WEBHOOK, read_token
 from bascule.conventions import SWITCH_ARRIVED, RuleGroup
-from bascule.discover import compare
+from bascule.discover import DoctorFinding, compare
 from bascule.errors import BasculeError, PortBusy, ProcessFailed, ProgramMissing, UsageError
 from bascule.generate.alerting.watcher import lacks_watcher
 from bascule.processes import command, ports, programs
@@ -48,12 +48,10 @@ TIME_ERROR = 5  # what adjtimex returns when the clock is not synchronised
 
 
 @dataclass(frozen=True)
-class DoctorCheck:
+class DoctorCheck(DoctorFinding):
     """One thing looked at. `optional`: it is missing, and the stack runs without it. `program`: one is not there."""
 
-    subject: str
     state: Literal["ok", "missing", "optional"]
-    found: str
     fix: str = ""
     program: str = ""
 
@@ -62,11 +60,7 @@ class DoctorCheck:
         return self.state != "missing"
 
     def __str__(self) -> str:
-        return f"{self.finding}\n{textwrap.indent(self.fix, ' ' * 10)}" if self.fix else self.finding
-
-    @property
-    def finding(self) -> str:
-        return f"{self.state:8}  {self.subject}: {self.found}"
+        return f"{self.line}\n{textwrap.indent(self.fix, ' ' * 10)}" if self.fix else self.line
 
 
 def doctor(spec: Spec) -> list[DoctorCheck]:
@@ -90,7 +84,7 @@ def doctor(spec: Spec) -> list[DoctorCheck]:
 def told(checks: Sequence[DoctorCheck]) -> list[str]:
     """A line per check for people; how to get what is missing is shown once, for all programs together."""
     absent = [check.program for check in checks if check.program]
-    lines = [check.finding if check.program else str(check) for check in checks]
+    lines = [check.line if check.program else str(check) for check in checks]
     return [*lines, f"To get what is missing,\n  {programs.how_to_get(*absent)}"] if absent else lines
 
 

@@ -86,7 +86,7 @@ def test_the_items_are_those_of_the_source_document():
 
 
 def test_a_panel_without_data_fails_but_not_one_that_needs_two_months():
-    retention = CheckedExpression("empty", "b.json: panel 'Retention' A", "version:retention:ratio30d")
+    retention = CheckedExpression("empty", "b.json: panel 'Retention' A", "version:retention:ratio30d", "no series")
     empty = CheckedExpression("empty", "b.json: panel 'P95' A", "x", "no series of x")
     young = looked(expressions=[retention], history=DAY)
     assert outcome("dashboards", young).state is ItemState.PASSED
@@ -199,10 +199,15 @@ def test_a_view_without_one_of_the_versions_fails():
     assert outcome("compared-dashboards", looked(journal=before)).state is ItemState.CANNOT
 
 
-def test_a_console_that_does_not_answer_fails(free_port):
-    ports = SPEC.stack.ports.model_copy(update={"console": free_port()})  # nothing listens there
-    spec = SPEC.model_copy(update={"stack": SPEC.stack.model_copy(update={"ports": ports})})
-    found = outcome("displays", looked(spec))
+@pytest.fixture
+def no_console(free_port):
+    """The spec, with the console where nothing listens."""
+    ports = SPEC.stack.ports.model_copy(update={"console": free_port()})
+    return SPEC.model_copy(update={"stack": SPEC.stack.model_copy(update={"ports": ports})})
+
+
+def test_a_console_that_does_not_answer_fails(no_console):
+    found = outcome("displays", looked(no_console))
     assert (found.state, "does not answer" in found.why) == (ItemState.FAILED, True)
 
 
@@ -263,20 +268,20 @@ def test_a_rule_group_that_takes_longer_than_its_interval_fails():
     assert "longer than its interval" in outcome("optimisation", looked(server=Server(rules=slow))).why
 
 
-def test_an_item_whose_part_does_not_answer_cannot_be_checked_and_the_others_are():
+def test_an_item_whose_part_does_not_answer_cannot_be_checked_and_the_others_are(no_console):
     server = Prometheus("http://127.0.0.1:1", transport=httpx.MockTransport(lambda request: httpx.Response(503)))
 
     def away(*arguments, **options):
         raise Unreachable("the journal does not answer", "start it")
 
     silent = SimpleNamespace(phase=away, incidents=away, timeline=away)
-    checked = check(looked(server=server, journal=silent), ChecklistPhase.DEPLOYMENT)
+    checked = check(looked(no_console, server=server, journal=silent), ChecklistPhase.DEPLOYMENT)
     states = {each.item.key: each.outcome.state for each in checked}
     assert states["real-time"] is ItemState.CANNOT
     assert states["displays"] is ItemState.FAILED
 
 
-def test_a_sign_off_stands_in_the_record_with_who_and_when(monkeypatch):
+def test_a_sign_off_stands_in_the_record_with_who_and_when(monkeypatch, no_console):
     replaying(monkeypatch, unseen=("no traffic",))
     kept = []
 
@@ -285,7 +290,7 @@ def test_a_sign_off_stands_in_the_record_with_who_and_when(monkeypatch):
         return kept[-1]
 
     journal = SimpleNamespace(annotate=annotate, timeline=lambda: kept, phase=lambda: SimpleNamespace(share=0.0))
-    here = looked(journal=journal, server=Server(default=0.5))
+    here = looked(no_console, journal=journal, server=Server(default=0.5))
     sign(here, item_named("displays"), "Ada", "three screens")
     with pytest.raises(UsageError, match="needs no sign-off"):
         sign(here, item_named("real-time"), "Ada")

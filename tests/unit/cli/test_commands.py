@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from bascule.cli.commands import app
-from bascule.cli.output import parse_span, parse_time
+from bascule.cli.options import parse_span, parse_time
 from bascule.errors import UsageError
 
 COMMANDS = Path("docs/commands.md").read_text()

@@ -143,7 +143,7 @@ def test_an_alert_is_posted_with_its_times():
 
     moment = datetime(2026, 1, 31, tzinfo=UTC)
     alertmanager = Alertmanager("http://am", transport=httpx.MockTransport(handler))
-    alertmanager.post([PostedAlert({"alertname": "A"}, {"summary": "s"}, moment, moment)])
+    alertmanager.post([PostedAlert({"alertname": "A"}, {"summary": "s"}, moment, moment, "")])
     assert seen[0]["labels"] == {"alertname": "A"}
     assert seen[0]["endsAt"] == "2026-01-31T00:00:00+00:00"
 

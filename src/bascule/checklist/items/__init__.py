@@ -1,18 +1,18 @@
-"""Every item of the checklist: a class in a file of this folder."""
+"""Every item of the checklist: a function in a file of this folder."""
 
 from __future__ import annotations
 
 from bascule.checklist.item import ChecklistPhase, Item
 from bascule.errors import UsageError
-from bascule.spec.found import classes_in
+from bascule.spec.found import instances_in
 
 __all__ = ["item_named", "items", "items_of"]
 
 
 def items() -> list[Item]:
     """In the order of the source document."""
-    kinds = classes_in(__name__, __path__, Item)  # type: ignore[type-abstract]
-    return sorted((kind() for kind in kinds), key=lambda item: (list(ChecklistPhase).index(item.phase), item.number))
+    found = instances_in(__name__, __path__, Item)
+    return sorted(found, key=lambda item: (list(ChecklistPhase).index(item.phase), item.number))
 
 
 def items_of(phase: ChecklistPhase) -> list[Item]:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemOutcome, answered, failed, judged
+from bascule.checklist.item import ItemOutcome, answered, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.spec.signals import Role
 
 BUSINESS = (Role.ACCURACY, Role.SATISFACTION, Role.REVENUE)
 
 
-class BusinessMetrics(Item):
-    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 6, "business-metrics"
-    title = "Custom business metrics implémentées"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        names = [name for name, role in looked.spec.signal_roles.items() if role in BUSINESS]
-        if not names:
-            return failed("no signal of the spec has a business role (accuracy, satisfaction, revenue)")
-        found = {query: looked.prometheus.scalar(query) for name in names for query in _queries(looked, name)}
-        missing = [query for query, value in found.items() if not isinstance(value, float)]
-        evidence = [answered(query, value, "series") for query, value in found.items()]
-        return judged((f"no series: {query}" for query in missing), *evidence)
+@pre_deployment(6, "Custom business metrics implémentées")
+def business_metrics(looked: Looked) -> ItemOutcome:
+    names = [name for name, role in looked.spec.signal_roles.items() if role in BUSINESS]
+    if not names:
+        return failed("no signal of the spec has a business role (accuracy, satisfaction, revenue)")
+    found = {query: looked.prometheus.scalar(query) for name in names for query in _queries(looked, name)}
+    missing = [query for query, value in found.items() if not isinstance(value, float)]
+    evidence = [answered(query, value, "series") for query, value in found.items()]
+    return judged((f"no series: {query}" for query in missing), *evidence)
 
 
 def _queries(looked: Looked, name: str) -> Iterator[str]:

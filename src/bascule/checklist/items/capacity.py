@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from bascule import times
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 
 NEEDED_SECONDS = 86400.0
@@ -39,21 +39,17 @@ LIMITS = (
 )
 
 
-class Capacity(Item):
-    phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 4, "capacity"
-    title = "Capacity planning updated"
-    to_sign = "the capacity plan contains these dates"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        if missing := looked.too_young(NEEDED_SECONDS, "for a forecast"):
-            return cannot(missing)
-        problems, evidence = [], []
-        for limit in LIMITS:
-            query = f"min(({limit.left}) / (({limit.pace}) > 0))"
-            value = looked.prometheus.scalar(query)
-            seconds = value if isinstance(value, float) else None
-            when = "never at this pace" if seconds is None else f"on {times.dated(time.time() + min(seconds, 3e9))}"
-            evidence.append(ItemEvidence(query, f"{limit.what}: reached {when}"))
-            if seconds is not None and seconds < SOON_SECONDS:
-                problems.append(f"{limit.what} is reached {when}")
-        return judged(problems, *evidence)
+@post_deployment(4, "Capacity planning updated", to_sign="the capacity plan contains these dates")
+def capacity(looked: Looked) -> ItemOutcome:
+    if missing := looked.too_young(NEEDED_SECONDS, "for a forecast"):
+        return cannot(missing)
+    problems, evidence = [], []
+    for limit in LIMITS:
+        query = f"min(({limit.left}) / (({limit.pace}) > 0))"
+        value = looked.prometheus.scalar(query)
+        seconds = value if isinstance(value, float) else None
+        when = "never at this pace" if seconds is None else f"on {times.dated(time.time() + min(seconds, 3e9))}"
+        evidence.append(ItemEvidence(query, f"{limit.what}: reached {when}"))
+        if seconds is not None and seconds < SOON_SECONDS:
+            problems.append(f"{limit.what} is reached {when}")
+    return judged(problems, *evidence)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, deployment, judged
 from bascule.checklist.looked import Looked
 from bascule.promql import value_series
 
 
-class ComparedDashboards(Item):
-    phase, number, key = ChecklistPhase.DEPLOYMENT, 3, "compared-dashboards"
-    title = "Dashboards comparatifs V1/V2 opérationnels"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        spec = looked.spec
-        if looked.journal.phase().share <= 0:
-            return cannot(f"the plan gives {spec.versions.candidate} no traffic yet")
-        found = {}
-        for name, signal in spec.signals.items():
-            if signal.counters:
-                series = value_series(signal, "p95") if signal.buckets is not None else value_series(signal)
-                query = f'count by (version) ({series}{{signal="{name}"}})'
-                found[query] = {sample.labels.get("version", "") for sample in looked.prometheus.instant(query)}
-        lacking = [
-            f"{query} has no {version}"
-            for query, seen in found.items()
-            for version in spec.versions.both
-            if version not in seen
-        ]
-        evidence = [
-            ItemEvidence(query, f"of {', '.join(sorted(seen)) or 'no version'}") for query, seen in found.items()
-        ]
-        return judged(lacking, *evidence)
+@deployment(3, "Dashboards comparatifs V1/V2 opérationnels")
+def compared_dashboards(looked: Looked) -> ItemOutcome:
+    spec = looked.spec
+    if looked.journal.phase().share <= 0:
+        return cannot(f"the plan gives {spec.versions.candidate} no traffic yet")
+    found = {}
+    for name, signal in spec.signals.items():
+        if signal.counters:
+            series = value_series(signal, "p95") if signal.buckets is not None else value_series(signal)
+            query = f'count by (version) ({series}{{signal="{name}"}})'
+            found[query] = {sample.labels.get("version", "") for sample in looked.prometheus.instant(query)}
+    lacking = [
+        f"{query} has no {version}"
+        for query, seen in found.items()
+        for version in spec.versions.both
+        if version not in seen
+    ]
+    evidence = [ItemEvidence(query, f"of {', '.join(sorted(seen)) or 'no version'}") for query, seen in found.items()]
+    return judged(lacking, *evidence)

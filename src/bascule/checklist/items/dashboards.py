@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, passed
+from bascule.checklist.item import ItemEvidence, ItemOutcome, failed, passed, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import LOG_RETENTION, Recorded
 from bascule.discover import CheckedExpression
@@ -11,23 +11,19 @@ RETENTION_SECONDS = 60 * 86400.0  # two windows of 30 days
 _NEEDS_HISTORY = (Recorded.RETENTION, LOG_RETENTION.name)
 
 
-class Dashboards(Item):
-    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 1, "dashboards"
-    title = "Tous les dashboards créés et testés"
-    to_sign = "the dashboards were opened in the Grafana that people use"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        panels = [found for found in looked.expressions if ": panel " in found.where]
-        empty = [found for found in panels if found.state in ("empty", "error")]
-        later = [found for found in empty if _comes_with_time(found) and looked.history < RETENTION_SECONDS]
-        lacking = [found for found in empty if found not in later]
-        answered = ItemEvidence(
-            "panels' queries on Prometheus", f"{len(panels) - len(empty)} of {len(panels)} have data"
-        )
-        evidence = [answered, *(ItemEvidence("has data after 60 days of logs", found.where) for found in later)]
-        if lacking:
-            return failed(f"{len(lacking)} queries have no data, first: {lacking[0]}", *evidence)
-        return passed(*evidence)
+@pre_deployment(
+    1, "Tous les dashboards créés et testés", to_sign="the dashboards were opened in the Grafana that people use"
+)
+def dashboards(looked: Looked) -> ItemOutcome:
+    panels = [found for found in looked.expressions if ": panel " in found.where]
+    empty = [found for found in panels if found.state in ("empty", "error")]
+    later = [found for found in empty if _comes_with_time(found) and looked.history < RETENTION_SECONDS]
+    lacking = [found for found in empty if found not in later]
+    answered = ItemEvidence("panels' queries on Prometheus", f"{len(panels) - len(empty)} of {len(panels)} have data")
+    evidence = [answered, *(ItemEvidence("has data after 60 days of logs", found.where) for found in later)]
+    if lacking:
+        return failed(f"{len(lacking)} queries have no data, first: {lacking[0]}", *evidence)
+    return passed(*evidence)
 
 
 def _comes_with_time(found: CheckedExpression) -> bool:

@@ -7,32 +7,28 @@ import time
 import httpx
 
 from bascule.api.tokens import token_for
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, deployment, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.units import bytes_text
 
 SECONDS = 10.0
 
 
-class Displays(Item):
-    phase, number, key = ChecklistPhase.DEPLOYMENT, 4, "displays"
-    title = "War room displays configurés"
-    to_sign = "the screens of the war room show the page"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        console = looked.spec.stack.url("console")
-        token = token_for(looked.spec.stack.state)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            with httpx.Client(base_url=console, headers=headers, timeout=SECONDS, trust_env=False) as client:
-                page = client.get("/")
-                event, seconds = _first_event(client)
-        except httpx.HTTPError as error:
-            return failed(f"the console at {console} does not answer: {error or type(error).__name__}")
-        problems = [f"{console}/ answers {page.status_code}"] if page.status_code != 200 else []
-        problems += [] if event else [f"{console}/stream sends nothing within {SECONDS:g} s"]
-        opened = ItemEvidence(f"GET {console}/", f"status {page.status_code}, {bytes_text(len(page.content))}")
-        return judged(problems, opened, ItemEvidence(f"GET {console}/stream", f"first update after {seconds:.1f} s"))
+@deployment(4, "War room displays configurés", to_sign="the screens of the war room show the page")
+def displays(looked: Looked) -> ItemOutcome:
+    console = looked.spec.stack.url("console")
+    token = token_for(looked.spec.stack.state)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with httpx.Client(base_url=console, headers=headers, timeout=SECONDS, trust_env=False) as client:
+            page = client.get("/")
+            event, seconds = _first_event(client)
+    except httpx.HTTPError as error:
+        return failed(f"the console at {console} does not answer: {error or type(error).__name__}")
+    problems = [f"{console}/ answers {page.status_code}"] if page.status_code != 200 else []
+    problems += [] if event else [f"{console}/stream sends nothing within {SECONDS:g} s"]
+    opened = ItemEvidence(f"GET {console}/", f"status {page.status_code}, {bytes_text(len(page.content))}")
+    return judged(problems, opened, ItemEvidence(f"GET {console}/stream", f"first update after {seconds:.1f} s"))
 
 
 def _first_event(client: httpx.Client) -> tuple[str, float]:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, deployment, failed, judged
 from bascule.checklist.looked import Looked
 from bascule.delivery import Result
 from bascule.incidents import try_receivers
 
 
-class Escalation(Item):
-    phase, number, key = ChecklistPhase.DEPLOYMENT, 5, "escalation"
-    title = "Escalation notifications testées"
-    to_sign = "the people of each escalation step have seen the test message"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        notify = looked.spec.notify
-        if not notify.receivers:
-            return failed("the spec declares no receivers, so no one is notified; add some under notify.receivers")
-        sent = try_receivers(looked.spec, "bascule checklist")
-        undelivered = [each for each in sent if each.result != Result.DELIVERED]
-        lost = [f"{each.receiver} by {each.channel}: {each.result}, {each.detail}" for each in undelivered]
-        levels = [
-            f"{kind} level {number}: {step.to}"
-            for kind, steps in notify.escalation.items()
-            for number, step in enumerate(steps, 1)
-        ]
-        evidence = [ItemEvidence(f"test message to {each.receiver} by {each.channel}", each.result) for each in sent]
-        return judged(lost, *evidence, ItemEvidence("levels", "; ".join(levels) or "all are told at once"))
+@deployment(
+    5, "Escalation notifications testées", to_sign="the people of each escalation step have seen the test message"
+)
+def escalation(looked: Looked) -> ItemOutcome:
+    notify = looked.spec.notify
+    if not notify.receivers:
+        return failed("the spec declares no receivers, so no one is notified; add some under notify.receivers")
+    sent = try_receivers(looked.spec, "bascule checklist")
+    undelivered = [each for each in sent if each.result != Result.DELIVERED]
+    lost = [f"{each.receiver} by {each.channel}: {each.result}, {each.detail}" for each in undelivered]
+    levels = [
+        f"{kind} level {number}: {step.to}"
+        for kind, steps in notify.escalation.items()
+        for number, step in enumerate(steps, 1)
+    ]
+    evidence = [ItemEvidence(f"test message to {each.receiver} by {each.channel}", each.result) for each in sent]
+    return judged(lost, *evidence, ItemEvidence("levels", "; ".join(levels) or "all are told at once"))

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.errors import ProgramMissing
 from bascule.processes import ports, programs
@@ -23,31 +23,28 @@ NO_SNAPSHOTS = "Prometheus takes no snapshots: set `stack: {snapshots: true}` (-
 SETTLED_SECONDS = 15.0  # before now: the snapshot holds all that was scraped until then
 
 
-class History(Item):
-    phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 2, "history"
-    title = "Historical data preserved"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        name = looked.prometheus.snapshot()
-        if name is None:
-            return cannot(NO_SNAPSHOTS)
-        snapshot = looked.spec.stack.state.absolute() / "prometheus" / "snapshots" / name
-        taken = ItemEvidence("a snapshot of Prometheus' data", name)
-        if not snapshot.is_dir():
-            return cannot(f"the snapshot {name} is not on this machine: run the checklist where Prometheus runs", taken)
-        try:
-            binary = programs.find("prometheus")
-        except ProgramMissing as missing:
-            return cannot(missing.what, taken)
-        at = time.time() - SETTLED_SECONDS
-        try:
-            there, here = _restored(snapshot, binary, at), _answers(looked.prometheus, at)
-        finally:
-            shutil.rmtree(snapshot, ignore_errors=True)
-        told = {query: f"{here[query]} running, {there[query]} restored" for query in QUERIES}
-        problems = [f"{query}: {told[query]}" for query in QUERIES if here[query] != there[query]]
-        evidence = [ItemEvidence(query, found) for query, found in told.items()]
-        return judged(problems, taken, *evidence)
+@post_deployment(2, "Historical data preserved")
+def history(looked: Looked) -> ItemOutcome:
+    name = looked.prometheus.snapshot()
+    if name is None:
+        return cannot(NO_SNAPSHOTS)
+    snapshot = looked.spec.stack.state.absolute() / "prometheus" / "snapshots" / name
+    taken = ItemEvidence("a snapshot of Prometheus' data", name)
+    if not snapshot.is_dir():
+        return cannot(f"the snapshot {name} is not on this machine: run the checklist where Prometheus runs", taken)
+    try:
+        binary = programs.find("prometheus")
+    except ProgramMissing as missing:
+        return cannot(missing.what, taken)
+    at = time.time() - SETTLED_SECONDS
+    try:
+        there, here = _restored(snapshot, binary, at), _answers(looked.prometheus, at)
+    finally:
+        shutil.rmtree(snapshot, ignore_errors=True)
+    told = {query: f"{here[query]} running, {there[query]} restored" for query in QUERIES}
+    problems = [f"{query}: {told[query]}" for query in QUERIES if here[query] != there[query]]
+    evidence = [ItemEvidence(query, found) for query, found in told.items()]
+    return judged(problems, taken, *evidence)
 
 
 def _answers(prometheus: Prometheus, at: float) -> dict[str, float | None]:

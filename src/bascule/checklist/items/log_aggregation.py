@@ -9,30 +9,27 @@ import uuid
 from pathlib import Path
 
 from bascule.api.models.logs import Search
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, cannot, failed, passed
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.spec.model import LogSource
 
 
-class LogAggregation(Item):
-    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 4, "log-aggregation"
-    title = "Log aggregation opérationnelle"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        found = next(((name, file) for name, one in looked.spec.logs.named.items() if (file := _file(one))), None)
-        if found is None:
-            return cannot("no log file of the spec can be written here; run the checklist where the logs are")
-        name, file = found
-        marker = f"checklist-{uuid.uuid4().hex[:12]}"
-        began = time.monotonic()
-        with file.open("a", encoding="utf-8") as log:
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} INFO bascule {marker}\n")
-        written = ItemEvidence(f"a line {marker} written to {file}", f"source {name}")
-        if not looked.until(lambda: bool(looked.logs.search(Search(text=marker, limit=1)))):
-            return failed(f"the line is not in the store after {looked.wait:g} s", written)
-        return passed(
-            written, ItemEvidence(f"search for {marker} in the store", f"found after {time.monotonic() - began:.1f} s")
-        )
+@pre_deployment(4, "Log aggregation opérationnelle")
+def log_aggregation(looked: Looked) -> ItemOutcome:
+    found = next(((name, file) for name, one in looked.spec.logs.named.items() if (file := _file(one))), None)
+    if found is None:
+        return cannot("no log file of the spec can be written here; run the checklist where the logs are")
+    name, file = found
+    marker = f"checklist-{uuid.uuid4().hex[:12]}"
+    began = time.monotonic()
+    with file.open("a", encoding="utf-8") as log:
+        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} INFO bascule {marker}\n")
+    written = ItemEvidence(f"a line {marker} written to {file}", f"source {name}")
+    if not looked.until(lambda: bool(looked.logs.search(Search(text=marker, limit=1)))):
+        return failed(f"the line is not in the store after {looked.wait:g} s", written)
+    return passed(
+        written, ItemEvidence(f"search for {marker} in the store", f"found after {time.monotonic() - began:.1f} s")
+    )
 
 
 def _file(source: LogSource) -> Path | None:

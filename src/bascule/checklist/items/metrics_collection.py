@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, failed, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import REQUESTS_REFUSED
 from bascule.transport import Http
@@ -10,29 +10,25 @@ from bascule.transport import Http
 MARKERS = 7
 
 
-class MetricsCollection(Item):
+@pre_deployment(5, "Metrics collection fonctionnelle")
+def metrics_collection(looked: Looked) -> ItemOutcome:
     """The marker: requests that the journal refuses, because they ask for what is not there, and counts."""
+    query = f'sum({REQUESTS_REFUSED.name}{{job="bascule-incidents"}}) or vector(0)'
 
-    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 5, "metrics-collection"
-    title = "Metrics collection fonctionnelle"
+    def counted() -> float:
+        value = looked.prometheus.scalar(query)
+        return value if isinstance(value, float) else 0.0
 
-    def check(self, looked: Looked) -> ItemOutcome:
-        query = f'sum({REQUESTS_REFUSED.name}{{job="bascule-incidents"}}) or vector(0)'
-
-        def counted() -> float:
-            value = looked.prometheus.scalar(query)
-            return value if isinstance(value, float) else 0.0
-
-        before = counted()
-        journal = Http("the journal", looked.spec.stack.url("incidents"), seconds=5.0)
-        for _ in range(MARKERS):
-            journal.ask("POST", "/api/phase", json={}, headers={"Authorization": "Bearer checklist-marker"})
-        arrived = looked.until(lambda: counted() >= before + MARKERS)
-        marker = ItemEvidence(query, f"{before:g} before {MARKERS} refused requests, {counted():g} after")
-        if not arrived:
-            return failed(f"the counter has not grown by {MARKERS} within {looked.wait:g} s", marker)
-        targets = looked.prometheus.targets()
-        down = [each for each in targets if each.health != "up"]
-        problems = (f"{each.job} ({each.instance}) is {each.health}: {each.last_error}" for each in down)
-        up = ItemEvidence("Prometheus /api/v1/targets", f"{len(targets) - len(down)} of {len(targets)} are up")
-        return judged(problems, marker, up)
+    before = counted()
+    journal = Http("the journal", looked.spec.stack.url("incidents"), seconds=5.0)
+    for _ in range(MARKERS):
+        journal.ask("POST", "/api/phase", json={}, headers={"Authorization": "Bearer checklist-marker"})
+    arrived = looked.until(lambda: counted() >= before + MARKERS)
+    marker = ItemEvidence(query, f"{before:g} before {MARKERS} refused requests, {counted():g} after")
+    if not arrived:
+        return failed(f"the counter has not grown by {MARKERS} within {looked.wait:g} s", marker)
+    targets = looked.prometheus.targets()
+    down = [each for each in targets if each.health != "up"]
+    problems = (f"{each.job} ({each.instance}) is {each.health}: {each.last_error}" for each in down)
+    up = ItemEvidence("Prometheus /api/v1/targets", f"{len(targets) - len(down)} of {len(targets)} are up")
+    return judged(problems, marker, up)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, judged, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.discover.verify import expressions, selectors_of
 
 SHOWN = 5
 
 
-class Optimisation(Item):
-    phase, number, key = ChecklistPhase.POST_DEPLOYMENT, 5, "optimisation"
-    title = "Monitoring optimization implemented"
-    to_sign = "what is listed here is kept on purpose, or was removed"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        groups = looked.prometheus.rules()
-        slow = [g for g in groups if g.get("evaluationTime", 0.0) > g.get("interval", 0.0)]
-        problems = [f"group {g['name']} takes {g['evaluationTime']:.2f} s, longer than its interval" for g in slow]
-        return judged(problems, _heaviest(groups), _largest(looked), _unread(looked))
+@post_deployment(
+    5, "Monitoring optimization implemented", to_sign="what is listed here is kept on purpose, or was removed"
+)
+def optimisation(looked: Looked) -> ItemOutcome:
+    groups = looked.prometheus.rules()
+    slow = [g for g in groups if g.get("evaluationTime", 0.0) > g.get("interval", 0.0)]
+    problems = [f"group {g['name']} takes {g['evaluationTime']:.2f} s, longer than its interval" for g in slow]
+    return judged(problems, _heaviest(groups), _largest(looked), _unread(looked))
 
 
 def _heaviest(groups: list[dict[str, object]]) -> ItemEvidence:

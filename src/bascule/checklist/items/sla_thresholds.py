@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bascule.checklist.item import ChecklistPhase, Item, ItemEvidence, ItemOutcome, answered, failed, judged
+from bascule.checklist.item import ItemEvidence, ItemOutcome, answered, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import Alert, Recorded
 from bascule.slo import Slo, all_of
 
 
-class SlaThresholds(Item):
-    phase, number, key = ChecklistPhase.PRE_DEPLOYMENT, 3, "sla-thresholds"
-    title = "SLA thresholds configurés"
-    to_sign = "the objectives are those of the contract"
-
-    def check(self, looked: Looked) -> ItemOutcome:
-        slos = all_of(looked.spec)
-        if not slos:
-            return failed("the spec declares no SLA; add some under slas")
-        return judged(_lacking(looked, slos), *(_evidence(looked, slo) for slo in slos))
+@pre_deployment(3, "SLA thresholds configurés", to_sign="the objectives are those of the contract")
+def sla_thresholds(looked: Looked) -> ItemOutcome:
+    slos = all_of(looked.spec)
+    if not slos:
+        return failed("the spec declares no SLA; add some under slas")
+    return judged(_lacking(looked, slos), *(_evidence(looked, slo) for slo in slos))
 
 
 def _query(slo: Slo) -> str:

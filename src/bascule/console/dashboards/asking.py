@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.console.charts import Grid
 from bascule.console.dashboards.shape import Choice, Dashboard, DrawnMetrics, PanelQuery
+from bascule.console.grid import Grid
 from bascule.errors import BasculeError
 from bascule.prometheus import Prometheus, Series
 from bascule.spec.quantities import format_duration

@@ -13,11 +13,11 @@ import httpx
 import numpy as np
 
 from bascule.api.servers import prometheus_of
-from bascule.console.charts import Grid
 from bascule.console.dashboards import shape
 from bascule.console.dashboards.asking import Chosen, Moments, Told, ask, filled_in, over
 from bascule.console.dashboards.drawing import ShownPanel, draw
 from bascule.console.dashboards.shape import BoardAnnotation, Dashboard, DrawnMetrics
+from bascule.console.grid import Grid
 from bascule.discover import why_empty
 from bascule.errors import BasculeError
 from bascule.spec import Spec

@@ -16,10 +16,11 @@ from pydantic_core import to_json
 from bascule import times
 from bascule.api.models.logs import Search
 from bascule.console.asked import ReadOnce
-from bascule.console.charts import WINDOWS, Grid, Span
+from bascule.console.charts import WINDOWS, Span
 from bascule.console.dashboards.asking import LONGEST_VALUE, MOST_VALUES, Moments
 from bascule.console.dashboards.boards import Answered, Boards
 from bascule.console.dashboards.shape import Choice, Dashboard, Drawn, DrawnLogs, RowPanel
+from bascule.console.grid import Grid
 from bascule.console.render import Renderer
 from bascule.console.shared import Console
 from bascule.console.signing import Someone

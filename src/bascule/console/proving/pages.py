@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import FastAPI, HTTPException, Path, Query, Response
@@ -35,14 +34,9 @@ def phase_named(name: str) -> ChecklistPhase:
         raise HTTPException(400, f"{name[:80]!r} is not a phase; give {', '.join(ChecklistPhase)}") from error
 
 
-@dataclass(frozen=True)
 class Proving:
-    checks: Checklists
-    drills: Drills
-
-    @classmethod
-    def of(cls, spec: Spec) -> Proving:
-        return cls(Checklists(spec), Drills(spec))
+    def __init__(self, spec: Spec) -> None:
+        self.checks, self.drills = Checklists(spec), Drills(spec)
 
 
 def add_proving(app: FastAPI, proving: Proving, renderer: Renderer) -> None:

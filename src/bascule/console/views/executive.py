@@ -41,7 +41,7 @@ class ImpactRow:
     difference: str
     target: str
     state: State
-    cause: Cause | None = None  # of no data
+    cause: Cause | None  # of no data
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _adoption(spec: Spec, seen: Business | None) -> list[ImpactRow]:
     if seen is None or not seen.consumers:
         return []
     old, new = (seen.consumers.get(version) for version in spec.versions.both)
-    return [ImpactRow("API consumers", "adoption", figures.count(old), figures.count(new), "", "", State.OK)]
+    return [ImpactRow("API consumers", "adoption", figures.count(old), figures.count(new), "", "", State.OK, None)]
 
 
 def _budgets(spec: Spec, seen: Business | None) -> list[BudgetRow]:

@@ -13,6 +13,7 @@ from bascule.api.models.verdict import GateAnswer, SignalAnswer, TriggerAnswer, 
 from bascule.console import queries
 from bascule.console.sources import SourceReading
 from bascule.console.views.facts import is_worse_so_far
+from bascule.console.views.forest import Forest, forest
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
 from bascule.states import Cause, no_data
@@ -21,26 +22,10 @@ THRESHOLD_AT = 75.0  # where on the evidence bar (0 to 100) the alarm line is
 REST = ""  # the group of signals that the spec does not declare
 SO_FAR = "so_far"  # how a comparison looks that is much worse, and not yet proven
 UNDECIDED = "undecided"  # how a check looks that has figures, but not enough of them
-GATE_WORDS = {
-    State.OK: "passes",
-    State.BAD: "fails",
-    State.NOT_APPLICABLE: "not in this phase",
-}
+NOT_IN_PHASE = {State.NOT_APPLICABLE: "not in this phase"}
+GATE_WORDS = {State.OK: "passes", State.BAD: "fails", **NOT_IN_PHASE}
 COUNTING = re.compile(r" for \S.* of \S")  # a trigger that is beyond its bound, but not yet for long enough
-TRIGGER_WORDS = {
-    State.OK: "clear",
-    State.BAD: "triggered",
-    State.NOT_APPLICABLE: "not in this phase",
-}
-
-
-@dataclass(frozen=True)
-class Forest:
-    """An interval drawn around zero: places from 0 to 100, zero at 50, harm always to the right of it."""
-
-    low: float
-    middle: float
-    high: float
+TRIGGER_WORDS = {State.OK: "clear", State.BAD: "triggered", **NOT_IN_PHASE}
 
 
 @dataclass(frozen=True)
@@ -134,7 +119,7 @@ def signal_row(spec: Spec, told: SignalAnswer, old: Cause | None) -> SignalRow:
         candidate=figures.figure(told.candidate, unit),
         effect=figures.difference(told.effect, unit),
         interval=_interval(told, unit),
-        forest=_forest(told, declared.better if declared else "lower"),
+        forest=forest(told, declared.better if declared else "lower"),
         evidence=_evidence(told),
         bar=_bar(told),
         alarm_since=told.alarm_since if told.alarm else None,
@@ -153,11 +138,7 @@ def _detectable(told: SignalAnswer, unit: str) -> str:
 
 
 def _word(spec: Spec, state: State, cause: Cause | None) -> str:
-    words = {
-        State.OK: "ok",
-        State.BAD: f"{spec.versions.candidate.upper()} worse",
-        State.NOT_APPLICABLE: "not in this phase",
-    }
+    words = {State.OK: "ok", State.BAD: f"{spec.versions.candidate.upper()} worse", **NOT_IN_PHASE}
     return no_data(cause) if state is State.NO_DATA else words[state]
 
 
@@ -165,15 +146,6 @@ def _interval(told: SignalAnswer, unit: str) -> str:
     if told.effect_low is None or told.effect_high is None:
         return ""
     return figures.between(told.effect_low, told.effect_high, unit)
-
-
-def _forest(told: SignalAnswer, better: str) -> Forest | None:
-    if told.effect is None or told.effect_low is None or told.effect_high is None:
-        return None
-    harm = 1 if better == "lower" else -1
-    bounds = sorted(harm * bound for bound in (told.effect_low, told.effect_high))
-    reach = max(abs(bounds[0]), abs(bounds[1]), abs(told.effect)) or 1.0
-    return Forest(*(50 + 46 * bound / reach for bound in (bounds[0], harm * told.effect, bounds[1])))
 
 
 def _evidence(told: SignalAnswer) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.discover.engine.finding import Ability, State, differs, lacks, ok, unknown
+from bascule.discover.engine.finding import EngineFinding, State, differs, lacks, ok, unknown
 from bascule.discover.engine.held import FEWEST_SAMPLES, Held, exactly, named, target_of
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Series
@@ -23,11 +23,11 @@ class ApiPart:
     absent: State
     effect: str
 
-    def __call__(self, held: Held) -> Ability:
+    def __call__(self, held: Held) -> EngineFinding:
         try:
             self.asked(held.prometheus)
         except QueryRejected:
-            return Ability(self.absent, "not told", self.effect)
+            return EngineFinding("", self.absent, "not told", self.effect)
         return ok("told")
 
 
@@ -76,7 +76,7 @@ MOST_TRIED = 20  # targets
 STRETCHED, FROM_BEFORE = "stretched to the window, as in Prometheus", "from the sample before the window"
 
 
-def rules(held: Held) -> Ability:
+def rules(held: Held) -> EngineFinding:
     """Who evaluates the rules: this server, or a program beside it, such as vmalert or a ruler."""
     effect = (
         "for the journal to ask what fires, what evaluates the rules must answer at this address (VictoriaMetrics: "
@@ -92,7 +92,7 @@ def rules(held: Held) -> Ability:
     return ok(f"{len(groups)} groups are evaluated here")
 
 
-def functions(held: Held) -> Ability:
+def functions(held: Held) -> EngineFinding:
     selector = exactly("up", held.steady[0].labels)
     for function in FUNCTIONS:
         expression = function.format(selector)
@@ -104,7 +104,7 @@ def functions(held: Held) -> Ability:
     return ok(f"{len(FUNCTIONS):,} kinds of expressions are understood")
 
 
-def growth(held: Held) -> Ability:
+def growth(held: Held) -> EngineFinding:
     """What increase() makes of raw samples: Prometheus stretches it to the window, others do not."""
     grown = _growing(held)
     if grown is None:

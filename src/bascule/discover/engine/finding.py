@@ -7,53 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bascule.discover.finding import DoctorFinding
 from bascule.times import lasting
 
-__all__ = ["EngineFinding", "Ability", "State", "differs", "lacks", "ok", "span", "told", "unknown"]
+__all__ = ["EngineFinding", "State", "differs", "lacks", "ok", "span", "told", "unknown"]
 
 INDENT = " " * 10
 State = Literal["ok", "differs", "lacks", "unknown"]
 
 
 @dataclass(frozen=True)
-class Ability:
-    """`state`: ok; differs (Bascule works, with this `effect`); lacks (the `effect` says what is wrong or does not
-    work); unknown (nothing is there to measure it by). `effect` ends with what to do, where something can be done.
+class EngineFinding(DoctorFinding):
+    """What was found of an ability of an engine. `subject` is filled in by who asked for the measurement.
+
+    `state`: ok; differs (Bascule works, with this `effect`); lacks (the `effect` says what is wrong or does not work);
+    unknown (nothing is there to measure it by). `effect` ends with what to do, where something can be done.
     """
 
     state: State
-    what: str
-    effect: str = ""
-
-
-def ok(what: str) -> Ability:
-    return Ability("ok", what)
-
-
-def differs(what: str, effect: str) -> Ability:
-    return Ability("differs", what, effect)
-
-
-def lacks(what: str, effect: str) -> Ability:
-    return Ability("lacks", what, effect)
-
-
-def unknown(what: str, effect: str = "") -> Ability:
-    return Ability("unknown", what, effect)
-
-
-def span(seconds: float) -> str:
-    """`0.5 s`, `1.37 s`, `2 min 5 s`."""
-    return f"{max(0.0, seconds):.3g} s" if seconds < 10 else lasting(seconds)
-
-
-@dataclass(frozen=True)
-class EngineFinding:
-    """An ability of an engine, and what was found of it."""
-
-    subject: str
-    state: State
-    found: str
     effect: str = ""
 
     @property
@@ -61,12 +32,30 @@ class EngineFinding:
         return self.state != "lacks"
 
     def __str__(self) -> str:
-        line = f"{self.state:8}  {self.subject}: {self.found}"
-        return (
-            f"{line}\n{textwrap.fill(self.effect, 120, initial_indent=INDENT, subsequent_indent=INDENT)}"
-            if self.effect
-            else line
-        )
+        if not self.effect:
+            return self.line
+        return f"{self.line}\n{textwrap.fill(self.effect, 120, initial_indent=INDENT, subsequent_indent=INDENT)}"
+
+
+def ok(found: str) -> EngineFinding:
+    return EngineFinding("", "ok", found)
+
+
+def differs(found: str, effect: str) -> EngineFinding:
+    return EngineFinding("", "differs", found, effect)
+
+
+def lacks(found: str, effect: str) -> EngineFinding:
+    return EngineFinding("", "lacks", found, effect)
+
+
+def unknown(found: str, effect: str = "") -> EngineFinding:
+    return EngineFinding("", "unknown", found, effect)
+
+
+def span(seconds: float) -> str:
+    """`0.5 s`, `1.37 s`, `2 min 5 s`."""
+    return f"{max(0.0, seconds):.3g} s" if seconds < 10 else lasting(seconds)
 
 
 def told(findings: Sequence[EngineFinding]) -> list[str]:

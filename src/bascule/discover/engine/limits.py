@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bascule.discover.engine.finding import Ability, lacks, ok
+from bascule.discover.engine.finding import EngineFinding, lacks, ok
 from bascule.discover.engine.held import SPANS, Held, Labels, exactly, named, target_of
 from bascule.errors import BasculeError
 from bascule.prometheus import MAX_POINTS
@@ -15,7 +15,7 @@ LONGEST = 86400.0
 MOST_NAMES = 30
 
 
-def samples(held: Held) -> Ability:
+def samples(held: Held) -> EngineFinding:
     """Reads of more and more samples, until enough came whole, nothing more is there, or the engine cuts an answer."""
     if held.refused:
         return _cut(f"the samples of `up` of {SPANS[0]:g} s are refused: {held.refused}")
@@ -59,7 +59,7 @@ def _counted(held: Held, names: Sequence[str], labels: Labels, seconds: float) -
     return int(counted) if isinstance(counted, float) else 0
 
 
-def _cut(what: str) -> Ability:
+def _cut(what: str) -> EngineFinding:
     effect = (
         "the judge, SLA reports and backtests ask for more at once where services are larger: raise the limit "
         "(Prometheus: --query.max-samples; VictoriaMetrics: -search.maxSamplesPerQuery; Thanos, Mimir: its tenant's)"
@@ -67,7 +67,7 @@ def _cut(what: str) -> Ability:
     return lacks(what, effect)
 
 
-def points(held: Held) -> Ability:
+def points(held: Held) -> EngineFinding:
     begin = held.now - (MAX_POINTS - 1)
     there = sum(len(each.times) for each in held.prometheus.range("vector(1)", begin, held.now, 1.0))
     if there < MAX_POINTS:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from bascule.discover.engine import answers, limits, moments, samples
-from bascule.discover.engine.finding import Ability, EngineFinding, lacks, ok, unknown
+from bascule.discover.engine.finding import EngineFinding, lacks, ok, unknown
 from bascule.discover.engine.held import Held, read_held
 from bascule.errors import BasculeError, QueryRejected
 from bascule.prometheus import Prometheus
+from bascule.spec import Spec
 
-MEASURES: Final[dict[str, Callable[[Held], Ability]]] = {
+MEASURES: Final[dict[str, Callable[[Held], EngineFinding]]] = {
     "raw samples": samples.own_times,
     "complete answers": samples.complete,
     "complete series": samples.complete_series,
@@ -32,35 +34,31 @@ MEASURES: Final[dict[str, Callable[[Held], Ability]]] = {
 }
 
 
-def measure(
-    prometheus: Prometheus, interval: float | None = None, replica_label: str | None = None
-) -> list[EngineFinding]:
-    """What an engine does with what it holds; nothing is written to it.
+def measure(prometheus: Prometheus, spec: Spec | None = None) -> list[EngineFinding]:
+    """What an engine does with what it holds; nothing is written to it. Only a spec says how often it is to scrape, and
+    by which label replicas are told apart.
 
-    `interval` (seconds between scrapes) and `replica_label` by the spec, where there is one. Raises Unreachable when it
-    does not answer at all, QueryRejected when something else than a Prometheus-compatible engine does.
+    Raises Unreachable when it does not answer at all, QueryRejected when something else than a Prometheus-compatible
+    engine does.
     """
-    held = read_held(prometheus.as_stored(), interval, replica_label)
-    version = _finding("version", _version(prometheus))
+    by_spec = (spec.stack.scrape.interval, spec.prometheus.replica_label) if spec is not None else (None, None)
+    held = read_held(prometheus.as_stored(), *by_spec)
+    version = replace(_version(prometheus), subject="version")
     if held.steady:
-        return [version, *(_finding(subject, _measured(each, held)) for subject, each in MEASURES.items())]
+        return [version, *(replace(_measured(each, held), subject=subject) for subject, each in MEASURES.items())]
     few = unknown("too few samples of `up` to measure by", "ask again once it has scraped for a while")
     none = lacks("there is no `up`", "availability, alerts of scrapes and all that is measured here need it")
-    return [version, _finding("samples", few if held.series else none)]
+    return [version, replace(few if held.series else none, subject="samples")]
 
 
-def _measured(measure: Callable[[Held], Ability], held: Held) -> Ability:
+def _measured(measure: Callable[[Held], EngineFinding], held: Held) -> EngineFinding:
     try:
         return measure(held)
     except BasculeError as error:
         return lacks(f"not answered: {error.what}", error.fix)
 
 
-def _finding(subject: str, found: Ability) -> EngineFinding:
-    return EngineFinding(subject, found.state, found.what, found.effect)
-
-
-def _version(prometheus: Prometheus) -> Ability:
+def _version(prometheus: Prometheus) -> EngineFinding:
     try:
         return ok(".".join(map(str, prometheus.version())))
     except QueryRejected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from bascule.discover.engine.finding import Ability, differs, lacks, ok, span, unknown
+from bascule.discover.engine.finding import EngineFinding, differs, lacks, ok, span, unknown
 from bascule.discover.engine.held import Held, exactly, spacing, target_of
 from bascule.discover.server import clock_text
 from bascule.prometheus import Prometheus, Series
@@ -16,14 +16,14 @@ ENDED_SECONDS = 3600.0  # in which series that ended are looked for
 MOST_ENDED = 5
 
 
-def clock(held: Held) -> Ability:
+def clock(held: Held) -> EngineFinding:
     """By its HTTP server: what `time()` says may be the past on purpose."""
     if held.ahead:
         return lacks(clock_text(held.ahead), "set both by a time server: samples look too old")
     return ok("agrees with this machine's")
 
 
-def newest_sample(held: Held) -> Ability:
+def newest_sample(held: Held) -> EngineFinding:
     series = held.steady[0]
     age, step = held.now - float(series.times[-1]), spacing(series)
     late = age - step
@@ -36,7 +36,7 @@ def newest_sample(held: Held) -> Ability:
     return lacks(f"{span(age)} old, with one each {span(step)}: the newest {span(late)} are not returned", effect)
 
 
-def values(held: Held) -> Ability:
+def values(held: Held) -> EngineFinding:
     """What rules, dashboards and Bascule are answered, beside the raw samples of the same moment."""
     bascule, others = (_behind(held, client) for client in (held.prometheus, held.prometheus.as_others_ask()))
     if bascule is None:
@@ -63,7 +63,7 @@ def _behind(held: Held, client: Prometheus) -> float | None:
     return max(late, time.time() + held.ahead - now if isinstance(now, float) else 0.0)
 
 
-def staleness(held: Held) -> Ability:
+def staleness(held: Held) -> EngineFinding:
     """Whether a series that has ended is gone at once, or is answered until the look-back is over."""
     for metric, series in _endings(held):
         last, step = float(series.times[-1]), spacing(series)
@@ -91,7 +91,7 @@ def _endings(held: Held) -> Iterator[tuple[str, Series]]:
                     yield metric, series
 
 
-def look_back(held: Held) -> Ability:
+def look_back(held: Held) -> EngineFinding:
     """For how long the last value is answered, by asking what will be if no further sample comes."""
     series = held.steady[0]
     selector, step = exactly("up", series.labels), spacing(series)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from bascule.discover.engine.finding import Ability, lacks, ok, span, unknown
+from bascule.discover.engine.finding import EngineFinding, lacks, ok, span, unknown
 from bascule.discover.engine.held import Held, Key, exactly, key_of, spacing
 from bascule.prometheus import Sample, Series
 
@@ -17,7 +17,7 @@ THINNED, TOO_DENSE = 1.6, 0.7  # of the declared interval
 WRONG_COUNTS = "the judge, SLA reports and rules count different events"
 
 
-def own_times(held: Held) -> Ability:
+def own_times(held: Held) -> EngineFinding:
     """Two overlapping reads give the same samples; a step or an interpolation would move them."""
     series = held.steady[0]
     step = spacing(series)
@@ -34,7 +34,7 @@ def own_times(held: Held) -> Ability:
     return ok("at their own timestamps")
 
 
-def complete(held: Held) -> Ability:
+def complete(held: Held) -> EngineFinding:
     """What a selector returns, beside what the engine's own functions count over the same span and series.
 
     The engine counts before and after the read: a scrape may just be ending.
@@ -57,7 +57,7 @@ def complete(held: Held) -> Ability:
     return ok(f"{sum(after.values()):.0f} samples, as count_over_time counts them")
 
 
-def complete_series(held: Held) -> Ability:
+def complete_series(held: Held) -> EngineFinding:
     before = held.prometheus.scalar(f"count({held.selector})", held.now) or 0.0
     there = len(held.prometheus.instant(held.selector, held.now))
     after = held.prometheus.scalar(f"count({held.selector})", held.now) or 0.0
@@ -67,7 +67,7 @@ def complete_series(held: Held) -> Ability:
     return ok(f"{there} of `up`, as count() counts them")
 
 
-def every_scrape(held: Held) -> Ability:
+def every_scrape(held: Held) -> EngineFinding:
     """Whether each scrape left one sample: thinning leaves fewer, several servers that write one series more."""
     compared = [(each, held.declared_of(each)) for each in held.steady]
     known = [(each, declared) for each, declared in compared if declared > 0]
@@ -85,7 +85,7 @@ def every_scrape(held: Held) -> Ability:
     )
 
 
-def _binned(held: Held) -> Ability | None:
+def _binned(held: Held) -> EngineFinding | None:
     """Samples of several targets that all end the same spans are what a deduplication leaves of each span."""
     steps = {round(spacing(each), 1) for each in held.steady}
     if len(held.steady) < 3 or len(steps) > 1:
@@ -95,7 +95,7 @@ def _binned(held: Held) -> Ability | None:
     return _thinned(f"one each {span(step)} is left, the last") if early < step / 5 else None
 
 
-def _thinned(what: str) -> Ability:
+def _thinned(what: str) -> EngineFinding:
     effect = (
         "alarms are later by that, and beyond two scrapes versions are no data (stale): leave recent samples alone "
         "(VictoriaMetrics: a -dedup.minScrapeInterval of at most the scrape interval)"
@@ -103,7 +103,7 @@ def _thinned(what: str) -> Ability:
     return lacks(f"samples are deduplicated: {what}", effect)
 
 
-def boundaries(held: Held) -> Ability:
+def boundaries(held: Held) -> EngineFinding:
     """Whether a range has the samples at its ends, to the millisecond, in selectors and functions alike."""
     series = held.steady[0]
     begin, end = float(series.times[-5]), float(series.times[-2])
@@ -125,7 +125,7 @@ def _inside(held: Held, selector: str, seconds: float, at: float) -> set[float]:
     return {float(time) for each in held.prometheus.raw(selector, seconds, at) for time in each.times}
 
 
-def replicas(held: Held) -> Ability:
+def replicas(held: Held) -> EngineFinding:
     """Whether a target is there twice, by series that only a label of the scraping server tells apart."""
     by_target: dict[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
     for each in held.series:

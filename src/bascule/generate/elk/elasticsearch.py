@@ -27,8 +27,8 @@ def setup_script(index: LogIndex) -> str:
 {_CALLS}
 url=${{ELASTICSEARCH_URL:-http://elasticsearch:9200}}
 
-call -X PUT "$url/_ilm/policy/{index.name}" -H "$json" --data-binary @ilm-policy.json
-call -X PUT "$url/_index_template/{index.name}" -H "$json" --data-binary @index-template.json
+call -X PUT "$url{index.policy_path("elasticsearch")}" -H "$json" --data-binary @ilm-policy.json
+call -X PUT "$url{index.template_path}" -H "$json" --data-binary @index-template.json
 if [ -n "${{KIBANA_URL:-}}" ]; then
   call -X POST "$KIBANA_URL/api/saved_objects/_import?overwrite=true" -H 'kbn-xsrf: true' \\
     --form file=@../kibana/data-view.ndjson
@@ -44,10 +44,10 @@ def opensearch_setup_script(index: LogIndex) -> str:
 {_CALLS}
 url=${{OPENSEARCH_URL:-http://opensearch:9200}}
 
-policy="$url/_plugins/_ism/policies/{index.name}"
+policy="$url{index.policy_path("opensearch")}"
 # A policy that is there already is left as it is: OpenSearch changes one only by its sequence number.
 call "$policy" >/dev/null 2>&1 || call -X PUT "$policy" -H "$json" --data-binary @ism-policy.json
-call -X PUT "$url/_index_template/{index.name}" -H "$json" --data-binary @index-template.json
+call -X PUT "$url{index.template_path}" -H "$json" --data-binary @index-template.json
 """
 
 

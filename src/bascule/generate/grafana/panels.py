@@ -92,7 +92,7 @@ class Board:
     title: str
     description: str
     rows: tuple[Row, ...]
-    with_logs: bool = False
+    with_logs: bool
 
 
 def to_json(spec: Spec, board: Board) -> str:

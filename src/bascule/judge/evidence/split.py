@@ -33,7 +33,7 @@ class Split:
     segment: str
     baseline: float
     candidate: float
-    effect: float = 1.0
+    effect: float
 
     @property
     def events(self) -> float:

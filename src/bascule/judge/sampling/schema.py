@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +17,7 @@ from bascule.spec.counters import EVENTS, BadEvents, CounterPart, SignalCounter
 Cell = tuple[str, str]  # signal, and the line (a segment, a value within one, or all)
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One counter of one signal in one segment."""
 
     signal: str
@@ -25,17 +25,15 @@ class Column:
     segment: str
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """What is weighed: a signal in a segment; for a histogram, the ratio of events above one bound."""
 
     signal: str
     segment: str
-    bound: float | None = None
+    bound: float | None
 
 
-@dataclass(frozen=True)
-class CounterFeed:
+class CounterFeed(NamedTuple):
     """A counter whose series feed the columns of a signal."""
 
     signal: str

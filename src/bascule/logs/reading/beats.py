@@ -160,7 +160,7 @@ class BeatsReceiver:
     address: str
     intake: Intake
     commit: Commit
-    tls: Tls | None = None
+    tls: Tls | None
     problem: Callable[[str], None] = lambda reason: None
     duplicates: Callable[[int], None] = lambda number: None
     known: Remembered = field(default_factory=Remembered)

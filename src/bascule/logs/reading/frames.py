@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ MAX_EVENTS = 1 << 16  # in one packed frame
 MAX_PAIRS = 1000
 _WORD = struct.Struct(">I")
 _TWO_WORDS = struct.Struct(">II")
+_DATA_HEAD = 2 + _TWO_WORDS.size
 
 
 class ProtocolError(Exception):
@@ -77,8 +78,8 @@ class Decoder:
         version, kind = view[place], view[place + 1 : place + 2].tobytes()
         if version not in b"12":
             raise ProtocolError(f"version {bytes([version])!r} is not known")
-        if kind == b"J":
-            return _json(view, place)
+        if kind in _DATA:
+            return _data(view, place, *_DATA[kind])
         if kind == b"W":
             self.window = _WORD.unpack_from(view, place + 2)[0]
             return place + 6, []
@@ -86,8 +87,6 @@ class Decoder:
             if packed:
                 raise ProtocolError("a packed frame within a packed frame")
             return self._packed(view, place)
-        if kind == b"D":
-            return _pairs(view, place)
         raise ProtocolError(f"frame {kind!r} is not known")
 
     def _packed(self, view: memoryview, place: int) -> tuple[int, list[BeatsEvent]]:
@@ -123,36 +122,43 @@ def _inflated(data: memoryview) -> bytes:
     return inner
 
 
-def _json(view: memoryview, place: int) -> tuple[int, list[BeatsEvent]]:
-    if len(view) - place < 10:
-        return place + 10, []
-    sequence, length = _TWO_WORDS.unpack_from(view, place + 2)
-    if length > MAX_EVENT:
-        raise ProtocolError(f"an event of {length} bytes; {MAX_EVENT} are taken")
-    end = place + 10 + length
-    return end, [BeatsEvent(sequence, view[place + 10 : end].tobytes())] if end <= len(view) else []
+def _data(view: memoryview, place: int, read: Payload, most: int, unit: str) -> tuple[int, list[BeatsEvent]]:
+    """The end of a data frame, and its event: a sequence, how many of `unit` (`most` are taken), and these."""
+    start = place + _DATA_HEAD
+    if len(view) < start:
+        return start, []
+    sequence, number = _TWO_WORDS.unpack_from(view, place + 2)
+    if number > most:
+        raise ProtocolError(f"an event of {number} {unit}; {most} are taken")
+    end, payload = read(view, start, number)
+    return end, [BeatsEvent(sequence, payload)] if end <= len(view) else []
 
 
-def _pairs(view: memoryview, place: int) -> tuple[int, list[BeatsEvent]]:
-    """Version 1: a count, then lengths and texts of names and values."""
-    if len(view) - place < 10:
-        return place + 10, []
-    sequence, count = _TWO_WORDS.unpack_from(view, place + 2)
-    if count > MAX_PAIRS:
-        raise ProtocolError(f"an event of {count} fields; {MAX_PAIRS} are taken")
-    here = place + 10
+def _json(view: memoryview, start: int, length: int) -> tuple[int, bytes]:
+    return start + length, view[start : start + length].tobytes()
+
+
+def _pairs(view: memoryview, start: int, count: int) -> tuple[int, bytes]:
+    """Version 1: lengths and texts of names and values."""
+    here = start
     texts = []
     for _ in range(2 * count):
         if len(view) - here < 4:
-            return len(view) + 1, []
+            return len(view) + 1, b""
         length = _WORD.unpack_from(view, here)[0]
         here += 4 + length
-        if here - place > MAX_EVENT:
+        if here - start > MAX_EVENT - _DATA_HEAD:
             raise ProtocolError(f"an event of more than {MAX_EVENT} bytes")
         texts.append(view[here - length : here].tobytes().decode(errors="replace"))
     names = ("message" if name == "line" else name for name in texts[::2])
-    document = dict(zip(names, texts[1::2], strict=True))
-    return here, [BeatsEvent(sequence, json.dumps(document).encode())]
+    return here, json.dumps(dict(zip(names, texts[1::2], strict=True))).encode()
+
+
+Payload = Callable[[memoryview, int, int], tuple[int, bytes]]  # where it ends (beyond the data if it is cut), and it
+_DATA: dict[bytes, tuple[Payload, int, str]] = {
+    b"J": (_json, MAX_EVENT, "bytes"),
+    b"D": (_pairs, MAX_PAIRS, "fields"),
+}
 
 
 def answer(sequence: int) -> bytes:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from bascule.conventions import SIGNAL_LOG_EVIDENCE, SIGNAL_THRESHOLD
+from bascule.conventions import NO_DATA_CAUSE, SHARE_OFF_PLAN, SIGNAL_LOG_EVIDENCE, SIGNAL_THRESHOLD, Recorded
 from bascule.scenarios.drills.information import Shift
 from bascule.scenarios.house import House
 from bascule.scenarios.site import SitePart
@@ -102,6 +102,12 @@ class TimedFault(Fault):
     kind: ClassVar[FaultClass] = FaultClass.TIMED
 
 
+class RuleFault(TimedFault):
+    """Found by a rule that holds for five minutes."""
+
+    bound: ClassVar[float] = 300.0 + 15.0 + 60.0
+
+
 class QuietFault(Fault):
     kind: ClassVar[FaultClass] = FaultClass.QUIET
     bound: ClassVar[float] = 0.0
@@ -125,6 +131,11 @@ ERRORS = share_of('http_requests_total{version="v2",status=~"5.."}', 'http_reque
 LATENCY = share_of(*(f'http_request_duration_seconds_{part}{{version="v2"}}' for part in ("sum", "count")))
 MATCHES = 'supersmartmatch_matches_total{version="v2"}'
 ACCURACY = share_of('supersmartmatch_matches_total{version="v2",success="True"}', MATCHES)
+
+# What several faults are first seen by.
+SERVICE_DOWN = f"max(1 - {Recorded.SERVICE_UP})"
+SILENT = f'max({NO_DATA_CAUSE.name}{{cause="silent"}})'
+OFF_PLAN = f"max({SHARE_OFF_PLAN.name})"
 
 
 def to(**changes: Any) -> Mapping[str, Any]:

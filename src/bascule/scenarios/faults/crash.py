@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import BUDGETS, Broken, HardFault, to
+from bascule.scenarios.drills.fault import BUDGETS, SERVICE_DOWN, Broken, HardFault, to
 
 
 class Crash(Broken, HardFault):
@@ -10,5 +10,5 @@ class Crash(Broken, HardFault):
     title = "V2 is killed"
     expects = ("ServiceDown",)
     also = (*BUDGETS, "RollbackTriggered", "CandidateWorse", "VersionSilent", "SignalNoData")
-    evidence = "max(1 - bascule:service_up)"
+    evidence = SERVICE_DOWN
     changes = to(crash=True)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 import httpx
 
-from bascule.scenarios.drills.fault import BUDGETS, Fault, HardFault
+from bascule.scenarios.drills.fault import BUDGETS, SERVICE_DOWN, SILENT, Fault, HardFault
 from bascule.scenarios.house import House
 
 _COUNT = re.compile(r"^(\w+_total\{[^}]*\} )(\d+(?:\.\d+)?)$", re.MULTILINE)
@@ -35,7 +35,7 @@ class Frozen(FalseMetrics, HardFault):
     title = "V2's counters do not change, and up is 1"
     expects = ("VersionSilent",)
     also = (*BUDGETS, "SignalNoData")
-    evidence = 'max(bascule_no_data_cause{cause="silent"})'
+    evidence = SILENT
 
     def page(self, true: str) -> str:
         return true
@@ -46,7 +46,7 @@ class BrokenMetrics(FalseMetrics, HardFault):
     title = "V2 answers requests, and its /metrics cannot be read"
     expects = ("ServiceDown", "VersionSilent")
     also = (*BUDGETS, "SignalNoData", "RollbackTriggered")
-    evidence = "max(1 - bascule:service_up)"
+    evidence = SERVICE_DOWN
 
     def page(self, true: str) -> str:
         return "<html>502 Bad Gateway</html>\n"

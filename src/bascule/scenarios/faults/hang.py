@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import BUDGETS, Broken, HardFault, to
+from bascule.scenarios.drills.fault import BUDGETS, SERVICE_DOWN, Broken, HardFault, to
 
 
 class Hang(Broken, HardFault):
@@ -10,5 +10,5 @@ class Hang(Broken, HardFault):
     title = "V2 hangs (SIGSTOP)"
     expects = ("ServiceDown", "VersionSilent")
     also = (*BUDGETS, "RollbackTriggered", "CandidateWorse", "SignalNoData")
-    evidence = "max(1 - bascule:service_up)"
+    evidence = SERVICE_DOWN
     changes = to(hang=True)

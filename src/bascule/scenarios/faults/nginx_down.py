@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import BUDGETS, Broken, HardFault, to
+from bascule.scenarios.drills.fault import BUDGETS, SERVICE_DOWN, Broken, HardFault, to
 
 
 class NginxDown(Broken, HardFault):
@@ -11,5 +11,5 @@ class NginxDown(Broken, HardFault):
     service = "nginx"
     expects = ("ServiceDown",)
     also = (*BUDGETS, "SignalNoData", "RollbackTriggered", "ProbeLoss")
-    evidence = "max(1 - bascule:service_up)"
+    evidence = SERVICE_DOWN
     changes = to(crash=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import TimedFault
+from bascule.scenarios.drills.fault import OFF_PLAN, TimedFault
 from bascule.scenarios.house import House
 
 
@@ -11,7 +11,7 @@ class ShareOffPlan(TimedFault):
     title = "freemium and partners are at 20 % on V2, planned are 50 %"
     bound = 300.0 + 15.0 + 60.0  # the rule holds for five minutes, and the share leaves its window slowly
     expects = ("MigrationStalled",)
-    evidence = "max(bascule_share_off_plan)"
+    evidence = OFF_PLAN
 
     def inject(self, house: House) -> float:
         return house.lab.set_share({"freemium": 0.2, "api_partners": 0.2})

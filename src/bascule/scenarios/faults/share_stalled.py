@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 
-from bascule.scenarios.drills.fault import TimedFault
+from bascule.scenarios.drills.fault import OFF_PLAN, RuleFault
 from bascule.scenarios.house import House
 
 NEXT, STANDING = 4, 3  # steps of the plan: 75 % and 50 %
 
 
-class ShareStalled(TimedFault):
+class ShareStalled(RuleFault):
     key = "share-stalled"
     title = "75 % are planned on V2, and the share stays at 50 %"
-    bound = 300.0 + 15.0 + 60.0  # the rule holds for five minutes
     expects = ("MigrationStalled",)
-    evidence = "max(bascule_share_off_plan)"
+    evidence = OFF_PLAN
 
     def inject(self, house: House) -> float:
         house.journal.set_phase(NEXT, "drill", "a step that the balancer does not take", force=True)

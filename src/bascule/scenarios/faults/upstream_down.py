@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bascule.processes import ports
-from bascule.scenarios.drills.fault import BUDGETS, HardFault
+from bascule.scenarios.drills.fault import BUDGETS, SILENT, HardFault
 from bascule.scenarios.house import House
 
 
@@ -12,7 +12,7 @@ class UpstreamDown(HardFault):
     title = "nginx reaches no server of V2's upstream group; V2 itself is up"
     expects = ("VersionSilent",)
     also = (*BUDGETS, "SignalNoData", "CandidateWorse", "V2ErrorSpike", "RollbackTriggered")
-    evidence = 'max(bascule_no_data_cause{cause="silent"})'
+    evidence = SILENT
 
     def inject(self, house: House) -> float:
         return house.lab.reroute({"v2": f"127.0.0.1:{ports.free()}"})  # nothing listens there
