@@ -16,7 +16,7 @@ from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.prometheus import HeldSilence
-from bascule.prometheus.held import FRESH_SECONDS, Firing, RuleWord, lookup, rule_word, seconds_of
+from bascule.prometheus.held import FRESH_SECONDS, Firing, Rules, RuleWord, lookup, seconds_of
 from bascule.prometheus.lookup import Lookup
 from bascule.spec import Spec
 
@@ -57,7 +57,7 @@ class Sources:
         self._spec = spec
         self._clock = clock
         self._alertmanager = alertmanager_of(spec, ASK_SECONDS)
-        self._prometheus = prometheus_of(spec, ASK_SECONDS)
+        self._rules = Rules(prometheus_of(spec, ASK_SECONDS), spec.stack.scrape.interval)
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
         self._pool = ThreadPoolExecutor(8, "ask")
         self._running: dict[str, Future[Any]] = {}
@@ -97,7 +97,7 @@ class Sources:
         ]
 
     def _of_prometheus(self) -> RuleWord:
-        return rule_word(self._prometheus, self._clock(), self._spec.stack.scrape.interval)
+        return self._rules.word(self._clock())
 
     def _of_judge(self) -> list[Firing] | None:
         """The judge's firing alarms, with the labels of the alert that it posts; None when its word is old."""
