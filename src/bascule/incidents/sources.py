@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 from bascule.alerts import posted
-from bascule.api import JudgeClient
+from bascule.api import JudgeClient, first_of
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.conventions import SEGMENT, Alert
@@ -100,9 +100,12 @@ class Sources:
         return self._rules.word(self._clock())
 
     def _of_judge(self) -> list[Firing] | None:
-        """The judge's firing alarms, with the labels of the alert that it posts; None when its word is old."""
-        self._verdict = answer = self._judge.verdict()
-        return [self._alarm(line) for line in answer.signals if line.alarm] if self._is_fresh(answer) else None
+        """The firing alarms of any judge, with the labels of the alert that it posts; None when every word is old."""
+        answers = self._judge.verdicts()
+        self._verdict = first_of(answers, self._spec.judge.tick)
+        fresh = [answer for answer in answers if self._is_fresh(answer)]
+        alarms = [self._alarm(line) for answer in fresh for line in answer.signals if line.alarm]
+        return first_begun(alarms) if fresh else None
 
     def verdict(self) -> VerdictAnswer | None:
         """The judge's last answer, as it was read for the last snapshots; None when it is old."""
@@ -117,6 +120,15 @@ class Sources:
         labels, annotations = posted(self._spec, Alert.CANDIDATE_WORSE, cell, told=line.text)
         since = line.alarm_since.timestamp() if line.alarm_since is not None else self._clock()
         return Firing(labels, since, annotations)
+
+
+def first_begun(alarms: Iterable[Firing]) -> list[Firing]:
+    """Of alarms with the same labels, the one that began first."""
+    found: dict[tuple[tuple[str, str], ...], Firing] = {}
+    for alarm in alarms:
+        key = tuple(sorted(alarm.labels.items()))
+        found[key] = min(found.get(key, alarm), alarm, key=lambda each: each.since)
+    return list(found.values())
 
 
 def _result(future: Future[T] | None) -> T | None:

@@ -36,7 +36,7 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
             "evaluation_interval": format_duration(scrape.evaluation),
         },
         "rule_files": ["rules/*.yml"],
-        "alerting": without_empty({"alert_relabel_configs": _told_once(spec), "alertmanagers": [_alertmanager(spec)]}),
+        "alerting": without_empty({"alert_relabel_configs": _told_once(spec), "alertmanagers": _alertmanagers(spec)}),
         "scrape_configs": scrape_configs(spec),
         "remote_write": [{"url": url} for url in scrape.remote_write],
     }
@@ -59,27 +59,45 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
 
 
-def _alertmanager(spec: Spec) -> dict[str, Any]:
-    url = urlsplit(spec.stack.url("alertmanager"))
-    return without_empty(
-        {
-            "scheme": url.scheme if url.scheme != "http" else None,
-            "path_prefix": url.path,
-            **_entered(spec, "alertmanager"),
-            "static_configs": [{"targets": [url.netloc]}],
-        }
-    )
+Place = tuple[str, str]  # the scheme and the path
+
+
+def _places(spec: Spec, part: str) -> dict[Place, list[str]]:
+    """The addresses of all that do the work of a part, by how they are reached."""
+    found: dict[Place, list[str]] = {}
+    for url in map(urlsplit, spec.stack.urls(part)):
+        found.setdefault((url.scheme, url.path), []).append(url.netloc)
+    return found
+
+
+def _alertmanagers(spec: Spec) -> list[dict[str, Any]]:
+    return [
+        without_empty(
+            {
+                "scheme": scheme if scheme != "http" else None,
+                "path_prefix": path,
+                **_entered(spec, "alertmanager"),
+                "static_configs": [{"targets": targets}],
+            }
+        )
+        for (scheme, path), targets in _places(spec, "alertmanager").items()
+    ]
 
 
 def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
-    url = urlsplit(spec.stack.url(part))
+    """Where they are reached in different ways, each target says how."""
+    (scheme, path), *others = places = _places(spec, part)
+    labelled = [
+        {"targets": targets, "labels": {"__scheme__": scheme, "__metrics_path__": f"{path}/metrics"}}
+        for (scheme, path), targets in places.items()
+    ]
     return without_empty(
         {
             "job_name": job,
-            "scheme": url.scheme if url.scheme != "http" else None,
-            "metrics_path": f"{url.path}/metrics" if url.path else None,
+            "scheme": scheme if scheme != "http" else None,
+            "metrics_path": f"{path}/metrics" if path else None,
             **_entered(spec, part),
-            "static_configs": [{"targets": [url.netloc]}],
+            "static_configs": labelled if others else [{"targets": places[scheme, path]}],
         }
     )
 

@@ -16,8 +16,8 @@ from bascule.spec import Spec
 def run(spec: Spec, stop: threading.Event) -> None:
     """Evaluate every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
     board, present = VerdictBoard(spec), PresentStep(spec)
-    prometheus, alertmanager = prometheus_of(spec), alertmanager_of(spec)
-    judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present, Snapshots(spec.stack.state / "judge"))
+    prometheus, alertmanagers = prometheus_of(spec), alertmanager_of(spec).members
+    judge = LiveJudge(spec, prometheus, alertmanagers, board.publish, present, Snapshots(spec.stack.state / "judge"))
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()
     serve(stop, build_app(board, present, judge.problems), spec, "judge")
