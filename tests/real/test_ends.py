@@ -20,7 +20,7 @@ from bascule.errors import BasculeError
 from bascule.processes.ports import free
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
-from bascule.prometheus.held import Rules, Word
+from bascule.prometheus.held import AskedRules, Word
 
 pytestmark = pytest.mark.real
 LABELS = {"alertname": "Failing", "job": "shop", "severity": "critical"}
@@ -63,7 +63,7 @@ class House:
 
     def ask(self, stop: threading.Event) -> None:
         """As the journal does; no answer is no word."""
-        rules = Rules(self.client, 1.0)
+        rules = AskedRules(self.client, 1.0)
         while not stop.wait(0.5):
             now = time.time()
             try:

@@ -283,11 +283,11 @@ class JudgeClient:
 
     def verdict(self) -> VerdictAnswer:
         """That of the first in the spec's order that evaluates: of one that lags behind another nobody hears."""
-        return first_of(self.verdicts(), self._spec.judge.tick)
+        return first_of(told(self.asked()), self._spec.judge.tick)
 
-    def verdicts(self) -> list[VerdictAnswer]:
-        """What each that answers says, in the spec's order."""
-        return told(self._judges.ask(lambda judge: judge.get("/api/verdict", VerdictAnswer)))
+    def asked(self) -> list[VerdictAnswer | BasculeError]:
+        """What each says, or why it does not answer in time, in the spec's order."""
+        return self._judges.ask(lambda judge: judge.get("/api/verdict", VerdictAnswer))
 
 
 def first_of(answers: Sequence[VerdictAnswer], tick: float) -> VerdictAnswer:

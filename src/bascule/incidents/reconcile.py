@@ -50,8 +50,9 @@ def word_on(incident: Incident, snapshot: Snapshot) -> Word:
 
 
 def _is_told(incident: Incident, snapshot: Snapshot) -> bool:
-    """Whether its end was delivered, and by rules whose word need not settle first."""
-    return incident.ends is not None and (snapshot.prometheus is None or snapshot.prometheus.tells_start)
+    """Whether its end was delivered, by what need not settle first."""
+    is_steady = not snapshot.are_several and (snapshot.prometheus is None or snapshot.prometheus.tells_start)
+    return incident.ends is not None and is_steady
 
 
 def _has_heard_all(snapshot: Snapshot) -> bool:

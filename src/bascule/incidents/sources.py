@@ -16,8 +16,9 @@ from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.prometheus import HeldSilence
-from bascule.prometheus.held import FRESH_SECONDS, Firing, Rules, RuleWord, lookup, seconds_of
+from bascule.prometheus.held import FRESH_SECONDS, AskedRules, Firing, RuleWord, lookup, seconds_of
 from bascule.prometheus.lookup import Lookup
+from bascule.several import told
 from bascule.spec import Spec
 
 ASK_SECONDS = 3.0
@@ -35,6 +36,7 @@ class Snapshot:
     judge: Sequence[Firing] | None = None
     alertmanager_started: float | None = 0.0
     silences: Sequence[HeldSilence] | None = None
+    are_several: bool = False  # judges or Alertmanagers: one may tell an end while another is about to say otherwise
 
     @cached_property
     def by_alertmanager(self) -> Lookup[Firing]:
@@ -57,11 +59,13 @@ class Sources:
         self._spec = spec
         self._clock = clock
         self._alertmanager = alertmanager_of(spec, ASK_SECONDS)
-        self._rules = Rules(prometheus_of(spec, ASK_SECONDS), spec.stack.scrape.interval)
+        self._rules = AskedRules(prometheus_of(spec, ASK_SECONDS), spec.stack.scrape.interval)
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
         self._pool = ThreadPoolExecutor(8, "ask")
         self._running: dict[str, Future[Any]] = {}
         self._verdict: VerdictAnswer | None = None
+        self._said: dict[int, VerdictAnswer] = {}  # by each judge at last
+        self._are_several = any(len(spec.stack.urls(part)) > 1 for part in ("judge", "alertmanager"))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -75,7 +79,8 @@ class Sources:
             "silences": self._ask("silences", self._alertmanager.silences),
         }
         wait([future for future in asked.values() if future is not None], WAIT_SECONDS)
-        return Snapshot(self._clock(), **{name: _result(future) for name, future in asked.items()})
+        answers: dict[str, Any] = {name: _result(future) for name, future in asked.items()}
+        return Snapshot(self._clock(), are_several=self._are_several, **answers)
 
     def _ask(self, name: str, question: Callable[[], T]) -> Future[T] | None:
         """A question that still hangs is not asked a second time."""
@@ -100,10 +105,12 @@ class Sources:
         return self._rules.word(self._clock())
 
     def _of_judge(self) -> list[Firing] | None:
-        """The firing alarms of any judge, with the labels of the alert that it posts; None when every word is old."""
-        answers = self._judge.verdicts()
-        self._verdict = first_of(answers, self._spec.judge.tick)
-        fresh = [answer for answer in answers if self._is_fresh(answer)]
+        """The firing alarms of any judge, with the labels of the alert that it posts; None when every word is old. One
+        that is late is as it was: an alarm that it has does not end for that."""
+        asked = self._judge.asked()
+        self._verdict = first_of(told(asked), self._spec.judge.tick)
+        self._said |= {number: answer for number, answer in enumerate(asked) if not isinstance(answer, BasculeError)}
+        fresh = [answer for answer in self._said.values() if self._is_fresh(answer)]
         alarms = [self._alarm(line) for answer in fresh for line in answer.signals if line.alarm]
         return first_begun(alarms) if fresh else None
 

@@ -102,7 +102,7 @@ def warm_up(scrape: float, evaluation: float) -> float:
     return max(10.0, 4 * (scrape + evaluation))
 
 
-class Rules:
+class AskedRules:
     """The rules of a server, asked every few seconds by one thread."""
 
     def __init__(self, prometheus: Prometheus, scrape: float, up: str = "up") -> None:

@@ -19,7 +19,7 @@ from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Message
 from bascule.errors import BasculeError
 from bascule.prometheus import Prometheus
-from bascule.prometheus.held import Rules, RuleWord, Word, warm_up
+from bascule.prometheus.held import AskedRules, RuleWord, Word, warm_up
 from bascule.spec import Spec
 from bascule.spec.model import Scrape
 from bascule.spec.quantities import format_duration
@@ -132,10 +132,10 @@ class Ends:
             log.error("the claimed ends are not stored: %s", error)
 
 
-def _rules(prometheus: Prometheus, scrape: Scrape) -> Rules:
+def _rules(prometheus: Prometheus, scrape: Scrape) -> AskedRules:
     """A target counts once it was scraped for as long as its alerts need to fire again."""
     longest = warm_up(scrape.interval, scrape.steady_evaluation)
-    return Rules(prometheus, scrape.interval, f"min_over_time(up[{format_duration(longest)}])")
+    return AskedRules(prometheus, scrape.interval, f"min_over_time(up[{format_duration(longest)}])")
 
 
 def _word_on(claim: ClaimedEnd, rules: RuleWord, now: float) -> Word:

@@ -99,6 +99,16 @@ def test_a_server_that_does_not_say_when_it_started_must_say_an_end_for_a_while(
     assert store.incidents()[0].status == "resolved"
 
 
+def test_an_end_that_one_of_several_judges_posted_must_hold_for_a_while(store):
+    """Alertmanager heard it of one; the other's alarm is in the next answer."""
+    opened(store, WORSE)
+    claimed(store, WORSE, 117)
+    reconciler = Reconciler(store, Quiet(store))
+    for at, alarms in ((118, []), (119, [Firing(WORSE, 100)])):
+        reconciler.see(Snapshot(at, [], rules(), alarms, are_several=True))
+    assert (store.incidents()[0].status, store.incidents()[0].reopened) == ("open", None)
+
+
 @pytest.mark.parametrize(("tells_start", "status"), [(True, "resolved"), (False, "unknown")])
 def test_a_job_without_targets_was_removed_from_a_prometheus_and_is_unknown_elsewhere(store, tells_start, status):
     opened(store, DOWN)
