@@ -238,7 +238,7 @@ def _plan(port: int) -> Iterator[None]:
 @contextmanager
 def _judged(spec: Spec, url: str) -> Iterator[VerdictBoard]:
     board, stop = VerdictBoard(spec), threading.Event()
-    judge = LiveJudge(spec, Prometheus(url), None, board.publish)
+    judge = LiveJudge(spec, Prometheus(url), (), board.publish)
     thread = threading.Thread(target=judge.run, args=(stop,))
     thread.start()
     try:

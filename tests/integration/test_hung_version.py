@@ -153,7 +153,7 @@ def hangs(pid: int) -> bool:
 @contextmanager
 def judged(spec: Spec, url: str) -> Iterator[VerdictBoard]:
     board, stop = VerdictBoard(spec), threading.Event()
-    judge = LiveJudge(spec, Prometheus(url), None, board.publish)
+    judge = LiveJudge(spec, Prometheus(url), (), board.publish)
     thread = threading.Thread(target=judge.run, args=(stop,))
     thread.start()
     yield board

@@ -14,7 +14,7 @@ import pytest
 from bascule import incidents
 from bascule.api import IncidentsClient, Tokens
 from bascule.prometheus import Prometheus
-from bascule.prometheus.held import rule_word
+from bascule.prometheus.held import AskedRules
 from bascule.spec import load
 from bascule.spec.model import EscalationStep, Notify, Ports, Stack
 from bascule.spec.receivers import Receiver, Webhook
@@ -136,6 +136,7 @@ def test_an_alert_warms_up_at_the_pace_of_its_own_group(start_prometheus, eventu
     )
     server = start_prometheus(scrape={}, rules={"often.yml": often, "seldom.yml": seldom})
     with closing(Prometheus(server.url)) as prometheus:
-        eventually(lambda: rule_word(prometheus, time.time(), 1.0).known == {"Often", "Seldom"}, 10)
-        word = rule_word(prometheus, time.time(), 1.0)
+        rules = AskedRules(prometheus, 1.0)
+        eventually(lambda: rules.word(time.time()).known == {"Often", "Seldom"}, 10)
+        word = rules.word(time.time())
     assert (word.warm_up("Often"), word.warm_up("Seldom")) == (10.0, 244.0)

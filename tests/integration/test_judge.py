@@ -99,7 +99,7 @@ def shops(start_prometheus, start_alertmanager, webhook, metrics_page, rules) ->
     one = house.Shop("v1", 1, {})
     two = house.Shop("v2", 2, {}, accuracy=0.955, latency=0.014)
     board = VerdictBoard(SPEC)
-    judge = LiveJudge(SPEC, Prometheus(prometheus.url), Alertmanager(alertmanager.url), board.publish)
+    judge = LiveJudge(SPEC, Prometheus(prometheus.url), [Alertmanager(alertmanager.url)], board.publish)
     made = Shops(SPEC, one, two, pages, prometheus, alertmanager, board, judge)
     made.plan(0, NOWHERE)
 

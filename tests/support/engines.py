@@ -52,6 +52,11 @@ def _prometheus(supervisor: Supervisor, program: Path, folder: Path, flags: Sequ
         argv = [str(programs.find("promtool")), *made]
         subprocess.run(argv, cwd=folder, check=True, capture_output=True, env=os.environ | programs.environment())
     port = free()
+    supervisor.start(prometheus_program(program, folder, port, flags))
+    return f"http://127.0.0.1:{port}"
+
+
+def prometheus_program(program: Path, folder: Path, port: int, flags: Sequence[str] = ()) -> Program:
     argv = [
         str(program),
         f"--config.file={folder / 'scrape.yml'}",
@@ -61,11 +66,17 @@ def _prometheus(supervisor: Supervisor, program: Path, folder: Path, flags: Sequ
         "--log.level=error",
         *flags,
     ]
-    return _started(supervisor, argv, folder, port, "/-/ready")
+    return _program(argv, folder, port, "/-/ready")
 
 
 def _victoria_metrics(supervisor: Supervisor, program: Path, folder: Path, flags: Sequence[str]) -> str:
     port = free()
+    supervisor.start(victoria_metrics_program(program, folder, port, flags))
+    return f"http://127.0.0.1:{port}"
+
+
+def victoria_metrics_program(program: Path, folder: Path, port: int, flags: Sequence[str] = ()) -> Program:
+    """It scrapes as the folder's scrape.yml says, unless that is empty."""
     argv = [
         str(program),
         f"-httpListenAddr=127.0.0.1:{port}",
@@ -78,13 +89,12 @@ def _victoria_metrics(supervisor: Supervisor, program: Path, folder: Path, flags
     ]
     if (folder / "scrape.yml").stat().st_size:
         argv.append(f"-promscrape.config={folder / 'scrape.yml'}")
-    return _started(supervisor, argv, folder, port, "/health")
+    return _program(argv, folder, port, "/health")
 
 
-def _started(supervisor: Supervisor, argv: list[str], folder: Path, port: int, ready: str) -> str:
-    url = f"http://127.0.0.1:{port}"
-    supervisor.start(Program(f"engine-{port}", argv, log=folder / "log", ready=answers(url + ready), ready_timeout=30))
-    return url
+def _program(argv: list[str], folder: Path, port: int, ready: str) -> Program:
+    is_ready = answers(f"http://127.0.0.1:{port}{ready}")
+    return Program(f"engine-{port}", argv, log=folder / "log", ready=is_ready, ready_timeout=30)
 
 
 def _import(url: str, history: str) -> None:
@@ -100,8 +110,14 @@ def _import(url: str, history: str) -> None:
 @contextmanager
 def vmalert(engine_url: str, rules: str, notifier: str, folder: Path) -> Iterator[str]:
     """vmalert on these rules, writing what it records to the engine and posting alerts to `notifier`; its URL."""
-    (folder / "vmalert.yml").write_text(rules)
     port = free()
+    with Supervisor() as supervisor:
+        supervisor.start(vmalert_program(engine_url, rules, notifier, folder, port))
+        yield f"http://127.0.0.1:{port}"
+
+
+def vmalert_program(engine_url: str, rules: str, notifier: str, folder: Path, port: int) -> Program:
+    (folder / "vmalert.yml").write_text(rules)
     argv = [
         str(programs.find("vmalert")),
         f"-rule={folder / 'vmalert.yml'}",
@@ -113,8 +129,7 @@ def vmalert(engine_url: str, rules: str, notifier: str, folder: Path) -> Iterato
         "-remoteWrite.flushInterval=200ms",
         "-loggerLevel=ERROR",
     ]
-    with Supervisor() as supervisor:
-        yield _started(supervisor, argv, folder, port, "/health")
+    return _program(argv, folder, port, "/health")
 
 
 def scraping(targets: Mapping[str, str], labels: Mapping[str, str] | None = None) -> str:

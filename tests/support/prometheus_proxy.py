@@ -1,4 +1,4 @@
-"""A proxy before a real Prometheus: it wants a token, or has another clock."""
+"""A proxy before a real Prometheus: it wants a token, has another clock, or hides a part of the API."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from served import Quiet, served
 
 
 @contextlib.contextmanager
-def proxied(upstream: str, token: str = "", ahead: float = 0.0) -> Iterator[str]:
-    """Its URL. `ahead`: the seconds that its clock, with all times that it knows, is before this machine's."""
+def proxied(upstream: str, token: str = "", ahead: float = 0.0, hidden: str = "/nothing") -> Iterator[str]:
+    """Its URL. `ahead`: the seconds that its clock, with all times that it knows, is before this machine's; `hidden`:
+    how a path begins that it does not know."""
 
     class Handler(Quiet):
         def do_GET(self) -> None:
@@ -29,6 +30,9 @@ def proxied(upstream: str, token: str = "", ahead: float = 0.0) -> Iterator[str]
             if token and self.headers.get("Authorization") != f"Bearer {token}":
                 self.answer(401, b"401 Authorization Required")
                 return
+            if self.path.startswith(hidden):
+                self.answer(404, b"404 page not found")
+                return
             asked = urllib.parse.parse_qs((body or b"").decode())
             asked["time"] = [str(float(asked.get("time", [str(time.time() + ahead)])[0]) - ahead)]
             sent = urllib.parse.urlencode(asked, doseq=True).encode() if body is not None else None
@@ -37,6 +41,8 @@ def proxied(upstream: str, token: str = "", ahead: float = 0.0) -> Iterator[str]
                     self.answer(found.status, _later(found.read(), ahead, asked.get("query", [""])[0]))
             except urllib.error.HTTPError as error:
                 self.answer(error.code, error.read())
+            except OSError:
+                self.answer(502, b"502 Bad Gateway")
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return super().date_time_string((timestamp or time.time()) + ahead)

@@ -30,11 +30,13 @@ from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
 from bascule.conventions import EntryKind
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
+from bascule.several import Several, told
 from bascule.spec import Spec
 from bascule.transport import MIB, Http, HttpAnswer
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
+LATER_TICKS = 3  # by which a judge may lag behind another that is asked after it
 HOOK_GRACE = 10.0  # seconds that a role gets beyond the time its share hook may take
 
 log = logging.getLogger(__name__)
@@ -48,13 +50,25 @@ class RoleClient:
     """
 
     def __init__(
-        self, spec: Spec, role: str, *, seconds: float = 60.0, transport: httpx.BaseTransport | None = None
+        self,
+        spec: Spec,
+        role: str,
+        *,
+        seconds: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+        url: str | None = None,
     ) -> None:
+        """`url`: of another than the spec's first."""
         self.spec = spec
         self.role = role
         fix = f"start it: bascule up, or bascule serve --role {role}"
         self._http = Http(
-            f"the {role} role", spec.stack.url(role), seconds=seconds, fix=fix, largest=16 * MIB, transport=transport
+            f"the {role} role",
+            url or spec.stack.url(role),
+            seconds=seconds,
+            fix=fix,
+            largest=16 * MIB,
+            transport=transport,
         )
         self.url = self._http.url
         self._mine = Identity.of(spec)
@@ -254,12 +268,36 @@ class IncidentsClient(RoleClient):
         return self.post(f"/api/maintenance/{identity}/end", _asked(Signature, who=who), WindowAnswer)
 
 
-class JudgeClient(RoleClient):
+class JudgeClient:
+    """The judge, or the judges that evaluate side by side. Raises as RoleClient, where none of them answers."""
+
     def __init__(self, spec: Spec, *, seconds: float = 3.0, transport: httpx.BaseTransport | None = None) -> None:
-        super().__init__(spec, "judge", seconds=seconds, transport=transport)
+        urls = spec.stack.urls("judge")
+        self._judges = Several([RoleClient(spec, "judge", seconds=seconds, transport=transport, url=u) for u in urls])
+        self._spec = spec
+
+    def close(self) -> None:
+        self._judges.close()
+        for judge in self._judges.servers:
+            judge.close()
 
     def verdict(self) -> VerdictAnswer:
-        return self.get("/api/verdict", VerdictAnswer)
+        """That of the first in the spec's order that evaluates: of one that lags behind another nobody hears."""
+        return first_of(told(self.asked()), self._spec.judge.tick)
+
+    def asked(self) -> list[VerdictAnswer | BasculeError]:
+        """What each says, or why it does not answer in time, in the spec's order."""
+        return self._judges.ask(lambda judge: judge.get("/api/verdict", VerdictAnswer))
+
+
+def first_of(answers: Sequence[VerdictAnswer], tick: float) -> VerdictAnswer:
+    """The first that lags behind none by LATER_TICKS; `tick`: seconds between two evaluations."""
+    newest = max(map(_ticked, answers))
+    return next(answer for answer in answers if newest - _ticked(answer) <= LATER_TICKS * tick)
+
+
+def _ticked(answer: VerdictAnswer) -> float:
+    return answer.tick.timestamp() if answer.tick is not None else 0.0
 
 
 class LogsClient(RoleClient):

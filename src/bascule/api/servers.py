@@ -1,10 +1,10 @@
-"""The clients of the Prometheus and the Alertmanager that a spec names, with the credentials that it gives them."""
+"""The clients of the Prometheus and the Alertmanagers that a spec names, with the credentials that it gives them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bascule.prometheus import Alertmanager, Prometheus
+from bascule.prometheus import Alertmanager, Alertmanagers, Prometheus
 from bascule.spec import Spec
 from bascule.transport import Credentials
 
@@ -24,7 +24,8 @@ def prometheus_of(
     )
 
 
-def alertmanager_of(spec: Spec, timeout: float = 5.0, **options: Any) -> Alertmanager:
+def alertmanager_of(spec: Spec, timeout: float = 5.0, **options: Any) -> Alertmanagers:
     """`timeout` in seconds, of a request; `options` as Alertmanager takes them."""
     credentials = spec.stack.credentials("alertmanager")
-    return Alertmanager(spec.stack.url("alertmanager"), timeout, credentials=credentials, **options)
+    urls = spec.stack.urls("alertmanager")
+    return Alertmanagers([Alertmanager(url, timeout, credentials=credentials, **options) for url in urls])

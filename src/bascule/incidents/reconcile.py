@@ -49,6 +49,12 @@ def word_on(incident: Incident, snapshot: Snapshot) -> Word:
     return Word.ENDED if is_told or _has_heard_all(snapshot) else Word.UNKNOWN
 
 
+def _is_told(incident: Incident, snapshot: Snapshot) -> bool:
+    """Whether its end was delivered, by what need not settle first."""
+    is_steady = not snapshot.are_several and (snapshot.prometheus is None or snapshot.prometheus.tells_start)
+    return incident.ends is not None and is_steady
+
+
 def _has_heard_all(snapshot: Snapshot) -> bool:
     """Whether every sender has repeated what it holds since Alertmanager started."""
     started = snapshot.alertmanager_started
@@ -77,7 +83,7 @@ class Reconciler:
         if snapshot.at < self._at:  # the clock was set back
             self._ended, self._missed = {}, {}
         self._at = snapshot.at
-        if snapshot.prometheus is not None:
+        if snapshot.prometheus is not None and snapshot.prometheus.started < snapshot.at:
             self.store.note_restart(snapshot.prometheus.started, snapshot.prometheus.finds_again)
         opened = self.store.open_incidents()
         self._blind = {each.id: self._blind[each.id] for each in opened if each.id in self._blind}
@@ -88,7 +94,7 @@ class Reconciler:
         self.store.lost_sight(_these(settled, words, Word.UNKNOWN), snapshot.at)
         for incident in (each for each in _these(settled, words, Word.ENDED) if not each.held_by):
             since = self._ended.setdefault(incident.id, snapshot.at)
-            if incident.ends is not None or snapshot.at - since >= SETTLE_SECONDS:
+            if _is_told(incident, snapshot) or snapshot.at - since >= SETTLE_SECONDS:
                 self.store.confirm_end(incident.id, snapshot.at)
         self._open_missed(snapshot)
 

@@ -20,7 +20,7 @@ from bascule.api.servers import alertmanager_of
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.incidents.model import Window
 from bascule.incidents.store import Store
-from bascule.prometheus import Alertmanager, HeldSilence
+from bascule.prometheus import Alertmanagers, HeldSilence
 from bascule.spec import Spec
 
 TEND_SECONDS = 5.0
@@ -69,7 +69,7 @@ def _alerts(spec: Spec) -> str:
 
 
 @contextmanager
-def _asked(spec: Spec) -> Iterator[Alertmanager]:
+def _asked(spec: Spec) -> Iterator[Alertmanagers]:
     client = alertmanager_of(spec)
     try:
         yield client
@@ -111,7 +111,7 @@ class Keeper:
                 lost = replace(window, starts=max(window.starts, now))
                 self.store.set_silence(window.id, silence(self.spec, lost, self.store.identity))
 
-    def _end_orphans(self, alertmanager: Alertmanager, held: list[HeldSilence], wanted: set[str], now: float) -> None:
+    def _end_orphans(self, alertmanager: Alertmanagers, held: list[HeldSilence], wanted: set[str], now: float) -> None:
         identity = self.store.identity
         orphans = [each.id for each in held if is_ours(each, identity) and each.ends > now and each.id not in wanted]
         self._orphans = {number: self._orphans.get(number, now) for number in orphans}

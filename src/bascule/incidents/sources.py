@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 from bascule.alerts import posted
-from bascule.api import JudgeClient
+from bascule.api import JudgeClient, first_of
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.conventions import SEGMENT, Alert
 from bascule.errors import BasculeError
 from bascule.prometheus import HeldSilence
-from bascule.prometheus.held import FRESH_SECONDS, Firing, RuleWord, lookup, rule_word, seconds_of
+from bascule.prometheus.held import FRESH_SECONDS, AskedRules, Firing, RuleWord, lookup, seconds_of
 from bascule.prometheus.lookup import Lookup
+from bascule.several import told
 from bascule.spec import Spec
 
 ASK_SECONDS = 3.0
@@ -35,6 +36,7 @@ class Snapshot:
     judge: Sequence[Firing] | None = None
     alertmanager_started: float | None = 0.0
     silences: Sequence[HeldSilence] | None = None
+    are_several: bool = False  # judges or Alertmanagers: one may tell an end while another is about to say otherwise
 
     @cached_property
     def by_alertmanager(self) -> Lookup[Firing]:
@@ -57,11 +59,13 @@ class Sources:
         self._spec = spec
         self._clock = clock
         self._alertmanager = alertmanager_of(spec, ASK_SECONDS)
-        self._prometheus = prometheus_of(spec, ASK_SECONDS)
+        self._rules = AskedRules(prometheus_of(spec, ASK_SECONDS), spec.stack.scrape.interval)
         self._judge = JudgeClient(spec, seconds=ASK_SECONDS)
         self._pool = ThreadPoolExecutor(8, "ask")
         self._running: dict[str, Future[Any]] = {}
         self._verdict: VerdictAnswer | None = None
+        self._said: dict[int, VerdictAnswer] = {}  # by each judge at last
+        self._are_several = any(len(spec.stack.urls(part)) > 1 for part in ("judge", "alertmanager"))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -75,7 +79,8 @@ class Sources:
             "silences": self._ask("silences", self._alertmanager.silences),
         }
         wait([future for future in asked.values() if future is not None], WAIT_SECONDS)
-        return Snapshot(self._clock(), **{name: _result(future) for name, future in asked.items()})
+        answers: dict[str, Any] = {name: _result(future) for name, future in asked.items()}
+        return Snapshot(self._clock(), are_several=self._are_several, **answers)
 
     def _ask(self, name: str, question: Callable[[], T]) -> Future[T] | None:
         """A question that still hangs is not asked a second time."""
@@ -97,12 +102,17 @@ class Sources:
         ]
 
     def _of_prometheus(self) -> RuleWord:
-        return rule_word(self._prometheus, self._clock(), self._spec.stack.scrape.interval)
+        return self._rules.word(self._clock())
 
     def _of_judge(self) -> list[Firing] | None:
-        """The judge's firing alarms, with the labels of the alert that it posts; None when its word is old."""
-        self._verdict = answer = self._judge.verdict()
-        return [self._alarm(line) for line in answer.signals if line.alarm] if self._is_fresh(answer) else None
+        """The firing alarms of any judge, with the labels of the alert that it posts; None when every word is old. One
+        that is late is as it was: an alarm that it has does not end for that."""
+        asked = self._judge.asked()
+        self._verdict = first_of(told(asked), self._spec.judge.tick)
+        self._said |= {number: answer for number, answer in enumerate(asked) if not isinstance(answer, BasculeError)}
+        fresh = [answer for answer in self._said.values() if self._is_fresh(answer)]
+        alarms = [self._alarm(line) for answer in fresh for line in answer.signals if line.alarm]
+        return first_begun(alarms) if fresh else None
 
     def verdict(self) -> VerdictAnswer | None:
         """The judge's last answer, as it was read for the last snapshots; None when it is old."""
@@ -117,6 +127,15 @@ class Sources:
         labels, annotations = posted(self._spec, Alert.CANDIDATE_WORSE, cell, told=line.text)
         since = line.alarm_since.timestamp() if line.alarm_since is not None else self._clock()
         return Firing(labels, since, annotations)
+
+
+def first_begun(alarms: Iterable[Firing]) -> list[Firing]:
+    """Of alarms with the same labels, the one that began first."""
+    found: dict[tuple[tuple[str, str], ...], Firing] = {}
+    for alarm in alarms:
+        key = tuple(sorted(alarm.labels.items()))
+        found[key] = min(found.get(key, alarm), alarm, key=lambda each: each.since)
+    return list(found.values())
 
 
 def _result(future: Future[T] | None) -> T | None:

@@ -1,6 +1,6 @@
 """Clients of Prometheus and Alertmanager."""
 
-from bascule.prometheus.alertmanager import Alertmanager, HeldSilence, PostedAlert
+from bascule.prometheus.alertmanager import Alertmanager, Alertmanagers, HeldSilence, PostedAlert
 from bascule.prometheus.client import (
     MAX_POINTS,
     NO_DATA,
@@ -19,6 +19,7 @@ __all__ = [
     "NO_DATA",
     "ActiveAlert",
     "Alertmanager",
+    "Alertmanagers",
     "HeldSilence",
     "Matrix",
     "NoData",

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from bascule import times
-from bascule.errors import QueryRejected, Unreachable
+from bascule.errors import BasculeError, QueryRejected, Unreachable
+from bascule.several import Several, told
 from bascule.transport import NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
 WANTS = "it needs credentials: name their files under stack.access.alertmanager"
@@ -108,6 +109,64 @@ class Alertmanager:
     def _strange(self) -> QueryRejected:
         what = f"{self.url} gave an unexpected response"
         return QueryRejected(what, "check that this is the address of an Alertmanager")
+
+
+class Alertmanagers:
+    """Those that do the same work: the members of one cluster, which tell each other of silences, but not of alerts.
+
+    Each must be sent every alert; the others hold what one has lost. Raises as one alone, where none has answered.
+    """
+
+    def __init__(self, members: Sequence[Alertmanager]) -> None:
+        self._members = Several(members)
+
+    @property
+    def members(self) -> Sequence[Alertmanager]:
+        return self._members.servers
+
+    def close(self) -> None:
+        self._members.close()
+        for member in self.members:
+            member.close()
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """The alerts that any of them holds, as it began first."""
+        held: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
+        for alert in (each for alerts in told(self._members.ask(Alertmanager.alerts)) for each in alerts):
+            key = tuple(sorted(alert["labels"].items()))
+            held[key] = min(held.get(key, alert), alert, key=_began)
+        return list(held.values())
+
+    def started(self) -> float:
+        """Since when all of them run, Unix seconds. Raises when one does not answer: it may hold what the others never
+        had."""
+        answers = self._members.ask(Alertmanager.started)
+        for answer in answers:
+            if isinstance(answer, BasculeError):
+                raise answer
+        return max(told(answers))
+
+    def silences(self) -> list[HeldSilence]:
+        answers = told(self._members.ask(Alertmanager.silences))
+        return list({each.id: each for held in answers for each in held}.values())
+
+    def silence(self, silence: Mapping[str, Any]) -> str:
+        """Set a silence by one of them, which tells the others; its id."""
+        errors = []
+        for member in self.members:
+            try:
+                return member.silence(silence)
+            except Unreachable as error:
+                errors.append(error)
+        raise errors[0]
+
+    def expire(self, silence: str) -> None:
+        """End a silence; one that is gone already is as good."""
+        told(self._members.ask(lambda member: member.expire(silence)))
+
+
+def _began(alert: Mapping[str, Any]) -> float:
+    return times.parse(alert["startsAt"]).timestamp() if "startsAt" in alert else 0.0
 
 
 def _held(alert: dict[str, Any]) -> dict[str, Any]:

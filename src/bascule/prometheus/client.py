@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -194,10 +194,11 @@ class Prometheus:
     def alerts(self) -> list[ActiveAlert]:
         data = self._get("alerts")
         with self._understood("alerts"):
-            return [_alert(item) for item in data["alerts"]]
+            return _alerts(data["alerts"])
 
     def rules(self) -> list[dict[str, Any]]:
-        """Rule groups as the API gives them: each with a `name` and `rules` that have a type, a name and a query."""
+        """Rule groups as the API gives them: each with a `name` and `rules` that have a type, a name, a query, and as
+        `alerts` the ActiveAlert of each that fires or waits to."""
         data = self._get("rules")
         with self._understood("rules"):
             return [{**group, "rules": [_rule(rule) for rule in group["rules"]]} for group in data["groups"]]
@@ -377,7 +378,8 @@ def _joined(pieces: list[Series]) -> Series:
 
 
 def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {**item, "type": _text(item["type"]), "name": _text(item["name"]), "query": _text(item["query"])}
+    texts = {name: _text(item[name]) for name in ("type", "name", "query")}
+    return {**item, **texts, "alerts": _alerts(item.get("alerts"))}
 
 
 def _list(value: Any) -> list[Any]:
@@ -407,6 +409,11 @@ def _target(item: Mapping[str, Any]) -> Target:
         for key, label in (("scrapeInterval", "__scrape_interval__"), ("scrapeTimeout", "__scrape_timeout__"))
     )
     return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"], *times_of)
+
+
+def _alerts(items: Iterable[Mapping[str, Any]] | None) -> list[ActiveAlert]:
+    """vmalert writes `null` for none."""
+    return [_alert(item) for item in items or () if item["state"] in ("pending", "firing")]
 
 
 def _alert(item: Mapping[str, Any]) -> ActiveAlert:

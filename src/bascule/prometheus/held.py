@@ -1,7 +1,8 @@
 """What Prometheus' rules say at one moment: the alerts that it holds, and those that have truly ended.
 
 An alert that it does not hold has ended only where it could decide: it has run long enough to have scraped everything,
-has just evaluated the alert's rule without an error, and can scrape what the alert is about.
+has just evaluated the alert's rule without an error, and can scrape what the alert is about. Of a server that does not
+say when it started, `unbroken.py` watches since when its rules can decide.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from functools import cached_property
 from typing import Any
 
 from bascule import times
-from bascule.prometheus.client import Prometheus
+from bascule.errors import BasculeError, QueryRejected
+from bascule.prometheus.client import ActiveAlert, Prometheus
 from bascule.prometheus.lookup import Lookup
+from bascule.prometheus.unbroken import Unbroken
 
 FRESH_SECONDS = 15.0  # an older evaluation of a rule is no evidence
 WARM_UP_SECONDS = 45.0  # of an alert whose rule is not known; see `warm_up`
@@ -43,7 +46,9 @@ class Firing:
 
 @dataclass(frozen=True)
 class RuleWord:
-    """What Prometheus says: the alerts that fire or wait to, those it can decide, and since when it runs."""
+    """What Prometheus says: the alerts that fire or wait to, those it can decide, and since when it runs.
+
+    `tells_start`: whether it said that itself; else it was watched, and must say a thing for a while."""
 
     firing: Sequence[Firing]
     pending: Sequence[Firing]
@@ -53,6 +58,7 @@ class RuleWord:
     up: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # by job and instance: was the last scrape fine
     holds: Mapping[str, float] = field(default_factory=dict)  # by alert name: the longest `for`, in seconds
     warm_ups: Mapping[str, float] = field(default_factory=dict)  # by alert name: the longest of its rules', in seconds
+    tells_start: bool = True
 
     @cached_property
     def held(self) -> Lookup[Firing]:
@@ -77,8 +83,13 @@ class RuleWord:
         return Word.ENDED if name in self.decided and not is_early else Word.UNKNOWN
 
     def is_blind_to(self, labels: Labels) -> bool:
-        """Whether what the alert is about cannot be scraped: its series are gone, so its rule says nothing."""
-        targets = self.up.get(labels.get("job", ""), {})
+        """Whether what the alert is about cannot be scraped: its series are gone, so its rule says nothing.
+
+        A job without targets was removed from a Prometheus; elsewhere, who sends its samples may be away."""
+        job = labels.get("job", "")
+        targets = self.up.get(job, {})
+        if job and not targets and not self.tells_start:
+            return True
         instance = labels.get("instance", "")
         asked = [targets[instance]] if instance in targets else list(targets.values())
         return bool(asked) and not any(asked)
@@ -91,40 +102,80 @@ def warm_up(scrape: float, evaluation: float) -> float:
     return max(10.0, 4 * (scrape + evaluation))
 
 
-def rule_word(prometheus: Prometheus, now: float, scrape: float, up: str = "up") -> RuleWord:
-    """Ask it. `now`: Unix seconds; `scrape`: seconds between scrapes; `up`: an expression that is 1 by job and instance
-    where scrapes are fine."""
-    started = prometheus.started()
-    rules = [
+class AskedRules:
+    """The rules of a server, asked every few seconds by one thread."""
+
+    def __init__(self, prometheus: Prometheus, scrape: float, up: str = "up") -> None:
+        """`scrape`: seconds between scrapes; `up`: an expression that is 1 by job and instance where scrapes are
+        fine."""
+        self._prometheus, self._scrape, self._up = prometheus, scrape, up
+        self._unbroken = Unbroken(prometheus, scrape)
+
+    def word(self, now: float) -> RuleWord:
+        """Ask it. `now`: Unix seconds. Raises what Prometheus raises."""
+        try:
+            return self._asked(now)
+        except BasculeError:
+            self._unbroken.broke(now)
+            raise
+
+    def _asked(self, now: float) -> RuleWord:
+        told = self._told_start()
+        rules = _alerting(self._prometheus)
+        started = self._unbroken.since(now, _evaluated(rules)) if told is None else told
+        firing, pending = _held(rules)
+        fine = {rule["name"] for rule in rules if _is_decided(rule, now)}
+        broken = {rule["name"] for rule in rules if not _is_decided(rule, now)}
+        return RuleWord(
+            firing,
+            pending,
+            frozenset(fine - broken),
+            frozenset(rule["name"] for rule in rules),
+            started,
+            _up(self._prometheus, self._up),
+            {name: max(each.values()) for name, each in _holds(rules).items()},
+            _warm_ups(rules, self._scrape),
+            told is not None,
+        )
+
+    def _told_start(self) -> float | None:
+        """None of a server that does not know the question."""
+        try:
+            return self._prometheus.started()
+        except QueryRejected:
+            return None
+
+
+Rule = Mapping[str, Any]
+
+
+def _alerting(prometheus: Prometheus) -> list[Rule]:
+    return [
         {**rule, "interval": float(group.get("interval") or 0)}
         for group in prometheus.rules()
         for rule in group["rules"]
         if rule["type"] == "alerting"
     ]
+
+
+def _evaluated(rules: Iterable[Rule]) -> dict[str, bool]:
+    """By alert name: whether all its rules have been evaluated since the server started."""
+    found: dict[str, bool] = {}
+    for rule in rules:
+        found[rule["name"]] = found.get(rule["name"], True) and seconds_of(str(rule.get("lastEvaluation", ""))) > 0
+    return found
+
+
+def _held(rules: Sequence[Rule]) -> tuple[list[Firing], list[Firing]]:
+    """What fires and what waits to, of the same moment as the rules: a server that was just started holds nothing, and
+    says of its rules that they were not evaluated."""
     holds = _holds(rules)
-    alerts = prometheus.alerts()
-    held = {
-        state: [
-            Firing(alert.labels, alert.active_at.timestamp() + _hold(alert.labels, holds), alert.annotations)
-            for alert in alerts
-            if alert.state == state
-        ]
-        for state in ("firing", "pending")
-    }
-    fine = {rule["name"] for rule in rules if _is_decided(rule, now)}
-    broken = {rule["name"] for rule in rules if not _is_decided(rule, now)}
-    known = frozenset(rule["name"] for rule in rules)
-    longest = {name: max(each.values()) for name, each in holds.items()}
-    return RuleWord(
-        held["firing"],
-        held["pending"],
-        frozenset(fine - broken),
-        known,
-        started,
-        _up(prometheus, up),
-        longest,
-        _warm_ups(rules, scrape),
-    )
+    held: dict[str, list[Firing]] = {"firing": [], "pending": []}
+    alerts: Iterable[ActiveAlert] = (alert for rule in rules for alert in rule["alerts"])
+    for alert in alerts:
+        since = alert.active_at.timestamp() + _hold(alert.labels, holds)
+        held[alert.state].append(Firing(alert.labels, since, alert.annotations))
+    return held["firing"], held["pending"]
 
 
 def is_recent(since: float, now: float, seconds: float) -> bool:
@@ -154,7 +205,7 @@ def _up(prometheus: Prometheus, expression: str) -> dict[str, dict[str, bool]]:
 Holds = dict[str, dict[frozenset[tuple[str, str]], float]]  # by alert name and its rule's own labels, in seconds
 
 
-def _holds(rules: Iterable[Mapping[str, Any]]) -> Holds:
+def _holds(rules: Iterable[Rule]) -> Holds:
     found: Holds = defaultdict(dict)
     for rule in rules:
         hold, interval = float(rule.get("duration") or 0), rule["interval"]
@@ -163,7 +214,7 @@ def _holds(rules: Iterable[Mapping[str, Any]]) -> Holds:
     return found
 
 
-def _warm_ups(rules: Iterable[Mapping[str, Any]], scrape: float) -> dict[str, float]:
+def _warm_ups(rules: Iterable[Rule], scrape: float) -> dict[str, float]:
     found: dict[str, float] = {}
     for rule in rules:
         found[rule["name"]] = max(found.get(rule["name"], 0.0), warm_up(scrape, rule["interval"]))
@@ -177,6 +228,6 @@ def _hold(labels: Labels, holds: Holds) -> float:
     return max(fitting or of_name.values(), default=0.0)
 
 
-def _is_decided(rule: Mapping[str, Any], now: float) -> bool:
+def _is_decided(rule: Rule, now: float) -> bool:
     evaluated = seconds_of(str(rule.get("lastEvaluation", "")))
     return rule.get("health") == "ok" and now - evaluated <= max(FRESH_SECONDS, 3 * rule["interval"])

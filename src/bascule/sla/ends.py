@@ -19,7 +19,7 @@ from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Message
 from bascule.errors import BasculeError
 from bascule.prometheus import Prometheus
-from bascule.prometheus.held import RuleWord, Word, rule_word, warm_up
+from bascule.prometheus.held import AskedRules, RuleWord, Word, warm_up
 from bascule.spec import Spec
 from bascule.spec.model import Scrape
 from bascule.spec.quantities import format_duration
@@ -65,7 +65,7 @@ class Ends:
         self._courier = courier
         self._clock = clock
         self._prometheus = prometheus_of(spec)
-        self._scrape = spec.stack.scrape
+        self._rules = _rules(self._prometheus, spec.stack.scrape)
         self._file = spec.stack.state / FILE
         self._lock = threading.Lock()
         kept = [claim for claim in _read(self._file) if claim.receiver in spec.notify.first_told]
@@ -95,7 +95,7 @@ class Ends:
         if not claims:
             return
         try:
-            rules = _asked(self._prometheus, now, self._scrape)
+            rules = self._rules.word(now)
         except BasculeError as error:
             log.debug("ends wait for Prometheus: %s", error)
             return
@@ -132,10 +132,10 @@ class Ends:
             log.error("the claimed ends are not stored: %s", error)
 
 
-def _asked(prometheus: Prometheus, now: float, scrape: Scrape) -> RuleWord:
+def _rules(prometheus: Prometheus, scrape: Scrape) -> AskedRules:
     """A target counts once it was scraped for as long as its alerts need to fire again."""
     longest = warm_up(scrape.interval, scrape.steady_evaluation)
-    return rule_word(prometheus, now, scrape.interval, f"min_over_time(up[{format_duration(longest)}])")
+    return AskedRules(prometheus, scrape.interval, f"min_over_time(up[{format_duration(longest)}])")
 
 
 def _word_on(claim: ClaimedEnd, rules: RuleWord, now: float) -> Word:

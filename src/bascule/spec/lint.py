@@ -44,7 +44,7 @@ class Finding:
 
 def lint(spec: Spec) -> Iterator[Finding]:
     """Every contradiction between parts of the spec."""
-    for look in (_phases, _roles, _measures, _versions, _windows, _scrape, _logs, _receivers):
+    for look in (_phases, _roles, _measures, _versions, _windows, _scrape, _peers, _logs, _receivers):
         yield from look(spec)
 
 
@@ -177,6 +177,14 @@ def _scrape(spec: Spec) -> Iterator[Finding]:
     if spec.stack.scrape.interval > LONGEST_SCRAPE:
         what = f"{format_duration(spec.stack.scrape.interval)} is too long: a rate needs three samples in five minutes"
         yield Finding(("stack", "scrape", "interval"), what, f"give at most {format_duration(LONGEST_SCRAPE)}")
+
+
+@readable
+def _peers(spec: Spec) -> Iterator[Finding]:
+    """The Alertmanager that `bascule up` starts joins no cluster, so each of them would send every notice."""
+    if spec.stack.peers.get("alertmanager") and "alertmanager" not in spec.stack.external:
+        what = "the Alertmanager beside these is one that Bascule starts, which joins no cluster"
+        yield Finding(("stack", "peers", "alertmanager"), what, "name the first under stack.external.alertmanager")
 
 
 def _logs(spec: Spec) -> Iterator[Finding]:

@@ -630,6 +630,7 @@ class Stack(Part):
     snapshots: bool = False  # Prometheus' admin API, by which `bascule checklist` proves that its data can be restored
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
+    peers: dict[Literal["alertmanager", "judge"], list[Url]] = Field(default_factory=dict)  # that do the same beside it
     access: dict[Literal["prometheus", "alertmanager"], Access] = Field(default_factory=dict)  # where they ask for it
     sign_in: ProxySignIn | None = None  # at a proxy before the console
 
@@ -643,6 +644,11 @@ class Stack(Part):
             if name == part:
                 return address.rstrip("/")
         return f"http://{self.address(part)}"
+
+    def urls(self, part: str) -> tuple[str, ...]:
+        """Where each of those answers that do the work of a part side by side, in the order in which they are asked."""
+        peers = (address for name, known in self.peers.items() if name == part for address in known)
+        return tuple(dict.fromkeys((self.url(part), *(address.rstrip("/") for address in peers))))
 
     def address(self, part: str) -> str:
         """host:port on which a part that Bascule starts listens."""

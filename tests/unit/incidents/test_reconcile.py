@@ -86,6 +86,37 @@ def test_an_alert_waits_after_a_start_for_as_long_as_its_own_rule_needs(store):
     }
 
 
+def test_a_server_that_does_not_say_when_it_started_must_say_an_end_for_a_while(store):
+    """What was lost in between may be seen a moment later only."""
+    opened(store, DOWN)
+    claimed(store, DOWN, 117)
+    word = replace(rules(started=50), up={"redis": {"a": True}}, tells_start=False)
+    reconciler = Reconciler(store, Quiet(store))
+    for at in (118, 120):
+        reconciler.see(Snapshot(at, [], word))
+    assert store.incidents()[0].status != "resolved"
+    reconciler.see(Snapshot(123, [], word))
+    assert store.incidents()[0].status == "resolved"
+
+
+def test_an_end_that_one_of_several_judges_posted_must_hold_for_a_while(store):
+    """Alertmanager heard it of one; the other's alarm is in the next answer."""
+    opened(store, WORSE)
+    claimed(store, WORSE, 117)
+    reconciler = Reconciler(store, Quiet(store))
+    for at, alarms in ((118, []), (119, [Firing(WORSE, 100)])):
+        reconciler.see(Snapshot(at, [], rules(), alarms, are_several=True))
+    assert (store.incidents()[0].status, store.incidents()[0].reopened) == ("open", None)
+
+
+@pytest.mark.parametrize(("tells_start", "status"), [(True, "resolved"), (False, "unknown")])
+def test_a_job_without_targets_was_removed_from_a_prometheus_and_is_unknown_elsewhere(store, tells_start, status):
+    opened(store, DOWN)
+    word = replace(rules(started=50), tells_start=tells_start)
+    (incident,) = see(store, *(Snapshot(at, [], word) for at in range(110, 150, 2)))
+    assert incident.status == status
+
+
 def test_a_rule_that_could_not_be_evaluated_ends_nothing(store):
     opened(store, DOWN)
     (incident,) = see(store, *(Snapshot(at, [], rules(decided=())) for at in range(110, 150, 2)))

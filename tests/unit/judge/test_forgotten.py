@@ -20,7 +20,7 @@ class Shops:
         self.prometheus = world.PretendPrometheus(now=START - 60, plan=PlanStep(2, START, HALF))
         self.shops = [house.Shop(version, number, dict(world.RATES)) for number, version in enumerate(("v1", "v2"))]
         self.board = VerdictBoard(self.spec)
-        self.judge = LiveJudge(self.spec, self.prometheus, None, self.board.publish)
+        self.judge = LiveJudge(self.spec, self.prometheus, (), self.board.publish)
 
     def serve(self, seconds: int, baseline: float, candidate: float) -> None:
         for shop, bad in zip(self.shops, (baseline, candidate), strict=True):

@@ -274,7 +274,7 @@ class Away:
 def test_a_look_that_fails_is_published_with_its_reason_and_ends_nothing(house, tmp_path):
     spec = house.shop_spec()
     board = VerdictBoard(spec)
-    judge = LiveJudge(spec, Away(), None, board.publish)
+    judge = LiveJudge(spec, Away(), (), board.publish)
     assert judge.tick() is None
     assert "does not answer" in board.verdict()["reasons"][0]
 
@@ -296,7 +296,7 @@ def test_a_new_step_restarts_the_tests_and_keeps_the_history(house, world, tmp_p
     prometheus.now = START
     prometheus.plan = PlanStep(0, START, dict.fromkeys(HALF, 0.0))
     board = VerdictBoard(spec)
-    judge = LiveJudge(spec, prometheus, None, board.publish)
+    judge = LiveJudge(spec, prometheus, (), board.publish)
     serve(40)
     judge.tick()
     first = judge.watch

@@ -130,7 +130,7 @@ def test_the_live_judge_weighs_each_scrape_as_soon_as_it_is_in(house, world, off
         if judge.watch is not None and math.isfinite(judge.watch.due):
             waited.append(scraped.prometheus.now - (judge.watch.due - 1.0))
 
-    judge = LiveJudge(house.shop_spec(), scraped.prometheus, None, publish, clock=scraped.clock)
+    judge = LiveJudge(house.shop_spec(), scraped.prometheus, (), publish, clock=scraped.clock)
     judge.run(scraped)
     assert max(waited[5:]) <= 0.31
     assert sorted(waited[5:])[len(waited[5:]) // 2] <= 0.2

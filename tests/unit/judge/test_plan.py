@@ -61,7 +61,7 @@ def test_a_clock_that_shows_no_time_makes_the_verdict_no_data_and_ends_nothing(h
         told = {"resultType": "scalar", "result": [0, value]}
         return httpx.Response(200, json={"status": "success", "data": told})
 
-    judge = LiveJudge(spec, Prometheus("http://prometheus", transport=httpx.MockTransport(answer)), None, board.publish)
+    judge = LiveJudge(spec, Prometheus("http://prometheus", transport=httpx.MockTransport(answer)), (), board.publish)
     assert judge.tick() is None
     body = board.verdict()
     assert body["verdict"] == "no_data"

@@ -39,7 +39,7 @@ class Shops:
 
     def judge(self, folder) -> LiveJudge:
         board = VerdictBoard(self.spec)
-        return LiveJudge(self.spec, self.prometheus, None, board.publish, snapshots=Snapshots(folder))
+        return LiveJudge(self.spec, self.prometheus, (), board.publish, snapshots=Snapshots(folder))
 
 
 @pytest.fixture

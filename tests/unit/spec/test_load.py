@@ -187,6 +187,8 @@ def test_a_file_that_is_not_there_is_told_in_words(tmp_path):
         ("stack: {ports: {judge: 70000}}", "stack.ports.judge", "65535"),
         ("stack: {external: {prometheus: 'http://[::1'}}", "stack.external.prometheus", "not a URL"),
         ("stack: {external: {prometheus: 'prometheus:9090'}}", "stack.external.prometheus", "not a URL"),
+        ("stack: {peers: {judge: ['judge:9461']}}", "stack.peers.judge.0", "not a URL"),
+        ("stack: {peers: {alertmanager: ['http://b:9093']}}", "stack.peers.alertmanager", "joins no cluster"),
         ("stack: {scrape: {timeout: 2s}}", "stack.scrape.timeout", "longer than the interval"),
         ("segments: {label: 'user segment'}", "segments.label", "not a label's name"),
         ("maintenance: [{start: soon, end: later, reason: x}]", "maintenance.0.start", "2026-01-31T08:00:00Z"),

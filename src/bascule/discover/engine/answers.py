@@ -37,7 +37,7 @@ PARTS = {
     "start time": ApiPart(
         Prometheus.started,
         "differs",
-        "for the journal an end looks like a restart: incidents of rules stay unknown until a person closes them",
+        "the journal watches `up` and the rules instead, and ends an incident once nothing was missing for a while",
     ),
     "flags": ApiPart(
         Prometheus.flags, "differs", "compare how long it keeps samples with the windows of the SLAs by hand"

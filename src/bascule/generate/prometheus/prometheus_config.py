@@ -27,7 +27,13 @@ PROBE_GIVES_UP_SECONDS = PROBE_TIMEOUT_SECONDS - 0.5  # the exporter keeps half 
 ANY_CERTIFICATE = "_any_certificate"  # a module's name that no probe can have
 HEALTH = "_health"  # likewise
 HTTPS_PORT = 443
-SAMPLES_AT_ONCE = 10_000  # in a request of remote write
+ONE_QUEUE = {
+    "min_shards": 1,
+    "max_shards": 1,
+    "capacity": 100_000,
+    "max_samples_per_send": 10_000,
+    "batch_send_deadline": "100ms",
+}
 
 
 def prometheus_config(spec: Spec) -> dict[str, Any]:
@@ -39,7 +45,7 @@ def prometheus_config(spec: Spec) -> dict[str, Any]:
             "evaluation_interval": format_duration(scrape.evaluation),
         },
         "rule_files": ["rules/*.yml"],
-        "alerting": without_empty({"alert_relabel_configs": _told_once(spec), "alertmanagers": [_alertmanager(spec)]}),
+        "alerting": without_empty({"alert_relabel_configs": _told_once(spec), "alertmanagers": _alertmanagers(spec)}),
         "scrape_configs": scrape_configs(spec),
         "remote_write": [*({"url": url} for url in scrape.remote_write), *judge_writes(spec, f"../{FOLDER}/{WEBHOOK}")],
     }
@@ -52,28 +58,20 @@ def _told_once(spec: Spec) -> list[dict[str, str]]:
     return [{"action": "labeldrop", "regex": label}] if label is not None else []
 
 
-def judge_writes(spec: Spec, credential: str) -> Iterator[dict[str, Any]]:
-    """One queue, which keeps the order of the scrapes (judge/pushed/samples.py); what no signal reads is left out.
+def judge_writes(spec: Spec, credential: str) -> list[dict[str, Any]]:
+    """For each judge one queue, which keeps the order of the scrapes (judge/pushed/samples.py); what no signal reads is
+    left out.
 
     `credential`: the file of the token.
     """
-    if spec.judge.push:
-        yield {
-            "name": "bascule-judge",
-            "url": spec.stack.url("judge") + WRITE_PATH,
-            "authorization": {"credentials_file": credential},
-            "metadata_config": {"send": False},
-            "queue_config": {
-                "min_shards": 1,
-                "max_shards": 1,
-                "capacity": 10 * SAMPLES_AT_ONCE,
-                "max_samples_per_send": SAMPLES_AT_ONCE,
-                "batch_send_deadline": "100ms",
-            },
-            "write_relabel_configs": [
-                {"source_labels": ["__name__"], "regex": "|".join(_read_by_judge(spec)), "action": "keep"}
-            ],
-        }
+    wanted = {"source_labels": ["__name__"], "regex": "|".join(_read_by_judge(spec)), "action": "keep"}
+    shared = {
+        "authorization": {"credentials_file": credential},
+        "metadata_config": {"send": False},
+        "queue_config": ONE_QUEUE,
+        "write_relabel_configs": [wanted],
+    }
+    return [{"url": url + WRITE_PATH, **shared} for url in spec.stack.urls("judge")] if spec.judge.push else []
 
 
 def _read_by_judge(spec: Spec) -> list[str]:
@@ -92,27 +90,45 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
 
 
-def _alertmanager(spec: Spec) -> dict[str, Any]:
-    url = urlsplit(spec.stack.url("alertmanager"))
-    return without_empty(
-        {
-            "scheme": url.scheme if url.scheme != "http" else None,
-            "path_prefix": url.path,
-            **_entered(spec, "alertmanager"),
-            "static_configs": [{"targets": [url.netloc]}],
-        }
-    )
+Place = tuple[str, str]  # the scheme and the path
+
+
+def _places(spec: Spec, part: str) -> dict[Place, list[str]]:
+    """The addresses of all that do the work of a part, by how they are reached."""
+    found: dict[Place, list[str]] = {}
+    for url in map(urlsplit, spec.stack.urls(part)):
+        found.setdefault((url.scheme, url.path), []).append(url.netloc)
+    return found
+
+
+def _alertmanagers(spec: Spec) -> list[dict[str, Any]]:
+    return [
+        without_empty(
+            {
+                "scheme": scheme if scheme != "http" else None,
+                "path_prefix": path,
+                **_entered(spec, "alertmanager"),
+                "static_configs": [{"targets": targets}],
+            }
+        )
+        for (scheme, path), targets in _places(spec, "alertmanager").items()
+    ]
 
 
 def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
-    url = urlsplit(spec.stack.url(part))
+    """Where they are reached in different ways, each target says how."""
+    (scheme, path), *others = places = _places(spec, part)
+    labelled = [
+        {"targets": targets, "labels": {"__scheme__": scheme, "__metrics_path__": f"{path}/metrics"}}
+        for (scheme, path), targets in places.items()
+    ]
     return without_empty(
         {
             "job_name": job,
-            "scheme": url.scheme if url.scheme != "http" else None,
-            "metrics_path": f"{url.path}/metrics" if url.path else None,
+            "scheme": scheme if scheme != "http" else None,
+            "metrics_path": f"{path}/metrics" if path else None,
             **_entered(spec, part),
-            "static_configs": [{"targets": [url.netloc]}],
+            "static_configs": labelled if others else [{"targets": places[scheme, path]}],
         }
     )
 

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from bascule.states import Cause, Missing
 
 LOG = logging.getLogger("bascule.judge")
 BOUNDS_CHECK_SECONDS = 15.0
+TAKE_OVER_SECONDS = 15.0  # in which a second Alertmanager may say what it holds
 Publish = Callable[[JudgeOutcome | None, Missing | None, float], None]  # also why there is none, and its seconds
 
 
@@ -52,7 +53,7 @@ class LiveJudge:
         self,
         spec: Spec,
         prometheus: Prometheus,
-        alertmanager: Alertmanager | None,
+        alertmanagers: Sequence[Alertmanager],
         publish: Publish,
         present: PresentStep | None = None,
         snapshots: Snapshots | None = None,
@@ -63,7 +64,8 @@ class LiveJudge:
         self.watch: PhaseWatch | None = None
         self._prometheus, self._pushed = prometheus, pushed
         self._publish = publish
-        self._poster = Poster(AlarmPost(spec, alertmanager)) if alertmanager is not None else None
+        self._posters = [Poster(AlarmPost(spec, each)) for each in alertmanagers]
+        self._takes_over_until: float | None = None  # `clock`; none while no Alertmanager has told what it holds
         self._versions = VersionAlarms({alert: alerting(spec, alert).hold for alert in VERSION_ALERTS})
         self._present = present
         self._snapshots = snapshots
@@ -93,9 +95,10 @@ class LiveJudge:
 
     def _offer(self) -> None:
         """Hand over what fires now."""
-        if self._poster is not None and self.watch is not None:
+        if self.watch is not None:
             standing: dict[Any, Posted] = {**self.watch.engine.standing, **self._versions.standing}
-            self._poster.offer(standing)
+            for poster in self._posters:
+                poster.offer(standing)
 
     def _look(self) -> JudgeOutcome:
         now = server_time(self._prometheus)
@@ -151,10 +154,19 @@ class LiveJudge:
 
     def _take_over(self, watch: PhaseWatch) -> None:
         """After a restart, the alarms that Alertmanager still holds; those of comparisons from before the step."""
-        held = self._poster.taken_over() if self._poster is not None else []
+        held = self._held()
         self._versions.adopt(alarm for alarm in held if isinstance(alarm, VersionAlarm))
         alarms = (alarm for alarm in held if isinstance(alarm, Alarm))
         watch.engine.adopt(alarm for alarm in alarms if alarm.since < watch.own_since)
+
+    def _held(self) -> list[Posted]:
+        """What Alertmanagers say that they held when this judge began. One that says it long after the first was away:
+        what it holds then is old, and only ended."""
+        told = [each for poster in self._posters if (each := poster.taken_over()) is not None]
+        if told and self._takes_over_until is None:
+            self._takes_over_until = self._clock() + TAKE_OVER_SECONDS
+        is_late = self._takes_over_until is not None and self._clock() > self._takes_over_until
+        return [] if is_late else [alarm for held in told for alarm in held]
 
     def problems(self) -> list[str]:
         """What died within the last minute, and was started again."""
@@ -163,8 +175,8 @@ class LiveJudge:
     def run(self, stop: threading.Event) -> None:
         """Look every tick until told to stop; an evaluation that takes longer than a tick delays the next one."""
         self._workers = Workers(stop)
-        if self._poster is not None:
-            self._workers.start("judge-posts", partial(self._poster.run, stop))
+        for number, poster in enumerate(self._posters, 1):
+            self._workers.start(f"judge-posts-{number}", partial(poster.run, stop))
         if self._snapshots is not None:
             self._workers.start("judge-snapshots", partial(self._snapshots.run, stop))
         try:

@@ -113,9 +113,9 @@ class Poster:
         self._standing = dict(standing)
         self._changed.set()
 
-    def taken_over(self) -> list[Posted]:
-        """The alarms that Alertmanager held when this began, once they are known; each time only what is new."""
-        return self._found.get_nowait() if not self._found.empty() else []
+    def taken_over(self) -> list[Posted] | None:
+        """The alarms that Alertmanager held when this began, once, as soon as they are known."""
+        return self._found.get_nowait() if not self._found.empty() else None
 
     def run(self, stop: threading.Event) -> None:
         """First learn what Alertmanager holds, for what is unknown cannot be ended; then post."""

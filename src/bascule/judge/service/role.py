@@ -17,9 +17,9 @@ from bascule.spec import Spec
 def run(spec: Spec, stop: threading.Event) -> None:
     """Evaluate every tick and serve `/api/verdict`, `/metrics` and `/health` until `stop` is set."""
     board, present = VerdictBoard(spec), PresentStep(spec)
-    prometheus, alertmanager = prometheus_of(spec), alertmanager_of(spec)
+    prometheus, alertmanagers = prometheus_of(spec), alertmanager_of(spec).members
     snapshots, pushed = Snapshots(spec.stack.state / "judge"), PushedSamples(prometheus) if spec.judge.push else None
-    judge = LiveJudge(spec, prometheus, alertmanager, board.publish, present, snapshots, pushed)
+    judge = LiveJudge(spec, prometheus, alertmanagers, board.publish, present, snapshots, pushed)
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()
     serve(stop, build_app(board, present, judge.problems, pushed), spec, "judge")
