@@ -40,6 +40,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.kinds import Signal
+from bascule.spec.listening import Tls
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.preset_signals import with_preset
 from bascule.spec.presets import preset_named, presets
@@ -342,14 +343,6 @@ class Judge(Part):
     recovery: Duration = 60.0
     min_samples: int = Field(500, ge=1)
     hooks: list[Hook] = Field(default_factory=list)
-
-
-class Tls(Part):
-    """A server's certificate; with `client_ca`, clients must show one that it signed."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
 
 
 VersionWay = Literal["source", "upstream", "field", "service", "path"]
