@@ -44,7 +44,7 @@ def application(
     registry.register(told)
     app = FastAPI(title=f"Bascule {role}", docs_url=None, redoc_url=None, responses={"4XX": {"model": Refusal}}, **more)
     app.state.limits, app.state.refusals = limits or Limits(), Refusals(registry)
-    app.add_middleware(Guard, door=Door(spec, role), limits=app.state.limits, refusals=app.state.refusals)
+    app.add_middleware(Guard, door=Door(spec, role), refusals=app.state.refusals)
     _add_errors(app)
     _add_pages(app, registry, lambda: [*ready(), *told.problems()])
     return app
