@@ -1,8 +1,10 @@
-"""One connection of a role's server: what it may take of time and room."""
+"""One connection of a role's server: what it may take of time and room, and how one over TLS begins."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -153,3 +155,51 @@ class HttpConnection(BoundedConnection, H11Protocol):
 
     def _say(self, status: int, reason: str) -> None:
         self.transport.write(f"HTTP/1.1 {status} {reason}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+
+
+class Handshake(BoundedConnection):
+    """A connection until it is encrypted, which is then handed to one of `make`'s. It counts as any other: half a
+    greeting is not free."""
+
+    def __init__(self, make: Callable[[], HttpConnection], context: ssl.SSLContext) -> None:
+        self._made = make()
+        self._context = context
+        self._early = bytearray()  # what comes in the moment before the other takes over
+        self._task: asyncio.Task[None] | None = None
+        self.limits, self.refusals = self._made.limits, self._made.refusals
+        self.connections, self.since = self._made.connections, self._made.since
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.transport.pause_reading()
+        self.connections.add(self)
+        self.take_place()
+        self._task = asyncio.get_running_loop().create_task(self._shake())
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+
+    def shutdown(self) -> None:
+        """The server is told to stop."""
+        self.transport.abort()
+
+    async def _shake(self) -> None:
+        encrypted = await self._encrypted()
+        self.connections.discard(self)
+        if encrypted is None or encrypted.is_closing():
+            self.transport.abort()
+            return
+        encrypted.set_protocol(self._made)
+        self._made.connection_made(encrypted)
+        if self._early:
+            self._made.data_received(bytes(self._early))
+
+    async def _encrypted(self) -> asyncio.Transport | None:
+        start = asyncio.get_running_loop().start_tls
+        try:
+            return await start(
+                self.transport, self, self._context, server_side=True, ssl_handshake_timeout=self.limits.head
+            )
+        except (OSError, ssl.SSLError) as error:
+            self.note(400, f"no TLS connection: {error}")
+            return None

@@ -31,6 +31,7 @@ from bascule.api.tokens import FOLDER, OPERATOR, Session, Tokens
 from bascule.api.users import Users
 from bascule.errors import StoreError
 from bascule.spec import Spec
+from bascule.spec.listening import RoleTls
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "bascule-session-{port}"  # a browser sends a host's cookies to every port of it
@@ -61,11 +62,13 @@ class Door:
         self.tokens = Tokens(spec.stack.state)
         self.users = Users(spec.stack.state)
         self.cookie = COOKIE.format(port=spec.stack.ports.console)
-        self._url = spec.stack.url(role)
+        self._url = spec.stack.page(role)
         self._own = LOOPBACK | {spec.stack.listen}
         sign_in = spec.stack.sign_in if role == "console" else None
         self._proxy = TrustedProxy(sign_in) if sign_in else None
-        self._names = self._own | ({sign_in.host} if sign_in and sign_in.host else set())
+        tls = spec.stack.tls
+        hosts = {sign_in.host if sign_in else "", tls.host if isinstance(tls, RoleTls) else ""}
+        self._names = self._own | (hosts - {""})
         # Everywhere has many names: a request by another name than ours needs a token, whatever it asks.
         self._is_everywhere = (
             spec.stack.listen != "localhost" and ipaddress.ip_address(spec.stack.listen).is_unspecified

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bascule.conventions import certificate_job, health_job, probe_job
+from bascule.generate.certificates import tls_config
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.addresses import bracketed
@@ -53,8 +54,9 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     services = [job for name, service in spec.services.items() for job in _service_jobs(spec, name, service)]
     probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
     probes += [_certificate_job(spec, name, probe) for name, probe in _https_probes(spec).items()]
-    roles = [_own_job(spec, job, part) for job, part in spec.role_jobs.items()]
-    programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
+    stack = spec.stack
+    roles = [_own_job(spec, job, stack.url_for("prometheus", part), "roles") for job, part in spec.role_jobs.items()]
+    programs = [_own_job(spec, program, stack.url(program), program) for program in ("prometheus", "alertmanager")]
     own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
     return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
 
@@ -71,14 +73,14 @@ def _alertmanager(spec: Spec) -> dict[str, Any]:
     )
 
 
-def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
-    url = urlsplit(spec.stack.url(part))
+def _own_job(spec: Spec, job: str, address: str, access: str) -> dict[str, Any]:
+    url = urlsplit(address)
     return without_empty(
         {
             "job_name": job,
             "scheme": url.scheme if url.scheme != "http" else None,
             "metrics_path": f"{url.path}/metrics" if url.path else None,
-            **_entered(spec, part),
+            **(_entered(spec, access) if access != "roles" or url.scheme == "https" else {}),
             "static_configs": [{"targets": [url.netloc]}],
         }
     )
@@ -88,11 +90,10 @@ def _entered(spec: Spec, part: str) -> dict[str, Any]:
     """How Prometheus enters a part that asks for credentials; further headers it cannot send."""
     known = spec.stack.credentials(part)
     basic = {"username": known.username, "password_file": known.password_file}
-    tls = {"ca_file": known.ca, "cert_file": known.certificate, "key_file": known.key}
     found: dict[str, dict[str, Any]] = {
         "authorization": {"credentials_file": known.token_file},
         "basic_auth": basic if known.username else {},
-        "tls_config": tls,
+        "tls_config": tls_config(known),
     }
     return {key: {name: str(value) for name, value in each.items() if value} for key, each in found.items()}
 

@@ -30,7 +30,7 @@ from bascule.logs.parsing.columns import Chunk, Coded, Rows
 from bascule.logs.parsing.intake import Batch, Intake, Piece
 from bascule.logs.parsing.values import read_time
 from bascule.logs.reading.frames import BeatsEvent, Decoder, ProtocolError, answer
-from bascule.spec.listening import Tls
+from bascule.spec.listening import Elsewhere, Tls
 
 READ_BYTES = 256 << 10
 MAX_CONNECTIONS = 32  # the one that has been silent longest makes room, unless events of it wait
@@ -173,7 +173,7 @@ class BeatsReceiver:
     address: str
     intake: Intake
     commit: Commit
-    tls: Tls | None = None
+    tls: Tls | Elsewhere | None = None
     problem: Callable[[str], None] = lambda reason: None
     duplicates: Callable[[int], None] = lambda number: None
     known: Remembered = field(default_factory=Remembered)
@@ -205,7 +205,7 @@ class BeatsReceiver:
     async def _listen(self, stop: threading.Event, ready: threading.Event) -> None:
         host, _, port = self.address.rpartition(":")
         self.intake.problem = self.problem
-        if self.tls is not None:
+        if isinstance(self.tls, Tls):
             self.context = self.tls.context(f"the source {self.intake.name}")
         try:
             server = await asyncio.start_server(self._serve, host, int(port), limit=READ_BYTES)
