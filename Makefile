@@ -17,7 +17,7 @@ UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test real lint bench chaos drill soak criteria browser clean
+.PHONY: help setup demo test real lint bench chaos drill soak criteria sbom browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ soak: setup $(PEERS_DONE)  ## Two hours without a fault, in which no alarm is du
 
 criteria: setup  ## Write docs/success-criteria.md from what was measured here
 	@$(RUN)/python tools/write_success_criteria.py
+
+sbom: setup  ## Write dist/bascule.cdx.json: what an installation is made of (CycloneDX)
+	@$(RUN)/python tools/write_sbom.py
 
 chaos: setup  ## Lose parts of the monitoring at random: make chaos NAME=notices (without NAME: all)
 	@$(RUN)/python -m chaos $(NAME) $(ARGS)

@@ -35,6 +35,7 @@ TITLES = {
     "lab": "Lab",
     "logformat": "Log formats",
     "logs": "Logs",
+    "patterns": "Patterns",
     "processes": "Programs and ports",
     "prometheus": "Prometheus and Alertmanager",
     "promql": "PromQL",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import IO, Any
 
 
 def make_folder(folder: Path) -> None:
@@ -11,6 +12,17 @@ def make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+
+
+def opened(path: Path, mode: str, **how: Any) -> IO[Any]:
+    """As `open`; a file that is made by it can be read by its owner alone."""
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600), **how)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises OSError."""
+    with opened(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def make_file(path: Path) -> None:

@@ -26,7 +26,7 @@ from pydantic_core import from_json
 from bascule.conventions import OWN_AGENT
 from bascule.errors import QueryRejected, Unreachable, UsageError
 
-__all__ = ["MIB", "HttpAnswer", "Credentials", "Http", "is_local", "parsed"]
+__all__ = ["MIB", "NO_CREDENTIALS", "Credentials", "Http", "HttpAnswer", "is_local", "parsed"]
 
 MIB = 1 << 20
 _SOON = 0.001  # seconds: a socket takes zero for "never wait"

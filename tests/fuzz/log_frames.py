@@ -22,7 +22,7 @@ from bascule.logs import line_of
 
 def read(decoder: Decoder, data: bytes) -> tuple[list[BeatsEvent], str]:
     try:
-        return decoder.feed(data), ""
+        return [event for portion in decoder.feed(data) for event in portion], ""
     except ProtocolError as error:
         return [], str(error)
 

@@ -10,9 +10,11 @@ import subprocess
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from logstash_async.handler import AsynchronousLogstashHandler
@@ -31,8 +33,9 @@ from bascule.logs import (
     identities,
     open_store,
 )
+from bascule.logs.reading.beats import MAX_CONNECTIONS
 from bascule.spec import load
-from bascule.spec.model import Tls
+from bascule.spec.listening import Tls
 
 pytestmark = pytest.mark.integration
 SPEC = load("supersmartmatch")
@@ -234,6 +237,117 @@ def test_tls_with_client_certificates(serve, tmp_path: Path):
     with pytest.raises(Exception), client(served, ssl_enable=True, ca_certs=str(tmp_path / "server.pem")) as beats:  # noqa: B017
         beats.send([event(9)])
     assert served.numbers() == list(range(5))
+
+
+@pytest.mark.parametrize("offset", [2**63, -1, 2**200, True, 1.5, "7", None, [], {"a": 1}])
+def test_an_event_that_says_an_impossible_place_is_answered_and_kept(serve, offset: object):
+    """Unanswered, Filebeat would send it for ever, and everything after it would wait."""
+    served = serve()
+    hostile = event(1)
+    hostile["log"]["offset"] = offset
+    with client(served) as beats:
+        beats.send([event(0), hostile, event(2)])
+    assert served.numbers() == [0, 1, 2]
+
+
+def test_an_event_that_breaks_the_reader_is_kept_as_text_and_answered(serve):
+    """A defect of ours must not keep the others from being answered."""
+    served = serve()
+    parser = served.receiver.intake.parser
+
+    def breaking(data: bytes, begins: Collection[int]):
+        assert b"/n/3 " not in data
+        return parser.parse(data, begins)
+
+    served.receiver.intake.parser = SimpleNamespace(parse=breaking, formats=parser.formats)
+    with client(served) as beats:
+        beats.send([event(number) for number in range(6)])
+    assert served.numbers() == [0, 1, 2, 4, 5, None]
+    assert LogReader(served.store.root).query("select count(*) as n from logs") == [{"n": 6}]
+    assert served.problems == ["unreadable"]
+
+
+def test_events_of_very_many_files_are_read_at_once(serve):
+    """Each with its own name and place: a reading for each file would take a minute, in which nobody is answered."""
+    served, parsed = serve(), []
+    parser = served.receiver.intake.parser
+
+    def counting(data: bytes, begins: Collection[int]):
+        parsed.append(len(begins))
+        return parser.parse(data, begins)
+
+    served.receiver.intake.parser = SimpleNamespace(parse=counting, formats=parser.formats)
+    with client(served) as beats:
+        beats.send([event(number) | {"agent": {"id": f"a{number}"}} for number in range(300)])
+    assert parsed == [299]
+    assert served.numbers() == list(range(300))
+    (told,) = LogReader(served.store.root).query("select count(distinct stream) as streams from logs")
+    assert told == {"streams": 300}
+
+
+def test_a_line_continues_no_line_of_another_file(serve):
+    """Two traces that arrive together are two rows, each with its own lines."""
+    served = serve()
+    lines = ["Traceback (most recent call last):", "  one", "  two"]
+    events = [event(0) | {"message": line, "agent": {"id": agent}} for line in lines for agent in ("a", "b")]
+    for place, each in enumerate(events):
+        each["log"] = {"offset": place, "file": {"path": "/a"}}
+    with client(served) as beats:
+        beats.send(events)
+    rows = LogReader(served.store.root).query("select message, format from logs")
+    assert rows == [{"message": "\n".join(lines), "format": "trace"}] * 2
+
+
+def test_a_client_that_reads_no_answer_holds_up_nobody_and_is_ended(serve, eventually):
+    """Each of its frames is answered, until nothing more fits between the two."""
+    served = serve(stalled_seconds=0.2)
+    frames = zlib.compress(b"2J" + struct.pack(">II", 1, len(payload := json.dumps(event(0)).encode())) + payload)
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        deaf.connect(("127.0.0.1", served.receiver.port))
+        eventually(lambda: served.receiver.connections)
+        (connection,) = served.receiver.connections
+        connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        connection.writer.transport.set_write_buffer_limits(0)
+        deaf.settimeout(10)
+        deaf.sendall((b"2W" + struct.pack(">I", 1) + b"2C" + struct.pack(">I", len(frames)) + frames) * 2000)
+        with client(served) as beats:
+            beats.send([event(1)])
+        eventually(lambda: served.problems, seconds=60)
+    assert set(served.problems) == {"protocol"}
+    assert served.numbers() == [0, 1]
+
+
+def test_clients_that_are_silent_make_room_for_those_that_send(serve):
+    """Idle, or stopped within a frame: the longest silent goes, and one whose events wait never does."""
+    served = serve()
+    with ExitStack() as held:
+        for number in range(3 * MAX_CONNECTIONS):
+            address = ("127.0.0.1", served.receiver.port)
+            held.enter_context(socket.create_connection(address)).sendall(b"2J"[: number % 3])
+        with client(served) as beats:
+            beats.send([event(0)])
+    assert served.numbers() == [0]
+    assert set(served.problems) == {"connections"}
+
+
+def test_clients_that_never_begin_to_encrypt_make_room_too(serve, tmp_path: Path):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=server",
+         "-keyout", tmp_path / "server.key", "-out", tmp_path / "server.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    served = serve(Tls(certificate=tmp_path / "server.pem", key=tmp_path / "server.key"))
+    with ExitStack() as held:
+        for _ in range(2 * MAX_CONNECTIONS):
+            held.enter_context(socket.create_connection(("127.0.0.1", served.receiver.port)))
+        with client(served, ssl_enable=True, ca_certs=str(tmp_path / "server.pem")) as beats:
+            beats.send([event(0)])
+    for _ in range(3):
+        socket.create_connection(("127.0.0.1", served.receiver.port)).close()
+    with client(served, ssl_enable=True, ca_certs=str(tmp_path / "server.pem")) as beats:
+        beats.send([event(1)])
+    assert served.numbers() == [0, 1]
 
 
 def test_pythons_logstash_handler_is_received(serve):

@@ -205,6 +205,19 @@ def test_a_hostile_alertmanager_is_an_error_and_no_crash(body: bytes) -> None:
         client.alerts()
 
 
+@pytest.mark.parametrize("matchers", ["{}", "[{}]", "[1]", '"ab"', "[[1]]", "null", '[{"name": "a"}]'])
+def test_a_silence_of_another_shape_is_an_error_and_no_crash(matchers: str) -> None:
+    told = (
+        f'[{{"id": "1", "startsAt": "2026-01-31T08:00:00Z", "endsAt": "2099-01-31T08:00:00Z", "matchers": {matchers}}}]'
+    )
+    client = Alertmanager("http://a", transport=httpx.MockTransport(lambda request: httpx.Response(200, text=told)))
+    if matchers == "{}":
+        assert client.silences()[0].matchers == []
+        return
+    with pytest.raises(BasculeError):
+        client.silences()
+
+
 @pytest.mark.parametrize(
     ("url", "local"),
     [

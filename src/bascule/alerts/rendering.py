@@ -69,7 +69,7 @@ class Filling:
 
     @property
     def annotations(self) -> dict[str, str]:
-        entry, console = self.entry, self.spec.stack.url("console")
+        entry, console = self.entry, self.spec.stack.page("console")
         page = entry.runbook or slug(entry.name)
         return {
             "summary": self.text(entry.summary),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -32,7 +33,7 @@ from bascule.conventions import EntryKind
 from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
 from bascule.several import Several, told
 from bascule.spec import Spec
-from bascule.transport import MIB, Http, HttpAnswer
+from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -40,6 +41,13 @@ LATER_TICKS = 3  # by which a judge may lag behind another that is asked after i
 HOOK_GRACE = 10.0  # seconds that a role gets beyond the time its share hook may take
 
 log = logging.getLogger(__name__)
+
+
+def _entrance(spec: Spec, role: str) -> tuple[str, Credentials]:
+    """Over loopback; a command whose token is in a file of its own runs on another machine."""
+    if ELSEWHERE not in os.environ:
+        return spec.stack.url(role), NO_CREDENTIALS
+    return spec.stack.page(role), spec.stack.credentials("roles")
 
 
 class RoleClient:
@@ -62,13 +70,15 @@ class RoleClient:
         self.spec = spec
         self.role = role
         fix = f"start it: bascule up, or bascule serve --role {role}"
+        url, credentials = (url, spec.stack.credentials("roles")) if url else _entrance(spec, role)
         self._http = Http(
             f"the {role} role",
-            url or spec.stack.url(role),
+            url,
             seconds=seconds,
             fix=fix,
             largest=16 * MIB,
             transport=transport,
+            credentials=credentials,
         )
         self.url = self._http.url
         self._mine = Identity.of(spec)

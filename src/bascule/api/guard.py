@@ -1,11 +1,12 @@
 """What every request passes before a route sees it.
 
-1. the Host: a name of this machine, so that no page of another site reaches us by pointing its own name here
-2. the Origin, where a browser tells one: our own
-3. the right that the route needs
-4. the migration that the client means, where it tells one
-5. the body: JSON, no larger than the route takes, and here in time
-6. a client that still waits, where something is changed: what its sender gave up while this role hung is not done
+1. the head: no larger than we take, and a body of one length
+2. the Host: a name of this machine, so that no page of another site reaches us by pointing its own name here
+3. the Origin, where a browser tells one: our own
+4. the right that the route needs
+5. the migration that the client means, where it tells one
+6. the body: JSON, no larger than the route takes, and here in time
+7. a client that still waits, where something is changed: what its sender gave up while this role hung is not done
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from bascule.api.tokens import FOLDER, OPERATOR, Session, Tokens
 from bascule.api.users import Users
 from bascule.errors import StoreError
 from bascule.spec import Spec
+from bascule.spec.listening import RoleTls
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "bascule-session-{port}"  # a browser sends a host's cookies to every port of it
 PAGE_TOKEN = "X-Bascule-Page"  # the header in which a page of the console proves that it is one
 _OPERATOR = f"send `Authorization: Bearer TOKEN`; the operator's token is in {FOLDER}/{OPERATOR} of the state folder"
+LARGEST_HEAD = 16 << 10  # bytes
 _NO_REFUSAL = 412  # Flagger's no is an answer
 _ROUNDS = 5  # of the loop: the end is read in the second and told in the third
 log = logging.getLogger(__name__)
@@ -59,11 +62,13 @@ class Door:
         self.tokens = Tokens(spec.stack.state)
         self.users = Users(spec.stack.state)
         self.cookie = COOKIE.format(port=spec.stack.ports.console)
-        self._url = spec.stack.url(role)
+        self._url = spec.stack.page(role)
         self._own = LOOPBACK | {spec.stack.listen}
         sign_in = spec.stack.sign_in if role == "console" else None
         self._proxy = TrustedProxy(sign_in) if sign_in else None
-        self._names = self._own | ({sign_in.host} if sign_in and sign_in.host else set())
+        tls = spec.stack.tls
+        hosts = {sign_in.host if sign_in else "", tls.host if isinstance(tls, RoleTls) else ""}
+        self._names = self._own | (hosts - {""})
         # Everywhere has many names: a request by another name than ours needs a token, whatever it asks.
         self._is_everywhere = (
             spec.stack.listen != "localhost" and ipaddress.ip_address(spec.stack.listen).is_unspecified
@@ -148,10 +153,9 @@ class Door:
 class Guard:
     """Wraps a role's application."""
 
-    def __init__(self, app: ASGIApp, door: Door, limits: Limits, refusals: Refusals) -> None:
+    def __init__(self, app: ASGIApp, door: Door, refusals: Refusals) -> None:
         self._app = app
         self._door = door
-        self._limits = limits
         self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,9 +165,10 @@ class Guard:
         answer = self._counted(scope, send)
         headers = Headers(scope=scope)
         try:
+            _check_head(scope, headers)
             need = need_of(scope["app"].routes, scope)
             self._door.check(scope, headers, need)
-            body = await self._body(headers, need, receive)
+            body = await _body(headers, need, scope["app"].state.limits, receive)
             if scope["method"] not in READING:
                 await _check_waits(receive, f"{scope['method']} {scope['path'][:200]!r}")
         except Refused as refused:
@@ -189,20 +194,31 @@ class Guard:
 
         return counted
 
-    async def _body(self, headers: Headers, need: Need, receive: Receive) -> bytes:
-        """The whole body. Raises Refused; _Gone when the client went before its end."""
-        length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > need.largest:
-            raise _too_large(need.largest)
-        try:
-            async with asyncio.timeout(self._limits.body):
-                body = await _read(receive, need.largest)
-        except TimeoutError as error:
-            raise Refused(408, f"the body did not arrive within {self._limits.body:g} s", "try again") from error
-        if body and headers.get("content-type", "").partition(";")[0].strip() != need.media:
-            what = "JSON" if need.media == JSON else need.media
-            raise Refused(415, f"the body must be {what}", f"send Content-Type: {need.media}")
-        return body
+
+async def _body(headers: Headers, need: Need, limits: Limits, receive: Receive) -> bytes:
+    """The whole body. Raises Refused; _Gone when the client went before its end."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > need.largest:
+        raise _too_large(need.largest)
+    try:
+        async with asyncio.timeout(limits.body):
+            body = await _read(receive, need.largest)
+    except TimeoutError as error:
+        raise Refused(408, f"the body did not arrive within {limits.body:g} s", "try again") from error
+    if body and headers.get("content-type", "").partition(";")[0].strip() != need.media:
+        what = "JSON" if need.media == JSON else need.media
+        raise Refused(415, f"the body must be {what}", f"send Content-Type: {need.media}")
+    return body
+
+
+def _check_head(scope: Scope, headers: Headers) -> None:
+    """Raises Refused for a head that is too large, and for a body of two lengths: a proxy before us might see two
+    requests in it."""
+    size = sum(len(name) + len(value) for name, value in headers.raw) + len(scope["raw_path"] + scope["query_string"])
+    if size > LARGEST_HEAD:
+        raise Refused(431, f"the address and the headers are larger than {LARGEST_HEAD} bytes", "send less")
+    if "content-length" in headers and "transfer-encoding" in headers:
+        raise Refused(400, "the body has a Content-Length and a Transfer-Encoding", "send one of them")
 
 
 class _Gone(Exception):

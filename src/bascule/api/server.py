@@ -17,11 +17,13 @@ from bascule.api.guard import Door, Guard
 from bascule.api.limits import Limits, Refusals
 from bascule.api.models.others import Health, Refusal
 from bascule.api.rights import Right, needs
-from bascule.api.serving import serve_until
+from bascule.api.serving import Beyond, serve_until
 from bascule.api.work import WorkTold
 from bascule.errors import BasculeError, NotAllowed, StoreError
 from bascule.processes.workers import Workers
 from bascule.spec import Spec
+from bascule.spec.listening import Tls
+from bascule.spec.model import Stack
 
 Ready = Callable[[], Sequence[str]]
 
@@ -44,7 +46,7 @@ def application(
     registry.register(told)
     app = FastAPI(title=f"Bascule {role}", docs_url=None, redoc_url=None, responses={"4XX": {"model": Refusal}}, **more)
     app.state.limits, app.state.refusals = limits or Limits(), Refusals(registry)
-    app.add_middleware(Guard, door=Door(spec, role), limits=app.state.limits, refusals=app.state.refusals)
+    app.add_middleware(Guard, door=Door(spec, role), refusals=app.state.refusals)
     _add_errors(app)
     _add_pages(app, registry, lambda: [*ready(), *told.problems()])
     return app
@@ -53,7 +55,15 @@ def application(
 def serve(stop: threading.Event, app: FastAPI, spec: Spec, role: str) -> None:
     """Serve a role at its address until `stop` is set; its secrets are made where they are missing."""
     Door(spec, role).tokens.ensure()
-    serve_until(stop, app, spec.stack.listen, getattr(spec.stack.ports, role))
+    stack = spec.stack
+    serve_until(stop, app, stack.inside, getattr(stack.ports, role), _beyond(stack, role))
+
+
+def _beyond(stack: Stack, role: str) -> Beyond | None:
+    """Where other machines reach the role. Raises UsageError for a certificate that cannot be used."""
+    if not stack.is_beyond:
+        return None
+    return Beyond(stack.listen, stack.tls.context(f"the {role} role") if isinstance(stack.tls, Tls) else None)
 
 
 def _add_pages(app: FastAPI, registry: CollectorRegistry, ready: Ready) -> None:

@@ -58,7 +58,7 @@ def users_address(spec: Spec, as_json: AsJson = False) -> None:
     """Print a console address that signs in one browser as operator; it works once."""
     from bascule.api import Tokens
 
-    address = Tokens(spec.stack.state).address(spec.stack.url("console"))
+    address = Tokens(spec.stack.state).address(spec.stack.page("console"))
     if as_json:
         print_json({"address": address})
     else:

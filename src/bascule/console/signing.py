@@ -36,10 +36,17 @@ class Reception:
         cookie, session = self.door.come_in(request.headers, source_of(request.scope))
         return Viewer(session, self.door.tokens.page_token(cookie)) if session else NOBODY
 
-    def seat(self, answer: Response, session: Session) -> None:
-        """Give the browser a cookie for a week."""
+    def seat(self, request: Request, answer: Response, session: Session) -> None:
+        """Give the browser a cookie for a week; one that came over TLS never leaves without it."""
         cookie, age = self.door.tokens.cookie(session), int(SESSION_SECONDS)
-        answer.set_cookie(self.door.cookie, cookie, max_age=age, httponly=True, samesite="strict")
+        answer.set_cookie(
+            self.door.cookie,
+            cookie,
+            max_age=age,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
 
 
 async def viewer_of(request: Request) -> Viewer:
@@ -57,12 +64,12 @@ def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
     users = door.users
 
     @app.get("/enter", response_class=RedirectResponse, **needs(Right.OPEN))
-    def enter(token: Annotated[str, Query(max_length=200)]) -> RedirectResponse:
+    def enter(request: Request, token: Annotated[str, Query(max_length=200)]) -> RedirectResponse:
         """The address that `up` prints: its token, good once, is exchanged for an operator's cookie."""
         session = door.tokens.redeem(token)
         answer = RedirectResponse("/" if session else "/sign-in?used=1", 303)
         if session:
-            reception.seat(answer, session)
+            reception.seat(request, answer, session)
         return answer
 
     @app.get("/sign-in", response_class=HTMLResponse, **needs(Right.OPEN))
@@ -71,9 +78,9 @@ def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
         return HTMLResponse(renderer.sign_in(viewer, bool(users.all()), used))
 
     @app.post("/sign-in", **needs(Right.OPEN, 4096))
-    def sign_in(given: SignInForm, answer: Response) -> SignedIn:
+    def sign_in(request: Request, given: SignInForm, answer: Response) -> SignedIn:
         session = users.sign_in(given.user, given.password)
-        reception.seat(answer, session)
+        reception.seat(request, answer, session)
         return SignedIn(user=session.user, seat=session.seat)
 
     @app.post("/sign-out", **needs(Right.OPEN, 4096))

@@ -88,4 +88,4 @@ class Announcer:
             yield f"verdict at that moment: {moved.verdict}"
         if moved.share > 0:
             yield f"to roll back: {self.spec.rollback_command}"
-        yield f"console: {self.spec.stack.url('console')}"
+        yield f"console: {self.spec.stack.page('console')}"

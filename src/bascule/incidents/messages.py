@@ -85,7 +85,7 @@ class Composer:
         lines += [_line(incident) for incident in situation.by_weight[:_SHOWN]]
         if len(situation.incidents) > _SHOWN:
             lines.append(f"... and {len(situation.incidents) - _SHOWN} more alerts")
-        lines.append(f"console: {self.spec.stack.url('console')}")
+        lines.append(f"console: {self.spec.stack.page('console')}")
         if calls:
             lines.append(f"to acknowledge: {self.spec.command(f'incidents ack {situation.lead.id}')}")
         return [line for line in lines if line]

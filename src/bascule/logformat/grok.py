@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 
 from bascule.logformat.fields import KINDS
-from bascule.logformat.patterns import DEFINITIONS, PatternError
+from bascule.logformat.patterns import DEFINITIONS, PatternError, check_characters
 
 _REFERENCE = re.compile(r"%\{(?P<syntax>[A-Z][A-Z0-9_]*)(?::(?P<field>[A-Za-z_@\[][\w.@\[\]-]*))?(?::(?P<kind>\w+))?\}")
 _MARK = re.compile(r"(?P<escaped>\\.)|(?P<reference>%\{[^}]*\}?)|\(\?P?<(?P<named>[A-Za-z_]\w*)>", re.DOTALL)
@@ -56,6 +56,7 @@ def known_patterns() -> Mapping[str, str]:
 
 def read_grok(pattern: str) -> Grok:
     """The pattern with its references replaced by what they represent; PatternError says where it is wrong."""
+    check_characters(pattern)
     grok = Grok()
     here = 0
     for mark in _MARK.finditer(pattern):

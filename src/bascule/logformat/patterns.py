@@ -75,3 +75,11 @@ class PatternError(BasculeError):
     def __init__(self, what: str, position: int, fix: str) -> None:
         super().__init__(f"{what}, at character {position} of the pattern", fix)
         self.position = position
+
+
+def check_characters(pattern: str) -> None:
+    """Raises PatternError for half of a surrogate pair: no line has it, and no engine takes it."""
+    try:
+        pattern.encode()
+    except UnicodeEncodeError as error:
+        raise PatternError("half of a surrogate pair", error.start + 1, "write the character itself") from error

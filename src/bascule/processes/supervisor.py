@@ -427,7 +427,7 @@ def _opened(log: Path | None) -> IO[bytes]:
         return open(os.devnull, "ab")
     try:
         private.make_folder(log.parent)
-        return log.open("ab")
+        return private.opened(log, "ab")
     except OSError as error:  # a full disk keeps nothing from running
         logger.warning("%s cannot be written: %s", log, error.strerror)
         return open(os.devnull, "ab")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ import httpx
 
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
+from bascule.patterns import fits
 from bascule.several import Several, told
 from bascule.transport import NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
@@ -82,7 +82,7 @@ class Alertmanager:
         answer = self._request("GET", "silences")
         try:
             return [_silence(each) for each in answer.json()]
-        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
 
     def silence(self, silence: Mapping[str, Any]) -> str:
@@ -177,14 +177,23 @@ def _held(alert: dict[str, Any]) -> dict[str, Any]:
 
 def _silence(told: Mapping[str, Any]) -> HeldSilence:
     starts, ends = (times.parse(told[name]).timestamp() for name in ("startsAt", "endsAt"))
-    return HeldSilence(str(told["id"]), list(told["matchers"]), starts, ends, str(told.get("comment", "")))
+    matchers = [_matcher(each) for each in told["matchers"]]
+    return HeldSilence(str(told["id"]), matchers, starts, ends, str(told.get("comment", "")))
+
+
+def _matcher(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As Alertmanager gives it. Raises KeyError or TypeError for what is none."""
+    return {**told, "name": str(told["name"]), "value": str(told["value"])}
 
 
 def _matches(matcher: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """A label that is not there is as good as an empty one."""
-    value, wanted = labels.get(matcher["name"], ""), str(matcher["value"])
-    fits = re.fullmatch(wanted, value) is not None if matcher.get("isRegex") else value == wanted
-    return fits is bool(matcher.get("isEqual", True))
+    """A label that is not there is as good as an empty one; a pattern that cannot be followed silences nothing."""
+    value, wanted = labels.get(matcher["name"], ""), matcher["value"]
+    try:
+        is_it = fits(wanted, value) if matcher.get("isRegex") else value == wanted
+    except QueryRejected:
+        return False
+    return is_it is bool(matcher.get("isEqual", True))
 
 
 def _body(alert: PostedAlert) -> dict[str, Any]:

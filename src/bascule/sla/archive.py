@@ -136,7 +136,8 @@ class Archive:
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all."""
     beside = path.with_name(path.name + ".part")
-    beside.write_bytes(content)
+    with private.opened(beside, "wb") as file:
+        file.write(content)
     os.replace(beside, path)
 
 

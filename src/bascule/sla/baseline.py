@@ -35,7 +35,7 @@ class Baseline:
             "signals": {s: {g: [c.amount, c.events] for g, c in t.items()} for s, t in self.signals.items()},
         }
         private.make_folder(path.parent)
-        path.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n", "utf-8")
+        private.write_text(path, json.dumps(body, indent=2, sort_keys=True) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Baseline | None:

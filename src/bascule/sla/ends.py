@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bascule import times
+from bascule import private, times
 from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Message
 from bascule.errors import BasculeError
@@ -125,8 +125,8 @@ class Ends:
         """Whole or not at all; what the disk does not take stays in memory."""
         beside = self._file.with_name(f"{self._file.name}.part")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps([asdict(claim) for claim in self._claims.values()]), "utf-8")
+            private.make_folder(self._file.parent)
+            private.write_text(beside, json.dumps([asdict(claim) for claim in self._claims.values()]))
             os.replace(beside, self._file)
         except OSError as error:
             log.error("the claimed ends are not stored: %s", error)

@@ -56,7 +56,7 @@ def changes(past: list[Promised]) -> tuple[Change, ...]:
 def _append(path: Path, row: Promised) -> None:
     try:
         private.make_folder(path.parent)
-        with path.open("a", encoding="utf-8") as out:
+        with private.opened(path, "a", encoding="utf-8") as out:
             out.write(json.dumps({"at": row.at, "objectives": row.objectives}, sort_keys=True) + "\n")
     except OSError as error:
         raise StoreError(

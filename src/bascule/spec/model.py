@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -40,6 +40,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.kinds import Signal
+from bascule.spec.listening import Elsewhere, RoleTls, Tls, is_loopback, loopback_of, unencrypted
 from bascule.spec.part import Contradiction, Part
 from bascule.spec.preset_signals import with_preset
 from bascule.spec.presets import preset_named, presets
@@ -345,14 +346,6 @@ class Judge(Part):
     push: bool = False  # Prometheus writes the samples to the judge, which then does not ask for them
 
 
-class Tls(Part):
-    """A server's certificate; with `client_ca`, clients must show one that it signed."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-
-
 VersionWay = Literal["source", "upstream", "field", "service", "path"]
 
 
@@ -365,7 +358,7 @@ class LogSource(Part):
     formats: list[Name] = Field(default_factory=list)
     version: Name | None = None
     version_from: list[VersionWay] | None = None  # by default that of all logs
-    tls: Tls | None = None  # beats only
+    tls: Tls | Elsewhere | None = None  # beats only
 
     def contradictions(self) -> Iterator[Contradiction]:
         if sum((self.files is not None, self.beats is not None, self.stdin)) != 1:
@@ -377,6 +370,8 @@ class LogSource(Part):
             )
         if self.start_at == "end" and self.files is None:
             yield Contradiction("'start_at: end' is for 'files'; remove it from other sources", "start_at")
+        if self.beats is not None:
+            yield from unencrypted(self.beats, self.tls)
 
     @property
     def usual_name(self) -> str:
@@ -576,6 +571,7 @@ class Thresholds(Part):
 
 
 STEADY_SECONDS = 5.0
+ROLES = ("incidents", "logs", "judge", "console", "sla", "supervisor")  # the servers that are Bascule's own
 
 
 class Scrape(Part):
@@ -621,9 +617,14 @@ class Ports(Part):
 
 
 class Stack(Part):
-    """Bascule's own processes. `external` names parts that already run elsewhere, by URL."""
+    """Bascule's own processes. `external` names parts that already run elsewhere, by URL.
+
+    The parts speak to each other over loopback. `listen` is where Bascule's roles can be reached besides, with `tls`;
+    Prometheus, Alertmanager and the exporters, which ask no one for a token, stay on loopback.
+    """
 
     listen: ListenAddress = "127.0.0.1"
+    tls: RoleTls | Elsewhere | None = None
     state: Path = Path(".bascule/state")
     ports: Ports = Ports()
     scrape: Scrape = Scrape()
@@ -631,19 +632,58 @@ class Stack(Part):
     hung_after: Span = 30.0  # a part that does not answer for so long is killed and started again
     external: dict[Literal["prometheus", "alertmanager"], Url] = Field(default_factory=dict)
     peers: dict[Literal["alertmanager", "judge"], list[Url]] = Field(default_factory=dict)  # that do the same beside it
-    access: dict[Literal["prometheus", "alertmanager"], Access] = Field(default_factory=dict)  # where they ask for it
+    # Where they ask for it; of the roles: what a command on another machine shows them.
+    access: dict[Literal["prometheus", "alertmanager", "roles"], Access] = Field(default_factory=dict)
     sign_in: ProxySignIn | None = None  # at a proxy before the console
 
     def credentials(self, part: str) -> Credentials:
         """How a part is entered, by the same names as `url`."""
         return next((access.credentials for name, access in self.access.items() if name == part), NO_CREDENTIALS)
 
+    def contradictions(self) -> Iterator[Contradiction]:
+        if self.is_beyond and self.tls is None:
+            yield Contradiction(
+                "other machines can reach it, and nothing encrypts what is said there; declare 'tls' with its files, or"
+                " 'tls: elsewhere' where a mesh or a proxy does it",
+                "listen",
+            )
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether other machines can reach Bascule's roles."""
+        return not is_loopback(self.listen)
+
+    @property
+    def inside(self) -> str:
+        """The loopback address by which the parts speak to each other."""
+        return loopback_of(self.listen)
+
+    def listens(self, part: str) -> tuple[str, ...]:
+        """The addresses of this machine on which a part that Bascule starts listens."""
+        return (self.inside, self.listen) if self.is_beyond and part in ROLES else (self.inside,)
+
+    def page(self, role: str) -> str:
+        """The address of a role for people and commands on other machines; on this one where there is no other."""
+        host = self.tls.host if isinstance(self.tls, RoleTls) else ""
+        if not host and (not self.is_beyond or ip_address(self.listen).is_unspecified):
+            return self.url(role)
+        scheme = "https" if isinstance(self.tls, RoleTls) else "http"
+        return f"{scheme}://{bracketed(host or self.listen)}:{getattr(self.ports, role)}"
+
+    def url_for(self, program: Literal["prometheus", "alertmanager"], role: str) -> str:
+        """Where a program reaches a role. One that is not started here may run on another machine."""
+        return self.page(role) if program in self.external else self.url(role)
+
     def url(self, part: str) -> str:
-        """Where a part answers: `url("prometheus")`; the names are those of `Ports`."""
+        """Where a part answers the others: `url("prometheus")`; the names are those of `Ports`."""
         for name, address in self.external.items():
             if name == part:
                 return address.rstrip("/")
         return f"http://{self.address(part)}"
+
+    def urls_for(self, program: Literal["prometheus", "alertmanager"], role: str) -> tuple[str, ...]:
+        """Where a program reaches each of those that do the work of a role."""
+        return tuple(dict.fromkeys((self.url_for(program, role), *self.urls(role)[1:])))
 
     def urls(self, part: str) -> tuple[str, ...]:
         """Where each of those answers that do the work of a part side by side, in the order in which they are asked."""
@@ -651,8 +691,8 @@ class Stack(Part):
         return tuple(dict.fromkeys((self.url(part), *(address.rstrip("/") for address in peers))))
 
     def address(self, part: str) -> str:
-        """host:port on which a part that Bascule starts listens."""
-        return f"{bracketed(self.listen)}:{getattr(self.ports, part)}"
+        """host:port on which a part that Bascule starts listens for the others."""
+        return f"{bracketed(self.inside)}:{getattr(self.ports, part)}"
 
 
 class PrometheusPart(Part):

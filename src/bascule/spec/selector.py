@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Annotated, Any
 
 import promql_parser
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
+from bascule.patterns import fits
 from bascule.spec.re2 import refusal
 
+MOST_NAMES, LONGEST_NAME = 1000, 1000  # that a pattern may spell; characters of it
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DOTTED = re.compile(r"\s*[a-zA-Z_][\w:]*[./-][\w:./-]*(?=\s*(\{|$))")
@@ -63,7 +66,7 @@ class Matcher:
         """Whether a label of this value, or an absent one (empty), is wanted."""
         if self.operator in ("=", "!="):
             return (value == self.value) is (self.operator == "=")
-        return bool(re.fullmatch(self.value, value, re.ASCII)) is (self.operator == "=~")
+        return fits(self.value, value) is (self.operator == "=~")
 
     def __str__(self) -> str:
         return f'{self.label}{self.operator}"{_SPECIAL.sub(_escaped, self.value)}"'
@@ -154,6 +157,8 @@ def _parts(tree: promql_parser.VectorSelector) -> tuple[str, tuple[Matcher, ...]
         raise NotSelector('a selector needs a metric name; write it like name{label="value"}')
     if named.operator == "=" and not _NAME.fullmatch(named.value):
         raise needs_quotes(named.value)
+    if len(named.value) > LONGEST_NAME or len(list(islice(_spelled(named.value), MOST_NAMES + 1))) > MOST_NAMES:
+        raise NotSelector(f"the pattern spells more than {MOST_NAMES} names of metrics; write a narrower one")
     return named.value, tuple(m for m in matchers if m is not named)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from bascule.spec.listening import check_host
 from bascule.spec.part import Contradiction, Part
 
 
@@ -54,6 +55,4 @@ class ProxySignIn(Part):
     @field_validator("host")
     @classmethod
     def _host(cls, name: str) -> str:
-        if name and not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name):
-            raise ValueError(f"{name!r} is not a host; write its name alone, such as bascule.example")
-        return name.lower()
+        return check_host(name)

@@ -158,7 +158,8 @@ def _ports(spec: Spec) -> Iterator[DoctorCheck]:
         return
     for name, port in ports_of(spec).items():
         try:
-            ports.check(spec.stack.listen, port, name)
+            for host in spec.stack.listens(name):
+                ports.check(host, port, name)
             yield DoctorCheck(f"port of {name}", "ok", f"{port} is free")
         except PortBusy as error:
             yield DoctorCheck(f"port of {name}", "missing", error.what, error.fix)

@@ -98,7 +98,8 @@ def check_ports(spec: Spec) -> None:
             names = " and ".join(name for name, own in wanted.items() if own == port)
             raise PortBusy(f"port {port} is set for {names}", f"change one under stack.ports: {names}")
     for name, port in wanted.items():
-        ports.check(spec.stack.listen, port, name)
+        for host in spec.stack.listens(name):
+            ports.check(host, port, name)
 
 
 def _write_config(spec: Spec, layout: Layout) -> None:
@@ -182,4 +183,4 @@ def _tell_ready(spec: Spec, report: Report) -> None:
 
 def console_address(spec: Spec) -> str:
     """The console's address with a token that opens it once."""
-    return Tokens(spec.stack.state).address(spec.stack.url("console"))
+    return Tokens(spec.stack.state).address(spec.stack.page("console"))

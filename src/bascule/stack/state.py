@@ -30,7 +30,7 @@ def held(state: Path, spec_path: Path | str) -> Iterator[Holder]:
     """
     try:
         private.make_folder(state)
-        file = (state / LOCK).open("a+")
+        file = private.opened(state / LOCK, "a+")
     except OSError as error:
         raise _unusable(state, error) from error
     with file:
@@ -60,7 +60,7 @@ def _unusable(state: Path, error: OSError) -> StoreError:
 
 def write_status(state: Path, rows: list[dict[str, Any]]) -> None:
     fresh = state / f".{STATUS}.new"
-    fresh.write_text(json.dumps(rows, indent=2) + "\n")
+    private.write_text(fresh, json.dumps(rows, indent=2) + "\n")
     fresh.replace(state / STATUS)
 
 

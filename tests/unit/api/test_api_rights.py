@@ -76,9 +76,11 @@ def requests() -> list[tuple[str, str, str, Right]]:
     return [row for row in table if "/stream" not in row[2]]  # they never end
 
 
-def called(house: dict[str, Any], role: str, method: str, path: str, **more: Any) -> int:
+def called(
+    house: dict[str, Any], role: str, method: str, path: str, base: str = "http://127.0.0.1", **more: Any
+) -> int:
     """The status of a harmless request: no body, and an id that is not there."""
-    client = TestClient(house[role], base_url="http://127.0.0.1", raise_server_exceptions=False)
+    client = TestClient(house[role], base_url=base, raise_server_exceptions=False)
     path = re.sub(r"\{\w+\}", "9", path)
     return client.request(method, path, follow_redirects=False, **more).status_code
 
@@ -194,6 +196,17 @@ def outside(spec: Any) -> Iterator[dict[str, Any]]:
     with applications(with_state(everywhere, spec.stack.state / "outside")) as apps:
         Tokens(spec.stack.state / "outside").ensure()
         yield apps
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_listener_asks_for_the_same_rights(outside: Any, role: str) -> None:
+    """What loopback asks for, `::1` asks for as well; other machines need the token for all but health and metrics."""
+    for listener, free in (("http://[::1]", {Right.OPEN, Right.READ}), ("http://192.0.2.7", {Right.OPEN})):
+        assert called(outside, role, "GET", "/healthz", listener) == 200
+        assert (called(outside, role, "GET", "/openapi.json", listener) == 200) is (Right.READ in free)
+        for _, method, path, _ in [row for row in requests() if row[0] == role and row[3] not in free]:
+            for headers in ({}, bearer("x" * 43)):
+                assert called(outside, role, method, path, listener, headers=headers) == 401, (method, path)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from api_caller import with_state
-from fastapi import Body, FastAPI
+from fastapi import Body, FastAPI, Request
 from prometheus_client import CollectorRegistry, Counter
 from starlette.responses import StreamingResponse
 
@@ -28,6 +28,7 @@ from bascule.api.server import application
 from bascule.api.serving import serve_until
 from bascule.errors import PortBusy
 from bascule.spec import load
+from bascule.spec.addresses import bracketed
 from bascule.transport import MIB
 
 QUICK = Limits(head=0.4, body=0.4, stall=0.4, idle=5.0, connections=20)
@@ -42,10 +43,11 @@ class Role:
     stop: threading.Event
     thread: threading.Thread
     took: list[Any]
+    host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{bracketed(self.host)}:{self.port}"
 
     @property
     def bearer(self) -> dict[str, str]:
@@ -84,7 +86,7 @@ class Role:
 def serve(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callable[..., Role]]:
     roles: list[Role] = []
 
-    def start(limits: Limits = QUICK, ready: Callable[[], list[str]] = list) -> Role:
+    def start(limits: Limits = QUICK, ready: Callable[[], list[str]] = list, host: str = "127.0.0.1") -> Role:
         spec = with_state(load("supersmartmatch"), tmp_path)
         tokens, registry, took = Tokens(tmp_path), CollectorRegistry(), []
         tokens.ensure()
@@ -92,9 +94,9 @@ def serve(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callable[...
         app = application(spec, "incidents", registry, ready, limits)
         add_routes(app, took)
         stop, port = threading.Event(), free_port()
-        thread = threading.Thread(target=serve_until, args=(stop, app, "127.0.0.1", port))
+        thread = threading.Thread(target=serve_until, args=(stop, app, host, port))
         thread.start()
-        roles.append(Role(port, tokens.operator, stop, thread, took))
+        roles.append(Role(port, tokens.operator, stop, thread, took, host))
         return roles[-1]
 
     yield start
@@ -121,6 +123,12 @@ def add_routes(app: FastAPI, took: list[Any]) -> None:
                 await asyncio.sleep(0)
 
         return StreamingResponse(pieces())
+
+    @app.get("/work")
+    async def work(request: Request) -> None:
+        took.append("work")
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -175,6 +183,21 @@ def test_a_taken_port_is_refused(tmp_path: Path) -> None:
     app = application(with_state(load("supersmartmatch"), tmp_path), "incidents", CollectorRegistry())
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(PortBusy, match="is taken by"):
         serve_until(threading.Event(), app, "127.0.0.1", server.getsockname()[1])
+
+
+def test_the_listener_on_ipv6_is_guarded_as_the_other(
+    serve: Callable[..., Role], eventually: Callable[..., Any]
+) -> None:
+    """A real connection to `::1`: reading is free, a change needs the token, another's name is refused."""
+    role = serve(host="::1")
+    eventually(role.answers)
+    statuses = [
+        httpx.get(f"{role.url}/openapi.json", trust_env=False).status_code,
+        httpx.get(f"{role.url}/openapi.json", headers={"Host": "evil.example"}, trust_env=False).status_code,
+        httpx.post(f"{role.url}/keep", json=1, trust_env=False).status_code,
+        role.post("1").status_code,
+    ]
+    assert statuses == [200, 400, 401, 200]
 
 
 # ---------------------------------------------------------------- too much, too deep, not JSON
@@ -295,11 +318,35 @@ def test_a_flood_of_idle_connections_silences_nobody(
 
 
 def test_when_all_are_busy_the_newest_is_refused(serve: Callable[..., Role], eventually: Callable[..., Any]) -> None:
-    """A request that is being answered is never dropped for another."""
+    """A request that is being worked on is never dropped for another."""
     role = serve(Limits(head=60, body=60, stall=60, idle=60, connections=4))
     eventually(role.answers)
     with ExitStack() as held:
-        busy = [held.enter_context(role.connect(b"GET /flood HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")) for _ in range(4)]
-        assert all(connection.recv(12) == b"HTTP/1.1 200" for connection in busy)
+        for number in range(4):
+            held.enter_context(role.connect(b"GET /work HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+            eventually(lambda number=number: len(role.took) > number)
         eventually(lambda: status_of(role.connect(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")) == 503)
+    eventually(role.answers)
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET /flood HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n{",
+    ],
+    ids=["they read nothing", "they send half a body"],
+)
+def test_clients_that_are_waited_for_make_room(
+    serve: Callable[..., Role], eventually: Callable[..., Any], request_head: bytes
+) -> None:
+    """Their requests are begun, so they are not idle; yet the others do not wait until their time is over."""
+    role = serve(Limits(head=60, body=60, stall=60, idle=60, connections=4))
+    eventually(role.answers)
+    with ExitStack() as held:
+        for _ in range(12):
+            connection = held.enter_context(role.connect(request_head))
+            assert connection.recv(9) == b"HTTP/1.1 "
+        assert role.answers_within_a_second()
+        assert role.refused(503) >= 8
     eventually(role.answers)

@@ -36,6 +36,7 @@ logs:
     {url: "https://search.example.com", ca: /etc/f/search-ca, certificate: /etc/f/search, key: /etc/f/search-key,
      token_file: /etc/f/search-token, header_files: {X-Tenant: /etc/f/search-tenant}, password_file: /etc/f/unused}
 stack:
+  tls: {certificate: /etc/f/server, key: /etc/f/server-key, client_ca: /etc/f/clients-ca}
   sign_in: {proxies: [10.0.0.5], secret_file: /etc/f/proxy}
   external: {prometheus: "https://p.example.com", alertmanager: "https://a.example.com"}
   access:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import zlib
 
 import pytest
@@ -32,6 +33,11 @@ def pairs(sequence: int, fields: dict[str, str]) -> bytes:
     return b"1D" + struct.pack(">II", sequence, len(fields)) + body
 
 
+def fed(decoder: Decoder, data: bytes) -> list[BeatsEvent]:
+    """The events of every portion."""
+    return [event for portion in decoder.feed(data) for event in portion]
+
+
 payloads = st.lists(st.binary(max_size=50), max_size=8)
 
 
@@ -43,9 +49,9 @@ def test_events_come_out_whole_however_the_bytes_are_cut(messages, compress, cut
     decoder = Decoder()
     events: list[BeatsEvent] = []
     for cut in cuts:
-        events += decoder.feed(data[:cut])
+        events += fed(decoder, data[:cut])
         data = data[cut:]
-    events += decoder.feed(data)
+    events += fed(decoder, data)
     assert [event.payload for event in events] == messages
     assert decoder.window == len(messages)
 
@@ -72,19 +78,19 @@ def test_damaged_frames_mean_the_same_however_they_are_cut(data, places, cut):
     """Or are refused; tests/fuzz/log_frames.py looks for more, guided by coverage."""
     data = damaged(data, places)
     try:
-        whole = Decoder().feed(data)
+        whole = fed(Decoder(), data)
     except ProtocolError:
         return
     decoder = Decoder()
-    assert decoder.feed(data[:cut]) + decoder.feed(data[cut:]) == whole
+    assert fed(decoder, data[:cut]) + fed(decoder, data[cut:]) == whole
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_events_or_a_protocol_error(data):
     """Nothing else is raised."""
     try:
-        Decoder().feed(data)
-        Decoder().feed(packed(data))
+        fed(Decoder(), data)
+        fed(Decoder(), packed(data))
     except ProtocolError:
         pass
 
@@ -106,12 +112,38 @@ def test_any_bytes_give_events_or_a_protocol_error(data):
 def test_what_is_no_lumberjack_or_too_large_is_refused(data):
     """Among them a bomb: 24 MB of zeros in 24 kB."""
     with pytest.raises(ProtocolError):
-        Decoder().feed(data)
+        fed(Decoder(), data)
+
+
+@pytest.mark.parametrize("frame", [window(1), plain(1, b""), pairs(1, {})], ids=["windows", "events", "pairs"])
+def test_a_few_bytes_unpack_to_a_bounded_number_of_frames_in_bounded_time(frame):
+    """16 kB would be a million frames, which nobody else's frames should wait for."""
+    begun = time.process_time()
+    with pytest.raises(ProtocolError, match="more than 65536"):
+        fed(Decoder(), packed(frame * (MAX_INFLATED // len(frame))))
+    assert time.process_time() - begun < 1
+
+
+def test_a_packed_frame_is_unpacked_when_the_one_before_is_dealt_with():
+    """Small frames can unpack to gigabytes together."""
+    decoder, one = Decoder(), packed(plain(1, b"{}") * 1000)
+    portions = decoder.feed(one * 50)
+    assert len(next(portions)) == 1000
+    assert decoder.buffered == 49 * len(one)
+    assert sum(map(len, portions)) == 49_000
+    assert decoder.buffered == 0
+
+
+def test_a_long_text_that_comes_in_small_pieces_is_not_read_again_with_each():
+    data = pairs(1, {"line": "x" * (MAX_EVENT - 100)})
+    decoder, begun = Decoder(), time.process_time()
+    assert sum(len(fed(decoder, data[place : place + 1000])) for place in range(0, len(data), 1000)) == 1
+    assert time.process_time() - begun < 1
 
 
 def test_version_one_frames_are_read():
     """Old forwarders send pairs."""
-    (event,) = Decoder().feed(pairs(7, {"line": "hello", "host": "a"}))
+    (event,) = fed(Decoder(), pairs(7, {"line": "hello", "host": "a"}))
     assert event.sequence == 7
     assert json.loads(event.payload) == {"message": "hello", "host": "a"}
     assert answer(7) == b"2A\x00\x00\x00\x07"

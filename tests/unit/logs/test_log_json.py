@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bascule.logs import format_named
+from bascule.logs import Parser, built_in, format_named
 from bascule.spec.model import LogFormat
 
 NOON = 1_769_860_800_000_000  # 2026-01-31T12:00:00Z
@@ -105,3 +105,18 @@ def test_any_number_of_json_is_read_or_told(number):
     reading = format_named("json", {}).read(f'{{"request_time": {number}, "status": 200}}')
     assert reading.fields["status"] == 200
     assert "response_time" in reading.fields or reading.misread
+
+
+@pytest.mark.parametrize("escape", [r"\ud800", r"\uD83D", r"\udc00", r"\udc00\ud800"])
+@pytest.mark.parametrize("times", [1, 1000])
+def test_half_a_surrogate_pair_stays_its_escape_and_loses_no_line(escape, times):
+    """JavaScript cuts a text in the middle of a pair, and writes it so."""
+    line = f'{{"time": "2026-01-31T12:00:00Z", "level": "info", "msg": "cut {escape}", "status": 200}}\n'
+    rows = Parser((built_in("json"),)).parse(line.encode() * times)
+    assert sum(len(found) for found in rows) == times
+    reading = built_in("json").read(line.rstrip("\n"))
+    assert reading.fields["message"].encode() == f"cut {escape}".encode()
+
+
+def test_a_whole_surrogate_pair_is_its_character():
+    assert built_in("json").read(r'{"msg": "\ud83d\ude00", "status": 200}').fields["message"] == "\U0001f600"

@@ -160,8 +160,19 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("? [a, b]\n: c", "a key is a list or a mapping"),
         ("a: 2026-13-45", "missing"),
         ("a: !!int seven", "missing"),
+        ('metadata: {title: "\\uD800"}', "half of a surrogate pair"),
+        ('? "\\uD800"\n: 1', "unknown key"),
     ],
-    ids=["of itself", "deep", "aliases of aliases", "a list as key", "no such date", "no such number"],
+    ids=[
+        "of itself",
+        "deep",
+        "aliases of aliases",
+        "a list as key",
+        "no such date",
+        "no such number",
+        "half a pair",
+        "half a pair as key",
+    ],
 )
 def test_yaml_that_is_hostile_is_refused_at_once(text, said):
     assert any(said in str(problem) for problem in problems_of(text))
@@ -273,6 +284,8 @@ def test_a_log_source_is_one_thing_and_standard_input_only_once():
     (problem,) = problems_of(with_logs("sources: [{stdin: true}, {stdin: true}]\n"))
     assert problem.key == "logs.sources.1.stdin"
     spec = parse(
-        with_logs('sources: [{files: "/var/log/a/*.log"}, {files: "/b/a.log"}, {stdin: true}, {beats: ":1"}]\n')
+        with_logs(
+            'sources: [{files: "/var/log/a/*.log"}, {files: "/b/a.log"}, {stdin: true}, {beats: "127.0.0.1:1"}]\n'
+        )
     )
     assert list(spec.logs.named) == ["a", "a-2", "stdin", "beats"]

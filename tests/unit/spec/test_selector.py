@@ -64,6 +64,8 @@ def test_what_is_no_label_matcher_is_refused(text):
         ('m{a=~"(?x) a"}', "RE2|repeats"),
         ('m{a=~"[[:alpha:]]+"}', "RE2"),
         ('m{a="\\xff"}', "incomplete character"),
+        ('{__name__=~"' + "a_(b|c)" * 30 + '"}', "more than 1000 names"),
+        ('{__name__=~"' + "(a)" * 2000 + '"}', "more than 1000 names"),
     ],
 )
 def test_what_prometheus_does_not_take_as_it_is_written_is_refused(text, why):

@@ -81,11 +81,11 @@ def _asked(this: Spec, spec: Spec, state: Path) -> MigrationRow:
     try:
         told, step = judge.verdict(), journal.phase()
     except BasculeError as error:
-        return MigrationRow(spec.title, versions, state, is_this, spec.stack.url("console"), problem=error.what)
+        return MigrationRow(spec.title, versions, state, is_this, spec.stack.page("console"), problem=error.what)
     finally:
         judge.close()
         journal.close()
     phase = f"phase {step.number} of {len(spec.phases)}, {step.share:.0%} on {spec.versions.candidate.upper()}"
     word = verdict_word("en", told.verdict)
-    return MigrationRow(spec.title, versions, state, is_this, spec.stack.url("console"), told.verdict.value, word,
+    return MigrationRow(spec.title, versions, state, is_this, spec.stack.page("console"), told.verdict.value, word,
                         told.since, phase)  # fmt: skip

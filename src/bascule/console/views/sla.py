@@ -54,7 +54,7 @@ class SlaView:
 def sla_view(spec: Spec, promises: Promises, seen: Business | None, problem: str, archive: SentReports) -> SlaView:
     told = headlines(spec, seen)
     rows = [(row, budget(told[row.name])) for row in promises.rows]
-    url = spec.stack.url("sla")
+    url = spec.stack.page("sla")
     return SlaView(rows, promises, problem, url, archive.reports, archive.deliveries, archive.problem)
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import Alert, Severity
+from bascule.generate.certificates import tls_config
 from bascule.generate.render import without_empty
 from bascule.spec import Spec
 from bascule.spec.model import SWITCH, Maintenance
@@ -43,7 +44,7 @@ def alertmanager_config(spec: Spec) -> dict[str, Any]:
             },
             "inhibit_rules": [_repeats(spec)],
             "receivers": [
-                {"name": MACHINE, "webhook_configs": [_own_webhook(spec.stack.url("incidents") + "/api/webhook")]},
+                {"name": MACHINE, "webhook_configs": [_own_webhook(spec, "incidents", "/api/webhook")]},
                 *_receivers(spec),
             ],
             "time_intervals": [
@@ -70,10 +71,13 @@ def _repeats(spec: Spec) -> dict[str, Any]:
     }
 
 
-def _own_webhook(url: str) -> dict[str, Any]:
+def _own_webhook(spec: Spec, role: str, path: str) -> dict[str, Any]:
     """Of a role. The file's path counts from the configuration's own folder, wherever that is."""
-    credential = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
-    return {"url": url, "send_resolved": True, "http_config": credential}
+    url = spec.stack.url_for("alertmanager", role)
+    http = {"authorization": {"credentials_file": f"../{FOLDER}/{WEBHOOK}"}}
+    if url.startswith("https:"):
+        http["tls_config"] = tls_config(spec.stack.credentials("roles"))
+    return {"url": url + path, "send_resolved": True, "http_config": http}
 
 
 def _switch_routes(spec: Spec) -> list[dict[str, Any]]:
@@ -149,7 +153,7 @@ def _receiver(name: str, receiver: Receiver) -> dict[str, Any]:
 def _direct(spec: Spec, name: str) -> dict[str, Any]:
     """A receiver, and the role that tells ends, and beginnings where Alertmanager does not know the channel."""
     found = _receiver(name, spec.notify.receivers[name])
-    relay = _own_webhook(f"{spec.stack.url('sla')}/api/relay/{quote(name, safe='')}")
+    relay = _own_webhook(spec, "sla", f"/api/relay/{quote(name, safe='')}")
     return found | {"webhook_configs": [*found.get("webhook_configs", []), relay]}
 
 

@@ -263,7 +263,7 @@ def _plain_folder(pattern: str) -> str:
 
 def _grafana(spec: Spec) -> Service:
     environment = {
-        "GF_SERVER_HTTP_ADDR": spec.stack.listen,
+        "GF_SERVER_HTTP_ADDR": spec.stack.inside,
         "GF_SERVER_HTTP_PORT": str(GRAFANA_PORT),
         "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/grafana-admin-password",
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
@@ -275,7 +275,7 @@ def _grafana(spec: Spec) -> Service:
         "./grafana/dashboards:/var/lib/grafana/dashboards:ro",
         "grafana:/var/lib/grafana",
     ]
-    health = _wget(f"http://{bracketed(spec.stack.listen)}:{GRAFANA_PORT}/api/health")
+    health = _wget(f"http://{bracketed(spec.stack.inside)}:{GRAFANA_PORT}/api/health")
     return _service(
         GRAFANA, "512m", health, environment=environment, volumes=mounts, secrets=["grafana-admin-password"]
     )

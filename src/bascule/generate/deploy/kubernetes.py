@@ -37,6 +37,7 @@ Manifest = dict[str, Any]
 
 def kubernetes_files(spec: Spec, files: Mapping[str, str]) -> dict[str, str]:
     """Manifests by file, and a kustomization of them. `files` are the generated rules and dashboards."""
+    spec = _in_a_pod(spec)
     manifests = {
         **{f"rules-{name}": rule for name, rule in _rules(spec, files)},
         **{f"dashboard-{name}": board for name, board in _dashboards(spec, files)},
@@ -139,10 +140,15 @@ def _endpoint(spec: Spec, port: Manifest, job: str, path: str = "/metrics") -> M
 _SELECTOR = {"app.kubernetes.io/name": "bascule"}
 
 
+def _in_a_pod(spec: Spec) -> Spec:
+    """The cluster's network, or its mesh, encrypts: the kubelet has no certificate to show."""
+    return spec.model_copy(update={"stack": spec.stack.model_copy(update={"listen": EVERYWHERE, "tls": "elsewhere"})})
+
+
 def _spec_in_a_pod(spec: Spec) -> str:
     """Its files are where the Secret is mounted: a rotated one is seen there, and no folder of the image is hidden."""
     read = {place for role in spec.roles for place in read_by(spec, role)}
-    return spec_text(spec, EVERYWHERE, {place: f"{FILES_FOLDER}/{_key(place)}" for place in sorted(read)})
+    return spec_text(spec, spec.stack.listen, {place: f"{FILES_FOLDER}/{_key(place)}" for place in sorted(read)})
 
 
 def _key(place: Place) -> str:

@@ -28,6 +28,8 @@ _READERS: dict[Place, Callable[[Place], Readers]] = {
     ("notify", "receivers"): _of_receiver,
     ("logs",): lambda place: ("logs",),
     ("stack", "access", "prometheus"): lambda place: ("incidents", "judge", "console", "sla", PROMETHEUS),
+    ("stack", "access", "roles"): lambda place: (),  # of commands on other machines
+    ("stack", "tls"): lambda place: ("incidents", "judge", "logs", "console", "sla"),
     ("stack", "sign_in"): lambda place: ("console",),
     ("stack", "access", "alertmanager"): lambda place: ("incidents", "judge", "console", PROMETHEUS),
 }

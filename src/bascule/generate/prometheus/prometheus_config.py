@@ -6,12 +6,13 @@ No target carries a `version` label of its own: a version always comes from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from bascule.api.tokens import FOLDER, WEBHOOK
 from bascule.conventions import WRITE_PATH, certificate_job, health_job, probe_job
+from bascule.generate.certificates import tls_config
 from bascule.generate.render import without_empty
 from bascule.promql import PROBED, UP
 from bascule.spec import Spec
@@ -67,11 +68,16 @@ def judge_writes(spec: Spec, credential: str) -> list[dict[str, Any]]:
     wanted = {"source_labels": ["__name__"], "regex": "|".join(_read_by_judge(spec)), "action": "keep"}
     shared = {
         "authorization": {"credentials_file": credential},
+        "tls_config": tls_config(spec.stack.credentials("roles")),
         "metadata_config": {"send": False},
         "queue_config": ONE_QUEUE,
         "write_relabel_configs": [wanted],
     }
-    return [{"url": url + WRITE_PATH, **shared} for url in spec.stack.urls("judge")] if spec.judge.push else []
+    return (
+        [{"url": url + WRITE_PATH, **shared} for url in spec.stack.urls_for("prometheus", "judge")]
+        if spec.judge.push
+        else []
+    )
 
 
 def _read_by_judge(spec: Spec) -> list[str]:
@@ -84,8 +90,9 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
     services = [job for name, service in spec.services.items() for job in _service_jobs(spec, name, service)]
     probes = [_probe_job(spec, name, probe) for name, probe in spec.probes.items()]
     probes += [_certificate_job(spec, name, probe) for name, probe in _https_probes(spec).items()]
-    roles = [_own_job(spec, job, part) for job, part in spec.role_jobs.items()]
-    programs = [_own_job(spec, program, program) for program in ("prometheus", "alertmanager")]
+    stack = spec.stack
+    roles = [_own_job(spec, job, stack.urls_for("prometheus", part), "roles") for job, part in spec.role_jobs.items()]
+    programs = [_own_job(spec, program, stack.urls(program), program) for program in ("prometheus", "alertmanager")]
     own = [{"job_name": "discovered", "file_sd_configs": [{"files": spec.stack.scrape.discovery}]}]
     return services + probes + roles + programs + (own if spec.stack.scrape.discovery else [])
 
@@ -93,10 +100,10 @@ def scrape_configs(spec: Spec) -> list[dict[str, Any]]:
 Place = tuple[str, str]  # the scheme and the path
 
 
-def _places(spec: Spec, part: str) -> dict[Place, list[str]]:
+def _places(urls: Sequence[str]) -> dict[Place, list[str]]:
     """The addresses of all that do the work of a part, by how they are reached."""
     found: dict[Place, list[str]] = {}
-    for url in map(urlsplit, spec.stack.urls(part)):
+    for url in map(urlsplit, urls):
         found.setdefault((url.scheme, url.path), []).append(url.netloc)
     return found
 
@@ -111,23 +118,24 @@ def _alertmanagers(spec: Spec) -> list[dict[str, Any]]:
                 "static_configs": [{"targets": targets}],
             }
         )
-        for (scheme, path), targets in _places(spec, "alertmanager").items()
+        for (scheme, path), targets in _places(spec.stack.urls("alertmanager")).items()
     ]
 
 
-def _own_job(spec: Spec, job: str, part: str) -> dict[str, Any]:
+def _own_job(spec: Spec, job: str, urls: Sequence[str], access: str) -> dict[str, Any]:
     """Where they are reached in different ways, each target says how."""
-    (scheme, path), *others = places = _places(spec, part)
+    (scheme, path), *others = places = _places(urls)
     labelled = [
         {"targets": targets, "labels": {"__scheme__": scheme, "__metrics_path__": f"{path}/metrics"}}
         for (scheme, path), targets in places.items()
     ]
+    is_encrypted = any(each == "https" for each, _ in places)
     return without_empty(
         {
             "job_name": job,
             "scheme": scheme if scheme != "http" else None,
             "metrics_path": f"{path}/metrics" if path else None,
-            **_entered(spec, part),
+            **(_entered(spec, access) if access != "roles" or is_encrypted else {}),
             "static_configs": labelled if others else [{"targets": places[scheme, path]}],
         }
     )
@@ -137,11 +145,10 @@ def _entered(spec: Spec, part: str) -> dict[str, Any]:
     """How Prometheus enters a part that asks for credentials; further headers it cannot send."""
     known = spec.stack.credentials(part)
     basic = {"username": known.username, "password_file": known.password_file}
-    tls = {"ca_file": known.ca, "cert_file": known.certificate, "key_file": known.key}
     found: dict[str, dict[str, Any]] = {
         "authorization": {"credentials_file": known.token_file},
         "basic_auth": basic if known.username else {},
-        "tls_config": tls,
+        "tls_config": tls_config(known),
     }
     return {key: {name: str(value) for name, value in each.items() if value} for key, each in found.items()}
 

@@ -39,7 +39,7 @@ def forget(spec: Spec, said: DroppedHistory) -> None:
     path = _path(spec)
     try:
         private.make_folder(path.parent)
-        with path.open("a", encoding="utf-8") as file:
+        with private.opened(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(said)) + "\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error}", "check its permissions and the free space") from error

@@ -82,7 +82,7 @@ class Hooks:
         try:
             with self._lock:
                 private.make_folder(self.path.parent)
-                with self.path.open("a", encoding="utf-8") as file:
+                with private.opened(self.path, "a", encoding="utf-8") as file:
                     file.write(line + "\n")
         except OSError as error:
             LOG.error("the run of a hook is not written down: %s", error)

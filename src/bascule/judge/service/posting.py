@@ -72,7 +72,7 @@ class AlarmPost:
 
     def _alert(self, alarm: Posted, ends: datetime) -> PostedAlert:
         labels, annotations = _told(self._spec, alarm)
-        source = self._spec.stack.url("judge") + "/api/verdict"
+        source = self._spec.stack.page("judge") + "/api/verdict"
         return PostedAlert(labels, annotations, times.moment(alarm.since), ends, source)
 
 

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import pickle
 import threading
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import bascule
+from bascule import private
 from bascule.judge.service.watch import REACH_SECONDS, PhaseWatch
 
 LOG = logging.getLogger("bascule.judge")
@@ -89,8 +89,8 @@ class Snapshots:
         """Put a snapshot in place of the one before. A disk that takes none is logged, once."""
         temporary = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            private.make_folder(self._path.parent)
+            with private.opened(temporary, "wb") as file:
                 file.write(content)
             temporary.replace(self._path)
             self._refused = False

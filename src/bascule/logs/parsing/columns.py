@@ -24,7 +24,8 @@ ABSENT = -1
 class Chunk:
     """Whole lines read from one stream. `data` ends with a newline; its first byte is at `start`.
 
-    `positions` holds each line's place in the stream where lines do not follow each other byte by byte.
+    `positions` holds each line's place in the stream where lines do not follow each other byte by byte; `streams` each
+    line's stream where they are of several, those of one stream together. No line continues one of another stream.
     """
 
     source: str
@@ -34,7 +35,16 @@ class Chunk:
     data: bytes
     positions: NDArray[np.int64] | None = None
     identities: NDArray[np.int64] | None = None  # of events that may come twice; 0 where that cannot be told
+    streams: Coded | None = None
     written: float | None = None  # Unix time of the file's last change, where the chunk ends at its end
+
+    @property
+    def begins(self) -> frozenset[int]:
+        """The lines with which another stream begins."""
+        if self.streams is None:
+            return frozenset()
+        codes = self.streams.codes
+        return frozenset((np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist())
 
 
 def may_hold(texts: pa.Array, *literals: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from bascule.conventions import PATIENCE_SECONDS
 from bascule.errors import UsageError
@@ -19,6 +20,9 @@ from bascule.spec.model import LogSource
 _OF_UPSTREAM = ("upstream_addr", "upstream_status", "upstream_response_time")
 COUNTED = frozenset({"service", "version", "endpoint", "algorithm", "partner", *_OF_UPSTREAM})  # what metrics need
 _NOBODY = Callers()
+_KEPT = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \n")
+_PLAIN = bytes(byte if byte in _KEPT else ord("?") for byte in range(256))
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Intake:
     patience: float = PATIENCE_SECONDS  # seconds after which a client that leaves counts as an error
     counting: RowCounter = field(init=False)
     change: Callable[[Rows], Rows] = lambda rows: rows  # what is done to rows before anything keeps them
+    problem: Callable[[str], None] = lambda reason: None
 
     def __post_init__(self) -> None:
         requests = frozenset(form.name for form in self.parser.formats if form.is_of_requests)
@@ -85,8 +90,28 @@ class Intake:
         return self.counting.start([*(form.name for form in self.parser.formats), TRACE])
 
     def piece(self, chunk: Chunk) -> Piece:
-        rows = [self.change(self.callers.mark(self.versions.add(found))) for found in self.parser.parse(chunk.data)]
-        return Piece(chunk, rows)
+        """Every line in a row, also one that breaks the reader: it is kept as plain text, and counted. A defect of ours
+        must neither end the reading nor have the same lines read for ever."""
+        try:
+            return Piece(chunk, self._rows(chunk.data, chunk.begins))
+        except Exception:
+            log.exception("%s: a line breaks the reader; it is kept as plain text", self.name)
+            self.problem("unreadable")
+            plain = replace(chunk, data=b"".join(self._plain(_lines_of(chunk.data))))
+            return Piece(plain, self._rows(plain.data, plain.begins))
+
+    def _rows(self, data: bytes, begins: Collection[int] = ()) -> list[Rows]:
+        parsed = self.parser.parse(data, begins)
+        return [self.change(self.callers.mark(self.versions.add(found))) for found in parsed]
+
+    def _plain(self, lines: list[bytes]) -> list[bytes]:
+        """The same lines; one that breaks the reader without all that a format could stumble on, in the same length."""
+        try:
+            self._rows(b"".join(lines))
+            return lines
+        except Exception:  # noqa: BLE001 - whatever it is, the half without it has none
+            middle = len(lines) // 2
+            return [*self._plain(lines[:middle]), *self._plain(lines[middle:])] if middle else [_plain(lines[0])]
 
     def batch(self, pieces: Sequence[Piece]) -> Batch:
         for piece in pieces:
@@ -107,6 +132,14 @@ class Intake:
                 pieces = []
         if pieces:
             yield self.batch(pieces)
+
+
+def _lines_of(data: bytes) -> list[bytes]:
+    return [line + b"\n" for line in data.split(b"\n")[:-1]]
+
+
+def _plain(line: bytes) -> bytes:
+    return line.translate(_PLAIN)
 
 
 def intakes(spec: Spec, wanted: Callable[[str], bool] = lambda name: True) -> list[tuple[LogSource, Intake]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,15 +42,19 @@ class Parser:
     wanted: Callable[[str], bool] = field(default=lambda name: True)
     few_lines: int = FEW_LINES
 
-    def parse(self, data: bytes) -> list[Rows]:
-        """All lines of `data` (which ends with a newline), each in exactly one row; a stack trace is one row."""
+    def parse(self, data: bytes, begins: Collection[int] = ()) -> list[Rows]:
+        """All lines of `data` (which ends with a newline), each in exactly one row; a stack trace is one row.
+
+        A line of `begins` continues none before it.
+        """
         text = Text(data)
         if len(text) < self.few_lines:
-            return list(self._strict(text, np.arange(len(text))))
+            return list(self._strict(text, np.arange(len(text)), _NO_LINES, begins))
         rows, rest, unread = self._vectorised(text)
         continued = {form.name for form in self.formats if form.continued}
         told = np.concatenate([_NO_LINES, *(found.lines for found in rows if found.format in continued)])
-        return [found for found in (*rows, *self._strict(text, rest, told), self._unread(text, unread)) if len(found)]
+        others = self._strict(text, rest, told, begins)
+        return [found for found in (*rows, *others, self._unread(text, unread)) if len(found)]
 
     def _vectorised(self, text: Text) -> tuple[list[Rows], Places, Places]:
         """Rows read at once, lines left to the strict reading, and lines that no format can have."""
@@ -82,12 +86,12 @@ class Parser:
             times, columns = read_texts(messages)
         return Rows(UNPARSED, lines, text.starts[lines], times, columns, {(LINE, FITS_NONE): len(lines)})
 
-    def _strict(self, text: Text, lines: Places, told: Places = _NO_LINES) -> list[Rows]:
+    def _strict(self, text: Text, lines: Places, told: Places, begins: Collection[int]) -> list[Rows]:
         """Rows of `lines`; `told` are lines read at once whose message may go on in the next line."""
         numbers = lines.tolist()
         read = self.read_many([text.line(number) for number in numbers])
         found: dict[str, list[tuple[int, Reading]]] = {}
-        joining = _Joining(self.formats, set(told.tolist()))
+        joining = _Joining(self.formats, set(told.tolist()), begins)
         for number, (name, reading) in zip(numbers, read, strict=True):
             if name == UNPARSED:
                 name, joined = joining.join(number, reading)
@@ -165,11 +169,12 @@ def _with_nuls(read: tuple[str, Reading]) -> tuple[str, Reading]:
 class _Joining:
     """Puts lines of a stack trace, and those that a message goes on in, into one row.
 
-    `told`: lines already read whose message may go on.
+    `told`: lines already read whose message may go on. A line of `begins` is never put into another's row.
     """
 
     formats: Sequence[Format]
     told: set[int]
+    begins: Collection[int] = ()
     previous: int = ABSENT
     row: Fields | None = None  # the row that the previous line was put into
     plain: int = 0  # lines in a row that only follow: a format that is not declared must not hide in a message
@@ -182,8 +187,9 @@ class _Joining:
 
     def join(self, number: int, reading: Reading) -> tuple[str, bool]:
         """The format of a line that none has, and whether it is put into the row of the line before."""
-        row = self.row if number == self.previous + 1 else None
-        starts = number - 1 in self.told
+        begins = number in self.begins
+        row = self.row if number == self.previous + 1 and not begins else None
+        starts = number - 1 in self.told and not begins
         line = str(reading.fields["message"])
         if row is None:
             self.plain = 0

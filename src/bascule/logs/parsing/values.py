@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bascule.logformat import LEVELS, SPAN_UNITS, UNITS, patterns
+from bascule.transport import parsed
 
 Value = str | int | float
 Fields = dict[str, Value]
@@ -91,9 +92,11 @@ def read_number(text: str, kind: str) -> tuple[float | None, str]:
 
 
 def document_of(line: str) -> dict[str, Any] | None:
-    """The JSON object that a line is; None for anything else, and for one that is nested too deep."""
+    """The JSON object that a line is; None for anything else, and for one that is nested too deep. Half of a surrogate
+    pair, which no column can hold, stays the escape that it is written as."""
+    may_be_half = r"\ud" in line or r"\uD" in line
     try:
-        document = json.loads(line)
+        document = parsed(line.encode()) if may_be_half else json.loads(line)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -25,21 +25,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bascule.errors import PortBusy, StoreError, UsageError
-from bascule.logs.parsing.columns import Chunk, Rows
+from bascule.errors import PortBusy, StoreError
+from bascule.logs.parsing.columns import Chunk, Coded, Rows
 from bascule.logs.parsing.intake import Batch, Intake, Piece
 from bascule.logs.parsing.values import read_time
 from bascule.logs.reading.frames import BeatsEvent, Decoder, ProtocolError, answer
-from bascule.spec.model import Tls
+from bascule.spec.listening import Elsewhere, Tls
 
 READ_BYTES = 256 << 10
-MAX_CONNECTIONS = 32
+MAX_CONNECTIONS = 32  # the one that has been silent longest makes room, unless events of it wait
 PENDING_BYTES = 4 << 20  # a connection's events are committed at the latest when they take this, so much at once
 HELD_BYTES = 16 << 20  # of all connections together, before the largest are refused
 LARGE_BYTES = 1 << 20
 EVENT_BYTES = 200  # what an event takes beside its text
 STALLED_SECONDS = 60.0  # a client that stops within a frame is refused after this
 QUIET_SECONDS = 0.5  # a client that sends less than the window it announced is answered after this
+GREETING_SECONDS = 10.0  # that a client may take to encrypt its connection
+LONGEST_NAME = 4096  # characters of a path, as the system allows
+OFFSETS = range(1 << 63)  # of a file; what is said to be elsewhere has no place
+CLOSING_SECONDS = 5.0  # that a client gets to read its last answers
 ALIVE_SECONDS = 5.0  # while a commit takes longer, the client is told that we live
 REMEMBERED = 200_000  # events known by their identity, so that they are not stored twice
 
@@ -88,21 +92,29 @@ def line_of(payload: bytes, raw_wanted: bool, anonymous: str, number: int) -> Ev
     place = place if isinstance(place, dict) else {}
     offset = place.get("offset")
     if not isinstance(message, str) or (raw_wanted and offset is None):
-        message = json.dumps(document, ensure_ascii=False)
+        message = _written(document, payload)
     text = _one_line(message.encode(errors="replace"))
     time = str(document.get("@timestamp", ""))
-    if not isinstance(offset, int):
+    if not isinstance(offset, int) or offset not in OFFSETS:
         return EventLine(anonymous, number, 0, text, time)
     stream = _stream(document.get("agent"), place.get("file"))
     return EventLine(stream, offset, _identity(stream, offset, text), text, time)
+
+
+def _written(document: Any, payload: bytes) -> str:
+    """JSON without spaces that nobody needs; as it came where it is nested too deeply to be written again."""
+    try:
+        return json.dumps(document, ensure_ascii=False)
+    except RecursionError:
+        return payload.decode()
 
 
 def _stream(agent: Any, file: Any) -> str:
     """Which file of which agent, as short text."""
     of_agent = agent.get("id") if isinstance(agent, dict) else None
     if not isinstance(file, dict):
-        return _hashed((str(of_agent),))
-    return _hashed(tuple(map(str, (of_agent, *(file.get(name) for name in _FILE_NAMES)))))
+        return _hashed((str(of_agent)[:LONGEST_NAME],))
+    return _hashed(tuple(str(name)[:LONGEST_NAME] for name in (of_agent, *map(file.get, _FILE_NAMES))))
 
 
 _FILE_NAMES = ("fingerprint", "device_id", "inode", "path")
@@ -123,21 +135,22 @@ def _one_line(text: bytes) -> bytes:
     return text.replace(b"\n", b"\r") if b"\n" in text else text
 
 
-def pieces_of(lines: Sequence[EventLine], intake: Intake) -> list[Piece]:
-    """A piece for each stream; rows without a time of their own have the event's."""
-    by_stream: dict[str, list[EventLine]] = {}
-    for line in lines:
-        by_stream.setdefault(line.stream, []).append(line)
-    return [_piece(stream, found, intake) for stream, found in by_stream.items()]
-
-
-def _piece(stream: str, lines: list[EventLine], intake: Intake) -> Piece:
-    positions = np.array([line.offset for line in lines], np.int64)
-    identities = np.array([line.identity for line in lines], np.int64)
-    data = b"\n".join([line.text for line in lines]) + b"\n"
-    chunk = Chunk(intake.name, stream, int(positions[0]), int(positions[-1]), data, positions, identities)
+def piece_of(lines: Sequence[EventLine], intake: Intake) -> Piece:
+    """The lines of each stream together; rows without a time of their own have the event's."""
+    ordered = sorted(lines, key=lambda line: line.stream)
+    streams = [line.stream for line in ordered]
+    chunk = Chunk(
+        source=intake.name,
+        stream=streams[0],
+        start=ordered[0].offset,
+        end=ordered[-1].offset,
+        data=b"\n".join([line.text for line in ordered]) + b"\n",
+        positions=np.array([line.offset for line in ordered], np.int64),
+        identities=np.array([line.identity for line in ordered], np.int64),
+        streams=Coded.from_list(streams),
+    )
     piece = intake.piece(chunk)
-    return Piece(chunk, [_timed(rows, lines) for rows in piece.rows])
+    return Piece(piece.chunk, [_timed(rows, ordered) for rows in piece.rows])
 
 
 def _timed(rows: Rows, lines: list[EventLine]) -> Rows:
@@ -160,7 +173,7 @@ class BeatsReceiver:
     address: str
     intake: Intake
     commit: Commit
-    tls: Tls | None
+    tls: Tls | Elsewhere | None = None
     problem: Callable[[str], None] = lambda reason: None
     duplicates: Callable[[int], None] = lambda number: None
     known: Remembered = field(default_factory=Remembered)
@@ -169,6 +182,7 @@ class BeatsReceiver:
     connections: set[Connection] = field(default_factory=set)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # to unpack and commit
     worker: ThreadPoolExecutor | None = None  # while it serves
+    context: ssl.SSLContext | None = None
 
     @property
     def held(self) -> int:
@@ -190,8 +204,11 @@ class BeatsReceiver:
 
     async def _listen(self, stop: threading.Event, ready: threading.Event) -> None:
         host, _, port = self.address.rpartition(":")
+        self.intake.problem = self.problem
+        if isinstance(self.tls, Tls):
+            self.context = self.tls.context(f"the source {self.intake.name}")
         try:
-            server = await asyncio.start_server(self._serve, host, int(port), ssl=_context(self.tls), limit=READ_BYTES)
+            server = await asyncio.start_server(self._serve, host, int(port), limit=READ_BYTES)
         except OSError as error:
             raise PortBusy(
                 f"Beats cannot be received at {self.address}: {error}", "change the source's `beats`"
@@ -206,8 +223,9 @@ class BeatsReceiver:
         connection = Connection(self, reader, writer)
         self.connections.add(connection)
         try:
-            if len(self.connections) > MAX_CONNECTIONS:
-                raise ProtocolError(f"more than {MAX_CONNECTIONS} connections")
+            self._make_room(connection)
+            if self.context is not None:
+                await _encrypt(writer, self.context)
             await connection.serve()
         except ProtocolError as error:
             log.warning("%s: a Beats client was refused: %s", self.intake.name, error)
@@ -216,15 +234,28 @@ class BeatsReceiver:
             log.error("%s: %s", self.intake.name, error)
             self.problem("store")
             await asyncio.sleep(1)  # the client sends it all again
-        except (OSError, asyncio.IncompleteReadError):
+        except OSError:
             pass  # the client went away: what it was not answered it sends again
         except asyncio.CancelledError:
             pass  # we are told to stop: likewise
         finally:
             self.connections.discard(connection)
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            with contextlib.suppress(OSError, TimeoutError):  # a client that reads nothing would keep it open for ever
+                await asyncio.wait_for(writer.wait_closed(), CLOSING_SECONDS)
+            writer.transport.abort()
+
+    def _make_room(self, newest: Connection) -> None:
+        """Raises ProtocolError when events wait on all the others."""
+        if len(self.connections) <= MAX_CONNECTIONS:
+            return
+        silent = [other for other in self.connections if other is not newest and not other.pending]
+        if not silent:
+            raise ProtocolError(f"more than {MAX_CONNECTIONS} connections")
+        longest = min(silent, key=lambda other: other.heard)
+        self.connections.discard(longest)
+        longest.writer.transport.abort()
+        self.problem("connections")
 
     def keep(self, lines: Sequence[EventLine]) -> None:
         """Commit what is not known yet."""
@@ -237,13 +268,24 @@ class BeatsReceiver:
         if len(fresh) < len(lines):
             self.duplicates(len(lines) - len(fresh))
         if fresh:
-            self.commit(self.intake.batch(pieces_of(list(fresh.values()), self.intake)))
+            self.commit(self.intake.batch([piece_of(list(fresh.values()), self.intake)]))
             self.known.add(line.identity for line in fresh.values() if line.identity)
+
+
+async def _encrypt(writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
+    """Raises OSError when the client goes before its connection is encrypted."""
+    plain = writer.transport
+    try:
+        await writer.start_tls(context, ssl_handshake_timeout=GREETING_SECONDS)
+    except AttributeError:  # asyncio has no transport for a client that closes meanwhile, and loses ours
+        writer._transport = plain  # type: ignore[attr-defined]
+        raise ConnectionAbortedError("the client closed the connection before it was encrypted") from None
 
 
 @dataclass(eq=False)
 class Connection:
-    """One client: reads a window, has it committed, answers. `size` bytes of events wait since `since`."""
+    """One client: reads a window, has it committed, answers. `size` bytes of events wait since `since`; the client was
+    `heard` last then."""
 
     receiver: BeatsReceiver
     reader: asyncio.StreamReader
@@ -254,21 +296,35 @@ class Connection:
     pending: list[BeatsEvent] = field(default_factory=list)
     size: int = 0
     since: float = 0.0
+    heard: float = field(default_factory=time.monotonic)
 
     @property
     def held(self) -> int:
         return self.size + EVENT_BYTES * len(self.pending) + self.decoder.buffered
 
     async def serve(self) -> None:
-        """One connection at a time unpacks and commits: so memory is bounded, whatever clients send."""
         while (data := await self._read()) != b"":
-            async with self.receiver.turn:
-                if data is not None:
-                    self._add(self.decoder.feed(data))
-                if data is None or self._is_due():
+            self.heard = time.monotonic()
+            if data is None:
+                async with self.receiver.turn:
                     await self._commit()
+            else:
+                await self._take(self.decoder.feed(data))
+            await self._answered()
             if self.receiver.held > HELD_BYTES and self.held > LARGE_BYTES:
                 raise ProtocolError(f"{self.held} bytes of unfinished frames, while others hold as much")
+
+    async def _take(self, portions: Iterator[list[BeatsEvent]]) -> None:
+        """One connection at a time unpacks and commits, a portion in each turn: so memory is bounded and nobody waits
+        for long, whatever clients send."""
+        loop = asyncio.get_running_loop()
+        events: list[BeatsEvent] | None = []
+        while events is not None:
+            async with self.receiver.turn:
+                events = await loop.run_in_executor(self.receiver.worker, next, portions, None)
+                self._add(events or ())
+                if self._is_due():
+                    await self._commit()
 
     async def _read(self) -> bytes | None:
         """What has come; None when events wait and nothing comes."""
@@ -296,12 +352,12 @@ class Connection:
             events = self._some()
             work = asyncio.get_running_loop().run_in_executor(self.receiver.worker, self._keep, events)
             while not (await asyncio.wait({work}, timeout=ALIVE_SECONDS))[0]:
-                await self._answer(0)
+                self._answer(0)
             work.result()
             del self.pending[: len(events)]
             self.size -= sum(map(_size, events))
             self.decoder.window = max(0, self.decoder.window - len(events))
-            await self._answer(events[-1].sequence)
+            self._answer(events[-1].sequence)
 
     def _some(self) -> list[BeatsEvent]:
         """The first of the pending events, as many as are committed at once."""
@@ -312,9 +368,16 @@ class Connection:
                 return self.pending[: number + 1]
         return self.pending[:]
 
-    async def _answer(self, sequence: int) -> None:
+    def _answer(self, sequence: int) -> None:
         self.writer.write(answer(sequence))
-        await self.writer.drain()
+
+    async def _answered(self) -> None:
+        """Waits until the client reads its answers, in nobody else's time. Raises ProtocolError when it does not."""
+        stalled = self.receiver.stalled_seconds
+        try:
+            await asyncio.wait_for(self.writer.drain(), stalled)
+        except TimeoutError:
+            raise ProtocolError(f"it read none of its answers for {stalled:.0f} s") from None
 
     def _keep(self, events: Sequence[BeatsEvent]) -> None:
         raw = any(form.name == "json" for form in self.receiver.intake.parser.formats)
@@ -327,17 +390,3 @@ class Connection:
 
 def _size(event: BeatsEvent) -> int:
     return len(event.payload)
-
-
-def _context(tls: Tls | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(tls.certificate, tls.key)
-        if tls.client_ca:
-            context.load_verify_locations(tls.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"the TLS certificate for Beats cannot be used: {error}", "fix the source's `tls`") from error

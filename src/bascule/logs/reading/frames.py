@@ -20,8 +20,10 @@ from typing import NamedTuple
 MAX_EVENT = 4 << 20
 MAX_PACKED = 4 << 20
 MAX_INFLATED = 16 << 20
-MAX_EVENTS = 1 << 16  # in one packed frame
+MAX_FRAMES = 1 << 16  # in one packed frame
 MAX_PAIRS = 1000
+SHORTEST = 6  # bytes of a frame
+PACKED = b"C"
 _WORD = struct.Struct(">I")
 _TWO_WORDS = struct.Struct(">II")
 _DATA_HEAD = 2 + _TWO_WORDS.size
@@ -48,45 +50,48 @@ class Decoder:
         """Bytes of a frame that is not complete."""
         return len(self._rest)
 
-    def feed(self, data: bytes) -> list[BeatsEvent]:
-        """The events that are complete now."""
+    def feed(self, data: bytes) -> Iterator[list[BeatsEvent]]:
+        """The events that are complete now, in portions: of one packed frame at most, or of as many plain frames as one
+        may hold. A few bytes may unpack to many frames, so the next portion is read when it is asked for."""
         self._rest += data
+        used = -1
+        while used:
+            used, events = self._portion(self._rest, packed=False)
+            del self._rest[:used]
+            if used:
+                yield events
+
+    def _portion(self, data: bytearray | bytes, packed: bool) -> tuple[int, list[BeatsEvent]]:
+        """Where the first complete frames end, up to a packed one or MAX_FRAMES, and their events."""
         events: list[BeatsEvent] = []
-        used = 0
-        for end, found in self._frames(self._rest, packed=False):
-            used = end
-            events += found
-        del self._rest[:used]
-        return events
-
-    def _frames(self, data: bytearray | bytes, packed: bool) -> Iterator[tuple[int, list[BeatsEvent]]]:
-        """Every complete frame: where it ends, and its events."""
         place = 0
-        view = memoryview(data)
-        try:
-            while len(view) - place >= 6:
-                end, events = self._frame(view, place, packed)
+        with memoryview(data) as view:
+            for _ in range(MAX_FRAMES):
+                if len(view) - place < SHORTEST:
+                    break
+                kind, end, found = self._frame(view, place, packed)
                 if end > len(view):
-                    return
+                    break
                 place = end
-                yield place, events
-        finally:
-            view.release()
+                events += found
+                if kind == PACKED:
+                    break
+        return place, events
 
-    def _frame(self, view: memoryview, place: int, packed: bool) -> tuple[int, list[BeatsEvent]]:
-        """Where the frame at `place` ends (beyond the data if it is not complete), and its events."""
+    def _frame(self, view: memoryview, place: int, packed: bool) -> tuple[bytes, int, list[BeatsEvent]]:
+        """Its kind, where the frame at `place` ends (beyond the data if it is not complete), and its events."""
         version, kind = view[place], view[place + 1 : place + 2].tobytes()
         if version not in b"12":
             raise ProtocolError(f"version {bytes([version])!r} is not known")
         if kind in _DATA:
-            return _data(view, place, *_DATA[kind])
+            return kind, *_data(view, place, *_DATA[kind])
         if kind == b"W":
             self.window = _WORD.unpack_from(view, place + 2)[0]
-            return place + 6, []
-        if kind == b"C":
+            return kind, place + 6, []
+        if kind == PACKED:
             if packed:
                 raise ProtocolError("a packed frame within a packed frame")
-            return self._packed(view, place)
+            return kind, *self._packed(view, place)
         raise ProtocolError(f"frame {kind!r} is not known")
 
     def _packed(self, view: memoryview, place: int) -> tuple[int, list[BeatsEvent]]:
@@ -97,15 +102,9 @@ class Decoder:
         if end > len(view):
             return end, []
         inner = _inflated(view[place + 6 : end])
-        events: list[BeatsEvent] = []
-        used = 0
-        for inner_end, found in self._frames(inner, packed=True):
-            used = inner_end
-            events += found
-            if len(events) > MAX_EVENTS:
-                raise ProtocolError(f"a packed frame of more than {MAX_EVENTS} events")
+        used, events = self._portion(inner, packed=True)
         if used != len(inner):
-            raise ProtocolError("a packed frame that ends within a frame")
+            raise ProtocolError(f"a packed frame that ends within a frame, or holds more than {MAX_FRAMES}")
         return end, events
 
 
@@ -139,17 +138,19 @@ def _json(view: memoryview, start: int, length: int) -> tuple[int, bytes]:
 
 
 def _pairs(view: memoryview, start: int, count: int) -> tuple[int, bytes]:
-    """Version 1: lengths and texts of names and values."""
-    here = start
-    texts = []
+    """Version 1: lengths and texts of names and values, which are read once all are there."""
+    here, spans = start, []
     for _ in range(2 * count):
         if len(view) - here < 4:
             return len(view) + 1, b""
-        length = _WORD.unpack_from(view, here)[0]
-        here += 4 + length
+        text = here + 4
+        here = text + _WORD.unpack_from(view, here)[0]
         if here - start > MAX_EVENT - _DATA_HEAD:
             raise ProtocolError(f"an event of more than {MAX_EVENT} bytes")
-        texts.append(view[here - length : here].tobytes().decode(errors="replace"))
+        spans.append(slice(text, here))
+    if here > len(view):
+        return here, b""
+    texts = [view[span].tobytes().decode(errors="replace") for span in spans]
     names = ("message" if name == "line" else name for name in texts[::2])
     return here, json.dumps(dict(zip(names, texts[1::2], strict=True))).encode()
 

@@ -94,6 +94,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         for feed in self.feeds:
             feed.files.problem = lambda reason, name=feed.intake.name: self.problem(name, reason)  # type: ignore[misc]
+            feed.intake.problem = feed.files.problem
 
     def problem(self, source: str, reason: str) -> None:
         with self.lock:

@@ -52,7 +52,7 @@ class Disk:
             self.sync_folder(folder.parent)
 
     def write_synced(self, path: Path, data: pa.Buffer | bytes) -> None:
-        with open(path, "wb", buffering=0) as file:
+        with private.opened(path, "wb", buffering=0) as file:
             view = memoryview(data)
             while len(view):
                 view = view[file.write(view) :]

@@ -118,7 +118,7 @@ def _make_key(path: Path) -> None:
     private.make_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with private.opened(temporary, "w") as file:
             file.write(secrets.token_hex(32) + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -139,7 +139,7 @@ def _table(rows: Rows, piece: Piece, arrived: int) -> pa.Table:
         TIME: pa.array(rows.times, _TIMESTAMP, mask=missing if missing.any() else None),
         "arrived": pa.array(np.full(count, arrived), _TIMESTAMP),
         "source": _constant(chunk.source, count),
-        "stream": _constant(chunk.stream, count),
+        "stream": chunk.streams.select(rows.lines).to_arrow() if chunk.streams else _constant(chunk.stream, count),
         "offset": pa.array(offsets, pa.int64()),
         "format": _constant(rows.format, count),
     }
@@ -206,9 +206,10 @@ def name_of(first: int, last: int, rest: str) -> str:
 
 
 def rest_of(batch: Batch) -> str:
-    streams = {piece.chunk.stream for piece in batch.pieces}
-    if len(streams) > 1:
-        return f"{len(streams)}-streams"
+    chunks = [piece.chunk for piece in batch.pieces]
+    streams = len({chunk.stream for chunk in chunks}) + sum(len(chunk.begins) for chunk in chunks)
+    if streams > 1:
+        return f"{streams}-streams"
     return f"{batch.stream}-{batch.start}-{batch.end}"
 
 

@@ -359,7 +359,7 @@ def open_store(root: Path, disk: Disk = DISK) -> LogStore:
     """The store in that folder, recovered. AlreadyRunning names the process that has it."""
     try:
         private.make_folder(root)
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         fix = "give a folder that can be written as stack.state"
         raise StoreError(f"the log store {root} cannot be opened: {error}", fix) from error

@@ -82,7 +82,11 @@ class Document:
             return self._mapping(node, key)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*key, index)) for index, item in enumerate(node.value)]
-        return _scalar(node)
+        value = _scalar(node)
+        if isinstance(value, str) and not _is_text(value):
+            self._refuse(self.lines[key], key, "half of a surrogate pair is no character", "write the character itself")
+            return value.encode("utf-8", "replace").decode()
+        return value
 
     def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -91,7 +95,7 @@ class Document:
             if not isinstance(name_node, yaml.ScalarNode):
                 self._refuse(line, key, "a key is a list or a mapping", "write plain text")
                 continue
-            name = str(name_node.value)
+            name = str(name_node.value).encode("utf-8", "backslashreplace").decode()
             if name in result:
                 self._refuse(line, (*key, name), "duplicate key", "keep one of the two")
                 continue
@@ -101,6 +105,15 @@ class Document:
 
     def _refuse(self, line: int, key: Key, what: str, fix: str) -> None:
         self.problems.append(Problem(".".join(map(str, key)), what, fix, line))
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written; YAML's escapes can say what no file can hold."""
+    try:
+        value.encode()
+        return True
+    except UnicodeEncodeError:
+        return False
 
 
 def _scalar(node: yaml.Node) -> Any:
