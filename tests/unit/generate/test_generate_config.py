@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bascule import conventions as names
 from bascule.delivery import channels_of
@@ -124,6 +126,23 @@ def test_a_users_own_targets_and_a_distributed_engine_are_taken_in() -> None:
         "file_sd_configs": [{"files": ["targets/*.yml"]}],
     }
     assert "remote_write" not in prometheus_config(parse(MINIMAL))
+
+
+def test_prometheus_writes_to_every_judge_in_order_what_the_signals_read() -> None:
+    """One queue for each, and Alertmanager's token, which the containers of both sides have."""
+    peers = 'stack: {peers: {judge: ["https://host-2:9461"]}}\n'
+    spec = parse(MINIMAL + peers + "judge: {push: true}\n")
+    first, second = prometheus_config(spec)["remote_write"]
+    assert (first["url"], second["url"]) == ("http://127.0.0.1:9461/api/v1/write", "https://host-2:9461/api/v1/write")
+    assert first["queue_config"]["max_shards"] == 1
+    wanted = re.compile(first["write_relabel_configs"][0]["regex"])
+    read = {name for signal in spec.signals.values() for each in signal.counters for name in each.selector.names}
+    assert {name for name in (*read, "up", "probe_success", "go_goroutines") if not wanted.fullmatch(name)} == {
+        "go_goroutines"
+    }
+    compose = yaml.safe_load(generate(spec)["compose.yaml"])["services"]
+    assert compose["prometheus"]["secrets"] == compose["alertmanager"]["secrets"]
+    assert compose["bascule-judge"]["secrets"] == compose["bascule-incidents"]["secrets"]
 
 
 def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bascule.api.tokens import FOLDER, WEBHOOK, WEBHOOK_ELSEWHERE
-from bascule.generate.deploy.readers import SENDERS, read_by
+from bascule.generate.deploy.readers import delivered_to, read_by
 from bascule.generate.deploy.roles import DOCKERFILE, IMAGE, STATE, arguments, spec_text
 from bascule.generate.prometheus.prometheus_config import prometheus_config
 from bascule.generate.render import HEADER, to_yaml, without_empty
@@ -29,6 +29,7 @@ NOTES = """\
 # secrets/logstash.env with BASCULE_PSEUDONYM_KEY=... The nginx exporter's image holds no program that could ask it
 # how it is: Prometheus does (ServiceDown).
 """
+TOKEN = {"source": WEBHOOK, "target": f"/etc/{FOLDER}/{WEBHOOK}"}  # beside the configuration that names it
 PROMETHEUS = "prom/prometheus:v2.53.3"
 ALERTMANAGER = "prom/alertmanager:v0.27.0"
 NODE_EXPORTER = "prom/node-exporter:v1.8.2"
@@ -135,7 +136,8 @@ def _prometheus(spec: Spec) -> Service:
         *_folder_mounts([pattern for pattern in scrape.discovery if pattern.startswith("/")]),
         *_file_mounts(spec, "prometheus"),
     ]
-    more = {"depends_on": _after("alertmanager")} if "alertmanager" not in spec.stack.external else {}
+    more: dict[str, Any] = {"depends_on": _after("alertmanager")} if "alertmanager" not in spec.stack.external else {}
+    more |= {"secrets": [TOKEN]} if spec.judge.push else {}
     return _service(PROMETHEUS, "4g", _wget(f"{url}/-/healthy"), command=_flags(flags), volumes=mounts, **more)
 
 
@@ -153,9 +155,8 @@ def _alertmanager(spec: Spec) -> Service:
         "alertmanager:/alertmanager",
         *_file_mounts(spec, "alertmanager"),
     ]
-    token = {"source": WEBHOOK, "target": f"/etc/{FOLDER}/{WEBHOOK}"}
     health = _wget(f"{url}/-/healthy")
-    return _service(ALERTMANAGER, "512m", health, command=_flags(flags), volumes=mounts, secrets=[token])
+    return _service(ALERTMANAGER, "512m", health, command=_flags(flags), volumes=mounts, secrets=[TOKEN])
 
 
 def _file_mounts(spec: Spec, container: str) -> list[str]:
@@ -233,15 +234,15 @@ def _role(spec: Spec, role: str) -> Service:
         read_only=True,
         tmpfs=["/tmp"],
         volumes=mounts,
-        **_sender(role),
+        **_delivered(spec, role),
         depends_on=_after(*stores),
     )
 
 
-def _sender(role: str) -> dict[str, Any]:
-    """By what a role knows Alertmanager."""
+def _delivered(spec: Spec, role: str) -> dict[str, Any]:
+    """By what a role knows who delivers to it."""
     path = {WEBHOOK_ELSEWHERE: f"/run/secrets/{WEBHOOK}"}
-    return {"secrets": [WEBHOOK], "environment": path} if role in SENDERS else {}
+    return {"secrets": [WEBHOOK], "environment": path} if role in delivered_to(spec) else {}
 
 
 def _log_mounts(spec: Spec) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from bascule.api.tokens import WEBHOOK, WEBHOOK_ELSEWHERE
-from bascule.generate.deploy.readers import SENDERS, read_by
+from bascule.generate.deploy.readers import delivered_to, read_by
 from bascule.generate.deploy.roles import IMAGE, STATE, USER, arguments, spec_text
 from bascule.generate.render import HEADER, to_yaml
 from bascule.spec import Spec
@@ -215,7 +215,7 @@ def _container(spec: Spec, role: str) -> Manifest:
         "name": role,
         "image": IMAGE,
         "args": [*arguments(role), *urls],
-        "env": [{"name": name, "value": value} for name, value in {**known, **_sender(role)}.items()],
+        "env": [{"name": name, "value": value} for name, value in {**known, **_delivered(spec, role)}.items()],
         "ports": [{"name": role, "containerPort": getattr(spec.stack.ports, role)}],
         "startupProbe": {**ask, "periodSeconds": 2, "failureThreshold": 60},
         "readinessProbe": {**ask, "periodSeconds": 5, "timeoutSeconds": 3},
@@ -229,16 +229,16 @@ def _container(spec: Spec, role: str) -> Manifest:
         "volumeMounts": [
             {"name": "config", "mountPath": "/etc/bascule", "readOnly": True},
             {"name": "state", "mountPath": STATE},
-            *([{"name": WEBHOOK, "mountPath": SECRETS, "readOnly": True}] if role in SENDERS else []),
+            *([{"name": WEBHOOK, "mountPath": SECRETS, "readOnly": True}] if role in delivered_to(spec) else []),
             {"name": "tmp", "mountPath": "/tmp"},
             *([{"name": f"files-{role}", "mountPath": FILES_FOLDER, "readOnly": True}] if read_by(spec, role) else []),
         ],
     }
 
 
-def _sender(role: str) -> dict[str, str]:
-    """By what the journal knows Alertmanager: a Secret of the operator's own, with the key `token`."""
-    return {WEBHOOK_ELSEWHERE: f"{SECRETS}/token"} if role in SENDERS else {}
+def _delivered(spec: Spec, role: str) -> dict[str, str]:
+    """By what a role knows who delivers to it: a Secret of the operator's own, with the key `token`."""
+    return {WEBHOOK_ELSEWHERE: f"{SECRETS}/token"} if role in delivered_to(spec) else {}
 
 
 def _service(spec: Spec) -> Manifest:

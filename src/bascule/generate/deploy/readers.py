@@ -16,6 +16,11 @@ PROMETHEUS, ALERTMANAGER, BLACKBOX = "prometheus", "alertmanager", "blackbox-exp
 Readers = tuple[str, ...]
 
 
+def delivered_to(spec: Spec) -> Readers:
+    """The roles that know the token by which Alertmanager delivers alerts, and Prometheus samples."""
+    return (*SENDERS, "judge") if spec.judge.push else SENDERS
+
+
 def _of_receiver(place: Place) -> Readers:
     """Alertmanager has some kinds of channels itself."""
     is_known = kinds()[place[3]].alertmanager is not Channel.alertmanager
