@@ -142,7 +142,7 @@ def test_prometheus_writes_to_every_judge_in_order_what_the_signals_read() -> No
     }
     compose = yaml.safe_load(generate(spec)["compose.yaml"])["services"]
     assert compose["prometheus"]["secrets"] == compose["alertmanager"]["secrets"]
-    assert compose["bascule-judge"]["secrets"] == compose["bascule-incidents"]["secrets"]
+    assert compose["judge"]["secrets"] == compose["incidents"]["secrets"]
 
 
 def test_the_machine_route_waits_for_nothing_and_goes_on(spec: Spec) -> None:
