@@ -80,7 +80,7 @@ def written(start_prometheus, start_alertmanager, metrics_page, tmp_path) -> Ite
         ],
         "remote_write": told,
     }
-    prometheus = start_prometheus(config=yaml.safe_dump(config))
+    prometheus = start_prometheus(config=yaml.safe_dump(config), flags=["--storage.remote.flush-deadline=1s"])
     external = {"prometheus": prometheus.url, "alertmanager": start_alertmanager().url}
     stack = spec.stack.model_copy(update={"external": external, "state": tmp_path / "state"})
     spec = spec.model_copy(update={"stack": stack})

@@ -96,6 +96,8 @@ def _prometheus(spec: Spec, layout: Layout) -> Program:
         "web.listen-address": spec.stack.address("prometheus"),
         "web.external-url": f"{url}/",
     }
+    if spec.judge.push and not scrape.remote_write:
+        flags["storage.remote.flush-deadline"] = "1s"  # when it stops, the judge has stopped before it
     if spec.stack.snapshots:
         flags["web.enable-admin-api"] = ON
     return _program("prometheus", "prometheus", flags, layout, f"{url}/-/ready")
