@@ -22,6 +22,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 LONGEST_SECONDS = 100 * 365 * 86400.0  # what Prometheus, and dates, can still hold
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _DURATION = re.compile(rf"({_NUMBER})(ms|[smhdw])")
+_DURATIONS = re.compile(rf" *(?:{_DURATION.pattern} *)+")  # as a whole: a search from each digit on costs its square
 _QUANTITY = re.compile(rf"^({_NUMBER})\s*(%|pt|[mun]s|µs|[smhdw]|[kMG]?B|[KMG]iB)?$")
 _THRESHOLD = re.compile(r"^(<=|>=|<|>)\s*(.+)$")
 _CONDITION = re.compile(r"^([A-Za-z_][\w]*(?:\.\w+)?)\s*(<=|>=|<|>)\s*(.+)$")
@@ -43,10 +44,9 @@ def parse_duration(text: Any) -> float:
 def _seconds(text: Any) -> float | None:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return float(text)
-    parts = _DURATION.findall(str(text))
-    if not parts or "".join(number + unit for number, unit in parts) != str(text).replace(" ", ""):
+    if not _DURATIONS.fullmatch(str(text)):
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(str(text)))
 
 
 def parse_moment(text: str) -> datetime:
@@ -81,7 +81,7 @@ class Amount:
         if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(text):
             return cls(float(text))
         match = _QUANTITY.match(str(text).strip())
-        if not match:
+        if not match or math.isinf(float(match[1])):
             raise ValueError(f"{text!r} is not a quantity; write it like 25%, 1pt, 100ms, 64MiB or 4.5")
         number, unit = float(match[1]), match[2]
         if unit is None:
