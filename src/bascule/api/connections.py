@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bascule.api.limits import Limits, Refusals
@@ -118,10 +117,10 @@ class HttpConnection(BoundedConnection, H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         self.note(400, "it sends something else than HTTP")
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        if self.is_answered and (self.cycle.more_body or not self.cycle.response_complete):
+            self.transport.close()  # a second answer to the same request is none
+        else:
             super().send_400_response(msg)
-        else:  # an answer is on its way already
-            self.transport.close()
 
     def refuse(self, why: str) -> None:
         self._say(503, "Service Unavailable")

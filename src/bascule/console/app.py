@@ -199,7 +199,7 @@ def _chart(make: Callable[[], Chart]) -> Response:
     try:
         return JSONResponse(make().as_json())
     except BasculeError as error:
-        return JSONResponse({"error": error.what}, status_code=502)
+        return JSONResponse({"error": error.what, "fix": error.fix}, status_code=502)
 
 
 def _lifespan(begin: Callable[[], None], ends: Iterable[Callable[[], None]]) -> Callable[[FastAPI], Any]:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from bascule.logformat.fields import KINDS
-from bascule.logformat.patterns import PatternError, check_characters
+from bascule.logformat.patterns import PatternError, check_text
 
 _FIELD = re.compile(r"%\{([^}]*)\}")
 _NAME = re.compile(r"^([?+]?)([A-Za-z_@][\w.@]*)?(->)?(?::(\w+))?$")
@@ -31,7 +31,7 @@ class DissectPart:
 
 def read_dissect(pattern: str) -> tuple[str, tuple[DissectPart, ...]]:
     """What a line starts with, and the fields; PatternError says where the pattern is wrong."""
-    check_characters(pattern)
+    check_text(pattern)
     marks = list(_FIELD.finditer(pattern))
     if not marks:
         raise PatternError("no %{field} in the pattern", 1, "write fields as %{name}, such as %{timestamp} %{message}")

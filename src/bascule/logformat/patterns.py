@@ -67,6 +67,9 @@ DEFINITIONS = {
 }
 
 
+LONGEST = 10_000  # characters of a pattern
+
+
 class PatternError(BasculeError):
     """A pattern that cannot be read; `position` is the 1-based character where the fault is."""
 
@@ -77,8 +80,11 @@ class PatternError(BasculeError):
         self.position = position
 
 
-def check_characters(pattern: str) -> None:
-    """Raises PatternError for half of a surrogate pair: no line has it, and no engine takes it."""
+def check_text(pattern: str) -> None:
+    """Raises PatternError for a pattern that takes long to read, and for half of a surrogate pair: no line has it, and
+    no engine takes it."""
+    if len(pattern) > LONGEST:
+        raise PatternError(f"longer than {LONGEST} characters", LONGEST + 1, "split it into several formats")
     try:
         pattern.encode()
     except UnicodeEncodeError as error:

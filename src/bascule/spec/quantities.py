@@ -22,20 +22,13 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 LONGEST_SECONDS = 100 * 365 * 86400.0  # what Prometheus, and dates, can still hold
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _DURATION = re.compile(rf"({_NUMBER})(ms|[smhdw])")
+_DURATIONS = re.compile(rf" *(?:{_DURATION.pattern} *)+")  # as a whole: a search from each digit on costs its square
 _QUANTITY = re.compile(rf"^({_NUMBER})\s*(%|pt|[mun]s|µs|[smhdw]|[kMG]?B|[KMG]iB)?$")
 _THRESHOLD = re.compile(r"^(<=|>=|<|>)\s*(.+)$")
 _CONDITION = re.compile(r"^([A-Za-z_][\w]*(?:\.\w+)?)\s*(<=|>=|<|>)\s*(.+)$")
 _RATE = re.compile(rf"^({_NUMBER})\s*/\s*([smhd])$")
 
 Comparison = Literal["<", "<=", ">", ">="]
-
-
-def _match(pattern: re.Pattern[str], text: Any, what: str) -> re.Match[str]:
-    """Raises ValueError for text that is not `what`, which says how that is written."""
-    found = pattern.match(str(text).strip())
-    if not found:
-        raise ValueError(f"{text!r} is not a {what}")
-    return found
 
 
 def parse_duration(text: Any) -> float:
@@ -51,10 +44,9 @@ def parse_duration(text: Any) -> float:
 def _seconds(text: Any) -> float | None:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return float(text)
-    parts = _DURATION.findall(str(text))
-    if not parts or "".join(number + unit for number, unit in parts) != str(text).replace(" ", ""):
+    if not _DURATIONS.fullmatch(str(text)):
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(str(text)))
 
 
 def parse_moment(text: str) -> datetime:
@@ -88,7 +80,9 @@ class Amount:
             return text
         if isinstance(text, int | float) and not isinstance(text, bool) and math.isfinite(text):
             return cls(float(text))
-        match = _match(_QUANTITY, text, "quantity; write it like 25%, 1pt, 100ms, 64MiB or 4.5")
+        match = _QUANTITY.match(str(text).strip())
+        if not match or math.isinf(float(match[1])):
+            raise ValueError(f"{text!r} is not a quantity; write it like 25%, 1pt, 100ms, 64MiB or 4.5")
         number, unit = float(match[1]), match[2]
         if unit is None:
             return cls(number)
@@ -171,7 +165,9 @@ class Threshold:
     def parse(cls, text: Any) -> Threshold:
         if isinstance(text, cls):
             return text
-        match = _match(_THRESHOLD, text, "threshold; write it like <1%, <100ms or >10pt")
+        match = _THRESHOLD.match(str(text).strip())
+        if not match:
+            raise ValueError(f"{text!r} is not a threshold; write it like <1%, <100ms or >10pt")
         amount = Amount.parse(match[2])
         return cls(match[1], amount.value, str(text).strip(), amount)  # type: ignore[arg-type]
 
@@ -202,7 +198,9 @@ class Condition:
     def parse(cls, text: Any) -> Condition:
         if isinstance(text, cls):
             return text
-        match = _match(_CONDITION, text, "condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
+        match = _CONDITION.match(str(text).strip())
+        if not match:
+            raise ValueError(f"{text!r} is not a condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
         return cls(match[1], Threshold.parse(match[2] + match[3]))
 
     def __str__(self) -> str:
@@ -211,7 +209,9 @@ class Condition:
 
 def parse_rate(text: Any) -> float:
     """Requests per second of `100/h`."""
-    match = _match(_RATE, text, "rate; write it like 100/h or 20/s")
+    match = _RATE.match(str(text).strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a rate; write it like 100/h or 20/s")
     return float(match[1]) / _SECONDS[match[2]]
 
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from bascule.patterns import fits
 from bascule.spec.re2 import refusal
 
+LONGEST = 10_000  # characters of a selector
 MOST_NAMES, LONGEST_NAME = 1000, 1000  # that a pattern may spell; characters of it
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -88,6 +89,7 @@ class Selector:
             return text
         if not isinstance(text, str):
             raise NotSelector(f'{text!r} is not a selector; write it like name{{label="value"}}')
+        _check_length(text)
         try:
             tree = promql_parser.parse(text)
         except ValueError as error:
@@ -136,6 +138,12 @@ class Selector:
             return "{" + ",".join(map(str, (Matcher("__name__", operator, self.metric), *self.matchers))) + "}"
         inside = ",".join(map(str, self.matchers))
         return f"{self.metric}{{{inside}}}" if inside else self.metric
+
+
+def _check_length(text: str) -> None:
+    """A pattern of a megabyte takes the parser gigabytes."""
+    if len(text) > LONGEST:
+        raise NotSelector(f"{text[:40]!r}... is longer than {LONGEST} characters; write a shorter pattern")
 
 
 def _spelled(pattern: str) -> Iterator[str]:
@@ -190,6 +198,7 @@ def parse_matchers(text: Any) -> tuple[Matcher, ...]:
     """The matchers of `job="a",env="prod"`, or of `__name__=~".*_v2_.*"`."""
     if isinstance(text, tuple):
         return text
+    _check_length(str(text))
     try:
         tree = promql_parser.parse(f"{{{text}\n}}")  # on a line of its own, so that no comment hides the end
     except ValueError as error:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import socket
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -247,6 +249,33 @@ def test_what_is_no_http_is_refused_and_told_once(role: Role, caplog: pytest.Log
     told = [record for record in caplog.records if record.name == "bascule.api"]
     assert len(told) == 1
     assert "127.0.0.1" in told[0].getMessage()
+
+
+CHUNKED = b"HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nnonsense\r\n\r\n", [200, 400]),
+        (b"GET /healthz " + CHUNKED + b"nonsense\r\n", [400]),
+        (b"POST /keep " + CHUNKED, [401]),
+    ],
+    ids=["after a request", "within a body", "a body that nobody reads"],
+)
+def test_nonsense_ends_its_connection_and_makes_no_noise(
+    role: Role, caplog: pytest.LogCaptureFixture, sent: bytes, statuses: list[int]
+) -> None:
+    with role.connect(sent) as connection, connection.makefile("rb") as answer:
+        if statuses == [401]:
+            assert answer.readline().split()[1] == b"401"
+            with suppress(OSError):
+                connection.sendall(b"nonsense\r\n")
+            answer.read()
+        else:
+            assert [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answer.read())] == statuses
+    assert role.answers_within_a_second()
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 # ---------------------------------------------------------------- too slow

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.logformat import BUILT_IN, read_grok
+from bascule.logformat import BUILT_IN, PatternError, read_grok
 from bascule.logs import Parser, RegexMatcher, TooCostly, built_in, compile_grok, format_named
 from bascule.spec.model import LogFormat
 
@@ -45,6 +45,15 @@ def test_a_line_under_several_lazy_patterns_costs_little():
     started = time.process_time()
     assert reader.read_many([LONG] * 10) == [None] * 10
     assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("pattern", ["%{IPV6} " * 1000, "[a] " * 3000, "%{GREEDYDATA:a} " * 5000], ids=len)
+def test_a_pattern_that_takes_long_to_compile_is_refused(pattern):
+    """What it refers to counts: eight characters are a kilobyte."""
+    started = time.process_time()
+    with pytest.raises(PatternError, match="longer than"):
+        read_grok(pattern)
+    assert time.process_time() - started < 1
 
 
 def test_a_pattern_that_is_not_linear_is_limited_in_time_and_the_line_told():

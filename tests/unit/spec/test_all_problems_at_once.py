@@ -127,7 +127,7 @@ def test_a_usual_word_for_a_key_leads_to_the_key(written: str, meant: list[str])
             "the keys here are end, reason, services, start",
         ),
         ("probes: {door: {url: 'http://127.0.0.1/', name: door}}", "the name is the key 'door'"),
-        ("judge: {name: strict}", "the keys here are false_alarm_budget, hooks, min_samples, recovery, tick"),
+        ("judge: {name: strict}", "the keys here are false_alarm_budget, hooks, min_samples, push, recovery, tick"),
         ("thresholds: {harmful_increase: 1%}", "the keys here are cache_hit_ratio, error_rate_increase"),
     ],
 )

@@ -138,6 +138,16 @@ def test_a_value_of_the_wrong_kind_anywhere_is_told_never_thrown(data):
     assert outcome(yaml.safe_dump(document)) != []
 
 
+KEYS = ["p99:", "pp", "p9", "1", "p99999", "''", "P95", "a b", "é"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_that_cannot_be_one_is_told_alone(key):
+    """Nothing is concluded from it."""
+    problems = outcome(built_in_text().replace("p99: 100ms", f"{key}: 100ms"))
+    assert [problem.key.rpartition(".targets.")[0] for problem in problems] == ["signals.latency"]
+
+
 def outcome(text):
     """The spec, or the problems it was refused for."""
     try:

@@ -1,5 +1,7 @@
 """Quantities read what people write, and refuse what could be misread."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,16 @@ def test_a_duration_is_read_in_seconds(text, seconds):
 def test_what_is_not_a_duration_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="500ms"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["1" * 100_000, "1." * 50_000, "1m" * 50_000 + "x", " " * 100_000], ids=len)
+@pytest.mark.parametrize("parse", [parse_duration, parse_quantity, parse_rate, parse_share])
+def test_a_long_text_is_refused_in_no_time(parse, text):
+    """It may come from outside: as a time of a search, a megabyte long."""
+    begun = time.process_time()
+    with pytest.raises(ValueError):
+        parse(text)
+    assert time.process_time() - begun < 0.5
 
 
 @given(st.integers(min_value=0, max_value=10**10))

@@ -66,6 +66,7 @@ def test_what_is_no_label_matcher_is_refused(text):
         ('m{a="\\xff"}', "incomplete character"),
         ('{__name__=~"' + "a_(b|c)" * 30 + '"}', "more than 1000 names"),
         ('{__name__=~"' + "(a)" * 2000 + '"}', "more than 1000 names"),
+        ('m{a=~"' + "b|" * 10_000 + '"}', "longer than 10000 characters"),
     ],
 )
 def test_what_prometheus_does_not_take_as_it_is_written_is_refused(text, why):

@@ -35,7 +35,7 @@ class _Reader:
     wrong: Wrong
 
     def read(self, kind: Any, value: Any, at: Key) -> Any:
-        if at in self.wrong.values:
+        if at in self.wrong.values or self._has_wrong_key(value, at):
             return UNREADABLE
         if at not in self.wrong.around:
             return _validator(kind).validate_python(value)
@@ -44,6 +44,13 @@ class _Reader:
         if part is not None:
             return self._part(part, found, at)
         return list(found.values()) if isinstance(value, list) else found
+
+    def _has_wrong_key(self, value: Any, at: Key) -> bool:
+        """Whether a mapping of plain values, such as targets by their quantiles, has a key that cannot be one."""
+        if not isinstance(value, dict):
+            return False
+        plain = {(*at, key) for key, each in value.items() if not isinstance(each, dict | list)}
+        return bool((plain & self.wrong.around) - self.wrong.values)
 
     def _part(self, part: type[Part], found: dict[Any, Any], at: Key) -> Part:
         fields = dict(_fields(part, found))
