@@ -259,6 +259,13 @@ class Store:
             return False
         return any(restart.explains(last, told) for restart in list(self._restarts.values()))
 
+    def is_over(self, told: Notification) -> Incident | None:
+        """The incident that would be reopened: it has ended, and what is told is that it fires since its beginning."""
+        last = self._last_of(told)
+        if not told.firing or last is None or last.resolved is None or _is_new_beginning(last, told):
+            return None
+        return last
+
     def _last_of(self, told: Notification) -> Incident | None:
         """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it. The
         reconciliation has compared them already; here only what was delivered meanwhile is left to find."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bascule.incidents.echoes import LATE_SECONDS, Echoes
 from bascule.incidents.model import Notification, Window
 from bascule.incidents.quiet import Quiet
 from bascule.incidents.reconcile import Reconciler
@@ -107,6 +108,32 @@ def test_an_end_that_one_of_several_judges_posted_must_hold_for_a_while(store):
     for at, alarms in ((118, []), (119, [Firing(WORSE, 100)])):
         reconciler.see(Snapshot(at, [], rules(), alarms, are_several=True))
     assert (store.incidents()[0].status, store.incidents()[0].reopened) == ("open", None)
+
+
+@pytest.mark.parametrize(
+    ("alarms", "reopened"), [([], None), ([Firing(WORSE, 100)], 139)], ids=["it has ended", "it still fires"]
+)
+def test_what_a_member_of_a_cluster_tells_late_reopens_only_what_still_fires(store, alarms, reopened):
+    """It found the alarm before its end, and waited for the others before it sent it."""
+    echoes = Echoes(store, LATE_SECONDS)
+    (told,) = echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 100.0, None, 100)])
+    store.receive(told)
+    claimed(store, WORSE, 117)
+    store.confirm_end(1, 120)
+    assert echoes.without([replace(told, received=134)]) == []
+    reconciler = Reconciler(store, Quiet(store), echoes)
+    for at in (136, 139, 141):
+        reconciler.see(Snapshot(at, [], rules(), alarms if at > 137 else [], are_several=True))
+    assert [each.reopened is not None for each in store.incidents()] == [reopened is not None]
+    assert len(store.incidents()) == 1
+
+
+def test_a_new_beginning_is_no_late_news(store):
+    echoes = Echoes(store, LATE_SECONDS)
+    opened(store, WORSE)
+    claimed(store, WORSE, 117)
+    store.confirm_end(1, 120)
+    assert len(echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 125.0, None, 126)])) == 1
 
 
 @pytest.mark.parametrize(("tells_start", "status"), [(True, "resolved"), (False, "unknown")])
