@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from bascule.incidents.model import Incident, Notification
+from bascule.incidents.sources import Snapshot
 from bascule.incidents.store import Store
 from bascule.prometheus.held import Word, is_recent
 from bascule.spec import Spec
@@ -46,15 +48,17 @@ class Echoes:
         over = self._store.is_over(told)
         return over is not None and is_recent(over.resolved or 0.0, told.received, self._seconds)
 
-    def heard(self, settled: float, word_on: Callable[[Incident], Word]) -> Iterator[Notification]:
-        """What came before `settled` (Unix seconds) and still fires; what has ended is forgotten."""
+    def heard(self, settled: float, snapshot: Snapshot, word_on: Callable[[Incident], Word]) -> Iterator[Notification]:
+        """What came before `settled` (Unix seconds) and still fires, since when a source says; what has ended is
+        forgotten."""
         with self._lock:
             waiting = [each for each in self._waiting.values() if each.received <= settled]
         for each in waiting:
             over = self._store.is_over(each)
             word = word_on(over) if over is not None else Word.ENDED
             if word is Word.FIRING:
-                yield each
+                firing = snapshot.holds(each.labels)
+                yield each if firing is None else replace(each, starts=firing.since)
             if word is not Word.UNKNOWN:
                 self._forget(each)
 

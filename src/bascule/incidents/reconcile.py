@@ -102,7 +102,7 @@ class Reconciler:
         self._open_missed(snapshot)
         if self.echoes is not None:
             words_of = partial(word_on, snapshot=snapshot)
-            self.store.receive_all(list(self.echoes.heard(snapshot.at - SETTLE_SECONDS, words_of)))
+            self.store.receive_all(list(self.echoes.heard(snapshot.at - SETTLE_SECONDS, snapshot, words_of)))
 
     def _word(self, incident: Incident, snapshot: Snapshot) -> Word:
         """An alert of what cannot be scraped has not ended because its series are gone."""

@@ -128,6 +128,18 @@ def test_what_a_member_of_a_cluster_tells_late_reopens_only_what_still_fires(sto
     assert len(store.incidents()) == 1
 
 
+def test_late_news_opens_what_has_begun_meanwhile_as_it_began(store):
+    """The old beginning is not told once more."""
+    echoes = Echoes(store, LATE_SECONDS)
+    opened(store, WORSE)
+    claimed(store, WORSE, 117)
+    store.confirm_end(1, 120)
+    assert echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 100.0, None, 134)]) == []
+    Reconciler(store, Quiet(store), echoes).see(Snapshot(139, [], rules(), [Firing(WORSE, 136)], are_several=True))
+    assert sorted((each.starts, each.status) for each in store.incidents()) == [(100, "resolved"), (136, "open")]
+    assert all(each.reopened is None for each in store.incidents())
+
+
 def test_a_new_beginning_is_no_late_news(store):
     echoes = Echoes(store, LATE_SECONDS)
     opened(store, WORSE)
