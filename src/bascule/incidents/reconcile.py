@@ -133,6 +133,7 @@ class Reconciler:
             if not (
                 _is_in(opened, firing, snapshot)
                 or _tells_nobody(firing)
+                or _is_over_for_the_judge(firing, snapshot)
                 or hush.covers(firing.labels)
                 or self._is_inhibited(firing, snapshot.at)
                 or self.store.was_closed(firing.labels, firing.since)
@@ -161,6 +162,12 @@ def _these(incidents: Iterable[Incident], words: Mapping[int, Word], word: Word)
 
 def _tells_nobody(firing: Firing) -> bool:
     return is_no_incident(firing.labels) or firing.labels.get("severity") == Severity.NONE
+
+
+def _is_over_for_the_judge(firing: Firing, snapshot: Snapshot) -> bool:
+    """The rule on the judge's metric ends a scrape and an evaluation after the alarm."""
+    is_judged = firing.labels.get("alertname", "").endswith(Alert.CANDIDATE_WORSE)
+    return is_judged and snapshot.judge is not None and snapshot.by_judge.find(firing.labels) is None
 
 
 def _notification(firing: Firing, now: float) -> Notification:

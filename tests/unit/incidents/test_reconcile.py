@@ -128,6 +128,13 @@ def test_what_a_member_of_a_cluster_tells_late_reopens_only_what_still_fires(sto
     assert len(store.incidents()) == 1
 
 
+@pytest.mark.parametrize(("judge", "opened_then"), [([], 0), (None, 1)], ids=["it answers", "it is away"])
+def test_the_rule_on_the_judges_metric_opens_nothing_that_the_judge_has_ended(store, judge, opened_then):
+    """It fires for some seconds more, also while Alertmanager is away."""
+    found = see(store, *(Snapshot(at, None, rules(WORSE), judge) for at in (110, 112, 114, 116)))
+    assert len(found) == opened_then
+
+
 def test_late_news_opens_what_has_begun_meanwhile_as_it_began(store):
     """The old beginning is not told once more."""
     echoes = Echoes(store, LATE_SECONDS)
