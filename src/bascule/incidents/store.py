@@ -260,11 +260,15 @@ class Store:
         return any(restart.explains(last, told) for restart in list(self._restarts.values()))
 
     def is_over(self, told: Notification) -> Incident | None:
-        """The incident that would be reopened: it has ended, and what is told is that it fires since its beginning."""
+        """The incident that has ended and that what is told is about: it says that it fires since the same beginning,
+        by whichever way that was heard of."""
         last = self._last_of(told)
-        if not told.firing or last is None or last.resolved is None or _is_new_beginning(last, told):
+        if not told.firing or (last is not None and last.resolved is None):
             return None
-        return last
+        query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE alert = ? AND resolved >= ? ORDER BY id DESC"
+        ended = _incidents(self._rows(query, (told.labels.get("alertname", ""), told.starts)))
+        alike = (each for each in ended if same_alert(each.labels, told.labels))
+        return next((each for each in alike if not _is_new_beginning(each, told)), None)
 
     def _last_of(self, told: Notification) -> Incident | None:
         """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it. The

@@ -147,6 +147,21 @@ def test_late_news_opens_what_has_begun_meanwhile_as_it_began(store):
     assert all(each.reopened is None for each in store.incidents())
 
 
+def test_late_news_of_what_was_opened_past_alertmanager_opens_nothing(store):
+    """Alertmanager's fingerprint is another than that of the way past it; an older incident has it."""
+    echoes = Echoes(store, LATE_SECONDS)
+    opened(store, WORSE, at=10.0)
+    store.receive(Notification("fCandidateWorse", False, WORSE, {}, 10.0, 20.0, 20))
+    store.confirm_end(1, 20)
+    reconciler = Reconciler(store, Quiet(store), echoes)
+    for at, alarms in ((110, [Firing(WORSE, 100)]), (115, [Firing(WORSE, 100)]), (120, []), (125, [])):
+        reconciler.see(Snapshot(at, [], rules(), alarms, are_several=True))
+    assert [each.status for each in store.incidents()] == ["resolved", "resolved"]
+    assert echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 100.0, None, 130)]) == []
+    reconciler.see(Snapshot(136, [], rules(), [], are_several=True))
+    assert len(store.incidents()) == 2
+
+
 def test_a_new_beginning_is_no_late_news(store):
     echoes = Echoes(store, LATE_SECONDS)
     opened(store, WORSE)
