@@ -123,7 +123,7 @@ def test_token_and_tenant_go_with_every_request_to_either_server(gateway: Any, t
     spec = parse(text)
     prometheus = prometheus_of(spec, transport=transport)
     assert prometheus.scalar("1") == 2.0
-    alertmanager_of(spec, transport=transport).post([PostedAlert({}, {}, NOW, NOW, "")])
+    alertmanager_of(spec, transport=transport).members[0].post([PostedAlert({}, {}, NOW, NOW, "")])
     (tmp_path / "token").write_text("renewed")
     prometheus.scalar("1")
     sent = [(headers["Authorization"], headers["X-Scope-OrgID"]) for headers in got]

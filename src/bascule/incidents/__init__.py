@@ -13,6 +13,7 @@ from bascule.incidents import phases
 from bascule.incidents.announce import Announcer
 from bascule.incidents.app import ROLE, create
 from bascule.incidents.causes import cause_of
+from bascule.incidents.echoes import Echoes
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.guidance import Guidance
 from bascule.incidents.kinds import kind_of
@@ -38,7 +39,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(spec.notify.receivers, outbox)
     sources = Sources(spec)
-    quiet = Quiet(store, spec.maintenance)
+    quiet, echoes = Quiet(store, spec.maintenance), Echoes.of(spec, store)
     escalator = Escalator(spec, store, courier, quiet, time.time, Guidance(spec, store, sources.verdict).lines)
     courier.heard = escalator.heard
     workers = Workers(stop)
@@ -48,10 +49,11 @@ def run(spec: Spec, stop: threading.Event) -> None:
     courier.start()
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
-    workers.start("reconciliation", lambda: Reconciler(store, quiet).run(stop, sources))
+    workers.start("reconciliation", lambda: Reconciler(store, quiet, echoes).run(stop, sources))
     workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
-        serve(stop, create(spec, store, outbox, work=(workers, courier.workers), announce=announcer), spec, ROLE)
+        work = (workers, courier.workers)
+        serve(stop, create(spec, store, outbox, work=work, announce=announcer, echoes=echoes), spec, ROLE)
     finally:
         stop.set()
         workers.join(5)

@@ -26,6 +26,7 @@ from bascule.delivery import Outbox
 from bascule.errors import BasculeError, UsageError
 from bascule.incidents import intake, maintenance, summary
 from bascule.incidents.announce import Announce
+from bascule.incidents.echoes import Echoes
 from bascule.incidents.kinds import SWITCH, is_no_incident
 from bascule.incidents.metrics import JournalCollector, received_counter, switch_gauge
 from bascule.incidents.model import Entry, PhaseStep, Window
@@ -52,12 +53,14 @@ def create(
     work: Sequence[Workers] = (),
     witness: Witness | None = None,
     announce: Announce = lambda moved: None,
+    echoes: Echoes | None = None,
 ) -> FastAPI:
-    """`work`: what the role does in the background; `witness`: what a move rests on; `announce`: tells of one."""
+    """`work`: what the role does in the background; `witness`: what a move rests on; `announce`: tells of one;
+    `echoes`: late news, which the reconciliation settles."""
     registry = CollectorRegistry()
     registry.register(JournalCollector(spec, store, outbox, clock))
     app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
-    _add_webhook(app, store, registry, clock)
+    _add_webhook(app, store, echoes or Echoes(store), registry, clock)
     _add_incidents(app, store, clock)
     _add_plan(app, spec, store, Plan(spec, store, witness or HouseWitness(spec, clock), clock, announce))
     _add_timeline(app, store, clock)
@@ -74,7 +77,7 @@ def _problems(store: Store) -> list[str]:
     return [store.problem] if store.problem else []
 
 
-def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock: Clock) -> None:
+def _add_webhook(app: FastAPI, store: Store, echoes: Echoes, registry: CollectorRegistry, clock: Clock) -> None:
     counter, switch = received_counter(registry), switch_gauge(registry)
 
     @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
@@ -85,7 +88,7 @@ def _add_webhook(app: FastAPI, store: Store, registry: CollectorRegistry, clock:
         except UsageError:
             counter.labels("unreadable").inc()
             raise
-        store.receive_all([each for each in notifications if not is_no_incident(each.labels)])
+        store.receive_all(echoes.without(each for each in notifications if not is_no_incident(each.labels)))
         for notification in notifications:
             if notification.labels.get("alertname", "").endswith(SWITCH):
                 switch.set(notification.received)

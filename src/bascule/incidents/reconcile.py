@@ -14,8 +14,10 @@ import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from bascule.conventions import Alert, Severity
+from bascule.incidents.echoes import Echoes
 from bascule.incidents.kinds import is_no_incident
 from bascule.incidents.model import Incident, Notification
 from bascule.incidents.quiet import Quiet
@@ -68,6 +70,7 @@ class Reconciler:
 
     store: Store
     quiet: Quiet
+    echoes: Echoes | None = None
     _ended: dict[int, float] = field(default_factory=dict)
     _missed: dict[str, float] = field(default_factory=dict)
     _blind: dict[int, float] = field(default_factory=dict)
@@ -97,6 +100,9 @@ class Reconciler:
             if _is_told(incident, snapshot) or snapshot.at - since >= SETTLE_SECONDS:
                 self.store.confirm_end(incident.id, snapshot.at)
         self._open_missed(snapshot)
+        if self.echoes is not None:
+            words_of = partial(word_on, snapshot=snapshot)
+            self.store.receive_all(list(self.echoes.heard(snapshot.at - SETTLE_SECONDS, snapshot, words_of)))
 
     def _word(self, incident: Incident, snapshot: Snapshot) -> Word:
         """An alert of what cannot be scraped has not ended because its series are gone."""
@@ -127,6 +133,7 @@ class Reconciler:
             if not (
                 _is_in(opened, firing, snapshot)
                 or _tells_nobody(firing)
+                or _is_over_for_the_judge(firing, snapshot)
                 or hush.covers(firing.labels)
                 or self._is_inhibited(firing, snapshot.at)
                 or self.store.was_closed(firing.labels, firing.since)
@@ -155,6 +162,12 @@ def _these(incidents: Iterable[Incident], words: Mapping[int, Word], word: Word)
 
 def _tells_nobody(firing: Firing) -> bool:
     return is_no_incident(firing.labels) or firing.labels.get("severity") == Severity.NONE
+
+
+def _is_over_for_the_judge(firing: Firing, snapshot: Snapshot) -> bool:
+    """The rule on the judge's metric ends a scrape and an evaluation after the alarm."""
+    is_judged = firing.labels.get("alertname", "").endswith(Alert.CANDIDATE_WORSE)
+    return is_judged and snapshot.judge is not None and snapshot.by_judge.find(firing.labels) is None
 
 
 def _notification(firing: Firing, now: float) -> Notification:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,6 +50,11 @@ class Snapshot:
     @cached_property
     def by_judge(self) -> Lookup[Firing]:
         return lookup(self.judge or ())
+
+    def holds(self, labels: Mapping[str, str]) -> Firing | None:
+        """An alert as the most telling source has it; None where none has it."""
+        found = (each.find(labels) for each in (self.by_judge, self.by_prometheus, self.by_alertmanager))
+        return next((firing for firing in found if firing is not None), None)
 
 
 class Sources:

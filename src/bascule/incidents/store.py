@@ -259,6 +259,17 @@ class Store:
             return False
         return any(restart.explains(last, told) for restart in list(self._restarts.values()))
 
+    def is_over(self, told: Notification) -> Incident | None:
+        """The incident that has ended and that what is told is about: it says that it fires since the same beginning,
+        by whichever way that was heard of."""
+        last = self._last_of(told)
+        if not told.firing or (last is not None and last.resolved is None):
+            return None
+        query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE alert = ? AND resolved >= ? ORDER BY id DESC"
+        ended = _incidents(self._rows(query, (told.labels.get("alertname", ""), told.starts)))
+        alike = (each for each in ended if same_alert(each.labels, told.labels))
+        return next((each for each in alike if not _is_new_beginning(each, told)), None)
+
     def _last_of(self, told: Notification) -> Incident | None:
         """The latest incident of the alert. What came past Alertmanager has no fingerprint of its: labels tell it. The
         reconciliation has compared them already; here only what was delivered meanwhile is left to find."""

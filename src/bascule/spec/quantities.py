@@ -198,10 +198,9 @@ class Condition:
     def parse(cls, text: Any) -> Condition:
         if isinstance(text, cls):
             return text
-        match = _CONDITION.match(str(text).strip())
-        if not match:
-            raise ValueError(f"{text!r} is not a condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
-        return cls(match[1], Threshold.parse(match[2] + match[3]))
+        if match := _CONDITION.match(str(text).strip()):
+            return cls(match[1], Threshold.parse(match[2] + match[3]))
+        raise ValueError(f"{text!r} is not a condition; write it like 'errors > 5%' or 'latency.p95 > 150ms'")
 
     def __str__(self) -> str:
         return f"{self.measure} {self.threshold}"

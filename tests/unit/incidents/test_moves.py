@@ -305,7 +305,8 @@ def judged(**changed):
 )
 def test_only_a_fresh_promote_of_the_very_step_opens_the_way(tmp_path, answer, against):
     witness = HouseWitness(with_state(load("supersmartmatch"), tmp_path), clock=lambda: START + 101)
-    witness._judge._http._client = httpx.Client(
+    (judge,) = witness._judge._judges.servers
+    judge._http._client = httpx.Client(
         base_url="http://judge", transport=httpx.MockTransport(lambda request: httpx.Response(200, json=answer))
     )
     assert witness.against_promotion(STEP) == against

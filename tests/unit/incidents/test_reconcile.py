@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bascule.incidents.echoes import LATE_SECONDS, Echoes
 from bascule.incidents.model import Notification, Window
 from bascule.incidents.quiet import Quiet
 from bascule.incidents.reconcile import Reconciler
@@ -107,6 +108,66 @@ def test_an_end_that_one_of_several_judges_posted_must_hold_for_a_while(store):
     for at, alarms in ((118, []), (119, [Firing(WORSE, 100)])):
         reconciler.see(Snapshot(at, [], rules(), alarms, are_several=True))
     assert (store.incidents()[0].status, store.incidents()[0].reopened) == ("open", None)
+
+
+@pytest.mark.parametrize(
+    ("alarms", "reopened"), [([], None), ([Firing(WORSE, 100)], 139)], ids=["it has ended", "it still fires"]
+)
+def test_what_a_member_of_a_cluster_tells_late_reopens_only_what_still_fires(store, alarms, reopened):
+    """It found the alarm before its end, and waited for the others before it sent it."""
+    echoes = Echoes(store, LATE_SECONDS)
+    (told,) = echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 100.0, None, 100)])
+    store.receive(told)
+    claimed(store, WORSE, 117)
+    store.confirm_end(1, 120)
+    assert echoes.without([replace(told, received=134)]) == []
+    reconciler = Reconciler(store, Quiet(store), echoes)
+    for at in (136, 139, 141):
+        reconciler.see(Snapshot(at, [], rules(), alarms if at > 137 else [], are_several=True))
+    assert [each.reopened is not None for each in store.incidents()] == [reopened is not None]
+    assert len(store.incidents()) == 1
+
+
+@pytest.mark.parametrize(("judge", "opened_then"), [([], 0), (None, 1)], ids=["it answers", "it is away"])
+def test_the_rule_on_the_judges_metric_opens_nothing_that_the_judge_has_ended(store, judge, opened_then):
+    """It fires for some seconds more, also while Alertmanager is away."""
+    found = see(store, *(Snapshot(at, None, rules(WORSE), judge) for at in (110, 112, 114, 116)))
+    assert len(found) == opened_then
+
+
+def test_late_news_opens_what_has_begun_meanwhile_as_it_began(store):
+    """The old beginning is not told once more."""
+    echoes = Echoes(store, LATE_SECONDS)
+    opened(store, WORSE)
+    claimed(store, WORSE, 117)
+    store.confirm_end(1, 120)
+    assert echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 100.0, None, 134)]) == []
+    Reconciler(store, Quiet(store), echoes).see(Snapshot(139, [], rules(), [Firing(WORSE, 136)], are_several=True))
+    assert sorted((each.starts, each.status) for each in store.incidents()) == [(100, "resolved"), (136, "open")]
+    assert all(each.reopened is None for each in store.incidents())
+
+
+def test_late_news_of_what_was_opened_past_alertmanager_opens_nothing(store):
+    """Alertmanager's fingerprint is another than that of the way past it; an older incident has it."""
+    echoes = Echoes(store, LATE_SECONDS)
+    opened(store, WORSE, at=10.0)
+    store.receive(Notification("fCandidateWorse", False, WORSE, {}, 10.0, 20.0, 20))
+    store.confirm_end(1, 20)
+    reconciler = Reconciler(store, Quiet(store), echoes)
+    for at, alarms in ((110, [Firing(WORSE, 100)]), (115, [Firing(WORSE, 100)]), (120, []), (125, [])):
+        reconciler.see(Snapshot(at, [], rules(), alarms, are_several=True))
+    assert [each.status for each in store.incidents()] == ["resolved", "resolved"]
+    assert echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 100.0, None, 130)]) == []
+    reconciler.see(Snapshot(136, [], rules(), [], are_several=True))
+    assert len(store.incidents()) == 2
+
+
+def test_a_new_beginning_is_no_late_news(store):
+    echoes = Echoes(store, LATE_SECONDS)
+    opened(store, WORSE)
+    claimed(store, WORSE, 117)
+    store.confirm_end(1, 120)
+    assert len(echoes.without([Notification("fCandidateWorse", True, WORSE, {}, 125.0, None, 126)])) == 1
 
 
 @pytest.mark.parametrize(("tells_start", "status"), [(True, "resolved"), (False, "unknown")])
