@@ -124,16 +124,16 @@ def saying(verdict, second):
 )
 def test_the_verdict_is_that_of_the_first_judge_that_evaluates(first, second, heard):
     spec = pair()
-    stack = spec.stack.model_copy(update={"listen": "a.example"})  # the first of JUDGES is this one
+    stack = spec.stack.model_copy(update={"listen": "a.example"})  # the first of JUDGES: this one, over loopback
     client = JudgeClient(
-        spec.model_copy(update={"stack": stack}), transport=answering({"a.example": first, "b.example": second})
+        spec.model_copy(update={"stack": stack}), transport=answering({"127.0.0.1": first, "b.example": second})
     )
     assert client.verdict().verdict == heard
 
 
 def test_a_judge_named_among_the_peers_is_asked_once():
     stack = pair().stack.model_copy(update={"listen": "a.example"})
-    assert stack.urls("judge") == JUDGES
+    assert stack.urls("judge") == ("http://127.0.0.1:9461", JUDGES[1])
 
 
 # ---------------------------------------------------------------- Prometheus

@@ -282,8 +282,10 @@ class JudgeClient:
     """The judge, or the judges that evaluate side by side. Raises as RoleClient, where none of them answers."""
 
     def __init__(self, spec: Spec, *, seconds: float = 3.0, transport: httpx.BaseTransport | None = None) -> None:
-        urls = spec.stack.urls("judge")
-        self._judges = Several([RoleClient(spec, "judge", seconds=seconds, transport=transport, url=u) for u in urls])
+        others = spec.stack.urls("judge")[1:]
+        self._judges = Several(
+            [RoleClient(spec, "judge", seconds=seconds, transport=transport, url=url) for url in (None, *others)]
+        )
         self._spec = spec
 
     def close(self) -> None:

@@ -687,8 +687,9 @@ class Stack(Part):
 
     def urls(self, part: str) -> tuple[str, ...]:
         """Where each of those answers that do the work of a part side by side, in the order in which they are asked."""
-        peers = (address for name, known in self.peers.items() if name == part for address in known)
-        return tuple(dict.fromkeys((self.url(part), *(address.rstrip("/") for address in peers))))
+        peers = (address.rstrip("/") for name, known in self.peers.items() if name == part for address in known)
+        own = self.page(part) if part in ROLES else ""  # the peers of all may be one list
+        return tuple(dict.fromkeys((self.url(part), *(address for address in peers if address != own))))
 
     def address(self, part: str) -> str:
         """host:port on which a part that Bascule starts listens for the others."""
