@@ -16,7 +16,7 @@ from bascule.several import Several, told
 from bascule.spec import Spec, load
 
 ALERTMANAGERS = ("http://a.example:9093", "http://b.example:9093")
-JUDGES = ("http://a.example:9461", "http://b.example:9461")
+JUDGES = ("http://192.0.2.1:9461", "http://b.example:9461")
 
 
 def pair() -> Spec:
@@ -124,7 +124,7 @@ def saying(verdict, second):
 )
 def test_the_verdict_is_that_of_the_first_judge_that_evaluates(first, second, heard):
     spec = pair()
-    stack = spec.stack.model_copy(update={"listen": "a.example"})  # the first of JUDGES: this one, over loopback
+    stack = spec.stack.model_copy(update={"listen": "192.0.2.1"})  # the first of JUDGES: this one, over loopback
     client = JudgeClient(
         spec.model_copy(update={"stack": stack}), transport=answering({"127.0.0.1": first, "b.example": second})
     )
@@ -132,7 +132,7 @@ def test_the_verdict_is_that_of_the_first_judge_that_evaluates(first, second, he
 
 
 def test_a_judge_named_among_the_peers_is_asked_once():
-    stack = pair().stack.model_copy(update={"listen": "a.example"})
+    stack = pair().stack.model_copy(update={"listen": "192.0.2.1"})
     assert stack.urls("judge") == ("http://127.0.0.1:9461", JUDGES[1])
 
 
