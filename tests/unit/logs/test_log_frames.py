@@ -121,7 +121,7 @@ def test_a_few_bytes_unpack_to_a_bounded_number_of_frames_in_bounded_time(frame)
     begun = time.process_time()
     with pytest.raises(ProtocolError, match="more than 65536"):
         fed(Decoder(), packed(frame * (MAX_INFLATED // len(frame))))
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 def test_a_packed_frame_is_unpacked_when_the_one_before_is_dealt_with():
@@ -138,7 +138,7 @@ def test_a_long_text_that_comes_in_small_pieces_is_not_read_again_with_each():
     data = pairs(1, {"line": "x" * (MAX_EVENT - 100)})
     decoder, begun = Decoder(), time.process_time()
     assert sum(len(fed(decoder, data[place : place + 1000])) for place in range(0, len(data), 1000)) == 1
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 3
 
 
 def test_version_one_frames_are_read():
