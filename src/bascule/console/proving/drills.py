@@ -180,12 +180,10 @@ class Drills:
         """What fails is asked again by who opens the page next."""
         try:
             listed = run([*COMMAND, BUILT_IN, "--list", "--json"], LISTING_SECONDS)
-        except ProcessFailed as error:
-            log.warning("the faults cannot be listed: %s", error.what)
+            self._faults = [(row["fault"], row["what"]) for row in json.loads(listed.output)]
+        except (ProcessFailed, ValueError) as error:  # it ended, or was ended, before it had told them
+            log.warning("the faults cannot be listed: %s", error)
             self._asked = False
-            return
-        rows = json.loads(listed.output) if listed.status == 0 else []
-        self._faults = [(row["fault"], row["what"]) for row in rows]
 
     def _is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
