@@ -185,12 +185,14 @@ def test_bombs_on_every_connection_of_the_beats_port_take_little_memory(tmp_path
     bomb = b"2W" + struct.pack(">I", 60_000) + packed(frames)
     unfinished = b"2C" + struct.pack(">I", MAX_PACKED) + os.urandom(MAX_PACKED - 10_000)
     with subprocess.Popen(argv) as server, contextlib.ExitStack() as stack:
+        stack.callback(server.kill)  # also when this fails: its end is waited for
+        attackers = stack.enter_context(contextlib.ExitStack())
         wait_until((tmp_path / "port").exists)
         address = ("127.0.0.1", int((tmp_path / "port").read_text()))
 
         def attack(data: bytes) -> None:
             with contextlib.suppress(OSError):  # it may be turned away while it sends
-                connection = stack.enter_context(socket.create_connection(address, timeout=60))
+                connection = attackers.enter_context(socket.create_connection(address, timeout=60))
                 connection.sendall(data)
                 connection.recv(1)
 
@@ -200,7 +202,7 @@ def test_bombs_on_every_connection_of_the_beats_port_take_little_memory(tmp_path
             thread.start()
         for thread in threads[12:]:
             thread.join(60)
-        stack.close()
+        attackers.close()
         with PyLogBeatClient(*address, timeout=20) as client:
             client.send([{"message": "good"}])
         assert memory_of(server.pid) < 300

@@ -317,14 +317,18 @@ class Connection:
     async def _take(self, portions: Iterator[list[BeatsEvent]]) -> None:
         """One connection at a time unpacks and commits, a portion in each turn: so memory is bounded and nobody waits
         for long, whatever clients send."""
-        loop = asyncio.get_running_loop()
-        events: list[BeatsEvent] | None = []
-        while events is not None:
+        is_more = True
+        while is_more:
             async with self.receiver.turn:
-                events = await loop.run_in_executor(self.receiver.worker, next, portions, None)
-                self._add(events or ())
-                if self._is_due():
-                    await self._commit()
+                is_more = await self._take_one(portions)
+
+    async def _take_one(self, portions: Iterator[list[BeatsEvent]]) -> bool:
+        """Whether there was one; nothing of it is kept while others have their turns."""
+        events = await asyncio.get_running_loop().run_in_executor(self.receiver.worker, next, portions, None)
+        self._add(events or ())
+        if self._is_due():
+            await self._commit()
+        return events is not None
 
     async def _read(self) -> bytes | None:
         """What has come; None when events wait and nothing comes."""

@@ -52,14 +52,15 @@ class Decoder:
 
     def feed(self, data: bytes) -> Iterator[list[BeatsEvent]]:
         """The events that are complete now, in portions: of one packed frame at most, or of as many plain frames as one
-        may hold. A few bytes may unpack to many frames, so the next portion is read when it is asked for."""
+        may hold. A few bytes may unpack to many frames, so the next portion is read when it is asked for, and the one
+        before is not kept."""
         self._rest += data
-        used = -1
-        while used:
-            used, events = self._portion(self._rest, packed=False)
-            del self._rest[:used]
-            if used:
-                yield events
+        return iter(self._next, None)
+
+    def _next(self) -> list[BeatsEvent] | None:
+        used, events = self._portion(self._rest, packed=False)
+        del self._rest[:used]
+        return events if used else None
 
     def _portion(self, data: bytearray | bytes, packed: bool) -> tuple[int, list[BeatsEvent]]:
         """Where the first complete frames end, up to a packed one or MAX_FRAMES, and their events."""
