@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Final, Generic, TypeVar
 
@@ -46,6 +46,15 @@ def told(answers: Iterable[T | BasculeError]) -> list[T]:
     if errors and not found:
         raise errors[0]
     return found
+
+
+def first_begun(told: Iterable[T], labels: Callable[[T], Mapping[str, str]], began: Callable[[T], float]) -> list[T]:
+    """Of what has the same labels, that which began first."""
+    found: dict[frozenset[tuple[str, str]], T] = {}
+    for each in told:
+        key = frozenset(labels(each).items())
+        found[key] = min(found.get(key, each), each, key=began)
+    return list(found.values())
 
 
 def _answer(question: Callable[[C], T], server: C) -> T | BasculeError:

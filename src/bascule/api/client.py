@@ -282,7 +282,7 @@ class JudgeClient:
     """The judge, or the judges that evaluate side by side. Raises as RoleClient, where none of them answers."""
 
     def __init__(self, spec: Spec, *, seconds: float = 3.0, transport: httpx.BaseTransport | None = None) -> None:
-        others = spec.stack.urls("judge")[1:]
+        others = spec.stack.others("judge")
         self._judges = Several(
             [RoleClient(spec, "judge", seconds=seconds, transport=transport, url=url) for url in (None, *others)]
         )

@@ -30,7 +30,7 @@ class Echoes:
 
     @classmethod
     def of(cls, spec: Spec, store: Store) -> Echoes:
-        return cls(store, LATE_SECONDS if len(spec.stack.urls("alertmanager")) > 1 else 0.0)
+        return cls(store, LATE_SECONDS if spec.stack.others("alertmanager") else 0.0)
 
     def without(self, told: Iterable[Notification]) -> list[Notification]:
         """What is no late news; that is kept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ from bascule.errors import BasculeError
 from bascule.prometheus import HeldSilence
 from bascule.prometheus.held import FRESH_SECONDS, AskedRules, Firing, RuleWord, lookup, seconds_of
 from bascule.prometheus.lookup import Lookup
-from bascule.several import told
+from bascule.several import first_begun, told
 from bascule.spec import Spec
 
 ASK_SECONDS = 3.0
@@ -70,7 +70,7 @@ class Sources:
         self._running: dict[str, Future[Any]] = {}
         self._verdict: VerdictAnswer | None = None
         self._said: dict[int, VerdictAnswer] = {}  # by each judge at last
-        self._are_several = any(len(spec.stack.urls(part)) > 1 for part in ("judge", "alertmanager"))
+        self._are_several = any(map(spec.stack.others, ("judge", "alertmanager")))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -117,7 +117,7 @@ class Sources:
         self._said |= {number: answer for number, answer in enumerate(asked) if not isinstance(answer, BasculeError)}
         fresh = [answer for answer in self._said.values() if self._is_fresh(answer)]
         alarms = [self._alarm(line) for answer in fresh for line in answer.signals if line.alarm]
-        return first_begun(alarms) if fresh else None
+        return first_begun(alarms, lambda each: each.labels, lambda each: each.since) if fresh else None
 
     def verdict(self) -> VerdictAnswer | None:
         """The judge's last answer, as it was read for the last snapshots; None when it is old."""
@@ -132,15 +132,6 @@ class Sources:
         labels, annotations = posted(self._spec, Alert.CANDIDATE_WORSE, cell, told=line.text)
         since = line.alarm_since.timestamp() if line.alarm_since is not None else self._clock()
         return Firing(labels, since, annotations)
-
-
-def first_begun(alarms: Iterable[Firing]) -> list[Firing]:
-    """Of alarms with the same labels, the one that began first."""
-    found: dict[tuple[tuple[str, str], ...], Firing] = {}
-    for alarm in alarms:
-        key = tuple(sorted(alarm.labels.items()))
-        found[key] = min(found.get(key, alarm), alarm, key=lambda each: each.since)
-    return list(found.values())
 
 
 def _result(future: Future[T] | None) -> T | None:

@@ -10,6 +10,7 @@ from bascule.prometheus.client import (
     Sample,
     Series,
     Target,
+    target_of,
 )
 from bascule.prometheus.matrix import Matrix, labels_of
 from bascule.prometheus.replicas import merged_expression
@@ -30,4 +31,5 @@ __all__ = [
     "Target",
     "labels_of",
     "merged_expression",
+    "target_of",
 ]

@@ -12,7 +12,7 @@ import httpx
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.patterns import fits
-from bascule.several import Several, told
+from bascule.several import Several, first_begun, told
 from bascule.transport import NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
 WANTS = "it needs credentials: name their files under stack.access.alertmanager"
@@ -131,11 +131,8 @@ class Alertmanagers:
 
     def alerts(self) -> list[dict[str, Any]]:
         """The alerts that any of them holds, as it began first."""
-        held: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
-        for alert in (each for alerts in told(self._members.ask(Alertmanager.alerts)) for each in alerts):
-            key = tuple(sorted(alert["labels"].items()))
-            held[key] = min(held.get(key, alert), alert, key=_began)
-        return list(held.values())
+        held = (alert for alerts in told(self._members.ask(Alertmanager.alerts)) for alert in alerts)
+        return first_begun(held, lambda alert: alert["labels"], _began)
 
     def started(self) -> float:
         """Since when all of them run, Unix seconds. Raises when one does not answer: it may hold what the others never

@@ -48,6 +48,11 @@ NO_DATA: Final = NoData()
 Labels = Mapping[str, str]
 
 
+def target_of(labels: Labels) -> tuple[str, str]:
+    """Job and instance, empty where a series has none."""
+    return labels.get("job", ""), labels.get("instance", "")
+
+
 @dataclass(frozen=True)
 class Sample:
     """One value of one series. `time` in Unix seconds."""
@@ -58,8 +63,8 @@ class Sample:
 
     @property
     def target(self) -> tuple[str, str]:
-        """Job and instance, empty where the series has none."""
-        return self.labels.get("job", ""), self.labels.get("instance", "")
+        """As target_of its labels."""
+        return target_of(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -396,9 +401,7 @@ def _text(value: Any) -> str:
 
 def _target_of(up: Sample) -> Target:
     health = "up" if up.value else "down"
-    return Target(
-        up.labels.get("job", ""), up.labels.get("instance", ""), health, "" if up.value else "its scrape fails"
-    )
+    return Target(*up.target, health, "" if up.value else "its scrape fails")
 
 
 def _target(item: Mapping[str, Any]) -> Target:
@@ -408,7 +411,7 @@ def _target(item: Mapping[str, Any]) -> Target:
         _text(item.get(key) or found.get(label, ""))
         for key, label in (("scrapeInterval", "__scrape_interval__"), ("scrapeTimeout", "__scrape_timeout__"))
     )
-    return Target(labels.get("job", ""), labels.get("instance", ""), item["health"], item["lastError"], *times_of)
+    return Target(*target_of(labels), item["health"], item["lastError"], *times_of)
 
 
 def _alerts(items: Iterable[Mapping[str, Any]] | None) -> list[ActiveAlert]:

@@ -683,13 +683,17 @@ class Stack(Part):
 
     def urls_for(self, program: Literal["prometheus", "alertmanager"], role: str) -> tuple[str, ...]:
         """Where a program reaches each of those that do the work of a role."""
-        return tuple(dict.fromkeys((self.url_for(program, role), *self.urls(role)[1:])))
+        return (self.url_for(program, role), *self.others(role))
 
     def urls(self, part: str) -> tuple[str, ...]:
         """Where each of those answers that do the work of a part side by side, in the order in which they are asked."""
+        return (self.url(part), *self.others(part))
+
+    def others(self, part: str) -> tuple[str, ...]:
+        """Where its peers answer. The peers of all may be one list, which names this one too."""
         peers = (address.rstrip("/") for name, known in self.peers.items() if name == part for address in known)
-        own = self.page(part) if part in ROLES else ""  # the peers of all may be one list
-        return tuple(dict.fromkeys((self.url(part), *(address for address in peers if address != own))))
+        own = {self.url(part), self.page(part)} if part in ROLES else {self.url(part)}
+        return tuple(dict.fromkeys(address for address in peers if address not in own))
 
     def address(self, part: str) -> str:
         """host:port on which a part that Bascule starts listens for the others."""

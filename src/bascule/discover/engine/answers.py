@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bascule.discover.engine.finding import EngineFinding, State, differs, lacks, ok, unknown
-from bascule.discover.engine.held import FEWEST_SAMPLES, Held, exactly, named, target_of
+from bascule.discover.engine.held import FEWEST_SAMPLES, Held, exactly, named, target_labels
 from bascule.errors import QueryRejected
 from bascule.prometheus import Prometheus, Series
 
@@ -129,7 +129,7 @@ def growth(held: Held) -> EngineFinding:
 
 def _growing(held: Held) -> Series | None:
     """Some samples of a counter of one of the targets; it grew between the first two of them."""
-    for labels in (target_of(each.labels) for each in held.steady[:MOST_TRIED]):
+    for labels in (target_labels(each.labels) for each in held.steady[:MOST_TRIED]):
         for series in held.prometheus.raw(named(COUNTERS, labels), held.seconds, held.now):
             for first in reversed(range(len(series.times) - FEWEST_SAMPLES + 1)):
                 part = slice(first, first + FEWEST_SAMPLES)

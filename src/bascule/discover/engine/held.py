@@ -86,7 +86,7 @@ def named(metrics: Iterable[str], labels: Labels) -> str:
     return f'{{__name__=~"{"|".join(metrics)}", {_matchers(labels)}}}'
 
 
-def target_of(labels: Labels) -> Labels:
+def target_labels(labels: Labels) -> Labels:
     return {name: labels[name] for name in ("job", "instance") if name in labels}
 
 
@@ -133,7 +133,7 @@ def _narrowing(prometheus: Prometheus) -> Iterator[Labels]:
     if jobs:
         smallest = {"job": min(jobs, key=lambda job: jobs[job])}
         yield smallest
-        yield from (target_of(each.labels) for each in prometheus.instant(exactly("up", smallest))[:1])
+        yield from (target_labels(each.labels) for each in prometheus.instant(exactly("up", smallest))[:1])
 
 
 def _declared(prometheus: Prometheus) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bascule.discover.engine.finding import EngineFinding, lacks, ok
-from bascule.discover.engine.held import SPANS, Held, Labels, exactly, named, target_of
+from bascule.discover.engine.held import SPANS, Held, Labels, exactly, named, target_labels
 from bascule.errors import BasculeError
 from bascule.prometheus import MAX_POINTS
 
@@ -46,7 +46,7 @@ def _larger(held: Held) -> Iterator[tuple[list[str], Labels]]:
     """`up`, then the metrics with most series of the target with most."""
     yield ["up"], held.labels
     for sample in held.prometheus.instant(f"topk(1, {exactly('scrape_samples_scraped', held.labels)})", held.now):
-        labels = target_of(sample.labels)
+        labels = target_labels(sample.labels)
         by_name = f"topk({MOST_NAMES}, count by (__name__) ({exactly('', labels)}))"
         yield [each.labels["__name__"] for each in held.prometheus.instant(by_name, held.now)], labels
 

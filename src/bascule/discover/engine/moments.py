@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from bascule.discover.engine.finding import EngineFinding, differs, lacks, ok, span, unknown
-from bascule.discover.engine.held import Held, exactly, spacing, target_of
+from bascule.discover.engine.held import Held, exactly, spacing, target_labels
 from bascule.discover.server import clock_text
 from bascule.prometheus import Prometheus, Series
 
@@ -86,7 +86,7 @@ def _endings(held: Held) -> Iterator[tuple[str, Series]]:
     gone = f"last_over_time({held.selector}[{ENDED_SECONDS:g}s]) unless {held.selector}"
     for metric, expression in (("up", gone), ("process_start_time_seconds", f"{held.selector} == 0")):
         for sample in held.prometheus.instant(expression, held.now)[:MOST_ENDED]:
-            for series in held.prometheus.raw(exactly(metric, target_of(sample.labels)), ENDED_SECONDS, held.now):
+            for series in held.prometheus.raw(exactly(metric, target_labels(sample.labels)), ENDED_SECONDS, held.now):
                 if len(series.times) > 2:
                     yield metric, series
 

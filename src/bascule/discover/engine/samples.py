@@ -9,7 +9,7 @@ import numpy as np
 
 from bascule.discover.engine.finding import EngineFinding, lacks, ok, span, unknown
 from bascule.discover.engine.held import Held, Key, exactly, key_of, spacing
-from bascule.prometheus import Sample, Series
+from bascule.prometheus import Sample, Series, target_of
 
 MILLISECOND = 0.001
 SHIFT = 0.37  # of the time between samples
@@ -129,7 +129,7 @@ def replicas(held: Held) -> EngineFinding:
     """Whether a target is there twice, by series that only a label of the scraping server tells apart."""
     by_target: dict[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
     for each in held.series:
-        by_target[each.labels.get("job", ""), each.labels.get("instance", "")].append(each.labels)
+        by_target[target_of(each.labels)].append(each.labels)
     doubled = [labels for labels in by_target.values() if len(labels) > 1]
     if not doubled:
         return ok("each target is there once")

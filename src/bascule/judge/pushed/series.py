@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from bascule.judge.layout import Flags, Indices
+from bascule.prometheus import target_of
 from bascule.prometheus.matrix import label_bytes
+from bascule.promql import UP
 from bascule.spec import Selector
 
 NOT_WANTED = -1
-PRESENCE = "up"  # written with every scrape, behind all else of it
-INSTANCE_LABELS = ("job", "instance")
 
 
 class WrittenSeries:
@@ -27,7 +27,7 @@ class WrittenSeries:
         self.labels: list[bytes] = []  # of each row, as Prometheus answers them
         self._parsed = [Selector.parse(text) for text in selectors]
         self._rows: dict[bytes, int] = {}
-        self._targets: dict[tuple[str, ...], int] = {}
+        self._targets: dict[tuple[str, str], int] = {}
         self._target: list[int] = []
         self._wanted: list[frozenset[int]] = []
         self._is_presence: list[bool] = []
@@ -41,15 +41,14 @@ class WrittenSeries:
     def row_of(self, labels: Mapping[str, str]) -> int:
         """The row of a series; NOT_WANTED where nobody asks for it."""
         own = {name: value for name, value in labels.items() if self.external.get(name) != value}
-        wanted, is_presence = frozenset(self._wanting(own)), own.get("__name__") == PRESENCE
+        wanted, is_presence = frozenset(self._wanting(own)), own.get("__name__") == UP
         if not wanted and not is_presence:
             return NOT_WANTED
         written = label_bytes(own)
         row = self._rows.setdefault(written, len(self.labels))
         if row == len(self.labels):
-            target = tuple(own.get(label, "") for label in INSTANCE_LABELS)
             self.labels.append(written)
-            self._target.append(self._targets.setdefault(target, len(self._targets)))
+            self._target.append(self._targets.setdefault(target_of(own), len(self._targets)))
             self._wanted.append(wanted)
             self._is_presence.append(is_presence)
         return row
@@ -60,6 +59,10 @@ class WrittenSeries:
             self._label_array = np.array(self.labels, np.object_)
         found: list[bytes] = self._label_array[rows].tolist()
         return found
+
+    @property
+    def target_count(self) -> int:
+        return len(self._targets)
 
     @property
     def targets(self) -> Indices:

@@ -10,8 +10,8 @@ import numpy as np
 
 from bascule.judge.layout import Floats, Indices
 from bascule.judge.sampling.surroundings import Standing
-from bascule.judge.sampling.table import SeriesRows, in_order, name_of
-from bascule.prometheus import Matrix
+from bascule.judge.sampling.table import SeriesRows, in_order
+from bascule.prometheus import Matrix, target_of
 
 AVAILABILITY_SECONDS = 900.0  # of `up` kept
 NO_SOONER = 0.95  # of the interval: no target is scraped again before
@@ -55,7 +55,7 @@ class Presence:
         return float(fresh.min()) + NO_SOONER * self.interval if len(fresh) else -math.inf
 
     def names(self, since: float) -> set[tuple[str, ...]]:
-        """The targets scraped since then: the values of INSTANCE_LABELS."""
+        """The targets scraped since then: job and instance."""
         return set(compress(self._names, self._times >= since))
 
     def standing(self, since: float) -> Standing:
@@ -77,7 +77,7 @@ class Presence:
     def _new_row(self, labels: Mapping[str, str], written: bytes) -> int:
         self._times, self._values = np.append(self._times, -math.inf), np.append(self._values, 0.0)
         self._jobs = np.append(self._jobs, labels.get("job", ""))
-        self._names.append(name_of(labels))
+        self._names.append(target_of(labels))
         return len(self._times) - 1
 
 

@@ -17,12 +17,11 @@ import numpy as np
 from bascule.judge.layout import Flags, Floats, Indices
 from bascule.judge.sampling.queries import Query
 from bascule.judge.sampling.schema import Column, CounterFeed, Schema
-from bascule.prometheus import Matrix, labels_of
+from bascule.prometheus import Matrix, labels_of, target_of
 from bascule.prometheus.matrix import label_bytes
 
 HUGE = 1e9  # no counter grows by more between two scrapes
 FADING, MOST_FALLS = 0.9, 2.5  # of a series' last ten samples: a service that restarts makes fewer of them fall
-INSTANCE_LABELS = ("job", "instance")
 NOBODY = -1  # the row of a series that is of neither version
 GONE = -2
 
@@ -39,10 +38,10 @@ class Instances:
 
     def number(self, version: int, labels: Mapping[str, str]) -> int:
         """The number of the instance that a series with these labels is of."""
-        return self._numbers.setdefault((version, name_of(labels)), len(self._numbers))
+        return self._numbers.setdefault((version, target_of(labels)), len(self._numbers))
 
     def names(self, version: int, some: Flags) -> set[tuple[str, ...]]:
-        """Of a version's instances, some (I,): the values of INSTANCE_LABELS."""
+        """Of a version's instances, some (I,): job and instance."""
         return {name for own, name in compress(self._numbers, some) if own == version}
 
     @property
@@ -57,11 +56,6 @@ class Instances:
         self._versions = self.versions[kept]
         names = [name for name, stays in zip(self._numbers, kept.tolist(), strict=True) if stays]
         self._numbers = {name: number for number, name in enumerate(names)}
-
-
-def name_of(labels: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of INSTANCE_LABELS."""
-    return tuple(labels.get(label, "") for label in INSTANCE_LABELS)
 
 
 NewRow = Callable[[Mapping[str, str], bytes], int]  # the number of a new row: its labels, and how they are written
