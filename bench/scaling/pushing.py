@@ -21,6 +21,7 @@ from bascule import conventions as names
 from bascule.generate import generate
 from bascule.judge import PhaseWatch, PlanStep, PushedSamples, add_receiver, outcome_of
 from bascule.processes import ports
+from bascule.processes.ready import answers, wait_until
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
 from bascule.spec import load as spec_of
@@ -124,22 +125,12 @@ def _judge(prometheus: str, port: int, begin: int) -> Iterator[_Judge]:
         serving = pool.submit(_serve, prometheus, port, begin)
         judge = _Judge(port)
         try:
-            _wait_for(port)
+            if not wait_until(answers(f"http://127.0.0.1:{port}/result"), PATIENCE):
+                raise AssertionError("the judge did not start")
             yield judge
         finally:
             httpx.post(f"http://127.0.0.1:{port}/stop")
             serving.result()
-
-
-def _wait_for(port: int) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/result")
-            return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the judge did not start")
 
 
 def _serve(prometheus: str, port: int, begin: int) -> None:

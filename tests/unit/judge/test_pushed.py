@@ -16,12 +16,13 @@ import remote_write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge_arrivals import BEGIN, Arrivals, Sample, drawn, evaluations, spec, steady
+from judge_beside import SETTLE, looks_of
 
 from bascule.errors import UsageError
 from bascule.judge import Alignment, JointLook, PushedSamples, SampleReader, Schema, WriteReader
 from bascule.prometheus import Matrix, labels_of
 
-SECONDS, SETTLE = 60, 0.25
+SECONDS = 60
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 labels = st.dictionaries(texts, texts, min_size=1, max_size=6).map(lambda own: {"__name__": "a", **own})
 values = st.one_of(st.floats(), st.just(0.0), st.just(-0.0), st.integers(0, 10**9).map(float))
@@ -124,16 +125,7 @@ class Followed:
 
 
 def pulled(world: list[Sample], at: list[float]) -> list[JointLook]:
-    schema = Schema(spec(), judge_arrivals.BOUNDS)
-    source = Arrivals(world)
-    reader = SampleReader(schema, source)
-    alignment, found, until = Alignment(reader.instances, len(schema.columns)), [], at[0] - 15
-    for source.now in at:
-        for news in reader.take(reader.fetch_on(until, source.now, alignment)):
-            alignment.add(news)
-        found += alignment.take(source.now - SETTLE)
-        until = source.now
-    return found
+    return looks_of(world, at)[0]
 
 
 def told(looks: list[JointLook]) -> list[Any]:

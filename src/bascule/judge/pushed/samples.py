@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bascule.errors import BasculeError
-from bascule.judge.layout import Flags
+from bascule.judge.layout import Floats
 from bascule.judge.pushed.scrapes import Scrapes
 from bascule.judge.pushed.series import NOT_WANTED, WrittenSeries
 from bascule.judge.pushed.written import WriteReader, Written, joined
@@ -49,6 +49,7 @@ class PushedSamples:
         self.newest = -math.inf  # Unix seconds, of a sample
         self.doubt = ""  # why Prometheus was last asked although it writes
         self.pushed = self.pulled = 0  # answers
+        self._is_told = False  # in the log: why Prometheus is asked
         self._begin(())
 
     def _begin(self, selectors: tuple[str, ...]) -> None:
@@ -76,15 +77,15 @@ class PushedSamples:
 
     def _note(self, written: Written) -> None:
         order = self._scrapes.take(written)
-        self.newest = max(self.newest, float(written.times.max()))
+        self.newest = max(self.newest, written.newest)
         if order.late:
             self._doubt(DISORDER)
             return
         self._chunks.append(written)
         self._window = None
-        while self._chunks[0].times.max() < self.newest - KEPT_SECONDS:
+        while self._chunks[0].newest < self.newest - KEPT_SECONDS:
             self._chunks.popleft()
-        begun = self._since if math.isfinite(self._since) else float(written.times.max())
+        begun = self._since if math.isfinite(self._since) else written.newest
         self._since = max(begun, order.whole_since, self.newest - KEPT_SECONDS)
         self._forget()
 
@@ -97,8 +98,6 @@ class PushedSamples:
 
     def _doubt(self, why: str) -> None:
         """Nothing that is here can be relied on."""
-        if why != self.doubt or self.newest > self._doubted_until + DOUBT_SECONDS:
-            LOG.warning("Prometheus is asked for the samples that it also writes: %s", why)
         self.doubt, self._doubted_until = why, self.newest + DOUBT_SECONDS
         self._external = None  # it may be another sender by now
         self._begin(tuple(self._series.selectors))
@@ -108,7 +107,7 @@ class PushedSamples:
             try:
                 self._external = self._prometheus.external_labels()
             except BasculeError:
-                return {}
+                self._external = {}  # if that is wrong, the comparison finds out, and it is asked again
         return self._external
 
     # ------------------------------------------------------------ reading
@@ -132,6 +131,7 @@ class PushedSamples:
             self.pushed += 1
             return found
         self.pulled += 1
+        self._tell(self.problem(at))
         held = self._prometheus.matrix(selector, seconds, at)
         if found is not None:
             self._compare(selector, found, held, at)
@@ -145,6 +145,11 @@ class PushedSamples:
             if math.isfinite(self.newest) and not self._is_current(now):
                 return f"the newest sample that Prometheus wrote is {now - self.newest:.0f} s old"
         return ""
+
+    def _tell(self, problem: str) -> None:
+        if problem and not self._is_told:
+            LOG.warning("Prometheus is asked for the samples that it also writes: %s", problem)
+        self._is_told = bool(problem)
 
     def _found(self, selector: str, start: float, end: float) -> Matrix | None:
         """What is here; None where that may not be all."""
@@ -165,7 +170,7 @@ class PushedSamples:
     def _between(self, start: float, end: float) -> Written:
         """Kept for the next selector that is asked for the same span."""
         if self._window is None or self._window[:2] != (start, end):
-            whole = joined([chunk for chunk in self._chunks if chunk.times.max() >= start])
+            whole = joined([chunk for chunk in self._chunks if chunk.newest >= start])
             self._window = start, end, whole.some((whole.times >= start) & (whole.times <= end)).sorted()
         return self._window[2]
 
@@ -187,7 +192,7 @@ def _agree(found: Matrix, held: Matrix, until: float) -> bool:
     )
 
 
-def _by_series(matrix: Matrix, begin: float, until: float) -> Mapping[bytes, Flags]:
+def _by_series(matrix: Matrix, begin: float, until: float) -> Mapping[bytes, Floats]:
     within = {
         label_bytes(labels_of(labels)): np.array([times, values])[:, (times > begin) & (times <= until)]
         for labels, times, values in matrix.rows()

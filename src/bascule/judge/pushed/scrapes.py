@@ -73,8 +73,11 @@ class Scrapes:
         return whole
 
     def _grow(self) -> None:
+        """Most requests bring no new series."""
         rows = len(self._series.labels) - len(self._last)
-        many = int(self._series.targets.max(initial=-1)) + 1 - len(self._newest)
+        if not rows:
+            return
+        many = self._series.target_count - len(self._newest)
         self._last = np.append(self._last, np.full(rows, -math.inf))
         self._newest = np.append(self._newest, np.full(many, -math.inf))
         self._step = np.append(self._step, np.full(many, np.nan))

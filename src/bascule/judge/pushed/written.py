@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cramjam
 import numpy as np
 from numpy.typing import NDArray
 
 from bascule.errors import UsageError
+from bascule.judge.layout import Flags, Floats, Indices
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 NewSeries = Callable[[Mapping[str, str]], int]  # the row of a series by its labels
 
 LARGEST_REQUEST = 64 << 20  # bytes, when it is unpacked
@@ -33,11 +33,11 @@ class Written:
     """The samples of a request, in its order: the row, time (Unix seconds) and value of each, (n,). A series that is no
     longer there has a sample that is `stale`."""
 
-    rows: Rows
+    rows: Indices
     times: Floats
     values: Floats
 
-    def some(self, mask: NDArray[np.bool_]) -> Written:
+    def some(self, mask: Flags) -> Written:
         return Written(self.rows[mask], self.times[mask], self.values[mask])
 
     def sorted(self) -> Written:
@@ -47,8 +47,13 @@ class Written:
         once = np.append(True, (np.diff(rows) != 0) | (np.diff(times) != 0))[: len(rows)]
         return Written(rows[once], times[once], self.values[order][once])
 
+    @cached_property
+    def newest(self) -> float:
+        """The latest of the times; there is at least one."""
+        return float(self.times.max())
+
     @property
-    def stale(self) -> NDArray[np.bool_]:
+    def stale(self) -> Flags:
         return np.equal(self.values.view(np.int64), _STALE)
 
 
@@ -138,7 +143,7 @@ def _series(data: bytes) -> tuple[list[int], list[int]]:
     return starts, ends
 
 
-def _names_end(array: NDArray[np.uint8], ends: Rows) -> Rows:
+def _names_end(array: NDArray[np.uint8], ends: Indices) -> Indices:
     """Where the labels of each series end, if one sample follows; its own beginning where it is otherwise."""
     at = {back: array[np.maximum(ends - back, 0)] for back in (*range(1, 10), 16, 17, 18)}
     long = (at[18] == _SAMPLE) & (at[17] == 16) & (at[16] == _VALUE) & (at[7] == _TIME)
@@ -148,7 +153,7 @@ def _names_end(array: NDArray[np.uint8], ends: Rows) -> Rows:
     return np.maximum(np.where(size > 0, ends - size, 0), 0)
 
 
-def _one_each(array: NDArray[np.uint8], names: Rows, ends: Rows) -> tuple[Floats, Floats]:
+def _one_each(array: NDArray[np.uint8], names: Indices, ends: Indices) -> tuple[Floats, Floats]:
     """Times and values of series with one sample each."""
     sevens = array[ends[:, None] - 6 + np.arange(6)].astype(np.int64) & 0x7F
     times = (sevens << (7 * np.arange(6))).sum(axis=1) / 1000.0
