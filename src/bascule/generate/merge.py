@@ -35,9 +35,8 @@ def merged_prometheus(spec: Spec, theirs: str, config: Path) -> str:
     file.put_first(["scrape_configs"], [job for job in scrape_configs(spec) if job["job_name"] not in jobs])
     file.put_first(["rule_files"], [str(config / "prometheus" / "rules" / "*.yml")])
     urls = {each.get("url") for each in data.get("remote_write") or []}
-    writes = [each for each in judge_writes(spec, str(config / FOLDER / WEBHOOK)) if each["url"] not in urls]
-    if writes:
-        file.put_first(["remote_write"], writes)
+    writes = judge_writes(spec, str(config / FOLDER / WEBHOOK))
+    file.put_first(["remote_write"], [each for each in writes if each["url"] not in urls])
     if not (data.get("alerting") or {}).get("alertmanagers"):
         file.put_first(["alerting", "alertmanagers"], prometheus_config(spec)["alerting"]["alertmanagers"])
     return file.text

@@ -125,7 +125,7 @@ class Selector:
 
     def is_of(self, name: str) -> bool:
         """Whether a metric of this name is wanted."""
-        return name == self.metric if self.is_plain else re.fullmatch(self.metric, name, re.ASCII) is not None
+        return name == self.metric if self.is_plain else fits(self.metric, name)
 
     @property
     def names(self) -> list[str]:

@@ -73,11 +73,8 @@ def judge_writes(spec: Spec, credential: str) -> list[dict[str, Any]]:
         "queue_config": ONE_QUEUE,
         "write_relabel_configs": [wanted],
     }
-    return (
-        [{"url": url + WRITE_PATH, **shared} for url in spec.stack.urls_for("prometheus", "judge")]
-        if spec.judge.push
-        else []
-    )
+    judges = spec.stack.urls_for("prometheus", "judge") if spec.judge.push else ()
+    return [without_empty({"url": url + WRITE_PATH, **shared}) for url in judges]
 
 
 def _read_by_judge(spec: Spec) -> list[str]:
