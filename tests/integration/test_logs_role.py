@@ -120,8 +120,17 @@ def takes_less_than_a_second(ask: Callable[[], object]) -> bool:
     return False
 
 
-def answers(url: str) -> bool:
-    return takes_less_than_a_second(lambda: httpx.get(url, timeout=30).raise_for_status())
+@pytest.fixture
+def client(role: str, spec: Spec) -> Iterator[httpx.Client]:
+    """Of the operator, for many at once."""
+    headers = {"Authorization": f"Bearer {Tokens(spec.stack.state).operator}"}
+    limits = httpx.Limits(max_connections=50)
+    with httpx.Client(base_url=role, headers=headers, timeout=120, verify=False, limits=limits) as client:
+        yield client
+
+
+def answers(client: httpx.Client, page: str) -> bool:
+    return takes_less_than_a_second(lambda: client.get(page).raise_for_status())
 
 
 def send(spec: Spec, line: str) -> None:
@@ -151,16 +160,16 @@ class Held:
 
 
 def test_slow_searches_hold_up_neither_health_nor_metrics_nor_intake(
-    role: str, spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    role: str, spec: Spec, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Forty at once: as many as have turns are worked on, the others are told to come again."""
     turns = Limits().reading
     with ThreadPoolExecutor(40) as clients, Held(LogReader.query) as slow:
         monkeypatch.setattr(LogReader, "query", lambda *asked: slow(*asked))
-        asked = [clients.submit(httpx.get, f"{role}/api/{name}", timeout=120) for name in ("search", "counts") * 20]
+        asked = [clients.submit(client.get, f"api/{name}") for name in ("search", "counts") * 20]
         assert all(slow.begun.acquire(timeout=30) for _ in range(turns))
         for page in ("healthz", "readyz", "metrics", "api/stats"):
-            assert answers(f"{role}/{page}"), page
+            assert answers(client, page), page
         assert takes_less_than_a_second(lambda: send(spec, CALL.format(2, 2)))
         (tmp_path / "app.log").write_text(CALL.format(1, 1))
         wait_until(lambda: total(role, "bascule_log_requests_total", version="v2", source="app") == 1)
@@ -171,18 +180,17 @@ def test_slow_searches_hold_up_neither_health_nor_metrics_nor_intake(
 
 
 def test_metrics_are_answered_while_the_store_is_rewritten(
-    role: str, spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    role: str, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Forgetting a user rewrites segments, which may take long; what was counted before it is shown meanwhile."""
     (tmp_path / "app.log").write_text(CALL.format(1, 1))
     wait_until(lambda: total(role, "bascule_log_requests_total", version="v2") == 1)
-    headers = {"Authorization": f"Bearer {Tokens(spec.stack.state).operator}"}
-    with ThreadPoolExecutor(1) as client, Held(forget_user) as slow:
+    with ThreadPoolExecutor(1) as other, Held(forget_user) as slow:
         monkeypatch.setattr("bascule.logs.serving.role.forget_user", slow)
-        asked = client.submit(httpx.post, f"{role}/api/forget", json={"user": "u1"}, headers=headers, timeout=120)
+        asked = other.submit(client.post, "api/forget", json={"user": "u1"})
         assert slow.begun.acquire(timeout=30)
         for page in ("healthz", "metrics", "api/stats"):
-            assert answers(f"{role}/{page}"), page
+            assert answers(client, page), page
         assert total(role, "bascule_log_requests_total", version="v2") == 1
     assert asked.result().json() == {"rows": 1}
 
