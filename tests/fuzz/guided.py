@@ -16,8 +16,8 @@ import atheris
 
 FOLDER = Path(".bascule/fuzz")
 sys.path.append(str(Path(__file__).parents[1] / "support"))
-# Seconds and megabytes for one input, from which on it is a hang or a bomb.
-LIMITS = ("-timeout=10", "-rss_limit_mb=3000")
+# Seconds and megabytes for one input, from which on it is a hang or a bomb; a busy machine takes its time.
+LIMITS = ("-timeout=60", "-rss_limit_mb=3000")
 
 
 def fuzz(check: Callable[[bytes], None], seeds: Iterable[bytes]) -> None:

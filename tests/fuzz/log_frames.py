@@ -11,7 +11,7 @@ import zlib
 
 import atheris
 
-with atheris.instrument_imports(include=["bascule"]):
+with atheris.instrument_imports(include=["bascule.logs.reading"]):
     from bascule.logs import BeatsEvent, Decoder, ProtocolError
 
 from guided import fuzz

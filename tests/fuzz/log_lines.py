@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atheris
 
-with atheris.instrument_imports(include=["bascule.logs", "bascule.logformat"]):
+with atheris.instrument_imports(include=["bascule.logs.parsing", "bascule.logformat"]):
     from bascule.logformat import BUILT_IN
     from bascule.logs import Intake, Parser, Rows, VersionFinder, built_in
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["bascule"]):
+with atheris.instrument_imports(include=["bascule.api.models", "bascule.incidents"]):
     from bascule.api.models import journal
     from bascule.api.models.fields import readable
     from bascule.incidents import intake

@@ -90,7 +90,10 @@ def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
         return None
     counts = np.array([text.count(b'"') for text in numbers], np.intp) // 2
     flat = b",".join(numbers).translate(None, b'[]"')
-    both = np.fromstring(flat, sep=",")
+    try:
+        both = np.fromstring(flat, sep=",")
+    except ValueError:  # one is no number
+        return None
     if len(both) != 2 * counts.sum() or not np.isfinite(both[0::2]).all():
         return None
     return Matrix(labels, counts, both[0::2], both[1::2])

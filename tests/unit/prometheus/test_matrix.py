@@ -105,6 +105,7 @@ def test_a_sample_at_no_time_is_no_answer(time):
         b'[[1.5,"2"],[]]',
         b'[[1.5,"2"]],[[2.5,"3"]]',
         b'[[1.5,""]]',
+        b'[[1.5,"f"]]',
     ],
 )
 def test_a_damaged_answer_is_read_as_json_or_refused(damaged):

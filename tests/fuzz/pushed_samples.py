@@ -12,7 +12,7 @@ import atheris
 import cramjam
 import numpy as np
 
-with atheris.instrument_imports(include=["bascule"]):
+with atheris.instrument_imports(include=["bascule.judge.pushed", "bascule.prometheus"]):
     from bascule.judge.pushed import PushedSamples
     from bascule.judge.pushed.written import WriteReader
 
