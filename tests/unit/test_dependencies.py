@@ -56,7 +56,7 @@ def test_the_runtime_dependencies_are_what_src_imports() -> None:
     runtime |= {
         distribution(each)
         for name, extra in EXTRAS.items()
-        if name not in ("all", "dev", "lines", "bench")
+        if name not in ("all", "dev", "lines", "bench", "fuzz")
         for each in extra
     }
     assert distributions_of(third_party(SOURCE.rglob("*.py"))) - {"django", "werkzeug"} == runtime
