@@ -92,7 +92,7 @@ def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
     flat = b",".join(numbers).translate(None, b'[]"')
     try:
         both = np.fromstring(flat, sep=",")
-    except ValueError:  # one is no number
+    except ValueError:  # one is not a number
         return None
     if len(both) != 2 * counts.sum() or not np.isfinite(both[0::2]).all():
         return None
