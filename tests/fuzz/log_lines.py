@@ -59,6 +59,7 @@ def seeds() -> list[bytes]:
         '127.0.0.1 - - [31/Jan/2026:12:00:00 +0100] "GET /api HTTP/1.1" 502 7 "-" "curl" 0.2',
         f'{{"time": "{STAMP}", "upstream_addr": "127.0.0.1:5070, 127.0.0.1:5071", "status": 502, "uri": "/x"}}',
         'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: x',
+        f'{{"log":"it failed\\n","stream":"stderr","time":"{STAMP}"}}\n{STAMP} stdout F it failed\nweb-1  | it failed',
         f'time={STAMP} level=error msg="it failed" status=500',
     ]
     every = "\n".join(lines)

@@ -20,7 +20,7 @@ from bascule.logs.parsing.columns import ABSENT, Coded, Rows, holds_one
 from bascule.logs.parsing.formats import Format, read_text, read_texts
 from bascule.logs.parsing.readings import COSTLY, FITS_NONE, HOLDS_EVENT, HOLDS_NULS, LINE, TOO_COSTLY, Misread, Reading
 from bascule.logs.parsing.values import Fields
-from bascule.logs.parsing.wrapped import Wrapped, behind_head, of_docker
+from bascule.logs.parsing.wrapped import Wrapped, behind_head, is_one_wrapped, of_docker
 
 UNPARSED, TRACE = "text", "trace"
 MOST_PLAIN = 20  # lines that a message may go on in, beside those that look like a stack trace
@@ -70,7 +70,7 @@ class Parser:
             readable = _difference(readable, rows.lines, len(text))
             missed.append(form.signature)
         left = np.sort(np.concatenate((readable, odd)))
-        if not self._all_literal or _may_trace(text, left) or _hold_one(text, readable, missed):
+        if not self._all_literal or _may_trace(text, left) or _needs_care(text, readable, missed):
             return results, left, np.empty(0, np.int64)
         return results, odd, readable
 
@@ -232,6 +232,11 @@ def _without(rows: Rows, text: Text, missed: Sequence[str]) -> Rows:
 def _hold_one(text: Text, lines: Places, literals: Sequence[str]) -> bool:
     """Whether one of the lines may hold one of the literals."""
     return bool(literals) and holds_one(text.strings(text.starts[lines], text.ends[lines]), *literals)
+
+
+def _needs_care(text: Text, lines: Places, literals: Sequence[str]) -> bool:
+    """Whether one of the lines may hold one of the literals, or is in what a collector put around it."""
+    return _hold_one(text, lines, literals) or is_one_wrapped(text.strings(text.starts[lines], text.ends[lines]))
 
 
 def _may_trace(text: Text, lines: Places) -> bool:
