@@ -69,6 +69,7 @@ class Run:
         self.suppressed: dict[str, Switch] = defaultdict(Switch)
         self.kinds: Counter[str] = Counter()
         self.left = size
+        self.broken: list[Exception] = []
         self.stop = threading.Event()
         self.lock = threading.Lock()
 
@@ -96,6 +97,8 @@ class Run:
             thread.start()
         while any(lane.is_alive() for lane in lanes):
             time.sleep(5)
+            if self.broken:
+                raise self.broken[0]
             begun, lost = self.size - max(0, self.left), sum(self.world.losses.values())
             passed = time.monotonic() - began
             print(f"  {passed:4.0f} s: {begun} of {self.size} situations begun, {lost} losses", flush=True)
@@ -124,6 +127,12 @@ class Run:
 
     def _lane(self, unit: str) -> None:
         """One unit's situations, one after the other, until enough have begun."""
+        try:
+            self._situations(unit)
+        except Exception as error:
+            self.broken.append(error)
+
+    def _situations(self, unit: str) -> None:
         rng = random.Random(f"{self.seed} {unit}")
         time.sleep(rng.uniform(0, 10))
         while self._take():
@@ -224,16 +233,17 @@ class Run:
 
     def _end_silences(self, client: Alertmanager, unit: str) -> None:
         """An Alertmanager that hung may have set it after we gave up."""
-        quiet_since = None
+        quiet_since: float | None = None
         while quiet_since is None or time.monotonic() - quiet_since < 3:
             time.sleep(0.5)
             try:
                 ours = [s for s in client.silences() if s.covers({"job": unit}, time.time())]
                 for each in ours:
                     client.expire(each.id)
+                are_none = not ours
             except BasculeError:
-                ours = [None]
-            quiet_since = None if ours else quiet_since or time.monotonic()
+                are_none = False
+            quiet_since = (quiet_since or time.monotonic()) if are_none else None
 
     def _maintained(self, unit: str, rng: random.Random, hold: Callable[[str, float, float], None], first: str) -> None:
         def plan() -> Callable[[], None]:
