@@ -129,7 +129,7 @@ class Run:
         """One unit's situations, one after the other, until enough have begun."""
         try:
             self._situations(unit)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised by the thread that plays the run
             self.broken.append(error)
 
     def _situations(self, unit: str) -> None:
