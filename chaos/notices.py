@@ -67,6 +67,7 @@ class Run:
         self.world = World(folder, self.units, lambda: slow.uniform(*SLOW_SECONDS))
         self.conditions: dict[tuple[str, str], Switch] = defaultdict(Switch)
         self.suppressed: dict[str, Switch] = defaultdict(Switch)
+        self.taken: dict[str, list[float]] = defaultdict(list)  # when a person acknowledged something of a unit
         self.kinds: Counter[str] = Counter()
         self.left = size
         self.broken: list[Exception] = []
@@ -212,6 +213,7 @@ class Run:
             for incident in self.world.client.incidents():
                 if incident.is_open and unit_of(f"{incident.alert} {incident.labels}") == unit:
                     self.world.client.acknowledge(incident.id, "ada")
+                    self.taken[unit].append(time.time())
                     return
 
     def _silenced(self, unit: str, rng: random.Random, hold: Callable[[str, float, float], None], first: str) -> None:
@@ -299,7 +301,7 @@ class Run:
         for unit in (*self.units, MIGRATION):
             conditions = self._conditions(unit, end)
             for name in self.world.channels if conditions else ():
-                verdicts[f"{unit} {name}"] = judge(conditions, words[name][unit], end)
+                verdicts[f"{unit} {name}"] = judge(conditions, words[name][unit], end, self.taken[unit])
         raw = {
             "seed": self.seed, "kinds": self.kinds, "losses": self.world.losses, "quiet_at_the_end": self.was_quiet,
             "verdicts": {name: asdict(verdict) for name, verdict in verdicts.items()},

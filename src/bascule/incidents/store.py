@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import wraps
+from math import inf
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from bascule.conventions import EntryKind
+from bascule.conventions import EntryKind, NoticeKind
 from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
-from bascule.incidents.model import Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
+from bascule.incidents.model import BEGINNINGS, Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
 from bascule.prometheus.lookup import distance, same_alert
 from bascule.times import clock
 
@@ -245,7 +246,9 @@ class Store:
         if last is None:
             return self._open(db, told)
         if _is_new_beginning(last, told) and not self._is_after_restart(last, told):
-            return self._open(db, told) if last.resolved is not None else self._replace(db, last, told)
+            return (
+                self._replace(db, last, told) if last.resolved is None else self._open(db, told, self._not_told(last))
+            )
         return self._repeat(db, last, told)
 
     def note_restart(self, started: float, finds_again: Mapping[str, float]) -> None:
@@ -295,8 +298,18 @@ class Store:
         """The last one ended unseen and the next one fires: where nothing else is open in its situation, that goes on,
         for to tell of its end now would be false."""
         self._end(db, last, told.received, _unseen_text(last, told.starts))
-        is_over = all(each.resolved is not None for each in self.situation(last.situation))
-        return self._open(db, told, last.situation if is_over else None)
+        return self._open(db, told, last.situation if self._is_closed(last.situation) else None)
+
+    def _is_closed(self, situation: int) -> bool:
+        return all(each.resolved is not None for each in self.situation(situation))
+
+    def _not_told(self, ended: Incident) -> int | None:
+        """Its situation, where people know of it and none has been told yet that all of it is over: it goes on."""
+        notices = self.notices(ended.situation)
+        begun = [notice.at for notice in notices if notice.kind in BEGINNINGS]
+        over = [notice.at for notice in notices if notice.kind == NoticeKind.OVER]
+        is_owed = max(begun, default=-inf) > max(over, default=-inf)
+        return ended.situation if is_owed and self._is_closed(ended.situation) else None
 
     def _open(self, db: sqlite3.Connection, new: Notification, situation: int | None = None) -> Incident:
         """`situation`: that it goes on with; else one of its cause that is open, else one of its own."""
