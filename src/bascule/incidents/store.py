@@ -49,7 +49,7 @@ CREATE TABLE notices (
   at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL);
 CREATE INDEX notices_of_situation ON notices (situation);
 """
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 _SECOND_SCHEMA = """
 ALTER TABLE incidents ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE incidents ADD COLUMN seen REAL;
@@ -69,7 +69,12 @@ CREATE TABLE comparisons (at REAL NOT NULL, verdict TEXT NOT NULL);
 _FOURTH_SCHEMA = """
 ALTER TABLE incidents ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
 """
+_FIFTH_SCHEMA = """
+CREATE INDEX incidents_open_alert ON incidents (alert, fingerprint) WHERE resolved IS NULL;
+CREATE INDEX incidents_untaken ON incidents (cause, kind, situation) WHERE resolved IS NULL AND acknowledged IS NULL;
+"""
 DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanager begins with
+LAST_LETTER = "\U0010ffff"
 SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
 WRITE_BACK_SECONDS = 2.0
 LAST_TIME = 253_402_300_800.0  # the year 10000
@@ -189,6 +194,8 @@ class Store:
                 _run_all(db, _THIRD_SCHEMA)
             if version < 4:
                 _run_all(db, _FOURTH_SCHEMA)
+            if version < 5:
+                _run_all(db, _FIFTH_SCHEMA)
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @property
@@ -287,12 +294,12 @@ class Store:
         """Open incidents of the alert's name: with the very labels of one that came past Alertmanager, or of one that
         came by it, what did not."""
         is_direct = told.fingerprint.startswith(DIRECT)
-        wanted = "labels = ?" if is_direct else "fingerprint GLOB ?"
+        wanted = "labels = ?" if is_direct else "fingerprint >= ? AND fingerprint < ?"  # a range, for the index
         query = (
             f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE resolved IS NULL AND alert = ? AND {wanted} ORDER BY id"
         )
-        value = _written(told.labels) if is_direct else f"{DIRECT}*"
-        return _incidents(self._rows(query, (told.labels.get("alertname", ""), value)))
+        values = [_written(told.labels)] if is_direct else [DIRECT, DIRECT + LAST_LETTER]
+        return _incidents(self._rows(query, (told.labels.get("alertname", ""), *values)))
 
     def _replace(self, db: sqlite3.Connection, last: Incident, told: Notification) -> Incident:
         """The last one ended unseen and the next one fires: where nothing else is open in its situation, that goes on,
