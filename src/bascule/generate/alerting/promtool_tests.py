@@ -20,7 +20,6 @@ from bascule.generate.prometheus.rules import Group, Recording
 from bascule.spec import Spec
 from bascule.spec.quantities import parse_duration
 
-
 _PACE = {"sla": "1h"}  # on counts given by the minute: a month of samples would take an hour to test
 
 
@@ -34,7 +33,10 @@ def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
     files = {
         "alerts": _file(spec, alert_tests(spec), rules),
         "recording": _file(spec, recording_tests(spec), rules),
-        **{name: _file(spec, tests, read_with(rules, name), _PACE.get(name, "1m")) for name, tests in _cases(spec, rules)},
+        **{
+            name: _file(spec, tests, read_with(rules, name), _PACE.get(name, "1m"))
+            for name, tests in _cases(spec, rules)
+        },
     }
     return {name: file for name, file in files.items() if file["tests"]}
 
