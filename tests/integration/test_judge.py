@@ -237,7 +237,7 @@ def test_an_alertmanager_that_hangs_delays_neither_the_verdict_nor_the_next_eval
         shops.two.errors = {"freemium": 0.3, "api_partners": 0.3}
         eventually(lambda: shops.verdict == "roll_back", 10)
         ages = []
-        eventually(lambda: ages.append(shops.board.verdict()["age_seconds"]) or len(ages) > 60, 20)
+        eventually(lambda: ages.append(shops.board.verdict()["age_seconds"]) or len(ages) > 40, 20)
         assert max(ages) < fresh_seconds(shops.spec)
         assert shops.verdict == "roll_back"
     eventually(lambda: statuses(webhook), 20)
