@@ -8,6 +8,7 @@ fixed way, so it is cut at the bytes between series and all its numbers are read
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bascule.errors import QueryRejected
+
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"metric":{', b"]]}", b"]}}"
+_SAMPLE = rb'(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+,"[-+.0-9eEINafn]++"'
+_SAMPLES = re.compile(rb"%s(?:\],\[%s)*+" % (_SAMPLE, _SAMPLE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +54,15 @@ class Matrix:
 
 
 def labels_of(written: bytes) -> dict[str, str]:
-    """The labels of a series from its bytes in a Matrix."""
-    return dict(json.loads(b"{%s}" % written))
+    """The labels of a series from its bytes in a Matrix. Raises QueryRejected where they are none."""
+    try:
+        labels = dict(json.loads((b"{%s}" % written).decode()))
+        "".join([*labels, *labels.values()]).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise QueryRejected(
+            "Prometheus answered with labels that cannot be read", "check that its address is right"
+        ) from error
+    return labels
 
 
 def label_bytes(labels: Mapping[str, str]) -> bytes:
@@ -74,10 +86,10 @@ def parse_matrix(body: bytes) -> Matrix | None:
 
 def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
     """`1.5,"2"],[2.5,"3"` for each series."""
+    if not _SAMPLES.fullmatch(b"],[".join(numbers)):
+        return None
     counts = np.array([text.count(b'"') for text in numbers], np.intp) // 2
     flat = b",".join(numbers).translate(None, b'[]"')
-    if flat.count(b",") + 1 != 2 * counts.sum() or flat.strip(b"0123456789.,+-eEINaInf"):
-        return None
     both = np.fromstring(flat, sep=",")
     if len(both) != 2 * counts.sum() or not np.isfinite(both[0::2]).all():
         return None

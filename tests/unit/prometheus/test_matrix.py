@@ -93,6 +93,37 @@ def test_a_sample_at_no_time_is_no_answer(time):
         client.matrix("x", 5)
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'[[1.5,"2",2.5,"3"]]',
+        b'[[[1.5],"2"]]',
+        b'[["1.5","2"]]',
+        b'[[01.5,"2"]]',
+        b'[[+1.5,"2"]]',
+        b'[[1.5,2"3"]]',
+        b'[[1.5,"2"],[]]',
+        b'[[1.5,"2"]],[[2.5,"3"]]',
+        b'[[1.5,""]]',
+    ],
+)
+def test_a_damaged_answer_is_read_as_json_or_refused(damaged):
+    """The quick reading takes what it knows to the byte, and leaves everything else to the plain one."""
+    body = body_of(result_of([({"a": "b"}, [(1.5, "2")])])).replace(b'[[1.5,"2"]]', damaged)
+    assert parse_matrix(body) is None
+
+
+@pytest.mark.parametrize(
+    "damaged", [b'"a":', b'"a":1', b'"a":"b"},"c":{"d":"e"', b'"a":"\\ud800"', b'"a":"\xff"', b"a"]
+)
+def test_labels_that_cannot_be_read_are_refused(damaged):
+    """They are read later than the numbers, once for each series."""
+    body = body_of(result_of([({"a": "b"}, [(1.5, "2")])])).replace(b'"a":"b"', damaged)
+    client = Prometheus("http://prometheus", transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body)))
+    with pytest.raises(QueryRejected):
+        labels_of(client.matrix("x", 5).labels[0])
+
+
 def test_a_range_is_read_as_arrays_too():
     asked = {}
 
