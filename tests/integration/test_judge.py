@@ -196,7 +196,7 @@ def test_the_metrics_the_page_and_the_webhooks_say_the_same(shops, eventually):
     verdict = client.get("/api/verdict").json()
     assert set(verdict) == {
         "migration", "verdict", "since", "phase", "reasons", "cause", "age_seconds", "signals", "gates", "rollback",
-        "tick", "shares", "history",
+        "tick", "shares", "history", "hooks_since",
     }  # fmt: skip
     families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
     ones = [sample.labels["verdict"] for sample in families["bascule_verdict"].samples if sample.value == 1]
