@@ -21,7 +21,7 @@ import httpx
 from bascule import times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient, SlaClient
 from bascule.api.models.logs import Search
-from bascule.cli.output import parse_time
+from bascule.cli.options import parse_time
 from bascule.errors import BasculeError
 from bascule.incidents.intake import read as read_webhook
 from bascule.logformat import BUILT_IN, PatternError, read_dissect

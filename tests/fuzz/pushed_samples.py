@@ -13,8 +13,7 @@ import cramjam
 import numpy as np
 
 with atheris.instrument_imports(include=["bascule.judge.pushed", "bascule.prometheus"]):
-    from bascule.judge.pushed import PushedSamples
-    from bascule.judge.pushed.written import WriteReader
+    from bascule.judge import PushedSamples, WriteReader
 
 from guided import fuzz
 from remote_write import STALE, request

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -16,13 +17,15 @@ from bascule.spec.quantities import parse_duration
 SEGMENTS = ("enterprise", "api_partners", "freemium")
 RATES = {"enterprise": 8.0, "api_partners": 12.0, "freemium": 20.0}  # requests per second of both versions together
 
+Key = tuple[tuple[str, str], ...]  # labels
+
 
 @dataclass
 class PretendPrometheus:
     """Answers `raw`, `instant`, `scalar` and `label_values` from the samples it was given; `now` is its clock."""
 
     now: float = 0.0
-    samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(default_factory=dict)
+    samples: dict[Key, list[tuple[float, float]]] = field(default_factory=dict)
     plan: PlanStep | None = None
     url: str = "http://pretended"
     asked: list[tuple[float, float]] = field(default_factory=list)  # begin and end of each range that was asked for
@@ -40,11 +43,15 @@ class PretendPrometheus:
         end = self.now if at is None else at
         found = []
         for key, points in self.samples.items():
-            within = [(t, v) for t, v in points if end - seconds < t <= end]
-            if within and _matches(Selector.parse(selector), dict(key)):
+            if not _selects(selector, key):
+                continue
+            if within := [(t, v) for t, v in points if end - seconds < t <= end]:
                 times, values = np.array(within).T
                 found.append(Series(dict(key), times, values))
         return found
+
+    def has_samples(self, selectors: Iterable[str], seconds: float, at: float | None = None) -> bool:
+        return any(self.raw(selector, seconds, at) for selector in selectors)
 
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
         end = self.now if at is None else at
@@ -102,6 +109,11 @@ class PretendPrometheus:
         return sorted(
             {dict(k)[label] for k in self.samples if label in dict(k) and (wanted is None or _matches(wanted, dict(k)))}
         )
+
+
+@cache
+def _selects(selector: str, key: Key) -> bool:
+    return _matches(Selector.parse(selector), dict(key))
 
 
 def _matches(selector: Selector, labels: Mapping[str, str]) -> bool:

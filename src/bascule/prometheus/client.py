@@ -182,6 +182,11 @@ class Prometheus:
         found = self._arrays("query", query=_window(selector, seconds), time=at)
         return merged(found, self._replica_label) if self._replica_label else found
 
+    def has_samples(self, selectors: Iterable[str], seconds: float, at: float | None = None) -> bool:
+        """Whether there is a sample of any selector in the `seconds` until `at`."""
+        asked = (f"group(last_over_time({_window(selector, seconds)}))" for selector in selectors)
+        return bool(self.instant(" or ".join(asked), at))
+
     def range_matrix(self, expression: str, start: float, end: float, step: float) -> Matrix:
         """What `range` gives, as arrays: at most MAX_POINTS a series."""
         return self._arrays("query_range", query=self._merged(expression), start=start, end=end, step=step)

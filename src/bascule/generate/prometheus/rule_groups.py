@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from bascule import promql
 from bascule.alerts import Alerting
 from bascule.conventions import RuleGroup, Severity
 from bascule.generate.alerting.alerts import group_alerts
 from bascule.generate.prometheus.no_data import no_data_rules
 from bascule.generate.prometheus.recording import cache_rules, probe_rules, service_rules, signal_rules, traffic_rules
-from bascule.generate.prometheus.rules import Group, Rule
+from bascule.generate.prometheus.rules import Group, Recording, Rule
 from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.generate.prometheus.usage import target_interval, target_rules, usage_interval, usage_rules
@@ -77,3 +78,24 @@ def _pages_soon(alert: Alerting) -> bool:
 
 def rule_groups(spec: Spec) -> list[Group]:
     return [group for groups in rule_files(spec).values() for group in groups]
+
+
+def read_with(files: Mapping[str, list[Group]], name: str) -> dict[str, list[Group]]:
+    """A rule file, and those that record what its alerts read, directly or through other recorded series."""
+    recorded: dict[str, list[tuple[str, Recording]]] = {}
+    for file, groups in files.items():
+        for rule in (rule for group in groups for rule in group.recordings):
+            recorded.setdefault(rule.name, []).append((file, rule))
+    wanted, seen = {name}, set[str]()
+    todo = [alert.expr for group in files[name] for alert in group.alerts]
+    while todo:
+        for series in _read(todo.pop(), recorded) - seen:
+            seen.add(series)
+            wanted |= {file for file, _ in recorded[series]}
+            todo += [rule.expr for _, rule in recorded[series]]
+    return {file: groups for file, groups in files.items() if file in wanted}
+
+
+def _read(expression: str, names: Iterable[str]) -> set[str]:
+    selectors = promql.read_by(expression)
+    return {name for name in names for selector in selectors if selector.is_of(name)}
