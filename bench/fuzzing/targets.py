@@ -263,9 +263,8 @@ def _samples() -> Iterator[Target]:
     """As it writes them, to the byte: what is read as arrays. Where both can read it, so does the ordinary reading."""
     series = ['{"metric":{"__name__":"up","job":"a"},"values":[[1769846400.123,"1"],[1769846401,"NaN"]]}',
               r'{"metric":{"a":"\"},\"values\":[["},"values":[[1769846400,"1.5e+06"]]}']  # fmt: skip
-    seeds = [
-        f'{{"status":"success","data":{{"resultType":"matrix","result":[{",".join(series[:n])}]}}}}' for n in (1, 2)
-    ]
+    head = '{"status":"success","data":{"resultType":"matrix","result":['
+    seeds = [f"{head}{','.join(series[:number])}]}}}}".encode() for number in (1, 2)]
 
     def give(data: bytes) -> None:
         found = parse_matrix(data)
