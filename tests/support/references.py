@@ -130,7 +130,7 @@ def classes() -> set[str]:
 @cache
 def rules() -> list[dict[str, Any]]:
     files = (text for path, text in generated() if path.startswith("prometheus/rules/"))
-    return [rule for text in files for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    return [rule for text in files for group in yaml.load(text, yaml.CSafeLoader)["groups"] for rule in group["rules"]]
 
 
 @cache
