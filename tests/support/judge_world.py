@@ -143,6 +143,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
         self.schema = Schema(self.spec, self.bounds)
+        self._column = cache(self.schema.column)
         self.engine = PhaseEngine(self.schema, self.plan)
         self.time = self.plan.started
         self.up = (1.0, 1.0)
@@ -198,19 +199,22 @@ class Bench:
         self._add(into, "accuracy", "good", segment, int(self.random.binomial(n - bad, right)))
         times = self.random.lognormal(np.log(latency), 0.3, n)
         self._add(into, "latency", "events", segment, n)
-        for bound in self.bounds.get("latency", ()):
-            self._add(into, "latency", bound, segment, int((times <= bound).sum()))
+        self._add_buckets(into, "latency", segment, times)
 
     def _rate(self, into: np.ndarray, segment: str, traffic: float, odds: Sequence[float]) -> None:
         given = self.random.choice([3, 4, 5], int(self.random.poisson(0.3 * traffic)), p=odds)
         self._add(into, "satisfaction", "events", segment, len(given))
         self._add(into, "satisfaction", "sum", segment, int(given.sum()))
-        for bound in self.bounds.get("satisfaction", ()):
-            self._add(into, "satisfaction", bound, segment, int((given <= bound).sum()))
+        self._add_buckets(into, "satisfaction", segment, given)
+
+    def _add_buckets(self, into: np.ndarray, signal: str, segment: str, values: np.ndarray) -> None:
+        bounds = self.bounds.get(signal, ())
+        for bound, count in zip(bounds, np.searchsorted(np.sort(values), bounds, "right").tolist(), strict=True):
+            self._add(into, signal, bound, segment, count)
 
     def _add(self, into: np.ndarray, signal: str, part: str | float, segment: str, amount: float) -> None:
         if signal in self.spec.signals:
-            into[self.schema.column(signal, part, segment)] += amount
+            into[self._column(signal, part, segment)] += amount
 
     def around(self, **more: object) -> Surroundings:
         sights = (Sight(self.seen[0], self.up[0]), Sight(self.seen[1], self.up[1]))
