@@ -183,6 +183,20 @@ def test_a_selector_that_matches_nothing_is_told_with_what_is_wrong(scraped: Cal
     }
 
 
+def test_a_metric_that_stopped_is_told_from_one_that_never_was(
+    start_prometheus: Callable[..., Any], metrics_page: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    """A failed scrape in the middle of a check makes no name of the spec a wrong one."""
+    page = metrics_page(NUMBERED)
+    client = start_prometheus(scrape={"shop": [page.target]}).client
+    eventually(lambda: client.scalar("count(requests_total)") == 4)
+    page.up = False
+    eventually(lambda: not client.instant("requests_total"))
+    text = SELECTS.format(old='app_version="1.9.0"', new='app_version="1.10.0"', code="5xx")
+    told = "requests_total had series, and has none now: its scrapes fail, or it is exposed no more"
+    assert states(text, client) == {f"empty {told}"}
+
+
 OF_V2 = """
 groups:
 - name: g

@@ -338,7 +338,10 @@ def _absent(metric: str, series: _Series) -> tuple[FindingState, str]:
     why = f"no series of {metric} (made by {producer(metric)})"
     if producer(metric) not in (A_SERVICE, _ROLES["instrument"]):
         return "empty", why
-    near = difflib.get_close_matches(metric, series.prometheus.label_values("__name__"))
+    names = series.prometheus.label_values("__name__")  # of the last hours too
+    if metric in names:
+        return "empty", f"{metric} had series, and has none now: its scrapes fail, or it is exposed no more"
+    near = difflib.get_close_matches(metric, names)
     return "error", f"{why}; there are {', '.join(near)}" if near else why
 
 

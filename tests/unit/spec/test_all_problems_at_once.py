@@ -140,10 +140,10 @@ def test_a_key_without_a_place_is_answered_with_the_keys_there_are(written: str,
 def test_entries_that_are_written_under_named_are_read_alike() -> None:
     """As a spec that a program wrote has them."""
     document = parse(BUILT_IN).model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert problems(yaml.safe_dump(document)) == []
+    assert problems(yaml.dump(document, Dumper=yaml.CSafeDumper)) == []
     document["slas"]["named"]["accuracy"]["objective"] = "much"
     document["slas"]["named"]["eror_rate"] = document["slas"]["named"].pop("error_rate")
-    found = problems(yaml.safe_dump(document))
+    found = problems(yaml.dump(document, Dumper=yaml.CSafeDumper))
     assert {problem.key for problem in found} == {"slas.named.accuracy.objective", "slas.eror_rate"}
 
 
@@ -160,11 +160,11 @@ SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8)
 @given(st.data())
 def test_values_of_the_wrong_kind_anywhere_are_reported_and_never_raise(data: st.DataObject) -> None:
     """Several at once: whatever is left of the spec is checked without them."""
-    document = yaml.safe_load(BUILT_IN)
+    document = yaml.load(BUILT_IN, yaml.CSafeLoader)
     for _ in range(data.draw(st.integers(2, 6))):
         here, key = _somewhere(document, data)
         here[key] = data.draw(SCALARS)
-    problems(yaml.safe_dump(document))
+    problems(yaml.dump(document, Dumper=yaml.CSafeDumper))
 
 
 def _somewhere(document: dict[str, Any], data: st.DataObject) -> tuple[Any, Any]:
