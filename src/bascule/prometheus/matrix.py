@@ -1,4 +1,4 @@
-"""Raw samples of many series as arrays.
+"""Samples of many series as arrays.
 
 An answer with tens of thousands of series takes longer to turn into objects than to use. Prometheus writes it in one
 fixed way, so it is cut at the bytes between series and all its numbers are read at once; an answer written otherwise
@@ -10,11 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bascule.prometheus.decimals import Floats, decimals
+
+_QUOTE: Final = ord('"')
+_COMMA: Final = ord(",")
+_FEW: Final = 10_000  # bytes of numbers: fewer are read sooner one by one
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"metric":{', b"]]}", b"]}}"
 
@@ -58,8 +63,54 @@ def label_bytes(labels: Mapping[str, str]) -> bytes:
     return json.dumps(labels, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()[1:-1]
 
 
+@dataclass(frozen=True, eq=False)
+class RangeGrid:
+    """The values of m series at equal steps: `labels` as in a Matrix, `values` (m, steps), NaN where there is none."""
+
+    labels: list[bytes]
+    values: Floats
+
+    @classmethod
+    def of(cls, matrix: Matrix, times: Floats) -> RangeGrid:
+        """From the answer of a range query at these times, Unix seconds."""
+        values = np.full((len(matrix.labels), len(times)), np.nan)
+        step = times[1] - times[0] if len(times) > 1 else 1.0
+        steps = np.rint((matrix.times - times[0]) / step).astype(np.intp)
+        inside = (steps >= 0) & (steps < len(times))
+        rows = np.repeat(np.arange(len(matrix.labels)), matrix.counts)
+        values[rows[inside], steps[inside]] = matrix.values[inside]
+        return cls(matrix.labels, values)
+
+
 def parse_matrix(body: bytes) -> Matrix | None:
     """A successful answer of a range selector; None where it is not written as Prometheus writes it."""
+    parts = _parts(body)
+    return _numbers(*parts) if parts is not None else None
+
+
+def parse_grid(body: bytes, times: Floats) -> RangeGrid | None:
+    """A successful answer of a range query at these times, of which each series has a value at each; else None."""
+    parts = _parts(body)
+    if parts is None or not _are_whole(parts[1], times):
+        return None
+    labels, numbers = parts
+    text = b"".join(numbers)
+    quotes = np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
+    values = decimals(text, quotes[0::2] + 1, quotes[1::2])
+    return RangeGrid(labels, values.reshape(len(labels), len(times))) if values is not None else None
+
+
+def _are_whole(numbers: Iterable[bytes], times: Floats) -> bool:
+    """Whether each series has a sample at each of these times: so many, from the first to the last."""
+    first, last = (f"{time:.3f}".rstrip("0").rstrip(".").encode() + b',"' for time in (times[0], times[-1]))
+    return all(
+        text.count(b'"') == 2 * len(times) and text.startswith(first) and text.startswith(last, text.rfind(b"[") + 1)
+        for text in numbers
+    )
+
+
+def _parts(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
+    """Of each series its labels, and its samples: `1.5,"2"],[2.5,"3"`."""
     if not body.startswith(_HEAD + _FIRST):
         return None
     # Quotes within a label's value are escaped, so none of these marks can be inside one.
@@ -69,19 +120,29 @@ def parse_matrix(body: bytes) -> Matrix | None:
     if len(numbers) != len(labels):
         return None
     numbers[-1], end, tail = numbers[-1].partition(_END)
-    return _numbers(labels, numbers) if end and tail == _TAIL else None
+    return (labels, numbers) if end and tail == _TAIL else None
 
 
 def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
-    """`1.5,"2"],[2.5,"3"` for each series."""
     counts = np.array([text.count(b'"') for text in numbers], np.intp) // 2
-    flat = b",".join(numbers).translate(None, b'[]"')
-    if flat.count(b",") + 1 != 2 * counts.sum() or flat.strip(b"0123456789.,+-eEINaInf"):
-        return None
-    both = np.fromstring(flat, sep=",")
-    if len(both) != 2 * counts.sum() or not np.isfinite(both[0::2]).all():
+    both = _floats(b",".join(numbers).translate(None, b'[]"'), 2 * counts.sum())
+    if both is None or not np.isfinite(both[0::2]).all():
         return None
     return Matrix(labels, counts, both[0::2], both[1::2])
+
+
+def _floats(text: bytes, count: int) -> Floats | None:
+    """So many numbers with commas between them; None where there is anything else."""
+    commas = np.flatnonzero(np.frombuffer(text, np.uint8) == _COMMA)
+    if len(commas) + 1 != count:
+        return None
+    plain = decimals(text, np.append(0, commas + 1), np.append(commas, len(text))) if len(text) > _FEW else None
+    if plain is not None:
+        return plain
+    if text.strip(b"0123456789.,+-eEINaInf"):
+        return None
+    numbers = np.fromstring(text, sep=",")
+    return numbers if len(numbers) == count else None
 
 
 def matrix_of(result: Iterable[Mapping[str, Any]]) -> Matrix:
