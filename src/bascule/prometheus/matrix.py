@@ -20,6 +20,7 @@ from bascule.prometheus.decimals import Floats, decimals
 _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
 _FEW: Final = 10_000  # bytes of numbers: fewer are read sooner one by one
+_AT_ONCE: Final = 50_000  # values: more do not fit into a processor's cache
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"metric":{', b"]]}", b"]}}"
 
@@ -91,22 +92,46 @@ def parse_matrix(body: bytes) -> Matrix | None:
 def parse_grid(body: bytes, times: Floats) -> RangeGrid | None:
     """A successful answer of a range query at these times, of which each series has a value at each; else None."""
     parts = _parts(body)
-    if parts is None or not _are_whole(parts[1], times):
+    if parts is None:
         return None
     labels, numbers = parts
+    values = np.empty((len(labels), len(times)))
+    at_once = max(1, _AT_ONCE // len(times))
+    for begin in range(0, len(labels), at_once):
+        read = _values_at(numbers[begin : begin + at_once], times)
+        if read is None:
+            return None
+        values[begin : begin + at_once] = read
+    return RangeGrid(labels, values)
+
+
+def _values_at(numbers: list[bytes], times: Floats) -> Floats | None:
+    """The values of some series (m, steps), which all have so many, from the first time to the last."""
     text = b"".join(numbers)
-    quotes = np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
-    values = decimals(text, quotes[0::2] + 1, quotes[1::2])
-    return RangeGrid(labels, values.reshape(len(labels), len(times))) if values is not None else None
+    chars = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(chars == _QUOTE)
+    if len(quotes) != 2 * len(numbers) * len(times):
+        return None
+    opening, closing = quotes.reshape(len(numbers), len(times), 2).transpose(2, 0, 1)
+    first, last = _before_value(times[0]), _before_value(times[-1])
+    begins = np.cumsum([0, *map(len, numbers[:-1])])
+    if (opening[:, 0] != begins + len(first) - 1).any():
+        return None
+    if not (_ends_with(chars, opening[:, 0], first) and _ends_with(chars, opening[:, -1], last)):
+        return None
+    found = decimals(text, opening.ravel() + 1, closing.ravel())
+    return found.reshape(opening.shape) if found is not None else None
 
 
-def _are_whole(numbers: Iterable[bytes], times: Floats) -> bool:
-    """Whether each series has a sample at each of these times: so many, from the first to the last."""
-    first, last = (f"{time:.3f}".rstrip("0").rstrip(".").encode() + b',"' for time in (times[0], times[-1]))
-    return all(
-        text.count(b'"') == 2 * len(times) and text.startswith(first) and text.startswith(last, text.rfind(b"[") + 1)
-        for text in numbers
-    )
+def _before_value(time: float) -> bytes:
+    """How a sample begins."""
+    return f"{time:.3f}".rstrip("0").rstrip(".").encode() + b',"'
+
+
+def _ends_with(chars: NDArray[np.uint8], ends: NDArray[np.intp], written: bytes) -> bool:
+    """Whether this is written at each place, up to and with the character there."""
+    places = ends[:, None] + np.arange(1 - len(written), 1)
+    return bool((chars[places] == np.frombuffer(written, np.uint8)).all())
 
 
 def _parts(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
@@ -114,8 +139,8 @@ def _parts(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
     if not body.startswith(_HEAD + _FIRST):
         return None
     # Quotes within a label's value are escaped, so none of these marks can be inside one.
-    text = body[len(_HEAD + _FIRST) :]
-    parts = [part for series in text.split(_VALUES) for part in series.split(_NEXT)]
+    parts = [part for series in body.split(_VALUES) for part in series.split(_NEXT)]
+    parts[0] = parts[0][len(_HEAD + _FIRST) :]
     labels, numbers = parts[0::2], parts[1::2]
     if len(numbers) != len(labels):
         return None
