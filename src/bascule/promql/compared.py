@@ -41,9 +41,9 @@ def quantile_by(by: str, quantile: str) -> str:
 # ---------------------------------------------------------------- mix-adjusted
 
 
-def mix(spec: Spec) -> str:
-    """What each subsegment weighs: the events of both versions, where both have some."""
-    old, new = (f'({EVENTS}{{version="{version}"}} > 0)' for version in spec.versions.both)
+def mix(spec: Spec, where: str) -> str:
+    """What each subsegment weighs: the events of both versions, where both have some; `where`: of some signals."""
+    old, new = (f'({EVENTS}{{{where},version="{version}"}} > 0)' for version in spec.versions.both)
     return f"{old}\n+ ignoring (version)\n{new}"
 
 

@@ -43,7 +43,7 @@ class GrowthRule:
 def grown(selector: Selector) -> str:
     """The growth of each series in the last minute, however rarely it is scraped."""
     now, before = str(selector), f"{selector} offset {_WINDOW}"
-    return f"({now} - {before} >= 0) or ({now} < {before}) or ({born(selector, _WINDOW)})"
+    return f"({now} - {before} >= 0) or (({now} < {before}) or ({born(selector, _WINDOW)}))"
 
 
 def born(selector: Selector, window: str) -> str:
