@@ -11,13 +11,15 @@ SCHEMA_DONE := .bascule/schema/node_modules/typescript/package.json
 SCHEMA_PACKAGES := typescript@5.9.3 schema11@npm:@grafana/schema@11.6.4 schema12@npm:@grafana/schema@12.4.0 \
 	schema13@npm:@grafana/schema@13.2.3
 PEERS_DONE := $(VENV)/.bascule-peers
+FUZZ_DONE := $(VENV)/.bascule-fuzz
+HARNESSES := $(filter-out guided,$(patsubst tests/fuzz/%.py,%,$(sort $(wildcard tests/fuzz/*.py))))
 # Tests with real programs wait more than they work: three at once on two cores. A file's tests stay together.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 UPLOT := src/bascule/console/static/vendor/uPlot.iife.min.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test real lint bench chaos drill soak criteria sbom browser clean
+.PHONY: help setup demo test real lint bench fuzz chaos drill soak criteria sbom browser clean
 
 help:  ## Show what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +49,10 @@ lint: setup  ## Run ruff, mypy, the import contract and the check of words
 bench: setup $(PEERS_DONE)  ## Measure ours beside its peers: make bench NAME=detection (without NAME: all)
 	@$(PYTHON) tools/fetch_programs.py bench
 	@$(RUN)/python -m bench $(NAME) $(ARGS)
+
+fuzz: setup $(FUZZ_DONE)  ## Guided fuzzing of what comes from the network: make fuzz NAME=webhook SECONDS=600 (without: all, a minute each)
+	@for each in $(or $(NAME),$(HARNESSES)); do \
+		$(RUN)/python tests/fuzz/$$each.py -max_total_time=$(or $(SECONDS),60) $(ARGS) || exit; done
 
 drill: setup  ## Inject faults into the lab, time each to its alert: make drill ARGS="--fault crash" (without: all)
 	@$(RUN)/bascule drill supersmartmatch $(or $(ARGS),--all)
@@ -80,6 +86,10 @@ $(SCHEMA_DONE): Makefile
 $(PEERS_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)
 	@echo "Installing the benchmarks' peers into $(VENV)."
 	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+$(FUZZ_DONE): pyproject.toml constraints.txt | $(SETUP_DONE)
+	@$(RUN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	@touch $@
 
 browser: $(SETUP_DONE)

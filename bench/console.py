@@ -30,10 +30,10 @@ import httpx
 import numpy as np
 
 from bascule.console import Browser
-from bascule.console.charts import Grid
 from bascule.console.dashboards.asking import Moments, filled_in
 from bascule.console.dashboards.boards import AT_ONCE, Boards
 from bascule.console.dashboards.shape import DrawnMetrics
+from bascule.console.grid import Grid
 from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.lab import write_spec
 from bascule.processes import ports, programs

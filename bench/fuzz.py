@@ -5,8 +5,8 @@
     BENCH_FUZZ_SEED=7 make bench NAME=fuzz           other inputs
 
 Good inputs are damaged in bytes, in values and in depth (bench/fuzzing/hostile.py); the HTTP APIs are asked by
-Schemathesis from their OpenAPI documents. Each target has a process of its own, so that an end of it is found too. The
-coverage-guided fuzzing of the frame reader is tests/fuzz/log_frames.py.
+Schemathesis from their OpenAPI documents. Each target has a process of its own, so that an end of it is found too.
+`make fuzz` is guided by coverage instead (tests/fuzz).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ EVENTS, EVENT_ROUNDS = 50_000, 9
 PATH, ROUTE = "/api/v2/match/7", "/api/v2/match/"
 SERIES = 10_000
 SERIES_A_ROUTE = 96  # of three segments: durations, response times, and the requests' statuses
-DECLARED = {
+DECLARED: dict[str, Any] = {
     "versions": ["v1", "v2"],
     "segments": ["enterprise", "api_partners", "freemium"],
     "partners": {"api_partners": ["acme"]},

@@ -44,7 +44,7 @@ from bascule.judge import (
 )
 from bench.harness import OUTPUT, Bar, Result
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 
 LOOK = 1.0
 HOUR = 3600

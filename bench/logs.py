@@ -22,10 +22,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ QUERIES = {  # seconds of the research table, over 5 million rows
         0.17,
     ),
 }  # fmt: skip
+
+Argv = Sequence[str | Path]
 
 
 def run() -> Result:
@@ -192,7 +195,7 @@ def _pinned(core: int) -> Callable[[], None]:
     return lambda: os.sched_setaffinity(0, {core})
 
 
-def _start(argv: list[str | Path], core: int, out: Path, program: Path | None = None) -> subprocess.Popen[bytes]:
+def _start(argv: Argv, core: int, out: Path, program: Path | None = None) -> subprocess.Popen[bytes]:
     environment = programs.environment(program) if program else dict(os.environ)
     with out.open("wb") as file:
         return subprocess.Popen(
@@ -215,13 +218,15 @@ def _wait(process: subprocess.Popen[bytes], log: Path) -> float:
         late.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, -signal.SIGTERM):
-        raise RuntimeError(f"{process.args} ended with {process.returncode}: {log.read_text(errors='replace')[-2000:]}")
+        raise RuntimeError(
+            f"{process.args!r} ended with {process.returncode}: {log.read_text(errors='replace')[-2000:]}"
+        )
     return usage.ru_utime + usage.ru_stime
 
 
 def _mtail(folder: Path, expected: Expected) -> tuple[float, float]:
     program, out = programs.find("mtail"), folder / "mtail.out"
-    argv = [program, "--one_shot", "--one_shot_format=prometheus", f"--progs={FIXTURES / 'api.mtail'}",
+    argv: Argv = [program, "--one_shot", "--one_shot_format=prometheus", f"--progs={FIXTURES / 'api.mtail'}",
             f"--logs={folder.parent / 'app.log'}", "--log_dir", folder]  # fmt: skip
     started = time.monotonic()
     processor = _wait(_start(argv, CORE, out, program), out)
@@ -246,7 +251,7 @@ def _rsyslog(folder: Path, expected: Expected) -> tuple[float, float]:
     modules = next((private or Path("/")).glob("usr/lib/*/rsyslog"))
     shutil.copy(FIXTURES / "rules.rulebase", folder)
     config = _configured(folder, "rsyslog.conf", modules=str(modules))
-    argv = [program, "-n", "-f", config, "-i", folder / "pid", "-M", modules]
+    argv: Argv = [program, "-n", "-f", config, "-i", folder / "pid", "-M", modules]
     return _daemon("rsyslog", program, argv, folder, expected.lines, expected)
 
 
@@ -255,7 +260,7 @@ def _syslog_ng(folder: Path, expected: Expected) -> tuple[float, float]:
     private = programs.folder_of(program)
     modules = next((private or Path("/")).glob("usr/lib/syslog-ng/*/"))
     config = _configured(folder, "syslog-ng.conf")
-    argv = [program, "-F", "-f", config, "-R", folder / "persist", "-p", folder / "pid", "-c", folder / "control",
+    argv: Argv = [program, "-F", "-f", config, "-R", folder / "persist", "-p", folder / "pid", "-c", folder / "control",
             "--module-path", modules, "--no-caps"]  # fmt: skip
     return _daemon("syslog-ng", program, argv, folder, expected.lines, expected)
 
@@ -271,9 +276,7 @@ def _configured(folder: Path, name: str, **values: str) -> Path:
     return path
 
 
-def _daemon(
-    who: str, program: Path, argv: list[str | Path], folder: Path, lines: int, expected: Expected
-) -> tuple[float, float]:
+def _daemon(who: str, program: Path, argv: Argv, folder: Path, lines: int, expected: Expected) -> tuple[float, float]:
     """A daemon's time until all but the last buffer's lines are in its file; then it is stopped, the file checked."""
     output, log = folder / "out.json", folder / "daemon.log"
     started = time.monotonic()
@@ -329,7 +332,7 @@ def _children(tasks: list[tuple[str, Path, Path, int]]) -> list[dict[str, Any]]:
     for number, (mode, root, log, core) in enumerate(tasks):
         root.mkdir(parents=True, exist_ok=True)
         out = root.parent / f"child-{number}.out"
-        argv: list[str | Path] = [sys.executable, "-m", "bench.logs", mode, root, log]
+        argv: Argv = [sys.executable, "-m", "bench.logs", mode, root, log]
         started.append((_start(argv, core, out), out))
     for process, out in started:
         _wait(process, out)
@@ -389,7 +392,7 @@ class _Limited:
     file: Any
     left: int
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         data: bytes = self.file.read(min(size, self.left))
         self.left -= len(data)
         return data
@@ -406,7 +409,7 @@ def _store_bars(folder: Path, raw: dict[str, Any]) -> list[Bar]:
         bars.append(Bar("memory while storing", report["memory_mb"], "MB", 300))
         reader = LogReader(scratch / "store")
         for name, (sql, research) in QUERIES.items():
-            seconds = statistics.median(_timed(lambda sql=sql: reader.query(sql)) for _ in range(5))
+            seconds = statistics.median(_timed(partial(reader.query, sql)) for _ in range(5))
             # the research figures are for five million rows
             bars.append(Bar(f"query: {name}", seconds, "s", research * 1.5 if LINES >= 5_000_000 else None))
         raw["segments"] = len(files)
@@ -431,7 +434,7 @@ def _beats(folder: Path, raw: dict[str, Any]) -> list[Bar]:
         try:
             _until((root / "port").exists, out)
             client_out = scratch / "client.out"
-            argv: list[str | Path] = [sys.executable, "-m", "bench.logs", "send", root / "port", folder / "app.log"]
+            argv: Argv = [sys.executable, "-m", "bench.logs", "send", root / "port", folder / "app.log"]
             _wait(_start(argv, OTHER_CORE, client_out), client_out)
             report = json.loads(client_out.read_text().splitlines()[-1])
         finally:

@@ -67,8 +67,10 @@ class Run:
         self.world = World(folder, self.units, lambda: slow.uniform(*SLOW_SECONDS))
         self.conditions: dict[tuple[str, str], Switch] = defaultdict(Switch)
         self.suppressed: dict[str, Switch] = defaultdict(Switch)
+        self.taken: dict[str, list[float]] = defaultdict(list)  # when a person acknowledged something of a unit
         self.kinds: Counter[str] = Counter()
         self.left = size
+        self.broken: list[Exception] = []
         self.stop = threading.Event()
         self.lock = threading.Lock()
 
@@ -96,6 +98,8 @@ class Run:
             thread.start()
         while any(lane.is_alive() for lane in lanes):
             time.sleep(5)
+            if self.broken:
+                raise self.broken[0]
             begun, lost = self.size - max(0, self.left), sum(self.world.losses.values())
             passed = time.monotonic() - began
             print(f"  {passed:4.0f} s: {begun} of {self.size} situations begun, {lost} losses", flush=True)
@@ -124,6 +128,12 @@ class Run:
 
     def _lane(self, unit: str) -> None:
         """One unit's situations, one after the other, until enough have begun."""
+        try:
+            self._situations(unit)
+        except Exception as error:  # noqa: BLE001 - raised by the thread that plays the run
+            self.broken.append(error)
+
+    def _situations(self, unit: str) -> None:
         rng = random.Random(f"{self.seed} {unit}")
         time.sleep(rng.uniform(0, 10))
         while self._take():
@@ -203,6 +213,7 @@ class Run:
             for incident in self.world.client.incidents():
                 if incident.is_open and unit_of(f"{incident.alert} {incident.labels}") == unit:
                     self.world.client.acknowledge(incident.id, "ada")
+                    self.taken[unit].append(time.time())
                     return
 
     def _silenced(self, unit: str, rng: random.Random, hold: Callable[[str, float, float], None], first: str) -> None:
@@ -224,16 +235,17 @@ class Run:
 
     def _end_silences(self, client: Alertmanager, unit: str) -> None:
         """An Alertmanager that hung may have set it after we gave up."""
-        quiet_since = None
+        quiet_since: float | None = None
         while quiet_since is None or time.monotonic() - quiet_since < 3:
             time.sleep(0.5)
             try:
                 ours = [s for s in client.silences() if s.covers({"job": unit}, time.time())]
                 for each in ours:
                     client.expire(each.id)
+                are_none = not ours
             except BasculeError:
-                ours = [None]
-            quiet_since = None if ours else quiet_since or time.monotonic()
+                are_none = False
+            quiet_since = (quiet_since or time.monotonic()) if are_none else None
 
     def _maintained(self, unit: str, rng: random.Random, hold: Callable[[str, float, float], None], first: str) -> None:
         def plan() -> Callable[[], None]:
@@ -289,7 +301,7 @@ class Run:
         for unit in (*self.units, MIGRATION):
             conditions = self._conditions(unit, end)
             for name in self.world.channels if conditions else ():
-                verdicts[f"{unit} {name}"] = judge(conditions, words[name][unit], end)
+                verdicts[f"{unit} {name}"] = judge(conditions, words[name][unit], end, self.taken[unit])
         raw = {
             "seed": self.seed, "kinds": self.kinds, "losses": self.world.losses, "quiet_at_the_end": self.was_quiet,
             "verdicts": {name: asdict(verdict) for name, verdict in verdicts.items()},

@@ -17,8 +17,9 @@ from bascule.processes.ready import answers, wait_until
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.spec import load
 from bascule.stack.plan import Layout, plan
-from chaos.people import HOST, Hook
+from chaos.people import Hook
 from chaos.standin import Page
+from chaos.web import HOST
 
 JUDGES = ("judge-1", "judge-2")
 ALERTMANAGERS = ("alertmanager-1", "alertmanager-2")

@@ -118,7 +118,7 @@ class Post(Channel):
                 await asyncio.sleep(post.pause())
                 if post.mode == "failing":
                     return "451 try again later"
-                letter = email.message_from_bytes(envelope.content or b"", policy=email.policy.default)
+                letter = email.message_from_bytes(envelope.original_content or b"", policy=email.policy.default)
                 body = letter.get_body(("plain", "html"))
                 text = body.get_content() if body is not None else ""
                 post.keep(str(letter["Message-ID"] or ""), str(letter["Subject"] or ""), text, [])

@@ -123,11 +123,11 @@ class Poster:
         with self._lock:
             if on:
                 self._standing[key] = PostedAlert(
-                    labels, {"description": f"posted: {key}"}, now, now + timedelta(hours=1)
+                    labels, {"description": f"posted: {key}"}, now, now + timedelta(hours=1), ""
                 )
             elif key in self._standing:
                 began = self._last[key] = self._standing.pop(key)
-                ended = PostedAlert(labels, began.annotations, began.starts, now)
+                ended = PostedAlert(labels, began.annotations, began.starts, now, began.source)
                 self._ended[key] = (ended, time.monotonic())
 
     def again(self, labels: Mapping[str, str]) -> None:

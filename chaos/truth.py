@@ -112,8 +112,9 @@ def _long(spans: Sequence[Span], seconds: float) -> list[Span]:
     return [span for span in spans if span[1] - span[0] >= seconds]
 
 
-def judge(conditions: Sequence[Condition], words: Sequence[Word], end: float) -> Verdict:
-    """`end`: when everything had been healthy and quiet for a long time."""
+def judge(conditions: Sequence[Condition], words: Sequence[Word], end: float, taken: Sequence[float] = ()) -> Verdict:
+    """`end`: when everything had been healthy and quiet for a long time; `taken`: when a person acknowledged it, who
+    knows then, and whose word stops the calls."""
     found = Verdict()
     told = sorted(words, key=lambda word: word.at)
     held = joined((span for each in conditions for span in each.held), MERGED_SECONDS)
@@ -124,7 +125,8 @@ def judge(conditions: Sequence[Condition], words: Sequence[Word], end: float) ->
             found.owed += 1
             a = min(b for _, b, _ in inside)
             calls = any(start <= word.at <= stop + PATIENCE_SECONDS and not word.is_end for word in told)
-            if not (calls or _is_firing(told, a)):
+            is_taken = any(start <= at <= stop for at in taken)
+            if not (calls or is_taken or _is_firing(told, a)):
                 found.unheard.append((start, stop))
     _ends(found, conditions, told, held, end)
     return found

@@ -19,9 +19,10 @@ from bascule.processes.ready import answers, wait_until
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.spec import load
 from bascule.stack.plan import Layout, plan
-from chaos.people import HOST, Channel, Hook, Post
+from chaos.people import Channel, Hook, Post
 from chaos.standin import Page, Poster, StandInJudge
 from chaos.truth import Span, Switch
+from chaos.web import HOST
 
 PYTHON = "BASCULE_CHAOS_PYTHON"  # of the build that is tried; by default this one
 PROGRAMS = ("prometheus", "alertmanager", "journal")

@@ -4,6 +4,7 @@ eventually(condition, seconds=10)   asks until `condition()` is truthy and retur
                                     An AssertionError in the condition counts as "not yet" and is shown at the end.
 free_port()                         a port of 127.0.0.1 that is free now; never the same twice.
 machine                             a machine with no program but those that the test adds: machine.add("promtool").
+bascule("check", path)              a command as its user types it, in this process: .returncode .stdout .stderr
 
 Those that start real programs are in tests/integration/conftest.py.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+from bascule import cli
 from bascule.processes import ports, programs
 
 # A busy machine is slow, not wrong: no deadline per example. `print_blob` lets a failure be repeated elsewhere.
@@ -29,6 +33,7 @@ settings.load_profile("bascule")
 
 T = TypeVar("T")
 LONGEST = "test_whole_house.py"
+LONGEST_PAUSE = 0.25  # seconds between two questions whether something is true
 
 # What a user or a machine may have set, and what would change what is printed, read or asked: no test depends on it.
 OF_THE_MACHINE = re.compile(
@@ -47,7 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _eventually(condition: Callable[[], T], seconds: float = 10.0, pause: float = 0.05) -> T:
-    deadline = time.monotonic() + seconds
+    """What takes long is asked for less often: asking takes the processor from what is waited for."""
+    begun = time.monotonic()
     while True:
         reason = "it never became true"
         try:
@@ -56,9 +62,10 @@ def _eventually(condition: Callable[[], T], seconds: float = 10.0, pause: float 
                 return value
         except AssertionError as error:
             reason = str(error)
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begun
+        if waited > seconds:
             pytest.fail(f"waited {seconds:g} s: {reason}")
-        time.sleep(pause)
+        time.sleep(max(pause, min(LONGEST_PAUSE, waited / 20)))
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +76,34 @@ def eventually() -> Callable[..., T]:
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     return ports.free
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def bascule(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """A process of its own says the same, and loads everything anew."""
+
+    def call(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["bascule", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGINT)
+        capfd.readouterr()
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return Done(code, *capfd.readouterr())
+
+    return call
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ def _component(package: Distribution) -> dict[str, Any]:
 
 def _licence(package: Distribution) -> dict[str, Any]:
     """As the package says it: an expression, else the names of its classifiers."""
-    if expression := package.metadata.get("License-Expression"):
+    if "License-Expression" in package.metadata:
+        expression = package.metadata["License-Expression"]
         return {"licenses": [{"expression": expression}]}
     kinds = [
         each.rpartition(" :: ")[2] for each in package.metadata.get_all("Classifier") or () if "License ::" in each

@@ -21,7 +21,7 @@ import httpx
 from bascule import times
 from bascule.api import IncidentsClient, JudgeClient, LogsClient, SlaClient
 from bascule.api.models.logs import Search
-from bascule.cli.output import parse_time
+from bascule.cli.options import parse_time
 from bascule.errors import BasculeError
 from bascule.incidents.intake import read as read_webhook
 from bascule.logformat import BUILT_IN, PatternError, read_dissect
@@ -42,7 +42,8 @@ from bascule.logs.reading.beats import piece_of
 from bascule.logs.storing.counts import counts
 from bascule.logs.storing.places import root_of
 from bascule.logs.storing.query import moment, search
-from bascule.prometheus import Alertmanager, Prometheus
+from bascule.prometheus import Alertmanager, Prometheus, labels_of
+from bascule.prometheus.matrix import matrix_of, parse_matrix
 from bascule.spec import Selector, Spec, built_in_text, load, parse
 from bascule.spec.quantities import parse_duration, parse_moment, parse_quantity, parse_rate, parse_share
 from bench.fuzzing import hostile
@@ -255,6 +256,50 @@ def _prometheus() -> Iterator[Target]:
         client.started,
     )  # fmt: skip
     yield of_documents(seeds, give)
+
+
+@target("Prometheus' samples")
+def _samples() -> Iterator[Target]:
+    """As it writes them, to the byte: what is read as arrays. Where both can read it, so does the ordinary reading."""
+    series = ['{"metric":{"__name__":"up","job":"a"},"values":[[1769846400.123,"1"],[1769846401,"NaN"]]}',
+              r'{"metric":{"a":"\"},\"values\":[["},"values":[[1769846400,"1.5e+06"]]}']  # fmt: skip
+    head = '{"status":"success","data":{"resultType":"matrix","result":['
+    seeds = [f"{head}{','.join(series[:number])}]}}}}".encode() for number in (1, 2)]
+
+    def give(data: bytes) -> None:
+        found = parse_matrix(data)
+        if found is None:
+            return
+        labels = [labels_of(each) for each in found.labels]
+        plain = matrix_of(json.loads(data)["data"]["result"])
+        assert labels == [labels_of(each) for each in plain.labels]
+        assert found.times.tolist() == plain.times.tolist()
+        assert list(map(repr, found.values.tolist())) == list(map(repr, plain.values.tolist()))
+
+    yield Target(partial(hostile.of_bytes, seeds), give, (BasculeError,))
+
+
+@target("remote writes")
+def _writes() -> Iterator[Target]:
+    import cramjam
+    import remote_write
+
+    from bascule.judge import WriteReader
+
+    up = {"__name__": "up", "job": "v1", "instance": "a:1"}
+    sent = [
+        remote_write.request([(up, [(1769846400.0, 1.0)]), (up | {"code": "200"}, [(1769846400.0, 7.5)])]),
+        remote_write.request([(up, [(1769846400.0, 0.0), (1769846401.0, remote_write.STALE)])]),
+    ]
+    plain = [bytes(cramjam.snappy.decompress_raw(each)) for each in sent]
+    reader = WriteReader(lambda labels: 0)
+
+    def make(chance: random.Random) -> bytes:
+        if chance.random() < 0.2:
+            return hostile.of_bytes(sent, chance)
+        return bytes(cramjam.snappy.compress_raw(hostile.of_bytes(plain, chance)))
+
+    yield Target(make, reader.read, (BasculeError,))
 
 
 @target("Alertmanager's answers")

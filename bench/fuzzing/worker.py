@@ -61,7 +61,7 @@ def main(name: str, seconds: float, seed: int) -> None:
     print(json.dumps(asdict(found)))
 
 
-def _tried(give, allowed, data: bytes, found: Fuzzed) -> str:  # type: ignore[no-untyped-def]
+def _tried(give, allowed, data: bytes, found: Fuzzed) -> str:
     """Why it failed; empty when it took the input, or refused it as it says."""
     signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -41,6 +42,9 @@ class LoadSource:
         seen = counts > 0
         labels = [self._written[row] for row in rows[seen].tolist()]
         return Matrix(labels, counts[seen], np.round(times[inside], 3), np.nan_to_num(values[inside], nan=1.0))
+
+    def has_samples(self, selectors: Iterable[str], seconds: float, at: float) -> bool:
+        return any(self.matrix(selector, seconds, at).labels for selector in selectors)
 
     def instant(self, expression: str, at: float | None = None) -> list[Sample]:
         return []

@@ -1,6 +1,4 @@
-"""Coverage-guided fuzzing of the lumberjack frame reader. Needs atheris (not among the packages of `make setup`).
-
-    pip install atheris && python tests/fuzz/log_frames.py -max_total_time=300
+"""The lumberjack frame reader.
 
 Whatever bytes come, however TCP cuts them: events or a ProtocolError, the same as in one piece, and no event becomes a
 line with a newline in it. The suite has the same properties with hypothesis (tests/unit/logs/test_log_frames.py).
@@ -9,13 +7,14 @@ line with a newline in it. The suite has the same properties with hypothesis (te
 from __future__ import annotations
 
 import struct
-import sys
 import zlib
 
 import atheris
 
-with atheris.instrument_imports():
+with atheris.instrument_imports(include=["bascule.logs.reading"]):
     from bascule.logs import BeatsEvent, Decoder, ProtocolError
+
+from guided import fuzz
 
 from bascule.logs import line_of
 
@@ -45,6 +44,12 @@ def check(data: bytes) -> None:
         assert b"\n" not in line_of(event.payload, bool(cut & 2), "c", 1).text
 
 
+def seeds() -> list[bytes]:
+    payload = b'{"@timestamp":"2026-01-31T12:00:01.000Z","message":"a line"}'
+    window = b"2W" + struct.pack(">I", 2)
+    events = [b"2J" + struct.pack(">II", number, len(payload)) + payload for number in (1, 2)]
+    return [bytes([cut]) + window + b"".join(events) for cut in (0, 1, 21)]
+
+
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
+    fuzz(check, seeds())

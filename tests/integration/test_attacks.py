@@ -275,7 +275,7 @@ def test_too_large_a_head_and_too_large_a_body(house: House, role: str) -> None:
 
 
 HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127"
-HALF_BODY = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
+HALF_BODY = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
 
 
 @every_role

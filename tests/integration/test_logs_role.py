@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pylogbeat import PyLogBeatClient
 
 from bascule import logs
+from bascule.api import Tokens
+from bascule.api.limits import Limits
 from bascule.errors import UsageError
+from bascule.logs import LogReader
+from bascule.logs.storing.forget import forget_user
 from bascule.processes import ports
 from bascule.spec import load
 from bascule.spec.model import Logs, LogSource, Spec
@@ -99,6 +106,93 @@ def samples(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 def total(url: str, name: str, **labels: str) -> float:
     wanted = set(labels.items())
     return sum(value for (found, has), value in samples(url).items() if found == name and wanted <= set(has))
+
+
+TRIES = 5  # on a busy machine one may take long; of a role that is held up, every one does
+
+
+def takes_less_than_a_second(ask: Callable[[], object]) -> bool:
+    for _ in range(TRIES):
+        begun = time.monotonic()
+        ask()
+        if time.monotonic() - begun < 1:
+            return True
+    return False
+
+
+@pytest.fixture
+def client(role: str, spec: Spec) -> Iterator[httpx.Client]:
+    """Of the operator, for many at once."""
+    headers = {"Authorization": f"Bearer {Tokens(spec.stack.state).operator}"}
+    limits = httpx.Limits(max_connections=50)
+    with httpx.Client(base_url=role, headers=headers, timeout=120, verify=False, limits=limits) as client:
+        yield client
+
+
+def answers(client: httpx.Client, page: str) -> bool:
+    return takes_less_than_a_second(lambda: client.get(page).raise_for_status())
+
+
+def send(spec: Spec, line: str) -> None:
+    """One line by Beats; the receiver acknowledges what is stored."""
+    with PyLogBeatClient("127.0.0.1", int(spec.logs.sources[2].beats.rpartition(":")[2]), timeout=30) as beats:
+        beats.send([{"@timestamp": f"{MINUTE}:00.000Z", "message": line.strip()}])
+
+
+class Held:
+    """A function that works until it is let go."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+        self.begun = threading.Semaphore(0)
+        self._let_go = threading.Event()
+
+    def __call__(self, *asked: object) -> object:
+        self.begun.release()
+        self._let_go.wait(120)
+        return self._function(*asked)
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go.set()
+
+
+def test_slow_searches_hold_up_neither_health_nor_metrics_nor_intake(
+    role: str, spec: Spec, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Forty at once: as many as have turns are worked on, the others are told to come again."""
+    turns = Limits().reading
+    with ThreadPoolExecutor(40) as clients, Held(LogReader.query) as slow:
+        monkeypatch.setattr(LogReader, "query", lambda *asked: slow(*asked))
+        asked = [clients.submit(client.get, f"api/{name}") for name in ("search", "counts") * 20]
+        assert all(slow.begun.acquire(timeout=30) for _ in range(turns))
+        for page in ("healthz", "readyz", "metrics", "api/stats"):
+            assert answers(client, page), page
+        assert takes_less_than_a_second(lambda: send(spec, CALL.format(2, 2)))
+        (tmp_path / "app.log").write_text(CALL.format(1, 1))
+        wait_until(lambda: total(role, "bascule_log_requests_total", version="v2", source="app") == 1)
+        wait_until(lambda: sum(each.done() for each in asked) == 40 - turns)
+        assert not slow.begun.acquire(blocking=False)
+    assert Counter(each.result().status_code for each in asked) == {200: turns, 503: 40 - turns}
+    assert total(role, "bascule_http_requests_refused_total", status="503") == 40 - turns
+
+
+def test_metrics_are_answered_while_the_store_is_rewritten(
+    role: str, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Forgetting a user rewrites segments, which may take long; what was counted before it is shown meanwhile."""
+    (tmp_path / "app.log").write_text(CALL.format(1, 1))
+    wait_until(lambda: total(role, "bascule_log_requests_total", version="v2") == 1)
+    with ThreadPoolExecutor(1) as other, Held(forget_user) as slow:
+        monkeypatch.setattr("bascule.logs.serving.role.forget_user", slow)
+        asked = other.submit(client.post, "api/forget", json={"user": "u1"})
+        assert slow.begun.acquire(timeout=30)
+        for page in ("healthz", "metrics", "api/stats"):
+            assert answers(client, page), page
+        assert total(role, "bascule_log_requests_total", version="v2") == 1
+    assert asked.result().json() == {"rows": 1}
 
 
 def test_lines_are_counted_by_version_endpoint_and_status_as_they_are_written(role: str, tmp_path: Path):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,39 +87,41 @@ def write_spec(tmp_path, people, server, free_port):
     return write
 
 
-def bascule(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "bascule", "sla", *map(str, arguments)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr
-    return done
+@pytest.fixture
+def sla(bascule):
+    """A command about SLAs."""
+
+    def call(*arguments):
+        done = bascule("sla", *arguments)
+        assert "Traceback" not in done.stderr
+        return done
+
+    return call
 
 
 RECENT = ("--from", "now-5m", "--format", "json", "--out", "-")
 
 
-def test_a_spec_that_promises_nothing_is_told_and_still_compares(write_spec):
-    done = bascule("report", write_spec(""), *RECENT)
+def test_a_spec_that_promises_nothing_is_told_and_still_compares(sla, write_spec):
+    done = sla("report", write_spec(""), *RECENT)
     assert (done.returncode, "no SLA is declared" in done.stderr) == (4, True)
     report = json.loads(done.stdout)
     assert (report["outcome"], report["objectives"]) == ("NO DATA", [])
     assert report["notes"][0]["key"] == "no_sla"
     assert (
-        "No SLA is declared"
-        in bascule("report", write_spec(""), "--from", "now-5m", "--format", "md", "--out", "-").stdout
+        "No SLA is declared" in sla("report", write_spec(""), "--from", "now-5m", "--format", "md", "--out", "-").stdout
     )
 
 
-def test_a_report_without_a_file_gets_one_that_is_named(write_spec, tmp_path, monkeypatch):
+def test_a_report_without_a_file_gets_one_that_is_named(sla, write_spec, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = bascule("report", write_spec(SLAS), "--from", "2020-01-01", "--to", "2020-01-02", "--format", "md")
+    done = sla("report", write_spec(SLAS), "--from", "2020-01-01", "--to", "2020-01-02", "--format", "md")
     (written,) = tmp_path.glob("sla-*-2020-01-01-2020-01-02.md")
     assert done.stdout.splitlines() == [f"wrote {written.name}", "NO DATA: no series"]
 
 
-def test_an_objective_that_is_not_declared_is_named_beside_the_others(write_spec):
-    done = bascule("report", write_spec(SLAS), *RECENT, "--objective", "error_rate", "--objective", "speed")
+def test_an_objective_that_is_not_declared_is_named_beside_the_others(sla, write_spec):
+    done = sla("report", write_spec(SLAS), *RECENT, "--objective", "error_rate", "--objective", "speed")
     assert done.returncode == 4
     assert "'speed' is not an objective of the spec\n  declared are: availability, error_rate" in done.stderr
     report = json.loads(done.stdout)
@@ -129,45 +129,45 @@ def test_an_objective_that_is_not_declared_is_named_beside_the_others(write_spec
     assert report["missing"] == ["speed"]
 
 
-def test_an_objective_without_data_is_named_beside_the_others(write_spec):
+def test_an_objective_without_data_is_named_beside_the_others(sla, write_spec):
     slas = SLAS.replace("slas: {", 'slas: {clicked: {objective: "50%", window: 1h, signal: clicks}, ')
-    done = bascule("report", write_spec(slas), *RECENT)
+    done = sla("report", write_spec(slas), *RECENT)
     assert (done.returncode, "clicked: no data" in done.stderr) == (4, True)
     outcomes = {o["name"]: o["outcome"] for o in json.loads(done.stdout)["objectives"]}
     assert outcomes == {"clicked": "NO DATA", "availability": "PASS", "error_rate": "PASS"}
 
 
-def test_a_window_without_data_still_gives_a_report(write_spec, tmp_path):
+def test_a_window_without_data_still_gives_a_report(sla, write_spec, tmp_path):
     for form in ("pdf", "csv"):
         out = tmp_path / form
-        done = bascule("report", write_spec(SLAS), "--from", "2020-01-01", "--to", "2020-01-02", "--format", form,
-                       "--out", out)  # fmt: skip
+        done = sla("report", write_spec(SLAS), "--from", "2020-01-01", "--to", "2020-01-02", "--format", form,
+                   "--out", out)  # fmt: skip
         assert done.returncode == 4
         assert "availability: no data" in done.stderr
         assert out.stat().st_size > 100
 
 
-def test_a_receiver_with_a_wrong_secret_is_named_and_the_others_get_their_report(write_spec, people, tmp_path):
+def test_a_receiver_with_a_wrong_secret_is_named_and_the_others_get_their_report(sla, write_spec, people, tmp_path):
     spec = write_spec(SLAS)
-    done = bascule("report", spec, "--from", "now-5m", "--format", "html", "--out", tmp_path / "r.html",
-                   "--send", "wrong", "--send", "good")  # fmt: skip
+    done = sla("report", spec, "--from", "now-5m", "--format", "html", "--out", tmp_path / "r.html",
+               "--send", "wrong", "--send", "good")  # fmt: skip
     assert done.returncode == 4
     assert "wrong: failed (Slack answered 403: invalid_token)" in done.stderr
     assert "good: delivered" in done.stderr
     assert "the report did not reach wrong" in done.stderr
     assert (tmp_path / "r.html").exists()
     assert [path for path, _ in people[1]].count("/wrong") == 1  # a retry cannot make a secret right
-    (entry,) = json.loads(bascule("list", spec, "--json").stdout)
-    again = bascule("resend", entry["id"], "--to", "good", "--spec", spec)
+    (entry,) = json.loads(sla("list", spec, "--json").stdout)
+    again = sla("resend", entry["id"], "--to", "good", "--spec", spec)
     assert (again.returncode, "good: delivered" in again.stderr) == (0, True)
     assert [path for path, _ in people[1]].count("/") == 2
 
 
-def test_a_frozen_baseline_and_a_changed_promise_are_in_the_next_report(write_spec, tmp_path):
+def test_a_frozen_baseline_and_a_changed_promise_are_in_the_next_report(sla, write_spec, tmp_path):
     spec = write_spec(SLAS)
-    frozen = bascule("freeze", spec, "--from", "now-5m")
+    frozen = sla("freeze", spec, "--from", "now-5m")
     assert (frozen.returncode, "old is frozen" in frozen.stdout) == (0, True)
-    bascule("report", spec, *RECENT)
+    sla("report", spec, *RECENT)
     changed = write_spec(SLAS.replace("99%", "98%"))
-    (change,) = json.loads(bascule("report", changed, *RECENT).stdout)["changes"]
+    (change,) = json.loads(sla("report", changed, *RECENT).stdout)["changes"]
     assert (change["objective"], change["before"], change["after"]) == ("availability", "99%", "98%")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ ABSURD = (float("nan"), float("inf"), -4.0)
 LATEST = 9.0  # seconds at most from a scrape until it can be read
 
 
+@cache
 def spec() -> Spec:
     return parse(SPEC)
 
@@ -69,6 +71,7 @@ class Arrivals:
         for each in sorted(self.samples, key=lambda sample: sample.time):
             rows.setdefault(each.labels, []).append((each.time, each.value, each.arrival))
         self._rows = [(dict(labels), np.array(points).T) for labels, points in rows.items()]
+        self._chosen = cache(self._matching)
 
     def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
         self.asked.append((selector, at - seconds, at))
@@ -84,11 +87,14 @@ class Arrivals:
         return [Series(*row) for row in self._within(selector, at - seconds, at)]
 
     def _within(self, selector: str, begin: float, end: float) -> Iterator[Row]:
-        wanted = Selector.parse(selector)
-        for labels, (times, values, arrivals) in self._rows:
+        for labels, (times, values, arrivals) in self._chosen(selector):
             some = (times >= begin) & (times <= end) & (arrivals <= self.now)
-            if some.any() and _matches(wanted, labels):
+            if some.any():
                 yield labels, times[some], values[some]
+
+    def _matching(self, selector: str) -> list[tuple[dict[str, str], np.ndarray]]:
+        wanted = Selector.parse(selector)
+        return [row for row in self._rows if _matches(wanted, row[0])]
 
     def _reordered(self, row: Row) -> Row:
         labels = list(row[0].items())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -16,13 +17,15 @@ from bascule.spec.quantities import parse_duration
 SEGMENTS = ("enterprise", "api_partners", "freemium")
 RATES = {"enterprise": 8.0, "api_partners": 12.0, "freemium": 20.0}  # requests per second of both versions together
 
+Key = tuple[tuple[str, str], ...]  # labels
+
 
 @dataclass
 class PretendPrometheus:
     """Answers `raw`, `instant`, `scalar` and `label_values` from the samples it was given; `now` is its clock."""
 
     now: float = 0.0
-    samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(default_factory=dict)
+    samples: dict[Key, list[tuple[float, float]]] = field(default_factory=dict)
     plan: PlanStep | None = None
     url: str = "http://pretended"
     asked: list[tuple[float, float]] = field(default_factory=list)  # begin and end of each range that was asked for
@@ -40,11 +43,15 @@ class PretendPrometheus:
         end = self.now if at is None else at
         found = []
         for key, points in self.samples.items():
-            within = [(t, v) for t, v in points if end - seconds < t <= end]
-            if within and _matches(Selector.parse(selector), dict(key)):
+            if not _selects(selector, key):
+                continue
+            if within := [(t, v) for t, v in points if end - seconds < t <= end]:
                 times, values = np.array(within).T
                 found.append(Series(dict(key), times, values))
         return found
+
+    def has_samples(self, selectors: Iterable[str], seconds: float, at: float | None = None) -> bool:
+        return any(self.raw(selector, seconds, at) for selector in selectors)
 
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
         end = self.now if at is None else at
@@ -104,6 +111,11 @@ class PretendPrometheus:
         )
 
 
+@cache
+def _selects(selector: str, key: Key) -> bool:
+    return _matches(Selector.parse(selector), dict(key))
+
+
 def _matches(selector: Selector, labels: Mapping[str, str]) -> bool:
     if labels["__name__"] != selector.metric:
         return False
@@ -131,6 +143,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
         self.schema = Schema(self.spec, self.bounds)
+        self._column = cache(self.schema.column)
         self.engine = PhaseEngine(self.schema, self.plan)
         self.time = self.plan.started
         self.up = (1.0, 1.0)
@@ -186,19 +199,22 @@ class Bench:
         self._add(into, "accuracy", "good", segment, int(self.random.binomial(n - bad, right)))
         times = self.random.lognormal(np.log(latency), 0.3, n)
         self._add(into, "latency", "events", segment, n)
-        for bound in self.bounds.get("latency", ()):
-            self._add(into, "latency", bound, segment, int((times <= bound).sum()))
+        self._add_buckets(into, "latency", segment, times)
 
     def _rate(self, into: np.ndarray, segment: str, traffic: float, odds: Sequence[float]) -> None:
         given = self.random.choice([3, 4, 5], int(self.random.poisson(0.3 * traffic)), p=odds)
         self._add(into, "satisfaction", "events", segment, len(given))
         self._add(into, "satisfaction", "sum", segment, int(given.sum()))
-        for bound in self.bounds.get("satisfaction", ()):
-            self._add(into, "satisfaction", bound, segment, int((given <= bound).sum()))
+        self._add_buckets(into, "satisfaction", segment, given)
+
+    def _add_buckets(self, into: np.ndarray, signal: str, segment: str, values: np.ndarray) -> None:
+        bounds = self.bounds.get(signal, ())
+        for bound, count in zip(bounds, np.searchsorted(np.sort(values), bounds, "right").tolist(), strict=True):
+            self._add(into, signal, bound, segment, count)
 
     def _add(self, into: np.ndarray, signal: str, part: str | float, segment: str, amount: float) -> None:
         if signal in self.spec.signals:
-            into[self.schema.column(signal, part, segment)] += amount
+            into[self._column(signal, part, segment)] += amount
 
     def around(self, **more: object) -> Surroundings:
         sights = (Sight(self.seen[0], self.up[0]), Sight(self.seen[1], self.up[1]))

@@ -72,14 +72,13 @@ def _of_page(page: Path) -> Iterator[Text]:
 
 
 def _of_module(path: Path) -> Iterator[Text]:
-    source = path.read_text("utf-8")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_trees()[path]):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
             yield Text(path, node.lineno, "message", node.value)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = getattr(node, "lineno", 1)
             yield from _of_prose(path, first, ast.get_docstring(node) or "")
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
         if token.type == tokenize.COMMENT:
             yield from _of_prose(path, token.start[0], token.string)
 
@@ -95,10 +94,15 @@ def _of_prose(path: Path, first: int, prose: str) -> Iterator[Text]:
 
 def command_at(words: list[str]) -> tuple[Any, list[str]]:
     """The command that words lead to, and the words that are left."""
-    command = typer.main.get_command(app)
+    command = _whole_command()
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
     return command, words
+
+
+@cache
+def _whole_command() -> Any:
+    return typer.main.get_command(app)
 
 
 @cache
@@ -130,7 +134,7 @@ def classes() -> set[str]:
 @cache
 def rules() -> list[dict[str, Any]]:
     files = (text for path, text in generated() if path.startswith("prometheus/rules/"))
-    return [rule for text in files for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    return [rule for text in files for group in yaml.load(text, yaml.CSafeLoader)["groups"] for rule in group["rules"]]
 
 
 @cache

@@ -25,6 +25,11 @@ def test_a_new_beginning_after_a_told_end_is_owed_anew():
     assert judge([condition((100, 130), (140, 170))], told[:1], 1000).owed == 1  # merged
 
 
+def test_what_a_person_acknowledged_is_known():
+    assert judge([condition((100, 130))], [], 1000, taken=[115]).unheard == []
+    assert judge([condition((100, 130))], [], 1000, taken=[90]).unheard == [(100, 130)]
+
+
 def test_an_end_is_owed_once_nothing_held_for_a_while_and_it_could_be_seen():
     told = [Word(108, False)]
     assert judge([condition((100, 130))], told, 1000).untold_ends == [(130, 1000)]

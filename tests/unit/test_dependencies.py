@@ -56,7 +56,7 @@ def test_the_runtime_dependencies_are_what_src_imports() -> None:
     runtime |= {
         distribution(each)
         for name, extra in EXTRAS.items()
-        if name not in ("all", "dev", "lines", "bench")
+        if name not in ("all", "dev", "lines", "bench", "fuzz")
         for each in extra
     }
     assert distributions_of(third_party(SOURCE.rglob("*.py"))) - {"django", "werkzeug"} == runtime
@@ -70,4 +70,6 @@ def test_a_service_that_is_instrumented_needs_prometheus_client_alone() -> None:
 
 def test_all_holds_every_runtime_extra() -> None:
     (every,) = EXTRAS["all"]
-    assert every == f"bascule[{','.join(name for name in EXTRAS if name not in ('all', 'dev', 'lines', 'bench'))}]"
+    assert (
+        every == f"bascule[{','.join(name for name in EXTRAS if name not in ('all', 'dev', 'lines', 'bench', 'fuzz'))}]"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,10 @@ def files_named(text: Text) -> Iterable[str]:
     return [*NAMED_FILE.findall(text.content), *([text.content] if FILE.fullmatch(text.content) else [])]
 
 
-def is_there(name: str, page: Path) -> bool:
-    """In the project, beside the page, among what is generated, or written by a program of ours."""
-    places = (ROOT, page.parent, ROOT / "src", ROOT / "src/bascule")
+@cache
+def is_there(name: str, folder: Path) -> bool:
+    """In the project, in the page's folder, among what is generated, or written by a program of ours."""
+    places = (ROOT, folder, ROOT / "src", ROOT / "src/bascule")
     if any(place.joinpath(name).exists() for place in places) or any(name in path for path, _ in generated()):
         return True
     if "/" not in name and name.endswith(".py"):
@@ -59,7 +61,7 @@ def is_there(name: str, page: Path) -> bool:
 def test_every_file_that_is_named_is_there() -> None:
     named = [(text, name) for text in texts() for name in files_named(text)]
     assert len(named) > 100
-    assert [str(text) for text, name in named if not is_there(name, text.page)] == []
+    assert [str(text) for text, name in named if not is_there(name, text.page.parent)] == []
 
 
 # ---------------------------------------------------------------- commands

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -19,7 +19,7 @@ _ORDER = {name: index for index, name in enumerate(Alert)}
 FIX = "CONTRIBUTING.md says how an alert is written"
 
 
-class _Loader(yaml.BaseLoader):
+class _Loader(yaml.CBaseLoader):
     """Every value is text (`0x60` is not a number here); a duplicate key is refused."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -43,9 +43,15 @@ def read_folder(folder: Traversable) -> Mapping[str, AlertEntry]:
     return {entry.form: entry for entry in sorted(entries, key=_place)}
 
 
-def entries_of(name: str) -> list[AlertEntry]:
+def entries_of(name: str) -> Sequence[AlertEntry]:
     """All forms of an alert; none when it is not ours."""
-    return [entry for entry in catalogue().values() if entry.name == name]
+    return _by_name().get(name, ())
+
+
+@cache
+def _by_name() -> Mapping[str, Sequence[AlertEntry]]:
+    entries = catalogue().values()
+    return {name: [entry for entry in entries if entry.name == name] for name in {entry.name for entry in entries}}
 
 
 def _place(entry: AlertEntry) -> tuple[int, str]:

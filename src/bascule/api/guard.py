@@ -5,8 +5,11 @@
 3. the Origin, where a browser tells one: our own
 4. the right that the route needs
 5. the migration that the client means, where it tells one
-6. the body: JSON, no larger than the route takes, and here in time
-7. a client that still waits, where something is changed: what its sender gave up while this role hung is not done
+6. the body: JSON, no larger than the route takes, and here in time; of what no route takes it is not read
+7. a turn, so that slow requests leave threads for the others
+8. a client that still waits: what its sender gave up while this role hung, or while it waited, is not done
+
+A connection on which a body may still come that nobody reads is closed after the answer.
 """
 
 from __future__ import annotations
@@ -24,10 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bascule.api.client import other_migration
 from bascule.api.identity import HEADER, Identity
-from bascule.api.limits import Limits, Refusals
+from bascule.api.limits import Limits, Refusals, Refused
 from bascule.api.proxied import TrustedProxy
-from bascule.api.rights import JSON, READING, Need, Right, need_of
+from bascule.api.rights import JSON, NO_ROUTE, READING, Lane, Need, Right, need_of
 from bascule.api.tokens import FOLDER, OPERATOR, Session, Tokens
+from bascule.api.turns import Turn, Turns
 from bascule.api.users import Users
 from bascule.errors import StoreError
 from bascule.spec import Spec
@@ -41,16 +45,6 @@ LARGEST_HEAD = 16 << 10  # bytes
 _NO_REFUSAL = 412  # Flagger's no is an answer
 _ROUNDS = 5  # of the loop: the end is read in the second and told in the third
 log = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """`status`, what is wrong and what to do about it, as they are answered."""
-
-    def __init__(self, status: int, error: str, fix: str) -> None:
-        super().__init__(error)
-        self.status = status
-        self.error = error
-        self.fix = fix
 
 
 class Door:
@@ -105,7 +99,8 @@ class Door:
             raise Refused(403, "this token may only deliver alerts", _OPERATOR)
         if right in (Right.READ, Right.ACT) and self._check_session(right, headers, peer):
             return
-        raise Refused(401, "the token is wrong" if given else "a token is needed", _OPERATOR)
+        what = "the token is wrong" if given else "a token is needed"
+        raise Refused(401, what, _OPERATOR, {"WWW-Authenticate": "Bearer"})
 
     def _check_session(self, right: Right, headers: Headers, peer: str) -> bool:
         """Whether somebody has signed in who may do this. Raises Refused for who has, and may not."""
@@ -157,46 +152,91 @@ class Guard:
         self._app = app
         self._door = door
         self._refusals = refusals
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = self._counted(scope, send)
         headers = Headers(scope=scope)
+        incoming = _Incoming(headers, receive)
+        answer = self._counted(scope, incoming, send)
         try:
             _check_head(scope, headers)
             need = need_of(scope["app"].routes, scope)
             self._door.check(scope, headers, need)
-            body = await _body(headers, need, scope["app"].state.limits, receive)
-            if scope["method"] not in READING:
-                await _check_waits(receive, f"{scope['method']} {scope['path'][:200]!r}")
+            limits: Limits = scope["app"].state.limits
+            body = await _body(headers, need, limits, incoming)
+            turn = await self._turns.take(need.lane, limits)
+            try:
+                if _is_worth_asking(need, scope):
+                    await _check_waits(receive, scope)
+                await self._app(scope, _replayed(body, receive), _ending(turn, answer))
+            finally:
+                turn.end()
         except Refused as refused:
+            incoming.why = f": {refused.error}"
             await _refuse(refused, scope, receive, answer)
-            return
         except _Gone:
             return
-        await self._app(scope, _replayed(body, receive), answer)
 
-    def _counted(self, scope: Scope, send: Send) -> Send:
-        """Sends on, counts refusals, and says on every other answer which migration this is."""
+    def _counted(self, scope: Scope, incoming: _Incoming, send: Send) -> Send:
+        """Sends on, counts refusals, says on every other answer which migration this is, and on each whether the
+        connection goes on."""
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
+                if incoming.is_unread:
+                    headers["Connection"] = "close"
                 if status < 400:
                     headers[HEADER] = self._door.identity.header
                 elif status != _NO_REFUSAL:
-                    self._refusals.note(status, source_of(scope), f"{scope['method']} {scope['path'][:200]!r}")
+                    self._refusals.note(status, source_of(scope), _asked(scope) + incoming.why)
             await send(message)
 
         return counted
 
 
+class _Incoming:
+    """What comes of a request's body, whether some of it may still come, and why the request is refused, if it is."""
+
+    def __init__(self, headers: Headers, receive: Receive) -> None:
+        self._receive = receive
+        self.why = ""
+        self.is_unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self.is_unread = self.is_unread and message.get("more_body", False)
+        return message
+
+
+def _ending(turn: Turn, send: Send) -> Send:
+    """Ends the turn when the answer begins: it is made then, and how fast it is read is the client's."""
+
+    async def ending(message: Message) -> None:
+        turn.end()
+        await send(message)
+
+    return ending
+
+
+def _is_worth_asking(need: Need, scope: Scope) -> bool:
+    """Whether to look for a client that has gone: before a change, and before work for which it may have waited."""
+    return need is not NO_ROUTE and (need.lane is not Lane.FREE or scope["method"] not in READING)
+
+
+def _asked(scope: Scope) -> str:
+    return f"{scope['method']} {scope['path'][:200]!r}"
+
+
 async def _body(headers: Headers, need: Need, limits: Limits, receive: Receive) -> bytes:
-    """The whole body. Raises Refused; _Gone when the client went before its end."""
+    """The whole body; nothing of what no route takes. Raises Refused; _Gone when the client went before its end."""
+    if need is NO_ROUTE:
+        return b""
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > need.largest:
         raise _too_large(need.largest)
@@ -225,14 +265,15 @@ class _Gone(Exception):
     """The client closed its connection."""
 
 
-async def _check_waits(receive: Receive, what: str) -> None:
+async def _check_waits(receive: Receive, scope: Scope) -> None:
     """Raises _Gone when the client has closed its connection already. The loop reads a request and its connection's end
     in separate rounds, also where both have been waiting for long."""
     said = asyncio.ensure_future(receive())
     for _ in range(_ROUNDS):
         await asyncio.sleep(0)
     if said.done() and said.result()["type"] == "http.disconnect":
-        log.warning("not done, since its sender has given it up: %s", what)
+        if scope["method"] not in READING:
+            log.warning("not done, since its sender has given it up: %s", _asked(scope))
         raise _Gone
     said.cancel()
 
@@ -266,11 +307,8 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
-    headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
-    if scope["method"] not in READING:
-        headers["Connection"] = "close"  # its body may be on the way still, and nobody will read it
     content = {"error": refused.error, "fix": refused.fix}
-    await JSONResponse(content, refused.status, headers)(scope, receive, send)
+    await JSONResponse(content, refused.status, refused.headers)(scope, receive, send)
 
 
 # ---------------------------------------------------------------- what a request tells about itself

@@ -1,10 +1,11 @@
-"""What one client may take of a role: bytes, seconds, connections; and the count of what was refused."""
+"""What clients may take of a role: bytes, seconds, connections, turns; and the count of what was refused."""
 
 from __future__ import annotations
 
 import logging
 import resource
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter
@@ -25,7 +26,8 @@ def _connections() -> int:
 @dataclass(frozen=True)
 class Limits:
     """Seconds from a connection's first byte to the end of a request's head, then to the end of its body; for which a
-    reader may read nothing; for which an idle connection stays open. Connections at one time.
+    reader may read nothing; for which an idle connection stays open. Connections at one time. Requests of each lane
+    that are worked on at one time, how many more wait for a turn, and for how many seconds.
     """
 
     head: float = 10.0
@@ -33,6 +35,21 @@ class Limits:
     stall: float = 30.0
     idle: float = 30.0
     connections: int = field(default_factory=_connections)
+    reading: int = 4
+    changing: int = 12
+    queue: int = 128
+    turn: float = 2.0
+
+
+class Refused(Exception):
+    """`status`, what is wrong and what to do about it, as they are answered, with the headers besides."""
+
+    def __init__(self, status: int, error: str, fix: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.fix = fix
+        self.headers = dict(headers or {})
 
 
 class Refusals:

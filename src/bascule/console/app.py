@@ -18,7 +18,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bascule.api.guard import Door
-from bascule.api.rights import Right, needs
+from bascule.api.rights import Lane, Right, needs
 from bascule.api.server import application
 from bascule.console.acting import Identity, add_acts
 from bascule.console.boards import add_boards
@@ -40,6 +40,7 @@ from bascule.spec import Spec
 ROLE = "console"
 TURN_SECONDS = 20  # that a slide of the wall is shown
 UNBUFFERED = {"X-Accel-Buffering": "no"}  # nginx passes each event on at once, with no setting of its own
+FREE = needs(Right.READ, lane=Lane.FREE)  # what the sources said last, from memory; a stream, without a thread
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -103,12 +104,12 @@ def _add_static(app: FastAPI) -> None:
 
 
 def _add_pages(app: FastAPI, console: Console) -> None:
-    @app.get("/", response_class=HTMLResponse)
+    @app.get("/", response_class=HTMLResponse, **FREE)
     def page(viewer: Someone, window: Window = DEFAULT_WINDOW) -> HTMLResponse:
         """`window`: what the charts show, which the browser reads from the address."""
         return HTMLResponse(console.page(viewer))
 
-    @app.get("/wall", response_class=HTMLResponse)
+    @app.get("/wall", response_class=HTMLResponse, **FREE)
     def wall(viewer: Someone, every: Annotated[int, Query(ge=0, le=3600)] = TURN_SECONDS) -> HTMLResponse:
         """`every`: seconds until the next slide; 0 turns by hand."""
         return HTMLResponse(console.wall(viewer, every))
@@ -136,11 +137,11 @@ def _add_pages(app: FastAPI, console: Console) -> None:
 
 
 def _add_streams(app: FastAPI, console: Console) -> None:
-    @app.get("/stream")
+    @app.get("/stream", **FREE)
     async def stream(viewer: Someone) -> StreamingResponse:
         return _events(console.stream, for_acting if viewer.may_act else for_reading)
 
-    @app.get("/stream/incidents")
+    @app.get("/stream/incidents", **FREE)
     async def incident_stream() -> StreamingResponse:
         return _events(console.incident_stream, dict)
 

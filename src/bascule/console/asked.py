@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from bascule import slo
 from bascule.console import queries
 from bascule.conventions import PARTNER, SEGMENT, VERSION, Recorded
+from bascule.errors import BasculeError
 from bascule.prometheus import NoData, Prometheus
 from bascule.slo import Headline, Slo
 from bascule.spec import Spec
@@ -24,19 +25,31 @@ ByVersion = Mapping[tuple[str, str], float]  # (version, segment or partner) -> 
 
 
 class ReadOnce(Generic[T]):
-    """An answer that serves everybody for a few seconds; what fails is raised to each who asks."""
+    """An answer that serves everybody for a few seconds; what fails is raised to each who asked meanwhile."""
 
     def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
         self._make = make
         self._clock = clock
         self._kept: tuple[float, T] | None = None
+        self._failed: tuple[float, BasculeError] | None = None
         self._lock = threading.Lock()
 
     def __call__(self) -> T:
+        asked = self._clock()
         with self._lock:
             if self._kept is None or self._clock() - self._kept[0] >= KEPT_FOR:
-                self._kept = (self._clock(), self._make())
+                self._kept = self._made(asked)
             return self._kept[1]
+
+    def _made(self, asked: float) -> tuple[float, T]:
+        """Who waited while it failed is not kept waiting for as long again."""
+        if self._failed is not None and self._failed[0] > asked:
+            raise self._failed[1]
+        try:
+            return self._clock(), self._make()
+        except BasculeError as error:
+            self._failed = (self._clock(), error)
+            raise
 
 
 @dataclass(frozen=True)

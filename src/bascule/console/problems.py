@@ -28,11 +28,11 @@ class ProblemPages:
             return
         await self._app(scope, receive, _Turning(self, scope, receive, send))
 
-    async def page(self, status: int, body: bytes, scope: Scope) -> HTMLResponse:
-        told = json.loads(body)
+    async def page(self, start: Message, body: bytes, scope: Scope) -> HTMLResponse:
+        told, status = json.loads(body), start["status"]
         viewer = await asyncio.to_thread(self._reception.viewer, Request(scope))
         html = self._renderer.problem(status, str(told.get("error", "")), str(told.get("fix", "")), viewer)
-        return HTMLResponse(html, status)
+        return HTMLResponse(html, status, _kept(start))
 
 
 class _Turning:
@@ -40,16 +40,16 @@ class _Turning:
 
     def __init__(self, problems: ProblemPages, scope: Scope, receive: Receive, send: Send) -> None:
         self._problems, self._scope, self._receive, self._send = problems, scope, receive, send
-        self._status = 0
+        self._start: Message | None = None
         self._body = b""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and _is_refusal(message):
-            self._status = message["status"]
-        elif self._status:
+            self._start = message
+        elif self._start:
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
-                page = await self._problems.page(self._status, self._body, self._scope)
+                page = await self._problems.page(self._start, self._body, self._scope)
                 await page(self._scope, self._receive, self._send)
         else:
             await self._send(message)
@@ -57,6 +57,11 @@ class _Turning:
 
 def _wants_page(scope: Scope) -> bool:
     return "text/html" in Request(scope).headers.get("accept", "")
+
+
+def _kept(start: Message) -> dict[str, str]:
+    """The headers that are not about the JSON."""
+    return {name: value for name, value in MutableHeaders(scope=start).items() if not name.startswith("content-")}
 
 
 def _is_refusal(start: Message) -> bool:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bascule.api.guard import Door, source_of
 from bascule.api.models import fields
-from bascule.api.rights import Right, needs
+from bascule.api.rights import Lane, Right, needs
 from bascule.api.tokens import SESSION_SECONDS, Session
 from bascule.console.render import Renderer
 from bascule.console.viewer import NOBODY, Viewer
@@ -77,7 +77,7 @@ def add_signing(app: FastAPI, reception: Reception, renderer: Renderer) -> None:
         """`used`: a printed address led here, which opens nothing any more."""
         return HTMLResponse(renderer.sign_in(viewer, bool(users.all()), used))
 
-    @app.post("/sign-in", **needs(Right.OPEN, 4096))
+    @app.post("/sign-in", **needs(Right.OPEN, 4096, lane=Lane.CHANGING))
     def sign_in(request: Request, given: SignInForm, answer: Response) -> SignedIn:
         session = users.sign_in(given.user, given.password)
         reception.seat(request, answer, session)

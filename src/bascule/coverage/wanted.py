@@ -36,7 +36,8 @@ class Wanted:
 
 def wanted(spec: Spec) -> list[Wanted]:
     """Every metric, in the order of the source document; then those of operators, then the spec's."""
-    document = yaml.safe_load(resources.files(__package__).joinpath("wanted.yaml").read_text("utf-8"))
+    text = resources.files(__package__).joinpath("wanted.yaml").read_text("utf-8")
+    document = yaml.load(text, Loader=yaml.CSafeLoader)
     parts = parts_of(spec) | {AVAILABILITY: AVAILABILITY, "": True}
     parts |= {str(role): name for name, role in spec.signal_roles.items()}
     listed = [

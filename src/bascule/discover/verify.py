@@ -114,7 +114,8 @@ def expressions(files: Mapping[str, str]) -> Iterator[Asked]:
 
 def _rules(files: Mapping[str, str]) -> list[dict[str, Any]]:
     texts = [text for name, text in files.items() if name.startswith("prometheus/rules/")]
-    return [rule for text in texts for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    documents = [yaml.load(text, Loader=yaml.CSafeLoader) for text in texts]
+    return [rule for document in documents for group in document["groups"] for rule in group["rules"]]
 
 
 def _dashboard(name: str, board: dict[str, Any]) -> Iterator[Asked]:

@@ -40,7 +40,9 @@ def run(spec: Spec, stop: threading.Event) -> None:
     courier = Courier(spec.notify.receivers, outbox)
     sources = Sources(spec)
     quiet, echoes = Quiet(store, spec.maintenance), Echoes.of(spec, store)
-    escalator = Escalator(spec, store, courier, quiet, time.time, Guidance(spec, store, sources.verdict).lines)
+    reconciler = Reconciler(store, quiet, echoes)
+    guidance = Guidance(spec, store, sources.verdict).lines
+    escalator = Escalator(spec, store, courier, quiet, time.time, guidance, reconciler.is_over)
     courier.heard = escalator.heard
     workers = Workers(stop)
     phases.recover(store, time.time())
@@ -49,7 +51,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     courier.start()
     workers.start("journal", lambda: store.run(stop))
     workers.start("escalation", lambda: escalator.run(stop))
-    workers.start("reconciliation", lambda: Reconciler(store, quiet, echoes).run(stop, sources))
+    workers.start("reconciliation", lambda: reconciler.run(stop, sources))
     workers.start("silences", lambda: Keeper(spec, store, time.time).run(stop))
     try:
         work = (workers, courier.workers)

@@ -18,7 +18,7 @@ from bascule.api.models.fields import LARGEST_ID, readable
 from bascule.api.models.moves import KeptComparison, MoveRequest, PauseAnswer, PhaseChange, PlanAnswer, PlanMove
 from bascule.api.models.others import DeliveryAnswer
 from bascule.api.models.verdict import VerdictAnswer
-from bascule.api.rights import Right, needs
+from bascule.api.rights import Lane, Right, needs
 from bascule.api.server import application
 from bascule.api.servers import prometheus_of
 from bascule.conventions import EntryKind
@@ -140,7 +140,7 @@ def _add_plan(app: FastAPI, spec: Spec, store: Store, plan: Plan) -> None:
         known = {**asdict(step), "started": step.at, "migration": spec.metadata.name, "closed": plan.is_closed}
         return PlanAnswer(**known, paused=PauseAnswer.model_validate(paused) if paused else None)
 
-    @app.get("/api/phase")
+    @app.get("/api/phase", **needs(Right.READ, lane=Lane.FREE))  # a row, which every part asks for
     def phase() -> PlanAnswer:
         return shown()
 

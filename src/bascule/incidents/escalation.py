@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bascule.conventions import NoticeKind, Severity
-from bascule.incidents.model import Incident, Notice
+from bascule.incidents.model import BEGINNINGS, Incident, Notice
 from bascule.prometheus.held import is_recent
 from bascule.spec.model import EscalationStep
 
 _GROWTH_SECONDS = 60.0  # new alerts of a situation are told together, at most once a minute
 UNHEARD_SECONDS = 60.0  # after which a step that could not be told is followed by the next one
 CALLS = (NoticeKind.STEP, NoticeKind.REMINDER, NoticeKind.GREW, NoticeKind.AGAIN)  # these ask somebody to act
-_TELLING = (NoticeKind.STEP, NoticeKind.AGAIN)
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,7 @@ def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterato
 
 def _to_everyone(situation: Situation, told: Sequence[Notice], kind: str, mark: str, now: float) -> Iterator[Notice]:
     """To everyone who was notified of the situation, once each."""
-    for receiver in dict.fromkeys(notice.receiver for notice in told if notice.kind in _TELLING):
+    for receiver in dict.fromkeys(notice.receiver for notice in told if notice.kind in BEGINNINGS):
         yield _notice(situation, 0, kind, mark, receiver, now)
 
 

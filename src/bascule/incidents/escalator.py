@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from bascule.delivery import Courier, Delivery, Message, Result
 from bascule.errors import BasculeError, StoreError, UsageError
 from bascule.incidents.escalation import CALLS, Situation, due
 from bascule.incidents.messages import Composer
-from bascule.incidents.model import Notice
+from bascule.incidents.model import Incident, Notice
 from bascule.incidents.quiet import Quiet
 from bascule.incidents.store import Store
 from bascule.spec import Spec
@@ -40,7 +40,10 @@ def _alone(situation: int) -> Iterator[None]:
 
 
 class Escalator:
-    """Tells people of situations; `clock` gives Unix seconds, `guidance` the first lines of what is about a fault."""
+    """Tells people of situations; `clock` gives Unix seconds, `guidance` the first lines of what is about a fault.
+
+    `is_over`: whether incidents that ended are over at this time too; asked before anybody is told of an end.
+    """
 
     def __init__(
         self,
@@ -50,12 +53,14 @@ class Escalator:
         quiet: Quiet,
         clock: Callable[[], float],
         guidance: Callable[[], list[str]] = list,
+        is_over: Callable[[Sequence[Incident], float], bool] = lambda incidents, now: True,
     ) -> None:
         self._spec = spec
         self._store = store
         self._courier = courier
         self._quiet = quiet
         self._clock = clock
+        self._is_over = is_over
         self._composer = Composer(spec, store.identity, guidance)
         self._unwritten: dict[str, Notice] = {}  # told although the journal could not be written
         self._over: dict[int, float] = {}  # situations of whose end everyone was told, and when they ended
@@ -91,8 +96,6 @@ class Escalator:
                 continue
             with _alone(identity):
                 owed += self._tell(identity, now)
-                if ended is not None:
-                    self._over[identity] = ended
         return owed
 
     def _tell(self, identity: int, now: float) -> list[Notice]:
@@ -101,6 +104,8 @@ class Escalator:
         if not incidents:  # not one of its rows can be read
             return []
         situation = Situation.of(incidents)
+        if situation.resolved is not None and not self._is_over(incidents, now):
+            return []
         told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
         notify = self._spec.notify
         others = [name for name in notify.receivers if name != SWITCH]
@@ -111,6 +116,8 @@ class Escalator:
         new = [(notice, message) for notice, message in composed if self._claim(notice)]
         for notice, message in new:
             self._owe(notice, message)
+        if situation.resolved is not None:
+            self._over[identity] = situation.resolved
         return [notice for notice, _ in new]
 
     def _message(self, situation: Situation, notice: Notice) -> Message:

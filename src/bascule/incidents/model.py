@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bascule.api.models.timeline import Happening
-from bascule.conventions import IncidentStatus
+from bascule.conventions import IncidentStatus, NoticeKind
+
+BEGINNINGS = (NoticeKind.STEP, NoticeKind.AGAIN)  # notices of these kinds say that something begins
 
 
 @dataclass(frozen=True)
@@ -127,4 +129,4 @@ class Notice:
     attempts: int = 0
 
 
-__all__ = ["Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Window"]
+__all__ = ["BEGINNINGS", "Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Window"]

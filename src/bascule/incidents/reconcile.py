@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -29,6 +29,7 @@ from bascule.prometheus.lookup import Lookup
 PAUSE_SECONDS = 1.0
 SETTLE_SECONDS = 4.0  # what was told or found just now has not reached every source yet
 RESENT_SECONDS = 90.0  # in which a sender repeats its alerts; Prometheus' own default is a minute
+EVIDENCE_SECONDS = 10.0  # for which what the sources said is about the present
 INHIBITED_SECONDS = 60.0  # for which Alertmanager's last word about that counts while it is away
 
 
@@ -75,6 +76,7 @@ class Reconciler:
     _missed: dict[str, float] = field(default_factory=dict)
     _blind: dict[int, float] = field(default_factory=dict)
     _at: float = 0.0
+    _last: Snapshot | None = None
     _held: Snapshot | None = None  # the last one in which Alertmanager spoke
 
     def run(self, stop: threading.Event, sources: Sources) -> None:
@@ -85,7 +87,7 @@ class Reconciler:
         """Hold the journal against one snapshot."""
         if snapshot.at < self._at:  # the clock was set back
             self._ended, self._missed = {}, {}
-        self._at = snapshot.at
+        self._at, self._last = snapshot.at, snapshot
         if snapshot.prometheus is not None and snapshot.prometheus.started < snapshot.at:
             self.store.note_restart(snapshot.prometheus.started, snapshot.prometheus.finds_again)
         opened = self.store.open_incidents()
@@ -103,6 +105,14 @@ class Reconciler:
         if self.echoes is not None:
             words_of = partial(word_on, snapshot=snapshot)
             self.store.receive_all(list(self.echoes.heard(snapshot.at - SETTLE_SECONDS, snapshot, words_of)))
+
+    def is_over(self, incidents: Sequence[Incident], now: float) -> bool:
+        """Whether people may be told that these have ended: the sources were asked just now, and none holds one of them
+        again. A journal that was stopped would tell of an end that is past. What a person closed is over."""
+        snapshot = self._last
+        if snapshot is None or not is_recent(snapshot.at, now, EVIDENCE_SECONDS):
+            return all(each.closed_by for each in incidents)
+        return not any(word_on(each, snapshot) is Word.FIRING for each in incidents if not each.closed_by)
 
     def _word(self, incident: Incident, snapshot: Snapshot) -> Word:
         """An alert of what cannot be scraped has not ended because its series are gone."""

@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import wraps
+from math import inf
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from bascule.conventions import EntryKind
+from bascule.conventions import EntryKind, NoticeKind
 from bascule.delivery.database import connect, unusable
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.causes import cause_of
 from bascule.incidents.kinds import kind_of
-from bascule.incidents.model import Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
+from bascule.incidents.model import BEGINNINGS, Entry, Incident, Notice, Notification, Pause, PhaseStep, Window
 from bascule.prometheus.lookup import distance, same_alert
 from bascule.times import clock
 
@@ -48,7 +49,7 @@ CREATE TABLE notices (
   at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL);
 CREATE INDEX notices_of_situation ON notices (situation);
 """
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 _SECOND_SCHEMA = """
 ALTER TABLE incidents ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE incidents ADD COLUMN seen REAL;
@@ -68,7 +69,12 @@ CREATE TABLE comparisons (at REAL NOT NULL, verdict TEXT NOT NULL);
 _FOURTH_SCHEMA = """
 ALTER TABLE incidents ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
 """
+_FIFTH_SCHEMA = """
+CREATE INDEX incidents_open_alert ON incidents (alert, fingerprint) WHERE resolved IS NULL;
+CREATE INDEX incidents_untaken ON incidents (cause, kind, situation) WHERE resolved IS NULL AND acknowledged IS NULL;
+"""
 DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanager begins with
+LAST_LETTER = "\U0010ffff"
 SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
 WRITE_BACK_SECONDS = 2.0
 LAST_TIME = 253_402_300_800.0  # the year 10000
@@ -188,6 +194,8 @@ class Store:
                 _run_all(db, _THIRD_SCHEMA)
             if version < 4:
                 _run_all(db, _FOURTH_SCHEMA)
+            if version < 5:
+                _run_all(db, _FIFTH_SCHEMA)
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @property
@@ -245,7 +253,9 @@ class Store:
         if last is None:
             return self._open(db, told)
         if _is_new_beginning(last, told) and not self._is_after_restart(last, told):
-            return self._open(db, told) if last.resolved is not None else self._replace(db, last, told)
+            return (
+                self._replace(db, last, told) if last.resolved is None else self._open(db, told, self._not_told(last))
+            )
         return self._repeat(db, last, told)
 
     def note_restart(self, started: float, finds_again: Mapping[str, float]) -> None:
@@ -284,19 +294,29 @@ class Store:
         """Open incidents of the alert's name: with the very labels of one that came past Alertmanager, or of one that
         came by it, what did not."""
         is_direct = told.fingerprint.startswith(DIRECT)
-        wanted = "labels = ?" if is_direct else "fingerprint GLOB ?"
+        wanted = "labels = ?" if is_direct else "fingerprint >= ? AND fingerprint < ?"  # a range, for the index
         query = (
             f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE resolved IS NULL AND alert = ? AND {wanted} ORDER BY id"
         )
-        value = _written(told.labels) if is_direct else f"{DIRECT}*"
-        return _incidents(self._rows(query, (told.labels.get("alertname", ""), value)))
+        values = [_written(told.labels)] if is_direct else [DIRECT, DIRECT + LAST_LETTER]
+        return _incidents(self._rows(query, (told.labels.get("alertname", ""), *values)))
 
     def _replace(self, db: sqlite3.Connection, last: Incident, told: Notification) -> Incident:
         """The last one ended unseen and the next one fires: where nothing else is open in its situation, that goes on,
         for to tell of its end now would be false."""
         self._end(db, last, told.received, _unseen_text(last, told.starts))
-        is_over = all(each.resolved is not None for each in self.situation(last.situation))
-        return self._open(db, told, last.situation if is_over else None)
+        return self._open(db, told, last.situation if self._is_closed(last.situation) else None)
+
+    def _is_closed(self, situation: int) -> bool:
+        return all(each.resolved is not None for each in self.situation(situation))
+
+    def _not_told(self, ended: Incident) -> int | None:
+        """Its situation, where people know of it and none has been told yet that all of it is over: it goes on."""
+        notices = self.notices(ended.situation)
+        begun = [notice.at for notice in notices if notice.kind in BEGINNINGS]
+        over = [notice.at for notice in notices if notice.kind == NoticeKind.OVER]
+        is_owed = max(begun, default=-inf) > max(over, default=-inf)
+        return ended.situation if is_owed and self._is_closed(ended.situation) else None
 
     def _open(self, db: sqlite3.Connection, new: Notification, situation: int | None = None) -> Incident:
         """`situation`: that it goes on with; else one of its cause that is open, else one of its own."""

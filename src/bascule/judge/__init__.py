@@ -30,6 +30,7 @@ from bascule.judge.sampling.strata import Strata, find_strata
 from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.sampling.table import Growth, Instances, News
 from bascule.judge.service.ask import compare, gate
+from bascule.judge.service.beside import JudgesBeside
 from bascule.judge.service.export import VerdictBoard, body, build_app
 from bascule.judge.service.hooks import Hooks, read_audit
 from bascule.judge.service.loop import LiveJudge
@@ -98,6 +99,7 @@ __all__ = [
     "JointLook",
     "JudgeOutcome",
     "Judgement",
+    "JudgesBeside",
     "LiveJudge",
     "Look",
     "News",

@@ -22,7 +22,7 @@ FREE = range(20_000, 32_000)
 STEP, LAST = 100, 65_535
 
 
-_candidates = itertools.cycle(random.SystemRandom().sample(FREE, len(FREE)))
+_candidates = itertools.cycle(random.Random().sample(FREE, len(FREE)))  # a seed of the shared one has no effect
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from bascule.prometheus.client import (
     Target,
     target_of,
 )
-from bascule.prometheus.matrix import Matrix, RangeGrid, labels_of
+from bascule.prometheus.grid import RangeGrid
+from bascule.prometheus.matrix import Matrix, labels_of
 from bascule.prometheus.replicas import merged_expression
 from bascule.prometheus.rows import NOBODY, SeriesRows
 

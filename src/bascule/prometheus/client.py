@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
-from bascule.prometheus.matrix import Matrix, RangeGrid, labels_of, matrix_of, parse_grid, parse_matrix
+from bascule.prometheus.grid import RangeGrid, parse_grid
+from bascule.prometheus.matrix import Matrix, labels_of, matrix_of, parse_matrix
 from bascule.prometheus.replicas import merged, merged_expression
 from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
 
@@ -185,10 +186,15 @@ class Prometheus:
 
     def grid(self, expression: str, start: float, end: float, step: float) -> RangeGrid:
         """What `range` gives, as one array: at most MAX_POINTS a series."""
-        asked = start + step * np.arange(round((end - start) / step) + 1)
+        asked: NDArray[np.float64] = start + step * np.arange(round((end - start) / step) + 1, dtype=np.float64)
         answer = self._post("query_range", query=self._merged(expression), start=start, end=end, step=step)
         grid = parse_grid(answer.body, asked) if answer.is_success else None
         return grid if grid is not None else RangeGrid.of(self._matrix("query_range", answer), asked)
+
+    def has_samples(self, selectors: Iterable[str], seconds: float, at: float | None = None) -> bool:
+        """Whether there is a sample of any selector in the `seconds` until `at`."""
+        asked = (f"group(last_over_time({_window(selector, seconds)}))" for selector in selectors)
+        return bool(self.instant(" or ".join(asked), at))
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""

@@ -15,7 +15,7 @@ Indices = NDArray[np.intp]
 Words = NDArray[np.uint64]
 
 _POINT: Final = ord(".")
-_WORD: Final = 8  # digits in a word
+WORD: Final = 8  # characters
 _EXACT: Final = 15  # digits that a float holds whatever they are
 _ZEROS: Final = np.uint64(0x3030303030303030)
 _BEYOND_NINE: Final = np.uint64(0x0606060606060606)
@@ -50,6 +50,12 @@ def decimals(text: bytes, begins: Indices, ends: Indices) -> Floats | None:
     return values if integers.are_digits else None
 
 
+def words_before(text: bytes) -> Words:
+    """The eight characters before each place in the text, (n + 1,); zeros before its beginning."""
+    padded = np.frombuffer(bytes(WORD) + text, np.uint8)
+    return np.ndarray((len(text) + 1,), "<u8", padded, strides=(1,))
+
+
 def _points(text: bytes, begins: Indices, ends: Indices) -> tuple[Indices, Indices]:
     """Where the decimal points are, and of which number each is."""
     points = np.flatnonzero(np.frombuffer(text, np.uint8) == _POINT)
@@ -64,17 +70,16 @@ class _Integers:
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        padded = np.frombuffer(bytes(2 * _WORD) + text, np.uint8)
-        self._words = np.ndarray((len(padded) - _WORD + 1,), "<u8", padded, strides=(1,))
+        self._words = words_before(text)
         self.are_digits = True
 
     def read(self, begins: Indices, ends: Indices) -> Floats:
         """Up to 15 digits of each, (n,); of longer ones anything."""
         digits = ends - begins
         values: Floats = self._last_digits(ends, digits).astype(np.float64)
-        long = np.flatnonzero(digits > _WORD)
+        long = np.flatnonzero(digits > WORD)
         if len(long):
-            values[long] += 1e8 * self._last_digits(ends[long] - _WORD, digits[long] - _WORD)
+            values[long] += 1e8 * self._last_digits(ends[long] - WORD, digits[long] - WORD)
         return values
 
     def read_one(self, begin: int, end: int) -> float:
@@ -86,8 +91,8 @@ class _Integers:
 
     def _last_digits(self, ends: Indices, digits: Indices) -> Words:
         """The number that the last eight digits of each are, or as many as there are."""
-        unused = np.uint64(8) * (_WORD - np.minimum(digits, _WORD)).astype(np.uint64)
-        word = self._words[ends + _WORD]
+        unused = np.uint64(8) * (WORD - np.minimum(digits, WORD)).astype(np.uint64)
+        word = self._words[ends]
         word ^= _ZEROS
         word &= ~np.uint64(0) << unused
         self.are_digits &= not ((word | (word + _BEYOND_NINE)) & _NO_DIGIT).any()

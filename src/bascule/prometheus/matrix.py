@@ -8,6 +8,7 @@ fixed way, so it is cut at the bytes between series and all its numbers are read
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,14 +16,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bascule.errors import QueryRejected
 from bascule.prometheus.decimals import Floats, decimals
 
-_QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
 _FEW: Final = 10_000  # bytes of numbers: fewer are read sooner one by one
-_AT_ONCE: Final = 50_000  # values: more do not fit into a processor's cache
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"metric":{', b"]]}", b"]}}"
+_SAMPLE = rb'(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+,"[-+.0-9eEINafn]++"'
+_SAMPLES = re.compile(rb"%s(?:\],\[%s)*+" % (_SAMPLE, _SAMPLE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +57,15 @@ class Matrix:
 
 
 def labels_of(written: bytes) -> dict[str, str]:
-    """The labels of a series from its bytes in a Matrix."""
-    return dict(json.loads(b"{%s}" % written))
+    """The labels of a series from its bytes in a Matrix. Raises QueryRejected where they are none."""
+    try:
+        labels = dict(json.loads((b"{%s}" % written).decode()))
+        "".join([*labels, *labels.values()]).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise QueryRejected(
+            "Prometheus answered with labels that cannot be read", "check that its address is right"
+        ) from error
+    return labels
 
 
 def label_bytes(labels: Mapping[str, str]) -> bytes:
@@ -64,77 +73,13 @@ def label_bytes(labels: Mapping[str, str]) -> bytes:
     return json.dumps(labels, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()[1:-1]
 
 
-@dataclass(frozen=True, eq=False)
-class RangeGrid:
-    """The values of m series at equal steps: `labels` as in a Matrix, `values` (m, steps), NaN where there is none."""
-
-    labels: list[bytes]
-    values: Floats
-
-    @classmethod
-    def of(cls, matrix: Matrix, times: Floats) -> RangeGrid:
-        """From the answer of a range query at these times, Unix seconds."""
-        values = np.full((len(matrix.labels), len(times)), np.nan)
-        step = times[1] - times[0] if len(times) > 1 else 1.0
-        steps = np.rint((matrix.times - times[0]) / step).astype(np.intp)
-        inside = (steps >= 0) & (steps < len(times))
-        rows = np.repeat(np.arange(len(matrix.labels)), matrix.counts)
-        values[rows[inside], steps[inside]] = matrix.values[inside]
-        return cls(matrix.labels, values)
-
-
 def parse_matrix(body: bytes) -> Matrix | None:
     """A successful answer of a range selector; None where it is not written as Prometheus writes it."""
-    parts = _parts(body)
+    parts = parts_of(body)
     return _numbers(*parts) if parts is not None else None
 
 
-def parse_grid(body: bytes, times: Floats) -> RangeGrid | None:
-    """A successful answer of a range query at these times, of which each series has a value at each; else None."""
-    parts = _parts(body)
-    if parts is None:
-        return None
-    labels, numbers = parts
-    values = np.empty((len(labels), len(times)))
-    at_once = max(1, _AT_ONCE // len(times))
-    for begin in range(0, len(labels), at_once):
-        read = _values_at(numbers[begin : begin + at_once], times)
-        if read is None:
-            return None
-        values[begin : begin + at_once] = read
-    return RangeGrid(labels, values)
-
-
-def _values_at(numbers: list[bytes], times: Floats) -> Floats | None:
-    """The values of some series (m, steps), which all have so many, from the first time to the last."""
-    text = b"".join(numbers)
-    chars = np.frombuffer(text, np.uint8)
-    quotes = np.flatnonzero(chars == _QUOTE)
-    if len(quotes) != 2 * len(numbers) * len(times):
-        return None
-    opening, closing = quotes.reshape(len(numbers), len(times), 2).transpose(2, 0, 1)
-    first, last = _before_value(times[0]), _before_value(times[-1])
-    begins = np.cumsum([0, *map(len, numbers[:-1])])
-    if (opening[:, 0] != begins + len(first) - 1).any():
-        return None
-    if not (_ends_with(chars, opening[:, 0], first) and _ends_with(chars, opening[:, -1], last)):
-        return None
-    found = decimals(text, opening.ravel() + 1, closing.ravel())
-    return found.reshape(opening.shape) if found is not None else None
-
-
-def _before_value(time: float) -> bytes:
-    """How a sample begins."""
-    return f"{time:.3f}".rstrip("0").rstrip(".").encode() + b',"'
-
-
-def _ends_with(chars: NDArray[np.uint8], ends: NDArray[np.intp], written: bytes) -> bool:
-    """Whether this is written at each place, up to and with the character there."""
-    places = ends[:, None] + np.arange(1 - len(written), 1)
-    return bool((chars[places] == np.frombuffer(written, np.uint8)).all())
-
-
-def _parts(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
+def parts_of(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
     """Of each series its labels, and its samples: `1.5,"2"],[2.5,"3"`."""
     if not body.startswith(_HEAD + _FIRST):
         return None
@@ -149,6 +94,9 @@ def _parts(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
 
 
 def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
+    """`1.5,"2"],[2.5,"3"` for each series."""
+    if not _SAMPLES.fullmatch(b"],[".join(numbers)):
+        return None
     counts = np.array([text.count(b'"') for text in numbers], np.intp) // 2
     both = _floats(b",".join(numbers).translate(None, b'[]"'), 2 * counts.sum())
     if both is None or not np.isfinite(both[0::2]).all():
@@ -164,9 +112,10 @@ def _floats(text: bytes, count: int) -> Floats | None:
     plain = decimals(text, np.append(0, commas + 1), np.append(commas, len(text))) if len(text) > _FEW else None
     if plain is not None:
         return plain
-    if text.strip(b"0123456789.,+-eEINaInf"):
+    try:
+        numbers = np.fromstring(text, sep=",")
+    except ValueError:  # one is not a number
         return None
-    numbers = np.fromstring(text, sep=",")
     return numbers if len(numbers) == count else None
 
 

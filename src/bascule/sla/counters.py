@@ -121,11 +121,11 @@ class _Raw:
     @property
     def are_first(self) -> Flags:
         """Which are the first of their series (s,)."""
-        return np.diff(self.rows, prepend=NOBODY) != 0
+        return np.asarray(np.diff(self.rows, prepend=NOBODY) != 0)
 
     @property
     def are_last(self) -> Flags:
-        return np.diff(self.rows, append=NOBODY) != 0
+        return np.asarray(np.diff(self.rows, append=NOBODY) != 0)
 
 
 class _RawReader:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from bascule.api.models.fields import problems_of, readable
 from bascule.api.models.journal import AlertmanagerPayload, Received, WebhookAlert
-from bascule.api.rights import Right, needs
+from bascule.api.rights import Lane, Right, needs
 from bascule.conventions import Severity
 from bascule.delivery import Message, Policy, Result, deliver_now
 from bascule.errors import DeliveryFailed, UsageError
@@ -32,7 +32,7 @@ _POLICY = Policy(pauses=(), limit=20.0)  # Alertmanager tries again what was not
 def add_relay(app: FastAPI, spec: Spec, ends: Ends) -> None:
     """`POST /api/relay/RECEIVER`: Alertmanager's payload, of what it tells this receiver."""
 
-    @app.post("/api/relay/{name}", **needs(Right.DELIVER, LARGEST))
+    @app.post("/api/relay/{name}", **needs(Right.DELIVER, LARGEST, lane=Lane.CHANGING))  # it waits for receivers
     def relay(name: str, payload: Annotated[Any, Body()]) -> Received:
         if name not in spec.notify.first_told:
             raise UsageError(

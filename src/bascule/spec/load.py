@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,8 +41,13 @@ def starter_text() -> str:
 def load(path: Path | str) -> Spec:
     """The spec in a file, or the built-in one for `supersmartmatch`. Raises SpecError with every problem."""
     if str(path) == BUILT_IN:
-        return _sourced(parse(built_in_text(), f"{BUILT_IN}.yaml (built in)"), BUILT_IN)
+        return _built_in()
     return _sourced(parse(_text(path), path), str(Path(path).absolute()))
+
+
+@cache
+def _built_in() -> Spec:
+    return _sourced(parse(built_in_text(), f"{BUILT_IN}.yaml (built in)"), BUILT_IN)
 
 
 def _sourced(spec: Spec, source: str) -> Spec:

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bascule.api.models.others import ProcessAnswer
+from bascule.api.rights import Lane, Right, needs
 from bascule.api.server import application, serve
 from bascule.conventions import ROLE_RESTARTS
 from bascule.processes.supervisor import ProcessState, Supervisor
@@ -46,7 +47,7 @@ def create(spec: Spec, supervisor: Supervisor) -> FastAPI:
     registry.register(RestartsCollector(supervisor))
     app = application(spec, ROLE, registry, ready=problems, work=(supervisor.workers,))
 
-    @app.get("/api/status")
+    @app.get("/api/status", **needs(Right.READ, lane=Lane.FREE))
     def status() -> list[ProcessAnswer]:
         """The processes that are kept running, in the order of their start."""
         return rows(spec, supervisor)

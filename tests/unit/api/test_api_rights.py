@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from bascule.api import Tokens
 from bascule.api.guard import COOKIE, PAGE_TOKEN
-from bascule.api.rights import Right, declared
+from bascule.api.rights import Lane, Right, declared
 from bascule.api.tokens import Seat, Session
 from bascule.api.users import Users
 from bascule.spec import load
@@ -69,6 +69,35 @@ def test_what_is_no_reading_needs_a_token_unless_the_page_says_why(house: dict[s
         if method != "GET" and right in (Right.OPEN, Right.READ)
     }
     assert free == {("judge", "/api/flagger/{kind}"), ("console", "/sign-in"), ("console", "/sign-out")}
+
+
+# What takes no turn: it holds a thread for a moment at most, or must not wait.
+UNLIMITED = {
+    ("incidents", "/api/phase"),
+    ("incidents", "/api/webhook"),
+    ("logs", "/api/stats"),
+    ("supervisor", "/api/status"),
+    *(("console", path) for path in ("/", "/wall", "/stream", "/stream/incidents")),
+    *(("console", path) for path in ("/static", "/enter", "/sign-in", "/sign-out")),
+}
+
+
+def test_all_but_a_few_routes_take_turns(house: dict[str, Any]) -> None:
+    """A route that is added takes turns; one that shall take none is listed here, on purpose."""
+    free = {
+        (role, route.path, method)
+        for role, app in house.items()
+        for route in app.routes
+        for method in (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
+        if declared(route, method).lane is Lane.FREE
+    }
+    own = {("GET", path) for path in ("/healthz", "/health", "/readyz", "/metrics")}
+    assert {(role, path) for role, path, method in free if (method, path) not in own} == UNLIMITED
+    assert declared(route_of(house["console"], "/sign-in", "POST"), "POST").lane is Lane.CHANGING
+
+
+def route_of(app: Any, path: str, method: str) -> Any:
+    return next(route for route in app.routes if route.path == path and method in route.methods)
 
 
 def requests() -> list[tuple[str, str, str, Right]]:

@@ -11,11 +11,13 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import httpx
 import pytest
 from api_caller import with_state
@@ -88,13 +90,19 @@ class Role:
 def serve(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callable[..., Role]]:
     roles: list[Role] = []
 
-    def start(limits: Limits = QUICK, ready: Callable[[], list[str]] = list, host: str = "127.0.0.1") -> Role:
+    def start(
+        limits: Limits = QUICK,
+        ready: Callable[[], list[str]] = list,
+        host: str = "127.0.0.1",
+        more: Callable[[FastAPI], None] = lambda app: None,
+    ) -> Role:
         spec = with_state(load("supersmartmatch"), tmp_path)
         tokens, registry, took = Tokens(tmp_path), CollectorRegistry(), []
         tokens.ensure()
         Counter("looks", "Looks taken.", registry=registry).inc(3)
         app = application(spec, "incidents", registry, ready, limits)
         add_routes(app, took)
+        more(app)
         stop, port = threading.Event(), free_port()
         thread = threading.Thread(target=serve_until, args=(stop, app, host, port))
         thread.start()
@@ -269,9 +277,9 @@ def test_nonsense_ends_its_connection_and_makes_no_noise(
     with role.connect(sent) as connection, connection.makefile("rb") as answer:
         if statuses == [401]:
             assert answer.readline().split()[1] == b"401"
-            with suppress(OSError):
+            with suppress(OSError):  # the connection may have been closed before
                 connection.sendall(b"nonsense\r\n")
-            answer.read()
+                answer.read()
         else:
             assert [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", answer.read())] == statuses
     assert role.answers_within_a_second()
@@ -299,6 +307,45 @@ def test_a_body_that_does_not_arrive_is_refused(role: Role) -> None:
     dripping.start()
     assert role.answers_within_a_second()
     assert status_of(connection) == 408
+    dripping.join(5)
+    assert role.took == []
+
+
+TOKEN = "Authorization: Bearer {token}"
+CHUNKED_BODY, LONG_BODY = "Transfer-Encoding: chunked", "Content-Length: 1000"
+
+
+@pytest.mark.parametrize("length", [CHUNKED_BODY, LONG_BODY])
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("POST /keep", 401),
+        ("POST /nowhere", 404),
+        ("GET /nowhere", 404),
+        ("PUT /keep", 405),
+        ("POST /healthz", 405),
+        ("GET /healthz", 408),
+        ("POST /keep HTTP/1.1\r\n" + TOKEN, 408),
+    ],
+)
+def test_a_body_that_never_ends_holds_no_connection_for_longer_than_the_deadline_whatever_it_is_sent_to(
+    role: Role, asked: str, status: int, length: str
+) -> None:
+    """It is answered and closed; where nobody reads a body, at once."""
+    line, _, credential = asked.partition(" HTTP/1.1\r\n")
+    told = [credential.format(token=role.token), "Content-Type: application/json", "Host: 127.0.0.1", length]
+    head = "\r\n".join([f"{line} HTTP/1.1", *filter(None, told)])
+    connection = role.connect(f"{head}\r\n\r\n".encode())
+    dripping = threading.Thread(
+        target=drip, args=(connection, b"1\r\n1\r\n" if length == CHUNKED_BODY else b"1"), daemon=True
+    )
+    begun = time.monotonic()
+    dripping.start()
+    with connection, connection.makefile("rb") as answer:
+        assert int(answer.readline().split()[1]) == status
+        with suppress(ConnectionResetError):  # the rest of its body was on the way
+            answer.read()
+    assert time.monotonic() - begun < QUICK.body + 1
     dripping.join(5)
     assert role.took == []
 
@@ -362,7 +409,7 @@ def test_when_all_are_busy_the_newest_is_refused(serve: Callable[..., Role], eve
     "request_head",
     [
         b"GET /flood HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n{",
+        b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n{",
     ],
     ids=["they read nothing", "they send half a body"],
 )
@@ -379,3 +426,103 @@ def test_clients_that_are_waited_for_make_room(
         assert role.answers_within_a_second()
         assert role.refused(503) >= 8
     eventually(role.answers)
+
+
+# ---------------------------------------------------------------- too slow to answer
+
+TURNS = Limits(reading=2, changing=2, queue=3, turn=0.3)
+
+
+@dataclass
+class Slow:
+    """A role with slow routes, which work until they are let go."""
+
+    role: Role
+    let_go: threading.Event
+    begun: list[str]
+
+    def ask(self, method: str, path: str) -> httpx.Response:
+        return httpx.request(method, self.role.url + path, headers=self.role.bearer, timeout=30, trust_env=False)
+
+
+@pytest.fixture
+def slow(serve: Callable[..., Role], eventually: Callable[..., Any]) -> Iterator[Slow]:
+    let_go, begun = threading.Event(), []
+
+    def work(name: str) -> str:
+        begun.append(name)
+        let_go.wait(30)
+        return name
+
+    def add(app: FastAPI) -> None:
+        app.get("/slow")(lambda: work("reading"))
+        app.post("/slow")(lambda: work("changing"))
+
+    role = serve(TURNS, more=add)
+    eventually(role.answers)
+    yield Slow(role, let_go, begun)
+    let_go.set()
+
+
+@pytest.mark.parametrize(("method", "lane"), [("GET", "reading"), ("POST", "changing")])
+def test_slow_requests_leave_threads_for_the_others(
+    slow: Slow, eventually: Callable[..., Any], method: str, lane: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As many as have turns are worked on; the others wait a moment, and are refused. Intake and metrics go on."""
+    with ThreadPoolExecutor(50) as clients:
+        asked = [clients.submit(slow.ask, method, "/slow") for _ in range(50)]
+        eventually(lambda: sum(each.done() for each in asked) == 48)
+        assert slow.begun == [lane, lane]
+        refused = [each.result() for each in asked if each.done()]
+        assert slow.role.answers_within_a_second()
+        assert slow.role.refused(503) == 48
+        assert httpx.post(f"{slow.role.url}/bulk", json=[1], headers=slow.role.bearer, trust_env=False).json() == 1
+        slow.let_go.set()
+    assert {(each.status_code, each.headers["retry-after"]) for each in refused} == {(503, "1")}
+    assert {each.json()["fix"] for each in refused} == {"try again in 1 s"}
+    assert sorted(each.result().status_code for each in asked) == [200, 200] + [503] * 48
+    told = [each.getMessage() for each in caplog.records if each.name == "bascule.api"]
+    assert len(told) == 1
+    assert f"from 127.0.0.1: {method} '/slow': the role is busy" in told[0]
+
+
+def test_one_lane_leaves_the_other_alone(slow: Slow, eventually: Callable[..., Any]) -> None:
+    """However many search: an operator's change is made."""
+    with ThreadPoolExecutor(5) as clients:
+        asked = [clients.submit(slow.ask, "GET", "/slow") for _ in range(4)]
+        eventually(lambda: slow.begun == ["reading", "reading"])
+        assert slow.role.post("1").status_code == 200
+        slow.let_go.set()
+        assert {each.result().status_code for each in asked} <= {200, 503}
+
+
+def test_who_waits_in_the_queue_gets_the_turn_that_ends(slow: Slow, eventually: Callable[..., Any]) -> None:
+    with ThreadPoolExecutor(5) as clients:
+        asked = [clients.submit(slow.ask, "GET", "/slow") for _ in range(2)]
+        eventually(lambda: slow.begun == ["reading", "reading"])
+        waits = clients.submit(slow.ask, "GET", "/slow")
+        slow.let_go.set()
+        assert [each.result().status_code for each in (*asked, waits)] == [200, 200, 200]
+
+
+def test_what_its_sender_gave_up_in_the_queue_is_not_done(slow: Slow, eventually: Callable[..., Any]) -> None:
+    head = f"POST /slow HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {slow.role.token}\r\n\r\n"
+    with ThreadPoolExecutor(5) as clients:
+        asked = [clients.submit(slow.ask, "POST", "/slow") for _ in range(2)]
+        eventually(lambda: len(slow.begun) == 2)
+        slow.role.connect(head.encode()).close()
+        slow.let_go.set()
+        assert [each.result().status_code for each in asked] == [200, 200]
+    assert slow.ask("POST", "/slow").status_code == 200
+    assert len(slow.begun) == 3
+
+
+def test_the_lanes_leave_threads_for_what_waits_for_no_turn() -> None:
+    """The server's threads are anyio's; health, metrics and intake need some whatever else is slow."""
+    limits = Limits()
+    assert limits.reading + limits.changing <= 20
+
+    async def threads() -> float:
+        return anyio.to_thread.current_default_thread_limiter().total_tokens
+
+    assert anyio.run(threads) >= 40

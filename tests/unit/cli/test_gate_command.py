@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,9 @@ def test_the_next_step_says_whether_the_next_share_is_safe(verdict: str, phase: 
     assert bool(step.command) == bool(command)
 
 
-def test_the_gate_says_what_to_do_next(tmp_path: Path) -> None:
-    done = subprocess.run(waiting(), capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+def test_the_gate_says_what_to_do_next(
+    bascule: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = bascule(*waiting()[3:])
     assert "Do not promote. Run `bascule status` to see which server is down" in done.stdout

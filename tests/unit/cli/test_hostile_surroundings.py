@@ -15,27 +15,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bascule import cli, judge
+from bascule import judge
 from bascule.cli import output
 from bascule.cli.judging import comparison
 from bascule.spec import built_in_text, load
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
+def run(bascule):
     """The exit code and what was said, of a command as its user types it."""
 
     def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["bascule", *arguments])
-        before = signal.getsignal(signal.SIGINT)
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        finally:
-            signal.signal(signal.SIGINT, before)
-        told = capfd.readouterr()
-        return code, told.out + told.err
+        done = bascule(*arguments)
+        return done.returncode, done.stdout + done.stderr
 
     return call
 

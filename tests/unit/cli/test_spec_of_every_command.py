@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,11 +100,11 @@ def test_a_command_that_reads_well_with_it_takes_the_spec_first(name: str) -> No
     assert name in SPEC_FIRST
 
 
-def test_a_request_to_forget_a_user_is_not_answered_by_an_empty_store(folder: Path) -> None:
+def test_a_request_to_forget_a_user_is_not_answered_by_an_empty_store(
+    folder: Path, bascule: Callable[..., Any]
+) -> None:
     """It would look done."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bascule", "logs", "forget", "bob"], capture_output=True, text=True, check=False
-    )
+    done = bascule("logs", "forget", "bob")
     assert (done.returncode, done.stdout, list(folder.iterdir())) == (2, "", [])
     assert "no spec is given" in done.stderr
 

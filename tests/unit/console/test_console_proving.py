@@ -74,7 +74,9 @@ class TestChecklist:
         keep(spec, {"phase": "pre-deployment", "items": 3})
         assert "not checked yet" in client.get("/checklist").text
 
-    def test_one_run_at_a_time(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_run_at_a_time(
+        self, spec: Spec, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., object]
+    ) -> None:
         from bascule import checklist
         from bascule.checklist import ChecklistPhase
 
@@ -86,11 +88,12 @@ class TestChecklist:
             lists.start(ChecklistPhase.DEPLOYMENT)
         assert lists.view(ChecklistPhase.DEPLOYMENT).running_since
         go.set()
-        while lists.view(ChecklistPhase.DEPLOYMENT).running_since:
-            pass
+        eventually(lambda: not lists.view(ChecklistPhase.DEPLOYMENT).running_since)
         assert lists.view(ChecklistPhase.DEPLOYMENT).at
 
-    def test_a_defect_of_an_item_is_told_and_ends_the_run(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_defect_of_an_item_is_told_and_ends_the_run(
+        self, spec: Spec, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., object]
+    ) -> None:
         from bascule import checklist
         from bascule.checklist import ChecklistPhase
 
@@ -100,8 +103,7 @@ class TestChecklist:
         monkeypatch.setattr(checklist, "check", broken)
         lists = Checklists(spec)
         lists.start(ChecklistPhase.DEPLOYMENT)
-        while lists.view(ChecklistPhase.DEPLOYMENT).running_since:
-            pass
+        eventually(lambda: not lists.view(ChecklistPhase.DEPLOYMENT).running_since)
         assert "by nothing" in lists.view(ChecklistPhase.DEPLOYMENT).problem
 
     def test_an_unknown_phase_is_refused(self, client: TestClient) -> None:
@@ -152,19 +154,19 @@ class TestDrills:
             assert drills.view().faults is None
         eventually(lambda: drills.view().faults, 60)
 
-    def test_one_drill_at_a_time_and_it_can_be_stopped(self, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_drill_at_a_time_and_it_can_be_stopped(
+        self, spec: Spec, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., object]
+    ) -> None:
         told = "import sys, time; print('V2 is killed', flush=True); time.sleep(60)"
         monkeypatch.setattr(drilling, "COMMAND", (sys.executable, "-c", told))
         drills = Drills(spec)
         drills.start("crash")
-        while not drills.view().told:
-            pass
+        eventually(lambda: drills.view().told)
         assert (drills.view().running, drills.view().told) == ("crash", ["V2 is killed"])
         with pytest.raises(UsageError, match="the drill crash runs"):
             drills.start("hang")
         drills.stop()
-        while drills.view().running:
-            pass
+        eventually(lambda: not drills.view().running)
 
 
 class TestMigrations:

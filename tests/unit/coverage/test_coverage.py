@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -74,12 +72,10 @@ def test_an_alert_that_is_taken_away_is_missing_though_missing_data_is_told(monk
     assert of(coverage(load("supersmartmatch")), "Redis hit ratio").missing == ["alerted or judged"]
 
 
-def test_the_command_exits_1_and_says_what_is_missing(tmp_path):
+def test_the_command_exits_1_and_says_what_is_missing(bascule, tmp_path):
     spec = tmp_path / "shop.yaml"
     spec.write_text(built_in_text().replace("  availability:  {objective: 99.9%, window: 30d}\n", ""))
-    command = [sys.executable, "-m", "bascule", "coverage", str(spec)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = bascule("coverage", spec)
     assert done.returncode == 1
     assert "missing: service availability: reported" in done.stdout
-    as_json = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
-    assert json.loads(as_json.stdout)["covered"] < 1
+    assert json.loads(bascule("coverage", spec, "--json").stdout)["covered"] < 1

@@ -10,9 +10,9 @@ After a change that is meant, write them anew:
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,26 +26,21 @@ FOLDERS = [
 ]
 
 
-def check(folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bascule", "generate", str(folder / "spec.yaml"), "--out", str(out), "--check"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_what_is_kept_is_what_is_generated(folder: Path) -> None:
+def test_what_is_kept_is_what_is_generated(bascule: Callable[..., Any], folder: Path) -> None:
     """`generate --check` finds no drift."""
-    done = check(folder, folder / "generated")
+    done = bascule("generate", folder / "spec.yaml", "--out", folder / "generated", "--check")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_drift_is_told_and_exits_1(tmp_path: Path) -> None:
+def test_drift_is_told_and_exits_1(bascule: Callable[..., Any], tmp_path: Path) -> None:
     """One changed character is enough, and nothing is written."""
     minimal = FOLDERS[2]
     out = shutil.copytree(minimal / "generated", tmp_path / "out")
     changed = out / "prometheus" / "prometheus.yml"
     text = changed.read_text("utf-8") + "# mine\n"
     changed.write_text(text, "utf-8")
-    done = check(minimal, out)
+    done = bascule("generate", minimal / "spec.yaml", "--out", out, "--check")
     assert done.returncode == 1
     assert "prometheus/prometheus.yml: differs from the spec" in done.stdout
     assert changed.read_text("utf-8") == text

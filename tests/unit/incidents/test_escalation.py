@@ -482,3 +482,31 @@ def test_no_alert_makes_a_message_that_a_receiver_refuses_for_its_length(house):
     house.store.receive(Notification("f", True, labels, {"description": "d" * 20_000}, 0.0, None, 0.0))
     house.tick()
     assert max(map(len, [*house.subjects, *house.texts[0].splitlines()])) <= 1000
+
+
+def test_an_end_waits_for_evidence_of_now_and_a_new_beginning_comes_before_it(house):
+    """A journal that was stopped between the end and its notice: the fault is back when it goes on."""
+    house.escalator = Escalator(
+        house.spec, house.store, house, house.quiet, lambda: house.now, is_over=lambda incidents, now: False
+    )
+    house.fire()
+    house.tick()
+    house.now = 30
+    house.end()
+    house.tick()
+    assert [what for _, _, what in house.told] == ["CRITICAL"]
+    house.now = 65
+    again = house.fire()
+    house.tick()
+    assert [what for _, _, what in house.told] == ["CRITICAL", "CRITICAL"]
+    assert again.situation == 1
+
+
+def test_what_begins_after_its_end_was_told_is_a_situation_of_its_own(house):
+    house.fire()
+    house.tick()
+    house.now = 30
+    house.end()
+    house.tick()
+    house.now = 65
+    assert house.fire().situation == 2

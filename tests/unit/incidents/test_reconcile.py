@@ -347,3 +347,38 @@ def test_a_clock_that_is_set_back_keeps_no_end_and_no_beginning_waiting(store):
     late = [Snapshot(at, [], rules(other, started=90.0)) for at in (110, 112, 50, 52, 54)]
     seen = {each.labels["job"]: each.status for each in see(store, *late)}
     assert seen == {"redis": "resolved", "nginx": "open"}
+
+
+@pytest.fixture
+def ended(store):
+    """An incident that ended at 114, and the reconciliation that found it."""
+    opened(store, DOWN)
+    reconciler = Reconciler(store, Quiet(store))
+    for at in (110, 112, 114):
+        reconciler.see(Snapshot(at, [], rules()))
+    return reconciler
+
+
+def test_an_end_that_was_found_just_now_may_be_told(store, ended):
+    assert ended.is_over(store.incidents(), 115)
+
+
+def test_an_end_is_not_told_once_its_evidence_is_old(store, ended):
+    """A journal that was stopped for half a minute asks the sources first."""
+    assert not ended.is_over(store.incidents(), 144)
+    ended.see(Snapshot(144.5, [], rules()))
+    assert ended.is_over(store.incidents(), 145)
+
+
+def test_an_end_is_not_told_while_a_source_holds_the_alert_again(store, ended):
+    ended.see(Snapshot(115, [], rules(DOWN)))
+    assert not ended.is_over(store.incidents(), 115)
+
+
+def test_what_a_person_closed_is_over_whatever_a_source_holds(store):
+    incident = opened(store, DOWN)
+    reconciler = Reconciler(store, Quiet(store))
+    store.close_incident(incident.id, "ada", "removed", 112)
+    assert reconciler.is_over(store.incidents(), 113)
+    reconciler.see(Snapshot(114, [], rules(DOWN)))
+    assert reconciler.is_over(store.incidents(), 115)

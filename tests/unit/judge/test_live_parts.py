@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import numpy as np
 import pretended_journal
 import pytest
 from fastapi.testclient import TestClient
@@ -309,6 +310,29 @@ def test_a_new_step_restarts_the_tests_and_keeps_the_history(house, world, tmp_p
     assert 7 <= judge.watch.engine.seconds <= 10
     assert judge.watch.engine.history.baseline_events.sum() > 20 * 30
     assert board.verdict()["phase"]["number"] == 2
+
+
+def test_what_a_young_server_does_not_hold_is_not_asked_for_piece_by_piece(house, world):
+    """Of an hour that would be 240 times every query, at the start and at each step; what is read is the same."""
+
+    class Eager(world.PretendPrometheus):
+        def has_samples(self, *_: object) -> bool:
+            return True
+
+    prometheus = world.PretendPrometheus(now=START, plan=PlanStep(0, START, dict.fromkeys(HALF, 0.0)))
+    shop = house.Shop("v1", 1, dict(world.RATES))
+    for _ in range(40):
+        prometheus.now += 1
+        shop.serve(1.0)
+        prometheus.add(prometheus.now, shop.text() + "up 1\n", job="shop-v1", instance="shop-v1")
+    eager = Eager(prometheus.now, prometheus.samples, prometheus.plan)
+    watches = [PhaseWatch(house.shop_spec(), server, server.plan, reach=600.0) for server in (prometheus, eager)]
+    for watch in watches:
+        watch.advance(prometheus.now)
+    assert len(prometheus.asked) < len(eager.asked) / 8
+    assert watches[0].engine.seconds == watches[1].engine.seconds > 30
+    assert np.array_equal(watches[0].engine.sums, watches[1].engine.sums)
+    assert np.array_equal(watches[0].engine.history.upper, watches[1].engine.history.upper)
 
 
 def test_instances_that_come_and_go_are_forgotten_after_a_quarter_of_an_hour(house, world):

@@ -64,8 +64,41 @@ def test_bytes_that_are_no_request_are_refused_or_hold_nothing(body):
             WriteReader(Known().row).read(sent)
 
 
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_a_sample_that_ends_within_its_value_is_refused(cut):
+    """Its length, its series' and its request's are those of the rest: only its value lacks bytes."""
+    value = b"\x09" + bytes(range(8))
+    sample = value[: len(value) - cut] or b"\x09"
+    series = bytes([0x12, len(sample)]) + sample
+    body = bytes(cramjam.snappy.compress_raw(bytes([0x0A, len(series)]) + series))
+    with pytest.raises(UsageError, match="ends within a field"):
+        WriteReader(lambda labels: 0).read(body)
+
+
+def field(tag: int, content: bytes) -> bytes:
+    """With its length in three bytes."""
+    size = len(content)
+    return bytes([tag, size & 127 | 128, size >> 7 & 127 | 128, size >> 14]) + content
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        field(0x0A, b"") * 60_000,
+        field(0x0A, b"\x0a\x00" * 600_000),
+        field(0x0A, field(0x0A, b"\x0a\x01a" * 9)),
+        field(0x0A, field(0x12, b"\x10\x01" * 40)),
+    ],
+    ids=["series", "labels of a series", "names of a label", "times of a sample"],
+)
+def test_a_request_of_more_parts_than_anyone_sends_is_refused(plain):
+    """Each costs its time; a small body can be unpacked to millions."""
+    with pytest.raises(UsageError, match=r"send fewer samples at once|more fields than"):
+        WriteReader(lambda labels: 0).read(bytes(cramjam.snappy.compress_raw(plain)))
+
+
 def test_a_request_that_unpacks_to_more_than_is_taken_is_refused_before_it_is_unpacked():
-    bomb = bytes(cramjam.snappy.compress_raw(bytes(65 << 20)))
+    bomb = bytes(cramjam.snappy.compress_raw(bytes(33 << 20)))
     with pytest.raises(UsageError, match="send fewer samples at once"):
         WriteReader(Known().row).read(bomb)
 

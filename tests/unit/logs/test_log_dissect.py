@@ -207,6 +207,13 @@ def test_every_line_of_any_bytes_is_accounted_for(texts):
     assert sorted(found) == list(range(len(texts)))
 
 
+@pytest.mark.parametrize("frame", [b"  F\xefle", b"\x00  File", b"\xef\xbb\xbf  File"])
+def test_a_trace_that_begins_with_an_odd_line_is_one_row(frame):
+    """The bytes that are read otherwise do not hide from the vectorised pass that its next line goes on."""
+    (rows,) = LITERAL.parse(frame + b' "a.py", line 1\nValueError: it failed\n')
+    assert (rows.format, len(rows)) == ("trace", 1)
+
+
 @pytest.mark.parametrize("start", [b"\xff", "\ufffd".encode(), b"\x00"])
 def test_a_line_that_starts_with_an_odd_byte_does_not_stop_the_reading(start):
     """Bytes that are no text, a replacement character, a NUL: the lines around are read."""

@@ -54,6 +54,16 @@ def test_many_lines_behind_a_head_are_read_as_one_is(wrap, many):
     assert found["api_call"].columns["service"].texts() == ["shop-v2"]
 
 
+@pytest.mark.parametrize("few_lines", [0, 10])
+@pytest.mark.parametrize("wrap", HEADS)
+def test_lines_that_no_format_has_are_read_alike_whether_few_or_many(wrap, few_lines):
+    """Where a source has the source document's events alone, all others are read at once; not those behind a head."""
+    lines = ["plain words", '  File "x.py", line 1', "ValueError: no"]
+    parsed = Parser((built_in("api_call"),), few_lines=few_lines).parse("".join(f"{wrap(x)}\n" for x in lines).encode())
+    messages = {rows.format: rows.columns["message"].texts() for rows in parsed}
+    assert messages == {"text": ["plain words"], "trace": ['  File "x.py", line 1\nValueError: no']}
+
+
 def test_a_line_that_no_format_has_is_kept_without_its_head():
     """With the head's time, and counted."""
     form, reading = PARSER.read("2026-01-31T12:00:00.5Z stdout F what is this")

@@ -11,33 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.answers import body_of, labels, result_of, values
 
 from bascule.errors import QueryRejected, Unreachable
 from bascule.prometheus import Matrix, Prometheus, labels_of
 from bascule.prometheus.client import UP_TO_NOW
-from bascule.prometheus.matrix import matrix_of, parse_grid, parse_matrix
+from bascule.prometheus.matrix import matrix_of, parse_matrix
 
-NASTY = ('"', "\\", '},"values":[[', ']]},{"metric":{', "]]}", "\n", "é", "\u2028", "<&>", "")
-labels = st.dictionaries(
-    st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True),
-    st.one_of(st.sampled_from(NASTY), st.text(max_size=8)),
-    max_size=4,
-)
-values = st.one_of(
-    st.sampled_from(["NaN", "+Inf", "-Inf", "0", "1e+06", "5e-324"]),
-    st.floats(allow_nan=False, allow_infinity=False).map(str),
-)
 points = st.lists(st.tuples(st.integers(0, 2**41).map(lambda ms: ms / 1000), values), min_size=1, max_size=4)
 series = st.lists(st.tuples(labels, points), min_size=1, max_size=6)
-
-
-def result_of(rows) -> list[dict]:
-    return [{"metric": own, "values": [list(point) for point in samples]} for own, samples in rows]
-
-
-def body_of(result: list[dict], **more: object) -> bytes:
-    answer = {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
-    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def assert_same(one: Matrix, two: Matrix) -> None:
@@ -93,65 +75,36 @@ def test_a_sample_at_no_time_is_no_answer(time):
         client.matrix("x", 5)
 
 
-MINUTES = np.array([60.0, 120.0, 180.0])
-steps = st.lists(st.one_of(st.none(), values), min_size=3, max_size=3).filter(any)
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'[[1.5,"2",2.5,"3"]]',
+        b'[[[1.5],"2"]]',
+        b'[["1.5","2"]]',
+        b'[[01.5,"2"]]',
+        b'[[+1.5,"2"]]',
+        b'[[1.5,2"3"]]',
+        b'[[1.5,"2"],[]]',
+        b'[[1.5,"2"]],[[2.5,"3"]]',
+        b'[[1.5,""]]',
+        b'[[1.5,"f"]]',
+    ],
+)
+def test_a_damaged_answer_is_read_as_json_or_refused(damaged):
+    """The quick reading takes what it knows to the byte, and leaves everything else to the plain one."""
+    body = body_of(result_of([({"a": "b"}, [(1.5, "2")])])).replace(b'[[1.5,"2"]]', damaged)
+    assert parse_matrix(body) is None
 
 
-def client_of(body: bytes) -> Prometheus:
-    return Prometheus("http://prometheus", transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body)))
-
-
-@given(st.lists(st.tuples(labels, steps), min_size=1, max_size=5))
-def test_a_range_is_one_array_with_nothing_where_a_series_has_no_value(rows):
-    samples = [(own, [(t, v) for t, v in zip(MINUTES.tolist(), found, strict=True) if v]) for own, found in rows]
-    grid = client_of(body_of(result_of(samples))).grid("x", 60, 180, 60)
-    assert [labels_of(each) for each in grid.labels] == [own for own, _ in rows]
-    wanted = [[float(value) if value else math.nan for value in found] for _, found in rows]
-    np.testing.assert_array_equal(grid.values, wanted)
-
-
-WHOLE = [
-    ({"a": "b"}, [(60.0, "1"), (120.0, "2.5"), (180.0, "7")]),
-    ({}, [(60.0, "3"), (120.0, "3"), (180.0, "1000000")]),
-]
-OTHER_TIMES = [
-    [(60.0, "1"), (120.0, "2.5")],
-    [(61.0, "1"), (120.0, "2.5"), (180.0, "7")],
-    [(60.0, "1"), (120.0, "2.5"), (179.0, "7")],
-    [(60.0, "1"), (120.0, "NaN"), (180.0, "7")],
-]
-
-
-def test_of_series_that_are_always_there_the_times_need_no_reading():
-    body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result_of(WHOLE)}})
-    quick = parse_grid(body.replace(" ", "").replace(".0,", ",").encode(), MINUTES)
-    assert quick is not None
-    assert quick.values.tolist() == [[1.0, 2.5, 7.0], [3.0, 3.0, 1e6]]
-
-
-@pytest.mark.parametrize("samples", OTHER_TIMES)
-def test_any_other_series_is_read_with_its_times(samples):
-    body = body_of(result_of([*WHOLE, ({"c": "d"}, samples)])).replace(b".0,", b",")
-    assert parse_grid(body, MINUTES) is None
-
-
-def test_a_range_is_asked_for_by_its_steps():
-    asked = {}
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.update(parse_qsl(request.content.decode()), path=request.url.path)
-        return httpx.Response(200, content=body_of(result_of([({"a": "b"}, [(60.0, "1"), (120.0, "2.5")])])))
-
-    found = Prometheus("http://prometheus", transport=httpx.MockTransport(answer)).grid("x", 60, 120, 60)
-    assert asked == {
-        "path": "/api/v1/query_range",
-        "query": "x",
-        "start": "60",
-        "end": "120",
-        "step": "60",
-        **UP_TO_NOW,
-    }
-    assert (labels_of(found.labels[0]), found.values.tolist()) == ({"a": "b"}, [[1.0, 2.5]])
+@pytest.mark.parametrize(
+    "damaged", [b'"a":', b'"a":1', b'"a":"b"},"c":{"d":"e"', b'"a":"\\ud800"', b'"a":"\xff"', b"a"]
+)
+def test_labels_that_cannot_be_read_are_refused(damaged):
+    """They are read later than the numbers, once for each series."""
+    body = body_of(result_of([({"a": "b"}, [(1.5, "2")])])).replace(b'"a":"b"', damaged)
+    client = Prometheus("http://prometheus", transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body)))
+    with pytest.raises(QueryRejected):
+        labels_of(client.matrix("x", 5).labels[0])
 
 
 @pytest.mark.parametrize("last", ["7", "0.5", "123456789012345678.25", "NaN", "+Inf", "1e+06", "-3"])

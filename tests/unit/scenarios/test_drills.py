@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -24,10 +22,6 @@ from bascule.scenarios.drills.staging import OwnFault, drill_staging
 from bascule.scenarios.faults import all_faults, fault_named
 from bascule.scenarios.receiver import HeardNotice
 from bascule.spec import built_in_text, load
-
-
-def bascule(*arguments):
-    return subprocess.run([sys.executable, "-m", "bascule", *arguments], capture_output=True, text=True, check=False)
 
 
 def test_every_fault_declares_its_class_its_bound_and_what_finds_it():
@@ -51,10 +45,10 @@ def test_an_unknown_fault_is_refused_with_the_names_of_all():
     assert "error-spike" in str(refused.value)
 
 
-def test_services_that_are_not_the_labs_are_refused(tmp_path):
+def test_services_that_are_not_the_labs_are_refused(bascule, tmp_path):
     spec = tmp_path / "shop.yaml"
     spec.write_text(built_in_text())
-    done = bascule("drill", str(spec), "--fault", "crash")
+    done = bascule("drill", spec, "--fault", "crash")
     assert done.returncode == 2
     assert "--inject CMD and --restore CMD" in done.stderr
 

@@ -95,7 +95,8 @@ class HistoryAnswer(OpenAnswer):
 class VerdictAnswer(OpenAnswer):
     """The verdict with its reasons; `tick` is when the last evaluation began, `age_seconds` how long ago that was.
 
-    `cause`: why there is no data. `phase` is the step that the evaluation is about.
+    `cause`: why there is no data. `phase` is the step that the evaluation is about. `hooks_since`: since when this
+    judge has hooks to run, none where the spec names none; of several judges, the one that started first runs them.
     """
 
     migration: Text = ""
@@ -111,6 +112,7 @@ class VerdictAnswer(OpenAnswer):
     shares: list[ShareAnswer] = Field(default_factory=list)
     rollback: list[TriggerAnswer] = Field(default_factory=list)
     tick: TextTime | None = None
+    hooks_since: TextTime | None = None
 
 
 class FlaggerAnswer(Answer):

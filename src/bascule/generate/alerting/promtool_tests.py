@@ -6,39 +6,49 @@ An alert is looked for in Prometheus' own `ALERTS` series: what counts is that i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from bascule import promql
-from bascule.alerts import Alerting
-from bascule.conventions import Alert, Recorded, RuleGroup
+from bascule.conventions import Alert, Recorded
 from bascule.conventions import Rule as Named
 from bascule.generate.alerting.promtool_cases import Check, Test, all_down, firing, healthy, silent, tests_of
 from bascule.generate.prometheus.examples import Scene
-from bascule.generate.prometheus.rule_groups import rule_groups
+from bascule.generate.prometheus.rule_groups import read_with, rule_files, rule_groups
 from bascule.generate.prometheus.rules import Group, Recording
 from bascule.spec import Spec
 from bascule.spec.quantities import parse_duration
 
+_PACE = {"sla": "1h"}  # on counts given by the minute: a month of samples would take an hour to test
+
 
 def test_files(spec: Spec) -> dict[str, dict[str, Any]]:
-    """File name (without folder and ending) to the mapping promtool reads."""
-    order = [str(group.name) for group in rule_groups(spec)]
+    """File name (without folder and ending) to the mapping promtool reads.
+
+    `alerts` and `recording` are about all rules together. Every other file is about the alerts of the rule file of its
+    name, and evaluates no more than what they read: evaluating rules is what takes promtool's time.
+    """
+    rules = rule_files(spec)
     files = {
-        "alerts": _file(spec, alert_tests(spec), "1m", order),
-        "recording": _file(spec, recording_tests(spec), "1m", order),
-        "sla": _file(spec, sla_tests(spec), "1h", order),
+        "alerts": _file(spec, alert_tests(spec), rules),
+        "recording": _file(spec, recording_tests(spec), rules),
+        **{
+            name: _file(spec, tests, read_with(rules, name), _PACE.get(name, "1m"))
+            for name, tests in _cases(spec, rules)
+        },
     }
     return {name: file for name, file in files.items() if file["tests"]}
 
 
-def _file(spec: Spec, tests: Iterable[Test], evaluation: str, order: list[str]) -> dict[str, Any]:
+def _file(
+    spec: Spec, tests: Iterable[Test], rules: Mapping[str, list[Group]], evaluation: str = "1m"
+) -> dict[str, Any]:
     """Without an order promtool evaluates the groups of one instant in any: what one reads of another came or not."""
     return {
-        "rule_files": ["../rules/*.yml"],
+        "rule_files": [f"../rules/{name}.yml" for name in rules],
         "evaluation_interval": evaluation,
-        "group_eval_order": order,
+        "group_eval_order": [str(group.name) for groups in rules.values() for group in groups],
         "tests": [replace(test, each=_each(spec, test)).as_yaml() for test in tests],
     }
 
@@ -59,18 +69,14 @@ def alert_tests(spec: Spec) -> Iterator[Test]:
     yield Test("healthy: nothing fires", scene.series(), quiet)
     told = tuple(firing(name) if name in (always, data) else silent(name) for name in every)
     yield Test("no data: silence is told, not taken for health", {}, told)
-    yield from _each_service(spec)
-    yield from _each_signal(spec, scene)
-    yield from tests_of(spec, _alerts(groups, is_sla=False))
 
 
-def sla_tests(spec: Spec) -> Iterator[Test]:
-    """On counts given by the minute: a month of samples would take an hour to test."""
-    yield from tests_of(spec, _alerts(rule_groups(spec), is_sla=True))
-
-
-def _alerts(groups: list[Group], is_sla: bool) -> Iterator[Alerting]:
-    yield from (alert for group in groups if (group.name == RuleGroup.SLA) is is_sla for alert in group.alerts)
+def _cases(spec: Spec, rules: Mapping[str, list[Group]]) -> Iterator[tuple[str, list[Test]]]:
+    """The tests of the alerts in each rule file."""
+    own = {"services": _each_service(spec), "no-data": _each_signal(spec, healthy(spec))}
+    for name, groups in rules.items():
+        alerts = [alert for group in groups for alert in group.alerts]
+        yield name, [*own.get(name, ()), *tests_of(spec, alerts)]
 
 
 def _each_service(spec: Spec) -> Iterator[Test]:
@@ -96,10 +102,10 @@ def recording_tests(spec: Spec) -> Iterator[Test]:
     scene, groups = healthy(spec), rule_groups(spec)
     expected = [rule for rule in _recordings(groups) if not _comes_later(rule)]
     there = tuple(Check(f"{_count(rule)} > bool 0", {"{}": 1}) for rule in expected)
-    yield Test("healthy: every recorded series is there", scene.series(), there)
+    name = "healthy: every recorded series is there, and the source document's rules say what the traffic was"
+    yield Test(name, scene.series(), (*there, *_values(spec, scene)))
     idle = tuple(Check(_count(rule), {}) for rule in _recordings(groups) if rule.expr != "vector(1)")
     yield Test("no data: no recorded series is made up", {}, idle)
-    yield Test("the source document's rules say what the traffic was", scene.series(), tuple(_values(spec, scene)))
     yield Test("identical versions do not differ, whatever their mix", *_same_versions(spec, scene))
 
 

@@ -124,7 +124,7 @@ def _holds(spec: Spec) -> dict[str, str]:
 @cache
 def _read(name: str) -> dict[str, Any]:
     text = resources.files("bascule.generate.grafana").joinpath("boards", f"{name}.yaml").read_text("utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)
+    found: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return found
 
 

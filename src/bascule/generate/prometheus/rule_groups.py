@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bascule import promql
 from bascule.alerts import Alerting
 from bascule.conventions import RuleGroup, Severity
 from bascule.generate.alerting.alerts import group_alerts
@@ -17,7 +18,7 @@ from bascule.generate.prometheus.recording import (
     signal_rules,
     traffic_rules,
 )
-from bascule.generate.prometheus.rules import Group, Rule, RuleFiles
+from bascule.generate.prometheus.rules import Group, Recording, Rule, RuleFiles
 from bascule.generate.prometheus.sharing import shared
 from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_rules
@@ -111,3 +112,24 @@ def _pages_soon(alert: Alerting) -> bool:
 
 def rule_groups(spec: Spec) -> list[Group]:
     return [group for groups in rule_files(spec).values() for group in groups]
+
+
+def read_with(files: RuleFiles, name: str) -> RuleFiles:
+    """A rule file, and those that record what its alerts read, directly or through other recorded series."""
+    recorded: dict[str, list[tuple[str, Recording]]] = {}
+    for file, groups in files.items():
+        for rule in (rule for group in groups for rule in group.recordings):
+            recorded.setdefault(rule.name, []).append((file, rule))
+    wanted, seen = {name}, set[str]()
+    todo = [alert.expr for group in files[name] for alert in group.alerts]
+    while todo:
+        for series in _read(todo.pop(), recorded) - seen:
+            seen.add(series)
+            wanted |= {file for file, _ in recorded[series]}
+            todo += [rule.expr for _, rule in recorded[series]]
+    return {file: groups for file, groups in files.items() if file in wanted}
+
+
+def _read(expression: str, names: Iterable[str]) -> set[str]:
+    selectors = promql.read_by(expression)
+    return {name for name in names for selector in selectors if selector.is_of(name)}

@@ -20,7 +20,11 @@ from bascule.judge.layout import Flags, Floats, Indices
 
 NewSeries = Callable[[Mapping[str, str]], int]  # the row of a series by its labels
 
-LARGEST_REQUEST = 64 << 20  # bytes, when it is unpacked
+# Of a request, when it is unpacked. Ours have 10,000 samples; what is much larger would hold the judge up for seconds.
+LARGEST_REQUEST = 32 << 20  # bytes
+MOST_SERIES = 50_000
+MOST_FIELDS = 500_000  # labels and samples, of series that are not known yet
+_LABEL_FIELDS, _SAMPLE_BYTES = 8, 64
 _SERIES, _LABEL, _SAMPLE = 0x0A, 0x0A, 0x12  # fields, each with a length: of a request, and of a series
 _TEXT_NAME, _TEXT_VALUE = 0x0A, 0x12  # of a label
 _VALUE, _TIME = 0x09, 0x10  # of a sample: eight bytes, and a number
@@ -63,6 +67,7 @@ class WriteReader:
     def __init__(self, new: NewSeries) -> None:
         self._new = new
         self._known: dict[bytes, int] = {}
+        self._left = 0  # fields that may still be read one by one
 
     def __len__(self) -> int:
         """How many series are known."""
@@ -71,6 +76,7 @@ class WriteReader:
     def read(self, body: bytes) -> Written:
         """A request as it was sent, compressed by Snappy. Raises UsageError where it is none."""
         data = _unpacked(body)
+        self._left = MOST_FIELDS
         try:
             return self._samples(data, *_series(data))
         except (IndexError, UnicodeDecodeError) as error:
@@ -97,14 +103,15 @@ class WriteReader:
         labels: dict[str, str] = {}
         samples: list[tuple[float, float]] = []
         names_end = 0
-        for tag, start, end in _fields(series):
+        for tag, start, end in _fields(series, self._left):
+            self._left -= 1
             if tag == _LABEL:
                 labels.update([_label(series[start:end])])
                 names_end = end if not samples else -1
             elif tag == _SAMPLE:
                 samples.append(_sample(series[start:end]))
         if not samples:
-            return joined([])
+            return _NOTHING
         row = self._new(labels)
         if names_end > 0:
             self._known[series[:names_end]] = row
@@ -119,13 +126,17 @@ def joined(parts: Sequence[Written]) -> Written:
     return Written(np.concatenate(rows), np.concatenate(times), np.concatenate(values))
 
 
+_NOTHING = joined([])
+
 # ---------------------------------------------------------------- all at once
 
 
 def _series(data: bytes) -> tuple[list[int], list[int]]:
     """Where each series begins and ends; other fields of a request are skipped."""
     starts, ends, place, size = [], [], 0, len(data)
-    while place < size:
+    for _ in range(MOST_SERIES):
+        if place >= size:
+            break
         tag, length = data[place], data[place + 1]
         start = place + 2
         if length > 127:  # nearly always two bytes, so without a call
@@ -140,6 +151,8 @@ def _series(data: bytes) -> tuple[list[int], list[int]]:
             raise _refusal(f"field {tag >> 3} is none of a write request")
     if place > size:
         raise IndexError
+    if place < size:
+        raise _refusal(f"it has more than {MOST_SERIES} series; send fewer samples at once")
     return starts, ends
 
 
@@ -166,28 +179,34 @@ def _one_each(array: NDArray[np.uint8], names: Indices, ends: Indices) -> tuple[
 # ---------------------------------------------------------------- field by field
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _fields(data: bytes, most: int) -> Iterator[tuple[int, int, int]]:
     """The tag of each field that has a length, and where its content begins and ends."""
     place = 0
-    while place < len(data):
+    for _ in range(most):
+        if place >= len(data):
+            return
         tag = data[place]
         length, start = _number(data, place + 1)
         place = start + length
         if tag & 7 != 2 or place > len(data):
             raise IndexError
         yield tag, start, place
+    if place < len(data):
+        raise _refusal("it has too many labels; send fewer samples at once")
 
 
 def _label(data: bytes) -> tuple[str, str]:
-    texts = {tag: data[start:end].decode() for tag, start, end in _fields(data)}
+    texts = {tag: data[start:end].decode() for tag, start, end in _fields(data, _LABEL_FIELDS)}
     return texts.get(_TEXT_NAME, ""), texts.get(_TEXT_VALUE, "")
 
 
 def _sample(data: bytes) -> tuple[float, float]:
     """Its time, Unix seconds, and its value; what is zero is not written."""
     time, value, place = 0, 0.0, 0
+    if len(data) > _SAMPLE_BYTES:
+        raise _refusal("a sample has more fields than a time and a value")
     while place < len(data):
-        if data[place] == _VALUE:
+        if data[place] == _VALUE and place + 9 <= len(data):
             value = float(np.frombuffer(data[place + 1 : place + 9], "<f8")[0])
             place += 9
         elif data[place] == _TIME:

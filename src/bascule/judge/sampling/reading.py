@@ -78,6 +78,12 @@ class SampleReader:
         """How many series are known."""
         return len(self._table)
 
+    @property
+    def selectors(self) -> list[str]:
+        """All that are asked for."""
+        asked = (*self._up_selectors, *self._probe_selectors, *(query.text for query in self._queries))
+        return [selector for selector in dict.fromkeys(asked) if selector]
+
     def read(self, start: float, end: float) -> list[News]:
         """Take in the samples in (start, end], Unix seconds."""
         return self.take(self.fetch(start, end))

@@ -38,6 +38,7 @@ class VerdictBoard(Collector):
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
+        self.serving_since = time.time()
         self._lock = threading.Lock()
         self._outcome: JudgeOutcome | None = None
         self._missing: Missing | None = Missing(Cause.SERVER_AWAY, "The judge has not evaluated yet.")
@@ -153,7 +154,9 @@ def build_app(
 
     def said() -> dict[str, Any]:
         opinion = board.opinion()
-        return body(board.spec, present.told(opinion) if present else opinion)
+        told = body(board.spec, present.told(opinion) if present else opinion)
+        since = times.rfc3339(board.serving_since, "auto") if board.spec.judge.hooks else None
+        return told | {"hooks_since": since}
 
     @app.get("/api/verdict", response_model=VerdictAnswer, response_model_exclude_unset=True)
     def verdict() -> dict[str, Any]:

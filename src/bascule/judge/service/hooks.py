@@ -16,6 +16,7 @@ from typing import Any
 from bascule import private
 from bascule.conventions import Verdict
 from bascule.errors import BasculeError
+from bascule.judge.service.beside import JudgesBeside
 from bascule.judge.service.opinion import Opinion
 from bascule.judge.service.outcome import JudgeOutcome
 from bascule.judge.service.present import PresentStep
@@ -30,9 +31,9 @@ LOG = logging.getLogger("bascule.judge")
 class Hooks:
     """Runs the spec's hooks, each on a thread of its own, so that none delays an evaluation."""
 
-    def __init__(self, spec: Spec, present: PresentStep | None = None) -> None:
+    def __init__(self, spec: Spec, present: PresentStep | None = None, beside: JudgesBeside | None = None) -> None:
         self._hooks = spec.judge.hooks
-        self._present = present
+        self._present, self._beside = present, beside
         self._name = spec.metadata.name
         self.path = spec.stack.state / "judge" / "hooks.jsonl"
         self._lock = threading.Lock()
@@ -62,7 +63,10 @@ class Hooks:
         self._write({"hook": number, "verdict": verdict.value, "result": result})
 
     def _refused(self, outcome: JudgeOutcome) -> str:
-        """What moves the traffic forward must be about the step that is present now, and the plan not be paused."""
+        """One judge of several runs a hook. What moves the traffic forward must be about the step that is present now,
+        and the plan not be paused."""
+        if other := self._beside.runs_hooks() if self._beside else None:
+            return f"left to the judge at {other}, which started before this one"
         if outcome.judgement.verdict is not Verdict.PROMOTE or self._present is None:
             return ""
         told = self._present.told(Opinion.of(outcome))

@@ -17,6 +17,7 @@ from bascule.judge.pushed import PushedSamples
 from bascule.judge.sampling.bounds import find_bounds
 from bascule.judge.sampling.forgotten import DroppedHistory, forgotten
 from bascule.judge.sampling.plan import LONG_MEMORY, PlanStep, read_plan, server_time
+from bascule.judge.service.beside import JudgesBeside
 from bascule.judge.service.hooks import Hooks
 from bascule.judge.service.outcome import JudgeOutcome, outcome_of
 from bascule.judge.service.pace import DueScrape, Pace
@@ -58,6 +59,7 @@ class LiveJudge:
         present: PresentStep | None = None,
         snapshots: Snapshots | None = None,
         pushed: PushedSamples | None = None,
+        beside: JudgesBeside | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spec = spec
@@ -69,7 +71,7 @@ class LiveJudge:
         self._versions = VersionAlarms({alert: alerting(spec, alert).hold for alert in VERSION_ALERTS})
         self._present = present
         self._snapshots = snapshots
-        self._hooks = Hooks(spec, present)
+        self._hooks = Hooks(spec, present, beside)
         self._workers: Workers | None = None
         self._began: float | None = None
         self._asked_long_ago = False  # whether an older plan was looked for

@@ -7,6 +7,7 @@ import threading
 from bascule.api.server import serve
 from bascule.api.servers import alertmanager_of, prometheus_of
 from bascule.judge.pushed import PushedSamples
+from bascule.judge.service.beside import JudgesBeside
 from bascule.judge.service.export import VerdictBoard, build_app
 from bascule.judge.service.loop import LiveJudge
 from bascule.judge.service.present import PresentStep
@@ -19,7 +20,8 @@ def run(spec: Spec, stop: threading.Event) -> None:
     board, present = VerdictBoard(spec), PresentStep(spec)
     prometheus, alertmanagers = prometheus_of(spec), alertmanager_of(spec).members
     snapshots, pushed = Snapshots(spec.stack.state / "judge"), PushedSamples(prometheus) if spec.judge.push else None
-    judge = LiveJudge(spec, prometheus, alertmanagers, board.publish, present, snapshots, pushed)
+    beside = JudgesBeside(spec, board.serving_since)
+    judge = LiveJudge(spec, prometheus, alertmanagers, board.publish, present, snapshots, pushed, beside)
     looking = threading.Thread(target=_guarded, args=(judge, stop), name="judge", daemon=True)
     looking.start()
     serve(stop, build_app(board, present, judge.problems, pushed), spec, "judge")

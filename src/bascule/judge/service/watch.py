@@ -156,9 +156,27 @@ class PhaseWatch:
     def _pieces(self, now: float) -> Iterator[tuple[float, float]]:
         start = self.read_until
         while start < now:
+            if not len(self.reader):
+                start = self._first_samples(start, now)
             end = min(now, start + self._piece_seconds())
             yield start, end
             start = end
+
+    def _first_samples(self, start: float, now: float) -> float:
+        """Where to begin reading: a server that is younger than what is looked back at has nothing to read."""
+        step = FIRST_SECONDS
+        while self._is_empty(start, step, now):
+            start += step
+            step = min(2 * step, PIECE_SECONDS)
+        while step > FIRST_SECONDS:
+            step /= 2
+            if self._is_empty(start, step, now):
+                start += step
+        return start
+
+    def _is_empty(self, start: float, seconds: float, now: float) -> bool:
+        end = start + seconds
+        return end < now and not self._prometheus.has_samples(self.reader.selectors, seconds + OVERLAP_SECONDS, end)
 
     def _piece_seconds(self) -> float:
         """So long that a piece of history has about MOST_SAMPLES; nothing is known of the first."""

@@ -20,7 +20,7 @@ from bascule.logs.parsing.columns import ABSENT, Coded, Rows, holds_one
 from bascule.logs.parsing.formats import Format, read_text, read_texts
 from bascule.logs.parsing.readings import COSTLY, FITS_NONE, HOLDS_EVENT, HOLDS_NULS, LINE, TOO_COSTLY, Misread, Reading
 from bascule.logs.parsing.values import Fields
-from bascule.logs.parsing.wrapped import Wrapped, behind_head, of_docker
+from bascule.logs.parsing.wrapped import Wrapped, behind_head, is_one_wrapped, of_docker
 
 UNPARSED, TRACE = "text", "trace"
 MOST_PLAIN = 20  # lines that a message may go on in, beside those that look like a stack trace
@@ -28,7 +28,7 @@ _BYTE_ORDER_MARK, _OF_UTF_16 = "\ufeff", "\ufffd\ufffd"  # the latter as it is d
 _NO_LINES = np.empty(0, np.int64)
 FEW_LINES = 64  # up to here reading line by line costs less than setting up the vectorised pass
 _CONTINUES = re.compile(r"[ \t]|Traceback \(most recent call last\)|Caused by: |During handling of|The above exception")
-_TRACE_STARTS = np.frombuffer(b" \tTCD", np.uint8)  # the first bytes that `_CONTINUES` allows
+_TRACE_STARTS = np.frombuffer(b" \tTCD\0\xef", np.uint8)  # the first bytes that `_CONTINUES` allows, or what is cut off
 # What a record of a format that is not declared looks like: JSON, pairs, a request, a time.
 _RECORD = re.compile(r'^\{|^\S+=\S* \S+=|"[A-Z]+ \S+ HTTP/|[0-9]{2}:[0-9]{2}:[0-9]{2}')
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b|[\w.]+: ")
@@ -69,8 +69,9 @@ class Parser:
             results.append(rows)
             readable = _difference(readable, rows.lines, len(text))
             missed.append(form.signature)
-        if not self._all_literal or _may_trace(text, readable) or _hold_one(text, readable, missed):
-            return results, np.sort(np.concatenate((readable, odd))), np.empty(0, np.int64)
+        left = np.sort(np.concatenate((readable, odd)))
+        if not self._all_literal or _may_trace(text, left) or _needs_care(text, readable, missed):
+            return results, left, np.empty(0, np.int64)
         return results, odd, readable
 
     @property
@@ -231,6 +232,11 @@ def _without(rows: Rows, text: Text, missed: Sequence[str]) -> Rows:
 def _hold_one(text: Text, lines: Places, literals: Sequence[str]) -> bool:
     """Whether one of the lines may hold one of the literals."""
     return bool(literals) and holds_one(text.strings(text.starts[lines], text.ends[lines]), *literals)
+
+
+def _needs_care(text: Text, lines: Places, literals: Sequence[str]) -> bool:
+    """Whether one of the lines may hold one of the literals, or is in what a collector put around it."""
+    return _hold_one(text, lines, literals) or is_one_wrapped(text.strings(text.starts[lines], text.ends[lines]))
 
 
 def _may_trace(text: Text, lines: Places) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from bascule.logformat.patterns import DAY, FRACTION, MONTH, SECOND, ZONE
 from bascule.logs.parsing.values import document_of, read_time
 
@@ -18,9 +21,11 @@ _HEAD = re.compile(
             rf"(?:<[0-9]+>)?{MONTH} [ 0-9][0-9] {SECOND} [^ ]+ [^ :]+: ",  # syslog and the journal, of no year
             rf"<[0-9]+>1 {_AT.replace('?P<at>', '?P<said>')} [^ ]+ [^ ]+ [^ ]+ [^ ]+ (?:-|\[.*?\]) ",  # RFC 5424
         )
-    )
+    ),
+    re.ASCII,
 )
 _DOCKER = '{"log":"'
+_ANY = rf"^(?:{_HEAD.pattern}|{re.escape(_DOCKER)})"
 
 
 class Wrapped(NamedTuple):
@@ -39,6 +44,11 @@ def of_docker(line: str) -> Wrapped | None:
     if not (isinstance(log, str) and {"stream", "time"} <= document.keys()):
         return None
     return Wrapped(log.rstrip("\n"), read_time(str(document["time"])))
+
+
+def is_one_wrapped(lines: pa.Array) -> bool:
+    """Whether one of the lines begins as a collector writes it."""
+    return pc.any(pc.match_substring_regex(lines, _ANY)).as_py() is True
 
 
 def behind_head(line: str) -> Wrapped | None:

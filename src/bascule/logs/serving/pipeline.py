@@ -20,6 +20,7 @@ from bascule.logs.reading.streams import LogStream
 POLL_SECONDS = 0.5
 BATCH_ROWS = 100_000
 SMALL_ROWS = 10_000  # batches below this share a commit, which costs much the same whatever it holds
+SHOWN_WITHIN = 0.3  # seconds that a scrape waits for the journal
 CHUNKS_A_POLL = 8  # of one file, so that a large one does not keep the others waiting
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Pipeline:
     lock: threading.Lock = field(default_factory=threading.Lock)
     reading: threading.Lock = field(default_factory=threading.Lock)  # held by the reader of files, one at a time
     problems: LogTally = field(default_factory=LogTally)
+    _shown: LogTally | None = field(default=None, init=False)  # when the journal was last looked at
 
     def __post_init__(self) -> None:
         for feed in self.feeds:
@@ -151,12 +153,9 @@ class Pipeline:
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus_client at each scrape."""
-        shown = LogTally()
-        with self.lock:
-            for source in self._sources():
-                shown.add(source.intake.zero())
-            shown.add(self.journal.tally)
-            shown.add(self.problems)
+        shown = self._counts()
+        for source in self._sources():
+            shown.add(source.intake.zero())
         yield from families(shown)
         size = GaugeMetricFamily(conventions.LOG_LAG_BYTES.name, conventions.LOG_LAG_BYTES.help, labels=("source",))
         age = GaugeMetricFamily(conventions.LOG_LAG_SECONDS.name, conventions.LOG_LAG_SECONDS.help, labels=("source",))
@@ -166,15 +165,31 @@ class Pipeline:
             age.add_metric((source.intake.name,), waited)
         yield from (size, age)
 
+    def _counts(self) -> LogTally:
+        """What is counted; what was, while the journal is at work for longer than a scrape waits, as when it forgets a
+        user in every row."""
+        if self.lock.acquire(timeout=-1 if self._shown is None else SHOWN_WITHIN):
+            try:
+                self._shown = _sum(self.journal.tally, self.problems)
+            finally:
+                self.lock.release()
+        return _sum(self._shown or LogTally())
+
     def _sources(self) -> list[LineSource]:
         return [*self.feeds, *self.others]
 
     def stats(self) -> dict[str, Any]:
         """Lines by source and format, what could not be parsed, how far behind: for the console."""
-        with self.lock:
-            counters = dict(self.journal.tally.counters)
+        counters = self._counts().counters
         files = [_counted(feed, counters) | {"files": _files(feed)} for feed in self.feeds]
         return {"sources": files + [_counted(source, counters) for source in self.others]}
+
+
+def _sum(*tallies: LogTally) -> LogTally:
+    total = LogTally()
+    for each in tallies:
+        total.add(each)
+    return total
 
 
 def _counted(source: LineSource, counters: dict[Key, int]) -> dict[str, Any]:

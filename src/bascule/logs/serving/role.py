@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from bascule import conventions
 from bascule.api.models.logs import Forget, Forgotten, Ingest, LogCounts, LogLine, LogStats, Search, Taken, UsageRow
+from bascule.api.rights import Lane, Right, needs
 from bascule.api.server import application, serve
 from bascule.conventions import State
 from bascule.errors import StoreError
@@ -220,7 +221,7 @@ def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep, work: Sequence[Workers
     app = application(spec, "logs", registry, work=work)
     reader = query.LogReader(root_of(spec))
 
-    @app.get("/api/stats", response_model=LogStats)
+    @app.get("/api/stats", response_model=LogStats, **needs(Right.READ, lane=Lane.FREE))
     def stats() -> dict[str, Any]:
         consumers = [{"version": v, "window": w, "users": round(n)} for v, w, n in list(upkeep.counts)]
         kept = [vars(figure) for figure in list(upkeep.figures)]

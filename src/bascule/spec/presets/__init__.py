@@ -80,7 +80,7 @@ class Preset(BaseModel):
 def presets() -> tuple[Preset, ...]:
     """Every preset, by the names of their files."""
     files = [file for file in resources.files(__name__).iterdir() if file.name.endswith(".yaml")]
-    read = [(file.name.removesuffix(".yaml"), yaml.safe_load(file.read_text("utf-8"))) for file in files]
+    read = [(file.name.removesuffix(".yaml"), yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)) for file in files]
     return tuple(Preset(name=name, **keys) for name, keys in sorted(read, key=lambda each: each[0]))
 
 
