@@ -98,7 +98,7 @@ def _under(grown: Amount, buckets: Selector, bound: float) -> EventExpressions:
     least = f"sum(max without (le) ({grown(buckets.where(up_to(bound)))}))"
     most = f"sum(min without (le) ({grown(buckets.where(from_up(bound)))}))"
     bad = f"clamp_min({total} - {most}, 0)"
-    return EventExpressions(total, bad, f"clamp_min({total} - {bad} - ({least} or 0 * {total}), 0)")
+    return EventExpressions(total, bad, f"clamp_min({most} - ({least} or 0 * {most}), 0)")
 
 
 def value(signal: Signal, where: Iterable[Matcher], window: str, by: str = "", q: float = 0.95) -> str:

@@ -26,7 +26,8 @@ def distribution_rules(spec: Spec) -> Iterator[Recording]:
     distributions = _distributions(spec)
     if distributions:
         yield from _counted(spec, distributions)
-        yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, promql.among("signal", distributions)))
+        for name in distributions:
+            yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, promql.among("signal", [name])), {"signal": name})
         yield from _quantiles()
     if latency := spec.latency:
         yield Recording(Named.RESPONSE_TIME_P95, promql.p95_seconds(latency))

@@ -27,6 +27,7 @@ from bascule.prometheus import merged_expression
 from bascule.spec import Spec
 from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
 
+SIGNALS = "signals"  # evaluated most often
 SOON_SECONDS = 60.0
 DISTRIBUTION_SECONDS = 15.0  # a twentieth of the window of recorded rates
 
@@ -36,17 +37,19 @@ def rule_files(spec: Spec) -> RuleFiles:
 
     A group reads what it and those before it record, never what comes later: tests evaluate them in this order.
     """
-    return _read_once(spec, shared(_files(spec)))
+    files = _files(spec)
+    files[SIGNALS] = shared(files[SIGNALS])
+    return _read_once(spec, files)
 
 
 def unshared_rule_files(spec: Spec) -> RuleFiles:
-    """The same, in which each rule computes all that it needs."""
+    """The same, in which each rule of the signals computes all that it needs."""
     return _read_once(spec, _files(spec))
 
 
 def _files(spec: Spec) -> RuleFiles:
     files = {
-        "signals": [
+        SIGNALS: [
             _group(spec, RuleGroup.DISTRIBUTIONS, distribution_rules(spec), distribution_interval(spec)),
             _group(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec)),
         ],

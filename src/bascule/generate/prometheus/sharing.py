@@ -7,19 +7,20 @@ what it records without waiting: there each rule computes its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 import promql_parser
 
-from bascule.generate.prometheus.rules import Group, Recording, RuleFiles
+from bascule.generate.prometheus.rules import Group, Recording
 
 
-def shared(files: RuleFiles) -> RuleFiles:
-    """The same groups, in which nothing that is recorded is computed again."""
-    names = Counter(rule.name for groups in files.values() for group in groups for rule in group.recordings)
+def shared(groups: Iterable[Group]) -> list[Group]:
+    """The same groups, in which nothing is computed again that the group recorded; each name is recorded here alone."""
+    groups = list(groups)
+    names = Counter(rule.name for group in groups for rule in group.recordings)
     once = {name for name, number in names.items() if number == 1}
-    return {name: [_shared(group, once) for group in groups] for name, groups in files.items()}
+    return [_shared(group, once) for group in groups]
 
 
 def _shared(group: Group, once: Set[str]) -> Group:
