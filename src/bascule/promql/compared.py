@@ -41,8 +41,9 @@ def quantile_by(by: str, quantile: str) -> str:
 # ---------------------------------------------------------------- mix-adjusted
 
 
-def mix(spec: Spec, where: str) -> str:
-    """What each subsegment weighs: the events of both versions, where both have some; `where`: of some signals."""
+def mix(spec: Spec, signals: list[str]) -> str:
+    """What each subsegment weighs: the events of both versions, where both have some."""
+    where = among("signal", signals)
     old, new = (f'({EVENTS}{{{where},version="{version}"}} > 0)' for version in spec.versions.both)
     return f"{old}\n+ ignoring (version)\n{new}"
 

@@ -27,7 +27,7 @@ def distribution_rules(spec: Spec) -> Iterator[Recording]:
     if distributions:
         yield from _counted(spec, distributions)
         for name in distributions:
-            yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, promql.among("signal", [name])), {"signal": name})
+            yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, [name]), {"signal": name})
         yield from _quantiles()
     if latency := spec.latency:
         yield Recording(Named.RESPONSE_TIME_P95, promql.p95_seconds(latency))
@@ -40,7 +40,7 @@ def signal_rules(spec: Spec) -> Iterator[Recording]:
     yield from _counted(spec, others)
     yield Recording(Recorded.REQUESTS, promql.requests(spec))
     if others:
-        yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, promql.among("signal", others)))
+        yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, others))
     if any(signal.numerator for signal in spec.signals.values()):
         yield from _values(spec)
     yield from _source_names(spec)
