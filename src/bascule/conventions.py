@@ -591,6 +591,7 @@ SLA_GROWTH = "sla:{}_{}:growth1m"  # signal, side: exact growth of its counters 
 
 
 class RuleGroup(StrEnum):
+    DISTRIBUTIONS = "distributions.rules"
     SUPERSMARTMATCH = "supersmartmatch.rules"
     MIGRATION = "migration.rules"
     CRITICAL_ALERTS = "critical.alerts"

@@ -13,7 +13,7 @@ from typing import Any
 
 from bascule.alerts import Alerting
 from bascule.generate.prometheus.prometheus_config import prometheus_config
-from bascule.generate.prometheus.rule_groups import rule_files
+from bascule.generate.prometheus.rule_groups import unshared_rule_files
 from bascule.generate.prometheus.rules import Group, Recording, Rule
 from bascule.generate.render import to_yaml
 from bascule.promql import indent
@@ -28,7 +28,7 @@ OF_VMALERT = ("alertname", "alertstate", "alertgroup")
 
 def victoriametrics_files(spec: Spec) -> dict[str, str]:
     """Relative path to text."""
-    rules = {f"{FOLDER}/rules/{name}.yml": _rules(spec, groups) for name, groups in rule_files(spec).items()}
+    rules = {f"{FOLDER}/rules/{name}.yml": _rules(spec, groups) for name, groups in unshared_rule_files(spec).items()}
     return {f"{FOLDER}/scrape.yml": to_yaml(_scrape_config(spec)), **rules}
 
 

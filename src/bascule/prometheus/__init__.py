@@ -12,22 +12,27 @@ from bascule.prometheus.client import (
     Target,
     target_of,
 )
+from bascule.prometheus.grid import RangeGrid
 from bascule.prometheus.matrix import Matrix, labels_of
 from bascule.prometheus.replicas import merged_expression
+from bascule.prometheus.rows import NOBODY, SeriesRows
 
 __all__ = [
     "MAX_POINTS",
+    "NOBODY",
     "NO_DATA",
     "ActiveAlert",
     "Alertmanager",
     "Alertmanagers",
     "HeldSilence",
+    "RangeGrid",
     "Matrix",
     "NoData",
     "PostedAlert",
     "Prometheus",
     "Sample",
     "Series",
+    "SeriesRows",
     "Target",
     "labels_of",
     "merged_expression",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bascule import times
 from bascule.errors import BasculeError, QueryRejected, Unreachable
+from bascule.prometheus.grid import RangeGrid, parse_grid
 from bascule.prometheus.matrix import Matrix, labels_of, matrix_of, parse_matrix
 from bascule.prometheus.replicas import merged, merged_expression
 from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
@@ -179,17 +180,21 @@ class Prometheus:
 
     def matrix(self, selector: str, seconds: float, at: float | None = None) -> Matrix:
         """The same samples as arrays, for selectors of thousands of series."""
-        found = self._arrays("query", query=_window(selector, seconds), time=at)
+        answer = self._post("query", query=_window(selector, seconds), time=at)
+        found = self._matrix("query", answer)
         return merged(found, self._replica_label) if self._replica_label else found
+
+    def grid(self, expression: str, start: float, end: float, step: float) -> RangeGrid:
+        """What `range` gives, as one array: at most MAX_POINTS a series."""
+        asked: NDArray[np.float64] = start + step * np.arange(round((end - start) / step) + 1, dtype=np.float64)
+        answer = self._post("query_range", query=self._merged(expression), start=start, end=end, step=step)
+        grid = parse_grid(answer.body, asked) if answer.is_success else None
+        return grid if grid is not None else RangeGrid.of(self._matrix("query_range", answer), asked)
 
     def has_samples(self, selectors: Iterable[str], seconds: float, at: float | None = None) -> bool:
         """Whether there is a sample of any selector in the `seconds` until `at`."""
         asked = (f"group(last_over_time({_window(selector, seconds)}))" for selector in selectors)
         return bool(self.instant(" or ".join(asked), at))
-
-    def range_matrix(self, expression: str, start: float, end: float, step: float) -> Matrix:
-        """What `range` gives, as arrays: at most MAX_POINTS a series."""
-        return self._arrays("query_range", query=self._merged(expression), start=start, end=end, step=step)
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds from `start` to `end`, both included, in chunks if long."""
@@ -296,8 +301,10 @@ class Prometheus:
     def _merged(self, expression: str) -> str:
         return merged_expression(expression, self._replica_label) if self._replica_label else expression
 
-    def _arrays(self, endpoint: str, **params: Any) -> Matrix:
-        answer = self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**self._asking, **params))
+    def _post(self, endpoint: str, **params: Any) -> HttpAnswer:
+        return self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**self._asking, **params))
+
+    def _matrix(self, endpoint: str, answer: HttpAnswer) -> Matrix:
         fast = parse_matrix(answer.body) if answer.is_success else None
         if fast is not None:
             return fast
@@ -306,7 +313,7 @@ class Prometheus:
             return matrix_of(data["result"])
 
     def _query(self, endpoint: str, **params: Any) -> dict[str, Any]:
-        data = self._answer(self._http.ask("POST", f"/api/v1/{endpoint}", data=_present(**self._asking, **params)))
+        data = self._answer(self._post(endpoint, **params))
         if not isinstance(data, dict):
             raise self._strange(endpoint)
         return data

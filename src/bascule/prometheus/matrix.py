@@ -1,4 +1,4 @@
-"""Raw samples of many series as arrays.
+"""Samples of many series as arrays.
 
 An answer with tens of thousands of series takes longer to turn into objects than to use. Prometheus writes it in one
 fixed way, so it is cut at the bytes between series and all its numbers are read at once; an answer written otherwise
@@ -11,13 +11,16 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bascule.errors import QueryRejected
+from bascule.prometheus.decimals import Floats, decimals
 
+_COMMA: Final = ord(",")
+_FEW: Final = 10_000  # bytes of numbers: fewer are read sooner one by one
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"metric":{', b"]]}", b"]}}"
 _SAMPLE = rb'(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+,"[-+.0-9eEINafn]++"'
@@ -72,16 +75,22 @@ def label_bytes(labels: Mapping[str, str]) -> bytes:
 
 def parse_matrix(body: bytes) -> Matrix | None:
     """A successful answer of a range selector; None where it is not written as Prometheus writes it."""
+    parts = parts_of(body)
+    return _numbers(*parts) if parts is not None else None
+
+
+def parts_of(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
+    """Of each series its labels, and its samples: `1.5,"2"],[2.5,"3"`."""
     if not body.startswith(_HEAD + _FIRST):
         return None
     # Quotes within a label's value are escaped, so none of these marks can be inside one.
-    text = body[len(_HEAD + _FIRST) :]
-    parts = [part for series in text.split(_VALUES) for part in series.split(_NEXT)]
+    parts = [part for series in body.split(_VALUES) for part in series.split(_NEXT)]
+    parts[0] = parts[0][len(_HEAD + _FIRST) :]
     labels, numbers = parts[0::2], parts[1::2]
     if len(numbers) != len(labels):
         return None
     numbers[-1], end, tail = numbers[-1].partition(_END)
-    return _numbers(labels, numbers) if end and tail == _TAIL else None
+    return (labels, numbers) if end and tail == _TAIL else None
 
 
 def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
@@ -89,14 +98,25 @@ def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
     if not _SAMPLES.fullmatch(b"],[".join(numbers)):
         return None
     counts = np.array([text.count(b'"') for text in numbers], np.intp) // 2
-    flat = b",".join(numbers).translate(None, b'[]"')
-    try:
-        both = np.fromstring(flat, sep=",")
-    except ValueError:  # one is not a number
-        return None
-    if len(both) != 2 * counts.sum() or not np.isfinite(both[0::2]).all():
+    both = _floats(b",".join(numbers).translate(None, b'[]"'), 2 * counts.sum())
+    if both is None or not np.isfinite(both[0::2]).all():
         return None
     return Matrix(labels, counts, both[0::2], both[1::2])
+
+
+def _floats(text: bytes, count: int) -> Floats | None:
+    """So many numbers with commas between them; None where there is anything else."""
+    commas = np.flatnonzero(np.frombuffer(text, np.uint8) == _COMMA)
+    if len(commas) + 1 != count:
+        return None
+    plain = decimals(text, np.append(0, commas + 1), np.append(commas, len(text))) if len(text) > _FEW else None
+    if plain is not None:
+        return plain
+    try:
+        numbers = np.fromstring(text, sep=",")
+    except ValueError:  # one is not a number
+        return None
+    return numbers if len(numbers) == count else None
 
 
 def matrix_of(result: Iterable[Mapping[str, Any]]) -> Matrix:

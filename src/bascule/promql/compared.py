@@ -41,9 +41,10 @@ def quantile_by(by: str, quantile: str) -> str:
 # ---------------------------------------------------------------- mix-adjusted
 
 
-def mix(spec: Spec) -> str:
+def mix(spec: Spec, signals: list[str]) -> str:
     """What each subsegment weighs: the events of both versions, where both have some."""
-    old, new = (f'({EVENTS}{{version="{version}"}} > 0)' for version in spec.versions.both)
+    where = among("signal", signals)
+    old, new = (f'({EVENTS}{{{where},version="{version}"}} > 0)' for version in spec.versions.both)
     return f"{old}\n+ ignoring (version)\n{new}"
 
 

@@ -81,7 +81,7 @@ def event_counts(grown: Amount, signal: Signal, bound: float | None = None) -> E
             return EventExpressions(at_least(everything, bad), f"{bad} or 0 * {everything}")
         case CountedShare():
             everything, good = f"sum({grown(signal.all_events)})", f"sum({grown(signal.events)})"
-            return EventExpressions(everything, f"{everything} - ({good} or 0 * {everything})")
+            return EventExpressions(everything, f"{everything} - ({good} or vector(0))")
         case HistogramSignal() if bound is not None:
             return _under(grown, signal.buckets, bound)
     raise ValueError(f"a {signal.kind} signal has no bad events without a bound")
@@ -98,7 +98,7 @@ def _under(grown: Amount, buckets: Selector, bound: float) -> EventExpressions:
     least = f"sum(max without (le) ({grown(buckets.where(up_to(bound)))}))"
     most = f"sum(min without (le) ({grown(buckets.where(from_up(bound)))}))"
     bad = f"clamp_min({total} - {most}, 0)"
-    return EventExpressions(total, bad, f"clamp_min({most} - ({least} or 0 * {most}), 0)")
+    return EventExpressions(total, bad, f"clamp_min({most} - ({least} or vector(0)), 0)")
 
 
 def value(signal: Signal, where: Iterable[Matcher], window: str, by: str = "", q: float = 0.95) -> str:
@@ -126,7 +126,7 @@ def value(signal: Signal, where: Iterable[Matcher], window: str, by: str = "", q
 
 
 def counted(spec: Spec, signal: Signal) -> dict[Recorded, str]:
-    """Rates of the signal's counters by version within its strata, by the name each is recorded under.
+    """Rates of the signal's counters by version within its strata, by the name each is recorded under, in that order.
 
     Every later rule is one expression over these of all signals. Empty for a gauge, which counts nothing.
     """
@@ -141,7 +141,7 @@ def counted(spec: Spec, signal: Signal) -> dict[Recorded, str]:
         return {Recorded.SIGNAL_EVENTS: everything}
     counted = _or_zero(spec, signal.numerator, signal.all_events, by)
     if signal.counts_bad and signal.numerator.metric != signal.all_events.metric:
-        everything = at_least(everything, f"sum by ({by}) ({rate(signal.numerator)})")
+        return {Recorded.SIGNAL_SUM: counted, Recorded.SIGNAL_EVENTS: at_least(everything, f"({counted})")}
     if signal.counts_good:
         counted = f"({counted})\n<= ({1 + EXCESS:g} * {everything} + {EXCESS_EVENTS / WINDOW_SECONDS:g})"
     return {Recorded.SIGNAL_EVENTS: everything, Recorded.SIGNAL_SUM: counted}

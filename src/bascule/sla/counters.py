@@ -16,207 +16,206 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.prometheus import Prometheus
-from bascule.sla.pieces import Floats, Key, Pieces, duration, key_of, read, series_of
+from bascule.prometheus import NOBODY, Prometheus
+from bascule.sla.pieces import Floats, Key, Pieces, duration, read
+from bascule.sla.series import CounterSeries, Indices
 from bascule.sla.uptime import Uptime
 from bascule.spec import Matcher, Selector
 
 _LOOK_BACK: Final = 3600.0  # seconds before the span in which a counter's value at its start is looked for
-_NEVER: Final = np.array([], dtype=np.float64)
 _MARGIN: Final = 0.6  # of a piece: a reset between two pieces is seen from the later one
+_MILLISECOND: Final = 0.001
+_NEVER: Final = np.empty(0)
 
-Target = tuple[str, str]  # job, instance
-Samples = tuple[Floats, Floats]  # times, values
+Flags = NDArray[np.bool_]
 
 
-def growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime) -> dict[Key, Floats]:
-    """The growth of every series in every piece: (n,), zero where it did not grow.
+def growth(
+    prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime, labels: Iterable[str]
+) -> dict[Key, Floats]:
+    """The growth of every group of series in every piece: (n,), zero where it did not grow.
 
-    Where the version is in the metric's name, each name is read apart, and kept as a label of its series.
+    Series of one group are alike in `labels`, and in the bounds of their histogram. Where the version is in the
+    metric's name, each name is read apart, and kept as a label of its groups.
     """
     if selector.is_plain:
-        return _growth(prometheus, selector, pieces, uptime)
+        return _growth(prometheus, selector, pieces, uptime, labels)
     rows: dict[Key, Floats] = {}
     for name in prometheus.label_values("__name__", str(selector)):
-        for key, row in _growth(prometheus, selector.named(name), pieces, uptime).items():
+        for key, row in _growth(prometheus, selector.named(name), pieces, uptime, labels).items():
             rows[key | {("__name__", name)}] = row
     return rows
 
 
-def _growth(prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime) -> dict[Key, Floats]:
-    last = read(prometheus, lambda d: f"last_over_time({selector}[{d}])", pieces)
-    if not last:
-        return {}
-    table = _Table.of(last, _before(prometheus, selector, pieces), _resets(prometheus, selector, pieces, last))
-    raw = _raw_of_suspects(prometheus, selector, pieces, table)
-    restarts = _restarts(table, raw)
-    grown = np.maximum(np.nan_to_num(table.last - table.previous), 0.0)
-    for number, (key, target) in enumerate(zip(table.keys, table.targets, strict=True)):
-        samples, begun = raw.of(key), restarts.get(target, _NEVER)
-        if samples or begun.size:
-            grown[number] = _tracked(table.row(number), pieces, samples, begun, uptime)
-    return dict(zip(table.keys, grown, strict=True))
+def _growth(
+    prometheus: Prometheus, selector: Selector, pieces: Pieces, uptime: Uptime, labels: Iterable[str]
+) -> dict[Key, Floats]:
+    series = CounterSeries.read(prometheus, str(selector), pieces, labels)
+    reader = _RawReader(prometheus, selector, pieces, series)
+    resets = _Resets.read(prometheus, selector, pieces, series)
+    before, scraped = _before(prometheus, selector, pieces, series), uptime.scraped_since(series.targets)
+    counters = _Counters(series.target, before, scraped)
+    keys, group = series.groups.told()
+    grown = np.zeros((len(pieces), len(keys)))
+    for number, last in enumerate(series.last()):
+        raw = reader.read(number, counters.suspects(number, last, resets))
+        steps = counters.advance(last, float(pieces.edges[number + 1]), raw)
+        grown[number] = np.bincount(group, steps, len(keys))
+    return dict(zip(keys, np.ascontiguousarray(grown.T), strict=True))
+
+
+def _before(prometheus: Prometheus, selector: Selector, pieces: Pieces, series: CounterSeries) -> Floats:
+    """The value of each series before the first piece (m,), NaN where it had none."""
+    expression = f"last_over_time({selector}[{duration(_LOOK_BACK)}])"
+    found = prometheus.grid(expression, pieces.start, pieces.start, pieces.step)
+    rows = series.rows(found.labels)
+    before = np.full(len(series), np.nan)
+    before[rows[rows != NOBODY]] = found.values[rows != NOBODY, 0]
+    return before
 
 
 @dataclass(frozen=True, eq=False)
-class _Row:
-    """One series: its value `before` the span, and the `last` value in each piece."""
+class _Resets:
+    """`rows`: those that were reset, by piece; `in_job` (m,): whose job had any reset in any piece."""
 
-    target: Target
-    before: float
-    last: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """All m series: `keys` and `targets`; the value `before` the span (m,), and the `last` value in each piece (m, n).
-
-    `resets`: of the series of every job that had any, by piece.
-    """
-
-    keys: list[Key]
-    before: Floats
-    last: Floats
-    resets: Mapping[Key, Floats]
+    rows: Mapping[int, Sequence[int]]
+    in_job: Flags
 
     @classmethod
-    def of(cls, last: Mapping[Key, Floats], before: Mapping[Key, float], resets: Mapping[Key, Floats]) -> _Table:
-        values = np.array([before.get(key, math.nan) for key in last])
-        return cls(list(last), values, np.stack(list(last.values())), resets)
-
-    @cached_property
-    def targets(self) -> list[Target]:
-        labels = map(dict, self.keys)
-        return [(own.get("job", ""), own.get("instance", "")) for own in labels]
-
-    @cached_property
-    def _shifted(self) -> Floats:
-        """The value in the piece before each, NaN where that has none (m, n)."""
-        return np.concatenate([self.before[:, None], self.last[:, :-1]], axis=1)
-
-    @cached_property
-    def previous(self) -> Floats:
-        """The value before each piece: the last one known, NaN when there was none yet (m, n)."""
-        known = np.where(np.isnan(self._shifted), 0, np.arange(self._shifted.shape[1]))
-        filled: Floats = np.take_along_axis(self._shifted, np.maximum.accumulate(known, axis=1), axis=1)
-        return filled
-
-    @property
-    def suspects(self) -> NDArray[np.bool_]:
-        """Where a series' raw samples are needed (m, n)."""
-        odd = np.isnan(self.previous) | (self.last < self.previous)
-        for number, key in enumerate(self.keys):
-            if key in self.resets:
-                after_gap = np.isnan(self._shifted[number])
-                odd[number] |= (np.nan_to_num(self.resets[key]) > 0) | after_gap
-        return ~np.isnan(self.last) & odd
-
-    def row(self, number: int) -> _Row:
-        return _Row(self.targets[number], float(self.before[number]), self.last[number])
-
-
-def _before(prometheus: Prometheus, selector: Selector, pieces: Pieces) -> dict[Key, float]:
-    expression = f"last_over_time({selector}[{duration(_LOOK_BACK)}])"
-    return {key_of(s): s.value for s in prometheus.instant(expression, at=pieces.start)}
-
-
-def _resets(prometheus: Prometheus, selector: Selector, pieces: Pieces, keys: Iterable[Key]) -> dict[Key, Floats]:
-    """Resets by piece, for every series of a job that had any; a margin catches those at a piece's very beginning."""
-    asked = _telling(selector)
-    found = read(prometheus, lambda d: f"resets({asked}[{d}]) > 0", pieces, _MARGIN * pieces.step)
-    jobs = {dict(key).get("job", "") for key in found}
-    nothing = np.zeros(len(pieces))
-    return {key: found.get(key, nothing) for key in keys if dict(key).get("job", "") in jobs}
-
-
-@dataclass(frozen=True)
-class _Raw:
-    """The raw samples of the suspect pieces, by series and piece; one at a piece's beginning belongs to the last."""
-
-    samples: dict[Key, dict[int, Samples]] = field(default_factory=lambda: defaultdict(dict))
-
-    def of(self, key: Key) -> dict[int, Samples]:
-        return self.samples.get(key, {})
-
-
-def _raw_of_suspects(prometheus: Prometheus, selector: Selector, pieces: Pieces, table: _Table) -> _Raw:
-    raw = _Raw()
-    numbers, suspects = np.nonzero(table.suspects)
-    for k, job in sorted({(k, table.targets[n][0]) for n, k in zip(numbers.tolist(), suspects.tolist(), strict=True)}):
-        begin, end = float(pieces.edges[k]), float(pieces.edges[k + 1])
-        for key, times, values in series_of(prometheus.matrix(str(_of_job(selector, job)), end - begin, at=end)):
-            inside = times > begin
-            if inside.any():
-                raw.samples[key][k] = times[inside], values[inside]
-    return raw
-
-
-def _restarts(table: _Table, raw: _Raw) -> dict[Target, Floats]:
-    """When each target's process restarted: the instants at which at least half of its live counters fell."""
-    live: dict[Target, list[Floats]] = defaultdict(list)
-    fell: dict[Target, list[Floats]] = defaultdict(list)
-    for key, target, previous in zip(table.keys, table.targets, table.previous, strict=True):
-        for k, (times, values) in raw.of(key).items():
-            earlier = np.concatenate([[previous[k]], values[:-1]])
-            live[target].append(times[earlier > 0])
-            fell[target].append(times[(earlier > 0) & (values < earlier)])
-    return {target: _at_least_half(fell[target], live[target]) for target in live}
-
-
-def _at_least_half(fell: Sequence[Floats], live: Sequence[Floats]) -> Floats:
-    """The times in `fell` that occur at least half as often as they do in `live`, ascending."""
-    times, falls = np.unique(np.concatenate(fell), return_counts=True)
-    every, counts = np.unique(np.concatenate(live), return_counts=True)
-    return np.asarray(times[falls * 2 >= counts[np.searchsorted(every, times)]])
-
-
-def _tracked(row: _Row, pieces: Pieces, raw: Mapping[int, Samples], restarts: Floats, uptime: Uptime) -> Floats:
-    track = _track(row, pieces, raw)
-    before = np.concatenate([[row.before], track.values[:-1]])
-    until = np.concatenate([[-math.inf], track.seen[:-1]])
-    anew = np.searchsorted(restarts, track.since, "right") > np.searchsorted(restarts, until, "right")
-    steps = np.where((track.values < before) | anew, track.values, track.values - before)
-    if math.isnan(row.before):
-        is_born = uptime.watched_before(*row.target, float(track.since[0]))
-        steps[0] = track.values[0] if is_born else 0.0
-    return np.bincount(track.piece, weights=steps, minlength=len(pieces)).astype(np.float64)
+    def read(cls, prometheus: Prometheus, selector: Selector, pieces: Pieces, series: CounterSeries) -> _Resets:
+        """A margin catches those at a piece's very beginning. Mostly there is none in the whole span."""
+        asked, margin = _telling(selector), _MARGIN * pieces.step
+        span = duration(pieces.end - pieces.start + margin)
+        if not prometheus.instant(f"count(resets({asked}[{span}]) > 0)", at=pieces.end):
+            return cls({}, np.zeros(len(series), np.bool_))
+        found = read(prometheus, lambda d: f"resets({asked}[{d}]) > 0", pieces, margin)
+        jobs = {dict(key).get("job", "") for key in found}
+        in_job = np.array([job in jobs for job, _ in series.targets], np.bool_)[series.target]
+        rows: dict[int, list[int]] = defaultdict(list)
+        for row in np.flatnonzero(in_job).tolist():
+            for number in np.flatnonzero(found.get(series.key(row), _NEVER) > 0).tolist():
+                rows[number].append(row)
+        return cls(rows, in_job)
 
 
 @dataclass(frozen=True, eq=False)
-class _Track:
-    """What is known of one series, in order, (m,) each: every sample where it was read raw, else a value a piece.
+class _Raw:
+    """Raw samples of one piece, (s,) each: those of a series follow each other, in time order."""
 
-    `since`: what began up to then began before the value; `seen`: when the value was known.
-    """
-
-    piece: NDArray[np.intp]
-    since: Floats
-    seen: Floats
+    rows: Indices
+    times: Floats
     values: Floats
 
+    @classmethod
+    def joined(cls, parts: Iterable[_Raw]) -> _Raw:
+        """At least one part."""
+        columns = zip(*((part.rows, part.times, part.values) for part in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
 
-def _track(row: _Row, pieces: Pieces, raw: Mapping[int, Samples]) -> _Track:
-    known = np.flatnonzero(~np.isnan(row.last))
-    plain = known[~np.isin(known, list(raw))]
-    parts = [(np.full(len(times), k), times, times, values) for k, (times, values) in raw.items()]
-    columns = zip((plain, pieces.edges[plain], pieces.edges[plain + 1], row.last[plain]), *parts, strict=True)
-    piece, since, seen, values = (np.concatenate(column) for column in columns)
-    order = np.argsort(piece, kind="stable")
-    return _Track(piece[order], since[order], seen[order], values[order])
+    @property
+    def are_first(self) -> Flags:
+        """Which are the first of their series (s,)."""
+        return np.asarray(np.diff(self.rows, prepend=NOBODY) != 0)
+
+    @property
+    def are_last(self) -> Flags:
+        return np.asarray(np.diff(self.rows, append=NOBODY) != 0)
+
+
+class _RawReader:
+    """Reads raw samples where they are needed; one at a piece's beginning belongs to the piece before."""
+
+    def __init__(self, prometheus: Prometheus, selector: Selector, pieces: Pieces, series: CounterSeries) -> None:
+        self._prometheus, self._selector, self._pieces, self._series = prometheus, selector, pieces, series
+        self._jobs = np.array([job for job, _ in series.targets])[series.target]
+
+    def read(self, number: int, suspects: Flags) -> _Raw | None:
+        """Those of a piece, of every series of the jobs of which any is a suspect (m,)."""
+        if not suspects.any():
+            return None
+        jobs = set(self._jobs[suspects].tolist())
+        return _Raw.joined([self._of_job(number, job) for job in ([""] if "" in jobs else sorted(jobs))])
+
+    def _of_job(self, number: int, job: str) -> _Raw:
+        begin, end = float(self._pieces.edges[number]), float(self._pieces.edges[number + 1])
+        selector = self._selector.where(Matcher("job", "=", job)) if job else self._selector
+        matrix = self._prometheus.matrix(str(selector), end - begin, at=end)
+        rows = np.repeat(self._series.rows(matrix.labels), matrix.counts)
+        wanted = (rows != NOBODY) & (matrix.times > begin)
+        return _Raw(rows[wanted], matrix.times[wanted], matrix.values[wanted])
+
+
+class _Counters:
+    """All m series from piece to piece: what each showed last, and since when that is known."""
+
+    def __init__(self, target: Indices, before: Floats, scraped: Floats) -> None:
+        """`target`: the number of each series' target; `before`: the values before the first piece (m,); `scraped`:
+        when each target was first scraped."""
+        self._target, self._scraped = target, scraped
+        self._known, self._was_there = before, ~np.isnan(before)
+        self._seen = np.full(len(target), -math.inf)
+        self._restarted = np.full(len(scraped), -math.inf)  # when each target's process last did
+
+    def suspects(self, number: int, last: Floats, resets: _Resets) -> Flags:
+        """Of which series the raw samples of the next piece are needed (m,); `last`: as for `advance`."""
+        odd = np.isnan(self._known) | (last < self._known) | (resets.in_job & ~self._was_there)
+        odd[resets.rows.get(number, [])] = True
+        return odd & ~np.isnan(last)
+
+    def advance(self, last: Floats, end: float, raw: _Raw | None) -> Floats:
+        """The growth of each series in the next piece (m,), whose last samples, up to its `end`, are `last`."""
+        anew = (last < self._known) | (self._restarted[self._target] > self._seen)
+        grown = np.where(anew, last, last - self._known)
+        grown[np.isnan(grown)] = 0.0
+        there = ~np.isnan(last)
+        seen = np.full(len(last), end)
+        if raw is not None:
+            grown[raw.rows] = 0.0
+            grown += np.bincount(raw.rows, self._steps(raw), len(last))
+            seen[raw.rows[raw.are_last]] = raw.times[raw.are_last]
+        np.copyto(self._known, last, where=there)
+        np.copyto(self._seen, seen, where=there)
+        self._was_there = there
+        return grown
+
+    def _steps(self, raw: _Raw) -> Floats:
+        """By how much each raw sample is above the one before it (s,)."""
+        first, rows = raw.are_first, raw.rows
+        earlier, until = np.roll(raw.values, 1), np.roll(raw.times, 1)
+        earlier[first], until[first] = self._known[rows[first]], self._seen[rows[first]]
+        anew = (raw.values < earlier) | self._are_restarted(raw, earlier, until)
+        born = self._scraped[self._target[rows]] < raw.times - _MILLISECOND
+        unknown = np.where(born, raw.values, 0.0)
+        return np.where(np.isnan(earlier), unknown, np.where(anew, raw.values, raw.values - earlier))
+
+    def _are_restarted(self, raw: _Raw, earlier: Floats, until: Floats) -> Flags:
+        """Before which samples the target's process restarted, after the sample before them, seen at `until` (s,)."""
+        targets, times = self._target[raw.rows], raw.times
+        anew = self._restarted[targets] > until
+        live = earlier > 0
+        fell = live & (raw.values < earlier)
+        for target in np.unique(targets[fell]):
+            own = targets == target
+            restarts = _at_least_half(times[fell & own], times[live & own])
+            anew[own] |= np.searchsorted(restarts, times[own], "right") > np.searchsorted(restarts, until[own], "right")
+            self._restarted[target] = restarts.max(initial=self._restarted[target])
+        return anew
+
+
+def _at_least_half(fell: Floats, live: Floats) -> Floats:
+    """The times in `fell` that occur at least half as often as they do in `live`, ascending."""
+    times, falls = np.unique(fell, return_counts=True)
+    every, counts = np.unique(live, return_counts=True)
+    return np.asarray(times[falls * 2 >= counts[np.searchsorted(every, times)]])
 
 
 def _telling(selector: Selector) -> Selector:
     """The series that tell of a reset: a histogram's buckets restart together, so its last one speaks for all."""
     is_histogram = selector.metric.endswith("_bucket") and all(m.label != "le" for m in selector.matchers)
     return selector.where(Matcher("le", "=", "+Inf")) if is_histogram else selector
-
-
-def _of_job(selector: Selector, job: str) -> Selector:
-    return selector.where(Matcher("job", "=", job)) if job else selector

@@ -19,7 +19,7 @@ from bascule.sla.rules import read_growth
 from bascule.sla.uptime import ServiceTime, Uptime
 from bascule.sla.windows import Calendar
 from bascule.spec import Selector, Spec
-from bascule.spec.growth import GrowthRule
+from bascule.spec.growth import GrowthRule, group_labels
 from bascule.spec.signals import SignalPart
 
 _AT_ONCE: Final = 3
@@ -65,15 +65,23 @@ class Data:
 
     def _grown(self, selector: Selector, within: Selector | None) -> dict[Key, Floats]:
         wide = within if within is not None and _holds(within, selector) else selector
+        labels = self._telling(wide)
         rule = self.rules.get(str(selector))
-        ruled = read_growth(self.prometheus, rule, wide, self.pieces, self.uptime) if rule is not None else None
+        ruled = read_growth(self.prometheus, rule, wide, self.pieces, self.uptime, labels) if rule is not None else None
         self._sources[str(selector)] = ruled.source if ruled is not None else "raw"
         if ruled is not None:
             return ruled.rows
         name = str(wide)
         if name not in self._read:
-            self._read[name] = growth(self.prometheus, wide, self.pieces, self.uptime)
+            self._read[name] = growth(self.prometheus, wide, self.pieces, self.uptime, labels)
         return fitting(self._read[name], selector.matchers)
+
+    def _telling(self, wide: Selector) -> tuple[str, ...]:
+        """The labels by which a selector's events are grouped, and by which others that it holds are taken from it."""
+        counted = (each for signal in self.spec.signals.values() for each in signal.growing.values())
+        narrower = (each.matchers for each in counted if _holds(wide, each))
+        matched = (matcher.label for matchers in narrower for matcher in matchers if matcher not in wide.matchers)
+        return tuple(dict.fromkeys((*group_labels(self.spec), *matched)))
 
     def total(self, signal: SignalPart) -> GrowthCounts:
         """All events of a signal; of a distribution its buckets."""

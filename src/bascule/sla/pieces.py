@@ -8,13 +8,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.prometheus import Matrix, Prometheus, Sample, Series, labels_of
+from bascule.prometheus import Prometheus, RangeGrid, Sample, Series, labels_of
 
 Floats = NDArray[np.float64]
 Key = frozenset[tuple[str, str]]
@@ -24,7 +24,7 @@ _MOST_PIECES: Final = 750
 _FEWEST_SAMPLES: Final = 5  # in a piece, so that a missing one can be told from a late one
 _MILLISECOND: Final = 0.001
 _FIRST_PIECES: Final = 30  # read at once, while it is not known how many series there are
-_MOST_SAMPLES: Final = 2_000_000  # in one answer
+_MOST_SAMPLES: Final = 1_000_000  # in one answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,44 +98,26 @@ def read(
     `expression` takes a PromQL duration; `margin` seconds are added before each piece.
     """
     rows: dict[Key, Floats] = {}
-    for first, last in pieces.runs():
-        for at, block in _blocks(prometheus, expression, pieces, first, last, margin):
-            _place(block, at, pieces, rows)
+    key_of_written = cache(lambda written: without_name(labels_of(written)))
+    for part, block in blocks(prometheus, expression, pieces, margin):
+        for written, values in zip(block.labels, block.values, strict=True):
+            rows.setdefault(key_of_written(written), np.full(len(pieces), np.nan))[part] = values
     return rows
 
 
-def _blocks(
-    prometheus: Prometheus, expression: Callable[[str], str], pieces: Pieces, first: int, last: int, margin: float
-) -> Iterator[tuple[int, Matrix]]:
-    """The answers for a run of pieces, each with its first piece; of thousands of series, few pieces at once."""
-    asked = expression(duration(float(pieces.lengths[first]) + margin))
-    size = _FIRST_PIECES
-    while first < last:
-        until = min(last, first + size)
-        block = prometheus.range_matrix(asked, float(pieces.edges[first + 1]), float(pieces.edges[until]), pieces.step)
-        yield first, block
-        size = max(_FIRST_PIECES, _MOST_SAMPLES // max(1, len(block.labels)))
-        first = until
-
-
-def _place(block: Matrix, first: int, pieces: Pieces, rows: dict[Key, Floats]) -> None:
-    """Put what was read from the piece `first` on into the rows of its series."""
-    for key, times, values in series_of(block):
-        if key not in rows:
-            rows[key] = np.full(len(pieces), np.nan)
-        at = first + np.rint((times - pieces.edges[first + 1]) / pieces.step).astype(int)
-        rows[key][at] = values
-
-
-def series_of(matrix: Matrix) -> Iterator[tuple[Key, Floats, Floats]]:
-    """Each series' key, times and values."""
-    for labels, times, values in matrix.rows():
-        yield _key(labels), times, values
-
-
-@lru_cache(maxsize=100_000)
-def _key(labels: bytes) -> Key:
-    return _without_name(labels_of(labels))
+def blocks(
+    prometheus: Prometheus, expression: Callable[[str], str], pieces: Pieces, margin: float = 0.0
+) -> Iterator[tuple[slice, RangeGrid]]:
+    """The answers of which `read` makes rows, each with its pieces: of thousands of series, few pieces at once."""
+    for begin, end in pieces.runs():
+        asked = expression(duration(float(pieces.lengths[begin]) + margin))
+        first, size = begin, _FIRST_PIECES
+        while first < end:
+            until = min(end, first + size)
+            block = prometheus.grid(asked, float(pieces.edges[first + 1]), float(pieces.edges[until]), pieces.step)
+            yield slice(first, until), block
+            size = max(_FIRST_PIECES, _MOST_SAMPLES // max(1, len(block.labels)))
+            first = until
 
 
 def duration(seconds: float) -> str:
@@ -144,8 +126,9 @@ def duration(seconds: float) -> str:
 
 
 def key_of(series: Series | Sample) -> Key:
-    return _without_name(series.labels)
+    return without_name(series.labels)
 
 
-def _without_name(labels: Mapping[str, str]) -> Key:
+def without_name(labels: Mapping[str, str]) -> Key:
+    """What tells a series apart from others of the same metric."""
     return frozenset((label, value) for label, value in labels.items() if label != "__name__")

@@ -6,7 +6,7 @@ answered every scrape in it and just before: what rules cannot know is what happ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,11 +38,17 @@ class Grown:
 
 
 def read_growth(
-    prometheus: Prometheus, rule: GrowthRule, wide: Selector, pieces: Pieces, uptime: Uptime
+    prometheus: Prometheus,
+    rule: GrowthRule,
+    wide: Selector,
+    pieces: Pieces,
+    uptime: Uptime,
+    labels: Collection[str],
 ) -> Grown | None:
     """The growth of a rule's series, completed from the raw ones; None where the rules cover nothing.
 
-    `wide`: the selector that is read raw, and then narrowed to the rule's (see `Data.counts`).
+    `wide`: the selector that is read raw, by groups that `labels` tell apart, and then narrowed to the rule's (see
+    `Data.counts`).
     """
     shifted = _on_their_beat(prometheus, rule, pieces)
     beats = _heartbeat(prometheus, rule, shifted) if shifted is not None else np.zeros(len(pieces), dtype=bool)
@@ -55,7 +61,7 @@ def read_growth(
     rows = _from_rule(prometheus, rule, shifted, covered)
     for job, begin, end in _uncovered(covered):
         part = Pieces(pieces.edges[begin : end + 1], pieces.step)
-        raw = growth(prometheus, wide.where(Matcher("job", "=", job)), part, uptime)
+        raw = growth(prometheus, wide.where(Matcher("job", "=", job)), part, uptime, labels)
         for key, row in fitting(raw, rule.selector.matchers).items():
             rows.setdefault(key, np.zeros(len(pieces)))[begin:end] += row
     return Grown(rows, float(np.mean([mask.mean() for mask in covered.values()])))

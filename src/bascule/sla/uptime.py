@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -52,10 +54,9 @@ class Uptime:
     silent: tuple[str, ...] = ()
     scraped: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
-    def watched_before(self, job: str, instance: str, time: float) -> bool:
-        """Whether a target was already being scraped before `time`."""
-        first = self.scraped.get((job, instance))
-        return first is not None and first < time - 0.001
+    def scraped_since(self, targets: Iterable[tuple[str, str]]) -> Floats:
+        """When each target was first scraped, Unix seconds; infinity for one that never was."""
+        return np.array([self.scraped.get(target, math.inf) for target in targets])
 
 
 def interval_of(prometheus: Prometheus, start: float, end: float, otherwise: float) -> float:
@@ -72,7 +73,8 @@ def read_uptime(prometheus: Prometheus, spec: Spec, pieces: Pieces) -> Uptime:
     """The up-time of every declared service that serves; hosts and other exporters are not services."""
     up = read(prometheus, lambda d: f"sum_over_time(up[{d}])", pieces)
     count = read(prometheus, lambda d: f"count_over_time(up[{d}])", pieces)
-    answering = tuple(_target(key, up[key], row, pieces) for key, row in sorted(count.items(), key=_order))
+    interval = cache(lambda samples: _intervals(np.frombuffer(samples), pieces))  # most targets have as many
+    answering = tuple(_target(key, up[key], np.nan_to_num(row), interval) for key, row in _in_order(count))
     said = {
         name: _said(prometheus, name, metric, pieces)
         for name, service in spec.services.items()
@@ -87,14 +89,14 @@ def read_uptime(prometheus: Prometheus, spec: Spec, pieces: Pieces) -> Uptime:
     return Uptime(services, answering, silent, _first_seen(prometheus, count, pieces))
 
 
-def _order(item: tuple[Key, Floats]) -> tuple[tuple[str, str], list[tuple[str, str]]]:
-    return _identity(item[0]), sorted(item[0])
+def _in_order(readings: Readings) -> list[tuple[Key, Floats]]:
+    return sorted(readings.items(), key=lambda item: (_identity(item[0]), sorted(item[0])))
 
 
-def _target(key: Key, up: Floats, count: Floats, pieces: Pieces) -> WatchedTarget:
-    samples = np.nan_to_num(count)
-    interval = _intervals(samples, pieces)
-    return WatchedTarget(*_identity(key), samples, samples * interval, np.nan_to_num(up) * interval)
+def _target(key: Key, up: Floats, samples: Floats, interval: Callable[[bytes], Floats]) -> WatchedTarget:
+    """`interval`: the seconds that one sample represents, by piece, of a target with so many samples in each."""
+    seconds = interval(samples.tobytes())
+    return WatchedTarget(*_identity(key), samples, samples * seconds, np.nan_to_num(up) * seconds)
 
 
 def _said(prometheus: Prometheus, job: str, metric: str, pieces: Pieces) -> Floats:

@@ -43,7 +43,7 @@ class GrowthRule:
 def grown(selector: Selector) -> str:
     """The growth of each series in the last minute, however rarely it is scraped."""
     now, before = str(selector), f"{selector} offset {_WINDOW}"
-    return f"({now} - {before} >= 0) or ({now} < {before}) or ({born(selector, _WINDOW)})"
+    return f"({now} - {before} >= 0) or (({now} < {before}) or ({born(selector, _WINDOW)}))"
 
 
 def born(selector: Selector, window: str) -> str:
@@ -65,13 +65,13 @@ def growth_rules(spec: Spec) -> tuple[GrowthRule, ...]:
         for part, selector in signal.growing.items():
             if selector.is_plain:
                 record = SLA_GROWTH.format(re.sub(r"[^A-Za-z0-9_]", "_", name), part)
-                labels = (*_labels(spec), *(("le",) if selector == signal.buckets else ()))
+                labels = (*group_labels(spec), *(("le",) if selector == signal.buckets else ()))
                 rule = rules.setdefault(str(selector), GrowthRule(record, heartbeat or record, selector, labels))
                 heartbeat = heartbeat or rule.record
     return tuple(rules.values())
 
 
-def _labels(spec: Spec) -> tuple[str, ...]:
+def group_labels(spec: Spec) -> tuple[str, ...]:
     """The labels that tell service, version, segment and partner apart."""
     versions = [matcher.label for version in spec.versions.both for matcher in spec.versions.matchers(version)]
     partners = [segment.partner_label for segment in spec.segments.named.values() if segment.partner_label]

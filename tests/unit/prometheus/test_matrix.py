@@ -11,33 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.answers import body_of, labels, result_of, values
 
 from bascule.errors import QueryRejected, Unreachable
 from bascule.prometheus import Matrix, Prometheus, labels_of
 from bascule.prometheus.client import UP_TO_NOW
 from bascule.prometheus.matrix import matrix_of, parse_matrix
 
-NASTY = ('"', "\\", '},"values":[[', ']]},{"metric":{', "]]}", "\n", "é", "\u2028", "<&>", "")
-labels = st.dictionaries(
-    st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True),
-    st.one_of(st.sampled_from(NASTY), st.text(max_size=8)),
-    max_size=4,
-)
-values = st.one_of(
-    st.sampled_from(["NaN", "+Inf", "-Inf", "0", "1e+06", "5e-324"]),
-    st.floats(allow_nan=False, allow_infinity=False).map(str),
-)
 points = st.lists(st.tuples(st.integers(0, 2**41).map(lambda ms: ms / 1000), values), min_size=1, max_size=4)
 series = st.lists(st.tuples(labels, points), min_size=1, max_size=6)
-
-
-def result_of(rows) -> list[dict]:
-    return [{"metric": own, "values": [list(point) for point in samples]} for own, samples in rows]
-
-
-def body_of(result: list[dict], **more: object) -> bytes:
-    answer = {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
-    return json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def assert_same(one: Matrix, two: Matrix) -> None:
@@ -125,23 +107,16 @@ def test_labels_that_cannot_be_read_are_refused(damaged):
         labels_of(client.matrix("x", 5).labels[0])
 
 
-def test_a_range_is_read_as_arrays_too():
-    asked = {}
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.update(parse_qsl(request.content.decode()), path=request.url.path)
-        return httpx.Response(200, content=body_of(result_of([({"a": "b"}, [(60.0, "1"), (120.0, "2.5")])])))
-
-    found = Prometheus("http://prometheus", transport=httpx.MockTransport(answer)).range_matrix("x", 60, 120, 60)
-    assert asked == {
-        "path": "/api/v1/query_range",
-        "query": "x",
-        "start": "60",
-        "end": "120",
-        "step": "60",
-        **UP_TO_NOW,
-    }
-    assert (labels_of(found.labels[0]), found.values.tolist()) == ({"a": "b"}, [1.0, 2.5])
+@pytest.mark.parametrize("last", ["7", "0.5", "123456789012345678.25", "NaN", "+Inf", "1e+06", "-3"])
+def test_large_answers_are_read_at_once_to_the_same_result(last):
+    random = np.random.default_rng(1)
+    times = np.round(1.79e9 + np.cumsum(random.uniform(0, 20, (200, 8)), axis=1), 3)
+    numbers = random.uniform(0, 10.0 ** random.integers(0, 12, (200, 8))).round(4)
+    rows = [({"n": str(n)}, [*zip(times[n].tolist(), map(str, numbers[n]), strict=True)]) for n in range(200)]
+    body = body_of(result_of([*rows, ({}, [(1.5, last)])]))
+    quick = parse_matrix(body)
+    assert quick is not None
+    assert_same(quick, matrix_of(json.loads(body)["data"]["result"]))
 
 
 def test_errors_are_told_as_for_every_other_question():

@@ -1,12 +1,12 @@
 """The recording rules: each name of the conventions with its expression of `promql`.
 
 How a signal is kept. Numerators and denominators are recorded first, by segment, under a `signal` label; every
-later rule is one expression over all signals.
+later rule is one expression over all signals. Distributions have a group of their own, which is evaluated less often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bascule import promql
 from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
@@ -21,16 +21,40 @@ _LEVELS = {"version_segment": "signal, version, user_segment", "version": "signa
 # ---------------------------------------------------------------- signals
 
 
+def distribution_rules(spec: Spec) -> Iterator[Recording]:
+    """The chain of the group `distributions.rules`, in order."""
+    distributions = _distributions(spec)
+    if distributions:
+        yield from _counted(spec, distributions)
+        for name in distributions:
+            yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, [name]), {"signal": name})
+        yield from _quantiles()
+    if latency := spec.latency:
+        yield Recording(Named.RESPONSE_TIME_P95, promql.p95_seconds(latency))
+        yield Recording(Named.PERFORMANCE_RATIO, promql.p95_ratio(spec, latency))
+
+
 def signal_rules(spec: Spec) -> Iterator[Recording]:
     """The chain of the group `supersmartmatch.rules`, in order."""
-    for name, signal in spec.signals.items():
-        yield from (Recording(series, expr, {"signal": name}) for series, expr in promql.counted(spec, signal).items())
-    yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec))
+    others = [name for name in spec.signals if name not in _distributions(spec)]
+    yield from _counted(spec, others)
+    yield Recording(Recorded.REQUESTS, promql.requests(spec))
+    if others:
+        yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, others))
     if any(signal.numerator for signal in spec.signals.values()):
         yield from _values(spec)
-    if any(signal.buckets for signal in spec.signals.values()):
-        yield from _quantiles()
     yield from _source_names(spec)
+
+
+def _distributions(spec: Spec) -> list[str]:
+    """The signals that are read by every bucket, which costs most."""
+    return [name for name, signal in spec.signals.items() if signal.buckets is not None]
+
+
+def _counted(spec: Spec, signals: Iterable[str]) -> Iterator[Recording]:
+    for name in signals:
+        counted = promql.counted(spec, spec.signals[name])
+        yield from (Recording(series, expr, {"signal": name}) for series, expr in counted.items())
 
 
 def _values(spec: Spec) -> Iterator[Recording]:
@@ -50,18 +74,11 @@ def _quantiles() -> Iterator[Recording]:
 
 def _source_names(spec: Spec) -> Iterator[Recording]:
     """The source document's rules, under its names, of the signals that have the roles it means."""
-    accuracy, latency, errors = spec.accuracy, spec.latency, spec.errors
-    if accuracy:
+    if accuracy := spec.accuracy:
         yield Recording(Named.ACCURACY_RATE, promql.share_by_version(accuracy, "good"))
-    if latency:
-        yield Recording(Named.RESPONSE_TIME_P95, promql.p95_seconds(latency))
-    if errors:
-        yield Recording(Named.ERROR_RATE, promql.share_by_version(errors, "bad"))
-    if accuracy:
         yield Recording(Named.ACCURACY_IMPROVEMENT, promql.share_difference(accuracy, "good"))
-    if latency:
-        yield Recording(Named.PERFORMANCE_RATIO, promql.p95_ratio(spec, latency))
-    if errors:
+    if errors := spec.errors:
+        yield Recording(Named.ERROR_RATE, promql.share_by_version(errors, "bad"))
         yield Recording(Named.ERROR_RATE_COMPARISON, promql.share_difference(errors, "bad"))
 
 
@@ -70,7 +87,6 @@ def _source_names(spec: Spec) -> Iterator[Recording]:
 
 def traffic_rules(spec: Spec) -> Iterator[Recording]:
     """Traffic against the plan."""
-    yield Recording(Recorded.REQUESTS, promql.requests(spec))
     yield Recording(Named.TRAFFIC_SPLIT_V2, promql.candidate_share(spec))
     yield Recording(Recorded.SPLIT_BY_SEGMENT, promql.candidate_share_by_segment(spec))
     yield Recording(Recorded.PLANNED_BY_SEGMENT, promql.planned_by_segment(spec))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from bascule import promql
@@ -10,8 +10,16 @@ from bascule.alerts import Alerting
 from bascule.conventions import RuleGroup, Severity
 from bascule.generate.alerting.alerts import group_alerts
 from bascule.generate.prometheus.no_data import no_data_rules
-from bascule.generate.prometheus.recording import cache_rules, probe_rules, service_rules, signal_rules, traffic_rules
-from bascule.generate.prometheus.rules import Group, Recording, Rule
+from bascule.generate.prometheus.recording import (
+    cache_rules,
+    distribution_rules,
+    probe_rules,
+    service_rules,
+    signal_rules,
+    traffic_rules,
+)
+from bascule.generate.prometheus.rules import Group, Recording, Rule, RuleFiles
+from bascule.generate.prometheus.sharing import shared
 from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_rules
 from bascule.generate.prometheus.usage import target_interval, target_rules, usage_interval, usage_rules
@@ -19,16 +27,32 @@ from bascule.prometheus import merged_expression
 from bascule.spec import Spec
 from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
 
+SIGNALS = "signals"  # evaluated most often
 SOON_SECONDS = 60.0
+DISTRIBUTION_SECONDS = 15.0  # a twentieth of the window of recorded rates
 
 
-def rule_files(spec: Spec) -> dict[str, list[Group]]:
-    """File name (without folder and ending) to its groups; groups without rules are left out.
+def rule_files(spec: Spec) -> RuleFiles:
+    """Groups without rules are left out.
 
     A group reads what it and those before it record, never what comes later: tests evaluate them in this order.
     """
+    files = _files(spec)
+    files[SIGNALS] = shared(files[SIGNALS])
+    return _read_once(spec, files)
+
+
+def unshared_rule_files(spec: Spec) -> RuleFiles:
+    """The same, in which each rule of the signals computes all that it needs."""
+    return _read_once(spec, _files(spec))
+
+
+def _files(spec: Spec) -> RuleFiles:
     files = {
-        "signals": [_group(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec))],
+        SIGNALS: [
+            _group(spec, RuleGroup.DISTRIBUTIONS, distribution_rules(spec), distribution_interval(spec)),
+            _group(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec)),
+        ],
         "migration": [_group(spec, RuleGroup.MIGRATION, traffic_rules(spec))],
         "services": [
             _group(spec, RuleGroup.CRITICAL_ALERTS, service_rules(spec)),
@@ -46,15 +70,19 @@ def rule_files(spec: Spec) -> dict[str, list[Group]]:
         "monitoring": [_group(spec, RuleGroup.MONITORING)],
         "no-data": [_group(spec, RuleGroup.NO_DATA_ALERTS, no_data_rules(spec))],
     }
-    full = {name: [_read_once(spec, group) for group in groups if group.rules] for name, groups in files.items()}
+    full = {name: [group for group in groups if group.rules] for name, groups in files.items()}
     return {name: groups for name, groups in full.items() if groups}
 
 
-def _read_once(spec: Spec, group: Group) -> Group:
+def _read_once(spec: Spec, files: RuleFiles) -> RuleFiles:
     """Series that are there once per replica are read as one."""
     label = spec.prometheus.replica_label
     if label is None:
-        return group
+        return files
+    return {name: [_merged(group, label) for group in groups] for name, groups in files.items()}
+
+
+def _merged(group: Group, label: str) -> Group:
     rules = (replace(rule, expr=merged_expression(rule.expr, label)) for rule in group.rules)
     return replace(group, rules=tuple(rules))
 
@@ -64,6 +92,15 @@ def _group(spec: Spec, name: RuleGroup, first: Iterable[Rule] = (), interval: fl
     rules = (*first, *group_alerts(spec, name))
     own = interval or _pace(spec, rules)
     return Group(name, rules, None if own == spec.stack.scrape.evaluation else own)
+
+
+def distribution_interval(spec: Spec) -> float:
+    """Every bucket of every series is read for it: as often as the other rates where a quantile pages soon."""
+    steady = spec.stack.scrape.steady_evaluation
+    distributions = {name for name, signal in spec.signals.items() if signal.buckets is not None}
+    soon = (each for each in spec.rollback if each.hold < SOON_SECONDS)
+    pages_soon = any(each.when.measure.partition(".")[0] in distributions for each in soon)
+    return steady if pages_soon else max(DISTRIBUTION_SECONDS, steady)
 
 
 def _pace(spec: Spec, rules: Iterable[Rule]) -> float:
@@ -80,7 +117,7 @@ def rule_groups(spec: Spec) -> list[Group]:
     return [group for groups in rule_files(spec).values() for group in groups]
 
 
-def read_with(files: Mapping[str, list[Group]], name: str) -> dict[str, list[Group]]:
+def read_with(files: RuleFiles, name: str) -> RuleFiles:
     """A rule file, and those that record what its alerts read, directly or through other recorded series."""
     recorded: dict[str, list[tuple[str, Recording]]] = {}
     for file, groups in files.items():

@@ -50,3 +50,6 @@ class Group:
     @property
     def recordings(self) -> tuple[Recording, ...]:
         return tuple(rule for rule in self.rules if isinstance(rule, Recording))
+
+
+RuleFiles = dict[str, list[Group]]  # by the file's name, without folder and ending

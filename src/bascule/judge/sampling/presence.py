@@ -10,8 +10,8 @@ import numpy as np
 
 from bascule.judge.layout import Floats, Indices
 from bascule.judge.sampling.surroundings import Standing
-from bascule.judge.sampling.table import SeriesRows, in_order
-from bascule.prometheus import Matrix, target_of
+from bascule.judge.sampling.table import in_order
+from bascule.prometheus import Matrix, SeriesRows, target_of
 
 AVAILABILITY_SECONDS = 900.0  # of `up` kept
 NO_SOONER = 0.95  # of the interval: no target is scraped again before

@@ -7,7 +7,7 @@ began at zero: its first value counts. On an instance that is seen for the first
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -17,13 +17,10 @@ import numpy as np
 from bascule.judge.layout import Flags, Floats, Indices
 from bascule.judge.sampling.queries import Query
 from bascule.judge.sampling.schema import Column, CounterFeed, Schema
-from bascule.prometheus import Matrix, labels_of, target_of
-from bascule.prometheus.matrix import label_bytes
+from bascule.prometheus import NOBODY, Matrix, SeriesRows, target_of
 
 HUGE = 1e9  # no counter grows by more between two scrapes
 FADING, MOST_FALLS = 0.9, 2.5  # of a series' last ten samples: a service that restarts makes fewer of them fall
-NOBODY = -1  # the row of a series that is of neither version
-GONE = -2
 
 
 class Instances:
@@ -56,51 +53,6 @@ class Instances:
         self._versions = self.versions[kept]
         names = [name for name, stays in zip(self._numbers, kept.tolist(), strict=True) if stays]
         self._numbers = {name: number for number, name in enumerate(names)}
-
-
-NewRow = Callable[[Mapping[str, str], bytes], int]  # the number of a new row: its labels, and how they are written
-
-
-class SeriesRows:
-    """Rows by the labels of series, however an answer writes them."""
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, int] = {}
-        self._other_writings = 0
-
-    def __contains__(self, written: bytes) -> bool:
-        return self._known.get(written, NOBODY) != NOBODY
-
-    def known(self, labels: Sequence[bytes]) -> Indices | None:
-        """Of each series, (m,); None where one of them is new."""
-        found = list(map(self._known.get, labels))
-        return None if None in found else np.array(found, np.intp)
-
-    def of(self, labels: Sequence[bytes], new: NewRow) -> Indices:
-        """Of each series, (m,)."""
-        known = self.known(labels)
-        return known if known is not None else np.array([self._find(written, new) for written in labels], np.intp)
-
-    def keep(self, kept: Flags) -> None:
-        """Forget all rows but those kept, (R,); these are numbered again, in the same order."""
-        places = np.where(kept, np.cumsum(kept) - 1, GONE).tolist()
-        moved = {labels: row if row == NOBODY else places[row] for labels, row in self._known.items()}
-        self._known = {labels: row for labels, row in moved.items() if row != GONE}
-        self._other_writings = 0
-
-    def _find(self, written: bytes, new: NewRow) -> int:
-        if written in self._known:
-            return self._known[written]
-        labels = labels_of(written)
-        usual = label_bytes(labels)
-        row = self._known[usual] if usual in self._known else new(labels, usual)
-        self._known[usual] = row
-        if written != usual and 2 * self._other_writings < len(
-            self._known
-        ):  # who always writes otherwise fills nothing
-            self._known[written] = row
-            self._other_writings += 1
-        return row
 
 
 @dataclass(frozen=True, eq=False)

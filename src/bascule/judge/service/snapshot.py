@@ -27,7 +27,14 @@ FILE: Final = "snapshot"
 EVERY_SECONDS: Final = 60.0
 PAUSE_SECONDS: Final = 1.0
 # A snapshot holds these alone: numbers, arrays, and classes of ours. Reading one runs no other code.
-OUR_ROOMS: Final = ("bascule.judge.", "bascule.spec.", "bascule.states", "bascule.conventions", "bascule.units")
+OUR_ROOMS: Final = (
+    "bascule.judge.",
+    "bascule.prometheus.rows",
+    "bascule.spec.",
+    "bascule.states",
+    "bascule.conventions",
+    "bascule.units",
+)
 FURTHER: Final = {
     ("builtins", "set"),
     ("builtins", "frozenset"),
