@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bascule.conventions import Recorded, mix_adjusted_quantile_name, quantile_name
-from bascule.promql.expressions import indent
+from bascule.promql.expressions import among, indent
 from bascule.spec import Spec
 from bascule.spec.counters import quantile_of
 from bascule.spec.kinds import Signal
