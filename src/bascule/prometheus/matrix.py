@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from bascule.errors import QueryRejected
 from bascule.prometheus.decimals import Floats, decimals
 
+_QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
+_ZERO: Final = ord("0")
+_NEXT_SAMPLE: Final = b"],["
 _FEW: Final = 10_000  # bytes of numbers: fewer are read sooner one by one
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"metric":{', b"]]}", b"]}}"
@@ -84,39 +87,57 @@ def parts_of(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
     if not body.startswith(_HEAD + _FIRST):
         return None
     # Quotes within a label's value are escaped, so none of these marks can be inside one.
-    parts = [part for series in body.split(_VALUES) for part in series.split(_NEXT)]
+    parts = body.replace(_NEXT, _VALUES).split(_VALUES)
     parts[0] = parts[0][len(_HEAD + _FIRST) :]
     labels, numbers = parts[0::2], parts[1::2]
-    if len(numbers) != len(labels):
+    if len(numbers) != len(labels) or body.count(_NEXT) != len(labels) - 1:
         return None
     numbers[-1], end, tail = numbers[-1].partition(_END)
     return (labels, numbers) if end and tail == _TAIL else None
 
 
-def _numbers(labels: list[bytes], numbers: list[bytes]) -> Matrix | None:
+def _numbers(labels: list[bytes], samples: list[bytes]) -> Matrix | None:
     """`1.5,"2"],[2.5,"3"` for each series."""
-    if not _SAMPLES.fullmatch(b"],[".join(numbers)):
-        return None
-    counts = np.array([text.count(b'"') for text in numbers], np.intp) // 2
-    both = _floats(b",".join(numbers).translate(None, b'[]"'), 2 * counts.sum())
+    text = _NEXT_SAMPLE.join(samples)
+    both = _decimals(text) if len(text) > _FEW else None
+    both = both if both is not None else _floats(text)
     if both is None or not np.isfinite(both[0::2]).all():
         return None
+    ends = np.cumsum(np.fromiter(map(len, samples), np.intp, len(samples)) + len(_NEXT_SAMPLE))
+    quotes = np.searchsorted(_quotes(text), ends)
+    counts = np.diff(quotes, prepend=0) // 2
     return Matrix(labels, counts, both[0::2], both[1::2])
 
 
-def _floats(text: bytes, count: int) -> Floats | None:
-    """So many numbers with commas between them; None where there is anything else."""
-    commas = np.flatnonzero(np.frombuffer(text, np.uint8) == _COMMA)
-    if len(commas) + 1 != count:
+def _decimals(text: bytes) -> Floats | None:
+    """Times and values in turns, where all are plain decimals: mostly they are, and so they are read soonest."""
+    chars, quotes = np.frombuffer(text, np.uint8), _quotes(text)
+    opening, closing = quotes[0::2], quotes[1::2]
+    if len(opening) != len(closing) or closing[-1] + 1 != len(text):
         return None
-    plain = decimals(text, np.append(0, commas + 1), np.append(commas, len(text))) if len(text) > _FEW else None
-    if plain is not None:
-        return plain
+    between = len(_NEXT_SAMPLE)
+    begins = np.append(0, closing[:-1] + 1 + between)
+    if (begins >= opening - 1).any() or (chars[opening - 1] != _COMMA).any() or (chars[begins] == _ZERO).any():
+        return None
+    if any((chars[begins[1:] - between + place] != char).any() for place, char in enumerate(_NEXT_SAMPLE)):
+        return None
+    return decimals(text, np.stack([begins, opening + 1], 1).ravel(), np.stack([opening - 1, closing], 1).ravel())
+
+
+def _quotes(text: bytes) -> NDArray[np.intp]:
+    """Where they are."""
+    return np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
+
+
+def _floats(text: bytes) -> Floats | None:
+    """Times and values in turns, of any kind that Prometheus writes; None where there is anything else."""
+    if not _SAMPLES.fullmatch(text):
+        return None
     try:
-        numbers = np.fromstring(text, sep=",")
+        numbers = np.fromstring(text.translate(None, b'[]"'), sep=",")
     except ValueError:  # one is not a number
         return None
-    return numbers if len(numbers) == count else None
+    return numbers if len(numbers) == text.count(b'"') else None
 
 
 def matrix_of(result: Iterable[Mapping[str, Any]]) -> Matrix:
