@@ -12,7 +12,7 @@ import pytest
 from bascule.discover import CheckedExpression, propose, verify
 from bascule.generate import generate
 from bascule.scenarios.house import House, standing
-from bascule.spec import parse
+from bascule.spec import Spec, parse
 
 pytestmark = pytest.mark.integration
 
@@ -46,12 +46,10 @@ def unexplained(findings: list[CheckedExpression]) -> list[CheckedExpression]:
     ]
 
 
-def settled(house: House, files: dict[str, str]) -> list[CheckedExpression]:
+def settled(house: House, spec: Spec, files: dict[str, str]) -> list[CheckedExpression]:
     """The findings once none of them is unexplained, else the last; some hundred queries each time, so with pauses."""
     give_up = time.monotonic() + READY_SECONDS
-    while (empty := unexplained(findings := verify(house.spec, files, house.prometheus))) and (
-        time.monotonic() < give_up
-    ):
+    while (empty := unexplained(findings := verify(spec, files, house.prometheus))) and (time.monotonic() < give_up):
         wait_for_values(house, empty)
     return findings
 
@@ -68,7 +66,7 @@ def wait_for_values(house: House, findings: list[CheckedExpression]) -> None:
 def test_no_expression_is_refused_and_what_has_a_producer_has_data(house: House) -> None:
     """Each is answered without error; an empty one says which series is missing and who makes it."""
     files = generate(house.spec)
-    findings = settled(house, files)
+    findings = settled(house, house.spec, files)
     told = "\n".join(str(finding) for finding in findings if finding.state != "ok")
     assert unexplained(findings) == [], told
     assert [finding for finding in findings if finding.state == "error"] == [], told
@@ -91,6 +89,6 @@ def test_versions_services_and_signals_of_the_lab_are_found_from_its_prometheus_
         for key in ("kind", "total", "bad", "good", "metric", "sum", "count", "sum_of_squares", "better"):
             assert getattr(theirs, key, None) == getattr(ours, key, None), f"{name}.{key}\n{text}"
     assert list(proposed.segments.named) == sorted(house.spec.segments.named)
-    signals = [f for f in verify(proposed, {}, house.prometheus) if f.where.startswith("spec:")]
-    assert {finding.state for finding in signals} == {"ok"}
+    asked = [finding for finding in settled(house, proposed, {}) if finding.where.startswith("spec:")]
+    assert {finding.state for finding in asked} == {"ok"}
     assert generate(proposed)

@@ -14,6 +14,7 @@ import pickle
 import threading
 import time
 from collections.abc import Mapping
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -163,6 +164,10 @@ class _Pickler(pickle.Pickler):
 
     def persistent_id(self, obj: object) -> str | None:
         return self._names.get(id(obj))
+
+    def reducer_override(self, obj: object) -> Any:
+        """A member of an enumeration by its value: Python 3.11.2 writes it as a call of `getattr`."""
+        return (type(obj), (obj.value,)) if isinstance(obj, Enum) else NotImplemented
 
 
 class _Unpickler(pickle.Unpickler):
