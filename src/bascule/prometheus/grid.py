@@ -13,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bascule.prometheus.decimals import WORD, Floats, Indices, decimals, words_before
-from bascule.prometheus.matrix import Matrix, parts_of
+from bascule.prometheus.matrix import NEXT_SAMPLE, Matrix, parts_of, quotes_in
 
-_QUOTE: Final = ord('"')
-_NEXT: Final = b"],["
 _AT_ONCE: Final = 50_000  # values: more do not fit into a processor's cache
 
 
@@ -60,7 +58,7 @@ class _Heads:
     """What is written before each value of a series, `],[60,"`, as words of eight characters."""
 
     def __init__(self, times: Floats) -> None:
-        heads = [_NEXT + _written(time) + b',"' for time in times.tolist()]
+        heads = [NEXT_SAMPLE + _written(time) + b',"' for time in times.tolist()]
         self._lengths = np.array([len(head) for head in heads], np.intp)
         width = -(-int(self._lengths.max()) // WORD) * WORD
         self._words = _words(b"".join(head.rjust(width, b"\0") for head in heads), width)
@@ -69,8 +67,8 @@ class _Heads:
     def values(self, samples: list[bytes]) -> Floats | None:
         """The values of some series (m, steps), each as `1.5,"2"],[2.5,"3"`; None where anything else is written."""
         steps = len(self._lengths)
-        text = _NEXT + _NEXT.join(samples)
-        quotes = np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
+        text = NEXT_SAMPLE + NEXT_SAMPLE.join(samples)
+        quotes = quotes_in(text)
         if len(quotes) != 2 * steps * len(samples):
             return None
         opening, closing = quotes[0::2], quotes[1::2]

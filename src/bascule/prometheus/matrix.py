@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bascule.errors import QueryRejected
-from bascule.prometheus.decimals import Floats, decimals
+from bascule.prometheus.decimals import Floats, Indices, decimals
 
 _QUOTE: Final = ord('"')
 _COMMA: Final = ord(",")
 _ZERO: Final = ord("0")
-_NEXT_SAMPLE: Final = b"],["
+NEXT_SAMPLE: Final = b"],["
 _FEW: Final = 10_000  # bytes of numbers: fewer are read sooner one by one
 _HEAD = b'{"status":"success","data":{"resultType":"matrix","result":['
 _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"metric":{', b"]]}", b"]}}"
@@ -98,46 +98,46 @@ def parts_of(body: bytes) -> tuple[list[bytes], list[bytes]] | None:
 
 def _numbers(labels: list[bytes], samples: list[bytes]) -> Matrix | None:
     """`1.5,"2"],[2.5,"3"` for each series."""
-    text = _NEXT_SAMPLE.join(samples)
-    both = _decimals(text) if len(text) > _FEW else None
-    both = both if both is not None else _floats(text)
+    text = NEXT_SAMPLE.join(samples)
+    quotes = quotes_in(text)
+    both = _decimals(text, quotes) if len(text) > _FEW else None
+    both = both if both is not None else _floats(text, len(quotes))
     if both is None or not np.isfinite(both[0::2]).all():
         return None
-    ends = np.cumsum(np.fromiter(map(len, samples), np.intp, len(samples)) + len(_NEXT_SAMPLE))
-    quotes = np.searchsorted(_quotes(text), ends)
-    counts = np.diff(quotes, prepend=0) // 2
+    ends = np.cumsum(np.fromiter(map(len, samples), np.intp, len(samples)) + len(NEXT_SAMPLE))
+    counts = np.diff(np.searchsorted(quotes, ends), prepend=0) // 2
     return Matrix(labels, counts, both[0::2], both[1::2])
 
 
-def _decimals(text: bytes) -> Floats | None:
+def quotes_in(text: bytes) -> Indices:
+    """The place of each quotation mark."""
+    return np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
+
+
+def _decimals(text: bytes, quotes: Indices) -> Floats | None:
     """Times and values in turns, where all are plain decimals: mostly they are, and so they are read soonest."""
-    chars, quotes = np.frombuffer(text, np.uint8), _quotes(text)
+    chars = np.frombuffer(text, np.uint8)
     opening, closing = quotes[0::2], quotes[1::2]
-    if len(opening) != len(closing) or closing[-1] + 1 != len(text):
+    if not len(quotes) or len(opening) != len(closing) or closing[-1] + 1 != len(text):
         return None
-    between = len(_NEXT_SAMPLE)
+    between = len(NEXT_SAMPLE)
     begins = np.append(0, closing[:-1] + 1 + between)
     if (begins >= opening - 1).any() or (chars[opening - 1] != _COMMA).any() or (chars[begins] == _ZERO).any():
         return None
-    if any((chars[begins[1:] - between + place] != char).any() for place, char in enumerate(_NEXT_SAMPLE)):
+    if any((chars[begins[1:] - between + place] != char).any() for place, char in enumerate(NEXT_SAMPLE)):
         return None
     return decimals(text, np.stack([begins, opening + 1], 1).ravel(), np.stack([opening - 1, closing], 1).ravel())
 
 
-def _quotes(text: bytes) -> NDArray[np.intp]:
-    """Where they are."""
-    return np.flatnonzero(np.frombuffer(text, np.uint8) == _QUOTE)
-
-
-def _floats(text: bytes) -> Floats | None:
-    """Times and values in turns, of any kind that Prometheus writes; None where there is anything else."""
+def _floats(text: bytes, count: int) -> Floats | None:
+    """So many times and values in turns, of any kind that Prometheus writes; None where there is anything else."""
     if not _SAMPLES.fullmatch(text):
         return None
     try:
         numbers = np.fromstring(text.translate(None, b'[]"'), sep=",")
     except ValueError:  # one is not a number
         return None
-    return numbers if len(numbers) == text.count(b'"') else None
+    return numbers if len(numbers) == count else None
 
 
 def matrix_of(result: Iterable[Mapping[str, Any]]) -> Matrix:

@@ -107,6 +107,14 @@ def test_labels_that_cannot_be_read_are_refused(damaged):
         labels_of(client.matrix("x", 5).labels[0])
 
 
+def test_a_large_answer_whose_values_are_no_texts_is_read_as_json():
+    """As some other servers write them."""
+    body = body_of([{"metric": {"a": "b"}, "values": [[1.5 + n, n] for n in range(2000)]}])
+    assert parse_matrix(body) is None
+    client = Prometheus("http://prometheus", transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body)))
+    assert client.matrix("x", 5).values.tolist() == list(range(2000))
+
+
 @pytest.mark.parametrize("last", ["7", "0.5", "123456789012345678.25", "NaN", "+Inf", "1e+06", "-3"])
 def test_large_answers_are_read_at_once_to_the_same_result(last):
     random = np.random.default_rng(1)
