@@ -101,7 +101,10 @@ def read(
     key_of_written = cache(lambda written: without_name(labels_of(written)))
     for part, block in blocks(prometheus, expression, pieces, margin):
         for written, values in zip(block.labels, block.values, strict=True):
-            rows.setdefault(key_of_written(written), np.full(len(pieces), np.nan))[part] = values
+            key = key_of_written(written)
+            if key not in rows:
+                rows[key] = np.full(len(pieces), np.nan)
+            rows[key][part] = values
     return rows
 
 

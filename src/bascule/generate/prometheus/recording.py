@@ -23,10 +23,9 @@ _LEVELS = {"version_segment": "signal, version, user_segment", "version": "signa
 
 def distribution_rules(spec: Spec) -> Iterator[Recording]:
     """The chain of the group `distributions.rules`, in order."""
-    distributions = _distributions(spec)
-    if distributions:
-        yield from _counted(spec, distributions)
-        for name in distributions:
+    if names := distributions(spec):
+        yield from _counted(spec, names)
+        for name in names:
             yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, [name]), {"signal": name})
         yield from _quantiles()
     if latency := spec.latency:
@@ -36,7 +35,8 @@ def distribution_rules(spec: Spec) -> Iterator[Recording]:
 
 def signal_rules(spec: Spec) -> Iterator[Recording]:
     """The chain of the group `supersmartmatch.rules`, in order."""
-    others = [name for name in spec.signals if name not in _distributions(spec)]
+    apart = distributions(spec)
+    others = [name for name in spec.signals if name not in apart]
     yield from _counted(spec, others)
     yield Recording(Recorded.REQUESTS, promql.requests(spec))
     if others:
@@ -46,7 +46,7 @@ def signal_rules(spec: Spec) -> Iterator[Recording]:
     yield from _source_names(spec)
 
 
-def _distributions(spec: Spec) -> list[str]:
+def distributions(spec: Spec) -> list[str]:
     """The signals that are read by every bucket, which costs most."""
     return [name for name, signal in spec.signals.items() if signal.buckets is not None]
 

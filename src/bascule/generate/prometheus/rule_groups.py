@@ -13,6 +13,7 @@ from bascule.generate.prometheus.no_data import no_data_rules
 from bascule.generate.prometheus.recording import (
     cache_rules,
     distribution_rules,
+    distributions,
     probe_rules,
     service_rules,
     signal_rules,
@@ -50,7 +51,7 @@ def unshared_rule_files(spec: Spec) -> RuleFiles:
 def _files(spec: Spec) -> RuleFiles:
     files = {
         SIGNALS: [
-            _group(spec, RuleGroup.DISTRIBUTIONS, distribution_rules(spec), distribution_interval(spec)),
+            _group(spec, RuleGroup.DISTRIBUTIONS, distribution_rules(spec), _distribution_interval(spec)),
             _group(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec)),
         ],
         "migration": [_group(spec, RuleGroup.MIGRATION, traffic_rules(spec))],
@@ -94,12 +95,12 @@ def _group(spec: Spec, name: RuleGroup, first: Iterable[Rule] = (), interval: fl
     return Group(name, rules, None if own == spec.stack.scrape.evaluation else own)
 
 
-def distribution_interval(spec: Spec) -> float:
+def _distribution_interval(spec: Spec) -> float:
     """Every bucket of every series is read for it: as often as the other rates where a quantile pages soon."""
     steady = spec.stack.scrape.steady_evaluation
-    distributions = {name for name, signal in spec.signals.items() if signal.buckets is not None}
+    read_by_bucket = distributions(spec)
     soon = (each for each in spec.rollback if each.hold < SOON_SECONDS)
-    pages_soon = any(each.when.measure.partition(".")[0] in distributions for each in soon)
+    pages_soon = any(each.when.measure.partition(".")[0] in read_by_bucket for each in soon)
     return steady if pages_soon else max(DISTRIBUTION_SECONDS, steady)
 
 
