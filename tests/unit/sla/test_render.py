@@ -181,6 +181,13 @@ def test_a_near_miss_does_not_read_like_the_goal(share, written):
     assert Numbers("en", None).value(Goal(SloKind.FLOOR, 0.85, ""), share) == written
 
 
+@pytest.mark.parametrize(
+    ("gain", "written"), [(0.1299, "+12.99 pt"), (0.1296, "+12.96 pt"), (0.13, "+13.0 pt"), (0.13 - 1e-13, "+13.0 pt")]
+)
+def test_a_gain_that_is_nearly_reached_does_not_read_like_the_one_that_is_wanted(gain, written):
+    assert Numbers("en", None).gain(gain, 0.13, is_relative=False).replace("\u202f", " ") == written
+
+
 def test_targets_are_written_as_they_were_promised():
     numbers = Numbers("en", None)
     promises = [

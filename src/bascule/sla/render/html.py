@@ -224,7 +224,7 @@ class View:
                 "gain_few", baseline=self.numbers.number(counted[0]), candidate=self.numbers.number(counted[1])
             )
         parts = [
-            self.numbers.gain(gain.value, gain.relative),
+            self.numbers.gain(gain.value, gain.wanted, gain.relative),
             self.t("gain_wanted", wanted=self.numbers.declared_gain(gain.wanted, gain.relative)),
         ]
         if gain.frozen_at is not None:

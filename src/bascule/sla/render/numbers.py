@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bascule import figures, times
-from bascule.slo import Goal, SloKind
+from bascule.slo import EXACT, Goal, SloKind
 from bascule.units import Dimension, bytes_text
 
 _THIN = "\u202f"  # narrow no-break space: between a number and its unit, and French thousands
@@ -56,9 +57,10 @@ class Numbers:
             return NONE
         return f"{self.signed(difference * 100, _three(difference * 100))}{_THIN}pt"
 
-    def gain(self, amount: float, is_relative: bool) -> str:
-        """`+13.9 pt`, or `+2.1%` of what it was."""
-        return self._gain(amount, is_relative, _three(amount * 100))
+    def gain(self, amount: float, wanted: float, is_relative: bool) -> str:
+        """`+13.9 pt`, or `+2.1%` of what it was; a near miss never reads like what is wanted."""
+        places = _telling(amount, _three(amount * 100), lambda gain: gain >= wanted - EXACT)
+        return self._gain(amount, is_relative, places)
 
     def declared_gain(self, amount: float, is_relative: bool) -> str:
         """`+13 pt`: as many digits as the spec has."""
@@ -94,9 +96,7 @@ class Numbers:
         """What an objective measures, in its unit; a near miss never reads like the goal itself."""
         if goal.is_time or value is None or not math.isfinite(value):
             return self.measured(value, goal.unit) if goal.is_time else self.percent(value)
-        places = range(_places(value), _MOST_PLACES)
-        telling = (each for each in places if goal.keeps(round(value, each + 2)) is goal.keeps(value))
-        return self.percent(value, next(telling, _MOST_PLACES))
+        return self.percent(value, _telling(value, _places(value), goal.keeps))
 
     def measured(self, value: float | None, unit: str) -> str:
         """A value in a base unit (`bascule.units`), or in a unit of the user's own."""
@@ -159,6 +159,12 @@ class Numbers:
     def clock(self, time: float, seconds: bool = False) -> str:
         moment = datetime.fromtimestamp(time, self.zone)
         return f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
+
+
+def _telling(share: float, least: int, keeps: Callable[[float], bool]) -> int:
+    """So many places of a percentage, at least, that what is written keeps a goal as the share does."""
+    places = range(least, _MOST_PLACES)
+    return next((each for each in places if keeps(round(share, each + 2)) is keeps(share)), _MOST_PLACES)
 
 
 def _places(share: float) -> int:
