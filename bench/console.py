@@ -47,7 +47,7 @@ sys.path.insert(0, str(ROOT / "tests/browser"))
 import pretend  # noqa: E402
 
 QUICK = os.environ.get("BASCULE_BENCH") == "quick"
-LOADS, TURNS, VIEWERS, WATCHED = (4, 2, 50, 10.0) if QUICK else (20, 8, 50, 60.0)
+LOADS, TURNS, VIEWERS, WATCHED = (4, 2, 50, 10.0) if QUICK else (20, 16, 50, 60.0)
 LIVE = "document.querySelector('#live')?.dataset.live === 'yes'"
 DAY, SCRAPE = 86_400.0, 5.0
 BOARD = "technical"
@@ -98,9 +98,9 @@ def _beside(folder: Path, trees: Mapping[str, Path]) -> list[Build]:
             for _ in range(LOADS):
                 for build in builds:
                     build.loads.append(_load(browser, build))
-            for _ in range(TURNS):
+            for turn in range(TURNS):
                 for build in builds:
-                    build.updates.append(_update(browser, build, house.story))
+                    build.updates.append(_update(browser, build, house.story, turn / TURNS))
             for build in builds:
                 _watch(build)
     return builds
@@ -139,11 +139,14 @@ def _load(browser: Browser, build: Build) -> float:
     return took
 
 
-def _update(browser: Browser, build: Build, story: pretend.Story) -> float:
-    """Seconds from a reason that changes to the page that shows it."""
+def _update(browser: Browser, build: Build, story: pretend.Story, late: float) -> float:
+    """Seconds from a reason that changes to the page that shows it. `late`: seconds after the page is live; sources are
+    read once a second, so that what is read just before or just after the change must not decide.
+    """
     page = browser.page()
     page.open(build.url)
     page.wait(LIVE)
+    time.sleep(late)
     reason = f"errors: told at {time.time_ns()}"
     began = time.perf_counter()
     story.reasons = [reason]

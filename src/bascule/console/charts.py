@@ -10,11 +10,10 @@ from typing import Any
 
 from bascule.console import queries
 from bascule.console.answers import HOLDING
-from bascule.console.grid import Grid
+from bascule.console.grid import Grid, listed
 from bascule.console.parts import JournalReading, Parts
 from bascule.console.views.concerns import Concern, concern_of
 from bascule.conventions import SEGMENT, TOTAL_SEGMENT, TROUBLES, EntryKind
-from bascule.prometheus import Series
 from bascule.spec import Spec
 
 KEPT_FOR = 2.0  # seconds that an answer serves every viewer
@@ -102,9 +101,6 @@ class Charts:
         journal = self.parts.journal.reading.value
         return min((entry.at.timestamp() for entry in journal.timeline), default=None) if journal else None
 
-    def _range(self, query: str, grid: Grid) -> list[Series]:
-        return self.parts.prometheus.range(query, grid.start, grid.end, grid.step)
-
     def _share(self, grid: Grid) -> Chart:
         spec = self.parts.spec
         actual, planned = queries.share_by_segment(spec, grid.step), queries.planned_by_segment(spec)
@@ -119,8 +115,8 @@ class Charts:
         return Chart(grid.times, lines, "share", "", self._marks(grid, TOTAL_SEGMENT))
 
     def _lines(self, query: str, grid: Grid, label: str, role: str) -> Iterable[ChartLine]:
-        for series in self._range(query, grid):
-            yield ChartLine(series.labels.get(label, "") or TOTAL_SEGMENT, role, grid.place(series), query)
+        for labels, values in grid.courses(self.parts.prometheus, query):
+            yield ChartLine(labels.get(label, "") or TOTAL_SEGMENT, role, listed(values), query)
 
     def _signal(self, name: str, segment: str, grid: Grid) -> Chart:
         spec = self.parts.spec
@@ -136,9 +132,9 @@ class Charts:
 
     def _version_line(self, query: str, grid: Grid, version: str, role: str, scale: float) -> ChartLine:
         """`scale`: base units in one of the signal's own."""
-        series = self._range(query, grid)
-        values = grid.place(series[0]) if series else [None] * len(grid.times)
-        return ChartLine(version.upper(), role, [None if v is None else v * scale for v in values], query)
+        found = grid.courses(self.parts.prometheus, query)
+        values: list[float | None] = listed(found[0][1] * scale) if found else [None] * len(grid.times)
+        return ChartLine(version.upper(), role, values, query)
 
     def _marks(self, grid: Grid, segment: str) -> list[ChartMark]:
         """Phases, annotations and alerts that touch the grid; alerts of other segments are left out."""

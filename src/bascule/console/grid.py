@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.prometheus import Series
+from bascule.prometheus import Prometheus, labels_of
 
 POINTS = 360  # about as many as a chart has room for
 LEAD = 60.0  # seconds shown before the first thing that happened
@@ -41,14 +41,13 @@ class Grid:
         count = round((self.end - self.start) / self.step) + 1
         return [self.start + i * self.step for i in range(count)]
 
-    def values_of(self, series: Series) -> NDArray[np.float64]:
-        """The series' values on the grid; NaN where it has none, or none that is finite."""
-        values = np.full(round((self.end - self.start) / self.step) + 1, np.nan)
-        places = np.rint((series.times - self.start) / self.step).astype(int)
-        is_there = (places >= 0) & (places < len(values)) & np.isfinite(series.values)
-        values[places[is_there]] = series.values[is_there]
-        return values
+    def courses(self, prometheus: Prometheus, query: str) -> list[tuple[dict[str, str], NDArray[np.float64]]]:
+        """Labels and values on the grid of each series that a query has; NaN where there is none that is finite."""
+        found = prometheus.grid(query, self.start, self.end, self.step)
+        values = np.where(np.isfinite(found.values), found.values, np.nan)
+        return [(labels_of(written), row) for written, row in zip(found.labels, values, strict=True)]
 
-    def place(self, series: Series) -> list[float | None]:
-        """The series' values on the grid; None where it has none, or not a number."""
-        return [None if value != value else value for value in self.values_of(series).tolist()]
+
+def listed(values: NDArray[np.float64]) -> list[float | None]:
+    """Values as JSON has them: None for NaN."""
+    return [None if value != value else value for value in values.tolist()]

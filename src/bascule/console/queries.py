@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from bascule import promql
 from bascule.conventions import (
@@ -72,6 +73,7 @@ def down_seconds(spec: Spec, jobs: list[str]) -> str:
     return f'time() - max by (job) (max_over_time(timestamp(up{{job=~"{names}"}} == 1)[1h:{step}]))'
 
 
+@lru_cache(maxsize=1024)
 def judged(signal: str, segment: str, **more: str) -> Mapping[str, str]:
     """The judge's own figures of one signal and segment, as it exports them to Prometheus."""
     here = {"signal": signal, SEGMENT: segment}

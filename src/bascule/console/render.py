@@ -23,7 +23,7 @@ from bascule.console.views import ConsolePage, IncidentHistory, search
 from bascule.console.views.executive import Executive
 from bascule.console.views.incident import IncidentView
 from bascule.console.views.search import FoundLines
-from bascule.console.views.signals import SignalRow
+from bascule.console.views.signals import SignalGroup, SignalRow
 from bascule.console.views.sla import SlaView
 from bascule.console.views.targets import Targets
 from bascule.spec import Spec
@@ -100,7 +100,9 @@ class Renderer:
             finalize=finished,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,
         )
+        self._groups: dict[str, tuple[SignalGroup, str]] = {}
         self._templates.filters |= _filters()
         self._templates.globals |= {
             "spec": spec,
@@ -174,8 +176,15 @@ class Renderer:
         found = {name: self.part(f"_{name}.html", page=page, may_act=False) for name in FRAGMENTS}
         found[MOVES_TO_MAKE] = self.part("_moves.html", page=page, may_act=True)
         for group in page.groups:
-            found[f"signal-{group.name}"] = self.part("_signal.html", group=group)
+            found[f"signal-{group.name}"] = self._group(group)
         return found
+
+    def _group(self, group: SignalGroup) -> str:
+        """Most of a frame, and the same in every second one: the judge looks once a second."""
+        kept = self._groups.get(group.name)
+        if kept is None or kept[0] != group:
+            kept = self._groups[group.name] = (group, self.part("_signal.html", group=group))
+        return kept[1]
 
     def incident_fragments(self, history: IncidentHistory) -> dict[str, str]:
         return {"incidents": self.part("_incidents.html", history=history)}

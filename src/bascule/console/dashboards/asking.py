@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bascule.console.dashboards.shape import Choice, Dashboard, DrawnMetrics, PanelQuery
 from bascule.console.grid import Grid
 from bascule.errors import BasculeError
-from bascule.prometheus import Prometheus, Series
+from bascule.prometheus import Prometheus
 from bascule.spec.quantities import format_duration
 
 ALL = "All"
@@ -110,17 +110,10 @@ def tell(expr: str, legend: str, courses: Callable[[], list[Course]]) -> Told:
 
 def _courses(target: PanelQuery, expr: str, moments: Moments, prometheus: Prometheus) -> list[Course]:
     if target.range:
-        return [_course(series, target.legend, moments.grid) for series in over(prometheus, expr, moments.grid)]
+        found = moments.grid.courses(prometheus, expr)
+        return [Course(_named(labels, target.legend), labels, values) for labels, values in found]
     samples = prometheus.instant(expr, None if moments.is_now else moments.grid.end)
     return [Course(_named(each.labels, target.legend), each.labels, np.array([each.value])) for each in samples]
-
-
-def over(prometheus: Prometheus, expr: str, grid: Grid) -> list[Series]:
-    return prometheus.range(expr, grid.start, grid.end, grid.step)
-
-
-def _course(series: Series, legend: str, grid: Grid) -> Course:
-    return Course(_named(series.labels, legend), series.labels, grid.values_of(series))
 
 
 def _named(labels: Mapping[str, str], legend: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from bascule.api.servers import prometheus_of
 from bascule.console.dashboards import shape
-from bascule.console.dashboards.asking import Chosen, Moments, Told, ask, filled_in, over
+from bascule.console.dashboards.asking import Chosen, Moments, Told, ask, filled_in
 from bascule.console.dashboards.drawing import ShownPanel, draw
 from bascule.console.dashboards.shape import BoardAnnotation, Dashboard, DrawnMetrics
 from bascule.console.grid import Grid
@@ -117,14 +117,14 @@ class Boards:
     def _marks(self, annotation: BoardAnnotation, moments: Moments) -> list[dict[str, Any]]:
         """The spans in which an annotation's expression has a value; none where it cannot be wanted."""
         try:
-            found = over(self._prometheus, filled_in(annotation.expr, (), {}, moments), moments.grid)
+            found = moments.grid.courses(self._prometheus, filled_in(annotation.expr, (), {}, moments))
         except BasculeError:
             return []
         kind = "alert" if annotation.colour == "red" else "phase"
         return [
-            {"kind": kind, "label": _label(annotation, series.labels), "start": start, "end": end}
-            for series in found
-            for start, end in _runs(moments.grid.values_of(series), moments.grid)
+            {"kind": kind, "label": _label(annotation, labels), "start": start, "end": end}
+            for labels, values in found
+            for start, end in _runs(values, moments.grid)
         ]
 
 

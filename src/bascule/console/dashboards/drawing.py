@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from bascule.console.dashboards.shape import (
     TimeSeries,
     UnitProperty,
 )
+from bascule.console.grid import listed
 from bascule.figures import MISSING
 
 HUES = 8  # colours of lines; after them each comes again, dashed
@@ -168,15 +171,20 @@ def _table(panel: DrawnMetrics, courses: Sequence[Course]) -> tuple[list[str], l
 
 def _stretches(panel: DrawnMetrics, values: NDArray[np.float64]) -> Iterator[StateBar]:
     """Neighbouring points of one text are one stretch; points without a value leave a gap."""
-    texts = ["" if math.isnan(value) else _text(panel, value) for value in values.tolist()]
-    begin = 0
-    for place in range(1, len(texts) + 1):
-        if place == len(texts) or texts[place] != texts[begin]:
-            if texts[begin]:
-                width = 100 * (place - begin) / len(texts)
-                look = LOOKS.get(colour_at(panel.steps, float(values[begin])), "")
-                yield StateBar(round(100 * begin / len(texts), 2), max(_NARROWEST, round(width, 2)), texts[begin], look)
-            begin = place
+    said = ((begin, "" if math.isnan(value) else _text(panel, value)) for begin, value in _turns(values))
+    firsts = [next(same) for _, same in groupby(said, key=itemgetter(1))]
+    ends = [*(begin for begin, _ in firsts[1:]), len(values)]
+    for (begin, text), end in zip(firsts, ends, strict=True):
+        if text:
+            width = 100 * (end - begin) / len(values)
+            look = LOOKS.get(colour_at(panel.steps, float(values[begin])), "")
+            yield StateBar(round(100 * begin / len(values), 2), max(_NARROWEST, round(width, 2)), text, look)
+
+
+def _turns(values: NDArray[np.float64]) -> list[tuple[int, float]]:
+    """The points whose value is not the one before, and their values."""
+    turns = [0, *(1 + np.flatnonzero(values[1:] != values[:-1])).tolist()]
+    return [(place, float(values[place])) for place in turns]
 
 
 # ---------------------------------------------------------------- charts
@@ -241,4 +249,4 @@ def _short(values: NDArray[np.float64]) -> list[float | None]:
     largest = float(finite.max()) if len(finite) else 0.0
     if largest > 0:
         values = np.round(values, max(0, DIGITS - 1 - math.floor(math.log10(largest))))
-    return [None if value != value else value for value in values.tolist()]
+    return listed(values)
