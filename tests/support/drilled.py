@@ -8,6 +8,8 @@ from bascule.api.models.journal import IncidentAnswer
 from bascule.scenarios.house import Stopped
 from bascule.spec import load
 
+ELSEWHERE = "/tmp/bascule-drill-other/"
+
 
 class Watched:
     """What a drill asks of a stack. `stops_at`: the stage in which its user stops it."""
@@ -31,6 +33,9 @@ class Watched:
         return []
 
     open_incidents = incidents
+
+    def is_elsewhere(self, text: str) -> bool:
+        return ELSEWHERE in text
 
     def verdict(self):
         return type("Answer", (), {"verdict": "no_data"})

@@ -31,6 +31,7 @@ from bascule.spec.receivers import Receiver, Webhook
 
 Report = Callable[[str], None]
 SPEC = "spec.yaml"  # in the folder of a run
+FOLDER_PREFIX = "bascule-drill-"  # of a drill's folder
 
 
 class Stopped(BasculeError):
@@ -66,6 +67,10 @@ class Watched:
     def incidents(self) -> list[IncidentAnswer]:
         """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
         return [incident for incident in self.journal.incidents() if incident.severity != Severity.NONE]
+
+    def is_elsewhere(self, text: str) -> bool:
+        """Whether it is about a disk of another drill on this machine."""
+        return False
 
     def open_incidents(self) -> list[IncidentAnswer]:
         return [incident for incident in self.incidents() if incident.is_open]
@@ -106,6 +111,9 @@ class House(Watched):
         """The Redis Cluster beside the lab."""
         assert self.site.cluster is not None
         return self.site.cluster
+
+    def is_elsewhere(self, text: str) -> bool:
+        return FOLDER_PREFIX in text.replace(str(self.lab.folder), "")
 
     def service(self, version: str) -> str:
         """The name of the version's service."""
