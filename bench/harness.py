@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -63,12 +65,19 @@ def write(name: str, result: Result, folder: Path = OUTPUT) -> Path:
 
 def run(module: str, name: str) -> int:
     """Call the module's `run`, write and show its result; 1 when a bar fails."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     print(f"== {name}", flush=True)
     result = importlib.import_module(module).run()
     path = write(name, result)
     print(table(result))
     print(f"written to {path}")
     return 0 if result.holds else 1
+
+
+def _stop(number: int, _frame: object) -> None:
+    """Leave through every `with`: programs are ended and folders removed."""
+    sys.exit(128 + number)
 
 
 def table(result: Result) -> str:
