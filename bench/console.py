@@ -28,6 +28,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 
 from bascule.console import Browser
 from bascule.console.dashboards.asking import Moments, filled_in
@@ -51,6 +52,7 @@ LOADS, TURNS, VIEWERS, WATCHED = (4, 2, 50, 10.0) if QUICK else (20, 16, 50, 60.
 LIVE = "document.querySelector('#live')?.dataset.live === 'yes'"
 DAY, SCRAPE = 86_400.0, 5.0
 BOARD = "technical"
+UP = "bascule:service_up"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -327,9 +329,14 @@ def _write_day(spec: Spec, path: Path) -> None:
             file.write(f"# TYPE {name} gauge\n")
             for number, labels in enumerate(_labels_of(name)):
                 written = ",".join(f'{label}="{value}"' for label, value in labels.items())
-                course = values * (1 + number / 10)
+                course = values * (1 + number / 10) if name != UP else _up(times, number)
                 file.writelines(f"{name}{{{written}}} {v:.6g} {t:.3f}\n" for t, v in zip(times, course, strict=True))
         file.write("# EOF\n")
+
+
+def _up(times: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+    """A service is up or down: here down for ten minutes every few hours."""
+    return (times // 600 % (20 + number) != 0).astype(np.float64)
 
 
 def _labels_of(name: str) -> list[dict[str, str]]:
@@ -337,7 +344,7 @@ def _labels_of(name: str) -> list[dict[str, str]]:
     chosen = [label for word, label in words.items() if word in name.partition(":")[0] or f":{word}" in name]
     if name.startswith("supersmartmatch:"):
         chosen = ["version"]
-    if name == "bascule:service_up":
+    if name == UP:
         chosen = ["job"]
     found: list[dict[str, str]] = [{}]
     for label in chosen:

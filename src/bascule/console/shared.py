@@ -36,8 +36,8 @@ class Console:
         self.watch = Watch(self.parts.all_sources)
         self.charts = Charts(self.parts)
         self.renderer = Renderer(spec)
-        self.stream = Stream(self.frame, stop)
-        self.incident_stream = Stream(self.incident_frame, stop)
+        self.stream = Stream(self.frame, stop, self.parts.judge.news)
+        self.incident_stream = Stream(self.incident_frame, stop, self.parts.journal.news)
 
     def frame(self) -> dict[str, str]:
         self.watch.look()

@@ -53,7 +53,7 @@ def right_now(_: Any) -> float:
 
 
 class Source(Generic[T]):
-    """One thing that is read repeatedly. `said_at` takes from an answer when it was true."""
+    """One thing that is read repeatedly, which sets `news`. `said_at` takes from an answer when it was true."""
 
     def __init__(
         self, name: str, read: Callable[[], T], interval: float = 1.0, said_at: Callable[[T], float] = right_now
@@ -62,6 +62,7 @@ class Source(Generic[T]):
         self.interval = interval
         self.reading: SourceReading[T] = SourceReading()
         self.reads = 0
+        self.news = threading.Event()
         self.due = 0.0  # when it is to be read again (Unix seconds)
         self._read = read
         self._said_at = said_at
@@ -77,6 +78,7 @@ class Source(Generic[T]):
             self._failed(f"its answer is not what was expected: {str(error).splitlines()[0]}")
         self.due = time.time() + self.interval
         self.reads += 1
+        self.news.set()
 
     def _failed(self, what: str) -> None:
         if what != self.reading.error:

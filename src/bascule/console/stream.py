@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-INTERVAL = 0.5  # seconds between frames; the parts are read once a second
+INTERVAL = 0.5  # seconds between frames, where no news comes sooner; the parts are read once a second
 MAX_VIEWERS = 200
 
 Fragments = Mapping[str, str]
@@ -42,13 +42,16 @@ class TooManyViewers(RuntimeError):
 
 class Stream:
     """1. The first viewer starts the maker of frames; it ends with the last viewer.
-    2. A frame is all the page's fragments at one moment.
+    2. A frame is all the page's fragments at one moment. One is made when `news` is set, and after INTERVAL anyway.
     3. A viewer who reads slowly skips frames and gets the newest, never a queue.
     """
 
-    def __init__(self, make: Callable[[], Fragments], stop: threading.Event) -> None:
+    def __init__(
+        self, make: Callable[[], Fragments], stop: threading.Event, news: threading.Event | None = None
+    ) -> None:
         self._make = make
         self._stop = stop
+        self._news = news or threading.Event()
         self._frame = PageFrame()
         self._made = asyncio.Condition()
         self._maker: asyncio.Task[None] | None = None
@@ -87,7 +90,11 @@ class Stream:
                 self._made.notify_all()
             if self._stop.is_set() or self.viewers == 0:
                 return
-            await asyncio.sleep(INTERVAL)
+            await asyncio.to_thread(self._await_news)
+
+    def _await_news(self) -> None:
+        self._news.wait(INTERVAL)
+        self._news.clear()
 
 
 def event(changed: Fragments) -> str:

@@ -43,6 +43,24 @@ def test_a_viewer_gets_everything_first_and_then_what_changed() -> None:
     assert run(look()) == [{"a": "1", "b": "1"}, {"b": "2"}, {}]
 
 
+def test_news_makes_a_frame_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "INTERVAL", 60.0)
+    news, last = threading.Event(), {"a": "1"}
+
+    async def look() -> list[dict[str, Any]]:
+        viewer = Stream(lambda: dict(last), threading.Event(), news).events()
+        await anext(viewer)
+        seen = [told(await anext(viewer))]
+        last["a"] = "2"
+        news.set()
+        seen.append(told(await anext(viewer)))
+        await viewer.aclose()  # type: ignore[attr-defined]
+        news.set()
+        return seen
+
+    assert run(look()) == [{"a": "1"}, {"a": "2"}]
+
+
 def test_one_frame_is_made_for_all_viewers() -> None:
     made: list[int] = []
 
