@@ -26,7 +26,7 @@ from chaos.web import HOST
 REPLICAS = ("prometheus-a", "prometheus-b")
 VICTIMS: Victims = {"Prometheus": REPLICAS, "console": ("console-1", "console-2"), "log worker": ("logs-1", "logs-2")}
 ROLES = ("prometheus", "supervisor", "judge", "logs", "incidents", "sla", "console", "alertmanager")
-LINE = "{at} INFO shop-v1 API_CALL user_id=u endpoint=/n/{number} response_time=0.02 status=200\n"
+LINE = "{at} INFO shop-v1 API_CALL user_id={number} endpoint=/api/match response_time=0.02 status=200\n"
 LINES_PAUSE = 0.05  # seconds between two lines of a file
 PAGE_PAUSE = 0.2  # seconds between two looks at the page
 PAGE_SECONDS = 5.0
@@ -79,8 +79,8 @@ class Doubled(ShopWorld):
         own = {name: ports.free() for name in ROLES}
         second = own | {"console": ports.free(), "logs": ports.free()}
         first = self._spec("spec.yaml", "state", "1.log", own)
-        beside = self._spec("spec-2.yaml", "state-2", "2.log", second)  # a worker's store is its own
-        page = self._spec("spec-3.yaml", "state", "2.log", second)  # consoles share a state
+        page = self._spec("spec-page.yaml", "state", "1.log", own | {"console": second["console"]})
+        beside = self._spec("spec-logs.yaml", "state-2", "2.log", second)  # a worker's store is its own
         self.spec = load(first)
         self.generate(first)
         self.programs = {
@@ -109,7 +109,7 @@ class Doubled(ShopWorld):
     def close(self) -> None:
         self._stop.set()
         super().close()
-        self._search.stop()
+        self._search.close()
 
     def bars(self) -> list[Bar]:
         self._stop.set()
@@ -153,9 +153,9 @@ class Doubled(ShopWorld):
     def _stored(self, state: str, log: str) -> int:
         """How many lines of a file are not once in a worker's store."""
         reader = LogReader(self.folder / state / "logs")
-        rows = reader.query("select endpoint, count(*) as times from logs group by endpoint")
-        found = {row["endpoint"]: row["times"] for row in rows}
-        return sum(abs(found.get(f"/n/{number}", 0) - 1) for number in range(self._written[log]))
+        rows = reader.query("select user_id, count(*) as times from logs group by user_id")
+        found = {row["user_id"]: row["times"] for row in rows}
+        return sum(abs(found.get(str(number), 0) - 1) for number in range(self._written[log]))
 
     # ------------------------------------------------------------ its parts
 

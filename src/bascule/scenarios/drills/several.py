@@ -92,7 +92,7 @@ class WantedDrills:
 
     @property
     def stages(self) -> list[list[WantedDrills]]:
-        """What is drilled in one house each; the houses of a stage stand side by side.
+        """What is drilled in one house each; the houses of a stage run side by side.
 
         Those that must not alarm come first and alone: the errors of a bad client come in bursts, and a judge that has
         seen bursts waits longer; a surge needs the whole machine; what a real fault does to a budget lasts for hours.
