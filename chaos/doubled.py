@@ -31,17 +31,7 @@ LINES_PAUSE = 0.05  # seconds between two lines of a file
 PAGE_PAUSE = 0.2  # seconds between two looks at the page
 PAGE_SECONDS = 5.0
 ARRIVE_SECONDS = 60.0
-SPEC = """
-apiVersion: bascule/v1
-kind: Migration
-metadata: {{name: doubled}}
-versions: {{baseline: v1, candidate: v2}}
-services: {{shop-v1: {{targets: ["{shop}"], version: v1}}, shop-v2: {{targets: ["{shop}"], version: v2}}}}
-signals:
-  errors: {{kind: ratio, bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total, better: lower}}
-phases: [{{share: 50%, hold: 1h}}]
-judge: {{recovery: 8s, min_samples: 50}}
-prometheus: {{replica_label: replica}}
+REST = """prometheus: {{replica_label: replica}}
 notify:
   receivers: {{on-call: {{webhook: {{url: "http://127.0.0.1:{hook}/"}}}}}}
   escalation: {{technical: [{{after: 0m, to: on-call}}], business: [{{after: 0m, to: on-call}}]}}
@@ -159,17 +149,14 @@ class Doubled(ShopWorld):
 
     # ------------------------------------------------------------ its parts
 
-    def _spec(self, name: str, state: str, log: str, listening: dict[str, int]) -> Path:
-        path = self.folder / name
-        path.write_text(
-            SPEC.format(
-                shop=f"{HOST}:{self.shop.port}", hook=self.hook.port, state=self.folder / state,
-                log=self.folder / log, search=self._search.url, engine=f"http://{HOST}:{self._engine}",
-                ports=", ".join(f"{role}: {port}" for role, port in listening.items()),
-            )
-        )  # fmt: skip
+    def _spec(self, file: str, state: str, log: str, listening: dict[str, int]) -> Path:
         (self.folder / log).touch()
-        return path
+        rest = REST.format(
+            state=self.folder / state, log=self.folder / log,
+            search=self._search.url, engine=f"http://{HOST}:{self._engine}",
+            ports=", ".join(f"{role}: {port}" for role, port in listening.items()),
+        )  # fmt: skip
+        return self.write_spec(file, "doubled", rest)
 
     def _victoria_metrics(self) -> Program:
         argv = [

@@ -16,20 +16,7 @@ from chaos.web import HOST
 ALERTMANAGERS = ("alertmanager-1", "alertmanager-2")
 VICTIMS: Victims = {"judge": ("judge-1", "judge-2"), "Alertmanager": ALERTMANAGERS}
 RULES = ("judge", "monitoring")  # others have windows that outlast an alarm
-SPEC = """
-apiVersion: bascule/v1
-kind: Migration
-metadata: {{name: pair}}
-versions: {{baseline: v1, candidate: v2}}
-services: {{shop-v1: {{targets: ["{shop}"], version: v1}}, shop-v2: {{targets: ["{shop}"], version: v2}}}}
-signals:
-  errors: {{kind: ratio, bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total, better: lower}}
-phases: [{{share: 50%, hold: 1h}}]
-judge: {{recovery: 8s, min_samples: 50}}
-notify:
-  receivers: {{on-call: {{webhook: {{url: "http://127.0.0.1:{hook}/"}}}}}}
-  escalation: {{technical: [{{after: 0m, to: on-call}}], business: [{{after: 0m, to: on-call}}]}}
-stack:
+REST = """stack:
   state: {state}
   ports: {{{ports}}}
   external: {{alertmanager: "http://127.0.0.1:{first}"}}
@@ -63,16 +50,13 @@ class Pair(ShopWorld):
             "judge-2": self.role("judge-2", "judge", second, self._beside),
         }
 
-    def _spec(self, name: str, state: str, listening: dict[str, int]) -> Path:
-        path = self.folder / name
-        path.write_text(
-            SPEC.format(
-                shop=f"{HOST}:{self.shop.port}", hook=self.hook.port, state=self.folder / state, beside=self._beside,
-                first=self._am["alertmanager-1"], second=self._am["alertmanager-2"],
-                ports=", ".join(f"{role}: {port}" for role, port in listening.items()),
-            )
+    def _spec(self, file: str, state: str, listening: dict[str, int]) -> Path:
+        rest = REST.format(
+            state=self.folder / state, beside=self._beside,
+            first=self._am["alertmanager-1"], second=self._am["alertmanager-2"],
+            ports=", ".join(f"{role}: {port}" for role, port in listening.items()),
         )  # fmt: skip
-        return path
+        return self.write_spec(file, "pair", rest)
 
     def _member(self, name: str, gossip: dict[str, int]) -> Program:
         own = f"{HOST}:{gossip[name]}"

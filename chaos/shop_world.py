@@ -25,6 +25,20 @@ from chaos.web import HOST
 READY_SECONDS = 90.0
 REQUESTS = 40  # per second and version
 BAD_RATIO = 0.3  # of the candidate's, while it fails
+SPEC = """
+apiVersion: bascule/v1
+kind: Migration
+metadata: {{name: {name}}}
+versions: {{baseline: v1, candidate: v2}}
+services: {{shop-v1: {{targets: ["{shop}"], version: v1}}, shop-v2: {{targets: ["{shop}"], version: v2}}}}
+signals:
+  errors: {{kind: ratio, bad: 'http_requests_total{{status=~"5.."}}', total: http_requests_total, better: lower}}
+phases: [{{share: 50%, hold: 1h}}]
+judge: {{recovery: 8s, min_samples: 50}}
+notify:
+  receivers: {{on-call: {{webhook: {{url: "http://127.0.0.1:{hook}/"}}}}}}
+  escalation: {{technical: [{{after: 0m, to: on-call}}], business: [{{after: 0m, to: on-call}}]}}
+"""
 Victims = Mapping[str, Sequence[str]]  # the parts of each kind that can be lost
 
 
@@ -74,6 +88,12 @@ class ShopWorld:
         return wait_until(lambda: bool(condition()), seconds, pause=0.1)
 
     # ------------------------------------------------------------ its parts
+
+    def write_spec(self, file: str, name: str, rest: str) -> Path:
+        """The migration, and what the world says of its stack."""
+        path = self.folder / file
+        path.write_text(SPEC.format(name=name, shop=f"{HOST}:{self.shop.port}", hook=self.hook.port) + rest)
+        return path
 
     def role(self, name: str, role: str, spec: Path, port: int) -> Program:
         argv = [sys.executable, "-m", "bascule", "serve", str(spec), "--role", role]

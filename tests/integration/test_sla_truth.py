@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import engine_history
 import pytest
 import sla_truth
 import sla_world
 
+from bascule.prometheus import Prometheus
 from bascule.sla import evaluate, render_html, render_json
 from bascule.spec import parse
 
@@ -55,6 +57,20 @@ def test_bounds_that_are_on_no_grid_are_exact_too(world, prometheus):
     assert within > 50
     latency = next(o for o in report.objectives if o.name == "response_time")
     assert latency.whole.current.total == pytest.approx(requests, rel=1e-9)
+
+
+def test_two_replicas_give_the_report_of_one(tmp_path):
+    """Births, resets and a gap, read from raw samples: they belong to the series that both replicas have."""
+    day = sla_world.build(seed=2, start=MIDNIGHT_IN_PARIS, days=1, interval=300)
+    day.write(tmp_path / "in.txt")
+    text = (tmp_path / "in.txt").read_text()
+    told = []
+    for name, content, label in (("one", text, None), ("both", engine_history.scraped_twice(text), "replica")):
+        (tmp_path / f"{name}.txt").write_text(content)
+        sla_truth.write_blocks(tmp_path / f"{name}.txt", tmp_path / name)
+        with sla_truth.prometheus(tmp_path / name, tmp_path) as client:
+            told.append(render_json(report_of(day, Prometheus(client.url, replica_label=label))))
+    assert told[0] == told[1]
 
 
 def test_the_same_data_gives_the_same_bytes(world, prometheus):

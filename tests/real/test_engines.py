@@ -18,7 +18,7 @@ import pytest
 import sla_truth
 import sla_world
 import yaml
-from engine_history import history
+from engine_history import history, scraped_twice
 from engines import GIVEN, NAMES, engine, scraping, vmalert
 from judge_recorded import BEGIN, END, FAULT, RULE, openmetrics, scraped_every_two_seconds
 from served import metrics_page
@@ -128,24 +128,6 @@ def report_of(world: Any, prometheus: Prometheus) -> Any:
 
 
 # ---------------------------------------------------------------- replicas
-
-
-def scraped_twice(text: str, later: float = 0.0, lost: tuple[float, float] = (0.0, 0.0)) -> str:
-    """Every sample as of two Prometheus, the second's so many seconds later; the first has none of the time `lost`."""
-    lines = []
-    for line in text.splitlines():
-        if line.startswith("#"):
-            lines += [] if line == "# EOF" else [line]
-            continue
-        series, value, time = line.rsplit(" ", 2)
-        name, inside = series.rstrip("}").split("{")
-        both = [("a", float(time)), ("b", float(time) + later)]
-        lines += [
-            f'{name}{{{inside},replica="{replica}"}} {value} {at:.3f}'
-            for replica, at in both
-            if replica == "b" or not lost[0] < at <= lost[1]
-        ]
-    return "\n".join([*lines, "# EOF", ""])
 
 
 def read_once(prometheus: Prometheus) -> Prometheus:

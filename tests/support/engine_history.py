@@ -19,3 +19,21 @@ def history(scrape: Mapping[str, Sequence[str]], until: float) -> str:
                 value = 1 if kind == "gauge" else number
                 lines.append(f"{series} {value} {until - SECONDS + number:.3f}")
     return "\n".join([*lines, "# EOF", ""])
+
+
+def scraped_twice(text: str, later: float = 0.0, lost: tuple[float, float] = (0.0, 0.0)) -> str:
+    """Every sample as of two Prometheus, the second's so many seconds later; the first has none of the time `lost`."""
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            lines += [] if line == "# EOF" else [line]
+            continue
+        series, value, time = line.rsplit(" ", 2)
+        name, inside = series.rstrip("}").split("{")
+        both = [("a", float(time)), ("b", float(time) + later)]
+        lines += [
+            f'{name}{{{inside},replica="{replica}"}} {value} {at:.3f}'
+            for replica, at in both
+            if replica == "b" or not lost[0] < at <= lost[1]
+        ]
+    return "\n".join([*lines, "# EOF", ""])

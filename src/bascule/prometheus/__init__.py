@@ -13,7 +13,7 @@ from bascule.prometheus.client import (
     target_of,
 )
 from bascule.prometheus.grid import RangeGrid
-from bascule.prometheus.matrix import Matrix, labels_of
+from bascule.prometheus.matrix import Matrix, labels_of, nameless
 from bascule.prometheus.replicas import merged_expression
 from bascule.prometheus.rows import NOBODY, SeriesRows
 
@@ -36,5 +36,6 @@ __all__ = [
     "Target",
     "labels_of",
     "merged_expression",
+    "nameless",
     "target_of",
 ]

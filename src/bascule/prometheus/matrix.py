@@ -29,6 +29,8 @@ _FIRST, _VALUES, _NEXT, _END, _TAIL = b'{"metric":{', b'},"values":[[', b']]},{"
 _SAMPLE = rb'(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+,"[-+.0-9eEINafn]++"'
 _SAMPLES = re.compile(rb"%s(?:\],\[%s)*+" % (_SAMPLE, _SAMPLE))
 
+_NAME = re.compile(rb'"__name__":"(?:[^"\\]|\\.)*",?')
+
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
@@ -69,6 +71,11 @@ def labels_of(written: bytes) -> dict[str, str]:
             "Prometheus answered with labels that cannot be read", "check that its address is right"
         ) from error
     return labels
+
+
+def nameless(written: bytes) -> bytes:
+    """The labels of a series from its bytes in a Matrix, without the metric's name."""
+    return _NAME.sub(b"", written).rstrip(b",")
 
 
 def label_bytes(labels: Mapping[str, str]) -> bytes:

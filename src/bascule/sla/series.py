@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bascule.prometheus import NOBODY, Prometheus, SeriesRows, labels_of, target_of
+from bascule.prometheus import NOBODY, Prometheus, SeriesRows, labels_of, nameless, target_of
 from bascule.sla.pieces import Floats, Key, Pieces, blocks, without_name
 from bascule.spec.counters import bound_of
 
@@ -29,6 +29,7 @@ class CounterSeries:
         self._target: list[int] = []
         self._written: list[bytes] = []
         self._rows = SeriesRows()
+        self._are_named = False
         self._blocks: list[tuple[Indices, Floats]] = []
 
     @classmethod
@@ -60,8 +61,12 @@ class CounterSeries:
         return np.array(self._target, np.intp)
 
     def rows(self, labels: Sequence[bytes]) -> Indices:
-        """The numbers of these series, NOBODY for one that has no sample in any piece."""
-        return self._rows.of(labels, lambda _, __: NOBODY)
+        """The numbers of these series, NOBODY for one that has no sample in any piece.
+
+        Raw samples tell the metric's name; what was read of the pieces does not where replicas are read as one.
+        """
+        asked = labels if self._are_named else [nameless(written) for written in labels]
+        return self._rows.of(asked, lambda _, __: NOBODY)
 
     def key(self, row: int) -> Key:
         """The labels of a series, without its name."""
@@ -69,6 +74,7 @@ class CounterSeries:
 
     def _new(self, labels: Labels, written: bytes) -> int:
         self._written.append(written)
+        self._are_named |= "__name__" in labels
         self._target.append(self._targets.setdefault(target_of(labels), len(self._targets)))
         self.groups.add(labels)
         return len(self) - 1
