@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bascule.errors import ProcessFailed
-from bascule.processes import command
+from bascule.errors import ProcessFailed, ProgramMissing
+from bascule.processes import command, programs
 from bascule.scenarios.drills.fault import BUDGETS, TimedFault
 from bascule.scenarios.house import House
 
@@ -32,8 +31,12 @@ class DiskFilling(TimedFault):
     def unable(self) -> str:
         if os.geteuid() != 0:
             return "mounting a disk needs root"
-        missing = [program for program in ("mkfs.ext4", "mount", "umount") if shutil.which(program) is None]
-        return f"{missing[0]} is not installed" if missing else _no_loop_device()
+        try:
+            for name in ("mkfs.ext4", "mount", "umount", "losetup"):
+                programs.find(name)
+        except ProgramMissing as missing:
+            return missing.what
+        return _no_loop_device()
 
     def leaves(self, house: House) -> Sequence[str]:
         return (f"sh -c 'umount -l {_mountpoint(house)} 2>/dev/null; true'",)
@@ -62,7 +65,7 @@ def _mountpoint(house: House) -> Path:
 
 
 def _no_loop_device() -> str:
-    done = command.run(["losetup", "-f"], SECONDS)
+    done = command.run([str(programs.find("losetup")), "-f"], SECONDS)
     return "" if done.status == 0 else "no loop device is free"
 
 
@@ -75,7 +78,7 @@ def _fill(file: Path) -> None:
 
 
 def _run(*words: str) -> None:
-    done = command.run(words, SECONDS)
+    done = command.run([str(programs.find(words[0])), *words[1:]], SECONDS)
     if done.status:
         what = f"{words[0]} failed: {done.said[-300:]}"
         raise ProcessFailed(what, "leave the fault out, or run the drill on a machine where a disk may be mounted")

@@ -1,0 +1,112 @@
+"""The demo's fault on two engines at once: seconds until the verdict on VictoriaMetrics, beside those on Prometheus.
+
+    make bench NAME=engines                         ten times, about 15 min
+    BASCULE_BENCH=quick make bench NAME=engines     twice: to see that it works
+
+One house as in the demo, half of its traffic on V2. Its Prometheus and a VictoriaMetrics scrape the same targets, and a
+judge reads each. The fault is the demo's: V2's errors go from 0.02 % to 12 %.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bascule.conventions import Verdict
+from bascule.generate.victoriametrics import FOLDER, victoriametrics_files
+from bascule.judge import LiveJudge, VerdictBoard
+from bascule.processes import ports, programs
+from bascule.processes.ready import answers
+from bascule.processes.supervisor import Program, Supervisor
+from bascule.prometheus import Prometheus
+from bascule.scenarios.demo import ERROR_RATE, FAULT_STEP
+from bascule.scenarios.house import House, standing
+from bench.harness import Bar, Result
+
+RUNS = 2 if os.environ.get("BASCULE_BENCH") == "quick" else 10
+BASELINE_SECONDS = 45.0
+STEP_SECONDS = 25.0  # of half of the traffic on V2, before each fault
+LONGEST_SECONDS = 60.0
+OURS, THEIRS = "VictoriaMetrics", "Prometheus"
+Boards = Mapping[str, VerdictBoard]
+
+
+def run() -> Result:
+    with (
+        tempfile.TemporaryDirectory(prefix="bascule-engines-") as folder,
+        standing(Path(folder), print, threading.Event()) as house,
+        _read(house, Path(folder)) as boards,
+    ):
+        house.set_phase(0, "baseline")
+        house.wait(BASELINE_SECONDS)
+        found = [_fault(house, boards) for _ in range(RUNS)]
+    medians = {name: statistics.median(each[name] for each in found) for name in (OURS, THEIRS)}
+    bars = [Bar(f"fault to verdict on {name}, median of {RUNS}", median, "s", None) for name, median in medians.items()]
+    ratio = Bar(f"fault to verdict, {OURS} beside {THEIRS}", medians[OURS] / medians[THEIRS], "x", 1.3)
+    return Result([ratio, *bars], {"runs": found})
+
+
+def _fault(house: House, boards: Boards) -> dict[str, float]:
+    """Seconds from the fault until each judge says roll back. Each run is a step of its own, begun after V2 is well."""
+    house.set_phase(FAULT_STEP, "half")
+    house.wait(STEP_SECONDS)
+    began, found = house.lab.fault("v2", error_rate=ERROR_RATE), dict[str, float]()
+    try:
+        house.wait_for("both verdicts", lambda: _turned(boards, began, found), LONGEST_SECONDS)
+    finally:
+        house.lab.repair("v2")
+        house.set_phase(0, "back to V1")
+    print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.items()), flush=True)
+    return found
+
+
+def _turned(boards: Boards, began: float, found: dict[str, float]) -> bool:
+    for name, board in boards.items():
+        if name not in found and board.verdict()["verdict"] == Verdict.ROLL_BACK:
+            found[name] = round(time.time() - began, 2)
+    return len(found) == len(boards)
+
+
+@contextmanager
+def _read(house: House, folder: Path) -> Iterator[Boards]:
+    """A judge of each engine, on the house's own spec."""
+    with ExitStack() as stack:
+        supervisor, port = stack.enter_context(Supervisor()), ports.free()
+        supervisor.start(_victoria_metrics(house, folder, port))
+        urls = {OURS: f"http://127.0.0.1:{port}", THEIRS: house.prometheus.url}
+        yield {name: stack.enter_context(_judged(house, url)) for name, url in urls.items()}
+
+
+def _victoria_metrics(house: House, folder: Path, port: int) -> Program:
+    """Its configuration stands beside Prometheus' own, whose files it names."""
+    config = house.prometheus_config.parent / "victoriametrics.yml"
+    config.write_text(victoriametrics_files(house.spec)[f"{FOLDER}/scrape.yml"])
+    argv = [
+        str(programs.find("victoria-metrics")),
+        f"-promscrape.config={config}",
+        f"-httpListenAddr=127.0.0.1:{port}",
+        f"-storageDataPath={folder / 'victoriametrics'}",
+        "-search.latencyOffset=1s",
+        "-memory.allowedPercent=10",
+        "-loggerLevel=ERROR",
+    ]
+    return Program(OURS, argv, ready=answers(f"http://127.0.0.1:{port}/health"), ready_timeout=30)
+
+
+@contextmanager
+def _judged(house: House, url: str) -> Iterator[VerdictBoard]:
+    board, stop = VerdictBoard(house.spec), threading.Event()
+    judge = LiveJudge(house.spec, Prometheus(url), (), board.publish)
+    thread = threading.Thread(target=judge.run, args=(stop,))
+    thread.start()
+    try:
+        yield board
+    finally:
+        stop.set()
+        thread.join()
