@@ -32,9 +32,6 @@ PAGE_PAUSE = 0.2  # seconds between two looks at the page
 PAGE_SECONDS = 5.0
 ARRIVE_SECONDS = 60.0
 REST = """prometheus: {{replica_label: replica}}
-notify:
-  receivers: {{on-call: {{webhook: {{url: "http://127.0.0.1:{hook}/"}}}}}}
-  escalation: {{technical: [{{after: 0m, to: on-call}}], business: [{{after: 0m, to: on-call}}]}}
 logs:
   sources: [{{name: app, files: {log}, formats: [api_call]}}]
   pseudonymise: []
