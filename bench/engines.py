@@ -53,7 +53,7 @@ def run() -> Result:
 
 
 def _fault(house: House, boards: Boards) -> dict[str, float]:
-    """Seconds from the fault until each judge says roll back. Each run is a step of its own, begun after V2 is well."""
+    """Seconds from the fault until each judge says roll back. Each run is a step of its own, begun after V2 was repaired."""
     house.set_phase(FAULT_STEP, "half")
     house.wait(STEP_SECONDS)
     began, found = house.lab.fault("v2", error_rate=ERROR_RATE), dict[str, float]()
@@ -84,7 +84,7 @@ def _read(house: House, folder: Path) -> Iterator[Boards]:
 
 
 def _victoria_metrics(house: House, folder: Path, port: int) -> Program:
-    """Its configuration stands beside Prometheus' own, whose files it names."""
+    """Its configuration is written beside Prometheus' own, whose files it names."""
     config = house.prometheus_config.parent / "victoriametrics.yml"
     config.write_text(victoriametrics_files(house.spec)[f"{FOLDER}/scrape.yml"])
     argv = [

@@ -1,7 +1,7 @@
 """Parts of a world are killed in the middle of an alarm: what people are told of it, and what readers of the verdict.
 
-An alarm is one fault of the candidate: one notice that it begins, one that it ended. Each kind of part loses one of its
-own in each alarm, some as the fault begins, the others once people know. Each is started again after some seconds.
+An alarm is one fault of the candidate: one notice that it begins, one that it ended. Twice in each alarm, as the fault
+begins and once people know, one part of every kind is killed at the same time; all are started again seconds later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bascule.errors import BasculeError
 from chaos.people import Told
 from chaos.shop_world import ShopWorld
 
-FEW = 3  # kills of each part
+FEW = 4  # kills of each part
 WARM_SECONDS = 25.0
 TOLD_SECONDS = 40.0
 OVER_SECONDS = 120.0
@@ -74,7 +74,7 @@ class Alarms:
         try:
             asking.start()
             time.sleep(WARM_SECONDS)
-            alarms = [self._alarm(lost) for lost in self._losses()]
+            alarms = [self._alarm(*lost) for lost in self._losses()]
             incidents = [each.model_dump(mode="json") for each in self.world.journal.incidents()]
             own = self.world.bars()
         finally:
@@ -84,33 +84,31 @@ class Alarms:
             [*self._bars(alarms), *own], {"alarms": [vars(alarm) for alarm in alarms], "incidents": incidents}
         )
 
-    def _losses(self) -> Iterator[list[str]]:
-        """One part of each kind for each alarm, each part as often as asked."""
+    def _losses(self) -> Iterator[tuple[list[str], list[str]]]:
+        """What is killed together, twice for each alarm; each part as often as asked."""
         lost = [[name for name in names for _ in range(self.kills)] for names in self.world.victims.values()]
         for names in lost:
             self.rng.shuffle(names)
-        for together in itertools.zip_longest(*lost):
-            found = [name for name in together if name]
-            self.rng.shuffle(found)
-            yield found
+        together = (list(names) for names in zip(*lost, strict=True))
+        return zip(together, together, strict=True)
 
     # ------------------------------------------------------------ one alarm
 
-    def _alarm(self, lost: list[str]) -> Alarm:
+    def _alarm(self, first: list[str], second: list[str]) -> Alarm:
         world, rng = self.world, self.rng
-        before, half = len(world.hook.told), -(-len(lost) // 2)
+        before = len(world.hook.told)
         began = time.monotonic()
         world.fails = True
         time.sleep(rng.uniform(0, 6))
-        self._lose(lost[:half], rng.uniform(3, 8))
+        self._lose(first, rng.uniform(3, 8))
         world.wait(lambda: _begun(world.hook.told[before:]), TOLD_SECONDS)
         time.sleep(rng.uniform(1, 5))
-        self._lose(lost[half:], rng.uniform(3, 8))
+        self._lose(second, rng.uniform(3, 8))
         over = time.monotonic()
         world.fails = False
         world.wait(lambda: _ended(world.hook.told[before:]), OVER_SECONDS)
         time.sleep(8)  # for what comes twice
-        alarm = self._seen(lost, world.hook.told[before:], began, over)
+        alarm = self._seen([*first, *second], world.hook.told[before:], began, over)
         print(f"  {alarm}", flush=True)
         return alarm
 

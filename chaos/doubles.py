@@ -1,7 +1,7 @@
 """Either of two Prometheus with the same targets, of two consoles behind nginx and of two log workers is killed in the
 middle of an alarm: what people are told of it, what readers see, and which log lines arrive.
 
-    make chaos NAME=doubles                        each is killed 3 times, about 6 min
+    make chaos NAME=doubles                        each is killed 4 times, about 6 min
     BASCULE_CHAOS=20 make chaos NAME=doubles       20 times; 20:7 with the seed 7
 """
 

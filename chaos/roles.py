@@ -1,6 +1,6 @@
 """Either of two judges and of two Alertmanagers is killed in the middle of an alarm: what people are told of it.
 
-make chaos NAME=roles                        each is killed 3 times, about 6 min
+make chaos NAME=roles                        each is killed 4 times, about 6 min
 BASCULE_CHAOS=20 make chaos NAME=roles       20 times; 20:7 with the seed 7
 """
 
