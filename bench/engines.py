@@ -53,7 +53,7 @@ def run() -> Result:
 
 
 def _fault(house: House, boards: Boards) -> dict[str, float]:
-    """Seconds from the fault until each judge says roll back. Each run is a step of its own, begun after V2 was repaired."""
+    """Seconds from the fault until each judge says roll back. Each run is a step of its own."""
     house.set_phase(FAULT_STEP, "half")
     house.wait(STEP_SECONDS)
     began, found = house.lab.fault("v2", error_rate=ERROR_RATE), dict[str, float]()
