@@ -20,13 +20,12 @@ from pathlib import Path
 
 from bascule.conventions import Verdict
 from bascule.generate.victoriametrics import FOLDER, victoriametrics_files
-from bascule.judge import LiveJudge, VerdictBoard
-from bascule.processes import ports, programs
-from bascule.processes.ready import answers
+from bascule.judge import VerdictBoard
+from bascule.processes import ports
 from bascule.processes.supervisor import Program, Supervisor
-from bascule.prometheus import Prometheus
 from bascule.scenarios.demo import ERROR_RATE, FAULT_STEP
 from bascule.scenarios.house import House, standing
+from bench import servers
 from bench.harness import Bar, Result
 
 RUNS = 2 if os.environ.get("BASCULE_BENCH") == "quick" else 10
@@ -80,33 +79,11 @@ def _read(house: House, folder: Path) -> Iterator[Boards]:
         supervisor, port = stack.enter_context(Supervisor()), ports.free()
         supervisor.start(_victoria_metrics(house, folder, port))
         urls = {OURS: f"http://127.0.0.1:{port}", THEIRS: house.prometheus.url}
-        yield {name: stack.enter_context(_judged(house, url)) for name, url in urls.items()}
+        yield {name: stack.enter_context(servers.judged(house.spec, url)) for name, url in urls.items()}
 
 
 def _victoria_metrics(house: House, folder: Path, port: int) -> Program:
     """Its configuration is written beside Prometheus' own, whose files it names."""
     config = house.prometheus_config.parent / "victoriametrics.yml"
     config.write_text(victoriametrics_files(house.spec)[f"{FOLDER}/scrape.yml"])
-    argv = [
-        str(programs.find("victoria-metrics")),
-        f"-promscrape.config={config}",
-        f"-httpListenAddr=127.0.0.1:{port}",
-        f"-storageDataPath={folder / 'victoriametrics'}",
-        "-search.latencyOffset=1s",
-        "-memory.allowedPercent=10",
-        "-loggerLevel=ERROR",
-    ]
-    return Program(OURS, argv, ready=answers(f"http://127.0.0.1:{port}/health"), ready_timeout=30)
-
-
-@contextmanager
-def _judged(house: House, url: str) -> Iterator[VerdictBoard]:
-    board, stop = VerdictBoard(house.spec), threading.Event()
-    judge = LiveJudge(house.spec, Prometheus(url), (), board.publish)
-    thread = threading.Thread(target=judge.run, args=(stop,))
-    thread.start()
-    try:
-        yield board
-    finally:
-        stop.set()
-        thread.join()
+    return servers.victoria_metrics(folder / "victoriametrics", port, f"-promscrape.config={config}")

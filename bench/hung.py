@@ -31,12 +31,12 @@ from pathlib import Path
 import yaml
 
 from bascule.generate import generate
-from bascule.judge import LiveJudge, VerdictBoard
+from bascule.judge import VerdictBoard
 from bascule.processes import ports, programs
 from bascule.processes.ready import answers
 from bascule.processes.supervisor import Program, Supervisor
-from bascule.prometheus import Prometheus
 from bascule.spec import Spec, parse
+from bench import servers
 from bench.harness import Bar, Result
 
 ASKED = os.environ.get("BASCULE_BENCH", "")
@@ -167,10 +167,10 @@ def standing(folder: Path) -> Iterator[Shop]:
         files = generate(specs["probes only"])
         supervisor.start(_exporter(folder, files["blackbox/blackbox.yml"], port["exporter"]))
         stack.enter_context(_plan(port["plan"]))
-        client = Prometheus(f"http://127.0.0.1:{port['prometheus']}")
-        supervisor.start(_prometheus(folder, specs, port, client))
+        supervisor.start(_prometheus(folder, specs, port))
         stack.enter_context(_traffic(log, {version: port[version] for version in ("v1", "v2")}))
-        boards = {way: stack.enter_context(_judged(specs[way], client.url)) for way in WATCHED}
+        url = f"http://127.0.0.1:{port['prometheus']}"
+        boards = {way: stack.enter_context(servers.judged(specs[way], url)) for way in WATCHED}
         yield Shop(supervisor.pid("v2"), boards)
 
 
@@ -190,7 +190,7 @@ def _exporter(folder: Path, config: str, port: int) -> Program:
     return Program("blackbox", argv, ready=answers(f"http://127.0.0.1:{port}/-/healthy"), ready_timeout=30)
 
 
-def _prometheus(folder: Path, specs: dict[str, Spec], port: dict[str, int], client: Prometheus) -> Program:
+def _prometheus(folder: Path, specs: dict[str, Spec], port: dict[str, int]) -> Program:
     """The generated jobs of the services and of their probes, the log role and the plan."""
     jobs: dict[str, dict[str, object]] = {}
     for spec in specs.values():
@@ -200,14 +200,7 @@ def _prometheus(folder: Path, specs: dict[str, Spec], port: dict[str, int], clie
         jobs[name] = {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port[at]}"]}]}
     config = {"global": written["global"], "scrape_configs": list(jobs.values())}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    argv = [
-        str(programs.find("prometheus")),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port['prometheus']}",
-        "--log.level=error",
-    ]
-    return Program("prometheus", argv, ready=client.is_ready, ready_timeout=60)
+    return servers.prometheus("prometheus", folder / "prometheus.yml", folder / "data", port["prometheus"])
 
 
 @contextmanager
@@ -233,19 +226,6 @@ def _plan(port: int) -> Iterator[None]:
     thread.start()
     yield
     server.shutdown()
-
-
-@contextmanager
-def _judged(spec: Spec, url: str) -> Iterator[VerdictBoard]:
-    board, stop = VerdictBoard(spec), threading.Event()
-    judge = LiveJudge(spec, Prometheus(url), (), board.publish)
-    thread = threading.Thread(target=judge.run, args=(stop,))
-    thread.start()
-    try:
-        yield board
-    finally:
-        stop.set()
-        thread.join()
 
 
 # ---------------------------------------------------------------- the traffic

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import yaml
+from bench import servers
 from bench.harness import Bar
 from osmem_server import OsmemServer
 
@@ -71,7 +72,7 @@ class Doubled(ShopWorld):
         self.spec = load(first)
         self.generate(first)
         self.programs = {
-            "engine": self._victoria_metrics(),
+            "engine": self.own("engine", servers.victoria_metrics(folder / "engine", self._engine)),
             "sla": self.role("sla", "sla", first, own["sla"]),
             "alertmanager": self.alertmanager("alertmanager", own["alertmanager"], "--cluster.listen-address="),
             "journal": self.role("incidents", "incidents", first, own["incidents"]),
@@ -155,16 +156,6 @@ class Doubled(ShopWorld):
         )  # fmt: skip
         return self.write_spec(file, "doubled", rest)
 
-    def _victoria_metrics(self) -> Program:
-        argv = [
-            str(programs.find("victoria-metrics")),
-            f"-httpListenAddr={HOST}:{self._engine}",
-            f"-storageDataPath={self.folder / 'engine'}",
-            "-memory.allowedPercent=10",
-            "-loggerLevel=ERROR",
-        ]
-        return self.program("engine", argv, answers(f"http://{HOST}:{self._engine}/health"))
-
     def _prometheus(self, name: str) -> Program:
         """It scrapes and writes; rules are not what this world loses."""
         made = yaml.safe_load((self.layout.config / "prometheus" / "prometheus.yml").read_text())
@@ -174,14 +165,7 @@ class Doubled(ShopWorld):
             target.setdefault("queue_config", {})["batch_send_deadline"] = "500ms"
         config, port = self.layout.config / "prometheus" / f"{name}.yml", ports.free()
         config.write_text(yaml.safe_dump(made))
-        argv = [
-            str(programs.find("prometheus")),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={self.folder / name}",
-            f"--web.listen-address={HOST}:{port}",
-            "--log.level=warn",
-        ]
-        return self.program(name, argv, answers(f"http://{HOST}:{port}/-/ready"))
+        return self.own(name, servers.prometheus(name, config, self.folder / name, port))
 
     def _nginx(self, consoles: tuple[int, int]) -> Program:
         servers = " ".join(f"server {HOST}:{port} max_fails=1 fail_timeout=1s;" for port in consoles)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.harness import Bar
@@ -100,9 +101,13 @@ class ShopWorld:
         return self.program(name, argv, answers(f"http://{HOST}:{port}/health"))
 
     def program(self, name: str, argv: list[str], is_ready: Callable[[], bool]) -> Program:
+        return self.own(name, Program(name, argv, ready=is_ready))
+
+    def own(self, name: str, program: Program) -> Program:
+        """The program as a part of this world: what it says is in the folder, and a busy machine is waited for."""
         log = self.folder / "state" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
-        return Program(name, argv, cwd=self.folder, log=log, ready=is_ready, ready_timeout=READY_SECONDS)
+        return replace(program, name=name, cwd=self.folder, log=log, ready_timeout=READY_SECONDS)
 
     def alertmanager(self, name: str, port: int, *more: str) -> Program:
         argv = [
