@@ -8,8 +8,6 @@ from bascule.api.models.journal import IncidentAnswer
 from bascule.scenarios.house import Stopped
 from bascule.spec import load
 
-ELSEWHERE = "/tmp/bascule-drill-other/"
-
 
 class Watched:
     """What a drill asks of a stack. `stops_at`: the stage in which its user stops it."""
@@ -33,9 +31,6 @@ class Watched:
         return []
 
     open_incidents = incidents
-
-    def is_elsewhere(self, text: str) -> bool:
-        return ELSEWHERE in text
 
     def verdict(self):
         return type("Answer", (), {"verdict": "no_data"})

@@ -31,7 +31,6 @@ from bascule.spec.receivers import Receiver, Webhook
 
 Report = Callable[[str], None]
 SPEC = "spec.yaml"  # in the folder of a run
-FOLDER_PREFIX = "bascule-drill-"  # of a drill's folder
 
 
 class Stopped(BasculeError):
@@ -67,10 +66,6 @@ class Watched:
     def incidents(self) -> list[IncidentAnswer]:
         """Every incident delivered so far. The dead man's switch is none: it is meant to fire."""
         return [incident for incident in self.journal.incidents() if incident.severity != Severity.NONE]
-
-    def is_elsewhere(self, text: str) -> bool:
-        """Whether it is about a disk of another drill on this machine."""
-        return False
 
     def open_incidents(self) -> list[IncidentAnswer]:
         return [incident for incident in self.incidents() if incident.is_open]
@@ -111,9 +106,6 @@ class House(Watched):
         """The Redis Cluster beside the lab."""
         assert self.site.cluster is not None
         return self.site.cluster
-
-    def is_elsewhere(self, text: str) -> bool:
-        return FOLDER_PREFIX in text.replace(str(self.lab.folder), "")
 
     def service(self, version: str) -> str:
         """The name of the version's service."""

@@ -13,7 +13,7 @@ import pytest
 from drilled import Nobody, Watched
 
 from bascule.errors import AlreadyRunning, ProcessFailed, UsageError
-from bascule.scenarios.drills.in_force import alone_in, noted, word_of
+from bascule.scenarios.drills.in_force import FILE, alone_in, noted
 from bascule.scenarios.drills.once import Force, drill
 from bascule.scenarios.faults import all_faults, fault_named
 from bascule.scenarios.house import Stopped
@@ -33,15 +33,15 @@ def test_word_of_a_fault_stands_from_before_its_injection_until_after_its_remova
     seen = []
 
     def look() -> float:
-        seen.append(word_of(tmp_path, "crash").exists())
+        seen.append((tmp_path / FILE).exists())
         return 1.0
 
     kept = noted(Force(look, look), tmp_path, "crash", ["make it well"])
     kept.inject()
-    assert "make it well" in json.loads(word_of(tmp_path, "crash").read_text())["how"]
+    assert "make it well" in json.loads((tmp_path / FILE).read_text())["how"]
     kept.remove()
     assert seen == [True, True]
-    assert not word_of(tmp_path, "crash").exists()
+    assert not (tmp_path / FILE).exists()
 
 
 def test_what_a_killed_drill_left_is_restored_by_the_next_one(tmp_path, calls):
@@ -50,7 +50,7 @@ def test_what_a_killed_drill_left_is_restored_by_the_next_one(tmp_path, calls):
     told = []
     with alone_in(tmp_path, told.append):
         assert restored.exists()
-        assert not word_of(tmp_path, "crash").exists()
+        assert not (tmp_path / FILE).exists()
     assert "'crash' was in force" in told[0]
 
 
@@ -58,11 +58,11 @@ def test_a_restoring_command_that_fails_keeps_the_word_and_drills_nothing(tmp_pa
     force(calls, tmp_path, ["false"]).inject()
     with pytest.raises(ProcessFailed, match="restore 'false' ended with status 1"), alone_in(tmp_path, print):
         pytest.fail("drilled on a broken staging")
-    assert word_of(tmp_path, "crash").exists()
+    assert (tmp_path / FILE).exists()
 
 
 def test_a_word_that_cannot_be_read_is_refused(tmp_path):
-    word_of(tmp_path, "crash").write_text("{")
+    (tmp_path / FILE).write_text("{")
     with pytest.raises(UsageError, match="is not readable"), alone_in(tmp_path, print):
         pytest.fail("drilled")
 
@@ -87,7 +87,7 @@ def test_a_stop_in_every_stage_removes_the_fault(tmp_path, calls, stage):
     with pytest.raises(Stopped):
         drill(house, Nobody(told), fault_named("crash"), kept)
     assert calls == ([] if stage == "annotate" else ["in", "out"])
-    assert not word_of(tmp_path, "crash").exists()
+    assert not (tmp_path / FILE).exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -120,7 +120,7 @@ with stopping() as stop, alone_in(Path({str(out)!r}), print):
     finally:
         process.kill()
     assert not broken.exists()
-    assert not word_of(out, "own").exists()
+    assert not (out / FILE).exists()
 
 
 def test_a_fault_that_cannot_be_made_here_says_why():

@@ -9,18 +9,17 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from drilled import ELSEWHERE, Nobody, Watched
+from drilled import Nobody, Watched
 
 from bascule.errors import ProcessFailed, UsageError
 from bascule.scenarios import source_rules
 from bascule.scenarios.drills.fault import FaultClass
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.drills.picture import picture
-from bascule.scenarios.drills.several import Results, Tried, WantedDrills, side_by_side
+from bascule.scenarios.drills.several import Tried
 from bascule.scenarios.drills.shown import markdown
 from bascule.scenarios.drills.staging import OwnFault, drill_staging
 from bascule.scenarios.faults import all_faults, fault_named
-from bascule.scenarios.house import Stopped
 from bascule.scenarios.receiver import HeardNotice
 from bascule.spec import built_in_text, load
 
@@ -72,48 +71,6 @@ def test_a_notice_during_a_drill_that_must_be_silent_fails_it():
     told = HeardNotice(time.time() + 60, "CRITICAL: ServiceDown", "", "critical", "firing")
     alarmed = drill(Watched(), Nobody(told), fault, Force(time.time, lambda: None))
     assert Tried(fault, [alarmed]).failures == ["unexpected: CRITICAL: ServiceDown"]
-
-
-def test_a_notice_about_a_disk_of_another_drill_is_no_alarm_of_this_one():
-    told = HeardNotice(time.time() + 60, "WARNING: HostDiskLow", f"Disk {ELSEWHERE}d is full", "warning", "firing")
-    found = drill(Watched(), Nobody(told), fault_named("worker-restart"), Force(time.time, lambda: None))
-    assert found.unexpected == []
-
-
-def test_quiet_faults_are_drilled_alone_and_those_that_wait_for_a_rule_beside_the_others(tmp_path):
-    stages = WantedDrills(all_faults(), 1, 0.0, tmp_path).stages
-    kinds = [[{fault.kind for fault in house.faults} for house in stage] for stage in stages]
-    assert kinds == [[{FaultClass.QUIET}], [{FaultClass.HARD, FaultClass.STATISTICAL}, {FaultClass.TIMED}]]
-    assert sorted(f.key for stage in stages for house in stage for f in house.faults) == sorted(
-        fault.key for fault in all_faults()
-    )
-
-
-def test_one_fault_needs_one_house(tmp_path):
-    (stage,) = WantedDrills([fault_named("crash")], 3, 0.0, tmp_path).stages
-    assert [[fault.key for fault in house.faults] for house in stage] == [["crash"]]
-
-
-def test_results_of_houses_side_by_side_stand_in_the_order_in_which_they_were_wanted():
-    faults, written = all_faults(), []
-    results = Results(faults, lambda tried: written.append([each.fault.key for each in tried]))
-    for fault in reversed(faults[:3]):
-        results.note(results.begin(fault, None), Drill(fault.key))
-    assert written[-1] == [fault.key for fault in faults[:3]]
-
-
-def test_a_house_that_breaks_stops_the_one_beside_it_and_its_error_is_told():
-    stop = threading.Event()
-
-    def breaks() -> None:
-        raise ProcessFailed("no port is free")
-
-    def drills() -> None:
-        if stop.wait(30):
-            raise Stopped("stopped")
-
-    with pytest.raises(ProcessFailed, match="no port is free"):
-        side_by_side([drills, breaks], stop)
 
 
 def test_a_hard_fault_is_held_to_its_median_and_to_its_slowest_run():

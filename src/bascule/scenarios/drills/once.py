@@ -172,8 +172,7 @@ def _is_of(incident: IncidentAnswer, found: Drill) -> bool:
 
 def _sort(house: Watched, receiver: Hearing, fault: Declared, found: Drill, open_before: set[int]) -> None:
     """Which alerts came, and which of them had no cause in the fault. Of those, only what calls people counts."""
-    known = (incident for incident in house.incidents() if not house.is_elsewhere(_told_apart(incident)))
-    new = [incident for incident in known if incident.id not in open_before and _is_of(incident, found)]
+    new = [incident for incident in house.incidents() if incident.id not in open_before and _is_of(incident, found)]
     starts = [i.starts.timestamp() - found.injected for i in new if fault.is_found_by(i.alert)]
     received = [i.received.timestamp() - found.injected for i in new if fault.is_found_by(i.alert) and not i.reopened]
     found.alert = round(max(0.0, min(starts)), 2) if starts else None
@@ -182,5 +181,5 @@ def _sort(house: Watched, receiver: Hearing, fault: Declared, found: Drill, open
     found.expected = sorted(filter(fault.is_found_by, paging))
     found.unexpected = sorted(paging.difference(found.expected, fault.also))
     if fault.kind is FaultClass.QUIET:
-        told = [each for each in receiver.firing(found.injected) if not house.is_elsewhere(each.text)]
-        found.unexpected += dict.fromkeys(each.subject for each in told if not each.names(fault.tells))
+        told = [notice.subject for notice in receiver.firing(found.injected) if not notice.names(fault.tells)]
+        found.unexpected += dict.fromkeys(told)

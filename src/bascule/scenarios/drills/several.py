@@ -1,4 +1,4 @@
-"""Many drills, on houses of their own, and whether each class keeps its bound."""
+"""Many drills on one house, and whether each class keeps its bound."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import statistics
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,10 +15,10 @@ import httpx
 from bascule.errors import BasculeError
 from bascule.scenarios import source_rules
 from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
-from bascule.scenarios.drills.in_force import noted
+from bascule.scenarios.drills.in_force import FOLDER_PREFIX, noted
 from bascule.scenarios.drills.information import Scales, information_bound
 from bascule.scenarios.drills.once import Drill, drill, in_lab
-from bascule.scenarios.house import FOLDER_PREFIX, House, Stopped, standing
+from bascule.scenarios.house import House, Stopped, standing
 from bascule.scenarios.receiver import Person, listening
 from bascule.scenarios.site import SitePart, standing_site
 
@@ -91,17 +89,12 @@ class WantedDrills:
     out: Path
 
     @property
-    def stages(self) -> list[list[WantedDrills]]:
-        """What is drilled in one house each; the houses of a stage run side by side.
-
-        Those that must not alarm come first and alone: the errors of a bad client come in bursts, and a judge that has
-        seen bursts waits longer; a surge needs the whole machine; what a real fault does to a budget lasts for hours.
-        Those that wait minutes for a rule leave the machine to the others meanwhile.
-        """
-        quiet, timed = ([f for f in self.faults if f.kind is kind] for kind in (FaultClass.QUIET, FaultClass.TIMED))
-        others = [fault for fault in self.faults if fault not in quiet and fault not in timed]
-        stages = [[replace(self, faults=faults) for faults in stage if faults] for stage in ([quiet], [others, timed])]
-        return [stage for stage in stages if stage]
+    def by_house(self) -> list[list[Fault]]:
+        """Those that must not alarm have a house of their own: the errors of a bad client come in bursts, and a judge
+        that has seen bursts waits longer; what a real fault does to a budget lasts for hours."""
+        quiet = [fault for fault in self.faults if fault.kind is FaultClass.QUIET]
+        others = [fault for fault in self.faults if fault.kind is not FaultClass.QUIET]
+        return [faults for faults in (quiet, others) if faults]
 
     @property
     def needed(self) -> set[SitePart]:
@@ -111,73 +104,40 @@ class WantedDrills:
         return self.runs if fault.kind is FaultClass.HARD else 1
 
 
-class Results:
-    """What was tried so far, in the order in which it was wanted; written after each run, so that none is lost."""
-
-    def __init__(self, wanted: Sequence[Fault], write: Callable[[list[Tried]], None]) -> None:
-        self._wanted = wanted
-        self._write = write
-        self._lock = threading.Lock()
-        self._tried: list[Tried] = []
-
-    @property
-    def tried(self) -> list[Tried]:
-        return sorted(self._tried, key=lambda each: self._wanted.index(each.fault))
-
-    def begin(self, fault: Fault, information: float | None) -> Tried:
-        with self._lock:
-            self._tried.append(Tried(fault, skipped=fault.unable, information=information))
-            return self._tried[-1]
-
-    def note(self, one: Tried, found: Drill) -> None:
-        with self._lock:
-            one.runs.append(found)
-            self._write(self.tried)
-
-
 def run(
     wanted: WantedDrills, report: Report, stop: threading.Event, write: Callable[[list[Tried]], None]
 ) -> list[Tried]:
-    """Every fault that is wanted; `write` is given the results after each run."""
-    results = Results(wanted.faults, write)
-    for stage in wanted.stages:
-        side_by_side([partial(_run_in_one_house, part, results, report, stop) for part in stage], stop)
-    return results.tried
+    """Every fault that is wanted; `write` is given the results after each, so that none is lost."""
+    tried: list[Tried] = []
+    for faults in wanted.by_house:
+        _run_in_one_house(replace(wanted, faults=faults), tried, report, stop, write)
+    return tried
 
 
-def side_by_side(tasks: Sequence[Callable[[], None]], stop: threading.Event) -> None:
-    """Do them at the same time; one that fails stops the others, and its error is raised."""
-
-    def guarded(task: Callable[[], None]) -> None:
-        try:
-            task()
-        except BaseException:
-            stop.set()
-            raise
-
-    with ThreadPoolExecutor(len(tasks)) as workers:
-        ended = [workers.submit(guarded, task) for task in tasks]
-    errors = [error for each in ended if (error := each.exception())]
-    if errors:
-        raise next((error for error in errors if not isinstance(error, Stopped)), errors[0])
-
-
-def _run_in_one_house(wanted: WantedDrills, results: Results, report: Report, stop: threading.Event) -> None:
+def _run_in_one_house(
+    wanted: WantedDrills,
+    tried: list[Tried],
+    report: Report,
+    stop: threading.Event,
+    write: Callable[[list[Tried]], None],
+) -> None:
     with (
         at_half(report, stop, wanted.needed) as (house, receiver),
         source_rules.beside(house, house.lab.folder / "source-rules") as theirs,
     ):
         for fault in wanted.faults:
-            one = results.begin(fault, _information(house, fault))
+            one = Tried(fault, skipped=fault.unable, information=_information(house, fault))
+            tried.append(one)
             if one.skipped:
                 report(f"{fault.key} is skipped: {one.skipped}")
                 continue
             for number in range(wanted.runs_of(fault)):
-                report(f"{fault.kind}: {fault.title}{f' (run {number + 1})' if wanted.runs_of(fault) > 1 else ''}")
+                report(f"{fault.kind}: {fault.title}{f' (run {number + 1})' if wanted.runs > 1 else ''}")
                 found = _attempt(house, receiver, fault, wanted)
                 found.source = _of_theirs(theirs, found)
-                report(f"  {fault.key}: {said(found, fault)}")
-                results.note(one, found)
+                one.runs.append(found)
+                report(f"  {said(found, fault)}")
+                write(tried)
                 house.wait(SETTLE_SECONDS)
 
 
