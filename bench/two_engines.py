@@ -1,7 +1,7 @@
 """The demo's fault on two engines at once: seconds until the verdict on VictoriaMetrics, beside those on Prometheus.
 
-    make bench NAME=engines                         five times, about 12 min
-    BASCULE_BENCH=quick make bench NAME=engines     twice: to see that it works
+    make bench NAME=two_engines                         five times, about 12 min
+    BASCULE_BENCH=quick make bench NAME=two_engines     twice: to see that it works
 
 One house as in the demo, half of its traffic on V2. Its Prometheus and a VictoriaMetrics scrape the same targets, and a
 judge reads each. The fault is the demo's: V2's errors go from 0.02 % to 12 %.
