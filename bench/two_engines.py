@@ -3,8 +3,8 @@
     make bench NAME=two_engines                         five times, about 12 min
     BASCULE_BENCH=quick make bench NAME=two_engines     twice: to see that it works
 
-One house as in the demo, half of its traffic on V2. Its Prometheus and a VictoriaMetrics scrape the same targets, and a
-judge reads each. The fault is the demo's: V2's errors go from 0.02 % to 12 %.
+One house as in the demo, half of its traffic on V2. A VictoriaMetrics scrapes the same targets as its Prometheus, and a
+second judge reads that. The fault is the demo's: V2's errors go from 0.02 % to 12 %.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bascule.conventions import Verdict
 from bascule.generate.victoriametrics import FOLDER, victoriametrics_files
-from bascule.judge import VerdictBoard
 from bascule.processes import ports
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.scenarios.demo import ERROR_RATE, FAULT_STEP
@@ -34,31 +33,31 @@ STEP_SECONDS = 25.0  # of half of the traffic on V2, before each fault
 LONGEST_SECONDS = 60.0
 OVER_SECONDS = 300.0  # triggers look minutes back
 OURS, THEIRS = "VictoriaMetrics", "Prometheus"
-Boards = Mapping[str, VerdictBoard]
+Verdicts = Mapping[str, Callable[[], str]]
 
 
 def run() -> Result:
     with (
         tempfile.TemporaryDirectory(prefix="bascule-engines-") as folder,
         standing(Path(folder), print, threading.Event()) as house,
-        _read(house, Path(folder)) as boards,
+        _read(house, Path(folder)) as verdicts,
     ):
         house.set_phase(0, "baseline")
         house.wait(BASELINE_SECONDS)
-        found = [_fault(house, boards) for _ in range(RUNS)]
+        found = [_fault(house, verdicts) for _ in range(RUNS)]
     medians = {name: statistics.median(each[name] for each in found) for name in (OURS, THEIRS)}
     bars = [Bar(f"fault to verdict on {name}, median of {RUNS}", median, "s", None) for name, median in medians.items()]
     ratio = Bar(f"fault to verdict, {OURS} beside {THEIRS}", medians[OURS] / medians[THEIRS], "x", 1.3)
     return Result([ratio, *bars], {"runs": found})
 
 
-def _fault(house: House, boards: Boards) -> dict[str, float]:
+def _fault(house: House, verdicts: Verdicts) -> dict[str, float]:
     """Seconds from the fault until each judge says roll back. Each run is a step of its own."""
     house.set_phase(FAULT_STEP, "half")
-    _settle(house, boards)
+    _settle(house, verdicts)
     began, found = house.lab.fault("v2", error_rate=ERROR_RATE), dict[str, float]()
     try:
-        house.wait_for("both verdicts", lambda: _turned(boards, began, found), LONGEST_SECONDS)
+        house.wait_for("both verdicts", lambda: _turned(verdicts, began, found), LONGEST_SECONDS)
     finally:
         house.lab.repair("v2")
         house.set_phase(0, "back to V1")
@@ -66,38 +65,34 @@ def _fault(house: House, boards: Boards) -> dict[str, float]:
     return found
 
 
-def _settle(house: House, boards: Boards) -> None:
+def _settle(house: House, verdicts: Verdicts) -> None:
     """Until no judge has said roll back for a while: its triggers look minutes back, at the fault before."""
     well_since = time.monotonic()
 
     def is_settled() -> bool:
         nonlocal well_since
-        if any(map(_says_roll_back, boards.values())):
+        if Verdict.ROLL_BACK in [said() for said in verdicts.values()]:
             well_since = time.monotonic()
         return time.monotonic() - well_since >= STEP_SECONDS
 
     house.wait_for("another verdict", is_settled, OVER_SECONDS)
 
 
-def _turned(boards: Boards, began: float, found: dict[str, float]) -> bool:
-    for name, board in boards.items():
-        if name not in found and _says_roll_back(board):
+def _turned(verdicts: Verdicts, began: float, found: dict[str, float]) -> bool:
+    for name, said in verdicts.items():
+        if name not in found and said() == Verdict.ROLL_BACK:
             found[name] = round(time.time() - began, 2)
-    return len(found) == len(boards)
-
-
-def _says_roll_back(board: VerdictBoard) -> bool:
-    return bool(board.verdict()["verdict"] == Verdict.ROLL_BACK)
+    return len(found) == len(verdicts)
 
 
 @contextmanager
-def _read(house: House, folder: Path) -> Iterator[Boards]:
-    """A judge of each engine, on the house's own spec."""
+def _read(house: House, folder: Path) -> Iterator[Verdicts]:
+    """What the house's own judge says, and one beside it."""
     with ExitStack() as stack:
         supervisor, port = stack.enter_context(Supervisor()), ports.free()
         supervisor.start(_victoria_metrics(house, folder, port))
-        urls = {OURS: f"http://127.0.0.1:{port}", THEIRS: house.prometheus.url}
-        yield {name: stack.enter_context(servers.judged(house.spec, url)) for name, url in urls.items()}
+        board = stack.enter_context(servers.judged(house.spec, f"http://127.0.0.1:{port}"))
+        yield {OURS: lambda: str(board.verdict()["verdict"]), THEIRS: lambda: house.verdict().verdict}
 
 
 def _victoria_metrics(house: House, folder: Path, port: int) -> Program:
