@@ -124,7 +124,8 @@ class Drawn:
             return PairLayout.plain(self.many)
         pairs = np.arange(self.many * PAIRS).reshape(-1, SEGMENTS + 1)
         strata = np.concatenate([pairs[:, :SEGMENTS], np.repeat(pairs[:, SEGMENTS:], SEGMENTS, axis=1)], axis=1)
-        return PairLayout(strata.ravel(), np.repeat(np.arange(len(pairs)), SEGMENTS + 1))
+        signals = np.repeat(np.arange(len(pairs)), SEGMENTS + 1)
+        return PairLayout(strata.ravel(), signals, signals)
 
     def past(self) -> Iterator[EventCounts]:
         """V1, alone or beside V2, in blocks."""

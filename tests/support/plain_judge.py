@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 RATIOS = (1.5, 3.0, 7.0, 20.0, 100.0)
@@ -140,7 +140,7 @@ class Dispersion:
 
     @property
     def phi(self) -> float:
-        return self.squares / self.rates if self.rates > 0 else 1.25
+        return self.squares / self.rates if self.rates > 0 else 1.0
 
     @property
     def bursts(self) -> float:
@@ -169,20 +169,80 @@ def safe(phi: float) -> float:
     return 1 + 1.2 * (phi - 1)
 
 
-def phi_of_baseline(own: Dispersion, pool: Dispersion) -> float:
-    """The pool leans on 1.25, the pair on its pool; one standard error on top."""
-    known = pool.bursts / (pool.bursts + 6)
-    pooled = 1.25 + known * (pool.phi - 1.25)
+@dataclass
+class Isolation:
+    """Bursts of one version in one pool, by its largest line: blocks with bad events that follow each other."""
+
+    bursts: int = 0
+    bad: float = 0.0
+    goes_on: bool = False
+
+    def add_block(self, bad: float) -> None:
+        if bad > 0 and not self.goes_on:
+            self.bursts += 1
+        self.bad += bad
+        self.goes_on = bad > 0
+
+    @property
+    def phi(self) -> float:
+        """2 m - 1 for the largest mean burst m that fits."""
+        if self.bursts == 0:
+            return math.inf
+        last = self.bursts / (self.bad + 1)
+        last -= 0.7 * math.sqrt(last * (1 - last) / (self.bad + 2))
+        return 2 / max(last, 1e-9) - 1
+
+
+def phi_of(own: Dispersion, pool: Dispersion, isolation: Isolation) -> tuple[float, bool]:
+    """A pair leans on its pool; one standard error on top. And whether it is known: else a bound stands for it."""
     trust = own.bursts / (own.bursts + 30)
-    phi = pooled + trust * (own.phi - pooled)
-    error = math.sqrt(trust**2 * own.variance + (1 - trust) ** 2 * known**2 * pool.variance)
-    return max(safe(phi * (1 + min(error, 1.0))), 1.05)
+    phi = pool.phi + trust * (own.phi - pool.phi)
+    error = math.sqrt(trust**2 * own.variance + (1 - trust) ** 2 * pool.variance)
+    known = isolation.bad >= 15
+    bound = min(phi * (1 + min(error, 1.0)) if known else 4.0, isolation.phi)
+    return bound, known or bound <= 2
+
+
+def bound_of(baseline: tuple[float, bool], candidate: tuple[float, bool]) -> float:
+    """V1's phi; where that is unknown V2's, and where both are unknown the lesser bound."""
+    if baseline[1]:
+        phi = baseline[0]
+    elif candidate[1]:
+        phi = candidate[0]
+    else:
+        phi = min(baseline[0], candidate[0])
+    return max(safe(phi), 1.05)
 
 
 def phi_of_candidate(own: Dispersion, phi_baseline: float, rate: float) -> float:
     """It starts at V1's, which is worth ten blocks."""
     before = 1 + (phi_baseline - 1) / 1.2
     return safe((own.squares + 10 * rate * before) / (own.rates + 10 * rate))
+
+
+class OneVersion:
+    """What one version's blocks tell of its bursts. A pool has all lines of a signal (and of one bound)."""
+
+    def __init__(self, pairs: Iterable[Pair]) -> None:
+        self.lines = {pair: Dispersion() for pair in pairs}
+        self._isolation = {pair[:2]: Isolation() for pair in pairs}
+
+    def add_block(self, block: Mapping[Pair, tuple[float, float]]) -> None:
+        for pair, (n, x) in block.items():
+            self.lines[pair].add_block(n, x)
+        for pool, isolation in self._isolation.items():
+            isolation.add_block(max(x for pair, (_, x) in block.items() if pair[:2] == pool))
+
+    def phis(self) -> dict[Pair, tuple[float, bool]]:
+        pools = {pool: together(d for p, d in self.lines.items() if p[:2] == pool) for pool in self._isolation}
+        own = {pair: phi_of(line, pools[pair[:2]], self._isolation[pair[:2]]) for pair, line in self.lines.items()}
+        return {pair: found if found[1] else lent(pair, own) or found for pair, found in own.items()}
+
+
+def lent(pair: Pair, own: Mapping[Pair, tuple[float, bool]]) -> tuple[float, bool] | None:
+    """The most that is known of the signal, at any bound and in any line."""
+    known = [phi for other, (phi, is_known) in own.items() if is_known and other.signal == pair.signal]
+    return (max(known), True) if known else None
 
 
 class History:
@@ -193,8 +253,7 @@ class History:
         self.pairs = migration.pairs
         self.strata = {pair: migration.strata(pair) for pair in self.pairs}
         self.past = {stratum: Past() for strata in self.strata.values() for stratum in strata}
-        self._baseline = {pair: Dispersion() for pair in self.pairs}
-        self._candidate = {pair: Dispersion() for pair in self.pairs}
+        self._baseline, self._candidate = OneVersion(self.pairs), OneVersion(self.pairs)
         self._block: dict[Stratum, Brought] = {}
         self._seconds = 0.0
         self._waiting: list[dict[Pair, tuple[float, float]]] = []  # V2's last two blocks do not count yet
@@ -223,12 +282,10 @@ class History:
             brought = self._block.get(stratum, NOTHING)
             past.add_block(brought.n1, brought.x1, self._seconds)
         blocks = {pair: self._over_strata(pair) for pair in self.pairs}
-        for pair, block in blocks.items():
-            self._baseline[pair].add_block(block.n1, block.x1)
+        self._baseline.add_block({pair: (block.n1, block.x1) for pair, block in blocks.items()})
         self._waiting.append({pair: self._trusted(pair, block.n2, block.x2) for pair, block in blocks.items()})
         if len(self._waiting) > 2:
-            for pair, (n, x) in self._waiting.pop(0).items():
-                self._candidate[pair].add_block(n, x)
+            self._candidate.add_block(self._waiting.pop(0))
 
     def _over_strata(self, pair: Pair) -> Brought:
         total = NOTHING
@@ -237,12 +294,16 @@ class History:
         return total
 
     def _refresh(self) -> None:
-        self.phi_baseline, self.phi = {}, {}
-        pools = {pair[:2]: together(d for p, d in self._baseline.items() if p[:2] == pair[:2]) for pair in self.pairs}
+        self.phi_baseline, self.phi_shown, self.phi, self.learning = {}, {}, {}, {}
+        ours, theirs = self._baseline.phis(), self._candidate.phis()
         for pair in self.pairs:
-            phi = phi_of_baseline(self._baseline[pair], pools[pair[:2]])
+            self.learning[pair] = not (ours[pair][1] or theirs[pair][1])
+            bound = bound_of(ours[pair], theirs[pair])
+            phi = 1.3 if self.learning[pair] else bound
             self.phi_baseline[pair] = phi
-            self.phi[pair] = max(phi, phi_of_candidate(self._candidate[pair], phi, self._rate(pair)))
+            shown = max(phi, phi_of_candidate(self._candidate.lines[pair], phi, self._rate(pair)))
+            self.phi_shown[pair] = shown
+            self.phi[pair] = max(shown, bound)
 
     def _rate(self, pair: Pair) -> float:
         pasts = [self.past[stratum] for stratum in self.strata[pair]]
@@ -299,7 +360,7 @@ class Cusum:
     block: dict[Stratum, tuple[float, float]] = field(default_factory=dict)
 
     def add(
-        self, history: History, pair: Pair, amounts: Mapping[Stratum, tuple[float, float]], seconds: float
+        self, history: History | WithoutBursts, pair: Pair, amounts: Mapping[Stratum, tuple[float, float]], seconds: float
     ) -> float:
         """Evidence now. The growing block is weighed as one, by the rates as they are known now."""
         self.seconds += seconds
@@ -328,7 +389,8 @@ class Evidence:
     change: dict[float, float] = field(default_factory=lambda: dict.fromkeys(RATIOS, 0.0))
     guard: dict[float, float] = field(default_factory=lambda: dict.fromkeys(RATIOS, 0.0))
     cusums: dict[float, Cusum] = field(default_factory=lambda: {r: Cusum(r) for r in RATIOS})
-    baseline: Cusum = field(default_factory=lambda: Cusum(2.0))
+    baseline: tuple[Cusum, ...] = field(default_factory=lambda: (Cusum(2.0), Cusum(20.0)))
+    clip: float = 3.5  # nats that one evaluation adds side by side at most
 
     def restart(self) -> None:
         """After a recovery."""
@@ -337,14 +399,14 @@ class Evidence:
         for cusum in self.cusums.values():
             cusum.restart()
 
-    def add(self, history: History, pair: Pair, counts: Counts, seconds: float) -> Standing:
+    def add(self, history: History | WithoutBursts, pair: Pair, counts: Counts, seconds: float) -> Standing:
         own = {stratum: counts.get(stratum, NOTHING) for stratum in history.strata[pair]}
         of_v1 = {stratum: (brought.n1, brought.x1) for stratum, brought in own.items()}
         of_v2 = {stratum: (brought.n2, brought.x2) for stratum, brought in own.items()}
         against, guard = {}, {}
         for r in RATIOS:
             beside = sum(side_by_side(brought, r, history.phi[pair]) for brought in own.values())
-            beside = min(beside, 3.5)
+            beside = min(beside, self.clip)
             self.since_start[r] += beside
             self.change[r] = max(self.change[r], 0.0) + beside
             self.guard[r] += beside
@@ -352,7 +414,7 @@ class Evidence:
             against[r] = self.cusums[r].add(history, pair, of_v2, seconds)
             if against[r] <= 0:
                 self.guard[r] = 0.0
-        baseline = self.baseline.add(history, pair, of_v1, seconds)
+        baseline = max(cusum.add(history, pair, of_v1, seconds) for cusum in self.baseline)
         return Standing(log_mean(self.since_start.values()), max(self.change.values()), against, guard, baseline)
 
 
@@ -365,11 +427,16 @@ class Standing:
     history: dict[float, float]
     guard: dict[float, float]
     baseline: float
+    penalty: float = 0.0
 
-    @property
-    def penalty(self) -> float:
-        """Where V1 itself has left its history."""
-        return 4.0 if self.baseline >= 4 else 0.0
+
+def with_penalties(standings: Mapping[Pair, Standing]) -> dict[Pair, Standing]:
+    """Every test of a pair needs 4 nats more where V1 itself has left its history; far enough in any pair, of all."""
+    everywhere = any(each.baseline >= 6 for each in standings.values())
+    return {
+        pair: replace(each, penalty=4.0 if everywhere or each.baseline >= 4 else 0.0)
+        for pair, each in standings.items()
+    }
 
 
 def log_mean(nats: Iterable[float]) -> float:
@@ -428,7 +495,8 @@ def guards_needed(levels: Mapping[Pair, float], moved: int) -> dict[Pair, float]
 def distance(standing: Standing, needed: Needed, guard: float) -> float:
     """Nats from the alarm: negative before it."""
     both = [min(standing.history[r] - needed.history, standing.guard[r] - standing.penalty - guard) for r in RATIOS]
-    return max(standing.since_start - needed.since_start, standing.change - needed.change, *both)
+    beside = max(standing.since_start - needed.since_start, standing.change - needed.change) - standing.penalty
+    return max(beside, *both)
 
 
 def distance_alone(standing: Standing, needed: Needed) -> float:
@@ -474,12 +542,29 @@ class Alarm:
     of_late: tuple[float, float]  # by V1, of V2
 
 
+class WithoutBursts:
+    """The history, with phi 1.3 where bursts are unknown."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self.strata = history.strata
+
+    @property
+    def phi(self) -> dict[Pair, float]:
+        history = self._history
+        return {pair: 1.3 if history.learning[pair] else history.phi[pair] for pair in history.pairs}
+
+    def upper(self, pair: Pair, stratum: Stratum) -> float:
+        return self._history.upper(pair, stratum)
+
+
 class Earlier:
     """V2's regressions before the phase, in blocks of 10 s: its blocks do not count while one lasts."""
 
     def __init__(self, migration: Migration, history: History, harmful: Callable[[Pair], float]) -> None:
         self._migration, self._history, self._harmful = migration, history, harmful
-        self._evidence = {pair: Evidence() for pair in history.pairs}
+        self._weighed_by = WithoutBursts(history)
+        self._evidence = {pair: Evidence(clip=35.0) for pair in history.pairs}
         self._recovery = {pair: Recovery() for pair in history.pairs}
         self._worse: set[Pair] = set()
         self._block: dict[Stratum, Brought] = {}
@@ -496,8 +581,11 @@ class Earlier:
 
     def _weigh(self, block: Counts, seconds: float) -> None:
         weight = 1 / len(self._history.pairs)
-        needed = {pair: thresholds(0.01, weight, self._history.phi[pair], 10) for pair in self._history.pairs}
-        now = {pair: each.add(self._history, pair, block, seconds) for pair, each in self._evidence.items()}
+        phis = self._weighed_by.phi
+        needed = {pair: thresholds(0.1, weight, phis[pair], 10) for pair in self._history.pairs}
+        now = with_penalties(
+            {pair: each.add(self._weighed_by, pair, block, seconds) for pair, each in self._evidence.items()}
+        )
         moved = sum(max(each.history.values()) >= 3 for each in now.values())
         guards = guards_needed({pair: level_of(now[pair], needed[pair]) for pair in now}, moved)
         over = {pair for pair in now if distance(now[pair], needed[pair], guards[pair]) >= 0}
@@ -569,7 +657,8 @@ class Judge:
         return thresholds(self.migration.budget, self.weights[pair], self.history.phi[pair], self.migration.tick)
 
     def _distances(self, counts: Counts, seconds: float) -> dict[Pair, float]:
-        now = {pair: each.add(self.history, pair, counts, seconds) for pair, each in self.evidence.items()}
+        each_alone = {pair: each.add(self.history, pair, counts, seconds) for pair, each in self.evidence.items()}
+        now = with_penalties(each_alone)
         if self.migration.alone:
             return {pair: distance_alone(now[pair], self.needed[pair]) for pair in now}
         levels = {pair: level_of(now[pair], self.needed[pair]) for pair in now}
@@ -633,6 +722,7 @@ class Judge:
         for pair in self.history.pairs:
             if (pair.signal, pair.line) in forgotten:
                 self.evidence[pair].restart()
+                self.distance[pair] = -math.inf
         return forgotten
 
     def _left_by(self, ended: Line) -> set[Line]:

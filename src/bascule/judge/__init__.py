@@ -52,7 +52,8 @@ from bascule.judge.statistics.confidence import (
     rate_interval,
 )
 from bascule.judge.statistics.detectable import Setting, smallest_ratio
-from bascule.judge.statistics.history import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, BaselineHistory
+from bascule.judge.statistics.bursts import LEARNED_SINGLES, UNKNOWN_PHI
+from bascule.judge.statistics.history import PHI_FLOOR, PHI_SAFETY, BaselineHistory
 from bascule.judge.statistics.weighing import (
     BLOCK_SECONDS,
     CLIP,
@@ -100,12 +101,12 @@ __all__ = [
     "JudgeOutcome",
     "Judgement",
     "JudgesBeside",
+    "LEARNED_SINGLES",
     "LiveJudge",
     "Look",
     "News",
     "Opinion",
     "PHI_FLOOR",
-    "PHI_PRIOR",
     "PHI_SAFETY",
     "Pace",
     "PairLayout",
@@ -123,6 +124,7 @@ __all__ = [
     "Strata",
     "Stretch",
     "Surroundings",
+    "UNKNOWN_PHI",
     "VerdictBoard",
     "VersionAlarm",
     "VersionAlarms",

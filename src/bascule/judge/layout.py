@@ -3,7 +3,8 @@
 A *pair* is one signal in one segment (for a histogram, one bound in one segment): V1 and V2 are weighed within it.
 A *stratum* is a part of a pair inside which V1 and V2 serve the same mix. A segment's pair has one stratum; the pair
 "all segments" has one stratum per segment, so that evidence is formed within segments and only then added up.
-A *pool* is a set of pairs that share what is known about bursts (the segments of one signal).
+A *pool* is a set of pairs that share what is known about bursts (the segments of one signal, or of one bound of it).
+A *kind* is a set of pools that lend it to each other (all bounds of a signal).
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ BASELINE, CANDIDATE = 0, 1
 
 @dataclass(frozen=True, eq=False)
 class PairLayout:
-    """`pair_of` (S,): the pair of each stratum, ascending from 0 to K - 1. `pool_of` (K,): the pool of each pair."""
+    """`pair_of` (S,): the pair of each stratum, ascending from 0 to K - 1. `pool_of`, `kind_of` (K,): the pool and the
+    kind of each pair."""
 
     pair_of: Indices
     pool_of: Indices
+    kind_of: Indices
 
     @classmethod
     def plain(cls, pairs: int) -> PairLayout:
         """One stratum per pair, each pair a pool of its own."""
-        return cls(np.arange(pairs), np.arange(pairs))
+        return cls(np.arange(pairs), np.arange(pairs), np.arange(pairs))
 
     @property
     def strata(self) -> int:
@@ -70,6 +73,22 @@ class PairLayout:
         flat = values.reshape(-1, self.pairs)
         sums = np.stack([np.bincount(self.pool_of, row, minlength=pools) for row in flat])
         return np.asarray(sums[:, self.pool_of].reshape(values.shape))
+
+    def most_of_pools(self, values: Floats) -> Floats:
+        """The most of any pair of each pool, handed back to the pairs: (K,) -> (K,). None is negative."""
+        return self._most(self.pool_of, values)
+
+    def most_of_kinds(self, values: Floats) -> Floats:
+        """The same of each kind."""
+        return self._most(self.kind_of, values)
+
+    def _most(self, group_of: Indices, values: Floats) -> Floats:
+        groups = int(group_of.max(initial=-1)) + 1
+        if groups == self.pairs:
+            return values
+        most = np.zeros(groups)
+        np.maximum.at(most, group_of, values)
+        return np.asarray(most[group_of])
 
 
 @dataclass(frozen=True, eq=False)

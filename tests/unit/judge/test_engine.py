@@ -40,20 +40,26 @@ def test_a_healthy_phase_ends_in_promote_with_every_gate_named(bench):
 
 
 def test_a_fault_in_two_segments_is_found_within_seconds_and_rolls_back(bench):
-    """The demo's fault: 0.02 -> 12 % at half of 40 req/s, after a minute of history nearly without a bad event."""
-    delays = []
-    for seed in range(7):
-        b = bench(seed=seed)
-        b.history(100)
-        b.run(20)
-        assert not standing(b)
-        for second in range(1, 40):
-            b.run(1, errors=(0.0002, {"freemium": 0.12, "api_partners": 0.12}))
-            if standing(b):
-                delays.append(second)
-                break
-        assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
-    assert np.median(delays) <= 11
+    """The demo's fault: 0.02 -> 12 % at half of 40 req/s, after a quarter of an hour in which V1 showed that its errors are single."""
+    assert np.median([found_after(bench(seed=seed), history=900) for seed in range(7)]) <= 12
+
+
+def test_a_fault_after_a_history_that_tells_nothing_about_bursts_is_found_a_little_later(bench):
+    """A minute nearly without a bad event: whether they come in bursts is not known."""
+    assert np.median([found_after(bench(seed=seed), history=60) for seed in range(7)]) <= 19
+
+
+def found_after(b, history: int) -> int:
+    """Seconds from the fault of two segments to the alarm."""
+    b.history(history)
+    b.run(20)
+    assert not standing(b)
+    for second in range(1, 60):
+        b.run(1, errors=(0.0002, {"freemium": 0.12, "api_partners": 0.12}))
+        if standing(b):
+            assert b.outcome().judgement.verdict is Verdict.ROLL_BACK
+            return second
+    raise AssertionError("the fault was not found")
 
 
 def test_identical_versions_with_different_segment_mixes_raise_no_alarm(bench):
@@ -111,9 +117,9 @@ def test_a_worsening_below_the_declared_harm_alarms_nobody(bench):
 
 def faulty(bench, **more):
     b = bench(**more)
-    b.history(120)
+    b.history(120, errors=(0.005, 0.005))
     b.run(10)
-    b.run(30, errors=(0.0002, 0.12))
+    b.run(35, errors=(0.0002, 0.12))
     assert ("errors", "freemium") in standing(b)
     return b
 
@@ -440,7 +446,8 @@ def test_a_fault_of_an_earlier_step_does_not_hide_the_next_one(bench):
     bad = {"freemium": 0.12, "api_partners": 0.12}
     for seed in range(5):
         b = bench(seed=seed)
-        b.earlier((90, {"candidate": False}), (30, {}), (15, {"errors": (0.0002, bad)}), (60, {"candidate": False}))
+        known = {"candidate": False, "errors": (0.005, 0.005)}  # single errors
+        b.earlier((300, known), (30, {}), (15, {"errors": (0.0002, bad)}), (60, {"candidate": False}))
         b.run(20)
         begun = b.time
         while not standing(b):

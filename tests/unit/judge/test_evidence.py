@@ -106,7 +106,7 @@ def test_no_single_look_adds_more_than_the_clip_side_by_side():
 
 def test_strata_are_weighed_apart_and_then_added():
     """A total's evidence is the sum over its segments; pooling the counts would give another number."""
-    layout = PairLayout(np.array([0, 1, 2, 2]), np.zeros(3, np.intp))
+    layout = PairLayout(np.array([0, 1, 2, 2]), *np.zeros((2, 3), np.intp))
     history = BaselineHistory(layout)
     parts = [(900.0, 2.0, 100.0, 3.0), (100.0, 20.0, 900.0, 160.0)]
     look = Evidence(history).add(EventCounts(*np.array([*parts, *parts]).T.copy()), 1.0)

@@ -75,7 +75,7 @@ def test_1_healthy_and_promoted(bench):
     b.run(400)
     outcome = b.outcome()
     n, x = counted(b, "errors", "events", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
-    phi = b.plain.history.phi["errors", None, "all"]
+    phi = b.plain.history.phi_shown["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     weighed = sum(line.state is State.OK for line in outcome.lines)
     assert outcome.judgement.verdict is Verdict.PROMOTE
@@ -111,7 +111,7 @@ def test_3_too_early_to_decide(bench):
     b.history(120)
     b.run(8)
     n, x = counted(b, "errors", "events", CANDIDATE), counted(b, "errors", "bad", CANDIDATE)
-    phi = b.plain.history.phi["errors", None, "all"]
+    phi = b.plain.history.phi_shown["errors", None, "all"]
     low, high = beta_bounds(x / phi, (n - x) / phi, 0.5, 20.0, 0.05)
     left = 8 * (((high - x / n) / (0.02 - x / n)) ** 2 - 1)
     outcome = b.outcome(now=b.time)

@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bascule.judge import PHI_FLOOR, PHI_PRIOR, PHI_SAFETY, BaselineHistory, EventCounts, PairLayout
+from bascule.judge import (
+    LEARNED_SINGLES,
+    PHI_FLOOR,
+    PHI_SAFETY,
+    UNKNOWN_PHI,
+    BaselineHistory,
+    EventCounts,
+    PairLayout,
+)
 
-PRIOR = 1 + PHI_SAFETY * (PHI_PRIOR - 1)
+UNKNOWN = 1 + PHI_SAFETY * (UNKNOWN_PHI - 1)
+NOTHING = np.zeros(1)
 
 
 def learnt(
@@ -35,15 +44,51 @@ def test_the_burstiness_of_an_hour_is_found_and_erred_on_the_safe_side(size, phi
     assert (found >= phi * 0.85).mean() > 0.97
 
 
-def test_a_history_without_a_bad_event_assumes_the_prior_and_no_worse():
-    history = learnt(1, rate=0.0, blocks=6, pairs=1)
-    assert history.phi[0] == pytest.approx(PRIOR, rel=0.02)
+def of_one_pair(baseline: list[float], candidate: list[float] | None = None) -> BaselineHistory:
+    """Blocks of 400 events each with so many bad ones."""
+    history = BaselineHistory(PairLayout.plain(1))
+    n = np.full(1, 400.0)
+    for number, bad in enumerate(baseline):
+        theirs = (n, np.full(1, candidate[number])) if candidate else (NOTHING, NOTHING)
+        history.add_block(EventCounts(n, np.full(1, bad), *theirs))
+    history.refresh()
+    return history
+
+
+def test_while_no_bad_event_has_shown_whether_they_come_in_bursts_bursts_are_assumed():
+    history = of_one_pair([0.0] * 6)
+    assert history.phi[0] == pytest.approx(UNKNOWN, rel=0.02)
+    assert history.is_learning.all()
+
+
+def test_a_few_single_bad_events_show_that_there_are_no_bursts():
+    courses = [of_one_pair([1.0, 0.0] * singles + [0.0]) for singles in range(LEARNED_SINGLES + 1)]
+    assert [bool(each.is_learning[0]) for each in courses] == [True] * LEARNED_SINGLES + [False]
+    phis = [each.phi[0] for each in courses]
+    assert phis == sorted(phis, reverse=True)
+    assert of_one_pair([1.0, *[0.0] * 29] * 12).phi[0] < 1.5
+
+
+def test_bad_events_that_lie_together_show_that_there_are_bursts():
+    for twice in ([4.0, 0.0], [3.0, 1.0]):  # four at a time, in one block and over two: two are too few to be sure
+        history = of_one_pair([*[0.0] * 20, *twice] * 2)
+        assert history.phi[0] == pytest.approx(UNKNOWN, rel=0.02)
+        assert history.is_learning.all()
+    many = of_one_pair([*[0.0] * 20, 5.0, 0.0] * 6)
+    assert many.phi[0] > 5
+    assert not many.is_learning.any()
+
+
+def test_what_the_candidate_has_shown_ends_the_learning_where_the_baseline_has_shown_nothing():
+    history = of_one_pair([0.0] * 40, [1.0, 0.0, 0.0, 0.0] * 10)
+    assert not history.is_learning.any()
+    assert history.phi[0] < UNKNOWN / 2
 
 
 def test_a_segment_without_bad_events_leans_on_the_bursts_of_its_signal():
     """Three segments of one signal; two are bursty, the third has not failed yet."""
     random = np.random.default_rng(4)
-    history = BaselineHistory(PairLayout(np.arange(3), np.zeros(3, np.intp)))
+    history = BaselineHistory(PairLayout(np.arange(3), *np.zeros((2, 3), np.intp)))
     alone = BaselineHistory(PairLayout.plain(3))
     zero = np.zeros(3)
     for _ in range(360):
@@ -54,7 +99,18 @@ def test_a_segment_without_bad_events_leans_on_the_bursts_of_its_signal():
     history.refresh()
     alone.refresh()
     assert history.phi[2] > 7
-    assert alone.phi[2] == pytest.approx(PRIOR, rel=0.05)
+    assert alone.phi[2] == pytest.approx(UNKNOWN, rel=0.05)
+
+
+def test_a_bound_that_nobody_has_exceeded_leans_on_the_bursts_at_the_bounds_below_it():
+    """Who exceeds it has exceeded those too: the bursts are at most as large."""
+    history = BaselineHistory(PairLayout(np.arange(2), np.arange(2), np.zeros(2, np.intp)))
+    random, zero = np.random.default_rng(4), np.zeros(2)
+    for _ in range(60):
+        history.add_block(EventCounts(np.full(2, 400.0), np.array([random.poisson(8.0), 0.0]), zero, zero))
+    history.refresh()
+    assert not history.is_learning.any()
+    assert history.phi[1] == pytest.approx(history.phi[0])
 
 
 def test_the_rate_is_the_share_of_bad_events_and_its_bound_is_above():

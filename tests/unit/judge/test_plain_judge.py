@@ -88,6 +88,7 @@ class Agreement:
     def _check_history(self, index: int, pair: plain_judge.Pair, time: float) -> None:
         ours, theirs = self.engine.history, self.judge.history
         same(ours.phi[index], theirs.phi[pair], ("phi", pair, time))
+        same(ours.shown_phi[index], theirs.phi_shown[pair], ("shown phi", pair, time))
         same(ours.baseline_phi[index], theirs.phi_baseline[pair], ("phi of V1", pair, time))
         mine = ours.layout.strata_of(index)
         for rate, upper, stratum in zip(ours.rate[mine], ours.upper[mine], theirs.strata[pair], strict=True):
@@ -151,7 +152,7 @@ def test_slower_answers_and_wrong_ones_move_many_pairs_at_once():
     """Then the guard of each is ranked among them all."""
     b, judge, agreement = beside(4)
     b.history(130)
-    b.run(40, latency=(0.02, 0.03), accuracy=(0.82, 0.6))
+    b.run(60, latency=(0.02, 0.03), accuracy=(0.82, 0.6))
     b.run(9, latency=(0.02, 0.015), accuracy=(0.82, 0.99))
     agreement.check_alarms()
     assert {signal for signal, _ in judge.alarms} == {"latency", "accuracy"}
@@ -266,7 +267,7 @@ def test_an_alarm_that_has_ended_is_raised_again_by_fresh_evidence_only():
     judge = plain_judge.follow(b)
     b.history(130)
     b.run(20, latency=(0.02, 0.02))
-    b.run(50, latency=(0.02, 0.03))
+    b.run(60, latency=(0.02, 0.03))
     b.run(50, latency=(0.02, 0.02))
     assert judge.ended
     Agreement(b.engine, judge).check_alarms()

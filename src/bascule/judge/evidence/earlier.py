@@ -10,11 +10,30 @@ from __future__ import annotations
 import numpy as np
 
 from bascule.judge.evidence.alarm import Recovery
-from bascule.judge.layout import EventCounts, Flags, Floats, Indices
-from bascule.judge.statistics.history import BLOCK_SECONDS, BaselineHistory
-from bascule.judge.statistics.weighing import Evidence, decide, thresholds
+from bascule.judge.layout import EventCounts, Flags, Floats, Indices, PairLayout
+from bascule.judge.statistics.history import BLOCK_SECONDS, PHI_WITHOUT_BURSTS, BaselineHistory
+from bascule.judge.statistics.weighing import CLIP, Evidence, decide, thresholds
 
-BUDGET = 0.01  # of false alarms an hour: a block that is left out needlessly costs little
+BUDGET = 0.1  # of false alarms an hour: a block that is left out needlessly costs little
+
+
+class _WithoutBursts:
+    """The history, and no bursts where they are unknown: a regression that is taken for bursts would make them known."""
+
+    def __init__(self, history: BaselineHistory) -> None:
+        self._history = history
+
+    @property
+    def layout(self) -> PairLayout:
+        return self._history.layout
+
+    @property
+    def upper(self) -> Floats:
+        return self._history.upper
+
+    @property
+    def phi(self) -> Floats:
+        return np.where(self._history.is_learning, PHI_WITHOUT_BURSTS, self._history.phi)
 
 
 class EarlierRegressions:
@@ -23,7 +42,9 @@ class EarlierRegressions:
 
     def __init__(self, history: BaselineHistory, margins: Floats, alike: Indices, recovery_seconds: float) -> None:
         self._history, self._alike, self._recovery_seconds = history, alike, recovery_seconds
-        self._evidence, self._recovery = Evidence(history), Recovery(history, margins)
+        self._weighed_by = _WithoutBursts(history)
+        self._evidence = Evidence(self._weighed_by, CLIP * BLOCK_SECONDS)  # a block is many evaluations
+        self._recovery = Recovery(history, margins)
         self._weights = np.full(history.layout.pairs, 1 / max(history.layout.pairs, 1))
         self._block, self._seconds = EventCounts.zeros(history.layout.strata), 0.0
         self._worse: Flags = np.zeros(history.layout.pairs, bool)
@@ -39,7 +60,7 @@ class EarlierRegressions:
         self._block, self._seconds = EventCounts.zeros(self._history.layout.strata), 0.0
 
     def _weigh(self, block: EventCounts, seconds: float) -> None:
-        limits = thresholds(self._history.phi, self._weights, BUDGET, 3600 / BLOCK_SECONDS)
+        limits = thresholds(self._weighed_by.phi, self._weights, BUDGET, 3600 / BLOCK_SECONDS)
         over = decide(self._evidence.add(block, seconds), limits) >= 0
         if self._worse.any():
             self._recovery.add(block, seconds)

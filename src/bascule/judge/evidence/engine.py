@@ -102,7 +102,7 @@ class PhaseEngine:
         self.seconds += look.seconds
         self.compared += look.seconds if counts.candidate.any() else 0.0
         self.recent.add(counts, look.time, look.seconds)
-        self.courses.add(look, self.history.phi)
+        self.courses.add(look, self.history.shown_phi)
         self.splits.add(look)
         self.silence.add(look)
         self.contradictions.add(look)
@@ -127,7 +127,7 @@ class PhaseEngine:
 
     def _weigh_means(self, time: float) -> None:
         for cell in self._mean_cells:
-            reading = self.means.reading(cell, self.sums, self.history.phi)
+            reading = self.means.reading(cell, self.sums, self.history.shown_phi)
             if cell in self.standing:
                 self._end_mean(cell, reading, time)
             elif cell[0] not in self.mistrusted and self._is_worse(cell, reading):
@@ -188,7 +188,7 @@ class PhaseEngine:
         alarm, pairs = self.standing[cell], self._recovering(cell)
         since = f"Alarm since {clock_text(alarm.since)}, until {self.schema.spec.versions.candidate} has recovered."
         if cell in self._mean_cells:
-            reading = self.means.reading(cell, self.sums, self.history.phi)
+            reading = self.means.reading(cell, self.sums, self.history.shown_phi)
             if math.isnan(reading.nats):
                 return alarm.text
             told = mean_alarm_text(self.schema.spec, cell, reading, self.budget.mean_threshold(cell))
@@ -283,7 +283,7 @@ class PhaseEngine:
     def measures(self) -> Measures:
         """Readings since the phase began; at 100 % beside the frozen baseline."""
         sums = np.stack([self.frozen, self.sums[CANDIDATE]]) if self.alone else self.sums
-        return Measures(self.schema, sums, self.history.phi)
+        return Measures(self.schema, sums, self.history.shown_phi)
 
     def is_quiet(self, cell: Cell, now: float) -> bool:
         """Whether the candidate has answered nothing of a line for a minute; means are never quiet."""
@@ -299,7 +299,7 @@ class PhaseEngine:
             threshold = self.budget.threshold(pair)
             return pair, max(0.0, threshold + float(self.distance[pair])), threshold
         if cell in self._mean_cells:
-            nats = self.means.reading(cell, self.sums, self.history.phi).nats
+            nats = self.means.reading(cell, self.sums, self.history.shown_phi).nats
             return None, None if math.isnan(nats) else nats, self.budget.mean_threshold(cell)
         return None, None, None
 

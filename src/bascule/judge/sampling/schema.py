@@ -131,8 +131,10 @@ class Schema:
         tables = [self._bad_table(p.signal, p.bound, own) for p, own in zip(self.pairs, leaves, strict=True)]
         pools = {key: number for number, key in enumerate(self._bad_events)}
         pool_of = np.array([pools[pair.signal, pair.bound] for pair in self.pairs], np.intp)
+        kinds = list(self.spec.signals)
+        kind_of = np.array([kinds.index(pair.signal) for pair in self.pairs], np.intp)
         pair_of = np.repeat(np.arange(len(self.pairs)), np.array([len(own) for own in leaves], np.intp))
-        return PairLayout(pair_of, pool_of), _joined(tables)
+        return PairLayout(pair_of, pool_of, kind_of), _joined(tables)
 
 
 def _joined(tables: Sequence[BadTable]) -> BadTable:

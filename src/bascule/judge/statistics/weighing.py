@@ -30,11 +30,11 @@ What is proven and what is calibrated:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from bascule.judge.layout import EventCounts, Flags, Floats
-from bascule.judge.statistics.history import BaselineHistory
+from bascule.judge.layout import EventCounts, Flags, Floats, PairLayout
 
 EFFECTS = np.array([1.5, 3.0, 7.0, 20.0, 100.0])  # rate ratios that are tried
 # nats one evaluation adds side by side at most: no single evaluation (scrape skew, one giant burst) can blame V2
@@ -52,9 +52,10 @@ G0 = 4.7  # calibrated: least guard, about ln(1 / .9 %)
 CROWD_PAIRS, CROWD = 6, 0.6  # calibrated: from so many moved pairs on, the guard rises faster by so much per ln
 G_ALONE = 3.0  # against history alone (at 100 % nothing is beside the candidate): nats on top of the threshold
 MOVED = 3.0  # calibrated: nats against history from which a pair counts as moved
-BASELINE_EFFECT = 2.0  # rate ratio at which V1 is watched for moving itself
+BASELINE_EFFECTS = np.array([2.0, 20.0])  # rate ratios at which V1 is watched for moving itself
 BASELINE_MOVED = 4.0  # calibrated: nats from which V1 itself has moved ...
-BASELINE_PENALTY = 4.0  # ... and how many nats the guard then rises
+BASELINE_MOVED_ELSEWHERE = 6.0  # calibrated: nats in any pair, from which both versions may have an incident ...
+BASELINE_PENALTY = 4.0  # ... and how many nats more every test then needs
 
 
 def log_rising(start: Floats, steps: Floats) -> Floats:
@@ -102,6 +103,19 @@ def against_history(events: Floats, bad: Floats, upper: Floats, phi: Floats, eff
     return np.asarray(log_rising(r * h, bad) - log_rising(h, bad) - (r - 1) * h * np.log(phi))
 
 
+class Past(Protocol):
+    """What evidence is weighed by: the upper bound of the baseline's rate (S,), and the burstiness (K,)."""
+
+    @property
+    def layout(self) -> PairLayout: ...
+
+    @property
+    def upper(self) -> Floats: ...
+
+    @property
+    def phi(self) -> Floats: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """The statistics after one evaluation, in nats."""
@@ -120,7 +134,7 @@ class Cusum:
     `settled` is the sum over the closed blocks since evidence was last zero.
     """
 
-    def __init__(self, effects: Floats, history: BaselineHistory) -> None:
+    def __init__(self, effects: Floats, history: Past) -> None:
         self.effects = effects
         self._history = history
         layout = history.layout
@@ -162,28 +176,31 @@ class Cusum:
 
 
 class Evidence:
-    """The evidence of K pairs within one phase. A new phase gets a new one, on the same BaselineHistory."""
+    """The evidence of K pairs within one phase. A new phase gets a new one, on the same history.
 
-    def __init__(self, history: BaselineHistory) -> None:
-        self._history = history
+    `clip`: nats that one evaluation adds side by side at most.
+    """
+
+    def __init__(self, history: Past, clip: float = CLIP) -> None:
+        self._history, self._clip = history, clip
         pairs = history.layout.pairs
         self._start = np.zeros((len(EFFECTS), pairs))
         self._change = np.zeros((len(EFFECTS), pairs))
         self._guard = np.zeros((len(EFFECTS), pairs))
         self._candidate = Cusum(EFFECTS, history)
-        self._baseline = Cusum(np.array([BASELINE_EFFECT]), history)
+        self._baseline = Cusum(BASELINE_EFFECTS, history)
 
     def add(self, counts: EventCounts, seconds: float) -> Look:
         """Weigh what one joint evaluation of both versions brought; `seconds` since the evaluation before."""
         layout, phi = self._history.layout, self._history.phi
         beside = layout.to_pairs(side_by_side(counts, np.asarray(layout.to_strata(phi))))
-        np.minimum(beside, CLIP, out=beside)
+        np.minimum(beside, self._clip, out=beside)
         self._start += beside
         self._change = np.maximum(self._change, 0) + beside
         self._guard += beside
         history, used_up = self._candidate.add(counts.candidate, counts.candidate_bad, seconds)
         baseline, _ = self._baseline.add(counts.baseline, counts.baseline_bad, seconds)
-        look = Look(mean_of(self._start), self._change.max(axis=0), history, self._guard.copy(), baseline[0])
+        look = Look(mean_of(self._start), self._change.max(axis=0), history, self._guard.copy(), baseline.max(axis=0))
         self._guard[used_up] = 0
         return look
 
@@ -231,8 +248,9 @@ def decide(look: Look, limits: EvidenceThresholds, sets: int = 1) -> Floats:
 
     The K pairs are `sets` migrations of equal size, each judged by itself (simulations judge many at once).
     """
-    beside = np.maximum(look.since_start - limits.since_start, look.change - limits.change)
-    return np.maximum(beside, _guarded(look, limits, sets))
+    penalty = _penalty(look, sets)
+    beside = np.maximum(look.since_start - limits.since_start, look.change - limits.change) - penalty
+    return np.maximum(beside, _guarded(look, limits, penalty, sets))
 
 
 def decide_alone(look: Look, limits: EvidenceThresholds) -> Floats:
@@ -243,10 +261,16 @@ def decide_alone(look: Look, limits: EvidenceThresholds) -> Floats:
     return np.asarray((look.history - limits.history - G_ALONE).max(axis=0))
 
 
-def _guarded(look: Look, limits: EvidenceThresholds, sets: int) -> Floats:
+def _penalty(look: Look, sets: int) -> Floats:
+    """Nats more that every test of a pair must show, (K,), where the baseline itself has moved, there or elsewhere."""
+    moved = look.baseline_moved.reshape(sets, -1)
+    anywhere = (moved >= BASELINE_MOVED_ELSEWHERE).any(axis=1, keepdims=True)
+    return BASELINE_PENALTY * ((moved >= BASELINE_MOVED) | anywhere).reshape(-1)
+
+
+def _guarded(look: Look, limits: EvidenceThresholds, penalty: Floats, sets: int) -> Floats:
     """The distance of "history and guard": the best effect's lesser of the two distances."""
     over = look.history - limits.history
-    penalty = BASELINE_PENALTY * (look.baseline_moved >= BASELINE_MOVED)
     level = np.where(over >= 0, look.guard, -np.inf).max(axis=0) - penalty
     moved = (look.history.max(axis=0) >= MOVED) & np.isfinite(limits.history)
     needed = required_guard(level.reshape(sets, -1), moved.reshape(sets, -1)).reshape(level.shape)
