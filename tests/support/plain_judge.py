@@ -360,7 +360,11 @@ class Cusum:
     block: dict[Stratum, tuple[float, float]] = field(default_factory=dict)
 
     def add(
-        self, history: History | WithoutBursts, pair: Pair, amounts: Mapping[Stratum, tuple[float, float]], seconds: float
+        self,
+        history: History | WithoutBursts,
+        pair: Pair,
+        amounts: Mapping[Stratum, tuple[float, float]],
+        seconds: float,
     ) -> float:
         """Evidence now. The growing block is weighed as one, by the rates as they are known now."""
         self.seconds += seconds

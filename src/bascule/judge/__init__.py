@@ -44,6 +44,7 @@ from bascule.judge.service.snapshot import Snapshots, snapshot_of
 from bascule.judge.service.verdict import Judgement
 from bascule.judge.service.version_alarms import VersionAlarm, VersionAlarms
 from bascule.judge.service.watch import PhaseWatch
+from bascule.judge.statistics.bursts import LEARNED_SINGLES, UNKNOWN_PHI
 from bascule.judge.statistics.confidence import (
     difference_interval,
     mean_and_variance,
@@ -52,7 +53,6 @@ from bascule.judge.statistics.confidence import (
     rate_interval,
 )
 from bascule.judge.statistics.detectable import Setting, smallest_ratio
-from bascule.judge.statistics.bursts import LEARNED_SINGLES, UNKNOWN_PHI
 from bascule.judge.statistics.history import PHI_FLOOR, PHI_SAFETY, BaselineHistory
 from bascule.judge.statistics.weighing import (
     BLOCK_SECONDS,

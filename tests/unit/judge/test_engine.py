@@ -40,7 +40,7 @@ def test_a_healthy_phase_ends_in_promote_with_every_gate_named(bench):
 
 
 def test_a_fault_in_two_segments_is_found_within_seconds_and_rolls_back(bench):
-    """The demo's fault: 0.02 -> 12 % at half of 40 req/s, after a quarter of an hour in which V1 showed that its errors are single."""
+    """The demo's fault: 0.02 -> 12 % at half of 40 req/s. In a quarter of an hour V1 has shown single errors."""
     assert np.median([found_after(bench(seed=seed), history=900) for seed in range(7)]) <= 12
 
 

@@ -18,7 +18,7 @@ BUDGET = 0.1  # of false alarms an hour: a block that is left out needlessly cos
 
 
 class _WithoutBursts:
-    """The history, and no bursts where they are unknown: a regression that is taken for bursts would make them known."""
+    """The history, and no bursts where they are unknown: a regression taken for bursts would make them known."""
 
     def __init__(self, history: BaselineHistory) -> None:
         self._history = history

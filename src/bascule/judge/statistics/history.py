@@ -31,8 +31,8 @@ class BaselineHistory:
     rate: sums with a half life of 20 minutes, half a bad event added.
     upper = rate * (1 + DRIFT + sqrt(phi / (X + .5))), X the bad events in those sums (one standard error of an
     overdispersed Poisson count). shown_phi: the larger of the two versions', for the bursts of either can fake a
-    difference. is_learning: neither has shown yet whether its bad events come in bursts. There phi, by which evidence is
-    weighed, is what they may turn out to be; elsewhere it is shown_phi.
+    difference. is_learning: neither has shown yet whether its bad events come in bursts. There phi, by which evidence
+    is weighed, is what they may turn out to be; elsewhere it is shown_phi.
     """
 
     def __init__(self, layout: PairLayout) -> None:
