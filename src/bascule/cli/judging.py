@@ -21,7 +21,7 @@ from bascule.cli.output import app, out, print_json, print_rows, say, stopping
 from bascule.cli.progress import headline, progress
 from bascule.cli.running import with_external
 from bascule.cli.spec_option import takes_spec, takes_spec_first
-from bascule.conventions import GATE_EXIT_CODES, Verdict
+from bascule.conventions import GATE_EXIT_CODES, TOTAL_SEGMENT, Verdict
 from bascule.errors import BasculeError, UsageError
 from bascule.prometheus import Prometheus
 from bascule.spec import Spec
@@ -225,9 +225,13 @@ def _next_step(spec: Spec, answer: dict[str, Any]) -> NextStep:
 
 
 def print_verdict(answer: dict[str, Any], step: NextStep) -> None:
+    from bascule.judge import LEARNING_TEXT
+
     out.print(headline(answer), style="bold")
     for reason in answer["reasons"]:
         say(f"  {reason}")
+    if learning := [row["signal"] for row in answer["signals"] if row["learning"] and row["segment"] == TOTAL_SEGMENT]:
+        say(f"  {', '.join(learning)}: {LEARNING_TEXT}")
     say(step.text)
     if step.command:
         say(f"  {step.command}")

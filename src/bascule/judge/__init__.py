@@ -31,6 +31,7 @@ from bascule.judge.sampling.surroundings import Sight, Surroundings
 from bascule.judge.sampling.table import Growth, Instances, News
 from bascule.judge.service.ask import compare, gate
 from bascule.judge.service.beside import JudgesBeside
+from bascule.judge.service.explain import LEARNING_TEXT
 from bascule.judge.service.export import VerdictBoard, body, build_app
 from bascule.judge.service.hooks import Hooks, read_audit
 from bascule.judge.service.loop import LiveJudge
@@ -102,6 +103,7 @@ __all__ = [
     "Judgement",
     "JudgesBeside",
     "LEARNED_SINGLES",
+    "LEARNING_TEXT",
     "LiveJudge",
     "Look",
     "News",

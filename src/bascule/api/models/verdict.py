@@ -30,7 +30,10 @@ class StatedAnswer(OpenAnswer):
 
 
 class SignalAnswer(StatedAnswer):
-    """One signal in one segment; numbers in the signal's unit, evidence and its threshold are natural logarithms."""
+    """One signal in one segment; numbers in the signal's unit, evidence and its threshold are natural logarithms.
+
+    `learning`: there were too few bad events so far to tell whether they come in bursts, so thresholds are higher.
+    """
 
     signal: str
     segment: str = TOTAL_SEGMENT
@@ -47,6 +50,7 @@ class SignalAnswer(StatedAnswer):
     samples_baseline: int | float | None = None
     samples_candidate: int | float | None = None
     detectable_ratio: float | None = None
+    learning: bool = False
 
 
 class GateAnswer(StatedAnswer):

@@ -303,6 +303,11 @@ class PhaseEngine:
             return None, None if math.isnan(nats) else nats, self.budget.mean_threshold(cell)
         return None, None, None
 
+    def is_learning(self, cell: Cell) -> bool:
+        """Whether neither version has shown yet if bad events of this comparison come in bursts."""
+        pairs = self._cell_pairs[cell]
+        return bool(self.history.is_learning[pairs[self.budget.weights[pairs] > 0]].any())
+
     def detectable_ratio(self, cell: Cell, pair: int | None, now: float) -> float | None:
         """The smallest ratio of error ratios found in time; worked out again every DETECTABLE_SECONDS."""
         if pair is None or self.seconds <= 0:

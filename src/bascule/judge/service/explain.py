@@ -7,7 +7,13 @@ import math
 from bascule.conventions import State
 from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.service.verdict import SignalComparison
+from bascule.judge.statistics.bursts import LEARNED_BAD, LEARNED_SINGLES
 from bascule.judge.texts import clock_text, difference_text, evidence_text, value_text, where_text
+
+LEARNING_TEXT = (
+    "Learning: so far too few bad events to tell whether they come in bursts, so alert thresholds are higher; "
+    f"this ends when a version has had {LEARNED_SINGLES} single bad events, or {LEARNED_BAD:.0f} in all."
+)
 
 
 def comparison_text(shown: SignalComparison, problem: str) -> str:
@@ -18,7 +24,8 @@ def comparison_text(shown: SignalComparison, problem: str) -> str:
     if shown.state is State.NO_DATA:
         return f"{head}: no data{f' ({problem})' if problem else ''}."
     parts = (_compared(shown.reading, shown.unit), _weighed(shown.evidence, shown.threshold), _found(shown))
-    return f"{head}: {'; '.join(part for part in parts if part)}."
+    told = f"{head}: {'; '.join(part for part in parts if part)}."
+    return f"{told} {LEARNING_TEXT}" if shown.learning else told
 
 
 def _found(shown: SignalComparison) -> str:

@@ -219,6 +219,7 @@ def _line(line: SignalComparison) -> dict[str, Any]:
         "samples_baseline": round(reading.events_baseline),
         "samples_candidate": round(reading.events_candidate),
         "detectable_ratio": _number(line.detectable_ratio),
+        "learning": line.learning,
         "text": line.text,
     }
 

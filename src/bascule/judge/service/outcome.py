@@ -220,6 +220,7 @@ def _line(
         threshold=threshold,
         alarm=engine.standing.get(cell),
         detectable_ratio=engine.detectable_ratio(cell, pair, around.now) if is_cheap else None,
+        learning=state in (State.OK, State.BAD) and engine.is_learning(cell),
         required=signal.has_bad_events and not is_inner,
         cause=_cause(engine, cell, problem, around, unseen) if state is State.NO_DATA else None,
     )

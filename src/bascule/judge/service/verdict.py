@@ -27,6 +27,7 @@ class SignalComparison(Caused):
     threshold: float | None
     alarm: Alarm | None
     detectable_ratio: float | None
+    learning: bool  # too few bad events so far to tell whether they come in bursts: thresholds are higher
     required: bool  # whether the verdict waits for it: rates and latencies of segments, no ratings, no partners
     text: str = ""
     cause: Cause | None = None  # of no data

@@ -17,7 +17,7 @@ from bascule.judge.layout import Flags, Floats, PairLayout
 
 POOL_BURSTS = 30.0  # a pair with fewer bursts of its own leans on its pool
 LEARNED_BAD = 15.0  # calibrated: from so many bad events on, their variance tells phi: three bursts of five
-UNKNOWN_PHI = 4.0  # calibrated: assumed at most while nothing tells it; bursts of 2.5
+UNKNOWN_PHI = 4.0  # calibrated: assumed at most while bursts are unknown; they are then taken as 2.5
 ISOLATED_ERRORS = 0.7  # calibrated: standard errors between what isolation shows and its bound
 LEARNED_PHI = 2.0  # a bound by isolation that is less leaves nothing to learn; four single bad events give it
 LEARNED_SINGLES = 4

@@ -265,7 +265,7 @@ def _penalty(look: Look, sets: int) -> Floats:
     """Nats more that every test of a pair must show, (K,), where the baseline itself has moved, there or elsewhere."""
     moved = look.baseline_moved.reshape(sets, -1)
     anywhere = (moved >= BASELINE_MOVED_ELSEWHERE).any(axis=1, keepdims=True)
-    return BASELINE_PENALTY * ((moved >= BASELINE_MOVED) | anywhere).reshape(-1)
+    return np.where((moved >= BASELINE_MOVED) | anywhere, BASELINE_PENALTY, 0.0).reshape(-1)
 
 
 def _guarded(look: Look, limits: EvidenceThresholds, penalty: Floats, sets: int) -> Floats:
