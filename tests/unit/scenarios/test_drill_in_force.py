@@ -10,14 +10,13 @@ import sys
 import time
 
 import pytest
-from drilled import Nobody, Watched
+from drilled import Told, Watched, incident
 
 from bascule.errors import AlreadyRunning, ProcessFailed, UsageError
 from bascule.scenarios.drills.in_force import FILE, alone_in, noted
 from bascule.scenarios.drills.once import Force, drill
 from bascule.scenarios.faults import all_faults, fault_named
 from bascule.scenarios.house import Stopped
-from bascule.scenarios.receiver import HeardNotice
 
 
 @pytest.fixture
@@ -75,17 +74,17 @@ def test_two_drills_do_not_write_to_one_folder(tmp_path):
 
 @pytest.mark.parametrize("stage", ["annotate", "inject", "find", "after", "end"])
 def test_a_stop_in_every_stage_removes_the_fault(tmp_path, calls, stage):
-    house = Watched(stops_at=stage)
+    house = Watched(stops_at=stage, verdicts=["hold", "no_data"])
 
     def inject():
         calls.append("in")
+        house.known = [incident(1, "ServiceDown", after=60.0)]  # found at once
         house.reach("inject")
         return time.time()
 
     kept = noted(Force(inject, lambda: calls.append("out")), tmp_path, "crash")
-    told = HeardNotice(time.time() + 1, "CRITICAL: ServiceDown", "", "critical", "firing")  # found at once
     with pytest.raises(Stopped):
-        drill(house, Nobody(told), fault_named("crash"), kept)
+        drill(house, Told(house), fault_named("crash"), kept)
     assert calls == ([] if stage == "annotate" else ["in", "out"])
     assert not (tmp_path / FILE).exists()
 

@@ -48,15 +48,19 @@ def _row(each: Tried) -> dict[str, str]:
         "alert": _median(each, "alert"),
         "delivered": f"{seconds(each.median)}{f' (worst {seconds(each.slowest)})' if len(each.runs) > 1 else ''}",
         "by": ", ".join(sorted({run.delivered_alert for run in each.runs} - {""})),
-        "verdict": " ".join([_median(each, "verdict"), *sorted(_verdicts(each))]),
+        "verdict": _verdict(each),
         "end": "stays" if each.fault.stays else _median(each, "ended"),
         "source document's rules": _theirs(each),
         "result": f"skipped: {each.skipped}" if each.skipped else "; ".join(failures) or "passes",
     }
 
 
-def _verdicts(each: Tried) -> set[str]:
-    return {Verdict(run.verdict_said).words for run in each.runs if run.verdict_said}
+def _verdict(each: Tried) -> str:
+    """When it turned, and to what; of one that an earlier fault had turned already, that alone."""
+    turned = sorted({Verdict(run.verdict_said).words for run in each.runs if run.verdict_said})
+    told = [f"{_median(each, 'verdict')} {' '.join(turned)}"] if turned else []
+    told += sorted({f"already {Verdict(run.already).words}" for run in each.runs if run.already})
+    return "; ".join(told) or "-"
 
 
 def _bound(each: Tried) -> str:
