@@ -91,14 +91,14 @@ class Watched:
         if self.stop.wait(seconds):
             raise Stopped("stopped")
 
-    def wait_for(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
-        """The condition's first true value; NotSeen after `seconds`."""
+    def wait_for(self, what: str, condition: Callable[[], Any], seconds: float, pause: float = 0.1) -> Any:
+        """The condition's first true value, asked every `pause` seconds; NotSeen after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             value = condition()
             if value:
                 return value
-            self.wait(0.1)
+            self.wait(pause)
         raise NotSeen(f"{what} did not happen within {seconds:g} s", "check the logs in the run's folder")
 
 

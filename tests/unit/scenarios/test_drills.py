@@ -74,14 +74,14 @@ def test_a_notice_during_a_drill_that_must_be_silent_fails_it():
     assert Tried(fault, [alarmed]).failures == ["unexpected: CRITICAL: ServiceDown"]
 
 
-def found_with(house, *incidents, fault="crash"):
+def found_with(house, *incidents, fault="crash", beside=()):
     """A drill at whose injection these incidents come."""
 
     def inject():
         house.known += incidents
         return time.time()
 
-    return drill(house, Told(house), fault_named(fault), Force(inject, lambda: None))
+    return drill(house, Told(house), fault_named(fault), Force(inject, lambda: None), beside=beside)
 
 
 def turning(*verdicts):
@@ -130,6 +130,21 @@ def test_an_alert_that_waited_to_fire_when_the_fault_went_in_is_neither_found_no
 def test_a_response_time_that_is_still_high_finds_no_slower_version():
     assert "ResponseTimeHigh" not in fault_named("latency").expects
     assert "ResponseTimeHigh" in fault_named("latency").also
+
+
+def test_an_alert_that_a_fault_beside_explains_is_not_unexpected_and_any_other_is():
+    disk = fault_named("disk-filling")
+    new = [incident(1, "CertificateExpires", after=60.0), incident(2, "HostDiskFilling", after=60.0)]
+    alone = found_with(turning("hold", "no_data"), *new, fault="certificate")
+    assert (alone.unexpected, alone.beside) == (["HostDiskFilling"], [])
+    new.append(incident(3, "ServiceDown", after=60.0))
+    together = found_with(turning("hold", "no_data"), *new, fault="certificate", beside=[disk])
+    assert (together.unexpected, together.beside) == (["ServiceDown"], ["disk-filling"])
+
+
+def test_what_the_documents_rules_found_cannot_be_told_apart_of_faults_beside_each_other():
+    found = Drill("crash", delivered=4.0, removed=40.0, source={"a: B": 36.0}, beside=["hang", "latency"])
+    assert "a: B 36.0 s (beside hang, latency)" in markdown([Tried(fault_named("crash"), [found])])
 
 
 def test_the_error_spike_is_the_last_hard_fault():

@@ -41,6 +41,7 @@ class Drill:
     ended: float | None = None  # seconds after the fault was removed
     expected: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)  # the faults whose drills overlapped with this one
     problem: str = ""
     source: dict[str, float] = field(default_factory=dict)  # the source document's alerts that fired, and when
     course: list[tuple[float, float]] = field(default_factory=list)  # of the evidence
@@ -93,8 +94,18 @@ class Before:
         return began >= self.at and incident.id not in self.firing and not has_waited
 
 
-def drill(house: Watched, receiver: Hearing, fault: Declared, force: Force, hold: float = 0.0) -> Drill:
-    """Try one fault, for at least `hold` seconds. It is removed whatever happens."""
+def drill(
+    house: Watched,
+    receiver: Hearing,
+    fault: Declared,
+    force: Force,
+    hold: float = 0.0,
+    beside: Sequence[Declared] = (),
+) -> Drill:
+    """Try one fault, for at least `hold` seconds. It is removed whatever happens.
+
+    `beside`: the faults that are tried at the same time; it grows as others begin.
+    """
     found = Drill(fault.key)
     before = Before.now(house)
     with _in_force(house, fault, force, found):
@@ -104,7 +115,7 @@ def drill(house: Watched, receiver: Hearing, fault: Declared, force: Force, hold
             _find(house, receiver, fault, found, before)
         house.wait(max(AFTER_SECONDS, found.injected + hold - time.time()))
     _await_end(house, fault, found, before)
-    _sort(fault, found, before.new(house.incidents()))
+    _sort(fault, found, before.new(house.incidents()), beside)
     if fault.kind is FaultClass.QUIET:
         told = [notice.subject for notice in receiver.firing(found.injected) if not notice.names(fault.tells)]
         found.unexpected += dict.fromkeys(told)
@@ -134,7 +145,7 @@ def _find(house: Watched, receiver: Hearing, fault: Declared, found: Drill, befo
             _ask_verdict(house, found)
         if found.delivered is not None and time.time() - found.injected > found.delivered + 2 * AFTER_SECONDS:
             break  # a fault that does not call for a rollback changes no verdict
-        house.wait(0.1)
+        house.wait(fault.pause)
     found.signal = _course(house, fault.signal, found.injected)
     found.course = _course(house, fault.evidence, found.injected)
     found.evidence = _first_rise(found.course)
@@ -204,6 +215,7 @@ def _await_end(house: Watched, fault: Declared, found: Drill, before: Before) ->
             "the end of the alert",
             lambda: not still_open(),
             TIMED_END_SECONDS if fault.kind is FaultClass.TIMED else END_SECONDS,
+            fault.pause,
         )
     except NotSeen as missing:
         found.problem = f"{missing.what}: {', '.join(_told_apart(each) for each in still_open())}"
@@ -217,13 +229,16 @@ def _told_apart(incident: IncidentAnswer) -> str:
     return f"{incident.alert} {' '.join(f'{name}={value}' for name, value in sorted(labels.items()))}"
 
 
-def _sort(fault: Declared, found: Drill, new: Sequence[IncidentAnswer]) -> None:
-    """Which alerts came, and which of them had no cause in the fault. Of those, only what calls people counts."""
+def _sort(fault: Declared, found: Drill, new: Sequence[IncidentAnswer], beside: Sequence[Declared]) -> None:
+    """Which alerts came, and which of them none of the faults that were in explains. Of those, only what calls people
+    counts."""
     own = [incident for incident in new if fault.is_found_by(incident.alert)]
     starts = [incident.starts.timestamp() - found.injected for incident in own]
     received = [incident.received.timestamp() - found.injected for incident in own if not incident.reopened]
     found.alert = round(max(0.0, min(starts)), 2) if starts else None
     found.journal = round(max(0.0, min(received)), 2) if received else None
     paging = {incident.alert for incident in new if Severity.of(incident.severity).pages}
+    explained = {*fault.also, *(alert for other in beside for alert in (*other.expects, *other.also))}
     found.expected = sorted(filter(fault.is_found_by, paging))
-    found.unexpected = sorted(paging.difference(found.expected, fault.also))
+    found.unexpected = sorted(paging.difference(found.expected, explained))
+    found.beside = sorted({other.key for other in beside})

@@ -72,14 +72,16 @@ def _bound(each: Tried) -> str:
 
 
 def _theirs(each: Tried) -> str:
-    """Which of their alerts fired while the fault was in, the soonest of each."""
+    """Which of their alerts fired while the fault was in, the soonest of each; they do not say which fault it was."""
     soonest: dict[str, float] = {}
     for run in each.runs:
         for name, at in run.source.items():
             soonest[name] = min(at, soonest.get(name, at))
     longest = max((run.removed or 0.0 for run in each.runs), default=0.0)
     told = "; ".join(f"{name} {seconds(at)}" for name, at in soonest.items())
-    return told or (f"none in {longest:.0f} s" if each.runs else "-")
+    others = sorted({other for run in each.runs for other in run.beside})
+    beside = f" (beside {', '.join(others)})" if others else ""
+    return (told or (f"none in {longest:.0f} s" if each.runs else "-")) + beside
 
 
 def _median(each: Tried, name: str) -> str:

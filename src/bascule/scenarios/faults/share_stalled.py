@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bascule.scenarios.drills.fault import OFF_PLAN, RuleFault
+from bascule.scenarios.drills.fault import OFF_PLAN, HousePart, RuleFault
 from bascule.scenarios.house import House
 
 NEXT, STANDING = 4, 3  # steps of the plan: 75 % and 50 %
@@ -13,6 +13,7 @@ NEXT, STANDING = 4, 3  # steps of the plan: 75 % and 50 %
 class ShareStalled(RuleFault):
     key = "share-stalled"
     title = "75 % are planned on V2, and the share stays at 50 %"
+    breaks = frozenset({HousePart.SHARE})
     expects = ("MigrationStalled",)
     evidence = OFF_PLAN
 
