@@ -34,12 +34,11 @@ import yaml
 
 from bascule import conventions as names
 from bascule.api.models.journal import IncidentAnswer
-from bascule.api.models.verdict import VerdictAnswer
 from bascule.errors import UsageError
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
-from bascule.scenarios.house import House, standing
+from bascule.scenarios.house import FORGOTTEN, House, standing
 from bench import harness
 from bench.harness import Bar, Result
 
@@ -47,8 +46,7 @@ ERROR_RATE = 0.12
 SLOWER = 3.0
 BASELINE_SECONDS = 60.0
 SETTLE_SECONDS = 30.0
-FORGOTTEN = 1.0  # evidence of any comparison (a natural logarithm), below which it may be chance
-FORGOTTEN_SECONDS = 90.0  # for which a fault waits for that at most
+FORGOTTEN_SECONDS = 90.0  # for which a fault waits at most until those before it have left no evidence
 LONG_FAULT_SECONDS = 200.0  # long enough for the corrected rules: rate[5m], for 1m, 15 s
 SOURCE = Path("tests/fixtures/source-document")
 ERROR_ALERTS = ("CandidateWorse", "V2ErrorSpike")
@@ -224,7 +222,7 @@ def _faults(house: House, runs: int, alerts: tuple[str, ...], **fault: float) ->
 def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[str, float]) -> Run:
     """Put the fault in at a place (0 to 1) of the scrape interval, wait for its alert, take it out, wait for the
     alert's end."""
-    left = _forgotten(house)
+    left = house.forget(FORGOTTEN_SECONDS)
     phase = place * house.spec.stack.scrape.interval
     _wait_for_phase(house, phase)
     fault = house.lab.fault(house.spec.versions.candidate, **changes)
@@ -234,19 +232,6 @@ def _one(house: House, place: float, alerts: tuple[str, ...], changes: Mapping[s
     print(f"  {incident.alert} after {seconds:.1f} s (scrape phase {phase:.2f} s)", flush=True)
     house.wait_for(f"the end of {' and '.join(alerts)}", lambda: not _open_alarms(house).intersection(alerts), 300)
     return Run(round(phase, 3), incident.alert, seconds, sorted(_open_alarms(house)), round(left, 2))
-
-
-def _forgotten(house: House) -> float:
-    """Wait until what earlier faults have left is gone, or for as long as is allowed; the most evidence there is."""
-    deadline = time.monotonic() + FORGOTTEN_SECONDS
-    while (left := most_evidence(house.verdict())) >= FORGOTTEN and time.monotonic() < deadline:
-        house.wait(1.0)
-    return left
-
-
-def most_evidence(verdict: VerdictAnswer) -> float:
-    """Of any comparison of error ratios, times and accuracies; a mean's is of the whole phase."""
-    return max((line.evidence or 0.0 for line in verdict.signals if line.detectable_ratio is not None), default=0.0)
 
 
 def _open_alarms(house: House) -> set[str]:

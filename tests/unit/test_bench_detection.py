@@ -7,7 +7,6 @@ import json
 import pytest
 from bench import detection, harness
 
-from bascule.api.models.verdict import VerdictAnswer
 from bascule.errors import UsageError
 
 
@@ -39,12 +38,3 @@ def test_parts_measured_earlier_stand_beside_the_new_ones_with_their_commit(tmp_
     known = detection._measured()
     assert set(known) == {"errors"}
     assert [each.name for each in detection._together(known).bars] == ["errors: median (at abc)"]
-
-
-def test_a_fault_is_independent_when_no_comparison_has_evidence_left_of_the_one_before():
-    left = {"signal": "errors", "segment": "freemium", "evidence": 4.2, "detectable_ratio": 3.0}
-    gone = {"signal": "errors", "segment": "all", "evidence": 0.0, "detectable_ratio": 3.0}
-    mean = {"signal": "satisfaction", "segment": "all", "evidence": 6.0}
-    verdict = {"migration": "shop", "verdict": "hold", "since": "2026-01-01T00:00:00Z", "reasons": []}
-    assert detection.most_evidence(VerdictAnswer(**verdict, signals=[left, gone, mean])) == 4.2
-    assert detection.most_evidence(VerdictAnswer(**verdict, signals=[gone, mean])) < detection.FORGOTTEN

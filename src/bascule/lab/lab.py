@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,8 @@ class Lab:
             lab.repair("v2")
 
     profile: a name of `profiles.PROFILES`, or a Profile. report: is told of crashes and restarts.
-    Services go by their name in the spec or by their version. Times returned are Unix seconds.
+    Services go by their name in the spec or by their version. Times returned are Unix seconds. Safe to use from several
+    threads: one change at a time.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Lab:
         self._redis, self._nginx = only(spec, "redis"), only(spec, "nginx")
         self._supervisor = Supervisor(report, grace=5.0)
         self._hung: set[str] = set()
+        self._changing = threading.Lock()
 
     @property
     def shares(self) -> Mapping[str, float]:
@@ -87,7 +90,8 @@ class Lab:
 
     def set_share(self, shares: Mapping[str, float]) -> float:
         """Give the candidate these shares (0 to 1) of the segments named; returns when no request meets the old one."""
-        return self._reload(self._front.with_shares(shares))
+        with self._changing:
+            return self._reload(self._front.with_shares(shares))
 
     def reroute(self, upstreams: Mapping[str, str], backups: Mapping[str, str] = MappingProxyType({})) -> float:
         """Have nginx ask a version at another address (`upstreams`), or try a failed request again (`backups`).
@@ -97,7 +101,8 @@ class Lab:
         """
         own = self._parts.front().upstreams
         known_as = {address: own[version] for version, address in upstreams.items()}
-        return self._reload(self._front.with_routes({**own, **upstreams}, backups, known_as))
+        with self._changing:
+            return self._reload(self._front.with_routes({**own, **upstreams}, backups, known_as))
 
     def _reload(self, front: nginx.Front) -> float:
         since = nginx.reload(front, self.pid(self._nginx))
@@ -111,6 +116,10 @@ class Lab:
         Otherwise fields of `Behaviour`, such as error_rate=0.12, latency_factor=4, accuracy=0.6 or fallback=0.3; they
         add to those already in force.
         """
+        with self._changing:
+            return self._break(service, changes)
+
+    def _break(self, service: str, changes: Mapping[str, Any]) -> float:
         name = self._named(service)
         if changes == {"crash": True}:
             return self._crash(name)
@@ -124,7 +133,10 @@ class Lab:
 
     def repair(self, service: str) -> float:
         """Undo all faults of a service; a crashed or hanging one is restarted. Returns when it answers again."""
-        name = self._named(service)
+        with self._changing:
+            return self._fix(self._named(service))
+
+    def _fix(self, name: str) -> float:
         if name in self._behaviours:
             self._behave_well(name)
         if name in self._hung:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -31,6 +32,7 @@ from bascule.spec.receivers import Receiver, Webhook
 
 Report = Callable[[str], None]
 SPEC = "spec.yaml"  # in the folder of a run
+FORGOTTEN = 1.0  # evidence of any comparison (a natural logarithm), below which it may be chance
 
 
 class Stopped(BasculeError):
@@ -70,19 +72,33 @@ class Watched:
     def open_incidents(self) -> list[IncidentAnswer]:
         return [incident for incident in self.incidents() if incident.is_open]
 
+    def forget(self, seconds: float) -> float:
+        """Wait until no comparison has evidence left of earlier faults, for `seconds` at most; the most there is."""
+        deadline = time.monotonic() + seconds
+        while (left := self._evidence_left()) >= FORGOTTEN and time.monotonic() < deadline:
+            self.wait(1.0)
+        return left
+
+    def _evidence_left(self) -> float:
+        """Infinite while the judge does not answer."""
+        try:
+            return most_evidence(self.verdict())
+        except BasculeError:
+            return math.inf
+
     def wait(self, seconds: float) -> None:
         """Let the house run for a while; ends at once when the user asks to stop."""
         if self.stop.wait(seconds):
             raise Stopped("stopped")
 
-    def wait_for(self, what: str, condition: Callable[[], Any], seconds: float) -> Any:
-        """The condition's first true value; NotSeen after `seconds`."""
+    def wait_for(self, what: str, condition: Callable[[], Any], seconds: float, pause: float = 0.1) -> Any:
+        """The condition's first true value, asked every `pause` seconds; NotSeen after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             value = condition()
             if value:
                 return value
-            self.wait(0.1)
+            self.wait(pause)
         raise NotSeen(f"{what} did not happen within {seconds:g} s", "check the logs in the run's folder")
 
 
@@ -150,6 +166,11 @@ class House(Watched):
     def _serve(self, plan: PlanAnswer) -> float:
         self.lab.set_share({name: s.share_at(plan.share) for name, s in self.spec.segments.named.items()})
         return time.time()
+
+
+def most_evidence(verdict: VerdictAnswer) -> float:
+    """Of any comparison of error ratios, times and accuracies; a mean's is of the whole phase."""
+    return max((line.evidence or 0.0 for line in verdict.signals if line.detectable_ratio is not None), default=0.0)
 
 
 def compressed(spec: Spec, hold: float = 20.0) -> Spec:

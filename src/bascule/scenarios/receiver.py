@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_FIRING = re.compile(r"^- #(\d+) (\S+) firing\b", re.MULTILINE)  # as the journal lists a notice's incidents
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class HeardNotice:
     def names(self, alerts: Sequence[str]) -> str:
         """The first of the alerts that the notice is about; empty for none."""
         return next((alert for alert in alerts if alert in f"{self.subject}\n{self.text}"), "")
+
+    def firing(self, alerts: Sequence[str]) -> dict[int, str]:
+        """Those of the alerts that it says fire, by the numbers of their incidents."""
+        return {int(number): alert for number, alert in _FIRING.findall(self.text) if alert in alerts}
 
 
 @dataclass

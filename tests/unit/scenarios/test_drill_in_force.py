@@ -10,14 +10,13 @@ import sys
 import time
 
 import pytest
-from drilled import Nobody, Watched
+from drilled import Told, Watched, incident
 
 from bascule.errors import AlreadyRunning, ProcessFailed, UsageError
-from bascule.scenarios.drills.in_force import FILE, alone_in, noted
+from bascule.scenarios.drills.in_force import alone_in, noted, word_of
 from bascule.scenarios.drills.once import Force, drill
 from bascule.scenarios.faults import all_faults, fault_named
 from bascule.scenarios.house import Stopped
-from bascule.scenarios.receiver import HeardNotice
 
 
 @pytest.fixture
@@ -33,15 +32,15 @@ def test_word_of_a_fault_stands_from_before_its_injection_until_after_its_remova
     seen = []
 
     def look() -> float:
-        seen.append((tmp_path / FILE).exists())
+        seen.append(word_of(tmp_path, "crash").exists())
         return 1.0
 
     kept = noted(Force(look, look), tmp_path, "crash", ["make it well"])
     kept.inject()
-    assert "make it well" in json.loads((tmp_path / FILE).read_text())["how"]
+    assert "make it well" in json.loads(word_of(tmp_path, "crash").read_text())["how"]
     kept.remove()
     assert seen == [True, True]
-    assert not (tmp_path / FILE).exists()
+    assert not word_of(tmp_path, "crash").exists()
 
 
 def test_what_a_killed_drill_left_is_restored_by_the_next_one(tmp_path, calls):
@@ -50,19 +49,30 @@ def test_what_a_killed_drill_left_is_restored_by_the_next_one(tmp_path, calls):
     told = []
     with alone_in(tmp_path, told.append):
         assert restored.exists()
-        assert not (tmp_path / FILE).exists()
+        assert not word_of(tmp_path, "crash").exists()
     assert "'crash' was in force" in told[0]
+
+
+def test_of_several_faults_that_were_in_force_each_is_restored(tmp_path, calls):
+    for key in ("crash", "hang"):
+        noted(Force(time.time, lambda: None), tmp_path, key, [f"touch {tmp_path / key}"]).inject()
+    told = []
+    with alone_in(tmp_path, told.append):
+        assert (tmp_path / "crash").exists()
+        assert (tmp_path / "hang").exists()
+    assert [each.partition(" was in force")[0].rpartition(" ")[2] for each in told] == ["'crash'", "'hang'"]
+    assert list(tmp_path.glob("in-force*")) == []
 
 
 def test_a_restoring_command_that_fails_keeps_the_word_and_drills_nothing(tmp_path, calls):
     force(calls, tmp_path, ["false"]).inject()
     with pytest.raises(ProcessFailed, match="restore 'false' ended with status 1"), alone_in(tmp_path, print):
         pytest.fail("drilled on a broken staging")
-    assert (tmp_path / FILE).exists()
+    assert word_of(tmp_path, "crash").exists()
 
 
 def test_a_word_that_cannot_be_read_is_refused(tmp_path):
-    (tmp_path / FILE).write_text("{")
+    word_of(tmp_path, "crash").write_text("{")
     with pytest.raises(UsageError, match="is not readable"), alone_in(tmp_path, print):
         pytest.fail("drilled")
 
@@ -75,19 +85,19 @@ def test_two_drills_do_not_write_to_one_folder(tmp_path):
 
 @pytest.mark.parametrize("stage", ["annotate", "inject", "find", "after", "end"])
 def test_a_stop_in_every_stage_removes_the_fault(tmp_path, calls, stage):
-    house = Watched(stops_at=stage)
+    house = Watched(stops_at=stage, verdicts=["hold", "no_data"])
 
     def inject():
         calls.append("in")
+        house.known = [incident(1, "ServiceDown", after=60.0)]  # found at once
         house.reach("inject")
         return time.time()
 
     kept = noted(Force(inject, lambda: calls.append("out")), tmp_path, "crash")
-    told = HeardNotice(time.time() + 1, "CRITICAL: ServiceDown", "", "critical", "firing")  # found at once
     with pytest.raises(Stopped):
-        drill(house, Nobody(told), fault_named("crash"), kept)
+        drill(house, Told(house), fault_named("crash"), kept)
     assert calls == ([] if stage == "annotate" else ["in", "out"])
-    assert not (tmp_path / FILE).exists()
+    assert not word_of(tmp_path, "crash").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -120,7 +130,7 @@ with stopping() as stop, alone_in(Path({str(out)!r}), print):
     finally:
         process.kill()
     assert not broken.exists()
-    assert not (out / FILE).exists()
+    assert not word_of(out, "own").exists()
 
 
 def test_a_fault_that_cannot_be_made_here_says_why():

@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from drilled import Nobody, Watched
+from drilled import Nobody, Told, Watched, incident
 
 from bascule.errors import ProcessFailed, UsageError
 from bascule.scenarios import source_rules
+from bascule.scenarios.drills import once
 from bascule.scenarios.drills.fault import FaultClass
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.drills.picture import picture
@@ -71,6 +72,83 @@ def test_a_notice_during_a_drill_that_must_be_silent_fails_it():
     told = HeardNotice(time.time() + 60, "CRITICAL: ServiceDown", "", "critical", "firing")
     alarmed = drill(Watched(), Nobody(told), fault, Force(time.time, lambda: None))
     assert Tried(fault, [alarmed]).failures == ["unexpected: CRITICAL: ServiceDown"]
+
+
+def found_with(house, *incidents, fault="crash", beside=()):
+    """A drill at whose injection these incidents come."""
+
+    def inject():
+        house.known += incidents
+        return time.time()
+
+    return drill(house, Told(house), fault_named(fault), Force(inject, lambda: None), beside=beside)
+
+
+def turning(*verdicts):
+    house = Watched(verdicts=verdicts)
+    house.wait_for = lambda *_: True  # the end has come
+    return house
+
+
+def test_a_verdict_counts_only_when_it_has_turned_since_the_fault():
+    found = found_with(turning("hold", "hold", "roll_back"), incident(1, "ServiceDown", after=60.0))
+    assert (found.verdict_said, found.already) == ("roll_back", "")
+    again = found_with(turning("roll_back", "roll_back", "hold", "roll_back"), incident(1, "ServiceDown", after=60.0))
+    assert (again.verdict_said, again.already) == ("roll_back", "")
+    other = found_with(turning("roll_back", "no_data"), incident(1, "ServiceDown", after=60.0))
+    assert (other.verdict_said, other.already) == ("no_data", "")
+
+
+def test_a_verdict_that_lasts_from_an_earlier_fault_has_no_time_and_the_table_says_so(monkeypatch):
+    monkeypatch.setattr(once, "AFTER_SECONDS", 0.0)
+    found = found_with(turning("roll_back"), incident(1, "ServiceDown", after=60.0))
+    assert (found.verdict, found.verdict_said, found.already) == (None, "", "roll_back")
+    rows = markdown([Tried(fault_named("crash"), [found])])
+    assert "| already roll back |" in rows
+
+
+def test_the_table_says_of_each_run_whether_the_verdict_turned_or_had_turned_already():
+    runs = [Drill("crash", verdict=2.0, verdict_said="no_data"), Drill("crash", already="roll_back")]
+    assert "| 2.0 s no data; already roll back |" in markdown([Tried(fault_named("crash"), runs)])
+
+
+def test_a_notice_counts_for_incidents_that_are_new_and_fire():
+    house = turning("hold", "no_data")
+    house.known = [incident(1, "ServiceDown", after=-60.0, status="resolved"), incident(2, "ServiceDown", after=-60.0)]
+    found = found_with(house, incident(3, "VersionSilent", after=60.0), fault="hang")
+    assert found.delivered_alert == "VersionSilent"
+
+
+def test_an_alert_that_waited_to_fire_when_the_fault_went_in_is_neither_found_nor_unexpected():
+    house = Watched(verdicts=["hold", "no_data"], pending=[{"alertname": "ResponseTimeHigh", "severity": "warning"}])
+    house.wait_for = lambda *_: True
+    new = [incident(1, "ResponseTimeHigh", after=60.0, severity="warning"), incident(2, "ServiceDown", after=60.0)]
+    found = found_with(house, *new)
+    assert (found.expected, found.unexpected) == (["ServiceDown"], [])
+
+
+def test_a_response_time_that_is_still_high_finds_no_slower_version():
+    assert "ResponseTimeHigh" not in fault_named("latency").expects
+    assert "ResponseTimeHigh" in fault_named("latency").also
+
+
+def test_an_alert_that_a_fault_beside_explains_is_not_unexpected_and_any_other_is():
+    disk = fault_named("disk-filling")
+    new = [incident(1, "CertificateExpires", after=60.0), incident(2, "HostDiskFilling", after=60.0)]
+    alone = found_with(turning("hold", "no_data"), *new, fault="certificate")
+    assert (alone.unexpected, alone.beside) == (["HostDiskFilling"], [])
+    new.append(incident(3, "ServiceDown", after=60.0))
+    together = found_with(turning("hold", "no_data"), *new, fault="certificate", beside=[disk])
+    assert (together.unexpected, together.beside) == (["ServiceDown"], ["disk-filling"])
+
+
+def test_what_the_documents_rules_found_cannot_be_told_apart_of_faults_beside_each_other():
+    found = Drill("crash", delivered=4.0, removed=40.0, source={"a: B": 36.0}, beside=["hang", "latency"])
+    assert "a: B 36.0 s (beside hang, latency)" in markdown([Tried(fault_named("crash"), [found])])
+
+
+def test_the_error_spike_is_the_last_hard_fault():
+    assert [fault.key for fault in all_faults() if fault.kind is FaultClass.HARD][-1] == "error-spike"
 
 
 def test_a_hard_fault_is_held_to_its_median_and_to_its_slowest_run():

@@ -31,8 +31,8 @@ class Failing(Broken):
 class Slower(Broken):
     """The service takes longer."""
 
-    expects: ClassVar[tuple[str, ...]] = ("CandidateWorse", "ResponseTimeHigh")
-    also: ClassVar[tuple[str, ...]] = HARM
+    expects: ClassVar[tuple[str, ...]] = ("CandidateWorse",)
+    also: ClassVar[tuple[str, ...]] = (*HARM, "ResponseTimeHigh")  # it looks five minutes back, and ends as much later
     signal: ClassVar[str] = LATENCY
     evidence: ClassVar[str] = evidence_of("latency")
 

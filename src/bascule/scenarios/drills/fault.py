@@ -34,6 +34,19 @@ class FaultClass(StrEnum):
     QUIET = "quiet"
 
 
+class HousePart(StrEnum):
+    """What a fault breaks, or needs to be as it is. Faults of different parts are drilled at the same time."""
+
+    VERSION = "version"  # how V2 answers
+    TRAFFIC = "traffic"  # that V2 gets its half of it
+    SHARE = "share"  # the planned one, and the one that is served
+    REDIS = "redis"
+    LOGS = "logs"
+    DISK = "disk"
+    CERTIFICATE = "certificate"
+    PARTNER = "partner"
+
+
 class Declared:
     """What a fault is declared to be, beforehand. `key`: its name on the command line. Times in seconds.
 
@@ -45,6 +58,8 @@ class Declared:
     lasts: how long a quiet one stays. tells: what it may tell people.
     stays: its alert rightly outlasts it by an hour, and its end is not waited for.
     needs: what is started for it beside the lab.
+    pause: seconds between two looks at what came of it.
+    breaks: the parts that it concerns; none: the whole house, and no other fault is in beside it.
     """
 
     key: ClassVar[str]
@@ -57,9 +72,11 @@ class Declared:
     evidence: ClassVar[str] = ""
     shift: ClassVar[Shift | None] = None
     lasts: ClassVar[float] = 45.0
+    pause: ClassVar[float] = 0.1
     stays: ClassVar[bool] = False
     needs: ClassVar[tuple[SitePart, ...]] = ()
     tells: ClassVar[tuple[str, ...]] = ()
+    breaks: ClassVar[frozenset[HousePart]] = frozenset()
 
     @property
     def unable(self) -> str:
@@ -68,6 +85,10 @@ class Declared:
 
     def is_found_by(self, alert: str) -> bool:
         return alert in self.expects or (not self.expects and self.kind is not FaultClass.QUIET)
+
+    def excludes(self, other: Declared) -> bool:
+        """Whether the two must not be in at the same time."""
+        return not self.breaks or not other.breaks or not self.breaks.isdisjoint(other.breaks)
 
 
 class Fault(Declared, ABC):
@@ -99,7 +120,10 @@ class StatisticalFault(Fault):
 
 
 class TimedFault(Fault):
+    """Several of them are in at the same time, for minutes: they leave the machine to the house."""
+
     kind: ClassVar[FaultClass] = FaultClass.TIMED
+    pause: ClassVar[float] = 1.0
 
 
 class RuleFault(TimedFault):

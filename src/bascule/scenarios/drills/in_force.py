@@ -1,4 +1,4 @@
-"""What a drill broke and has not put right yet, kept in a file: of a drill that is killed outright, word remains.
+"""What drills broke and have not put right yet, a file each: of a drill that is killed outright, word remains.
 
 An interrupt or a termination removes the fault; SIGKILL leaves no time for it. Then the file says how to restore, and
 the next drill does it. The lab's own programs end with the drill; what does not (a mount, a staging) is in `restore`.
@@ -22,7 +22,7 @@ from bascule.processes import command
 from bascule.scenarios.drills.once import Force
 from bascule.stack import state
 
-FILE = "in-force.json"
+FILES = "in-force*.json"
 FOLDER_PREFIX = "bascule-drill-"
 COMMAND_SECONDS = 120.0
 Report = Callable[[str], None]
@@ -41,7 +41,7 @@ class InForce:
 
 def noted(force: Force, out: Path, fault: str, restore: Sequence[str] = (), folder: Path | None = None) -> Force:
     """The same force; from before its injection to after its removal, `out` has word of it."""
-    path = out / FILE
+    path = word_of(out, fault)
 
     def inject() -> float:
         by_hand = f"run: {' && '.join(restore)}" if restore else "nothing: the lab ended with the drill"
@@ -55,6 +55,11 @@ def noted(force: Force, out: Path, fault: str, restore: Sequence[str] = (), fold
         path.unlink(missing_ok=True)
 
     return Force(inject, remove)
+
+
+def word_of(out: Path, fault: str) -> Path:
+    """The file that says that a fault is in force."""
+    return out / FILES.replace("*", f"-{fault}")
 
 
 @contextmanager
@@ -71,9 +76,11 @@ def alone_in(out: Path, report: Report) -> Iterator[None]:
 
 
 def _restore_left(out: Path, report: Report) -> None:
-    path = out / FILE
-    if not path.exists():
-        return
+    for path in sorted(out.glob(FILES)):
+        _restore(path, report)
+
+
+def _restore(path: Path, report: Report) -> None:
     try:
         left = InForce(**json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Many drills on one house, and whether each class keeps its bound."""
+"""Many drills on a house, and whether each class keeps its bound."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
 from bascule.scenarios.drills.in_force import FOLDER_PREFIX, noted
 from bascule.scenarios.drills.information import Scales, information_bound
 from bascule.scenarios.drills.once import Drill, drill, in_lab
+from bascule.scenarios.drills.side_by_side import Company, side_by_side
 from bascule.scenarios.house import House, Stopped, standing
 from bascule.scenarios.receiver import Person, listening
 from bascule.scenarios.site import SitePart, standing_site
 
 BASELINE_SECONDS = 45.0
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 30.0  # after the step to half of the traffic
+REST_SECONDS = 5.0  # before each drill ...
+FORGET_SECONDS = 30.0  # ... and at most so much longer, until no evidence is left of the one before
 SLOWEST_HARD = 20.0
 HALF = 3  # the phase that gives V2 half of the traffic
 Report = Callable[[str], None]
@@ -34,7 +37,7 @@ class Tried:
     """A fault and what came of each of its runs."""
 
     fault: Declared
-    runs: list[Drill] = field(default_factory=list)
+    runs: Sequence[Drill] = ()
     skipped: str = ""  # why it cannot be made on this machine
     information: float | None = None  # seconds: the information bound at the house's traffic
 
@@ -104,51 +107,101 @@ class WantedDrills:
         return self.runs if fault.kind is FaultClass.HARD else 1
 
 
+class Results:
+    """What came of the faults so far, in their order. Safe to use from several threads.
+
+    `write` is given all results after each run, so that none is lost.
+    """
+
+    def __init__(self, faults: Sequence[Fault], write: Callable[[list[Tried]], None]) -> None:
+        self._faults, self._write = faults, write
+        self._known: dict[Declared, Tried] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def tried(self) -> list[Tried]:
+        return [self._known[fault] for fault in self._faults if fault in self._known]
+
+    def keep(self, one: Tried) -> None:
+        with self._lock:
+            self._known[one.fault] = one
+            self._write(self.tried)
+
+
 def run(
     wanted: WantedDrills, report: Report, stop: threading.Event, write: Callable[[list[Tried]], None]
 ) -> list[Tried]:
-    """Every fault that is wanted; `write` is given the results after each, so that none is lost."""
-    tried: list[Tried] = []
+    """Every fault that is wanted; `write` is given the results after each run."""
+    results = Results(wanted.faults, write)
     for faults in wanted.by_house:
-        _run_in_one_house(replace(wanted, faults=faults), tried, report, stop, write)
-    return tried
+        part = replace(wanted, faults=faults)
+        with (
+            at_half(report, stop, part.needed) as (house, receiver),
+            source_rules.beside(house, house.lab.folder / "source-rules") as theirs,
+        ):
+            side_by_side(faults, ProvingGround(part, house, receiver, theirs, results, report).attempt, stop)
+    return results.tried
 
 
-def _run_in_one_house(
-    wanted: WantedDrills,
-    tried: list[Tried],
-    report: Report,
-    stop: threading.Event,
-    write: Callable[[list[Tried]], None],
-) -> None:
-    with (
-        at_half(report, stop, wanted.needed) as (house, receiver),
-        source_rules.beside(house, house.lab.folder / "source-rules") as theirs,
-    ):
-        for fault in wanted.faults:
-            one = Tried(fault, skipped=fault.unable, information=_information(house, fault))
-            tried.append(one)
-            if one.skipped:
-                report(f"{fault.key} is skipped: {one.skipped}")
-                continue
-            for number in range(wanted.runs_of(fault)):
-                report(f"{fault.kind}: {fault.title}{f' (run {number + 1})' if wanted.runs > 1 else ''}")
-                found = _attempt(house, receiver, fault, wanted)
-                found.source = _of_theirs(theirs, found)
-                one.runs.append(found)
-                report(f"  {said(found, fault)}")
-                write(tried)
-                house.wait(SETTLE_SECONDS)
+@dataclass(frozen=True)
+class ProvingGround:
+    """A house in which faults are tried, who is told of them, and the source document's rules beside it.
 
+    Threads may share it.
+    """
 
-def _of_theirs(theirs: source_rules.SourceRules, found: Drill) -> dict[str, float]:
-    """What the source document's rules found while the fault was in."""
-    if found.removed is None:
-        return {}
-    try:
-        return theirs.fired(found.injected, found.injected + found.removed)
-    except BasculeError:
-        return {}
+    wanted: WantedDrills
+    house: House
+    receiver: Person
+    theirs: source_rules.SourceRules
+    results: Results
+    report: Report
+    company: Company = field(default_factory=Company)
+
+    def attempt(self, fault: Fault) -> None:
+        """All runs of a fault, or the reason why there is none."""
+        one = Tried(fault, skipped=fault.unable, information=_information(self.house, fault))
+        if one.skipped:
+            self.report(f"{fault.key} is skipped: {one.skipped}")
+            self.results.keep(one)
+            return
+        runs = self.wanted.runs_of(fault)
+        for number in range(1, runs + 1):
+            self._rest()
+            self.report(f"{fault.key} ({fault.kind}): {fault.title}{f' (run {number})' if runs > 1 else ''}")
+            found = self._drill(fault)
+            found.source = self._found_by_them(found)
+            self.report(f"{fault.key}: {said(found, fault)}")
+            one = replace(one, runs=[*one.runs, found])
+            self.results.keep(one)
+
+    def _rest(self) -> None:
+        """What is left of the fault before must not help to find this one."""
+        self.house.wait(REST_SECONDS)
+        self.house.forget(FORGET_SECONDS)
+
+    def _drill(self, fault: Fault) -> Drill:
+        """A drill that goes wrong is told, and the next is tried; a stop is none."""
+        house, wanted = self.house, self.wanted
+        try:
+            force = noted(in_lab(house, fault), wanted.out, fault.key, fault.leaves(house), house.lab.folder)
+            with self.company.of(fault) as beside:
+                return drill(house, self.receiver, fault, force, wanted.hold, beside)
+        except Stopped:
+            raise
+        except BasculeError as error:
+            return Drill(fault.key, problem=str(error.what))
+        except (OSError, httpx.HTTPError) as error:
+            return Drill(fault.key, problem=f"{type(error).__name__}: {error}")
+
+    def _found_by_them(self, found: Drill) -> dict[str, float]:
+        """What the source document's rules found while the fault was in."""
+        if found.removed is None:
+            return {}
+        try:
+            return self.theirs.fired(found.injected, found.injected + found.removed)
+        except BasculeError:
+            return {}
 
 
 def _information(house: House, fault: Fault) -> float | None:
@@ -161,19 +214,6 @@ def _information(house: House, fault: Fault) -> float | None:
     except BasculeError:
         return None
     return information_bound(fault.shift, Scales(each, judge.false_alarm_budget / max(compared, 1)))
-
-
-def _attempt(house: House, receiver: Person, fault: Fault, wanted: WantedDrills) -> Drill:
-    """A drill that goes wrong is told, and the next is tried; a stop is none."""
-    try:
-        force = noted(in_lab(house, fault), wanted.out, fault.key, fault.leaves(house), house.lab.folder)
-        return drill(house, receiver, fault, force, wanted.hold)
-    except Stopped:
-        raise
-    except BasculeError as error:
-        return Drill(fault.key, problem=str(error.what))
-    except (OSError, httpx.HTTPError) as error:
-        return Drill(fault.key, problem=f"{type(error).__name__}: {error}")
 
 
 def said(found: Drill, fault: Declared) -> str:

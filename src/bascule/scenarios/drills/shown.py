@@ -48,15 +48,19 @@ def _row(each: Tried) -> dict[str, str]:
         "alert": _median(each, "alert"),
         "delivered": f"{seconds(each.median)}{f' (worst {seconds(each.slowest)})' if len(each.runs) > 1 else ''}",
         "by": ", ".join(sorted({run.delivered_alert for run in each.runs} - {""})),
-        "verdict": " ".join([_median(each, "verdict"), *sorted(_verdicts(each))]),
+        "verdict": _verdict(each),
         "end": "stays" if each.fault.stays else _median(each, "ended"),
         "source document's rules": _theirs(each),
         "result": f"skipped: {each.skipped}" if each.skipped else "; ".join(failures) or "passes",
     }
 
 
-def _verdicts(each: Tried) -> set[str]:
-    return {Verdict(run.verdict_said).words for run in each.runs if run.verdict_said}
+def _verdict(each: Tried) -> str:
+    """When it turned, and to what; of one that an earlier fault had turned already, that alone."""
+    turned = sorted({Verdict(run.verdict_said).words for run in each.runs if run.verdict_said})
+    told = [f"{_median(each, 'verdict')} {' '.join(turned)}"] if turned else []
+    told += sorted({f"already {Verdict(run.already).words}" for run in each.runs if run.already})
+    return "; ".join(told) or "-"
 
 
 def _bound(each: Tried) -> str:
@@ -68,14 +72,16 @@ def _bound(each: Tried) -> str:
 
 
 def _theirs(each: Tried) -> str:
-    """Which of their alerts fired while the fault was in, the soonest of each."""
+    """Which of their alerts fired while the fault was in, the soonest of each; they do not say which fault it was."""
     soonest: dict[str, float] = {}
     for run in each.runs:
         for name, at in run.source.items():
             soonest[name] = min(at, soonest.get(name, at))
     longest = max((run.removed or 0.0 for run in each.runs), default=0.0)
     told = "; ".join(f"{name} {seconds(at)}" for name, at in soonest.items())
-    return told or (f"none in {longest:.0f} s" if each.runs else "-")
+    others = sorted({other for run in each.runs for other in run.beside})
+    beside = f" (beside {', '.join(others)})" if others else ""
+    return (told or (f"none in {longest:.0f} s" if each.runs else "-")) + beside
 
 
 def _median(each: Tried, name: str) -> str:

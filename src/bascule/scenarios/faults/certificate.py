@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bascule.scenarios.drills.fault import TimedFault
+from bascule.scenarios.drills.fault import HousePart, TimedFault
 from bascule.scenarios.house import House
 from bascule.scenarios.site import SitePart
 from bascule.scenarios.tls import GOOD_DAYS, LAST_DAYS, unable
@@ -14,6 +14,7 @@ class CertificateExpires(TimedFault):
     key = "certificate"
     title = "the certificate of a TLS endpoint is replaced by one that expires within a day"
     bound = 60.0 + 15.0  # the rule holds for a minute
+    breaks = frozenset({HousePart.CERTIFICATE})
     expects = ("CertificateExpires",)
     evidence = "max(1 - clamp_max(probe:certificate_expiry_timestamp_seconds:last - time(), 864000) / 864000)"
 

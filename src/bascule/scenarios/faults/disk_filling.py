@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bascule.errors import ProcessFailed, ProgramMissing
 from bascule.processes import command, programs
-from bascule.scenarios.drills.fault import BUDGETS, TimedFault
+from bascule.scenarios.drills.fault import BUDGETS, HousePart, TimedFault
 from bascule.scenarios.house import House
 
 SIZE_MB = 32
@@ -23,6 +23,7 @@ class DiskFilling(TimedFault):
     key = "disk-filling"
     title = f"a disk of {SIZE_MB} MB is filled to the last block"
     bound = 600.0 + 15.0 + 15.0  # the rule holds for ten minutes
+    breaks = frozenset({HousePart.DISK})
     expects = ("HostDiskLow",)
     also = (*BUDGETS, "HostDiskFilling")
     evidence = 'max(1 - node_filesystem_avail_bytes{mountpoint=~".*/drill-disk"} / node_filesystem_size_bytes)'

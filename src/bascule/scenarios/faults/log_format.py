@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from bascule.scenarios.drills.fault import RuleFault
+from bascule.scenarios.drills.fault import HousePart, RuleFault
 from bascule.scenarios.house import House
 
 
@@ -14,6 +14,7 @@ class LogFormatChanged(RuleFault):
 
     key = "log-format"
     title = "V2 logs lines that match no format"
+    breaks = frozenset({HousePart.LOGS})
     expects = ("LogsUnparsed",)
     evidence = "max(rate(bascule_log_unparsed_total[1m]))"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bascule.scenarios.drills.families import PartHangs
-from bascule.scenarios.drills.fault import BUDGETS, TimedFault
+from bascule.scenarios.drills.fault import BUDGETS, HousePart, TimedFault
 from bascule.scenarios.house import House
 
 
@@ -14,6 +14,7 @@ class LogReaderDown(PartHangs, TimedFault):
     key = "log-reader-down"
     title = "the role that reads the logs hangs"
     bound = 30.0 + 15.0  # the rule holds for half a minute
+    breaks = frozenset({HousePart.LOGS})
     expects = ("RoleDown", "LogsBehind")
     also = (*BUDGETS, "SignalNoData", "WorkerFailing")
     evidence = 'max(1 - up{job="bascule-logs"})'

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from bascule.scenarios.drills.fault import TimedFault
+from bascule.scenarios.drills.fault import HousePart, TimedFault
 from bascule.scenarios.house import House
 from bascule.scenarios.site import BUSY_PARTNER, BUSY_QUOTA
 
@@ -20,6 +20,7 @@ class QuotaExceeded(TimedFault):
     title = f"the partner {BUSY_PARTNER} sends {2 * BUSY_QUOTA} requests, its quota of an hour is {BUSY_QUOTA}"
     # The rule holds for a minute; what it reads is summed every 15 s from rates over five minutes.
     bound = 60.0 + 15.0 + 150.0
+    breaks = frozenset({HousePart.PARTNER})
     expects = ("PartnerQuotaNearlyUsed",)
     evidence = f'max(partner:quota_used:ratio1h{{partner="{BUSY_PARTNER}"}})'
     stays = True

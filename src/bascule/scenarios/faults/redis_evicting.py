@@ -6,7 +6,7 @@ import time
 
 import redis
 
-from bascule.scenarios.drills.fault import BUDGETS, TimedFault
+from bascule.scenarios.drills.fault import BUDGETS, HousePart, TimedFault
 from bascule.scenarios.house import House
 
 VALUE = "x" * 100_000
@@ -19,6 +19,7 @@ class RedisEvicting(TimedFault):
     key = "redis-evicting"
     title = "Redis is filled, and evicts keys"
     bound = 600.0 + 15.0 + 15.0  # the rule holds for ten minutes
+    breaks = frozenset({HousePart.REDIS})
     expects = ("RedisEvictions", "RedisMemoryHigh")
     also = (*BUDGETS, "CacheHitRateLow")
     evidence = "max(rate(redis_evicted_keys_total[1m]))"

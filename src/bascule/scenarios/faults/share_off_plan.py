@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bascule.scenarios.drills.fault import OFF_PLAN, TimedFault
+from bascule.scenarios.drills.fault import OFF_PLAN, HousePart, TimedFault
 from bascule.scenarios.house import House
 
 
@@ -10,6 +10,7 @@ class ShareOffPlan(TimedFault):
     key = "share-off-plan"
     title = "freemium and partners are at 20 % on V2, planned are 50 %"
     bound = 300.0 + 15.0 + 60.0  # the rule holds for five minutes, and the share leaves its window slowly
+    breaks = frozenset({HousePart.SHARE, HousePart.TRAFFIC})
     expects = ("MigrationStalled",)
     evidence = OFF_PLAN
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 
-from bascule.scenarios.drills.fault import OFF_PLAN, RuleFault
+from bascule.scenarios.drills.fault import BUDGETS, OFF_PLAN, HousePart, TimedFault
 from bascule.scenarios.house import House
 
 NEXT, STANDING = 4, 3  # steps of the plan: 75 % and 50 %
 
 
-class ShareStalled(RuleFault):
+class ShareStalled(TimedFault):
     key = "share-stalled"
     title = "75 % are planned on V2, and the share stays at 50 %"
+    bound = 2 * (300.0 + 15.0)  # the plan has not changed for five minutes, then the rule holds for five
+    breaks = frozenset({HousePart.SHARE})
     expects = ("MigrationStalled",)
+    also = (*BUDGETS, "SignalNoData")  # enterprise joins V2 at 75 %, and none of its requests arrive
     evidence = OFF_PLAN
 
     def inject(self, house: House) -> float:

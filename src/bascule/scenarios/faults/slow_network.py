@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from bascule.lab import Network, relayed
-from bascule.scenarios.drills.fault import BUDGETS, TimedFault
+from bascule.scenarios.drills.fault import BUDGETS, HousePart, TimedFault
 from bascule.scenarios.house import House
 
 NETWORK = Network(delay=0.04, loss=0.05)
@@ -18,6 +18,7 @@ class SlowNetwork(TimedFault):
     key = "slow-network"
     title = "between nginx and V2: 40 ms each way, 5 % of the packets are sent again"
     bound = 60.0 + 15.0 + 60.0  # the rule holds for a minute, over a window of two that has to fill
+    breaks = frozenset({HousePart.LOGS, HousePart.VERSION})
     expects = ("PathToVersionSlow",)
     also = (*BUDGETS, "ResponseTimeHigh", "CandidateWorse", "RollbackTriggered")
     signal = f"max(sum by (source) (rate({SEEN % 'sum'}[5s])) / sum by (source) (rate({SEEN % 'count'}[5s])))"
