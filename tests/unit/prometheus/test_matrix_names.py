@@ -25,6 +25,5 @@ def test_whatever_the_labels_are(labels, name):
 
 
 def _written(labels):
-    return json.dumps(labels, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")[
-        1:-1
-    ]
+    text = json.dumps(labels, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "replace")[1:-1]
