@@ -19,7 +19,7 @@ from bascule.api.models.journal import IncidentAnswer
 from bascule.api.models.moves import PlanAnswer, PlanMove
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import prometheus_of
-from bascule.conventions import Severity
+from bascule.conventions import TOTAL_SEGMENT, Severity
 from bascule.errors import BasculeError, ProcessFailed
 from bascule.lab import Lab, RedisCluster, Traffic, front_url, lab_spec, write_spec
 from bascule.prometheus import Prometheus
@@ -85,6 +85,14 @@ class Watched:
             return most_evidence(self.verdict())
         except BasculeError:
             return math.inf
+
+    def is_learning(self, signal: str) -> bool:
+        """Whether the judge does not know yet if the signal's bad events come in bursts."""
+        try:
+            lines = self.verdict().signals
+        except BasculeError:
+            return True
+        return any(line.learning for line in lines if (line.signal, line.segment) == (signal, TOTAL_SEGMENT))
 
     def wait(self, seconds: float) -> None:
         """Let the house run for a while; ends at once when the user asks to stop."""

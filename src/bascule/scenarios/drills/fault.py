@@ -96,6 +96,10 @@ class Fault(Declared, ABC):
 
     signal: ClassVar[str] = 'sum(rate(http_requests_total{version="v2"}[5s]))'
 
+    def awaits(self, house: House) -> str:
+        """What the house has to know before the drill begins; empty once it does."""
+        return ""
+
     @abstractmethod
     def inject(self, house: House) -> float:
         """Break it; the moment (Unix seconds) from which it is broken."""

@@ -6,12 +6,13 @@ import statistics
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
 
+from bascule import times
 from bascule.errors import BasculeError
 from bascule.scenarios import source_rules
 from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
@@ -19,7 +20,7 @@ from bascule.scenarios.drills.in_force import FOLDER_PREFIX, noted
 from bascule.scenarios.drills.information import Scales, information_bound
 from bascule.scenarios.drills.once import Drill, drill, in_lab
 from bascule.scenarios.drills.side_by_side import Company, side_by_side
-from bascule.scenarios.house import House, Stopped, standing
+from bascule.scenarios.house import House, NotSeen, Stopped, standing
 from bascule.scenarios.receiver import Person, listening
 from bascule.scenarios.site import SitePart, standing_site
 
@@ -27,6 +28,7 @@ BASELINE_SECONDS = 45.0
 SETTLE_SECONDS = 30.0  # after the step to half of the traffic
 REST_SECONDS = 5.0  # before each drill ...
 FORGET_SECONDS = 30.0  # ... and at most so much longer, until no evidence is left of the one before
+READY_SECONDS = 900.0  # for which a fault waits at most until the house knows what it has to
 SLOWEST_HARD = 20.0
 HALF = 3  # the phase that gives V2 half of the traffic
 Report = Callable[[str], None]
@@ -168,6 +170,7 @@ class ProvingGround:
         runs = self.wanted.runs_of(fault)
         for number in range(1, runs + 1):
             self._rest()
+            self._get_ready(fault)
             self.report(f"{fault.key} ({fault.kind}): {fault.title}{f' (run {number})' if runs > 1 else ''}")
             found = self._drill(fault)
             found.source = self._found_by_them(found)
@@ -179,6 +182,14 @@ class ProvingGround:
         """What is left of the fault before must not help to find this one."""
         self.house.wait(REST_SECONDS)
         self.house.forget(FORGET_SECONDS)
+
+    def _get_ready(self, fault: Fault) -> None:
+        """A house that does not know in time is drilled as it is."""
+        awaited = fault.awaits(self.house)
+        if awaited:
+            self.report(f"{fault.key}: waits for {awaited}, at most {times.lasting(READY_SECONDS)}")
+            with suppress(NotSeen):
+                self.house.wait_for(awaited, lambda: not fault.awaits(self.house), READY_SECONDS, 1.0)
 
     def _drill(self, fault: Fault) -> Drill:
         """A drill that goes wrong is told, and the next is tried; a stop is none."""
