@@ -2,7 +2,8 @@
 
 Counts of bad events are taken to vary as bursts do: variance = phi * mean, where independent events have phi = 1 and
 bursts of geometric size with mean m have phi = 2m - 1. An evidence that took phi = 1 where retries double every error
-would raise a false alarm within the hour in 81 of 100 hours; so phi is estimated, never assumed.
+would raise a false alarm within the hour in 81 of 100 hours; so phi is estimated (bursts.py), and until it can be,
+evidence allows for bursts.
 
 Constants marked *calibrated* were chosen by simulation (bench/judge.py repeats it), the others follow from a formula.
 """
