@@ -17,7 +17,9 @@ from bascule.incidents.model import BEGINNINGS, Incident, Notice
 from bascule.prometheus.held import is_recent
 from bascule.spec.model import EscalationStep
 
-_GROWTH_SECONDS = 60.0  # new alerts of a situation are told together, at most once a minute
+# New alerts of a situation are told together: this long after what was told last, the more often the later.
+_GROWTH_SECONDS = (10.0, 20.0, 40.0, 60.0)
+_LATELY_SECONDS = 300.0
 UNHEARD_SECONDS = 60.0  # after which a step that could not be told is followed by the next one
 CALLS = (NoticeKind.STEP, NoticeKind.REMINDER, NoticeKind.GREW, NoticeKind.AGAIN)  # these ask somebody to act
 
@@ -175,11 +177,17 @@ def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterato
     """What does not page by itself does not page when it joins."""
     newest = max((i for i in situation.incidents if Severity.of(i.severity).pages), key=lambda i: i.id, default=None)
     latest = max((notice.at for notice in told), default=None)
-    if newest is None or latest is None or newest.received <= latest or is_recent(latest, now, _GROWTH_SECONDS):
+    if newest is None or latest is None or newest.received <= latest or is_recent(latest, now, _pause(told, now)):
         return
     if situation.began > latest:  # the levels are climbed again, which reports it
         return
     yield from _to_everyone(situation, told, NoticeKind.GREW, f"{newest.id}.{newest.received:.3f}", now)
+
+
+def _pause(told: Sequence[Notice], now: float) -> float:
+    """Seconds until new alerts are told: the first ones are news, those of a storm are not."""
+    lately = {each.at for each in told if each.kind == NoticeKind.GREW and is_recent(each.at, now, _LATELY_SECONDS)}
+    return _GROWTH_SECONDS[min(len(lately), len(_GROWTH_SECONDS) - 1)]
 
 
 def _to_everyone(situation: Situation, told: Sequence[Notice], kind: str, mark: str, now: float) -> Iterator[Notice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -85,6 +86,12 @@ class House:
             self.now += MINUTE
             self.tick()
 
+    def run(self, seconds, step=1):
+        """Let the clock run, a look each `step` seconds."""
+        for _ in range(0, seconds, step):
+            self.now += step
+            self.tick()
+
     def tick(self):
         """One look. Threads tell all of one moment at once; here they stand in the order of their levels."""
         before = len(self.told)
@@ -136,13 +143,13 @@ def test_whoever_was_told_last_is_reminded_every_quarter_of_an_hour(house):
     assert reminders == [(25, "second"), (45, "third"), (60, "third")]
 
 
-def quiet_by_the_journal(house):
-    house.store.add_window(Window(0, 600, 5400, "upgrade", ("redis",), silence="s"))
+def quiet_by_the_journal(house, service="redis"):
+    house.store.add_window(Window(0, 600, 5400, "upgrade", (service,), silence="s"))
 
 
-def quiet_by_the_spec(house):
+def quiet_by_the_spec(house, service="redis"):
     house.quiet.declared = [
-        Maintenance(start="1970-01-01T00:10:00Z", end="1970-01-01T01:30:00Z", reason="upgrade", services=["redis"])
+        Maintenance(start="1970-01-01T00:10:00Z", end="1970-01-01T01:30:00Z", reason="upgrade", services=[service])
     ]
 
 
@@ -180,6 +187,20 @@ class TestQuiet:
         house.fire(alertname="ServiceDown", job="nginx")
         house.tick()
         assert house.steps() == [(20, "first")]
+
+
+@pytest.mark.parametrize("quiet", [quiet_by_the_journal, quiet_by_the_spec])
+def test_what_is_about_its_version_calls_nobody_either(house, quiet):
+    """Version v2 has no other service than this one, and a trigger is about a version."""
+    house.quiet.about = house.spec.labels_about
+    quiet(house, "supersmartmatch-v2")
+    house.until(10)
+    house.fire(alertname="RollbackTriggered", version="v2")
+    house.until(89)
+    assert house.told == []
+    house.fire("v1", alertname="ResponseTimeHigh", version="v1")
+    house.tick()
+    assert house.told
 
 
 def test_the_end_is_told_to_everyone_who_was_told_and_to_nobody_else(house):
@@ -222,14 +243,39 @@ def test_many_alerts_at_once_are_one_message(house):
     assert len(house.told) == 1
 
 
-def test_new_alerts_of_a_situation_are_told_together_at_most_once_a_minute(house):
+def test_new_alerts_of_a_situation_are_told_together_ten_seconds_after_the_last_message(house):
     house.fire("a")
     house.tick()
     house.now += 5
     house.fire("b")
     house.fire("c")
-    house.until(3)
-    assert [what for _, _, what in house.told] == ["CRITICAL", "CRITICAL, more alerts"]
+    house.run(15)
+    assert [(round(at * MINUTE), what) for at, _, what in house.told] == [
+        (0, "CRITICAL"),
+        (10, "CRITICAL, more alerts"),
+    ]
+
+
+def test_a_storm_of_new_alerts_ends_at_one_message_a_minute(house):
+    for number in range(60):
+        house.fire(f"{number}")
+        house.run(5, step=5)
+    at = [round(when * MINUTE) for when, _, what in house.told if "CRITICAL" in what]
+    assert [later - sooner for sooner, later in pairwise(at)] == [10, 20, 40, 60, 60, 60]
+
+
+def test_an_outage_that_comes_back_within_its_situation_is_told_within_seconds(house):
+    """A budget that is spent too fast keeps the situation open; the service is down again half a minute later."""
+    house.fire("down", alertname="ServiceDown", job="redis")
+    house.run(12)
+    house.fire("budget", alertname="SlaBudgetBurn", job="redis")
+    house.run(20)
+    house.end("down", alertname="ServiceDown", job="redis")
+    house.run(15)
+    house.fire("again", alertname="ServiceDown", job="redis")
+    house.run(1)
+    at, _, what = house.told[-1]
+    assert (round(at * MINUTE), what) == (48, "CRITICAL, more alerts")
 
 
 def test_a_restart_repeats_nothing_and_forgets_nothing(house):
