@@ -24,6 +24,12 @@ class HeardNotice:
     severity: str
     status: str
 
+    @property
+    def in_short(self) -> str:
+        """Its subject, and what it says of the first incident that fires."""
+        line = _FIRING.search(self.text)
+        return self.subject if line is None else f"{self.subject} ({self.text[line.start() + 2 :].splitlines()[0]})"
+
     def names(self, alerts: Sequence[str]) -> str:
         """The first of the alerts that the notice is about; empty for none."""
         return next((alert for alert in alerts if alert in f"{self.subject}\n{self.text}"), "")

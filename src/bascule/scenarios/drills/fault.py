@@ -16,7 +16,7 @@ from bascule.scenarios.site import SitePart
 # What many errors do truly, also minutes after they ended: budgets are used up, targets of a segment or partner missed.
 BUDGETS = ("SlaBreached", "SlaAtRisk", "SlaBudgetBurn", "PartnerErrorsHigh", "SegmentErrorsHigh")
 HARM = (*BUDGETS, "RollbackTriggered")
-ERRORS_HARM = (*HARM, "V2ErrorSpike", "CandidateWorse")
+ERRORS_HARM = (*HARM, "V2ErrorSpike", "CandidateWorse", "UnsuccessfulAnswersHigher")
 
 
 def share_of(part: str, whole: str) -> str:

@@ -117,7 +117,7 @@ def drill(
     _await_end(house, fault, found, before)
     _sort(fault, found, before.new(house.incidents()), beside)
     if fault.kind is FaultClass.QUIET:
-        told = [notice.subject for notice in receiver.firing(found.injected) if not notice.names(fault.tells)]
+        told = [notice.in_short for notice in receiver.firing(found.injected) if not notice.names(fault.tells)]
         found.unexpected += dict.fromkeys(told)
     return found
 

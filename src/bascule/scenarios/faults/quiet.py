@@ -81,6 +81,7 @@ class PlannedMaintenance(QuietFault):
 
     key = "planned-maintenance"
     title = "V2 is taken down in a planned maintenance"
+    lasts = 90.0  # longer than a trigger holds
     also = (*BUDGETS, "ServiceDown", "VersionSilent")  # kept in the journal, told to nobody
 
     def __init__(self) -> None:
