@@ -39,7 +39,18 @@ _SUM, _COUNT = "_sum{", "_count{"
 _BOUND = re.compile(r'(?<=[{,])le="([^"]+)",?')
 _ALERTS = "ALERTS"  # what a quiet case says of another alert; here the rules say it themselves
 _CLOCKS = ("uptime", "timestamp", "cpu")  # what goes on by itself
-_FIRED = re.compile(r'alertname="(\w+)"')
+_ABOUT = (
+    "severity",
+    "signal",
+    "target",
+    "user_segment",
+    "partner",
+    "trigger",
+    "sla",
+    "gate",
+)
+_FIRED = re.compile(r"\{([^{}]*alertname=[^{}]*)\}")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
@@ -82,10 +93,11 @@ def _is_exported(name: str, text: str, known: set[str]) -> bool:
 
 
 def alerts_in(folder: Path, spec: Spec, steady: Mapping[str, str], seed: int) -> list[str]:
-    """The alerts that fired within one chunk, each once."""
+    """The alerts that fired within one chunk, each once, with what it is about."""
     steps = int(CHUNK_HOURS * 3600 / STEP_SECONDS)
     drawn = dict(_drawn(spec, steady, steps, np.random.default_rng(seed)))
-    expr = f'count by (alertname) (max_over_time(ALERTS{{alertstate="firing"}}[{CHUNK_HOURS:g}h]))'
+    firing = f'max_over_time(ALERTS{{alertstate="firing"}}[{CHUNK_HOURS:g}h])'
+    expr = f"count by (alertname, {', '.join(_ABOUT)}) ({firing})"
     test = {
         "rule_files": ["../rules/*.yml"],
         "evaluation_interval": f"{STEP_SECONDS:g}s",
@@ -104,9 +116,15 @@ def alerts_in(folder: Path, spec: Spec, steady: Mapping[str, str], seed: int) ->
     done = subprocess.run(promtool, capture_output=True, text=True, check=False)
     told = done.stdout + done.stderr
     always = spec.alert_prefix + Alert.DEAD_MANS_SWITCH
-    names = sorted(set(_FIRED.findall(told)))
-    assert always in names, told[-2000:]  # it fires in health: without it nothing was evaluated
-    return [name for name in names if name != always]
+    found = [dict(_LABEL.findall(labels)) for labels in _FIRED.findall(told)]
+    # the dead man's switch fires in health: without it nothing was evaluated
+    assert any(labels["alertname"] == always for labels in found), told[-2000:]
+    return sorted(_about(labels) for labels in found if labels["alertname"] != always)
+
+
+def _about(labels: Mapping[str, str]) -> str:
+    """An alert as a person names it: `TargetUnmet gate accuracy gain`."""
+    return " ".join(labels[name] for name in ("alertname", *_ABOUT) if name in labels)
 
 
 def _drawn(spec: Spec, steady: Mapping[str, str], steps: int, luck: np.random.Generator) -> Iterator[tuple[str, str]]:
