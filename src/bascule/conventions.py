@@ -471,6 +471,10 @@ PHASE = _role(
 PHASE_STARTED = _role(
     "incidents", "bascule_phase_started_timestamp_seconds", "gauge", "When the current phase began.", (), "unix seconds"
 )
+MAINTENANCE = _role(
+    "incidents", "bascule_maintenance_planned", "gauge", "1 within a window of planned maintenance, else 0.",
+    ("service",), "1",
+)
 INCIDENTS_OPEN = _role(
     "incidents", "bascule_incidents_open", "gauge", "Incidents that are not resolved.", ("severity",), "incidents"
 )

@@ -157,10 +157,11 @@ def test_an_acknowledgement_in_time_keeps_the_next_level_asleep(role, alertmanag
 
 def test_maintenance_is_silent_in_alertmanager_and_its_end_is_loud_again(role, alertmanager, people, eventually):
     now = time.time()
-    window = role.add_maintenance(now - 5, now + 3600, "database upgrade", "ada", ["redis"])
+    window = role.add_maintenance(now - 5, now + 3600, "upgrade", "ada", ["supersmartmatch-v2"])
     assert window.silence
-    alertmanager.post([alert(60, alertname="ServiceDown", job="redis")])
-    eventually(lambda: alertmanager.alerts()[0]["status"]["state"] == "suppressed")
+    alertmanager.post([alert(60, alertname="ServiceDown", job="supersmartmatch-v2")])
+    alertmanager.post([alert(60, alertname="RollbackTriggered", version="v2")])
+    eventually(lambda: [each["status"]["state"] for each in alertmanager.alerts()] == ["suppressed"] * 2)
     assert role.incidents() == []
     role.end_maintenance(window.id, "ada")
     eventually(lambda: role.incidents(), 15)

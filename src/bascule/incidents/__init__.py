@@ -39,7 +39,7 @@ def run(spec: Spec, stop: threading.Event) -> None:
     outbox = Outbox(spec.stack.state / OUTBOX_FILE)
     courier = Courier(spec.notify.receivers, outbox)
     sources = Sources(spec)
-    quiet, echoes = Quiet(store, spec.maintenance), Echoes.of(spec, store)
+    quiet, echoes = Quiet(store, spec.maintenance, spec.labels_about), Echoes.of(spec, store)
     reconciler = Reconciler(store, quiet, echoes)
     guidance = Guidance(spec, store, sources.verdict).lines
     escalator = Escalator(spec, store, courier, quiet, time.time, guidance, reconciler.is_over)

@@ -28,14 +28,16 @@ class JournalCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """The names alone: without this the registry would read the journal to learn them."""
-        known = (conventions.PHASE, conventions.PHASE_STARTED, conventions.PLANNED_SHARE, conventions.INCIDENTS_OPEN)
-        return [_family(metric) for metric in (*known, conventions.NOTICE_OWED)]
+        phase = (conventions.PHASE, conventions.PHASE_STARTED, conventions.PLANNED_SHARE)
+        others = (conventions.MAINTENANCE, conventions.INCIDENTS_OPEN, conventions.NOTICE_OWED)
+        return [_family(metric) for metric in (*phase, *others)]
 
     def collect(self) -> Iterator[Metric]:
         step = self._store.phase()
         yield _single(conventions.PHASE, step.number)
         yield _single(conventions.PHASE_STARTED, step.at)
         yield self._shares(step)
+        yield self._planned()
         yield self._open()
         yield self._owed()
 
@@ -43,6 +45,16 @@ class JournalCollector(Collector):
         family = _family(conventions.PLANNED_SHARE)
         for name, share in self._spec.planned_shares(step.share).items():
             family.add_metric([name], share)
+        return family
+
+    def _planned(self) -> Metric:
+        """Silenced or not: an SLA leaves out both."""
+        now, family = self._clock(), _family(conventions.MAINTENANCE)
+        spans = [(each.starts, each.ends, each.services) for each in self._store.windows() if not each.cancelled]
+        spans += [(*each.span, tuple(each.services)) for each in self._spec.maintenance]
+        planned = [services for starts, ends, services in spans if starts <= now < ends]
+        for name in self._spec.services:
+            family.add_metric([name], any(not services or name in services for services in planned))
         return family
 
     def _open(self) -> Metric:

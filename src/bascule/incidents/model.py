@@ -102,7 +102,7 @@ class Entry(Happening):
 
 @dataclass(frozen=True)
 class Window:
-    """A maintenance window; no services means all. `silence` is Alertmanager's id, where one was set."""
+    """A maintenance window; no services means all. `silence`: Alertmanager's ids, where it was silenced."""
 
     id: int
     starts: float

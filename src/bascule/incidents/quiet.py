@@ -5,7 +5,7 @@ Ends are told anyway. What still fires when the quiet is over calls at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bascule.incidents.model import Incident
@@ -17,15 +17,18 @@ from bascule.spec.model import Maintenance
 
 @dataclass(frozen=True)
 class Hush:
-    """What is quiet at one moment (Unix seconds). `planned`: the services of each window, none for all of them."""
+    """What is quiet at one moment (Unix seconds). `planned`: of each window, the values of the labels that its alerts
+    have one of; none for all alerts."""
 
     at: float
-    planned: Sequence[Sequence[str]]
+    planned: Sequence[Mapping[str, Collection[str]]]
     silences: Sequence[HeldSilence]
 
     def covers(self, labels: Mapping[str, str]) -> bool:
         """Whether an alert does not page."""
-        is_planned = any(not services or labels.get("job") in services for services in self.planned)
+        is_planned = any(
+            not about or any(labels.get(label) in values for label, values in about.items()) for about in self.planned
+        )
         return is_planned or any(silence.covers(labels, self.at) for silence in self.silences)
 
     def covers_all(self, incidents: Sequence[Incident]) -> bool:
@@ -33,12 +36,18 @@ class Hush:
         return all(self.covers(incident.labels) for incident in incidents if incident.resolved is None)
 
 
+def _of_jobs(services: Collection[str]) -> Mapping[str, Collection[str]]:
+    return {"job": services} if services else {}
+
+
 @dataclass
 class Quiet:
-    """`declared`: the spec's windows; `silences`: as Alertmanager last listed them: they hold while it is away."""
+    """`declared`: the spec's windows; `about`: by which labels alerts are about services; `silences`: as Alertmanager
+    last listed them: they hold while it is away."""
 
     store: Store
     declared: Sequence[Maintenance] = ()
+    about: Callable[[Collection[str]], Mapping[str, Collection[str]]] = _of_jobs
     silences: Sequence[HeldSilence] = ()
 
     def at(self, now: float) -> Hush:
@@ -49,6 +58,6 @@ class Quiet:
         identity = self.store.identity
         return Hush(
             now,
-            [services for starts, ends, services in spans if starts <= now < ends],
+            [self.about(services) for starts, ends, services in spans if starts <= now < ends],
             [each for each in self.silences if not is_ours(each, identity)],
         )

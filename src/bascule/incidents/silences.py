@@ -17,6 +17,7 @@ from typing import Any
 from bascule import times
 from bascule.alerts import catalogue
 from bascule.api.servers import alertmanager_of
+from bascule.conventions import VERSION
 from bascule.errors import BasculeError, QueryRejected, Unreachable
 from bascule.incidents.model import Window
 from bascule.incidents.store import Store
@@ -29,15 +30,16 @@ log = logging.getLogger(__name__)
 
 
 def silence(spec: Spec, window: Window, journal: str) -> str:
-    """Silence a window's services, all when it names none; returns Alertmanager's id. `journal`: its identity."""
+    """Silence a window's services, all when it names none; returns Alertmanager's ids. `journal`: its identity."""
     with _asked(spec) as alertmanager:
-        return alertmanager.silence(_body(spec, window, journal))
+        return " ".join([alertmanager.silence(body) for body in _bodies(spec, window, journal)])
 
 
-def expire(spec: Spec, identity: str) -> None:
-    """End a silence; one that is gone already is as good."""
+def expire(spec: Spec, identities: str) -> None:
+    """End silences; one that is gone already is as good."""
     with _asked(spec) as alertmanager:
-        alertmanager.expire(identity)
+        for identity in identities.split():
+            alertmanager.expire(identity)
 
 
 def is_ours(held: HeldSilence, journal: str) -> bool:
@@ -49,16 +51,18 @@ def _mark(journal: str) -> str:
     return f" [journal {journal}]"
 
 
-def _body(spec: Spec, window: Window, journal: str) -> dict[str, Any]:
-    services = "|".join(re.escape(name) for name in window.services)
-    name, value = ("job", services) if services else ("alertname", _alerts(spec))
-    return {
-        "matchers": [{"name": name, "value": value, "isRegex": True, "isEqual": True}],
-        "startsAt": times.rfc3339(window.starts, "milliseconds"),
-        "endsAt": times.rfc3339(window.ends, "milliseconds"),
-        "createdBy": window.who or "bascule",
-        "comment": f"planned maintenance: {window.reason}{_mark(journal)}",
-    }
+def _bodies(spec: Spec, window: Window, journal: str) -> Iterator[dict[str, Any]]:
+    """One for each label by which an alert can be about the window's services; others may have versions too."""
+    about = {label: "|".join(map(re.escape, values)) for label, values in spec.labels_about(window.services).items()}
+    ours = {"alertname": _alerts(spec)}
+    for matchers in [{label: value} | (ours if label == VERSION else {}) for label, value in about.items()] or [ours]:
+        yield {
+            "matchers": [{"name": n, "value": v, "isRegex": True, "isEqual": True} for n, v in matchers.items()],
+            "startsAt": times.rfc3339(window.starts, "milliseconds"),
+            "endsAt": times.rfc3339(window.ends, "milliseconds"),
+            "createdBy": window.who or "bascule",
+            "comment": f"planned maintenance: {window.reason}{_mark(journal)}",
+        }
 
 
 def _alerts(spec: Spec) -> str:
@@ -104,10 +108,10 @@ class Keeper:
         with _asked(self.spec) as alertmanager:
             held = alertmanager.silences()
             windows = [window for window in self.store.windows() if window.silence]
-            self._end_orphans(alertmanager, held, {window.silence for window in windows}, now)
+            self._end_orphans(alertmanager, held, {each for window in windows for each in window.silence.split()}, now)
         known = {each.id for each in held}
         for window in windows:
-            if window.silence not in known and not window.cancelled and window.ends > now:
+            if not known.issuperset(window.silence.split()) and not window.cancelled and window.ends > now:
                 lost = replace(window, starts=max(window.starts, now))
                 self.store.set_silence(window.id, silence(self.spec, lost, self.store.identity))
 

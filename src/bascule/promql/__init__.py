@@ -49,7 +49,7 @@ from bascule.promql.leaving import left
 from bascule.promql.probes import certificate_expiry, probe_failure
 from bascule.promql.proof import Unproven, unproven
 from bascule.promql.reading import read_by, vector_selectors
-from bascule.promql.scrapes import PROBED, UP, availability_of, said_by, scraped, watched
+from bascule.promql.scrapes import PROBED, UP, availability_of, out_of_maintenance, said_by, scraped, watched
 from bascule.promql.services import (
     availability_by_service,
     cache_hit_ratio,
@@ -126,6 +126,7 @@ __all__ = [
     "mix_adjusted",
     "mix_adjusted_quantile",
     "of_signal",
+    "out_of_maintenance",
     "p95_ratio",
     "p95_seconds",
     "partner_rates",

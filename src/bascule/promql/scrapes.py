@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bascule.conventions import health_job, probe_job
+from bascule.conventions import MAINTENANCE, health_job, probe_job
 from bascule.promql.expressions import among
 from bascule.spec import Spec
 from bascule.spec.model import Service
@@ -38,6 +38,12 @@ def health_jobs(spec: Spec) -> list[str]:
 def availability_of(spec: Spec, services: Iterable[str], window: str) -> str:
     """The share of the window's looks that found each service (`job`) there; absent where it was not looked at."""
     return " or ".join(_shares({name: said_by(spec.services[name]) for name in services}, window))
+
+
+def out_of_maintenance(expr: str, window: str) -> str:
+    """What is known by `job`, without the services that were in planned maintenance within the window."""
+    planned = f"max by (service) (max_over_time({MAINTENANCE.name}[{window}])) == 1"
+    return f'({expr}) unless on (job) label_replace({planned}, "job", "$1", "service", "(.+)")'
 
 
 def scraped(jobs: Sequence[str], window: str) -> str:

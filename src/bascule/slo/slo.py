@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from bascule.promql import EXCESS, EventExpressions, availability_of, event_counts, increase, of_versions, scraped
+from bascule.promql import (
+    EXCESS,
+    EventExpressions,
+    availability_of,
+    event_counts,
+    increase,
+    of_versions,
+    out_of_maintenance,
+    scraped,
+)
 from bascule.slo.burn import LONG_TIERS, SHORT_TIERS, WEEK_SECONDS, Tier
 from bascule.slo.goal import Goal, SloKind
 from bascule.spec import Objective, Role, Selector, Spec
@@ -136,10 +145,12 @@ class AvailabilitySlo(Slo):
         return Cause.NO_SERIES
 
     def minute(self) -> EventExpressions:
-        """Of the scrapes of two intervals at least: a minute may hold none."""
+        """Of the scrapes of two intervals at least: a minute may hold none. Planned maintenance has no part in it."""
         window = max(MINUTE, 2 * self.spec.stack.scrape.interval)
-        watched = f"{MINUTE:g} * {scraped(self.services, format_duration(window))}"
-        return EventExpressions(watched, f"{MINUTE:g} * (1 - ({self._by_service(window)}))")
+        over = format_duration(window)
+        watched, there = scraped(self.services, over), self._by_service(window)
+        total, bad = f"{MINUTE:g} * {watched}", f"{MINUTE:g} * (1 - ({there}))"
+        return EventExpressions(out_of_maintenance(total, over), out_of_maintenance(bad, over))
 
     def promql(self, window: float) -> str:
         return f"avg({self._by_service(window)})"
@@ -232,10 +243,12 @@ class EventSlo(Slo):
 def availability(spec: Spec, window: float, version: str) -> str:
     """The availability of one version's services over the last `window` seconds, for its gate and its triggers.
 
-    Empty where no service is of that version.
+    Empty where no service is of that version. Services in planned maintenance are left out.
     """
     services = services_counted(spec, version)
-    return f"avg({by_service(spec, services, window)})" if services else ""
+    if not services:
+        return ""
+    return f"avg({out_of_maintenance(by_service(spec, services, window), format_duration(window))})"
 
 
 def by_service(spec: Spec, services: Iterable[str], window: float) -> str:

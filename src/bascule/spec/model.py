@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -37,7 +37,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT
+from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT, VERSION, health_job
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.kinds import Signal
 from bascule.spec.listening import Elsewhere, RoleTls, Tls, is_loopback, loopback_of, unencrypted
@@ -822,6 +822,20 @@ class Spec(Part):
     def services_of(self, kind: str) -> dict[str, Service]:
         """Those of a kind that have metrics."""
         return {n: service for n, service in self.services.items() if service.kind == kind and service.page is not None}
+
+    def labels_about(self, services: Collection[str]) -> dict[str, list[str]]:
+        """By which label alerts are about these services: a `job`, or a `version` that has no other service.
+
+        Empty for no services, which means all.
+        """
+        of_version: dict[str, set[str]] = {}
+        for name, service in self.services.items():
+            if service.version is not None:
+                of_version.setdefault(service.version, set()).add(name)
+        versions = [version for version, own in of_version.items() if own <= set(services)]
+        jobs = [job for name in services for job in (name, health_job(name))]
+        about = {"job": jobs, VERSION: versions}
+        return {label: values for label, values in about.items() if values}
 
     @property
     def is_probed(self) -> bool:

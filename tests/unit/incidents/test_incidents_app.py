@@ -7,6 +7,7 @@ import sys
 import pytest
 from api_caller import operator, with_state
 
+from bascule import times
 from bascule.delivery import Message, Outbox
 from bascule.incidents.app import create
 from bascule.incidents.escalator import Escalator
@@ -178,6 +179,21 @@ def test_open_incidents_are_counted_by_severity(client):
     assert metric(client, 'bascule_incidents_open{severity="critical"}') == "0.0"
     client.post("/api/webhook", json=webhook(alert()))
     assert metric(client, 'bascule_incidents_open{severity="critical"}') == "1.0"
+
+
+def test_each_service_says_whether_it_is_in_planned_maintenance(client, clock):
+    def planned():
+        names = ("supersmartmatch-v1", "supersmartmatch-v2")
+        return [metric(client, f'bascule_maintenance_planned{{service="{name}"}}') for name in names]
+
+    asked = {"reason": "upgrade", "who": "ada", "silent": False, "services": ["supersmartmatch-v2"]}
+    begins, ends = (times.rfc3339(clock.now + after) for after in (10, 20))
+    client.post("/api/maintenance", json=asked | {"starts": begins, "ends": ends}).raise_for_status()
+    seen = []
+    for _ in range(3):
+        seen.append(planned())
+        clock.now += 10
+    assert seen == [["0.0", "0.0"], ["0.0", "1.0"], ["0.0", "0.0"]]
 
 
 def test_a_page_of_another_origin_cannot_write_here(client):

@@ -79,3 +79,11 @@ def jobs_of(spec):
     return {
         job["job_name"]: job for job in yaml.safe_load(generate(spec)["prometheus/prometheus.yml"])["scrape_configs"]
     }
+
+
+def test_alerts_about_a_version_are_about_its_services_where_these_are_all_of_them():
+    second = "  second-v2: {targets: ['127.0.0.1:8012'], version: v2}\n"
+    spec = parse(house.SPEC.replace("services:\n", f"services:\n{second}", 1))
+    assert spec.labels_about(["shop-v2"]) == {"job": ["shop-v2", "health-shop-v2"]}
+    assert spec.labels_about(["shop-v2", "second-v2"])["version"] == ["v2"]
+    assert spec.labels_about([]) == {}

@@ -167,7 +167,7 @@ class PhaseAnswer(Answer):
 
 
 class WindowAnswer(Answer):
-    """A maintenance window; `silence` is Alertmanager's id, where one was set."""
+    """A maintenance window; `silence`: the ids of Alertmanager's silences, where some were set."""
 
     id: int
     starts: UnixTime

@@ -134,10 +134,14 @@ def _people_route(spec: Spec, receiver: str, matcher: str) -> dict[str, Any]:
 
 
 def _muted_services(spec: Spec, everywhere: list[str]) -> Iterator[dict[str, Any]]:
-    """A route for each service that has maintenance windows of its own."""
-    for service in dict.fromkeys(name for window in spec.maintenance for name in window.services):
-        own = [_interval_name(i) for i, window in enumerate(spec.maintenance) if service in window.services]
-        yield {"matchers": [f'job="{service}"'], "mute_time_intervals": everywhere + own}
+    """A route for what alerts about services that have maintenance windows of their own are labelled with."""
+    own: dict[tuple[str, str], list[str]] = {}
+    for index, window in enumerate(spec.maintenance):
+        for label, values in spec.labels_about(window.services).items():
+            for value in values:
+                own.setdefault((label, value), []).append(_interval_name(index))
+    for (label, value), intervals in own.items():
+        yield {"matchers": [f'{label}="{value}"'], "mute_time_intervals": everywhere + intervals}
 
 
 # ---------------------------------------------------------------- receivers; a secret is always a file
