@@ -24,9 +24,9 @@ def test_scrape_evaluation_and_hold_add_up() -> None:
 
 
 def test_each_group_of_a_chain_is_waited_for() -> None:
-    """A rollback trigger reads what another group records, each every 5 s; a quota what is recorded every 15 s."""
+    """A rollback trigger and a quota are evaluated every 5 s, and read what another group records every 15 s."""
     spec = parse(built_in_text())
-    assert seconds(spec, Alert.ROLLBACK_TRIGGERED) == 1 + 5 + 5 + 600
+    assert seconds(spec, Alert.ROLLBACK_TRIGGERED) == 1 + 15 + 5 + 600
     assert seconds(spec, Alert.PARTNER_QUOTA_NEARLY_USED) == 1 + 15 + 5 + 60
 
 

@@ -39,6 +39,7 @@ def signal_rules(spec: Spec) -> Iterator[Recording]:
     others = [name for name in spec.signals if name not in apart]
     yield from _counted(spec, others)
     yield Recording(Recorded.REQUESTS, promql.requests(spec))
+    yield from _refused(spec)
     if others:
         yield Recording(Recorded.SIGNAL_MIX, promql.mix(spec, others))
     if any(signal.numerator for signal in spec.signals.values()):
@@ -63,6 +64,14 @@ def _values(spec: Spec) -> Iterator[Recording]:
     yield Recording(Recorded.SIGNAL_STANDARDISED, promql.mix_adjusted())
     yield Recording(Recorded.SIGNAL_DIFFERENCE, promql.difference(spec, Recorded.SIGNAL_STANDARDISED))
     yield Recording(Recorded.SIGNAL_DIFFERENCE_BY_SEGMENT, promql.difference(spec, Recorded.SIGNAL_BY_SEGMENT))
+
+
+def _refused(spec: Spec) -> Iterator[Recording]:
+    """What is no server error and yet no success: beside the errors, with which it shares all requests."""
+    if refused := promql.client_errors(spec):
+        yield Recording(Recorded.CLIENT_ERRORS, refused)
+    if unsuccessful := promql.unsuccessful(spec):
+        yield Recording(Recorded.UNSUCCESSFUL, unsuccessful)
 
 
 def _quantiles() -> Iterator[Recording]:

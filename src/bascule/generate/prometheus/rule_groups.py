@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from bascule import promql
@@ -13,7 +13,6 @@ from bascule.generate.prometheus.no_data import no_data_rules
 from bascule.generate.prometheus.recording import (
     cache_rules,
     distribution_rules,
-    distributions,
     probe_rules,
     service_rules,
     signal_rules,
@@ -28,9 +27,9 @@ from bascule.prometheus import merged_expression
 from bascule.spec import Spec
 from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
 
-SIGNALS = "signals"  # evaluated most often
+SIGNALS, USAGE = "signals", "usage"  # their rules read most samples
 SOON_SECONDS = 60.0
-DISTRIBUTION_SECONDS = 15.0  # a twentieth of the window of recorded rates
+RATE_SECONDS = 15.0  # a twentieth of the window of recorded rates
 
 
 def rule_files(spec: Spec) -> RuleFiles:
@@ -39,8 +38,16 @@ def rule_files(spec: Spec) -> RuleFiles:
     A group reads what it and those before it record, never what comes later: tests evaluate them in this order.
     """
     files = _files(spec)
-    files[SIGNALS] = shared(files[SIGNALS])
-    return _read_once(spec, files)
+    given = {series for groups in files.values() for group in groups for series in _given(group)}
+    return _read_once(
+        spec, {**files, **{name: shared(files[name], given) for name in (SIGNALS, USAGE) if name in files}}
+    )
+
+
+def _given(group: Group) -> Iterator[str]:
+    """The names of the series that its alerts' tests are given."""
+    for case in (case for alert in group.alerts for case in alert.cases):
+        yield from (series.partition("{")[0] for series in case.series)
 
 
 def unshared_rule_files(spec: Spec) -> RuleFiles:
@@ -51,8 +58,8 @@ def unshared_rule_files(spec: Spec) -> RuleFiles:
 def _files(spec: Spec) -> RuleFiles:
     files = {
         SIGNALS: [
-            _group(spec, RuleGroup.DISTRIBUTIONS, distribution_rules(spec), _distribution_interval(spec)),
-            _group(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec)),
+            _signals(spec, RuleGroup.DISTRIBUTIONS, distribution_rules(spec)),
+            _signals(spec, RuleGroup.SUPERSMARTMATCH, signal_rules(spec)),
         ],
         "migration": [_group(spec, RuleGroup.MIGRATION, traffic_rules(spec))],
         "services": [
@@ -60,7 +67,7 @@ def _files(spec: Spec) -> RuleFiles:
             _group(spec, RuleGroup.REDIS, cache_rules(spec)),
         ],
         "judge": [_group(spec, RuleGroup.JUDGE_ALERTS)],
-        "usage": [
+        USAGE: [
             _group(spec, RuleGroup.USAGE, usage_rules(spec), usage_interval(spec)),
             _group(spec, RuleGroup.TARGET_COUNTS, target_rules(spec), target_interval(spec)),
         ],
@@ -91,27 +98,27 @@ def _merged(group: Group, label: str) -> Group:
 def _group(spec: Spec, name: RuleGroup, first: Iterable[Rule] = (), interval: float | None = None) -> Group:
     """A group's recorded series, and the catalogue's alerts that read them; `interval`: unless its alerts decide."""
     rules = (*first, *group_alerts(spec, name))
-    own = interval or _pace(spec, rules)
-    return Group(name, rules, None if own == spec.stack.scrape.evaluation else own)
-
-
-def _distribution_interval(spec: Spec) -> float:
-    """Every bucket of every series is read for it: as often as the other rates where a quantile pages soon."""
     steady = spec.stack.scrape.steady_evaluation
-    read_by_bucket = distributions(spec)
-    soon = (each for each in spec.rollback if each.hold < SOON_SECONDS)
-    pages_soon = any(each.when.measure.partition(".")[0] in read_by_bucket for each in soon)
-    return steady if pages_soon else max(DISTRIBUTION_SECONDS, steady)
+    return _paced(spec, name, rules, interval or (spec.stack.scrape.evaluation if _pages_soon(rules) else steady))
 
 
-def _pace(spec: Spec, rules: Iterable[Rule]) -> float:
-    """As often as targets are scraped where an alert pages within a minute: what looks back over minutes costs most."""
-    pages_soon = any(_pages_soon(rule) for rule in rules if isinstance(rule, Alerting))
-    return spec.stack.scrape.evaluation if pages_soon else spec.stack.scrape.steady_evaluation
+def _signals(spec: Spec, name: RuleGroup, recorded: Iterable[Rule]) -> Group:
+    """A group that reads every sample of five minutes: no more often than needed."""
+    rules, scrape = (*recorded, *group_alerts(spec, name)), spec.stack.scrape
+    if _pages_soon(rules):
+        return _paced(spec, name, rules, scrape.evaluation)
+    acts_soon = any(trigger.hold < SOON_SECONDS for trigger in spec.rollback)
+    return _paced(spec, name, rules, scrape.steady_evaluation if acts_soon else max(RATE_SECONDS, scrape.evaluation))
 
 
-def _pages_soon(alert: Alerting) -> bool:
-    return alert.hold < SOON_SECONDS and Severity.of(alert.labels["severity"]).pages
+def _paced(spec: Spec, name: RuleGroup, rules: tuple[Rule, ...], interval: float) -> Group:
+    return Group(name, rules, None if interval == spec.stack.scrape.evaluation else interval)
+
+
+def _pages_soon(rules: Iterable[Rule]) -> bool:
+    """Such alerts need evaluations as often as targets are scraped: what looks back over minutes costs most."""
+    alerts = (rule for rule in rules if isinstance(rule, Alerting))
+    return any(alert.hold < SOON_SECONDS and Severity.of(alert.labels["severity"]).pages for alert in alerts)
 
 
 def rule_groups(spec: Spec) -> list[Group]:

@@ -31,10 +31,6 @@ def target_interval(spec: Spec) -> float:
 
 def usage_rules(spec: Spec) -> Iterator[Recording]:
     yield from _by_endpoint(spec)
-    if refused := promql.client_errors(spec):
-        yield Recording(Recorded.CLIENT_ERRORS, refused)
-    if unsuccessful := promql.unsuccessful(spec):
-        yield Recording(Recorded.UNSUCCESSFUL, unsuccessful)
     if in_flight := promql.in_flight(spec):
         yield Recording(Recorded.IN_FLIGHT, in_flight)
     if partner_label(spec):
