@@ -147,10 +147,6 @@ def test_what_the_documents_rules_found_cannot_be_told_apart_of_faults_beside_ea
     assert "a: B 36.0 s (beside hang, latency)" in markdown([Tried(fault_named("crash"), [found])])
 
 
-def test_the_error_spike_is_the_last_hard_fault():
-    assert [fault.key for fault in all_faults() if fault.kind is FaultClass.HARD][-1] == "error-spike"
-
-
 def test_a_hard_fault_is_held_to_its_median_and_to_its_slowest_run():
     fault = fault_named("crash")
     runs = [Drill("crash", delivered=seconds, ended=1.0) for seconds in (4.0, 5.0, 9.0)]

@@ -178,10 +178,17 @@ def test_a_stop_removes_every_real_fault_and_its_word(tmp_path):
 
 def test_whole_house_faults_come_first_as_given_and_then_those_that_may_take_longest():
     order = [fault.key for fault in in_turn(all_faults())]
-    whole = [fault.key for fault in all_faults() if not fault.breaks]
+    whole = [fault.key for fault in all_faults() if not fault.breaks and not fault.needs_history]
     assert order[: len(whole)] == whole
     assert order[len(whole) : len(whole) + 2] == ["disk-filling", "redis-evicting"]
     assert whole[-1] == "receiver-down"
+
+
+def test_what_is_found_sooner_after_a_long_history_is_tried_last():
+    order = in_turn(all_faults())
+    last = [fault for fault in order if fault.needs_history]
+    assert order[-len(last) :] == last
+    assert {fault.kind for fault in last if fault.key != "error-spike"} == {FaultClass.STATISTICAL}
 
 
 def test_only_timed_faults_are_in_beside_others_and_no_alert_finds_two_of_them():

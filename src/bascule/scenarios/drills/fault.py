@@ -60,6 +60,7 @@ class Declared:
     needs: what is started for it beside the lab.
     pause: seconds between two looks at what came of it.
     breaks: the parts that it concerns; none: the whole house, and no other fault is in beside it.
+    needs_history: it is found the sooner the longer the house has watched, and tried after the others.
     """
 
     key: ClassVar[str]
@@ -77,6 +78,7 @@ class Declared:
     needs: ClassVar[tuple[SitePart, ...]] = ()
     tells: ClassVar[tuple[str, ...]] = ()
     breaks: ClassVar[frozenset[HousePart]] = frozenset()
+    needs_history: ClassVar[bool] = False
 
     @property
     def unable(self) -> str:
@@ -121,6 +123,7 @@ class HardFault(Fault):
 class StatisticalFault(Fault):
     kind: ClassVar[FaultClass] = FaultClass.STATISTICAL
     bound: ClassVar[float] = 30.0
+    needs_history: ClassVar[bool] = True
 
 
 class TimedFault(Fault):

@@ -36,8 +36,9 @@ def side_by_side(faults: Sequence[D], attempt: Callable[[D], None], stop: thread
 
 
 def in_turn(faults: Sequence[D]) -> list[D]:
-    """Those that concern the whole house come first, as given; then those that may take longest."""
-    return sorted(faults, key=lambda fault: (1, -fault.bound) if fault.breaks else (0, 0.0))
+    """Those that concern the whole house come first, as given; then those that may take longest; then those that need
+    history."""
+    return sorted(faults, key=lambda fault: (fault.needs_history, *((1, -fault.bound) if fault.breaks else (0, 0.0))))
 
 
 def startable(waiting: Sequence[D], trying: Collection[D]) -> list[D]:

@@ -12,6 +12,7 @@ class ErrorSpike(Failing, HardFault):
     key = "error-spike"
     title = "V2 errors 0.02 % -> 12 %"
     shift = Shift(0.0002, 0.12)
+    needs_history = True  # of V1's few errors, by which the judge learns of bursts
     changes = to(error_rate=0.12)
 
     def awaits(self, house: House) -> str:
