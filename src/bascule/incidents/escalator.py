@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,8 @@ from bascule.incidents.store import Store
 from bascule.spec import Spec
 from bascule.spec.model import SWITCH, EscalationStep
 
+_LOOK_SECONDS = 0.1
+_TOGETHER_SECONDS = 0.2  # what fails together is told together
 _LATELY = 86400.0  # seconds after its end in which a situation's last notices are still looked for
 log = logging.getLogger(__name__)
 
@@ -66,14 +69,27 @@ class Escalator:
         self._over: dict[int, float] = {}  # situations of whose end everyone was told, and when they ended
 
     def run(self, stop: threading.Event, pause: float = 1.0) -> None:
-        """Resume and tick until told to stop; what the journal or a spec refuses is logged and tried again."""
+        """Resume and tick until told to stop; what the journal or a spec refuses is logged and tried again.
+
+        `pause`: seconds between ticks at most; a new incident is told at once, together with what fails with it.
+        """
         step: Callable[[], object] = self.resume
-        while not stop.wait(pause):
+        while not self._rest(stop, pause):
             try:
                 step()
                 step = self.tick
             except BasculeError as error:
                 log.error("escalation: %s", error)
+
+    def _rest(self, stop: threading.Event, pause: float) -> bool:
+        """Wait until it is time to tick; True when told to stop."""
+        until = time.monotonic() + pause
+        while not self._store.opened.is_set() and time.monotonic() < until:
+            if stop.wait(min(_LOOK_SECONDS, pause)):
+                return True
+        is_new = self._store.opened.is_set()
+        self._store.opened.clear()
+        return stop.wait(_TOGETHER_SECONDS) if is_new else stop.is_set()
 
     def resume(self) -> None:
         """Owe what a process that ended left behind; what it owed already is not owed twice."""

@@ -131,6 +131,7 @@ class Store:
         self._db = connect(path, _WHAT)
         self._db.row_factory = sqlite3.Row
         self._file = self._db
+        self.opened = threading.Event()  # set by each new incident, for those who tell people
         self.problem = ""  # why it is kept in memory, while it is
         self._restarts: dict[float, Restart] = {}  # of Prometheus, by when it started
         self._prepare(now)
@@ -339,6 +340,7 @@ class Store:
         ).lastrowid
         joined = situation or self._open_situation(kind, cause) or identity
         db.execute("UPDATE incidents SET situation = ? WHERE id = ?", (joined, identity))
+        self.opened.set()
         return self.incident(int(identity or 0))
 
     def _open_situation(self, kind: str, cause: str) -> int | None:

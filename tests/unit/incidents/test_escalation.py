@@ -435,6 +435,24 @@ def test_a_notice_for_a_receiver_no_longer_in_the_spec_is_written_down_as_failed
     assert [notice.outcome for notice in house.store.notices() if notice.receiver == "gone"] == ["failed"]
 
 
+def test_a_new_incident_is_told_at_once_with_what_fails_with_it(house, eventually):
+    stop = threading.Event()
+    teller = threading.Thread(target=house.escalator.run, args=(stop, 600.0))
+    teller.start()
+    try:
+        house.fire("resumes")  # the first look is at what was left behind
+        eventually(lambda: not house.store.opened.is_set())
+        for number in range(5):
+            house.fire(f"{number}")
+        eventually(lambda: house.told)
+        assert [what for _, _, what in house.told] == ["CRITICAL"]
+        assert house.subjects[0].endswith("(and 5 more)")
+    finally:
+        stop.set()
+        teller.join(5)
+    assert not teller.is_alive()
+
+
 def test_a_journal_that_fails_for_a_moment_ends_no_escalation(house, monkeypatch, eventually):
     """Not even at the start, when what was left behind is looked for."""
     house.fire()
