@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+_WRITTEN = ("drill-output", "bench-output", "demo-output", "docs/success-criteria.md")
+
 
 def machine() -> dict[str, Any]:
     return {
@@ -20,9 +22,11 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit measured, with `+changes` when the work tree differs from it; `unknown` outside a repository."""
+    """The commit measured, with `+changes` when the work tree differs from it in more than what measuring writes;
+    `unknown` outside a repository."""
     head = _git("rev-parse", "--short", "HEAD")
-    return head + ("+changes" if _git("status", "--porcelain") else "")
+    elsewhere = (f":(exclude){path}" for path in _WRITTEN)
+    return head + ("+changes" if _git("status", "--porcelain", "--", ".", *elsewhere) else "")
 
 
 def _git(*arguments: str) -> str:
