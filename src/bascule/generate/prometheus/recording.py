@@ -104,7 +104,6 @@ def traffic_rules(spec: Spec) -> Iterator[Recording]:
 def service_rules(spec: Spec) -> Iterator[Recording]:
     for kind, expr in promql.service_up(spec).items():
         yield Recording(Recorded.SERVICE_UP, expr, {"component": kind})
-    yield Recording(Recorded.SERVICE_AVAILABILITY, promql.availability_by_service())
 
 
 def probe_rules(spec: Spec) -> Iterator[Recording]:

@@ -1,6 +1,8 @@
-"""How the service is used: by endpoint and partner, quotas, formats, refusals, the cache; levels of gauge signals.
+"""How the service is used: by endpoint and partner, quotas, formats, refusals, the cache; levels of gauge signals; how
+much of the time it was there.
 
-These can have many series (a thousand partners, two hundred endpoints), so their group is evaluated less often.
+These read many samples, or have many series (a thousand partners, two hundred endpoints), so their group is evaluated
+less often.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ def target_interval(spec: Spec) -> float:
 
 
 def usage_rules(spec: Spec) -> Iterator[Recording]:
+    yield Recording(Recorded.SERVICE_AVAILABILITY, promql.availability_by_service())
     yield from _by_endpoint(spec)
     if in_flight := promql.in_flight(spec):
         yield Recording(Recorded.IN_FLIGHT, in_flight)
