@@ -60,6 +60,11 @@ class Traffic:
         assert process.stdout is not None
         return self._counted(process, process.stdout.read())
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and its plan is not at its end."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> Tally:
         """Send nothing more, wait for the answers that are due, and count. Once stopped it stays so."""
         if self.tally is not None:

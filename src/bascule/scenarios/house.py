@@ -21,7 +21,7 @@ from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.servers import prometheus_of
 from bascule.conventions import TOTAL_SEGMENT, Severity
 from bascule.errors import BasculeError, ProcessFailed
-from bascule.lab import Lab, RedisCluster, Traffic, front_url, lab_spec, write_spec
+from bascule.lab import LONGEST_SECONDS, Lab, RedisCluster, Traffic, front_url, lab_spec, write_spec
 from bascule.prometheus import Prometheus
 from bascule.scenarios.receiver import Person
 from bascule.scenarios.site import Site
@@ -219,7 +219,7 @@ def standing(
         lab = rooms.enter_context(Lab(own, folder, profile=profile))
         rooms.enter_context(_running_stack(spec, path, report, stop))
         report(f"starting traffic: {rate:g} requests/s, seed {seed}")
-        traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed))
+        traffic = rooms.enter_context(Traffic(spec, rate=rate, seed=seed, seconds=LONGEST_SECONDS))
         yield House(spec, stop, lab, traffic, told, beside)
 
 

@@ -226,6 +226,7 @@ def test_each_line_of_faults_that_are_tried_together_names_its_fault_and_no_run_
     days, told, stop = [], [], threading.Event()
     house = Watched(stop=stop, verdicts=["hold", "no_data"])
     house.lab, house.forget = SimpleNamespace(folder=tmp_path), lambda seconds: 0.0
+    house.traffic = SimpleNamespace(is_running=True)
 
     def renew(number):
         days.append(number)
@@ -243,3 +244,13 @@ def test_each_line_of_faults_that_are_tried_together_names_its_fault_and_no_run_
     assert days == [LAST_DAYS, GOOD_DAYS]
     assert len(told) == 3
     assert all(line.startswith(("disk-filling", "certificate")) for line in told)
+
+
+def test_without_traffic_nothing_is_drilled(tmp_path):
+    house = Watched(stop=threading.Event())
+    house.traffic = SimpleNamespace(is_running=False)
+    results = Results([fault_named("crash")], lambda tried: None)
+    ground = ProvingGround(WantedDrills([], 1, 0.0, tmp_path), house, Told(house), None, results, lambda line: None)
+    with pytest.raises(ProcessFailed, match="traffic has ended"):
+        ground.attempt(fault_named("crash"))
+    assert results.tried == []

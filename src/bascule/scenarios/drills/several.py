@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from bascule import times
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, ProcessFailed
 from bascule.scenarios import source_rules
 from bascule.scenarios.drills.fault import Declared, Fault, FaultClass
 from bascule.scenarios.drills.in_force import FOLDER_PREFIX, noted
@@ -179,7 +179,11 @@ class ProvingGround:
             self.results.keep(one)
 
     def _rest(self) -> None:
-        """What is left of the fault before must not help to find this one."""
+        """What is left of the fault before must not help to find this one. Raises ProcessFailed without traffic."""
+        if not self.house.traffic.is_running:
+            raise ProcessFailed(
+                "the lab's traffic has ended", "give fewer faults, or shorter ones: it lasts four hours"
+            )
         self.house.wait(REST_SECONDS)
         self.house.forget(FORGET_SECONDS)
 
