@@ -604,6 +604,7 @@ class RuleGroup(StrEnum):
     NO_DATA_ALERTS = "no-data.alerts"
     REDIS = "redis.rules"
     USAGE = "usage.rules"
+    BREAKDOWNS = "breakdowns.rules"
     TARGET_COUNTS = "target-counts.rules"
     TARGETS = "targets.alerts"
     ROLLBACK = "rollback.alerts"

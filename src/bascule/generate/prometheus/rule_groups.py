@@ -22,7 +22,13 @@ from bascule.generate.prometheus.rules import Group, Recording, Rule, RuleFiles
 from bascule.generate.prometheus.sharing import shared
 from bascule.generate.prometheus.sla_rules import INTERVAL_SECONDS as SLA_INTERVAL_SECONDS
 from bascule.generate.prometheus.sla_rules import sla_alerts, sla_growth, sla_rules
-from bascule.generate.prometheus.usage import target_interval, target_rules, usage_interval, usage_rules
+from bascule.generate.prometheus.usage import (
+    breakdown_rules,
+    minute_interval,
+    target_rules,
+    usage_interval,
+    usage_rules,
+)
 from bascule.prometheus import merged_expression
 from bascule.spec import Spec
 from bascule.spec.growth import INTERVAL_SECONDS as GROWTH_INTERVAL_SECONDS
@@ -69,7 +75,8 @@ def _files(spec: Spec) -> RuleFiles:
         "judge": [_group(spec, RuleGroup.JUDGE_ALERTS)],
         USAGE: [
             _group(spec, RuleGroup.USAGE, usage_rules(spec), usage_interval(spec)),
-            _group(spec, RuleGroup.TARGET_COUNTS, target_rules(spec), target_interval(spec)),
+            _group(spec, RuleGroup.BREAKDOWNS, breakdown_rules(spec), minute_interval(spec)),
+            _group(spec, RuleGroup.TARGET_COUNTS, target_rules(spec), minute_interval(spec)),
         ],
         "targets": [_group(spec, RuleGroup.TARGETS), _group(spec, RuleGroup.ROLLBACK)],
         "sla": [_group(spec, RuleGroup.SLA, (*sla_rules(spec), *sla_alerts(spec)), SLA_INTERVAL_SECONDS)],

@@ -1,8 +1,7 @@
-"""How the service is used: by endpoint and partner, quotas, formats, refusals, the cache; levels of gauge signals; how
-much of the time it was there.
+"""How the service is used: by endpoint and partner, quotas, formats, refusals, the cache; levels of gauge signals.
 
-These read many samples, or have many series (a thousand partners, two hundred endpoints), so their group is evaluated
-less often.
+These can have many series (a thousand partners, two hundred endpoints), so their groups are evaluated less often; what
+panels alone show, once a minute.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from bascule.spec import Selector, Spec
 from bascule.spec.uses import partner_label, quotas, uses_instrument
 
 INTERVAL_SECONDS = 15.0
-COUNTS_INTERVAL_SECONDS = 60.0
+MINUTE_SECONDS = 60.0
 RETENTION_WINDOW = "30d"  # of the source document's customer retention
 _BY_ENDPOINT = f"{names.VERSION}, {names.ENDPOINT}"
 _BY_PARTNER = f"{names.VERSION}, {names.PARTNER}"
@@ -27,15 +26,11 @@ def usage_interval(spec: Spec) -> float:
     return max(INTERVAL_SECONDS, spec.stack.scrape.evaluation)
 
 
-def target_interval(spec: Spec) -> float:
-    return max(COUNTS_INTERVAL_SECONDS, spec.stack.scrape.evaluation)
+def minute_interval(spec: Spec) -> float:
+    return max(MINUTE_SECONDS, spec.stack.scrape.evaluation)
 
 
 def usage_rules(spec: Spec) -> Iterator[Recording]:
-    yield Recording(Recorded.SERVICE_AVAILABILITY, promql.availability_by_service())
-    yield from _by_endpoint(spec)
-    if in_flight := promql.in_flight(spec):
-        yield Recording(Recorded.IN_FLIGHT, in_flight)
     if partner_label(spec):
         yield from _by_partner(spec)
     yield from _levels(spec)
@@ -46,9 +41,19 @@ def usage_rules(spec: Spec) -> Iterator[Recording]:
         yield Recording(Recorded.RETENTION, f'max by ({names.VERSION}) ({kept}{{window="{RETENTION_WINDOW}"}})')
 
 
+def breakdown_rules(spec: Spec) -> Iterator[Recording]:
+    """What panels alone show, but for the share of each algorithm, whose alert looks back over an hour."""
+    yield Recording(Recorded.SERVICE_AVAILABILITY, promql.availability_by_service())
+    yield from _by_endpoint(spec)
+    if in_flight := promql.in_flight(spec):
+        yield Recording(Recorded.IN_FLIGHT, in_flight)
+    if uses_instrument(spec):
+        yield Recording(Recorded.ALGORITHM_SHARE, promql.algorithm_share(spec))
+
+
 def target_rules(spec: Spec) -> Iterator[Recording]:
     """Events of every target that few events can miss, over the windows that longer alerts look at."""
-    counts = promql.target_counts(promql.windowed_targets(spec), target_interval(spec))
+    counts = promql.target_counts(promql.windowed_targets(spec), minute_interval(spec))
     yield from (Recording(*rule) for rule in counts)
 
 
@@ -91,7 +96,6 @@ def _instrument(spec: Spec) -> Iterator[Recording]:
     yield Recording(Recorded.CACHE_HITS, promql.share_of(rate, cache.where(result="hit"), cache, names.VERSION))
     by = f"{names.VERSION}, {names.SEGMENT}"
     yield Recording(Recorded.SCORE, promql.mean_of(rate, Selector(f"{score}_sum"), Selector(f"{score}_count"), by))
-    yield Recording(Recorded.ALGORITHM_SHARE, promql.algorithm_share(spec))
     users = promql.canonical_level(spec, _named(names.ACTIVE_USERS))
     yield Recording(Recorded.ACTIVE_USERS, f"sum by ({names.VERSION}) ({users})")
 
