@@ -39,16 +39,7 @@ _SUM, _COUNT = "_sum{", "_count{"
 _BOUND = re.compile(r'(?<=[{,])le="([^"]+)",?')
 _ALERTS = "ALERTS"  # what a quiet case says of another alert; here the rules say it themselves
 _CLOCKS = ("uptime", "timestamp", "cpu")  # what goes on by itself
-_ABOUT = (
-    "severity",
-    "signal",
-    "target",
-    "user_segment",
-    "partner",
-    "trigger",
-    "sla",
-    "gate",
-)
+_ABOUT = ("severity", "signal", "target", "user_segment", "partner", "trigger", "sla", "gate")
 _FIRED = re.compile(r"\{([^{}]*alertname=[^{}]*)\}")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from bascule.conventions import EntryKind
@@ -10,6 +11,7 @@ from bascule.incidents import silences
 from bascule.incidents.model import Entry, Window
 from bascule.incidents.store import Store
 from bascule.spec import Spec
+from bascule.spec.model import Maintenance
 
 
 def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> Window:
@@ -33,6 +35,13 @@ def end(spec: Spec, store: Store, identity: int, who: str, now: float) -> Window
     word = "cancelled" if ended.cancelled else "ended"
     store.add(Entry(now, EntryKind.MAINTENANCE, f"maintenance {identity} {word}: {ended.reason}", who))
     return ended
+
+
+def in_force(windows: Iterable[Window], declared: Iterable[Maintenance], now: float) -> list[tuple[str, ...]]:
+    """The services of each window at that moment (Unix seconds), none for all of them. `declared`: the spec's."""
+    spans = [(each.starts, each.ends, each.services) for each in windows if not each.cancelled]
+    spans += [(*each.span, tuple(each.services)) for each in declared]
+    return [services for starts, ends, services in spans if starts <= now < ends]
 
 
 def _check(spec: Spec, window: Window) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from bascule import conventions
 from bascule.conventions import Severity
 from bascule.delivery import Outbox, channels_of
+from bascule.incidents.maintenance import in_force
 from bascule.incidents.model import PhaseStep
 from bascule.incidents.store import Store
 from bascule.spec import Spec
@@ -49,10 +50,8 @@ class JournalCollector(Collector):
 
     def _planned(self) -> Metric:
         """Silenced or not: an SLA leaves out both."""
-        now, family = self._clock(), _family(conventions.MAINTENANCE)
-        spans = [(each.starts, each.ends, each.services) for each in self._store.windows() if not each.cancelled]
-        spans += [(*each.span, tuple(each.services)) for each in self._spec.maintenance]
-        planned = [services for starts, ends, services in spans if starts <= now < ends]
+        family = _family(conventions.MAINTENANCE)
+        planned = in_force(self._store.windows(), self._spec.maintenance, self._clock())
         for name in self._spec.services:
             family.add_metric([name], any(not services or name in services for services in planned))
         return family

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from bascule.incidents.maintenance import in_force
 from bascule.incidents.model import Incident
 from bascule.incidents.silences import is_ours
 from bascule.incidents.store import Store
@@ -52,12 +53,10 @@ class Quiet:
 
     def at(self, now: float) -> Hush:
         """The journal's own silences say nothing, since it knows its windows better."""
-        kept = [each for each in self.store.windows() if each.silence and not each.cancelled]
-        spans = [(window.starts, window.ends, window.services) for window in kept]
-        spans += [(*window.span, tuple(window.services)) for window in self.declared]
+        planned = in_force((each for each in self.store.windows() if each.silence), self.declared, now)
         identity = self.store.identity
         return Hush(
             now,
-            [self.about(services) for starts, ends, services in spans if starts <= now < ends],
+            [self.about(services) for services in planned],
             [each for each in self.silences if not is_ours(each, identity)],
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bascule.conventions import MAINTENANCE, health_job, probe_job
-from bascule.promql.expressions import among
+from bascule.promql.expressions import among, relabelled
 from bascule.spec import Spec
 from bascule.spec.model import Service
 
@@ -43,7 +43,7 @@ def availability_of(spec: Spec, services: Iterable[str], window: str) -> str:
 def out_of_maintenance(expr: str, window: str) -> str:
     """What is known by `job`, without the services that were in planned maintenance within the window."""
     planned = f"max by (service) (max_over_time({MAINTENANCE.name}[{window}])) == 1"
-    return f'({expr}) unless on (job) label_replace({planned}, "job", "$1", "service", "(.+)")'
+    return f"({expr}) unless on (job) {relabelled(planned, 'service', 'job')}"
 
 
 def scraped(jobs: Sequence[str], window: str) -> str:

@@ -828,13 +828,10 @@ class Spec(Part):
 
         Empty for no services, which means all.
         """
-        of_version: dict[str, set[str]] = {}
-        for name, service in self.services.items():
-            if service.version is not None:
-                of_version.setdefault(service.version, set()).add(name)
-        versions = [version for version, own in of_version.items() if own <= set(services)]
+        present = {service.version for service in self.services.values()} - {None}
+        others = {service.version for name, service in self.services.items() if name not in services}
         jobs = [job for name in services for job in (name, health_job(name))]
-        about = {"job": jobs, VERSION: versions}
+        about = {"job": jobs, VERSION: [version for version in self.versions.both if version in present - others]}
         return {label: values for label, values in about.items() if values}
 
     @property

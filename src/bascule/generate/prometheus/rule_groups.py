@@ -45,9 +45,9 @@ def rule_files(spec: Spec) -> RuleFiles:
     """
     files = _files(spec)
     given = {series for groups in files.values() for group in groups for series in _given(group)}
-    return _read_once(
-        spec, {**files, **{name: shared(files[name], given) for name in (SIGNALS, USAGE) if name in files}}
-    )
+    for name in {SIGNALS, USAGE}.intersection(files):
+        files[name] = shared(files[name], given)
+    return _read_once(spec, files)
 
 
 def _given(group: Group) -> Iterator[str]:
