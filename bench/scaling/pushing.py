@@ -22,7 +22,7 @@ from bascule.generate import generate
 from bascule.judge import PhaseWatch, PlanStep, PushedSamples, add_receiver, outcome_of
 from bascule.processes import ports
 from bascule.processes.ready import answers, wait_until
-from bascule.prometheus import Prometheus
+from bascule.prometheus import Matrix, Prometheus
 from bascule.spec import Spec
 from bascule.spec import load as spec_of
 from bench.harness import Bar
@@ -31,7 +31,7 @@ from bench.scaling.load import Load, Sender, load_of
 from bench.scaling.servers import Server, server
 
 STEP = 5  # seconds after the beginning at which the phase begins
-AHEAD = 60  # seconds of the beginning: a Prometheus writes nothing that is older than itself
+AHEAD = 60  # seconds from the start of a server to the first sample: it writes nothing that is older than itself
 FIRST = 25  # seconds after which nothing is asked for but to compare
 PATIENCE = 60.0  # seconds for the samples of one
 
@@ -69,15 +69,16 @@ class Pushed:
 
 def pushed(instances: int, seconds: int) -> Pushed:
     """One server after the other is sent the same samples; beside the second a judge follows."""
-    load, begin = load_of(instances, FIRST + seconds), int(time.time()) + AHEAD
+    load = load_of(instances, FIRST + seconds)
     with tempfile.TemporaryDirectory(prefix="bascule-push-") as name:
         with server(Path(name, "without")) as alone:
-            without = _spent(alone, load, begin, lambda now: None)
+            without = _spent(alone, load, int(time.time()), lambda now: None)
         port, config = ports.free(), Path(name, "writing")
         spec = _writing_to(port)
         told = yaml.safe_load(generate(spec)["prometheus/prometheus.yml"])["remote_write"]
         del told[0]["authorization"]
         text = yaml.safe_dump({"global": {"scrape_interval": "1h"}, "remote_write": told})
+        begin = int(time.time()) + AHEAD
         with server(config, text) as writer, _judge(writer.client.url, port, begin) as judge:
             writing = _spent(writer, load, begin, judge.post)
             found = judge.result()
@@ -137,7 +138,7 @@ def _serve(prometheus: str, port: int, begin: int) -> None:
     app = FastAPI()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     client = Prometheus(prometheus, timeout=600.0)
-    samples = PushedSamples(client)
+    samples = _Answering(client)
     add_receiver(app, samples)
     plan = PlanStep(3, float(begin + STEP), dict.fromkeys((*RATES, names.TOTAL_SEGMENT), 0.5))
     watch = PhaseWatch(spec_of("supersmartmatch"), client, plan, reach=20.0, pushed=samples)
@@ -158,9 +159,10 @@ def _serve(prometheus: str, port: int, begin: int) -> None:
 
     @app.get("/result")
     def result() -> dict[str, Any]:
-        taking = time.process_time() - begun.cpu - spent.evaluating
+        answering = samples.spent - begun.answering
+        taking = time.process_time() - begun.cpu - spent.evaluating - answering
         pushed, pulled = samples.pushed - begun.pushed, samples.pulled - begun.pulled
-        return {"taking": taking, "evaluating": spent.evaluating, "pushed": pushed, "pulled": pulled}
+        return {"taking": taking, "evaluating": spent.evaluating + answering, "pushed": pushed, "pulled": pulled}
 
     @app.post("/stop")
     def stop() -> None:
@@ -169,6 +171,20 @@ def _serve(prometheus: str, port: int, begin: int) -> None:
     server.run()
 
 
+class _Answering(PushedSamples):
+    """Which notes the processor time of its answers: they are asked for by threads of the evaluation's own."""
+
+    spent = 0.0
+
+    def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
+        cpu = time.thread_time()
+        try:
+            return super().matrix(selector, seconds, at)
+        finally:
+            self.spent += time.thread_time() - cpu
+
+
 class _Since:
-    def __init__(self, samples: PushedSamples) -> None:
-        self.cpu, self.pushed, self.pulled = time.process_time(), samples.pushed, samples.pulled
+    def __init__(self, samples: _Answering) -> None:
+        self.cpu, self.answering = time.process_time(), samples.spent
+        self.pushed, self.pulled = samples.pushed, samples.pulled

@@ -1,7 +1,7 @@
 """The receiver of remote writes: Snappy, protobuf, and what is made of the samples.
 
-Whatever bytes come: samples or a UsageError; a series that is known is read all at once as it was read field by field;
-and what was taken is answered.
+Whatever bytes come: samples or a UsageError; a series, and a scrape, that is known is read all at once as it was read
+field by field; and what was taken is answered.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def check(data: bytes) -> None:
     """The first byte says whether the rest is packed already."""
     body = data[1:] if data[:1] > b"\x7f" else bytes(cramjam.snappy.compress_raw(data[1:]))
     reader = WriteReader(Rows())
-    assert read(reader, body) == read(reader, body)
+    first = read(reader, body)
+    assert all(read(reader, body) == first for _ in range(2))  # by series, then by scrape
     samples = PushedSamples(Silent())  # type: ignore[arg-type]
     samples.matrix(SELECTOR, 10, NOW)
     for _ in range(2):
@@ -79,6 +80,7 @@ def seeds() -> list[bytes]:
         request([(up, [(NOW - 5, 1.0)]), (count, [(NOW - 5, 7.5)])]),
         request([(count, [(NOW - 5, 0.0), (NOW - 4, 1.0)]), (up, [(NOW, STALE)])]),
         request([({}, [(NOW, 2.0)]), ({"": ""}, [(0.0, 0.0)])]),
+        request([(count | {"code": str(n)}, [(NOW + n // 20, n % 3)]) for n in range(60)]),
     ]
     plain = [bytes(cramjam.snappy.decompress_raw(each)) for each in several]
     return [b"\x00" + each for each in plain] + [b"\xff" + each for each in several]

@@ -23,6 +23,7 @@ from bascule.judge import Alignment, JointLook, PushedSamples, SampleReader, Sch
 from bascule.prometheus import Matrix, labels_of
 
 SECONDS = 60
+NOT_WANTED = -1
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 labels = st.dictionaries(texts, texts, min_size=1, max_size=6).map(lambda own: {"__name__": "a", **own})
 values = st.one_of(st.floats(), st.just(0.0), st.just(-0.0), st.integers(0, 10**9).map(float))
@@ -55,6 +56,77 @@ def test_a_request_is_read_as_it_was_written_whatever_series_are_known(requests)
 
 def _bits(value: float) -> bytes:
     return np.float64(value).tobytes()
+
+
+targets = st.integers(0, 3)
+changes = st.one_of(
+    st.tuples(st.sampled_from(["more", "fewer", "zero", "twice"]), targets, st.integers(0, 39)),
+    st.tuples(st.sampled_from(["turned", "together", "old"]), targets, st.just(0)),
+)
+
+
+class Pages:
+    """Targets whose scrapes have the same series in the same order, but for what changes."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.names = [[f"m{number}" for number in range(size)] for size in sizes]
+        self.order = [*range(len(sizes))]
+        self.zero: set[tuple[int, str]] = set()
+        self.twice: set[tuple[int, str]] = set()
+        self.together: set[int] = set()  # targets that are scraped at the same moment
+        self.old: set[int] = set()  # whose times are short numbers
+
+    def change(self, kind: str, target: int, place: int) -> None:
+        target %= len(self.names)
+        names = self.names[target]
+        if kind == "more":
+            names.insert(place, f"new{len(names)}-{place}")
+        elif kind == "fewer" and len(names) > 1:
+            del names[place % len(names)]
+        elif kind in ("zero", "twice"):
+            getattr(self, kind).symmetric_difference_update({(target, names[place % len(names)])})
+        elif kind in ("together", "old"):
+            getattr(self, kind).symmetric_difference_update({target})
+        elif kind == "turned":
+            self.order.append(self.order.pop(0))
+
+    def scrapes(self, second: int) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        return [
+            ({"__name__": name, "target": str(target)}, [*self._samples(second, target, name)])
+            for target in self.order
+            for name in self.names[target]
+        ]
+
+    def _samples(self, second: int, target: int, name: str) -> Any:
+        begin = 10**6 if target in self.old else 1_700_000_000
+        time = begin + second + (0 if target in self.together else target / 8)
+        yield time, 0.0 if (target, name) in self.zero else second + 0.25
+        if (target, name) in self.twice:
+            yield time + 0.5, 1.0
+
+
+@given(
+    st.lists(st.integers(10, 40), min_size=1, max_size=4),
+    st.lists(st.tuples(st.lists(changes, max_size=2), st.lists(st.integers(0, 200), max_size=2)), max_size=8),
+)
+def test_scrapes_are_read_as_they_were_written_whatever_changed_since_the_last(sizes, seconds):
+    """A request ends anywhere; the series of a few names are wanted by nobody."""
+    pages, known = Pages(sizes), Known()
+    reader = WriteReader(lambda own: NOT_WANTED if own["__name__"] == "m7" else known.row(own))
+    for second, (changed, cuts) in enumerate([([], [])] * 3 + seconds):
+        for change in changed:
+            pages.change(*change)
+        series = pages.scrapes(second)
+        edges = sorted({0, len(series), *(cut % (len(series) + 1) for cut in cuts)})
+        for one, two in pairwise(edges):
+            read = reader.read(remote_write.request(series[one:two]))
+            found = sorted(zip(read.rows.tolist(), read.times.tolist(), read.values.tolist(), strict=True))
+            told = [
+                (NOT_WANTED if own["__name__"] == "m7" else known.row(own), time, value)
+                for own, points in series[one:two]
+                for time, value in points
+            ]
+            assert found == sorted(told)
 
 
 @given(st.binary(max_size=200))

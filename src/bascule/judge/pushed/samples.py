@@ -14,16 +14,16 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
 
 from bascule.errors import BasculeError
 from bascule.judge.layout import Floats
+from bascule.judge.pushed.kept import KeptSamples
 from bascule.judge.pushed.scrapes import Scrapes
 from bascule.judge.pushed.series import NOT_WANTED, WrittenSeries
-from bascule.judge.pushed.written import WriteReader, Written, joined
+from bascule.judge.pushed.written import WriteReader, Written
 from bascule.prometheus import Matrix, Prometheus, labels_of
 from bascule.prometheus.matrix import label_bytes
 
@@ -56,10 +56,9 @@ class PushedSamples:
         self._series = WrittenSeries(selectors, self._external)
         self._scrapes = Scrapes(self._series)
         self._reader = WriteReader(self._series.row_of)
-        self._chunks: deque[Written] = deque()
+        self._kept = KeptSamples(len(selectors), KEPT_SECONDS)
         self._since = math.inf  # from when on every sample is here
         self._checked: dict[str, float] = {}  # by selector: when it was last compared with Prometheus
-        self._window: tuple[float, float, Written] | None = None  # the samples of a span, by row and time
 
     # ------------------------------------------------------------ writing
 
@@ -81,10 +80,7 @@ class PushedSamples:
         if order.late:
             self._doubt(DISORDER)
             return
-        self._chunks.append(written)
-        self._window = None
-        while self._chunks[0].newest < self.newest - KEPT_SECONDS:
-            self._chunks.popleft()
+        self._kept.add(written, self._series.wanted[:, written.rows])
         begun = self._since if math.isfinite(self._since) else written.newest
         self._since = max(begun, order.whole_since, self.newest - KEPT_SECONDS)
         self._forget()
@@ -162,17 +158,10 @@ class PushedSamples:
         return self.newest >= max(now - ARRIVAL_SECONDS - self._scrapes.step, self._doubted_until)
 
     def _answer(self, selector: str, start: float, end: float) -> Matrix:
-        samples = self._between(start, end)
-        samples = samples.some(self._series.wanted[self._series.selectors[selector], samples.rows])
-        rows, counts = np.unique(samples.rows, return_counts=True)
-        return Matrix(self._series.labels_of(rows), counts.astype(np.intp), samples.times, samples.values)
-
-    def _between(self, start: float, end: float) -> Written:
-        """Kept for the next selector that is asked for the same span."""
-        if self._window is None or self._window[:2] != (start, end):
-            whole = joined([chunk for chunk in self._chunks if chunk.newest >= start])
-            self._window = start, end, whole.some((whole.times >= start) & (whole.times <= end)).sorted()
-        return self._window[2]
+        samples = self._kept.between(self._series.selectors[selector], start, end)
+        begins = np.flatnonzero(np.append(True, np.diff(samples.rows) != 0)[: len(samples.rows)])
+        counts = np.diff(np.append(begins, len(samples.rows)))
+        return Matrix(self._series.labels_of(samples.rows[begins]), counts, samples.times, samples.values)
 
     def _compare(self, selector: str, found: Matrix, held: Matrix, at: float) -> None:
         """What Prometheus holds, and what it wrote of it."""

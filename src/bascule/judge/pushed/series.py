@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from bascule.judge.layout import Flags, Indices
 from bascule.prometheus import target_of
 from bascule.prometheus.matrix import label_bytes
 from bascule.promql import UP
-from bascule.spec import Selector
+from bascule.spec import Matcher, Selector
 
 NOT_WANTED = -1
 
@@ -26,6 +27,7 @@ class WrittenSeries:
         self.external = external or {}
         self.labels: list[bytes] = []  # of each row, as Prometheus answers them
         self._parsed = [Selector.parse(text) for text in selectors]
+        self._of_name: dict[str, list[int]] = {}  # by a metric's name, the selectors that want some of its series
         self._rows: dict[bytes, int] = {}
         self._targets: dict[tuple[str, str], int] = {}
         self._target: list[int] = []
@@ -94,6 +96,15 @@ class WrittenSeries:
 
     def _wanting(self, labels: Mapping[str, str]) -> Iterator[int]:
         name = labels.get("__name__", "")
-        for number, selector in enumerate(self._parsed):
-            if selector.is_of(name) and all(each.accepts(labels.get(each.label, "")) for each in selector.matchers):
+        if name not in self._of_name:
+            self._of_name[name] = [number for number, each in enumerate(self._parsed) if each.is_of(name)]
+        for number in self._of_name[name]:
+            matchers = self._parsed[number].matchers
+            if _accept(matchers, tuple(labels.get(each.label, "") for each in matchers)):
                 yield number
+
+
+@lru_cache(maxsize=10_000)
+def _accept(matchers: tuple[Matcher, ...], values: tuple[str, ...]) -> bool:
+    """Kept, for many series have the same values."""
+    return all(each.accepts(value) for each, value in zip(matchers, values, strict=True))

@@ -2,21 +2,22 @@
 
 Nearly every series of a request brings one sample, and its bytes end in one of two ways. So the bytes before are the
 name by which a known series is found, and all values and times are read at once; any other series is read field by
-field. Source: https://prometheus.io/docs/specs/prw/remote_write_spec/ and the protobuf encoding that it refers to.
+field. Series that came one after the other before are found together (pages.py).
+Source: https://prometheus.io/docs/specs/prw/remote_write_spec/ and the protobuf encoding that it refers to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cramjam
 import numpy as np
-from numpy.typing import NDArray
 
 from bascule.errors import UsageError
 from bascule.judge.layout import Flags, Floats, Indices
+from bascule.judge.pushed.pages import Page, Pages, RequestBytes, Series, of_pages
 
 NewSeries = Callable[[Mapping[str, str]], int]  # the row of a series by its labels
 
@@ -24,11 +25,12 @@ NewSeries = Callable[[Mapping[str, str]], int]  # the row of a series by its lab
 LARGEST_REQUEST = 32 << 20  # bytes
 MOST_SERIES = 50_000
 MOST_FIELDS = 500_000  # labels and samples, of series that are not known yet
+MOST_LABELS = 100_000  # kept as they were read
 _LABEL_FIELDS, _SAMPLE_BYTES = 8, 64
 _SERIES, _LABEL, _SAMPLE = 0x0A, 0x0A, 0x12  # fields, each with a length: of a request, and of a series
 _TEXT_NAME, _TEXT_VALUE = 0x0A, 0x12  # of a label
 _VALUE, _TIME = 0x09, 0x10  # of a sample: eight bytes, and a number
-_LONG, _SHORT = 18, 9  # bytes of a sample with a value, and of a zero; the time has six
+_LONG, _SHORT, _PAGE = 18, 9, 0  # bytes of a sample with a value, and of a zero; the time has six
 _STALE = 0x7FF0000000000002  # the value that says that a series is no longer there
 
 
@@ -41,15 +43,14 @@ class Written:
     times: Floats
     values: Floats
 
-    def some(self, mask: Flags) -> Written:
-        return Written(self.rows[mask], self.times[mask], self.values[mask])
+    @classmethod
+    def of(cls, samples: Sequence[tuple[int, float, float]]) -> Written:
+        """The row, time and value of each."""
+        rows, times, values = zip(*samples, strict=True) if samples else ((), (), ())
+        return cls(np.array(rows, np.intp), np.array(times, np.float64), np.array(values, np.float64))
 
-    def sorted(self) -> Written:
-        """By row and time, each once."""
-        order = np.lexsort((self.times, self.rows))
-        rows, times = self.rows[order], self.times[order]
-        once = np.append(True, (np.diff(rows) != 0) | (np.diff(times) != 0))[: len(rows)]
-        return Written(rows[once], times[once], self.values[order][once])
+    def some(self, which: Flags | Indices) -> Written:
+        return Written(self.rows[which], self.times[which], self.values[which])
 
     @cached_property
     def newest(self) -> float:
@@ -67,6 +68,8 @@ class WriteReader:
     def __init__(self, new: NewSeries) -> None:
         self._new = new
         self._known: dict[bytes, int] = {}
+        self._labels: dict[bytes, tuple[str, str]] = {}
+        self._pages = Pages()
         self._left = 0  # fields that may still be read one by one
 
     def __len__(self) -> int:
@@ -75,48 +78,114 @@ class WriteReader:
 
     def read(self, body: bytes) -> Written:
         """A request as it was sent, compressed by Snappy. Raises UsageError where it is none."""
-        data = _unpacked(body)
+        request = RequestBytes(_unpacked(body))
         self._left = MOST_FIELDS
         try:
-            return self._samples(data, *_series(data))
+            return self._samples(request, self._cut(request))
         except (IndexError, UnicodeDecodeError) as error:
             raise _refusal("it ends within a field") from error
 
     def forget(self) -> None:
         """All series; each is new again."""
-        self._known = {}
+        self._known, self._labels, self._pages = {}, {}, Pages()
 
-    def _samples(self, data: bytes, starts: list[int], ends: list[int]) -> Written:
-        array = np.frombuffer(data, np.uint8)
-        names, end = _names_end(array, np.array(ends, np.intp)), np.array(ends, np.intp)
-        found = [self._known.get(data[a:b]) for a, b in zip(starts, names.tolist(), strict=True)]
-        if None not in found:
-            return Written(np.array(found, np.intp), *_one_each(array, names, end))
-        known = np.array([row is not None for row in found], bool)
-        rows = np.array([row for row in found if row is not None], np.intp)
-        parts = [Written(rows, *_one_each(array, names[known], end[known]))]
-        parts += [self._slowly(data[a:b]) for a, b, row in zip(starts, ends, found, strict=True) if row is None]
-        return joined(parts)
+    def _cut(self, request: RequestBytes) -> _Parts:
+        """A request into pages, known series, and others; what is no series is skipped."""
+        data, parts, place = request.data, _Parts(), 0
+        while place < len(data):
+            begin, tag = place, data[place]
+            start, place = _content(data, begin + 1)
+            if tag != _SERIES:
+                _insist_on_length(tag)
+                continue
+            parts.count += 1
+            labels_end = _labels_end(data, start, place)
+            row = self._known.get(data[start:labels_end])
+            if row is None:
+                parts.others.append((start, place))
+            elif (page := self._pages.at(row, request, begin)) is not None:
+                place = begin + page.size
+                parts.pages.append(page)
+                parts.count += len(page)
+                parts.add(row, begin, place, _PAGE)
+            else:
+                parts.add(row, begin, place, place - labels_end)
+            if parts.count > MOST_SERIES:
+                raise _refusal(f"it has more than {MOST_SERIES} series; send fewer samples at once")
+        return parts
 
-    def _slowly(self, series: bytes) -> Written:
-        """Any series, field by field; it is known from then on, where its labels come first."""
+    def _samples(self, request: RequestBytes, parts: _Parts) -> Written:
+        self._pages.learn(request, parts.found, parts.is_page)
+        known = parts.known()
+        is_timed = request.are_timed(known)
+        others = [*parts.others, *(_content(request.data, each + 1) for each in known.begins[~is_timed].tolist())]
+        one_by_one = [sample for start, end in others for sample in self._slowly(request.data[start:end])]
+        known = known.some(is_timed)
+        return joined([Written(known.rows, *request.samples(known)), Written.of(one_by_one)])
+
+    def _slowly(self, series: bytes) -> Iterator[tuple[int, float, float]]:
+        """Any series, field by field: the row, time and value of each sample. It is known from then on, where its
+        labels come first."""
         labels: dict[str, str] = {}
         samples: list[tuple[float, float]] = []
         names_end = 0
         for tag, start, end in _fields(series, self._left):
             self._left -= 1
             if tag == _LABEL:
-                labels.update([_label(series[start:end])])
+                name, value = self._label(series[start:end])
+                labels[name] = value
                 names_end = end if not samples else -1
             elif tag == _SAMPLE:
                 samples.append(_sample(series[start:end]))
-        if not samples:
-            return _NOTHING
-        row = self._new(labels)
-        if names_end > 0:
-            self._known[series[:names_end]] = row
-        times, values = np.array(samples, np.float64).T
-        return Written(np.full(len(samples), row, np.intp), times, values.copy())
+        if samples:
+            row = self._new(labels)
+            if names_end > 0:
+                self._known[series[:names_end]] = row
+            yield from ((row, *sample) for sample in samples)
+
+    def _label(self, written: bytes) -> tuple[str, str]:
+        """Kept, for many series have the same ones."""
+        if written not in self._labels:
+            if len(self._labels) >= MOST_LABELS:
+                self._labels = {}
+            self._labels[written] = _label(written)
+        return self._labels[written]
+
+
+@dataclass
+class _Parts:
+    """Of a request, in its order: known series, and pages by their first series (the row, where each begins and ends,
+    and the bytes of the sample); the pages; the bounds of all other series."""
+
+    rows: list[int] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    others: list[tuple[int, int]] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, row: int, begin: int, end: int, size: int) -> None:
+        self.rows.append(row)
+        self.begins.append(begin)
+        self.ends.append(end)
+        self.sizes.append(size)
+
+    @cached_property
+    def is_page(self) -> Flags:
+        return np.equal(np.array(self.sizes, np.intp), _PAGE)
+
+    @cached_property
+    def found(self) -> Series:
+        rows, begins, ends = (np.array(each, np.intp) for each in (self.rows, self.begins, self.ends))
+        return Series(rows, begins, ends, np.array(self.sizes, np.intp) == _LONG)
+
+    def known(self) -> Series:
+        """All that are known, also those of the pages."""
+        one_by_one = self.found.some(~self.is_page)
+        if not self.pages:
+            return one_by_one
+        return Series.joined([one_by_one, of_pages(self.pages, self.found.begins[self.is_page])])
 
 
 def joined(parts: Sequence[Written]) -> Written:
@@ -126,54 +195,38 @@ def joined(parts: Sequence[Written]) -> Written:
     return Written(np.concatenate(rows), np.concatenate(times), np.concatenate(values))
 
 
-_NOTHING = joined([])
-
-# ---------------------------------------------------------------- all at once
+# ---------------------------------------------------------------- a series that is known
 
 
-def _series(data: bytes) -> tuple[list[int], list[int]]:
-    """Where each series begins and ends; other fields of a request are skipped."""
-    starts, ends, place, size = [], [], 0, len(data)
-    for _ in range(MOST_SERIES):
-        if place >= size:
-            break
-        tag, length = data[place], data[place + 1]
-        start = place + 2
-        if length > 127:  # nearly always two bytes, so without a call
-            length, start = length & 0x7F | data[start] << 7, start + 1
-            if data[start - 1] > 127:
-                length, start = _number(data, place + 1)
-        place = start + length
-        if tag == _SERIES:
-            starts.append(start)
-            ends.append(place)
-        elif tag & 7 != 2:
-            raise _refusal(f"field {tag >> 3} is none of a write request")
-    if place > size:
+def _content(data: bytes, place: int) -> tuple[int, int]:
+    """Of a field whose length is written there: where its content begins and ends."""
+    length, start = data[place], place + 1
+    if length > 127:  # nearly always two bytes, so without a call
+        length, start = length & 0x7F | data[start] << 7, start + 1
+        if data[start - 1] > 127:
+            length, start = _number(data, place)
+    if start + length > len(data):
         raise IndexError
-    if place < size:
-        raise _refusal(f"it has more than {MOST_SERIES} series; send fewer samples at once")
-    return starts, ends
+    return start, start + length
 
 
-def _names_end(array: NDArray[np.uint8], ends: Indices) -> Indices:
-    """Where the labels of each series end, if one sample follows; its own beginning where it is otherwise."""
-    at = {back: array[np.maximum(ends - back, 0)] for back in (*range(1, 10), 16, 17, 18)}
-    long = (at[18] == _SAMPLE) & (at[17] == 16) & (at[16] == _VALUE) & (at[7] == _TIME)
-    short = (at[9] == _SAMPLE) & (at[8] == 7) & (at[7] == _TIME)
-    six = (at[1] < 128) & np.logical_and.reduce([at[back] > 127 for back in range(2, 7)])
-    size = np.where(six & long, _LONG, np.where(six & short, _SHORT, 0))
-    return np.maximum(np.where(size > 0, ends - size, 0), 0)
+def _labels_end(data: bytes, start: int, end: int) -> int:
+    """Where the labels of a series end, if one sample follows; its own beginning where it is otherwise.
+
+    That the time has six bytes is left to see.
+    """
+    size = end - start
+    if size >= _SHORT and data[end - 7] == _TIME:
+        if size >= _LONG and data[end - 18] == _SAMPLE and data[end - 17] == 16 and data[end - 16] == _VALUE:
+            return end - _LONG
+        if data[end - 9] == _SAMPLE and data[end - 8] == 7:
+            return end - _SHORT
+    return start
 
 
-def _one_each(array: NDArray[np.uint8], names: Indices, ends: Indices) -> tuple[Floats, Floats]:
-    """Times and values of series with one sample each."""
-    sevens = array[ends[:, None] - 6 + np.arange(6)].astype(np.int64) & 0x7F
-    times = (sevens << (7 * np.arange(6))).sum(axis=1) / 1000.0
-    values = np.zeros(len(ends))
-    long = ends - names == _LONG
-    values[long] = array[ends[long, None] - 15 + np.arange(8)].view("<f8").ravel()
-    return times, values
+def _insist_on_length(tag: int) -> None:
+    if tag & 7 != 2:
+        raise _refusal(f"field {tag >> 3} is none of a write request")
 
 
 # ---------------------------------------------------------------- field by field
@@ -186,9 +239,8 @@ def _fields(data: bytes, most: int) -> Iterator[tuple[int, int, int]]:
         if place >= len(data):
             return
         tag = data[place]
-        length, start = _number(data, place + 1)
-        place = start + length
-        if tag & 7 != 2 or place > len(data):
+        start, place = _content(data, place + 1)
+        if tag & 7 != 2:
             raise IndexError
         yield tag, start, place
     if place < len(data):
