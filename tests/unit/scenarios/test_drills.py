@@ -145,6 +145,8 @@ def test_an_alert_that_a_fault_beside_explains_is_not_unexpected_and_any_other_i
 def test_what_the_documents_rules_found_cannot_be_told_apart_of_faults_beside_each_other():
     found = Drill("crash", delivered=4.0, removed=40.0, source={"a: B": 36.0}, beside=["hang", "latency"])
     assert "a: B 36.0 s (beside hang, latency)" in markdown([Tried(fault_named("crash"), [found])])
+    found.beside += ["certificate"]
+    assert "a: B 36.0 s (beside 3 other faults)" in markdown([Tried(fault_named("crash"), [found])])
 
 
 def test_a_hard_fault_is_held_to_its_median_and_to_its_slowest_run():

@@ -25,6 +25,7 @@ COLUMNS = (
     *("fault", "class", "bound", "evidence", "alert", "delivered", "by", "verdict", "end"),
     *("source document's rules", "result"),
 )
+MOST_NAMED = 2  # faults in a cell; all are in the document
 COMMIT = commit()  # as the code was loaded: the work tree may change while the drills run
 
 
@@ -80,7 +81,8 @@ def _theirs(each: Tried) -> str:
     longest = max((run.removed or 0.0 for run in each.runs), default=0.0)
     told = "; ".join(f"{name} {seconds(at)}" for name, at in soonest.items())
     others = sorted({other for run in each.runs for other in run.beside})
-    beside = f" (beside {', '.join(others)})" if others else ""
+    named = ", ".join(others) if len(others) <= MOST_NAMED else f"{len(others)} other faults"
+    beside = f" (beside {named})" if others else ""
     return (told or (f"none in {longest:.0f} s" if each.runs else "-")) + beside
 
 
