@@ -106,7 +106,7 @@ class WriteReader:
             elif (page := self._pages.at(row, request, begin)) is not None:
                 place = begin + page.size
                 parts.pages.append(page)
-                parts.count += len(page)
+                parts.count += len(page) - 1
                 parts.add(row, begin, place, _PAGE)
             else:
                 parts.add(row, begin, place, place - labels_end)
