@@ -92,7 +92,7 @@ class Pages:
 
     def scrapes(self, second: int) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
         return [
-            ({"__name__": name, "target": str(target)}, [*self._samples(second, target, name)])
+            ({"__name__": name, "instance": str(target)}, [*self._samples(second, target, name)])
             for target in self.order
             for name in self.names[target]
         ]
@@ -304,6 +304,52 @@ def test_samples_that_are_not_those_of_prometheus_are_not_relied_on():
     assert "is not what Prometheus holds" in followed.pushed.problem(BEGIN + 19.5)
 
 
+def test_a_busy_prometheus_that_scrapes_by_turns_late_and_in_time_has_missed_nothing():
+    late = lambda each: 0.45 if round(each.time - 0.25) % 2 else 0.0  # noqa: E731
+    world = [
+        each._replace(time=each.time + late(each), arrival=each.arrival + late(each))
+        for each in steady({"one:0": 0.1, "two:0": 0.1})
+    ]
+    followed = Followed(world, 1)
+    for second in range(30):
+        followed.look(BEGIN + second + 0.9)
+    asked = followed.pushed.pulled
+    for second in range(30, 55):
+        followed.look(BEGIN + second + 0.9)
+    assert followed.pushed.pulled == asked
+
+
+class Behind(Server):
+    """Whose samples of the last second come while it is asked."""
+
+    def __init__(self, world: list[Sample]) -> None:
+        super().__init__(world)
+        self.coming: list[bytes] = []
+        self.pushed = PushedSamples(self)  # type: ignore[arg-type]
+
+    def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
+        for body in self.coming:
+            self.pushed.take(body)
+        self.coming = []
+        return super().matrix(selector, seconds, at)
+
+
+def test_what_comes_while_prometheus_is_asked_is_not_missing_from_what_was_there():
+    world, random = list(steady({"one:0": 0.1, "two:0": 0.1})), np.random.default_rng(1)
+    server, selectors = Behind(world), ['requests_total{version="v1"}', 'up{job="one"}']
+    server.pushed.want(selectors)
+    for second in range(40):
+        server.now = now = BEGIN + second + 0.5
+        server.coming += written([each for each in world if now - 1 < each.arrival <= now], random)
+        for selector in selectors:
+            server.pushed.matrix(selector, 2.0, now)
+        for body in server.coming:
+            server.pushed.take(body)
+        server.coming = []
+    assert server.pushed.doubt == ""
+    assert server.pushed.pushed > 60
+
+
 def test_a_series_that_is_no_longer_there_is_no_sample():
     own = {"__name__": "up", "job": "one", "instance": "one:0"}
     read = WriteReader(Known().row).read(
@@ -320,6 +366,6 @@ def test_labels_are_answered_as_prometheus_answers_them():
     for second in range(4):
         pushed.take(remote_write.request([({**own, "site": "paris"}, [(BEGIN + second, 1.0)])]))
     found = pushed._found('up{instance="one:0"}', BEGIN + 2, BEGIN + 3)  # before it is compared
-    assert isinstance(found, Matrix)
-    assert [labels_of(each) for each in found.labels] == [own]
-    assert found.times.tolist() == [BEGIN + 2, BEGIN + 3]
+    assert found is not None
+    assert [labels_of(each) for each in found.samples.labels] == [own]
+    assert found.samples.times.tolist() == [BEGIN + 2, BEGIN + 3]

@@ -52,10 +52,10 @@ class RequestBytes:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Series with one sample each, (n,): the row, where each begins and ends, and whether it has a value (a zero is not
-    written)."""
+    """Known series with one sample each, (n,): the number, where each begins and ends, and whether it has a value (a
+    zero is not written)."""
 
-    rows: Indices
+    numbers: Indices
     begins: Indices
     ends: Indices
     is_long: Flags
@@ -66,13 +66,13 @@ class Series:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.numbers)
 
     def some(self, which: Flags | slice) -> Series:
-        return Series(self.rows[which], self.begins[which], self.ends[which], self.is_long[which])
+        return Series(self.numbers[which], self.begins[which], self.ends[which], self.is_long[which])
 
     def moved(self, by: int | Indices) -> Series:
-        return Series(self.rows, self.begins + by, self.ends + by, self.is_long)
+        return Series(self.numbers, self.begins + by, self.ends + by, self.is_long)
 
 
 class Page:
@@ -106,41 +106,41 @@ def of_pages(pages: Sequence[Page], begins: Indices) -> Series:
 
 
 class Pages:
-    """Those that are known, by the row of their first series."""
+    """Those that are known, by the number of their first series."""
 
     def __init__(self) -> None:
         self._pages: dict[int, Page] = {}
         self._bytes = 0
 
-    def at(self, row: int, request: RequestBytes, place: int) -> Page | None:
+    def at(self, number: int, request: RequestBytes, place: int) -> Page | None:
         """The one that begins with this series there."""
-        page = self._pages.get(row)
+        page = self._pages.get(number)
         return page if page is not None and page.is_at(request, place) else None
 
-    def learn(self, request: RequestBytes, found: Series, is_page: Flags) -> None:
-        """What was found in a request, in its order: series, and pages by their first series, (n,).
+    def learn(self, request: RequestBytes, found: Series, is_page: Flags, targets: Indices) -> None:
+        """What was found in a request, in its order: series, and pages by their first series, (n,), with their targets.
 
-        A scrape is known to begin and to end where the time changes, if nothing else lies between.
+        A scrape is known to begin and to end where the target or the time changes, if nothing else lies between.
         """
-        edges = np.flatnonzero(np.diff(request.times(found.ends)) != 0) + 1
+        edges = np.flatnonzero((np.diff(request.times(found.ends)) != 0) | (np.diff(targets) != 0)) + 1
         gaps = np.append(0, np.cumsum(found.begins[1:] != found.ends[:-1]))
         for first, last in pairwise(edges.tolist()):
             if gaps[first - 1] == gaps[last] and last - first > 1:
                 scrape, pages = found.some(slice(first, last)), is_page[first:last]
-                for row in scrape.rows[pages].tolist():  # it has more series than it had
-                    self._forget(row)
+                for number in scrape.numbers[pages].tolist():  # it has more series than it had
+                    self._forget(number)
                 if not pages.any() and len(scrape) >= _FEWEST:
                     begin, end = int(scrape.begins[0]), int(scrape.ends[-1])
                     self._keep(Page(scrape.moved(-begin), request.array[begin:end]))
 
     def _keep(self, page: Page) -> None:
-        row = int(page.series.rows[0])
-        self._forget(row)
+        number = int(page.series.numbers[0])
+        self._forget(number)
         self._bytes += page.size
         if self._bytes > _LARGEST:
             self._pages, self._bytes = {}, page.size
-        self._pages[row] = page
+        self._pages[number] = page
 
-    def _forget(self, row: int) -> None:
-        page = self._pages.pop(row, None)
+    def _forget(self, number: int) -> None:
+        page = self._pages.pop(number, None)
         self._bytes -= page.size if page is not None else 0

@@ -14,18 +14,18 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from bascule.errors import BasculeError
-from bascule.judge.layout import Floats
+from bascule.judge.pushed.agreement import agree
 from bascule.judge.pushed.kept import KeptSamples
 from bascule.judge.pushed.scrapes import Scrapes
 from bascule.judge.pushed.series import NOT_WANTED, WrittenSeries
 from bascule.judge.pushed.written import WriteReader, Written
-from bascule.prometheus import Matrix, Prometheus, labels_of
-from bascule.prometheus.matrix import label_bytes
+from bascule.prometheus import Matrix, Prometheus
 
 LOG = logging.getLogger("bascule.judge")
 KEPT_SECONDS = 20.0  # of samples
@@ -61,6 +61,13 @@ class PushedSamples:
         self._checked: dict[str, float] = {}  # by selector: when it was last compared with Prometheus
 
     # ------------------------------------------------------------ writing
+
+    def want(self, selectors: Sequence[str]) -> None:
+        """Keep what these match from now on. What came before was not kept for them, and all begins again."""
+        with self._lock:
+            new = [each for each in selectors if each not in self._series.selectors]
+            if new:
+                self._begin((*self._series.selectors, *new))
 
     def take(self, body: bytes) -> None:
         """A request of the remote-write protocol. Raises UsageError where it is none."""
@@ -111,7 +118,7 @@ class PushedSamples:
     def has_reached(self, time: float, now: float) -> bool:
         """Whether the scrapes until then have come, of all targets; true where Prometheus is asked in any case."""
         with self._lock:
-            return not self._is_current(now) or self._scrapes.oldest(now, ARRIVAL_SECONDS) >= time
+            return not self._is_current(now) or self._scrapes.oldest(self.newest, ARRIVAL_SECONDS) >= time
 
     def known_until(self, now: float) -> float:
         """Until when everything is here, but for scrapes that still go on; to be asked before the samples are."""
@@ -120,12 +127,13 @@ class PushedSamples:
 
     def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
         """The samples of the `seconds` until `at`, Unix seconds. Raises what Prometheus raises."""
+        self.want([selector])
         with self._lock:
             found = self._found(selector, at - seconds, at)
             is_checked = at - self._checked.get(selector, -math.inf) < CHECK_SECONDS
         if found is not None and is_checked:
             self.pushed += 1
-            return found
+            return found.samples
         self.pulled += 1
         self._tell(self.problem(at))
         held = self._prometheus.matrix(selector, seconds, at)
@@ -147,12 +155,12 @@ class PushedSamples:
             LOG.warning("Prometheus is asked for the samples that it also writes: %s", problem)
         self._is_told = bool(problem)
 
-    def _found(self, selector: str, start: float, end: float) -> Matrix | None:
+    def _found(self, selector: str, start: float, end: float) -> _Found | None:
         """What is here; None where that may not be all."""
-        if selector not in self._series.selectors:
-            self._begin((*self._series.selectors, selector))
+        if start < self._since or not self._is_current(end):
             return None
-        return self._answer(selector, start, end) if start >= self._since and self._is_current(end) else None
+        until = self._scrapes.oldest(self.newest, ARRIVAL_SECONDS)
+        return _Found(self._answer(selector, start, end), until, self._series)
 
     def _is_current(self, now: float) -> bool:
         return self.newest >= max(now - ARRIVAL_SECONDS - self._scrapes.step, self._doubted_until)
@@ -163,27 +171,22 @@ class PushedSamples:
         counts = np.diff(np.append(begins, len(samples.rows)))
         return Matrix(self._series.labels_of(samples.rows[begins]), counts, samples.times, samples.values)
 
-    def _compare(self, selector: str, found: Matrix, held: Matrix, at: float) -> None:
+    def _compare(self, selector: str, found: _Found, held: Matrix, at: float) -> None:
         """What Prometheus holds, and what it wrote of it."""
+        is_right = agree(found.samples, held, found.until)
         with self._lock:
-            if _agree(found, held, self._scrapes.oldest(at, ARRIVAL_SECONDS)):
+            if found.series is not self._series:
+                return  # all has begun again
+            if is_right:
                 self._checked[selector] = at
             else:
                 self._doubt(f"what came of {selector} is not what Prometheus holds")
 
 
-def _agree(found: Matrix, held: Matrix, until: float) -> bool:
-    """Whether each has the samples of the other until then; the first moment is in some servers' answers only."""
-    begin = min(float(each.times.min(initial=math.inf)) for each in (found, held))
-    ours, theirs = _by_series(found, begin, until), _by_series(held, begin, until)
-    return ours.keys() == theirs.keys() and all(
-        np.array_equal(own, theirs[labels], equal_nan=True) for labels, own in ours.items()
-    )
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What is here: an answer, until when it is whole, and of which series."""
 
-
-def _by_series(matrix: Matrix, begin: float, until: float) -> Mapping[bytes, Floats]:
-    within = {
-        label_bytes(labels_of(labels)): np.array([times, values])[:, (times > begin) & (times <= until)]
-        for labels, times, values in matrix.rows()
-    }
-    return {labels: samples for labels, samples in within.items() if samples.size}
+    samples: Matrix
+    until: float
+    series: WrittenSeries

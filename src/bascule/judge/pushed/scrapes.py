@@ -11,6 +11,7 @@ from bascule.judge.pushed.series import WrittenSeries
 from bascule.judge.pushed.written import Written
 
 GAP = 1.9  # times the usual step of a target: a scrape is missing
+REMEMBERED = 8.0  # steps: a busy Prometheus scrapes by turns sooner and later than it should
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,11 @@ class Order:
 
 
 class Scrapes:
-    """By target: when it was scraped last, and its shortest step."""
+    """By target: when it was scraped last, and its usual step."""
 
     def __init__(self, series: WrittenSeries) -> None:
         self._series = series
-        self._newest, self._step = np.empty(0), np.empty(0)
+        self._newest, self._step, self._seen = np.empty(0), np.empty(0), np.empty(0)
         self._is_wanted = np.empty(0, bool)
         self._last = np.empty(0)  # of each row: its newest sample
 
@@ -42,11 +43,12 @@ class Scrapes:
         self._is_wanted[targets[is_up]] |= self._series.wanted[:, rows[is_up]].any(axis=0)
         return Order(bool(late.any()), self._follow(targets[is_up][order].tolist(), times[is_up][order].tolist()))
 
-    def oldest(self, now: float, patience: float) -> float:
+    def oldest(self, newest: float, patience: float) -> float:
         """Until when all scrapes are here, of the targets that a selector wants and that are still scraped; -inf where
-        there are none. `patience`: seconds by which a scrape may be late."""
+        there are none. `newest`: the time of the newest sample, for a sender that is behind is so with all of them;
+        `patience`: seconds by which a scrape may come after others."""
         step = np.where(np.isfinite(self._step), self._step, 0.0)
-        living = self._is_wanted & (self._newest + GAP * step + patience > now)
+        living = self._is_wanted & (self._newest + GAP * step + patience > newest)
         return float(self._newest[living].min(initial=math.inf)) if living.any() else -math.inf
 
     def living(self, since: float) -> int:
@@ -68,9 +70,15 @@ class Scrapes:
                 if not step <= GAP * self._step[target]:  # also where none is known yet
                     whole = max(whole, time)
                 if math.isfinite(step):
-                    self._step[target] = min(step, self._step[target]) if self._step[target] > 0 else step
+                    self._remember(target, step)
                 self._newest[target] = time
         return whole
+
+    def _remember(self, target: int, step: float) -> None:
+        """The mean of the first ones, then one that forgets."""
+        self._seen[target] = min(self._seen[target] + 1, REMEMBERED)
+        before = self._step[target]
+        self._step[target] = step if math.isnan(before) else before + (step - before) / self._seen[target]
 
     def _grow(self) -> None:
         """Most requests bring no new series."""
@@ -81,4 +89,5 @@ class Scrapes:
         self._last = np.append(self._last, np.full(rows, -math.inf))
         self._newest = np.append(self._newest, np.full(many, -math.inf))
         self._step = np.append(self._step, np.full(many, np.nan))
+        self._seen = np.append(self._seen, np.zeros(many))
         self._is_wanted = np.append(self._is_wanted, np.zeros(many, bool))

@@ -18,6 +18,7 @@ import numpy as np
 from bascule.errors import UsageError
 from bascule.judge.layout import Flags, Floats, Indices
 from bascule.judge.pushed.pages import Page, Pages, RequestBytes, Series, of_pages
+from bascule.prometheus import target_of
 
 NewSeries = Callable[[Mapping[str, str]], int]  # the row of a series by its labels
 
@@ -67,10 +68,9 @@ class WriteReader:
 
     def __init__(self, new: NewSeries) -> None:
         self._new = new
-        self._known: dict[bytes, int] = {}
-        self._labels: dict[bytes, tuple[str, str]] = {}
-        self._pages = Pages()
         self._left = 0  # fields that may still be read one by one
+        self._known, self._pages = _KnownSeries(), Pages()
+        self._labels: dict[bytes, tuple[str, str]] = {}
 
     def __len__(self) -> int:
         """How many series are known."""
@@ -85,13 +85,9 @@ class WriteReader:
         except (IndexError, UnicodeDecodeError) as error:
             raise _refusal("it ends within a field") from error
 
-    def forget(self) -> None:
-        """All series; each is new again."""
-        self._known, self._labels, self._pages = {}, {}, Pages()
-
     def _cut(self, request: RequestBytes) -> _Parts:
         """A request into pages, known series, and others; what is no series is skipped."""
-        data, parts, place = request.data, _Parts(), 0
+        data, parts, place, numbers = request.data, _Parts(), 0, self._known.numbers
         while place < len(data):
             begin, tag = place, data[place]
             start, place = _content(data, begin + 1)
@@ -100,28 +96,30 @@ class WriteReader:
                 continue
             parts.count += 1
             labels_end = _labels_end(data, start, place)
-            row = self._known.get(data[start:labels_end])
-            if row is None:
+            number = numbers.get(data[start:labels_end])
+            if number is None:
                 parts.others.append((start, place))
-            elif (page := self._pages.at(row, request, begin)) is not None:
+            elif (page := self._pages.at(number, request, begin)) is not None:
                 place = begin + page.size
                 parts.pages.append(page)
                 parts.count += len(page) - 1
-                parts.add(row, begin, place, _PAGE)
+                parts.add(number, begin, place, _PAGE)
             else:
-                parts.add(row, begin, place, place - labels_end)
+                parts.add(number, begin, place, place - labels_end)
             if parts.count > MOST_SERIES:
                 raise _refusal(f"it has more than {MOST_SERIES} series; send fewer samples at once")
         return parts
 
     def _samples(self, request: RequestBytes, parts: _Parts) -> Written:
-        self._pages.learn(request, parts.found, parts.is_page)
+        found = parts.found
+        self._pages.learn(request, found, parts.is_page, self._known.targets_of(found.numbers))
         known = parts.known()
         is_timed = request.are_timed(known)
         others = [*parts.others, *(_content(request.data, each + 1) for each in known.begins[~is_timed].tolist())]
         one_by_one = [sample for start, end in others for sample in self._slowly(request.data[start:end])]
         known = known.some(is_timed)
-        return joined([Written(known.rows, *request.samples(known)), Written.of(one_by_one)])
+        rows = self._known.rows_of(known.numbers)
+        return joined([Written(rows, *request.samples(known)), Written.of(one_by_one)])
 
     def _slowly(self, series: bytes) -> Iterator[tuple[int, float, float]]:
         """Any series, field by field: the row, time and value of each sample. It is known from then on, where its
@@ -140,7 +138,7 @@ class WriteReader:
         if samples:
             row = self._new(labels)
             if names_end > 0:
-                self._known[series[:names_end]] = row
+                self._known.add(series[:names_end], row, target_of(labels))
             yield from ((row, *sample) for sample in samples)
 
     def _label(self, written: bytes) -> tuple[str, str]:
@@ -152,12 +150,43 @@ class WriteReader:
         return self._labels[written]
 
 
+class _KnownSeries:
+    """Series by the bytes of their labels; each has a number, by which its row and its target are found."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self._rows: list[int] = []
+        self._targets: list[int] = []
+        self._of_target: dict[tuple[str, str], int] = {}
+        self._arrays: Indices = np.empty((2, 0), np.intp)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def add(self, written: bytes, row: int, target: tuple[str, str]) -> None:
+        if self.numbers.setdefault(written, len(self._rows)) == len(self._rows):
+            self._rows.append(row)
+            self._targets.append(self._of_target.setdefault(target, len(self._of_target)))
+
+    def rows_of(self, numbers: Indices) -> Indices:
+        return np.asarray(self._known()[0, numbers])
+
+    def targets_of(self, numbers: Indices) -> Indices:
+        return np.asarray(self._known()[1, numbers])
+
+    def _known(self) -> Indices:
+        if (old := self._arrays.shape[1]) != len(self._rows):
+            more = np.array([self._rows[old:], self._targets[old:]], np.intp)
+            self._arrays = np.append(self._arrays, more, axis=1)
+        return self._arrays
+
+
 @dataclass
 class _Parts:
-    """Of a request, in its order: known series, and pages by their first series (the row, where each begins and ends,
-    and the bytes of the sample); the pages; the bounds of all other series."""
+    """Of a request, in its order: known series, and pages by their first series (the number, where each begins and
+    ends, and the bytes of the sample); the pages; the bounds of all other series."""
 
-    rows: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
     begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -165,8 +194,8 @@ class _Parts:
     others: list[tuple[int, int]] = field(default_factory=list)
     count: int = 0
 
-    def add(self, row: int, begin: int, end: int, size: int) -> None:
-        self.rows.append(row)
+    def add(self, number: int, begin: int, end: int, size: int) -> None:
+        self.numbers.append(number)
         self.begins.append(begin)
         self.ends.append(end)
         self.sizes.append(size)
@@ -177,8 +206,8 @@ class _Parts:
 
     @cached_property
     def found(self) -> Series:
-        rows, begins, ends = (np.array(each, np.intp) for each in (self.rows, self.begins, self.ends))
-        return Series(rows, begins, ends, np.array(self.sizes, np.intp) == _LONG)
+        numbers, begins, ends = (np.array(each, np.intp) for each in (self.numbers, self.begins, self.ends))
+        return Series(numbers, begins, ends, np.array(self.sizes, np.intp) == _LONG)
 
     def known(self) -> Series:
         """All that are known, also those of the pages."""

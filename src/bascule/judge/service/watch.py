@@ -67,6 +67,8 @@ class PhaseWatch:
         schema = Schema(spec, self.bounds, find_strata(spec, prometheus, plan.started))
         self.engine = PhaseEngine(schema, plan, carried)
         self.reader = SampleReader(schema, pushed or prometheus)
+        if pushed is not None:
+            pushed.want(self.reader.selectors)
         self._stale = stale_seconds(spec)
         self._oldest_scrape = oldest_scrape(spec)
         self._crowd = Crowd(spec, prometheus, plan)
