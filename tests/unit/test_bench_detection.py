@@ -15,9 +15,9 @@ from bascule.errors import UsageError
     [
         ("", {"source": 10}),
         ("short", {"source": 10}),
-        ("errors, latency", {"errors": 20, "latency": 10}),
+        ("errors, latency", {"errors": 30, "latency": 10}),
         ("healthy:2,alike", {"healthy": 2, "alike": 60}),
-        ("full", {"source": 10, "errors": 20, "latency": 10, "healthy": 60, "alike": 60}),
+        ("full", {"source": 10, "errors": 30, "latency": 10, "healthy": 60, "alike": 60}),
     ],
 )
 def test_parts_are_chosen_by_name_and_a_trial_by_its_size(text, parts):

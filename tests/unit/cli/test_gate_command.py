@@ -50,7 +50,7 @@ def seen_on_a_terminal(command: list[str], columns: int, folder: Path) -> str:
 
 
 def test_a_terminal_has_one_line_that_is_kept_up_to_date_and_gone_at_the_end(tmp_path: Path) -> None:
-    shown = seen_on_a_terminal(waiting("--wait", "3s"), 60, tmp_path)
+    shown = seen_on_a_terminal(waiting("--wait", "6s"), 60, tmp_path)
     lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split("[\r\n]+", shown)]
     told = [line for line in lines if "waiting until" in line]
     assert len(told) >= 2

@@ -36,7 +36,7 @@ class RequestBytes:
         """The six bytes before each place, (n,), as they are written."""
         return self._words[ends - _WORD] >> np.uint64(8 * (_WORD - _TIME_BACK))
 
-    def samples(self, series: Series) -> tuple[Floats, Floats]:
+    def samples(self, series: FoundSeries) -> tuple[Floats, Floats]:
         """Times (Unix seconds) and values, (n,) each."""
         written, times = self.times(series.ends), np.zeros(len(series), np.uint64)
         for place in range(_TIME_BACK):
@@ -45,13 +45,13 @@ class RequestBytes:
         values[series.is_long] = self._floats[series.ends[series.is_long] - _VALUE_BACK]
         return times / 1000.0, values
 
-    def are_timed(self, series: Series) -> Flags:
+    def are_timed(self, series: FoundSeries) -> Flags:
         """Whether the time of each is a number of six bytes, (n,)."""
         return np.asarray(self.times(series.ends) & np.uint64(_CONTINUED) == _LAST)
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class FoundSeries:
     """Known series with one sample each, (n,): the number, where each begins and ends, and whether it has a value (a
     zero is not written)."""
 
@@ -61,24 +61,24 @@ class Series:
     is_long: Flags
 
     @classmethod
-    def joined(cls, parts: Sequence[Series]) -> Series:
+    def joined(cls, parts: Sequence[FoundSeries]) -> FoundSeries:
         """One after the other; there is at least one."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def some(self, which: Flags | slice) -> Series:
-        return Series(self.numbers[which], self.begins[which], self.ends[which], self.is_long[which])
+    def some(self, which: Flags | slice) -> FoundSeries:
+        return FoundSeries(self.numbers[which], self.begins[which], self.ends[which], self.is_long[which])
 
-    def moved(self, by: int | Indices) -> Series:
-        return Series(self.numbers, self.begins + by, self.ends + by, self.is_long)
+    def moved(self, by: int | Indices) -> FoundSeries:
+        return FoundSeries(self.numbers, self.begins + by, self.ends + by, self.is_long)
 
 
-class Page:
+class WrittenPage:
     """The series of a scrape. `series`: their places are counted from the beginning of `written`, their bytes."""
 
-    def __init__(self, series: Series, written: NDArray[np.uint8]) -> None:
+    def __init__(self, series: FoundSeries, written: NDArray[np.uint8]) -> None:
         self.series, self.size = series, len(written)
         times = series.ends[:, None] - _TIME_BACK + np.arange(_TIME_BACK)
         values = series.ends[series.is_long, None] - _VALUE_BACK + np.arange(8)
@@ -99,25 +99,25 @@ class Page:
         return blank.tobytes()
 
 
-def of_pages(pages: Sequence[Page], begins: Indices) -> Series:
+def of_pages(pages: Sequence[WrittenPage], begins: Indices) -> FoundSeries:
     """The series of pages that begin there; there is at least one."""
     moved = np.repeat(begins, [len(page) for page in pages])
-    return Series.joined([page.series for page in pages]).moved(moved)
+    return FoundSeries.joined([page.series for page in pages]).moved(moved)
 
 
-class Pages:
+class WrittenPages:
     """Those that are known, by the number of their first series."""
 
     def __init__(self) -> None:
-        self._pages: dict[int, Page] = {}
+        self._pages: dict[int, WrittenPage] = {}
         self._bytes = 0
 
-    def at(self, number: int, request: RequestBytes, place: int) -> Page | None:
+    def at(self, number: int, request: RequestBytes, place: int) -> WrittenPage | None:
         """The one that begins with this series there."""
         page = self._pages.get(number)
         return page if page is not None and page.is_at(request, place) else None
 
-    def learn(self, request: RequestBytes, found: Series, is_page: Flags, targets: Indices) -> None:
+    def learn(self, request: RequestBytes, found: FoundSeries, is_page: Flags, targets: Indices) -> None:
         """What was found in a request, in its order: series, and pages by their first series, (n,), with their targets.
 
         A scrape is known to begin and to end where the target or the time changes, if nothing else lies between.
@@ -131,9 +131,9 @@ class Pages:
                     self._forget(number)
                 if not pages.any() and len(scrape) >= _FEWEST:
                     begin, end = int(scrape.begins[0]), int(scrape.ends[-1])
-                    self._keep(Page(scrape.moved(-begin), request.array[begin:end]))
+                    self._keep(WrittenPage(scrape.moved(-begin), request.array[begin:end]))
 
-    def _keep(self, page: Page) -> None:
+    def _keep(self, page: WrittenPage) -> None:
         number = int(page.series.numbers[0])
         self._forget(number)
         self._bytes += page.size

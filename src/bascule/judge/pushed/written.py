@@ -17,7 +17,7 @@ import numpy as np
 
 from bascule.errors import UsageError
 from bascule.judge.layout import Flags, Floats, Indices
-from bascule.judge.pushed.pages import Page, Pages, RequestBytes, Series, of_pages
+from bascule.judge.pushed.pages import FoundSeries, RequestBytes, WrittenPage, WrittenPages, of_pages
 from bascule.prometheus import target_of
 
 NewSeries = Callable[[Mapping[str, str]], int]  # the row of a series by its labels
@@ -69,7 +69,7 @@ class WriteReader:
     def __init__(self, new: NewSeries) -> None:
         self._new = new
         self._left = 0  # fields that may still be read one by one
-        self._known, self._pages = _KnownSeries(), Pages()
+        self._known, self._pages = _KnownSeries(), WrittenPages()
         self._labels: dict[bytes, tuple[str, str]] = {}
 
     def __len__(self) -> int:
@@ -190,7 +190,7 @@ class _Parts:
     begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
-    pages: list[Page] = field(default_factory=list)
+    pages: list[WrittenPage] = field(default_factory=list)
     others: list[tuple[int, int]] = field(default_factory=list)
     count: int = 0
 
@@ -205,16 +205,16 @@ class _Parts:
         return np.equal(np.array(self.sizes, np.intp), _PAGE)
 
     @cached_property
-    def found(self) -> Series:
+    def found(self) -> FoundSeries:
         numbers, begins, ends = (np.array(each, np.intp) for each in (self.numbers, self.begins, self.ends))
-        return Series(numbers, begins, ends, np.array(self.sizes, np.intp) == _LONG)
+        return FoundSeries(numbers, begins, ends, np.array(self.sizes, np.intp) == _LONG)
 
-    def known(self) -> Series:
+    def known(self) -> FoundSeries:
         """All that are known, also those of the pages."""
         one_by_one = self.found.some(~self.is_page)
         if not self.pages:
             return one_by_one
-        return Series.joined([one_by_one, of_pages(self.pages, self.found.begins[self.is_page])])
+        return FoundSeries.joined([one_by_one, of_pages(self.pages, self.found.begins[self.is_page])])
 
 
 def joined(parts: Sequence[Written]) -> Written:
