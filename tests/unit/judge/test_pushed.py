@@ -257,15 +257,20 @@ def test_what_the_sender_left_out_is_asked_for(seed, begin, seconds):
     assert told(found) == told(pulled(world, at))
 
 
+def asked_after(followed: Followed, seconds: int, begin: float) -> int:
+    """How many answers are asked for between then and second 55, with an evaluation each second."""
+    for second in range(seconds):
+        followed.look(begin + second)
+    asked = followed.pushed.pulled
+    for second in range(seconds, 55):
+        followed.look(begin + second)
+    return followed.pushed.pulled - asked
+
+
 def test_what_is_pushed_is_not_asked_for():
     world = list(steady({"one:0": 0.1, "two:0": 0.1}))
     followed = Followed(world, 1)
-    for second in range(20):
-        followed.look(BEGIN + second + 0.5)
-    asked = followed.pushed.pulled
-    for second in range(20, 55):
-        followed.look(BEGIN + second + 0.5)
-    assert followed.pushed.pulled == asked
+    assert asked_after(followed, 20, BEGIN + 0.5) == 0
     assert followed.pushed.pushed > 35 * 5
 
 
@@ -310,13 +315,7 @@ def test_a_busy_prometheus_that_scrapes_by_turns_late_and_in_time_has_missed_not
         each._replace(time=each.time + late(each), arrival=each.arrival + late(each))
         for each in steady({"one:0": 0.1, "two:0": 0.1})
     ]
-    followed = Followed(world, 1)
-    for second in range(30):
-        followed.look(BEGIN + second + 0.9)
-    asked = followed.pushed.pulled
-    for second in range(30, 55):
-        followed.look(BEGIN + second + 0.9)
-    assert followed.pushed.pulled == asked
+    assert asked_after(Followed(world, 1), 30, BEGIN + 0.9) == 0
 
 
 class Behind(Server):
@@ -332,6 +331,20 @@ class Behind(Server):
             self.pushed.take(body)
         self.coming = []
         return super().matrix(selector, seconds, at)
+
+
+def test_an_answer_that_has_a_series_twice_or_labels_in_another_order_is_the_same():
+    class Otherwise(Server):
+        def matrix(self, selector: str, seconds: float, at: float) -> Matrix:
+            held = super().matrix(selector, seconds, at)
+            turned = [b",".join(reversed(labels.split(b","))) for labels in held.labels]
+            both = [np.concatenate([each, each]) for each in (held.counts, held.times, held.values)]
+            return Matrix([*held.labels, *turned], *both)
+
+    followed = Followed(world := list(steady({"one:0": 0.1, "two:0": 0.1})), 1)
+    followed.source = followed.pushed._prometheus = Otherwise(world)  # type: ignore[assignment]
+    assert asked_after(followed, 20, BEGIN + 0.5) == 0
+    assert followed.pushed.doubt == ""
 
 
 def test_what_comes_while_prometheus_is_asked_is_not_missing_from_what_was_there():
@@ -367,5 +380,5 @@ def test_labels_are_answered_as_prometheus_answers_them():
         pushed.take(remote_write.request([({**own, "site": "paris"}, [(BEGIN + second, 1.0)])]))
     found = pushed._found('up{instance="one:0"}', BEGIN + 2, BEGIN + 3)  # before it is compared
     assert found is not None
-    assert [labels_of(each) for each in found.samples.labels] == [own]
-    assert found.samples.times.tolist() == [BEGIN + 2, BEGIN + 3]
+    assert [labels_of(each) for each in found.matrix.labels] == [own]
+    assert found.matrix.times.tolist() == [BEGIN + 2, BEGIN + 3]

@@ -32,9 +32,7 @@ class KeptSamples:
         """By row and time, each once."""
         found = joined([each for each in self._of[selector] if each.newest >= start])
         found = found.some((found.times >= start) & (found.times <= end))
-        found = found.some(_order(found.rows))
-        again = (np.diff(found.rows) == 0) & (np.diff(found.times) == 0)
-        return found.some(np.append(True, ~again)[: len(found.rows)])
+        return found.some(_order(found.rows)).once()
 
 
 def _order(rows: Indices) -> Indices:

@@ -130,10 +130,9 @@ class PushedSamples:
         self.want([selector])
         with self._lock:
             found = self._found(selector, at - seconds, at)
-            is_checked = at - self._checked.get(selector, -math.inf) < CHECK_SECONDS
-        if found is not None and is_checked:
-            self.pushed += 1
-            return found.samples
+            if found is not None and at - self._checked.get(selector, -math.inf) < CHECK_SECONDS:
+                self.pushed += 1
+                return found.matrix
         self.pulled += 1
         self._tell(self.problem(at))
         held = self._prometheus.matrix(selector, seconds, at)
@@ -159,21 +158,15 @@ class PushedSamples:
         """What is here; None where that may not be all."""
         if start < self._since or not self._is_current(end):
             return None
-        until = self._scrapes.oldest(self.newest, ARRIVAL_SECONDS)
-        return _Found(self._answer(selector, start, end), until, self._series)
+        samples = self._kept.between(self._series.selectors[selector], start, end)
+        return _Found(samples, self._scrapes.oldest(self.newest, ARRIVAL_SECONDS), self._series)
 
     def _is_current(self, now: float) -> bool:
         return self.newest >= max(now - ARRIVAL_SECONDS - self._scrapes.step, self._doubted_until)
 
-    def _answer(self, selector: str, start: float, end: float) -> Matrix:
-        samples = self._kept.between(self._series.selectors[selector], start, end)
-        begins = np.flatnonzero(np.append(True, np.diff(samples.rows) != 0)[: len(samples.rows)])
-        counts = np.diff(np.append(begins, len(samples.rows)))
-        return Matrix(self._series.labels_of(samples.rows[begins]), counts, samples.times, samples.values)
-
     def _compare(self, selector: str, found: _Found, held: Matrix, at: float) -> None:
         """What Prometheus holds, and what it wrote of it."""
-        is_right = agree(found.samples, held, found.until)
+        is_right = agree(found.samples, found.series.of(held), found.until)
         with self._lock:
             if found.series is not self._series:
                 return  # all has begun again
@@ -185,8 +178,16 @@ class PushedSamples:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What is here: an answer, until when it is whole, and of which series."""
+    """What is here: samples by row and time, until when they are whole, and of which series."""
 
-    samples: Matrix
+    samples: Written
     until: float
     series: WrittenSeries
+
+    @property
+    def matrix(self) -> Matrix:
+        """As Prometheus would answer it."""
+        rows, times, values = self.samples.rows, self.samples.times, self.samples.values
+        begins = np.flatnonzero(np.append(True, np.diff(rows) != 0)[: len(rows)])
+        counts = np.diff(np.append(begins, len(rows)))
+        return Matrix(self.series.labels_of(rows[begins]), counts, times, values)

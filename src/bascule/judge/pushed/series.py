@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from bascule.judge.layout import Flags, Indices
-from bascule.prometheus import target_of
+from bascule.judge.pushed.written import Written
+from bascule.prometheus import Matrix, labels_of, target_of
 from bascule.prometheus.matrix import label_bytes
 from bascule.promql import UP
 from bascule.spec import Matcher, Selector
@@ -54,6 +55,13 @@ class WrittenSeries:
             self._wanted.append(wanted)
             self._is_presence.append(is_presence)
         return row
+
+    def of(self, matrix: Matrix) -> Written:
+        """The samples of an answer by row; NOT_WANTED where a series was not written."""
+        rows = list(map(self._rows.get, matrix.labels))
+        if None in rows:  # perhaps its labels are only written otherwise
+            rows = [self._rows.get(label_bytes(labels_of(each)), NOT_WANTED) for each in matrix.labels]
+        return Written(np.repeat(np.array(rows, np.intp), matrix.counts), matrix.times, matrix.values)
 
     def labels_of(self, rows: Indices) -> list[bytes]:
         """The labels of these rows."""

@@ -53,6 +53,11 @@ class Written:
     def some(self, which: Flags | Indices) -> Written:
         return Written(self.rows[which], self.times[which], self.values[which])
 
+    def once(self) -> Written:
+        """Of samples by row and time, each once."""
+        again = (np.diff(self.rows) == 0) & (np.diff(self.times) == 0)
+        return self.some(np.append(True, ~again)[: len(self.rows)])
+
     @cached_property
     def newest(self) -> float:
         """The latest of the times; there is at least one."""
