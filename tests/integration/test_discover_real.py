@@ -101,6 +101,21 @@ def test_open_telemetry_names_are_found_with_a_version_for_each_job(scraped: Cal
     assert generate(spec)
 
 
+def test_a_scrape_that_failed_just_now_takes_nothing_from_the_proposal(
+    start_prometheus: Callable[..., Any], metrics_page: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    """Its series end with it, and those of the other version go on: no version, signal or service is lost."""
+    pages = {"shop-v1": metrics_page(OPEN_TELEMETRY), "shop-v2": metrics_page(OPEN_TELEMETRY)}
+    client = start_prometheus(scrape={job: [page.target] for job, page in pages.items()}).client
+    eventually(lambda: client.scalar("count(up == 1)") == 2)
+    before = parse(propose(client))
+    pages["shop-v1"].up = False
+    eventually(lambda: client.scalar("count(up == 0)") == 1)
+    text = propose(client)
+    assert parse(text) == before
+    assert f"not scraped: shop-v1 {pages['shop-v1'].target}" in text
+
+
 def test_numbers_of_releases_are_put_in_their_order_and_named(scraped: Callable[..., Prometheus]) -> None:
     """1.10.0 follows 1.9.0; a name in a spec starts with a letter."""
     client = scraped(shop=NUMBERED)

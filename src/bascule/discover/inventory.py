@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from bascule.discover.server import recent
 from bascule.prometheus import Prometheus
 from bascule.spec import Matcher, Selector
 from bascule.spec.presets import Preset, preset_of, presets
@@ -70,10 +71,10 @@ class Family:
 
     @classmethod
     def of(cls, prometheus: Prometheus, selector: Selector) -> Family:
-        """What the server holds of a selector now."""
+        """What the server holds of a selector."""
         counts: dict[str, dict[str, float]] = {}
         total = 0.0
-        for sample in prometheus.instant(f"topk({SERIES_LOOKED_AT}, {selector})"):
+        for sample in prometheus.instant(f"topk({SERIES_LOOKED_AT}, {recent(selector)})"):
             total += sample.value
             for label, value in sample.labels.items():
                 if label != "__name__" and _PLAIN.fullmatch(label):  # a spec holds no quoted names

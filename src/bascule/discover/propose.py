@@ -25,7 +25,7 @@ from bascule.discover.requests import (
     times_of,
     without_buckets,
 )
-from bascule.discover.server import clock_off, clock_text, retention, retention_text
+from bascule.discover.server import clock_off, clock_text, recent, retention, retention_text
 from bascule.discover.unread import unread
 from bascule.errors import QueryRejected, UsageError
 from bascule.prometheus import Prometheus, Sample, Target
@@ -212,8 +212,12 @@ def _services(seen: Seen) -> Lines:
     jobs: dict[str, list[str]] = {}
     for sample in prometheus.instant("up"):
         jobs.setdefault(sample.labels.get("job", ""), []).append(sample.labels.get("instance", ""))
-    kinds = {job: kind for metric, kind in _KINDS.items() for job in _jobs_of(prometheus.instant(metric))}
-    probes = _jobs_of(prometheus.instant('{__name__=~"probe_success|probe_ssl_earliest_cert_expiry"}'))
+    kinds = {job: kind for metric, kind in _KINDS.items() for job in _jobs_of(prometheus.instant(recent(metric)))}
+    probes = {
+        job
+        for metric in ("probe_success", "probe_ssl_earliest_cert_expiry")
+        for job in _jobs_of(prometheus.instant(recent(metric)))
+    }
     of_version = _versions_of_jobs(prometheus, seen.versions)
     lines = [
         _service(job, sorted(instances), kinds.get(job, "application"), of_version.get(job))
@@ -256,14 +260,14 @@ def _versions_of_jobs(prometheus: Prometheus, versions: Found | None) -> dict[st
         return {m.value: version for version, matchers in picked.items() for m in matchers if m.label == "job"}
     told: dict[str, set[str]] = {}
     (both,) = series_of(versions)
-    for sample in prometheus.instant(f"count by (job, {versions.label}) ({{{both}}})"):
+    for sample in prometheus.instant(f"count by (job, {versions.label}) ({recent(f'{{{both}}}')})"):
         told.setdefault(sample.labels.get("job", ""), set()).add(sample.labels[versions.label])
     return {job: values.pop() for job, values in told.items() if len(values) == 1}
 
 
 def _probes(prometheus: Prometheus) -> Lines:
-    probes = {sample.labels.get("instance", ""): sample.labels for sample in prometheus.instant("probe_success")}
-    urls = [url for url in sorted(probes) if url.startswith(("http://", "https://"))]
+    looked_at = {sample.labels.get("instance", "") for sample in prometheus.instant(recent("probe_success"))}
+    urls = [url for url in sorted(looked_at) if url.startswith(("http://", "https://"))]
     if urls:
         yield "probes:  # found: what the blackbox exporter looks at"
         for number, url in enumerate(urls, 1):

@@ -1,4 +1,4 @@
-"""Whether a server's clock and its memory suit a migration."""
+"""What a server holds of late, and whether its clock and its memory suit a migration."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from bascule.times import lasting
 CLOCK_SECONDS = 5.0  # more than this is no delay of an answer
 DEFAULT_RETENTION = 15 * 86400.0  # what Prometheus keeps where nothing is said
 NO_TIME = "0s"
+_RECENT = "2m"  # a missed scrape or two; of series that are scraped less often, what the server itself calls present
+
+
+def recent(selector: object) -> str:
+    """The expression of the series that are there, or were until a scrape failed: one that failed ends its series."""
+    return f"(last_over_time({selector}[{_RECENT}]) or {selector})"
 
 
 def clock_off(prometheus: Prometheus) -> float:
