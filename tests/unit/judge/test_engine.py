@@ -634,6 +634,22 @@ def test_neither_is_asked_anything_is_no_traffic_once_and_not_silence(bench):
     assert asked.judgement.reasons[0].endswith("while the load balancer took 2,400 in the last minute.")
 
 
+def test_a_step_that_has_just_begun_has_no_minute_without_requests_behind_it(bench):
+    """Of a segment that is asked nothing: too few events at first, and no traffic after a minute of the step."""
+    b = bench()
+    b.history(60)
+    b.rates = b.rates | {"freemium": 0.0}
+
+    def causes() -> dict[str, Cause | None]:
+        return {each.segment: each.cause for each in b.outcome().lines if each.signal == "errors"}
+
+    assert Cause.NO_TRAFFIC not in causes().values()
+    b.run(50)
+    assert causes()["freemium"] is Cause.TOO_FEW
+    b.run(20)
+    assert causes()["freemium"] is Cause.NO_TRAFFIC
+
+
 def test_users_who_stick_to_a_version_and_send_in_batches_are_no_silence(bench):
     """A candidate that gets a tenth of its plan, in a burst every 20 seconds, has usual gaps."""
     b = bench()

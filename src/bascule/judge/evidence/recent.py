@@ -22,12 +22,12 @@ class Recent:
     def __init__(self, history: BaselineHistory) -> None:
         self._history = history
         self._counts = EventCounts.zeros(history.layout.strata)
-        self._served = np.full(history.layout.strata, -np.inf)
+        self._served = np.full(history.layout.strata, np.inf)  # when last; before that, since when it is looked at
 
     def add(self, counts: EventCounts, time: float, seconds: float) -> None:
         """Counts of an evaluation at `time` (Unix seconds) that spans `seconds`."""
         self._counts = self._counts.scaled(0.5 ** (seconds / RECENT_SECONDS)) + counts
-        self._served[counts.candidate > 0] = time
+        self._served = np.where(counts.candidate > 0, time, np.minimum(self._served, time - seconds))
 
     def ratios(self) -> tuple[Floats, Floats]:
         """Error ratios at the candidate's mix, (K,): as the baseline would have it, and the candidate's own.
@@ -49,7 +49,7 @@ class Recent:
         return float(counts.baseline_bad[mine].sum()) / events[0], float(counts.candidate_bad[mine].sum()) / events[1]
 
     def is_quiet(self, pair: int, now: float) -> bool:
-        """Whether the candidate has answered no request of the pair in the last QUIET_SECONDS."""
+        """Whether the candidate has been looked at for QUIET_SECONDS, and has answered no request of the pair in them."""
         served = self._served[self._history.layout.strata_of(pair)].max(initial=-np.inf)
         return bool(served < now - QUIET_SECONDS)
 
