@@ -1,4 +1,4 @@
-"""What a server holds of late, and whether its clock and its memory suit a migration."""
+"""Which series a server holds, and whether its clock and its memory suit a migration."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Recent:
         return float(counts.baseline_bad[mine].sum()) / events[0], float(counts.candidate_bad[mine].sum()) / events[1]
 
     def is_quiet(self, pair: int, now: float) -> bool:
-        """Whether the candidate has been looked at for QUIET_SECONDS, and has answered no request of the pair in them."""
+        """Whether the pair has been looked at for QUIET_SECONDS, and its candidate has answered nothing in them."""
         served = self._served[self._history.layout.strata_of(pair)].max(initial=-np.inf)
         return bool(served < now - QUIET_SECONDS)
 
