@@ -17,7 +17,7 @@ from bascule.scenarios.drills import once
 from bascule.scenarios.drills.fault import FaultClass
 from bascule.scenarios.drills.once import Drill, Force, drill
 from bascule.scenarios.drills.picture import picture
-from bascule.scenarios.drills.several import Tried
+from bascule.scenarios.drills.several import Tried, WantedDrills
 from bascule.scenarios.drills.shown import markdown
 from bascule.scenarios.drills.staging import OwnFault, drill_staging
 from bascule.scenarios.faults import all_faults, fault_named
@@ -188,6 +188,16 @@ def test_the_corrected_rules_keep_the_documents_alerts_and_their_waiting():
         return {rule["alert"]: rule["for"] for group in groups for rule in group["rules"] if "alert" in rule}
 
     assert waits("corrected.yml") == waits("alerts.yml")
+
+
+def test_what_an_incident_of_both_versions_leaves_for_an_hour_meets_no_drill_after_it():
+    """Of the faults that must not alarm, which have a house of their own."""
+    found = all_faults()
+    quiet, others = WantedDrills(found, 3, 0.0, Path()).by_house
+    assert {fault.kind for fault in quiet} == {FaultClass.QUIET}
+    assert not any(fault.stays for fault in quiet[:-1])
+    assert quiet[-1].key == "both-versions"
+    assert {*quiet, *others} == {*found}
 
 
 def test_the_table_says_what_the_documents_rules_found_or_for_how_long_they_found_nothing():

@@ -96,8 +96,9 @@ class WantedDrills:
     @property
     def by_house(self) -> list[list[Fault]]:
         """Those that must not alarm have a house of their own: the errors of a bad client come in bursts, and a judge
-        that has seen bursts waits longer; what a real fault does to a budget lasts for hours."""
-        quiet = [fault for fault in self.faults if fault.kind is FaultClass.QUIET]
+        that has seen bursts waits longer; what a real fault does to a budget lasts for hours. Of the quiet ones, those
+        that stay come last: what they set off late would be taken for another's."""
+        quiet = sorted((fault for fault in self.faults if fault.kind is FaultClass.QUIET), key=lambda each: each.stays)
         others = [fault for fault in self.faults if fault.kind is not FaultClass.QUIET]
         return [faults for faults in (quiet, others) if faults]
 
