@@ -61,8 +61,16 @@ BASELINE_PENALTY = 4.0  # ... and how many nats more every test then needs
 def log_rising(start: Floats, steps: Floats) -> Floats:
     """ln of the rising factorial: lnGamma(start + steps) - lnGamma(start), start > 0, steps >= 0.
 
-    Stirling's series after a shift of 4; absolute error below 2e-6. Three times as fast as two calls of gammaln.
+    Stirling's series after a shift of 4; absolute error below 2e-6. Three times as fast as two calls of gammaln. No
+    step is no rise, and most strata have no bad event: the others alone are computed.
     """
+    start, steps = np.broadcast_arrays(start, steps)
+    risen, rises = np.zeros(start.shape), steps != 0
+    risen[rises] = _log_rising(start[rises], steps[rises])
+    return risen
+
+
+def _log_rising(start: Floats, steps: Floats) -> Floats:
     end = start + steps
     a, b = start + 4.0, end + 4.0
     shift = np.log(start * (start + 1) * (start + 2) * (start + 3) / (end * (end + 1) * (end + 2) * (end + 3)))
