@@ -45,7 +45,7 @@ class BothVersions(QuietFault):
     title = "both versions fail 12 % of their requests"
     also = tuple(alert for alert in ERRORS_HARM if alert not in _BLAMES_V2)
     tells = also
-    stays = True  # what partners were promised over an hour is broken, and told when an hour's rules have seen it
+    stays = True  # partners' objectives over an hour are missed, and told once its rules have seen it
 
     def inject(self, house: House) -> float:
         house.lab.fault("v1", error_rate=0.12)
