@@ -41,7 +41,7 @@ from bascule.processes import ports, programs
 from bascule.processes.ready import answers, wait_until
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.spec import Spec, load
-from bench.harness import Bar, Result
+from bench.harness import Bar, Result, processor_seconds, resident_bytes
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests/browser"))
@@ -53,7 +53,6 @@ LIVE = "document.querySelector('#live')?.dataset.live === 'yes'"
 DAY, SCRAPE = 86_400.0, 5.0
 BOARD = "technical"
 UP = "bascule:service_up"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -71,13 +70,11 @@ class Build:
 
     @property
     def seconds_used(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return processor_seconds(self.pid)
 
     @property
     def resident(self) -> float:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return 1024.0 * int(status.partition("VmRSS:")[2].split()[0])
+        return float(resident_bytes(self.pid))
 
 
 def run() -> Result:

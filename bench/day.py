@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,20 @@ LOAD = Load(series=100, lines=200.0, viewers=10)
 REPORTS = 24  # of a day, that the role makes on schedule
 MINUTE, NOTICED, MADE = 60.0, 30.0, 60.0  # seconds until the role knows its schedule, and until a due report is there
 STEADY = 0.25  # of the time after which memory and descriptors are held
-MEGABYTES, PART, DESCRIPTORS = 30.0, 0.1, 5.0  # that a role may seem to grow by, as measurements vary
 EVERY = 15  # looks of which one is written down: two a minute
 LAGS = ("lag", "age", "evaluations", "viewers", "streams", "alarms", "restarts")  # how the names of what is held begin
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What a role may seem to grow by, as measurements vary; None: it is not held to any."""
+
+    megabytes: float | None
+    percent: float | None
+    descriptors: float | None
+
+
+OWN, UNLIMITED = Growth(30.0, 10.0, 5.0), Growth(None, None, None)
 
 
 def run() -> Result:
@@ -69,7 +81,7 @@ def run() -> Result:
             *(each.bar() for each in seen if each.name.startswith(LAGS)),
             Bar("log lines lost", abs(lines["written"] - lines["stored"]), "lines", 0),
             Bar("crashes of what the bench started", len(house.crashes), "crashes", 0),
-            *(bar for role in roles for bar in _flat(role, looks[role], role in (*house.spec.roles, "supervisor"))),
+            *(bar for role in roles for bar in _growth(role, looks[role], _limits(role, house))),
         ]
         raw = _raw(house, happenings, looks) | {"costs": [vars(cost) for cost in costs], "lines": lines}
     return Result(bars, raw)
@@ -88,16 +100,20 @@ def _happened(happening: Happening) -> Iterator[Bar]:
     yield Bar(happening.name, happening.done, "times", happening.times, "at_least")
 
 
-def _flat(name: str, looks: list[Used], is_held: bool) -> Iterator[Bar]:
-    """`is_held`: a role of ours; Prometheus keeps the newest hours in memory, and is shown beside them."""
+def _limits(role: str, house: Standing) -> Growth:
+    """Prometheus and Alertmanager are shown beside our own: the one keeps the newest hours in memory."""
+    return OWN if role in (*house.spec.roles, "supervisor") else UNLIMITED
+
+
+def _growth(name: str, looks: list[Used], most: Growth) -> Iterator[Bar]:
     steady = [used for used in looks if used.at - looks[0].at >= STEADY * (looks[-1].at - looks[0].at)]
     times, seconds = [used.at for used in steady], looks[-1].at - looks[0].at
     memory = grown(times, [used.megabytes for used in steady], seconds)
     descriptors = grown(times, [used.descriptors for used in steady], seconds)
     before = steady[0].megabytes
-    yield Bar(f"memory of {name}, growth", memory, "MB", MEGABYTES if is_held else None)
-    yield Bar(f"memory of {name}, growth in percent", 100 * memory / before, "%", 100 * PART if is_held else None)
-    yield Bar(f"descriptors of {name}, growth", descriptors, "descriptors", DESCRIPTORS if is_held else None)
+    yield Bar(f"memory of {name}, growth", memory, "MB", most.megabytes)
+    yield Bar(f"memory of {name}, growth in percent", 100 * memory / before, "%", most.percent)
+    yield Bar(f"descriptors of {name}, growth", descriptors, "descriptors", most.descriptors)
 
 
 def _raw(house: Standing, happenings: list[Happening], looks: dict[str, list[Used]]) -> dict[str, Any]:

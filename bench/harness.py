@@ -1,9 +1,10 @@
-"""What every benchmark returns, and how it is written down."""
+"""What every benchmark returns, how it is written down, and what a process that it measures has used."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict, dataclass, field
@@ -12,10 +13,23 @@ from typing import Any, Literal
 
 from bascule.scenarios.measured import commit, machine
 
-__all__ = ["OUTPUT", "Bar", "Result", "commit", "machine", "run", "table", "write"]
+__all__ = [
+    "OUTPUT",
+    "Bar",
+    "Result",
+    "commit",
+    "machine",
+    "processor_seconds",
+    "resident_bytes",
+    "run",
+    "stat_fields",
+    "table",
+    "write",
+]
 
 OUTPUT = Path("bench-output")
 Direction = Literal["at_least", "at_most"]
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,22 @@ class Result:
     @property
     def holds(self) -> bool:
         return all(bar.holds for bar in self.bars)
+
+
+def stat_fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat (Linux), behind the name. Raises OSError for a process that has ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
+def processor_seconds(pid: int) -> float:
+    """By a process itself so far."""
+    fields = stat_fields(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process has in use."""
+    return 1024 * int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0])
 
 
 def write(name: str, result: Result, folder: Path = OUTPUT) -> Path:

@@ -13,7 +13,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from bench.holding.orders import Desk
+from bench.holding.orders import Desk, ports_of
 from bench.holding.pages import FAILED, HOST, PER_CELL, SEGMENTS
 
 PAUSE = 0.05  # seconds between writes
@@ -103,6 +103,4 @@ def _tails(order: dict[str, Any], ports: dict[str, int]) -> list[str]:
 
 
 if __name__ == "__main__":
-    given = dict(each.split("=") for each in sys.argv[3:])
-    desk = Desk(Path(sys.argv[1]), "lines")
-    Sender(desk, Path(sys.argv[2]), {name: int(port) for name, port in given.items()}).run()
+    Sender(Desk(Path(sys.argv[1]), "lines"), Path(sys.argv[2]), ports_of(sys.argv[3:])).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,12 @@ class Desk:
     @property
     def _done(self) -> Path:
         return self.folder / f"{self.name}.done"
+
+
+def ports_of(arguments: Sequence[str]) -> dict[str, int]:
+    """The port of each service, from `NAME=PORT` arguments."""
+    named = (each.split("=") for each in arguments)
+    return {name: int(port) for name, port in named}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.holding.orders import Desk
+from bench.holding.orders import Desk, ports_of
 
 HOST, LOOK_SECONDS = "127.0.0.1", 0.2
 SEGMENTS = ("retail", "business", "partners")
@@ -132,5 +132,4 @@ class Sender:
 
 
 if __name__ == "__main__":
-    given = dict(each.split("=") for each in sys.argv[2:])
-    asyncio.run(Sender(Desk(Path(sys.argv[1]), "pages"), {name: int(port) for name, port in given.items()}).run())
+    asyncio.run(Sender(Desk(Path(sys.argv[1]), "pages"), ports_of(sys.argv[2:])).run())

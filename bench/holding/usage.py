@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from time import time
 from typing import NamedTuple, Self
 
 import numpy as np
+
+from bench.harness import stat_fields
 
 TICKS, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 PAUSE = 2.0  # seconds between two looks
@@ -103,7 +104,7 @@ def _used(pid: int, pids: Iterable[int]) -> Used | None:
 def _read(pid: int) -> tuple[float, float, int] | None:
     """None for a process that has ended meanwhile."""
     try:
-        fields = _fields(pid)
+        fields = stat_fields(pid)
         descriptors = len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return None
@@ -123,11 +124,6 @@ def _all() -> Iterator[tuple[int, int]]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                yield int(name), int(_fields(int(name))[3])
+                yield int(name), int(stat_fields(int(name))[3])
             except OSError:
                 continue
-
-
-def _fields(pid: int) -> list[str]:
-    """Of /proc/PID/stat, behind the name."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from bascule import conventions as names
 from bascule.judge import PhaseWatch, PlanStep, Snapshots, outcome_of, snapshot_of
 from bascule.prometheus import Prometheus
 from bascule.spec import load as spec_of
-from bench.harness import Bar
+from bench.harness import Bar, resident_bytes
 from bench.rebuild import RATES
 from bench.scaling.load import Sender, load_of
 from bench.scaling.servers import server
@@ -85,7 +86,7 @@ def _resident() -> float:
     """MB that are in use, not only kept for later."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
-    return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
+    return resident_bytes(os.getpid()) / (1 << 20)
 
 
 # ---------------------------------------------------------------- restarts

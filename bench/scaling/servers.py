@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from pathlib import Path
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
-
-TICKS = os.sysconf("SC_CLK_TCK")
+from bench.harness import processor_seconds, resident_bytes
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,11 @@ class Server:
 
     def cpu(self) -> float:
         """Processor time so far, in seconds."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return processor_seconds(self.pid)
 
     def resident_mb(self) -> float:
         """Memory in use."""
-        return int(Path(f"/proc/{self.pid}/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
+        return resident_bytes(self.pid) / (1 << 20)
 
 
 @contextmanager

@@ -213,11 +213,8 @@ def _services(seen: Seen) -> Lines:
     for sample in prometheus.instant("up"):
         jobs.setdefault(sample.labels.get("job", ""), []).append(sample.labels.get("instance", ""))
     kinds = {job: kind for metric, kind in _KINDS.items() for job in _jobs_of(prometheus.instant(recent(metric)))}
-    probes = {
-        job
-        for metric in ("probe_success", "probe_ssl_earliest_cert_expiry")
-        for job in _jobs_of(prometheus.instant(recent(metric)))
-    }
+    looked_at = recent('{__name__=~"probe_success|probe_ssl_earliest_cert_expiry"}')
+    probes = _jobs_of(prometheus.instant(looked_at))
     of_version = _versions_of_jobs(prometheus, seen.versions)
     lines = [
         _service(job, sorted(instances), kinds.get(job, "application"), of_version.get(job))
@@ -266,8 +263,8 @@ def _versions_of_jobs(prometheus: Prometheus, versions: Found | None) -> dict[st
 
 
 def _probes(prometheus: Prometheus) -> Lines:
-    looked_at = {sample.labels.get("instance", "") for sample in prometheus.instant(recent("probe_success"))}
-    urls = [url for url in sorted(looked_at) if url.startswith(("http://", "https://"))]
+    probes = {sample.labels.get("instance", "") for sample in prometheus.instant(recent("probe_success"))}
+    urls = [url for url in sorted(probes) if url.startswith(("http://", "https://"))]
     if urls:
         yield "probes:  # found: what the blackbox exporter looks at"
         for number, url in enumerate(urls, 1):
