@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
 
@@ -18,43 +17,6 @@ from bascule.prometheus import Alertmanager, Prometheus
 from bascule.transport import MIB, Http, is_local, parsed
 
 Server = Callable[..., str]
-
-
-@pytest.fixture
-def dripping() -> Iterator[Server]:
-    """Makes a server that sends its pieces with a pause between them, whatever it is asked; returns its URL."""
-    ended = threading.Event()
-    listeners: list[socket.socket] = []
-
-    def serve(listener: socket.socket, pieces: list[bytes], pause: float) -> None:
-        while not ended.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=send, args=(connection, pieces, pause), daemon=True).start()
-
-    def send(connection: socket.socket, pieces: list[bytes], pause: float) -> None:
-        with connection:
-            connection.recv(65536)
-            try:
-                for piece in pieces:
-                    connection.sendall(piece)
-                    if ended.wait(pause):
-                        return
-            except OSError:
-                return
-
-    def make(pieces: list[bytes], pause: float = 0.02) -> str:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listeners.append(listener)
-        threading.Thread(target=serve, args=(listener, pieces, pause), daemon=True).start()
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-    yield make
-    ended.set()
-    for listener in listeners:
-        listener.close()
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

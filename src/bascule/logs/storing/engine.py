@@ -16,20 +16,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bascule import times
-from bascule.errors import QueryRejected, StoreError, Unreachable
+from bascule.errors import BasculeError, QueryRejected, StoreError
 from bascule.logformat import LogIndex
 from bascule.logs.storing import segments
 from bascule.logs.storing.disk import DISK, Disk
 from bascule.logs.storing.segments import IDENTITY, LogSegment
 from bascule.spec.model import SearchEngine
-from bascule.transport import is_local
+from bascule.transport import MIB, Http, HttpAnswer
 
-BULK_ROWS = 2_000
+BULK_ROWS, BULK_BYTES = 2_000, 8 * MIB  # of one request, whichever comes first; engines refuse more than 100 MiB
+SECONDS = 60.0  # for one request, from its first byte to the last one of the answer
+LARGEST = 16 * MIB  # of an answer: each document of a bulk request that is refused brings some kilobytes
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 BUSY = (429, 502, 503, 504)
 POLL_SECONDS = 1.0
@@ -52,12 +53,17 @@ class SearchClient:
 
     settings: SearchEngine
     index: LogIndex
-    client: httpx.Client = field(init=False)
+    http: Http = field(init=False)
 
     def __post_init__(self) -> None:
-        verify = self.settings.credentials.context()
-        through_proxies = not is_local(self.settings.url)
-        self.client = httpx.Client(base_url=self.settings.url, verify=verify, timeout=30, trust_env=through_proxies)
+        self.http = Http(
+            "the search engine",
+            self.settings.url,
+            seconds=SECONDS,
+            fix="check the server; until it answers, rows wait in the store",
+            largest=LARGEST,
+            credentials=self.settings.credentials,
+        )
 
     def prepare(self) -> None:
         """Put the policy that drops old indices (ILM or ISM) and the index template in place.
@@ -66,7 +72,7 @@ class SearchClient:
         `bascule generate` writes for the shippers are the same.
         """
         engine = self.settings.engine
-        if self._ask("GET", self.index.policy_path(engine)).status_code != 200:
+        if self._ask("GET", self.index.policy_path(engine)).status != 200:
             self._put(self.index.policy_path(engine), self.index.policy(engine))
         template = self.index.template(engine)
         if self._version_there() < template["version"]:
@@ -75,26 +81,39 @@ class SearchClient:
     def _version_there(self) -> int:
         """The version of the template in the engine; 0 where there is none, or one of before versions."""
         answer = self._ask("GET", self.index.template_path)
-        found = answer.json().get("index_templates") if answer.status_code == 200 else None
-        return int(found[0]["index_template"].get("version") or 0) if found else 0
+        if answer.status != 200:
+            return 0
+        try:
+            found = answer.json().get("index_templates")
+            return int(found[0]["index_template"].get("version") or 0) if found else 0
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._strange() from error
 
     def _put(self, path: str, document: dict[str, Any]) -> None:
         answer = self._ask("PUT", path, json.dumps(document).encode(), "application/json")
-        if answer.status_code >= 400:
+        if answer.status >= 400:
             log.warning("%s was refused by %s: %s", path, self.settings.url, answer.text[:300])
 
     def send(self, lines: Sequence[tuple[str, str, str]]) -> tuple[Sent, list[tuple[str, str, str]]]:
         """Documents as (index, id, JSON); the result of them, and those to send again because the engine is busy."""
         body = "".join(_action(index, name) + document + "\n" for index, name, document in lines)
         answer = self._ask("POST", "/_bulk", body.encode(), "application/x-ndjson")
-        if answer.status_code in BUSY:
+        if answer.status in BUSY:
             return Sent(), list(lines)
-        if answer.status_code != 200:
+        if answer.status != 200:
             raise QueryRejected(
                 f"{self.settings.url} refused a bulk request: {answer.text[:300]}", "see that server's log"
             )
+        try:
+            return self._results(lines, answer.json()["items"])
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._strange() from error
+
+    def _results(
+        self, lines: Sequence[tuple[str, str, str]], items: Sequence[Any]
+    ) -> tuple[Sent, list[tuple[str, str, str]]]:
         sent, again = Sent(), []
-        for line, item in zip(lines, answer.json()["items"], strict=True):
+        for line, item in zip(lines, items, strict=True):
             status = item["create"]["status"]
             if status in BUSY:
                 again.append(line)
@@ -107,15 +126,12 @@ class SearchClient:
                 log.error("a document was refused by %s: %s", self.settings.url, str(item)[:300])
         return sent, again
 
-    def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> httpx.Response:
-        headers = self.settings.credentials.headers() | ({"Content-Type": kind} if kind else {})
-        try:
-            return self.client.request(method, path, content=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise Unreachable(
-                f"{self.settings.url} does not answer: {error}",
-                "check the server; until it answers, rows wait in the store",
-            ) from error
+    def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> HttpAnswer:
+        return self.http.ask(method, path, content=body, headers={"Content-Type": kind} if kind else {})
+
+    def _strange(self) -> QueryRejected:
+        what = f"{self.settings.url} gave an unexpected response"
+        return QueryRejected(what, "check that this is the address of an Elasticsearch or OpenSearch")
 
 
 def _action(index: str, name: str) -> str:
@@ -153,7 +169,7 @@ class Sender:
                     pause = self.first_pause
                     continue
                 stop.wait(self.poll_seconds)
-            except (Unreachable, QueryRejected, StoreError) as error:
+            except BasculeError as error:  # also a secret that cannot be read: it may be written again
                 log.warning("%s", error)
                 stop.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -199,8 +215,16 @@ def _batches(segment: LogSegment, prefix: str) -> Iterator[list[tuple[str, str, 
         raise StoreError(
             f"the log store's file {segment.path} cannot be forwarded: {error}", "no action needed: it is tried again"
         ) from error
+    found, size = [], 0
     for batch in file.iter_batches(BULK_ROWS):
-        yield [_document(row, prefix) for row in batch.to_pylist()]
+        for row in batch.to_pylist():
+            found.append(_document(row, prefix))
+            size += len(found[-1][2])
+            if len(found) == BULK_ROWS or size >= BULK_BYTES:
+                yield found
+                found, size = [], 0
+    if found:
+        yield found
 
 
 def _document(row: dict[str, Any], prefix: str) -> tuple[str, str, str]:
