@@ -25,7 +25,6 @@ from bascule.incidents.model import Incident, Notice
 from bascule.incidents.quiet import Quiet
 from bascule.incidents.store import Store
 from bascule.spec import Spec
-from bascule.spec.model import SWITCH, EscalationStep
 
 _LOOK_SECONDS = 0.1
 _TOGETHER_SECONDS = 0.2  # what fails together is told together
@@ -124,8 +123,8 @@ class Escalator:
             return []
         told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
         notify = self._spec.notify
-        others = [name for name in notify.receivers if name != SWITCH]
-        wanted = due(situation, self._steps(situation), told, now, notify.at_once, others)
+        steps, at_once = notify.steps_for(situation.kind), notify.at_once_for(situation.kind)
+        wanted = due(situation, steps, told, now, at_once, notify.people)
         if self._quiet.at(now).covers_all(incidents):
             wanted = [notice for notice in wanted if notice.kind not in CALLS]
         composed = [(notice, self._message(situation, notice)) for notice in wanted]
@@ -152,11 +151,6 @@ class Escalator:
             log.error("notice %s is sent but not recorded: %s", notice.key, error)
             self._unwritten[notice.key] = notice
             return True
-
-    def _steps(self, situation: Situation) -> list[EscalationStep]:
-        """The kind's own steps, else the technical ones, so that nothing stays unheard for want of a line in a spec."""
-        escalation = self._spec.notify.escalation
-        return escalation.get(situation.kind) or escalation.get("technical") or []
 
     def _owe(self, notice: Notice, message: Message) -> None:
         try:

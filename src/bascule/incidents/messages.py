@@ -80,7 +80,7 @@ class Composer:
         )
         lines.append(f"situation {situation.id} ({situation.kind}): began {times.dated(situation.opened)}, {lasted}")
         if notice.kind in (NoticeKind.STEP, NoticeKind.REMINDER):
-            steps = self.spec.notify.escalation.get(situation.kind, [])
+            steps = self.spec.notify.steps_for(situation.kind)
             lines.append(f"escalation step {notice.step + 1} of {max(len(steps), notice.step + 1)}")
         lines += [_line(incident) for incident in situation.by_weight[:_SHOWN]]
         if len(situation.incidents) > _SHOWN:

@@ -93,7 +93,7 @@ def _of_kind(entry: Entry) -> str:
 
 def _told(notices: Sequence[Notice]) -> str:
     if not notices:
-        return "## Who was notified\n\nNo one: the spec declares no escalation for this kind."
+        return "## Who was notified\n\nNo one."
     lines = [f"- {dated(n.at)} {in_markdown(_result(n))}" for n in notices]
     return "## Who was notified\n\n" + "\n".join(lines)
 

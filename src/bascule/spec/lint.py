@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bascule.conventions import AlertKind
 from bascule.logformat import BUILT_IN
 from bascule.spec import log_patterns
 from bascule.spec.kinds import Signal
@@ -231,12 +232,23 @@ def _inputs(spec: Spec) -> Iterator[Finding]:
 def _receivers(spec: Spec) -> Iterator[Finding]:
     for kind, steps in spec.notify.escalation.items():
         yield from _escalation(spec, ("notify", "escalation", kind), steps)
+    yield from _technical(spec)
 
 
 @readable
 def _escalation(spec: Spec, key: Key, steps: list[EscalationStep]) -> Iterator[Finding]:
     for index, step in enumerate(steps):
         yield from _receiver(spec, (*key, index, "to"), step)
+
+
+@readable
+def _technical(spec: Spec) -> Iterator[Finding]:
+    """Every kind without steps of its own falls back to the technical ones."""
+    notify, kind = spec.notify, AlertKind.TECHNICAL
+    if any(notify.escalation.values()) and not notify.steps_for(kind) and not notify.at_once:
+        key: Key = ("notify", "escalation", kind) if kind in notify.escalation else ("notify", "escalation")
+        what = "no one is notified of technical alerts: they have no step, and no receiver is outside the escalations"
+        yield Finding(key, what, f"add {kind}: [{{after: 0m, to: {next(iter(notify.receivers), 'NAME')}}}]")
 
 
 @readable

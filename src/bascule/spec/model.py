@@ -37,7 +37,15 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bascule.conventions import MONITORING_AGENTS, PATIENCE_SECONDS, SEGMENT, TOTAL_SEGMENT, VERSION, health_job
+from bascule.conventions import (
+    MONITORING_AGENTS,
+    PATIENCE_SECONDS,
+    SEGMENT,
+    TOTAL_SEGMENT,
+    VERSION,
+    AlertKind,
+    health_job,
+)
 from bascule.spec.addresses import Label, ListenAddress, Url, bracketed, check_target
 from bascule.spec.kinds import Signal
 from bascule.spec.listening import Elsewhere, RoleTls, Tls, is_loopback, loopback_of, unencrypted
@@ -517,9 +525,22 @@ class Notify(Part):
         return [name for name in self.receivers if name in named]
 
     @property
+    def people(self) -> list[str]:
+        """Everyone who can be told of an alert."""
+        return [name for name in self.receivers if name != SWITCH]
+
+    @property
     def at_once(self) -> list[str]:
         """Receivers outside every escalation: the journal tells them of every critical and warning alert at once."""
-        return [name for name in self.receivers if name not in self.in_steps and name != SWITCH]
+        return [name for name in self.people if name not in self.in_steps]
+
+    def steps_for(self, kind: str) -> list[EscalationStep]:
+        """A kind's own steps, else the technical ones, so that nothing stays unheard for want of a line in a spec."""
+        return self.escalation.get(kind) or self.escalation.get(AlertKind.TECHNICAL) or []
+
+    def at_once_for(self, kind: str) -> list[str]:
+        """Who is told of a kind at once: those outside every escalation; everyone, where no one else would be told."""
+        return self.at_once if self.at_once or self.steps_for(kind) else self.people
 
     @property
     def first_told(self) -> list[str]:

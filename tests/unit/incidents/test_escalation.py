@@ -54,6 +54,13 @@ class House:
     def close(self):
         self.store.close()
 
+    def escalate(self, steps, receivers=None):
+        """Go on with another escalation, or other receivers, as after a change of the spec and a restart."""
+        changed = {"escalation": steps, "receivers": receivers or self.spec.notify.receivers}
+        self.spec = self.spec.model_copy(update={"notify": self.spec.notify.model_copy(update=changed)})
+        self.close()
+        self.open()
+
     def owe(self, name, message):
         """The courier's place: it delivers at once, or owes where the receiver is broken."""
         if name not in self.spec.notify.receivers:
@@ -433,6 +440,16 @@ def test_a_notice_for_a_receiver_no_longer_in_the_spec_is_written_down_as_failed
     house.fire()
     escalator.tick()
     assert [notice.outcome for notice in house.store.notices() if notice.receiver == "gone"] == ["failed"]
+
+
+@pytest.mark.parametrize("steps", [{"business": [EscalationStep(after=0, to=to) for to in LEVELS]}, {"technical": []}])
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_an_alert_that_no_escalation_is_for_is_told_to_everyone(house, steps, severity):
+    """`check` refuses such a spec; nobody may be unheard for it."""
+    house.escalate(steps)
+    house.fire(severity=severity)
+    house.tick()
+    assert [name for _, name, _ in house.told] == list(LEVELS)
 
 
 def test_a_new_incident_is_told_at_once_with_what_fails_with_it(house, eventually):

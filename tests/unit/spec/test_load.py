@@ -299,3 +299,26 @@ def test_a_log_source_is_one_thing_and_standard_input_only_once():
         )
     )
     assert list(spec.logs.named) == ["a", "a-2", "stdin", "beats"]
+
+
+PEOPLE = "receivers: {war-room: {webhook: {url: 'http://a/'}}, boss: {webhook: {url: 'http://b/'}}}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "key"),
+    [
+        ("{business: [{after: 0m, to: war-room}, {after: 5m, to: boss}]}", "notify.escalation"),
+        ("{technical: [], other: [{after: 0m, to: war-room}, {after: 5m, to: boss}]}", "notify.escalation.technical"),
+    ],
+)
+def test_an_escalation_that_leaves_technical_alerts_to_nobody_is_refused_with_what_to_add(steps, key):
+    (problem,) = problems_of(f"{SMALL}notify: {{{PEOPLE}, escalation: {steps}}}\n")
+    assert problem.key == key
+    assert "no one is notified of technical alerts" in problem.what
+    assert problem.fix == "add technical: [{after: 0m, to: war-room}]"
+
+
+@pytest.mark.parametrize("steps", ["{}", "{business: [{after: 0m, to: boss}]}", "{technical: [{after: 0m, to: boss}]}"])
+def test_technical_alerts_that_somebody_hears_need_no_steps_of_their_own(steps):
+    """Receivers outside every escalation are notified of everything."""
+    assert parse(f"{SMALL}notify: {{{PEOPLE}, escalation: {steps}}}\n").notify.at_once
