@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bascule import conventions as names
 from bascule.conventions import Recorded
 from bascule.promql.counts import Amount, rates, share_of
 from bascule.promql.expressions import WINDOW, among, canonical_rate, not_among, relabelled
+from bascule.promql.statuses import Statuses
 from bascule.spec import Matcher, Selector, Spec
 from bascule.spec.uses import partner_label
 
@@ -16,34 +15,22 @@ _LAST_HOUR = f"sum_over_time({Recorded.REQUESTS_BY_PARTNER}[1h])"
 
 
 def client_errors(spec: Spec) -> str | None:
-    """The share of 4xx, where errors are told by a status of 5xx.
+    """The share of 4xx by version, where errors are told by a status.
 
     A fast 404 on a path that the old version serves is no server error and flatters the p95.
     """
-    status = _status(spec)
-    return _answers(spec, replace(status, value=f"4{status.value[1:]}"), names.VERSION) if status else None
+    statuses = Statuses.of(spec)
+    refused = statuses.of_class(4) if statuses else None
+    return share_of(rates(spec), refused, statuses.requests, names.VERSION) if statuses and refused else None
 
 
 def unsuccessful(spec: Spec) -> str | None:
     """The share of answers that are neither 2xx nor 3xx, by version and segment; None without a status."""
-    status = _status(spec)
-    if status is None:
+    statuses = Statuses.of(spec)
+    if statuses is None:
         return None
-    return _answers(spec, Matcher(status.label, "!~", "[23].*"), f"{names.VERSION}, {names.SEGMENT}")
-
-
-def _status(spec: Spec) -> Matcher | None:
-    """The matcher of the status, where errors are told by one of 5xx."""
-    matchers = spec.errors.signal.events.matchers if spec.errors else ()
-    return next((matcher for matcher in matchers if matcher.value.startswith("5")), None)
-
-
-def _answers(spec: Spec, status: Matcher, by: str) -> str:
-    """The share of answers with another status than that of errors."""
-    assert spec.errors is not None
-    signal, own = spec.errors.signal, _status(spec)
-    matchers = tuple(status if matcher == own else matcher for matcher in signal.events.matchers)
-    return share_of(rates(spec), replace(signal.events, matchers=matchers), signal.all_events, by)
+    by = f"{names.VERSION}, {names.SEGMENT}"
+    return share_of(rates(spec), statuses.outside("23"), statuses.requests, by)
 
 
 def in_flight(spec: Spec) -> str | None:

@@ -98,3 +98,55 @@ def test_instrumentation_is_known_by_its_metrics_names() -> None:
         assert not uses_instrument(spec(text)), total
     renamed = built_in_text().replace("supersmartmatch_matches_total", "matches_total")
     assert uses_instrument(parse(renamed)), "its ratings are still ours"
+
+
+def failures(side: str, total: str = "hits_total") -> Spec:
+    return spec(f"  failures: {{kind: ratio, {side}, total: '{total}', better: lower, role: errors}}\n")
+
+
+@pytest.mark.parametrize(
+    ("side", "wanted"),
+    [
+        ("bad: 'hits_total{code=~\"5..\"}'", 'code=~"4.."'),
+        ("bad: 'hits_total{code=~\"5..|429\"}'", 'code=~"4.."'),
+        ("bad: 'hits_total{code=~\"500|502|503\"}'", 'code=~"4.."'),
+        ("bad: 'hits_total{code=\"503\"}'", 'code=~"4.."'),
+        ("bad: 'hits_total{code=\"5xx\"}'", 'code=~"4.."'),
+        ("bad: 'hits_total{code=\"5\"}'", 'code=~"4"'),
+        ("bad: 'hits_total{rc=~\"5..\"}'", 'rc=~"4.."'),
+        ("good: 'hits_total{code!~\"5..\"}'", 'code=~"4.."'),
+        ("good: 'hits_total{code!=\"5xx\"}'", 'code=~"4.."'),
+        ('good: \'hits_total{code!~"5..",code!~"4.."}\'', 'code=~"4.."'),
+        ("good: 'hits_total{code=~\"2..|3..\"}'", 'code=~"4.."'),
+        ("good: 'hits_total{code=~\"[23]..\"}'", 'code=~"4.."'),
+    ],
+)
+def test_4xx_is_4xx_whichever_side_the_errors_declare(side: str, wanted: str) -> None:
+    """Never the rest of it, and never what errors name beside a status."""
+    share = promql.client_errors(failures(side))
+    assert share is not None
+    part, _, whole = share.partition("\n/\n")
+    assert f"hits_total{{{wanted}}}" in part.replace(',version=~"v1|v2"', "")
+    assert 'hits_total{version=~"v1|v2"}' in whole, "of all answers"
+    rest = promql.unsuccessful(failures(side))
+    assert '!~"[23].*"' in str(rest)
+
+
+@pytest.mark.parametrize(
+    ("side", "total"),
+    [
+        ('good: \'hits_total{code!~"5..",code!~"4.."}\'', 'hits_total{code!~"4.."}'),
+        ("good: 'served_total{code=~\"2..\"}'", "hits_total"),
+        ("bad: 'hits_total{ok=\"0\"}'", "hits_total"),
+        ("bad: 'hits_total{le=\"500\"}'", "hits_total"),
+    ],
+    ids=["all requests are without them", "another metric has the successes", "no status", "a bound is no status"],
+)
+def test_where_4xx_are_not_counted_there_is_no_share_of_them(side: str, total: str) -> None:
+    """A selector that matches nothing would say 0 %."""
+    assert promql.client_errors(failures(side, total)) is None
+
+
+def test_statuses_that_are_left_out_of_all_requests_are_in_no_class() -> None:
+    share = promql.client_errors(failures("bad: 'hits_total{code=~\"5..\"}'", 'hits_total{code!="499"}'))
+    assert 'hits_total{code!="499",code=~"4.."' in str(share)
