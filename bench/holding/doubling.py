@@ -80,14 +80,14 @@ def wait_settled(house: Standing) -> None:
 
 
 def doubled(house: Standing, load: Load, plan: Plan) -> Iterator[tuple[Held, dict[str, Any]]]:
-    """Twice the load each time, until something gives way; with what the stack said of it."""
+    """Twice the load each time, until something gives way and the stack says so; with what it said."""
     for doubling in range(1, plan.doublings + 1):
         told, begun = Told(house), time.time()
         held = hold(house, load, 2**doubling, plan.step)
         first = held.first
         said = told.since(begun, time.time()) if first else {}
         yield held, said
-        if first:
+        if any(said.values()):
             return
 
 
