@@ -31,7 +31,7 @@ class Policy:
 def attempt_once(send: Attempt, message: Message, policy: Policy) -> DeliveryFailed | None:
     """One attempt, on a thread of its own; one that takes too long is cut off. None when it was delivered."""
     ended: Future[None] = Future()
-    line = Line(policy.timeout)
+    line = Line(policy.timeout, policy.limit)
 
     def run() -> None:
         try:

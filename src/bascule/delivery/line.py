@@ -13,10 +13,11 @@ def _nothing() -> None:
 
 class Line:
     """`timeout`: seconds for which the other side may be silent. A server that answers a byte at a time is never silent
-    for long: `cut` ends what the attempt holds open, from another thread."""
+    for long: `cut` ends what the attempt holds open, from another thread, after `limit` seconds in all."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, limit: float) -> None:
         self.timeout = timeout
+        self.limit = limit
         self._lock = threading.Lock()
         self._is_cut = False
         self._close: Callable[[], None] = _nothing

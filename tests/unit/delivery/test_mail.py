@@ -95,7 +95,7 @@ def test_a_report_arrives_with_its_html_body_and_its_attachment(account, box):
         account,
         "board@example.com",
         message(attachments=(Attachment("report.pdf", b"%PDF-1.7 x", "application/pdf"),)),
-        Line(5),
+        Line(5, 30),
     )
     ((who, envelope),) = box.letters
     letter = email.message_from_bytes(envelope.content, policy=default)
@@ -116,7 +116,7 @@ def test_every_attempt_carries_the_same_valid_message_id_and_a_thread_holds_toge
         "shop-1:step:critical.0.12.000:on-call",
         "shop-1:resolved:9:x",
     ):
-        send_mail(account, "board@example.com", message(key=key, thread="shop-1-12000"), Line(5))
+        send_mail(account, "board@example.com", message(key=key, thread="shop-1-12000"), Line(5, 30))
     letters = [email.message_from_bytes(e.content, policy=default) for _, e in box.letters]
     ids = [letter["Message-ID"] for letter in letters]
     assert all(re.fullmatch(r"<[0-9a-f]{32}@example\.com>", each) for each in ids)
@@ -126,7 +126,7 @@ def test_every_attempt_carries_the_same_valid_message_id_and_a_thread_holds_toge
 
 
 def test_a_subject_cannot_smuggle_a_header_in(account, box):
-    send_mail(account, "board@example.com", message(subject="SLA\r\nBcc: spy@example.com"), Line(5))
+    send_mail(account, "board@example.com", message(subject="SLA\r\nBcc: spy@example.com"), Line(5, 30))
     letter = email.message_from_bytes(box.letters[0][1].content, policy=default)
     assert letter["Bcc"] is None
     assert letter["Subject"] == "SLA Bcc: spy@example.com"
@@ -135,7 +135,7 @@ def test_a_subject_cannot_smuggle_a_header_in(account, box):
 def test_a_wrong_password_is_told_and_never_tried_again(account, tmp_path, box):
     (tmp_path / "password").write_text("wrong")
     with pytest.raises(DeliveryFailed, match="refused the login of bascule") as failure:
-        send_mail(account, "board@example.com", message(), Line(5))
+        send_mail(account, "board@example.com", message(), Line(5, 30))
     assert not failure.value.can_retry
     assert "wrong" not in str(failure.value)
     assert box.letters == []
@@ -143,14 +143,14 @@ def test_a_wrong_password_is_told_and_never_tried_again(account, tmp_path, box):
 
 def test_a_certificate_nobody_vouches_for_is_refused(account):
     with pytest.raises(DeliveryFailed, match="certificate") as failure:
-        send_mail(account.model_copy(update={"ca_file": None}), "board@example.com", message(), Line(5))
+        send_mail(account.model_copy(update={"ca_file": None}), "board@example.com", message(), Line(5, 30))
     assert not failure.value.can_retry
 
 
 def test_a_server_that_hangs_up_after_the_mail_leaves_a_doubt(account, box):
     box.hang_up = True
     with pytest.raises(Doubtful):
-        send_mail(account, "board@example.com", message(), Line(5))
+        send_mail(account, "board@example.com", message(), Line(5, 30))
     assert len(box.letters) == 1
 
 
@@ -158,20 +158,22 @@ def test_a_server_that_hangs_up_after_the_mail_leaves_a_doubt(account, box):
 def test_a_refusal_says_whether_a_retry_can_help(account, box, answer, later):
     box.answer = answer
     with pytest.raises(DeliveryFailed) as failure:
-        send_mail(account, "board@example.com", message(), Line(5))
+        send_mail(account, "board@example.com", message(), Line(5, 30))
     assert failure.value.can_retry is later
 
 
 def test_one_refused_address_is_told_while_the_other_gets_its_mail(account, box):
     with pytest.raises(DeliveryFailed, match="no such user"):
-        send_mail(account, "nobody@example.com", message(), Line(5))
-    send_mail(account, "board@example.com", message(), Line(5))
+        send_mail(account, "nobody@example.com", message(), Line(5, 30))
+    send_mail(account, "board@example.com", message(), Line(5, 30))
     assert [envelope.rcpt_tos for _, envelope in box.letters] == [["board@example.com"]]
 
 
 def test_a_server_that_is_not_there_can_be_tried_again(account, free_port):
     with pytest.raises(DeliveryFailed, match="cannot be reached") as failure:
-        send_mail(account.model_copy(update={"smtp": f"127.0.0.1:{free_port()}"}), "a@example.com", message(), Line(2))
+        send_mail(
+            account.model_copy(update={"smtp": f"127.0.0.1:{free_port()}"}), "a@example.com", message(), Line(2, 30)
+        )
     assert failure.value.can_retry
 
 
@@ -191,7 +193,7 @@ def test_a_server_that_drips_its_greeting_is_cut_off(account, tls, tmp_path, cer
     dripping = threading.Thread(target=drip, daemon=True)
     dripping.start()
     dripped = account.model_copy(update={"smtp": f"localhost:{listening.getsockname()[1]}", "tls": tls})
-    line = Line(2)
+    line = Line(2, 30)
     sending = threading.Thread(target=lambda: attempt(dripped, line), daemon=True)
     sending.start()
     sending.join(0.5)
@@ -214,5 +216,8 @@ def attempt(account, line):
 def test_a_missing_secret_names_its_file(account, tmp_path):
     with pytest.raises(DeliveryFailed, match="nowhere"):
         send_mail(
-            account.model_copy(update={"password_file": tmp_path / "nowhere"}), "board@example.com", message(), Line(2)
+            account.model_copy(update={"password_file": tmp_path / "nowhere"}),
+            "board@example.com",
+            message(),
+            Line(2, 30),
         )
