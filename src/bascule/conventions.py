@@ -106,8 +106,8 @@ def notice_word(kind: str) -> str:
 class Severity(StrEnum):
     """What an alert asks of people, the most severe first.
 
-    `levels`: how many levels of an escalation are notified, None for all. `reminder_seconds`: how often the last of
-    them is notified again until someone acknowledges.
+    `levels`: how many levels of an escalation are notified, None for all. `reminder_seconds`: how long after the last
+    message to someone who was notified they are notified again, until someone acknowledges.
     """
 
     levels: int | None

@@ -72,6 +72,10 @@ class Courier:
             self._changed.notify_all()
         return new
 
+    def settled(self, key: str) -> list[Delivery]:
+        """The result of a message at each channel that is not owed it any more. Raises StoreError."""
+        return [each for each in self.outbox.all(key) if each.result is not Result.OWED]
+
     def _run(self, name: str, channel: str, send: Attempt) -> None:
         while not self._stop.is_set():
             owed = self.outbox.next_for(name, channel)

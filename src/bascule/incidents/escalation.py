@@ -2,9 +2,9 @@
 
 - a step of the escalation falls due `after` the situation's severity began, unless someone acknowledged it; a step
   whose receiver cannot be reached is followed by the next one at once
-- conventions.py says how many steps a severity notifies, and how often the last of them is reminded
+- conventions.py says how many steps a severity notifies, and how often who was notified is reminded
 - everyone who was notified also learns of new alerts of the situation, of the acknowledgement, of the end and of a new
-  start
+  start: each by what they were told themselves, whatever others were told meanwhile
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bascule.conventions import NoticeKind, Severity
-from bascule.incidents.model import BEGINNINGS, Incident, Notice
+from bascule.incidents.model import BEGINNINGS, Incident, Notice, owed_the_end
 from bascule.prometheus.held import is_recent
 from bascule.spec.model import EscalationStep
 
-# New alerts of a situation are told together: this long after what was told last, the more often the later.
+# New alerts of a situation are told together: this long after what the receiver was told last, the more often later.
 _GROWTH_SECONDS = (10.0, 20.0, 40.0, 60.0)
 _LATELY_SECONDS = 300.0
 UNHEARD_SECONDS = 60.0  # after which a step that could not be told is followed by the next one
@@ -95,58 +95,99 @@ def _since(incidents: Iterable[Incident]) -> float:
     return since
 
 
-def due(
-    situation: Situation,
-    steps: Sequence[EscalationStep],
-    told: Sequence[Notice],
-    now: float,
-    at_once: Sequence[str] = (),
-    others: Sequence[str] = (),
-) -> list[Notice]:
-    """The notices that fell due by `now` and were not told yet; their keys say what they are.
+@dataclass(frozen=True)
+class Hearer:
+    """What one receiver was told of a situation, in that order."""
 
-    `at_once`: receivers that are told of everything critical or warning, whatever the steps say; `others`: all that
-    may be told when no step can be reached.
+    name: str
+    told: tuple[Notice, ...]
+
+    @property
+    def calls(self) -> list[Notice]:
+        return [notice for notice in self.told if notice.kind in CALLS]
+
+    @property
+    def latest(self) -> float:
+        """When it heard last; Unix seconds."""
+        return max(notice.heard for notice in self.told)
+
+    @property
+    def knows(self) -> int:
+        """The last incident that it was called for. What is written down later is news, whatever time it bears."""
+        return max((notice.newest for notice in self.calls), default=0)
+
+
+def _hearers(told: Sequence[Notice], people: Sequence[str]) -> list[Hearer]:
+    """Those of the people that were called, the first one first."""
+    names = dict.fromkeys(notice.receiver for notice in told if notice.kind in BEGINNINGS)
+    return [Hearer(name, tuple(n for n in told if n.receiver == name)) for name in names if name in people]
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who may be told of a situation, as the spec says it now. `steps`: of its kind's escalation; `at_once`: told of
+    everything critical or warning, whatever the steps say; `people`: all that may be told when no step can be reached.
     """
+
+    steps: Sequence[EscalationStep]
+    at_once: Sequence[str] = ()
+    people: Sequence[str] = ()
+
+
+def due(situation: Situation, audience: Audience, told: Sequence[Notice], now: float) -> list[Notice]:
+    """The notices that fell due by `now` and were not told yet; their keys say what they are. `told`: in the order
+    that they were written down."""
     known = {notice.key for notice in told}
-    wanted = [*_wanted(situation, steps, told, now, others), *_at_once(situation, at_once, now)]
-    return [notice for notice in wanted if notice.key not in known]
-
-
-def _at_once(situation: Situation, receivers: Sequence[str], now: float) -> Iterator[Notice]:
-    if Severity.of(situation.severity).pages and situation.resolved is None:
-        for to in receivers:
-            yield _notice(situation, 0, NoticeKind.STEP, f"{situation.severity}.at-once.{situation.began:.3f}", to, now)
-
-
-def _wanted(
-    situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float, others: Sequence[str]
-) -> Iterator[Notice]:
+    hearers = _hearers(told, audience.people)
     if situation.resolved is not None:
-        yield from _to_everyone(situation, told, NoticeKind.OVER, f"{situation.resolved:.3f}", now)
-        return
-    if situation.reopened:
-        yield from _to_everyone(situation, told, NoticeKind.AGAIN, f"{situation.reopened:.3f}", now)
-    if situation.acknowledged is not None:
-        yield from _to_everyone(situation, told, NoticeKind.TAKEN, f"{situation.acknowledged:.3f}", now)
+        wanted = _end(situation, told, audience.people, now)
+    elif situation.acknowledged is not None:
+        wanted = [*_again(situation, hearers, now), *_taken(situation, hearers, now)]
     else:
-        yield from _steps(situation, steps, told, now, others)
-        yield from _reminders(situation, told, now)
-        yield from _growth(situation, told, now)
+        wanted = [*_again(situation, hearers, now), *_steps(situation, audience, told, now)]
+    new = [notice for notice in (*wanted, *_at_once(situation, audience, now)) if notice.key not in known]
+    called = {notice.receiver for notice in new}  # by what lists everything already
+    further = _further(situation, [each for each in hearers if each.name not in called], now)
+    return new + [notice for notice in further if notice.key not in known]
 
 
-def _steps(
-    situation: Situation, steps: Sequence[EscalationStep], told: Sequence[Notice], now: float, others: Sequence[str]
-) -> Iterator[Notice]:
-    ladder = [(step.after, step.to) for step in steps]
+def _at_once(situation: Situation, audience: Audience, now: float) -> Iterator[Notice]:
+    if Severity.of(situation.severity).pages and situation.resolved is None:
+        mark = f"{situation.severity}.at-once.{situation.began:.3f}"
+        for to in audience.at_once:
+            yield _notice(situation, 0, NoticeKind.STEP, mark, to, now)
+
+
+def _end(situation: Situation, told: Sequence[Notice], people: Sequence[str], now: float) -> list[Notice]:
+    mark = f"{situation.resolved:.3f}"
+    return [_notice(situation, 0, NoticeKind.OVER, mark, to, now) for to in owed_the_end(told) if to in people]
+
+
+def _again(situation: Situation, hearers: Sequence[Hearer], now: float) -> Iterator[Notice]:
+    if situation.reopened:
+        for each in hearers:
+            yield _notice(situation, 0, NoticeKind.AGAIN, f"{situation.reopened:.3f}", each.name, now)
+
+
+def _taken(situation: Situation, hearers: Sequence[Hearer], now: float) -> Iterator[Notice]:
+    for each in hearers:
+        yield _notice(situation, 0, NoticeKind.TAKEN, f"{situation.acknowledged:.3f}", each.name, now)
+
+
+def _steps(situation: Situation, audience: Audience, told: Sequence[Notice], now: float) -> Iterator[Notice]:
+    ladder = [(step.after, step.to) for step in audience.steps]
     levels = Severity.of(situation.severity).levels
     reach = len(ladder) if levels is None else min(levels, len(ladder))
-    substitutes = [to for _, to in ladder[reach:]] + [to for to in others if to not in {to for _, to in ladder}]
+    named = {to for _, to in ladder}
+    substitutes = [to for _, to in ladder[reach:]] + [to for to in audience.people if to not in named]
     reached = ladder[:reach] + [(float("inf"), to) for to in dict.fromkeys(substitutes)] if reach else []
     passed = max(0.0, now - situation.began)  # a clock that was set back keeps nobody from hearing at once
+    before: Notice | None = None
     for index, (after, to) in enumerate(reached):
-        if passed >= after or _unheard(situation, told, index - 1, now):
-            yield _notice(situation, index, NoticeKind.STEP, _mark(situation, index), to, now)
+        notice = _notice(situation, index, NoticeKind.STEP, _mark(situation, index), to, now)
+        if passed >= after or _unheard(before, told, now):
+            yield notice
+        before = notice
 
 
 def _mark(situation: Situation, index: int) -> str:
@@ -154,47 +195,51 @@ def _mark(situation: Situation, index: int) -> str:
     return f"{situation.severity}.{index}.{situation.began:.3f}"
 
 
-def _unheard(situation: Situation, told: Sequence[Notice], index: int, now: float) -> bool:
-    """Whether the step before was told a while ago and nobody has it."""
-    start = f"{situation.id}:{NoticeKind.STEP}:{_mark(situation, index)}:"
-    before = [notice for notice in told if notice.key.startswith(start)]
-    return bool(before) and all(n.outcome != "delivered" and not is_recent(n.at, now, UNHEARD_SECONDS) for n in before)
+def _unheard(step: Notice | None, told: Sequence[Notice], now: float) -> bool:
+    """Whether the step was told a while ago and nobody has it."""
+    found = next((notice for notice in told if step is not None and notice.key == step.key), None)
+    return found is not None and found.outcome != "delivered" and not is_recent(found.at, now, UNHEARD_SECONDS)
 
 
-def _reminders(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
-    """Only the latest one that is due: after a pause nobody wants the missed ones too."""
-    reached = [notice for notice in told if notice.kind == NoticeKind.STEP and notice.at >= situation.began]
-    if not reached:
-        return
-    last = max(reached, key=lambda notice: notice.step)
-    number = int((now - last.at) // Severity.of(situation.severity).reminder_seconds)
-    if number >= 1:
-        mark = f"{_mark(situation, last.step)}.{number}"
-        yield _notice(situation, last.step, NoticeKind.REMINDER, mark, last.receiver, now)
+def _further(situation: Situation, hearers: Sequence[Hearer], now: float) -> Iterator[Notice]:
+    """What calls each of those again who were called, until someone acknowledges."""
+    if situation.resolved is None and situation.acknowledged is None:
+        for each in hearers:
+            yield from _reminder(situation, each, now) or _growth(situation, each, now)
 
 
-def _growth(situation: Situation, told: Sequence[Notice], now: float) -> Iterator[Notice]:
+def _reminder(situation: Situation, hearer: Hearer, now: float) -> list[Notice]:
+    """Only the latest one that is due: after a pause nobody wants the missed ones too. Who is owed a call hears that
+    first: a receiver that is back after hours would get all at the same time."""
+    seconds = Severity.of(situation.severity).reminder_seconds
+    step = next((notice for notice in reversed(hearer.told) if _is_of_climb(situation, notice)), None)
+    if step is None or is_recent(hearer.latest, now, seconds) or any(n.outcome == "pending" for n in hearer.calls):
+        return []
+    mark = f"{_mark(situation, step.step)}.{(now - step.at) // seconds:.0f}"
+    return [_notice(situation, step.step, NoticeKind.REMINDER, mark, hearer.name, now)]
+
+
+def _is_of_climb(situation: Situation, notice: Notice) -> bool:
+    """Whether a step was told for what is open now, and not for what was more severe, or is over."""
+    is_step = notice.kind == NoticeKind.STEP and Severity.of(situation.severity).pages
+    mark = notice.key.removeprefix(f"{situation.id}:{NoticeKind.STEP}:{situation.severity}.")
+    return is_step and mark != notice.key and mark.endswith(f".{situation.began:.3f}:{notice.receiver}")
+
+
+def _growth(situation: Situation, hearer: Hearer, now: float) -> list[Notice]:
     """What does not page by itself does not page when it joins."""
     newest = max((i for i in situation.incidents if Severity.of(i.severity).pages), key=lambda i: i.id, default=None)
-    latest = max((notice.at for notice in told), default=None)
-    if newest is None or latest is None or newest.received <= latest or is_recent(latest, now, _pause(told, now)):
-        return
-    if situation.began > latest:  # the levels are climbed again, which reports it
-        return
-    yield from _to_everyone(situation, told, NoticeKind.GREW, f"{newest.id}.{newest.received:.3f}", now)
+    if newest is None or newest.id <= hearer.knows or is_recent(hearer.latest, now, _pause(hearer, now)):
+        return []
+    return [_notice(situation, 0, NoticeKind.GREW, f"{newest.id}.{newest.received:.3f}", hearer.name, now)]
 
 
-def _pause(told: Sequence[Notice], now: float) -> float:
+def _pause(hearer: Hearer, now: float) -> float:
     """Seconds until new alerts are told: the first ones are news, those of a storm are not."""
-    lately = {each.at for each in told if each.kind == NoticeKind.GREW and is_recent(each.at, now, _LATELY_SECONDS)}
+    lately = [n for n in hearer.told if n.kind == NoticeKind.GREW and is_recent(n.at, now, _LATELY_SECONDS)]
     return _GROWTH_SECONDS[min(len(lately), len(_GROWTH_SECONDS) - 1)]
 
 
-def _to_everyone(situation: Situation, told: Sequence[Notice], kind: str, mark: str, now: float) -> Iterator[Notice]:
-    """To everyone who was notified of the situation, once each."""
-    for receiver in dict.fromkeys(notice.receiver for notice in told if notice.kind in BEGINNINGS):
-        yield _notice(situation, 0, kind, mark, receiver, now)
-
-
 def _notice(situation: Situation, step: int, kind: str, mark: str, receiver: str, now: float) -> Notice:
-    return Notice(f"{situation.id}:{kind}:{mark}:{receiver}", situation.id, step, kind, receiver, now)
+    newest = max(incident.id for incident in situation.incidents)
+    return Notice(f"{situation.id}:{kind}:{mark}:{receiver}", situation.id, step, kind, receiver, now, newest=newest)

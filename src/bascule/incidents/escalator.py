@@ -1,6 +1,6 @@
 """The loop that tells people.
 
-1. every situation that is open, or ended lately
+1. every situation that is open, or of whose end somebody has not heard
 2. which notices fell due (escalation.py); none that calls somebody for planned or silenced work (quiet.py)
 3. write each down, so that it is told whatever happens next
 4. owe it to its receiver: the courier delivers it to every channel, however long that takes
@@ -13,22 +13,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from bascule.delivery import Courier, Delivery, Message, Result
 from bascule.errors import BasculeError, StoreError, UsageError
-from bascule.incidents.escalation import CALLS, Situation, due
+from bascule.incidents.escalation import CALLS, Audience, Situation, due
 from bascule.incidents.messages import Composer
-from bascule.incidents.model import Incident, Notice
+from bascule.incidents.model import Incident, Notice, owed_the_end
 from bascule.incidents.quiet import Quiet
 from bascule.incidents.store import Store
 from bascule.spec import Spec
 
 _LOOK_SECONDS = 0.1
 _TOGETHER_SECONDS = 0.2  # what fails together is told together
-_LATELY = 86400.0  # seconds after its end in which a situation's last notices are still looked for
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +65,7 @@ class Escalator:
         self._is_over = is_over
         self._composer = Composer(spec, store.identity, guidance)
         self._unwritten: dict[str, Notice] = {}  # told although the journal could not be written
-        self._over: dict[int, float] = {}  # situations of whose end everyone was told, and when they ended
+        self._watched: set[int] = set()  # situations of which there may be something to tell, whenever they ended
 
     def run(self, stop: threading.Event, pause: float = 1.0) -> None:
         """Resume and tick until told to stop; what the journal or a spec refuses is logged and tried again.
@@ -91,40 +91,49 @@ class Escalator:
         return stop.wait(_TOGETHER_SECONDS) if is_new else stop.is_set()
 
     def resume(self) -> None:
-        """Owe what a process that ended left behind; what it owed already is not owed twice."""
+        """Owe what a process that ended left behind; what it owed already is not owed twice. Note of which situations
+        somebody has heard a beginning, and no end, however long ago."""
+        told: dict[int, list[Notice]] = defaultdict(list)
         for notice in self._store.notices():
+            told[notice.situation].append(notice)
             if notice.outcome == "pending":
                 with _alone(notice.situation):
                     self._owe_again(notice)
+        people = self._spec.notify.people
+        self._watched |= {number for number, each in told.items() if not set(people).isdisjoint(owed_the_end(each))}
 
     def _owe_again(self, notice: Notice) -> None:
         incidents = self._store.situation(notice.situation)
         if incidents:
-            self._owe(notice, self._message(Situation.of(incidents), notice))
+            message = self._message(Situation.of(incidents), notice)
+            self._owe(notice, message)
+            for delivery in self._courier.settled(message.key):
+                self.heard(delivery)
 
     def tick(self) -> list[Notice]:
         """Owe everything that fell due by now."""
-        now = self._clock()
         owed: list[Notice] = []
-        for identity, ended in self._store.situations_since(now - _LATELY).items():
-            if ended is not None and self._over.get(identity) == ended:
-                continue
+        self._watched.update(self._store.open_situations())
+        for identity in sorted(self._watched):
             with _alone(identity):
-                owed += self._tell(identity, now)
+                owed += self._tell(identity)
         return owed
 
-    def _tell(self, identity: int, now: float) -> list[Notice]:
+    def _tell(self, identity: int) -> list[Notice]:
         """Owe what one situation asks for."""
         incidents = self._store.situation(identity)
         if not incidents:  # not one of its rows can be read
+            self._watched.discard(identity)
             return []
         situation = Situation.of(incidents)
+        told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
+        now = self._clock()  # after what was read: nothing of it lies ahead
         if situation.resolved is not None and not self._is_over(incidents, now):
             return []
-        told = [*self._store.notices(identity), *(n for n in self._unwritten.values() if n.situation == identity)]
         notify = self._spec.notify
-        steps, at_once = notify.steps_for(situation.kind), notify.at_once_for(situation.kind)
-        wanted = due(situation, steps, told, now, at_once, notify.people)
+        kind = situation.kind
+        audience = Audience(notify.steps_for(kind), notify.at_once_for(kind), notify.people)
+        wanted = due(situation, audience, told, now)
         if self._quiet.at(now).covers_all(incidents):
             wanted = [notice for notice in wanted if notice.kind not in CALLS]
         composed = [(notice, self._message(situation, notice)) for notice in wanted]
@@ -132,7 +141,7 @@ class Escalator:
         for notice, message in new:
             self._owe(notice, message)
         if situation.resolved is not None:
-            self._over[identity] = situation.resolved
+            self._watched.discard(identity)
         return [notice for notice, _ in new]
 
     def _message(self, situation: Situation, notice: Notice) -> Message:
@@ -156,7 +165,7 @@ class Escalator:
         try:
             self._courier.owe(notice.receiver, message)
         except UsageError as error:  # the receiver is no longer in the spec
-            self._store.conclude(notice.key, Result.FAILED.value, error.what, 0)
+            self._store.conclude(notice.key, Result.FAILED.value, error.what, 0, self._clock())
 
     def heard(self, delivery: Delivery) -> None:
         """Write down the result of a notice: one channel that has it is enough for its person to know."""
@@ -165,6 +174,6 @@ class Escalator:
         try:
             if known is not None:
                 self._store.claim(known)
-            self._store.conclude(key, delivery.result.value, delivery.detail, delivery.attempts)
+            self._store.conclude(key, delivery.result.value, delivery.detail, delivery.attempts, delivery.ended)
         except StoreError as error:
             log.error("the result of notice %s is not recorded: %s", key, error)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
 from bascule.conventions import EntryKind
-from bascule.errors import UsageError
+from bascule.errors import BasculeError, UsageError
 from bascule.incidents import silences
 from bascule.incidents.model import Entry, Window
 from bascule.incidents.store import Store
 from bascule.spec import Spec
 from bascule.spec.model import Maintenance
+
+log = logging.getLogger(__name__)
 
 
 def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> Window:
@@ -27,13 +30,17 @@ def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> W
 
 
 def end(spec: Spec, store: Store, identity: int, who: str, now: float) -> Window:
-    """End a window now (cancel it, if it has not begun), and its silence with it."""
+    """End a window now (cancel it, if it has not begun), and its silence with it. While Alertmanager is away the window
+    ends too: what still fires must be heard. The silence ends as soon as Alertmanager is back."""
     before = store.window(identity)
-    if before.silence and before.ends > now:
-        silences.expire(spec, before.silence)
     ended = store.end_window(identity, now)
     word = "cancelled" if ended.cancelled else "ended"
     store.add(Entry(now, EntryKind.MAINTENANCE, f"maintenance {identity} {word}: {ended.reason}", who))
+    if before.silence and before.ends > now:
+        try:
+            silences.expire(spec, before.silence)
+        except BasculeError as error:
+            log.warning("Alertmanager still holds the silence of maintenance %d, until it answers: %s", identity, error)
     return ended
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bascule.api.models.timeline import Happening
@@ -116,7 +116,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Notice:
-    """One message to one receiver about a situation, and its result."""
+    """One message to one receiver about a situation, and its result.
+
+    `at`: when it fell due; `newest`: the last incident that it lists; `concluded`: when its outcome was known.
+    """
 
     key: str
     situation: int
@@ -127,6 +130,25 @@ class Notice:
     outcome: str = "pending"
     detail: str = ""
     attempts: int = 0
+    newest: int = 0
+    concluded: float | None = None
+
+    @property
+    def heard(self) -> float:
+        """When its receiver had it; of one that has it not, when it fell due."""
+        return self.at if self.concluded is None or self.outcome != "delivered" else self.concluded
 
 
-__all__ = ["BEGINNINGS", "Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Window"]
+def owed_the_end(notices: Iterable[Notice]) -> list[str]:
+    """Who was told that a situation began, and not that it ended since. By the order in which notices were written
+    down: a clock may be set back."""
+    last: dict[str, bool] = {}
+    for notice in notices:
+        if notice.kind in BEGINNINGS:
+            last[notice.receiver] = True
+        elif notice.kind == NoticeKind.OVER:
+            last[notice.receiver] = False
+    return [receiver for receiver, is_owed in last.items() if is_owed]
+
+
+__all__ = ["BEGINNINGS", "Entry", "Incident", "Notice", "Notification", "Pause", "PhaseStep", "Window", "owed_the_end"]

@@ -108,11 +108,14 @@ class Reconciler:
 
     def is_over(self, incidents: Sequence[Incident], now: float) -> bool:
         """Whether people may be told that these have ended: the sources were asked just now, and none holds one of them
-        again. A journal that was stopped would tell of an end that is past. What a person closed is over."""
+        again. A journal that was stopped would tell of an end that is past. What a person closed is over; so is what
+        fires as another incident by now."""
         snapshot = self._last
         if snapshot is None or not is_recent(snapshot.at, now, EVIDENCE_SECONDS):
             return all(each.closed_by for each in incidents)
-        return not any(word_on(each, snapshot) is Word.FIRING for each in incidents if not each.closed_by)
+        opened = Lookup(self.store.open_incidents(), lambda incident: incident.labels)
+        claimed = [each for each in incidents if not each.closed_by and opened.find(each.labels) is None]
+        return not any(word_on(each, snapshot) is Word.FIRING for each in claimed)
 
     def _word(self, incident: Incident, snapshot: Snapshot) -> Word:
         """An alert of what cannot be scraped has not ended because its series are gone."""

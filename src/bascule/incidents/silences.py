@@ -89,7 +89,8 @@ def _asked(spec: Spec) -> Iterator[Alertmanagers]:
 
 @dataclass
 class Keeper:
-    """Ends silences of ours that no window has, and sets again those that Alertmanager lost. `clock`: Unix seconds."""
+    """Ends silences of ours that no window has any more, and sets again those that Alertmanager lost. `clock`: Unix
+    seconds."""
 
     spec: Spec
     store: Store
@@ -107,11 +108,11 @@ class Keeper:
         now = self.clock()
         with _asked(self.spec) as alertmanager:
             held = alertmanager.silences()
-            windows = [window for window in self.store.windows() if window.silence]
+            windows = [each for each in self.store.windows() if each.silence and not each.cancelled and each.ends > now]
             self._end_orphans(alertmanager, held, {each for window in windows for each in window.silence.split()}, now)
         known = {each.id for each in held}
         for window in windows:
-            if not known.issuperset(window.silence.split()) and not window.cancelled and window.ends > now:
+            if not known.issuperset(window.silence.split()):
                 lost = replace(window, starts=max(window.starts, now))
                 self.store.set_silence(window.id, silence(self.spec, lost, self.store.identity))
 

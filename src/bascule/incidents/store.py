@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import wraps
-from math import inf
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -49,7 +48,7 @@ CREATE TABLE notices (
   at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, attempts INTEGER NOT NULL);
 CREATE INDEX notices_of_situation ON notices (situation);
 """
-_SCHEMA_VERSION = 5
+_SCHEMA_VERSION = 6
 _SECOND_SCHEMA = """
 ALTER TABLE incidents ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE incidents ADD COLUMN seen REAL;
@@ -72,6 +71,13 @@ ALTER TABLE incidents ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
 _FIFTH_SCHEMA = """
 CREATE INDEX incidents_open_alert ON incidents (alert, fingerprint) WHERE resolved IS NULL;
 CREATE INDEX incidents_untaken ON incidents (cause, kind, situation) WHERE resolved IS NULL AND acknowledged IS NULL;
+"""
+_SIXTH_SCHEMA = """
+ALTER TABLE notices ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notices ADD COLUMN concluded REAL;
+UPDATE notices SET newest = (
+  SELECT coalesce(max(id), 0) FROM incidents
+  WHERE incidents.situation = notices.situation AND incidents.received <= notices.at);
 """
 DIRECT = "direct:"  # what the fingerprint of an alert that came past Alertmanager begins with
 LAST_LETTER = "\U0010ffff"
@@ -197,6 +203,8 @@ class Store:
                 _run_all(db, _FOURTH_SCHEMA)
             if version < 5:
                 _run_all(db, _FIFTH_SCHEMA)
+            if version < 6:
+                _run_all(db, _SIXTH_SCHEMA)
             db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     @property
@@ -313,10 +321,8 @@ class Store:
 
     def _not_told(self, ended: Incident) -> int | None:
         """Its situation, where people know of it and none has been told yet that all of it is over: it goes on."""
-        notices = self.notices(ended.situation)
-        begun = [notice.at for notice in notices if notice.kind in BEGINNINGS]
-        over = [notice.at for notice in notices if notice.kind == NoticeKind.OVER]
-        is_owed = max(begun, default=-inf) > max(over, default=-inf)
+        told = (notice.kind for notice in reversed(self.notices(ended.situation)))
+        is_owed = next((kind in BEGINNINGS for kind in told if kind in (*BEGINNINGS, NoticeKind.OVER)), False)
         return ended.situation if is_owed and self._is_closed(ended.situation) else None
 
     def _open(self, db: sqlite3.Connection, new: Notification, situation: int | None = None) -> Incident:
@@ -477,13 +483,8 @@ class Store:
         query = f"SELECT {_INCIDENT_COLUMNS} FROM incidents WHERE situation = ? ORDER BY id"
         return _incidents(self._rows(query, (identity,)))
 
-    def situations_since(self, time: float) -> dict[int, float | None]:
-        """Situations that are open, or ended after `time`, with when they ended; None for the open ones."""
-        query = (
-            "SELECT situation, CASE WHEN count(*) = count(resolved) THEN max(resolved) END FROM incidents"
-            " WHERE resolved IS NULL OR resolved >= ? GROUP BY situation ORDER BY situation"
-        )
-        return {int(row[0]): row[1] for row in self._rows(query, (time,))}
+    def open_situations(self) -> list[int]:
+        return [int(row[0]) for row in self._rows("SELECT DISTINCT situation FROM incidents WHERE resolved IS NULL")]
 
     @_even_in_memory
     def acknowledge(self, identity: int, who: str, now: float, note: str = "") -> list[Incident]:
@@ -636,22 +637,28 @@ class Store:
     @_even_in_memory
     def claim(self, notice: Notice) -> bool:
         """Write a notice down before it is sent; False when it was claimed before (so it is never sent twice)."""
-        row = (notice.key, notice.situation, notice.step, notice.kind, notice.receiver, notice.at)
+        row = (notice.key, notice.situation, notice.step, notice.kind, notice.receiver, notice.at, notice.newest)
         with self._transaction() as db:
-            query = "INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?, ?, ?, 'pending', '', 0)"
+            query = (
+                "INSERT OR IGNORE INTO notices (key, situation, step, kind, receiver, at, newest, outcome, detail,"
+                " attempts) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', '', 0)"
+            )
             return db.execute(query, row).rowcount == 1
 
     @_even_in_memory
-    def conclude(self, key: str, outcome: str, detail: str, attempts: int) -> None:
+    def conclude(self, key: str, outcome: str, detail: str, attempts: int, at: float) -> None:
         """The state of a notice; one channel that has it is enough, whatever the state of the others."""
         with self._transaction() as db:
-            query = "UPDATE notices SET outcome = ?, detail = ?, attempts = ? WHERE key = ? AND outcome != 'delivered'"
-            db.execute(query, (outcome, detail, attempts, key))
+            query = (
+                "UPDATE notices SET outcome = ?, detail = ?, attempts = ?, concluded = ?"
+                " WHERE key = ? AND outcome != 'delivered'"
+            )
+            db.execute(query, (outcome, detail, attempts, at, key))
 
     def notices(self, situation: int | None = None) -> list[Notice]:
-        """Notices in the order they fell due; of one situation, or all."""
+        """Notices in the order they were written down; of one situation, or all."""
         where = "" if situation is None else " WHERE situation = ?"
-        rows = self._rows(f"SELECT * FROM notices{where} ORDER BY at, rowid", () if situation is None else (situation,))
+        rows = self._rows(f"SELECT * FROM notices{where} ORDER BY rowid", () if situation is None else (situation,))
         return list(_read(lambda row: Notice(**dict(row)), rows, ("at",)))
 
 

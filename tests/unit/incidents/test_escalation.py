@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from bascule.api.models.verdict import VerdictAnswer
-from bascule.delivery import Delivery, Result
+from bascule.delivery import Delivery, Message, Result
 from bascule.errors import StoreError, UsageError
 from bascule.incidents.escalator import Escalator
 from bascule.incidents.guidance import Guidance
@@ -22,6 +22,8 @@ from bascule.spec.receivers import Receiver, Webhook
 
 MINUTE, HOUR = 60.0, 3600.0
 LEVELS = ("first", "second", "third", "management")
+PROMPT = {"first": 0, "second": 5, "third": 12}  # seconds after which each level is notified
+ORDER = (*LEVELS, "deputy")
 STEPS = {
     "technical": [(0, "first"), (15, "second"), (30, "third"), (60, "management")],
     "business": [(0, "first"), (5, "second"), (15, "third"), (60, "management")],
@@ -40,7 +42,9 @@ class House:
         self.keys: set[str] = set()
         self.texts: list[str] = []
         self.subjects: list[str] = []
-        receivers = {name: Receiver(webhook=Webhook(url=f"http://{name}.invalid/")) for name in LEVELS}
+        self.owed: list[tuple[str, Message]] = []
+        self.delivered: dict[str, Delivery] = {}
+        receivers = self.named(*LEVELS)
         steps = {k: [EscalationStep(after=m * MINUTE, to=to) for m, to in v] for k, v in STEPS.items()}
         self.spec = load("supersmartmatch").model_copy(update={"notify": Notify(receivers=receivers, escalation=steps)})
         self.folder = folder
@@ -50,6 +54,7 @@ class House:
         self.store = Store(self.folder / "incidents.sqlite", 0.0)
         self.quiet = Quiet(self.store)
         self.escalator = Escalator(self.spec, self.store, self, self.quiet, lambda: self.now)
+        self.escalator.resume()
 
     def close(self):
         self.store.close()
@@ -65,15 +70,38 @@ class House:
         """The courier's place: it delivers at once, or owes where the receiver is broken."""
         if name not in self.spec.notify.receivers:
             raise UsageError(f"{name!r} is not a declared receiver")
-        if name in self.broken or message.key in self.keys:
+        if message.key in self.keys:
             return []
         self.keys.add(message.key)
+        if name in self.broken:
+            self.owed.append((name, message))
+            return []
+        return [self.deliver(name, message)]
+
+    def deliver(self, name, message):
         self.told.append((self.now / MINUTE, name, message.subject.split("] ")[1].split(":")[0]))
         self.texts.append(message.text)
         self.subjects.append(message.subject)
         done = Delivery(message.key, name, "webhook", message.subject, Result.DELIVERED, 1, "", self.now, self.now)
         self.escalator.heard(done)
-        return [done]
+        self.delivered[message.key] = done
+        return done
+
+    def mend(self, name):
+        """A broken receiver is back: it gets what it is owed, in order."""
+        self.broken.discard(name)
+        waiting, self.owed = self.owed, [each for each in self.owed if each[0] != name]
+        for receiver, message in waiting:
+            if receiver == name:
+                self.deliver(receiver, message)
+
+    def settled(self, key):
+        """What the record of deliveries holds of a message."""
+        return [self.delivered[key]] if key in self.delivered else []
+
+    @staticmethod
+    def named(*names):
+        return {name: Receiver(webhook=Webhook(url=f"http://{name}.invalid/")) for name in names}
 
     def fire(self, fingerprint="f", firing=True, **labels):
         labels = {"alertname": "CandidateWorse", "severity": "critical"} | labels
@@ -103,7 +131,7 @@ class House:
         """One look. Threads tell all of one moment at once; here they stand in the order of their levels."""
         before = len(self.told)
         self.escalator.tick()
-        self.told[before:] = sorted(self.told[before:], key=lambda told: LEVELS.index(told[1]))
+        self.told[before:] = sorted(self.told[before:], key=lambda told: ORDER.index(told[1]))
 
     def steps(self):
         return [(at, name) for at, name, what in self.told if what == "CRITICAL"]
@@ -142,12 +170,71 @@ def test_an_acknowledgement_stops_the_climb_and_is_told(house):
     assert told == [("first", "ACKNOWLEDGED by ada"), ("second", "ACKNOWLEDGED by ada")]
 
 
-def test_whoever_was_told_last_is_reminded_every_quarter_of_an_hour(house):
+def reminders(house):
+    return [(at, name) for at, name, what in house.told if what.startswith("STILL")]
+
+
+def test_everyone_who_was_told_is_reminded_a_quarter_of_an_hour_after_what_they_were_told_last(house):
     house.fire(partner="acme")
     house.tick()
+    house.until(46)
+    assert reminders(house) == [
+        (15, "first"),
+        (25, "second"),
+        (30, "first"),
+        (40, "second"),
+        (45, "first"),
+        (45, "third"),
+    ]
+
+
+def test_everyone_outside_the_escalations_is_reminded(house):
+    house.escalate({})
+    house.fire()
+    house.tick()
+    house.until(16)
+    assert reminders(house) == [(15, name) for name in LEVELS]
+
+
+def test_a_receiver_that_is_gone_from_the_spec_keeps_nobody_from_being_reminded(house):
+    """The last level that was notified is removed while the situation is open."""
+    house.fire()
+    house.tick()
     house.until(61)
-    reminders = [(at, name) for at, name, what in house.told if what.startswith("STILL")]
-    assert reminders == [(25, "second"), (45, "third"), (60, "third")]
+    left = {name: each for name, each in house.spec.notify.receivers.items() if name in ("first", "second")}
+    house.told.clear()
+    house.escalate({"technical": house.spec.notify.escalation["technical"][:2]}, left)
+    house.until(80)
+    assert reminders(house) == [(75, "first"), (75, "second")]
+    assert {name for _, name, _ in house.told} == {"first", "second"}
+
+
+def test_a_receiver_with_a_new_name_is_told_where_its_level_was_reached(house):
+    house.fire()
+    house.tick()
+    house.until(20)
+    house.told.clear()
+    second = EscalationStep(after=15 * MINUTE, to="deputy")
+    house.escalate(
+        {"technical": [house.spec.notify.escalation["technical"][0], second]}, house.named("first", "deputy")
+    )
+    house.until(36)
+    assert house.steps() == [(21, "deputy")]
+    assert reminders(house) == [(30, "first"), (36, "deputy")]
+
+
+def test_who_was_told_late_is_reminded_from_then_on_and_not_before(house):
+    """What is owed already is not said a second time: the receiver would hear both when it is back."""
+    house.broken.add("first")
+    house.fire()
+    house.tick()
+    house.until(40)
+    house.mend("first")
+    house.until(56)
+    assert [(at, what) for at, name, what in house.told if name == "first"] == [
+        (40, "CRITICAL"),
+        (55, "STILL CRITICAL, not acknowledged"),
+    ]
 
 
 def quiet_by_the_journal(house, service="redis"):
@@ -263,6 +350,49 @@ def test_new_alerts_of_a_situation_are_told_together_ten_seconds_after_the_last_
     ]
 
 
+def growth(house):
+    return [(round(at * MINUTE), name) for at, name, what in house.told if what.endswith("more alerts")]
+
+
+def test_a_new_alert_is_told_to_everyone_though_somebody_else_was_told_of_the_situation_just_then(house):
+    """The third level is told of both alerts at once; the others know of one until they are told."""
+    house.escalate({"technical": [EscalationStep(after=after, to=to) for to, after in PROMPT.items()]})
+    house.fire("a")
+    house.tick()
+    house.run(6)
+    house.fire("b")
+    house.run(20)
+    assert [(round(at * MINUTE), name) for at, name in house.steps() if name in LEVELS[:3]] == [
+        (0, "first"),
+        (5, "second"),
+        (12, "third"),
+    ]
+    assert [each for each in growth(house) if each[1] != "management"] == [(10, "first"), (15, "second")]
+
+
+def test_a_new_alert_that_a_message_holds_is_not_told_once_more(house):
+    house.fire("a")
+    house.tick()
+    house.now = 899
+    house.fire("b")
+    house.now = 900  # a reminder is due, and lists both
+    house.tick()
+    house.run(60)
+    assert reminders(house) == [(15, "first")]
+    assert growth(house) == []
+
+
+def test_an_alert_that_was_written_down_after_the_message_is_told_whatever_time_it_bears(house):
+    """A webhook of a thousand alerts takes seconds: it came before the message, which does not hold it."""
+    house.fire("a")
+    house.now = 5.0
+    house.tick()
+    labels = {"alertname": "CandidateWorse", "severity": "critical"}
+    house.store.receive(Notification("b", True, labels, {}, 4.0, None, 4.0))
+    house.run(11)
+    assert growth(house) == [(15, "first")]
+
+
 def test_a_storm_of_new_alerts_ends_at_one_message_a_minute(house):
     for number in range(60):
         house.fire(f"{number}")
@@ -291,7 +421,6 @@ def test_a_restart_repeats_nothing_and_forgets_nothing(house):
     house.until(10)
     house.close()
     house.open()
-    house.escalator.resume()
     house.until(20)
     assert house.steps() == [(0, "first"), (15, "second")]
 
@@ -591,3 +720,105 @@ def test_what_begins_after_its_end_was_told_is_a_situation_of_its_own(house):
     house.tick()
     house.now = 65
     assert house.fire().situation == 2
+
+
+def ends(house):
+    return [(at, name) for at, name, what in house.told if what == "RESOLVED"]
+
+
+def test_an_end_is_told_after_a_journal_that_was_stopped_for_days(house):
+    house.fire()
+    house.tick()
+    house.until(16)
+    house.end()
+    house.close()
+    house.now += 3 * 24 * HOUR
+    house.open()
+    house.tick()
+    assert [name for _, name in ends(house)] == ["first", "second"]
+
+
+def test_an_end_that_waits_for_evidence_for_days_is_told_once(house):
+    is_known = []
+    house.escalator = Escalator(
+        house.spec, house.store, house, house.quiet, lambda: house.now, is_over=lambda incidents, now: bool(is_known)
+    )
+    house.fire()
+    house.tick()
+    house.now = 30.0
+    house.end()
+    for _ in range(50):
+        house.now += HOUR
+        house.tick()
+    assert ends(house) == []
+    is_known.append(True)
+    house.run(3)
+    assert [name for _, name in ends(house)] == ["first"]
+
+
+def test_what_is_still_owed_when_the_fault_ends_is_followed_by_the_end_also_after_a_restart(house):
+    house.broken.add("first")
+    house.fire()
+    house.tick()
+    house.now = 30.0
+    house.end()
+    house.tick()
+    house.close()
+    house.open()
+    house.mend("first")
+    house.run(10)
+    assert [what for _, name, what in house.told if name == "first"] == ["CRITICAL", "RESOLVED"]
+
+
+def test_nobody_hears_an_end_twice_though_it_began_again_and_ended_before_anyone_was_told(house):
+    incident = house.fire()
+    house.tick()
+    house.now = 30.0
+    house.end()
+    house.tick()
+    house.store.reopen_incident(incident.id, "ada", "a mistake", 31.0)
+    house.store.close_incident(incident.id, "ada", "it was none", 31.5)
+    house.run(10)
+    assert len(ends(house)) == 1
+
+
+def test_a_clock_that_is_set_back_between_a_beginning_and_its_end_hides_no_end(house):
+    house.now = HOUR
+    incident = house.fire()
+    house.tick()
+    house.end()
+    house.tick()
+    house.now = 60.0
+    house.store.reopen_incident(incident.id, "ada", "it is back", house.now)
+    house.tick()
+    house.store.close_incident(incident.id, "ada", "over", house.now)
+    house.run(5)
+    assert [what for _, _, what in house.told if what in ("RESOLVED", "CRITICAL AGAIN")] == [
+        "RESOLVED",
+        "CRITICAL AGAIN",
+        "RESOLVED",
+    ]
+
+
+def test_an_end_that_an_older_journal_never_told_is_told_once(house):
+    house.fire()
+    house.tick()
+    house.end()
+    house.now += 400 * 24 * HOUR
+    for _ in range(3):
+        house.close()
+        house.open()
+        house.run(5)
+    assert [name for _, name in ends(house)] == ["first"]
+
+
+def test_a_notice_that_arrived_as_the_journal_was_killed_is_known_to_have_arrived(house, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(house.escalator, "heard", lambda delivery: None)
+        house.fire()
+        house.tick()
+    assert [notice.outcome for notice in house.store.notices()] == ["pending"]
+    house.close()
+    house.open()
+    assert [notice.outcome for notice in house.store.notices()] == ["delivered"]
+    assert len(house.told) == 1

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
+import served
 from api_caller import operator, with_state
 
 from bascule import times
 from bascule.delivery import Message, Outbox
 from bascule.incidents.app import create
 from bascule.incidents.escalator import Escalator
+from bascule.incidents.model import Window
 from bascule.incidents.quiet import Quiet
 from bascule.incidents.reconcile import Reconciler
+from bascule.incidents.silences import Keeper
 from bascule.incidents.sources import Snapshot
 from bascule.incidents.store import Store
+from bascule.prometheus.held import Firing, RuleWord
 from bascule.spec import load
 from bascule.spec.model import Notify, ShareHook
 from bascule.spec.receivers import Receiver, Webhook
@@ -196,6 +201,55 @@ def test_each_service_says_whether_it_is_in_planned_maintenance(client, clock):
     assert seen == [["0.0", "0.0"], ["0.0", "1.0"], ["0.0", "0.0"]]
 
 
+def test_a_window_is_ended_while_alertmanager_is_away_and_what_still_fires_is_opened_at_once(client, store, clock):
+    """Alertmanager delivered nothing in the window, and does not say that it is over."""
+    now = clock.now
+    store.add_window(Window(0, now - 600, now + 3600, "upgrade", ("redis",), silence="s"))
+    down = Firing({"alertname": "ServiceDown", "severity": "critical", "job": "redis"}, now - 300)
+    reconciler = Reconciler(store, Quiet(store))
+
+    def see(at):
+        name = frozenset({"ServiceDown"})
+        reconciler.see(Snapshot(at, None, RuleWord([down], [], name, name, 0.0)))
+        return [incident.alert for incident in store.open_incidents()]
+
+    assert see(now) == []
+    ended = client.post("/api/maintenance/1/end", json={"who": "ada"})
+    assert (ended.status_code, ended.json()["ends"]) == (200, now)
+    assert see(now + 1) == ["ServiceDown"]
+
+
+def test_the_silence_of_a_window_that_was_ended_early_ends_once_alertmanager_is_back(store, clock):
+    ended = []
+    held = {
+        "id": "s",
+        "matchers": [{"name": "job", "value": "redis", "isRegex": True, "isEqual": True}],
+        "startsAt": times.rfc3339(clock.now - 600),
+        "endsAt": times.rfc3339(clock.now + 3600),
+        "comment": f"planned maintenance: upgrade [journal {store.identity}]",
+        "status": {"state": "active"},
+    }
+
+    class Alertmanager(served.Quiet):
+        def do_GET(self):
+            self.answer(200, json.dumps([held]).encode(), "application/json")
+
+        def do_DELETE(self):
+            ended.append(self.path)
+            self.answer(200)
+
+    window = store.add_window(Window(0, clock.now - 600, clock.now + 3600, "upgrade", ("redis",), silence="s"))
+    store.end_window(window.id, clock.now)
+    with served.served(Alertmanager) as address:
+        spec = load("supersmartmatch")
+        external = spec.stack.model_copy(update={"external": {"alertmanager": f"http://{address}"}})
+        keeper = Keeper(spec.model_copy(update={"stack": external}), store, clock)
+        keeper.tend()
+        clock.now += 15
+        keeper.tend()
+    assert ended == ["/api/v2/silence/s"]
+
+
 def test_a_page_of_another_origin_cannot_write_here(client):
     """Browsers send foreign forms as text/plain, and rebound names with their own Host."""
     plain = client.post("/api/phase", content='{"number":1,"who":"x"}', headers={"content-type": "text/plain"})
@@ -221,8 +275,8 @@ INSERT INTO entries VALUES (9e999, 'note', 'poison', 'eve', NULL), (1.7e12, 'not
   ('soon', 'note', 'poison', 'eve', NULL);
 INSERT INTO windows (starts, ends, reason, services, who, silence)
   VALUES (0, 9e999, 'poison', '[]', '', ''), (0, 2e9, 'poison', '{', '', ''), (0, 2e9, 'poison', 'null', '', '');
-INSERT INTO notices VALUES ('k', 1, 0, 'step', 'nobody', 9e999, 'delivered', '', 1),
-  ('l', 1, 0, 'step', 'n', 'x', 'y', '', 1);
+INSERT INTO notices VALUES ('k', 1, 0, 'step', 'nobody', 9e999, 'delivered', '', 1, 1, NULL),
+  ('l', 1, 0, 'step', 'n', 'x', 'y', '', 1, 1, NULL);
 """
 
 

@@ -382,3 +382,18 @@ def test_what_a_person_closed_is_over_whatever_a_source_holds(store):
     assert reconciler.is_over(store.incidents(), 113)
     reconciler.see(Snapshot(114, [], rules(DOWN)))
     assert reconciler.is_over(store.incidents(), 115)
+
+
+def test_an_end_is_told_though_the_alert_fires_as_another_incident_by_now(store):
+    """What began again after an acknowledgement is a situation of its own; the first one is over when the rest of it
+    is."""
+    slow = DOWN | {"alertname": "ResponseTimeHigh"}
+    first, other = opened(store, DOWN), opened(store, slow)
+    store.acknowledge(first.id, "ada", 105)
+    store.confirm_end(first.id, 110)
+    again = store.receive(Notification("fServiceDown", True, DOWN, {}, 115.0, None, 115.0))
+    store.confirm_end(other.id, 120)
+    assert again.situation != first.situation
+    reconciler = Reconciler(store, Quiet(store))
+    reconciler.see(Snapshot(121, [], rules(DOWN)))
+    assert reconciler.is_over(store.situation(first.situation), 122)
