@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from log_disks import DyingDisk, FullDisk, Killed, Unsynced
 
 from bascule.errors import AlreadyRunning, StoreError
+from bascule.logformat import LogIndex
 from bascule.logs import (
     Consumers,
     Disk,
@@ -26,6 +28,7 @@ from bascule.logs import (
     LogReader,
     Parser,
     Pipeline,
+    Sender,
     VersionFinder,
     built_in,
     forget_user,
@@ -34,6 +37,8 @@ from bascule.logs import (
     read_key,
     search_store,
 )
+from bascule.logs.storing.engine import Sent
+from bascule.logs.storing.segments import identities
 from bascule.spec import load
 
 SPEC = load("supersmartmatch")
@@ -417,3 +422,62 @@ def test_a_compressed_file_is_read_again_when_it_could_not_be_stored(tmp_path: P
     disk.fails.clear()
     assert sum(pipe.poll() for _ in range(3)) == 10
     pipe.journal.close()
+
+
+class _Taking:
+    """An engine that takes everything."""
+
+    def __init__(self) -> None:
+        self.index, self.taken = LogIndex("Shop", "", 86_400.0), 0
+
+    def prepare(self) -> None:
+        pass
+
+    def send(self, lines):
+        self.taken += len(lines)
+        return Sent(created=len(lines)), []
+
+
+@pytest.fixture
+def holed(tmp_path: Path):
+    """A store of four segments, of which the second has a hole at its beginning, as after a crash of the machine."""
+    log, root = tmp_path / "app.log", tmp_path / "logs"
+    pipe = pipeline(root, log)
+    for first in range(0, 200, 50):
+        with log.open("a") as file:
+            file.writelines(map(call, range(first, first + 50)))
+        pipe.poll()
+    with listing(pipe.journal.folder)[1].path.open("r+b") as file:
+        file.seek(4)
+        file.write(bytes(2500))
+    yield pipe.journal
+    pipe.journal.close()
+
+
+def test_a_segment_with_a_hole_keeps_no_other_from_being_read(holed):
+    assert sum(rows(holed.root).values()) == 150
+    assert identities(holed.folder, 10) == []
+
+
+def test_a_segment_with_a_hole_keeps_no_user_from_being_forgotten_elsewhere(holed):
+    seen = []
+    holed.rewrite(lambda table: seen.append(table.num_rows))
+    assert (seen, len(holed.set_aside)) == ([50, 50, 50], 1)
+
+
+def test_a_segment_with_a_hole_keeps_the_others_from_being_merged_once(holed):
+    holed.compact(100)
+    holed.compact(100)
+    assert len(holed.set_aside) == 1
+    assert len(listing(holed.folder)) == 1
+    assert sum(rows(holed.root).values()) == 150
+
+
+def test_a_segment_with_a_hole_keeps_no_row_behind_it_from_the_engine(holed, caplog):
+    engine = _Taking()
+    (holed.root / "sent.json").write_bytes(bytes(20))
+    sender = Sender.load(engine, holed.root)
+    while sender.send_next(threading.Event()):
+        pass
+    assert (engine.taken, sender.waiting()) == (150, [])
+    assert "is corrupt" in caplog.text

@@ -13,10 +13,12 @@ Nothing is taken twice and nothing is left out as long as a rotated file stays o
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import io
 import logging
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -39,19 +41,25 @@ from bascule.logs.reading.streams import (
 )
 
 CHUNK_BYTES = 2 << 20
+HOLE_BYTES = 4096  # so many NULs in a row are a hole; fewer are part of their line
+SEARCHED_BYTES = 64 << 20  # of what has no line this much is read in one poll; the search goes on in the next
 KEPT_OF_LONG_LINES = 16 << 10  # of a line longer than a chunk this much is kept, as text
 SETTLING_SECONDS = 2.0  # a copy that rotation makes is left alone until it has not grown for this long
 CLOCK_SECONDS = 1.0  # file times may lag behind the clock by less than this
 TRACE_SECONDS = 1.0  # a stack trace that is being written is waited for this long
 GRACE_SECONDS = 10.0  # a rotated file is followed this long after its last line: writers reopen late
 
+_HOLE = bytes(HOLE_BYTES)
+_HOLES = re.compile(rb"\0{%d,}" % HOLE_BYTES)
+_HOLES_BETWEEN_LINES = re.compile(rb"(?:\A|(?<=\n))\0{%d,}" % HOLE_BYTES)
 log = logging.getLogger(__name__)
 Problem = Callable[[str], None]  # told a reason when something cannot be read
 
 
 @dataclass
 class Follow:
-    """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end.
+    """An open file. `position` is how far it is read, `scanned` how far a long line has been searched for its end,
+    `nuls_until` how far what follows is known to be NULs: a hole, which a crash leaves, or `truncate`.
 
     `head` are the first bytes, up to `PREFIX_LENGTH`, of what is read, and `tail` the last ones before `position`: as
     long as the file has them there it is the same stream. `marks` are those of the stream up to `position`.
@@ -71,7 +79,8 @@ class Follow:
     drained_size: int = 0
     waits_until: float | None = None  # for the rest of a stack trace
     told: bool = False  # that it was deleted
-    nuls: int = 0  # how many the file begins with
+    nuls_until: int = 0
+    skipped: int = 0  # bytes of the hole before what was read last
 
     @property
     def compressed(self) -> bool:
@@ -87,8 +96,11 @@ class Follow:
         return os.pread(self.file.fileno(), size, at)
 
     def unread(self) -> int:
-        """Bytes not yet in the store; unknown (0) for a compressed file."""
-        return 0 if self.compressed else max(0, self.size() - self.stream.committed)
+        """Bytes not yet in the store, without a hole at the end; unknown (0) for a compressed file."""
+        if self.compressed:
+            return 0
+        hole = max(0, self.nuls_until - self.position)
+        return max(0, self.size() - self.stream.committed - hole)
 
     def is_deleted(self) -> bool:
         return os.fstat(self.file.fileno()).st_nlink == 0
@@ -103,7 +115,8 @@ class Follow:
 
     def skip_to_end(self, size: int) -> None:
         """Leave out the whole lines that the file holds."""
-        while size and (data := self.read(max(0, size - CHUNK_BYTES), min(size, CHUNK_BYTES))):
+        least = size - SEARCHED_BYTES
+        while size > max(0, least) and (data := self.read(max(0, size - CHUNK_BYTES), min(size, CHUNK_BYTES))):
             whole = data.rfind(b"\n") + 1
             size -= len(data) - whole
             if whole:
@@ -124,36 +137,85 @@ class Follow:
         data = self.read(self.position, CHUNK_BYTES)
         if not data or self.was_replaced():
             return None
-        if data[:1] == b"\0" and not self.tail:
-            return self._behind_nuls(data, final)
+        hole = self._hole_in(data)
+        if hole == 0:
+            return self._behind_hole(final)
         if self.position == len(self.head) == 0:
-            self.head = data[:PREFIX_LENGTH]
+            self.head = data[: min(PREFIX_LENGTH, hole)]
         elif len(self.head) < min(PREFIX_LENGTH, self.position):
             self._lengthen_head()
-        whole = data.rfind(b"\n") + 1
+        whole = data.rfind(b"\n", 0, hole) + 1
         if whole:
             whole = self._before_open_trace(data, whole, final)
             return self._take(data[:whole], self.position + whole) if whole else None
+        if hole < len(data):
+            return self._torn(data[:hole], final)
         if len(data) == CHUNK_BYTES:
             return self._long_line(data[:KEPT_OF_LONG_LINES], final)
         return self._take(data + b"\n", self.position + len(data)) if final else None
 
-    def _behind_nuls(self, data: bytes, final: bool) -> Chunk | None:
-        """What a writer without O_APPEND writes after a truncation comes behind as many NULs as the file had bytes.
+    def _hole_in(self, data: bytes) -> int:
+        """Where a hole begins in the bytes at `position`; their length where there is none. Before the first line
+        any NULs are one: what a writer without O_APPEND writes after a truncation comes behind as many as the file had
+        bytes."""
+        if b"\0" not in data:
+            return len(data)
+        if data[0] == 0 and not self.tail:
+            return 0
+        found = data.find(_HOLE)
+        return len(data) if found < 0 else found
 
-        As long as no line behind them is read, the file may be truncated again and have more of them, at any moment.
-        """
-        begin, self.head = self.position, self.head or data[:PREFIX_LENGTH]
-        while data and not data.strip(b"\0"):
-            self.position += len(data)
-            data = self.read(self.position, CHUNK_BYTES)
-        self.position += len(data) - len(data.lstrip(b"\0"))
-        self.nuls, self.scanned = self.position, self.position
-        chunk = self.chunk(final) if data else None
+    def _torn(self, text: bytes, final: bool) -> Chunk | None:
+        """A line that a hole cuts off, once something follows the hole: a writer may fill it in."""
+        place = self.position + len(text)
+        is_over = self._end_of_hole(place) is not None or final
+        return self._take(text + b"\n", place) if is_over else None
+
+    def _behind_hole(self, final: bool) -> Chunk | None:
+        """The next lines behind a hole; until there is one, the hole may be filled in, or the file be truncated again
+        and have a longer one, at any moment."""
+        begin, tail, head = self.position, self.tail, self.head
+        end = self._end_of_hole(begin)
+        if end is None:
+            return None
+        self.position = self.scanned = end
+        self.tail, self.head = bytes(min(TAIL_LENGTH, end - begin)), head or self.read(0, PREFIX_LENGTH)
+        chunk = self.chunk(final)
         if chunk is None:
             self.position = self.scanned = begin
-            self.nuls = 0
+            self.tail, self.head = tail, head
+        else:
+            self.skipped = end - begin
         return chunk
+
+    def _end_of_hole(self, start: int) -> int | None:
+        """Where the NULs at `start` end; None where nothing else follows, or this poll has searched enough."""
+        here = begun = self._known_until(start)
+        while data := self.read(here := self._with_data(here), CHUNK_BYTES):
+            found = len(data) - len(data.lstrip(b"\0"))
+            if found < len(data):
+                return here + found
+            here += found
+            if here - begun >= SEARCHED_BYTES and not self.compressed:
+                break
+        self.nuls_until = here
+        return None
+
+    def _known_until(self, start: int) -> int:
+        """How far the NULs at `start` were searched before; from the start where other bytes are there now."""
+        until = self.nuls_until
+        if until < start + TAIL_LENGTH or self.compressed:
+            return start
+        return start if self.read(until - TAIL_LENGTH, TAIL_LENGTH).strip(b"\0") else until
+
+    def _with_data(self, here: int) -> int:
+        """The next place that is on the disk at all: a sparse file has none in its holes."""
+        if self.compressed:
+            return here
+        try:
+            return os.lseek(self.file.fileno(), here, os.SEEK_DATA)
+        except OSError as error:
+            return self.size() if error.errno == errno.ENXIO else here  # nothing follows; or the system does not say
 
     def _before_open_trace(self, data: bytes, whole: int, final: bool) -> int:
         """Where to cut so that a stack trace at the end, which may go on, stays whole; for a second at most."""
@@ -190,12 +252,16 @@ class Follow:
 
     def _long_line(self, head: bytes, final: bool) -> Chunk | None:
         """Look for the end of a line longer than a chunk, a chunk at a time; the search goes on at the next poll."""
-        here = max(self.scanned, self.position + CHUNK_BYTES)
+        here = begun = max(self.scanned, self.position + CHUNK_BYTES)
         while data := self.read(here, CHUNK_BYTES):
-            end = data.find(b"\n")
-            if end >= 0:
-                return self._take(head + b"\n", here + end + 1)
+            hole = data.find(_HOLE) if b"\0" in data else -1
+            end = data.find(b"\n", 0, hole if hole >= 0 else len(data))
+            if end >= 0 or hole >= 0:
+                return self._take(head + b"\n", here + (end + 1 if end >= 0 else hole))
             here += len(data)
+            if here - begun >= SEARCHED_BYTES and not self.compressed:
+                self.scanned = here
+                return None
         self.scanned = here
         return self._take(head + b"\n", here) if final else None
 
@@ -268,8 +334,8 @@ class FileSource:
             chunk = follow.chunk(final=self.to_the_end or follow.compressed or self._is_over(follow))
             if chunk is None:
                 break
-            if follow.nuls:
-                self._tell_nuls(follow)
+            if follow.skipped:
+                self._tell_hole(follow)
             yield chunk if self.to_the_end else follow.dated(chunk)
             follow.drained_at = time.monotonic()
         else:
@@ -278,10 +344,11 @@ class FileSource:
             follow.drained_size, follow.drained_at = size, time.monotonic()
         follow.ended = follow.compressed or self._is_over(follow)
 
-    def _tell_nuls(self, follow: Follow) -> None:
-        log.warning("%s: %s begins with %d NUL bytes, which were skipped", self.name, follow.path, follow.nuls)
+    def _tell_hole(self, follow: Follow) -> None:
+        what = f"{follow.skipped} unreadable bytes (NUL)"
+        log.warning("%s: %s has %s, which were skipped", self.name, follow.path, what)
         self.problem(SKIPPED)
-        follow.nuls = 0
+        follow.skipped = 0
 
     def _is_over(self, follow: Follow) -> bool:
         return not follow.live and time.monotonic() - follow.drained_at > GRACE_SECONDS
@@ -619,11 +686,14 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def lines_of(stream: Readable, source: str, identity: str) -> Iterator[Chunk]:
-    """The lines of something that can be read only once, such as standard input."""
+def lines_of(stream: Readable, source: str, identity: str, problem: Problem = lambda reason: None) -> Iterator[Chunk]:
+    """The lines of something that can be read only once, such as standard input, without holes."""
     start, rest = 0, b""
     while data := _some(stream):
         rest += data
+        if _HOLE in rest:
+            rest = _HOLES.sub(b"\n", _HOLES_BETWEEN_LINES.sub(b"", rest))
+            problem(SKIPPED)
         whole = rest.rfind(b"\n") + 1
         if whole:
             yield Chunk(source, identity, start, start + whole, rest[:whole])

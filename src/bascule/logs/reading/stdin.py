@@ -44,7 +44,8 @@ class StandardInput:
 
     def run(self, stop: threading.Event) -> None:
         identity, rows = secrets.token_hex(8), 0
-        chunks = lines_of(_Watched(self.file, stop, self.wait_seconds, self.gather_seconds), self.intake.name, identity)
+        watched = _Watched(self.file, stop, self.wait_seconds, self.gather_seconds)
+        chunks = lines_of(watched, self.intake.name, identity, self.problem)
         for batch in self.intake.batches(chunks, BATCH_ROWS):
             self.unstored, self.since = batch.end - batch.start, time.monotonic()
             self._keep(batch, LogStream(identity, self.intake.name, "-", committed=batch.end), stop)

@@ -158,8 +158,7 @@ class Sender:
     @classmethod
     def load(cls, engine: SearchClient, root: Path) -> Sender:
         path = root / "sent.json"
-        last = json.loads(path.read_text())["last"] if path.exists() else 0
-        return cls(engine, root / "segments", path, last)
+        return cls(engine, root / "segments", path, _last_sent(path))
 
     def run(self, stop: threading.Event) -> None:
         pause = self.first_pause
@@ -187,12 +186,22 @@ class Sender:
         if not self.prepared:
             self.engine.prepare()
             self.prepared = True
-        for lines in _batches(waiting[0], self.engine.index.prefix):
-            if not self._send(lines, stop):
-                return False
+        try:
+            for lines in _batches(waiting[0], self.engine.index.prefix):
+                if not self._send(lines, stop):
+                    return False
+        except (OSError, pa.ArrowException) as error:
+            self._leave_out(waiting[0], error)
         self.last = waiting[0].last
         self.disk.replace(self.path, json.dumps({"last": self.last}).encode())
         return True
+
+    def _leave_out(self, segment: LogSegment, error: Exception) -> None:
+        """Go on behind a corrupt segment, as one with a hole. Raises StoreError where the disk fails."""
+        if not segment.path.exists() or getattr(error, "errno", None):
+            what = f"the log store's file {segment.path} cannot be forwarded: {error}"
+            raise StoreError(what, "no action needed: it is tried again") from error
+        log.error("the log store's file %s is corrupt: the rest of it is not forwarded: %s", segment.path, error)
 
     def _send(self, lines: list[tuple[str, str, str]], stop: threading.Event) -> bool:
         """Send until the engine has taken all; False when told to stop."""
@@ -209,14 +218,8 @@ class Sender:
 
 
 def _batches(segment: LogSegment, prefix: str) -> Iterator[list[tuple[str, str, str]]]:
-    try:
-        file = pq.ParquetFile(segment.path)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"the log store's file {segment.path} cannot be forwarded: {error}", "no action needed: it is tried again"
-        ) from error
     found, size = [], 0
-    for batch in file.iter_batches(BULK_ROWS):
+    for batch in pq.ParquetFile(segment.path).iter_batches(BULK_ROWS):
         for row in batch.to_pylist():
             found.append(_document(row, prefix))
             size += len(found[-1][2])
@@ -239,3 +242,14 @@ def _document(row: dict[str, Any], prefix: str) -> tuple[str, str, str]:
         "ingested": times.rfc3339(arrived.timestamp(), "milliseconds"),
     }
     return f"{prefix}-{moment:%Y.%m.%d}", name, json.dumps(fields, ensure_ascii=False)
+
+
+def _last_sent(path: Path) -> int:
+    """0 where nothing was sent, or the note of it is lost: what is sent again is there already."""
+    try:
+        return int(json.loads(path.read_text("utf-8"))["last"])
+    except FileNotFoundError:
+        return 0
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        log.warning("%s cannot be read, so all rows are sent again: %s", path, error)
+        return 0

@@ -47,7 +47,7 @@ class LogReader:
                 return self._answer(sql, parameters, files)
             except duckdb.IOException:  # a file went away, or one is corrupt
                 self._leave_out_broken(files)
-            except (duckdb.InvalidInputException, duckdb.InternalException):
+            except duckdb.Error:  # a hole in a file gives errors of no class of their own
                 if not self._leave_out_broken(files):
                     raise
         raise UsageError("the log store changed while it was read", "try again")

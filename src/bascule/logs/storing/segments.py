@@ -16,6 +16,7 @@ finished when their commit is there, and deleted when it is not.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from bascule.logs.parsing.intake import Batch, Piece
 from bascule.logs.parsing.tally import LogTally
 from bascule.logs.reading.streams import LogStream
 
+log = logging.getLogger(__name__)
 FOOTER = b"bascule"
 MERGED = "merged"
 IDENTITY = "identity"  # of an event that may come twice
@@ -244,9 +246,18 @@ def identities(folder: Path, number: int) -> list[int]:
     """The identities of the latest events stored, at most about `number`, oldest first."""
     found: list[list[int]] = []
     for segment in sorted(listing(folder), key=lambda segment: -segment.last):
-        if IDENTITY in pq.read_schema(segment.path).names:
-            column = pq.read_table(segment.path, columns=[IDENTITY], partitioning=None)[IDENTITY]
-            found.append([identity for identity in column.to_pylist() if identity])
+        found.append(_identities_in(segment.path))
         if sum(map(len, found)) >= number:
             break
     return [identity for some in reversed(found) for identity in some]
+
+
+def _identities_in(path: Path) -> list[int]:
+    try:
+        if IDENTITY not in pq.read_schema(path).names:
+            return []
+        column = pq.read_table(path, columns=[IDENTITY], partitioning=None)[IDENTITY]
+    except (pa.ArrowException, OSError) as error:
+        log.warning("the events in %s may come twice, for it cannot be read: %s", path.name, error)
+        return []
+    return [identity for identity in column.to_pylist() if identity]

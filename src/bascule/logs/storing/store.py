@@ -266,7 +266,9 @@ class LogStore:
         return self.facts.get(segment.path)
 
     def _merge(self, run: list[LogSegment]) -> None:
-        tables = [pq.read_table(segment.path, partitioning=None) for segment in run]
+        tables = [table for segment in run if (table := self._read(segment)) is not None]
+        if len(tables) < len(run):  # one was set aside, and the others are merged the next time
+            return
         merged = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries().combine_chunks()
         name = segments.name_of(run[0].first, run[-1].last, segments.MERGED)
         # the parts are behind the checkpoint, so their footers are needed no more
@@ -340,8 +342,8 @@ class LogStore:
         """Replace each segment by what `change` makes of its rows (None: nothing to change); those changed."""
         changed = []
         for segment in segments.listing(self.folder):
-            table = pq.read_table(segment.path, partitioning=None)
-            new = change(table)
+            table = self._read(segment)
+            new = None if table is None else change(table)
             if new is not None:
                 self._replace(segment, new)
                 changed.append(segment)
