@@ -22,6 +22,13 @@ def figure(value: float | None, unit: str) -> str:
     return f"{number}{THIN}{short}" if short else number
 
 
+def over(bound: float, unit: str) -> str:
+    """Of what lies beyond the last bound that is known: `over 50 ms`; a bound is exact, and needs no further digits."""
+    factor, short = scale(bound, unit)
+    number = f"over {number_text(bound * factor)}"
+    return f"{number}{THIN}{short}" if short else number
+
+
 def difference(value: float | None, unit: str) -> str:
     """A difference, always with its sign; differences of ratios are percentage points."""
     if value is None or not math.isfinite(value):
@@ -116,8 +123,8 @@ def local(text: str, language: str) -> str:
     return _FRENCH.sub(lambda found: "," if found[0] == "." else _FRENCH_UNITS[found[0]], text)
 
 
-_FRENCH_UNITS = {"stars": "étoiles", "d": "j", "per": "par"}
-_FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|\bper\b|(?<=[\d\s{THIN}])d\b")
+_FRENCH_UNITS = {"stars": "étoiles", "d": "j", "per": "par", "over": "plus de"}
+_FRENCH = re.compile(rf"(?<=\d)\.(?=\d)|\bstars\b|\bper\b|^over\b(?= \d)|(?<=[\d\s{THIN}])d\b")
 
 
 def _scaled(value: float, unit: str) -> tuple[str, str]:

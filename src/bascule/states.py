@@ -32,8 +32,10 @@ class Cause(StrEnum):
     UNPROVEN = "unproven"
     UNIT = "unit missing"
     BUCKET = "bucket missing"
+    SCATTER = "scatter unknown"
     CONTRADICTION = "contradiction"
     IMPOSSIBLE_VALUES = "impossible values"
+    NO_BASELINE = "no baseline"
     NO_TRAFFIC = "no traffic"
     TOO_FEW = "too few events"
 
@@ -150,6 +152,11 @@ MEANINGS: dict[Cause, Meaning] = {
         "The histogram has no bucket at the limit, and the buckets around it do not show whether the limit is kept.",
         "Add a bucket bound at the limit, or move the limit to a bound that exists.",
     ),
+    Cause.SCATTER: Meaning(
+        "dispersion inconnue",
+        "How much the values behind a mean differ from each other is unknown, so a difference may be chance.",
+        "Declare `sum_of_squares`, or export the values as a histogram; if all values were equal so far, wait.",
+    ),
     Cause.CONTRADICTION: Meaning(
         "compteurs contradictoires",
         "The counters contradict each other: more good or bad events than events.",
@@ -159,6 +166,11 @@ MEANINGS: dict[Cause, Meaning] = {
         "valeurs impossibles",
         "The samples hold values that no counter can have (infinite, negative, or a jump beyond any traffic).",
         "Check the exporter.",
+    ),
+    Cause.NO_BASELINE: Meaning(
+        "sans référence",
+        "The old version has counted nothing that the new one can be compared with, in the step or in the hour before.",
+        "Check that the old version exports the metric with the same labels, or decide by gates on the new one alone.",
     ),
     Cause.NO_TRAFFIC: Meaning(
         "aucun trafic",

@@ -57,7 +57,13 @@ def test_every_page_is_walked() -> None:
 
 @pytest.mark.parametrize(
     ("text", "french"),
-    [("82.1 %", "82,1 %"), ("+0.252 stars", "+0,252 étoiles"), ("99.9% over 30 d", "99,9% over 30 j"), ("old", "old")],
+    [
+        ("82.1 %", "82,1 %"),
+        ("+0.252 stars", "+0,252 étoiles"),
+        ("99.9% over 30 d", "99,9% over 30 j"),
+        ("old", "old"),
+        ("over 50 ms", "plus de 50 ms"),
+    ],
 )
 def test_figures_are_written_as_the_reader_s_language_writes_them(text: str, french: str) -> None:
     assert (figures.local(text, "fr"), figures.local(text, "en")) == (french, text)

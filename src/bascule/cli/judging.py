@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -256,21 +257,28 @@ def comparison(spec: Spec, answer: dict[str, Any]) -> TableRows:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    from bascule.judge import difference_text, value_text
+    from bascule.judge import difference_text, interval_text
 
-    unit = row.get("unit", "")
-    low, high = _shown(row["effect_low"], unit, difference_text), _shown(row["effect_high"], unit, difference_text)
+    unit, effect = row.get("unit", ""), row["effect"]
+    low, high = row["effect_low"], row["effect_high"]
+    interval = interval_text(-math.inf if low is None else low, math.inf if high is None else high, unit)
+    shown = "-" if effect is None else difference_text(effect, unit)
     evidence, threshold = row["evidence"], row["threshold"]
     return (
         row["signal"],
         row["segment"],
-        _shown(row["baseline"], unit, value_text),
-        _shown(row["candidate"], unit, value_text),
-        "-" if row["effect"] is None else f"{difference_text(row['effect'], unit)} ({low} to {high})",
+        _reached(row, "baseline", unit),
+        _reached(row, "candidate", unit),
+        f"{shown} ({interval})" if interval else shown,
         "-" if None in (evidence, threshold) else f"{figures.strength(evidence)} ({threshold:.1f})",
         row["state"].replace("_", " "),
     )
 
 
-def _shown(value: float | None, unit: str, text: Callable[[float, str], str]) -> str:
-    return "-" if value is None else text(value, unit)
+def _reached(row: dict[str, Any], side: str, unit: str) -> str:
+    from bascule.judge import reached_text
+
+    value, over = row[side], row.get(f"{side}_over")
+    if value is None and over is None:
+        return "-"
+    return reached_text(math.inf if value is None else value, math.nan if over is None else over, unit)

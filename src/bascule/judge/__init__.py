@@ -72,7 +72,7 @@ from bascule.judge.statistics.weighing import (
     side_by_side,
     thresholds,
 )
-from bascule.judge.texts import clock_text, difference_text, span_text, value_text
+from bascule.judge.texts import clock_text, difference_text, interval_text, reached_text, span_text, value_text
 
 __all__ = [
     "Alarm",
@@ -149,6 +149,7 @@ __all__ = [
     "forgotten",
     "fresh_seconds",
     "gate",
+    "interval_text",
     "log_rising",
     "mean_and_variance",
     "mean_of",
@@ -158,6 +159,7 @@ __all__ = [
     "outcome_of",
     "probe_selectors",
     "rate_interval",
+    "reached_text",
     "read_audit",
     "read_plan",
     "required_guard",

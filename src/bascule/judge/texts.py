@@ -33,7 +33,7 @@ def value_text(value: float, unit: str) -> str:
 
 def difference_text(value: float, unit: str) -> str:
     """`+2.5 pt`, `-12 ms`: a difference of two such values, with its sign."""
-    if math.isnan(value):
+    if not math.isfinite(value):
         return "unknown"
     own = unit_of(unit)
     if own.dimension is Dimension.SHARE:
@@ -42,6 +42,19 @@ def difference_text(value: float, unit: str) -> str:
         return f"{signed_text(value)} {unit}".strip()
     sign = "-" if value < 0 else "+"
     return f"{sign}{value_text(abs(value), unit)}"
+
+
+def reached_text(value: float, over: float, unit: str) -> str:
+    """`85 ms`; `over 50 ms` where the value lies beyond the last bound `over` of what is known (NaN: it does not)."""
+    return value_text(value, unit) if math.isnan(over) else f"over {value_text(over, unit)}"
+
+
+def interval_text(low: float, high: float, unit: str) -> str:
+    """`-3 ms to +2 ms`, `at least +2 ms` where the other end is infinite; nothing where no end is known."""
+    ends = [difference_text(end, unit) for end in (low, high) if math.isfinite(end)]
+    if len(ends) == 1:
+        return f"at {'least' if math.isfinite(low) else 'most'} {ends[0]}"
+    return " to ".join(ends)
 
 
 def where_text(segment: str) -> str:

@@ -186,6 +186,15 @@ def test_a_comparison_shows_every_figure_with_its_unit(capsys):
     assert "1.23 % 12 % +10.8 pt (+9 pt to +13 pt) 9.1 (7.0) bad" in told
 
 
+def test_a_comparison_beyond_the_buckets_shows_their_last_bound(capsys):
+    figures = {"baseline": 0.04, "candidate": None, "effect": None, "effect_low": 0.004, "effect_high": None}
+    row = {**figures, "evidence": 9.12, "threshold": 7.0, "signal": "latency", "segment": "all", "state": "bad"}
+    answer = {"verdict": "roll_back", "reasons": [], "signals": [{**row, "unit": "seconds", "candidate_over": 0.05}]}
+    Console(width=160).print(comparison(load("supersmartmatch"), answer))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "40 ms over 50 ms - (at least +4 ms) 9.1 (7.0) bad" in told
+
+
 def test_a_report_from_a_prometheus_that_hangs_ends_soon_and_names_what_is_missing(run, monkeypatch):
     """It takes connections and never answers, as a stopped process does."""
     monkeypatch.setattr("bascule.cli.reporting.ANSWER_SECONDS", 0.3)

@@ -306,6 +306,17 @@ class TestSignals:
         (row,) = self.rows(signal(evidence=None))
         assert row.bar is None
 
+    def test_a_quantile_beyond_the_buckets_is_shown_as_over_their_last_bound(self) -> None:
+        told = {"signal": "latency", "unit": "seconds", "baseline": 0.04, "candidate": None, "candidate_over": 0.05}
+        (row,) = self.rows(signal(**told, effect=None, effect_low=0.004, effect_high=None))
+        assert row.candidate.replace("\u202f", " ") == "over 50 ms"
+        assert row.interval.replace("\u202f", " ") == "at least +4.00 ms"
+        assert (row.look, row.forest) == ("so_far", None)
+        one_end = {"candidate_over": None, "effect": None, "effect_low": None, "effect_high": -0.004}
+        (faster,) = self.rows(signal(**told | one_end))
+        assert faster.look == "ok"
+        assert faster.interval.startswith("at most")
+
     def test_harm_is_drawn_to_the_right_whichever_way_is_better(self) -> None:
         (errors,) = self.rows(signal(effect=0.02, effect_low=0.01, effect_high=0.03))
         (accuracy,) = self.rows(signal(signal="accuracy", effect=-0.02, effect_low=-0.03, effect_high=-0.01))

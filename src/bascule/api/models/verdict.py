@@ -32,6 +32,8 @@ class StatedAnswer(OpenAnswer):
 class SignalAnswer(StatedAnswer):
     """One signal in one segment; numbers in the signal's unit, evidence and its threshold are natural logarithms.
 
+    `baseline_over`, `candidate_over`: the last bucket bound that both versions have, where the version's quantile lies
+    beyond it; its value is then null. An end of the interval that is null is unknown.
     `learning`: there were too few bad events so far to tell whether they come in bursts, so thresholds are higher.
     """
 
@@ -40,6 +42,8 @@ class SignalAnswer(StatedAnswer):
     unit: Text = ""
     baseline: float | None = None
     candidate: float | None = None
+    baseline_over: float | None = None
+    candidate_over: float | None = None
     effect: float | None = None
     effect_low: float | None = None
     effect_high: float | None = None

@@ -9,6 +9,7 @@ from bascule import figures, slo
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.console.asked import Business
 from bascule.console.parts import JournalReading
+from bascule.console.views.compared import baseline_figure, candidate_figure
 from bascule.console.views.plan import ShownPlan
 from bascule.console.views.sla import SpentBudget, budget, headlines
 from bascule.console.views.verdict import VerdictView
@@ -128,8 +129,8 @@ def _compared(spec: Spec, name: str, role: Role, told: SignalAnswer | None) -> I
     return ImpactRow(
         name,
         role.value,
-        figures.figure(told.baseline, signal.unit),
-        figures.figure(told.candidate, signal.unit),
+        baseline_figure(told, signal.unit),
+        candidate_figure(told, signal.unit),
         figures.difference(told.effect, signal.unit),
         target,
         told.state,

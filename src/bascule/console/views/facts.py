@@ -10,6 +10,7 @@ from bascule import figures
 from bascule.api.models.moves import KeptComparison
 from bascule.api.models.verdict import SignalAnswer, VerdictAnswer
 from bascule.console.parts import TrafficReading
+from bascule.console.views.compared import baseline_figure, candidate_figure, is_out_of_reach
 from bascule.console.views.plan import ShownPlan
 from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.spec import Spec
@@ -72,7 +73,7 @@ def _compared(spec: Spec, told: SignalAnswer) -> str:
     declared = spec.signals.get(told.signal)
     unit = told.unit or (declared.unit if declared else "")
     old, new = (name.upper() for name in spec.versions.both)
-    one, other = figures.figure(told.candidate, unit), figures.figure(told.baseline, unit)
+    one, other = candidate_figure(told, unit), baseline_figure(told, unit)
     if declared and spec.signal_roles[told.signal] is Role.ERRORS:
         return f"{new} fails {one} of requests, {old} {other}"
     return f"{told.signal}: {new} {one}, {old} {other}"
@@ -88,20 +89,18 @@ def _served(spec: Spec, segment: str, traffic: TrafficReading | None) -> str:
 
 def is_worse_so_far(told: SignalAnswer, better: str) -> bool:
     """Whether the candidate looks much worse although it is not proven: that is no good news."""
-    if told.state is not State.OK or told.effect is None:
+    if told.state is not State.OK:
         return False
-    harm = told.effect if better == "lower" else -told.effect
-    if harm <= 0:
+    effect = 1.0 if is_out_of_reach(told) else told.effect or 0.0
+    if (effect if better == "lower" else -effect) <= 0:
         return False
     near = bool(told.threshold) and (told.evidence or 0.0) >= LIKELY * (told.threshold or 0.0)
     return near or _is_on_the_harmful_side(told, better) or _is_twice_as_bad(told, better)
 
 
 def _is_on_the_harmful_side(told: SignalAnswer, better: str) -> bool:
-    bounds = told.effect_low, told.effect_high
-    if bounds[0] is None or bounds[1] is None:
-        return False
-    return bounds[0] > 0 if better == "lower" else bounds[1] < 0
+    low, high = told.effect_low, told.effect_high
+    return low is not None and low > 0 if better == "lower" else high is not None and high < 0
 
 
 def _is_twice_as_bad(told: SignalAnswer, better: str) -> bool:

@@ -12,6 +12,7 @@ from bascule import figures
 from bascule.api.models.verdict import GateAnswer, SignalAnswer, TriggerAnswer, VerdictAnswer
 from bascule.console import queries
 from bascule.console.sources import SourceReading
+from bascule.console.views.compared import baseline_figure, candidate_figure, interval
 from bascule.console.views.facts import is_worse_so_far
 from bascule.console.views.forest import Forest, forest
 from bascule.conventions import TOTAL_SEGMENT, State
@@ -115,10 +116,10 @@ def signal_row(spec: Spec, told: SignalAnswer, old: Cause | None) -> SignalRow:
         segment=told.segment,
         state=state,
         word="worse so far" if so_far else _word(spec, state, old or told.cause),
-        baseline=figures.figure(told.baseline, unit),
-        candidate=figures.figure(told.candidate, unit),
+        baseline=baseline_figure(told, unit),
+        candidate=candidate_figure(told, unit),
         effect=figures.difference(told.effect, unit),
-        interval=_interval(told, unit),
+        interval=interval(told, unit),
         forest=forest(told, declared.better if declared else "lower"),
         evidence=_evidence(told),
         bar=_bar(told),
@@ -140,12 +141,6 @@ def _detectable(told: SignalAnswer, unit: str) -> str:
 def _word(spec: Spec, state: State, cause: Cause | None) -> str:
     words = {State.OK: "ok", State.BAD: f"{spec.versions.candidate.upper()} worse", **NOT_IN_PHASE}
     return no_data(cause) if state is State.NO_DATA else words[state]
-
-
-def _interval(told: SignalAnswer, unit: str) -> str:
-    if told.effect_low is None or told.effect_high is None:
-        return ""
-    return figures.between(told.effect_low, told.effect_high, unit)
 
 
 def _evidence(told: SignalAnswer) -> str:

@@ -34,6 +34,7 @@ from bascule.judge.statistics.detectable import Setting, smallest_ratio
 from bascule.judge.statistics.history import BaselineHistory
 from bascule.judge.statistics.weighing import Evidence, decide, decide_alone
 from bascule.judge.texts import clock_text
+from bascule.spec.counters import EVENTS
 
 MEANS_SECONDS = 30.0  # means change slowly: they are weighed no more often
 DETECTABLE_SECONDS = 10.0  # the smallest effect found changes slowly, and costs more than an evaluation
@@ -284,6 +285,13 @@ class PhaseEngine:
         """Readings since the phase began; at 100 % beside the frozen baseline."""
         sums = np.stack([self.frozen, self.sums[CANDIDATE]]) if self.alone else self.sums
         return Measures(self.schema, sums, self.history.shown_phi)
+
+    def knows_baseline(self, cell: Cell) -> bool:
+        """Whether the baseline has answered anything of a line: before the phase or, while it is asked, in it."""
+        name, line = cell
+        columns = self.schema.columns_of(name, EVENTS, self.schema.strata[name].leaves_of(line))
+        known = self.frozen if self.alone else self.frozen + self.sums[BASELINE]
+        return bool(known[columns].any())
 
     def is_quiet(self, cell: Cell, now: float) -> bool:
         """Whether the candidate has answered nothing of a line for a minute; means are never quiet."""

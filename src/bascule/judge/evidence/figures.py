@@ -2,6 +2,9 @@
 
 Within a segment the versions are compared as they are, the total is mix-adjusted (mix.py). Differences are candidate
 minus baseline. Rates lie in [0, 1], quantiles and means are in the signal's own unit; NaN is "no data".
+
+What cannot be told is never told as if it were known: a quantile beyond the last bound that both versions' histograms
+have is infinite, and a mean whose values show no scatter has no interval.
 """
 
 from __future__ import annotations
@@ -29,8 +32,11 @@ from bascule.judge.statistics.confidence import (
 )
 from bascule.judge.statistics.mix import mix_adjusted, mix_of, pooled
 from bascule.spec.counters import EVENTS, CounterPart, Statistic, quantile_of
+from bascule.states import Cause
 
 MEAN_LEVEL = 0.01  # where the interval behind a mean's evidence is tuned
+TORN_EVENTS = 3.0  # by which a sum may be ahead of its squares, for a scrape comes between two counters
+ALIKE = 1e-9  # values that differ by less are alike, but for rounding
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,16 @@ class SignalReading:
     events_baseline: float = 0.0
     events_candidate: float = 0.0
     nats: float = math.nan  # evidence of a mean (those of rates come from weighing.py), that the candidate is worse
+    baseline_over: float = math.nan  # the last common bound, where the baseline's quantile lies beyond it
+    candidate_over: float = math.nan
+    unknown: Cause | None = None  # why a difference could be chance, however many events there are
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether both versions have a value, and each is known well enough to be set beside the other."""
+        if self.unknown is not None or math.isnan(self.baseline) or math.isnan(self.candidate):
+            return False
+        return not math.isnan(self.effect) or math.isinf(self.baseline)
 
     def of_good(self) -> SignalReading:
         """The shares of good events, where these are the shares of bad ones."""
@@ -60,12 +76,13 @@ class SignalReading:
 
 @dataclass(frozen=True)
 class Bounded:
-    """A value of the candidate with its interval, for gates and triggers."""
+    """A value of the candidate with its interval, for gates and triggers; `unknown`: why that decides nothing."""
 
     value: float = math.nan
     low: float = math.nan
     high: float = math.nan
     events: float = 0.0
+    unknown: Cause | None = None
 
     def of_good(self) -> Bounded:
         """The share of good events, where this is the share of bad ones."""
@@ -80,6 +97,7 @@ class SignalCounts:
         self.signal = schema.spec.signals[name]
         self.strata = schema.strata[name]
         self.bounds = schema.bounds.get(name, ())
+        self.reach = schema.reach(name)
 
     @cached_property
     def events(self) -> tuple[float, float]:
@@ -166,7 +184,7 @@ class Shares(Figures):
 
 
 class Quantiles(Figures):
-    """A quantile of a histogram, from the shares above each bound, linear within a bucket."""
+    """A quantile of a histogram, from the shares above each bound, linear within a bucket; infinite beyond the last."""
 
     def reading(self, line: str) -> SignalReading:
         counts = self.counts
@@ -177,7 +195,8 @@ class Quantiles(Figures):
         phi = np.array([counts.phi(bound, line) for bound in counts.bounds])
         value1, low1, high1 = self._of_version(BASELINE, events, above, phi)
         value2, low2, high2 = self._of_version(CANDIDATE, events, above, phi)
-        return SignalReading(value1, value2, value2 - value1, low2 - high1, high2 - low1, *events.sum(axis=1))
+        known = SignalReading(value1, value2, _less(value2, value1), low2 - high1, high2 - low1, *events.sum(axis=1))
+        return replace(known, baseline_over=self._over(value1), candidate_over=self._over(value2))
 
     def candidate(self, statistic: str) -> Bounded:
         counts = self.counts
@@ -214,7 +233,10 @@ class Quantiles(Figures):
         value, low, high = (
             quantile_below(self.counts.bounds, 1 - side, quantile) for side in (above.estimate, above.low, above.high)
         )
-        return value, low, high
+        return value, lowest(low, self.counts.reach), high
+
+    def _over(self, value: float) -> float:
+        return self.counts.reach if math.isinf(value) else math.nan
 
 
 class MeanValues(Figures):
@@ -226,18 +248,24 @@ class MeanValues(Figures):
         mix = mix_of(count)
         if mix is None:
             return SignalReading(events_baseline=events[0], events_candidate=events[1])
-        mean, variance = mean_and_variance(count, total, self._squares(line))
+        squares = self._squares(line)
+        mean, variance = mean_and_variance(count, total, squares)
         means = np.nansum(np.where(mix > 0, mean, 0.0) * mix, axis=1)
         spread = float(np.nansum(variance * mix**2))
         known = SignalReading(means[0], means[1], means[1] - means[0], math.nan, math.nan, *events)
-        return self._with_interval(known, spread) if spread > 0 else known
+        if not has_scatter(count, total, squares):
+            return replace(known, unknown=Cause.SCATTER)
+        return self._with_interval(known, spread)
 
     def candidate(self, statistic: str) -> Bounded:
         count = self.counts.events[CANDIDATE]
         if count <= 0:
             return Bounded()
+        events, total = np.array(count), np.array(self.counts.of_candidate("sum"))
         squares = self._squares(TOTAL_SEGMENT)[CANDIDATE].sum()
-        mean, variance = mean_and_variance(np.array(count), np.array(self.counts.of_candidate("sum")), squares)
+        mean, variance = mean_and_variance(events, total, squares)
+        if not has_scatter(events, total, squares):
+            return Bounded(float(mean), events=float(count), unknown=Cause.SCATTER)
         found = normal_interval(mean, variance, count)
         return Bounded(float(mean), float(found.low), float(found.high), float(count))
 
@@ -276,7 +304,26 @@ FIGURES: Mapping[Statistic, type[Figures]] = {
 
 
 def quantile_below(bounds: Sequence[float], below: Floats, quantile: float) -> float:
-    """Where the share below reaches the quantile, linear within a bucket as in Prometheus; the last bound if never."""
+    """Where the share below reaches the quantile, linear within a bucket as in Prometheus; infinite if never."""
     shares = np.maximum.accumulate(below).tolist()
-    found = buckets.quantile(quantile, dict(zip(bounds, shares, strict=True)) | {math.inf: 1.0})
-    return min(found, float(bounds[-1]))
+    return buckets.quantile(quantile, dict(zip(bounds, shares, strict=True)) | {math.inf: 1.0})
+
+
+def lowest(value: float, reach: float) -> float:
+    """The least that a value can be: of one beyond `reach`, where the buckets end, that is all that is known."""
+    return value if value <= reach else math.nextafter(reach, math.inf)
+
+
+def has_scatter(count: Floats, total: Floats, squares: Floats) -> bool:
+    """Whether it is known how much values scatter: their squares are counted, and they are not all alike.
+
+    n times the sum of squares of n values is never less than their squared sum, and as much where they are all alike.
+    """
+    found, least = squares * count, np.square(total)
+    torn = TORN_EVENTS / np.maximum(count, TORN_EVENTS)
+    return bool((found >= least * (1 - ALIKE - torn)).all() and (found > least * (1 + ALIKE)).any())
+
+
+def _less(one: float, other: float) -> float:
+    """The difference; NaN of two that lie beyond what is known."""
+    return math.nan if math.isinf(one) and math.isinf(other) else one - other

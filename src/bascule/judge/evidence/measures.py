@@ -50,14 +50,14 @@ class Measures:
         reading = self.reading(name, TOTAL_SEGMENT)
         sign = 1.0 if self._schema.spec.signals[name].better == "higher" else -1.0
         low, high = sorted((sign * reading.low, sign * reading.high))
-        return Bounded(sign * reading.effect, low, high, reading.events_candidate)
+        return Bounded(sign * reading.effect, low, high, reading.events_candidate, reading.unknown)
 
     def _relative_gain(self, name: str) -> Bounded:
         """The same, as a share of the baseline's value."""
         gain, base = self._gain(name), abs(self.reading(name, TOTAL_SEGMENT).baseline)
         if not base > 0:
             return Bounded(events=gain.events)
-        return Bounded(gain.value / base, gain.low / base, gain.high / base, gain.events)
+        return Bounded(gain.value / base, gain.low / base, gain.high / base, gain.events, gain.unknown)
 
 
 def is_relative(signal: Signal, threshold: Threshold) -> bool:

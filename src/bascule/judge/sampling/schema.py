@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,7 @@ import numpy as np
 from bascule.judge.layout import BASELINE, CANDIDATE, EventCounts, Flags, Floats, Indices, PairLayout
 from bascule.judge.sampling.strata import Strata, declared
 from bascule.spec import Spec
-from bascule.spec.counters import EVENTS, BadEvents, CounterPart, SignalCounter
+from bascule.spec.counters import EVENTS, BadEvents, CounterPart, SignalCounter, Statistic
 
 Cell = tuple[str, str]  # signal, and the line (a segment, a value within one, or all)
 
@@ -89,6 +90,11 @@ class Schema:
     def cells(self) -> list[Cell]:
         """Every line: each signal in each of its segments, the total last."""
         return [(name, line) for name in self.spec.signals for line in self.strata[name].lines]
+
+    def reach(self, signal: str) -> float:
+        """The last bound that both versions' histograms have, beyond which no quantile is known; infinity of others."""
+        known = self.bounds.get(signal)
+        return float(known[-1]) if known and self.spec.signals[signal].statistic is Statistic.QUANTILE else math.inf
 
     def index(self, pair: Pair) -> int:
         """Where a pair is among the K. Raises KeyError for one that is not weighed."""

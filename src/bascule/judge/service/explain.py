@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import math
-
 from bascule.conventions import State
 from bascule.judge.evidence.figures import SignalReading
 from bascule.judge.service.verdict import SignalComparison
 from bascule.judge.statistics.bursts import LEARNED_BAD, LEARNED_SINGLES
-from bascule.judge.texts import clock_text, difference_text, evidence_text, value_text, where_text
+from bascule.judge.texts import clock_text, difference_text, evidence_text, interval_text, reached_text, where_text
+from bascule.states import Cause
 
 LEARNING_TEXT = (
     "Learning: so far too few bad events to tell whether they come in bursts, so alert thresholds are higher; "
     f"this ends when a version has had {LEARNED_SINGLES} single bad events, or {LEARNED_BAD:.0f} in all."
 )
+
+
+WHY = {
+    Cause.NO_TRAFFIC: "no requests for a minute",
+    Cause.NO_BASELINE: "the baseline has counted nothing to compare with",
+    Cause.SCATTER: "how much its values scatter is not known, so a difference may be chance",
+}
+
+
+def why_text(cause: Cause | None) -> str:
+    """Why nothing is compared, where the series are as they should be."""
+    return WHY.get(cause or Cause.TOO_FEW, "no events to compare yet")
 
 
 def comparison_text(shown: SignalComparison, problem: str) -> str:
@@ -22,7 +33,8 @@ def comparison_text(shown: SignalComparison, problem: str) -> str:
     if shown.state is State.NOT_APPLICABLE:
         return f"{head}: the plan gives the candidate no traffic here."
     if shown.state is State.NO_DATA:
-        return f"{head}: no data{f' ({problem})' if problem else ''}."
+        why = problem or (why_text(shown.cause) if shown.cause in WHY else "")
+        return f"{head}: no data{f' ({why})' if why else ''}."
     parts = (_compared(shown.reading, shown.unit), _weighed(shown.evidence, shown.threshold), _found(shown))
     told = f"{head}: {'; '.join(part for part in parts if part)}."
     return f"{told} {LEARNING_TEXT}" if shown.learning else told
@@ -37,11 +49,11 @@ def _found(shown: SignalComparison) -> str:
 
 
 def _compared(reading: SignalReading, unit: str) -> str:
-    shown = f"{value_text(reading.baseline, unit)} -> {value_text(reading.candidate, unit)}"
+    baseline = reached_text(reading.baseline, reading.baseline_over, unit)
+    candidate = reached_text(reading.candidate, reading.candidate_over, unit)
     effect = difference_text(reading.effect, unit)
-    if math.isnan(reading.low):
-        return f"{shown}, {effect}"
-    return f"{shown}, {effect} ({difference_text(reading.low, unit)} to {difference_text(reading.high, unit)})"
+    interval = interval_text(reading.low, reading.high, unit)
+    return f"{baseline} -> {candidate}, {effect}{f' ({interval})' if interval else ''}"
 
 
 def _weighed(evidence: float | None, threshold: float | None) -> str:

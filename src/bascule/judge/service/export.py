@@ -209,6 +209,8 @@ def _line(line: SignalComparison) -> dict[str, Any]:
         "unit": line.unit,
         "baseline": _number(reading.baseline),
         "candidate": _number(reading.candidate),
+        "baseline_over": _number(reading.baseline_over),
+        "candidate_over": _number(reading.candidate_over),
         "effect": _number(reading.effect),
         "effect_low": _number(reading.low),
         "effect_high": _number(reading.high),

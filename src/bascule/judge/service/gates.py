@@ -3,6 +3,7 @@
 A gate is decided when the whole interval of its measure is on one side of the bound (the interval is valid at every
 evaluation, so it may be decided at any moment); until then it has no data *enough*, and says so. A rollback trigger is
 a bound on what users meet now: the candidate's own figures over the last 30 s, beyond the bound for all of its `for`.
+A quantile beyond the last bucket bound decides on targets up to that bound alone: farther out nothing is known of it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from functools import partial
 
 import numpy as np
 
-from bascule.conventions import State
+from bascule.conventions import TOTAL_SEGMENT, State
 from bascule.judge.evidence.courses import is_gain
 from bascule.judge.evidence.engine import PhaseEngine
-from bascule.judge.evidence.figures import Bounded
+from bascule.judge.evidence.figures import Bounded, lowest
 from bascule.judge.evidence.measures import Measures, is_relative
 from bascule.judge.layout import CANDIDATE, Floats
 from bascule.judge.sampling.presence import AVAILABILITY_SECONDS
+from bascule.judge.sampling.schema import Schema
 from bascule.judge.sampling.surroundings import Surroundings
 from bascule.judge.service.verdict import Gate, Trigger
 from bascule.judge.texts import difference_text, share_text, span_text, value_text
@@ -29,6 +31,7 @@ from bascule.states import Cause, Missing, no_data
 from bascule.units import signed_text
 
 LONGEST_FORECAST = 30 * 86400.0
+BUCKETS_END = f"where the buckets of both versions end: {no_data(Cause.BUCKET)}"
 
 
 def gates_of(engine: PhaseEngine, measures: Measures, around: Surroundings, unseen: Cause | None) -> tuple[Gate, ...]:
@@ -44,9 +47,16 @@ def _declared_gate(
 ) -> Gate:
     if _is_availability(engine.schema.spec, name):
         return _availability_gate(engine, around, threshold)
-    if wrong := around.problems.get(name.partition(".")[0]):
+    if wrong := _undecidable(around, name):
         return Gate(name, State.NO_DATA, None, f"{name} {threshold}: no data ({wrong.text}).", wrong.cause)
     return _gate(engine, measures, name, threshold, unseen)
+
+
+def _undecidable(around: Surroundings, measure: str) -> Missing | None:
+    """What is wrong with a measure's series; without a baseline the candidate's own value may still be decided on."""
+    name, _, statistic = measure.partition(".")
+    wrong = around.problems.get(name)
+    return None if wrong is not None and wrong.cause is Cause.NO_BASELINE and statistic != "gain" else wrong
 
 
 def _is_availability(spec: Spec, measure: str) -> bool:
@@ -74,12 +84,18 @@ def _gate(engine: PhaseEngine, measures: Measures, gate: str, threshold: Thresho
     name, _, statistic = gate.partition(".")
     measured = _measured(measures, name, statistic, threshold)
     if math.isnan(measured.value):
-        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet.", unseen or Cause.TOO_FEW)
-    written = partial(_written, engine.schema.spec, gate, threshold)
+        why = unseen or _why_no_value(engine, gate)
+        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: no data yet ({why}).", why)
+    written = partial(_written, engine.schema, gate, threshold)
     shown = written(measured.value)
     if unseen is not None:
         text = f"{gate} {threshold}: {shown} when last seen; no data now."
         return Gate(gate, State.NO_DATA, measured.value, text, unseen)
+    if measured.unknown is not None:
+        text = f"{gate} {threshold}: {shown}, {no_data(measured.unknown)}."
+        return Gate(gate, State.NO_DATA, measured.value, text, measured.unknown)
+    if _is_out_of_reach(threshold, measured.value, engine.schema.reach(name)):
+        return Gate(gate, State.NO_DATA, None, f"{gate} {threshold}: {shown}, {BUCKETS_END}.", Cause.BUCKET)
     state, word = _decided(measured, threshold)
     if state is State.NO_DATA:
         word += _until_decided(measured, threshold, engine.seconds)
@@ -92,7 +108,7 @@ def _until_decided(measured: Bounded, threshold: Threshold, elapsed: float) -> s
     """How long until the interval has left the bound behind, all else equal: it shrinks as 1 / sqrt(time)."""
     gap = abs(measured.value - threshold.value)
     edge = measured.high if threshold.value > measured.value else measured.low
-    if gap <= 0 or not math.isfinite(edge) or elapsed <= 0:
+    if gap <= 0 or not math.isfinite(edge - measured.value) or elapsed <= 0:
         return ""
     left = elapsed * ((abs(edge - measured.value) / gap) ** 2 - 1)
     if left >= LONGEST_FORECAST:
@@ -110,13 +126,28 @@ def _decided(measured: Bounded, threshold: Threshold) -> tuple[State, str]:
     return State.NO_DATA, "not yet decided"
 
 
+def _why_no_value(engine: PhaseEngine, measure: str) -> Cause:
+    """Of a measure without a value: a gain needs a baseline to gain over."""
+    name, _, statistic = measure.partition(".")
+    known = statistic != "gain" or engine.knows_baseline((name, TOTAL_SEGMENT))
+    return Cause.TOO_FEW if known else Cause.NO_BASELINE
+
+
+def _is_out_of_reach(threshold: Threshold, value: float, reach: float) -> bool:
+    """Whether the value lies beyond the buckets, and so does the bound."""
+    return math.isinf(value) and threshold.holds(lowest(value, reach)) != threshold.holds(value)
+
+
 def _measured(measures: Measures, name: str, statistic: str, threshold: Threshold) -> Bounded:
     return measures.gain_for(name, threshold) if statistic == "gain" else measures.candidate(name, statistic)
 
 
-def _written(spec: Spec, measure: str, threshold: Threshold, value: float) -> str:
+def _written(schema: Schema, measure: str, threshold: Threshold, value: float) -> str:
     """A measure's value as its bound is written."""
     name, _, statistic = measure.partition(".")
+    spec, reach = schema.spec, schema.reach(name)
+    if value > reach:
+        return f"over {_written(schema, measure, threshold, reach)}"
     signal = spec.signals.get(name)
     unit = spec.unit_of(measure).name
     if statistic != "gain" or signal is None:
@@ -142,11 +173,14 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
         return Trigger(when, State.NO_DATA, f"Trigger {when}: no data ({wrong.text}).", cause=wrong.cause)
     times, values = _course(engine, around, rollback)
     if not len(times) or around.now - times[-1] > around.stale + 2 or _is_gone(rollback, around):
-        cause = unseen or Cause.TOO_FEW
+        cause = unseen or _why_no_value(engine, rollback.when.measure)
         return Trigger(when, State.NO_DATA, f"Trigger {when}: {no_data(cause)}.", cause=cause)
     value, bound = float(values[-1]), rollback.when.threshold
-    shown = f"Trigger {when}: {_written(engine.schema.spec, rollback.when.measure, bound, value)}"
-    beyond = np.array([bound.holds(each) for each in values])
+    shown = f"Trigger {when}: {_written(engine.schema, rollback.when.measure, bound, value)}"
+    reach = engine.schema.reach(rollback.when.measure.partition(".")[0])
+    if _is_out_of_reach(bound, value, reach):
+        return Trigger(when, State.NO_DATA, f"{shown}, {BUCKETS_END}.", cause=Cause.BUCKET)
+    beyond = np.array([bound.holds(each) and bound.holds(lowest(each, reach)) for each in values])
     if not beyond[-1]:
         return Trigger(when, State.OK, f"{shown}.", value)
     since = _since(times, beyond)
@@ -160,8 +194,9 @@ def _trigger(engine: PhaseEngine, around: Surroundings, rollback: Rollback, unse
 
 def _cannot_count(around: Surroundings, rollback: Rollback) -> Missing | None:
     """Why the signal's counters do not count what it names."""
-    wrong = around.problems.get(rollback.when.measure.partition(".")[0])
-    return wrong if wrong is not None and wrong.cause in (Cause.UNPROVEN, Cause.CONTRADICTION) else None
+    wrong = _undecidable(around, rollback.when.measure)
+    counted_wrong = (Cause.UNPROVEN, Cause.CONTRADICTION, Cause.NO_BASELINE)
+    return wrong if wrong is not None and wrong.cause in counted_wrong else None
 
 
 def _is_gone(rollback: Rollback, around: Surroundings) -> bool:

@@ -16,7 +16,7 @@ from bascule.judge.sampling.forgotten import DroppedHistory
 from bascule.judge.sampling.plan import PlanStep
 from bascule.judge.sampling.schema import Cell
 from bascule.judge.sampling.surroundings import Sight, Standing, Surroundings
-from bascule.judge.service.explain import comparison_text
+from bascule.judge.service.explain import comparison_text, why_text
 from bascule.judge.service.gates import gates_of, triggers_of
 from bascule.judge.service.share import SegmentShare, shares_of
 from bascule.judge.service.verdict import Gate, Judgement, SignalComparison, Trigger, VerdictFacts, judge
@@ -132,8 +132,7 @@ def _by_segment(lines: Iterable[SignalComparison]) -> Iterator[Missing]:
     for line in lines:
         alike.setdefault((line.cause or Cause.NO_SERIES, line.segment), []).append(line.signal)
     for (cause, segment), signals in alike.items():
-        why = "no requests for a minute" if cause is Cause.NO_TRAFFIC else "no events to compare yet"
-        yield Missing(cause, f"{', '.join(signals)} {where_text(segment)}: no data ({why}).")
+        yield Missing(cause, f"{', '.join(signals)} {where_text(segment)}: no data ({why_text(cause)}).")
 
 
 def _most_events(lines: Iterable[SignalComparison]) -> float:
@@ -222,25 +221,29 @@ def _line(
         detectable_ratio=engine.detectable_ratio(cell, pair, around.now) if is_cheap else None,
         learning=state in (State.OK, State.BAD) and engine.is_learning(cell),
         required=signal.has_bad_events and not is_inner,
-        cause=_cause(engine, cell, problem, around, unseen) if state is State.NO_DATA else None,
+        cause=_cause(engine, cell, reading, around, unseen) if state is State.NO_DATA else None,
     )
     return replace(line, text=comparison_text(line, problem.text if problem else ""))
 
 
 def _cause(
-    engine: PhaseEngine, cell: Cell, problem: Missing | None, around: Surroundings, unseen: Cause | None
+    engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surroundings, unseen: Cause | None
 ) -> Cause:
-    found = first_of(cause for cause in (unseen, problem.cause if problem else None) if cause is not None)
-    if found is not None:
-        return found
-    return Cause.NO_TRAFFIC if engine.is_quiet(cell, around.now) else Cause.TOO_FEW
+    problem = around.problems.get(cell[0])
+    known = unseen, problem.cause if problem else None, reading.unknown
+    found = [cause for cause in known if cause is not None]
+    if engine.is_quiet(cell, around.now):
+        found.append(Cause.NO_TRAFFIC)
+    if reading.events_candidate > 0 and not engine.knows_baseline(cell):
+        found.append(Cause.NO_BASELINE)
+    return first_of(found) or Cause.TOO_FEW
 
 
 def _state(engine: PhaseEngine, cell: Cell, reading: SignalReading, around: Surroundings, missing: bool) -> State:
     name, segment = cell
     if not engine.plan.gives(segment) or (engine.plan.number == 0 and engine.plan.known):
         return State.NOT_APPLICABLE
-    if missing or name in around.problems or math.isnan(reading.candidate) or engine.is_quiet(cell, around.now):
+    if missing or name in around.problems or not reading.is_comparison or engine.is_quiet(cell, around.now):
         return State.NO_DATA
     return State.BAD if cell in engine.standing else State.OK
 

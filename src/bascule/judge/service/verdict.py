@@ -120,6 +120,8 @@ def _not_yet(spec: Spec, facts: VerdictFacts) -> list[str]:
     if phase is None:
         return [f"The plan has not started: {spec.versions.candidate} has no planned share yet."]
     reasons = [*facts.off_plan, *(f"Gate {gate.text}" for gate in facts.gates if gate.state is not State.OK)]
+    if not any(line.state in (State.OK, State.BAD) for line in facts.lines):
+        reasons.append("Nothing has been compared yet: no signal has enough data of both versions.")
     if facts.candidate_events < spec.judge.min_samples:
         seen = f"{spec.versions.candidate} has answered {facts.candidate_events:,.0f} requests in this phase"
         reasons.append(f"{seen}; a decision needs {spec.judge.min_samples:,}.")

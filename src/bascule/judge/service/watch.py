@@ -31,6 +31,7 @@ from bascule.judge.statistics.history import LOOKBACK_SECONDS
 from bascule.prometheus import NO_DATA, Prometheus
 from bascule.promql import left, unanswered
 from bascule.spec import Selector, Spec
+from bascule.spec.counters import Statistic
 from bascule.states import Cause, Missing
 
 PIECE_SECONDS, FIRST_SECONDS = 600.0, 15.0  # of history asked for at once
@@ -41,6 +42,10 @@ SELECTOR_CHECK_SECONDS = 10.0
 TROUBLE_SECONDS = 60.0  # absurd values make a signal "no data" for so long
 PROBES_LATE_SECONDS = 5.0  # that probes come at longer intervals than scrapes, and take longer
 LEFT_WINDOW = "1m"
+BUCKETLESS = {
+    Statistic.QUANTILE: Missing(Cause.BUCKET, "no finite bucket of its histogram is in both versions"),
+    Statistic.MEAN: Missing(Cause.SCATTER, "neither its sum of squares nor the buckets of its values are counted"),
+}
 REACH_SECONDS = 86400.0  # of a phase that a judge reads again when it starts
 
 
@@ -75,7 +80,7 @@ class PhaseWatch:
         self._firing: tuple[str, ...] = ()
         self._alignment = Alignment(self.reader.instances, len(schema.columns), self._stale)
         self.read_until = -math.inf  # Unix seconds
-        self._reach = reach
+        self._reach, self._left_out_until = reach, -math.inf
         self.forgotten = forgotten
         self._selectors_checked = -math.inf
         self._misnamed: dict[str, Missing] = {}
@@ -96,8 +101,24 @@ class PhaseWatch:
     def weigh(self, now: float) -> None:
         """The first half: the samples, and with them the alarms. Raises what Prometheus raises."""
         if math.isinf(self.read_until):
-            self.read_until = max(self.plan.started - LOOKBACK_SECONDS, now - self._reach, self._kept_from)
+            self._begin(now)
         self._check_proof(now)
+        if self.read_until < self._left_out_until:
+            self._read_on(self.plan.started)
+            self._forget(self._left_out_until)  # or what was counted meanwhile would come at once
+            self.read_until = self._left_out_until
+        self._read_on(now)
+
+    def _begin(self, now: float) -> None:
+        """Where to read from. At 100 % the baseline is what it did before the step: that hour is read however long ago
+        it was, and what lies between the step's beginning and the reach is left out."""
+        history, reach = max(self.plan.started - LOOKBACK_SECONDS, self._kept_from), now - self._reach
+        if self.engine.alone and history < self.plan.started < reach - FORGET_SECONDS:
+            self.read_until, self._left_out_until = history, reach
+        else:
+            self.read_until = max(history, reach)
+
+    def _read_on(self, now: float) -> None:
         known = self._pushed.known_until(now) if self._pushed is not None else now
         for end, answers in self._answers(now):
             for news in self.reader.take(answers):
@@ -277,7 +298,8 @@ class PhaseWatch:
             if self._is_expected(version):
                 for feed in self.reader.missing_feeds(version):
                     what = f"no series of {feed.counter.selector} of {name}"
-                    self._misnamed[feed.signal] = Missing(Cause.NO_SERIES, what)
+                    cause = Cause.NO_BASELINE if version == BASELINE else Cause.NO_SERIES
+                    self._misnamed[feed.signal] = Missing(cause, what)
 
     def _check_proof(self, now: float) -> None:
         if now - self._selectors_checked >= SELECTOR_CHECK_SECONDS:
@@ -315,7 +337,6 @@ class PhaseWatch:
 
     def _problems(self, now: float) -> dict[str, Missing]:
         """By signal: misnamed metrics, histograms without buckets, and troubles of the last minute."""
-        what = Missing(Cause.BUCKET, "no finite bucket of its histogram is in both versions")
-        bucketless = {name: what for name, found in self.bounds.items() if not found}
+        bucketless = {name: BUCKETLESS[self.spec.signals[name].statistic] for name, b in self.bounds.items() if not b}
         recent = {name: each.what for name, each in self.reader.problems.items() if each.time > now - TROUBLE_SECONDS}
         return {**self._misnamed, **bucketless, **self._proof.problems, **recent}
