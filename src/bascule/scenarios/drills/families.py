@@ -28,6 +28,16 @@ class Failing(Broken):
     evidence: ClassVar[str] = evidence_of("errors")
 
 
+class FailingRarely(Failing):
+    """The service failed few requests before, of which the judge knows that they do not come in bursts."""
+
+    needs_history: ClassVar[bool] = True
+
+    def awaits(self, house: House) -> str:
+        """A service that has served for a while has shown some errors."""
+        return "V1's first errors, by which the judge learns of bursts" if house.is_learning("errors") else ""
+
+
 class Slower(Broken):
     """The service takes longer."""
 
