@@ -13,7 +13,7 @@ from bascule.scenarios.receiver import listening
 
 pytestmark = pytest.mark.real
 
-NEED_DAYS = {"trends", "capacity"}
+NEED_DAYS = {"trends", "capacity", "sla-compliance"}
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bascule.spec import Spec
 from bascule.units import number_text
 
 if TYPE_CHECKING:
     from bascule.checklist.looked import Looked
+
+
+DIGEST_LENGTH = 12
 
 
 class ChecklistPhase(StrEnum):
@@ -72,14 +78,20 @@ def judged(problems: Iterable[str], *evidence: ItemEvidence) -> ItemOutcome:
 
 
 Check = Callable[["Looked"], ItemOutcome]
+Signed = Callable[[Spec], object]  # what a person vouches for, as plain data
+
+
+def nothing(spec: Spec) -> None:
+    """Of an item that nobody signs."""
 
 
 @dataclass(frozen=True)
 class Item:
     """One line of the checklist. `key`: its name on the command line; `title`: as the source document has it.
 
-    `to_sign`: what a person vouches for beside; empty where the check alone decides. `check` looks, and raises
-    BasculeError where what is asked does not answer: it cannot be checked then.
+    `to_sign`: what a person vouches for beside; empty where the check alone decides. `signed`: what of the spec that
+    is about: a sign-off is good for as long as this is the same. `check` looks, and raises BasculeError where what is
+    asked does not answer: it cannot be checked then.
     """
 
     phase: ChecklistPhase
@@ -87,12 +99,20 @@ class Item:
     key: str
     title: str
     to_sign: str
+    signed: Signed
     check: Check
 
+    def digest(self, spec: Spec) -> str:
+        """Of what a sign-off is about."""
+        about = [spec.metadata.name, self.key, self.to_sign, self.signed(spec)]
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
-def item(phase: ChecklistPhase, number: int, title: str, to_sign: str = "") -> Callable[[Check], Item]:
+
+def item(
+    phase: ChecklistPhase, number: int, title: str, to_sign: str = "", signed: Signed = nothing
+) -> Callable[[Check], Item]:
     """Makes an item of the function that checks it, under the function's name."""
-    return lambda check: Item(phase, number, check.__name__.replace("_", "-"), title, to_sign, check)
+    return lambda check: Item(phase, number, check.__name__.replace("_", "-"), title, to_sign, signed, check)
 
 
 pre_deployment = partial(item, ChecklistPhase.PRE_DEPLOYMENT)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bascule import generate, times
 from bascule.api import IncidentsClient
 from bascule.api.client import LogsClient
 from bascule.api.servers import prometheus_of
+from bascule.checklist.deployed import RuleDifference, RunningGroup, jobs_of, rule_differences
 from bascule.discover import CheckedExpression, verify
 from bascule.prometheus import Prometheus
+from bascule.promql.expressions import among
 from bascule.spec import Spec
+
+if TYPE_CHECKING:
+    from bascule.checklist.item import Item
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Looked:
     spec: Spec
     wait: float = 20.0
     sleep: Callable[[float], None] = time.sleep
+    _digests: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def prometheus(self) -> Prometheus:
@@ -47,9 +54,20 @@ class Looked:
         return verify(self.spec, self.files, self.prometheus)
 
     @cached_property
+    def running(self) -> list[RunningGroup]:
+        """The rule groups that Prometheus runs, also those that are not of this spec."""
+        return list(self.prometheus.rules())
+
+    @cached_property
+    def rule_differences(self) -> list[RuleDifference]:
+        """In what they differ from those that are generated from the spec."""
+        return rule_differences(self.spec, self.running)
+
+    @cached_property
     def history(self) -> float:
-        """Seconds of samples that Prometheus has of the services; 0 without any."""
-        first = self.prometheus.scalar("min(min_over_time(timestamp(up)[30d:1m]))")
+        """Seconds of samples that Prometheus has of the spec's own jobs; 0 without any."""
+        up = f"up{{{among('job', jobs_of(self.spec))}}}"
+        first = self.prometheus.scalar(f"min(min_over_time(timestamp({up})[30d:1m]))")
         return time.time() - first if isinstance(first, float) else 0.0
 
     def too_young(self, seconds: float, why: str) -> str:
@@ -57,6 +75,12 @@ class Looked:
         if self.history >= seconds:
             return ""
         return f"Prometheus has {times.lasting(self.history)} of history; {times.lasting(seconds)} are needed {why}"
+
+    def digest(self, item: Item) -> str:
+        """Of what a sign-off of an item is about; computed once."""
+        if item.key not in self._digests:
+            self._digests[item.key] = item.digest(self.spec)
+        return self._digests[item.key]
 
     def until(self, condition: Callable[[], bool]) -> bool:
         """Whether the condition came true within `wait`."""

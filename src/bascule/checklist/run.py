@@ -26,7 +26,7 @@ class Checked:
     @property
     def waits(self) -> bool:
         """Whether a person has yet to sign."""
-        return bool(self.item.to_sign) and self.signature is None
+        return bool(self.item.to_sign) and (self.signature is None or bool(self.signature.stale))
 
 
 def check(looked: Looked, phase: ChecklistPhase) -> list[Checked]:

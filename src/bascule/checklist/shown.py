@@ -62,4 +62,6 @@ def as_json(spec: Spec, phase: ChecklistPhase, checked: Sequence[Checked]) -> di
 
 def _signature(each: Checked) -> dict[str, str] | None:
     signed = each.signature
-    return None if signed is None else {"who": signed.who, "at": times.rfc3339(signed.at), "note": signed.note}
+    if signed is None:
+        return None
+    return {"who": signed.who, "at": times.rfc3339(signed.at), "note": signed.note, "stale": signed.stale}

@@ -14,7 +14,7 @@ from typing import Any
 from bascule.alerts import Alerting
 from bascule.generate.prometheus.prometheus_config import prometheus_config
 from bascule.generate.prometheus.rule_groups import unshared_rule_files
-from bascule.generate.prometheus.rules import Group, Recording, Rule
+from bascule.generate.prometheus.rules import Group, Recording, Rule, RuleFiles
 from bascule.generate.render import to_yaml
 from bascule.promql import indent
 from bascule.spec import Spec
@@ -28,7 +28,10 @@ OF_VMALERT = ("alertname", "alertstate", "alertgroup")
 
 def victoriametrics_files(spec: Spec) -> dict[str, str]:
     """Relative path to text."""
-    rules = {f"{FOLDER}/rules/{name}.yml": _rules(spec, groups) for name, groups in unshared_rule_files(spec).items()}
+    rules = {
+        f"{FOLDER}/rules/{name}.yml": to_yaml({"groups": [group.as_yaml() for group in groups]})
+        for name, groups in _rule_files(spec).items()
+    }
     return {f"{FOLDER}/scrape.yml": to_yaml(_scrape_config(spec)), **rules}
 
 
@@ -37,9 +40,16 @@ def _scrape_config(spec: Spec) -> dict[str, Any]:
     return config | {"global": {key: value for key, value in config["global"].items() if key not in NOT_GLOBAL}}
 
 
-def _rules(spec: Spec, groups: list[Group]) -> str:
-    paced = [replace(group, interval=group.interval or spec.stack.scrape.evaluation) for group in groups]
-    return to_yaml({"groups": [suited(group).as_yaml() for group in paced]})
+def victoriametrics_groups(spec: Spec) -> list[Group]:
+    """Every rule group, as vmalert has it."""
+    return [group for groups in _rule_files(spec).values() for group in groups]
+
+
+def _rule_files(spec: Spec) -> RuleFiles:
+    return {
+        name: [suited(replace(group, interval=group.interval or spec.stack.scrape.evaluation)) for group in groups]
+        for name, groups in unshared_rule_files(spec).items()
+    }
 
 
 def suited(group: Group) -> Group:

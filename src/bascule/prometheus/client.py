@@ -213,10 +213,10 @@ class Prometheus:
 
     def rules(self) -> list[dict[str, Any]]:
         """Rule groups as the API gives them: each with a `name` and `rules` that have a type, a name, a query, and as
-        `alerts` the ActiveAlert of each that fires or waits to."""
+        `alerts` the ActiveAlert of each that fires or waits to. Times are in seconds, 0 where they are not told."""
         data = self._get("rules")
         with self._understood("rules"):
-            return [{**group, "rules": [_rule(rule) for rule in group["rules"]]} for group in data["groups"]]
+            return [_group(group) for group in data["groups"]]
 
     def targets(self) -> list[Target]:
         """What it scrapes; of a server that is sent its samples, and knows no targets, what `up` says."""
@@ -394,9 +394,20 @@ def _joined(pieces: list[Series]) -> Series:
     return Series(pieces[0].labels, times, values)
 
 
+def _group(item: Mapping[str, Any]) -> dict[str, Any]:
+    rules = [_rule(rule) for rule in item["rules"]]
+    return {**item, "name": _text(item["name"]), **_seconds(item, "interval", "evaluationTime"), "rules": rules}
+
+
 def _rule(item: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: _text(item[name]) for name in ("type", "name", "query")}
-    return {**item, **texts, "alerts": _alerts(item.get("alerts"))}
+    labels = {_text(name): _text(value) for name, value in (item.get("labels") or {}).items()}
+    times = _seconds(item, "duration", "keepFiringFor", "evaluationTime")
+    return {**item, **texts, **times, "labels": labels, "alerts": _alerts(item.get("alerts"))}
+
+
+def _seconds(item: Mapping[str, Any], *names: str) -> dict[str, float]:
+    return {name: float(item.get(name) or 0.0) for name in names}
 
 
 def _list(value: Any) -> list[Any]:

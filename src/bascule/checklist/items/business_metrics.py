@@ -16,10 +16,11 @@ def business_metrics(looked: Looked) -> ItemOutcome:
     names = [name for name, role in looked.spec.signal_roles.items() if role in BUSINESS]
     if not names:
         return failed("no signal of the spec has a business role (accuracy, satisfaction, revenue)")
+    unselected = [f"signal {name} selects no series" for name in names if not looked.spec.signals[name].selectors]
     found = {query: looked.prometheus.scalar(query) for name in names for query in _queries(looked, name)}
     missing = [query for query, value in found.items() if not isinstance(value, float)]
     evidence = [answered(query, value, "series") for query, value in found.items()]
-    return judged((f"no series: {query}" for query in missing), *evidence)
+    return judged([*unselected, *(f"no series: {query}" for query in missing)], *evidence)
 
 
 def _queries(looked: Looked, name: str) -> Iterator[str]:

@@ -12,12 +12,13 @@ def compared_dashboards(looked: Looked) -> ItemOutcome:
     spec = looked.spec
     if looked.journal.phase().share <= 0:
         return cannot(f"the plan gives {spec.versions.candidate} no traffic yet")
+    if not spec.signals:
+        return cannot("the spec has no signal to compare")
     found = {}
     for name, signal in spec.signals.items():
-        if signal.counters:
-            series = value_series(signal, "p95") if signal.buckets is not None else value_series(signal)
-            query = f'count by (version) ({series}{{signal="{name}"}})'
-            found[query] = {sample.labels.get("version", "") for sample in looked.prometheus.instant(query)}
+        series = f'{value_series(signal, "p95")}{{signal="{name}"}}'
+        query = f"count by (version) ({series} == {series})"  # what is not a number is no value
+        found[query] = {sample.labels.get("version", "") for sample in looked.prometheus.instant(query)}
     lacking = [
         f"{query} has no {version}"
         for query, seen in found.items()

@@ -1,7 +1,8 @@
-"""The war room's displays: the console's page opens, and it moves."""
+"""The war room's displays: the page of this migration's console opens, and it moves."""
 
 from __future__ import annotations
 
+import html
 import time
 
 import httpx
@@ -9,12 +10,17 @@ import httpx
 from bascule.api.tokens import token_for
 from bascule.checklist.item import ItemEvidence, ItemOutcome, deployment, failed, judged
 from bascule.checklist.looked import Looked
+from bascule.spec import Spec
 from bascule.units import bytes_text
 
 SECONDS = 10.0
 
 
-@deployment(4, "War room displays configurés", to_sign="the screens of the war room show the page")
+def _signed(spec: Spec) -> object:
+    return [spec.title, spec.stack.url("console")]
+
+
+@deployment(4, "War room displays configurés", to_sign="the screens of the war room show the page", signed=_signed)
 def displays(looked: Looked) -> ItemOutcome:
     console = looked.spec.stack.url("console")
     token = token_for(looked.spec.stack.state)
@@ -26,6 +32,8 @@ def displays(looked: Looked) -> ItemOutcome:
     except httpx.HTTPError as error:
         return failed(f"the console at {console} does not answer: {error or type(error).__name__}")
     problems = [f"{console}/ answers {page.status_code}"] if page.status_code != 200 else []
+    if looked.spec.title not in html.unescape(page.text):
+        problems.append(f"{console}/ is not the page of {looked.spec.title}")
     problems += [] if event else [f"{console}/stream sends nothing within {SECONDS:g} s"]
     opened = ItemEvidence(f"GET {console}/", f"status {page.status_code}, {bytes_text(len(page.content))}")
     return judged(problems, opened, ItemEvidence(f"GET {console}/stream", f"first update after {seconds:.1f} s"))

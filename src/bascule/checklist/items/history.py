@@ -5,22 +5,32 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.errors import ProgramMissing
 from bascule.processes import ports, programs
 from bascule.processes.supervisor import Program, Supervisor
 from bascule.prometheus import Prometheus
 
-QUERIES = (
-    "sum(count_over_time(up[10m]))",
-    "sum(http_requests_total)",
-    'count(count by (__name__) ({__name__=~".+"}))',
-)
 NO_SNAPSHOTS = "Prometheus takes no snapshots: set `stack: {snapshots: true}` (--web.enable-admin-api), and restart it"
+MOST_POINTS = 500
+LONGEST_SECONDS = 30 * 86400.0
 SETTLED_SECONDS = 15.0  # before now: the snapshot holds all that was scraped until then
+
+
+def queries(looked: Looked) -> list[str]:
+    """Of the newest samples, of the whole history, of every signal and of every name."""
+    span = round(min(LONGEST_SECONDS, looked.history))
+    counted = {f"sum({selector})" for signal in looked.spec.signals.values() for selector in signal.selectors.values()}
+    return [
+        "sum(count_over_time(up[10m]))",
+        f"sum(count_over_time(up[{span}s:{max(60, span // MOST_POINTS)}s]))",
+        *sorted(counted),
+        'count(count by (__name__) ({__name__=~".+"}))',
+    ]
 
 
 @post_deployment(2, "Historical data preserved")
@@ -36,23 +46,26 @@ def history(looked: Looked) -> ItemOutcome:
         binary = programs.find("prometheus")
     except ProgramMissing as missing:
         return cannot(missing.what, taken)
-    at = time.time() - SETTLED_SECONDS
+    at, asked = time.time() - SETTLED_SECONDS, queries(looked)
     try:
-        there, here = _restored(snapshot, binary, at), _answers(looked.prometheus, at)
+        there, here = _restored(snapshot, binary, asked, at), _answers(looked.prometheus, asked, at)
     finally:
         shutil.rmtree(snapshot, ignore_errors=True)
-    told = {query: f"{here[query]} running, {there[query]} restored" for query in QUERIES}
-    problems = [f"{query}: {told[query]}" for query in QUERIES if here[query] != there[query]]
-    evidence = [ItemEvidence(query, found) for query, found in told.items()]
-    return judged(problems, taken, *evidence)
+    told = {query: f"{here[query]} running, {there[query]} restored" for query in asked}
+    evidence = [taken, *(ItemEvidence(query, found) for query, found in told.items())]
+    if problems := [f"{query}: {told[query]}" for query in asked if here[query] != there[query]]:
+        return failed("; ".join(problems), *evidence)
+    if empty := [query for query in asked if here[query] is None]:
+        return cannot(f"there is no data to restore of {', '.join(empty)}", *evidence)
+    return passed(*evidence)
 
 
-def _answers(prometheus: Prometheus, at: float) -> dict[str, float | None]:
-    found = {query: prometheus.scalar(query, at) for query in QUERIES}
+def _answers(prometheus: Prometheus, asked: Sequence[str], at: float) -> dict[str, float | None]:
+    found = {query: prometheus.scalar(query, at) for query in asked}
     return {query: value if isinstance(value, float) else None for query, value in found.items()}
 
 
-def _restored(snapshot: Path, binary: Path, at: float) -> dict[str, float | None]:
+def _restored(snapshot: Path, binary: Path, asked: Sequence[str], at: float) -> dict[str, float | None]:
     """What another Prometheus says that has the snapshot as its data."""
     port = ports.free()
     with tempfile.TemporaryDirectory(prefix="bascule-restore-") as folder:
@@ -69,4 +82,4 @@ def _restored(snapshot: Path, binary: Path, at: float) -> dict[str, float | None
         client = Prometheus(f"http://127.0.0.1:{port}")
         with Supervisor() as supervisor:
             supervisor.start(Program("restored-prometheus", argv, ready=client.is_ready))
-            return _answers(client, at)
+            return _answers(client, asked, at)

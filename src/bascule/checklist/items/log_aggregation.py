@@ -1,4 +1,4 @@
-"""Logs flow end to end: a marker line that is written to a log file is found in the store."""
+"""Logs flow end to end: a marker line that is written to each source is found in the store."""
 
 from __future__ import annotations
 
@@ -9,27 +9,52 @@ import uuid
 from pathlib import Path
 
 from bascule.api.models.logs import Search
-from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, pre_deployment
+from bascule.checklist.item import ItemEvidence, ItemOutcome, answered, cannot, failed, passed, pre_deployment
 from bascule.checklist.looked import Looked
+from bascule.conventions import LOG_LINES
+from bascule.spec import Selector
 from bascule.spec.model import LogSource
+
+LATELY = "15m"
 
 
 @pre_deployment(4, "Log aggregation opérationnelle")
 def log_aggregation(looked: Looked) -> ItemOutcome:
-    found = next(((name, file) for name, one in looked.spec.logs.named.items() if (file := _file(one))), None)
-    if found is None:
+    """A marker for each source that is written to here; of every other one, that its lines are read."""
+    sources = {name: _file(source) for name, source in looked.spec.logs.named.items()}
+    written = {name: file for name, file in sources.items() if file is not None}
+    if not written:
         return cannot("no log file of the spec can be written here; run the checklist where the logs are")
-    name, file = found
+    evidence, lost = [], []
+    for name, file in written.items():
+        found, problem = _marked(looked, name, file)
+        evidence += found
+        lost += [problem] if problem else []
+    read = {name: looked.prometheus.scalar(_lines(name)) for name, file in sources.items() if file is None}
+    evidence += [answered(_lines(name), value, "lines") for name, value in read.items()]
+    if lost:
+        return failed("; ".join(lost), *evidence)
+    unread = ", ".join(name for name, value in read.items() if not isinstance(value, float) or value <= 0)
+    if unread:
+        return cannot(f"no file of {unread} can be written here, and no line of it was read in {LATELY}", *evidence)
+    return passed(*evidence)
+
+
+def _lines(source: str) -> str:
+    return f"sum(increase({Selector(LOG_LINES.name).where(source=source)}[{LATELY}]))"
+
+
+def _marked(looked: Looked, name: str, file: Path) -> tuple[list[ItemEvidence], str]:
+    """A marker that is written to a file: what was done, and why it is not in the store."""
     marker = f"checklist-{uuid.uuid4().hex[:12]}"
     began = time.monotonic()
     with file.open("a", encoding="utf-8") as log:
         log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} INFO bascule {marker}\n")
     written = ItemEvidence(f"a line {marker} written to {file}", f"source {name}")
     if not looked.until(lambda: bool(looked.logs.search(Search(text=marker, limit=1)))):
-        return failed(f"the line is not in the store after {looked.wait:g} s", written)
-    return passed(
-        written, ItemEvidence(f"search for {marker} in the store", f"found after {time.monotonic() - began:.1f} s")
-    )
+        return [written], f"the line in {file} is not in the store after {looked.wait:g} s"
+    seconds = time.monotonic() - began
+    return [written, ItemEvidence(f"search for {marker} in the store", f"found after {seconds:.1f} s")], ""
 
 
 def _file(source: LogSource) -> Path | None:

@@ -1,7 +1,8 @@
-"""Metrics flow: what a counter grows by on purpose is found in Prometheus, and every target is up."""
+"""Metrics flow: what a counter grows by on purpose is found in Prometheus, and every target of the spec is up."""
 
 from __future__ import annotations
 
+from bascule.checklist.deployed import first_of, own_targets, target_differences
 from bascule.checklist.item import ItemEvidence, ItemOutcome, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
 from bascule.conventions import REQUESTS_REFUSED
@@ -28,7 +29,9 @@ def metrics_collection(looked: Looked) -> ItemOutcome:
     if not arrived:
         return failed(f"the counter has not grown by {MARKERS} within {looked.wait:g} s", marker)
     targets = looked.prometheus.targets()
-    down = [each for each in targets if each.health != "up"]
-    problems = (f"{each.job} ({each.instance}) is {each.health}: {each.last_error}" for each in down)
-    up = ItemEvidence("Prometheus /api/v1/targets", f"{len(targets) - len(down)} of {len(targets)} are up")
-    return judged(problems, marker, up)
+    own = own_targets(looked.spec, targets)
+    down = [f"{each.job} ({each.instance}) is {each.health}: {each.last_error}" for each in own if each.health != "up"]
+    up = ItemEvidence("Prometheus /api/v1/targets", f"{len(own) - len(down)} of {len(own)} are up")
+    differences = target_differences(looked.spec, targets)
+    compared = ItemEvidence("compared with the generated scrape jobs", f"{len(differences)} differences")
+    return judged([*down, *first_of(differences)], marker, up, compared)

@@ -1,11 +1,11 @@
-"""The SLAs are kept."""
+"""The SLAs are kept, each over the whole of its window."""
 
 from __future__ import annotations
 
 import time
 
-from bascule import sla
-from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, judged, post_deployment
+from bascule import sla, times
+from bascule.checklist.item import ItemEvidence, ItemOutcome, cannot, failed, passed, post_deployment
 from bascule.checklist.looked import Looked
 from bascule.sla import ObjectiveReport, SlaOutcome
 
@@ -18,14 +18,26 @@ def sla_compliance(looked: Looked) -> ItemOutcome:
     start = now - min(LONGEST_SECONDS, looked.history)
     report = sla.evaluate(looked.spec, looked.prometheus, start, now)
     evidence = [_evidence(looked, each) for each in report.objectives]
-    failing = [each for each in report.objectives if each.outcome is SlaOutcome.FAIL]
-    breached = [f"{each.name} is breached" for each in failing if not each.is_so_far]
-    if failing and not breached:
-        early = ", ".join(each.name for each in failing)
-        return cannot(f"missed so far, but too little of the window was monitored to decide: {early}", *evidence)
-    if not breached and report.outcome is SlaOutcome.NO_DATA:
-        return cannot("an SLA has no data", *evidence)
-    return judged(breached, *evidence)
+    breached = [each.name for each in report.objectives if each.outcome is SlaOutcome.FAIL and not each.is_so_far]
+    if breached:
+        return failed("; ".join(f"{name} is breached" for name in breached), *evidence)
+    if not report.objectives:
+        return cannot("the spec declares no SLA; add some under slas")
+    if why := "; ".join(filter(None, map(_undecided, report.objectives))):
+        return cannot(why, *evidence)
+    return passed(*evidence)
+
+
+def _undecided(each: ObjectiveReport) -> str:
+    """Why it is neither kept nor breached; empty where it is kept, on all of its window."""
+    if each.outcome is SlaOutcome.NO_DATA:
+        return f"{each.name} has no data"
+    if each.outcome is SlaOutcome.NOT_APPLICABLE:
+        return f"{each.name} does not apply yet"
+    if not each.is_so_far:
+        return ""
+    known, window = times.lasting(each.covered), times.lasting(each.wanted)
+    return f"{each.name} is known for {known} of {window}, too little to decide"
 
 
 def _evidence(looked: Looked, each: ObjectiveReport) -> ItemEvidence:

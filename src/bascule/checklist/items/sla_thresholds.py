@@ -1,16 +1,26 @@
-"""The thresholds of the SLAs are set: each is declared, recorded and alerted on."""
+"""The thresholds of the SLAs are set: each is declared, and recorded and alerted on as the spec says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bascule.checklist.deployed import first_of
 from bascule.checklist.item import ItemEvidence, ItemOutcome, answered, failed, judged, pre_deployment
 from bascule.checklist.looked import Looked
-from bascule.conventions import Alert, Recorded
+from bascule.conventions import Recorded, RuleGroup
+from bascule.generate.prometheus.rule_groups import rule_groups
 from bascule.slo import Slo, all_of
+from bascule.spec import Spec
+
+OF_SLAS = (RuleGroup.SLA, RuleGroup.SLA_GROWTH)  # what they record, and every alert on it
 
 
-@pre_deployment(3, "SLA thresholds configurés", to_sign="the objectives are those of the contract")
+def _signed(spec: Spec) -> object:
+    rules = [group.as_yaml() for group in rule_groups(spec) if group.name in OF_SLAS]
+    return [spec.slas.model_dump(mode="json"), rules]
+
+
+@pre_deployment(3, "SLA thresholds configurés", to_sign="the objectives are those of the contract", signed=_signed)
 def sla_thresholds(looked: Looked) -> ItemOutcome:
     slos = all_of(looked.spec)
     if not slos:
@@ -19,7 +29,9 @@ def sla_thresholds(looked: Looked) -> ItemOutcome:
 
 
 def _query(slo: Slo) -> str:
-    return f'count({Recorded.SLA_BAD_RATIO}{{sla="{slo.name}"}})'
+    """Values alone: what is not a number is none."""
+    recorded = f'{Recorded.SLA_BAD_RATIO}{{sla="{slo.name}"}}'
+    return f"count({recorded} == {recorded})"
 
 
 def _evidence(looked: Looked, slo: Slo) -> ItemEvidence:
@@ -28,11 +40,7 @@ def _evidence(looked: Looked, slo: Slo) -> ItemEvidence:
 
 
 def _lacking(looked: Looked, slos: Sequence[Slo]) -> Iterator[str]:
-    rules = [rule for group in looked.prometheus.rules() for rule in group["rules"]]
-    breached = f"{looked.spec.alert_prefix}{Alert.SLA_BREACHED}"
-    alerted = {rule.get("labels", {}).get("sla") for rule in rules if rule["name"] == breached}
+    yield from first_of([each.text for each in looked.rule_differences if each.group in OF_SLAS])
     for slo in slos:
-        if slo.name not in alerted:
-            yield f"no alert reports a breach of {slo.name}"
         if not isinstance(looked.prometheus.scalar(_query(slo)), float):
             yield f"nothing is recorded for {slo.name}"

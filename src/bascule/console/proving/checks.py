@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ FOLDER = "checklist"
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # it loads the judge, the reports and the generator: for who opens the page
-    from bascule.checklist import ChecklistPhase, Item, SignOff
+    from bascule.checklist import ChecklistPhase, Item, Looked, SignOff
 
 
 class KeptEvidence(BaseModel):
@@ -59,6 +60,11 @@ class ItemRow:
         return looks.get(self.found.state, "no_data") if self.found else "undecided"
 
     @property
+    def is_signed(self) -> bool:
+        """Whether there is a sign-off, of what there is now."""
+        return self.signature is not None and not self.signature.stale
+
+    @property
     def word(self) -> str:
         return self.found.state if self.found else "not checked yet"
 
@@ -78,7 +84,7 @@ class ChecksView:
 
     @property
     def waiting(self) -> int:
-        return sum(bool(row.item.to_sign) and row.signature is None for row in self.rows)
+        return sum(bool(row.item.to_sign) and not row.is_signed for row in self.rows)
 
 
 def keep(spec: Spec, document: dict[str, object]) -> None:
@@ -104,9 +110,9 @@ class Checklists:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def view(self, phase: ChecklistPhase) -> ChecksView:
-        from bascule.checklist import Looked, items_of, signatures
+        from bascule.checklist import items_of, signatures
 
-        run, signed = self._last(phase), signatures(Looked(self.spec))
+        run, signed = self._last(phase), signatures(self._signing)
         found = {each.item: each for each in run.items} if run else {}
         rows = [ItemRow(item, found.get(item.key), signed.get(item.key)) for item in items_of(phase)]
         running = self._running
@@ -123,9 +129,16 @@ class Checklists:
 
     def sign(self, key: str, who: str, note: str) -> None:
         """Raises UsageError for an item that there is not, or that nobody has to sign."""
-        from bascule.checklist import Looked, item_named, sign
+        from bascule.checklist import item_named, sign
 
-        sign(Looked(self.spec), item_named(key), who, note)
+        sign(self._signing, item_named(key), who, note)
+
+    @cached_property
+    def _signing(self) -> Looked:
+        """For sign-offs alone, which depend on the spec and the journal: it keeps what it has computed of the spec."""
+        from bascule.checklist import Looked
+
+        return Looked(self.spec)
 
     def _run(self, phase: ChecklistPhase) -> None:
         from bascule import checklist
