@@ -47,9 +47,9 @@ def coverage(spec: Spec) -> list[Covered]:
 
 
 def share_covered(found: Sequence[Covered]) -> float:
-    """The share of the metrics that apply which lack nothing; 1 where none applies."""
+    """The share of the metrics that apply which lack nothing; 0 where none applies: nothing is covered then."""
     applying = [each for each in found if each.applies]
-    return sum(each.is_covered for each in applying) / len(applying) if applying else 1.0
+    return sum(each.is_covered for each in applying) / len(applying) if applying else 0.0
 
 
 def _covered(places: Places, metric: Wanted) -> Covered:
@@ -58,6 +58,7 @@ def _covered(places: Places, metric: Wanted) -> Covered:
 
     if metric.absent:
         return Covered(metric, dict.fromkeys(Place, ()))
+    measures = [metric.measure] if metric.measure else of_any(places.measures)
     told = metric.measure or metric.is_reported
     return Covered(
         metric,
@@ -65,7 +66,7 @@ def _covered(places: Places, metric: Wanted) -> Covered:
             Place.RECORDED: of_any(places.recorded),
             Place.ALERTED: of_any(places.alerted),
             Place.SHOWN: of_any(places.shown),
-            Place.JUDGED: places.judged(metric.measure),
+            Place.JUDGED: [way for measure in measures for way in places.judged(measure)],
             Place.REPORTED: of_any(partial(places.reported, metric.measure)) if told else [],
         },
     )

@@ -48,7 +48,7 @@ from bascule.promql.expressions import (
 from bascule.promql.leaving import left
 from bascule.promql.probes import certificate_expiry, probe_failure
 from bascule.promql.proof import Unproven, unproven
-from bascule.promql.reading import read_by, vector_selectors
+from bascule.promql.reading import read_by, valued_by, vector_selectors
 from bascule.promql.scrapes import PROBED, UP, availability_of, out_of_maintenance, said_by, scraped, watched
 from bascule.promql.services import (
     availability_by_service,
@@ -140,6 +140,7 @@ __all__ = [
     "rates",
     "ratio",
     "read_by",
+    "valued_by",
     "requests",
     "said_by",
     "scraped",

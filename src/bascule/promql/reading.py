@@ -7,7 +7,10 @@ from typing import Any
 
 import promql_parser
 
-from bascule.spec import Selector
+from bascule.spec import Matcher, Selector
+
+_MAKES_LABEL = ("label_replace", "label_join")  # the label is their second argument
+_CONDITIONS = ("and", "unless")  # their right side lets values through, and gives none
 
 
 def vector_selectors(expression: str) -> Iterator[promql_parser.VectorSelector]:
@@ -20,11 +23,43 @@ def read_by(expression: str) -> list[Selector]:
     return [Selector.of_node(node) for node in vector_selectors(expression)]
 
 
+def valued_by(expression: str, *result: Matcher) -> list[Selector]:
+    """The selectors whose values the results with these labels are made of, each narrowed to what they rest on.
+
+    Without those that are only a condition (`and`, `unless`, `absent`). Raises ValueError for what is not PromQL.
+    """
+    found = _valued(promql_parser.parse(expression), result)
+    return [_narrowed(Selector.of_node(node), kept) for node, kept in found]
+
+
+def _narrowed(selector: Selector, kept: tuple[Matcher, ...]) -> Selector:
+    """By what it does not say itself already."""
+    return selector.where(*(matcher for matcher in kept if matcher not in selector.matchers))
+
+
+def _valued(
+    node: Any, result: tuple[Matcher, ...]
+) -> Iterator[tuple[promql_parser.VectorSelector, tuple[Matcher, ...]]]:
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node, result
+        return
+    name = node.func.name if isinstance(node, promql_parser.Call) else ""
+    if name.startswith("absent"):
+        return
+    if name in _MAKES_LABEL:
+        result = tuple(matcher for matcher in result if matcher.label != node.args[1].val)
+    is_condition = isinstance(node, promql_parser.BinaryExpr) and str(node.op) in _CONDITIONS
+    for inner in [node.lhs] if is_condition else _parts(node):
+        yield from _valued(inner, result)
+
+
 def _within(node: Any) -> Iterator[promql_parser.VectorSelector]:
     if isinstance(node, promql_parser.VectorSelector):
         yield node
-    for name in ("vector_selector", "expr", "param", "lhs", "rhs"):
-        if (inner := getattr(node, name, None)) is not None:
-            yield from _within(inner)
-    for argument in getattr(node, "args", None) or []:
-        yield from _within(argument)
+    for inner in _parts(node):
+        yield from _within(inner)
+
+
+def _parts(node: Any) -> list[Any]:
+    named = (getattr(node, name, None) for name in ("vector_selector", "expr", "param", "lhs", "rhs"))
+    return [inner for inner in (*named, *(getattr(node, "args", None) or [])) if inner is not None]

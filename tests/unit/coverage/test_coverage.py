@@ -72,6 +72,57 @@ def test_an_alert_that_is_taken_away_is_missing_though_missing_data_is_told(monk
     assert of(coverage(load("supersmartmatch")), "Redis hit ratio").missing == ["alerted or judged"]
 
 
+def test_a_rule_of_another_signal_or_meaning_watches_nothing(built_in):
+    """Each signal's events are recorded under one name; AccuracyDegraded asks for those of the accuracy."""
+    fallback = of(built_in, "fallback answers")
+    assert fallback.places[Place.ALERTED] == []
+    assert fallback.places[Place.JUDGED] == ["compared"]
+    shown = of(built_in, "Redis up").places[Place.SHOWN]
+    assert "sla: availability: bad events" in shown
+    assert "sla: accuracy: bad events" not in shown
+
+
+def test_what_is_only_a_condition_of_an_alert_is_not_watched_by_it(built_in):
+    """UnsuccessfulAnswersHigher needs enough requests; how many there are does not make it fire."""
+    watching = of(built_in, "request rate").places[Place.ALERTED]
+    assert "RequestRateHigh" in watching
+    assert "UnsuccessfulAnswersHigher" not in watching
+
+
+def with_panels(**narrowed):
+    """Every panel's expression, with one text in the place of another."""
+
+    def files(spec):
+        old, new = narrowed["old"], narrowed["new"]
+        return {
+            name: text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
+            for name, text in grafana_files(spec).items()
+        }
+
+    return files
+
+
+def test_a_panel_of_one_version_or_of_another_service_does_not_show_the_metric(monkeypatch):
+    one = with_panels(old='{version=~"$version"}', new='{version="v1"}')
+    monkeypatch.setattr(places, "grafana_files", one)
+    assert of(coverage(load("supersmartmatch")), "requests in flight").missing == ["shown"]
+    other = with_panels(old="bascule:service_up", new='bascule:service_up{job="nginx"}')
+    monkeypatch.setattr(places, "grafana_files", other)
+    found = coverage(load("supersmartmatch"))
+    assert "technical: Services" in of(found, "service nginx").places[Place.SHOWN]
+    assert "technical: Services" not in of(found, "service redis").places[Place.SHOWN]
+
+
+def test_a_metric_whose_name_is_a_part_of_anothers_is_not_shown_by_it(monkeypatch):
+    longer = with_panels(old="redis_connected_clients", new="redis_connected_clients_max")
+    monkeypatch.setattr(places, "grafana_files", longer)
+    assert of(coverage(load("supersmartmatch")), "Redis connections").missing == ["shown"]
+
+
+def test_no_metric_at_all_is_no_coverage():
+    assert share_covered([]) == 0
+
+
 def test_the_command_exits_1_and_says_what_is_missing(bascule, tmp_path):
     spec = tmp_path / "shop.yaml"
     spec.write_text(built_in_text().replace("  availability:  {objective: 99.9%, window: 30d}\n", ""))
