@@ -65,10 +65,11 @@ class Looked:
 
     @cached_property
     def history(self) -> float:
-        """Seconds of samples that Prometheus has of the spec's own jobs; 0 without any."""
+        """Seconds of samples that Prometheus has of the spec's own jobs, to the hour; 0 without any."""
         up = f"up{{{among('job', jobs_of(self.spec))}}}"
-        first = self.prometheus.scalar(f"min(min_over_time(timestamp({up})[30d:1m]))")
-        return time.time() - first if isinstance(first, float) else 0.0
+        asked = (f"min(min_over_time(timestamp({up})[{steps}]))" for steps in ("30d:1h", "2h:1m"))
+        firsts = [first for query in asked if isinstance(first := self.prometheus.scalar(query), float)]
+        return time.time() - min(firsts) if firsts else 0.0
 
     def too_young(self, seconds: float, why: str) -> str:
         """What is missing where Prometheus has less than `seconds` of history; empty where it has enough."""

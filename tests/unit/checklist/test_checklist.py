@@ -135,6 +135,19 @@ def looked(spec=SPEC, server=None, history=90 * DAY, **parts):
     return made
 
 
+def test_the_history_is_that_of_the_oldest_sample_of_the_specs_jobs():
+    now = time.time()
+
+    def history(**firsts):
+        here = Looked(SPEC)
+        vars(here)["prometheus"] = Server({f"[{steps}]": first for steps, first in firsts.items()}, default=None)
+        return round(here.history)
+
+    assert history(**{"30d:1h": now - 3 * DAY, "2h:1m": now - 7200}) == 3 * DAY
+    assert history(**{"2h:1m": now - 300}) == 300
+    assert history() == 0
+
+
 def outcome(key, here):
     return item_named(key).check(here)
 
