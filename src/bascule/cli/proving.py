@@ -36,9 +36,8 @@ def coverage(spec: Spec, as_json: AsJson = False) -> None:
     else:
         print_rows("metrics and where they are used", [_row(each) for each in found], as_json=False)
         applying = [each for each in found if each.applies]
-        say(
-            f"{sum(each.is_covered for each in applying)} of {len(applying)} metrics are covered ({floor(1000 * share) / 10:g} %)"
-        )
+        percent = floor(1000 * share) / 10  # never 100 where one lacks something
+        say(f"{sum(each.is_covered for each in applying)} of {len(applying)} metrics are covered ({percent:g} %)")
         for each in found:
             if each.missing:
                 say(f"missing: {each.metric.name}: {', '.join(each.missing)}")
