@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from bascule import generate, times
 from bascule.api import IncidentsClient
@@ -18,18 +17,17 @@ from bascule.prometheus import Prometheus
 from bascule.promql.expressions import among
 from bascule.spec import Spec
 
-if TYPE_CHECKING:
-    from bascule.checklist.item import Item
-
 
 @dataclass(frozen=True)
 class Looked:
-    """`wait`: seconds that a marker may take to arrive; `sleep`: how to wait in between."""
+    """`wait`: seconds that a marker may take to arrive; `sleep`: how to wait in between. `digests`: of what sign-offs
+    are about, by item; each is computed once.
+    """
 
     spec: Spec
     wait: float = 20.0
     sleep: Callable[[float], None] = time.sleep
-    _digests: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def prometheus(self) -> Prometheus:
@@ -76,12 +74,6 @@ class Looked:
         if self.history >= seconds:
             return ""
         return f"Prometheus has {times.lasting(self.history)} of history; {times.lasting(seconds)} are needed {why}"
-
-    def digest(self, item: Item) -> str:
-        """Of what a sign-off of an item is about; computed once."""
-        if item.key not in self._digests:
-            self._digests[item.key] = item.digest(self.spec)
-        return self._digests[item.key]
 
     def until(self, condition: Callable[[], bool]) -> bool:
         """Whether the condition came true within `wait`."""

@@ -35,7 +35,7 @@ def sign(looked: Looked, item: Item, who: str, note: str = "") -> SignOff:
     """Keep a sign-off. Raises UsageError for an item that nobody has to sign."""
     if not item.to_sign:
         raise UsageError(f"{item.key} needs no sign-off: its check decides", "run `bascule checklist` to see it")
-    kept = looked.journal.annotate(f"{item.key} [{looked.digest(item)}]: {note}", who, KIND)
+    kept = looked.journal.annotate(f"{item.key} [{_digest(looked, item)}]: {note}", who, KIND)
     return SignOff(who, kept.at.timestamp(), note)
 
 
@@ -57,4 +57,10 @@ def signatures(looked: Looked) -> dict[str, SignOff]:
 def _stale(looked: Looked, item: Item, written: re.Match[str]) -> str:
     if written["digest"] is None:
         return UNKNOWN
-    return "" if written["digest"] == looked.digest(item) else CHANGED
+    return "" if written["digest"] == _digest(looked, item) else CHANGED
+
+
+def _digest(looked: Looked, item: Item) -> str:
+    if item.key not in looked.digests:
+        looked.digests[item.key] = item.digest(looked.spec)
+    return looked.digests[item.key]
