@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 
 from bascule.conventions import State, Verdict
-from bascule.judge import Opinion, PhaseWatch, PlanStep, body, outcome_of
+from bascule.judge import (
+    JointLook,
+    Opinion,
+    PhaseEngine,
+    PhaseWatch,
+    PlanStep,
+    Schema,
+    Sight,
+    Strata,
+    Surroundings,
+    body,
+    outcome_of,
+)
 from bascule.states import Cause
 
 START = 1_000_000.0
@@ -241,6 +253,26 @@ def test_a_summary_has_no_scatter(watched):
     outcome = watched(dict.fromkeys(("v1", "v2"), "rating_bucket"), gates='{satisfaction: ">3"}')
     assert {line.cause for line in outcome.lines if line.signal == "satisfaction"} == {Cause.SCATTER}
     assert outcome.gates[0].cause is Cause.SCATTER
+
+
+def test_partners_of_whom_each_has_one_version_still_have_a_total(house, world):
+    """A split that is hashed by partner: no partner has both versions, and nobody failed."""
+    text = house.SPEC.replace("better: lower\n    harmful", "better: lower\n    strata: [partner]\n    harmful")
+    spec = house.shop_spec(text.replace('gates: {errors: "<2%"}', "gates: {}"))
+    strata = {name: Strata(("all",)) for name in spec.signals} | {
+        "errors": Strata(("all",), labels=("partner",), inner={"all": ("acme", "beta")})
+    }
+    engine = PhaseEngine(Schema(spec, {"latency": ENDING}, strata), PlanStep(2, START, {"all": 0.5}))
+    for second in range(120):
+        increments = np.zeros((2, len(engine.schema.columns)))
+        for version, partner in enumerate(("acme", "beta")):
+            increments[version, engine.schema.column("errors", "events", partner)] = 20
+        engine.feed(JointLook(START + second + 1, 1.0, increments, START + second))
+    now = START + 120
+    outcome = outcome_of(engine, Surroundings(now, (Sight(now, 1.0), Sight(now, 1.0))))
+    found = {line.segment: (line.state, line.cause) for line in outcome.lines if line.signal == "errors"}
+    assert found["all"] == (State.OK, None)
+    assert found["beta"] == (State.NO_DATA, Cause.NO_BASELINE)
 
 
 # ---------------------------------------------------------------- nothing at all

@@ -57,10 +57,8 @@ class SignalReading:
 
     @property
     def is_comparison(self) -> bool:
-        """Whether both versions have a value, and each is known well enough to be set beside the other."""
-        if self.unknown is not None or math.isnan(self.baseline) or math.isnan(self.candidate):
-            return False
-        return not math.isnan(self.effect) or math.isinf(self.baseline)
+        """Whether both versions have a value, and it is known well enough to be set beside the other."""
+        return self.unknown is None and not math.isnan(self.baseline) and not math.isnan(self.candidate)
 
     def of_good(self) -> SignalReading:
         """The shares of good events, where these are the shares of bad ones."""
