@@ -13,6 +13,7 @@ BasculeError
 ├── QueryRejected         a server answered that the request is wrong
 ├── DeliveryFailed        a notification or report did not arrive
 └── StoreError            a store on disk cannot be read or written
+    └── StoreFull         there is no room for what was to be kept
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "QueryRejected",
     "SpecError",
     "StoreError",
+    "StoreFull",
     "Unreachable",
     "UsageError",
 ]
@@ -143,3 +145,7 @@ class DeliveryFailed(BasculeError):
 
 class StoreError(BasculeError):
     pass
+
+
+class StoreFull(StoreError):
+    can_retry = True

@@ -1,10 +1,25 @@
-"""Folders and files of the state folder: only their owner can enter and read them, whatever the umask says."""
+"""Folders and files of the state folder: only their owner can enter and read them, whatever the umask says; and what
+was written survives a power cut.
+
+`replace`, `append` and `create` are the only ways to keep something in a file: each does all of it or nothing, and what
+it has done is on disk when it returns, the file and the folder that names it.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import threading
 from pathlib import Path
 from typing import IO, Any
+
+from bascule.errors import StoreError, StoreFull
+from bascule.units import bytes_text
+
+Content = bytes | bytearray | memoryview | str
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LEAST_ROOM = 1 << 20  # bytes that make it worth to try again
 
 
 def make_folder(folder: Path) -> None:
@@ -12,6 +27,7 @@ def make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(each.parent)
 
 
 def opened(path: Path, mode: str, **how: Any) -> IO[Any]:
@@ -19,15 +35,98 @@ def opened(path: Path, mode: str, **how: Any) -> IO[Any]:
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600), **how)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Raises OSError."""
-    with opened(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def replace(path: Path, content: Content) -> None:
+    """Put a file in place of the one before; where that fails, it is as it was. Raises OSError."""
+    fresh = _beside(path)
+    try:
+        write_synced(fresh, content)
+        os.replace(fresh, path)
+        sync_folder(path.parent)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def create(path: Path, content: Content) -> bool:
+    """Make a file where there is none; whether it was this call that made it. Raises OSError."""
+    fresh = _beside(path)
+    try:
+        write_synced(fresh, content)
+        os.link(fresh, path)
+        sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    finally:
+        fresh.unlink(missing_ok=True)
+    return True
+
+
+def append(path: Path, content: Content) -> None:
+    """Add to the end of a file; where not all of it can be kept, the file is as it was. Raises OSError."""
+    make_folder(path.parent)
+    with opened(path, "ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            _write_all(file, content)
+            os.fsync(file.fileno())
+        except OSError:
+            os.ftruncate(file.fileno(), before)
+            raise
+    if before == 0:
+        sync_folder(path.parent)
 
 
 def make_file(path: Path) -> None:
     """Make an empty file where there is none. Raises OSError."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    sync_folder(path.parent)
+
+
+def write_synced(path: Path, content: Content) -> None:
+    """Write a file that has its final name later, or none. Raises OSError."""
+    make_folder(path.parent)
+    with opened(path, "wb", buffering=0) as file:
+        _write_all(file, content)
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Keep the names in a folder. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    """A name for this thread alone."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+
+
+def _write_all(file: IO[bytes], content: Content) -> None:
+    view = memoryview(content.encode() if isinstance(content, str) else content)
+    while len(view):
+        view = view[file.write(view) :]
+
+
+def unkept(what: str, path: Path, error: OSError, needed: int = 0) -> StoreError:
+    """What to tell where something could not be kept. `needed`: bytes that it takes."""
+    if error.errno in FULL:
+        return no_room(what, path, str(error.strerror), needed)
+    return StoreError(f"{what} cannot be kept: {path}: {error.strerror}", "check the permissions of the state folder")
+
+
+def no_room(what: str, path: Path, reason: str, needed: int = 0) -> StoreFull:
+    """The disk is full: which file, how much it needs, how much there is."""
+    return StoreFull(
+        f"{what} cannot be kept: {path}: {reason}",
+        f"free {bytes_text(max(needed, LEAST_ROOM))} on its file system, which has {bytes_text(_free(path))} left",
+    )
+
+
+def _free(path: Path) -> int:
+    there = next((each for each in (path, *path.parents) if each.is_dir()), Path("/"))
+    return shutil.disk_usage(there).free
 
 
 def is_open_to_others(folder: Path) -> bool:

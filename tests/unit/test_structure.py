@@ -114,6 +114,33 @@ def test_times_are_written_in_one_place():
     assert written == ["times.py"]
 
 
+KEEPING = ("api", "delivery", "incidents", "judge", "logs", "processes", "sla", "stack")  # rooms that have a state
+# A log of a program's output, a folder's lock, and names that the log store's own recovery takes up
+NO_STATE = {"processes/supervisor.py", "processes/holding.py", "stack/state.py", "logs/storing/disk.py"}
+NO_STATE |= {"logs/storing/store.py"}
+OWN_KEEPING = {"os.replace", "os.rename", "os.link", "os.fsync", "tempfile.mkstemp", "tempfile.NamedTemporaryFile"}
+
+
+def test_what_is_kept_is_written_in_one_place():
+    """`private` writes all or nothing, and is done when it is on disk."""
+    found = [
+        f"{name}:{node.lineno}: {ast.unparse(node.func)}"
+        for name, module in modules().items()
+        if name.split("/")[0] in KEEPING and name not in NO_STATE
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and _keeps_by_itself(node)
+    ]
+    assert found == []
+
+
+def _keeps_by_itself(call: ast.Call) -> bool:
+    name = ast.unparse(call.func)
+    if name.split(".")[-1] in ("write_text", "write_bytes") or name in OWN_KEEPING:
+        return True
+    modes = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return name.split(".")[-1] in ("open", "opened") and any(set(mode) & set("wax") for mode in modes)
+
+
 def test_half_of_the_functions_have_at_most_eight_lines():
     lengths = [
         node.end_lineno - node.lineno + 1

@@ -30,7 +30,7 @@ from bascule.api.models.others import DeliveryAnswer, Refusal, ReportAnswer, Sen
 from bascule.api.models.verdict import VerdictAnswer
 from bascule.api.tokens import ELSEWHERE, FOLDER, OPERATOR, token_for
 from bascule.conventions import EntryKind
-from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, Unreachable, UsageError
+from bascule.errors import BasculeError, NotAllowed, OtherMigration, QueryRejected, StoreFull, Unreachable, UsageError
 from bascule.several import Several, told
 from bascule.spec import Spec
 from bascule.transport import MIB, NO_CREDENTIALS, Credentials, Http, HttpAnswer
@@ -172,6 +172,8 @@ class RoleClient:
                 return OtherMigration(said.error, said.fix)
             case 408 | 429 | 503:
                 return Unreachable(said.error, said.fix)
+            case 507:
+                return StoreFull(said.error, said.fix)
             case status if status < 500:
                 return UsageError(said.error, said.fix)
             case _:

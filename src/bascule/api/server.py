@@ -19,7 +19,7 @@ from bascule.api.models.others import Health, Refusal
 from bascule.api.rights import Right, needs
 from bascule.api.serving import Beyond, serve_until
 from bascule.api.work import WorkTold
-from bascule.errors import BasculeError, NotAllowed, StoreError
+from bascule.errors import BasculeError, NotAllowed, StoreError, StoreFull
 from bascule.processes.workers import Workers
 from bascule.spec import Spec
 from bascule.spec.listening import Tls
@@ -118,7 +118,7 @@ def _refusal(status: int, error: str, fix: str, headers: dict[str, str] | None =
 
 def _status_of(error: BasculeError) -> int:
     if isinstance(error, StoreError):
-        return 503  # Alertmanager tries again on 5xx
+        return 507 if isinstance(error, StoreFull) else 503  # Alertmanager tries again on 5xx
     if isinstance(error, NotAllowed):
         return 403
     return 502 if error.can_retry else 400

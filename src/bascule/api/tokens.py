@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from bascule import private
-from bascule.errors import StoreError
 
 FOLDER = "secrets"
 OPERATOR = "token"
@@ -148,16 +146,12 @@ class Tokens:
 
     def _keep(self, name: str, text: str) -> None:
         """Write a secret; one that another process has written meanwhile stays."""
-        fresh = _waiting(self.folder, text)
+        path, content = self.folder / name, f"{text}\n"
         try:
-            os.link(fresh, self.folder / name)
-        except FileExistsError:
-            if not self._read(name):
-                os.replace(fresh, self.folder / name)  # an empty one is of no use
+            if not private.create(path, content) and not self._read(name):
+                private.replace(path, content)  # an empty one is of no use
         except OSError as error:
-            raise _unusable(self.folder, error) from error
-        finally:
-            fresh.unlink(missing_ok=True)
+            raise private.unkept("a secret", path, error) from error
 
 
 def read_token(path: Path) -> str:
@@ -175,29 +169,10 @@ def token_for(state: Path) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that its owner alone can read, in one step. Raises StoreError."""
-    fresh = _waiting(path.parent, text)
     try:
-        os.replace(fresh, path)
+        private.replace(path, f"{text}\n")
     except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise _unusable(path.parent, error) from error
-
-
-def _waiting(folder: Path, text: str) -> Path:
-    """The text in a file of its own, ready to take its place in one step."""
-    try:
-        private.make_folder(folder)
-        descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)  # only its owner can read it
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{text}\n")
-    except OSError as error:
-        raise _unusable(folder, error) from error
-    return Path(name)
-
-
-def _unusable(folder: Path, error: OSError) -> StoreError:
-    what = f"the secrets in {folder} cannot be written: {error.strerror}"
-    return StoreError(what, "free some space, or set stack.state in the spec to a writable folder")
+        raise private.unkept("a secret", path, error) from error
 
 
 def _equal(given: str, right: str) -> bool:

@@ -76,6 +76,10 @@ class Courier:
         """The result of a message at each channel that is not owed it any more. Raises StoreError."""
         return [each for each in self.outbox.all(key) if each.result is not Result.OWED]
 
+    def has_kept(self, key: str) -> bool:
+        """Whether what is owed under a key survives the end of this process."""
+        return self.outbox.is_kept(key)
+
     def _run(self, name: str, channel: str, send: Attempt) -> None:
         while not self._stop.is_set():
             owed = self.outbox.next_for(name, channel)

@@ -19,6 +19,7 @@ def connect(path: Path, what: str) -> sqlite3.Connection:
         raise unusable(path, what, error) from error
     try:
         database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")  # a commit is on disk when it returns
         (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(" ".join(found.split()))
@@ -30,6 +31,8 @@ def connect(path: Path, what: str) -> sqlite3.Connection:
 
 def unusable(path: Path, what: str, error: Exception) -> StoreError:
     """More space does not fix a damaged file, and another file does not fix a full disk."""
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+        return private.no_room(f"the {what}", path, str(error), _rewritten(path))
     is_damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
     fix = (
         f"it is damaged: move it (and {path.name}-wal, {path.name}-shm) away and start again;"
@@ -38,3 +41,8 @@ def unusable(path: Path, what: str, error: Exception) -> StoreError:
         else "check the permissions and free space of the state folder"
     )
     return StoreError(f"the {what} {path} cannot be used: {error}", fix)
+
+
+def _rewritten(path: Path) -> int:
+    """Bytes that it takes to write all of it once more, which is the most that one change can need."""
+    return private.LEAST_ROOM + (path.stat().st_size if path.exists() else 0)

@@ -75,6 +75,7 @@ class Outbox:
         self._owed: dict[Address, Owed] = {}  # in the order they were added
         self._settled: dict[Address, Owed] = {}  # by this process, while the disk does not have it
         self._unwritten: dict[Address, Owed] = {}
+        self._problem = ""
         self._aside: set[Address] = set()  # refused for what they say: their thread goes on without them
         try:
             self._db.execute(_SCHEMA)
@@ -168,6 +169,17 @@ class Outbox:
         self._unwritten |= {owed.address: owed for owed in changed}
         self._write_rest()
 
+    def is_kept(self, key: str) -> bool:
+        """Whether all that is known of a message is on disk; what is not is tried again."""
+        with self._lock:
+            self._write_rest()
+            return not any(address[0] == key for address in self._unwritten)
+
+    @property
+    def problem(self) -> str:
+        """Why what is owed is in memory alone; empty while it is on disk."""
+        return self._problem
+
     def _write_rest(self) -> None:
         """Write what the disk does not have yet, all of it or nothing: a message that is owed to several channels must
         not be recorded for one of them alone. On failure it stays for the next time."""
@@ -178,7 +190,9 @@ class Outbox:
         except sqlite3.Error as error:
             names = ", ".join({owed.receiver for owed in self._unwritten.values()})
             log.error("the notices owed to %s are not stored yet: %s", names, error)
+            self._problem = f"notices are kept in memory only: {unusable(self._path, _WHAT, error).what}"
             return
+        self._problem = ""
         for address in self._unwritten:
             self._settled.pop(address, None)
         self._unwritten.clear()

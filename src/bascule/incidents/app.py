@@ -23,7 +23,7 @@ from bascule.api.server import application
 from bascule.api.servers import prometheus_of
 from bascule.conventions import EntryKind
 from bascule.delivery import Outbox
-from bascule.errors import BasculeError, UsageError
+from bascule.errors import BasculeError, StoreError, UsageError
 from bascule.incidents import intake, maintenance, summary
 from bascule.incidents.announce import Announce
 from bascule.incidents.echoes import Echoes
@@ -59,7 +59,7 @@ def create(
     `echoes`: late news, which the reconciliation settles."""
     registry = CollectorRegistry()
     registry.register(JournalCollector(spec, store, outbox, clock))
-    app = application(spec, ROLE, registry, ready=lambda: _problems(store), work=work)
+    app = application(spec, ROLE, registry, ready=lambda: _problems(store, outbox), work=work)
     _add_webhook(app, store, echoes or Echoes(store), registry, clock)
     _add_incidents(app, store, clock)
     _add_plan(app, spec, store, Plan(spec, store, witness or HouseWitness(spec, clock), clock, announce))
@@ -69,12 +69,12 @@ def create(
     return app
 
 
-def _problems(store: Store) -> list[str]:
+def _problems(store: Store, outbox: Outbox) -> list[str]:
     try:
         store.phase()
     except BasculeError as error:
         return [error.what]
-    return [store.problem] if store.problem else []
+    return [each for each in (store.problem, outbox.problem) if each]
 
 
 def _add_webhook(app: FastAPI, store: Store, echoes: Echoes, registry: CollectorRegistry, clock: Clock) -> None:
@@ -82,16 +82,19 @@ def _add_webhook(app: FastAPI, store: Store, echoes: Echoes, registry: Collector
 
     @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
     def webhook(payload: Annotated[Any, Body()]) -> journal.Received:
-        """Alertmanager's payload, version 4."""
+        """Alertmanager's payload, version 4. It is answered once what it says is on disk; Alertmanager tries again what
+        was not, and people hear of it meanwhile."""
         try:
             notifications, unreadable = intake.read(payload, round(clock(), 3))
         except UsageError:
             counter.labels("unreadable").inc()
             raise
-        store.receive_all(echoes.without(each for each in notifications if not is_no_incident(each.labels)))
+        if any(each.labels.get("alertname", "").endswith(SWITCH) for each in notifications):
+            switch.set(notifications[0].received)
+        if told := echoes.without(each for each in notifications if not is_no_incident(each.labels)):
+            store.receive_all(told)
+            store.must_be_kept()
         for notification in notifications:
-            if notification.labels.get("alertname", "").endswith(SWITCH):
-                switch.set(notification.received)
             counter.labels("firing" if notification.firing else "resolved").inc()
         counter.labels("unreadable").inc(unreadable)
         return journal.Received(received=len(notifications), unreadable=unreadable)
@@ -140,6 +143,15 @@ def _add_plan(app: FastAPI, spec: Spec, store: Store, plan: Plan) -> None:
         known = {**asdict(step), "started": step.at, "migration": spec.metadata.name, "closed": plan.is_closed}
         return PlanAnswer(**known, paused=PauseAnswer.model_validate(paused) if paused else None)
 
+    def done() -> PlanAnswer:
+        """The way back is never refused: what a full disk does not take is done, and answered as not kept."""
+        try:
+            store.must_be_kept()
+        except StoreError as error:
+            what, fix = f"the move was made, and a stop of the journal forgets it: {error.what}", error.fix
+            raise type(error)(what, f"{fix}; it is kept then, without another request") from error
+        return shown()
+
     @app.get("/api/phase", **needs(Right.READ, lane=Lane.FREE))  # a row, which every part asks for
     def phase() -> PlanAnswer:
         return shown()
@@ -148,13 +160,13 @@ def _add_plan(app: FastAPI, spec: Spec, store: Store, plan: Plan) -> None:
     def set_phase(asked: PhaseChange) -> PlanAnswer:
         """Go to a step by its number, by the spec's share hook where there is one; forward as `promote` does."""
         plan.set(asked.number, asked.share, Wish(asked.who, asked.why, asked.force))
-        return shown()
+        return done()
 
     @app.post("/api/plan/{move}")
     def make(move: PlanMove, asked: MoveRequest) -> PlanAnswer:
         """A move of the plan."""
         plan.move(move, Wish(asked.who, asked.why, asked.force))
-        return shown()
+        return done()
 
     @app.get("/api/plan/comparison")
     def comparison() -> KeptComparison:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 def add(spec: Spec, store: Store, window: Window, now: float, silent: bool) -> Window:
     """Keep a window, silenced first, so that none is kept that would page someone. `silent` False sets no silence."""
     _check(spec, window)
+    store.must_be_kept()
     if silent and window.ends > now:
         begun = replace(window, starts=max(window.starts, now))
         identity = silences.silence(spec, begun, store.identity)

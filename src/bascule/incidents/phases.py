@@ -54,8 +54,8 @@ def _move(command: list[str], timeout: float, store: Store, step: PhaseStep, mov
     except hook.HookFailed as error:
         outcome = "it is unknown which share is served" if error.is_unknown else "the share was not changed"
         text = f"phase {step.number} ({step.share:.0%}): {outcome}: {error.what}"
-        store.abandon_move(move, "unknown" if error.is_unknown else "failed", error.what)
-        store.add(Entry(step.at, EntryKind.HOOK_FAILED, text, step.who))
+        told = Entry(step.at, EntryKind.HOOK_FAILED, text, step.who)
+        store.abandon_move(move, "unknown" if error.is_unknown else "failed", error.what, told)
         raise
 
 
@@ -63,5 +63,5 @@ def recover(store: Store, now: float) -> None:
     """What a process that ended in the middle of a move left behind is told on the timeline."""
     for move, step in store.open_moves():
         text = f"phase {step.number} ({step.share:.0%}): it is unknown which share is served: the journal was stopped"
-        store.abandon_move(move, "unknown", "the journal was stopped while the hook ran")
-        store.add(Entry(now, EntryKind.HOOK_FAILED, text, step.who))
+        told = Entry(now, EntryKind.HOOK_FAILED, text, step.who)
+        store.abandon_move(move, "unknown", "the journal was stopped while the hook ran", told)

@@ -1,7 +1,8 @@
 """The journal on disk: SQLite with write-ahead log, one connection behind a lock.
 
 Every public method is one transaction; what it returns is on disk. While the disk takes nothing, what people must hear
-of anyway goes on in memory, in a copy of the file that is written back as soon as there is room.
+of anyway, and the way back, go on in memory, in a copy of the file that is written back as soon as there is room. All
+else is refused, and whoever is told that something is done asks `must_be_kept` first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
@@ -84,6 +85,8 @@ LAST_LETTER = "\U0010ffff"
 SAME_START_SECONDS = 10.0  # two senders of one alert may differ by so much in when it began
 WRITE_BACK_SECONDS = 2.0
 LAST_TIME = 253_402_300_800.0  # the year 10000
+ASKING_SECONDS = 1.0  # that it takes to ask the sources what they hold ...
+LATE_SECONDS = 10.0  # ... and to act on what they said
 SEEN_SECONDS = 5.0  # after which it is recorded again that an incident was seen
 _WHAT = "incident journal"
 _INCIDENT_COLUMNS = (
@@ -139,6 +142,7 @@ class Store:
         self._file = self._db
         self.opened = threading.Event()  # set by each new incident, for those who tell people
         self.problem = ""  # why it is kept in memory, while it is
+        self._claimed: dict[int, float] = {}  # when the end of an open incident was told last
         self._restarts: dict[float, Restart] = {}  # of Prometheus, by when it started
         self._prepare(now)
 
@@ -167,13 +171,18 @@ class Store:
 
     def write_back(self) -> None:
         """Bring what was kept in memory to the disk, if it takes it now."""
+        with suppress(StoreError):  # `problem` tells it
+            self.must_be_kept()
+
+    def must_be_kept(self) -> None:
+        """Raises StoreError while anything is in memory alone, and the disk does not take it now."""
         with self._lock:
             if not self.problem:
                 return
             try:
                 self._db.backup(self._file)
-            except sqlite3.Error:
-                return
+            except sqlite3.Error as error:
+                raise unusable(self.path, _WHAT, error) from error
             log.warning("the journal is on disk again")
             self._db.close()
             self._db, self.problem = self._file, ""
@@ -226,6 +235,14 @@ class Store:
             except BaseException:
                 self._abandon()
                 raise
+
+    @contextmanager
+    def _kept(self) -> Iterator[sqlite3.Connection]:
+        """The same for what a person is told is done: it is refused while the disk takes nothing."""
+        with self._lock:
+            self.must_be_kept()
+            with self._transaction() as db:
+                yield db
 
     def _abandon(self) -> None:
         if self._db.in_transaction:
@@ -362,6 +379,7 @@ class Store:
         """The same alert once more. After a resolved notice that was false (a restarted Prometheus) it reopens."""
         if last.resolved is not None and not last.closed_by:
             self._reopen(db, last, again.received, f"{last.alert} still fires: the resolved notice was premature")
+        self._claimed.pop(last.id, None)
         db.execute(
             "UPDATE incidents SET deliveries = deliveries + 1, ends = NULL, unknown_since = NULL, seen = ?,"
             " description = ? WHERE id = ?",
@@ -385,6 +403,7 @@ class Store:
         if last is None or last.resolved is not None or end.starts + SAME_START_SECONDS < last.starts:
             return last
         ends = end.ends if end.ends is not None else end.received
+        self._claimed[last.id] = end.received
         db.execute(
             "UPDATE incidents SET ends = ?, unknown_since = coalesce(unknown_since, ?) WHERE id = ?",
             (ends, end.received, last.id),
@@ -397,6 +416,7 @@ class Store:
             " WHERE id = ? AND resolved IS NULL"
         )
         has_ended = db.execute(query, (now, now, incident.id)).rowcount == 1
+        self._claimed.pop(incident.id, None)
         if text and has_ended:
             _add_entry(db, Entry(now, EntryKind.ENDED, text, who, incident.id))
 
@@ -405,10 +425,14 @@ class Store:
     @_even_in_memory
     def seen_firing(self, incidents: Sequence[Incident], now: float) -> None:
         """A source holds these alerts: whatever was claimed, they have not ended."""
-        fresh = [
-            i.id for i in incidents if i.ends is not None or i.unknown_since is not None or i.held_by or _is_old(i, now)
-        ]
-        self._update_each("SET seen = ?, unknown_since = NULL, ends = NULL, held_by = ''", now, fresh)
+        with self._lock:
+            fresh = [i.id for i in incidents if _is_doubted(i) or _is_old(i, now)]
+            fresh = [number for number in fresh if not self._is_just_claimed(number, now)]
+            self._update_each("SET seen = ?, unknown_since = NULL, ends = NULL, held_by = ''", now, fresh)
+
+    def _is_just_claimed(self, number: int, now: float) -> bool:
+        """Whether its end was told after the sources were asked, or may have been: they do not speak of that."""
+        return -LATE_SECONDS < now - self._claimed.get(number, -inf) < ASKING_SECONDS
 
     @_even_in_memory
     def lost_sight(self, incidents: Sequence[Incident], now: float) -> None:
@@ -430,13 +454,12 @@ class Store:
             self._end(db, incident, now, text)
         return self.incident(identity)
 
-    @_even_in_memory
     def close_incident(self, identity: int, who: str, why: str, now: float) -> Incident:
         """Ended by a person's word. UsageError when it is over already."""
         incident = self.incident(identity)
         if incident.resolved is not None:
             raise UsageError(f"incident {identity} is resolved already", "`bascule incidents reopen` opens it again")
-        with self._transaction() as db:
+        with self._kept() as db:
             self._end(db, incident, now, f"closed: {why}", who)
             db.execute("UPDATE incidents SET closed_by = ? WHERE id = ?", (who, identity))
         return self.incident(identity)
@@ -449,13 +472,12 @@ class Store:
         )
         return any(same_alert(incident.labels, labels) for incident in _incidents(rows))
 
-    @_even_in_memory
     def reopen_incident(self, identity: int, who: str, why: str, now: float) -> Incident:
         """Begun again by a person's word: everyone who got the end is notified."""
         incident = self.incident(identity)
         if incident.resolved is None:
             raise UsageError(f"incident {identity} is open already", "no action needed")
-        with self._transaction() as db:
+        with self._kept() as db:
             self._reopen(db, incident, now, f"reopened: {why}", who)
         return self.incident(identity)
 
@@ -486,11 +508,10 @@ class Store:
     def open_situations(self) -> list[int]:
         return [int(row[0]) for row in self._rows("SELECT DISTINCT situation FROM incidents WHERE resolved IS NULL")]
 
-    @_even_in_memory
     def acknowledge(self, identity: int, who: str, now: float, note: str = "") -> list[Incident]:
         """Acknowledge the incident's whole situation; acknowledging again changes nothing."""
         situation = self.incident(identity).situation
-        with self._transaction() as db:
+        with self._kept() as db:
             changed = db.execute(
                 "UPDATE incidents SET acknowledged = ?, acknowledged_by = ?"
                 " WHERE situation = ? AND acknowledged IS NULL",
@@ -505,7 +526,7 @@ class Store:
     def add(self, entry: Entry) -> None:
         if entry.incident is not None:
             self.incident(entry.incident)
-        with self._transaction() as db:
+        with self._kept() as db:
             _add_entry(db, entry)
 
     def entries(self, since: float = 0.0, until: float = float("inf"), incident: int | None = None) -> list[Entry]:
@@ -522,21 +543,13 @@ class Store:
         not, unless less goes to the candidate than before: that is never refused."""
         if step.share < self.phase().share:
             return self._intend_back(step)
-        if self.problem:
-            raise StoreError(self.problem, "the share is not moved: free some space first")
-        return self._intended(step)
+        with self._kept() as db:
+            return _intended(db, step)
 
     @_even_in_memory
     def _intend_back(self, step: PhaseStep) -> int:
-        return self._intended(step)
-
-    def _intended(self, step: PhaseStep) -> int:
         with self._transaction() as db:
-            query = (
-                "INSERT INTO moves (at, number, share, who, why, state, detail) VALUES (?, ?, ?, ?, ?, 'moving', '')"
-            )
-            values = (step.at, step.number, step.share, step.who, step.why)
-            return int(db.execute(query, values).lastrowid or 0)
+            return _intended(db, step)
 
     @_even_in_memory
     def finish_move(self, move: int, step: PhaseStep) -> None:
@@ -546,10 +559,11 @@ class Store:
             db.execute("UPDATE moves SET state = 'done' WHERE id = ?", (move,))
 
     @_even_in_memory
-    def abandon_move(self, move: int, state: str, detail: str) -> None:
-        """The share was not moved (`failed`), or nobody knows (`unknown`)."""
+    def abandon_move(self, move: int, state: str, detail: str, told: Entry) -> None:
+        """The share was not moved (`failed`), or nobody knows (`unknown`); the timeline says so."""
         with self._transaction() as db:
             db.execute("UPDATE moves SET state = ?, detail = ? WHERE id = ?", (state, detail, move))
+            _add_entry(db, told)
 
     def open_moves(self) -> list[tuple[int, PhaseStep]]:
         """Moves whose result was never written down."""
@@ -563,17 +577,16 @@ class Store:
     def phase(self) -> PhaseStep:
         return next(_read(_step, self._rows("SELECT * FROM phases ORDER BY rowid DESC"), ("at",)))
 
-    @_even_in_memory
     def pause(self, pause: Pause) -> None:
         """Pause the plan; a pause that is on already is ended for the new one."""
-        with self._transaction() as db:
+        with self._kept() as db:
             db.execute("UPDATE pauses SET ended = ? WHERE ended IS NULL", (pause.at,))
             db.execute("INSERT INTO pauses VALUES (?, ?, ?, NULL)", (pause.at, pause.who, pause.why))
             _add_entry(db, Entry(pause.at, EntryKind.PAUSE, f"paused{_because(pause.why)}", pause.who))
 
     def resume(self, now: float, who: str, why: str) -> None:
         """End the pause that is on."""
-        with self._transaction() as db:
+        with self._kept() as db:
             db.execute("UPDATE pauses SET ended = ? WHERE ended IS NULL", (now,))
             _add_entry(db, Entry(now, EntryKind.RESUME, f"resumed{_because(why)}", who))
 
@@ -583,7 +596,7 @@ class Store:
 
     def keep_comparison(self, at: float, verdict: str) -> None:
         """Keep the judge's last answer before the step that begins `at`, as JSON."""
-        with self._transaction() as db:
+        with self._kept() as db:
             db.execute("INSERT INTO comparisons VALUES (?, ?)", (at, verdict))
 
     def comparison(self) -> tuple[float, str] | None:
@@ -599,13 +612,14 @@ class Store:
 
     def add_window(self, window: Window) -> Window:
         """Keep a window; its id is given here."""
-        with self._transaction() as db:
+        with self._kept() as db:
             identity = db.execute(
                 "INSERT INTO windows (starts, ends, reason, services, who, silence) VALUES (?, ?, ?, ?, ?, ?)",
                 (window.starts, window.ends, window.reason, json.dumps(window.services), window.who, window.silence),
             ).lastrowid
         return self.window(int(identity or 0))
 
+    @_even_in_memory
     def set_silence(self, identity: int, silence: str) -> None:
         """Alertmanager's id of a window's silence, where that was set again."""
         with self._transaction() as db:
@@ -614,7 +628,7 @@ class Store:
     def end_window(self, identity: int, now: float) -> Window:
         """End a window now; one that has not begun is cancelled, one that is over stays as it was."""
         window = self.window(identity)
-        with self._transaction() as db:
+        with self._kept() as db:
             if now < window.starts:
                 db.execute("UPDATE windows SET cancelled = 1 WHERE id = ?", (identity,))
             elif now < window.ends:
@@ -691,6 +705,10 @@ def _incidents(rows: Iterable[sqlite3.Row]) -> list[Incident]:
     return list(_read(_incident, rows, ("starts", "received")))
 
 
+def _is_doubted(incident: Incident) -> bool:
+    return incident.ends is not None or incident.unknown_since is not None or bool(incident.held_by)
+
+
 def _is_old(incident: Incident, now: float) -> bool:
     return incident.seen is None or now - incident.seen >= SEEN_SECONDS
 
@@ -721,6 +739,11 @@ def _because(why: str) -> str:
 
 def _window(row: sqlite3.Row) -> Window:
     return Window(**(dict(row) | {"services": tuple(json.loads(row["services"])), "cancelled": bool(row["cancelled"])}))
+
+
+def _intended(db: sqlite3.Connection, step: PhaseStep) -> int:
+    query = "INSERT INTO moves (at, number, share, who, why, state, detail) VALUES (?, ?, ?, ?, ?, 'moving', '')"
+    return int(db.execute(query, (step.at, step.number, step.share, step.who, step.why)).lastrowid or 0)
 
 
 def _add_entry(db: sqlite3.Connection, entry: Entry) -> None:

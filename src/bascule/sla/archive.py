@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -66,19 +65,15 @@ class Archive:
             told(report, language),
         )
         try:
-            private.make_folder(place)
             for form, name in files.items():
-                _write(place / name, render(report, form, language))
-            _write(place / "entry.json", json.dumps(asdict(entry), indent=2).encode())
+                private.replace(place / name, render(report, form, language))
+            private.replace(place / "entry.json", json.dumps(asdict(entry), indent=2))
         except OSError as error:
             raise self._unwritable(error) from error
         return entry
 
     def _unwritable(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"the archive {self.folder} cannot be written: {error}",
-            "check the permissions and free space of the state folder",
-        )
+        return private.unkept("the archive of reports", self.folder, error)
 
     def list(self) -> list[Archived]:
         """Every report, newest first."""
@@ -99,8 +94,7 @@ class Archive:
         path = self.folder / "begun"
         try:
             if not path.exists():
-                private.make_folder(self.folder)
-                _write(path, f"{now:.3f}".encode())
+                private.replace(path, f"{now:.3f}")
             return float(path.read_text("ascii"))
         except OSError as error:
             raise self._unwritable(error) from error
@@ -111,7 +105,7 @@ class Archive:
 
     def mark_sent(self, identity: str) -> None:
         try:
-            _write(self.folder / identity / "sent", b"")
+            private.replace(self.folder / identity / "sent", b"")
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -131,14 +125,6 @@ class Archive:
             return Archived(**json.loads(path.read_text("utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise StoreError(f"the archive's {path} cannot be read: {error}", "remove it, or make it again") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    with private.opened(beside, "wb") as file:
-        file.write(content)
-    os.replace(beside, path)
 
 
 def _day(time: float) -> str:

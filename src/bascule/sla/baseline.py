@@ -28,14 +28,17 @@ class Baseline:
         return self.signals.get(signal, {})
 
     def write(self, path: Path) -> None:
+        """Raises StoreError."""
         body = {
             "version": self.version,
             "start": self.start,
             "end": self.end,
             "signals": {s: {g: [c.amount, c.events] for g, c in t.items()} for s, t in self.signals.items()},
         }
-        private.make_folder(path.parent)
-        private.write_text(path, json.dumps(body, indent=2, sort_keys=True) + "\n")
+        try:
+            private.replace(path, json.dumps(body, indent=2, sort_keys=True) + "\n")
+        except OSError as error:
+            raise private.unkept("the frozen baseline", path, error) from error
 
     @classmethod
     def read(cls, path: Path) -> Baseline | None:

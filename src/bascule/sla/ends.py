@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from bascule import private, times
 from bascule.api.servers import prometheus_of
 from bascule.delivery import Courier, Message
-from bascule.errors import BasculeError
+from bascule.errors import BasculeError, StoreError
 from bascule.prometheus import Prometheus
 from bascule.prometheus.held import AskedRules, RuleWord, Word, warm_up
 from bascule.spec import Spec
@@ -75,11 +74,12 @@ class Ends:
     def close(self) -> None:
         self._prometheus.close()
 
-    def claim(self, claim: ClaimedEnd) -> None:
-        """Keep it; on disk when this returns, unless the disk takes nothing."""
+    def claim(self, *new: ClaimedEnd) -> None:
+        """Keep them, all or none. Raises StoreError where the disk does not take them: their sender tries again."""
         with self._lock:
-            self._claims[claim.receiver, claim.key] = claim
-            self._write()
+            claims = self._claims | {(claim.receiver, claim.key): claim for claim in new}
+            self._write(claims)
+            self._claims = claims
 
     def claims(self) -> list[ClaimedEnd]:
         with self._lock:
@@ -107,29 +107,39 @@ class Ends:
         if word is not Word.ENDED:
             self._since.pop(address, None)
         elif not 0 <= now - self._since.setdefault(address, now) < SETTLE_SECONDS:
-            self._courier.owe(claim.receiver, claim.message(now))
-            self._forget(address)
+            self._tell(claim, now)
         if word is Word.FIRING:
-            self._forget(address)
+            self._forget(claim)
         elif now - claim.claimed > LONGEST_SECONDS:
             log.error("%s is never told whether this has ended: %r", claim.receiver, claim.subject)
-            self._forget(address)
+            self._forget(claim)
 
-    def _forget(self, address: tuple[str, str]) -> None:
+    def _tell(self, claim: ClaimedEnd, now: float) -> None:
+        """A claim is dropped once what is owed for it is on disk: until then it is owed again, under the same key."""
+        self._courier.owe(claim.receiver, claim.message(now))
+        if self._courier.has_kept(claim.key):
+            self._forget(claim)
+
+    def _forget(self, claim: ClaimedEnd) -> None:
+        """Unless the same was claimed again meanwhile. Where the disk does not take that, it is settled once more after
+        a restart, and told nobody twice."""
+        address = claim.receiver, claim.key
         with self._lock:
-            self._claims.pop(address, None)
+            if self._claims.get(address) is not claim:
+                return
+            self._claims = {other: each for other, each in self._claims.items() if other != address}
             self._since.pop(address, None)
-            self._write()
+            try:
+                self._write(self._claims)
+            except StoreError as error:
+                log.error("%s", error)
 
-    def _write(self) -> None:
-        """Whole or not at all; what the disk does not take stays in memory."""
-        beside = self._file.with_name(f"{self._file.name}.part")
+    def _write(self, claims: Mapping[tuple[str, str], ClaimedEnd]) -> None:
+        content = json.dumps([asdict(claim) for claim in claims.values()])
         try:
-            private.make_folder(self._file.parent)
-            private.write_text(beside, json.dumps([asdict(claim) for claim in self._claims.values()]))
-            os.replace(beside, self._file)
+            private.replace(self._file, content)
         except OSError as error:
-            log.error("the claimed ends are not stored: %s", error)
+            raise private.unkept("an end that Alertmanager reports", self._file, error, len(content)) from error
 
 
 def _rules(prometheus: Prometheus, scrape: Scrape) -> AskedRules:

@@ -55,11 +55,6 @@ def changes(past: list[Promised]) -> tuple[Change, ...]:
 
 def _append(path: Path, row: Promised) -> None:
     try:
-        private.make_folder(path.parent)
-        with private.opened(path, "a", encoding="utf-8") as out:
-            out.write(json.dumps({"at": row.at, "objectives": row.objectives}, sort_keys=True) + "\n")
+        private.append(path, json.dumps({"at": row.at, "objectives": row.objectives}, sort_keys=True) + "\n")
     except OSError as error:
-        raise StoreError(
-            f"the record of objectives {path} cannot be written: {error}",
-            "check the permissions and free space of the state folder",
-        ) from error
+        raise private.unkept("the record of objectives", path, error) from error

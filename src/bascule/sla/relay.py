@@ -39,9 +39,8 @@ def add_relay(app: FastAPI, spec: Spec, ends: Ends) -> None:
                 f"{name!r} is not a receiver that Alertmanager uses this role for", "run bascule generate again"
             )
         group, alerts = _read(payload)
-        for alert in alerts:
-            if alert.status == "resolved":
-                ends.claim(_claim(spec, name, group, alert))
+        if ended := [_claim(spec, name, group, alert) for alert in alerts if alert.status == "resolved"]:
+            ends.claim(*ended)
         if begun := [alert for alert in alerts if alert.status == "firing"]:
             _tell(name, spec.notify.receivers[name], _message(spec, group, begun))
         return Received(received=len(alerts))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from bascule.delivery import Attachment, Courier, Delivery, Message, Outbox, Policy, deliver_to_all
-from bascule.errors import UsageError
+from bascule.errors import StoreError, UsageError
 from bascule.sla.archive import Archive, Archived
 from bascule.sla.render.forms import MEDIA_TYPES, SUFFIXES
 from bascule.spec import Spec
@@ -39,10 +39,16 @@ def send_archived(
 
 
 def owe_archived(spec: Spec, archive: Archive, entry: Archived, to: Iterable[str], courier: Courier) -> None:
-    """Owe a scheduled report to everyone it is for; the courier delivers it, for days if it must."""
+    """Owe a scheduled report to everyone it is for; the courier delivers it, for days if it must. Raises StoreError
+    while that is in memory alone."""
     message = _message(spec, archive, entry, "")
     for name in dict.fromkeys(to):
         courier.owe(name, message)
+    if not courier.has_kept(message.key):
+        raise StoreError(
+            f"report {entry.id} is being sent, but that is not on disk: {courier.outbox.problem}",
+            "free some space; it is tried again",
+        )
 
 
 def report_receivers(spec: Spec) -> dict[str, Receiver]:

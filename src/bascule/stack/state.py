@@ -59,9 +59,8 @@ def _unusable(state: Path, error: OSError) -> StoreError:
 
 
 def write_status(state: Path, rows: list[dict[str, Any]]) -> None:
-    fresh = state / f".{STATUS}.new"
-    private.write_text(fresh, json.dumps(rows, indent=2) + "\n")
-    fresh.replace(state / STATUS)
+    """Raises OSError."""
+    private.replace(state / STATUS, json.dumps(rows, indent=2) + "\n")
 
 
 def read_status(state: Path) -> list[dict[str, Any]]:

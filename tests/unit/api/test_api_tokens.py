@@ -112,5 +112,5 @@ def test_a_pipeline_names_its_token_file(tokens: Tokens, tmp_path: Path, monkeyp
 
 def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "secrets").write_text("a file where the folder should be")
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot be kept"):
         Tokens(tmp_path).ensure()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bascule.errors import StoreError, UsageError
+from bascule.errors import StoreError, StoreFull, UsageError
 from bascule.incidents.model import Entry, Notification, PhaseStep, Window
 from bascule.incidents.store import Store
 
@@ -61,6 +61,16 @@ def test_a_claimed_end_that_was_false_leaves_the_incident_as_it_was(store):
     store.receive(notification(at=5, firing=False))
     store.seen_firing([first], 6)
     assert store.incident(first.id).status == "open"
+
+
+def test_an_end_that_is_told_while_the_sources_are_asked_is_not_dropped_for_what_they_said_before(store):
+    """They say that it fires, which was true when they were asked."""
+    first = store.receive(notification(at=1))
+    store.receive(notification(at=5.5, firing=False))
+    store.seen_firing([first], 5)
+    assert store.incident(first.id).ends == 5.5
+    store.seen_firing([store.incident(first.id)], 8)
+    assert store.incident(first.id).ends is None
 
 
 def test_a_later_start_of_an_open_incident_is_a_new_one_and_the_first_ended_unseen(store):
@@ -249,7 +259,7 @@ def test_a_disk_that_takes_nothing_keeps_nobody_from_hearing_and_gets_it_all_lat
         store.receive(notification(at=2, fingerprint=f"f{number}"))
     assert len(store.open_incidents()) == 201
     assert "kept in memory" in store.problem
-    with pytest.raises(StoreError, match="kept in memory"):
+    with pytest.raises(StoreFull, match="is full"):
         store.intend(PhaseStep(3, 1, 0.6, "ada", "go"))
     back = PhaseStep(4, 0, 0.0, "ada", "back")
     store.finish_move(store.intend(back), back)

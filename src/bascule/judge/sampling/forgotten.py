@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bascule import private, times
-from bascule.errors import StoreError, UsageError
+from bascule.errors import UsageError
 from bascule.spec import Spec
 
 LOG = logging.getLogger("bascule.judge")
@@ -38,11 +38,9 @@ def forget(spec: Spec, said: DroppedHistory) -> None:
         raise UsageError("a name and a reason are required to make the judge forget history", "give --who and --why")
     path = _path(spec)
     try:
-        private.make_folder(path.parent)
-        with private.opened(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(said)) + "\n")
+        private.append(path, json.dumps(asdict(said)) + "\n")
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error}", "check its permissions and the free space") from error
+        raise private.unkept("what the judge is to forget", path, error) from error
 
 
 def forgotten(spec: Spec) -> DroppedHistory | None:

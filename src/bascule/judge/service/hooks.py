@@ -85,9 +85,7 @@ class Hooks:
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **entry})
         try:
             with self._lock:
-                private.make_folder(self.path.parent)
-                with private.opened(self.path, "a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+                private.append(self.path, line + "\n")
         except OSError as error:
             LOG.error("the run of a hook is not written down: %s", error)
 

@@ -95,12 +95,8 @@ class Snapshots:
 
     def write(self, content: bytes) -> None:
         """Put a snapshot in place of the one before. A disk that takes none is logged, once."""
-        temporary = self._path.with_suffix(".new")
         try:
-            private.make_folder(self._path.parent)
-            with private.opened(temporary, "wb") as file:
-                file.write(content)
-            temporary.replace(self._path)
+            private.replace(self._path, content)
             self._refused = False
         except OSError as error:
             if not self._refused:

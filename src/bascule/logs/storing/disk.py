@@ -52,18 +52,10 @@ class Disk:
             self.sync_folder(folder.parent)
 
     def write_synced(self, path: Path, data: pa.Buffer | bytes) -> None:
-        with private.opened(path, "wb", buffering=0) as file:
-            view = memoryview(data)
-            while len(view):
-                view = view[file.write(view) :]
-            os.fsync(file.fileno())
+        private.write_synced(path, data)
 
     def sync_folder(self, folder: Path) -> None:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        private.sync_folder(folder)
 
 
 DISK = Disk()

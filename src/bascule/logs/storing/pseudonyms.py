@@ -6,8 +6,6 @@ be turned back, not even by trying all ids. Each distinct id of a chunk is hashe
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -115,14 +113,4 @@ def read_key(path: Path) -> bytes:
 
 def _make_key(path: Path) -> None:
     """All or nothing: half a key on a full disk would be refused ever after."""
-    private.make_folder(path.parent)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        with private.opened(temporary, "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
-            os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    private.create(path, secrets.token_hex(32) + "\n")  # where another process was first, its key counts
