@@ -83,7 +83,7 @@ def _add_webhook(app: FastAPI, store: Store, echoes: Echoes, registry: Collector
     @app.post("/api/webhook", **needs(Right.DELIVER, LARGEST_WEBHOOK))
     def webhook(payload: Annotated[Any, Body()]) -> journal.Received:
         """Alertmanager's payload, version 4. It is answered once what it says is on disk; Alertmanager tries again what
-        was not, and people hear of it meanwhile."""
+        was not, and people are notified of it meanwhile."""
         try:
             notifications, unreadable = intake.read(payload, round(clock(), 3))
         except UsageError:

@@ -2,7 +2,7 @@
 
 Every public method is one transaction; what it returns is on disk. While the disk takes nothing, what people must hear
 of anyway, and the way back, go on in memory, in a copy of the file that is written back as soon as there is room. All
-else is refused, and whoever is told that something is done asks `must_be_kept` first.
+else is refused, and who answers that something is done asks `must_be_kept` first.
 """
 
 from __future__ import annotations
