@@ -499,6 +499,10 @@ WORKER_DEATHS = _role(
     "api", "bascule_worker_deaths_total", "counter", "Times a role's background work died and was started again.",
     ("worker",), "deaths",
 )
+ROLE_READY = _role(
+    "api", "bascule_role_ready", "gauge", "1 while a role does its work, 0 while its `/readyz` says why it does not.",
+    (), "1",
+)
 
 CONSOLE_VIEWERS = _role("console", "bascule_console_viewers", "gauge", "Pages that are open and live.", (), "pages")
 
@@ -661,6 +665,7 @@ class Alert(StrEnum):
     # the monitoring itself
     DEAD_MANS_SWITCH = "DeadMansSwitch"
     ROLE_DOWN = "RoleDown"
+    ROLE_NOT_READY = "RoleNotReady"
     ALERTS_UNHEARD = "AlertsUnheard"  # what Alertmanager tells people while the journal is down
     WORKER_FAILING = "WorkerFailing"
     NOTICES_OWED = "NoticesOwed"

@@ -18,7 +18,7 @@ from bascule.api.limits import Limits, Refusals
 from bascule.api.models.others import Health, Refusal
 from bascule.api.rights import Right, needs
 from bascule.api.serving import Beyond, serve_until
-from bascule.api.work import WorkTold
+from bascule.api.work import ReadinessTold, WorkTold
 from bascule.errors import BasculeError, NotAllowed, StoreError, StoreFull
 from bascule.processes.workers import Workers
 from bascule.spec import Spec
@@ -42,13 +42,18 @@ def application(
     `ready`: what keeps the role from doing its work, in sentences; nothing when it can. `work`: what it does in the
     background, whose deaths are counted and told.
     """
+
+    def problems() -> list[str]:
+        return [*ready(), *told.problems()]
+
     told = WorkTold(work)
     registry.register(told)
     app = FastAPI(title=f"Bascule {role}", docs_url=None, redoc_url=None, responses={"4XX": {"model": Refusal}}, **more)
     app.state.limits, app.state.refusals = limits or Limits(), Refusals(registry)
     app.add_middleware(Guard, door=Door(spec, role), refusals=app.state.refusals)
     _add_errors(app)
-    _add_pages(app, registry, lambda: [*ready(), *told.problems()])
+    registry.register(ReadinessTold(problems))
+    _add_pages(app, registry, problems)
     return app
 
 

@@ -1,15 +1,36 @@
-"""What a role tells of its background work: every death is counted in its metrics, and a fresh one in its readiness."""
+"""What a role tells of its background work: every death is counted in its metrics, and a fresh one in its readiness.
+
+Readiness is a metric too, so that a role which answers and does not do its work has an alert (RoleNotReady).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bascule.conventions import WORKER_DEATHS
+from bascule.conventions import ROLE_READY, WORKER_DEATHS
 from bascule.processes.workers import Workers
+
+
+class ReadinessTold(Collector):
+    """Asked at each scrape. `problems`: what keeps the role from its work, in sentences."""
+
+    def __init__(self, problems: Callable[[], Sequence[str]]) -> None:
+        self._problems = problems
+
+    def describe(self) -> Iterator[Metric]:
+        yield self._family()
+
+    def collect(self) -> Iterator[Metric]:
+        family = self._family()
+        family.add_metric((), float(not self._problems()))
+        yield family
+
+    def _family(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily(ROLE_READY.name, ROLE_READY.help)
 
 
 class WorkTold(Collector):

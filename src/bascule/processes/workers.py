@@ -46,10 +46,15 @@ class Workers:
             self._stop.wait(self._pause)
 
     def problems(self) -> list[str]:
-        """Which work died within the last minute, one sentence each; empty when none did."""
+        """Which work died within the last minute, or does not run, one sentence each; empty where there is none."""
         now = time.monotonic()
         recent = [name for name, at in self._last_death.items() if now - at < REMEMBERED_SECONDS]
-        return [f"{name} died {self.deaths[name]} times and was started again" for name in recent]
+        died = [f"{name} died {self.deaths[name]} times and was started again" for name in recent]
+        return died + [f"{each.name} has ended" for each in self._threads if self._has_ended(each)]
+
+    def _has_ended(self, thread: threading.Thread) -> bool:
+        """Not by `stop`, and by what starts nothing again, such as an exit of its thread."""
+        return not (thread.is_alive() or self._stop.is_set())
 
     def join(self, seconds: float) -> None:
         """Wait for all work to end, `seconds` at most in total; a piece of it may ask for its own end."""

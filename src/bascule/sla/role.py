@@ -24,7 +24,7 @@ from bascule.sla.archive import FOLDER, Archive
 from bascule.sla.ends import Ends
 from bascule.sla.house import report_of
 from bascule.sla.relay import add_relay
-from bascule.sla.scheduler import Scheduler
+from bascule.sla.scheduler import LastPass, Scheduler
 from bascule.sla.send import OUTBOX_FILE, owe_archived, report_receivers, send_archived
 from bascule.spec import Spec
 
@@ -32,8 +32,15 @@ _TIMEOUT = 120.0
 log = logging.getLogger(__name__)
 
 
-def create(spec: Spec, archive: Archive, outbox: Outbox, ends: Ends, work: Sequence[Workers] = ()) -> FastAPI:
-    app = application(spec, "sla", CollectorRegistry(), work=work)
+def create(
+    spec: Spec, archive: Archive, outbox: Outbox, ends: Ends, work: Sequence[Workers] = (), last: LastPass | None = None
+) -> FastAPI:
+    """`last`: what the scheduler met when it last looked at the reports."""
+
+    def problems() -> list[str]:
+        return [*(last.problems() if last else ()), *filter(None, [outbox.problem])]
+
+    app = application(spec, "sla", CollectorRegistry(), ready=problems, work=work)
 
     @app.get("/api/reports")
     def reports() -> list[ReportAnswer]:
@@ -82,11 +89,12 @@ def run(spec: Spec, stop: threading.Event) -> None:
         make=lambda start, end, now: report_of(spec, prometheus, start, end, now),
         owe=lambda entry, to: owe_archived(spec, archive, entry, to, courier),
         clock=time.time,
+        reach=lambda: prometheus.instant("vector(1)"),
     )
     workers.start("reports", lambda: scheduler.run(stop))
     workers.start("ends", lambda: ends.run(stop))
     try:
-        serve(stop, create(spec, archive, outbox, ends, (workers, courier.workers)), spec, "sla")
+        serve(stop, create(spec, archive, outbox, ends, (workers, courier.workers), scheduler.last), spec, "sla")
     finally:
         stop.set()
         workers.join(5)

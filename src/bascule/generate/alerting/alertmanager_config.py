@@ -109,6 +109,7 @@ def _people_routes(spec: Spec) -> list[dict[str, Any]]:
 # When the journal itself may be dead it can tell nobody: these reach its people without it.
 _JOURNAL_MAY_BE_DEAD = (
     Alert.ROLE_DOWN,
+    Alert.ROLE_NOT_READY,
     Alert.WORKER_FAILING,
     Alert.ALERTS_UNHEARD,
     Alert.NOTIFICATIONS_FAILING,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from bascule.logs.reading.streams import LogStream
 POLL_SECONDS = 0.5
 BATCH_ROWS = 100_000
 SMALL_ROWS = 10_000  # batches below this share a commit, which costs much the same whatever it holds
+LONGEST_POLL = 60.0  # seconds; a reader that takes longer is stuck, or waits for an ingestion
 SHOWN_WITHIN = 0.3  # seconds that a scrape waits for the journal
 CHUNKS_A_POLL = 8  # of one file, so that a large one does not keep the others waiting
 
@@ -91,6 +93,8 @@ class Pipeline:
     lock: threading.Lock = field(default_factory=threading.Lock)
     reading: threading.Lock = field(default_factory=threading.Lock)  # held by the reader of files, one at a time
     problems: LogTally = field(default_factory=LogTally)
+    refused: str = field(default="", init=False)  # why the last batch was not kept; empty when it was
+    read_at: float = field(default_factory=time.monotonic, init=False)  # when the reader had last looked at all files
     _shown: LogTally | None = field(default=None, init=False)  # when the journal was last looked at
 
     def __post_init__(self) -> None:
@@ -110,6 +114,7 @@ class Pipeline:
         while not stop.is_set():
             with self.reading:
                 rows = self.poll()
+            self.read_at = time.monotonic()
             if not rows:
                 stop.wait(POLL_SECONDS)
         for feed in self.feeds:
@@ -147,7 +152,20 @@ class Pipeline:
 
     def commit(self, batch: Batch, streams: Sequence[LogStream] = ()) -> None:
         with self.lock:
-            self.journal.commit(batch, streams)
+            try:
+                self.journal.commit(batch, streams)
+            except StoreError as error:
+                self.refused = f"log lines are not stored: {error.what}"
+                raise
+            self.refused = ""
+
+    def obstacles(self) -> Iterator[str]:
+        """What keeps lines from being read and stored, in sentences."""
+        if self.refused:
+            yield self.refused
+        silent = time.monotonic() - self.read_at
+        if self.feeds and silent > LONGEST_POLL:
+            yield f"log files were last read {silent:.0f} s ago"
 
     # ------------------------------------------------------------ what Prometheus and the console see
 

@@ -134,6 +134,7 @@ class Upkeep:
     counts: list[tuple[str, str, float]] = field(default_factory=list)
     figures: list[RetentionFigure] = field(default_factory=list)
     saved_at: float = field(default_factory=time.monotonic)
+    refused: str = ""  # why the last upkeep failed; empty when it did not
 
     def run(self, stop: threading.Event) -> None:
         while True:
@@ -149,8 +150,10 @@ class Upkeep:
         """Whatever the store refuses is told, and tried again the next time."""
         try:
             work()
+            self.refused = ""
         except StoreError as error:
             log.error("%s", error)
+            self.refused = error.what
             self.pipeline.problem("upkeep", "store")
 
     def _once(self) -> None:
@@ -158,8 +161,16 @@ class Upkeep:
         with self.pipeline.lock:
             self.store.keep_up(self._kept(), delivered=self._delivered())
             self._bound_the_spool()
+            self.store.probe()
         if time.monotonic() - self.saved_at > SAVE_SECONDS:
             self.save()
+
+    def obstacles(self) -> Iterator[str]:
+        """What keeps the store from being kept up, and rows from being sent on, in sentences."""
+        if self.refused:
+            yield self.refused
+        if self.sender and (stuck := self.sender.stuck()):
+            yield stuck
 
     def _delivered(self) -> int:
         """The last commit that everything which follows the store has taken in."""
@@ -218,7 +229,7 @@ def pages(spec: Spec, pipeline: Pipeline, upkeep: Upkeep, work: Sequence[Workers
     registry = CollectorRegistry()
     registry.register(pipeline)
     registry.register(upkeep)
-    app = application(spec, "logs", registry, work=work)
+    app = application(spec, "logs", registry, ready=lambda: [*pipeline.obstacles(), *upkeep.obstacles()], work=work)
     reader = query.LogReader(root_of(spec))
 
     @app.get("/api/stats", response_model=LogStats, **needs(Right.READ, lane=Lane.FREE))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +35,7 @@ LARGEST = 16 * MIB  # of an answer: each document of a bulk request that is refu
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 BUSY = (429, 502, 503, 504)
 POLL_SECONDS = 1.0
+STUCK_SECONDS = 60.0  # in which an engine that is started again is there
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +153,8 @@ class Sender:
     last: int = 0
     sent: Sent = field(default_factory=Sent)
     prepared: bool = False
+    failing: str = ""  # why nothing is sent; empty while it is
+    failing_since: float = 0.0  # monotonic
     first_pause: float = FIRST_PAUSE  # seconds
     poll_seconds: float = POLL_SECONDS
     disk: Disk = DISK
@@ -164,14 +168,31 @@ class Sender:
         pause = self.first_pause
         while not stop.is_set():
             try:
-                if self.send_next(stop):
+                is_sent = self.send_next(stop)
+                self.failing = ""
+                if is_sent:
                     pause = self.first_pause
                     continue
                 stop.wait(self.poll_seconds)
             except BasculeError as error:  # also a secret that cannot be read: it may be written again
                 log.warning("%s", error)
+                self._note(error.what)
                 stop.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _note(self, why: str) -> None:
+        if not self.failing:
+            self.failing_since = time.monotonic()
+        self.failing = why
+
+    def stuck(self) -> str:
+        """That nothing is sent, once that lasts; empty while it does not."""
+        lasts = time.monotonic() - self.failing_since
+        return (
+            f"no log line was sent on for {lasts:.0f} s: {self.failing}"
+            if self.failing and lasts > STUCK_SECONDS
+            else ""
+        )
 
     def waiting(self) -> list[LogSegment]:
         """Segments not yet sent, in the order of their commits."""
@@ -211,6 +232,8 @@ class Sender:
             self.sent.created += sent.created
             self.sent.present += sent.present
             self.sent.refused += sent.refused
+            if lines:
+                self._note(f"{self.engine.settings.url} is busy")
             if lines and stop.wait(pause):
                 return False
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -33,6 +33,7 @@ from bascule.logs.storing.segments import Facts, Footer, LogSegment
 SMALL_ROWS = 100_000  # segments below this are merged ...
 MERGED_ROWS = 400_000  # ... into ones of about this size
 CHECKPOINT_SEGMENTS = 200
+PROBE, PROBE_BYTES = ".probe", 16_384  # about what a small segment takes
 SLACK_SECONDS = 60.0  # from looking at the files to the checkpoint
 
 log = logging.getLogger(__name__)
@@ -189,6 +190,12 @@ class LogStore:
             fix = f"restore it from a backup, or move {self.root} away to start empty"
             raise StoreError(f"the checkpoint {path} cannot be read: {error}", fix) from error
         self.writer.next = self.checkpointed + 1
+
+    def probe(self) -> None:
+        """Write where segments are written. Raises StoreError where that cannot be done."""
+        path = self.folder / PROBE
+        self.disk.create(path, bytes(PROBE_BYTES))
+        path.unlink()
 
     def put_aside(self, path: Path, error: Exception) -> None:
         """Move a corrupt segment out of the way and say so; the rest is served."""

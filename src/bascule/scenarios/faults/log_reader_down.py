@@ -16,7 +16,7 @@ class LogReaderDown(PartHangs, TimedFault):
     bound = 30.0 + 15.0  # the rule holds for half a minute
     breaks = frozenset({HousePart.LOGS})
     expects = ("RoleDown", "LogsBehind")
-    also = (*BUDGETS, "SignalNoData", "WorkerFailing")
+    also = (*BUDGETS, "SignalNoData", "WorkerFailing", "RoleNotReady")
     evidence = 'max(1 - up{job="bascule-logs"})'
 
     def inject(self, house: House) -> float:
