@@ -432,7 +432,8 @@ class Store:
 
     def _is_just_claimed(self, number: int, now: float) -> bool:
         """Whether its end was told after the sources were asked, or may have been: they do not speak of that."""
-        return -LATE_SECONDS < now - self._claimed.get(number, -inf) < ASKING_SECONDS
+        claimed = self._claimed.get(number)
+        return claimed is not None and -LATE_SECONDS < now - claimed < ASKING_SECONDS
 
     @_even_in_memory
     def lost_sight(self, incidents: Sequence[Incident], now: float) -> None:
